@@ -1,0 +1,47 @@
+"""The helper package of the course: a real OpenAI client that works offline, and what the chapters build on it.
+
+Everything public stands here. It is imported on first use, so that ``import coursekit`` costs next to
+nothing; charts and widgets are modules that a notebook imports by name.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .client import connect, connect_async
+    from .metering import Meter
+    from .offline.miss import RecordingNotFound
+    from .pricing import Price, price_of
+    from .streaming import IncompleteStream, stream_response, stream_text
+    from .tokens import count_tokens
+
+_HOME = {
+    "connect": "client",
+    "connect_async": "client",
+    "RecordingNotFound": "offline.miss",
+    "count_tokens": "tokens",
+    "price_of": "pricing",
+    "Price": "pricing",
+    "Meter": "metering",
+    "stream_text": "streaming",
+    "stream_response": "streaming",
+    "IncompleteStream": "streaming",
+}
+__all__ = [  # noqa: PLE0604 - the names of _HOME, written out for readers and type checkers
+    "IncompleteStream", "Meter", "Price", "RecordingNotFound", "connect", "connect_async", "count_tokens", "price_of",
+    "stream_response", "stream_text",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'coursekit' has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]

@@ -1,0 +1,171 @@
+"""connect() and connect_async(): the real openai client, wired by mode.
+
+    replay   its HTTP transport is the offline API: no key, no network, no cost
+    live     nothing is changed
+    record   the real API answers, and each exchange is kept for replay
+
+The client is the SDK's own, with the SDK's own defaults. Only where the clock does not run at its
+natural speed, the waits between the SDK's retries follow that clock too.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
+
+from .course import recording_folders
+from .metering import Journal, Served
+from .offline.clock import Clock, ScaledClock, clock_for
+from .offline.exchange import ApiAnswer, Layer
+from .offline.miss import Missing
+from .offline.recorder import Recorder, RecordingTransport
+from .offline.recordings import Provenance, Recordings
+from .offline.replay import Replay
+from .offline.transport import OfflineTransport
+from .settings import ModeError, key_of, mode_of, settings
+
+NO_KEY = "replay-needs-no-key"
+REAL_API = "https://api.openai.com/v1"
+
+
+def connect(
+    mode: str | None = None,
+    *,
+    recordings: str | Path | None = None,
+    speed: float | str | None = None,
+    faults: Any = None,
+    rate_limit: Any = None,
+    local_model: Any = None,
+    **openai_options: Any,
+) -> openai.OpenAI:
+    """A real ``openai.OpenAI`` client; what answers it is decided by ``mode``.
+
+    mode        "replay" (recorded answers, costs nothing), "live" (the real API, costs money) or "record" (the
+                real API, costs money, answers are kept). None: COURSEKIT_MODE, also from .env, else "replay".
+    recordings  a folder of recordings; None: the course's own
+    speed       replay only: 1.0 as recorded, 10 ten times faster, "instant" without waiting; None: COURSEKIT_SPEED,
+                else 1.0
+    openai_options  base_url, api_key, max_retries, timeout, …: as ``openai.OpenAI`` takes them
+
+    Raises ModeError, MissingKey or ValueError, before anything is sent.
+    """
+    wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, openai_options)
+    http_client = wired.http_client(DefaultHttpx2Client, wired.sync_hooks())
+    kind = openai.OpenAI if wired.natural else _OpenAI
+    return kind(**wired.options, http_client=http_client)
+
+
+def connect_async(
+    mode: str | None = None,
+    *,
+    recordings: str | Path | None = None,
+    speed: float | str | None = None,
+    faults: Any = None,
+    rate_limit: Any = None,
+    local_model: Any = None,
+    **openai_options: Any,
+) -> openai.AsyncOpenAI:
+    """As ``connect()``, for ``await``: a real ``openai.AsyncOpenAI``. A client belongs to one event loop."""
+    wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, openai_options)
+    http_client = wired.http_client(DefaultAsyncHttpx2Client, wired.async_hooks())
+    kind = openai.AsyncOpenAI if wired.natural else _AsyncOpenAI
+    return kind(**wired.options, http_client=http_client)
+
+
+class _Wiring:
+    """What both kinds of client share: the settings read, the transport built, the journal attached."""
+
+    def __init__(
+        self, mode: str | None, recordings: str | Path | None, speed: float | str | None, faults: Any,
+        rate_limit: Any, local_model: Any, options: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        env = settings()
+        self.mode = mode_of(mode, env)
+        self.options = dict(options)
+        self.journal = Journal(self.mode)
+        self._env = env
+        asked = env.get("COURSEKIT_RECORDINGS") or None if recordings is None else recordings
+        self._recordings = Recordings([Path(asked)] if asked is not None else recording_folders())
+        if "http_client" in options:
+            raise ModeError(
+                "connect() brings its own http_client, which is what replay and record mode are made of. "
+                "Leave it out, or build openai.OpenAI(http_client=…) yourself."
+            )
+        if self.mode == "replay":
+            self.clock = clock_for(speed if speed is not None else env.get("COURSEKIT_SPEED") or 1.0)
+            self.options.setdefault("api_key", NO_KEY)
+            self.options.setdefault("base_url", REAL_API)
+            self._api: Layer = Replay(self._recordings, Missing(self._recordings), _path(env.get("COURSEKIT_USED_LOG")))
+        else:
+            self.clock = ScaledClock()
+            self.options["api_key"] = key_of(self.mode, options.get("api_key"), env)
+
+    @property
+    def natural(self) -> bool:
+        """Whether time passes as outside, so that the SDK's own waits are right as they are."""
+        return isinstance(self.clock, ScaledClock) and self.clock.speed == 1.0
+
+    def http_client(self, make: Callable[..., Any], hooks: Mapping[str, Any]) -> Any:
+        if self.mode == "replay":
+            client = make(transport=OfflineTransport(self._api, self.clock), event_hooks=hooks)
+        elif self.mode == "record":
+            provenance = Provenance("live", datetime.date.today().isoformat())
+            recorder = Recorder(self._recordings, provenance, secret=self.options["api_key"])
+            client = make(transport=RecordingTransport(make(), recorder, self.clock), event_hooks=hooks)
+        else:
+            client = make(event_hooks=hooks)
+        client.journal, client.clock = self.journal, self.clock
+        return client
+
+    def sync_hooks(self) -> Mapping[str, Any]:
+        return {"request": [self._sent], "response": [self._served]}
+
+    def async_hooks(self) -> Mapping[str, Any]:
+        async def sent(request: httpx2.Request) -> None:
+            self._sent(request)
+
+        async def served(response: httpx2.Response) -> None:
+            self._served(response)
+
+        return {"request": [sent], "response": [served]}
+
+    def _sent(self, request: httpx2.Request) -> None:
+        request.extensions["coursekit_sent"] = self.clock.now()
+
+    def _served(self, response: httpx2.Response) -> None:
+        answer: ApiAnswer | None = response.extensions.get("coursekit")
+        seconds = self.clock.now() - response.request.extensions["coursekit_sent"]
+        self.journal.add(
+            Served(
+                request_id=response.headers.get("x-request-id"),
+                status=response.status_code,
+                source=answer.source if answer else "live",
+                seconds=answer.seconds if answer else seconds,
+            )
+        )
+
+
+class _OnTheClock:
+    """The SDK's wait between two attempts, on the client's clock (private to the SDK; a test watches it)."""
+
+    _client: Any
+
+    def _calculate_retry_timeout(self, *args: Any, **kwargs: Any) -> float:
+        clock: Clock = self._client.clock
+        return clock.real(super()._calculate_retry_timeout(*args, **kwargs))  # type: ignore[misc]
+
+
+class _OpenAI(_OnTheClock, openai.OpenAI): ...
+
+
+class _AsyncOpenAI(_OnTheClock, openai.AsyncOpenAI): ...
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None

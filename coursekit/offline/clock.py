@@ -1,0 +1,114 @@
+"""Time as a parameter: real, faster, or virtual.
+
+All of the offline API reckons in seconds of the API's own time. ``speed`` says how these pass: at 10,
+a recorded second takes a tenth of a real one; at "instant" time is virtual: waiting moves the clock
+and takes no time, so that whatever happens is the same at every speed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import threading
+import time
+from typing import Protocol
+
+# A woken task may need several turns of the event loop until it waits again; only then is it the
+# next sleeper's turn. (asyncio has no public way to ask whether anything else is ready to run.)
+TURNS = 8
+
+
+class Clock(Protocol):
+    """``now`` and ``until`` are seconds of API time on one monotonic scale."""
+
+    def now(self) -> float: ...
+    def wait(self, until: float) -> None: ...
+    async def wait_async(self, until: float) -> None: ...
+    def real(self, seconds: float) -> float:
+        """The real seconds that somebody else (the SDK between two attempts) must sleep for ``seconds``."""
+        ...
+
+
+class ScaledClock:
+    """Real time, ``speed`` times as fast (speed > 0)."""
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self.speed = speed
+        self._start = time.perf_counter()
+
+    def now(self) -> float:
+        return (time.perf_counter() - self._start) * self.speed
+
+    def wait(self, until: float) -> None:
+        while (left := until - self.now()) > 0:
+            time.sleep(left / self.speed)
+
+    async def wait_async(self, until: float) -> None:
+        while (left := until - self.now()) > 0:
+            await asyncio.sleep(left / self.speed)
+
+    def real(self, seconds: float) -> float:
+        return seconds / self.speed
+
+
+class VirtualClock:
+    """Virtual time: waiting moves the clock. Concurrent tasks wake in the order of their due times."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        self._now = start
+        self._lock = threading.Lock()
+        self._order = itertools.count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._waker: asyncio.AbstractEventLoop | None = None
+
+    def now(self) -> float:
+        return self._now
+
+    def wait(self, until: float) -> None:
+        with self._lock:
+            self._now = max(self._now, until)
+
+    async def wait_async(self, until: float) -> None:
+        if until <= self._now:
+            return
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        heapq.heappush(self._sleepers, (until, next(self._order), future))
+        if self._waker is not loop:  # none yet, or that of a loop which has ended
+            self._waker = loop
+            loop.call_soon(self._turn, loop, TURNS)
+        await future
+
+    def _turn(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
+        if turns:
+            loop.call_soon(self._turn, loop, turns - 1)
+            return
+        while self._sleepers:
+            until, _, future = heapq.heappop(self._sleepers)
+            if future.done() or future.get_loop() is not loop:  # cancelled, or left by an ended loop
+                continue
+            self.wait(until)
+            future.set_result(None)
+            loop.call_soon(self._turn, loop, TURNS)
+            return
+        self._waker = None
+
+    def real(self, seconds: float) -> float:
+        self.wait(self._now + seconds)
+        return 0.0
+
+
+def clock_for(speed: float | str) -> Clock:
+    """The clock of a speed: a number > 0, or "instant". Raises ValueError for anything else."""
+    if speed == "instant":
+        return VirtualClock()
+    try:
+        factor = float(speed)
+    except (TypeError, ValueError):
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise ValueError(
+            f'speed={speed!r} is no speed. Give a number above 0 (1.0 as recorded, 10 ten times faster) or "instant" (no waiting).'
+        )
+    return ScaledClock(factor)

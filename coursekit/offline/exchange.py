@@ -1,0 +1,112 @@
+"""One request and its answer, as plain data: what every layer of the offline API speaks.
+
+A layer is any object with ``answer(request) -> ApiAnswer``. It does no waiting of its own: it *says*
+how long the answer takes, and the door it leaves by (``transport`` in process, ``server`` on a
+socket) does the waiting on the clock it was given. Times are seconds of the API's time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+CHAT_COMPLETIONS = "/v1/chat/completions"
+NEVER = float("inf")
+DONE = b"data: [DONE]\n\n"
+
+
+@dataclass(frozen=True)
+class ApiRequest:
+    """A request as it arrived. ``raw`` is the undecoded body; header names are lower case."""
+
+    method: str
+    path: str
+    raw: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def body(self) -> Any:
+        """The parsed JSON body, with 1.0 read as 1; None when there is none or it is not JSON."""
+        try:
+            return json.loads(self.raw, parse_float=_number) if self.raw else None
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def wants_stream(self) -> bool:
+        return isinstance(self.body, dict) and self.body.get("stream") is True
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One block of a server-sent stream: ``data`` whole, with its blank line; ``at`` seconds after the request."""
+
+    at: float
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    """What the API answers.
+
+    status   the HTTP status; 0: no answer at all, the connection fails
+    headers  header names in lower case
+    body     the bytes of a whole answer (``events`` is None)
+    events   the blocks of a stream, in order of time
+    after    seconds from the request to the status line; ``NEVER``: silence until the caller gives up
+    breaks   the connection breaks where the answer should have ended
+    source   where it comes from, for receipts: "live", "local", "written" for a recording's
+             provenance, "offline API" for what the offline API said itself
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    events: tuple[Event, ...] | None = None
+    after: float = 0.0
+    breaks: bool = False
+    source: str = "offline API"
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from the request to the last byte."""
+        return max(self.after, self.events[-1].at) if self.events else self.after
+
+
+class Layer(Protocol):
+    """A part of the offline API: it answers, or it asks the layer that it wraps."""
+
+    def answer(self, request: ApiRequest) -> ApiAnswer: ...
+
+
+def json_answer(status: int, value: object, **more: Any) -> ApiAnswer:
+    """A JSON answer in the real API's own byte format (seen in genuine exchanges: a 200 is indented
+    by two and ends with a newline, a 400 has no newline, other errors are indented by four)."""
+    indent = 2 if status in (200, 400) else 4
+    text = json.dumps(value, indent=indent, ensure_ascii=False) + ("" if status == 400 else "\n")
+    kind = "application/json" if status in (200, 400) else "application/json; charset=utf-8"
+    headers = {"content-type": kind, **more.pop("headers", {})}
+    return ApiAnswer(status=status, headers=headers, body=text.encode("utf-8", "surrogatepass"), **more)
+
+
+def error_answer(
+    status: int, message: str, *, type: str = "invalid_request_error", code: str | None = None,
+    param: str | None = None, **more: Any,
+) -> ApiAnswer:  # fmt: skip
+    """A refusal with the real API's error body (keys in its order: message, type, param, code)."""
+    error = {"message": message, "type": type, "param": param, "code": code}
+    return json_answer(status, {"error": error}, **more)
+
+
+def sse(value: object) -> bytes:
+    """One event of a stream: ``data: `` and compact JSON, as the real API writes it."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return b"data: " + text.encode("utf-8", "surrogatepass") + b"\n\n"
+
+
+def _number(literal: str) -> int | float:
+    value = float(literal)
+    return int(value) if value.is_integer() else value

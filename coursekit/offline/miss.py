@@ -1,0 +1,116 @@
+"""What a learner is told when nothing answers a request: the nearest recording and what to do now."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .exchange import ApiAnswer, ApiRequest
+from .recordings import DamagedRecording, Recordings, read
+
+ABSENT = object()
+WIDTH = 72
+
+
+class RecordingNotFound(LookupError):
+    """No recording answers this request. The message names the nearest one and how it differs.
+
+    request      the request's body
+    nearest      the nearest recording's file, or None
+    differences  (where, here, recorded) of each field that differs, e.g. ("temperature", "0.7", "absent")
+
+    It is a LookupError and not an httpx2 error: the SDK lets it pass untouched, without a retry.
+    """
+
+    def __init__(
+        self, request: Any, nearest: Path | None, differences: list[tuple[str, str, str]], folders: list[Path]
+    ) -> None:
+        self.request, self.nearest, self.differences, self.folders = request, nearest, differences, folders
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        lines = ["No recording answers this request, and replay mode asks nobody else."]
+        if self.nearest is None:
+            lines.append("There is no recording of such a request in " + ", ".join(map(str, self.folders[:3])) + ".")
+        else:
+            lines.append(f"The nearest recording is {self.nearest.parent.name}/{self.nearest.name}. What differs:")
+            for where, here, recorded in self.differences[:5]:
+                lines += [f"  {where}", f"      here      {here}", f"      recorded  {recorded}"]
+            if len(self.differences) > 5:
+                lines.append(f"  … and {len(self.differences) - 5} more")
+        lines += [
+            "What to do now:",
+            "  - to see the recorded answer, change the cell back to what was recorded; or",
+            '  - to ask the real API, put OPENAI_API_KEY in .env and use connect(mode="live"): it costs money; or',
+            '  - to keep its answer for the next time, use connect(mode="record"): it costs money once.',
+        ]
+        return "\n".join(lines)
+
+
+class Missing:
+    """The last layer: raises RecordingNotFound for whatever reaches it."""
+
+    def __init__(self, recordings: Recordings) -> None:
+        self.recordings = recordings
+
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        nearest, found = None, None
+        for path in self.recordings.files():
+            try:
+                other = read(path)[0]
+            except DamagedRecording:
+                continue  # asked for by nobody: doctor reports it
+            if (other.method, other.path) != (request.method, request.path):
+                continue
+            distance = _distance(request.body, other.body)
+            if nearest is None or distance < nearest[0]:
+                nearest, found = (distance, path), other
+        if nearest is None or found is None:
+            raise RecordingNotFound(request.body, None, [], self.recordings.folders)
+        told = [(where, _shown(a, b), _shown(b, a)) for where, a, b in _differences(request.body, found.body)]
+        raise RecordingNotFound(request.body, nearest[1], told, self.recordings.folders)
+
+
+def _differences(here: Any, recorded: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(where, here, recorded) of every leaf that differs; ABSENT where one side has none."""
+    if isinstance(here, dict) and isinstance(recorded, dict):
+        for key in [*here, *(key for key in recorded if key not in here)]:
+            step = f"{where}.{key}" if where else str(key)
+            yield from _differences(here.get(key, ABSENT), recorded.get(key, ABSENT), step)
+    elif isinstance(here, list) and isinstance(recorded, list):
+        for i in range(max(len(here), len(recorded))):
+            a = here[i] if i < len(here) else ABSENT
+            b = recorded[i] if i < len(recorded) else ABSENT
+            yield from _differences(a, b, f"{where}[{i}]")
+    elif here != recorded and not (here in (None, ABSENT) and recorded in (None, ABSENT)):
+        yield where or "the body", here, recorded
+
+
+def _distance(here: Any, recorded: Any) -> float:
+    """How far two bodies are apart: one for a field that differs, less for texts that are alike."""
+    total = 0.0
+    for _, a, b in _differences(here, recorded):
+        if isinstance(a, str) and isinstance(b, str):
+            total += 1 - difflib.SequenceMatcher(None, a[:400], b[:400], autojunk=False).quick_ratio()
+        else:
+            total += 1
+    return total
+
+
+def _shown(value: Any, other: Any) -> str:
+    """A value in one short line; of a long text, the part around the first character that differs."""
+    if value is ABSENT:
+        return "(absent)"
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) <= WIDTH:
+        return text
+    start = 0
+    if isinstance(value, str) and isinstance(other, str):
+        text, against = json.dumps(value, ensure_ascii=False), json.dumps(other, ensure_ascii=False)
+        same = next((i for i, (a, b) in enumerate(zip(text, against, strict=False)) if a != b), min(len(text), len(against)))
+        start = max(0, same - WIDTH // 3)
+    part = text[start : start + WIDTH]
+    return ("…" if start else "") + part + ("…" if start + WIDTH < len(text) else "")

@@ -1,0 +1,236 @@
+"""Recordings on disk: one exchange in one pretty-printed file.
+
+A file's name can be told from the request alone (``gpt-4o-what-is-the-capital-of-france-3f9a0c41d2be.json``),
+so nothing is loaded or listed to find an answer, however many recordings there are. Further answers to
+the same request lie beside it as ``….2.json``, ``….3.json``. What is kept of the answer's headers is an
+allow-list; the request's headers are never kept, so that a key cannot reach the disk.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .exchange import ApiAnswer, ApiRequest, Event, json_answer, sse
+
+FORMAT = 1
+KEPT_HEADERS = re.compile(r"content-type|x-request-id|x-ratelimit-.*|retry-after(-ms)?|openai-processing-ms|x-should-retry")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who answered: kind "live" (a real API), "local" (a real open model, named) or "written" (an author)."""
+
+    kind: str
+    on: str
+    by: str = ""
+
+
+class DamagedRecording(ValueError):
+    """A recording that cannot be read; the message names the file and the cure."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"The recording {path} cannot be read: {why}.\n"
+            f"What to do: if you edited it, restore it (git checkout -- {path.name}, in its folder); "
+            "otherwise delete it and record the request anew."
+        )
+
+
+def canonical(body: Any) -> str:
+    """The request body as it is matched: keys sorted, no white space, parameters set to null left out."""
+    if isinstance(body, dict):
+        body = {key: value for key, value in body.items() if value is not None}
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+def name_of(request: ApiRequest) -> str:
+    """The file name, without ending, of the recordings of this request."""
+    digest = hashlib.sha256(f"{request.method} {request.path}\n{canonical(request.body)}".encode()).hexdigest()
+    body = request.body if isinstance(request.body, dict) else {}
+    words = f"{body.get('model') or request.path.rsplit('/', 1)[-1]} {_last_text(body.get('messages'))}"
+    slug = re.sub(r"[^a-z0-9.]+", "-", words.lower()[:200]).strip("-.")[:48].rstrip("-.")
+    return f"{slug or 'request'}-{digest[:16]}"
+
+
+class Recordings:
+    """The recordings of one or several folders; the first folder that has an answer gives it.
+
+    folders   where to look, in this order; new recordings are stored in the first
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = [Path(folder) for folder in folders]
+        self._read: dict[str, tuple[int, int, ApiAnswer]] = {}
+
+    def answer(self, request: ApiRequest, number: int = 0) -> tuple[ApiAnswer, Path] | None:
+        """The recorded answer ``number`` (from 0; past the last one: the first again) and its file, or None."""
+        name = name_of(request)
+        for folder in self.folders:
+            for ending in (f".{number + 1}.json", ".json") if number else (".json",):
+                path = f"{folder}{os.sep}{name}{ending}"
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    stat = os.stat(path)
+                    known = self._read.get(path)
+                    if known is None or known[:2] != (stat.st_mtime_ns, stat.st_size):
+                        known = (stat.st_mtime_ns, stat.st_size, read(Path(path))[2])
+                        self._read[path] = known
+                    return known[2], Path(path)
+        return None
+
+    def count(self, request: ApiRequest) -> int:
+        """How many answers to this request are recorded."""
+        number = 0
+        while (found := self.answer(request, number)) and (number == 0 or found[1].name.endswith(f".{number + 1}.json")):
+            number += 1
+        return number
+
+    def store(self, request: ApiRequest, answer: ApiAnswer, provenance: Provenance, number: int = 0) -> Path:
+        """Write answer ``number`` atomically; number 0 replaces all earlier answers to this request."""
+        folder = self.folders[0]
+        folder.mkdir(parents=True, exist_ok=True)
+        name = name_of(request)
+        path = folder / (f"{name}.{number + 1}.json" if number else f"{name}.json")
+        write_atomically(path, rendered(request, answer, provenance))
+        if number == 0:
+            for later in folder.glob(f"{name}.*.json"):
+                later.unlink(missing_ok=True)
+        return path
+
+    def files(self) -> Iterator[Path]:
+        """Every recording's file, in order of folder and name."""
+        for folder in self.folders:
+            yield from sorted(folder.glob("*.json"))
+
+
+def read(path: Path) -> tuple[ApiRequest, Provenance, ApiAnswer]:
+    """What a recording's file says. Raises DamagedRecording."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if value["coursekit_recording"] != FORMAT:
+            raise ValueError(f"its format is {value['coursekit_recording']!r}, this version reads {FORMAT}")
+        told, said = value["request"], value["response"]
+        raw = json.dumps(told["body"]).encode() if told.get("body") is not None else b""
+        provenance = Provenance(**value["provenance"])
+        return ApiRequest(told["method"], told["path"], raw), provenance, _answer(said, provenance.kind)
+    except FileNotFoundError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+        raise DamagedRecording(path, _why(error)) from error
+
+
+def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> str:
+    """The text of a recording's file: indented JSON, each event of a stream on a line of its own."""
+    said: dict[str, Any] = {
+        "status": answer.status,
+        "headers": {k: v for k, v in sorted(answer.headers.items()) if KEPT_HEADERS.fullmatch(k)},
+        "after": round(answer.after, 4),
+        **_body(answer),
+    }
+    value = {
+        "coursekit_recording": FORMAT,
+        "provenance": {"kind": provenance.kind, "on": provenance.on, "by": provenance.by},
+        "request": {"method": request.method, "path": request.path, "body": request.body},
+        "response": said,
+    }
+    text = _dumps(value, indent=2)
+    if answer.events is not None:
+        lines = ",\n".join("      " + _dumps([round(event.at, 4), _event(event.data)]) for event in answer.events)
+        before, _, rest = text.rpartition('"events": []')  # the last one: a request may speak of events too
+        text = f'{before}"events": [\n{lines}\n    ]{rest}' if lines else text
+    return text + "\n"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or nothing: a reader sees the old text or the new, a full disk leaves the old."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}-", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _body(answer: ApiAnswer) -> dict[str, Any]:
+    if answer.events is not None:
+        return {"events": []}
+    with contextlib.suppress(ValueError):
+        value = json.loads(answer.body)
+        if isinstance(value, (dict, list)):
+            return {"json": value}
+    with contextlib.suppress(UnicodeDecodeError):
+        return {"text": answer.body.decode()}
+    return {"base64": base64.b64encode(answer.body).decode()}
+
+
+def _answer(said: Mapping[str, Any], source: str) -> ApiAnswer:
+    status, headers, after = int(said["status"]), dict(said["headers"]), float(said["after"])
+    if "events" in said:
+        events = tuple(Event(float(at), _data(data)) for at, data in said["events"])
+        return ApiAnswer(status, headers, events=events, after=after, source=source)
+    if "json" in said:
+        whole = json_answer(status, said["json"], after=after, source=source)
+        return ApiAnswer(status, {**whole.headers, **headers}, whole.body, after=after, source=source)
+    raw = said["text"].encode() if "text" in said else base64.b64decode(said["base64"])
+    return ApiAnswer(status, headers, raw, after=after, source=source)
+
+
+def _event(data: bytes) -> Any:
+    """An event that is exactly ``data: {compact JSON}`` is kept as the JSON, any other as its text."""
+    with contextlib.suppress(ValueError):
+        value = json.loads(data.removeprefix(b"data: "))
+        if isinstance(value, dict) and data.startswith(b"data: ") and _same(sse(value), data):
+            return value
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return [base64.b64encode(data).decode()]
+
+
+def _same(ours: bytes, theirs: bytes) -> bool:
+    """Equal but for white space between the JSON's parts, which no client can see."""
+    return ours == theirs or (theirs.count(b"\n") == 2 and theirs.endswith(b"\n\n"))
+
+
+def _data(kept: Any) -> bytes:
+    if isinstance(kept, dict):
+        return sse(kept)
+    return base64.b64decode(kept[0]) if isinstance(kept, list) else str(kept).encode()
+
+
+def _dumps(value: Any, indent: int | None = None) -> str:
+    """Readable JSON; escaped where a text (half a surrogate pair) cannot be written as UTF-8."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=indent)
+    return text
+
+
+def _last_text(messages: Any) -> str:
+    if not isinstance(messages, list) or not messages or not isinstance(messages[-1], dict):
+        return ""
+    content = messages[-1].get("content")
+    if isinstance(content, list):
+        content = next((part.get("text") for part in content if isinstance(part, dict) and part.get("text")), "")
+    return content if isinstance(content, str) else ""
+
+
+def _why(error: Exception) -> str:
+    return f"it has no {error}" if isinstance(error, KeyError) else str(error)

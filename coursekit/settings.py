@@ -1,0 +1,60 @@
+"""What the environment asks for: COURSEKIT_* and OPENAI_API_KEY, from the process or from a .env file.
+
+A variable of the process goes before the same name in .env. Nothing is written back into the process,
+so a key in .env reaches the client and nobody else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+
+MODES = ("replay", "live", "record")
+
+
+class ModeError(ValueError):
+    """A mode that does not exist, or that cannot work with the other settings; nothing was sent."""
+
+
+class MissingKey(RuntimeError):
+    """A mode that asks the real API, without a key; nothing was sent."""
+
+
+def settings() -> Mapping[str, str]:
+    """The settings in force, by the name of their variable."""
+    from dotenv import dotenv_values, find_dotenv
+
+    found = find_dotenv(usecwd=True)
+    from_file = dotenv_values(found) if found else {}
+    return {**{name: value for name, value in from_file.items() if value is not None}, **os.environ}
+
+
+def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> str:
+    """The mode in force: the argument, else COURSEKIT_MODE, else "replay". Raises ModeError.
+
+    A key alone never switches on a mode that spends money.
+    """
+    mode = asked if asked is not None else from_settings.get("COURSEKIT_MODE") or "replay"
+    if mode in MODES:
+        return mode
+    where = f"mode={mode!r}" if asked is not None else f"COURSEKIT_MODE={mode}"
+    close = difflib.get_close_matches(str(mode).lower(), MODES, n=1, cutoff=0.5)
+    meant = f' Did you mean "{close[0]}"?' if close else ""
+    raise ModeError(
+        f"{where} is no mode, so nothing was sent.{meant}\n"
+        'The modes: "replay" (recorded answers, costs nothing), "live" (the real API, costs money),\n'
+        '"record" (the real API, costs money, and its answers are kept for replay).'
+    )
+
+
+def key_of(mode: str, given: str | None, from_settings: Mapping[str, str]) -> str:
+    """The API key for live and record mode. Raises MissingKey."""
+    key = given or from_settings.get("OPENAI_API_KEY") or ""
+    if key:
+        return key
+    raise MissingKey(
+        f'mode="{mode}" asks the real API, and there is no API key, so nothing was sent.\n'
+        "What to do: put a line OPENAI_API_KEY=… into a file named .env beside the README (copy .env.example),\n"
+        'or work without a key and without cost: connect(mode="replay").'
+    )

@@ -1,0 +1,155 @@
+"""Text deltas of a stream, when each arrived, and how the stream ended.
+
+A stream can end in more ways than an answer: see ``Ending``. The one that nothing in the SDK reports is
+the clean cut, where the connection closes in good order before the model was done; ``finish_reason`` is
+then still None, and that is the only sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal
+
+import openai
+
+from . import models
+from .offline.clock import Clock, ScaledClock
+
+Ending = Literal["complete", "truncated", "filtered", "cut", "interrupted", "error", "left"]
+ENDINGS: dict[str, Ending] = {"length": "truncated", "content_filter": "filtered"}
+
+
+class IncompleteStream(RuntimeError):
+    """A stream that closed in good order before the model was done (``finish_reason`` is None).
+
+    text  what had arrived until then
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(
+            f"The stream closed after {len(text)} characters without a finish_reason: the answer was cut, although no "
+            "error was reported. Do not take the text for whole; ask again, or show it as partial."
+        )
+
+
+@dataclass
+class Timing:
+    """Seconds since the request was sent: of each text delta's arrival, and of the end."""
+
+    arrivals: list[float] = field(default_factory=list)
+    total: float | None = None
+
+    @property
+    def first_token(self) -> float | None:
+        """Time to the first text, in seconds; None when there was none."""
+        return self.arrivals[0] if self.arrivals else None
+
+    @property
+    def gaps(self) -> list[float]:
+        """Seconds between two text deltas, one fewer than there are deltas."""
+        return [later - earlier for earlier, later in zip(self.arrivals, self.arrivals[1:], strict=False)]
+
+
+class TextStream:
+    """An iterator of text. Iterate it once; close it, or use it in ``with``, when you leave early.
+
+    text           all that has arrived so far
+    finish_reason  None until the model was done
+    usage          the billed tokens; they come last, so None after every other ending
+    timing         when each delta arrived
+    ended          None while it runs, then "complete", "truncated" (length), "filtered", "cut" (closed in good order,
+                   but not done), "interrupted" (connection or timeout), "error" (an error sent mid-stream) or "left"
+    """
+
+    def __init__(self, client: openai.OpenAI, params: dict[str, Any]) -> None:
+        if params.get("n") not in (None, 1):
+            raise ValueError(f"stream_text() reads one answer, and n={params['n']} asks for several: leave n out.")
+        params = {**params, "stream": True, "stream_options": {"include_usage": True, **params.get("stream_options", {})}}
+        self.text = ""
+        self.finish_reason: str | None = None
+        self.usage: Any = None
+        self.model: str | None = None
+        self.timing = Timing()
+        self.ended: Ending | None = None
+        self._clock: Clock = getattr(client._client, "clock", None) or ScaledClock()
+        self._start = self._clock.now()
+        self._stream = client.chat.completions.create(**params)
+        self.request_id: str | None = self._stream.response.headers.get("x-request-id")
+        self._deltas = self._read()
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        return next(self._deltas)
+
+    def _read(self) -> Iterator[str]:
+        try:
+            with self._stream:
+                for chunk in self._stream:
+                    self.model = chunk.model
+                    self.usage = chunk.usage or self.usage
+                    if not chunk.choices:  # the usage chunk at the end has none
+                        continue
+                    choice = chunk.choices[0]
+                    self.finish_reason = choice.finish_reason or self.finish_reason
+                    if choice.delta.content:  # the first delta is empty: it only tells the role
+                        self.timing.arrivals.append(self._clock.now() - self._start)
+                        self.text += choice.delta.content
+                        yield choice.delta.content
+        except GeneratorExit:
+            self._end("left")
+            raise
+        except openai.APIConnectionError:
+            self._end("interrupted")
+            raise
+        except (openai.APIError, ValueError):  # an error event; or an event that is no JSON
+            self._end("error")
+            raise
+        if self.finish_reason is None:
+            self._end("cut")
+            raise IncompleteStream(self.text)
+        self._end(ENDINGS.get(self.finish_reason, "complete"))
+
+    def _end(self, how: Ending) -> None:
+        self.ended = how
+        self.timing.total = self._clock.now() - self._start
+
+    def close(self) -> None:
+        """Stop reading and hang up: what was not generated yet is not billed."""
+        if self.ended is None:
+            self._deltas.close()  # type: ignore[attr-defined]
+            self._stream.close()
+            if self.ended is None:  # nothing had been read yet
+                self._end("left")
+
+    def __enter__(self) -> TextStream:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def stream_text(client: openai.OpenAI, **params: Any) -> TextStream:
+    """Send a chat completion and iterate its text as it arrives.
+
+    client  from ``connect()``, or any ``openai.OpenAI``
+    params  as ``client.chat.completions.create`` takes them, for one answer (no n)
+
+    Returns a TextStream; its attributes tell the rest. Iterating raises IncompleteStream after a clean cut, and the SDK's
+    own errors otherwise; ``.ended`` names the ending in each case.
+    """
+    return TextStream(client, params)
+
+
+def stream_response(client: openai.OpenAI, prompt: str, **params: Any) -> str:
+    """Print the answer to ``prompt`` as it arrives, and return it whole. Raises as ``stream_text`` does."""
+    asked = {"model": models.CHAT, "messages": [{"role": "user", "content": prompt}], **params}
+    with stream_text(client, **asked) as deltas:
+        for text in deltas:
+            print(text, end="", flush=True)
+    print()
+    return deltas.text

@@ -1,0 +1,65 @@
+"""The lessons of the course and where their files lie, from data/course.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+DATA = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One chapter. ``stem`` names all its files; ``promise`` is one sentence; ``minutes`` to work through it."""
+
+    stem: str
+    title: str
+    promise: str
+    minutes: int
+
+    @property
+    def number(self) -> int:
+        return int(self.stem.partition("_")[0])
+
+
+class UnknownLesson(LookupError):
+    """A name that is no lesson of the course; the message lists the lessons."""
+
+
+@cache
+def lessons() -> tuple[Lesson, ...]:
+    """All lessons in course order."""
+    entries = tomllib.loads((DATA / "course.toml").read_text(encoding="utf-8"))["lesson"]
+    return tuple(sorted((Lesson(**entry) for entry in entries), key=lambda lesson: lesson.number))
+
+
+def lesson(name: str) -> Lesson:
+    """The lesson meant by its stem, its file, its number or the rest of its stem.
+
+    "01_basics", "notebooks/01_basics.ipynb", "01", "1" and "basics" are the same. Raises UnknownLesson.
+    """
+    asked = Path(name).name.removesuffix(".ipynb").lower()
+    for known in lessons():
+        number, _, words = known.stem.partition("_")
+        if asked in {known.stem, number, str(known.number), words}:
+            return known
+    listed = ", ".join(known.stem for known in lessons())
+    raise UnknownLesson(f"{name!r} is no lesson of this course. The lessons: {listed}.")
+
+
+def recordings_of(stem: str) -> Path:
+    """The folder of a lesson's recordings; it may not exist yet."""
+    return DATA / "recordings" / stem
+
+
+def recording_folders() -> list[Path]:
+    """The folders of all lessons' recordings, in course order."""
+    return [recordings_of(known.stem) for known in lessons()]
+
+
+def repository() -> Path | None:
+    """The folder that holds the course's notebooks, when coursekit runs from its repository; else None."""
+    root = Path(__file__).parents[1]
+    return root if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir() else None

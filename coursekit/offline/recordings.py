@@ -58,7 +58,7 @@ def name_of(request: ApiRequest) -> str:
     digest = hashlib.sha256(f"{request.method} {request.path}\n{canonical(request.body)}".encode()).hexdigest()
     body = request.body if isinstance(request.body, dict) else {}
     words = f"{body.get('model') or request.path.rsplit('/', 1)[-1]} {_last_text(body.get('messages'))}"
-    slug = re.sub(r"[^a-z0-9.]+", "-", words.lower()[:200]).strip("-.")[:48].rstrip("-.")
+    slug = re.sub(r"(?:[^a-z0-9.]|(?<!\d)\.|\.(?!\d))+", "-", words.lower()[:200]).strip("-.")[:48].rstrip("-.")
     return f"{slug or 'request'}-{digest[:16]}"
 
 
@@ -134,6 +134,7 @@ def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> 
         "status": answer.status,
         "headers": {k: v for k, v in sorted(answer.headers.items()) if KEPT_HEADERS.fullmatch(k)},
         "after": round(answer.after, 4),
+        **({"breaks": True} if answer.breaks else {}),
         **_body(answer),
     }
     value = {
@@ -179,15 +180,16 @@ def _body(answer: ApiAnswer) -> dict[str, Any]:
 
 
 def _answer(said: Mapping[str, Any], source: str) -> ApiAnswer:
-    status, headers, after = int(said["status"]), dict(said["headers"]), float(said["after"])
+    body, events = b"", None
     if "events" in said:
         events = tuple(Event(float(at), _data(data)) for at, data in said["events"])
-        return ApiAnswer(status, headers, events=events, after=after, source=source)
-    if "json" in said:
-        whole = json_answer(status, said["json"], after=after, source=source)
-        return ApiAnswer(status, {**whole.headers, **headers}, whole.body, after=after, source=source)
-    raw = said["text"].encode() if "text" in said else base64.b64decode(said["base64"])
-    return ApiAnswer(status, headers, raw, after=after, source=source)
+    elif "json" in said:
+        body = json_answer(int(said["status"]), said["json"]).body
+    else:
+        body = said["text"].encode() if "text" in said else base64.b64decode(said["base64"])
+    return ApiAnswer(
+        int(said["status"]), dict(said["headers"]), body, events, float(said["after"]), bool(said.get("breaks")), source
+    )
 
 
 def _event(data: bytes) -> Any:

@@ -1,0 +1,117 @@
+"""Replay: what was recorded wins, in order and again; what was not explains itself."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from offline_api import Says, folder_with, params, request, streamed, whole
+
+import coursekit
+from coursekit.offline.recordings import Recordings
+from coursekit.offline.replay import Replay
+
+
+def text_of(client, **more: object) -> str | None:
+    return client.chat.completions.create(**params(**more)).choices[0].message.content
+
+
+def test_answers_come_in_order_and_then_again(tmp_path: Path) -> None:
+    """Two answers to one request alternate, counted for each client: a new client begins anew."""
+    folder = folder_with(tmp_path, (params(), whole("one")), (params(), whole("two")))
+    client = coursekit.connect("replay", recordings=folder, speed="instant")
+    assert [text_of(client) for _ in range(4)] == ["one", "two", "one", "two"]
+    assert text_of(coursekit.connect("replay", recordings=folder, speed="instant")) == "one"
+
+
+def test_what_is_not_recorded_goes_to_the_next_layer(tmp_path: Path) -> None:
+    """The layer below is asked for what nobody recorded, and only for that."""
+    inner = Says(whole("from below"))
+    replay = Replay(Recordings([folder_with(tmp_path, (params(), whole("recorded")))]), inner)
+    assert replay.answer(request()).body == whole("recorded").body
+    assert replay.answer(request(params("Other?"))).body == whole("from below").body
+    assert len(inner.requests) == 1
+
+
+def test_used_recordings_are_logged(tmp_path: Path) -> None:
+    """Each served recording's path is appended to the log that the whole-course test reads."""
+    folder, log = folder_with(tmp_path / "r", (params(), whole())), tmp_path / "used.txt"
+    Replay(Recordings([folder]), Says(whole()), used=log).answer(request())
+    assert [Path(line).parent for line in log.read_text().splitlines()] == [folder]
+
+
+def test_twenty_identical_requests_at_once(tmp_path: Path) -> None:
+    """An asyncio.gather of twenty equal requests is answered twenty times."""
+    folder = folder_with(tmp_path, (params(), whole("Paris.", after=1.0)))
+
+    async def main() -> list[str | None]:
+        client = coursekit.connect_async("replay", recordings=folder, speed="instant")
+        replies = await asyncio.gather(*[client.chat.completions.create(**params()) for _ in range(20)])
+        assert client._client.clock.now() == pytest.approx(1.0), "twenty waits side by side take one second, not twenty"
+        return [reply.choices[0].message.content for reply in replies]
+
+    assert asyncio.run(main()) == ["Paris."] * 20
+
+
+def test_one_cell_the_next_another_thread_and_again(tmp_path: Path) -> None:
+    """A client made in one cell works in the next, in another thread, and when a cell is run again."""
+    client = coursekit.connect("replay", recordings=folder_with(tmp_path, (params(), whole())), speed="instant")
+    seen = [text_of(client), text_of(client)]
+    thread = threading.Thread(target=lambda: seen.append(text_of(client)))
+    thread.start()
+    thread.join()
+    assert seen == ["Paris."] * 3
+
+
+def test_a_miss_names_the_nearest_and_what_differs(tmp_path: Path) -> None:
+    """A changed prompt gets the nearest recording, each field that differs, and three things to do."""
+    folder = folder_with(
+        tmp_path / "01_basics", (params(temperature=0), whole()), (params("Write a poem about cheese."), whole("…"))
+    )
+    client = coursekit.connect("replay", recordings=folder, speed="instant")
+    with pytest.raises(coursekit.RecordingNotFound) as error:
+        text_of(client, prompt="What is the capital of Spain?")
+    recording = sorted(folder.glob("*capital*"))[0].name
+    assert str(error.value) == (
+        "No recording answers this request, and replay mode asks nobody else.\n"
+        f"The nearest recording is 01_basics/{recording}. What differs:\n"
+        "  messages[0].content\n"
+        '      here      "What is the capital of Spain?"\n'
+        '      recorded  "What is the capital of France?"\n'
+        "  temperature\n"
+        "      here      (absent)\n"
+        "      recorded  0\n"
+        "What to do now:\n"
+        "  - to see the recorded answer, change the cell back to what was recorded; or\n"
+        '  - to ask the real API, put OPENAI_API_KEY in .env and use connect(mode="live"): it costs money; or\n'
+        '  - to keep its answer for the next time, use connect(mode="record"): it costs money once.'
+    )
+    assert isinstance(error.value, LookupError) and error.value.nearest is not None
+
+
+def test_a_miss_is_told_at_once(tmp_path: Path) -> None:
+    """A miss reaches the caller after one attempt: the SDK neither retries nor renames it."""
+    client = coursekit.connect("replay", recordings=tmp_path, speed="instant", max_retries=5)
+    with pytest.raises(coursekit.RecordingNotFound, match="There is no recording of such a request"):
+        text_of(client)
+    assert client._client.clock.now() == 0
+
+
+def test_a_miss_shows_where_long_texts_part(tmp_path: Path) -> None:
+    """Of two long prompts the message shows the part around the first difference, in one line each."""
+    start = "word " * 500
+    client = coursekit.connect("replay", recordings=folder_with(tmp_path, (params(start + "left"), whole())), speed="instant")
+    with pytest.raises(coursekit.RecordingNotFound) as error:
+        text_of(client, prompt=start + "right")
+    assert "right" in str(error.value) and "left" in str(error.value)
+    assert max(map(len, str(error.value).splitlines())) < 200
+
+
+def test_a_miss_passes_over_a_damaged_neighbour(tmp_path: Path) -> None:
+    """A damaged recording of another request does not hide the message of a miss."""
+    folder = folder_with(tmp_path, (params("A?"), whole()), (params("B?"), streamed(["b"])))
+    next(folder.glob("*-b-*")).write_text("{")
+    with pytest.raises(coursekit.RecordingNotFound, match="nearest recording"):
+        text_of(coursekit.connect("replay", recordings=folder, speed="instant"), prompt="C?")

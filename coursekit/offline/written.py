@@ -1,0 +1,226 @@
+"""Written recordings: what an author has the model say, made into exchanges of the API's real shape.
+
+``coursekit record LESSON --written`` runs a lesson's notebook with this layer in the place of the real API. It takes
+the text from ``data/replies/<lesson>.toml``, counts the tokens, cuts at the token limit or a stop sequence as the API
+does, and stores the exchange with provenance "written". Times are drawn, not measured: see ``Pace``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import random
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import models, tokens
+from .exchange import DONE, ApiAnswer, ApiRequest, Event, json_answer, sse
+from .recorder import Recorder
+from .recordings import Provenance, Recordings, name_of
+from .validation import refusal_of
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One entry of a replies file.
+
+    to             a part of the last user message; the entry with the longest match answers
+    when           further conditions on the request body, by parameter name, e.g. {model = "o3", stream = true}
+    text, texts    what the model says; several texts for n > 1
+    refusal        said in place of a text
+    reasoning      hidden reasoning tokens
+    cached         tokens of the prompt that were read from the cache
+    cut_after      a stream ends in good order after so many text events, unfinished
+    """
+
+    to: str
+    when: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
+    texts: tuple[str, ...] = ()
+    refusal: str | None = None
+    reasoning: int = 0
+    cached: int = 0
+    cut_after: int | None = None
+
+    def answers(self, body: Mapping[str, Any]) -> bool:
+        return self.to in last_user_text(body) and all(body.get(key) == value for key, value in self.when.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds of a drawn answer: a log-normal wait for the first token, then log-normal gaps.
+
+    first  median wait. The medians of ``openai-processing-ms`` in public recordings of streams (2025-26): gpt-4o 0.354 s,
+           gpt-4o-mini 0.317 s, the 90 % points twice that (hence ``spread``)
+    gap    median seconds between tokens: an author's choice within what users see, 50 to 80 tokens a second
+    """
+
+    first: float = 0.354
+    spread: float = 0.54
+    gap: float = 0.016
+    gap_spread: float = 0.5
+
+
+class NoReply(LookupError):
+    """The notebook asked something that the replies file does not answer; the message holds the entry to add."""
+
+    def __init__(self, body: Any, path: Path) -> None:
+        said = last_user_text(body)[:60].replace('"', '\\"').splitlines() or [""]
+        super().__init__(
+            f"{path.name} has no reply to this request.\nWhat to do: add an entry such as\n\n"
+            f'  [[reply]]\n  to = "{said[0]}"\n  text = "…"\n'
+        )
+
+
+class Written:
+    """A layer that answers from a replies file and stores each exchange."""
+
+    def __init__(self, path: Path, recordings: Recordings, pace: Pace | None = None) -> None:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        self.path, self.on, self.pace = path, told["on"], pace or Pace()
+        self.replies = [Reply(**{**entry, "texts": tuple(entry.get("texts", ()))}) for entry in told.get("reply", [])]
+        self.recorder = Recorder(recordings, Provenance("written", self.on.isoformat(), told.get("by", "the authors")))
+
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        refused = refusal_of(request.body)
+        if refused is not None:
+            return refused  # the offline API says the same in replay: nothing to record
+        fitting = [reply for reply in self.replies if reply.answers(request.body)]
+        if not fitting:
+            raise NoReply(request.body, self.path)
+        reply = max(fitting, key=lambda entry: (len(entry.when), len(entry.to)))
+        self.recorder.check(request)
+        answer = written_answer(request, reply, self.on, self.pace)
+        self.recorder.keep(request, answer)
+        return answer
+
+
+def written_answer(request: ApiRequest, reply: Reply, on: datetime.date, pace: Pace) -> ApiAnswer:
+    """The exchange in the real API's shape. The same request and reply give the same bytes."""
+    body = request.body
+    rng = random.Random(name_of(request) + reply.text)
+    model = models.get(body["model"])
+    texts = [_cut(text, body) for text in (reply.texts or (reply.text,) * body.get("n", 1))]
+    choices = [(pieces, reason) for pieces, reason in (_limited(text, body, reply, reason) for text, reason in texts)]
+    head = {
+        "id": "chatcmpl-" + "".join(rng.choices(ALPHABET, k=29)),
+        "created": int(_noon(on)) + rng.randrange(3600),
+        "model": model.snapshot,
+        "service_tier": "default",
+        "system_fingerprint": "fp_" + f"{rng.getrandbits(40):010x}" if model.fingerprint else None,
+    }
+    usage = _usage(body, choices, reply)
+    first = rng.lognormvariate(math.log(pace.first), pace.spread) + reply.reasoning * pace.gap / 2
+    headers = {"x-request-id": f"req_{rng.getrandbits(128):032x}", "openai-processing-ms": str(round(first * 1000))}
+    if body.get("stream"):
+        events = _events(head, choices, usage, body, reply, model.logprobs)
+        timed = tuple(_timed(events, first, pace, rng))
+        kind = {"content-type": "text/event-stream; charset=utf-8"}
+        return ApiAnswer(200, {**kind, **headers}, events=timed, after=round(first * 0.9, 4), source="written")
+    seconds = first + sum(rng.lognormvariate(math.log(pace.gap), pace.gap_spread) for _ in range(usage["completion_tokens"]))
+    headers["openai-processing-ms"] = str(round(seconds * 1000))
+    value = {
+        "id": head["id"], "object": "chat.completion", "created": head["created"], "model": head["model"],
+        "choices": [_choice(i, pieces, reason, reply, model.logprobs) for i, (pieces, reason) in enumerate(choices)],
+        "usage": usage, "service_tier": head["service_tier"], "system_fingerprint": head["system_fingerprint"],
+    }  # fmt: skip
+    return json_answer(200, value, headers=headers, after=round(seconds, 4), source="written")
+
+
+def last_user_text(body: Any) -> str:
+    """The text of the last user message, "" when there is none."""
+    messages = body.get("messages") if isinstance(body, dict) else None
+    for message in reversed(messages or []):
+        if message.get("role") == "user":
+            content = message.get("content")
+            return content if isinstance(content, str) else " ".join(p.get("text", "") for p in content or [])
+    return ""
+
+
+def _cut(text: str, body: Mapping[str, Any]) -> tuple[str, str]:
+    """Text and finish reason after the stop sequences: generation ends before the first of them."""
+    stops = body.get("stop") or []
+    at = min((i for stop in ([stops] if isinstance(stops, str) else stops) if (i := text.find(stop)) >= 0), default=None)
+    return (text, "stop") if at is None else (text[:at], "stop")
+
+
+def _limited(text: str, body: Mapping[str, Any], reply: Reply, reason: str) -> tuple[list[str], str]:
+    """The text's tokens and the finish reason after the token limit, which counts hidden reasoning too."""
+    pieces = [token.text for token in tokens.tokenize(text, body["model"])] if reply.refusal is None else []
+    limit = body.get("max_completion_tokens") or body.get("max_tokens")
+    room = None if limit is None else max(limit - reply.reasoning, 0)
+    return (pieces, reason) if room is None or len(pieces) <= room else (pieces[:room], "length")
+
+
+def _usage(body: Mapping[str, Any], choices: list[tuple[list[str], str]], reply: Reply) -> dict[str, Any]:
+    prompt = tokens.count_tokens(body["messages"], model=body["model"])
+    visible = sum(len(pieces) for pieces, _ in choices)
+    if reply.refusal is not None:
+        visible = tokens.count_tokens(reply.refusal, model=body["model"])
+    limit = body.get("max_completion_tokens")
+    reasoning = reply.reasoning if limit is None else min(reply.reasoning, limit)
+    return {
+        "prompt_tokens": prompt, "completion_tokens": visible + reasoning, "total_tokens": prompt + visible + reasoning,
+        "prompt_tokens_details": {"cached_tokens": reply.cached, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": 0,
+                                      "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
+    }  # fmt: skip
+
+
+def _choice(index: int, pieces: list[str], reason: str, reply: Reply, logprobs: bool) -> dict[str, Any]:
+    content = None if reply.refusal is not None else "".join(pieces)
+    message = {"role": "assistant", "content": content, "refusal": reply.refusal, "annotations": []}
+    return {"index": index, "message": message, **({"logprobs": None} if logprobs else {}), "finish_reason": reason}
+
+
+def _events(
+    head: Mapping[str, Any], choices: list[tuple[list[str], str]], usage: dict[str, Any], body: Mapping[str, Any],
+    reply: Reply, logprobs: bool,
+) -> Iterator[tuple[dict[str, Any], bool]]:  # fmt: skip
+    """(chunk, whether it is a token) in the order of the real API: role, text, finish, usage."""
+    counted = bool((body.get("stream_options") or {}).get("include_usage"))
+
+    def chunk(delta: dict[str, Any] | None, index: int = 0, reason: str | None = None, end: Any = None) -> dict[str, Any]:
+        choice = {"index": index, "delta": delta, **({"logprobs": None} if logprobs else {}), "finish_reason": reason}
+        return {
+            "id": head["id"], "object": "chat.completion.chunk", "created": head["created"], "model": head["model"],
+            "service_tier": head["service_tier"], "system_fingerprint": head["system_fingerprint"],
+            "choices": [] if delta is None else [choice], **({"usage": end} if counted else {}),
+        }  # fmt: skip
+
+    for index in range(len(choices)):
+        yield chunk({"role": "assistant", "content": "", "refusal": None}, index), False
+    longest = max(len(pieces) for pieces, _ in choices)
+    for place in range(longest if reply.cut_after is None else min(longest, reply.cut_after)):
+        for index, (pieces, _) in enumerate(choices):
+            if place < len(pieces):
+                yield chunk({"content": pieces[place]}, index), True
+    if reply.cut_after is not None:
+        return
+    for index, (_, reason) in enumerate(choices):
+        yield chunk({}, index, reason), False
+    if counted:
+        yield chunk(None, end=usage), False
+
+
+def _timed(events: Iterator[tuple[dict[str, Any], bool]], first: float, pace: Pace, rng: random.Random) -> Iterator[Event]:
+    """Events with their offsets; each line is padded to a length that is a multiple of 16, as the API does (obfuscation)."""
+    at, finished = first, False
+    for value, is_token in events:
+        if is_token:
+            at += rng.lognormvariate(math.log(pace.gap), pace.gap_spread)
+        bare = len(sse({**value, "obfuscation": ""}).decode())
+        padding = "".join(rng.choices(ALPHABET, k=-bare % 16))
+        finished = finished or any(choice["finish_reason"] for choice in value["choices"])
+        yield Event(round(at, 4), sse({**value, "obfuscation": padding}))
+    if finished:
+        yield Event(round(at, 4), DONE)
+
+
+def _noon(on: datetime.date) -> float:
+    return datetime.datetime(on.year, on.month, on.day, 12, tzinfo=datetime.UTC).timestamp()

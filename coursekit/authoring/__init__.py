@@ -1,0 +1,32 @@
+"""For those who run and write the course: the command line and what its commands do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..course import repository
+
+
+class CommandError(RuntimeError):
+    """A command cannot go on; its text is for the person who typed it: what happened, why, what to do next."""
+
+
+def repository_or_error() -> Path:
+    """The folder of the course's repository. Raises CommandError where coursekit was installed without it."""
+    root = repository()
+    if root is None:
+        raise CommandError(
+            "coursekit is installed here without the course's notebooks. "
+            "Get the course's repository (git clone), and run `make lab` in its folder."
+        )
+    return root
+
+
+def notebooks(root: Path, stems: Sequence[str] = ()) -> list[Path]:
+    """The notebooks of the lessons with these stems, or all; solutions too. Raises CommandError where there is none."""
+    found = [*sorted(root.glob("notebooks/*.ipynb")), *sorted(root.glob("solutions/*.ipynb"))]
+    for stem in stems:
+        if not any(path.stem == stem for path in found):
+            raise CommandError(f"There is no notebooks/{stem}.ipynb yet.")
+    return [path for path in found if not stems or path.stem in stems]

@@ -1,0 +1,10 @@
+"""``python -m coursekit`` and the console script ``coursekit``."""
+
+from __future__ import annotations
+
+import sys
+
+from .authoring.command_line import main
+
+if __name__ == "__main__":
+    sys.exit(main())

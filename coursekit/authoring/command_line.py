@@ -1,0 +1,80 @@
+"""The ``coursekit`` command: what can be asked for. What each command does is a module of its own.
+
+Exit codes: 0 all is well, 1 something is not, 2 the command was not understood.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import sys
+from collections.abc import Sequence
+
+from ..course import UnknownLesson
+from . import CommandError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; ``arguments`` as in ``sys.argv[1:]``. Returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a narrow console must not end a command that spent money
+    parser = _parser()
+    asked, rest = parser.parse_known_args(arguments)
+    if rest and asked.command != "lab":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        return _run(asked, rest)
+    except (CommandError, UnknownLesson) as error:
+        print(f"coursekit {asked.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):
+            print(f"coursekit {asked.command}: stopped.", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="coursekit", description="The course on the OpenAI Chat Completions API.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    lesson = "its number or name: 1, 01_basics, notebooks/01_basics.ipynb"
+
+    commands.add_parser("lab", help="open the course in JupyterLab (further arguments go to JupyterLab)")
+
+    doctor = commands.add_parser("doctor", help="check that everything the course needs is there")
+    doctor.add_argument("--brief", action="store_true", help="say only what needs fixing")
+
+    test = commands.add_parser("test", help="run the notebooks and compare every output with the stored one")
+    test.add_argument("lesson", nargs="?", metavar="LESSON", help=lesson)
+
+    refresh = commands.add_parser("refresh", help="run the notebooks and store their outputs")
+    refresh.add_argument("lessons", nargs="*", metavar="LESSON", help=lesson)
+
+    record = commands.add_parser("record", help="record a lesson's answers anew and show what changed")
+    record.add_argument("lesson", metavar="LESSON", help=lesson)
+    record.add_argument("--written", action="store_true", help="take the answers from the author's replies file: no key, no cost")
+    record.add_argument("--yes", action="store_true", help="do not ask before calls that cost money")
+    return parser
+
+
+def _run(asked: argparse.Namespace, rest: list[str]) -> int:
+    if asked.command == "lab":
+        from .lab import open_lab
+
+        return open_lab(rest)
+    if asked.command == "doctor":
+        from .doctor import doctor
+
+        return doctor(brief=asked.brief)
+    if asked.command == "test":
+        from .run_tests import run_tests
+
+        return run_tests(asked.lesson)
+    if asked.command == "refresh":
+        from .refresh import refresh
+
+        return refresh(asked.lessons)
+    from .record import record
+
+    return record(asked.lesson, written=asked.written, yes=asked.yes)

@@ -1,0 +1,49 @@
+"""Run a notebook from top to bottom in a fresh kernel of this Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from . import CommandError
+
+
+def execute(path: Path, environment: Mapping[str, str], seconds_per_cell: int = 60) -> Any:
+    """The notebook at ``path`` (an nbformat node) with new outputs; the file stays as it is.
+
+    Raises CommandError, naming notebook and cell, when a cell fails that is not tagged ``raises-exception``.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    here = KernelSpecManager(kernel_dirs=[])  # no folders searched: only this Python's own kernel is left
+    client = NotebookClient(
+        notebook,
+        km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=here),
+        resources={"metadata": {"path": str(path.parent)}},
+        timeout=seconds_per_cell,
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+    )
+    number = 0
+
+    def count(**_: Any) -> None:
+        nonlocal number
+        number += 1
+
+    client.on_cell_execute = count
+    where = f"{path.parent.name}/{path.name}"
+    try:
+        return client.execute(env=dict(environment), cleanup_kc=True)
+    except CellExecutionError as error:
+        raise CommandError(f"{where}, cell [{number}] failed: {error.ename}: {error.evalue}") from error
+    except CellTimeoutError as error:
+        raise CommandError(f"{where}, cell [{number}] did not end within {seconds_per_cell} s.") from error
+    except DeadKernelError as error:
+        raise CommandError(f"{where}, cell [{number}] killed its kernel.") from error

@@ -1,0 +1,84 @@
+"""``coursekit refresh``: run notebooks and store their outputs, so that a second run changes nothing.
+
+What is stored is what a reader without a kernel can use and what another machine would store too: no
+times, no widget models, no paths of this machine. What cannot be made so is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from ..course import lesson
+from ..offline.recordings import write_atomically
+from . import CommandError, notebooks, repository_or_error
+from .environment import offline_environment
+from .execution import execute
+
+SANITIZE = Path(__file__).with_name("sanitize.cfg")
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+WIDGET = "application/vnd.jupyter.widget-view+json"  # shows a model that only a running kernel has
+
+
+def refresh(names: Sequence[str]) -> int:
+    """Refresh the lessons named, or all. Stops at the first notebook that cannot be stored; it stays as it was."""
+    paths = notebooks(repository_or_error(), [lesson(name).stem for name in names])
+    for path in paths:
+        changed = refresh_notebook(path)
+        print(f"{path.parent.name}/{path.name}  {'refreshed' if changed else 'unchanged'}", flush=True)
+    return 0
+
+
+def refresh_notebook(path: Path) -> bool:
+    """Run one notebook and store it; whether its file changed. Raises CommandError and leaves the file as it was."""
+    text = stored_text(execute(path, offline_environment()), f"{path.parent.name}/{path.name}")
+    changed = text != path.read_text(encoding="utf-8")
+    if changed:
+        write_atomically(path, text)
+    return changed
+
+
+def stored_text(notebook: Any, where: str) -> str:
+    """The file's text for an executed notebook. Raises CommandError where an output must not be stored."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata |= {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            place = f"{where}, cell [{cell.execution_count}]"
+            cell.outputs = [_stored(output, place) for output in cell.outputs]
+            raised = any(output.output_type == "error" for output in cell.outputs)
+            if "raises-exception" in cell.metadata.get("tags", []) and not raised:
+                raise CommandError(f"{place} is tagged raises-exception and raised nothing. Take the tag off, or mend it.")
+    return str(nbformat.writes(notebook)) + "\n"
+
+
+def _stored(output: Any, place: str) -> Any:
+    if output.output_type == "stream":
+        if output.name == "stderr" and (warned := re.search(r"^.*Warning: .*$", output.text, re.MULTILINE)):
+            raise CommandError(f"{place} warns, and a warning is not stored: {warned[0].strip()}  Cure its cause.")
+        output.text = sanitized(output.text)
+    elif output.output_type == "error":
+        # A traceback's paths and line numbers differ from machine to machine: its last line is kept.
+        output.evalue = sanitized(output.evalue)
+        output.traceback = [f"{output.ename}: {output.evalue}"]
+    else:
+        output.data.pop(WIDGET, None)
+        for kind, value in output.data.items():
+            if isinstance(value, str) and kind.startswith("text/"):
+                output.data[kind] = sanitized(value)
+    return output
+
+
+def sanitized(text: str) -> str:
+    """The text with what differs from run to run replaced, as nbval replaces it before it compares."""
+    for pattern, replacement in _PATTERNS:
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
+_PATTERNS = re.findall(r"^regex: (.*)$\n^replace: (.*)$", SANITIZE.read_text(encoding="ascii"), re.MULTILINE)

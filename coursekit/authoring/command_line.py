@@ -53,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
 
     record = commands.add_parser("record", help="record a lesson's answers anew and show what changed")
     record.add_argument("lesson", metavar="LESSON", help=lesson)
-    record.add_argument("--written", action="store_true", help="take the answers from the author's replies file: no key, no cost")
+    record.add_argument(
+        "--written", action="store_true", help="answers from the author's replies file: no key, no cost"
+    )
     record.add_argument("--yes", action="store_true", help="do not ask before calls that cost money")
     return parser
 

@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class UsedRecordings:
-    """Compares the recordings on disk with those served. ``root`` is the repository, ``log`` the replay layer's notes."""
+    """Compares the recordings on disk with those served; ``root`` is the repository, ``log`` what replay noted."""
 
     def __init__(self, root: Path, log: Path) -> None:
         self.root, self.log = root, log
@@ -53,7 +53,8 @@ class UsedRecordings:
         served = {Path(line) for line in self.log.read_text(encoding="utf-8").splitlines()}
         for lesson in lessons():
             if self._whole(lesson.stem):
-                self.unused += [path for path in sorted(recordings_of(lesson.stem).glob("*.json")) if path not in served]
+                recorded = sorted(recordings_of(lesson.stem).glob("*.json"))
+                self.unused += [path for path in recorded if path not in served]
         if self.unused and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

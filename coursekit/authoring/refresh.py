@@ -53,7 +53,7 @@ def stored_text(notebook: Any, where: str) -> str:
             cell.outputs = [_stored(output, place) for output in cell.outputs]
             raised = any(output.output_type == "error" for output in cell.outputs)
             if "raises-exception" in cell.metadata.get("tags", []) and not raised:
-                raise CommandError(f"{place} is tagged raises-exception and raised nothing. Take the tag off, or mend it.")
+                raise CommandError(f"{place} is tagged raises-exception and raised nothing. Untag it, or mend it.")
     return str(nbformat.writes(notebook)) + "\n"
 
 

@@ -1,0 +1,89 @@
+# The two commands: `make lab` and `make test`. Each sets up .venv first, and has nothing to do when that is done.
+# More words:  make lab ARGS="--no-browser --port 9999"    make test ARGS="-k streaming"    make lab PYTHON=python3.13
+
+.DEFAULT_GOAL := help
+PYTHON := python3
+ARGS :=
+PY := .venv/bin/python
+
+# What is done is told by an empty file in .venv, written when all of it has succeeded. Its name has a key that
+# changes with what must be done anew: the environment when the folder was moved (it cannot be) or its Python has
+# gone, the packages when a list of them was changed.
+PLACE := $(shell pwd | cksum | tr -dc '0-9')
+WANTED := $(shell { pwd; cat pyproject.toml requirements.lock; } | cksum | tr -dc '0-9')
+MADE := .venv/made-$(PLACE)$(shell $(PY) -c '' 2>/dev/null || rm -f .venv/made-*)
+
+help:
+	@echo 'make lab      open the course in JupyterLab (sets everything up first)'
+	@echo 'make test     run every test and every notebook (sets everything up first)'
+	@echo 'make doctor   check that everything the course needs is there'
+	@echo 'For authors: make refresh, make format, make lock. See .github/CONTRIBUTING.md'
+
+lab: .venv/lab-$(WANTED)
+	@$(PY) -m coursekit lab $(ARGS)
+
+test: .venv/test-$(WANTED)
+	@$(PY) -m pytest -n auto $(ARGS)
+
+doctor: .venv/lab-$(WANTED)
+	@$(PY) -m coursekit doctor
+
+refresh: .venv/test-$(WANTED)
+	@$(PY) -m coursekit refresh $(ARGS)
+
+format: .venv/test-$(WANTED)
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+# Newer versions of everything: make lock ARGS=--upgrade
+lock: $(MADE)
+	@$(PY) -m uv pip compile --quiet --universal --all-extras --generate-hashes --no-header $(ARGS) \
+	    --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv
+
+.venv/lab-$(WANTED): $(MADE)
+	@extra=; $(INSTALL)
+	@touch '$@'
+
+# What is there for the tests is enough for the lab.
+.venv/test-$(WANTED): $(MADE)
+	@extra='[test]'; $(INSTALL)
+	@touch '$@' .venv/lab-$(WANTED)
+
+# uv takes from requirements.lock what pyproject.toml and the extra ask for, and checks its hashes.
+# pip cannot choose: without uv everything that is locked is installed.
+INSTALL = \
+	echo 'Installing what the course needs ...'; \
+	if $(PY) -c 'import uv' 2>/dev/null; then \
+	    $(PY) -m uv pip install --quiet --python $(PY) \
+	        --constraints requirements.lock --build-constraints requirements.lock --editable ".$$extra"; \
+	else \
+	    $(PY) -m pip install --quiet --require-hashes --requirement requirements.lock && \
+	    $(PY) -m pip install --quiet --no-deps --editable .; \
+	fi
+
+$(MADE):
+	@$(FIND_PYTHON) \
+	echo "Making .venv with $$($$python --version) ..."; \
+	rm -rf .venv; \
+	$$python -m venv .venv || { rm -rf .venv; echo $(NO_VENV) >&2; exit 1; }; \
+	awk '/^[^ #]/ { wanted = /^uv==/ } wanted' requirements.lock > .venv/uv.txt; \
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt \
+	    || echo 'uv cannot be had here; going on with pip.'
+	@touch '$@'
+
+FIND_PYTHON = \
+	python=; \
+	for name in '$(PYTHON)' python3.14 python3.13 python3.12 python3.11; do \
+	    if "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "The course needs Python 3.11 or newer. $(PYTHON) here is: $$('$(PYTHON)' --version 2>&1 | head -n 1)" >&2; \
+	    echo 'Install a newer one, or name it: make lab PYTHON=/path/to/python3.12' >&2; \
+	    exit 1; \
+	fi;
+NO_VENV = 'This Python cannot make a virtual environment. On Debian or Ubuntu: apt install python3-venv. Then run make again.'
+
+.PHONY: help lab test doctor refresh format lock clean

@@ -37,7 +37,7 @@ format: .venv/test-$(WANTED)
 
 # Newer versions of everything: make lock ARGS=--upgrade
 lock: $(MADE)
-	@$(PY) -m uv pip compile --quiet --universal --all-extras --generate-hashes --no-header $(ARGS) \
+	@$(PY) -m uv pip compile --quiet --system-certs --universal --all-extras --generate-hashes --no-header $(ARGS) \
 	    --output-file requirements.lock pyproject.toml
 
 clean:
@@ -52,23 +52,25 @@ clean:
 	@extra='[test]'; $(INSTALL)
 	@touch '$@' .venv/lab-$(WANTED)
 
-# uv takes from requirements.lock what pyproject.toml and the extra ask for, and checks its hashes.
+# uv takes from requirements.lock what pyproject.toml and the extra ask for, checks its hashes, and trusts the
+# certificates that the system trusts, as pip does.
 # pip cannot choose: without uv everything that is locked is installed.
 INSTALL = \
 	echo 'Installing what the course needs ...'; \
 	if $(PY) -c 'import uv' 2>/dev/null; then \
-	    $(PY) -m uv pip install --quiet --python $(PY) \
+	    $(PY) -m uv pip install --quiet --system-certs --python $(PY) \
 	        --constraints requirements.lock --build-constraints requirements.lock --editable ".$$extra"; \
 	else \
-	    $(PY) -m pip install --quiet --require-hashes --requirement requirements.lock && \
-	    $(PY) -m pip install --quiet --no-deps --editable .; \
+	    $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes \
+	        --requirement requirements.lock && \
+	    $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .; \
 	fi
 
 $(MADE):
 	@$(FIND_PYTHON) \
-	echo "Making .venv with $$($$python --version) ..."; \
+	echo "Making .venv with $$("$$python" --version) ..."; \
 	rm -rf .venv; \
-	$$python -m venv .venv || { rm -rf .venv; echo $(NO_VENV) >&2; exit 1; }; \
+	"$$python" -m venv .venv || { rm -rf .venv; echo $(NO_VENV) >&2; exit 1; }; \
 	awk '/^[^ #]/ { wanted = /^uv==/ } wanted' requirements.lock > .venv/uv.txt; \
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt \
 	    || echo 'uv cannot be had here; going on with pip.'

@@ -22,7 +22,7 @@ from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 from .course import recording_folders
 from .metering import Journal, Served
 from .offline.clock import Clock, ScaledClock, clock_for
-from .offline.exchange import ApiAnswer, Layer
+from .offline.exchange import Layer
 from .offline.miss import Missing
 from .offline.recorder import Recorder, RecordingTransport
 from .offline.recordings import Provenance, Recordings
@@ -56,9 +56,9 @@ def connect(
     Raises ModeError, MissingKey or ValueError, before anything is sent.
     """
     wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, openai_options)
-    http_client = wired.http_client(DefaultHttpx2Client, wired.sync_hooks())
     kind = openai.OpenAI if wired.natural else _OpenAI
-    return kind(**wired.options, http_client=http_client)
+    client = kind(**wired.options, **wired.http_client(DefaultHttpx2Client))
+    return wired.listening(client, wired.sync_hooks())
 
 
 def connect_async(
@@ -73,9 +73,9 @@ def connect_async(
 ) -> openai.AsyncOpenAI:
     """As ``connect()``, for ``await``: a real ``openai.AsyncOpenAI``. A client belongs to one event loop."""
     wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, openai_options)
-    http_client = wired.http_client(DefaultAsyncHttpx2Client, wired.async_hooks())
     kind = openai.AsyncOpenAI if wired.natural else _AsyncOpenAI
-    return kind(**wired.options, http_client=http_client)
+    client = kind(**wired.options, **wired.http_client(DefaultAsyncHttpx2Client))
+    return wired.listening(client, wired.async_hooks())
 
 
 class _Wiring:
@@ -118,16 +118,22 @@ class _Wiring:
         """Whether time passes as outside, so that the SDK's own waits are right as they are."""
         return isinstance(self.clock, ScaledClock) and self.clock.speed == 1.0
 
-    def http_client(self, make: Callable[..., Any], hooks: Mapping[str, Any]) -> Any:
+    def http_client(self, make: Callable[..., Any]) -> dict[str, Any]:
+        """The http_client option of the SDK's client; none in live mode, where the SDK makes its own."""
         if self._api is not None:
-            client = make(transport=OfflineTransport(self._api, self.clock), event_hooks=hooks)
-        elif self.mode == "record":
+            return {"http_client": make(transport=OfflineTransport(self._api, self.clock, self.journal))}
+        if self.mode == "record":
             provenance = Provenance("live", datetime.date.today().isoformat())
             recorder = Recorder(self._recordings, provenance, secret=self.options["api_key"])
-            client = make(transport=RecordingTransport(make(), recorder, self.clock), event_hooks=hooks)
-        else:
-            client = make(event_hooks=hooks)
-        client.journal, client.clock = self.journal, self.clock
+            return {"http_client": make(transport=RecordingTransport(make(), recorder, self.clock))}
+        return {}
+
+    def listening(self, client: Any, hooks: Mapping[str, Any]) -> Any:
+        """The client with its journal, which hears of each answer (of retried ones too)."""
+        http_client = client._client
+        if self._api is None:  # the offline transport tells the journal itself
+            http_client.event_hooks = hooks
+        http_client.journal, http_client.clock = self.journal, self.clock
         return client
 
     def sync_hooks(self) -> Mapping[str, Any]:
@@ -146,16 +152,8 @@ class _Wiring:
         request.extensions["coursekit_sent"] = self.clock.now()
 
     def _served(self, response: httpx2.Response) -> None:
-        answer: ApiAnswer | None = response.extensions.get("coursekit")
         seconds = self.clock.now() - response.request.extensions["coursekit_sent"]
-        self.journal.add(
-            Served(
-                request_id=response.headers.get("x-request-id"),
-                status=response.status_code,
-                source=answer.source if answer else "live",
-                seconds=answer.seconds if answer else seconds,
-            )
-        )
+        self.journal.add(Served(response.headers.get("x-request-id"), response.status_code, "live", seconds))
 
 
 class _OnTheClock:

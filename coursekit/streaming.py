@@ -59,6 +59,7 @@ class TextStream:
     text           all that has arrived so far
     finish_reason  None until the model was done
     usage          the billed tokens; they come last, so None after every other ending
+    model, created, request_id  of the answer, for receipts
     timing         when each delta arrived
     ended          None while it runs, then "complete", "truncated" (length), "filtered", "cut" (closed in good order,
                    but not done), "interrupted" (connection or timeout), "error" (an error sent mid-stream) or "left"
@@ -72,6 +73,7 @@ class TextStream:
         self.finish_reason: str | None = None
         self.usage: Any = None
         self.model: str | None = None
+        self.created: int | None = None
         self.timing = Timing()
         self.ended: Ending | None = None
         self._clock: Clock = getattr(client._client, "clock", None) or ScaledClock()
@@ -90,7 +92,7 @@ class TextStream:
         try:
             with self._stream:
                 for chunk in self._stream:
-                    self.model = chunk.model
+                    self.model, self.created = chunk.model, chunk.created
                     self.usage = chunk.usage or self.usage
                     if not chunk.choices:  # the usage chunk at the end has none
                         continue

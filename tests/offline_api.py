@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from coursekit.offline.exchange import CHAT_COMPLETIONS, DONE, ApiAnswer, ApiRequest, Event, json_answer, sse
+from coursekit.offline.exchange import CHAT_COMPLETIONS, DONE, ApiAnswer, ApiRequest, Event, error_answer, json_answer, sse
 from coursekit.offline.recordings import Provenance, Recordings
 
 WRITTEN = Provenance("written", "2026-11-22", "the tests")
@@ -68,6 +68,11 @@ def folder_with(folder: Path, *exchanges: tuple[dict[str, Any], ApiAnswer]) -> P
         recordings.store(request(body), answer, WRITTEN, seen.get(key, 0))
         seen[key] = seen.get(key, 0) + 1
     return folder
+
+
+def error_answers(body: dict[str, Any], times: int) -> list[tuple[dict[str, Any], ApiAnswer]]:
+    """``times`` exchanges in which the server fails."""
+    return [(body, error_answer(500, "The server had an error.", type="server_error"))] * times
 
 
 class Says:

@@ -20,15 +20,15 @@ def test_round_trip_of_a_whole_answer(tmp_path: Path) -> None:
     recordings = Recordings([tmp_path])
     answer = whole("Paris.", after=0.767)
     path = recordings.store(request(), answer, WRITTEN)
-    found = Recordings([tmp_path]).answer(request())
-    assert found == (answer, path)
+    found = Recordings([tmp_path]).answer(name_of(request()))
+    assert found == (answer, str(path))
 
 
 def test_round_trip_of_a_stream(tmp_path: Path) -> None:
     """Every event of a stream comes back with its offset, byte for byte."""
     answer = streamed(["Par", "is."])
     Recordings([tmp_path]).store(request(), answer, WRITTEN)
-    found = Recordings([tmp_path]).answer(request())
+    found = Recordings([tmp_path]).answer(name_of(request()))
     assert found is not None
     assert [(round(e.at, 4), e.data) for e in answer.events or ()] == [(e.at, e.data) for e in found[0].events or ()]
 
@@ -41,7 +41,7 @@ def test_odd_events_are_kept_as_they_are(tmp_path: Path, data: bytes) -> None:
     """Comments, error events, broken JSON, bad UTF-8 and a half event are stored byte for byte."""
     answer = ApiAnswer(200, {"content-type": "text/event-stream"}, events=(Event(0.5, data),), source="written")
     Recordings([tmp_path]).store(request(), answer, WRITTEN)
-    found = Recordings([tmp_path]).answer(request())
+    found = Recordings([tmp_path]).answer(name_of(request()))
     assert found is not None and found[0].events == answer.events
 
 
@@ -50,7 +50,7 @@ def test_a_body_that_is_no_json_object_is_kept_as_it_is(tmp_path: Path, body: by
     """A 503 in plain text, bytes that are no text, an empty body: stored and answered unchanged."""
     answer = ApiAnswer(503, {"content-type": "text/plain"}, body, source="written")
     Recordings([tmp_path]).store(request(), answer, WRITTEN)
-    found = Recordings([tmp_path]).answer(request())
+    found = Recordings([tmp_path]).answer(name_of(request()))
     assert found is not None and found[0].body == body and found[0].status == 503
 
 
@@ -99,24 +99,25 @@ def test_a_name_tells_what_was_asked() -> None:
 
 
 def test_several_answers_in_order(tmp_path: Path) -> None:
-    """Answers of one request are numbered; past the last one the first comes again; storing the first starts anew."""
+    """Answers to one request are numbered from 0; storing the first anew removes the others."""
     recordings = Recordings([tmp_path])
     for number, text in enumerate("abc"):
         recordings.store(request(), whole(text), WRITTEN, number)
-    assert recordings.count(request()) == 3
-    assert [recordings.answer(request(), n)[0].body for n in (0, 1, 2, 3)] == [whole(t).body for t in "abca"]  # type: ignore[index]
+    name = name_of(request())
+    assert [recordings.answer(name, n)[0].body for n in (0, 1, 2)] == [whole(t).body for t in "abc"]  # type: ignore[index]
+    assert recordings.answer(name, 3) is None
     recordings.store(request(), whole("new"), WRITTEN)
-    assert recordings.count(request()) == 1
+    assert recordings.answer(name, 1) is None and len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     """A recording that is replaced while a kernel runs is answered in its new form."""
     recordings = Recordings([tmp_path])
     path = recordings.store(request(), whole("old"), WRITTEN)
-    assert recordings.answer(request())[0].body == whole("old").body  # type: ignore[index]
+    assert recordings.answer(name_of(request()))[0].body == whole("old").body  # type: ignore[index]
     Recordings([tmp_path]).store(request(), whole("newer"), WRITTEN)
     os.utime(path, ns=(1, 1))
-    assert recordings.answer(request())[0].body == whole("newer").body  # type: ignore[index]
+    assert recordings.answer(name_of(request()))[0].body == whole("newer").body  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_a_damaged_recording_names_itself_and_the_cure(tmp_path: Path, damage, t
     path = Recordings([tmp_path]).store(request(), whole(), WRITTEN)
     path.write_text(damage(path.read_text()))
     with pytest.raises(DamagedRecording) as error:
-        Recordings([tmp_path]).answer(request())
+        Recordings([tmp_path]).answer(name_of(request()))
     assert str(path) in str(error.value) and told in str(error.value) and "git checkout" in str(error.value)
 
 
@@ -157,5 +158,5 @@ def test_the_first_folder_wins(tmp_path: Path) -> None:
     for name in "ab":
         Recordings([tmp_path / name]).store(request(), whole(name), WRITTEN)
     both = Recordings([tmp_path / "a", tmp_path / "b"])
-    assert json.loads(both.answer(request())[0].body)["choices"][0]["message"]["content"] == "a"  # type: ignore[index]
+    assert json.loads(both.answer(name_of(request()))[0].body)["choices"][0]["message"]["content"] == "a"  # type: ignore[index]
     assert completion("a") != completion("b")

@@ -90,13 +90,15 @@ def _differences(here: Any, recorded: Any, where: str = "") -> Iterator[tuple[st
 
 
 def _distance(here: Any, recorded: Any) -> float:
-    """How far two bodies are apart: one for a field that differs, less for texts that are alike."""
+    """How far two bodies are apart: one for each parameter that differs, up to five for each text."""
     total = 0.0
-    for _, a, b in _differences(here, recorded):
-        if isinstance(a, str) and isinstance(b, str):
-            total += 1 - difflib.SequenceMatcher(None, a[:400], b[:400], autojunk=False).quick_ratio()
-        else:
+    for where, a, b in _differences(here, recorded):
+        if not where.startswith("messages"):
             total += 1
+        elif isinstance(a, str) and isinstance(b, str):
+            total += 5 * (1 - difflib.SequenceMatcher(None, a[:300], b[:300], autojunk=False).ratio())
+        else:
+            total += 5
     return total
 
 

@@ -70,29 +70,23 @@ class Recordings:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = [Path(folder) for folder in folders]
+        self._places = [f"{folder}{os.sep}" for folder in self.folders]
         self._read: dict[str, tuple[int, int, ApiAnswer]] = {}
 
-    def answer(self, request: ApiRequest, number: int = 0) -> tuple[ApiAnswer, Path] | None:
-        """The recorded answer ``number`` (from 0; past the last one: the first again) and its file, or None."""
-        name = name_of(request)
-        for folder in self.folders:
-            for ending in (f".{number + 1}.json", ".json") if number else (".json",):
-                path = f"{folder}{os.sep}{name}{ending}"
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                    stat = os.stat(path)
-                    known = self._read.get(path)
-                    if known is None or known[:2] != (stat.st_mtime_ns, stat.st_size):
-                        known = (stat.st_mtime_ns, stat.st_size, read(Path(path))[2])
-                        self._read[path] = known
-                    return known[2], Path(path)
+    def answer(self, name: str, number: int = 0) -> tuple[ApiAnswer, str] | None:
+        """The recorded answer ``number`` (from 0) to the request of this name, and its file; None when there is none."""
+        ending = f"{name}.{number + 1}.json" if number else f"{name}.json"
+        for folder in self._places:
+            path = folder + ending
+            try:
+                stat = os.stat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            known = self._read.get(path)
+            if known is None or known[0] != stat.st_mtime_ns or known[1] != stat.st_size:
+                known = self._read[path] = (stat.st_mtime_ns, stat.st_size, read(Path(path))[2])
+            return known[2], path
         return None
-
-    def count(self, request: ApiRequest) -> int:
-        """How many answers to this request are recorded."""
-        number = 0
-        while (found := self.answer(request, number)) and (number == 0 or found[1].name.endswith(f".{number + 1}.json")):
-            number += 1
-        return number
 
     def store(self, request: ApiRequest, answer: ApiAnswer, provenance: Provenance, number: int = 0) -> Path:
         """Write answer ``number`` atomically; number 0 replaces all earlier answers to this request."""

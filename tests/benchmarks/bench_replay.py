@@ -1,0 +1,180 @@
+"""What replay costs, against ``httpx2.MockTransport`` returning the same bytes, measured in one run.
+
+    .venv/bin/python tests/benchmarks/bench_replay.py [--rounds 15]
+
+Processor time of blocks of calls; floor and replay take turns, block by block, in the same process; quoted is the
+median of the per-round ratios with their quartiles. Speed "instant": nothing waits. A second part replays a recorded
+stream in real time and compares each arrival with its schedule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from offline_api import WRITTEN, chunk, params, request, streamed, whole  # noqa: E402
+
+from coursekit import connect, connect_async  # noqa: E402
+from coursekit.offline.exchange import ApiAnswer, Event, sse  # noqa: E402
+from coursekit.offline.recordings import Recordings  # noqa: E402
+
+CALLS = 60
+
+
+def shelf(folder: Path, size: int, answer: ApiAnswer, **more: Any) -> list[dict[str, Any]]:
+    """``size`` recordings of distinct prompts; returns the parameters of CALLS of them."""
+    recordings = Recordings([folder])
+    bodies = [params(f"Question number {i}: what is the capital of France?", **more) for i in range(size)]
+    for body in bodies:
+        recordings.store(request(body), answer, WRITTEN)
+    return [bodies[i * size // CALLS % size] for i in range(CALLS)]
+
+
+def mock(answer: ApiAnswer) -> Callable[[httpx2.Request], httpx2.Response]:
+    content = answer.body if answer.events is None else b"".join(event.data for event in answer.events)
+    return lambda _: httpx2.Response(200, headers=answer.headers, content=content)
+
+
+def compare(floor: Callable[[], None], ours: Callable[[], None], rounds: int, calls: int = CALLS) -> tuple[list[float], float]:
+    """Ratios of processor time per round, and the median of the microseconds added to a call."""
+    floor(), ours()
+    ratios, added = [], []
+    for turn in range(rounds):
+        times = {}
+        for run in (floor, ours) if turn % 2 else (ours, floor):
+            gc.collect()
+            start = time.process_time()
+            run()
+            times[run] = time.process_time() - start
+        ratios.append(times[ours] / times[floor])
+        added.append((times[ours] - times[floor]) / calls * 1e6)
+    return ratios, statistics.median(added)
+
+
+def row(name: str, measured: tuple[list[float], float]) -> None:
+    ratios, added = measured
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    print(f"{name:42} {middle:5.2f}x  ({low:.2f}-{high:.2f})  {added:+7.0f} µs a call")
+
+
+def sync_rows(rounds: int) -> None:
+    answer = whole("Paris is the capital of France.")
+    floor_client = openai.OpenAI(api_key="x", http_client=openai.DefaultHttpx2Client(transport=httpx2.MockTransport(mock(answer))))
+    for size in (10, 100, 1000):
+        with tempfile.TemporaryDirectory() as folder:
+            bodies = shelf(Path(folder), size, answer)
+            client = connect("replay", recordings=folder, speed="instant")
+
+            def run(one: openai.OpenAI, bodies: list[dict[str, Any]] = bodies) -> None:
+                for body in bodies:
+                    one.chat.completions.create(**body)
+
+            row(f"sync, {size} recordings", compare(lambda: run(floor_client), lambda: run(client), rounds))  # noqa: B023
+    row("  control: the floor against itself", compare(lambda: run(floor_client), lambda: run(floor_client), rounds))
+
+
+def async_rows(rounds: int) -> None:
+    answer = whole("Paris is the capital of France.")
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        bodies = shelf(Path(folder), 100, answer)
+        transport = httpx2.MockTransport(mock(answer))
+        floor_client = openai.AsyncOpenAI(api_key="x", http_client=openai.DefaultAsyncHttpx2Client(transport=transport))
+        client = connect_async("replay", recordings=folder, speed="instant")
+
+        def run(one: openai.AsyncOpenAI) -> None:
+            async def main() -> None:
+                await asyncio.gather(*[one.chat.completions.create(**body) for body in bodies])
+
+            runner.run(main())
+
+        row(f"async, {CALLS} at once, 100 recordings", compare(lambda: run(floor_client), lambda: run(client), rounds))
+
+
+def stream_rows(rounds: int) -> None:
+    answer = streamed([f"word{i} " for i in range(200)], first=0.0, gap=0.0)
+    transport = httpx2.MockTransport(mock(answer))
+    floor_client = openai.OpenAI(api_key="x", http_client=openai.DefaultHttpx2Client(transport=transport))
+    with tempfile.TemporaryDirectory() as folder:
+        bodies = shelf(Path(folder), 100, answer, stream=True)[:5]
+        client = connect("replay", recordings=folder, speed="instant")
+
+        def run(one: openai.OpenAI) -> None:
+            for body in bodies:
+                assert sum(1 for _ in one.chat.completions.create(**body)) == 203
+
+        row("200-chunk stream", compare(lambda: run(floor_client), lambda: run(client), rounds, calls=5))
+
+
+def timing() -> None:
+    """A stream of 201 events over about 2.5 s with a stall of 0.4 s, replayed at speed 1."""
+    offsets = [0.38]
+    for i in range(1, 201):
+        offsets.append(offsets[-1] + (0.4 if i == 120 else 0.004 + 0.013 * (i % 3 == 0) + 0.002 * (i % 5)))
+    events = [Event(round(at, 4), sse(chunk({"content": f"w{i} "}))) for i, at in enumerate(offsets)]
+    answer = ApiAnswer(200, {"content-type": "text/event-stream"}, events=tuple(events), after=0.3)
+    with tempfile.TemporaryDirectory() as folder:
+        [body] = shelf(Path(folder), 1, answer, stream=True)[:1]
+        for kind in ("sync", "async"):
+            arrivals = arrived(kind, folder, body)
+            errors = [abs(seen - due.at) * 1000 for seen, due in zip(arrivals, events, strict=True)]
+            stall = max(b - a for a, b in zip(arrivals, arrivals[1:], strict=False))
+            print(
+                f"timing, {kind:5}: {len(arrivals)} of {len(events)} chunks, total {arrivals[-1] / offsets[-1] - 1:+.2%} of {offsets[-1]:.2f} s, "
+                f"longest gap {stall:.3f} s (recorded 0.400), error of arrival median {statistics.median(errors):.2f} ms, max {max(errors):.1f} ms"
+            )
+
+
+def arrived(kind: str, folder: str, body: dict[str, Any]) -> list[float]:
+    if kind == "sync":
+        client = connect("replay", recordings=folder, speed=1.0)
+        start = time.perf_counter()
+        return [time.perf_counter() - start for _ in client.chat.completions.create(**body)]
+
+    async def main() -> list[float]:
+        client = connect_async("replay", recordings=folder, speed=1.0)
+        start = time.perf_counter()
+        return [time.perf_counter() - start async for _ in await client.chat.completions.create(**body)]
+
+    return asyncio.run(main())
+
+
+def imports(rounds: int) -> None:
+    """Processor time of fresh interpreters: the front door against ``import openai``."""
+
+    def seconds(code: str) -> float:
+        probe = f"import time; t = time.process_time(); {code}; print(time.process_time() - t)"
+        return float(subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout)
+
+    cases = {"import coursekit": [], "import openai; from coursekit import connect, Meter, stream_text": []}  # type: ignore[var-annotated]
+    for _ in range(rounds):
+        floor = seconds("import openai")
+        for code, ratios in cases.items():
+            ratios.append(seconds(code) / floor)
+    for code, ratios in cases.items():
+        print(f"{code}: {statistics.median(ratios):.3f}x of import openai ({min(ratios):.3f}-{max(ratios):.3f})")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    print(json.dumps({"openai": openai.__version__, "python": sys.version.split()[0], "rounds": rounds}))
+    sync_rows(rounds)
+    async_rows(rounds)
+    stream_rows(rounds)
+    imports(max(5, rounds // 3))
+    timing()

@@ -1,0 +1,124 @@
+"""connect(): the mode decides who answers, and nothing is spent unless the mode says so."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import openai
+import pytest
+from loopback import upstream
+from offline_api import Says, completion, error_answers, folder_with, params, whole
+
+from coursekit import connect, connect_async
+from coursekit.client import _OpenAI
+from coursekit.settings import MissingKey, ModeError
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the machine reaches these tests, and no .env."""
+    for name in ("COURSEKIT_MODE", "COURSEKIT_SPEED", "COURSEKIT_RECORDINGS", "COURSEKIT_REPLIES", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+
+
+def test_the_default_is_replay_and_the_real_client(tmp_path: Path) -> None:
+    """Without any setting: replay, an openai.OpenAI with the SDK's own defaults, no key needed."""
+    client = connect(recordings=folder_with(tmp_path, (params(), whole())))
+    assert type(client) is openai.OpenAI and client.max_retries == 2 and client.timeout == openai.DEFAULT_TIMEOUT
+    assert client.chat.completions.create(**params()).choices[0].message.content == "Paris."
+
+
+def test_a_key_alone_spends_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A key in the environment, or another base URL, does not switch live mode on, and the key is not even read."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-never-used")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/elsewhere")
+    client = connect(recordings=folder_with(tmp_path, (params(), whole())))
+    assert client.api_key == "replay-needs-no-key"
+    assert client.chat.completions.create(**params()).choices[0].message.content == "Paris."
+
+
+@pytest.mark.parametrize("make", [connect, connect_async])
+def test_a_typo_in_the_mode(make, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    """An unknown mode is refused with the modes, what each costs, and the likely one."""
+    with pytest.raises(ModeError) as error:
+        make("replya")
+    assert str(error.value) == (
+        "mode='replya' is no mode, so nothing was sent. Did you mean \"replay\"?\n"
+        'The modes: "replay" (recorded answers, costs nothing), "live" (the real API, costs money),\n'
+        '"record" (the real API, costs money, and its answers are kept for replay).'
+    )
+    monkeypatch.setenv("COURSEKIT_MODE", "prod")
+    with pytest.raises(ModeError, match="COURSEKIT_MODE=prod is no mode"):
+        make()
+
+
+@pytest.mark.parametrize("mode", ["live", "record"])
+def test_live_without_a_key(mode: str) -> None:
+    """A mode that asks the real API without a key says where the key goes and how to do without."""
+    with pytest.raises(MissingKey) as error:
+        connect(mode)
+    assert f'mode="{mode}"' in str(error.value) and ".env" in str(error.value) and 'connect(mode="replay")' in str(error.value)
+
+
+def test_settings_come_from_the_process_then_from_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """.env in a folder above is read; a variable of the process goes before it; the argument before both."""
+    (tmp_path / ".env").write_text("COURSEKIT_MODE=live\nOPENAI_API_KEY=sk-from-dotenv\n")
+    assert connect().api_key == "sk-from-dotenv"
+    assert connect("replay").api_key == "replay-needs-no-key"
+    monkeypatch.setenv("COURSEKIT_MODE", "replay")
+    assert connect().api_key == "replay-needs-no-key"
+    assert connect("live", api_key="sk-given").api_key == "sk-given"
+    import os
+
+    assert "OPENAI_API_KEY" not in os.environ
+
+
+def test_live_is_the_plain_client() -> None:
+    """In live mode the SDK's own transport sends the request; only the journal listens."""
+    with upstream(lambda to: to.whole(json.dumps(completion("Live.")).encode())) as (url, seen):
+        with connect("live", api_key="sk-live", base_url=url) as client:
+            assert client.chat.completions.create(**params()).choices[0].message.content == "Live."
+        served = client._client.journal.last
+        assert len(seen) == 1 and served.source == "live" and served.seconds > 0 and served.request_id == "req_upstream"
+
+
+def test_the_journal_tells_where_an_answer_came_from(tmp_path: Path) -> None:
+    """Each response is noted with its request id, status, provenance and recorded seconds."""
+    client = connect(recordings=folder_with(tmp_path, (params(), whole(after=0.767))), speed="instant")
+    reply = client.with_options(timeout=5).chat.completions.create(**params())
+    served = client._client.journal.find(reply._request_id)
+    assert (served.source, served.status, served.seconds) == ("written", 200, pytest.approx(0.767))
+
+
+@pytest.mark.parametrize("speed", [0, -1, "fast", "nan", float("inf")])
+def test_a_speed_that_is_none(speed: object) -> None:
+    """A speed that is no number above zero and not "instant" is refused with what to give."""
+    with pytest.raises(ValueError, match='Give a number above 0 .* or "instant"'):
+        connect(speed=speed)  # type: ignore[arg-type]
+
+
+def test_the_sdk_waits_on_the_same_clock(tmp_path: Path) -> None:
+    """At speed "instant" the SDK's back-off between retries moves the virtual clock and takes no time."""
+    folder = folder_with(tmp_path, *error_answers(params(), 2), (params(), whole()))
+    client = connect(recordings=folder, speed="instant")
+    assert isinstance(client, _OpenAI)
+    raw = client.with_options(max_retries=4).chat.completions.with_raw_response.create(**params())
+    assert raw.retries_taken == 2 and 1.0 < client._client.clock.now() < 1.6  # 0.375-0.5 s and 0.75-1 s
+
+
+def test_its_own_http_client_is_refused() -> None:
+    """connect(http_client=…) says why not, before anything is built."""
+    with pytest.raises(ValueError, match="Leave it out"):
+        connect(http_client=openai.DefaultHttpx2Client())
+    assert Says(whole()).requests == []
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    """``import coursekit`` loads neither the SDK nor a chart, a widget or a vocabulary."""
+    code = "import sys, coursekit; print([m for m in ('openai', 'httpx2', 'matplotlib', 'ipywidgets', 'tiktoken', 'genai_prices') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,146 @@
+"""coursekit record: recordings are replaced as a whole, or not at all, and what changed is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from offline_api import params, request, streamed, whole
+
+from coursekit import course
+from coursekit.authoring import CommandError, record
+from coursekit.authoring.recorded_changes import answered, changes
+from coursekit.offline.recordings import Provenance, Recordings
+
+WriteNotebook = Callable[..., Path]
+WRITTEN = Provenance("written", "2026-11-22", "the tests")
+
+# A cell that stores what record mode would: this tests the command, not the client.
+STORE = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from offline_api import params, request, whole
+from coursekit.offline.recordings import Provenance, Recordings
+assert os.environ["COURSEKIT_MODE"] == "record"
+staging = Recordings([Path(os.environ["COURSEKIT_RECORDINGS"])])
+for prompt, text in {answers!r}.items():
+    staging.store(request(params(prompt)), whole(text), Provenance("written", "2026-11-22", "the tests"))
+"""
+
+
+def storing(**answers: str) -> str:
+    return STORE.format(tests=str(Path(__file__).parent), answers=answers)
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A course's data folder with an empty replies file for 01_basics; its repository is tmp_path."""
+    monkeypatch.setattr(course, "DATA", tmp_path / "data")
+    monkeypatch.setattr("coursekit.authoring.repository", lambda: tmp_path)
+    (tmp_path / "data" / "replies").mkdir(parents=True)
+    (tmp_path / "data" / "replies" / "01_basics.toml").write_text("on = 2026-11-22\n")
+    (tmp_path / "data" / "course.toml").write_text((Path(course.__file__).parent / "data/course.toml").read_text())
+    return tmp_path / "data"
+
+
+def texts(folder: Path) -> list[str]:
+    return sorted(answered(path).text for path in folder.glob("*.json"))
+
+
+def test_recordings_are_replaced_and_the_change_is_told(
+    data: Path, write_notebook: WriteNotebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was added, removed and changed is printed; what an earlier lesson has recorded is left to it."""
+    folder = data / "recordings" / "01_basics"
+    write_notebook(storing(A="one", B="two", C="three"))
+    assert record.record("01", written=True, yes=False) == 0
+    assert texts(folder) == ["one", "three", "two"]
+    Recordings([data / "recordings" / "00_start_here"]).store(request(params("C")), whole("three"), WRITTEN)
+    capsys.readouterr()
+
+    write_notebook(storing(A="one", B="deux", C="three", D="four"))
+    assert record.record("basics", written=True, yes=False) == 0
+    printed = capsys.readouterr().out
+    assert texts(folder) == ["deux", "four", "one"]
+    assert "01_basics: 3 recordings" in printed
+    assert "(left to 00_start_here: gpt-4o-c-" in printed
+    assert "  added    gpt-4o-d-" in printed
+    assert "  removed  gpt-4o-c-" in printed
+    assert "text: two -> deux" in printed
+    assert "  same     1 (" in printed
+    assert [path.name for path in (data / "recordings").iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_failing_run_leaves_the_recordings_alone(data: Path, write_notebook: WriteNotebook) -> None:
+    """A cell that fails half-way names itself; the recordings stay, and nothing is left beside them."""
+    folder = data / "recordings" / "01_basics"
+    Recordings([folder]).store(request(params("A")), whole("kept"), WRITTEN)
+    write_notebook(storing(A="lost"), "1 / 0")
+    with pytest.raises(CommandError, match=r"notebooks/01_basics.ipynb, cell \[2\] failed: ZeroDivisionError"):
+        record.record("01_basics", written=True, yes=False)
+    assert texts(folder) == ["kept"]
+    assert [path.name for path in (data / "recordings").iterdir()] == ["01_basics"]
+
+
+def test_an_interrupted_replacement_is_put_back(data: Path, write_notebook: WriteNotebook) -> None:
+    """When an earlier run was killed between its two renames, the next one begins from the old recordings."""
+    folder = data / "recordings" / "01_basics"
+    Recordings([folder]).store(request(params("A")), whole("kept"), WRITTEN)
+    folder.rename(folder.with_name(".01_basics.old"))
+    write_notebook("1 / 0")
+    with pytest.raises(CommandError):
+        record.record("01", written=True, yes=False)
+    assert texts(folder) == ["kept"]
+
+
+def test_nothing_is_sent_without_consent(
+    data: Path, write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The real API is asked only with a key and a yes: no key, no --yes without a terminal, or a "n" stop before it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(record, "execute", lambda *_: pytest.fail("it ran"))
+    write_notebook("1")
+    with pytest.raises(CommandError, match="no OPENAI_API_KEY"):
+        record.record("01", written=False, yes=True)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    with pytest.raises(CommandError, match="Add --yes"):
+        record.record("01", written=False, yes=False)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: "n")
+    with pytest.raises(CommandError, match="nothing was sent"):
+        record.record("01", written=False, yes=False)
+
+
+def test_consent_runs_the_notebook_in_record_mode(
+    data: Path, write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a key and --yes the notebook runs in record mode, and never on an author's replies."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("COURSEKIT_REPLIES", "left over")
+    write_notebook("import os\nassert 'COURSEKIT_REPLIES' not in os.environ", storing(A="one"))
+    assert record.record("01", written=False, yes=True) == 0
+    assert texts(data / "recordings" / "01_basics") == ["one"]
+
+
+def test_written_needs_the_authors_file(data: Path, write_notebook: WriteNotebook) -> None:
+    """--written without a replies file names the file that is missing."""
+    write_notebook("1", name="notebooks/04_streaming.ipynb")
+    with pytest.raises(CommandError, match="04_streaming.toml, and there is no such file"):
+        record.record("04", written=True, yes=False)
+
+
+def test_a_change_is_what_a_learner_would_notice(tmp_path: Path) -> None:
+    """A new id or time is no change; text, status and usage are, in a stream as in a whole answer."""
+    old, new = Recordings([tmp_path / "old"]), Recordings([tmp_path / "new"])
+    for recordings, told in ((old, ["Pa", "ris."]), (new, ["Par", "is."])):
+        recordings.store(request(params("stream")), streamed(told), WRITTEN)
+    for recordings, text in ((old, "a " * 100), (new, "b")):
+        recordings.store(request(params("whole")), whole(text, request_id=f"req_{text[0]}"), WRITTEN)
+    lines = list(changes(tmp_path / "old", tmp_path / "new"))
+    assert lines[0].startswith("changed  gpt-4o-whole-")
+    assert lines[1].strip() == "text: " + "a " * 28 + "a... -> b"
+    assert lines[2:] == ["same     1 (status, text and usage)"]
+    assert json.loads(next((tmp_path / "new").glob("*whole*")).read_text())["provenance"]["kind"] == "written"

@@ -59,6 +59,11 @@ def recording_folders() -> list[Path]:
     return [recordings_of(known.stem) for known in lessons()]
 
 
+def replies_of(stem: str) -> Path:
+    """The file with what the lesson's author has the model say (``coursekit record --written``); it may not exist."""
+    return DATA / "replies" / f"{stem}.toml"
+
+
 def repository() -> Path | None:
     """The folder that holds the course's notebooks, when coursekit runs from its repository; else None."""
     root = Path(__file__).parents[1]

@@ -44,7 +44,9 @@ def test_a_second_refresh_changes_nothing(write_notebook: WriteNotebook) -> None
 
 def test_what_a_refreshed_notebook_says_of_itself(write_notebook: WriteNotebook) -> None:
     """Cell ids stay, execution counts run from 1, and neither versions nor times are stored."""
-    path = write_notebook("1", v4.new_code_cell("2", metadata={"execution": {"iopub.status.busy": "now"}, "tags": ["mine"]}))
+    path = write_notebook(
+        "1", v4.new_code_cell("2", metadata={"execution": {"iopub.status.busy": "now"}, "tags": ["mine"]})
+    )
     refresh_notebook(path)
     notebook = json.loads(path.read_text())
     assert [cell["id"] for cell in notebook["cells"]] == ["cell-0", "cell-1"]
@@ -77,10 +79,19 @@ def test_a_notebook_that_cannot_be_stored_stays_as_it_was(
 
 def test_kernels_see_no_key_and_no_proxy(write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cell runs in replay mode at once, without the owner's keys, proxies and settings."""
-    for name in ("OPENAI_API_KEY", "OTHER_API_KEY", "HTTPS_PROXY", "http_proxy", "COURSEKIT_BASE_URL", "OPENAI_BASE_URL"):
+    for name in (
+        "OPENAI_API_KEY",
+        "OTHER_API_KEY",
+        "HTTPS_PROXY",
+        "http_proxy",
+        "COURSEKIT_BASE_URL",
+        "OPENAI_BASE_URL",
+    ):
         monkeypatch.setenv(name, "http://secret.example")
     monkeypatch.setenv("COURSEKIT_MODE", "live")
-    path = write_notebook("import os\nprint([k for k, v in os.environ.items() if 'secret' in v], os.environ['COURSEKIT_MODE'])")
+    path = write_notebook(
+        "import os\nprint([k for k, v in os.environ.items() if 'secret' in v], os.environ['COURSEKIT_MODE'])"
+    )
     refresh_notebook(path)
     assert outputs(path)[0][0]["text"] == ["[] replay\n"]
 

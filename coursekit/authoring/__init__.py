@@ -23,10 +23,17 @@ def repository_or_error() -> Path:
     return root
 
 
-def notebooks(root: Path, stems: Sequence[str] = ()) -> list[Path]:
-    """The notebooks of the lessons with these stems, or all; solutions too. Raises CommandError where there is none."""
-    found = [*sorted(root.glob("notebooks/*.ipynb")), *sorted(root.glob("solutions/*.ipynb"))]
+def all_notebooks(root: Path) -> list[Path]:
+    """Every notebook with stored outputs: the chapters, then the solutions."""
+    return [*sorted(root.glob("notebooks/*.ipynb")), *sorted(root.glob("solutions/*.ipynb"))]
+
+
+def notebooks_of(root: Path, stems: Sequence[str]) -> list[Path]:
+    """The notebooks of the lessons with these stems, or (none named) of all. Raises CommandError where there are none."""
+    every = all_notebooks(root)
+    if not every:
+        raise CommandError(f"There are no notebooks in {root / 'notebooks'}.")
     for stem in stems:
-        if not any(path.stem == stem for path in found):
+        if not any(path.stem == stem for path in every):
             raise CommandError(f"There is no notebooks/{stem}.ipynb yet.")
-    return [path for path in found if not stems or path.stem in stems]
+    return [path for path in every if not stems or path.stem in stems]

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ..course import lessons, recordings_of
-from . import notebooks
+from . import all_notebooks
 from .environment import offline_environment
 
 USED_LOG = "COURSEKIT_USED_LOG"
@@ -70,7 +70,7 @@ class UsedRecordings:
 
     def _whole(self, stem: str) -> bool:
         """Whether every code cell of every notebook of the lesson ran and passed."""
-        paths = [path for path in notebooks(self.root) if path.stem == stem]
+        paths = [path for path in all_notebooks(self.root) if path.stem == stem]
         return bool(paths) and all(
             self.passed[path.relative_to(self.root).as_posix()] == _code_cells(path) for path in paths
         )

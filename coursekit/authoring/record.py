@@ -12,9 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..course import DATA, lesson, lessons, recordings_of
+from ..course import lesson, lessons, recordings_of, replies_of
 from ..settings import settings
-from . import CommandError, notebooks, repository_or_error
+from . import CommandError, notebooks_of, repository_or_error
 from .environment import offline_environment
 from .execution import execute
 from .recorded_changes import changes
@@ -28,7 +28,7 @@ def record(name: str, *, written: bool, yes: bool) -> int:
     Nothing is sent that costs money unless ``yes``, or a person at the keyboard agrees.
     """
     stem = lesson(name).stem
-    paths = notebooks(repository_or_error(), [stem])
+    paths = notebooks_of(repository_or_error(), [stem])
     environment = _written(stem) if written else _live(stem, yes)
     target = recordings_of(stem)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def record(name: str, *, written: bool, yes: bool) -> int:
 
 
 def _written(stem: str) -> dict[str, str]:
-    replies = DATA / "replies" / f"{stem}.toml"
+    replies = replies_of(stem)
     if not replies.is_file():
         raise CommandError(f"--written takes the answers from {replies}, and there is no such file. Write it first.")
     return offline_environment() | {"COURSEKIT_MODE": "record", "COURSEKIT_REPLIES": str(replies)}

@@ -15,7 +15,7 @@ import nbformat
 
 from ..course import lesson
 from ..offline.recordings import write_atomically
-from . import CommandError, notebooks, repository_or_error
+from . import CommandError, notebooks_of, repository_or_error
 from .environment import offline_environment
 from .execution import execute
 
@@ -26,7 +26,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"  # shows a model that only a
 
 def refresh(names: Sequence[str]) -> int:
     """Refresh the lessons named, or all. Stops at the first notebook that cannot be stored; it stays as it was."""
-    paths = notebooks(repository_or_error(), [lesson(name).stem for name in names])
+    paths = notebooks_of(repository_or_error(), [lesson(name).stem for name in names])
     for path in paths:
         changed = refresh_notebook(path)
         print(f"{path.parent.name}/{path.name}  {'refreshed' if changed else 'unchanged'}", flush=True)

@@ -1,0 +1,78 @@
+"""Start the course's JupyterLab as a learner does, for tests: a free port, and no trace in the home folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE = 60.0  # seconds until the server must answer
+
+
+@dataclass(frozen=True)
+class LabServer:
+    """A running JupyterLab: ``url`` without a slash at its end, ``token``, the folder it serves, its process."""
+
+    url: str
+    token: str
+    root: Path
+    pid: int
+
+    def get(self, path: str, *, token: bool = True) -> bytes:
+        """The body of a GET; raises urllib.error.HTTPError."""
+        headers = {"Authorization": f"token {self.token}"} if token else {}
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, headers=headers), timeout=10) as answer:
+            return bytes(answer.read())
+
+
+@contextlib.contextmanager
+def lab_server(root: Path, home: Path) -> Iterator[LabServer]:
+    """``coursekit lab`` on the notebooks in ``root``; settings, workspaces and logs go to ``home``."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(16)
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "JUPYTER_TOKEN": token,
+    }
+    command = [
+        sys.executable, "-m", "coursekit", "lab", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={root}", "--expose-app-in-browser",
+    ]  # fmt: skip
+    log = home / "lab.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+    server = LabServer(f"http://127.0.0.1:{port}", token, root, process.pid)
+    try:
+        _wait(server, process, log)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(server: LabServer, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(OSError):
+            server.get("/api/status")
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"JupyterLab did not answer:\n{log.read_text()[-2000:]}")

@@ -1,0 +1,63 @@
+"""coursekit lab: JupyterLab as the course starts it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from lab_server import LabServer, lab_server
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    home = tmp_path_factory.mktemp("home")
+    root = home / "a course"
+    (root / "notebooks").mkdir(parents=True)
+    with lab_server(root, home) as running:
+        yield running
+
+
+def test_it_asks_for_its_token(server: LabServer) -> None:
+    """Without the token nothing is served but the login page."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        server.get("/api/contents", token=False)
+    refused.value.close()
+    assert refused.value.code == 403
+    assert json.loads(server.get("/api/contents"))["content"][0]["path"] == "notebooks"
+
+
+def test_it_listens_on_this_machine_only(server: LabServer) -> None:
+    """All sockets on which the server waits for connections are bound to 127.0.0.1."""
+    sockets = psutil.Process(server.pid).net_connections(kind="tcp")
+    listening = [open.laddr.ip for open in sockets if open.status == psutil.CONN_LISTEN]
+    assert listening
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_it_has_no_news_and_asks_for_no_updates(server: LabServer) -> None:
+    """The settings that the page gets keep JupyterLab from asking for news and updates."""
+    name = urllib.parse.quote("@jupyterlab/apputils-extension:notification")
+    said = json.loads(server.get(f"/lab/api/settings/{name}"))["schema"]["properties"]
+    assert said["fetchNews"]["default"] == "false"
+    assert said["checkForUpdates"]["default"] is False
+    assert json.loads(server.get("/lab/api/news"))["news"] == []
+    assert json.loads(server.get("/lab/api/update"))["notification"] is None
+
+
+def test_it_opens_the_first_notebook(server: LabServer) -> None:
+    """The address that is opened leads to 00_start_here."""
+    log = server.root.parent.joinpath("lab.log").read_text()
+    assert f"{server.url}/lab/tree/notebooks/00_start_here.ipynb?token=" in log
+
+
+def test_arguments_are_jupyterlabs_own() -> None:
+    """What stands after `lab` goes to JupyterLab."""
+    command = [sys.executable, "-m", "coursekit", "lab", "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    assert said.stdout.startswith("4.")

@@ -1,0 +1,167 @@
+"""What each model accepts, holds and echoes, and when it is shut down: facts from data/models.toml.
+
+Each fact there has a source and a date. This module has no arithmetic on prices or tokens (``pricing``, ``tokens``)
+and no opinion on requests (``offline.validation``).
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+TABLE = Path(__file__).parent / "data" / "models.toml"
+OWN = {"snapshots", "shutdown", "successor"}  # facts that are never inherited
+ACCEPTED = "accepted"
+
+# What the course asks for, by role. Code says models.CHAT and not a name, so that a role can move on with its model.
+CHAT = "gpt-4o"
+SMALL = "gpt-4o-mini"
+REASONING = "o4-mini"
+HARDEST = "o3"
+
+
+class UnknownModel(LookupError):
+    """A name that is in no table of models; the message names the nearest ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model. The meaning of each field stands at the top of data/models.toml; limits are in tokens."""
+
+    name: str
+    sources: tuple[tuple[datetime.date, str], ...]
+    snapshots: tuple[str, ...] = ()
+    endpoint: str = "chat"
+    context: int | None = None
+    input: int | None = None
+    output: int | None = None
+    roles: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    audio_input: bool = False
+    choices: int = 128
+    top_logprobs: int = 20
+    reasons: bool = False
+    efforts: tuple[str, ...] = ()
+    default_effort: str | None = None
+    verbosities: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    unknown_wording: str = "unrecognized argument"
+    refused: Mapping[str, str] = field(default_factory=dict)
+    refused_while_reasoning: Mapping[str, str] = field(default_factory=dict)
+    tools_while_reasoning: bool = True
+    tools_hint: str = ""
+    fingerprint: bool = True
+    logprobs: bool = True
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    shutdown: datetime.date | None = None
+    successor: str | None = None
+
+    @property
+    def snapshot(self) -> str:
+        """The name that an answer to a request for this model carries."""
+        return self.snapshots[0] if self.snapshots else self.name
+
+    def reasoning(self, effort: str | None = None) -> bool:
+        """Whether it thinks before it answers a request with this ``reasoning_effort`` (None: not given)."""
+        return self.reasons and (effort or self.default_effort) != "none"
+
+    def is_shut_down(self, on: datetime.date) -> bool:
+        """Whether the announced shutdown date has come on that day."""
+        return self.shutdown is not None and self.shutdown <= on
+
+
+def get(name: str) -> Model:
+    """The model meant by a name: its own, a dated snapshot's, or a fine-tuned one's ("ft:base:org::id").
+
+    Raises UnknownModel for a name that is in no table.
+    """
+    found = _table().get(_base(name))
+    if found is None:
+        near = difflib.get_close_matches(name, names(), n=3)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise UnknownModel(f"There is no model {name!r} in coursekit's table.{hint} models.names() lists all.")
+    return found
+
+
+def known(name: str) -> bool:
+    """Whether the API has, or had, a model of this name on any endpoint, as far as the table knows."""
+    return _base(name) in _table()
+
+
+def names() -> list[str]:
+    """All names that ``get`` takes, snapshots included, in the table's order."""
+    return list(_table())
+
+
+def echoed(name: str) -> str:
+    """The ``model`` that an answer to a request for ``name`` carries: the snapshot behind an alias."""
+    model = get(name)
+    return model.snapshot if name == model.name else name
+
+
+def replacement(name: str, on: datetime.date) -> str:
+    """``name`` while it is served on that day, else the first of its successors that is.
+
+    Raises LookupError when the table knows no successor that still answers.
+    """
+    model, seen = get(name), {name}
+    while model.is_shut_down(on):
+        if model.successor is None or model.successor in seen:
+            raise LookupError(
+                f"{name} is shut down since {get(name).shutdown} and the table names no replacement that is served on "
+                f"{on}. Choose a model from GET /v1/models and add it to data/models.toml."
+            )
+        seen.add(model.successor)
+        name, model = model.successor, get(model.successor)
+    return name
+
+
+def _base(name: str) -> str:
+    parts = name.split(":")
+    return parts[1] if parts[0] == "ft" and len(parts) > 1 else name
+
+
+@cache
+def _table() -> Mapping[str, Model]:
+    """Every name, with the facts of its entries laid over those of the entry it is like."""
+    document = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    own: dict[str, dict[str, Any]] = {}
+    for entry in [*document["family"], *document["model"]]:
+        source = (entry.get("as_of", document["as_of"]), entry["source"])
+        for name in entry.get("names") or [entry["name"]]:
+            facts = own.get(name, {})
+            own[name] = {**_over(facts, entry), "sources": (*facts.get("sources", ()), source)}
+    families = {entry["name"] for entry in document["family"]}
+    models = [_model(name, _resolved(name, own)) for name in own if name not in families]
+    return {name: model for model in models for name in (model.name, *model.snapshots)}
+
+
+def _resolved(name: str, own: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    facts = own[name]
+    if "like" not in facts:
+        return facts
+    inherited = _resolved(facts["like"], own)
+    return _over({key: value for key, value in inherited.items() if key not in OWN}, facts)
+
+
+def _over(facts: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any]:
+    """Facts with newer ones laid over them; tables key by key."""
+    merged = {key: {**facts.get(key, {}), **value} for key, value in newer.items() if isinstance(value, dict)}
+    return {**facts, **newer, **merged}
+
+
+def _model(name: str, facts: dict[str, Any]) -> Model:
+    taken = {item.name: facts[item.name] for item in fields(Model) if item.name in facts}
+    for key, value in taken.items():
+        if isinstance(value, list):
+            taken[key] = tuple(value)
+        elif isinstance(value, dict):
+            taken[key] = {parameter: how for parameter, how in value.items() if how != ACCEPTED}
+    return Model(**{**taken, "name": name})

@@ -1,0 +1,102 @@
+"""Chapter 01: what calls cost. Amounts are US dollars, reckoned by ``pricing`` and ``metering``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ..metering import Share
+from ..pricing import ZERO, dollars
+from .picture import BLUE, GRAY, GREEN, INK, ORANGE, PALE, PURPLE, Picture, figure, style
+
+PARTS = {"input": BLUE, "cached": GREEN, "output": ORANGE, "reasoning": PURPLE}
+HATCHES = {"input": "", "cached": "...", "output": "", "reasoning": "////"}
+GONE = " (shut down)"
+
+
+def cost_by_model(costs: Mapping[str, Decimal], *, call: str, gone: Collection[str] = ()) -> Picture:
+    """The cost of the same call for several models, cheapest on top, on a logarithmic axis.
+
+    costs  model -> US dollars, each above 0
+    call   what each of them is paid for, e.g. "1,000 tokens in, 300 out"
+    gone   the models among them that are shut down: drawn hollow, and marked in words
+
+    Raises ValueError without a model, or for a cost that a logarithmic axis cannot show.
+    """
+    if not costs or min(costs.values()) <= 0:
+        raise ValueError(f"A logarithmic axis shows costs above 0 only; these are {dict(costs)}.")
+    order = sorted(costs, key=lambda name: (costs[name], name))
+    made, axes = figure(8.0, 0.9 + 0.34 * len(order), title=f"The same call: {call}", x="US dollars a call (log scale)")
+    for row, name in enumerate(order):
+        axes.plot(float(costs[name]), row, "o", markersize=8, markeredgewidth=1.5, color=BLUE,
+                  markerfacecolor="white" if name in gone else BLUE)  # fmt: skip
+        axes.annotate(dollars(costs[name]), (float(costs[name]), row), xytext=(9, 0), textcoords="offset points",
+                      va="center", fontsize=9, color=INK)  # fmt: skip
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: dollars(Decimal(str(value))))
+    axes.margins(x=0.12)
+    axes.set_ylim(len(order) - 0.5, -0.5)  # the first one on top
+    axes.set_yticks(range(len(order)), [name + (GONE if name in gone else "") for name in order])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False)
+    axes.grid(axis="x", color=PALE, linewidth=0.6)
+    told = ", ".join(f"{name} {dollars(costs[name])}" for name in order)
+    return Picture(made, f"Cost of the same call ({call}) by model, cheapest first: {told}.")
+
+
+def cost_per_call(costs: Sequence[Decimal | None], *, title: str = "What each call cost") -> Picture:
+    """A bar for each call, in order.
+
+    costs  as ``Meter.cost_per_call()`` gives them; None: no price is known, marked by a cross on the axis
+
+    Raises ValueError when there is no call.
+    """
+    if not costs:
+        raise ValueError("No call has been metered yet: meter.add(reply) first, then draw.")
+    numbers = range(1, len(costs) + 1)
+    made, axes = figure(8.0, 3.0, title=title, x="call", y="US dollars")
+    axes.bar(numbers, [float(cost or 0) for cost in costs], width=0.7, color=BLUE)
+    unknown = [number for number, cost in zip(numbers, costs, strict=True) if cost is None]
+    axes.plot(unknown, [0] * len(unknown), "x", color=INK, clip_on=False, label="no price known")
+    if unknown:
+        axes.legend(frameon=False, fontsize=9)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+    axes.set_xlim(0.3, len(costs) + 0.7)
+    axes.set_ylim(bottom=0)
+    cost, dearest = max((cost or ZERO, number) for cost, number in zip(costs, numbers, strict=True))
+    calls = "1 call" if len(costs) == 1 else f"{len(costs)} calls"
+    missing = f" {len(unknown)} without a known price." if unknown else ""
+    return Picture(made, f"{title}: {calls}; the dearest is call {dearest} with {dollars(cost)}.{missing}")
+
+
+def bill(parts: Mapping[str, Share], *, title: str = "The bill") -> Picture:
+    """What was billed: tokens on the left, dollars on the right, by kind of token.
+
+    parts  as ``Meter.split()`` gives them: "input", "cached", "output", "reasoning" -> Share(tokens, dollars)
+    """
+    made = Figure(figsize=(8.0, 2.6), layout="constrained", facecolor="white")
+    tokens, money = made.subplots(1, 2, sharey=True)
+    style(tokens, title=f"{title}: tokens", x="tokens")
+    style(money, title="… and dollars", x="US dollars")
+    for row, (name, share) in enumerate(parts.items()):
+        for axes, value, label in (
+            (tokens, float(share.tokens), f"{share.tokens:,}"),
+            (money, float(share.dollars), dollars(share.dollars)),
+        ):
+            axes.barh(row, value, height=0.62, color=PARTS[name], hatch=HATCHES[name], edgecolor="white", linewidth=0)
+            axes.annotate(label, (value, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
+    for axes in (tokens, money):
+        axes.margins(x=0.22)
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.grid(visible=False)
+        axes.grid(axis="x", color=PALE, linewidth=0.6)
+        axes.spines["left"].set_color(GRAY)
+    tokens.set_ylim(len(parts) - 0.5, -0.5)
+    tokens.set_yticks(range(len(parts)), list(parts))
+    told = ", ".join(f"{name} {share.tokens:,} tokens for {dollars(share.dollars)}" for name, share in parts.items())
+    return Picture(made, f"{title}, by kind of token: {told}.")

@@ -1,0 +1,156 @@
+"""The token strip: a text or a chat as the model reads it, token by token, and what it costs as a prompt."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from html import escape
+from itertools import islice
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..models import CHAT, HARDEST, REASONING, SMALL
+from ..pricing import dollars, price_of
+from ..tokens import ROLES, ChatTokens, chat_tokens, count_tokens, tokenize
+
+MODELS = (CHAT, SMALL, HARDEST, REASONING, "gpt-6-luna", "gpt-6-sol", "gpt-4")
+ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
+CHARACTERS = 20_000  # read; more would make typing slow
+BOXES = 300  # drawn
+
+TEXT = "What is the capital of France?"
+CONVERSATION = "system: You are a helpful assistant.\nuser: What is the capital of France?"
+KINDS = {"a text": TEXT, "a chat": CONVERSATION}
+
+ROLE = re.compile(rf"^[ \t]*({'|'.join(ROLES)})[ \t]*:[ \t]?", re.MULTILINE | re.IGNORECASE)
+VISIBLE = {" ": "·", "\n": "⏎", "\t": "→"}
+
+INK = "color:#222;font-family:monospace;font-size:13px"
+BOX = f"display:inline-block;margin:1px;padding:1px 4px;border-radius:3px;text-align:center;{INK}"
+SHADES = ("background:#E3F0FA;border:1px solid #7FA8C9", "background:#FFF3D6;border:1px solid #C9A95B")
+OVERHEAD = "background:#E2E2E2;border:1px dashed #767676;font-style:italic"
+SMALLER = "display:block;font-size:10px;color:#555"
+CELL = "text-align:right;padding:2px 10px;font-variant-numeric:tabular-nums"
+
+
+def messages_of(text: str) -> list[dict[str, str]]:
+    """The messages of a chat typed as lines: ``role: text`` begins one, other lines go on with it.
+
+    What stands before the first role is the user's.
+    """
+    parts = ROLE.split(text)  # text before, role, text, role, text …
+    before = [{"role": "user", "content": parts[0].strip("\n")}] if parts[0].strip() else []
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    return before + [{"role": role.lower(), "content": content.removesuffix("\n")} for role, content in pairs]
+
+
+def strip(text: str, model: str = CHAT, *, as_chat: bool = False) -> str:
+    """The tokens of ``text`` as boxes with their ids, counts, and the price as a prompt for each of ``MODELS``.
+
+    as_chat  read it as lines ``role: text``; gray boxes then show the tokens that frame the messages
+
+    Returns HTML with the text escaped. A long text is cut, and the cut is told.
+    """
+    read = text[:CHARACTERS]
+    messages = messages_of(read)
+    chat = chat_tokens(messages, model) if as_chat else None
+    counts = {name: count_tokens(messages if as_chat else read, name) for name in dict.fromkeys((*MODELS, model))}
+    boxes = _chat_boxes(messages, chat, model) if chat else _boxes(read, model)
+    drawn = "".join(islice(boxes, BOXES))
+    notes = [f"The first {BOXES} boxes are drawn; all tokens are counted."] if next(boxes, None) else []
+    if len(text) > CHARACTERS:
+        notes.append(f"Only the first {CHARACTERS:,} of {len(text):,} characters are read.")
+    return (
+        f'<div class="coursekit-strip"><p style="margin:4px 0"><b>{_tokens(counts[model])}</b> for {escape(model)}'
+        f"{_of_which(chat)} · {_plural(len(read), 'character')}. {' '.join(notes)}</p>"
+        f'<div style="line-height:1.3">{drawn}</div>{_prices(counts, model)}</div>'
+    )
+
+
+class TokenStrip(widgets.VBox):  # type: ignore[misc]
+    """The lab: type, and see the strip change.
+
+    kind   how the text is read at first: "a text" or "a chat"
+    model  chosen at first, one of ``MODELS``
+
+    Where no widget can be shown (on the web, in print), the output is the first view of the strip.
+    """
+
+    def __init__(self, kind: str = "a text", model: str = CHAT) -> None:
+        style, wide = {"description_width": "5em"}, {"width": "98%"}
+        self.kind = widgets.ToggleButtons(options=list(KINDS), value=kind, description="Read as", style=style)
+        self.model = widgets.Dropdown(options=MODELS, value=model, description="Model", style=style)
+        self.text = widgets.Textarea(KINDS[kind], description="Type here", rows=3, style=style, layout=wide)
+        self.shown = widgets.HTML()
+        self.kind.observe(self._example, "value")
+        for control in (self.kind, self.model, self.text):
+            control.observe(self._draw, "value")
+        super().__init__([self.kind, self.model, self.text, self.shown])
+        self._draw()
+
+    def __repr__(self) -> str:
+        return "The token strip (run the notebook to use it)"
+
+    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
+        return bundle | {"text/html": self.shown.value}
+
+    def _example(self, change: Any) -> None:
+        if self.text.value == KINDS[change["old"]]:  # not the learner's own words
+            self.text.value = KINDS[change["new"]]
+
+    def _draw(self, _: Any = None) -> None:
+        self.shown.value = strip(self.text.value, self.model.value, as_chat=self.kind.value == "a chat")
+
+
+def visible(text: str) -> str:
+    """A token's text with its blanks and its invisible characters made visible (not yet escaped)."""
+    shown = "".join(VISIBLE.get(c) or (f"U+{ord(c):04X}" if unicodedata.category(c)[0] in "CZ" else c) for c in text)
+    return f"◌{shown}" if shown and unicodedata.combining(shown[0]) else shown
+
+
+def _boxes(text: str, model: str) -> Iterator[str]:
+    for number, token in enumerate(tokenize(text, model)):
+        yield _box(visible(token.label), str(token.id), SHADES[number % 2])
+
+
+def _chat_boxes(messages: Iterable[dict[str, str]], chat: ChatTokens, model: str) -> Iterator[str]:
+    for message, counted in zip(messages, chat.messages, strict=True):
+        yield _box(f"{counted.role}:", _tokens(counted.overhead), OVERHEAD)
+        yield from _boxes(message["content"], model)
+    yield _box("reply:", _tokens(chat.priming), OVERHEAD)
+
+
+def _box(label: str, below: str, look: str) -> str:
+    return f'<span style="{BOX};{look}">{escape(label)}<span style="{SMALLER}">{escape(below)}</span></span>'
+
+
+def _tokens(count: int) -> str:
+    return _plural(count, "token")
+
+
+def _plural(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def _of_which(chat: ChatTokens | None) -> str:
+    return f": {chat.total - chat.overhead:,} of text, {chat.overhead:,} of overhead (gray)" if chat else ""
+
+
+def _prices(counts: dict[str, int], chosen: str) -> str:
+    """A row for each model: its count, its price, and what this prompt costs without the reply."""
+    names = ("Model", "Tokens", "$ a million", "This prompt", "A million of them")
+    caption = f'<caption style="text-align:left">As a prompt, at the prices of {ON}; the reply comes on top.</caption>'
+    rows = "".join(_row(model, count, model == chosen) for model, count in counts.items())
+    head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in names)
+    return f'<table style="margin-top:8px">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _row(model: str, count: int, chosen: bool) -> str:
+    rate, cost = (price_of({"prompt_tokens": n, "completion_tokens": 0}, model, ON).total for n in (1000, count))
+    cells = (f"▸ {model}" if chosen else model, f"{count:,}", *map(dollars, (rate * 1000, cost, cost * 1_000_000)))
+    weight = "bold" if chosen else "normal"
+    return f'<tr style="font-weight:{weight}">{"".join(f"""<td style="{CELL}">{escape(c)}</td>""" for c in cells)}</tr>'

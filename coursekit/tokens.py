@@ -1,0 +1,205 @@
+"""Exact token counts, offline: what a text, or a chat, is billed as prompt.
+
+What a chat costs beyond its text is not published in full. The rules in ``FAMILIES`` reproduce the
+``usage.prompt_tokens`` of more than 500 genuine exchanges to the token, up to GPT-5.4; later models of the
+GPT-5 and GPT-6 families are taken to follow them.
+
+Left out, because no exact rule is known: images, audio, files, tool calls and their results, and what a request
+carries beside its messages (the definitions of tools and schemas).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from .tokenizer import Token, encode, split
+
+ROLES = ("system", "developer", "user", "assistant")
+
+
+class UnknownModel(ValueError):
+    """No exact counting rule is known for this model."""
+
+
+class NotCountable(ValueError):
+    """A message holds something whose tokens cannot be counted exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTokens:
+    """The prompt tokens of one message: ``overhead`` frames it (markers, role, name), ``content`` is its text."""
+
+    role: str
+    overhead: int
+    content: int
+
+    @property
+    def total(self) -> int:
+        return self.overhead + self.content
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTokens:
+    """The prompt tokens of a chat: those of each message, and ``priming``, with which the reply begins."""
+
+    messages: tuple[MessageTokens, ...]
+    priming: int
+
+    @property
+    def overhead(self) -> int:
+        """All tokens that are nobody's text."""
+        return self.priming + sum(message.overhead for message in self.messages)
+
+    @property
+    def total(self) -> int:
+        return self.priming + sum(message.total for message in self.messages)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Models that count alike.
+
+    pattern    their names, without the date of a snapshot
+    encoding   a key of ``tokenizer.ENCODINGS``
+    priming    tokens a chat has once
+    message    tokens a message has beside its text; 1 of them is the role
+    assistant  tokens more for a message of the assistant
+    name       tokens more for a message with a name, beside the name's own; None: not known
+    """
+
+    pattern: str
+    encoding: str
+    priming: int
+    message: int
+    assistant: int = 0
+    name: int | None = None
+
+
+# Not here: gpt-3.5-turbo-0301, which counted otherwise; o1-mini, o1-preview and the search models, which add hidden
+# text; audio models.
+FAMILIES = (
+    Family(r"gpt-4o(-mini)?|chatgpt-4o-latest|gpt-4\.1(-mini|-nano)?|gpt-4\.5-preview", "o200k_base", 3, 4, name=1),
+    Family(r"gpt-4(-turbo|-32k|-0125|-1106)?(-preview)?|(?!.*-0301)gpt-3\.5-turbo(-16k)?", "cl100k_base", 3, 4, name=1),
+    Family(r"o1|o3(-mini)?|o4-mini", "o200k_base", 2, 4),
+    Family(r"(?!.*-(audio|image|search|realtime))gpt-[56](\.\d+)?(-[a-z]+)*", "o200k_base", 2, 4, assistant=2),
+)
+SNAPSHOT = r"(-\d{4}(-\d{2}-\d{2})?)?"
+COUNTED = (
+    "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4", "gpt-4-turbo", "gpt-3.5-turbo",
+    "o1", "o3", "o3-mini", "o4-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-6-sol", "gpt-6-luna",
+)  # fmt: skip
+
+REASONS = {
+    "image_url": "images are billed by size and detail",
+    "input_audio": "audio is billed by its length",
+    "audio": "audio is billed by its length",
+    "file": "files are billed by the text and the images read from them",
+    "refusal": "how a refusal is billed as history is not known; send its text as content",
+    "tool_calls": "how tool calls are written into the prompt is not published",
+    "function_call": "how function calls are written into the prompt is not published",
+    "tool": "how tool results are written into the prompt is not published",
+    "function": "how function results are written into the prompt is not published",
+}
+
+
+def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -> int:
+    """The number of tokens of a text, or of a chat as the API bills it (``usage.prompt_tokens``).
+
+    text_or_messages  a str; or messages: dicts as the API takes them (role, content, name), or the SDK's message
+                      objects. content is a str or a list of text parts. "<|endoftext|>" counts as the plain text
+                      that it is, a lone surrogate as U+FFFD.
+    model             also a snapshot ("gpt-4o-2024-08-06") or a fine-tune ("ft:gpt-4o-mini:…")
+
+    Raises UnknownModel, NotCountable for what is not plain text (both are ValueErrors), TypeError for other things.
+    """
+    if isinstance(text_or_messages, str):
+        return len(encode(text_or_messages, _family(model).encoding))
+    return chat_tokens(text_or_messages, model).total
+
+
+def tokenize(text: str, model: str = "gpt-4o") -> list[Token]:
+    """The tokens of a text, in order. Raises UnknownModel."""
+    return split(text, _family(model).encoding)
+
+
+def chat_tokens(messages: Iterable[Any], model: str = "gpt-4o") -> ChatTokens:
+    """The prompt tokens of a chat, message by message. Arguments and errors as in ``count_tokens``."""
+    family = _family(model)
+    if isinstance(messages, Mapping | str | bytes) or not isinstance(messages, Iterable):
+        cure = " Put the one message in a list: [message]." if isinstance(messages, Mapping) else ""
+        raise TypeError(f"Expected a text or a list of messages, got {type(messages).__name__}.{cure}")
+    counted = tuple(_message(message, family, f"messages[{i}]") for i, message in enumerate(messages))
+    return ChatTokens(counted, family.priming)
+
+
+def message_tokens(message: Any, model: str = "gpt-4o") -> MessageTokens:
+    """The prompt tokens of one message.
+
+    They do not depend on the other messages: a chat's total is ``chat_tokens([], model).priming`` plus those of each
+    message, so that nothing needs to be counted twice as it grows. Errors as in ``count_tokens``.
+    """
+    return _message(message, _family(model), "The message")
+
+
+def _message(message: Any, family: Family, where: str) -> MessageTokens:
+    dump = getattr(message, "model_dump", None)  # a message object of the SDK
+    fields = dump(exclude_none=True) if dump else message
+    if not isinstance(fields, Mapping):
+        raise TypeError(f'{where} is {message!r:.60}, not a message like {{"role": "user", "content": "Hi"}}.')
+    role, name = fields.get("role"), fields.get("name")
+    if role in ("tool", "function"):
+        raise _not_countable(where, role)
+    if role not in ROLES:
+        raise NotCountable(f"{where} has the role {role!r}. The roles are {', '.join(ROLES)}.")
+    for key, value in fields.items():
+        if value and key not in ("role", "content", "name"):
+            raise _not_countable(where, key)
+    overhead = family.message + (family.assistant if role == "assistant" else 0)
+    if name:
+        if family.name is None or not isinstance(name, str):
+            raise NotCountable(
+                f"{where} has the name {name!r:.40}, and how this model bills it is not known. Leave it out."
+            )
+        overhead += family.name + len(encode(name, family.encoding))
+    return MessageTokens(role, overhead, len(encode(_text(fields.get("content"), where), family.encoding)))
+
+
+def _text(content: Any, where: str) -> str:
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list | tuple):
+        raise NotCountable(f"{where} has the content {content!r:.40}. Give it a text, or a list of text parts.")
+    for part in content:
+        if not isinstance(part, Mapping) or part.get("type") != "text" or not isinstance(part.get("text"), str):
+            raise _not_countable(where, part.get("type") if isinstance(part, Mapping) else part)
+    return "".join(part["text"] for part in content)  # the API joins first: all of 11 genuine requests agree
+
+
+def _not_countable(where: str, what: Any) -> NotCountable:
+    reason = REASONS.get(what, "only text is counted here") if isinstance(what, str) else "only text is counted here"
+    return NotCountable(
+        f"{where} has {what!r:.40}, so an exact count is not possible: {reason}. "
+        "Count the text alone, or read usage.prompt_tokens of a reply."
+    )
+
+
+@lru_cache(maxsize=256)
+def _family(model: str) -> Family:
+    name = str(model)
+    if name.startswith("ft:"):  # ft:gpt-4o-mini-2024-07-18:organization:suffix:id
+        name = name.split(":")[1]
+    for family in FAMILIES:
+        if re.fullmatch(f"({family.pattern}){SNAPSHOT}", name):
+            return family
+    near = difflib.get_close_matches(name.lower(), COUNTED, n=1)
+    raise UnknownModel(
+        f"How the tokens of model {model!r} are counted is not known. "
+        + (f"Did you mean {near[0]!r}? " if near else "")
+        + f"Known are {', '.join(COUNTED)}, and their snapshots and successors up to GPT-6. "
+        "For any other model, count with the nearest of these and call it an estimate; the bill is usage.prompt_tokens."
+    )

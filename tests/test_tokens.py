@@ -1,0 +1,216 @@
+"""count_tokens: what a text, or a chat, is billed as prompt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openai.types.chat import ChatCompletionMessage
+
+from coursekit import count_tokens
+from coursekit.tokenizer import encode
+from coursekit.tokens import FAMILIES, ROLES, NotCountable, UnknownModel, chat_tokens, message_tokens, tokenize
+
+FRANCE = [
+    {"role": "system", "content": "You are a helpful assistant."},
+    {"role": "user", "content": "What is the capital of France?"},
+]
+# OpenAI Cookbook, "How to count tokens with tiktoken" (MIT): with what the API billed for it.
+COOKBOOK = [
+    {"role": role, **({"name": name} if name else {}), "content": content}
+    for role, name, content in [
+        (
+            "system",
+            "",
+            "You are a helpful, pattern-following assistant that translates corporate jargon into plain English.",
+        ),
+        ("system", "example_user", "New synergies will help drive top-line growth."),
+        ("system", "example_assistant", "Things working well together will increase revenue."),
+        (
+            "system",
+            "example_user",
+            "Let's circle back when we have more bandwidth to touch base on opportunities for increased leverage.",
+        ),
+        ("system", "example_assistant", "Let's talk later when we're less busy about how to do better."),
+        (
+            "user",
+            "",
+            "This late pivot means we don't have time to boil the ocean for the client deliverable.",
+        ),
+    ]
+]
+
+
+def test_a_text_is_counted_without_overhead() -> None:
+    """A text counts its tokens, and nothing else."""
+    assert count_tokens("What is the capital of France?") == 7
+    assert count_tokens("") == 0
+
+
+def test_the_france_example() -> None:
+    """The tutorial's first call is billed 24 prompt tokens: 3 for the chat, 4 + 6 and 4 + 7 for its messages."""
+    chat = chat_tokens(FRANCE, "gpt-4o")
+    assert count_tokens(FRANCE, "gpt-4o") == chat.total == 24
+    assert [(m.role, m.overhead, m.content) for m in chat.messages] == [("system", 4, 6), ("user", 4, 7)]
+    assert (chat.priming, chat.overhead) == (3, 11)
+
+
+@pytest.mark.parametrize(
+    ("model", "billed"), [("gpt-4o", 124), ("gpt-4o-mini", 124), ("gpt-4", 129), ("gpt-3.5-turbo", 129)]
+)
+def test_the_cookbooks_example(model: str, billed: int) -> None:
+    """Named messages count as the API billed the example that OpenAI published."""
+    assert count_tokens(COOKBOOK, model) == billed
+
+
+@pytest.mark.parametrize(
+    ("model", "overhead"),
+    [
+        ("gpt-4", 15),
+        ("gpt-4-turbo", 15),
+        ("gpt-4.1", 15),
+        ("o3-mini", 14),
+        ("o4-mini", 14),
+        ("gpt-5", 16),
+        ("gpt-6-luna", 16),
+    ],
+)
+def test_overhead_of_each_family(model: str, overhead: int) -> None:
+    """Three messages, one of the assistant: 3 + 3 x 4 up to GPT-4.1, 2 + 3 x 4 for the o-series, 2 more for GPT-5."""
+    assert chat_tokens([*FRANCE, {"role": "assistant", "content": "Paris."}], model).overhead == overhead
+
+
+@pytest.mark.parametrize("encoding", {family.encoding for family in FAMILIES})
+def test_a_role_is_one_token(encoding: str) -> None:
+    """Each role is one token, as the rules assume."""
+    assert [len(encode(role, encoding)) for role in ROLES] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("model", "like"),
+    [
+        ("gpt-4o-2024-08-06", "gpt-4o"),
+        ("chatgpt-4o-latest", "gpt-4o"),
+        ("gpt-4.1-mini-2025-04-14", "gpt-4.1"),
+        ("gpt-4-0613", "gpt-4"),
+        ("gpt-4-0125-preview", "gpt-4"),
+        ("gpt-4-turbo-2024-04-09", "gpt-4-turbo"),
+        ("gpt-3.5-turbo-16k-0613", "gpt-3.5-turbo"),
+        ("o4-mini-2025-04-16", "o4-mini"),
+        ("gpt-5-mini-2025-08-07", "gpt-5"),
+        ("gpt-5.4-mini-2026-03-17", "gpt-5"),
+        ("gpt-6.2-sol", "gpt-5"),
+        ("ft:gpt-4o-mini-2024-07-18:acme::abc123", "gpt-4o-mini"),
+        ("ft:gpt-3.5-turbo:acme:tickets:abc123", "gpt-3.5-turbo"),
+    ],
+)
+def test_snapshots_and_fine_tunes_count_as_their_family(model: str, like: str) -> None:
+    """A snapshot, a sibling and a fine-tune count as their family."""
+    chat = [*FRANCE, {"role": "assistant", "content": "İstanbul, naïve, 你好"}]
+    assert chat_tokens(chat, model) == chat_tokens(chat, like)
+
+
+def test_the_encodings_differ() -> None:
+    """gpt-4 uses another vocabulary than gpt-4o."""
+    assert (count_tokens("你好,世界", "gpt-4"), count_tokens("你好,世界", "gpt-4o")) == (6, 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "near"), [("gpt4o", "gpt-4o"), ("gpt-4o-mni", "gpt-4o-mini"), ("o4mini", "o4-mini"), ("GPT-4o", "gpt-4o")]
+)
+def test_a_mistyped_model_is_named_with_the_nearest(model: str, near: str) -> None:
+    """A mistyped name is refused with the name that was probably meant."""
+    with pytest.raises(UnknownModel, match=f"{model!r} are counted is not known. Did you mean {near!r}\\?"):
+        count_tokens("Hi", model)
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["gpt-7-sol", "claude-4", "gpt-4o-search-preview", "gpt-4o-audio-preview", "gpt-5-search-api", "o1-preview",
+     "o1-mini", "gpt-3.5-turbo-0301", "gpt-4.7", "", None],
+)  # fmt: skip
+def test_a_model_without_an_exact_rule_is_refused(model: Any) -> None:
+    """A model whose rule is not known, or adds hidden text, is refused with what to do instead."""
+    with pytest.raises(UnknownModel, match=r"call it an estimate; the bill is usage\.prompt_tokens"):
+        count_tokens(FRANCE, model)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]},
+            "images are billed by size",
+        ),
+        ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "audio is billed by its length"),
+        ({"role": "user", "content": [{"type": "file", "file": {}}]}, "files are billed by"),
+        ({"role": "user", "content": ["text"]}, "only text is counted here"),
+        ({"role": "user", "content": [{"type": "text"}]}, "only text is counted here"),
+        ({"role": "user", "content": [{"type": ["text"]}]}, "only text is counted here"),
+        ({"role": "assistant", "content": None, "tool_calls": [{"id": "call_1"}]}, "how tool calls are written"),
+        ({"role": "assistant", "content": None, "function_call": {"name": "f"}}, "how function calls are written"),
+        ({"role": "assistant", "content": None, "refusal": "No."}, "send its text as content"),
+        ({"role": "tool", "tool_call_id": "call_1", "content": "42"}, "how tool results are written"),
+        ({"role": "user", "content": "Hi", "mood": "good"}, "'mood'"),
+        ({"role": "user"}, "content None. Give it a text"),
+        ({"role": "user", "content": 42}, "content 42. Give it a text"),
+        ({"role": "emperor", "content": "Hi"}, "role 'emperor'. The roles are system, developer, user, assistant"),
+        ({"role": ["user"], "content": "Hi"}, "role"),
+        ({"role": "user", "name": 7, "content": "Hi"}, "name 7"),
+    ],
+)
+def test_what_is_not_text_is_refused(message: dict[str, Any], reason: str) -> None:
+    """A message that is not plain text is refused, with its place and the reason, rather than miscounted."""
+    with pytest.raises(NotCountable, match=r"^messages\[2\] ") as refused:
+        count_tokens([*FRANCE, message])
+    assert reason in str(refused.value)
+
+
+def test_a_name_is_refused_where_its_price_is_not_known() -> None:
+    """How the o-series and GPT-5 bill a name is not known, so a name is refused there."""
+    with pytest.raises(NotCountable, match="Leave it out"):
+        count_tokens([{"role": "user", "name": "Ada", "content": "Hi"}], "o3")
+
+
+@pytest.mark.parametrize("wrong", [{"role": "user", "content": "Hi"}, b"Hi", 42, None, ["Hi"], [None]])
+def test_something_else_is_a_type_error(wrong: Any) -> None:
+    """What is neither a text nor a list of messages is refused."""
+    with pytest.raises(TypeError, match="message"):
+        count_tokens(wrong)
+
+
+def test_text_parts_are_joined() -> None:
+    """Text parts count as their text joined, as the API bills them; empty fields count nothing."""
+    parts = [{"type": "text", "text": "What is the cap"}, {"type": "text", "text": "ital of France?"}]
+    assert message_tokens({"role": "user", "content": parts}) == message_tokens(FRANCE[1])
+    assert message_tokens({**FRANCE[1], "tool_calls": [], "refusal": None, "annotations": []}) == message_tokens(
+        FRANCE[1]
+    )
+
+
+def test_the_sdks_message_counts_as_its_dict() -> None:
+    """A message of a reply can stay as the SDK made it."""
+    message = ChatCompletionMessage(role="assistant", content="Paris.", refusal=None, annotations=[])
+    assert message_tokens(message) == message_tokens({"role": "assistant", "content": "Paris."})
+
+
+@settings(deadline=None)  # the first example reads the data
+@given(
+    st.lists(st.tuples(st.sampled_from(ROLES), st.text(max_size=20)), max_size=6),
+    st.sampled_from(["gpt-4o", "gpt-4", "o3", "gpt-5"]),
+)
+def test_a_chat_adds_up(pairs: list[tuple[str, str]], model: str) -> None:
+    """A chat costs its priming and the sum of its messages, so it can be counted as it grows."""
+    chat = [{"role": role, "content": content} for role, content in pairs]
+    counted = chat_tokens(iter(chat), model)
+    assert counted.total == chat_tokens([], model).priming + sum(message_tokens(m, model).total for m in chat)
+    texts = sum(count_tokens(text, model) for _, text in pairs)
+    assert counted.total == count_tokens(chat, model) == counted.overhead + texts
+
+
+def test_tokenize_is_by_model() -> None:
+    """tokenize() gives the tokens that count_tokens() counts."""
+    assert [token.text for token in tokenize("The capital", "gpt-4o")] == ["The", " capital"]
+    assert len(tokenize("你好,世界", "gpt-4")) == count_tokens("你好,世界", "gpt-4")

@@ -1,0 +1,237 @@
+"""What was used and what it cost, call by call: receipts, and the meter that adds them up.
+
+Latency and where an answer came from are not in the reply; they stand in the client's ``Journal``. Prices are those of
+the day on which the reply was made (its ``created``), so that a recorded answer costs the same for ever.
+"""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from html import escape
+from typing import Any, NamedTuple
+
+from .pricing import ZERO, NoPrice, Price, Usage, dollars, price_of, usage_of
+
+ROWS = 20  # of the meter's table; a long ledger shows its newest
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One response as it left the HTTP client.
+
+    request_id  of its ``x-request-id`` header
+    source      "live", or a recording's provenance ("written", "local"), or "offline API"
+    seconds     from the request to the last byte
+    """
+
+    request_id: str | None
+    status: int
+    source: str
+    seconds: float
+
+
+class Journal:
+    """The newest responses of a client, at most ``KEPT``; safe to use from several threads.
+
+    mode  of the client: "replay", "live" or "record"
+    """
+
+    KEPT = 1000
+
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
+        self._served: deque[Served] = deque(maxlen=self.KEPT)
+        self._lock = threading.Lock()
+
+    def add(self, served: Served) -> None:
+        with self._lock:
+            self._served.append(served)
+
+    def find(self, request_id: str | None) -> Served | None:
+        """The newest response with this id; None when there is none, or no id."""
+        with self._lock:
+            return next((s for s in reversed(self._served) if request_id and s.request_id == request_id), None)
+
+    @property
+    def last(self) -> Served | None:
+        with self._lock:
+            return self._served[-1] if self._served else None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one call used and cost; shown as one line.
+
+    usage   None: the reply brought none, as a stream that was not asked for it or did not end
+    price   None: no usage, or no price known for this model
+    seconds, source, mode  from the client's journal; None without one
+    """
+
+    model: str
+    usage: Usage | None
+    price: Price | None
+    seconds: float | None = None
+    source: str | None = None
+    mode: str | None = None
+
+    @property
+    def cost(self) -> str:
+        return "no price" if self.price is None else dollars(self.price.total)
+
+    @property
+    def latency(self) -> str:
+        return "" if self.seconds is None else f"{self.seconds:,.2f} s"
+
+    @property
+    def origin(self) -> str:
+        """How it was answered, and by what: "replay · written"; "live"."""
+        return " · ".join(dict.fromkeys(word for word in (self.mode, self.source) if word))
+
+    def __repr__(self) -> str:
+        if self.usage is None:
+            used = "no usage"
+        else:
+            tokens_in = f"{self.usage.prompt:,} in{_of_which(self.usage.cached, 'cached')}"
+            tokens_out = f"{self.usage.completion:,} out{_of_which(self.usage.reasoning, 'reasoning')}"
+            used = f"{tokens_in} · {tokens_out} · {self.cost}"
+        return " · ".join(part for part in (used, self.latency, self.origin) if part)
+
+    def _repr_html_(self) -> str:
+        return f'<div class="coursekit-receipt" style="font-family: monospace">{escape(repr(self))}</div>'
+
+
+class Share(NamedTuple):
+    """A part of the bill: tokens, and US dollars (of the calls whose price is known)."""
+
+    tokens: int
+    dollars: Decimal
+
+
+class Meter:
+    """A ledger of calls, with the tokens and the money that they add up to.
+
+    client  from ``connect()`` or ``connect_async()``: its journal tells latency and source. None, or a client without a
+            journal: the receipts leave them out.
+    """
+
+    def __init__(self, client: Any = None) -> None:
+        self._client = client
+        self.ledger: list[Receipt] = []
+
+    def add(self, reply: Any, *, request_id: str | None = None, on: datetime.date | None = None) -> Receipt:
+        """Enter a reply, and return its receipt.
+
+        reply       a ChatCompletion, a stream of ``stream_text()`` that has ended, or a completion as a dict
+        request_id  finds it in the journal, where the reply does not carry it itself
+        on          the day (UTC) whose prices count; None: the day of the reply's ``created``, else today
+
+        A model without a known price is counted, and shown as "no price". Raises TypeError for what is no reply.
+        """
+        receipt = self._receipt(reply, request_id, on)
+        self.ledger.append(receipt)
+        return receipt
+
+    def _receipt(self, reply: Any, request_id: str | None, on: datetime.date | None) -> Receipt:
+        if not (_has(reply, "model") and _has(reply, "usage")):
+            hint = " Await it first." if inspect.isawaitable(reply) else ""
+            raise TypeError(f"Meter.add takes a reply, with model and usage; this is a {type(reply).__name__}.{hint}")
+        model, raw = str(_read(reply, "model")), _read(reply, "usage")
+        usage = None if raw is None else usage_of(raw)
+        price = None
+        if usage is not None:
+            try:
+                price = price_of(raw, model, on or _day(reply), service_tier=_read(reply, "service_tier"))
+            except NoPrice:
+                price = None
+        journal: Journal | None = getattr(getattr(self._client, "_client", None), "journal", None)
+        if journal is None:
+            return Receipt(model, usage, price)
+        served = journal.find(request_id or _read(reply, "request_id") or _read(reply, "_request_id"))
+        if served is None:
+            return Receipt(model, usage, price, mode=journal.mode)
+        return Receipt(model, usage, price, served.seconds, served.source, journal.mode)
+
+    @property
+    def total(self) -> Decimal:
+        """US dollars of all calls whose price is known."""
+        return sum((r.price.total for r in self.ledger if r.price), ZERO)
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all calls."""
+        return sum((r.usage for r in self.ledger if r.usage), Usage(0, 0))
+
+    @property
+    def unpriced(self) -> int:
+        """The number of calls whose price is not known."""
+        return sum(r.price is None for r in self.ledger)
+
+    def cost_per_call(self) -> list[Decimal | None]:
+        """US dollars of each call, in order; None where no price is known."""
+        return [r.price.total if r.price else None for r in self.ledger]
+
+    def cost_by_model(self) -> dict[str, Decimal]:
+        """US dollars by model as the replies name it, in the order of first use; 0 where no price is known."""
+        costs: dict[str, Decimal] = {}
+        for r in self.ledger:
+            costs[r.model] = costs.get(r.model, ZERO) + (r.price.total if r.price else ZERO)
+        return costs
+
+    def split(self) -> dict[str, Share]:
+        """The bill in four parts that add up to it: "input" (not cached), "cached", "output" (visible), "reasoning"."""
+        used, spent = self.usage, dict.fromkeys(("input", "cached", "output", "reasoning"), ZERO)
+        for r in self.ledger:
+            if r.price and r.usage:
+                hidden = r.price.output * r.usage.reasoning / r.usage.completion if r.usage.completion else ZERO
+                parts = (r.price.input, r.price.cached, r.price.output - hidden, hidden)
+                spent = {name: spent[name] + part for name, part in zip(spent, parts, strict=True)}
+        tokens = (used.prompt - used.cached, used.cached, used.completion - used.reasoning, used.reasoning)
+        return {name: Share(count, spent[name]) for name, count in zip(spent, tokens, strict=True)}
+
+    def __repr__(self) -> str:
+        calls = "1 call" if len(self.ledger) == 1 else f"{len(self.ledger):,} calls"
+        missing = f" · {self.unpriced:,} without a price" if self.unpriced else ""
+        return f"{calls} · {self.usage.prompt:,} in · {self.usage.completion:,} out · {dollars(self.total)}{missing}"
+
+    def _repr_html_(self) -> str:
+        running, rows = ZERO, []
+        for number, r in enumerate(self.ledger, 1):
+            running += r.price.total if r.price else ZERO
+            tokens_in = f"{r.usage.prompt:,}{_of_which(r.usage.cached, 'cached')}" if r.usage else "?"
+            tokens_out = f"{r.usage.completion:,}{_of_which(r.usage.reasoning, 'reasoning')}" if r.usage else "?"
+            rows.append((str(number), r.model, tokens_in, tokens_out, r.cost, dollars(running), r.latency, r.origin))
+        skipped = f", the newest {ROWS} calls" if len(rows) > ROWS else ""
+        head = ("Call", "Model", "In", "Out", "Cost", "Total", "Latency", "Answered by")
+        return (
+            f'<table class="coursekit-meter"><caption>{escape(repr(self))}{skipped}</caption><thead><tr>'
+            + "".join(f'<th scope="col">{name}</th>' for name in head)
+            + "</tr></thead><tbody>"
+            + "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[-ROWS:])
+            + "</tbody></table>"
+        )
+
+
+def _of_which(count: int, what: str) -> str:
+    return f" ({count:,} {what})" if count else ""
+
+
+def _read(reply: Any, name: str) -> Any:
+    return reply.get(name) if isinstance(reply, Mapping) else getattr(reply, name, None)
+
+
+def _has(reply: Any, name: str) -> bool:
+    return name in reply if isinstance(reply, Mapping) else hasattr(reply, name)
+
+
+def _day(reply: Any) -> datetime.date | None:
+    """The day (UTC) on which a reply was made; None when it does not say."""
+    created = _read(reply, "created")
+    if not isinstance(created, int) or not 0 < created < 2**32:  # 0 and milliseconds come from other servers
+        return None
+    return datetime.datetime.fromtimestamp(created, datetime.UTC).date()

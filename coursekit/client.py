@@ -11,7 +11,7 @@ natural speed, the waits between the SDK's retries follow that clock too.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 
 from .course import recording_folders
 from .metering import Journal, Served
+from .offline.account import Account
 from .offline.clock import Clock, ScaledClock, clock_for
+from .offline.engine import OfflineApi, replaying
 from .offline.exchange import Layer
-from .offline.miss import Missing
+from .offline.faults import Fault
+from .offline.ledger import Ledger
 from .offline.recorder import Recorder, RecordingTransport
 from .offline.recordings import Provenance, Recordings
-from .offline.replay import Replay
 from .offline.transport import OfflineTransport
 from .settings import ModeError, key_of, mode_of, settings
 
@@ -39,8 +41,8 @@ def connect(
     *,
     recordings: str | Path | None = None,
     speed: float | str | None = None,
-    faults: Any = None,
-    rate_limit: Any = None,
+    faults: Fault | Iterable[Fault] | None = None,
+    rate_limit: Account | Mapping[str, Any] | None = None,
     local_model: Any = None,
     **openai_options: Any,
 ) -> openai.OpenAI:
@@ -51,6 +53,9 @@ def connect(
     recordings  a folder of recordings; None: the course's own
     speed       replay only: 1.0 as recorded, 10 ten times faster, "instant" without waiting; None: COURSEKIT_SPEED,
                 else 1.0
+    faults      replay only: what goes wrong, a ``coursekit.offline.Fault`` or several in their order
+    rate_limit  replay only: {"rpm": 60, "tpm": 10_000, "spend": 0.50} (requests and tokens per minute, dollars), or a
+                ``coursekit.offline.Account``, which several clients can share; None: no limits
     openai_options  base_url, api_key, max_retries, timeout, …: as ``openai.OpenAI`` takes them
 
     Raises ModeError, MissingKey or ValueError, before anything is sent.
@@ -58,7 +63,8 @@ def connect(
     wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, openai_options)
     kind = openai.OpenAI if wired.natural else _OpenAI
     client = kind(**wired.options, **wired.http_client(DefaultHttpx2Client))
-    return wired.listening(client, wired.sync_hooks())
+    wired.listen(client, wired.sync_hooks())
+    return client
 
 
 def connect_async(
@@ -66,8 +72,8 @@ def connect_async(
     *,
     recordings: str | Path | None = None,
     speed: float | str | None = None,
-    faults: Any = None,
-    rate_limit: Any = None,
+    faults: Fault | Iterable[Fault] | None = None,
+    rate_limit: Account | Mapping[str, Any] | None = None,
     local_model: Any = None,
     **openai_options: Any,
 ) -> openai.AsyncOpenAI:
@@ -75,7 +81,8 @@ def connect_async(
     wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, openai_options)
     kind = openai.AsyncOpenAI if wired.natural else _AsyncOpenAI
     client = kind(**wired.options, **wired.http_client(DefaultAsyncHttpx2Client))
-    return wired.listening(client, wired.async_hooks())
+    wired.listen(client, wired.async_hooks())
+    return client
 
 
 class _Wiring:
@@ -88,7 +95,7 @@ class _Wiring:
         env = settings()
         self.mode = mode_of(mode, env)
         self.options = dict(options)
-        self.journal = Journal(self.mode)
+        self.journal, self.ledger = Journal(self.mode), Ledger()
         self._env = env
         asked = env.get("COURSEKIT_RECORDINGS") or None if recordings is None else recordings
         self._recordings = Recordings([Path(asked)] if asked is not None else recording_folders())
@@ -97,19 +104,23 @@ class _Wiring:
                 "connect() brings its own http_client, which is what replay and record mode are made of. "
                 "Leave it out, or build openai.OpenAI(http_client=…) yourself."
             )
-        self._api: Layer | None = None
+        answers: Layer | None = None
         if self.mode == "replay":
             self.clock = clock_for(speed if speed is not None else env.get("COURSEKIT_SPEED") or 1.0)
-            self._api = Replay(self._recordings, Missing(self._recordings), _path(env.get("COURSEKIT_USED_LOG")))
+            answers = replaying(self._recordings, used=_path(env.get("COURSEKIT_USED_LOG")))
         elif self.mode == "record" and (replies := _path(env.get("COURSEKIT_REPLIES"))):
             from .offline.written import Written  # an author's mode: nobody else waits for its imports
 
             self.clock = clock_for("instant")
-            self._api = Written(replies, self._recordings)
-        if self._api is not None:
+            answers = Written(replies, self._recordings)
+        self._api: OfflineApi | None = None
+        if answers is not None:
+            self._api = OfflineApi(answers, self.clock, faults=faults, rate_limit=rate_limit)
+            self.clock = self._api.clock  # that of a shared account
             self.options.setdefault("api_key", NO_KEY)
             self.options.setdefault("base_url", REAL_API)
         else:
+            _refuse_offline_options(self.mode, faults=faults, rate_limit=rate_limit)
             self.clock = ScaledClock()  # time as it passes
             self.options["api_key"] = key_of(self.mode, options.get("api_key"), env)
 
@@ -121,20 +132,21 @@ class _Wiring:
     def http_client(self, make: Callable[..., Any]) -> dict[str, Any]:
         """The http_client option of the SDK's client; none in live mode, where the SDK makes its own."""
         if self._api is not None:
-            return {"http_client": make(transport=OfflineTransport(self._api, self.clock, self.journal))}
+            return {"http_client": make(transport=OfflineTransport(self._api, self.clock, self.journal, self.ledger))}
         if self.mode == "record":
             provenance = Provenance("live", datetime.date.today().isoformat())
             recorder = Recorder(self._recordings, provenance, secret=self.options["api_key"])
             return {"http_client": make(transport=RecordingTransport(make(), recorder, self.clock))}
         return {}
 
-    def listening(self, client: Any, hooks: Mapping[str, Any]) -> Any:
-        """The client with its journal, which hears of each answer (of retried ones too)."""
+    def listen(self, client: Any, hooks: Mapping[str, Any]) -> None:
+        """Attach to the client its clock, its ledger and its journal, which hears of each answer (retried ones too)."""
         http_client = client._client
         if self._api is None:  # the offline transport tells the journal itself
             http_client.event_hooks = hooks
+        else:
+            http_client.ledger = self.ledger
         http_client.journal, http_client.clock = self.journal, self.clock
-        return client
 
     def sync_hooks(self) -> Mapping[str, Any]:
         return {"request": [self._sent], "response": [self._served]}
@@ -170,6 +182,16 @@ class _OpenAI(_OnTheClock, openai.OpenAI): ...
 
 
 class _AsyncOpenAI(_OnTheClock, openai.AsyncOpenAI): ...
+
+
+def _refuse_offline_options(mode: str, **options: Any) -> None:
+    """The real API has its own limits and faults. Raises ModeError where some are asked for."""
+    for name, value in options.items():
+        if value is not None:
+            raise ModeError(
+                f'{name}= is for the offline API, and mode="{mode}" asks the real one, so nothing was sent.\n'
+                f'What to do: connect(mode="replay", {name}=…), or leave {name} out.'
+            )
 
 
 def _path(text: str | None) -> Path | None:

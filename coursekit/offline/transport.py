@@ -6,46 +6,64 @@ a stream are due at start + offset, an absolute schedule: a late one does not de
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import httpx2
 
+from ..metering import Journal, Served
 from .clock import Clock
 from .exchange import ApiAnswer, ApiRequest, Layer
+from .ledger import Attempt, Ledger
 
 PATIENCE = 3600.0  # seconds; of a caller that set no read timeout and would wait for ever
 
 
 class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
-    """Give it to httpx2.Client or httpx2.AsyncClient; ``api`` answers, ``clock`` waits."""
+    """Give it to httpx2.Client or httpx2.AsyncClient.
 
-    def __init__(self, api: Layer, clock: Clock) -> None:
+    api answers, clock waits; journal is told of each answer (for receipts), ledger of each attempt (for the verdict).
+    """
+
+    def __init__(self, api: Layer, clock: Clock, journal: Journal | None = None, ledger: Ledger | None = None) -> None:
         self.api, self.clock = api, clock
+        self.journal = Journal("replay") if journal is None else journal
+        self.ledger = Ledger() if ledger is None else ledger
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         start = self.clock.now()
-        answer = self.api.answer(api_request(request, request.read()))
+        told = api_request(request, request.read())
+        answer = self.api.answer(told)
+        attempt = self.ledger.open(told, answer, start)
         seconds, failure = _first_byte(request, answer)
         self.clock.wait(start + seconds)
         if failure is not None:
-            raise failure
-        return self._response(request, answer, start)
+            raise _noted(failure, attempt, start + seconds)
+        return self._response(request, answer, start, attempt)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         start = self.clock.now()
-        answer = self.api.answer(api_request(request, await request.aread()))
+        told = api_request(request, await request.aread())
+        answer = self.api.answer(told)
+        attempt = self.ledger.open(told, answer, start)
         seconds, failure = _first_byte(request, answer)
-        await self.clock.wait_async(start + seconds)
+        try:
+            await self.clock.wait_async(start + seconds)
+        except asyncio.CancelledError:
+            attempt.finish("left", self.clock.now())
+            raise
         if failure is not None:
-            raise failure
-        return self._response(request, answer, start)
+            raise _noted(failure, attempt, start + seconds)
+        return self._response(request, answer, start, attempt)
 
-    def _response(self, request: httpx2.Request, answer: ApiAnswer, start: float) -> httpx2.Response:
-        about = {"coursekit": answer}
+    def _response(self, request: httpx2.Request, answer: ApiAnswer, start: float, attempt: Attempt) -> httpx2.Response:
+        request_id = answer.headers.get("x-request-id")
+        self.journal.add(Served(request_id, answer.status, answer.source, answer.seconds))
         if answer.events is None and not answer.breaks:
-            return httpx2.Response(answer.status, headers=answer.headers, content=answer.body, extensions=about)
-        stream = Body(request, answer, start, self.clock)
-        return httpx2.Response(answer.status, headers=answer.headers, stream=stream, extensions=about)
+            attempt.finish("all", start + answer.after)
+            return httpx2.Response(answer.status, headers=answer.headers, content=answer.body)
+        stream = Body(request, answer, start, self.clock, attempt)
+        return httpx2.Response(answer.status, headers=answer.headers, stream=stream)
 
 
 def api_request(request: httpx2.Request, raw: bytes) -> ApiRequest:
@@ -56,8 +74,10 @@ def api_request(request: httpx2.Request, raw: bytes) -> ApiRequest:
 class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
     """An answer's bytes as they fall due: (due time, data) steps, or the exception that ends them."""
 
-    def __init__(self, request: httpx2.Request, answer: ApiAnswer, start: float, clock: Clock) -> None:
-        self.request, self.answer, self.start, self.clock = request, answer, start, clock
+    def __init__(
+        self, request: httpx2.Request, answer: ApiAnswer, start: float, clock: Clock, attempt: Attempt
+    ) -> None:
+        self.request, self.answer, self.start, self.clock, self.attempt = request, answer, start, clock, attempt
 
     def __iter__(self) -> Iterator[bytes]:
         for due, data in self._steps():
@@ -69,19 +89,32 @@ class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
             await self.clock.wait_async(due)
             yield _or_raise(data)
 
+    def close(self) -> None:
+        if self.attempt.received == "left":
+            self.attempt.ended_at = self.clock.now()
+
+    async def aclose(self) -> None:
+        self.close()
+
     def _steps(self) -> Iterator[tuple[float, bytes | Exception]]:
         limit = _read_timeout(self.request)
         arrived = self.start + self.answer.after
-        if self.answer.events is None:
+        events = self.answer.events
+        if events is None:
             yield arrived, self.answer.body
-        for event in self.answer.events or ():
+        last = len(events) if events and not self.answer.breaks else 0
+        for number, event in enumerate(events or (), start=1):
             due = max(self.start + event.at, arrived)
             if due - arrived > limit:
-                yield arrived + limit, httpx2.ReadTimeout("The read operation timed out", request=self.request)
+                late = httpx2.ReadTimeout("The read operation timed out", request=self.request)
+                yield arrived + limit, _noted(late, self.attempt, arrived + limit)
+            if number == last:  # noted beforehand: the SDK closes a stream at [DONE], and reads no further
+                self.attempt.finish("all", due)
             yield due, event.data
             arrived = due
         if self.answer.breaks:
             broken = "peer closed connection without sending complete message body (incomplete chunked read)"
+            self.attempt.finish("all", arrived)
             yield arrived, httpx2.RemoteProtocolError(broken, request=self.request)
 
 
@@ -93,6 +126,11 @@ def _first_byte(request: httpx2.Request, answer: ApiAnswer) -> tuple[float, Exce
     if answer.status == 0:
         return answer.after, httpx2.ConnectError("All connection attempts failed", request=request)
     return answer.after, None
+
+
+def _noted(failure: Exception, attempt: Attempt, at: float) -> Exception:
+    attempt.finish("timed out" if isinstance(failure, httpx2.ReadTimeout) else "all", at)
+    return failure
 
 
 def _read_timeout(request: httpx2.Request) -> float:

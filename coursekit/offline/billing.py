@@ -1,0 +1,55 @@
+"""What an answer costs: the usage it tells, or, of a stream that tells none, the tokens of its text."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from .estimate import estimated_tokens
+from .exchange import ApiAnswer
+
+
+def cost(answer: ApiAnswer, body: Mapping[str, Any]) -> Decimal:
+    """The price of the answer to a request's ``body`` on the day it was made, in dollars; 0 where none is known."""
+    from ..pricing import price_of
+
+    told = list(_objects(answer))
+    usage = next((part["usage"] for part in told if part.get("usage")), None) or _counted_usage(told, body)
+    created = next((part["created"] for part in told if isinstance(part.get("created"), int)), None)
+    on = datetime.datetime.fromtimestamp(created, datetime.UTC).date() if created else None
+    try:
+        return price_of(usage, str(body.get("model", "")), on).total
+    except (LookupError, ValueError, TypeError):
+        return Decimal(0)
+
+
+def _objects(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
+    """The JSON objects of an answer; what is none ([DONE], a malformed event) is passed over."""
+    for data in [answer.body] if answer.events is None else [event.data for event in answer.events]:
+        with contextlib.suppress(ValueError):
+            value = json.loads(data.removeprefix(b"data: "))
+            if isinstance(value, dict):
+                yield value
+
+
+def _counted_usage(told: list[dict[str, Any]], body: Mapping[str, Any]) -> dict[str, int]:
+    """The usage of a stream that was not asked to tell it: it is billed all the same."""
+    deltas = [choice.get("delta", {}).get("content") for part in told for choice in part.get("choices", ())]
+    texts = [text for text in deltas if text]
+    prompt = _count(body.get("messages"), body) or estimated_tokens(body)
+    completion = _count("".join(texts), body) or len(texts)  # the API sends about one token a chunk
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def _count(what: Any, body: Mapping[str, Any]) -> int:
+    """The tokens of a text or of messages, 0 where they cannot be counted."""
+    from ..tokens import count_tokens
+
+    try:
+        return count_tokens(what, str(body.get("model", "")))
+    except (ValueError, TypeError, LookupError):
+        return 0

@@ -1,0 +1,60 @@
+"""The offline API put together: its layers, in the order in which a request meets them."""
+
+from __future__ import annotations
+
+import datetime
+import random
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .account import Account, account_of
+from .clock import Clock
+from .exchange import ApiAnswer, ApiRequest, Layer
+from .faults import Fault, Faults, fault_list
+from .miss import Missing
+from .rate_limits import RateLimits
+from .recordings import Recordings
+from .replay import Replay
+from .standard_headers import StandardHeaders
+from .validation import Validation
+
+
+def replaying(
+    recordings: Recordings, *, used: Path | None = None, last: Layer | None = None, today: datetime.date | None = None
+) -> Layer:
+    """What answers in replay mode: recordings first, then the refusal of a wrong request, then ``last``.
+
+    used   a file that gets a line with each served recording's path, or None
+    last   answers what is neither recorded nor wrong; None: raises RecordingNotFound
+    today  refuses models that are shut down by that day; None: none, for their recordings outlive them
+    """
+    return Replay(recordings, Validation(last or Missing(recordings), today=today), used)
+
+
+class OfflineApi:
+    """The offline API of one client, or of one learner at the server: faults and limits in front of what answers.
+
+    answers     the layer that answers, such as ``replaying(...)``
+    clock       whose time the limits go by
+    faults      what goes wrong: a Fault, or several in their order
+    rate_limit  an Account, its arguments in a dict, or None for no limits
+    seed        of what happens by chance, and of the request ids
+
+    Its faults, account and clock can be reached afterwards: ``faults.add(...)`` makes trouble while it runs, and the
+    clock is the account's, which clients that share it have in common.
+
+    Raises ValueError for faults and limits that make no sense.
+    """
+
+    def __init__(
+        self, answers: Layer, clock: Clock, *, faults: Fault | Iterable[Fault] | None = None,
+        rate_limit: Account | Mapping[str, Any] | None = None, seed: int = 0,
+    ) -> None:  # fmt: skip
+        self.account = account_of(rate_limit)
+        self.clock = clock if self.account is None else self.account.clock(clock)
+        self.faults = Faults(RateLimits(answers, self.account, self.clock), fault_list(faults), random.Random(seed))
+        self._outermost = StandardHeaders(self.faults, random.Random(seed + 1))
+
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        return self._outermost.answer(request)

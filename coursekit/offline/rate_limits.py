@@ -1,0 +1,50 @@
+"""The rate-limit layer: 429 when the account is over its limit, and the x-ratelimit headers on every answer.
+
+A request takes its tokens when it comes in, at an estimate. What its answer then uses changes nothing: neither
+genuine headers nor the documentation show a later correction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .account import Account, usual_limits
+from .billing import cost
+from .clock import Clock
+from .estimate import asked_output, estimated_tokens
+from .exchange import ApiAnswer, ApiRequest, Layer
+
+WITH_HEADERS = (200, 400)  # a 401, 404, 500 or 503 carries none; a 429 has its own
+
+
+class RateLimits:
+    """Refuses what is over the account's limits; everything else goes on, and its answer gets the headers.
+
+    account  None: nothing is refused, and answers show the headers of an account that has done nothing else,
+             unless they were recorded with headers of their own
+    """
+
+    def __init__(self, inner: Layer, account: Account | None, clock: Clock) -> None:
+        self.inner, self.account, self.clock = inner, account, clock
+
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        body = request.body
+        if not isinstance(body, dict) or not request.path.endswith("/chat/completions"):
+            return self.inner.answer(request)
+        model = str(body.get("model", ""))
+        if self.account is None:
+            answer = self.inner.answer(request)
+            if answer.status not in WITH_HEADERS or "x-ratelimit-limit-requests" in answer.headers:
+                return answer
+            idle = usual_limits(model).headers(1, estimated_tokens(body))
+            return replace(answer, headers={**answer.headers, **idle})
+        tokens = estimated_tokens(body)
+        if self.account.reserve_output:
+            tokens = max(tokens, asked_output(body))
+        headers, refusal = self.account.admit(model, tokens, self.clock.now())
+        if refusal is not None:
+            return refusal
+        answer = self.inner.answer(request)
+        if self.account.spend is not None and answer.status == 200:
+            self.account.bill(cost(answer, body))
+        return replace(answer, headers={**answer.headers, **headers}) if answer.status in WITH_HEADERS else answer

@@ -19,6 +19,11 @@ from typing import Any, NamedTuple
 from .pricing import ZERO, NoPrice, Price, Usage, dollars, price_of, usage_of
 
 ROWS = 20  # of the meter's table; a long ledger shows its newest
+BANNERS = {
+    "replay": "replay mode: nothing is spent, costs are those of the same calls live",
+    "live": "live mode: the real API, costs are real",
+    "record": "record mode: the real API, costs are real, answers are kept for replay",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +154,17 @@ class Meter:
                 price = price_of(raw, model, on or _day(reply), service_tier=_read(reply, "service_tier"))
             except NoPrice:
                 price = None
-        journal: Journal | None = getattr(getattr(self._client, "_client", None), "journal", None)
+        journal = self._journal
         if journal is None:
             return Receipt(model, usage, price)
         served = journal.find(request_id or _read(reply, "request_id") or _read(reply, "_request_id"))
         if served is None:
             return Receipt(model, usage, price, mode=journal.mode)
         return Receipt(model, usage, price, served.seconds, served.source, journal.mode)
+
+    @property
+    def _journal(self) -> Journal | None:
+        return getattr(getattr(self._client, "_client", None), "journal", None)
 
     @property
     def total(self) -> Decimal:
@@ -195,11 +204,16 @@ class Meter:
         return {name: Share(count, spent[name]) for name, count in zip(spent, tokens, strict=True)}
 
     def __repr__(self) -> str:
+        journal = self._journal
+        banner = f"{BANNERS.get(journal.mode, journal.mode)} · " if journal else ""
         calls = "1 call" if len(self.ledger) == 1 else f"{len(self.ledger):,} calls"
         missing = f" · {self.unpriced:,} without a price" if self.unpriced else ""
-        return f"{calls} · {self.usage.prompt:,} in · {self.usage.completion:,} out · {dollars(self.total)}{missing}"
+        used = f"{self.usage.prompt:,} in · {self.usage.completion:,} out"
+        return f"{banner}{calls} · {used} · {dollars(self.total)}{missing}"
 
     def _repr_html_(self) -> str:
+        if not self.ledger:
+            return f'<div class="coursekit-meter">{escape(repr(self))}</div>'
         running, rows = ZERO, []
         for number, r in enumerate(self.ledger, 1):
             running += r.price.total if r.price else ZERO
@@ -209,7 +223,8 @@ class Meter:
         skipped = f", the newest {ROWS} calls" if len(rows) > ROWS else ""
         head = ("Call", "Model", "In", "Out", "Cost", "Total", "Latency", "Answered by")
         return (
-            f'<table class="coursekit-meter"><caption>{escape(repr(self))}{skipped}</caption><thead><tr>'
+            '<table class="coursekit-meter"><caption style="text-align: left">'
+            f"{escape(repr(self))}{skipped}</caption><thead><tr>"
             + "".join(f'<th scope="col">{name}</th>' for name in head)
             + "</tr></thead><tbody>"
             + "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[-ROWS:])

@@ -16,9 +16,10 @@ from offline_api import WRITTEN, params, request, whole
 from openai.types.chat import ChatCompletion
 
 from coursekit import connect
-from coursekit.metering import ROWS, Journal, Meter, Receipt, Served
+from coursekit.metering import BANNERS, ROWS, Journal, Meter, Receipt, Served
 from coursekit.offline.recordings import Recordings
 from coursekit.pricing import Usage
+from coursekit.settings import MODES
 
 CREATED = 1_795_348_800  # 2026-11-22
 
@@ -216,9 +217,17 @@ def test_a_meter_shows_a_running_total() -> None:
     meter.add(completion(), request_id="req_1")
     meter.add(completion(), request_id="req_1")
     shown = meter._repr_html_()
-    assert "<caption>2 calls · 48 in · 14 out · $0.00026</caption>" in shown
+    assert f">{BANNERS['replay']} · 2 calls · 48 in · 14 out · $0.00026</caption>" in shown
     cells = ["2", "gpt-4o-2024-08-06", "24", "7", "$0.00013", "$0.00026", "0.77 s", "replay · written"]
     assert "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" in shown
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_new_meter_shows_the_mode(mode: str) -> None:
+    """Before the first call there is no table, but a line with the mode of the client and whether it costs."""
+    meter = Meter(client_with(mode=mode))
+    assert repr(meter) == f"{BANNERS[mode]} · 0 calls · 0 in · 0 out · $0"
+    assert meter._repr_html_() == f'<div class="coursekit-meter">{meter!r}</div>'
     assert repr(Meter()) == "0 calls · 0 in · 0 out · $0"
 
 

@@ -1,0 +1,154 @@
+"""The stream player lab: its pure frame, its controls, and that what it says of readers is true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from offline_api import folder_with, params, streamed
+
+from coursekit import IncompleteStream, connect, stream_text
+from coursekit.offline.exchange import ApiAnswer, Event, sse
+from coursekit.streaming import Timing
+from coursekit.widgets.stream_player import ENDS, READERS, TOLD, PlayedStream, StreamPlayer, frame
+
+TEXTS = ("Gradient ", "descent ", "walks ", "downhill.")
+TIMING = Timing([0.3, 0.5, 0.7, 0.9], 0.9)
+PLAYED = PlayedStream(TEXTS, TIMING)
+
+
+@pytest.mark.parametrize(
+    ("at", "count", "says"),
+    [(0.0, 0, "Waiting"), (0.3, 1, "Receiving"), (0.6, 2, "Receiving"), (0.9, 4, "Complete"), (5.0, 4, "Complete")],
+)
+def test_the_frame_shows_what_has_arrived(at: float, count: int, says: str) -> None:
+    """At each second the screen holds the deltas that had come by then, and says where the stream stands."""
+    html = frame(PLAYED, at)
+    assert "".join(TEXTS[:count]) in html
+    assert all(text not in html for text in TEXTS[count:])
+    assert f"{count} of 4 deltas" in html
+    assert says in html
+
+
+@given(st.floats(0, 2), st.floats(0, 2))
+def test_nothing_arrives_after_the_cut(at: float, cut: float) -> None:
+    """A cut stream looks, from the cut on, as it did at the cut; before it, as if there were none."""
+    shown = frame(PLAYED, at, cut)
+    assert f"{PLAYED.arrived(min(at, cut))} of 4 deltas" in shown
+    assert ("✂" in shown) == (at >= cut)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_cut_in_the_text_tells_each_reader(end: str) -> None:
+    """In mid-text each kind of reader has a row with what it is told; the number of characters is given."""
+    html = frame(PLAYED, 0.6, 0.6, end)
+    assert "17 characters had come, no finish_reason" in html
+    assert all(reader in html for reader in READERS)
+    assert all(told.replace("'", "&#x27;") in html for told in TOLD[end])
+
+
+def test_a_cut_outside_the_text_tells_no_reader() -> None:
+    """Before the first token it is the SDK that tries again; after the last one nothing is missing."""
+    assert "tried again" in frame(PLAYED, 0.2, 0.2)
+    assert "Cut too late" in frame(PLAYED, 0.9, 0.9)
+    assert READERS[0] not in frame(PLAYED, 0.2, 0.2) + frame(PLAYED, 0.9, 0.9)
+
+
+def test_model_text_is_escaped() -> None:
+    """What a model wrote is text, never markup."""
+    html = frame(PlayedStream(("<script>alert(1)</script>",), Timing([0.1], 0.1)), 0.1)
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_the_controls_move_the_screen() -> None:
+    """Position, cut and kind of cut redraw; the speed sets how far a tick goes; a cut stops the player."""
+    lab = StreamPlayer(TEXTS, TIMING)
+    assert lab.position.max == lab.play.max == 900
+    lab.position.value = 600
+    assert lab.shown.value == frame(PLAYED, 0.6)
+    lab.speed.value = 0.2
+    assert lab.play.step == 10
+    lab.play.playing = True
+    lab.button.value = True
+    assert lab.play.playing is False
+    assert lab.shown.value == frame(PLAYED, 0.6, 0.6)
+    lab.kind.value = "error event"
+    lab.position.value = 900
+    assert lab.shown.value == frame(PLAYED, 0.9, 0.6, "error event")
+    lab.button.value = False
+    assert lab.shown.value == frame(PLAYED, 0.9)
+
+
+def test_each_control_has_a_label() -> None:
+    """A screen reader can name every control."""
+    lab = StreamPlayer(TEXTS, TIMING)
+    assert lab.play.tooltip
+    assert all(control.description for control in (lab.position, lab.speed, lab.kind, lab.button))
+
+
+def test_the_stored_notebook_shows_the_first_frame() -> None:
+    """Where no widget runs, the lab is the frame at the second that was asked for."""
+    assert StreamPlayer(TEXTS, TIMING, at=0.5)._repr_mimebundle_()["text/html"] == frame(PLAYED, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("texts", "timing"), [((), Timing()), (("a",), Timing([0.1, 0.2], 0.2)), (("a",), Timing([0.1]))]
+)
+def test_what_is_no_stream_is_refused(texts: tuple[str, ...], timing: Timing) -> None:
+    """Texts without their times, or times without an end, get an error that says how to come by them."""
+    with pytest.raises(ValueError, match=r"texts = list\(stream\)"):
+        StreamPlayer(texts, timing)
+
+
+def joins(client: openai.OpenAI) -> str:
+    for _ in client.chat.completions.create(**params(stream=True, stream_options={"include_usage": True})):
+        pass
+    return "nothing; takes the text for whole"
+
+
+def finishes(client: openai.OpenAI) -> str:
+    with client.chat.completions.stream(**params(stream_options={"include_usage": True})) as stream:
+        completion = stream.get_final_completion()
+    return f"nothing; gets a completion, finish_reason {completion.choices[0].finish_reason}"
+
+
+def checks(client: openai.OpenAI) -> str:
+    reason = None
+    for chunk in client.chat.completions.create(**params(stream=True, stream_options={"include_usage": True})):
+        reason = chunk.choices[0].finish_reason
+    return f"finish_reason {reason}; knows it is not whole"
+
+
+def streams(client: openai.OpenAI) -> str:
+    stream = stream_text(client, **params())
+    try:
+        "".join(stream)
+    except (openai.APIError, IncompleteStream) as error:
+        return f"{type(error).__name__}; ended is {stream.ended!r}"
+    return "nothing"
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("place", range(4))
+def test_what_the_lab_says_of_readers_is_true(tmp_path: Path, end: str, place: int) -> None:
+    """Each reader, run on such a stream with the real SDK, is told what the lab's table says."""
+    answer = streamed(["Half ", "an ans"], finish_reason=None, breaks=end == "connection breaks")
+    if end == "error event":
+        events = (*(answer.events or ()), Event(0.5, sse({"error": {"message": "Sorry", "type": "server_error"}})))
+        answer = ApiAnswer(200, answer.headers, events=events)
+    body = params(stream=True, stream_options={"include_usage": True})
+    client = connect("replay", recordings=folder_with(tmp_path, (body, answer)), speed="instant")
+    assert outcome((joins, finishes, checks, streams)[place], client) == TOLD[end][place]
+
+
+def outcome(reader: Callable[[Any], str], client: openai.OpenAI) -> str:
+    try:
+        return reader(client)
+    except openai.APIError as error:
+        return type(error).__name__

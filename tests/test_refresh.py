@@ -68,7 +68,7 @@ def test_what_a_refreshed_notebook_says_of_itself(write_notebook: WriteNotebook)
 def test_a_notebook_that_cannot_be_stored_stays_as_it_was(
     write_notebook: WriteNotebook, cell: object, message: str
 ) -> None:
-    """A failing cell, a warning, a promise to raise that is not kept: the message names the cell, the file is untouched."""
+    """Failing, warning, not raising as promised: the message names the cell, and the file is untouched."""
     path = write_notebook("print('before')", cell)
     before = path.read_bytes()
     with pytest.raises(CommandError, match=message):

@@ -29,7 +29,7 @@ def all_notebooks(root: Path) -> list[Path]:
 
 
 def notebooks_of(root: Path, stems: Sequence[str]) -> list[Path]:
-    """The notebooks of the lessons with these stems, or (none named) of all. Raises CommandError where there are none."""
+    """The notebooks of the lessons with these stems; none named: of all. Raises CommandError where there are none."""
     every = all_notebooks(root)
     if not every:
         raise CommandError(f"There are no notebooks in {root / 'notebooks'}.")

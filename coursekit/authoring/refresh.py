@@ -68,9 +68,8 @@ def _stored(output: Any, place: str) -> Any:
         output.traceback = [f"{output.ename}: {output.evalue}"]
     else:
         output.data.pop(WIDGET, None)
-        for kind, value in output.data.items():
-            if isinstance(value, str) and kind.startswith("text/"):
-                output.data[kind] = sanitized(value)
+        if "text/plain" in output.data:
+            output.data["text/plain"] = sanitized(output.data["text/plain"])
     return output
 
 

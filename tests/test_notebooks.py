@@ -1,0 +1,35 @@
+"""The notebooks of the course keep its norms. (That their outputs are right is nbval's part of the run.)"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from notebook_norms import NORMS, Norm, Notebook
+
+from coursekit import course
+
+ROOT = Path(__file__).parents[1]
+PATHS = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("solutions/*.ipynb")])
+
+
+def test_every_lesson_has_its_notebook_and_every_notebook_its_lesson() -> None:
+    """notebooks/ and data/course.toml name the same lessons; a solution has its lesson too."""
+    stems = {lesson.stem for lesson in course.lessons()}
+    assert {path.stem for path in ROOT.glob("notebooks/*.ipynb")} == stems
+    assert {path.stem for path in ROOT.glob("solutions/*.ipynb")} <= stems
+
+
+def test_every_recording_belongs_to_a_lesson() -> None:
+    """There is no folder of recordings or replies file of a lesson that does not exist."""
+    stems = {lesson.stem for lesson in course.lessons()}
+    assert {path.name for path in (course.DATA / "recordings").glob("*") if path.name != ".gitkeep"} <= stems
+    assert {path.stem for path in (course.DATA / "replies").glob("*.toml")} <= stems
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=lambda norm: norm.__name__)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_a_notebook_keeps_the_norm(path: Path, norm: Norm) -> None:
+    """See the norm's own sentence."""
+    broken = list(norm(Notebook(path, course.lesson(path.stem).title)))
+    assert not broken, f"{norm.__doc__}\n" + "\n".join(broken)

@@ -1,0 +1,94 @@
+"""The pytest plugin: notebooks run offline, and every recording of a lesson that passed was used."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from nbformat import v4
+
+from coursekit import course
+from coursekit.authoring.pytest_plugin import UsedRecordings
+from coursekit.authoring.refresh import refresh_notebook
+
+ROOT = Path(__file__).parents[1]
+
+
+def pytest_run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """pytest in ``folder`` with the project's own configuration."""
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copytree(ROOT / "coursekit" / "authoring", folder / "coursekit" / "authoring")  # for sanitize.cfg
+    (folder / "coursekit" / "__init__.py").write_text("")
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "notebooks"]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COURSEKIT"))}
+    return subprocess.run(command, cwd=folder, env=clean | environment, capture_output=True, text=True, check=False)
+
+
+def test_notebooks_are_compared_strictly_and_offline(write_notebook: Callable[..., Path]) -> None:
+    """A cell sees neither key nor proxy, in replay, at once; one changed output fails the run."""
+    path = write_notebook(
+        "import os\nprint([os.environ.get(k) for k in ('OPENAI_API_KEY', 'HTTPS_PROXY', 'COURSEKIT_MODE', 'COURSEKIT_SPEED')])",
+        "object()",
+        "import ipywidgets\nipywidgets.IntSlider(3)",
+        v4.new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}),
+    )
+    refresh_notebook(path)
+    ran = pytest_run(path.parents[1], OPENAI_API_KEY="sk-secret", HTTPS_PROXY="http://proxy", COURSEKIT_MODE="live")
+    assert "4 passed" in ran.stdout, ran.stdout + ran.stderr
+    assert "[None, None, 'replay', 'instant']" in path.read_text()
+
+    path.write_text(path.read_text().replace("'replay'", "'live'"))
+    shutil.rmtree(path.parents[1] / "coursekit")
+    ran = pytest_run(path.parents[1])
+    assert "1 failed, 3 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_notebook: Callable[..., Path]) -> UsedRecordings:
+    """A course whose lesson 01_basics has a notebook of two code cells and the recordings a.json and b.json."""
+    data = tmp_path / "coursekit" / "data"
+    folder = data / "recordings" / "01_basics"
+    folder.mkdir(parents=True)
+    for name in ("a.json", "b.json"):
+        (folder / name).write_text("{}")
+    course.lessons()  # the real ones, remembered
+    monkeypatch.setattr(course, "DATA", data)
+    write_notebook("1", v4.new_markdown_cell("# x"), "2")
+    (tmp_path / "used.txt").write_text(f"{folder / 'a.json'}\n")
+    return UsedRecordings(tmp_path, tmp_path / "used.txt")
+
+
+def finished(plugin: UsedRecordings, *outcomes: str) -> tuple[Any, list[str]]:
+    """The session's exit status and the unused recordings, after cells of 01_basics with these outcomes."""
+    for number, outcome in enumerate(outcomes):
+        nodeid = f"notebooks/01_basics.ipynb::Cell {number}"
+        report = SimpleNamespace(nodeid=nodeid, when="call", passed=outcome == "passed")
+        plugin.pytest_runtest_logreport(report)  # type: ignore[arg-type]
+    session = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    plugin.pytest_sessionfinish(session)  # type: ignore[arg-type]
+    return session.exitstatus, [path.name for path in plugin.unused]
+
+
+def test_an_unused_recording_fails_the_run(recorded: UsedRecordings) -> None:
+    """When all cells of a lesson passed, a recording that replay never served is named, and the run fails."""
+    assert finished(recorded, "passed", "passed") == (pytest.ExitCode.TESTS_FAILED, ["b.json"])
+
+
+@pytest.mark.parametrize("outcomes", [[], ["passed"], ["passed", "failed"]])
+def test_nothing_is_said_of_a_lesson_that_did_not_run_whole(recorded: UsedRecordings, outcomes: list[str]) -> None:
+    """A lesson of which cells were not run, or failed, says nothing about its recordings."""
+    assert finished(recorded, *outcomes) == (pytest.ExitCode.OK, [])
+
+
+def test_all_used_is_fine(recorded: UsedRecordings) -> None:
+    """When every recording was served the run passes."""
+    with recorded.log.open("a") as log:
+        log.write(str(course.recordings_of("01_basics") / "b.json") + "\n")
+    assert finished(recorded, "passed", "passed") == (pytest.ExitCode.OK, [])

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from .. import sampling
+from ..files import write_atomically
 from ..logits import FOLDER, Distribution, read_distribution
-from ..offline.recordings import write_atomically
 from .local_model import DOCUMENT, LocalModel, Vocabulary, api_logprob, chat_prompt, token_text
 
 MODEL, LICENCE = "SmolLM2-135M-Instruct, quantized to Q4_1", "Apache-2.0"

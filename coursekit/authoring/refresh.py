@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 
 from ..course import lesson
-from ..offline.recordings import write_atomically
+from ..files import write_atomically
 from . import CommandError, notebooks_of, repository_or_error
 from .environment import offline_environment
 from .execution import execute

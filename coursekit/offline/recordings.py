@@ -14,12 +14,12 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..files import write_atomically
 from .exchange import ApiAnswer, ApiRequest, Event, json_answer, sse
 
 FORMAT = 1
@@ -143,22 +143,6 @@ def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> 
         before, _, rest = text.rpartition('"events": []')  # the last one: a request may speak of events too
         text = f'{before}"events": [\n{lines}\n    ]{rest}' if lines else text
     return text + "\n"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file or nothing: a reader sees the old text or the new, a full disk leaves the old."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}-", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
 
 
 def _body(answer: ApiAnswer) -> dict[str, Any]:

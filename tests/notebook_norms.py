@@ -128,7 +128,7 @@ def seen_by_nbval(notebook: Notebook) -> Iterator[str]:
 
 
 def self_contained(notebook: Notebook) -> Iterator[str]:
-    """It neither changes the import path or the folder, nor installs anything, nor runs a shell, nor waits for input."""
+    """It changes neither import path nor folder, installs nothing, runs no shell, and waits for no input."""
     for cell in notebook.code:
         if re.search(r"^\s*(!|%pip|%conda|%cd|%%bash|%%sh|%%script)", cell["source"], re.MULTILINE):
             yield f"{_name(cell)} runs a shell command or a magic that installs or moves"

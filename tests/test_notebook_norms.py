@@ -38,9 +38,7 @@ def problems(norm: Norm, path: Path) -> list[str]:
 
 
 FINE = [
-    text(
-        "# 1 · Title\n\nSee [the license](../LICENSE) and [a page](https://example.com).\n\n## Part\n\n![a cat](../cat.png)"
-    ),
+    text("# 1 · Title\n\nSee [it](../LICENSE) and [a page](https://example.com).\n\n## Part\n\n![a cat](../cat.png)"),
     code("import os\nvalue = os.environ['HOME'];  interaction = 1", count=1),
     code("1 / 0", error(), tags=["raises-exception"], count=2),
     code("def (", error(), tags=["raises-exception"], count=3),

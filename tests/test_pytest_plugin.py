@@ -34,7 +34,8 @@ def pytest_run(folder: Path, **environment: str) -> subprocess.CompletedProcess[
 def test_notebooks_are_compared_strictly_and_offline(write_notebook: Callable[..., Path]) -> None:
     """A cell sees neither key nor proxy, in replay, at once; one changed output fails the run."""
     path = write_notebook(
-        "import os\nprint([os.environ.get(k) for k in ('OPENAI_API_KEY', 'HTTPS_PROXY', 'COURSEKIT_MODE', 'COURSEKIT_SPEED')])",
+        "import os\nnames = 'OPENAI_API_KEY', 'HTTPS_PROXY', 'COURSEKIT_MODE', 'COURSEKIT_SPEED'\n"
+        "print([os.environ.get(name) for name in names])",
         "object()",
         "import ipywidgets\nipywidgets.IntSlider(3)",
         v4.new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}),

@@ -1,0 +1,191 @@
+"""The project as a whole: one list of dependencies, floors, layout, and tools that find nothing."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rattler
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+TOP = {
+    ".ci", ".env.example", ".github", ".gitignore", "LICENSE", "Makefile", "README.md", "coursekit", "environment.yml",
+    "exercises", "notebooks", "pyproject.toml", "requirements.lock", "solutions", "tests",
+}  # fmt: skip
+# Hosts that serve packages, and options that name one. Split, so that this file does not name them either.
+INDEXES = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "anaconda" + ".org", "debian" + ".org"]
+INDEX_OPTIONS = re.compile(r"--(extra-)?index-" + r"url|--find-" + r"links|^\s*index-url\s*=|\[\[tool\.uv\.index", re.M)
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    for path in tracked():
+        if path.suffix not in {".png", ".gz", ".npz"}:
+            yield path, path.read_text(encoding="utf-8")
+
+
+def locked() -> dict[str, tuple[Version, str, int]]:
+    """Of each package in requirements.lock: its version, its marker, and how many hashes it has."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    entries = re.findall(r"^([\w.-]+)==(\S+)([^\n]*)\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)*)", text, re.M)
+    return {
+        canonicalize_name(name): (Version(version), marker.strip(" ;\\"), hashes.count("sha256:"))
+        for name, version, marker, hashes in entries
+    }
+
+
+def wanted() -> list[Requirement]:
+    """Every requirement in pyproject.toml, those of the extras too."""
+    project = PROJECT["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    return [Requirement(line) for each in lists for line in each]
+
+
+# One list of dependencies
+
+
+def test_the_lock_holds_what_pyproject_asks_for() -> None:
+    """For all that pyproject.toml asks for, requirements.lock has a version in range and its hashes (else: make lock)."""
+    lock = locked()
+    for requirement in wanted():
+        version, _, _ = lock[canonicalize_name(requirement.name)]
+        assert requirement.specifier.contains(version), f"{requirement}, but {version} is locked"
+    assert all(hashes for _, _, hashes in lock.values()), "an entry without a hash"
+
+
+def test_the_lock_is_for_all_platforms() -> None:
+    """The lock was made for Linux, macOS and Windows, not for the machine it was made on."""
+    markers = " ".join(marker for _, marker, _ in locked().values())
+    assert "win32" in markers
+    assert "python_full_version" in markers
+
+
+def test_conda_gets_the_same_list() -> None:
+    """environment.yml names Python as pyproject does, pip, and this project; nothing that pip would not find there."""
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert set(environment) == {"name", "channels", "dependencies"}
+    assert environment["name"] == PROJECT["project"]["name"]
+    *specs, with_pip = environment["dependencies"]
+    assert with_pip == {"pip": ["-e ."]}
+    parsed = {spec.name.normalized: spec for spec in map(_spec, specs)}
+    assert set(parsed) == {"python", "pip"}
+    python = SpecifierSet(PROJECT["project"]["requires-python"])
+    for version in ("3.9", "3.10.14", "3.11.0", "3.12.1", "3.14.0"):
+        by_conda = rattler.VersionSpec(parsed["python"].version).matches(rattler.Version(version))
+        assert by_conda == python.contains(version), version
+
+
+def _spec(text: str) -> Any:
+    return rattler.MatchSpec(text)  # raises where conda would not understand it
+
+
+def test_no_file_names_a_package_index() -> None:
+    """Where packages come from is the machine's business: no committed file names an index or a download address."""
+    for path, text in texts():
+        assert not [host for host in INDEXES if host in text], path
+        assert not INDEX_OPTIONS.search(text), path
+    assert ROOT / "uv.lock" not in tracked()
+
+
+def test_this_environment_is_the_locked_one() -> None:
+    """What is installed here is what is locked, where both have it; set-up really used the lock."""
+    import importlib.metadata as metadata
+
+    here = {canonicalize_name(each.metadata["Name"]): Version(each.version) for each in metadata.distributions()}
+    names = {
+        canonicalize_name(each.name)
+        for each in wanted()
+        if not each.marker or each.marker.evaluate(default_environment())
+    }
+    stray = {name: here[name] for name in names & here.keys() if here[name] != locked()[name][0]}
+    assert not stray, f"differs from requirements.lock: {stray}"
+
+
+# Layout and size
+
+
+def test_the_root_is_a_front_door() -> None:
+    """Nothing stands at the top level but what a visitor needs to see."""
+    assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= TOP
+
+
+def test_modules_are_small() -> None:
+    """A module of the package has at most 250 lines."""
+    long = {str(path.relative_to(ROOT)): lines for path in tracked() if (lines := _lines(path)) > 250}
+    assert not long
+
+
+def _lines(path: Path) -> int:
+    inside = path.suffix == ".py" and path.is_relative_to(ROOT / "coursekit")
+    return len(path.read_text(encoding="utf-8").splitlines()) if inside else 0
+
+
+def test_no_key_is_committed() -> None:
+    """No committed file holds something that looks like a real API key."""
+    real = re.compile(r"\bsk-(proj-|svcacct-|admin-)?[A-Za-z0-9]{32,}")
+    assert not [path for path, text in texts() if real.search(text)]
+
+
+def test_links_in_readme_and_contributing_lead_somewhere() -> None:
+    """Every relative link in the documents leads to a committed file or folder."""
+    known = set(tracked())
+    for page in [ROOT / "README.md", *(ROOT / ".github").glob("*.md")]:
+        for target in re.findall(r"\]\((?!\w+:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+            place = (page.parent / target).resolve()
+            assert place in known or any(place in path.parents for path in known), f"{page.name}: {target}"
+
+
+# Tools
+
+
+def run(*command: str) -> None:
+    ran = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_the_floors_hold() -> None:
+    """A module imports only from floors below its own, and each module has one (the contracts in pyproject.toml)."""
+    code = "from importlinter.cli import lint_imports_command; lint_imports_command(['--no-cache'])"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_facts_and_mechanisms_are_all_forbidden_the_sdk() -> None:
+    """The second contract names every module of the floors below the offline API."""
+    floors, forbidden = PROJECT["tool"]["importlinter"]["contracts"]
+    low = "|".join(floors["layers"][floors["layers"].index("offline") + 1 :])
+    names = {name.strip(" ()") for name in low.split("|") if "(" not in name}
+    assert {name.removeprefix("coursekit.") for name in forbidden["source_modules"]} == names
+
+
+def test_ruff_finds_nothing() -> None:
+    """Code and notebooks pass the linter (else: make format)."""
+    run("ruff", "check", "--quiet", ".")
+
+
+def test_ruff_would_format_nothing() -> None:
+    """Code and notebooks are formatted (else: make format)."""
+    run("ruff", "format", "--quiet", "--check", ".")
+
+
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+def test_types_hold_on_every_platform(platform: str) -> None:
+    """mypy --strict accepts the package, and no call in it exists on POSIX only."""
+    run("mypy", "--platform", platform, f"--cache-dir=.mypy_cache/{platform}")

@@ -86,8 +86,8 @@ class Fault:
         self._check("retry_after", _number(self.retry_after, 0.001, 86400), "a number of seconds from 0.001 to 86400")
         self._check("seconds", _number(self.seconds, 0, 86400), "a number of seconds from 0 to 86400")
         for name, kinds in TAKEN_BY.items():
-            given = getattr(self, name) not in (None, False)
-            self._check(name, not given or self.kind in kinds, f"left out: only {', '.join(kinds)} takes it")
+            unset = getattr(self, name) is None or getattr(self, name) is False
+            self._check(name, unset or self.kind in kinds, f"left out: it is for {', '.join(kinds)}")
 
     def _check(self, name: str, good: bool, wanted: str) -> None:
         value = getattr(self, name)

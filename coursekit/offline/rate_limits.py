@@ -7,6 +7,7 @@ genuine headers nor the documentation show a later correction.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from .account import Account, usual_limits
 from .billing import cost
@@ -36,8 +37,7 @@ class RateLimits:
             answer = self.inner.answer(request)
             if answer.status not in WITH_HEADERS or "x-ratelimit-limit-requests" in answer.headers:
                 return answer
-            idle = usual_limits(model).headers(1, estimated_tokens(body))
-            return replace(answer, headers={**answer.headers, **idle})
+            return replace(answer, headers={**answer.headers, **_idle(model, estimated_tokens(body))})
         tokens = estimated_tokens(body)
         if self.account.reserve_output:
             tokens = max(tokens, asked_output(body))
@@ -48,3 +48,9 @@ class RateLimits:
         if self.account.spend is not None and answer.status == 200:
             self.account.bill(cost(answer, body))
         return replace(answer, headers={**answer.headers, **headers}) if answer.status in WITH_HEADERS else answer
+
+
+@lru_cache(maxsize=1024)
+def _idle(model: str, tokens: int) -> dict[str, str]:
+    """The headers of an account that had nothing to do before this request."""
+    return usual_limits(model).headers(1, tokens)

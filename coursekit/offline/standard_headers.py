@@ -1,8 +1,8 @@
-"""The headers that every answer of the API carries, added to what the offline API says itself, and to recordings
-without them.
+"""The headers that every answer of the API carries, added to what the offline API says itself.
 
-Which status carries which is taken from genuine answers. Left out are the headers of the network in front of the API
-(date, server, cf-*, alt-svc, cookies) and the caller's own organization.
+What was recorded stays as it is, unless it has no request id. Which status carries which header is taken from genuine
+answers. Left out are those of the network in front of the API (date, server, cf-*, alt-svc, cookies) and the caller's
+own organization.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from .exchange import ApiAnswer, ApiRequest, Layer
+from .exchange import NEVER, ApiAnswer, ApiRequest, Layer
 
 PROCESSED = (200, 400)  # the answers that come from the model's side of the API; the others are turned away before
 
@@ -20,7 +20,7 @@ def request_id(rng: random.Random) -> str:
 
 
 class StandardHeaders:
-    """x-request-id on every answer; openai-version and openai-processing-ms on those that were processed.
+    """x-request-id on every answer; openai-version and openai-processing-ms on those that were processed, too.
 
     rng  makes the request ids, so that the same requests of a client get the same ids each time
     """
@@ -30,11 +30,9 @@ class StandardHeaders:
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         answer = self.inner.answer(request)
-        if answer.status == 0:
+        if "x-request-id" in answer.headers or answer.status == 0 or answer.after == NEVER:
             return answer
-        headers = {"openai-version": "2020-10-01"} if answer.status in PROCESSED else {}
-        if answer.status in PROCESSED and answer.after != float("inf"):
-            headers["openai-processing-ms"] = str(round(answer.after * 1000))
-        if "x-request-id" not in answer.headers:
-            headers["x-request-id"] = request_id(self.rng)
-        return replace(answer, headers={**headers, **answer.headers}) if headers else answer
+        headers = {"x-request-id": request_id(self.rng)}
+        if answer.status in PROCESSED:
+            headers |= {"openai-version": "2020-10-01", "openai-processing-ms": str(round(answer.after * 1000))}
+        return replace(answer, headers={**headers, **answer.headers})

@@ -59,7 +59,7 @@ class TextStream:
     text           all that has arrived so far
     finish_reason  None until the model was done
     usage          the billed tokens; they come last, so None after every other ending
-    model, created, request_id  of the answer, for receipts
+    model, created, service_tier, request_id  of the answer, for receipts
     timing         when each delta arrived
     ended          None while it runs, then "complete", "truncated" (length), "filtered", "cut" (closed in good order,
                    but not done), "interrupted" (connection or timeout), "error" (an error sent mid-stream) or "left"
@@ -74,6 +74,7 @@ class TextStream:
         self.usage: Any = None
         self.model: str | None = None
         self.created: int | None = None
+        self.service_tier: str | None = None
         self.timing = Timing()
         self.ended: Ending | None = None
         self._clock: Clock = getattr(client._client, "clock", None) or ScaledClock()
@@ -92,7 +93,7 @@ class TextStream:
         try:
             with self._stream:
                 for chunk in self._stream:
-                    self.model, self.created = chunk.model, chunk.created
+                    self.model, self.created, self.service_tier = chunk.model, chunk.created, chunk.service_tier
                     self.usage = chunk.usage or self.usage
                     if not chunk.choices:  # the usage chunk at the end has none
                         continue

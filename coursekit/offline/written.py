@@ -85,6 +85,7 @@ class Written:
         self.path, self.on, self.pace = path, told["on"], pace or Pace()
         self.replies = [Reply(**{**entry, "texts": tuple(entry.get("texts", ()))}) for entry in told.get("reply", [])]
         self.recorder = Recorder(recordings, Provenance("written", self.on.isoformat(), told.get("by", "the authors")))
+        self._kept: set[str] = set()
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         refused = refusal_of(request.body)
@@ -96,7 +97,9 @@ class Written:
         reply = max(fitting, key=lambda entry: (len(entry.when), len(entry.to)))
         self.recorder.check(request)
         answer = written_answer(request, reply, self.on, self.pace)
-        self.recorder.keep(request, answer)
+        if (name := name_of(request)) not in self._kept:  # asked again, it is the same answer: one recording will do
+            self.recorder.keep(request, answer)
+            self._kept.add(name)
         return answer
 
 

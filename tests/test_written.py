@@ -1,0 +1,46 @@
+"""Written recordings: an author's replies become exchanges of the API's shape, each stored once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from offline_api import params, request
+
+from coursekit.offline.recordings import Recordings
+from coursekit.offline.written import Written
+
+REPLIES = """
+on = 2026-11-22
+by = "the tests"
+
+[[reply]]
+to = "capital"
+text = "It is Paris."
+
+[[reply]]
+to = "capital"
+when = {stream = true}
+text = "It is Paris."
+cut_after = 2
+"""
+
+
+def written(folder: Path) -> Written:
+    replies = folder / "replies.toml"
+    replies.write_text(REPLIES, encoding="utf-8")
+    return Written(replies, Recordings([folder / "recordings"]))
+
+
+def test_the_same_request_is_stored_once(tmp_path: Path) -> None:
+    """Asked again, an author's reply is the same answer, and one recording of it is enough."""
+    api = written(tmp_path)
+    assert api.answer(request()) == api.answer(request())
+    api.answer(request(params("The capital of Spain?")))
+    assert len(list((tmp_path / "recordings").glob("*.json"))) == 2
+
+
+def test_a_reply_can_break_off(tmp_path: Path) -> None:
+    """cut_after ends a stream after so many texts, without a finish reason and without [DONE]."""
+    events = written(tmp_path).answer(request(params(stream=True))).events or ()
+    assert [b'"content":"' in event.data for event in events] == [True, True, True]  # the role, then two texts
+    assert not any(b'"finish_reason":"' in event.data or b"[DONE]" in event.data for event in events)

@@ -1,0 +1,104 @@
+"""The messages of a request: the form of each, and whether together they make a conversation.
+
+The API checks the form of all messages first and the conversation last. In the faults of the second kind it writes
+paths with a dot before the bracket: "messages.[1].content".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .. import models
+from . import refusals
+from .exchange import ApiAnswer
+from .request_form import fault, rules
+
+Message = dict[str, Any]
+INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
+UNANSWERED = (
+    "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
+    "The following tool_call_ids did not have response messages: "
+)
+NO_CALL = (  # the spelling is the API's
+    "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."
+)
+NULL_CONTENT = "Invalid value for 'content': expected a string, got null."
+
+
+def form_fault(messages: Any, model: models.Model) -> ApiAnswer | None:
+    """The first fault in the form of the messages: types, roles, content parts, tool calls."""
+    if found := fault(rules()["parameter"]["messages"], messages, "messages", model):
+        return found
+    return next(filter(None, (_form(message, f"messages[{i}]", model) for i, message in enumerate(messages))), None)
+
+
+def conversation_fault(messages: list[Message]) -> ApiAnswer | None:
+    """The first fault among well-formed messages: content that is missing, tool calls without their answers."""
+    return _content_fault(messages) or _name_fault(messages) or _pairing_fault(messages)
+
+
+def texts(messages: list[Message]) -> Iterator[str]:
+    """Every text of the messages' contents."""
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            yield content
+        elif content:
+            yield from (part["text"] for part in content if part["type"] == "text")
+
+
+def _form(message: Any, where: str, model: models.Model) -> ApiAnswer | None:
+    if found := fault(rules()["message"], message, where, model):
+        return found
+    role, content = message["role"], message.get("content")
+    if role in rules() and (found := fault(rules()[role], message, where, model)):
+        return found
+    for i, part in enumerate(content if isinstance(content, list) else ()):
+        path = f"{where}.content[{i}]"
+        if found := fault(rules()["part"], part, path, model):
+            return found
+        if role == "developer" and (found := fault(rules()["developer_part"], part, path, model)):
+            return found
+    return None
+
+
+def _content_fault(messages: list[Message]) -> ApiAnswer | None:
+    for i, message in enumerate(messages):
+        if message.get("content") is not None:
+            continue
+        if message["role"] == "assistant" and any(message.get(key) is not None for key in INSTEAD_OF_CONTENT):
+            continue
+        return refusals.refusal(NULL_CONTENT, param=f"messages.[{i}].content")
+    return None
+
+
+def _name_fault(messages: list[Message]) -> ApiAnswer | None:
+    """A result must say what it is the result of."""
+    for role, field in (("function", "name"), ("tool", "tool_call_id")):
+        for i, message in enumerate(messages):
+            if message["role"] == role and message.get(field) is None:
+                text = f"Missing parameter '{field}': messages with role '{role}' must have a '{field}'."
+                return refusals.refusal(text, param=f"messages.[{i}].{field}")
+    return None
+
+
+def _pairing_fault(messages: list[Message]) -> ApiAnswer | None:
+    asked: Mapping[str, None] | None = None  # the calls of the assistant message that is being answered
+    open_calls: list[str] = []
+    for i, message in enumerate(messages):
+        if message["role"] == "tool":
+            answered = message["tool_call_id"]
+            if asked is None:
+                return refusals.refusal(NO_CALL, param=f"messages.[{i}].role")
+            if answered not in asked:
+                text = f"'tool_call_id' of '{answered}' not found in 'tool_calls' of previous message."
+                return refusals.refusal(f"Invalid parameter: {text}", param=f"messages.[{i}].tool_call_id")
+            open_calls = [call for call in open_calls if call != answered]
+            continue
+        if open_calls:
+            return refusals.refusal(UNANSWERED + ", ".join(open_calls), param=f"messages.[{i}].role")
+        calls = message.get("tool_calls") if message["role"] == "assistant" else None
+        asked = dict.fromkeys(call["id"] for call in calls) if calls else None
+        open_calls = list(asked or ())
+    return refusals.refusal(UNANSWERED + ", ".join(open_calls), param="messages") if open_calls else None

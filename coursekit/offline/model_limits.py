@@ -1,0 +1,165 @@
+"""What one model refuses of a well-formed request, by its facts in data/models.toml."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import models
+from ..tokens import count_tokens
+from . import refusals
+from .exchange import ApiAnswer
+from .messages import Message, texts
+from .request_form import rules
+
+SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs")  # in the API's order
+NOT_CHAT = (
+    "This is not a chat model and thus not supported in the v1/chat/completions endpoint. "
+    "Did you mean to use v1/completions?"
+)
+ONLY_RESPONSES = "This model is only supported in v1/responses and not in v1/chat/completions."
+BYTES_PER_CHARACTER = 4  # at most, in UTF-8
+OVERHEAD = 8  # more tokens than any message has beside its text
+
+
+def endpoint_fault(model: models.Model) -> ApiAnswer | None:
+    """404 for a model that is served elsewhere."""
+    if model.endpoint == "chat":
+        return None
+    if model.endpoint == "none":
+        return no_such_model(model.name)
+    return refusals.refusal(NOT_CHAT if model.endpoint == "completions" else ONLY_RESPONSES, param="model", status=404)
+
+
+def no_such_model(name: str) -> ApiAnswer:
+    text = f"The model `{name}` does not exist or you do not have access to it."
+    return refusals.refusal(text, code="model_not_found", status=404)
+
+
+def shut_down(name: str) -> ApiAnswer:
+    text = f"The model `{name}` has been deprecated, learn more here: https://platform.openai.com/docs/deprecations"
+    return refusals.refusal(text, code="model_not_found", status=404)
+
+
+def refused_parameter(name: str, value: Any, model: models.Model) -> ApiAnswer | None:
+    """A parameter that the model does not take, or a value of reasoning_effort or verbosity that it does not."""
+    if found := _refused(name, value, model.refused.get(name)):
+        return found
+    if name == "reasoning_effort" and model.efforts and value not in model.efforts:
+        return refusals.unsupported_value(name, value, model.efforts)
+    return None
+
+
+def sampling_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+    """Sampling parameters, which the API looks at after all others."""
+    refused = model.refused_while_reasoning if model.reasoning(body.get("reasoning_effort")) else {}
+    for name in SAMPLING:
+        if body.get(name) is not None and (found := _refused(name, body[name], refused.get(name))):
+            return found
+    return None
+
+
+def ability_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+    """Roles, audio, formats, verbosity and tools that the model has no use for."""
+    for i, message in enumerate(body["messages"]):
+        if message["role"] not in model.roles:
+            return refusals.unsupported_value(f"messages[{i}].role", message["role"])
+        content = message.get("content")
+        parts = content if isinstance(content, list) else ()
+        if not model.audio_input and any(part["type"] == "input_audio" for part in parts):
+            text = f"Invalid 'messages[{i}]'. Content blocks are expected to be either text or image_url type."
+            return refusals.refusal(text, param=f"messages[{i}]", code="invalid_value")
+    verbosity = body.get("verbosity")
+    if verbosity is not None and model.verbosities and verbosity not in model.verbosities:
+        return refusals.unsupported_value("verbosity", verbosity, model.verbosities)
+    return _format_fault(body, model) or _tools_fault(body, model)
+
+
+def length_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+    """A reply or a prompt that is longer than the model can hold. Counts tokens only when it may matter."""
+    asked = body.get("max_completion_tokens")
+    asked = body.get("max_tokens") if asked is None else asked
+    if asked is not None and model.output is not None and asked > model.output:
+        text = (
+            f"max_tokens is too large: {refusals.shown(asked)}. This model supports at most {model.output} completion "
+            f"tokens, whereas you provided {refusals.shown(asked)}."
+        )
+        return refusals.refusal(text, param="max_tokens", code="invalid_value")
+    limit = model.input or model.context
+    if limit is None:
+        return None
+    reply = 0 if model.input else asked or 0
+    prompt = _prompt_tokens(body["messages"], model.name, limit - reply)
+    if prompt + reply <= limit:
+        return None
+    return _too_long(model, limit, prompt, reply)
+
+
+def _refused(name: str, value: Any, how: str | None) -> ApiAnswer | None:
+    rule = rules()["parameter"][name]
+    if how is None or (how != "always" and value == rule.get("default")):
+        return None
+    if how == "default only":
+        return refusals.unsupported_value(name, value, default=rule["default"])
+    if how == "web search":
+        return refusals.refusal("Web search options not supported with this model.", param=name)
+    return refusals.unsupported_parameter(name, rule.get("instead"))
+
+
+def _format_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+    wanted = (body.get("response_format") or {}).get("type", "text")
+    if wanted in model.formats:
+        return None
+    return refusals.refusal(
+        f"Invalid parameter: 'response_format' of type '{wanted}' is not supported with this model. Learn more about "
+        "supported models at the Structured Outputs guide: https://platform.openai.com/docs/guides/structured-outputs"
+    )
+
+
+def _tools_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+    functions = any(tool["type"] == "function" for tool in body.get("tools") or ())
+    if model.tools_while_reasoning or not functions or not model.reasoning(body.get("reasoning_effort")):
+        return None
+    return refusals.refusal(
+        f"Function tools with reasoning_effort are not supported for {body['model']} in /v1/chat/completions. "
+        f"{model.tools_hint}",
+        param="reasoning_effort",
+    )
+
+
+def _prompt_tokens(messages: list[Message], model: str, limit: float) -> int:
+    """The prompt's tokens, counted where they may exceed the limit; 0 where they cannot, or cannot be counted."""
+    every = list(texts(messages))
+    overhead = OVERHEAD * len(messages)
+    if sum(map(len, every)) * BYTES_PER_CHARACTER + overhead <= limit:
+        return 0
+    if sum(len(text.encode("utf-8", "surrogatepass")) for text in every) + overhead <= limit:
+        return 0
+    plain = [{"role": _counted(message["role"]), "content": "".join(texts([message]))} for message in messages]
+    try:
+        return count_tokens(plain, model=model)
+    except ValueError:  # this model's way of counting is not known
+        return 0
+
+
+def _counted(role: str) -> str:
+    return "user" if role in ("tool", "function") else role
+
+
+def _too_long(model: models.Model, limit: int, prompt: int, reply: int) -> ApiAnswer:
+    if model.input:
+        text = (
+            f"Input tokens exceed the configured limit of {limit} tokens. Your messages resulted in {prompt} tokens. "
+            "Please reduce the length of the messages."
+        )
+    elif prompt > limit:
+        text = (
+            f"This model's maximum context length is {limit} tokens. However, your messages resulted in {prompt} "
+            "tokens. Please reduce the length of the messages."
+        )
+    else:
+        text = (
+            f"This model's maximum context length is {limit} tokens. However, you requested {prompt + reply} tokens "
+            f"({prompt} in the messages, {reply} in the completion). "
+            "Please reduce the length of the messages or completion."
+        )
+    return refusals.refusal(text, param="messages", code="context_length_exceeded")

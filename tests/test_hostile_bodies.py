@@ -1,0 +1,121 @@
+"""Whatever is sent as a body, the answer is a refusal or none at all, and never an exception."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from refused import UNPARSABLE, USER, chat, message_of, sent
+
+from coursekit.offline.request_form import rules
+from coursekit.offline.validation import refusal_of
+
+PARAMETERS = [*rules()["parameter"], "model", "zzz", "__proto__"]
+WORDS = ["user", "assistant", "developer", "tool", "function", "text", "json_schema", "json_object", "file", "content"]
+LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(WORDS)
+    | st.just("\ud800") | st.just(10**400)
+)  # fmt: skip
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=3), inner),
+    max_leaves=8,
+)
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+FUNCTION = {"name": "f", "parameters": SCHEMA, "strict": True}
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+RICH = chat(
+    messages=[
+        {"role": "developer", "content": [{"type": "text", "text": "Answer in JSON."}]},
+        {"role": "user", "name": "Ada", "content": [{"type": "file", "file": {"file_id": "f"}}]},
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "c", "content": "1"},
+        {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}},
+        {"role": "function", "name": "f", "content": "2"},
+        *USER,
+    ],
+    tools=[{"type": "function", "function": FUNCTION}], tool_choice={"type": "function", "function": {"name": "f"}},
+    functions=[{"name": "g"}], function_call={"name": "g"}, response_format={"type": "json_object"},
+    stop=["\n"], logprobs=True, top_logprobs=2, max_tokens=5, metadata={"k": "v"}, stream=True, verbosity="medium",
+    stream_options={"include_usage": True},
+)  # fmt: skip
+STRICT = chat(
+    "gpt-4.1", response_format={"type": "json_schema", "json_schema": {"name": "s", "schema": SCHEMA, "strict": True}}
+)
+
+
+def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every value within a value."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield (*here, key)
+        yield from paths(inner, (*here, key))
+
+
+def with_value(body: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(body)
+    place: Any = changed
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return changed
+
+
+def check(body: Any) -> None:
+    """It is taken, or refused with a 4xx whose body is an error in valid UTF-8."""
+    answer = refusal_of(body)
+    if answer is not None:
+        assert 400 <= answer.status < 500
+        error = json.loads(answer.body.decode("utf-8"))["error"]
+        assert list(error) == ["message", "type", "param", "code"]
+        assert isinstance(error["message"], str)
+
+
+@given(st.dictionaries(st.sampled_from(PARAMETERS), VALUES) | VALUES)
+@settings(deadline=None)
+@example(chat(temperature=float("nan"), top_p=float("inf")))
+@example(chat("o3", **{"\ud800": 1}))
+@example(chat("\ud800"))
+def test_no_body_makes_it_fail(body: Any) -> None:
+    """Any JSON value is taken, or refused with a valid error."""
+    check(body)
+
+
+@given(st.sampled_from([(body, path) for body in (RICH, STRICT) for path in paths(body)]), VALUES)
+@settings(max_examples=500, deadline=None)
+def test_no_change_to_a_right_body_makes_it_fail(place: tuple[dict[str, Any], tuple[Any, ...]], value: Any) -> None:
+    """A request with every feature, one value of it exchanged, is taken, or refused with a valid error."""
+    body, path = place
+    check(with_value(body, path, value))
+
+
+@pytest.mark.parametrize("body", [RICH, STRICT])
+def test_the_bodies_that_are_changed_are_right(body: dict[str, Any]) -> None:
+    """They reach every check before they are changed."""
+    assert refusal_of(body) is None
+
+
+@given(st.binary(max_size=200))
+@settings(deadline=None)
+def test_no_bytes_make_it_fail(raw: bytes) -> None:
+    """Whatever bytes are sent as a body, the layer answers."""
+    assert sent(raw).status in (200, 400, 404)
+
+
+@pytest.mark.parametrize("name", ["n", "max_tokens", "temperature", "messages"])
+def test_an_integer_too_long_to_print_is_refused(name: str) -> None:
+    """Python does not print integers of more than 4,300 digits; a refusal does without."""
+    assert refusal_of(chat(**{name: 10**5_000})) is not None
+
+
+def test_a_schema_too_deep_to_walk_is_refused() -> None:
+    """What the parser still takes may be too deep for the checks: that is a refusal, not a crash."""
+    schema: dict[str, Any] = {}
+    for _ in range(5_000):
+        schema = {"items": schema}
+    format_ = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema, "strict": True}}
+    assert message_of(response_format=format_) == UNPARSABLE

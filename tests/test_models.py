@@ -1,0 +1,135 @@
+"""models.toml and its reader: facts with sources, one for every name the SDK lists, in step with the SDK's dates."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import openai.types.shared.chat_model as sdk
+import pytest
+
+from coursekit import models
+
+CHAT_MODELS = get_args(sdk.ChatModel)
+DAY = datetime.date(2026, 11, 22)
+
+
+def test_every_chat_model_of_the_sdk_is_known() -> None:
+    """Each name in the installed SDK's ChatModel has facts; a new one must be added to the table."""
+    assert [name for name in CHAT_MODELS if not models.known(name)] == []
+
+
+def test_shutdown_dates_are_those_the_sdk_announces() -> None:
+    """The table and the docstring of the installed SDK's ChatModel name the same day for each model, or both none."""
+    text = " ".join(Path(sdk.__file__).read_text(encoding="utf-8").split('"""Deprecated values:')[1].split())
+    announced = {}
+    for names, date in re.findall(r'- ((?:"[^"]+",? ?)+): Announced shutdown date: (\d{4}-\d{2}-\d{2})', text):
+        announced.update(dict.fromkeys(re.findall(r'"([^"]+)"', names), datetime.date.fromisoformat(date)))
+    assert len(announced) > 60
+    assert {name: models.get(name).shutdown for name in CHAT_MODELS} == {
+        name: announced.get(name) for name in CHAT_MODELS
+    }
+
+
+def test_every_fact_has_a_source_and_a_date() -> None:
+    """Each entry says where its facts come from, and when they were looked up."""
+    for name in models.names():
+        assert models.get(name).sources
+        for date, source in models.get(name).sources:
+            assert isinstance(date, datetime.date)
+            assert len(source) > 10
+
+
+def test_no_entry_is_older_than_the_one_it_changes() -> None:
+    """The table is append-only: of two entries for one name, the later in the file has the later date."""
+    document = tomllib.loads(models.TABLE.read_text(encoding="utf-8"))
+    last: dict[str, datetime.date] = {}
+    for entry in [*document["family"], *document["model"]]:
+        for name in entry.get("names") or [entry["name"]]:
+            date = entry.get("as_of", document["as_of"])
+            assert last.get(name, date) <= date, name
+            last[name] = date
+
+
+def test_no_entry_misspells_a_fact() -> None:
+    """Every key in the table is a field of Model, or says which models are meant."""
+    document = tomllib.loads(models.TABLE.read_text(encoding="utf-8"))
+    known = set(models.Model.__dataclass_fields__) - {"sources"} | {"names", "like", "as_of", "source"}
+    assert [key for entry in [*document["family"], *document["model"]] for key in entry if key not in known] == []
+
+
+def test_a_snapshot_and_a_fine_tuned_name_have_the_facts_of_their_model() -> None:
+    """A dated name, and one that starts with ft:, resolve to the alias."""
+    assert models.get("gpt-4o-2024-08-06").name == "gpt-4o"
+    assert models.get("ft:gpt-4o-mini-2024-07-18:acme::abc123").name == "gpt-4o-mini"
+    assert models.get("gpt-4o-2024-05-13").output == 4096
+
+
+def test_an_answer_names_the_snapshot_behind_an_alias() -> None:
+    """The model echoed for an alias is its snapshot; a snapshot, and a model without any, echo themselves."""
+    asked = ("gpt-4o", "gpt-4o-2024-11-20", "o3", "gpt-5.6-sol")
+    assert [models.echoed(name) for name in asked] == [
+        "gpt-4o-2024-08-06", "gpt-4o-2024-11-20", "o3-2025-04-16", "gpt-5.6-sol",
+    ]  # fmt: skip
+
+
+def test_an_unknown_name_is_told_the_nearest_ones() -> None:
+    """A name that is in no table raises a LookupError that names similar models."""
+    assert not models.known("gpt-4o-minni")
+    with pytest.raises(models.UnknownModel) as told:
+        models.get("gpt-4o-minni")
+    assert str(told.value).startswith("There is no model 'gpt-4o-minni' in coursekit's table. Did you mean gpt-4o-mini")
+    with pytest.raises(LookupError, match=r"There is no model 'zzz' in coursekit's table. models.names\(\) lists all."):
+        models.get("zzz")
+
+
+def test_the_course_asks_for_models_by_role() -> None:
+    """Each role names a chat model that the table knows, two of them without and two with reasoning."""
+    roles = [models.CHAT, models.SMALL, models.REASONING, models.HARDEST]
+    assert [models.get(role).reasons for role in roles] == [False, False, True, True]
+    assert {models.get(role).endpoint for role in roles} == {"chat"}
+
+
+def test_limits_of_the_course_models() -> None:
+    """Context and output limits are those of the models' pages."""
+    limits = {name: (models.get(name).context, models.get(name).output) for name in ("gpt-4o", "o3", "gpt-6-luna")}
+    assert limits == {"gpt-4o": (128_000, 16_384), "o3": (200_000, 100_000), "gpt-6-luna": (1_050_000, 128_000)}
+
+
+def test_reasoning_depends_on_the_effort_where_none_is_accepted() -> None:
+    """A model that takes effort none reasons unless it is given, or is the default."""
+    assert not models.get("gpt-4o").reasoning("high")
+    assert models.get("o3").reasoning()
+    assert [models.get("gpt-6-luna").reasoning(effort) for effort in (None, "low", "none")] == [True, True, False]
+    assert [models.get("gpt-5.1").reasoning(effort) for effort in (None, "low", "none")] == [False, True, False]
+
+
+def test_a_model_is_shut_down_from_its_date_on() -> None:
+    """On the announced day itself the model no longer answers; one without a date always does."""
+    o3 = models.get("o3")
+    assert [o3.is_shut_down(datetime.date(2026, 12, day)) for day in (10, 11)] == [False, True]
+    assert not models.get("gpt-6-luna").is_shut_down(datetime.date(2099, 1, 1))
+
+
+def test_a_dead_model_is_replaced_by_a_successor_that_answers() -> None:
+    """A model is its own replacement until its day; then it is the first of its successors that is served."""
+    assert models.replacement("gpt-4o", DAY) == "gpt-4o"
+    assert models.replacement("o4-mini", DAY) == "gpt-5.6-terra"
+    for role in (models.CHAT, models.SMALL, models.REASONING, models.HARDEST):
+        found = models.get(models.replacement(role, datetime.date(2027, 2, 1)))
+        assert not found.is_shut_down(datetime.date(2027, 2, 1))
+
+
+def test_a_dead_model_without_a_known_successor_says_so() -> None:
+    """Where the table names no replacement, the message says since when and what to do."""
+    with pytest.raises(LookupError, match="gpt-4-32k is shut down since 2025-06-06 and the table names no replacement"):
+        models.replacement("gpt-4-32k", DAY)
+
+
+def test_every_successor_is_a_chat_model_of_the_table() -> None:
+    """No successor leads to a name without facts, or to one that Chat Completions does not serve."""
+    successors = {models.get(name).successor for name in models.names()} - {None}
+    assert {models.get(name).endpoint for name in successors} == {"chat"}

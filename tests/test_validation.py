@@ -1,0 +1,221 @@
+"""The validation layer: which requests it refuses, in which order, and that nothing makes it fail."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import Any
+
+import pytest
+from offline_api import Says
+from refused import (
+    LEFT_OUT,
+    PASSED,
+    UNPARSABLE,
+    USER,
+    chat,
+    error_of,
+    message_of,
+    orders,
+    refusals,
+    refused,
+    sent,
+    taken,
+)
+
+from coursekit import models
+from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
+from coursekit.offline.validation import Validation, refusal_of
+
+TOOL = {"type": "function", "function": {"name": "f"}}
+
+
+def test_a_right_request_goes_on() -> None:
+    """A request without a fault is answered by the layer below, and so is one for another path or method."""
+    assert sent(chat()) is PASSED
+    for method, path in (("GET", "/v1/models"), ("GET", CHAT_COMPLETIONS), ("POST", "/v1/embeddings")):
+        assert Validation(Says(PASSED)).answer(ApiRequest(method, path, b"not json")) is PASSED
+
+
+def test_a_refusal_has_the_bytes_of_a_real_one() -> None:
+    """Status, content type and body are those of a genuine 400: indented by two, keys in order, no newline."""
+    answer = sent(chat(messages=[]))
+    assert (answer.status, answer.headers["content-type"]) == (400, "application/json")
+    assert answer.body.decode() == (
+        '{\n  "error": {\n    "message": "Invalid \'messages\': empty array. Expected an array with minimum length 1, '
+        'but got an empty array instead.",\n    "type": "invalid_request_error",\n    "param": "messages",\n'
+        '    "code": "empty_array"\n  }\n}'
+    )
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe{", b'{"model": NaN}', b'{"n": Infinity}', b"[" * 100_000,
+     b'{"a":' * 5_000 + b"1" + b"}" * 5_000, b'{"model": ' + b"9" * 5_000 + b"}"],
+    ids=lambda raw: repr(raw[:12]),
+)  # fmt: skip
+def test_a_body_that_is_no_json_object(raw: bytes) -> None:
+    """Broken, empty or too deep JSON, and JSON that is no object, is a 400 without param and code."""
+    answer = sent(raw)
+    assert answer.status == 400
+    assert error_of(answer) == {
+        "message": UNPARSABLE, "type": "invalid_request_error", "param": None, "code": None,
+    }  # fmt: skip
+
+
+# --- the rows of a fidelity probe in which eleven mock servers nearly all answered 200 ----------------------------
+
+
+def test_probe_temperature_on_o3_mini() -> None:
+    """o3-mini with a temperature: 400 unsupported_parameter."""
+    assert refused("o3-mini", temperature=0.5)["code"] == "unsupported_parameter"
+
+
+def test_probe_max_tokens_on_gpt_5() -> None:
+    """gpt-5 with max_tokens: 400 unsupported_parameter, and what to use instead."""
+    assert message_of("gpt-5", max_tokens=5).endswith("Use 'max_completion_tokens' instead.")
+
+
+def test_probe_temperature_5() -> None:
+    """temperature=5: 400 with the bound."""
+    assert message_of(temperature=5) == (
+        "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 5 instead."
+    )
+
+
+def test_probe_no_messages() -> None:
+    """A body without messages: 400 missing_required_parameter."""
+    error = refused(messages=LEFT_OUT)
+    assert (error["message"], error["param"]) == ("Missing required parameter: 'messages'.", "messages")
+    assert error["code"] == "missing_required_parameter"
+
+
+def test_probe_role_robot() -> None:
+    """An unknown role: 400 invalid_value with the known ones."""
+    assert message_of(messages=[{"role": "robot", "content": "Hi"}]) == (
+        "Invalid value: 'robot'. "
+        "Supported values are: 'system', 'assistant', 'user', 'function', 'tool', and 'developer'."
+    )
+
+
+def test_probe_unknown_parameter() -> None:
+    """An unknown parameter: 400 that names it."""
+    assert message_of(chat_mode=True) == "Unrecognized request argument supplied: chat_mode"
+
+
+def test_probe_unknown_model() -> None:
+    """An unknown model: 404 model_not_found, indented by four and with a newline, as the real one."""
+    answer = sent(chat("no-such-model"))
+    assert answer.status == 404
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert answer.body.startswith(b'{\n    "error"')
+    assert answer.body.endswith(b"}\n")
+    assert error_of(answer) == {
+        "message": "The model `no-such-model` does not exist or you do not have access to it.",
+        "type": "invalid_request_error", "param": None, "code": "model_not_found",
+    }  # fmt: skip
+
+
+def test_probe_no_api_key() -> None:
+    """Where keys are checked a request without one gets a 401, before anything else is looked at."""
+    answer = sent(b"not json", keys={"sk-class"})
+    assert answer.status == 401
+    assert error_of(answer)["message"].startswith("You didn't provide an API key.")
+    assert sent(chat(), {"authorization": "Bearer sk-class"}, keys={"sk-class"}) is PASSED
+
+
+def test_probe_broken_json() -> None:
+    """Broken JSON: 400."""
+    assert error_of(sent(b'{"model": "gpt-4o", '))["message"] == UNPARSABLE
+
+
+# --- models ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [None, "", LEFT_OUT])
+def test_a_request_needs_a_model(model: Any) -> None:
+    """No model, null and an empty name are the same fault, without param and code."""
+    error = refused(model)
+    assert (error["message"], error["param"], error["code"]) == ("you must provide a model parameter", None, None)
+
+
+def test_a_model_that_is_no_string_is_taken_for_broken_json() -> None:
+    """The real API says so of a body that is JSON."""
+    assert message_of(5) == UNPARSABLE  # type: ignore[arg-type]
+
+
+def test_models_of_other_endpoints() -> None:
+    """A model that Chat Completions does not serve is a 404 with param model, in the form of a 400's body."""
+    not_chat = (
+        "This is not a chat model and thus not supported in the v1/chat/completions endpoint. "
+        "Did you mean to use v1/completions?"
+    )
+    only_responses = "This model is only supported in v1/responses and not in v1/chat/completions."
+    for model, message in (("gpt-3.5-turbo-instruct", not_chat), ("o1-pro", only_responses)):
+        answer = refusal_of(chat(model))
+        error = error_of(answer)
+        assert answer is not None
+        assert answer.status == 404
+        assert (error["message"], error["param"], error["code"]) == (message, "model", None)
+
+
+def test_a_dead_model_answers_until_a_day_is_given() -> None:
+    """Recordings outlive their models: only where the day is told is a model refused that is shut down by then."""
+    assert sent(chat("gpt-3.5-turbo-0613")) is PASSED
+    answer = sent(chat("gpt-3.5-turbo-0613"), today=datetime.date(2026, 11, 22))
+    assert answer.status == 404
+    assert error_of(answer)["message"] == (
+        "The model `gpt-3.5-turbo-0613` has been deprecated, learn more here: https://platform.openai.com/docs/deprecations"
+    )
+    assert error_of(answer)["code"] == "model_not_found"
+    assert sent(chat("o3"), today=datetime.date(2026, 12, 10)) is PASSED
+    assert sent(chat("o3"), today=datetime.date(2026, 12, 11)).status == 404
+
+
+@pytest.mark.parametrize("model", models.names())
+def test_every_chat_model_takes_a_plain_request(model: str) -> None:
+    """A user's message alone is refused by no model that Chat Completions serves."""
+    assert taken(model) == (models.get(model).endpoint == "chat")
+
+
+# --- parameters that do not go together --------------------------------------------------------------------------
+
+
+@refusals("validation")
+def test_parameters_that_do_not_go_together(body: dict[str, Any], error: dict[str, Any]) -> None:
+    """A parameter without the one that it depends on, or beside one that it excludes, is refused."""
+    assert refused(**body) == error
+
+
+def test_the_word_json_may_stand_in_any_message_and_case() -> None:
+    """JSON mode wants the word once, anywhere, in a part as well."""
+    system = {"role": "system", "content": [{"type": "text", "text": "Answer in JSON."}]}
+    assert taken(messages=[system, *USER], response_format={"type": "json_object"})
+
+
+def test_tools_and_choices_that_go_together() -> None:
+    """Declared functions may be forced, and custom tools and lists of allowed tools are let through."""
+    custom = {"type": "custom", "custom": {"name": "sql"}}
+    assert taken(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "f"}}, parallel_tool_calls=False)
+    assert taken(tools=[TOOL, custom], tool_choice={"type": "custom", "custom": {"name": "sql"}})
+    assert taken(tools=[TOOL], tool_choice={"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}})
+    assert taken(functions=[{"name": "f"}], function_call={"name": "f"})
+
+
+@orders()
+def test_the_order_of_faults(body: dict[str, Any], param: str | None) -> None:
+    """Of two faults in one request the one that the API was seen to report is reported."""
+    assert refused(**{"model": "gpt-5.6-terra", **body})["param"] == param
+
+
+def test_a_small_request_costs_well_under_a_millisecond() -> None:
+    """Checking an ordinary request takes less than a millisecond: the best of many, because machines are busy."""
+    body = chat(temperature=0.2, max_completion_tokens=50, stream=True, stream_options={"include_usage": True})
+    refusal_of(body)  # reads the tables
+
+    def seconds() -> float:
+        start = time.perf_counter()
+        refusal_of(body)
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(50)) < 0.001

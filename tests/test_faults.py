@@ -85,7 +85,7 @@ def test_nothing_sleeps_at_instant_speed(door: InProcess, monkeypatch: pytest.Mo
 
 
 def test_a_script_in_its_order() -> None:
-    """Faults strike one after the other, each ``times`` times after letting ``after`` requests pass; then all is well."""
+    """Faults strike one after the other, each ``times`` times once ``after`` requests have passed; then all is well."""
     api = layer(Fault("rate_limit", times=2), Fault("server_error", after=1), Fault("connection"))
     assert statuses(api, 7) == [429, 429, 200, 500, 0, 200, 200]
 
@@ -204,8 +204,8 @@ def test_a_drip_outlasts_every_read_timeout(door: InProcess) -> None:
     for stream, seconds in ((False, 10 * 4), (True, 7 * 4)):
         client = door.client(False, [Fault("slow", after=0, seconds=4)], timeout=5)
         reply = client.chat.completions.create(**params(), stream=stream)
-        assert len(list(reply)) == 6 if stream else reply.choices[0].message.content == "Paris."
-        assert seconds < client._client.clock.now() < seconds + 1
+        assert len(list(reply)) == 7 if stream else reply.choices[0].message.content == "Paris."
+        assert seconds <= client._client.clock.now() < seconds + 1
     client = door.client(False, [Fault("slow", seconds=6)], timeout=5)
     with pytest.raises(openai.APITimeoutError):
         list(client.chat.completions.create(**params(), stream=True))
@@ -275,7 +275,7 @@ def test_an_answer_that_is_an_error_stays_as_it_is(kind: str) -> None:
 
 
 def test_faults_and_limits_together(tmp_path: Path) -> None:
-    """A request that a fault has answered takes nothing from the account; a faulty stream takes what a good one does."""
+    """A request that a fault answers takes nothing from the account; a struck stream takes what a good one does."""
     folder = folder_with(tmp_path, (params(stream=False), whole("Paris.")), (params(stream=True), streamed(WORDS)))
     faults = [Fault("overloaded", times=5), Fault("cut_stream")]
     client = connect("replay", recordings=folder, faults=faults, rate_limit={"rpm": 2}, speed="instant", max_retries=5)
@@ -321,9 +321,9 @@ def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
         ({"probability": 1.1}, "probability must be a number from 0 to 1."),
         ({"seconds": -1}, "seconds must be"),
         ({"seconds": math.nan}, "seconds must be"),
-        ({"retry_after": 3}, "retry_after must be left out: only rate_limit, server_error, overloaded takes it."),
-        ({"abrupt": True}, "abrupt must be left out: only cut_stream takes it."),
-        ({"kind": "quota", "seconds": 0}, "seconds must be left out: only slow takes it."),
+        ({"retry_after": 3}, "retry_after must be left out: it is for rate_limit, server_error, overloaded."),
+        ({"abrupt": True}, "abrupt must be left out: it is for cut_stream."),
+        ({"kind": "quota", "seconds": 0}, "seconds must be left out: it is for slow."),
         ({"kind": "rate_limit", "retry_after": 0}, "retry_after must be a number of seconds from 0.001 to 86400."),
     ],
 )

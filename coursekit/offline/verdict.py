@@ -11,7 +11,7 @@ What a server sees are attempts, not a program, so some things it cannot know:
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -38,7 +38,8 @@ class Verdict:
     own_retries    attempts by which the program asked the same again after a failure
     told_to_wait   answers with a Retry-After after which the same was asked again
     too_early      of these, asked again before that time was over; ``early_by`` is the sum of the missing seconds
-    waited         seconds between failures and the attempts that followed, all together
+    waited         seconds between failures and the attempts that followed, all together (not in the text: the SDK's
+                   back-off is drawn by lot)
     wasted         retries after an error that asking again cannot mend (400, 401, 403, 404, 422, no quota, too large)
     retried_400    of these, after a 400
     lost           answers that were made, and billed, but not received whole: the connection broke, the caller's
@@ -79,8 +80,7 @@ class Verdict:
             f"Verdict on the client: {'good' if self.good else 'there is something to mend'}",
             f"  questions answered   {self.answered} of {self.questions}",
             f"  attempts             {self.attempts}" + (f" ({met})" if met else ""),
-            f"  retries              {self.sdk_retries} by the SDK, {self.own_retries} by the program"
-            + (f"; {self.waited:.1f} s of waiting" if self.waited else ""),
+            f"  retries              {self.sdk_retries} by the SDK, {self.own_retries} by the program",
         ]
         told = [
             (self.too_early, f"of {self.told_to_wait} waits cut short, by {self.early_by:.1f} s: wait for Retry-After"),
@@ -138,22 +138,26 @@ def _attempts(source: Any) -> Iterable[Attempt]:
 
 
 def _questions(attempts: list[Attempt], met: dict[int, str]) -> list[list[Attempt]]:
-    """The attempts of each question, in order: an attempt follows an earlier one of the same body that had failed by
-    then, and the SDK's retry n only one with n - 1."""
-    questions: list[list[Attempt]] = []
-    failed: dict[int, list[list[Attempt]]] = {}  # by body: questions that are still without an answer
-    for attempt in attempts:
-        waiting = failed.setdefault(attempt.body, [])
-        for question in reversed(waiting):
-            if question[-1].ended_at <= attempt.at and attempt.retry in (0, question[-1].retry + 1):
-                waiting.remove(question)
-                break
-        else:
-            question = []
-            questions.append(question)
-        question.append(attempt)
-        if met[id(attempt)] not in SATISFIED:
-            waiting.append(question)
+    """The attempts of each question, in order. The SDK's retry n follows the first attempt n - 1 of the same body that
+    had failed by then; of the failures that the SDK left, a first attempt of the same body follows the first."""
+    after: dict[int, Attempt] = {}  # by id: the attempt that follows
+    followers: set[int] = set()
+    for by_sdk in (True, False):
+        failed: defaultdict[tuple[int, int], list[Attempt]] = defaultdict(list)
+        for attempt in attempts:
+            if id(attempt) not in followers and (attempt.retry > 0 or not by_sdk):
+                waiting = failed[attempt.body, attempt.retry - 1 if by_sdk else 0]
+                earlier = next((one for one in waiting if one.ended_at <= attempt.at), None)
+                if earlier is not None:
+                    waiting.remove(earlier)
+                    after[id(earlier)] = attempt
+                    followers.add(id(attempt))
+            if met[id(attempt)] not in SATISFIED and id(attempt) not in after:
+                failed[attempt.body, attempt.retry if by_sdk else 0].append(attempt)
+    questions = [[attempt] for attempt in attempts if id(attempt) not in followers]
+    for question in questions:
+        while id(question[-1]) in after:
+            question.append(after[id(question[-1])])
     return questions
 
 

@@ -1,0 +1,273 @@
+"""The verdict on a client: what the offline API saw of how it takes errors, waits and broken answers."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from fault_table import WORDS
+from offline_api import folder_with, params, request, streamed, whole
+
+from coursekit import connect, connect_async
+from coursekit.offline import Fault, Verdict, verdict_on
+from coursekit.offline.exchange import ApiAnswer, error_answer
+from coursekit.offline.ledger import KEPT, Ledger
+
+STREAM = params(stream=True)
+TEMPERATURE = params(temperature=3)  # refused by the API
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """Recordings of a whole answer, of a stream and of a slow answer."""
+    slow = params("Think long."), whole("Done.", after=20.0)
+    return folder_with(tmp_path, (params(), whole()), (STREAM, streamed(WORDS)), slow)
+
+
+def client_of(shelf: Path, *faults: Fault, **options: Any) -> Any:
+    return connect("replay", recordings=shelf, faults=faults, speed="instant", **options)
+
+
+def ask(client: Any, **body: Any) -> None:
+    """Ask, and take an error as a program would that goes on."""
+    try:
+        reply = client.chat.completions.create(**(body or params()))
+        if body.get("stream"):
+            list(reply)
+    except (openai.OpenAIError, ValueError):
+        pass
+
+
+def test_a_good_client(shelf: Path) -> None:
+    """The SDK's own retries of passing errors, waiting as told, are a good verdict: said in full."""
+    client = client_of(shelf, Fault("rate_limit", retry_after=7), Fault("overloaded"))
+    ask(client)
+    ask(client, **STREAM)
+    verdict = verdict_on(client)
+    assert verdict.good and 7.3 < verdict.waited < 8.1
+    lines = str(verdict).splitlines()
+    assert lines == [
+        "Verdict on the client: good",
+        "  questions answered   2 of 2",
+        "  attempts             4 (1 x 429 rate_limit_exceeded, 1 x 503 server_error, 2 x 200)",
+        "  retries              2 by the SDK, 0 by the program",
+    ]
+
+
+def test_nothing_seen_is_nothing_wrong(shelf: Path) -> None:
+    """A client that asked nothing gets a good verdict on nothing."""
+    assert verdict_on(client_of(shelf)) == Verdict() and Verdict().good
+
+
+def test_retries_into_an_empty_account(shelf: Path) -> None:
+    """The SDK retries insufficient_quota like any 429; a program with a loop around it makes nine attempts of it, and
+    eight of them are wasted."""
+    client = client_of(shelf, Fault("quota", times=9))
+    for _ in range(3):
+        ask(client)
+    verdict = verdict_on(client)
+    assert (verdict.questions, verdict.answered, verdict.attempts) == (1, 0, 9)
+    assert (verdict.sdk_retries, verdict.own_retries, verdict.wasted) == (6, 2, 8)
+    assert verdict.outcomes == {"429 insufficient_quota": 9} and not verdict.good
+    assert "  8   retries wasted: a wrong request or an empty account stays so; raise the error at once" in str(verdict)
+
+
+def test_a_request_that_is_too_large(shelf: Path) -> None:
+    """Retries of a request above the whole limit are wasted, although it is a rate limit by its code."""
+    client = connect("replay", recordings=shelf, rate_limit={"tpm": 5}, speed="instant")
+    ask(client)
+    assert verdict_on(client).wasted == 2
+    assert verdict_on(client).outcomes == {"429 request_too_large": 3}
+
+
+def test_retried_400s(shelf: Path) -> None:
+    """A program that sends a wrong request again has wasted it; one that mends it has not, but left a question open."""
+    stubborn, mending = client_of(shelf), client_of(shelf)
+    for _ in range(3):
+        ask(stubborn, **TEMPERATURE)
+    ask(mending, **TEMPERATURE)
+    ask(mending)
+    verdict = verdict_on(stubborn)
+    assert (verdict.wasted, verdict.retried_400, verdict.own_retries, verdict.sdk_retries) == (2, 2, 2, 0)
+    assert (verdict_on(mending).retried_400, verdict_on(mending).answered, verdict_on(mending).questions) == (0, 1, 2)
+
+
+def test_a_wait_cut_short(shelf: Path) -> None:
+    """Asking again before Retry-After is over is told, with the seconds that were missing."""
+    client = client_of(shelf, Fault("rate_limit", times=2, retry_after=10), max_retries=0)
+    ask(client)
+    client._client.clock.wait(4.0)
+    ask(client)
+    client._client.clock.wait(14.0)
+    ask(client)
+    verdict = verdict_on(client)
+    assert (verdict.told_to_wait, verdict.too_early, verdict.answered) == (2, 1, 1)
+    assert verdict.early_by == pytest.approx(6.0) and verdict.waited == pytest.approx(14.0)
+    assert "  1   of 2 waits cut short, by 6.0 s: wait for Retry-After" in str(verdict)
+
+
+def test_answers_that_were_lost(shelf: Path) -> None:
+    """An answer that came too late for the caller, one that broke off and a malformed one were made for nothing."""
+    client = client_of(shelf, timeout=5, max_retries=0)
+    ask(client, **params("Think long."))
+    broken = client_of(shelf, Fault("cut_stream"), Fault("malformed"), max_retries=0)
+    ask(broken)
+    ask(broken)
+    both = verdict_on(client, broken)
+    assert (verdict_on(client).lost, verdict_on(broken).lost, both.lost) == (1, 2, 3)
+    assert both.outcomes == {"200, too late for the caller": 1, "200, broken": 1, "200, malformed": 1}
+    assert "  3   answers made and billed, but lost on the way" in str(both)
+
+
+def test_silence_is_no_lost_answer(shelf: Path) -> None:
+    """A timeout without any answer, and a connection that failed, lost nothing that was made."""
+    client = client_of(shelf, Fault("timeout"), Fault("connection"), timeout=5)
+    ask(client)
+    verdict = verdict_on(client)
+    assert verdict.lost == 0 and verdict.good
+    assert verdict.outcomes == {"timeout": 1, "no connection": 1, "200": 1}
+
+
+def test_a_cut_stream_taken_for_whole(shelf: Path) -> None:
+    """A stream that was cut in good order counts as taken for whole, unless the same was asked again."""
+    careless, careful = client_of(shelf, Fault("cut_stream")), client_of(shelf, Fault("cut_stream"))
+    ask(careless, **STREAM)
+    ask(careful, **STREAM)
+    ask(careful, **STREAM)
+    assert (verdict_on(careless).unnoticed_cuts, verdict_on(careless).answered) == (1, 0)
+    assert (verdict_on(careful).unnoticed_cuts, verdict_on(careful).own_retries) == (0, 1)
+    assert verdict_on(careful).good and "no finish_reason means it is not the whole answer" in str(verdict_on(careless))
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        (Fault("stream_error"), "200, error"),
+        (Fault("malformed"), "200, malformed"),
+        (Fault("cut_stream", abrupt=True), "200, broken"),
+    ],
+)
+def test_a_stream_that_failed_loudly(shelf: Path, fault: Fault, outcome: str) -> None:
+    """What failed with an exception is no unnoticed cut; asked again, the question is answered."""
+    client = client_of(shelf, fault)
+    ask(client, **STREAM)
+    assert (verdict_on(client).answered, verdict_on(client).unnoticed_cuts) == (0, 0)
+    ask(client, **STREAM)
+    assert verdict_on(client).outcomes == {outcome: 1, "200": 1}
+    assert (verdict_on(client).answered, verdict_on(client).questions) == (1, 1)
+
+
+def test_a_stream_that_was_left(shelf: Path) -> None:
+    """A caller that hangs up in mid-stream had what it wanted: that is told, and no fault. The clock notes when."""
+    client = client_of(shelf)
+    with client.chat.completions.create(**STREAM) as stream:
+        for _ in range(3):
+            next(stream)
+    (attempt,) = client._client.ledger
+    assert (attempt.received, attempt.ended_at) == ("left", pytest.approx(0.4))
+    assert (verdict_on(client).left, verdict_on(client).good) == (1, True)
+    assert "  1   streams left before their end" in str(verdict_on(client))
+
+
+def test_a_caller_that_gave_up_waiting(shelf: Path) -> None:
+    """An answer whose caller was cancelled is lost, and asking again is a retry of the program's."""
+
+    async def main() -> Any:
+        client = connect_async("replay", recordings=shelf, speed="instant")
+        asked = params("Think long.")
+        first = asyncio.create_task(client.chat.completions.create(**asked))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        await client.chat.completions.create(**asked)
+        return client
+
+    verdict = verdict_on(asyncio.run(main()))
+    assert (verdict.attempts, verdict.lost, verdict.own_retries, verdict.answered) == (2, 1, 1, 1)
+
+
+def test_twenty_equal_questions_at_once(shelf: Path) -> None:
+    """Equal requests side by side are questions of their own: none is taken for the retry of another."""
+
+    async def main() -> Any:
+        client = connect_async("replay", recordings=shelf, speed="instant", faults=[Fault("rate_limit", times=5)])
+        await asyncio.gather(*[client.chat.completions.create(**params()) for _ in range(20)])
+        return client
+
+    verdict = verdict_on(asyncio.run(main()))
+    assert (verdict.questions, verdict.answered, verdict.attempts) == (20, 20, 25)
+    assert (verdict.sdk_retries, verdict.own_retries, verdict.too_early) == (5, 0, 0)
+
+
+def test_interleaved_retries_keep_their_order() -> None:
+    """Of two equal questions that failed half a second apart, each retry is matched with the failure it waited for."""
+    ledger = Ledger()
+    for at in (0.0, 0.5):
+        refused = error_answer(429, "Wait.", code="rate_limit_exceeded", headers={"retry-after-ms": "1000"})
+        ledger.open(request(), refused, at).finish("all", at)
+    retry = dataclasses.replace(request(), headers={"x-stainless-retry-count": "1"})
+    for at in (1.0, 1.5):
+        ledger.open(retry, whole(), at).finish("all", at)
+    verdict = verdict_on(ledger)
+    assert (verdict.questions, verdict.sdk_retries, verdict.too_early, verdict.waited) == (2, 2, 0, 2.0)
+
+
+def test_a_question_asked_again_after_its_answer(shelf: Path) -> None:
+    """The same question after a whole answer is a new question, not a retry."""
+    client = client_of(shelf)
+    ask(client)
+    ask(client)
+    assert (verdict_on(client).questions, verdict_on(client).own_retries) == (2, 0)
+
+
+def test_a_verdict_is_plain_data(shelf: Path) -> None:
+    """as_dict() is JSON, with every number that the text has."""
+    client = client_of(shelf, Fault("quota"))
+    ask(client)
+    told = json.loads(json.dumps(verdict_on(client).as_dict()))
+    assert told["good"] is False and told["wasted"] == 1
+    assert told["outcomes"] == {"429 insufficient_quota": 1, "200": 1}
+
+
+def test_only_the_offline_api_keeps_a_ledger() -> None:
+    """A live client cannot be judged, and the message says what can."""
+    with pytest.raises(ValueError, match=r'give a client of connect\(mode="replay"\)'):
+        verdict_on(connect("live", api_key="sk-test"))
+    with pytest.raises(ValueError, match="There is no ledger to judge int by"):
+        verdict_on(3)
+
+
+def test_a_ledger_is_bounded_and_its_verdict_quick() -> None:
+    """The ledger keeps its newest attempts; a verdict on all of them, most of one body, takes less than a second."""
+    ledger = Ledger()
+    for i in range(KEPT + 100):
+        failed = i % 3 == 0
+        answer = error_answer(500, "No.") if failed else streamed(WORDS)
+        ledger.open(request(), answer, float(i)).finish("all", i + 0.5)
+    started = time.process_time()
+    verdict = verdict_on(ledger)
+    assert time.process_time() - started < 1.5
+    assert len(ledger) == verdict.attempts == KEPT
+    assert verdict.outcomes["500 invalid_request_error"] == verdict.own_retries == KEPT // 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "9"}, 9.0),
+        ({"retry-after": "soon"}, None),
+    ],
+)
+def test_how_waits_are_read(headers: dict[str, str], seconds: float | None) -> None:
+    """Milliseconds go before seconds, as the SDK reads them; what is no number tells nothing."""
+    attempt = Ledger().open(request(), ApiAnswer(429, headers), 0.0)
+    assert attempt.told_to_wait == seconds

@@ -156,6 +156,7 @@ def test_models_of_other_endpoints() -> None:
         error = error_of(answer)
         assert answer is not None
         assert answer.status == 404
+        assert answer.body.startswith(b'{\n  "error"')
         assert (error["message"], error["param"], error["code"]) == (message, "model", None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from .. import models
@@ -22,12 +23,13 @@ OVERHEAD = 8  # more tokens than any message has beside its text
 
 
 def endpoint_fault(model: models.Model) -> ApiAnswer | None:
-    """404 for a model that is served elsewhere."""
+    """404 for a model that is served elsewhere; its body is written as a 400's is."""
     if model.endpoint == "chat":
         return None
     if model.endpoint == "none":
         return no_such_model(model.name)
-    return refusals.refusal(NOT_CHAT if model.endpoint == "completions" else ONLY_RESPONSES, param="model", status=404)
+    text = NOT_CHAT if model.endpoint == "completions" else ONLY_RESPONSES
+    return replace(refusals.refusal(text, param="model"), status=404)
 
 
 def no_such_model(name: str) -> ApiAnswer:

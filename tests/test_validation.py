@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import time
+from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from offline_api import Says
 from refused import (
@@ -23,6 +25,7 @@ from refused import (
     taken,
 )
 
+import coursekit
 from coursekit import models
 from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
 from coursekit.offline.validation import Validation, refusal_of
@@ -61,6 +64,18 @@ def test_a_body_that_is_no_json_object(raw: bytes) -> None:
     assert error_of(answer) == {
         "message": UNPARSABLE, "type": "invalid_request_error", "param": None, "code": None,
     }  # fmt: skip
+
+
+def test_the_sdk_raises_what_it_raises_of_the_real_api(tmp_path: Path) -> None:
+    """Through connect() a refusal arrives as the SDK's typed exception; a right request is told what is missing."""
+    create = coursekit.connect("replay", recordings=tmp_path, speed="instant").chat.completions.create
+    with pytest.raises(openai.BadRequestError) as bad:
+        create(**chat("gpt-5", max_tokens=5))
+    assert (bad.value.code, bad.value.param) == ("unsupported_parameter", "max_tokens")
+    with pytest.raises(openai.NotFoundError, match="The model `no-such-model` does not exist"):
+        create(**chat("no-such-model"))
+    with pytest.raises(coursekit.RecordingNotFound):
+        create(**chat())
 
 
 # --- the rows of a fidelity probe in which eleven mock servers nearly all answered 200 ----------------------------

@@ -40,7 +40,7 @@ class Fault:
               "quota"         429 insufficient_quota: asking again never helps
               "server_error"  500
               "overloaded"    503
-              "timeout"       silence, until the caller's own timeout
+              "timeout"       silence, until the caller's own timeout (the SDK's default is 600 s: give the client one)
               "connection"    no connection
             within an answer:
               "cut_stream"    the stream ends before the model was done

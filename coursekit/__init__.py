@@ -29,7 +29,7 @@ _HOME = {
     "stream_response": "streaming",
     "IncompleteStream": "streaming",
 }
-__all__ = [  # noqa: PLE0604 - the names of _HOME, written out for readers and type checkers
+__all__ = [
     "IncompleteStream", "Meter", "Price", "RecordingNotFound", "connect", "connect_async", "count_tokens", "price_of",
     "stream_response", "stream_text",
 ]  # fmt: skip

@@ -134,7 +134,7 @@ class _Wiring:
         if self._api is not None:
             return {"http_client": make(transport=OfflineTransport(self._api, self.clock, self.journal, self.ledger))}
         if self.mode == "record":
-            provenance = Provenance("live", datetime.date.today().isoformat())
+            provenance = Provenance("live", datetime.datetime.now(datetime.UTC).date().isoformat())
             recorder = Recorder(self._recordings, provenance, secret=self.options["api_key"])
             return {"http_client": make(transport=RecordingTransport(make(), recorder, self.clock))}
         return {}

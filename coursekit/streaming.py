@@ -68,7 +68,11 @@ class TextStream:
     def __init__(self, client: openai.OpenAI, params: dict[str, Any]) -> None:
         if params.get("n") not in (None, 1):
             raise ValueError(f"stream_text() reads one answer, and n={params['n']} asks for several: leave n out.")
-        params = {**params, "stream": True, "stream_options": {"include_usage": True, **params.get("stream_options", {})}}
+        params = {
+            **params,
+            "stream": True,
+            "stream_options": {"include_usage": True, **params.get("stream_options", {})},
+        }
         self.text = ""
         self.finish_reason: str | None = None
         self.usage: Any = None
@@ -132,7 +136,9 @@ class TextStream:
     def __enter__(self) -> TextStream:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -142,8 +148,8 @@ def stream_text(client: openai.OpenAI, **params: Any) -> TextStream:
     client  from ``connect()``, or any ``openai.OpenAI``
     params  as ``client.chat.completions.create`` takes them, for one answer (no n)
 
-    Returns a TextStream; its attributes tell the rest. Iterating raises IncompleteStream after a clean cut, and the SDK's
-    own errors otherwise; ``.ended`` names the ending in each case.
+    Returns a TextStream; its attributes tell the rest. Iterating raises IncompleteStream after a clean cut, and the
+    SDK's own errors otherwise; ``.ended`` names the ending in each case.
     """
     return TextStream(client, params)
 

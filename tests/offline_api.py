@@ -6,7 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from coursekit.offline.exchange import CHAT_COMPLETIONS, DONE, ApiAnswer, ApiRequest, Event, error_answer, json_answer, sse
+from coursekit.offline.exchange import (
+    CHAT_COMPLETIONS,
+    DONE,
+    ApiAnswer,
+    ApiRequest,
+    Event,
+    error_answer,
+    json_answer,
+    sse,
+)
 from coursekit.offline.recordings import Provenance, Recordings
 
 WRITTEN = Provenance("written", "2026-11-22", "the tests")
@@ -35,7 +44,9 @@ def whole(text: str = "Paris.", after: float = 0.0, request_id: str = "req_test"
     return json_answer(200, completion(text), headers={"x-request-id": request_id}, after=after, source="written")
 
 
-def chunk(delta: dict[str, Any] | None, finish_reason: str | None = None, usage: dict[str, Any] | None = None) -> dict[str, Any]:
+def chunk(
+    delta: dict[str, Any] | None, finish_reason: str | None = None, usage: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """A chunk of a streamed completion; ``delta`` None makes the usage chunk, which has no choices."""
     choices = [] if delta is None else [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}]
     return {
@@ -45,9 +56,10 @@ def chunk(delta: dict[str, Any] | None, finish_reason: str | None = None, usage:
 
 
 def streamed(
-    texts: list[str], *, first: float = 0.3, gap: float = 0.1, finish_reason: str | None = "stop", done: bool = True, **more: Any
+    texts: list[str], *, first: float = 0.3, gap: float = 0.1, finish_reason: str | None = "stop", done: bool = True,
+    **more: Any,
 ) -> ApiAnswer:  # fmt: skip
-    """A stream of ``texts``: the first at ``first`` seconds, then one each ``gap``. finish_reason None: cut after the texts."""
+    """A stream of ``texts``: the first at ``first`` seconds, then one each ``gap``; finish_reason None: cut."""
     events = [Event(first, sse(chunk({"role": "assistant", "content": ""})))]
     events += [Event(first + gap * i, sse(chunk({"content": text}))) for i, text in enumerate(texts)]
     end = events[-1].at

@@ -20,7 +20,14 @@ from coursekit.settings import MissingKey, ModeError
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the machine reaches these tests, and no .env."""
-    for name in ("COURSEKIT_MODE", "COURSEKIT_SPEED", "COURSEKIT_RECORDINGS", "COURSEKIT_REPLIES", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+    for name in (
+        "COURSEKIT_MODE",
+        "COURSEKIT_SPEED",
+        "COURSEKIT_RECORDINGS",
+        "COURSEKIT_REPLIES",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+    ):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
@@ -62,7 +69,11 @@ def test_live_without_a_key(mode: str) -> None:
     """A mode that asks the real API without a key says where the key goes and how to do without."""
     with pytest.raises(MissingKey) as error:
         connect(mode)
-    assert f'mode="{mode}"' in str(error.value) and ".env" in str(error.value) and 'connect(mode="replay")' in str(error.value)
+    assert (
+        f'mode="{mode}"' in str(error.value)
+        and ".env" in str(error.value)
+        and 'connect(mode="replay")' in str(error.value)
+    )
 
 
 def test_settings_come_from_the_process_then_from_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -120,5 +131,7 @@ def test_its_own_http_client_is_refused() -> None:
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     """``import coursekit`` loads neither the SDK nor a chart, a widget or a vocabulary."""
-    code = "import sys, coursekit; print([m for m in ('openai', 'httpx2', 'matplotlib', 'ipywidgets', 'tiktoken', 'genai_prices') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    heavy = {"openai", "httpx2", "matplotlib", "ipywidgets", "tiktoken", "genai_prices"}
+    code = f"import sys, coursekit; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

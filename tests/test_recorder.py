@@ -126,8 +126,10 @@ def test_what_was_not_whole_is_not_kept(tmp_path: Path, recording: Any) -> None:
 
 
 def test_answers_of_one_client_are_numbered(tmp_path: Path, recording: Any) -> None:
-    """A 429 and then the answer are both kept, so that replay retries as the live call did; a new client starts anew."""
-    refused = json.dumps({"error": {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}}).encode()
+    """A 429 and then the answer are both kept, so that replay retries as live did; a new client starts anew."""
+    refused = json.dumps(
+        {"error": {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}}
+    ).encode()
 
     def first_429(to: Upstream) -> None:
         if len(to.seen) == 1:

@@ -36,7 +36,14 @@ def test_round_trip_of_a_stream(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b": keep-alive\n\n", b"event: error\ndata: {}\n\n", b"data: {broken\n\n", b"data: \xff\n\n", b'data: {"half', DONE],
+    [
+        b": keep-alive\n\n",
+        b"event: error\ndata: {}\n\n",
+        b"data: {broken\n\n",
+        b"data: \xff\n\n",
+        b'data: {"half',
+        DONE,
+    ],
 )
 def test_odd_events_are_kept_as_they_are(tmp_path: Path, data: bytes) -> None:
     """Comments, error events, broken JSON, bad UTF-8 and a half event are stored byte for byte."""
@@ -57,10 +64,15 @@ def test_a_body_that_is_no_json_object_is_kept_as_it_is(tmp_path: Path, body: by
 
 def test_only_allowed_headers_reach_the_disk(tmp_path: Path) -> None:
     """Cookies and the organization are dropped; rate limits, request id and processing time are kept."""
-    headers = {"set-cookie": "a=b", "openai-organization": "org-x", "x-ratelimit-limit-tokens": "5", "retry-after-ms": "20",
-               "openai-processing-ms": "12", "x-request-id": "req_1", "content-type": "application/json"}  # fmt: skip
+    headers = {
+        "set-cookie": "a=b", "openai-organization": "org-x", "x-ratelimit-limit-tokens": "5", "retry-after-ms": "20",
+        "openai-processing-ms": "12", "x-request-id": "req_1", "content-type": "application/json",
+    }  # fmt: skip
     path = Recordings([tmp_path]).store(request(), ApiAnswer(200, headers, b"{}"), WRITTEN)
-    assert set(json.loads(path.read_text())["response"]["headers"]) == set(headers) - {"set-cookie", "openai-organization"}
+    assert set(json.loads(path.read_text())["response"]["headers"]) == set(headers) - {
+        "set-cookie",
+        "openai-organization",
+    }
 
 
 def test_a_recording_is_readable_and_stable(tmp_path: Path) -> None:
@@ -79,7 +91,11 @@ def test_the_word_events_in_a_request_does_no_harm(tmp_path: Path) -> None:
     assert read(path)[0].body == asked.body and len(read(path)[2].events or ()) == 5
 
 
-@given(st.dictionaries(st.sampled_from("abcdef"), st.one_of(st.none(), st.integers(), st.floats(allow_nan=False), st.text())))
+@given(
+    st.dictionaries(
+        st.sampled_from("abcdef"), st.one_of(st.none(), st.integers(), st.floats(allow_nan=False), st.text())
+    )
+)
 def test_canonical_ignores_order_and_nulls(body: dict[str, object]) -> None:
     """Two bodies match when they differ only in the order of keys or in parameters set to null."""
     shuffled = dict(reversed(body.items()))
@@ -95,7 +111,7 @@ def test_one_and_one_point_zero_match() -> None:
 def test_a_name_tells_what_was_asked() -> None:
     """The file name carries the model and the first words of the last message, in plain characters."""
     assert name_of(request()).startswith("gpt-4o-what-is-the-capital-of-france-")
-    odd = name_of(request(params("../../etc/passwd\x00 日本 <>:\"|?*")))
+    odd = name_of(request(params('../../etc/passwd\x00 日本 <>:"|?*')))
     assert not set(odd) & set('/\\<>:"|?*\x00') and ".." not in odd
 
 

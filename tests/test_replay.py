@@ -102,7 +102,9 @@ def test_a_miss_is_told_at_once(tmp_path: Path) -> None:
 def test_a_miss_shows_where_long_texts_part(tmp_path: Path) -> None:
     """Of two long prompts the message shows the part around the first difference, in one line each."""
     start = "word " * 500
-    client = coursekit.connect("replay", recordings=folder_with(tmp_path, (params(start + "left"), whole())), speed="instant")
+    client = coursekit.connect(
+        "replay", recordings=folder_with(tmp_path, (params(start + "left"), whole())), speed="instant"
+    )
     with pytest.raises(coursekit.RecordingNotFound) as error:
         text_of(client, prompt=start + "right")
     assert "right" in str(error.value) and "left" in str(error.value)

@@ -57,7 +57,9 @@ def test_a_lost_connection_and_a_stall(tmp_path: Path) -> None:
     assert late.timing.total == pytest.approx(0.3 + 5)
 
 
-@pytest.mark.parametrize("data", [sse({"error": {"message": "The server had an error", "type": "server_error"}}), b"data: {broken\n\n"])
+@pytest.mark.parametrize(
+    "data", [sse({"error": {"message": "The server had an error", "type": "server_error"}}), b"data: {broken\n\n"]
+)
 def test_an_error_in_mid_stream(tmp_path: Path, data: bytes) -> None:
     """An error event, or an event that is no JSON, ends the stream as "error"."""
     whole = streamed(["a"], finish_reason=None)

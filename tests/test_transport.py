@@ -22,7 +22,9 @@ def sync_client(api: Layer, clock: Any = None, **options: Any) -> openai.OpenAI:
 
 def async_client(api: Layer, clock: Any = None, **options: Any) -> openai.AsyncOpenAI:
     http = openai.DefaultAsyncHttpx2Client(transport=OfflineTransport(api, clock or VirtualClock()))
-    return openai.AsyncOpenAI(api_key="x", base_url="http://offline/v1", http_client=http, **{"max_retries": 0, **options})
+    return openai.AsyncOpenAI(
+        api_key="x", base_url="http://offline/v1", http_client=http, **{"max_retries": 0, **options}
+    )
 
 
 def ask(kind: str, api: Layer, clock: Any = None, stream: bool = False, **options: Any) -> Any:
@@ -101,7 +103,9 @@ def test_a_refused_connection(kind: str) -> None:
     api = Says(ApiAnswer(status=0))
     with pytest.raises(openai.APIConnectionError) as error:
         ask(kind, api)
-    assert isinstance(error.value.__cause__, httpx2.ConnectError) and not isinstance(error.value, openai.APITimeoutError)
+    assert isinstance(error.value.__cause__, httpx2.ConnectError) and not isinstance(
+        error.value, openai.APITimeoutError
+    )
 
 
 @both

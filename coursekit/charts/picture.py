@@ -14,7 +14,15 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442"
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#F0E442",
+)
 INK, GRAY, PALE = "#222222", "#767676", "#DDDDDD"
 PIXELS_PER_INCH = 100
 
@@ -38,15 +46,18 @@ class Picture:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         data = base64.b64encode(self.png()).decode()
         width = round(self.figure.get_figwidth() * PIXELS_PER_INCH)
-        image = f'<img alt="{html.escape(self.alt)}" width="{width}" style="max-width:100%" src="data:image/png;base64,{data}">'
+        shape = f'alt="{html.escape(self.alt)}" width="{width}" style="max-width:100%"'
+        image = f'<img {shape} src="data:image/png;base64,{data}">'
         return {"text/html": image, "text/plain": self.alt}
 
     def __repr__(self) -> str:
         return self.alt
 
 
-def figure(width: float = 8.0, height: float = 3.6, *, title: str = "", x: str = "", y: str = "") -> tuple[Figure, Axes]:
-    """An empty figure (inches) with one set of axes in the course's style: title to the left, thin frame, no clutter."""
+def figure(
+    width: float = 8.0, height: float = 3.6, *, title: str = "", x: str = "", y: str = ""
+) -> tuple[Figure, Axes]:
+    """An empty figure (inches) and its axes in the course's style: title to the left, thin frame, no clutter."""
     made = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     axes = made.add_subplot()
     style(axes, title=title, x=x, y=y)

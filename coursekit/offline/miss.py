@@ -112,7 +112,9 @@ def _shown(value: Any, other: Any) -> str:
     start = 0
     if isinstance(value, str) and isinstance(other, str):
         text, against = json.dumps(value, ensure_ascii=False), json.dumps(other, ensure_ascii=False)
-        same = next((i for i, (a, b) in enumerate(zip(text, against, strict=False)) if a != b), min(len(text), len(against)))
+        same = next(
+            (i for i, (a, b) in enumerate(zip(text, against, strict=False)) if a != b), min(len(text), len(against))
+        )
         start = max(0, same - WIDTH // 3)
     part = text[start : start + WIDTH]
     return ("…" if start else "") + part + ("…" if start + WIDTH < len(text) else "")

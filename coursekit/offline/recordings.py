@@ -23,7 +23,9 @@ from ..files import write_atomically
 from .exchange import ApiAnswer, ApiRequest, Event, json_answer, sse
 
 FORMAT = 1
-KEPT_HEADERS = re.compile(r"content-type|x-request-id|x-ratelimit-.*|retry-after(-ms)?|openai-processing-ms|x-should-retry")
+KEPT_HEADERS = re.compile(
+    r"content-type|x-request-id|x-ratelimit-.*|retry-after(-ms)?|openai-processing-ms|x-should-retry"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Recordings:
         self._read: dict[str, tuple[int, int, ApiAnswer]] = {}
 
     def answer(self, name: str, number: int = 0) -> tuple[ApiAnswer, str] | None:
-        """The recorded answer ``number`` (from 0) to the request of this name, and its file; None when there is none."""
+        """The recorded answer ``number`` (from 0) to the request of this name, and its file; None: there is none."""
         ending = f"{name}.{number + 1}.json" if number else f"{name}.json"
         for folder in self._places:
             path = folder + ending

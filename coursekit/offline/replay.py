@@ -20,7 +20,9 @@ class Replay:
 
     def __init__(self, recordings: Recordings, inner: Layer, used: Path | None = None) -> None:
         self.recordings, self.inner, self.used = recordings, inner, used
-        self._next: dict[str, tuple[int, int]] = {}  # by name: the next answer's number, and how many there are (0: unknown)
+        self._next: dict[
+            str, tuple[int, int]
+        ] = {}  # by name: the next answer's number, and how many there are (0: unknown)
         self._lock = threading.Lock()
 
     def answer(self, request: ApiRequest) -> ApiAnswer:

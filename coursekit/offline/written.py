@@ -55,8 +55,8 @@ class Reply:
 class Pace:
     """Seconds of a drawn answer: a log-normal wait for the first token, then log-normal gaps.
 
-    first  median wait. The medians of ``openai-processing-ms`` in public recordings of streams (2025-26): gpt-4o 0.354 s,
-           gpt-4o-mini 0.317 s, the 90 % points twice that (hence ``spread``)
+    first  median wait. The medians of ``openai-processing-ms`` in public recordings of streams (2025-26) are 0.354 s for
+           gpt-4o and 0.317 s for gpt-4o-mini, the 90 % points twice that (hence ``spread``)
     gap    median seconds between tokens: an author's choice within what users see, 50 to 80 tokens a second
     """
 
@@ -113,7 +113,7 @@ def written_answer(request: ApiRequest, reply: Reply, on: datetime.date, pace: P
     head = {
         "id": "chatcmpl-" + "".join(rng.choices(ALPHABET, k=29)),
         "created": int(_noon(on)) + rng.randrange(3600),
-        "model": model.snapshot,
+        "model": models.echoed(body["model"]),
         "service_tier": "default",
         "system_fingerprint": "fp_" + f"{rng.getrandbits(40):010x}" if model.fingerprint else None,
     }
@@ -125,7 +125,9 @@ def written_answer(request: ApiRequest, reply: Reply, on: datetime.date, pace: P
         timed = tuple(_timed(events, first, pace, rng))
         kind = {"content-type": "text/event-stream; charset=utf-8"}
         return ApiAnswer(200, {**kind, **headers}, events=timed, after=round(first * 0.9, 4), source="written")
-    seconds = first + sum(rng.lognormvariate(math.log(pace.gap), pace.gap_spread) for _ in range(usage["completion_tokens"]))
+    seconds = first + sum(
+        rng.lognormvariate(math.log(pace.gap), pace.gap_spread) for _ in range(usage["completion_tokens"])
+    )
     headers["openai-processing-ms"] = str(round(seconds * 1000))
     value = {
         "id": head["id"], "object": "chat.completion", "created": head["created"], "model": head["model"],
@@ -148,7 +150,9 @@ def last_user_text(body: Any) -> str:
 def _cut(text: str, body: Mapping[str, Any]) -> tuple[str, str]:
     """Text and finish reason after the stop sequences: generation ends before the first of them."""
     stops = body.get("stop") or []
-    at = min((i for stop in ([stops] if isinstance(stops, str) else stops) if (i := text.find(stop)) >= 0), default=None)
+    at = min(
+        (i for stop in ([stops] if isinstance(stops, str) else stops) if (i := text.find(stop)) >= 0), default=None
+    )
     return (text, "stop") if at is None else (text[:at], "stop")
 
 
@@ -177,7 +181,7 @@ def _usage(body: Mapping[str, Any], choices: list[tuple[list[str], str]], reply:
 
 def _choice(index: int, pieces: list[str], reason: str, reply: Reply, logprobs: bool) -> dict[str, Any]:
     content = None if reply.refusal is not None else "".join(pieces)
-    message = {"role": "assistant", "content": content, "refusal": reply.refusal, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": reply.refusal, "annotations": []}
     return {"index": index, "message": message, **({"logprobs": None} if logprobs else {}), "finish_reason": reason}
 
 
@@ -188,7 +192,9 @@ def _events(
     """(chunk, whether it is a token) in the order of the real API: role, text, finish, usage."""
     counted = bool((body.get("stream_options") or {}).get("include_usage"))
 
-    def chunk(delta: dict[str, Any] | None, index: int = 0, reason: str | None = None, end: Any = None) -> dict[str, Any]:
+    def chunk(
+        delta: dict[str, Any] | None, index: int = 0, reason: str | None = None, end: Any = None
+    ) -> dict[str, Any]:
         choice = {"index": index, "delta": delta, **({"logprobs": None} if logprobs else {}), "finish_reason": reason}
         return {
             "id": head["id"], "object": "chat.completion.chunk", "created": head["created"], "model": head["model"],
@@ -211,8 +217,10 @@ def _events(
         yield chunk(None, end=usage), False
 
 
-def _timed(events: Iterator[tuple[dict[str, Any], bool]], first: float, pace: Pace, rng: random.Random) -> Iterator[Event]:
-    """Events with their offsets; each line is padded to a length that is a multiple of 16, as the API does (obfuscation)."""
+def _timed(
+    events: Iterator[tuple[dict[str, Any], bool]], first: float, pace: Pace, rng: random.Random
+) -> Iterator[Event]:
+    """Events with their offsets; each is padded to a multiple of 16 bytes, as the API does (obfuscation)."""
     at, finished = first, False
     for value, is_token in events:
         if is_token:

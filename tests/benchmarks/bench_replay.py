@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import itertools
 import json
 import statistics
 import subprocess
@@ -26,11 +27,11 @@ import httpx2
 import openai
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from offline_api import WRITTEN, chunk, params, request, streamed, whole  # noqa: E402
+from offline_api import WRITTEN, chunk, params, request, streamed, whole
 
-from coursekit import connect, connect_async  # noqa: E402
-from coursekit.offline.exchange import ApiAnswer, Event, sse  # noqa: E402
-from coursekit.offline.recordings import Recordings  # noqa: E402
+from coursekit import connect, connect_async
+from coursekit.offline.exchange import ApiAnswer, Event, sse
+from coursekit.offline.recordings import Recordings
 
 CALLS = 60
 
@@ -49,7 +50,9 @@ def mock(answer: ApiAnswer) -> Callable[[httpx2.Request], httpx2.Response]:
     return lambda _: httpx2.Response(200, headers=answer.headers, content=content)
 
 
-def compare(floor: Callable[[], None], ours: Callable[[], None], rounds: int, calls: int = CALLS) -> tuple[list[float], float]:
+def compare(
+    floor: Callable[[], None], ours: Callable[[], None], rounds: int, calls: int = CALLS
+) -> tuple[list[float], float]:
     """Ratios of processor time per round, and the median of the microseconds added to a call."""
     floor(), ours()
     ratios, added = [], []
@@ -73,7 +76,9 @@ def row(name: str, measured: tuple[list[float], float]) -> None:
 
 def sync_rows(rounds: int) -> None:
     answer = whole("Paris is the capital of France.")
-    floor_client = openai.OpenAI(api_key="x", http_client=openai.DefaultHttpx2Client(transport=httpx2.MockTransport(mock(answer))))
+    floor_client = openai.OpenAI(
+        api_key="x", http_client=openai.DefaultHttpx2Client(transport=httpx2.MockTransport(mock(answer)))
+    )
     for size in (10, 100, 1000):
         with tempfile.TemporaryDirectory() as folder:
             bodies = shelf(Path(folder), size, answer)
@@ -131,10 +136,12 @@ def timing() -> None:
         for kind in ("sync", "async"):
             arrivals = arrived(kind, folder, body)
             errors = [abs(seen - due.at) * 1000 for seen, due in zip(arrivals, events, strict=True)]
-            stall = max(b - a for a, b in zip(arrivals, arrivals[1:], strict=False))
+            stall = max(b - a for a, b in itertools.pairwise(arrivals))
             print(
-                f"timing, {kind:5}: {len(arrivals)} of {len(events)} chunks, total {arrivals[-1] / offsets[-1] - 1:+.2%} of {offsets[-1]:.2f} s, "
-                f"longest gap {stall:.3f} s (recorded 0.400), error of arrival median {statistics.median(errors):.2f} ms, max {max(errors):.1f} ms"
+                f"timing, {kind:5}: {len(arrivals)} of {len(events)} chunks, "
+                f"total {arrivals[-1] / offsets[-1] - 1:+.2%} of {offsets[-1]:.2f} s, "
+                f"longest gap {stall:.3f} s (recorded 0.400), "
+                f"error of arrival median {statistics.median(errors):.2f} ms, max {max(errors):.1f} ms"
             )
 
 

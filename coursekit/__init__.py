@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import connect, connect_async
+    from .conversation import AsyncConversation, Conversation, SlidingWindow, Summarize, TokenBudget, chat_session
     from .metering import Meter
     from .offline.miss import RecordingNotFound
     from .pricing import Price, price_of
@@ -25,12 +26,19 @@ _HOME = {
     "price_of": "pricing",
     "Price": "pricing",
     "Meter": "metering",
+    "Conversation": "conversation",
+    "AsyncConversation": "conversation",
+    "SlidingWindow": "conversation",
+    "TokenBudget": "conversation",
+    "Summarize": "conversation",
+    "chat_session": "conversation",
     "stream_text": "streaming",
     "stream_response": "streaming",
     "IncompleteStream": "streaming",
 }
 __all__ = [
-    "IncompleteStream", "Meter", "Price", "RecordingNotFound", "connect", "connect_async", "count_tokens", "price_of",
+    "AsyncConversation", "Conversation", "IncompleteStream", "Meter", "Price", "RecordingNotFound", "SlidingWindow",
+    "Summarize", "TokenBudget", "chat_session", "connect", "connect_async", "count_tokens", "price_of",
     "stream_response", "stream_text",
 ]  # fmt: skip
 

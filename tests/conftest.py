@@ -9,7 +9,12 @@ from typing import Any
 import nbformat
 import pytest
 import pytest_socket
+from hypothesis import settings
 from nbformat import v4
+
+# An example's time says little on a busy machine, and the first one often reads data; hanging has its own timeout.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 

@@ -106,9 +106,7 @@ def test_a_reply_stops_at_the_end_token(model_file: Path) -> None:
     assert ends == {"length", "stop"}
 
 
-def test_a_changed_chat_template_is_noticed(
-    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_chat_template_is_noticed(model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the model's own template made another prompt than ours, nothing is stored."""
     monkeypatch.setattr(Server, "handle_chat_completions", lambda self, request: {"usage": {"prompt_tokens": 1}})
     with pytest.raises(RuntimeError, match="chat template"):

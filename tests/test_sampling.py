@@ -207,9 +207,7 @@ def test_perplexity() -> None:
 
 
 @given(distributions(), settings(), st.integers(0, 2**32))
-def test_a_draw_is_possible_and_repeatable(
-    given: tuple[Floats, Floats], chosen: dict[str, float], seed: int
-) -> None:
+def test_a_draw_is_possible_and_repeatable(given: tuple[Floats, Floats], chosen: dict[str, float], seed: int) -> None:
     """Only tokens with a probability are drawn, and the same seed draws the same ones."""
     mass = probabilities(*given, **chosen)
     drawn = sample(mass, np.random.default_rng(seed), draws=20)

@@ -1,0 +1,34 @@
+"""Conversations of several turns, and what a model is reminded of.
+
+    turns.py     what was said            memory.py   what is sent of it
+    call.py      one request              talk.py     Conversation and its async twin
+    storage.py   JSON lines on disk       terminal.py the tutorial's loop
+
+Nothing here imports the SDK: a client is whatever has ``chat.completions.create``.
+"""
+
+from .call import Call, NoReply
+from .memory import BudgetTooSmall, Everything, Memory, SlidingWindow, Summarize, TokenBudget, trimmed
+from .storage import DamagedConversation
+from .talk import AsyncConversation, Conversation
+from .terminal import chat_session
+from .turns import History, Message, Turn
+
+__all__ = [
+    "AsyncConversation",
+    "BudgetTooSmall",
+    "Call",
+    "Conversation",
+    "DamagedConversation",
+    "Everything",
+    "History",
+    "Memory",
+    "Message",
+    "NoReply",
+    "SlidingWindow",
+    "Summarize",
+    "TokenBudget",
+    "Turn",
+    "chat_session",
+    "trimmed",
+]

@@ -1,0 +1,110 @@
+"""One request of a conversation, and what came back: no waiting, no sending, so sync and async share it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from .turns import Message
+
+Purpose = Literal["reply", "summary"]
+
+
+class NoReply(RuntimeError):
+    """The API answered, but not with a whole reply. Nothing was added to the conversation, so it is safe to send again.
+
+    text           what had arrived
+    finish_reason  as the API gave it; None: the stream was cut
+    """
+
+    def __init__(self, why: str, text: str = "", finish_reason: str | None = None) -> None:
+        self.text, self.finish_reason = text, finish_reason
+        super().__init__(f"{why} Nothing was added to the conversation: it is safe to send again.")
+
+
+class Call:
+    """A request to send with ``client.chat.completions.create(**call.params)``.
+
+    Give it the answer: ``done(completion)``; or, of ``create(**call.stream_params)``, ``opened(stream)`` and then each
+    chunk to ``feed(chunk)``.
+
+    params   of the request
+    purpose  "reply", or "summary" of older turns
+    text     what has arrived so far
+    """
+
+    def __init__(self, params: dict[str, Any], purpose: Purpose = "reply") -> None:
+        self.params, self.purpose = params, purpose
+        self.text = ""
+        self._answered = self._streamed = False
+        self._tool_calls: list[dict[str, Any]] = []
+        self._billed: dict[str, Any] = {"model": params["model"], "usage": None}
+
+    @property
+    def stream_params(self) -> dict[str, Any]:
+        """The same request, streamed, with the usage at its end."""
+        options = {"include_usage": True, **(self.params.get("stream_options") or {})}
+        return {**self.params, "stream": True, "stream_options": options}
+
+    def done(self, completion: Any) -> None:
+        """Take a whole ChatCompletion."""
+        self._bill(completion)
+        self._answered = True
+        self._billed["request_id"] = getattr(completion, "_request_id", None)
+        if getattr(completion, "choices", None):  # what is no completion (a page of HTML, say) has none
+            choice = completion.choices[0]
+            self._billed["finish_reason"] = choice.finish_reason
+            self.text = _said(choice.message)
+            tool_calls = getattr(choice.message, "tool_calls", None) or []
+            self._tool_calls = [call.model_dump(exclude_none=True) for call in tool_calls]
+
+    def opened(self, stream: Any) -> None:
+        """Take note of a stream that begins."""
+        self._answered = self._streamed = True
+        headers = getattr(getattr(stream, "response", None), "headers", {})
+        self._billed["request_id"] = headers.get("x-request-id")
+
+    def feed(self, chunk: Any) -> str:
+        """Take a chunk. Returns the text that it adds, "" if none."""
+        self._bill(chunk)
+        if not chunk.choices:  # the usage chunk at the end has none
+            return ""
+        choice = chunk.choices[0]
+        self._billed["finish_reason"] = choice.finish_reason or self._billed.get("finish_reason")
+        piece = _said(choice.delta)
+        self.text += piece
+        return piece
+
+    @property
+    def billed(self) -> dict[str, Any]:
+        """What was asked and used, as a small dict that ``Meter.add`` takes and JSON can hold."""
+        return {"purpose": self.purpose, **self._billed}
+
+    @property
+    def message(self) -> Message:
+        """The reply, as a message to send back. Raises NoReply if there is no whole one."""
+        reason = self._billed.get("finish_reason")
+        if not self._answered:
+            raise RuntimeError("This call has no answer yet: give it to done() before you ask for the next call.")
+        if self._streamed and reason is None:
+            raise NoReply(f"The stream closed after {len(self.text)} characters, before its end.", self.text)
+        if self._tool_calls:
+            return {"role": "assistant", "content": self.text or None, "tool_calls": self._tool_calls}
+        if not self.text:
+            cure = " Hidden reasoning counts as well: raise max_completion_tokens." if reason == "length" else ""
+            raise NoReply(f"The reply is empty (finish_reason {reason!r}).{cure}", finish_reason=reason)
+        return {"role": "assistant", "content": self.text}
+
+    def _bill(self, part: Any) -> None:
+        """Whatever a completion or a chunk tells of the bill."""
+        for name in ("model", "created", "service_tier"):
+            if (value := getattr(part, name, None)) is not None:
+                self._billed[name] = value
+        usage = getattr(part, "usage", None)
+        if usage is not None:
+            dump = getattr(usage, "model_dump", None)
+            self._billed["usage"] = dump(exclude_none=True) if dump else dict(usage)
+
+
+def _said(message: Any) -> str:
+    """The text of a message or delta. A refusal is what the model said, too."""
+    return message.content or getattr(message, "refusal", None) or ""

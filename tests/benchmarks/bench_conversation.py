@@ -1,0 +1,51 @@
+"""What a turn of a Conversation costs beyond the call itself, early and late in a long conversation.
+
+    .venv/bin/python tests/benchmarks/bench_conversation.py [--turns 1000]
+
+The client answers at once, and its own time is taken off. Microseconds, medians of a tenth of the turns: with
+a bounded memory the last column must not be larger than the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from test_conversation_memory import Instant
+
+from coursekit.conversation import Conversation, Memory, SlidingWindow, Summarize, TokenBudget
+
+QUESTION = "Please explain this to me in detail, with an example. " * 5
+MEMORIES: list[Memory | None] = [
+    SlidingWindow(10), TokenBudget(2_000), TokenBudget(8_000), Summarize(over=20, keep=10), None,
+]  # fmt: skip
+
+
+def overheads(memory: Memory | None, turns: int) -> list[float]:
+    """Microseconds of each send(), less those of the client."""
+    client = Instant()
+    conversation, times = Conversation(client, "You are brief.", memory), []
+    for number in range(turns):
+        start, before = time.perf_counter(), client.seconds
+        conversation.send(f"Question number {number}: {QUESTION}")
+        times.append(1e6 * (time.perf_counter() - start - (client.seconds - before)))
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--turns", type=int, default=1000)
+    turns = parser.parse_args().turns
+    tenth = turns // 10
+    for memory in MEMORIES:
+        times = overheads(memory, turns)
+        early, late = statistics.median(times[tenth : 2 * tenth]), statistics.median(times[-tenth:])
+        print(f"{memory or 'everything'!s:28} early {early:6.1f} us   late {late:6.1f} us   ratio {late / early:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -63,7 +63,7 @@ def cost_per_call(costs: Sequence[Decimal | None], *, title: str = "What each ca
     axes.plot(unknown, [0] * len(unknown), "x", color=INK, clip_on=False, label="no price known")
     if unknown:
         axes.legend(frameon=False, fontsize=9)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=15, integer=True))
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.set_xlim(0.3, len(costs) + 0.7)
     axes.set_ylim(bottom=0)

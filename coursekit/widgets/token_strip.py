@@ -33,7 +33,9 @@ BOX = f"display:inline-block;margin:1px;padding:1px 4px;border-radius:3px;text-a
 SHADES = ("background:#E3F0FA;border:1px solid #7FA8C9", "background:#FFF3D6;border:1px solid #C9A95B")
 OVERHEAD = "background:#E2E2E2;border:1px dashed #767676;font-style:italic"
 SMALLER = "display:block;font-size:10px;color:#555"
-CELL = "text-align:right;padding:2px 10px;font-variant-numeric:tabular-nums"
+NUMBER = "text-align:right;padding:1px 10px;line-height:1.5;font-variant-numeric:tabular-nums"
+NAME = "text-align:left;padding:1px 10px 1px 0;line-height:1.5"
+LOOKS = (NAME, *[NUMBER] * 4)
 
 
 def messages_of(text: str) -> list[dict[str, str]]:
@@ -81,14 +83,15 @@ class TokenStrip(widgets.VBox):  # type: ignore[misc]
 
     def __init__(self, kind: str = "a text", model: str = CHAT) -> None:
         style, wide = {"description_width": "5em"}, {"width": "98%"}
-        self.kind = widgets.ToggleButtons(options=list(KINDS), value=kind, description="Read as", style=style)
+        self.kind = widgets.Dropdown(options=list(KINDS), value=kind, description="Read as", style=style)
         self.model = widgets.Dropdown(options=MODELS, value=model, description="Model", style=style)
         self.text = widgets.Textarea(KINDS[kind], description="Type here", rows=3, style=style, layout=wide)
         self.shown = widgets.HTML()
         self.kind.observe(self._example, "value")
         for control in (self.kind, self.model, self.text):
             control.observe(self._draw, "value")
-        super().__init__([self.kind, self.model, self.text, self.shown])
+        chosen = widgets.HBox([self.kind, self.model], layout={"flex_flow": "row wrap"})
+        super().__init__([chosen, self.text, self.shown])
         self._draw()
 
     def __repr__(self) -> str:
@@ -145,12 +148,12 @@ def _prices(counts: dict[str, int], chosen: str) -> str:
     names = ("Model", "Tokens", "$ a million", "This prompt", "A million of them")
     caption = f'<caption style="text-align:left">As a prompt, at the prices of {ON}; the reply comes on top.</caption>'
     rows = "".join(_row(model, count, model == chosen) for model, count in counts.items())
-    head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in names)
+    head = "".join(f'<th scope="col" style="{look}">{name}</th>' for name, look in zip(names, LOOKS, strict=True))
     return f'<table style="margin-top:8px">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _row(model: str, count: int, chosen: bool) -> str:
     rate, cost = (price_of({"prompt_tokens": n, "completion_tokens": 0}, model, ON).total for n in (1000, count))
     cells = (f"▸ {model}" if chosen else model, f"{count:,}", *map(dollars, (rate * 1000, cost, cost * 1_000_000)))
-    weight = "bold" if chosen else "normal"
-    return f'<tr style="font-weight:{weight}">{"".join(f"""<td style="{CELL}">{escape(c)}</td>""" for c in cells)}</tr>'
+    row = "".join(f'<td style="{look}">{escape(cell)}</td>' for cell, look in zip(cells, LOOKS, strict=True))
+    return f'<tr style="font-weight:{"bold" if chosen else "normal"}">{row}</tr>'

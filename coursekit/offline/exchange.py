@@ -31,13 +31,19 @@ class ApiRequest:
     def body(self) -> Any:
         """The parsed JSON body, with 1.0 read as 1; None when there is none or it is not JSON."""
         try:
-            return json.loads(self.raw, parse_float=_number) if self.raw else None
+            return _DECODER.decode(self.raw.decode()) if self.raw else None
         except (ValueError, RecursionError):
             return None
 
     @property
     def wants_stream(self) -> bool:
         return isinstance(self.body, dict) and self.body.get("stream") is True
+
+    def with_headers(self, headers: Mapping[str, str]) -> ApiRequest:
+        """The same request with other headers; what was worked out about its body is kept."""
+        other = ApiRequest(self.method, self.path, self.raw, headers)
+        other.__dict__.update({**self.__dict__, "headers": headers})
+        return other
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,10 @@ class ApiAnswer:
         """Seconds from the request to the last byte."""
         return max(self.after, self.events[-1].at) if self.events else self.after
 
+    def with_headers(self, headers: Mapping[str, str]) -> ApiAnswer:
+        """The same answer with other headers. (``dataclasses.replace`` takes five times as long.)"""
+        return ApiAnswer(self.status, headers, self.body, self.events, self.after, self.breaks, self.source)
+
 
 class Layer(Protocol):
     """A part of the offline API: it answers, or it asks the layer that it wraps."""
@@ -110,3 +120,6 @@ def sse(value: object) -> bytes:
 def _number(literal: str) -> int | float:
     value = float(literal)
     return int(value) if value.is_integer() else value
+
+
+_DECODER = json.JSONDecoder(parse_float=_number)  # made once: this is on the path of every request

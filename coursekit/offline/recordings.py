@@ -23,6 +23,7 @@ from ..files import write_atomically
 from .exchange import ApiAnswer, ApiRequest, Event, json_answer, sse
 
 FORMAT = 1
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # made once: this is on the path of every request
 KEPT_HEADERS = re.compile(
     r"content-type|x-request-id|x-ratelimit-.*|retry-after(-ms)?|openai-processing-ms|x-should-retry"
 )
@@ -52,11 +53,18 @@ def canonical(body: Any) -> str:
     """The request body as it is matched: keys sorted, no white space, parameters set to null left out."""
     if isinstance(body, dict):
         body = {key: value for key, value in body.items() if value is not None}
-    return json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(body)
 
 
 def name_of(request: ApiRequest) -> str:
-    """The file name, without ending, of the recordings of this request."""
+    """The file name, without ending, of the recordings of this request. It is worked out once."""
+    if (known := request.__dict__.get("name")) is not None:
+        return str(known)
+    name = request.__dict__["name"] = _name(request)
+    return name
+
+
+def _name(request: ApiRequest) -> str:
     digest = hashlib.sha256(f"{request.method} {request.path}\n{canonical(request.body)}".encode()).hexdigest()
     body = request.body if isinstance(request.body, dict) else {}
     words = f"{body.get('model') or request.path.rsplit('/', 1)[-1]} {_last_text(body.get('messages'))}"

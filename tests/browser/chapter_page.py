@@ -1,0 +1,146 @@
+"""A notebook open in JupyterLab in a real browser, and what a learner does with it.
+
+JupyterLab keeps only the cells near the screen in the page. So what a cell holds is asked of the notebook's model, and
+a cell is scrolled to before anything in it is touched.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lab_server import LabServer
+from playwright.sync_api import ElementHandle, Locator, Page
+
+LOADING = 60_000  # milliseconds
+RUNNING = 200_000
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+CONTROLS = ':is([role="slider"], textarea, input[type="text"], select, button):not(:disabled)'
+
+PANEL = "window.jupyterapp.shell.currentWidget"
+SOON = """async (work, limit) => Promise.race([work, new Promise((_, fail) =>
+  setTimeout(() => fail(new Error(`not done after ${limit} ms`)), limit))])"""
+READY = f"""() => ({SOON})((async () => {{
+  await {PANEL}.context.ready; await {PANEL}.sessionContext.ready; }})(), {LOADING})"""
+RUN_ALL = f"() => ({SOON})(window.jupyterapp.commands.execute('notebook:run-all-cells'), {RUNNING})"
+STATE = f"""() => JSON.stringify([{PANEL}.sessionContext.session.kernel.status,
+  {PANEL}.content.widgets.map(cell => cell.model).filter(cell => cell.type === 'code')
+    .map(cell => [cell.executionState, cell.outputs.length])])"""
+CELLS = f"""() => {PANEL}.content.widgets.map(widget => widget.model).map(cell => ({{
+  type: cell.type, source: cell.sharedModel.getSource(), tags: cell.getMetadata('tags') || [],
+  outputs: cell.type === 'code' ? cell.outputs.toJSON() : [],
+}}))"""
+SCROLL_TO = f"async index => {{ await {PANEL}.content.scrollToItem(index, 'start'); }}"
+SHOWN = """area => { const copy = area.cloneNode(true);
+  copy.querySelectorAll('.widget-slider, .widget-readout').forEach(part => part.remove()); return copy.innerHTML; }"""
+
+
+class ChapterPage:
+    """``page`` is Playwright's; ``errors`` are the page's own, ``outside`` the addresses it asked for elsewhere."""
+
+    def __init__(self, page: Page, server: LabServer, path: str) -> None:
+        self.page, self.path = page, path
+        self.errors: list[str] = []
+        self.outside: list[str] = []
+        inside = (server.url, server.url.replace("http", "ws"), "data:", "blob:")
+        page.on("request", lambda request: self._seen(request.url, inside))
+        page.on("websocket", lambda socket: self._seen(socket.url, inside))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(f"{server.url}/lab/tree/{path}?token={server.token}&reset")
+        page.wait_for_function(f"!!window.jupyterapp && !!{PANEL}?.context", timeout=LOADING)
+        page.evaluate(READY)
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=LOADING)
+        page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+
+    def run_all(self) -> None:
+        """Run every cell. The command ends with the last reply; outputs may come a moment later, so wait for quiet."""
+        self.page.evaluate(RUN_ALL)
+        before = ""
+        while (now := str(self.page.evaluate(STATE))) != before or not now.startswith('["idle"'):
+            before = now
+            self.page.wait_for_timeout(1000)
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        """Every cell's type, source, tags and outputs, as they are in the browser now."""
+        return list(self.page.evaluate(CELLS))
+
+    def failures(self) -> list[str]:
+        """The errors of cells that are not tagged raises-exception, and the tagged cells without one."""
+        found = []
+        for number, cell in enumerate(cell for cell in self.cells if cell["type"] == "code"):
+            errors = [f"{o['ename']}: {o['evalue']}" for o in cell["outputs"] if o["output_type"] == "error"]
+            if "raises-exception" in cell["tags"]:
+                errors = [] if errors else ["raised nothing"]
+            found += [f"code cell {number}: {error}" for error in errors]
+        return found
+
+    def labs(self) -> list[int]:
+        """The places of the cells that show widgets."""
+        return [i for i, cell in enumerate(self.cells) if any(WIDGET in o.get("data", {}) for o in cell["outputs"])]
+
+    def cell(self, index: int) -> Locator:
+        """The cell at this place, scrolled to the top of the window and rendered."""
+        self.page.evaluate(SCROLL_TO, index)
+        found = self.page.locator(f'.jp-Cell[data-windowed-list-index="{index}"]')
+        found.wait_for(state="visible")
+        return found
+
+    def controls(self, index: int) -> Locator:
+        """What can be operated in the widgets of the cell at this place: sliders, text fields, menus, buttons."""
+        found = self.cell(index).locator(".jp-Cell-outputArea").locator(CONTROLS)
+        found.first.wait_for(state="visible")
+        return found
+
+    def operate(self, index: int, control: Locator, keys: str = "") -> bool:
+        """Operate a control by keyboard; whether anything else in the cell's output changes within 10 s."""
+        area = self.cell(index).locator(".jp-Cell-outputArea").element_handle()
+        assert area is not None
+        before = _shown(area)
+        control.focus()
+        for key in (keys or _keys(control)).split():
+            self.page.keyboard.press(key)
+        return _within(10, lambda: _shown(area) != before)
+
+    def screenshots(self, folder: Path) -> list[Path]:
+        """One picture per screenful, from the top to the end."""
+        folder.mkdir(parents=True, exist_ok=True)
+        window = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer").first
+        window.evaluate("window => { window.scrollTop = 0; }")
+        pictures: list[Path] = []
+        top = -1.0
+        while len(pictures) < 80:
+            self.page.wait_for_timeout(400)  # rendering of what came into the window
+            pictures.append(folder / f"{Path(self.path).stem}-{len(pictures) + 1:02}.png")
+            self.page.screenshot(path=pictures[-1])
+            reached = window.evaluate("w => { w.scrollTop += w.clientHeight * 0.9; return w.scrollTop; }")
+            if reached == top:
+                break
+            top = reached
+        return pictures
+
+    def _seen(self, url: str, inside: tuple[str, ...]) -> None:
+        if not url.startswith(inside):
+            self.outside.append(url)
+
+
+def _keys(control: Locator) -> str:
+    """What a learner would press on this control to change something."""
+    tag = control.evaluate("element => element.tagName")
+    return {"TEXTAREA": "End x", "INPUT": "End x", "SELECT": "ArrowDown", "BUTTON": "Enter"}.get(tag, "ArrowRight")
+
+
+def _shown(area: ElementHandle) -> str:
+    return str(area.evaluate(SHOWN))
+
+
+def _within(seconds: float, true: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if true():
+            return True
+        time.sleep(0.05)
+    return False

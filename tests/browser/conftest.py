@@ -1,0 +1,74 @@
+"""JupyterLab as `coursekit lab` starts it, in Debian's or anybody's chromium.
+
+SCREENSHOTS=FOLDER keeps a picture of every screenful; CHROMIUM=PROGRAM names the browser.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from chapter_page import ChapterPage
+from lab_server import LabServer, lab_server
+from playwright.sync_api import Browser, sync_playwright
+
+from coursekit.authoring.chromium import chromium
+
+ROOT = Path(__file__).parents[2]
+# A sandbox needs rights that a container does not have; the rest keeps chromium from what it does by itself.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-quic",
+         "--disable-background-networking", "--disable-component-update"]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker("browser")
+            item.add_marker(pytest.mark.timeout(300))
+            if chromium() is None:
+                item.add_marker(pytest.mark.skip(reason="no chromium (name one with CHROMIUM=)"))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    """A JupyterLab on a copy of the notebooks: running and saving them changes nothing here."""
+    home = tmp_path_factory.mktemp("lab")
+    root = home / "course"
+    for folder in ("notebooks", "solutions", "exercises"):
+        (root / folder).mkdir(parents=True)
+        for notebook in (ROOT / folder).glob("*.ipynb"):
+            shutil.copy(notebook, root / folder)
+    with lab_server(root, home) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser per module: while Playwright runs, asyncio.run() works in no test of this process."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_chapter(lab: LabServer, browser: Browser) -> Iterator[Callable[..., ChapterPage]]:
+    """open_chapter(stem, width=1280) -> ChapterPage. At the end pictures are taken where SCREENSHOTS asks for them."""
+    contexts = []
+    pages: list[ChapterPage] = []
+
+    def open_one(stem: str, width: int = 1280) -> ChapterPage:
+        contexts.append(browser.new_context(viewport={"width": width, "height": 1000}))
+        pages.append(ChapterPage(contexts[-1].new_page(), lab, f"notebooks/{stem}.ipynb"))
+        return pages[-1]
+
+    yield open_one
+    for page in pages:
+        if folder := os.environ.get("SCREENSHOTS"):
+            page.screenshots(Path(folder))
+    for context in contexts:
+        context.close()

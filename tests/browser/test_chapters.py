@@ -1,0 +1,63 @@
+"""Every chapter as a learner meets it: opened in JupyterLab, run from top to bottom, its labs moved by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from chapter_page import ChapterPage
+from lab_server import LabServer
+from nbformat import v4, write
+
+from coursekit.authoring.refresh import KERNEL
+
+OpenChapter = Callable[..., ChapterPage]
+STEMS = sorted(path.stem for path in Path(__file__).parents[2].glob("notebooks/*.ipynb"))
+
+LAB = """import ipywidgets as widgets
+size = widgets.IntSlider(3, 0, 9, description="size")
+shown = widgets.HTML()
+def draw(change=None): shown.value = "<b>" + "*" * size.value + "</b>"
+size.observe(draw, "value"); draw()
+widgets.VBox([size, shown])"""
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_a_chapter_runs_and_its_labs_move(stem: str, open_chapter: OpenChapter) -> None:
+    """No cell fails, the page has no error, no request leaves this machine, and each lab answers to the keyboard."""
+    chapter = open_chapter(stem)
+    chapter.run_all()
+    assert chapter.failures() == []
+    for index in chapter.labs():
+        controls = chapter.controls(index)
+        moved = (chapter.operate(index, controls.nth(i)) for i in range(controls.count()))
+        assert any(moved), f"nothing in the lab of cell {index} answers to the keyboard"
+    assert chapter.errors == []
+    assert chapter.outside == []
+
+
+def test_the_test_sees_what_goes_wrong(lab: LabServer, open_chapter: OpenChapter) -> None:
+    """Noticed: a cell that fails, one that should raise and does not, a request elsewhere, a page error; a lab moves."""
+    away = "<img src='http://127.0.0.1:9/away.png'>"
+    broken = "setTimeout(() => { throw new Error('broken page') })"
+    cells = [
+        v4.new_markdown_cell("# Toy" + "\n\nFar down.\n" * 60),
+        v4.new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}),
+        v4.new_code_cell("1", metadata={"tags": ["raises-exception"]}),
+        v4.new_code_cell(f'from IPython.display import HTML\nHTML("""{away}""")'),
+        v4.new_code_cell(f'from IPython.display import Javascript\nJavascript("""{broken}""")'),
+        v4.new_code_cell(LAB),
+        v4.new_code_cell("undefined"),
+    ]
+    write(v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), lab.root / "notebooks" / "toy.ipynb")
+    toy = open_chapter("toy", width=800)
+    toy.run_all()
+    assert toy.failures() == ["code cell 1: raised nothing", "code cell 5: NameError: name 'undefined' is not defined"]
+    assert toy.labs() == [5]
+    handle = toy.controls(5).first
+    assert toy.operate(5, handle)
+    assert "****" in toy.cell(5).inner_text()
+    assert not toy.operate(5, handle, keys="Shift")
+    assert set(toy.outside) == {"http://127.0.0.1:9/away.png"}
+    assert toy.errors == ["broken page"]

@@ -38,7 +38,7 @@ def test_a_chapter_runs_and_its_labs_move(stem: str, open_chapter: OpenChapter) 
 
 
 def test_the_test_sees_what_goes_wrong(lab: LabServer, open_chapter: OpenChapter) -> None:
-    """Noticed: a cell that fails, one that should raise and does not, a request elsewhere, a page error; a lab moves."""
+    """Noticed: a cell that fails, one that should and does not, a request elsewhere, a page error. A lab moves."""
     away = "<img src='http://127.0.0.1:9/away.png'>"
     broken = "setTimeout(() => { throw new Error('broken page') })"
     cells = [

@@ -96,14 +96,14 @@ class ChapterPage:
         return found
 
     def operate(self, index: int, control: Locator, keys: str = "") -> bool:
-        """Operate a control by keyboard; whether anything else in the cell's output changes within 10 s."""
+        """Operate a control by keyboard; whether anything else in the cell's output changes within 5 s."""
         area = self.cell(index).locator(".jp-Cell-outputArea").element_handle()
         assert area is not None
         before = _shown(area)
         control.focus()
         for key in (keys or _keys(control)).split():
             self.page.keyboard.press(key)
-        return _within(10, lambda: _shown(area) != before)
+        return _within(5, lambda: _shown(area) != before)
 
     def screenshots(self, folder: Path) -> list[Path]:
         """One picture per screenful, from the top to the end."""

@@ -363,7 +363,8 @@ def test_a_summary_stands_for_the_oldest_turns() -> None:
     assert conversation.send("e") == "6"  # two turns since: no new summary yet
     assert api.sent == [*reminded, user("c"), assistant("3"), user("d"), assistant("5"), user("e")]
     assert conversation.send("f") == "8"
-    assert api.requests[-2]["messages"][:2] == reminded  # the next summary continues the last one
+    since = [user("c"), assistant("3"), user("d"), assistant("5")]
+    assert api.requests[-2]["messages"] == [*reminded, *since, user(memory.prompt)]  # it continues the last summary
     assert len(conversation.messages) == 1 + 2 * 6
 
 

@@ -177,6 +177,15 @@ def test_the_budget_by_hand() -> None:
         trimmed(messages, TokenBudget(8))
 
 
+def test_the_budget_counts_a_late_instruction_once() -> None:
+    """An instruction inside a turn is sent in any case, so that its turn costs only the rest."""
+    messages = [
+        {"role": role, "content": "Hello!"} for role in ("user", "developer", "assistant", "user")
+    ]  # fmt: skip
+    assert trimmed(messages, TokenBudget(3 + 4 * 6)) == messages
+    assert trimmed(messages, TokenBudget(3 + 4 * 6 - 1)) == [messages[1], messages[3]]
+
+
 def test_a_budget_for_any_model() -> None:
     """A model without a counting rule is UnknownModel, unless the budget is told how to count."""
     messages = [{"role": "user", "content": "a"}] * 3

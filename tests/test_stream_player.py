@@ -31,7 +31,7 @@ def test_the_frame_shows_what_has_arrived(at: float, count: int, says: str) -> N
     html = frame(PLAYED, at)
     assert "".join(TEXTS[:count]) in html
     assert all(text not in html for text in TEXTS[count:])
-    assert f"{count} of 4 deltas" in html
+    assert f"<b>{min(at, 0.9):.2f} s</b> of 0.90 s · {count} of 4 deltas" in html
     assert says in html
 
 

@@ -20,7 +20,7 @@ TICK = 50  # ms between two steps of the player in the browser
 STEP = 10  # ms, of the position
 NATURAL = {"description_width": "initial"}
 WIDE = {"width": "100%"}
-NARROW = {"button_width": "4.5em", **NATURAL}
+NARROW = {"width": "max-content"}
 READERS = (
     "joins the deltas",
     "uses .stream() and get_final_completion()",
@@ -78,7 +78,7 @@ def frame(stream: PlayedStream, at: float, cut: float | None = None, end: str = 
 
     cut  seconds after the request at which the stream was cut; None: it is not. ``end`` is one of ENDS.
     """
-    reached = at if cut is None else min(at, cut)
+    reached = min(at, stream.total if cut is None else cut)
     count = stream.arrived(reached)
     text = escape("".join(stream.texts[:count]))
     if cut is not None and at >= cut:
@@ -88,10 +88,10 @@ def frame(stream: PlayedStream, at: float, cut: float | None = None, end: str = 
     else:
         status, mark = f"<p>{'Receiving.' if count else 'Waiting for the first token.'}</p>", "▌"
     return (
-        f"{_track(stream, reached, cut)}"
+        f'<div style="line-height: 1.5">{_track(stream, reached, cut)}'
         f"<p><b>{reached:.2f} s</b> of {stream.total:.2f} s · {count} of {len(stream.texts)} deltas</p>"
         f'<p style="min-height: 6em; padding: 8px; border: 1px solid #767676; white-space: pre-wrap">{text}{mark}</p>'
-        f"{status}"
+        f"{status}</div>"
     )
 
 
@@ -105,7 +105,7 @@ def _after_cut(stream: PlayedStream, cut: float, end: str) -> str:
             "the SDK (chapter 06). Move on until text arrives, and cut there.</p>"
         )
     characters = len("".join(stream.texts[:count]))
-    left = 'style="text-align: left"'
+    left = 'style="text-align: left; padding: 2px 12px 2px 0"'
     rows = "".join(
         f'<tr><th scope="row" {left}>{escape(reader)}</th><td {left}>{escape(told)}</td></tr>'
         for reader, told in zip(READERS, TOLD[end], strict=True)
@@ -128,10 +128,11 @@ def _track(stream: PlayedStream, reached: float, cut: float | None) -> str:
     strokes = [
         stroke(at, 24, "#0072B2", 3) if at <= reached else stroke(at, 8, "#767676", 2) for at in stream.timing.arrivals
     ]
+    axis = '<line x1="0" x2="1000" y1="37" y2="37" stroke="#767676" stroke-width="1"/>'
     ends = [stroke(cut, 36, "#D55E00", 6)] if cut is not None else []
     return (
         '<svg role="img" aria-label="arrivals of the deltas on a time axis" viewBox="-6 0 1012 38" width="100%" '
-        f'height="38" preserveAspectRatio="none">{"".join(strokes + ends)}</svg>'
+        f'height="38" preserveAspectRatio="none">{axis}{"".join(strokes + ends)}</svg>'
     )
 
 
@@ -156,8 +157,8 @@ class StreamPlayer(widgets.VBox):  # type: ignore[misc]
         self.position = widgets.IntSlider(
             round(at * 1000), min=0, max=end, step=STEP, description="Position (ms)", style=NATURAL, layout=WIDE
         )
-        self.speed = widgets.ToggleButtons(options=SPEEDS, value=1.0, description="Speed", style=NARROW)
-        self.kind = widgets.Dropdown(options=ENDS, description="A cut means", style=NATURAL)
+        self.speed = widgets.Dropdown(options=SPEEDS, value=1.0, description="Speed", style=NATURAL, layout=NARROW)
+        self.kind = widgets.Dropdown(options=ENDS, description="A cut means", style=NATURAL, layout=NARROW)
         self.button = widgets.ToggleButton(description="Cut here", tooltip="Cut the stream at this position")
         self.shown = widgets.HTML()
         widgets.jslink((self.play, "value"), (self.position, "value"))  # in the browser: smooth while the kernel works
@@ -166,7 +167,7 @@ class StreamPlayer(widgets.VBox):  # type: ignore[misc]
         for control in (self.position, self.kind):
             control.observe(self._draw, "value")
         moving = widgets.HBox([self.play, self.position])
-        choosing = widgets.HBox([self.speed, self.kind, self.button], layout={"flex_flow": "row wrap"})
+        choosing = widgets.HBox([self.speed, self.button, self.kind], layout={"flex_flow": "row wrap"})
         super().__init__([moving, choosing, self.shown])
         self._draw()
 

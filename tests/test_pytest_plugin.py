@@ -39,6 +39,7 @@ def test_notebooks_are_compared_strictly_and_offline(write_notebook: Callable[..
         "object()",
         "import ipywidgets\nipywidgets.IntSlider(3)",
         v4.new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}),
+        name="notebooks/toy.ipynb",
     )
     refresh_notebook(path)
     ran = pytest_run(path.parents[1], OPENAI_API_KEY="sk-secret", HTTPS_PROXY="http://proxy", COURSEKIT_MODE="live")

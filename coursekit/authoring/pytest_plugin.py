@@ -62,7 +62,7 @@ class UsedRecordings:
         if self.unused:
             terminalreporter.section("recordings that no notebook used", red=True)
             for path in self.unused:
-                terminalreporter.line(str(path.relative_to(self.root)))
+                terminalreporter.line(f"{path.parent.name}/{path.name}")
             terminalreporter.line("Delete them, or record the lesson anew (coursekit record LESSON).")
 
     def pytest_unconfigure(self) -> None:

@@ -18,7 +18,6 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 MOST_BYTES = 300_000
 MOST_LINES = 24  # of a code cell, comments and empty lines counted
-MOST_COLUMNS = 100  # a laptop shows that many beside an open file browser
 UNSEEN_BY_NBVAL = {"Output", "interact", "interactive", "interactive_output", "clear_output", "update_display"}
 UNCHECKED = re.compile(r"nbval[-_](skip|ignore[-_]output)|pytest_validate_ignore_output|skip-execution", re.IGNORECASE)
 KEY = re.compile(r"\bsk-[A-Za-z0-9_-]{16,}")
@@ -82,15 +81,13 @@ def metadata(notebook: Notebook) -> Iterator[str]:
 
 
 def short_cells(notebook: Notebook) -> Iterator[str]:
-    """A code cell has at most 24 lines of at most 100 columns, and is never empty."""
+    """A code cell has at most 24 lines, and is never empty. (Their length is ruff's business.)"""
     for cell in notebook.code:
-        lines = cell["source"].splitlines()
+        lines = len(cell["source"].splitlines())
         if not cell["source"].strip():
             yield f"{_name(cell)} is empty"
-        if len(lines) > MOST_LINES:
-            yield f"{_name(cell)} has {len(lines)} lines"
-        if any(len(line) > MOST_COLUMNS for line in lines):
-            yield f"{_name(cell)} has a line of {max(map(len, lines))} columns"
+        if lines > MOST_LINES:
+            yield f"{_name(cell)} has {lines} lines"
 
 
 def executed(notebook: Notebook) -> Iterator[str]:

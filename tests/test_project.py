@@ -62,7 +62,7 @@ def wanted() -> list[Requirement]:
 
 
 def test_the_lock_holds_what_pyproject_asks_for() -> None:
-    """For all that pyproject.toml asks for, requirements.lock has a version in range and its hashes (else: make lock)."""
+    """For all that pyproject.toml asks for, requirements.lock has a version in range, with hashes (or: make lock)."""
     lock = locked()
     for requirement in wanted():
         version, _, _ = lock[canonicalize_name(requirement.name)]

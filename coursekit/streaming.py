@@ -57,6 +57,7 @@ class TextStream:
     """An iterator of text. Iterate it once; close it, or use it in ``with``, when you leave early.
 
     text           all that has arrived so far
+    refusal        what the model said in place of a text, when it declined; else None
     finish_reason  None until the model was done
     usage          the billed tokens; they come last, so None after every other ending
     model, created, service_tier, request_id  of the answer, for receipts
@@ -74,6 +75,7 @@ class TextStream:
             "stream_options": {"include_usage": True, **params.get("stream_options", {})},
         }
         self.text = ""
+        self.refusal: str | None = None
         self.finish_reason: str | None = None
         self.usage: Any = None
         self.model: str | None = None
@@ -103,6 +105,8 @@ class TextStream:
                         continue
                     choice = chunk.choices[0]
                     self.finish_reason = choice.finish_reason or self.finish_reason
+                    if choice.delta.refusal:
+                        self.refusal = (self.refusal or "") + choice.delta.refusal
                     if choice.delta.content:  # the first delta is empty: it only tells the role
                         self.timing.arrivals.append(self._clock.now() - self._start)
                         self.text += choice.delta.content

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import openai
 import pytest
-from offline_api import folder_with, params, streamed
+from offline_api import chunk, folder_with, params, streamed
 
 import coursekit
 from coursekit import IncompleteStream, connect, stream_response, stream_text
@@ -80,6 +80,16 @@ def test_leaving_early_hangs_up(tmp_path: Path) -> None:
     with stream_text(client, **params()) as unread:
         pass
     assert unread.ended == "left" and unread._stream.response.is_closed
+
+
+def test_a_refusal_is_kept_apart(tmp_path: Path) -> None:
+    """A streamed refusal is no text: it stands in ``refusal``, and the text stays empty."""
+    said = streamed([])
+    events = list(said.events or ())
+    events[1:1] = [Event(0.4, sse(chunk({"refusal": part}))) for part in ("I'm sorry, ", "no.")]
+    client = client_for(tmp_path, ApiAnswer(200, said.headers, events=tuple(events)))
+    stream = stream_text(client, **params())
+    assert list(stream) == [] and (stream.text, stream.refusal, stream.ended) == ("", "I'm sorry, no.", "complete")
 
 
 def test_only_one_answer_at_a_time(tmp_path: Path) -> None:

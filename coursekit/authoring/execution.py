@@ -30,6 +30,7 @@ def execute(path: Path, environment: Mapping[str, str], seconds_per_cell: int = 
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # not each kernel's remark that loopback is not encrypted
     )
     number = 0
 

@@ -1,8 +1,8 @@
 """Real next-token distributions, and real replies with their log-probabilities, of a small open model.
 
-The numbers were taken from SmolLM2-135M-Instruct by ``coursekit/authoring/logits.py`` and lie in data/logits, with the
-model, its licence and the date in each file. What is stored are log-probabilities at temperature 1, without penalties.
-These are logits up to a constant, which is all that sampling needs.
+The numbers were taken from SmolLM2-135M-Instruct by ``logits.py`` and ``local_replies.py`` of coursekit/authoring and
+lie in data/logits, with the model, its licence and the date in each file. What is stored are log-probabilities at
+temperature 1, without penalties. These are logits up to a constant, which is all that sampling needs.
 
 A vocabulary has 49,152 tokens and a file names a few hundred: the most probable ones, and every token of
 the reply so far. The others are kept without their names, as "so many tokens of this log-probability" (grouped in
@@ -58,6 +58,12 @@ class Distribution:
     origin: Mapping[str, str]
     accuracy: Mapping[str, float]
 
+    @property
+    def question(self) -> str:
+        """What to say in a user message to ask a chat model the same: the text without the reply so far."""
+        so_far = self.prompt.partition("<|im_start|>assistant\n")[2]
+        return self.text.removesuffix(so_far).removesuffix("\n")
+
     def token(self, index: int) -> str:
         """The text of a token; for one without a name, "(one of 48,952 others)"."""
         if index < len(self.tokens):
@@ -84,8 +90,9 @@ def load_distribution(name: str) -> Distribution:
 def load_reply(name: str) -> dict[str, Any]:
     """A real reply: ``shows``, ``origin``, the ``request``, and the ``response`` in the shape of the API.
 
-    ``response["choices"][0]["logprobs"]["content"]`` has an entry per token: token, logprob, bytes and five
-    top_logprobs. They are the model's own, before temperature. Raises UnknownDistribution.
+    Where the request asked for them, ``response["choices"][0]["logprobs"]["content"]`` has an entry per token: token,
+    logprob, bytes and five top_logprobs. They are the model's own, before temperature. ``seconds`` is how long
+    llama.cpp took to write as many tokens, on two cores. Raises UnknownDistribution.
     """
     reply: dict[str, Any] = json.loads(_find(REPLIES, name).read_text(encoding="utf-8"))
     return reply

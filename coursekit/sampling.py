@@ -167,7 +167,8 @@ def perplexity(logprobs: Sequence[float]) -> float:
     """
     if len(logprobs) == 0:
         raise ValueError("Perplexity is an average over a reply's tokens, and there are none: ask with logprobs=True.")
-    return float(np.exp(-np.mean(logprobs)))
+    with np.errstate(over="ignore"):  # the API writes -9999 for "very unlikely"
+        return float(np.exp(-np.mean(logprobs)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,53 +4,20 @@ from __future__ import annotations
 
 import sys
 import types
-import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from model_stand_in import TOKENS, Server, installed
 
-from coursekit import sampling
 from coursekit.authoring import logits as tool
-from coursekit.authoring.local_model import END, LocalModel, chat_prompt, token_text
+from coursekit.authoring.local_model import LocalModel, chat_prompt, token_text
 from coursekit.logits import read_distribution
-
-TOKENS = [f" t{number}" for number in range(599)] + [END]
-
-
-class Server:
-    """Answers as xllamacpp's does: logits hang on the prompt alone, and their sum is a little off."""
-
-    def __init__(self, params: Any) -> None:
-        assert (params.n_parallel, params.cache_prompt, params.special) == (1, False, True)
-
-    def handle_completions(self, request: dict[str, Any]) -> dict[str, Any]:
-        prompt = request["prompt"] if isinstance(request["prompt"], str) else repr(request["prompt"])
-        values = np.random.default_rng(zlib.crc32(prompt.encode())).normal(0, 3, len(TOKENS))
-        values[-1] += 3  # the end comes soon
-        logprobs = np.log(sampling.softmax(values)) + 1e-4
-        rows = [
-            {"id": int(number), "bytes": list(TOKENS[number].encode()), "logprob": float(logprobs[number])}
-            for number in np.argsort(-logprobs)
-        ]
-        content = [{"top_logprobs": rows[: request.get("n_probs", 0)]}]
-        return {"choices": [{"logprobs": {"content": content}}], "usage": {"prompt_tokens": len(prompt)}}
-
-    def handle_chat_completions(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"usage": {"prompt_tokens": len(chat_prompt(request["messages"]))}}
 
 
 @pytest.fixture
 def model_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    stand_in = types.ModuleType("xllamacpp")
-    stand_in.__dict__.update(
-        __version__="0", Server=Server, CommonParams=lambda: types.SimpleNamespace(model=types.SimpleNamespace())
-    )
-    monkeypatch.setitem(sys.modules, "xllamacpp", stand_in)
-    path = tmp_path / "model.gguf"
-    path.write_bytes(b"weights")
-    return path
+    return installed(tmp_path, monkeypatch)
 
 
 def test_without_the_model_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,6 +31,12 @@ def test_without_the_model_it_says_what_to_install(tmp_path: Path, monkeypatch: 
     assert not (tmp_path / "out").exists()
 
 
+def test_only_the_distributions_named_are_taken(model_file: Path, tmp_path: Path) -> None:
+    """Names after the model choose; the others' files stay as they are."""
+    tool.main([str(model_file), "capital", "year", "--out", str(tmp_path / "out")])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["capital.json", "year.json"]
+
+
 def test_a_stored_distribution_is_the_model_s(model_file: Path, tmp_path: Path) -> None:
     """Read back, it has the whole vocabulary, the model's log-probabilities (normalized) and the reply's counts."""
     model = LocalModel(model_file)
@@ -71,7 +44,7 @@ def test_a_stored_distribution_is_the_model_s(model_file: Path, tmp_path: Path) 
     tool.write_distribution(tmp_path / "x.json", model, prompt, {"provenance": "local"})
     kept = read_distribution(tmp_path / "x.json")
     messages = [{"role": "user", "content": "Say it."}]
-    ids = [token for token, _ in model.reply(messages, temperature=0, seed=1, max_tokens=3)]
+    ids = [token for token, _ in model.reply(messages, np.random.default_rng(), 3, temperature=0)]
     full = model.next_token([chat_prompt(messages), *ids])
     assert len(kept.logits) == len(TOKENS)
     best = np.argsort(-full.logprobs)[: tool.NAMED]
@@ -91,19 +64,6 @@ def test_grouping_tells_how_wrong_it_is(model_file: Path, tmp_path: Path, monkey
         tool.write_distribution(tmp_path / "x.json", LocalModel(model_file), tool.Prompt("x", "", "Hi"), {})
         errors.append(read_distribution(tmp_path / "x.json").accuracy["entropy_bits"])
     assert errors[0] < errors[1]
-
-
-def test_a_reply_stops_at_the_end_token(model_file: Path) -> None:
-    """The end token stops the reply and is neither shown nor billed; otherwise the limit cuts it."""
-    model, ends = LocalModel(model_file), set()
-    for limit in (1, 200):
-        value = tool.real_reply(model, tool.Reply("x", "", "Hi", 1.0, limit), {"date": "2026-11-22"})["response"]
-        choice = value["choices"][0]
-        assert value["usage"]["completion_tokens"] == len(choice["logprobs"]["content"])
-        assert "".join(entry["token"] for entry in choice["logprobs"]["content"]) == choice["message"]["content"]
-        assert END not in choice["message"]["content"]
-        ends.add(choice["finish_reason"])
-    assert ends == {"length", "stop"}
 
 
 def test_a_changed_chat_template_is_noticed(model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

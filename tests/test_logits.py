@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,14 @@ VOCABULARY = 49_152  # of SmolLM2
 
 every_distribution = pytest.mark.parametrize("name", distribution_names())
 every_reply = pytest.mark.parametrize("name", reply_names())
+with_logprobs = pytest.mark.parametrize(
+    "name", [name for name in reply_names() if load_reply(name)["request"].get("logprobs")]
+)
+
+
+def logprobs_of(name: str) -> list[dict[str, Any]]:
+    content: list[dict[str, Any]] = load_reply(name)["response"]["choices"][0]["logprobs"]["content"]
+    return content
 
 
 @every_distribution
@@ -124,23 +133,33 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 @every_reply
 def test_a_reply_has_the_shape_of_the_api(name: str) -> None:
-    """The SDK reads it; the tokens' bytes are the text, and the usage counts them."""
+    """The SDK reads it; the usage counts all choices, and a choice ends by itself or at the limit."""
     reply = load_reply(name)
     completion = ChatCompletion.model_validate(reply["response"], strict=True)
-    choice = completion.choices[0]
-    assert choice.logprobs is not None
-    assert choice.logprobs.content
-    tokens = choice.logprobs.content
-    assert b"".join(bytes(token.bytes or []) for token in tokens).decode() == choice.message.content
+    assert completion.usage is not None
+    assert completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens
+    assert len(completion.choices) == reply["request"].get("n", 1)
+    limit = reply["request"]["max_completion_tokens"]
+    if all(choice.finish_reason == "length" for choice in completion.choices):
+        assert completion.usage.completion_tokens == limit * len(completion.choices)
+    assert all(choice.finish_reason in ("stop", "length") for choice in completion.choices)
+    assert reply["seconds"] > 0
+
+
+@with_logprobs
+def test_the_bytes_of_the_tokens_are_the_text(name: str) -> None:
+    """Joined, the tokens' bytes are the reply, and there are as many tokens as were billed."""
+    completion = ChatCompletion.model_validate(load_reply(name)["response"])
+    tokens = logprobs_of(name)
+    assert b"".join(bytes(token["bytes"]) for token in tokens).decode() == completion.choices[0].message.content
     assert completion.usage is not None
     assert completion.usage.completion_tokens == len(tokens)
-    assert choice.finish_reason == "stop" or len(tokens) == reply["request"]["max_completion_tokens"]
 
 
-@every_reply
+@with_logprobs
 def test_alternatives_are_the_five_best(name: str) -> None:
     """top_logprobs are sorted; the sampled token is among them unless it is less probable; none exceeds 1 together."""
-    for token in load_reply(name)["response"]["choices"][0]["logprobs"]["content"]:
+    for token in logprobs_of(name):
         best = [other["logprob"] for other in token["top_logprobs"]]
         assert len(best) == 5
         assert best == sorted(best, reverse=True)
@@ -149,20 +168,36 @@ def test_alternatives_are_the_five_best(name: str) -> None:
         assert listed or token["logprob"] <= best[-1]
 
 
-def test_at_temperature_0_the_best_token_is_taken() -> None:
+@with_logprobs
+def test_at_temperature_0_the_best_token_is_taken(name: str) -> None:
     """A greedy reply takes the first alternative each time; a sampled one does not."""
-    for name in reply_names():
-        reply = load_reply(name)
-        content = reply["response"]["choices"][0]["logprobs"]["content"]
-        greedy = all(token["bytes"] == token["top_logprobs"][0]["bytes"] for token in content)
-        assert greedy == (reply["request"]["temperature"] == 0)
+    greedy = all(token["bytes"] == token["top_logprobs"][0]["bytes"] for token in logprobs_of(name))
+    assert greedy == (load_reply(name)["request"]["temperature"] == 0)
+
+
+def test_only_a_frequency_penalty_keeps_the_loop_away() -> None:
+    """At temperature 0 the same half of a point as presence penalty leaves a loop, as frequency penalty it does not."""
+
+    def repeated(name: str) -> int:
+        lines = load_reply(name)["response"]["choices"][0]["message"]["content"].split("\n")
+        return max(lines.count(line) for line in lines)
+
+    assert repeated("haiku_presence") >= 4
+    assert repeated("haiku_frequency") == 2
+
+
+def test_the_question_of_a_distribution_is_what_a_user_would_say() -> None:
+    """A text to be continued is said as it is; of a chat, the question without the reply so far."""
+    assert load_distribution("capital").question == "The capital of France is"
+    assert load_distribution("dog").question == "Write one sentence about a dog."
+    assert load_distribution("haiku_loop").question == "Write a haiku about the sea."
 
 
 def test_perplexity_grows_with_temperature() -> None:
     """The same question at 0, 0.7 and 1.5: the reply is less and less what the model expected of itself."""
     values = []
     for temperature in ("0", "0.7", "1.5"):
-        content = load_reply(f"dog_temperature_{temperature}")["response"]["choices"][0]["logprobs"]["content"]
+        content = logprobs_of(f"dog_temperature_{temperature}")
         values.append(sampling.perplexity([token["logprob"] for token in content]))
     assert values == sorted(values)
     assert values[0] < 3

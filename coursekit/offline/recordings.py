@@ -27,6 +27,7 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # made once:
 KEPT_HEADERS = re.compile(
     r"content-type|x-request-id|x-ratelimit-.*|retry-after(-ms)?|openai-processing-ms|x-should-retry"
 )
+LOGPROB = re.compile(r'\{\n +("token": .*),\n +("logprob": .*),\n +"bytes": \[([\s\d,]*)\](,|\n +\})')  # of a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,15 @@ class Recordings:
                 later.unlink(missing_ok=True)
         return path
 
+    def alike(self, request: ApiRequest) -> Iterator[ApiRequest]:
+        """The recorded requests with the same model and messages, in order of name. Raises DamagedRecording."""
+        stem = name_of(request).rpartition("-")[0]  # the rest of the name is a digest of the whole body
+        for folder in self.folders:
+            for path in sorted(folder.glob(f"{stem}-*.json")):
+                other = read(path)[0]
+                if all(other.body.get(key) == request.body.get(key) for key in ("model", "messages")):
+                    yield other
+
     def files(self) -> Iterator[Path]:
         """Every recording's file, in order of folder and name."""
         for folder in self.folders:
@@ -133,7 +143,7 @@ def read(path: Path) -> tuple[ApiRequest, Provenance, ApiAnswer]:
 
 
 def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> str:
-    """The text of a recording's file: indented JSON, each event of a stream on a line of its own."""
+    """The text of a recording's file: indented JSON, each event of a stream and each logprob on a line of its own."""
     said: dict[str, Any] = {
         "status": answer.status,
         "headers": {k: v for k, v in sorted(answer.headers.items()) if KEPT_HEADERS.fullmatch(k)},
@@ -147,12 +157,17 @@ def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> 
         "request": {"method": request.method, "path": request.path, "body": request.body},
         "response": said,
     }
-    text = _dumps(value, indent=2)
+    text = LOGPROB.sub(_on_one_line, _dumps(value, indent=2))
     if answer.events is not None:
         lines = ",\n".join("      " + _dumps([round(event.at, 4), _event(event.data)]) for event in answer.events)
         before, _, rest = text.rpartition('"events": []')  # the last one: a request may speak of events too
         text = f'{before}"events": [\n{lines}\n    ]{rest}' if lines else text
     return text + "\n"
+
+
+def _on_one_line(logprob: re.Match[str]) -> str:
+    token, number, numbers, end = logprob.groups()
+    return f'{{{token}, {number}, "bytes": [{", ".join(numbers.replace(",", " ").split())}]{end.strip()}'
 
 
 def _body(answer: ApiAnswer) -> dict[str, Any]:

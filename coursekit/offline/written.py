@@ -18,6 +18,7 @@ from typing import Any
 
 from .. import models, tokens
 from .exchange import DONE, ApiAnswer, ApiRequest, Event, json_answer, sse
+from .local_replies import local_answer
 from .recorder import Recorder
 from .recordings import Provenance, Recordings, name_of
 from .validation import refusal_of
@@ -36,6 +37,7 @@ class Reply:
     reasoning      hidden reasoning tokens
     cached         tokens of the prompt that were read from the cache
     cut_after      a stream ends in good order after so many text events, unfinished
+    local          in place of all this: what a real open model replied to this very request (``local_replies``)
     """
 
     to: str
@@ -46,6 +48,7 @@ class Reply:
     reasoning: int = 0
     cached: int = 0
     cut_after: int | None = None
+    local: bool = False
 
     def answers(self, body: Mapping[str, Any]) -> bool:
         return self.to in last_user_text(body) and all(body.get(key) == value for key, value in self.when.items())
@@ -84,7 +87,8 @@ class Written:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
         self.path, self.on, self.pace = path, told["on"], pace or Pace()
         self.replies = [Reply(**{**entry, "texts": tuple(entry.get("texts", ()))}) for entry in told.get("reply", [])]
-        self.recorder = Recorder(recordings, Provenance("written", self.on.isoformat(), told.get("by", "the authors")))
+        self.recordings = recordings
+        self.provenance = Provenance("written", self.on.isoformat(), told.get("by", "the authors"))
         self._kept: set[str] = set()
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
@@ -95,10 +99,15 @@ class Written:
         if not fitting:
             raise NoReply(request.body, self.path)
         reply = max(fitting, key=lambda entry: (len(entry.when), len(entry.to)))
-        self.recorder.check(request)
-        answer = written_answer(request, reply, self.on, self.pace)
+        answer, provenance = (
+            local_answer(request.body)
+            if reply.local
+            else (written_answer(request, reply, self.on, self.pace), self.provenance)
+        )
+        recorder = Recorder(self.recordings, provenance)
+        recorder.check(request)
         if (name := name_of(request)) not in self._kept:  # asked again, it is the same answer: one recording will do
-            self.recorder.keep(request, answer)
+            recorder.keep(request, answer)
             self._kept.add(name)
         return answer
 

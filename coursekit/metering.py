@@ -143,7 +143,7 @@ class Meter:
         return receipt
 
     def _receipt(self, reply: Any, request_id: str | None, on: datetime.date | None) -> Receipt:
-        if not (_has(reply, "model") and _has(reply, "usage")):
+        if any(_read(reply, name, absent=...) is ... for name in ("model", "usage")):
             hint = " Await it first." if inspect.isawaitable(reply) else ""
             raise TypeError(f"Meter.add takes a reply, with model and usage; this is a {type(reply).__name__}.{hint}")
         model, raw = str(_read(reply, "model")), _read(reply, "usage")
@@ -236,12 +236,8 @@ def _of_which(count: int, what: str) -> str:
     return f" ({count:,} {what})" if count else ""
 
 
-def _read(reply: Any, name: str) -> Any:
-    return reply.get(name) if isinstance(reply, Mapping) else getattr(reply, name, None)
-
-
-def _has(reply: Any, name: str) -> bool:
-    return name in reply if isinstance(reply, Mapping) else hasattr(reply, name)
+def _read(reply: Any, name: str, absent: Any = None) -> Any:
+    return reply.get(name, absent) if isinstance(reply, Mapping) else getattr(reply, name, absent)
 
 
 def _day(reply: Any) -> datetime.date | None:

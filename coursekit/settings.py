@@ -25,7 +25,7 @@ def settings() -> Mapping[str, str]:
     """The settings in force, by the name of their variable."""
     from dotenv import dotenv_values, find_dotenv
 
-    found = find_dotenv(usecwd=True)
+    found = "" if os.environ.get("PYTHON_DOTENV_DISABLED") else find_dotenv(usecwd=True)  # dotenv's own switch
     from_file = dotenv_values(found) if found else {}
     return {**{name: value for name, value in from_file.items() if value is not None}, **os.environ}
 

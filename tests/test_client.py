@@ -25,6 +25,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "COURSEKIT_SPEED",
         "COURSEKIT_RECORDINGS",
         "COURSEKIT_REPLIES",
+        "PYTHON_DOTENV_DISABLED",
         "OPENAI_API_KEY",
         "OPENAI_BASE_URL",
     ):

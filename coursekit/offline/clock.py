@@ -16,7 +16,8 @@ from typing import Protocol
 
 # A woken task may need several turns of the event loop until it waits again; only then is it the
 # next sleeper's turn. (asyncio has no public way to ask whether anything else is ready to run.)
-TURNS = 8
+TURNS = 20
+GRACE = 0.005  # real seconds, once in an event loop: the SDK's first call asks a thread what platform it runs on
 
 
 class Clock(Protocol):
@@ -61,6 +62,8 @@ class VirtualClock:
         self._order = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._waker: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turns = 0
 
     def now(self) -> float:
         return self._now
@@ -75,14 +78,17 @@ class VirtualClock:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         heapq.heappush(self._sleepers, (until, next(self._order), future))
+        self._turns = TURNS  # somebody was still on the way: there may be more
         if self._waker is not loop:  # none yet, or that of a loop which has ended
             self._waker = loop
-            loop.call_soon(self._turn, loop, TURNS)
+            first, self._loop = self._loop is not loop, loop
+            loop.call_later(GRACE if first else 0, self._turn, loop)
         await future
 
-    def _turn(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
-        if turns:
-            loop.call_soon(self._turn, loop, turns - 1)
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._turns:
+            self._turns -= 1
+            loop.call_soon(self._turn, loop)
             return
         while self._sleepers:
             until, _, future = heapq.heappop(self._sleepers)
@@ -90,7 +96,8 @@ class VirtualClock:
                 continue
             self.wait(until)
             future.set_result(None)
-            loop.call_soon(self._turn, loop, TURNS)
+            self._turns = TURNS
+            loop.call_soon(self._turn, loop)
             return
         self._waker = None
 

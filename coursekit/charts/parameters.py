@@ -1,0 +1,151 @@
+"""Chapter 02: distributions over temperature, the two penalties, and tokens colored by their probability."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from ..sampling import BeforeAfter
+from .picture import BLUE, GRAY, INK, ORANGE, Picture, figure, style
+
+CERTAINTY = LinearSegmentedColormap.from_list("certainty", [ORANGE, "white"])  # a probability of 0 … 1
+LINES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GRAY, ":", "^"), (INK, "-.", "D"))
+FONT = "DejaVu Sans Mono"  # matplotlib brings it
+WIDTH, ROW, GAP = 8.0, 0.36, 0.04  # inches: the picture, a line of tokens, between two tokens
+LETTER, DIGIT = 0.084, 0.056  # inches: a character of a token at 10 points, of its percentage at 6.5
+LONGEST = 40  # characters of a token that are drawn
+
+
+def over_temperature(labels: Sequence[str], views: Mapping[float, BeforeAfter], *, prompt: str) -> Picture:
+    """A distribution at several temperatures, as small multiples on one scale.
+
+    labels  of the tokens that the views show, in their order
+    views   temperature -> what ``before_and_after()`` makes of the same logits
+    prompt  what the model was given
+
+    The last bar of each panel is all other tokens together. Raises ValueError when a view shows other tokens.
+    """
+    if not views or any(len(view.shown) != len(labels) for view in views.values()):
+        raise ValueError(f"{len(labels)} labels do not name the tokens shown by the {len(views)} views given.")
+    made = Figure(figsize=(8.0, 0.8 + 0.24 * (len(labels) + 1)), layout="constrained", facecolor="white")
+    made.suptitle(f"The token after “{prompt}”", x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
+    panels = made.subplots(1, len(views), sharey=True, squeeze=False)[0]
+    rows = range(len(labels) + 1)
+    told = []
+    for axes, (temperature, view) in zip(panels, views.items(), strict=True):
+        shares = [*(float(view.after[i]) for i in view.shown), view.others[1]]
+        style(axes, title=f"T = {temperature:g}\n{view.entropy_after:.1f} bits")
+        bars = axes.barh(rows, shares, height=0.7, color=BLUE, edgecolor=BLUE)
+        bars[-1].set(facecolor="white", edgecolor=GRAY)
+        axes.set_xlim(0, 1.12)
+        axes.set_ylim(len(labels) + 0.6, -0.6)
+        axes.set_xticks((0, 0.5, 1), ("0%", "50%", "100%"))
+        axes.grid(visible=False)
+        told.append(f"T {temperature:g}: {labels[0].strip()} {shares[0]:.0%}, all not named {shares[-1]:.0%}")
+    panels[0].set_yticks(rows, [*map(_drawable, labels), "all others"], family=FONT, parse_math=False)
+    return Picture(made, f"Distribution of the token after “{prompt}” by temperature. {'; '.join(told)}.")
+
+
+def penalties(
+    lines: Mapping[str, Sequence[float]], *, steps: Collection[str] = (), title: str = "What is taken off a logit"
+) -> Picture:
+    """Penalties against how often a token stands in the reply: a line for frequency, a step for presence.
+
+    lines  name -> the penalty at a count of 0, 1, 2, … (``sampling.penalty()`` reckons it)
+    steps  the names to be drawn as a step
+
+    Raises ValueError for no line, or more than four.
+    """
+    if not 1 <= len(lines) <= len(LINES):
+        raise ValueError(f"The picture holds 1 to {len(LINES)} lines; these are {len(lines)}.")
+    made, axes = figure(8.0, 3.2, title=title, x="times the token stands in the reply so far", y="taken off the logit")
+    for (name, values), (color, dash, marker) in zip(lines.items(), LINES, strict=False):
+        shape = "steps-post" if name in steps else "default"
+        axes.plot(range(len(values)), values, color=color, linestyle=dash, marker=marker, drawstyle=shape, label=name)
+    axes.axhline(0, color=GRAY, linewidth=0.8)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize=9)
+    told = "; ".join(f"{name}: {', '.join(f'{value:g}' for value in values)}" for name, values in lines.items())
+    return Picture(made, f"{title}, at counts 0, 1, 2 and so on. {told}.")
+
+
+def colored_tokens(replies: Mapping[str, Sequence[tuple[str, float]]], perplexities: Mapping[str, float]) -> Picture:
+    """Replies token by token, each box pale when the model was sure and orange when not, its percentage below.
+
+    replies       name -> (token, probability) in order
+    perplexities  of the same names
+
+    Raises ValueError for a reply without tokens.
+    """
+    if not replies or not all(replies.values()):
+        raise ValueError("There is no token to draw: each reply needs its log-probabilities.")
+    laid = {name: _lines(tokens) for name, tokens in replies.items()}
+    height = 0.2 + ROW * sum(len(lines) + 1 for lines in laid.values())
+    made = Figure(figsize=(WIDTH, height), facecolor="white")
+    axes = made.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set(xlim=(0, WIDTH), ylim=(height, 0))  # inches, from the top left corner
+    y, told = 0.1, []
+    for name, lines in laid.items():
+        heading = f"{name}: perplexity {_number(perplexities[name])}"
+        axes.text(GAP, y + 0.6 * ROW, heading, fontsize=10.5, color=INK, va="center", parse_math=False)
+        for number, line in enumerate(lines, 1):
+            _draw_line(axes, line, y + number * ROW)
+        y += ROW * (len(lines) + 1)
+        least = min(share for _, share in replies[name])
+        told.append(f"{heading}, {len(replies[name])} tokens, the least sure one {least:.2g}")
+    return Picture(made, f"Replies with each token colored by its probability. {'; '.join(told)}.")
+
+
+def _lines(tokens: Sequence[tuple[str, float]]) -> list[list[tuple[str, float, float]]]:
+    """Tokens broken into lines: (text, probability, width in inches)."""
+    lines: list[list[tuple[str, float, float]]] = [[]]
+    left = WIDTH - GAP
+    for token, share in tokens:
+        text = _drawable(token)
+        width = max(LETTER * len(text), DIGIT * len(_percent(share))) + 0.06
+        if width > left and lines[-1]:
+            lines.append([])
+            left = WIDTH - GAP
+        lines[-1].append((text, share, width))
+        left -= width + GAP
+    return lines
+
+
+def _draw_line(axes: Axes, line: Sequence[tuple[str, float, float]], y: float) -> None:
+    x = GAP
+    for text, share, width in line:
+        box = Rectangle((x, y), width, ROW - GAP, facecolor=CERTAINTY(share), edgecolor=GRAY, linewidth=0.6)
+        axes.add_patch(box)
+        for label, below, size in ((text, 0.19, 10.0), (_percent(share), 0.295, 6.5)):
+            axes.text(
+                x + width / 2, y + below, label, fontsize=size, family=FONT, color=INK, ha="center", parse_math=False
+            )
+        x += width + GAP
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.0095 else "<1%"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+
+
+def _drawable(token: str) -> str:
+    """A token's text in the characters that the font has; blanks at its ends can be seen, a long one is cut."""
+    text = token[:LONGEST].replace("\n", "⏎").replace("\t", "→")
+    text = "·" * (len(text) - len(text.lstrip(" "))) + text.lstrip(" ")
+    return "".join(c if c == " " or _has(c) else "□" for c in text) + ("…" if len(token) > LONGEST else "")
+
+
+@cache
+def _has(character: str) -> bool:
+    return character.isprintable() and bool(get_font(findfont(FONT)).get_char_index(ord(character)))

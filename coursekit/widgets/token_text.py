@@ -1,0 +1,40 @@
+"""How labs write tokens, texts and probabilities: nothing invisible that changes the rest, nothing endless."""
+
+from __future__ import annotations
+
+import unicodedata
+
+VISIBLE = {" ": "·", "\n": "⏎", "\t": "→"}
+LONGEST = 40  # characters of a token that are shown
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # change the direction of what follows
+
+
+def visible(text: str) -> str:
+    """A token's text with its blanks and its invisible characters made visible (not yet escaped)."""
+    shown = "".join(VISIBLE.get(c) or (f"U+{ord(c):04X}" if unicodedata.category(c)[0] in "CZ" else c) for c in text)
+    return f"◌{shown}" if shown and unicodedata.combining(shown[0]) else shown
+
+
+def label(text: str) -> str:
+    """A token in a line: visible, cut where it is long; "(empty)" for one without any text."""
+    if not text:
+        return "(empty)"
+    return visible(text[:LONGEST]) + ("…" if len(text) > LONGEST else "")
+
+
+def plain(text: str) -> str:
+    """A text of several lines; control characters, half characters and turns of direction show as their number."""
+    return "".join(
+        f"U+{ord(c):04X}" if c in TURNING or (unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t") else c
+        for c in text
+    )
+
+
+def percent(probability: float) -> str:
+    """A probability between 0 and 1 with about two digits: "48%", "3.1%", "<0.1%", ">99.9%"."""
+    if 0 < probability < 0.001:
+        return "<0.1%"
+    if 0.999 < probability < 1:
+        return ">99.9%"
+    whole = probability in (0, 1) or 0.0995 <= probability < 0.99
+    return f"{100 * probability:.0f}%" if whole else f"{100 * probability:.1f}%"

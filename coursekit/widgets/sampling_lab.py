@@ -1,0 +1,189 @@
+"""Lab of chapter 02: the sampling parameters on real next-token distributions, and the same settings as a request."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+import openai
+
+from .. import course, models
+from ..logits import Distribution, distribution_names, load_distribution
+from ..metering import Meter, Receipt
+from ..offline.exchange import CHAT_COMPLETIONS, ApiRequest
+from ..offline.miss import RecordingNotFound
+from ..offline.recordings import Recordings
+from .sampling_view import Settings, request_of, settings_of, view
+from .token_text import plain
+
+LIMIT = 60  # max_completion_tokens of what is sent
+SHOWN = 2000  # characters of a reply
+MORE = 20  # draws for each press of the button
+SLIDERS = {
+    "temperature": (0, 2, 0.05),
+    "top_p": (0, 1, 0.01),
+    "frequency_penalty": (-2, 2, 0.1),
+    "presence_penalty": (-2, 2, 0.1),
+}
+LOOK = {"style": {"description_width": "9.5em"}, "layout": {"width": "98%"}}
+CHOOSE = ("choose …", None)
+
+
+class SamplingLab(widgets.VBox):  # type: ignore[misc]
+    """The lab: move a slider and see the distribution change; draw from it; send the same settings to the API.
+
+    client      from ``connect()``: asked when "Send" is pressed, and only then
+    meter       takes the replies; None: one of the lab's own
+    prompt      chosen at first, one of ``logits.distribution_names()``
+    model       asked by "Send"
+    recordings  where replay mode looks; None: the course's own
+
+    Where no widget can be shown (on the web, in print), the output is the first view.
+    """
+
+    def __init__(
+        self, client: Any, meter: Meter | None = None, *, prompt: str = "dog", model: str = models.CHAT,
+        recordings: Recordings | None = None,
+    ) -> None:  # fmt: skip
+        self.client, self.meter, self.model = client, meter or Meter(client), model
+        self.recordings = recordings or Recordings(course.recording_folders())
+        self.draws = 0
+        ends = [(load_distribution(name).text.splitlines()[-1], name) for name in distribution_names()]
+        self.prompt = widgets.Dropdown(options=ends, value=prompt, description="prompt ends in", **LOOK)
+        self.sliders = {
+            name: widgets.FloatSlider(
+                getattr(Settings(), name), min=low, max=high, step=step, description=name, readout_format=".2f", **LOOK
+            )
+            for name, (low, high, step) in SLIDERS.items()
+        }
+        self.sliders["seed"] = widgets.IntSlider(Settings().seed, min=0, max=100, description="seed", **LOOK)
+        self.recorded = widgets.Dropdown(description="recorded", options=[CHOOSE], **LOOK)
+        self.sample = _button(f"Sample {MORE}", f"Draw {MORE} more tokens with this seed", self._sample)
+        self.reset = _button("Reset", "The API's defaults, no draws", self._reset)
+        self.send = _button("Send", "Send the prompt and these settings through the client", self._send)
+        self.shown, self.answer = widgets.HTML(), widgets.HTML()
+        self.prompt.observe(self._begin, "value")
+        self.recorded.observe(self._choose, "value")
+        for slider in self.sliders.values():
+            slider.observe(self._draw, "value")
+        pressed = widgets.HBox([self.sample, self.reset, self.send], layout={"flex_flow": "row wrap"})
+        controls = widgets.VBox(
+            [self.prompt, *self.sliders.values(), pressed, self.recorded],
+            layout={"flex": "1 1 24em", "max_width": "30em"},
+        )
+        self.shown.layout = {"flex": "1 1 36em", "min_width": "0"}
+        sides = widgets.HBox([controls, self.shown], layout={"flex_flow": "row wrap"})
+        super().__init__([sides, self.answer])
+        self._begin()
+
+    def __repr__(self) -> str:
+        return "The sampling lab (run the notebook to use it)"
+
+    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
+        return bundle | {"text/html": self.shown.value}
+
+    @property
+    def distribution(self) -> Distribution:
+        """The prompt that is chosen."""
+        return load_distribution(self.prompt.value)
+
+    @property
+    def settings(self) -> Settings:
+        """What the sliders say."""
+        # A step of 0.05 makes 0.7000000000000001 of a slider, which is no recorded temperature.
+        return Settings(**{name: round(slider.value, 4) for name, slider in self.sliders.items()})
+
+    def use(self, settings: Settings) -> None:
+        """Move every slider to these settings."""
+        for name, value in asdict(settings).items():
+            self.sliders[name].value = value
+
+    def _begin(self, _: Any = None) -> None:
+        """A new prompt: what is recorded for it, nothing drawn, nothing answered."""
+        journal = getattr(self.client._client, "journal", None)
+        known = []
+        if journal is not None and journal.mode == "replay":
+            known = recorded_settings(self.distribution, self.model, self.recordings)
+        self.recorded.options = [CHOOSE, *((str(settings), settings) for settings in known)]
+        self.recorded.layout.display = None if known else "none"
+        self.draws, self.answer.value = 0, ""
+        self._draw()
+
+    def _draw(self, _: Any = None) -> None:
+        self.shown.value = view(self.distribution, self.settings, self.draws)
+
+    def _sample(self, _: Any = None) -> None:
+        self.draws += MORE
+        self._draw()
+
+    def _reset(self, _: Any = None) -> None:
+        self.draws = 0
+        self.use(Settings())
+        self._draw()
+
+    def _choose(self, change: Any) -> None:
+        if change["new"] is not None:
+            self.use(change["new"])
+
+    def _send(self, _: Any = None) -> None:
+        request = request_of(self.distribution, self.settings, self.model, LIMIT)
+        try:
+            reply = self.client.chat.completions.create(**request)
+        except RecordingNotFound:
+            self.answer.value = missed([settings for _, settings in self.recorded.options if settings])
+        except openai.OpenAIError as error:
+            self.answer.value = f"<p><b>{type(error).__name__}</b> {escape(plain(str(error)[:SHOWN]))}</p>"
+        else:
+            self.answer.value = answered(request, reply, self.meter.add(reply))
+
+
+def recorded_settings(distribution: Distribution, model: str, recordings: Recordings) -> list[Settings]:
+    """The settings for which replay has an answer to what "Send" sends for this prompt, by temperature."""
+    body = request_of(distribution, Settings(), model, LIMIT)
+    asked = ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(body).encode())
+    found = []
+    for other in recordings.alike(asked):
+        settings = settings_of(other.body)
+        if request_of(distribution, settings, model, LIMIT) == other.body:  # and nothing else was asked for
+            found.append(settings)
+    return sorted(found, key=lambda settings: tuple(asdict(settings).values()))
+
+
+def answered(request: Any, reply: Any, receipt: Receipt) -> str:
+    """The request's settings, and the reply with its model and receipt, as HTML."""
+    choice = reply.choices[0]
+    text = choice.message.content or ""
+    cut = "…" if len(text) > SHOWN else ""
+    asked = ", ".join(f"{name}={value!r}" for name, value in request.items() if name != "messages")
+    told = f"{reply.model} · finish_reason {choice.finish_reason} · {receipt!r}"
+    return (
+        f'<div class="coursekit-reply" style="line-height:1.5"><p><b>Sent</b> '
+        f'<span style="font-family:monospace">{escape(request["messages"][0]["content"])}<br>{escape(asked)}</span></p>'
+        f'<p style="padding:8px;border:1px solid #767676;white-space:pre-wrap">{escape(plain(text[:SHOWN]))}{cut}</p>'
+        f"<p>{escape(plain(told))}</p></div>"
+    )
+
+
+def missed(known: list[Settings]) -> str:
+    """What to do where nothing is recorded, as HTML."""
+    if known:
+        choices = "".join(f"<li>{escape(str(settings))}</li>" for settings in known)
+        offer = (
+            f"Answers to this prompt are recorded for these settings; choose under <b>recorded</b>:<ul>{choices}</ul>"
+        )
+    else:
+        offer = "For this prompt nothing is recorded; where there is something, <b>recorded</b> offers it."
+    return (
+        f"<p><b>Nobody recorded this request,</b> and replay mode asks nobody else. {offer}</p>"
+        '<p>To ask the real API: <code>connect(mode="live")</code>, which costs money.</p>'
+    )
+
+
+def _button(text: str, tooltip: str, press: Any) -> widgets.Button:
+    button = widgets.Button(description=text, tooltip=tooltip, layout={"width": "auto"})
+    button.on_click(press)
+    return button

@@ -1,0 +1,187 @@
+"""The sampling lab: its controls, its request, what it says in replay mode, and that moving it leaks nothing."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import pytest
+from html_reader import HOSTILE, HtmlReader
+from offline_api import error_answers, folder_with, whole
+
+from coursekit import Meter, connect
+from coursekit.logits import load_distribution
+from coursekit.offline.recordings import Recordings
+from coursekit.widgets.sampling_lab import LIMIT, SLIDERS, SamplingLab, recorded_settings
+from coursekit.widgets.sampling_view import Settings, request_of, view
+from coursekit.widgets.token_text import plain
+
+DOG = load_distribution("dog")
+COLD, HOT = Settings(temperature=0), Settings(temperature=1.5, top_p=0.5)
+
+
+def body(settings: Settings, **more: Any) -> dict[str, Any]:
+    return {**request_of(DOG, settings, "gpt-4o", LIMIT), **more}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two settings are recorded for the dog, and a third request that the lab does not send."""
+    other = (body(COLD, logprobs=True), whole("Not this."))
+    return folder_with(tmp_path, (body(HOT), whole("A hot dog.")), (body(COLD), whole("A dog.")), other)
+
+
+def lab_of(folder: Path, **options: Any) -> SamplingLab:
+    client = connect("replay", recordings=folder, speed="instant", **options)
+    return SamplingLab(client, recordings=Recordings([folder]))
+
+
+def test_every_control_has_a_name_and_the_api_s_range(folder: Path) -> None:
+    """Each slider is named and bounded as the parameter is; buttons say what they do."""
+    lab = lab_of(folder)
+    assert {name: (s.description, s.min, s.max) for name, s in lab.sliders.items()} == {
+        "temperature": ("temperature", 0, 2), "top_p": ("top_p", 0, 1), "seed": ("seed", 0, 100),
+        "frequency_penalty": ("frequency_penalty", -2, 2), "presence_penalty": ("presence_penalty", -2, 2),
+    }  # fmt: skip
+    assert all(button.description and button.tooltip for button in (lab.sample, lab.reset, lab.send))
+    assert lab.prompt.description
+    assert lab.recorded.description
+    assert all(slider.continuous_update for slider in lab.sliders.values())
+
+
+@pytest.mark.parametrize("name", [*SLIDERS, "seed"])
+def test_a_moved_slider_redraws(folder: Path, name: str) -> None:
+    """The picture is always view() of what the controls say."""
+    lab = lab_of(folder)
+    lab.sample.click()
+    lab.sliders[name].value = 0.5 if name in SLIDERS else 9
+    assert lab.shown.value == view(DOG, lab.settings, 20)
+    assert getattr(lab.settings, name) == lab.sliders[name].value
+
+
+def test_a_prompt_begins_anew_and_reset_gives_the_defaults(folder: Path) -> None:
+    """Another prompt keeps the sliders and forgets the draws; reset brings the API's defaults."""
+    lab = lab_of(folder)
+    lab.use(HOT)
+    lab.sample.click()
+    lab.prompt.value = "year"
+    assert lab.shown.value == view(load_distribution("year"), HOT)
+    lab.reset.click()
+    assert lab.shown.value == view(load_distribution("year"), Settings())
+
+
+def test_sampling_goes_on_with_the_same_seed(folder: Path) -> None:
+    """Each press draws 20 more; the first ones stay."""
+    lab = lab_of(folder)
+    for presses in (1, 2, 3):
+        lab.sample.click()
+        assert lab.shown.value == view(DOG, Settings(), 20 * presses)
+
+
+def test_in_replay_the_recorded_settings_are_offered(folder: Path) -> None:
+    """What "Send" would send is offered; choosing moves the sliders; a prompt without recordings offers nothing."""
+    lab = lab_of(folder)
+    assert recorded_settings(DOG, "gpt-4o", Recordings([folder])) == [COLD, HOT]
+    assert [text for text, _ in lab.recorded.options] == ["choose …", str(COLD), str(HOT)]
+    lab.recorded.value = HOT
+    assert lab.settings == HOT
+    lab.prompt.value = "year"
+    assert lab.recorded.layout.display == "none"
+    assert [text for text, _ in lab.recorded.options] == ["choose …"]
+
+
+def test_send_asks_with_the_same_settings(folder: Path) -> None:
+    """The reply, the request and the receipt are shown, and the meter is told."""
+    lab = lab_of(folder)
+    lab.use(HOT)
+    lab.send.click()
+    text = HtmlReader(lab.answer.value).text
+    assert "A hot dog." in text
+    assert "model='gpt-4o', temperature=1.5, top_p=0.5, seed=1, max_completion_tokens=60" in text
+    assert "replay · written" in text
+    assert len(lab.meter.ledger) == 1
+
+
+def test_a_miss_says_what_is_recorded(folder: Path) -> None:
+    """Settings that nobody recorded get the list of those that somebody did, or that there are none."""
+    lab = lab_of(folder)
+    lab.send.click()
+    text = HtmlReader(lab.answer.value).text
+    assert "Nobody recorded this request" in text
+    assert str(COLD) in text
+    assert str(HOT) in text
+    lab.prompt.value = "year"
+    lab.send.click()
+    assert "For this prompt nothing is recorded" in HtmlReader(lab.answer.value).text
+    assert lab.meter.ledger == []
+
+
+def test_an_error_of_the_api_is_shown_in_place(tmp_path: Path) -> None:
+    """An API error neither escapes from the button nor stops the lab."""
+    folder = folder_with(tmp_path, *error_answers(body(Settings()), 3))
+    lab = lab_of(folder)
+    lab.send.click()
+    assert HtmlReader(lab.answer.value).text.startswith("InternalServerError Error code: 500")
+
+
+@pytest.mark.parametrize("hostile", [*HOSTILE, "x" * 1_000_000])
+def test_a_hostile_reply_is_shown_and_harmless(tmp_path: Path, hostile: str) -> None:
+    """A reply is text, and a long one is cut in sight."""
+    lab = lab_of(folder_with(tmp_path, (body(Settings()), whole(hostile))))
+    lab.send.click()
+    reader = HtmlReader(lab.answer.value)
+    assert set(reader.tags) <= {"div", "p", "b", "span", "br"}
+    assert len(reader.text) < 3_000
+    assert plain(hostile[:100]) in reader.text
+    assert not set("\x00\x1b\u202e\u2066\ud83d") & set(reader.text)
+    assert "finish_reason stop" in reader.text
+
+
+def test_in_live_mode_nothing_recorded_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Live, the API answers every setting, so the list is not shown; nothing is sent before "Send" is pressed."""
+    monkeypatch.setenv("OPENAI_API_KEY", "not-a-key")
+    assert SamplingLab(connect("live")).recorded.layout.display == "none"
+
+
+def test_the_chapter_s_meter_takes_the_calls(folder: Path) -> None:
+    """A meter that is handed in counts what the lab sends."""
+    client = connect("replay", recordings=folder, speed="instant")
+    meter = Meter(client)
+    lab = SamplingLab(client, meter, recordings=Recordings([folder]))
+    lab.use(COLD)
+    lab.send.click()
+    assert len(meter.ledger) == 1
+
+
+def test_without_a_kernel_the_first_view_is_an_ordinary_output(folder: Path) -> None:
+    """The stored notebook holds the picture as HTML, with a plain text for terminals."""
+    bundle = lab_of(folder)._repr_mimebundle_()
+    assert bundle["text/html"] == view(DOG, Settings())
+    assert bundle["text/plain"] == "The sampling lab (run the notebook to use it)"
+
+
+def test_500_moves_leak_nothing(folder: Path) -> None:
+    """After 500 moves there are no more widgets, figures or bytes than after the first 100."""
+    lab = lab_of(folder)
+    lab.sample.click()
+
+    def move(times: int) -> tuple[int, int]:
+        for number in range(times):
+            lab.sliders["temperature"].value = 0.05 + 0.05 * (number % 39)
+            lab.sliders["top_p"].value = 0.5 + 0.01 * (number % 49)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0], len(ipywidgets.widget._instances)
+
+    tracemalloc.start()
+    try:
+        first, widgets = move(50)
+        last, more = move(250)
+    finally:
+        tracemalloc.stop()
+    assert more == widgets
+    assert last - first < 100_000
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()

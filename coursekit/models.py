@@ -72,6 +72,16 @@ class Model:
         """Whether it thinks before it answers a request with this ``reasoning_effort`` (None: not given)."""
         return self.reasons and (effort or self.default_effort) != "none"
 
+    def takes(self, parameter: str, effort: str | None = None) -> str:
+        """How it takes a parameter of the API: "yes", "default only" or "no".
+
+        effort  the request's ``reasoning_effort``; with "none" a model that can do without reasoning takes more
+        """
+        how = "always" if parameter in self.unknown else self.refused.get(parameter)
+        if how is None and self.reasoning(effort):
+            how = self.refused_while_reasoning.get(parameter)
+        return {None: "yes", "unless default": "default only", "default only": "default only"}.get(how, "no")
+
     def is_shut_down(self, on: datetime.date) -> bool:
         """Whether the announced shutdown date has come on that day."""
         return self.shutdown is not None and self.shutdown <= on

@@ -12,6 +12,7 @@ import openai.types.shared.chat_model as sdk
 import pytest
 
 from coursekit import models
+from coursekit.offline.validation import refusal_of
 
 CHAT_MODELS = get_args(sdk.ChatModel)
 DAY = datetime.date(2026, 11, 22)
@@ -133,3 +134,29 @@ def test_every_successor_is_a_chat_model_of_the_table() -> None:
     """No successor leads to a name without facts, or to one that Chat Completions does not serve."""
     successors = {models.get(name).successor for name in models.names()} - {None}
     assert {models.get(name).endpoint for name in successors} == {"chat"}
+
+
+VALUES = {  # a value of each parameter that is not its default, and the default where there is one
+    "temperature": (0.5, 1), "top_p": (0.5, 1), "frequency_penalty": (0.5, 0), "presence_penalty": (0.5, 0),
+    "logprobs": (True, False), "logit_bias": ({"1": 5}, {}), "stop": (".", None), "n": (2, 1), "seed": (7, None),
+    "max_tokens": (5, None), "max_completion_tokens": (5, None), "stream": (True, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("effort", [None, "none"])
+@pytest.mark.parametrize(
+    "name", ["gpt-4o", "gpt-4o-mini", "o4-mini", "o3", "o3-mini", "gpt-5", "gpt-5.1", "gpt-6-luna"]
+)
+def test_how_a_model_takes_a_parameter_is_what_the_api_says(name: str, effort: str | None) -> None:
+    """takes() says "yes", "default only" or "no" where the offline API accepts any value, the default, or none."""
+    model = models.get(name)
+    if effort and effort not in model.efforts:
+        return
+    for parameter, (value, default) in VALUES.items():
+        body = {"model": name, "messages": [{"role": "user", "content": "Hi"}]}
+        if effort:
+            body["reasoning_effort"] = effort
+        any_value = refusal_of({**body, parameter: value}) is None
+        only_default = default is not None and refusal_of({**body, parameter: default}) is None
+        expected = "yes" if any_value else "default only" if only_default else "no"
+        assert model.takes(parameter, effort) == expected, parameter

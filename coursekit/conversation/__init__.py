@@ -3,11 +3,14 @@
     turns.py     what was said            memory.py   what is sent of it
     call.py      one request              talk.py     Conversation and its async twin
     storage.py   JSON lines on disk       terminal.py the tutorial's loop
+    caching.py   what the cache can hold  forecasting.py  what will be sent, before it is
 
 Nothing here imports the SDK: a client is whatever has ``chat.completions.create``.
 """
 
+from .caching import cacheable_prefix
 from .call import Call, NoReply
+from .forecasting import Sizes, forecast, prompt_tokens
 from .memory import BudgetTooSmall, Everything, Memory, SlidingWindow, Summarize, TokenBudget, trimmed
 from .storage import DamagedConversation
 from .talk import AsyncConversation, Conversation
@@ -25,10 +28,14 @@ __all__ = [
     "Memory",
     "Message",
     "NoReply",
+    "Sizes",
     "SlidingWindow",
     "Summarize",
     "TokenBudget",
     "Turn",
+    "cacheable_prefix",
     "chat_session",
+    "forecast",
+    "prompt_tokens",
     "trimmed",
 ]

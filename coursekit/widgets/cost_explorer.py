@@ -1,0 +1,216 @@
+"""Lab of chapter 03: what a conversation costs, by its length, the sizes of its messages, its memory and the cache."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cache
+from html import escape
+from itertools import accumulate
+from typing import Any
+
+import ipywidgets as widgets
+
+from .. import models
+from ..conversation import BudgetTooSmall, Memory, SlidingWindow, Summarize, TokenBudget
+from ..conversation.forecasting import Sizes, forecast
+from ..pricing import Usage, dollars, price_of
+from .turn_bars import turn_bars
+
+MODELS = (models.CHAT, models.SMALL, models.HARDEST, models.REASONING)  # one price for any length of prompt
+ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """A policy's one number: what it is called, its range, and the memory that it makes."""
+
+    label: str
+    least: int
+    most: int
+    step: int
+    start: int
+    memory: Callable[[int], Memory]
+
+
+KNOBS = {
+    "sliding window": Knob("Turns remembered", 0, 50, 1, 5, SlidingWindow),
+    "token budget": Knob("Prompt tokens allowed", 200, 8_000, 100, 2_000, TokenBudget),
+    "summary": Knob("Summarize over (turns)", 2, 50, 2, 10, lambda over: Summarize(over=over, keep=over // 2)),
+}
+EVERYTHING = "everything"
+POLICIES = (EVERYTHING, *KNOBS)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A conversation to be held.
+
+    turns                number of exchanges, 1 or more
+    system, user, reply  tokens of each such message
+    policy, size         one of ``POLICIES``, and its number (see ``KNOBS``; without meaning for "everything")
+    model                one of ``MODELS``
+    cached               whether each turn finds in the cache what the turn before it sent
+    """
+
+    turns: int = 50
+    system: int = 30
+    user: int = 60
+    reply: int = 180
+    policy: str = EVERYTHING
+    size: int = 0
+    model: str = models.CHAT
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What comes of a plan: the tokens of each turn, and US dollars after each. Shorter than the plan: it did not fit.
+
+    refused  why the memory sends nothing at all; None: it does
+    """
+
+    turns: list[Usage]
+    spent: list[Decimal]
+    refused: str | None = None
+
+    @property
+    def usage(self) -> Usage:
+        return sum(self.turns, Usage(0, 0))
+
+
+def outcome(plan: Plan) -> Outcome:
+    """The numbers of a plan; a pure function."""
+    memory = KNOBS[plan.policy].memory(plan.size) if plan.policy in KNOBS else None
+    try:
+        turns = forecast(plan.turns, Sizes(plan.system, plan.user, plan.reply), memory, plan.model)
+    except BudgetTooSmall as error:
+        return Outcome([], [], str(error))
+    if not plan.cached:
+        turns = [replace(turn, cached=0) for turn in turns]
+    return Outcome(turns, list(accumulate(_cost(turn, plan.model) for turn in turns)))
+
+
+def view(plan: Plan) -> str:
+    """Picture and numbers of a plan, as HTML; a pure function."""
+    held = outcome(plan)
+    if not held.turns:
+        why = held.refused or f"The first prompt does not fit into the context window of {plan.model}."
+        return f"<p><b>Nothing is sent.</b> {escape(why)}</p>"
+    rows = {plan.policy: held}
+    if plan.policy != EVERYTHING:
+        rows[EVERYTHING] = outcome(replace(plan, policy=EVERYTHING))
+    used, last = held.usage, held.turns[-1]
+    alt = (
+        f"{len(held.turns)} turns with {plan.policy}: the prompt grows from {held.turns[0].prompt:,} tokens to "
+        f"{last.prompt:,}; the cost adds up to {dollars(held.spent[-1])}."
+    )
+    notes = "".join(f"<p>{_full(name, plan, other)}</p>" for name, other in rows.items() if other.turns)
+    said = (
+        f"<p><b>{used.prompt:,} tokens in, {used.completion:,} out: {dollars(held.spent[-1])}</b> for {plan.model}.</p>"
+    )
+    return f'<div class="coursekit-costs">{said}{turn_bars(held.turns, held.spent, alt)}{_table(rows)}{notes}</div>'
+
+
+class CostExplorer(widgets.VBox):  # type: ignore[misc]
+    """The lab: move a slider, and see what the conversation sends and costs.
+
+    plan  where the controls stand first
+
+    Where no widget can be shown (on the web, in print), the output is the first picture.
+    """
+
+    def __init__(self, plan: Plan | None = None) -> None:
+        plan = plan or Plan()
+        self.turns = _slider("Turns", 1, 150, 1, plan.turns)
+        self.system = _slider("Tokens: instructions", 10, 4_000, 10, plan.system)
+        self.user = _slider("Tokens: each question", 10, 1_000, 10, plan.user)
+        self.reply = _slider("Tokens: each reply", 10, 2_000, 10, plan.reply)
+        self.policy = widgets.Dropdown(options=POLICIES, value=plan.policy, description="Memory", style=STYLE)
+        self.sizes = {name: _slider(knob.label, knob.least, knob.most, knob.step, knob.start)
+                      for name, knob in KNOBS.items()}  # fmt: skip
+        if plan.policy in KNOBS:
+            self.sizes[plan.policy].value = plan.size
+        self.model = widgets.Dropdown(options=MODELS, value=plan.model, description="Model", style=STYLE)
+        self.cached = widgets.Checkbox(plan.cached, description="The cache is warm", indent=False)
+        self.shown = widgets.HTML()
+        controls = (self.turns, self.system, self.user, self.reply, self.policy, *self.sizes.values(), self.model,
+                    self.cached)  # fmt: skip
+        for control in controls:
+            control.observe(self._draw, "value")
+        super().__init__([widgets.Box(controls, layout={"flex_flow": "row wrap"}), self.shown])
+        self._draw()
+
+    @property
+    def plan(self) -> Plan:
+        """What the controls say."""
+        chosen: str = self.policy.value
+        size = self.sizes[chosen].value if chosen in self.sizes else 0
+        return Plan(self.turns.value, self.system.value, self.user.value, self.reply.value, chosen, size,
+                    self.model.value, self.cached.value)  # fmt: skip
+
+    def __repr__(self) -> str:
+        return "The conversation cost explorer (run the notebook to use it)"
+
+    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
+        return bundle | {"text/html": self.shown.value}
+
+    def _draw(self, _: Any = None) -> None:
+        for name, slider in self.sizes.items():
+            slider.layout.display = None if name == self.policy.value else "none"
+        self.shown.value = view(self.plan)
+
+
+STYLE = {"description_width": "11em"}
+
+
+def _slider(label: str, least: int, most: int, step: int, start: int) -> Any:
+    layout = {"width": "24em"}
+    return widgets.IntSlider(start, least, most, step, description=label, style=STYLE, layout=layout)
+
+
+def _cost(turn: Usage, model: str) -> Decimal:
+    fresh, cached, out = _rates(model)
+    return (turn.prompt - turn.cached) * fresh + turn.cached * cached + turn.completion * out
+
+
+@cache
+def _rates(model: str) -> tuple[Decimal, Decimal, Decimal]:
+    """US dollars of one token: in, in from the cache, out. A price list asked for each turn would slow the sliders."""
+    fields = {"prompt_tokens": 2000, "completion_tokens": 1000, "prompt_tokens_details": {"cached_tokens": 1000}}
+    price = price_of(fields, model, ON)
+    return price.input / 1000, price.cached / 1000, price.output / 1000
+
+
+def _full(name: str, plan: Plan, held: Outcome) -> str:
+    if len(held.turns) == plan.turns:
+        return ""
+    window = models.get(plan.model).context
+    return (
+        f"<b>With {escape(name)} the conversation ends after turn {len(held.turns)}:</b> the next prompt does not fit "
+        f"into the {window:,} tokens of {escape(plan.model)}, and the API answers 400 <code>context_length_exceeded"
+        "</code>."
+    )
+
+
+def _table(rows: dict[str, Outcome]) -> str:
+    number = "text-align:right;padding:1px 10px;font-variant-numeric:tabular-nums"
+    name = "text-align:left;padding:1px 10px 1px 0"
+    head = ("Memory", "Turns", "Tokens in", "of these cached", "Tokens out", "Last prompt", "Cost")
+    body = []
+    for policy, held in rows.items():
+        used = held.usage
+        counts = (
+            len(held.turns),
+            used.prompt,
+            used.cached,
+            used.completion,
+            held.turns[-1].prompt if held.turns else 0,
+        )
+        cells = (policy, *(f"{count:,}" for count in counts), dollars(held.spent[-1] if held.spent else Decimal(0)))
+        body.append("".join(f'<td style="{number if i else name}">{escape(c)}</td>' for i, c in enumerate(cells)))
+    heads = "".join(f'<th scope="col" style="{number if i else name}">{c}</th>' for i, c in enumerate(head))
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in body)}</tbody></table>"

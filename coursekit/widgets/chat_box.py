@@ -1,0 +1,215 @@
+"""Lab of chapter 03: a chat box over any conversation. It streams, shows receipts, can be stopped, and fails in place.
+
+JupyterLab handles clicks in a thread of its own (a kernel's "subshell"), and a client belongs to one event loop. So a
+callback does nothing but hand its work to the loop on which the box was made, the one that runs the cells. There a
+reply is a task, and Stop cancels it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..conversation import AsyncConversation, Conversation, Turn
+from ..metering import Meter
+from .chat_view import transcript, turn
+from .safe_html import sendable
+
+SHOWN = 20  # turns; older ones are kept, but not drawn
+PAUSE = 0.05  # seconds between two drawings of a reply that is being written
+AFTER_ENTER = 0.3  # seconds within which the browser sends the text that Enter was pressed on
+UNCHANGED = "Nothing was added to the conversation."
+
+
+class ChatBox(widgets.VBox):  # type: ignore[misc]
+    """Talk to a model.
+
+    conversation  a Conversation, or an AsyncConversation, which can be stopped at any moment; the other one is stopped
+                  when its next piece arrives
+    meter         where the calls are entered; None: a new one
+    offers        texts to send by a click; in replay mode, what has been recorded
+
+    Above the line to type stands the conversation as it is; a reply that failed or was stopped is shown, and is no
+    part of it. Where no widget can be shown (on the web, in print), the output is the conversation so far.
+
+    Raises RuntimeError where no event loop runs, that is, outside of a notebook.
+    """
+
+    def __init__(
+        self, conversation: Conversation | AsyncConversation, *, meter: Meter | None = None, offers: Iterable[str] = ()
+    ) -> None:
+        try:
+            self._home = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError("A chat box needs a running event loop, as a notebook has one.") from None
+        self.conversation = conversation
+        self.meter = meter or Meter(conversation.client)
+        self._reply: asyncio.Task[None] | None = None
+        self._entered = False
+        self.past, self.now, self.status = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.text = widgets.Text(
+            description="You", placeholder="Type here, Enter sends", continuous_update=False,
+            layout={"flex": "1 1 20em"}, style={"description_width": "initial"},
+        )  # fmt: skip
+        self.send_button = widgets.Button(description="Send", tooltip="Send the text", layout={"width": "max-content"})
+        self.stop_button = widgets.Button(
+            description="Stop", tooltip="Stop the reply", disabled=True, layout={"width": "max-content"}
+        )
+        self.offers = [
+            widgets.Button(description=text, tooltip=f"Send: {text}", layout={"width": "max-content"})
+            for text in offers
+        ]
+        self.text.on_msg(self._on_key)
+        self.text.observe(lambda _: self._at_home(self._typed), "value")
+        self.send_button.on_click(lambda _: self._at_home(self._submit))
+        self.stop_button.on_click(lambda _: self._at_home(self.stop))
+        for button in self.offers:
+            button.on_click(lambda clicked: self._at_home(self._submit, clicked.description))
+        # A single child in a reversed column: the browser keeps the end in sight while it grows.
+        log = widgets.Box(
+            [widgets.VBox([self.past, self.now])], tabbable=True,
+            layout={"display": "flex", "flex_flow": "column-reverse", "max_height": "32em", "overflow": "auto"},
+        )  # fmt: skip
+        wrap = {"flex_flow": "row wrap"}
+        line = widgets.HBox([self.text, self.send_button, self.stop_button], layout=wrap)
+        super().__init__([log, *([widgets.HBox(self.offers, layout=wrap)] if self.offers else []), line, self.status])
+        self._draw_past()
+        self._say("Ready.")
+
+    def __repr__(self) -> str:
+        return "The chat box (run the notebook to use it)"
+
+    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
+        return bundle | {"text/html": self.past.value}
+
+    async def say(self, text: str) -> None:
+        """Send a text as if it had been typed, and wait until the reply is there, has failed or was stopped.
+
+        Raises RuntimeError while an earlier reply is being written.
+        """
+        await asyncio.wait([self._start(text)])
+
+    def stop(self) -> None:
+        """Stop the reply that is being written; without one, nothing happens."""
+        if self._reply is not None:
+            self._reply.cancel()
+            self.stop_button.disabled = True
+            self._say("Stopping …")
+
+    def _at_home(self, work: Callable[..., object], *args: Any) -> None:
+        self._home.call_soon_threadsafe(work, *args)
+
+    def _on_key(self, _: Any, content: Any, buffers: Any) -> None:
+        if content.get("event") == "submit":
+            self._at_home(self._enter)
+
+    def _enter(self) -> None:
+        """Enter was pressed. The text comes right behind, unless it has not changed since it last came."""
+        self._entered = True
+        self._home.call_later(AFTER_ENTER, self._typed)
+
+    def _typed(self) -> None:
+        """The text has come: send it, if it was Enter that sent it."""
+        if self._entered:
+            self._entered = False
+            self._submit()
+
+    def _submit(self, text: str | None = None) -> None:
+        text = self.text.value if text is None else text
+        if self._reply is not None:
+            self._say("The last reply is still being written: wait for it, or stop it.")
+        elif text.strip():
+            self._start(text)
+
+    def _start(self, text: str) -> asyncio.Task[None]:
+        if self._reply is not None:
+            raise RuntimeError("The last reply is still being written: wait for it, or stop it.")
+        text, calls = sendable(text), len(self._calls())
+        pieces: list[str] = []
+        self._reply = self._home.create_task(self._read(text, pieces))
+        self._reply.add_done_callback(lambda task: self._settle(task, text, pieces, calls))
+        self.text.value = ""
+        self.send_button.disabled, self.stop_button.disabled = True, False
+        self._draw_now(text, pieces)
+        self._say("Waiting for the reply …")
+        return self._reply
+
+    async def _read(self, text: str, pieces: list[str]) -> None:
+        drawn = 0.0
+        async with aclosing(_pieces(self.conversation, text)) as stream:
+            async for piece in stream:
+                pieces.append(piece)
+                if self._home.time() - drawn >= PAUSE:
+                    self._draw_now(text, pieces)
+                    self._say("Writing …")
+                    drawn = self._home.time()
+
+    def _settle(self, task: asyncio.Task[None], text: str, pieces: list[str], calls: int) -> None:
+        """The reply is there, was stopped, or has failed: show which."""
+        self._reply = None
+        self.send_button.disabled, self.stop_button.disabled = False, True
+        error = None if task.cancelled() else task.exception()
+        for call in self._calls()[calls:]:
+            self.meter.add(call)
+        self._draw_past()
+        if task.cancelled() or error is not None:
+            problem = f"Stopped. {UNCHANGED}" if error is None else f"{type(error).__name__}: {error}\n{UNCHANGED}"
+            self._draw_now(text, pieces, problem)
+            self.text.value = self.text.value or text  # to send it again
+        else:
+            self.now.value = ""
+        self._say("Ready." if error is None else "Failed: see above.")
+
+    def _calls(self) -> list[dict[str, Any]]:
+        """What the API was asked so far, as far as it is part of the conversation."""
+        return [call for said in self.conversation.turns for call in said.calls]
+
+    def _draw_past(self) -> None:
+        turns = self.conversation.turns
+        older = [f"<p><i>{len(turns) - SHOWN:,} older turns are not shown.</i></p>"] if len(turns) > SHOWN else []
+        self.past.value = transcript([*older, *map(self._turn, turns[-SHOWN:])])
+
+    def _turn(self, said: Turn) -> str:
+        meter = Meter(self.conversation.client)  # for the receipts alone
+        summary = {"reply": "", "summary": "summary of older turns: "}
+        return turn(said.messages, [f"{summary[call['purpose']]}{meter.add(call)!r}" for call in said.calls])
+
+    def _draw_now(self, text: str, pieces: list[str], problem: str = "") -> None:
+        said = [{"role": "user", "content": text}]
+        if pieces:
+            said.append({"role": "assistant", "content": "".join(pieces)})
+        self.now.value = transcript([turn(said, problem=problem)])
+
+    def _say(self, status: str) -> None:
+        self.status.value = f'<div role="status" style="line-height:1.45">{escape(f"{status} {self.meter!r}")}</div>'
+
+
+async def _pieces(conversation: Conversation | AsyncConversation, text: str) -> AsyncGenerator[str, None]:
+    """The reply as it arrives, whichever kind the conversation is of; the event loop is never blocked."""
+    if isinstance(conversation, AsyncConversation):
+        async for piece in conversation.stream(text):
+            yield piece
+        return
+    stream = conversation.stream(text)
+    while True:
+        waiting = asyncio.create_task(asyncio.to_thread(_next, stream))
+        try:
+            part = await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            if await waiting is None:  # it was whole before it could be stopped
+                return
+            stream.close()  # type: ignore[attr-defined]  # a generator: hangs up
+            raise
+        if part is None:
+            return
+        yield part
+
+
+def _next(stream: Iterator[str]) -> str | None:
+    return next(stream, None)

@@ -1,0 +1,53 @@
+"""How a chat looks: pure functions from messages to HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+from .safe_html import markdown, plain
+
+WHO = {"user": "You", "assistant": "Assistant", "tool": "Tool", "system": "Instructions", "developer": "Instructions"}
+STYLE = """<style>
+.coursekit-chat { line-height: 1.45; overflow-wrap: anywhere; }
+.coursekit-chat .message { margin: 4px 0; padding: 4px 10px; border-left: 3px solid #767676; unicode-bidi: isolate; }
+.coursekit-chat .user { border-left-color: #0072B2; }
+.coursekit-chat .assistant { border-left-color: #009E73; }
+.coursekit-chat .problem { border-left: 3px double #D55E00; padding: 4px 10px; white-space: pre-wrap; }
+.coursekit-chat .receipt { font-family: monospace; font-size: 12px; padding-left: 13px; }
+.coursekit-chat p, .coursekit-chat ul, .coursekit-chat ol, .coursekit-chat pre { margin: 4px 0; }
+.coursekit-chat pre { padding: 6px; border: 1px solid #767676; overflow-x: auto; }
+.coursekit-chat td, .coursekit-chat th { border: 1px solid #767676; padding: 1px 8px; }
+</style>"""
+
+
+def transcript(turns: Iterable[str]) -> str:
+    """Turns as ``turn()`` makes them, one below the other."""
+    return f'<div class="coursekit-chat">{STYLE}{"".join(turns)}</div>'
+
+
+def turn(messages: Iterable[Mapping[str, Any]], receipts: Iterable[str] = (), problem: str = "") -> str:
+    """One turn: its messages, what it cost, and what went wrong. All of it is escaped or rendered safely."""
+    receipt = "".join(f'<div class="receipt">{escape(line)}</div>' for line in receipts)
+    trouble = f'<div class="problem" role="alert">{escape(problem)}</div>' if problem else ""
+    return "".join(map(_message, messages)) + receipt + trouble
+
+
+def _message(message: Mapping[str, Any]) -> str:
+    role = str(message.get("role"))
+    text = said(message)
+    shown = markdown(text) if role == "assistant" else plain(text)
+    kind = role if role in WHO else "other"
+    return f'<div class="message {kind}" dir="auto"><b dir="ltr">{escape(WHO.get(role, role))}</b>{shown}</div>'
+
+
+def said(message: Mapping[str, Any]) -> str:
+    """The text of a message; for what is no text, a word in brackets that says what it is."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+    texts = [str(part.get("text", f"[{part.get('type')}]")) for part in parts]
+    for call in message.get("tool_calls") or ():
+        function = call.get("function") or {}
+        texts.append(f"[calls {function.get('name')} with {function.get('arguments')}]")
+    return "\n".join(text for text in texts if text)

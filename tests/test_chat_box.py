@@ -1,0 +1,414 @@
+"""The chat box: what it shows, what it sends, and that nothing a model writes can do harm."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from html.parser import HTMLParser
+from typing import Any
+
+import openai
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from offline_api import chunk, completion, streamed
+
+from coursekit.conversation import AsyncConversation, Conversation, SlidingWindow, Summarize, TokenBudget
+from coursekit.metering import Meter
+from coursekit.offline.clock import ScaledClock, VirtualClock
+from coursekit.offline.exchange import ApiAnswer, ApiRequest, Event, error_answer, json_answer, sse
+from coursekit.offline.transport import OfflineTransport
+from coursekit.widgets.chat_box import SHOWN, ChatBox
+from coursekit.widgets.chat_view import said, transcript, turn
+from coursekit.widgets.safe_html import CHARACTERS, markdown, plain, sendable
+
+REPLY = ["Use ", "**indexes", "**."]
+ERROR = error_answer(500, "The server had an error.", type="server_error")
+HOSTILE = {
+    "script": "<script>alert(1)</script>",
+    "closing tags": "</span></div></table></script>--> ]]>",
+    "an image that runs": "<img src=x onerror=alert(1)> ![x](http://127.0.0.1:9/steal.png)",
+    "links that run": "[a](javascript:alert(1)) <javascript:alert(1)> [b](data:text/html;base64,PHNj) [c](vbscript:x)",
+    "an attribute": '[a](https://a.example "x\\" onmouseover=\\"alert(1)") " onload=alert(1) \'',
+    "a style": "<style>*{display:none}</style><svg onload=alert(1)>",
+    "right to left": "\u202e\u2067مرحبا\u2066 abc",
+    "emoji": "👩‍👩‍👧‍👦🏳️‍🌈" * 50,
+    "NUL": "a\0b\x1b[31m\x7f",
+    "half a character": "\ud83d",
+    "brackets": "[" * 20_000,
+    "nested quotes": ">" * 20_000,
+}
+
+
+class Reader(HTMLParser):
+    """What a browser makes of the HTML: tags, their attributes, and the text."""
+
+    TAGS = frozenset(
+        re.findall(r"\w+", "div b p i em strong a code pre ul ol li blockquote h1 h2 h3 h4 h5 h6 hr br style")
+        + re.findall(r"\w+", "table thead tbody tr th td")
+    )
+    ATTRIBUTES = frozenset(["class", "dir", "style", "role", "href", "title", "target", "rel", "start"])
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text, self.links, self.open = "", list[str](), list[str]()
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in self.TAGS
+        assert {name for name, _ in attrs} <= self.ATTRIBUTES
+        self.links += [value or "" for name, value in attrs if name == "href"]
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+
+def read(box: ChatBox) -> str:
+    """All that the box shows of the conversation, as a reader sees it."""
+    return Reader(box.past.value).text + Reader(box.now.value).text
+
+
+class Api:
+    """Streams REPLY, or what it was given before that."""
+
+    def __init__(self, *answers: ApiAnswer, clock: Any = None) -> None:
+        self.answers, self.requests, self.clock = list(answers), list[dict[str, Any]](), clock or VirtualClock()
+
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        self.requests.append(request.body)
+        if self.answers:
+            return self.answers.pop(0)
+        return streamed(REPLY) if request.wants_stream else json_answer(200, completion("Short."))
+
+    def conversation(self, kind: type, memory: Any = None) -> Any:
+        transport = OfflineTransport(self, self.clock)
+        if kind is Conversation:
+            sync = openai.DefaultHttpx2Client(transport=transport)
+            return Conversation(openai.OpenAI(api_key="x", max_retries=0, http_client=sync), "Be brief.", memory)
+        http = openai.DefaultAsyncHttpx2Client(transport=transport)
+        return AsyncConversation(openai.AsyncOpenAI(api_key="x", max_retries=0, http_client=http), "Be brief.", memory)
+
+
+both_kinds = pytest.mark.parametrize("kind", [Conversation, AsyncConversation], ids=["sync", "async"])
+
+
+async def ready(box: ChatBox) -> None:
+    """Until the box has nothing to do any more."""
+    async with asyncio.timeout(10):
+        await asyncio.sleep(0)
+        while box._reply is not None or box.stop_button.disabled is False:
+            await asyncio.sleep(0.002)
+
+
+@both_kinds
+async def test_a_message_is_sent_and_the_reply_is_shown_with_its_receipt(kind: type) -> None:
+    """say() adds a turn; the box shows both texts, the reply as Markdown, and a receipt; the meter has the call."""
+    api, meter = Api(), Meter()
+    box = ChatBox(api.conversation(kind), meter=meter)
+    await box.say("How do I speed up a query?")
+    assert [m["role"] for m in box.conversation.messages] == ["system", "user", "assistant"]
+    assert "How do I speed up a query?" in read(box)
+    assert "<strong>indexes</strong>" in box.past.value
+    assert "14 in · 2 out" in read(box)
+    assert len(meter.ledger) == 1
+    assert box.now.value == ""
+    assert box.text.value == ""
+    assert "Ready. 1 call" in box.status.value
+
+
+async def test_the_reply_grows_while_it_is_written() -> None:
+    """What has arrived is drawn while more is under way, and Stop can be pressed then."""
+    api = Api(clock=ScaledClock(1.0))
+    box = ChatBox(api.conversation(AsyncConversation))
+    seen: list[str] = []
+    box.now.observe(lambda change: seen.append(Reader(change["new"]).text), "value")
+    box.text.value = "Hi"
+    box.send_button.click()
+    await asyncio.sleep(0.2)
+    assert (box.send_button.disabled, box.stop_button.disabled) == (True, False)
+    assert "Waiting" in box.status.value
+    await ready(box)
+    assert seen == [
+        "YouHi",
+        "YouHiAssistantUse\n",
+        "YouHiAssistantUse **indexes\n",
+        "YouHiAssistantUse indexes.\n",
+        "",
+    ]
+
+
+@both_kinds
+async def test_stop_ends_the_reply_and_changes_nothing(kind: type) -> None:
+    """A stopped reply is shown as stopped, is no part of the conversation, and its text can be sent again."""
+    api = Api(streamed(["One ", "two ", "three"], first=0.01, gap=0.15), clock=ScaledClock(1.0))
+    box = ChatBox(api.conversation(kind))
+    before = box.conversation.messages
+    box.text.value = "Count"
+    box.send_button.click()
+    while "One" not in box.now.value:
+        await asyncio.sleep(0.01)
+    box.stop_button.click()
+    await ready(box)
+    assert box.conversation.messages == before
+    assert "Stopped. Nothing was added to the conversation." in read(box)
+    assert "three" not in read(box)
+    assert box.text.value == "Count"
+    box.send_button.click()
+    await ready(box)
+    assert len(box.conversation.turns) == 1
+    assert "Stopped" not in read(box)
+
+
+async def test_an_async_reply_stops_while_nothing_arrives() -> None:
+    """Stop does not wait for a silent server."""
+    api = Api(streamed(["late"], first=30.0), clock=ScaledClock(1.0))
+    box = ChatBox(api.conversation(AsyncConversation))
+    box._submit("Hi")
+    await asyncio.sleep(0.05)
+    start = time.monotonic()
+    box.stop()
+    await ready(box)
+    assert time.monotonic() - start < 5
+    assert "Stopped." in read(box)
+
+
+async def test_a_stop_that_comes_too_late_leaves_the_whole_reply() -> None:
+    """A reply that was whole before it could be stopped is kept, and shown as whole."""
+    api = Api(streamed(["One"], first=0.01), clock=ScaledClock(1.0))
+    box = ChatBox(api.conversation(Conversation))
+    stream = box.conversation.stream
+
+    def slow(text: str) -> Any:
+        yield from stream(text)
+        time.sleep(0.2)  # the reply is whole, and the thread has not yet said so
+
+    box.conversation.stream = slow
+    box._submit("Hi")
+    while "One" not in box.now.value:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    box.stop()
+    await ready(box)
+    assert len(box.conversation.turns) == 1
+    assert "Stopped" not in read(box)
+    assert "Ready." in box.status.value
+
+
+FAILURES = {
+    "the server fails": (ERROR, "InternalServerError: Error code: 500"),
+    "a clean cut": (streamed(["Half"], finish_reason=None), "NoReply: The stream closed after 4 characters"),
+    "the connection breaks": (streamed(["Half"], finish_reason=None, breaks=True), "APIConnectionError"),
+    "an error event": (
+        ApiAnswer(events=(Event(0, sse({"error": {"message": "<b>No.</b>", "type": "server_error"}})),)),
+        "APIError: <b>No.</b>",
+    ),
+    "broken JSON": (ApiAnswer(200, {"content-type": "text/event-stream"}, events=(Event(0, b"data: {\n\n"),)), "JSON"),
+}
+
+
+@both_kinds
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_an_error_is_shown_in_place(kind: type, failure: str) -> None:
+    """Whatever fails, the box says what, keeps the text to send it again, and goes on working."""
+    answer, told = FAILURES[failure]
+    api = Api(answer)
+    box = ChatBox(api.conversation(kind))
+    before = box.conversation.messages
+    await box.say("Hi")
+    assert told in read(box)
+    assert "Nothing was added to the conversation." in read(box)
+    assert box.conversation.messages == before
+    assert box.text.value == "Hi"
+    assert "Failed" in box.status.value
+    await box.say("Hi")
+    assert len(box.conversation.turns) == 1
+    assert told not in read(box)
+
+
+async def test_what_is_not_recorded_is_told_in_place() -> None:
+    """In replay mode a question that nobody recorded shows the message of RecordingNotFound."""
+    from coursekit import connect
+
+    box = ChatBox(Conversation(connect("replay"), "Be brief."))
+    await box.say("Something nobody recorded")
+    assert "RecordingNotFound: No recording answers this request" in read(box)
+
+
+async def test_a_message_over_the_budget_is_told_in_place() -> None:
+    """The memory's own refusal is shown as well; nothing was sent."""
+    api = Api()
+    box = ChatBox(api.conversation(AsyncConversation, TokenBudget(10)))
+    await box.say("A long question. " * 10)
+    assert "BudgetTooSmall" in read(box)
+    assert api.requests == []
+
+
+async def test_enter_sends() -> None:
+    """The browser tells of Enter, then of the text: it is sent once. A text that came without Enter is not sent."""
+    api = Api()
+    box = ChatBox(api.conversation(AsyncConversation))
+    box.text.value = "left without Enter"
+    await asyncio.sleep(0.02)
+    assert api.requests == []
+    box.text._handle_custom_msg({"event": "submit"}, [])
+    await asyncio.sleep(0)
+    box.text.value = "Hi"
+    await asyncio.sleep(0.02)
+    await ready(box)
+    assert [body["messages"][-1]["content"] for body in api.requests] == ["Hi"]
+
+
+async def test_enter_on_an_unchanged_text_sends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enter on a text that the kernel has already sends that; Enter on nothing sends nothing, then or later."""
+    monkeypatch.setattr("coursekit.widgets.chat_box.AFTER_ENTER", 0.01)
+    api = Api()
+    box = ChatBox(api.conversation(AsyncConversation))
+    box.text._handle_custom_msg({"event": "submit"}, [])
+    await asyncio.sleep(0.05)
+    box.text.value = "typed later"
+    await asyncio.sleep(0.05)
+    assert api.requests == []
+    box.text._handle_custom_msg({"event": "submit"}, [])
+    await asyncio.sleep(0.05)
+    await ready(box)
+    assert [body["messages"][-1]["content"] for body in api.requests] == ["typed later"]
+
+
+async def test_a_click_in_another_thread_does_its_work_on_the_loop() -> None:
+    """JupyterLab's callbacks come in a thread of their own; the reply is a task of the loop the box was made on."""
+    api = Api()
+    box = ChatBox(api.conversation(AsyncConversation), offers=["One", "Two"])
+    await asyncio.to_thread(box.offers[1].click)
+    await asyncio.sleep(0.01)
+    await ready(box)
+    assert box.conversation.messages[1]["content"] == "Two"
+
+
+async def test_one_reply_at_a_time() -> None:
+    """While a reply is written another text is not sent, and stays where it was typed."""
+    api = Api(streamed(["One ", "two"], first=0.05, gap=0.1), clock=ScaledClock(1.0))
+    box = ChatBox(api.conversation(AsyncConversation))
+    box._submit("First")
+    box.text.value = "Second"
+    box._submit()
+    assert "still being written" in box.status.value
+    assert box.text.value == "Second"
+    with pytest.raises(RuntimeError, match="still being written"):
+        await box.say("Third")
+    await ready(box)
+    assert len(api.requests) == 1
+
+
+async def test_summaries_have_their_own_receipt() -> None:
+    """A turn that made a summary shows two receipts, and says which is which."""
+    meter = Meter()
+    box = ChatBox(Api().conversation(AsyncConversation, Summarize(over=0, keep=0)), meter=meter)
+    await box.say("Hi")
+    await box.say("Again")
+    assert "summary of older turns: 14 in" in read(box)
+    assert len(meter.ledger) == 3
+
+
+async def test_an_old_conversation_is_shown_and_long_ones_in_part() -> None:
+    """The box begins with the turns there are, the newest of them; its static output is what it shows."""
+    conversation = Api().conversation(Conversation, SlidingWindow(0))
+    for number in range(SHOWN + 2):
+        conversation.send(f"question {number}.")
+    box = ChatBox(conversation)
+    assert "2 older turns are not shown." in read(box)
+    assert "question 1." not in read(box)
+    assert "question 2." in read(box)
+    bundle = box._repr_mimebundle_()
+    assert bundle["text/html"] == box.past.value
+    assert bundle["text/plain"] == "The chat box (run the notebook to use it)"
+
+
+def test_tools_and_pictures_are_named() -> None:
+    """A call shows its function and arguments, a part that is no text its kind, a result its text."""
+    call = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": '{"city":"<b>"}'}}
+    image = {"type": "image_url", "image_url": {"url": "https://a.example/x.png"}}
+    messages = [
+        {"role": "user", "content": [{"type": "text", "text": "What is it?"}, image]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "Sun"},
+    ]
+    assert [said(message) for message in messages] == [
+        "What is it?\n[image_url]",
+        '[calls weather with {"city":"<b>"}]',
+        "Sun",
+    ]
+    assert "Sun" in Reader(transcript([turn(messages)])).text
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+async def test_hostile_text_is_shown_and_harmless(text: str) -> None:
+    """Whatever user and model write, only the box's own tags and safe attributes are in the HTML, in good order."""
+    reply = sendable(text)  # UTF-8 has no halves
+    events = [({"content": piece}, None) for piece in (reply[:7], reply[7:])] + [({}, "stop")]
+    answer = ApiAnswer(events=tuple(Event(0, sse(chunk(delta, end))) for delta, end in events))
+    box = ChatBox(Api(answer).conversation(AsyncConversation))
+    await box.say(text)
+    assert [message["content"] for message in box.conversation.messages[1:]] == [reply, reply]
+    shown = Reader(box.past.value)
+    assert all(link.startswith("https://a.example") or link.startswith("http://127.0.0.1:9/") for link in shown.links)
+    assert "\0" not in box.past.value
+    box.past.value.encode()  # the browser gets UTF-8
+    visible = [word for word in text.split()[:1] if word.isalpha()]
+    assert all(word in shown.text for word in visible)
+    problem = Reader(transcript([turn([{"role": text, "content": text}], [text], text)]))
+    assert problem.links == []
+
+
+async def test_a_million_characters_are_cut_in_sight() -> None:
+    """A reply of a million characters is kept whole, shown in part, and does not stop the box."""
+    text = "<b>x</b> " * 111_112
+    box = ChatBox(Api(streamed([text])).conversation(AsyncConversation))
+    start = time.monotonic()
+    await box.say("More!")
+    assert time.monotonic() - start < 10
+    assert box.conversation.messages[-1]["content"] == text
+    assert f"{len(text) - CHARACTERS:,} more characters, not shown" in read(box)
+    assert len(box.past.value) < 300_000
+
+
+@given(st.text())
+def test_any_text_is_safe_html(text: str) -> None:
+    """Markdown or plain, whatever the text: allowed tags alone, all closed."""
+    for html in (markdown(text), plain(text)):
+        assert all(link.split(":")[0] not in ("javascript", "vbscript", "file") for link in Reader(html).links)
+        html.encode()
+
+
+def test_markdown_is_rendered() -> None:
+    """Lists, code, tables, emphasis and links are rendered; a link tells where it leads and opens elsewhere."""
+    html = markdown(
+        "# T\n\n- a\n- `<b>`\n\n|x|\n|-|\n|1|\n\n[doc](https://a.example/?q=1&r=2)\n\n```sql\nSELECT 1 < 2;\n```"
+    )
+    for part in ("<h1>T</h1>", "<li>a</li>", "<code>&lt;b&gt;</code>", "<td>1</td>", "SELECT 1 &lt; 2;"):
+        assert part in html
+    assert 'rel="noopener noreferrer nofollow" title="https://a.example/?q=1&amp;r=2"' in html
+
+
+def test_control_characters_are_shown_as_pictures() -> None:
+    """NUL, escape and delete become visible signs; tabs and line ends stay."""
+    assert plain("a\0\x1b\x7f\tb\r\nc").removeprefix('<div style="white-space:pre-wrap">') == "a␀␛␡\tb\nc</div>"
+
+
+async def test_every_control_has_a_label() -> None:
+    """A screen reader can name every control."""
+    box = ChatBox(Api().conversation(AsyncConversation), offers=["Hi"])
+    assert all(control.description for control in (box.text, box.send_button, box.stop_button, *box.offers))
+
+
+def test_outside_of_a_notebook() -> None:
+    """Without an event loop there is a clear error at once."""
+    with pytest.raises(RuntimeError, match="running event loop"):
+        ChatBox(Api().conversation(Conversation))

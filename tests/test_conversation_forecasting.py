@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +22,7 @@ from coursekit.conversation import (
     TokenBudget,
 )
 from coursekit.conversation.caching import cacheable_prefix
-from coursekit.conversation.forecasting import Sizes, forecast, prompt_tokens
+from coursekit.conversation.forecasting import Sizes, forecast, prompt_tokens, spent
 from coursekit.pricing import Usage
 from coursekit.tokens import count_tokens
 
@@ -110,6 +112,13 @@ def test_a_warm_cache_reads_the_turn_before() -> None:
     assert [turn.cached for turn in forecast(7)] == [0, 0, 0, 0, 0, 1024, 1280]
     assert {turn.cached for turn in forecast(50, memory=SlidingWindow(5))[7:]} == {0}
     assert {turn.cached for turn in forecast(50, Sizes(1200), SlidingWindow(5))[7:]} == {1152}
+
+
+def test_what_is_spent_adds_up() -> None:
+    """Dollars after each turn: the prompt at $2.50 a million, its cached part at half of that, the reply at $10."""
+    turns = [Usage(1000, 100), Usage(3000, 100, cached=2048)]
+    assert spent(turns, "gpt-4o", datetime.date(2026, 11, 22)) == [Decimal("0.0035"), Decimal("0.00944")]
+    assert spent([]) == []
 
 
 def test_what_makes_no_sense() -> None:

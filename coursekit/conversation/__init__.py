@@ -10,7 +10,7 @@ Nothing here imports the SDK: a client is whatever has ``chat.completions.create
 
 from .caching import cacheable_prefix
 from .call import Call, NoReply
-from .forecasting import Sizes, forecast, prompt_tokens
+from .forecasting import Sizes, forecast, prompt_tokens, spent
 from .memory import BudgetTooSmall, Everything, Memory, SlidingWindow, Summarize, TokenBudget, trimmed
 from .storage import DamagedConversation
 from .talk import AsyncConversation, Conversation
@@ -37,5 +37,6 @@ __all__ = [
     "chat_session",
     "forecast",
     "prompt_tokens",
+    "spent",
     "trimmed",
 ]

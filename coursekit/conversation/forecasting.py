@@ -1,19 +1,21 @@
 """What a conversation will send and read from the cache, before it is held.
 
 ``forecast()`` holds the conversation: the real ``Conversation`` with a real memory, and a client that only counts.
-``prompt_tokens()`` is the same sum as a formula, for the two policies that have one.
+``prompt_tokens()`` is the same sum as a formula, for the two policies that have one; ``spent()`` makes dollars of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from decimal import Decimal
+from itertools import accumulate, takewhile
 from types import SimpleNamespace
 from typing import Any
 
 from .. import models
-from ..pricing import Usage
+from ..pricing import Usage, price_of
 from ..tokens import chat_tokens, count_tokens, message_tokens
 from .caching import cacheable
 from .memory import Memory, Summarize, TokenBudget, reminder
@@ -77,6 +79,19 @@ def prompt_tokens(turns: int, sizes: Sizes | None = None, window: int | None = N
     most = max(turns - 1, 0) if window is None else min(window, max(turns - 1, 0))
     reminded = most * (most + 1) // 2 + max(turns - 1 - most, 0) * most
     return turns * first + reminded * exchange
+
+
+def spent(turns: Iterable[Usage], model: str = models.CHAT, on: datetime.date | None = None) -> list[Decimal]:
+    """US dollars after each turn, at the prices of the day ``on`` (None: today). Raises pricing.NoPrice."""
+    fields = (
+        {
+            "prompt_tokens": turn.prompt,
+            "completion_tokens": turn.completion,
+            "prompt_tokens_details": {"cached_tokens": turn.cached},
+        }
+        for turn in turns
+    )
+    return list(accumulate(price_of(usage, model, on).total for usage in fields))
 
 
 class _ContextFull(Exception):

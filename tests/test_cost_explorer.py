@@ -10,18 +10,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from coursekit.conversation.forecasting import prompt_tokens
-from coursekit.pricing import Usage, dollars, price_of
+from coursekit.conversation.forecasting import prompt_tokens, spent
+from coursekit.pricing import Usage, dollars
 from coursekit.widgets.cost_explorer import KNOBS, MODELS, ON, POLICIES, CostExplorer, Plan, outcome, view
 from coursekit.widgets.turn_bars import HEIGHT, LEFT, RIGHT, TOP, WIDTH, turn_bars
 
 WINDOW = Plan(policy="sliding window", size=5)
-
-
-def price(usage: Usage, model: str) -> Decimal:
-    details = {"cached_tokens": usage.cached}
-    fields = {"prompt_tokens": usage.prompt, "completion_tokens": usage.completion, "prompt_tokens_details": details}
-    return price_of(fields, model, ON).total
 
 
 def rows(html: str) -> list[list[str]]:
@@ -58,10 +52,7 @@ def test_the_first_view_has_the_numbers_of_the_chapter() -> None:
 def test_every_amount_is_that_of_the_price_list(model: str, cached: bool) -> None:
     """What was spent after each turn is the sum of price_of over the turns so far, exactly."""
     held = outcome(Plan(turns=12, model=model, cached=cached, system=1000))
-    total = Decimal(0)
-    for turn, spent in zip(held.turns, held.spent, strict=True):
-        total += price(turn, model)
-        assert spent == total
+    assert held.spent == spent(held.turns, model, ON)
     assert (held.usage.cached > 0) == cached
 
 

@@ -72,7 +72,7 @@ class ChatBox(widgets.VBox):  # type: ignore[misc]
             button.on_click(lambda clicked: self._at_home(self._submit, clicked.description))
         # A single child in a reversed column: the browser keeps the end in sight while it grows.
         log = widgets.Box(
-            [widgets.VBox([self.past, self.now])], tabbable=True,
+            [widgets.VBox([self.past, self.now], layout={"overflow": "visible", "flex": "none"})], tabbable=True,
             layout={"display": "flex", "flex_flow": "column-reverse", "max_height": "32em", "overflow": "auto"},
         )  # fmt: skip
         wrap = {"flex_flow": "row wrap"}

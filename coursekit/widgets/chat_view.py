@@ -16,6 +16,7 @@ STYLE = """<style>
 .coursekit-chat .assistant { border-left-color: #009E73; }
 .coursekit-chat .problem { border-left: 3px double #D55E00; padding: 4px 10px; white-space: pre-wrap; }
 .coursekit-chat .receipt { font-family: monospace; font-size: 12px; padding-left: 13px; }
+.coursekit-chat a { text-decoration: underline; }
 .coursekit-chat p, .coursekit-chat ul, .coursekit-chat ol, .coursekit-chat pre { margin: 4px 0; }
 .coursekit-chat pre { padding: 6px; border: 1px solid #767676; overflow-x: auto; }
 .coursekit-chat td, .coursekit-chat th { border: 1px solid #767676; padding: 1px 8px; }

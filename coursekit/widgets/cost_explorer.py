@@ -36,9 +36,9 @@ class Knob:
 
 
 KNOBS = {
-    "sliding window": Knob("Turns remembered", 0, 50, 1, 5, SlidingWindow),
-    "token budget": Knob("Prompt tokens allowed", 200, 8_000, 100, 2_000, TokenBudget),
-    "summary": Knob("Summarize over (turns)", 2, 50, 2, 10, lambda over: Summarize(over=over, keep=over // 2)),
+    "sliding window": Knob("Turns kept", 0, 50, 1, 5, SlidingWindow),
+    "token budget": Knob("Budget, tokens", 200, 8_000, 100, 2_000, TokenBudget),
+    "summary": Knob("Summarize over", 2, 50, 2, 10, lambda over: Summarize(over=over, keep=over // 2)),
 }
 EVERYTHING = "everything"
 POLICIES = (EVERYTHING, *KNOBS)
@@ -125,15 +125,15 @@ class CostExplorer(widgets.VBox):  # type: ignore[misc]
     def __init__(self, plan: Plan | None = None) -> None:
         plan = plan or Plan()
         self.turns = _slider("Turns", 1, 150, 1, plan.turns)
-        self.system = _slider("Tokens: instructions", 10, 4_000, 10, plan.system)
-        self.user = _slider("Tokens: each question", 10, 1_000, 10, plan.user)
-        self.reply = _slider("Tokens: each reply", 10, 2_000, 10, plan.reply)
-        self.policy = widgets.Dropdown(options=POLICIES, value=plan.policy, description="Memory", style=STYLE)
+        self.system = _slider("Instructions, tokens", 10, 4_000, 10, plan.system)
+        self.user = _slider("Question, tokens", 10, 1_000, 10, plan.user)
+        self.reply = _slider("Reply, tokens", 10, 2_000, 10, plan.reply)
+        self.policy = widgets.Dropdown(options=POLICIES, value=plan.policy, description="Memory", **LOOK)
         self.sizes = {name: _slider(knob.label, knob.least, knob.most, knob.step, knob.start)
                       for name, knob in KNOBS.items()}  # fmt: skip
         if plan.policy in KNOBS:
             self.sizes[plan.policy].value = plan.size
-        self.model = widgets.Dropdown(options=MODELS, value=plan.model, description="Model", style=STYLE)
+        self.model = widgets.Dropdown(options=MODELS, value=plan.model, description="Model", **LOOK)
         self.cached = widgets.Checkbox(plan.cached, description="The cache is warm", indent=False)
         self.shown = widgets.HTML()
         controls = (self.turns, self.system, self.user, self.reply, self.policy, *self.sizes.values(), self.model,
@@ -164,12 +164,11 @@ class CostExplorer(widgets.VBox):  # type: ignore[misc]
         self.shown.value = view(self.plan)
 
 
-STYLE = {"description_width": "11em"}
+LOOK: dict[str, Any] = {"style": {"description_width": "10em"}, "layout": {"width": "46%", "min_width": "21em"}}
 
 
 def _slider(label: str, least: int, most: int, step: int, start: int) -> Any:
-    layout = {"width": "24em"}
-    return widgets.IntSlider(start, least, most, step, description=label, style=STYLE, layout=layout)
+    return widgets.IntSlider(start, least, most, step, description=label, **LOOK)
 
 
 def _cost(turn: Usage, model: str) -> Decimal:

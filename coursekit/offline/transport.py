@@ -16,6 +16,7 @@ from .clock import Clock
 from .exchange import ApiAnswer, ApiRequest, Layer
 from .ledger import Attempt, Ledger
 
+REMEMBERED, SMALL = 200, 16_384  # requests, and the bytes of one at most
 PATIENCE = 3600.0  # seconds; of a caller that set no read timeout and would wait for ever
 
 
@@ -29,10 +30,11 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         self.api, self.clock = api, clock
         self.journal = Journal("replay") if journal is None else journal
         self.ledger = Ledger() if ledger is None else ledger
+        self._known: dict[bytes, ApiRequest] = {}
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         start = self.clock.now()
-        told = api_request(request, request.read())
+        told = self._told(request, request.read())
         answer = self.api.answer(told)
         attempt = self.ledger.open(told, answer, start)
         seconds, failure = _first_byte(request, answer)
@@ -43,7 +45,7 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         start = self.clock.now()
-        told = api_request(request, await request.aread())
+        told = self._told(request, await request.aread())
         answer = self.api.answer(told)
         attempt = self.ledger.open(told, answer, start)
         seconds, failure = _first_byte(request, answer)
@@ -55,6 +57,19 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         if failure is not None:
             raise _noted(failure, attempt, start + seconds)
         return self._response(request, answer, start, attempt)
+
+    def _told(self, request: httpx2.Request, raw: bytes) -> ApiRequest:
+        """The request as the layers see it. Cells are run again, and retries ask the same: what was worked out about a
+        body is remembered."""
+        known = self._known.get(raw)
+        if known is not None and known.path == request.url.path and known.method == request.method:
+            return known.with_headers(request.headers)
+        told = api_request(request, raw)
+        if len(raw) <= SMALL:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[raw] = told
+        return told
 
     def _response(self, request: httpx2.Request, answer: ApiAnswer, start: float, attempt: Attempt) -> httpx2.Response:
         request_id = answer.headers.get("x-request-id")

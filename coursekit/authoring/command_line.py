@@ -57,6 +57,16 @@ def _parser() -> argparse.ArgumentParser:
         "--written", action="store_true", help="answers from the author's replies file: no key, no cost"
     )
     record.add_argument("--yes", action="store_true", help="do not ask before calls that cost money")
+
+    serve = commands.add_parser("serve", help="the offline API on a socket: for curl, other languages, a class")
+    serve.add_argument("--host", default="127.0.0.1", help="where to listen; elsewhere needs COURSEKIT_ACCESS_TOKEN")
+    serve.add_argument("--port", type=int, default=8000, help="0: any that is free (default: 8000)")
+    serve.add_argument("--recordings", metavar="FOLDER", help="what to answer from (default: the course's own)")
+    serve.add_argument("--speed", help='1 as recorded (default), 10 ten times faster, "instant"')
+    serve.add_argument("--rpm", type=int, metavar="N", help="each learner's requests per minute, of each model")
+    serve.add_argument("--tpm", type=int, metavar="N", help="each learner's tokens per minute, of each model")
+    serve.add_argument("--spend", type=float, metavar="DOLLARS", help="what each learner may spend, as it would cost")
+    serve.add_argument("--quiet", action="store_true", help="no access log")
     return parser
 
 
@@ -77,6 +87,14 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
         from .refresh import refresh
 
         return refresh(asked.lessons)
+    if asked.command == "serve":
+        from .serve import serve
+
+        limits = {name: value for name in ("rpm", "tpm", "spend") if (value := getattr(asked, name)) is not None}
+        return serve(
+            host=asked.host, port=asked.port, recordings=asked.recordings, speed=asked.speed, limits=limits,
+            quiet=asked.quiet,
+        )  # fmt: skip
     from .record import record
 
     return record(asked.lesson, written=asked.written, yes=asked.yes)

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from .. import models
@@ -149,6 +150,7 @@ class _Bucket:
             self.at = now
 
 
+@lru_cache(maxsize=1024)
 def limited(model: str) -> str:
     """The name under which a model's limits are kept: its snapshots and fine-tuned ones count with it."""
     return models.get(model).name if models.known(model) else model

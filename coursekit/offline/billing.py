@@ -7,24 +7,34 @@ import datetime
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .estimate import estimated_tokens
 from .exchange import ApiAnswer
 
+if TYPE_CHECKING:
+    from ..pricing import Usage
+
 
 def cost(answer: ApiAnswer, body: Mapping[str, Any]) -> Decimal:
     """The price of the answer to a request's ``body`` on the day it was made, in dollars; 0 where none is known."""
-    from ..pricing import price_of
+    return bill_of(answer, body)[1]
+
+
+def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]:
+    """The tokens of an answer, and its price: see ``cost``."""
+    from ..pricing import Usage, price_of, usage_of
 
     told = list(_objects(answer))
     usage = next((part["usage"] for part in told if part.get("usage")), None) or _counted_usage(told, body)
     created = next((part["created"] for part in told if isinstance(part.get("created"), int)), None)
     on = datetime.datetime.fromtimestamp(created, datetime.UTC).date() if created else None
     try:
-        return price_of(usage, str(body.get("model", "")), on).total
-    except (LookupError, ValueError, TypeError):
-        return Decimal(0)
+        return usage_of(usage), price_of(usage, str(body.get("model", "")), on).total
+    except LookupError:
+        return usage_of(usage), Decimal(0)
+    except (ValueError, TypeError):
+        return Usage(0, 0), Decimal(0)
 
 
 def _objects(answer: ApiAnswer) -> Iterator[dict[str, Any]]:

@@ -41,8 +41,8 @@ class ApiRequest:
 
     def with_headers(self, headers: Mapping[str, str]) -> ApiRequest:
         """The same request with other headers; what was worked out about its body is kept."""
-        other = ApiRequest(self.method, self.path, self.raw, headers)
-        other.__dict__.update({**self.__dict__, "headers": headers})
+        other = object.__new__(ApiRequest)
+        other.__dict__.update(self.__dict__, headers=headers)
         return other
 
 

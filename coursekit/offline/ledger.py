@@ -92,8 +92,8 @@ class Attempt:
 class Ledger:
     """The latest attempts, in the order in which they came."""
 
-    def __init__(self) -> None:
-        self._attempts: deque[Attempt] = deque(maxlen=KEPT)
+    def __init__(self, kept: int = KEPT) -> None:
+        self._attempts: deque[Attempt] = deque(maxlen=kept)
 
     def open(self, request: ApiRequest, answer: ApiAnswer, at: float) -> Attempt:
         """Enter a request that came at ``at`` and gets this answer. The door tells by ``finish`` how that went."""

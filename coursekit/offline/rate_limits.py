@@ -47,7 +47,7 @@ class RateLimits:
         answer = self.inner.answer(request)
         if self.account.spend is not None and answer.status == 200:
             self.account.bill(cost(answer, body))
-        return replace(answer, headers={**answer.headers, **headers}) if answer.status in WITH_HEADERS else answer
+        return answer.with_headers({**answer.headers, **headers}) if answer.status in WITH_HEADERS else answer
 
 
 @lru_cache(maxsize=1024)

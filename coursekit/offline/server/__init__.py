@@ -1,0 +1,10 @@
+"""The other door of the offline API: a socket, for curl, for other languages, and for a class.
+
+- connection, link: what a request may be, and who is refused before it is one
+- delivery: an answer's bytes, each when it is due
+- learners, tally: keys, and what belongs to each
+- injection: faults from outside, for a time
+- room, steady: what the endpoints share
+- endpoints, admin, app: the paths
+- access_log, running: what it says, and its start and end
+"""

@@ -1,0 +1,64 @@
+"""The access log: one line a request, without bodies, keys and queries. Lines are written together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple, TextIO
+
+SECONDS, LINES = 0.5, 200  # a line waits no longer, and for no more others
+
+
+class Line(NamedTuple):
+    """One request. ``who``: a learner's name, or "-"; ``status`` 0: the connection was dropped."""
+
+    at: float
+    who: str
+    method: str
+    path: str
+    status: int
+    seconds: float
+    note: str
+
+    def __str__(self) -> str:
+        shown = ascii(self.path[:100])[1:-1]  # a path comes from outside: no line break, no control code
+        said = f"{_clock(int(self.at))} {self.who} {self.method} {shown} {self.status or 'dropped'} {self.seconds:.3f}s"
+        return f"{said} {self.note}\n" if self.note else f"{said}\n"
+
+
+class AccessLog:
+    """Writes to ``out``; None: nothing is written. Use it from one event loop; ``flush`` at the end.
+
+    now  the time of day, in seconds since the epoch
+    """
+
+    def __init__(self, out: TextIO | None, now: Callable[[], float] = time.time) -> None:
+        self.out, self.now = out, now
+        self._lines: list[Line] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, who: str, method: str, path: str, status: int, seconds: float, note: str = "") -> None:
+        """A request is over: see ``Line``."""
+        if self.out is None:
+            return
+        self._lines.append(Line(self.now(), who, method, path, status, seconds, note))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SECONDS, self.flush)
+        if len(self._lines) >= LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._lines and self.out is not None:
+            lines, self._lines = self._lines, []
+            self.out.write("".join(map(str, lines)))
+            self.out.flush()
+
+
+@lru_cache(maxsize=2)
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))

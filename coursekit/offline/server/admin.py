@@ -1,0 +1,161 @@
+"""The admin endpoints: who is there, and faults for one learner or all, for a time. They ask for a token of their own.
+
+    GET    /admin/learners                what each learner's requests came to
+    GET    /admin/learners/ada            and how well their program behaved: the verdict
+    GET    /admin/faults                  the faults at work
+    POST   /admin/faults                  {"fault": "rate_limit", "seconds": 60, "learner": "ada"} puts one to work
+    DELETE /admin/faults, /admin/faults/3 lifts all, or one
+
+``fault`` is a kind, or an object with the arguments of ``Fault``; without ``times`` it strikes every request. Without
+``learner`` it strikes everybody, each counted alone.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..exchange import error_answer, json_answer
+from ..faults import Fault
+from ..verdict import verdict_on
+from .endpoints import response
+from .injection import Injection
+from .learners import Learner
+from .room import Room
+
+SECONDS = 60.0  # that a fault is at work when nothing else is asked
+LONGEST = 86_400.0
+NO_TOKEN = "This needs the admin token, which the server told when it started: Authorization: Bearer TOKEN."
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class BadOrder(ValueError):
+    """An order that cannot be carried out; the message says why."""
+
+
+class Admin:
+    """The routes are in ``routes``; there are none when the room has no admin token."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.routes = [
+            Route("/admin/learners", self._guarded(self.learners), methods=["GET"]),
+            Route("/admin/learners/{name}", self._guarded(self.learner), methods=["GET"]),
+            Route("/admin/faults", self._guarded(self.faults), methods=["GET"]),
+            Route("/admin/faults", self._guarded(self.inject), methods=["POST"]),
+            Route("/admin/faults", self._guarded(self.lift), methods=["DELETE"]),
+            Route("/admin/faults/{number:int}", self._guarded(self.lift), methods=["DELETE"]),
+        ]
+        if room.admin_token is None:
+            self.routes.clear()
+
+    async def learners(self, request: Request) -> Response:
+        learners = list(self.room.learners)
+        return _json(200, {"learners": await run_in_threadpool(lambda: [_told(learner) for learner in learners])})
+
+    async def learner(self, request: Request) -> Response:
+        learner = self._known(request.path_params["name"])
+        if learner is None:
+            text = f"There is no learner {request.path_params['name']!r:.50}. GET /admin/learners lists them."
+            return response(self.room.own(error_answer(404, text, code="unknown_learner")))
+
+        def told() -> dict[str, Any]:
+            return {**_told(learner), "verdict": verdict_on(learner.ledger).as_dict()}
+
+        return _json(200, await run_in_threadpool(told))
+
+    async def faults(self, request: Request) -> Response:
+        return _json(200, {"faults": [self._shown(injection) for injection in self.room.injections.now()]})
+
+    async def inject(self, request: Request) -> Response:
+        try:
+            order = _order(await request.body())
+            learner = order.get("learner")
+            if learner is not None and self._known(learner) is None:
+                raise BadOrder(f"There is no learner {learner!r:.50}. GET /admin/learners lists them.")
+            injection = self.room.injections.add(_fault(order["fault"]), learner, _seconds(order))
+        except ValueError as error:
+            return response(self.room.own(error_answer(400, str(error))))
+        return _json(201, self._shown(injection))
+
+    async def lift(self, request: Request) -> Response:
+        lifted = self.room.injections.lift(request.path_params.get("number"))
+        return _json(200, {"lifted": [self._shown(injection) for injection in lifted]})
+
+    def _known(self, name: Any) -> Learner | None:
+        return next((learner for learner in self.room.learners if learner.name == name), None)
+
+    def _shown(self, injection: Injection) -> dict[str, Any]:
+        fault = injection.fault
+        arguments = {
+            name: value
+            for name in ("after", "probability", "retry_after", "seconds", "abrupt")
+            if (value := getattr(fault, name)) not in (None, False)
+        }
+        return {
+            "number": injection.number,
+            "fault": {"kind": fault.kind, "times": None if fault.times == math.inf else fault.times, **arguments},
+            "learner": injection.learner,
+            "seconds_left": round(max(0.0, injection.until - self.room.clock.now()), 3),
+        }
+
+    def _guarded(self, endpoint: Endpoint) -> Endpoint:
+        async def guarded(request: Request) -> Response:
+            given = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")
+            if not hmac.compare_digest(given, f"Bearer {self.room.admin_token}".encode()):
+                return response(self.room.own(error_answer(401, NO_TOKEN, code="invalid_admin_token")))
+            return await endpoint(request)
+
+        return guarded
+
+
+def _told(learner: Learner) -> dict[str, Any]:
+    return {"name": learner.name, "under_way": learner.under_way, **learner.tally.as_dict()}
+
+
+def _order(raw: bytes) -> dict[str, Any]:
+    try:
+        order = json.loads(raw)
+    except (ValueError, RecursionError):
+        order = None
+    if not isinstance(order, dict) or "fault" not in order:
+        raise BadOrder('Send JSON like {"fault": "rate_limit", "seconds": 60, "learner": "ada"}.')
+    for name in order:
+        if name not in ("fault", "seconds", "learner"):
+            raise BadOrder(
+                f"An order has fault, seconds and learner, and no {name!r:.50}. A fault's own arguments go into it."
+            )
+    return order
+
+
+def _fault(asked: Any) -> Fault:
+    if isinstance(asked, str):
+        asked = {"kind": asked}
+    if not isinstance(asked, dict) or not all(isinstance(name, str) for name in asked):
+        raise BadOrder('fault is a kind like "rate_limit", or an object like {"kind": "slow", "seconds": 2}.')
+    if asked.get("times") is None:
+        asked = {**asked, "times": math.inf}
+    try:
+        return Fault(**asked)
+    except TypeError as error:
+        raise BadOrder(f"No such fault: {error}.") from error
+
+
+def _seconds(order: dict[str, Any]) -> float:
+    seconds = order.get("seconds", SECONDS)
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds <= LONGEST:
+        raise BadOrder(f"seconds is a number above 0, up to {LONGEST:,.0f}.")
+    return float(seconds)
+
+
+def _json(status: int, value: object) -> Response:
+    return response(json_answer(status, value))

@@ -1,0 +1,79 @@
+"""The server's application: routes, errors in the API's shape, and a line in the access log for each request."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
+
+from ..exchange import CHAT_COMPLETIONS, error_answer
+from .admin import Admin
+from .endpoints import ChatCompletions, Models, Served, healthz, response
+from .room import Room, broken
+
+
+class App:
+    """The ASGI application of a room. It needs ``Connection`` underneath: see ``uvicorn_server``."""
+
+    def __init__(self, room: Room) -> None:
+        self.room, self.chat, self.others = room, ChatCompletions(room), other_paths(room)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start, served = self.room.clock.now(), Served()
+        try:
+            if scope["path"] == CHAT_COMPLETIONS and scope["method"] == "POST":
+                served = await self.chat.serve(scope, receive, send)
+            else:
+                served = await self._other(scope, receive, send)
+        finally:
+            seconds, note = self.room.clock.now() - start, "left" if served.left else ""
+            self.room.log.add(served.who, scope["method"], scope["path"], served.status, seconds, note)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> Served:
+        served = Served()
+
+        async def noting(message: Message) -> None:
+            nonlocal served
+            if message["type"] == "http.response.start":
+                served = Served(status=message["status"])
+            await send(message)
+
+        await self.others(scope, receive, noting)
+        return served
+
+
+def other_paths(room: Room) -> Starlette:
+    """Everything but POST /v1/chat/completions, which has no time for routing."""
+    about_models = Models(room)
+
+    async def refused(request: Request, error: Exception) -> Response:
+        """A path or a method that does not exist, in the API's words."""
+        assert isinstance(error, HTTPException)
+        method, path = request.method[:20], request.url.path[:200]
+        if error.status_code == 405:
+            text = f"Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)"
+            allowed = {"allow": (error.headers or {})["Allow"]}
+            answer = error_answer(405, text, code="method_not_supported", headers=allowed)
+        else:
+            answer = error_answer(error.status_code, f"Invalid URL ({method} {path})")
+        return response(room.own(answer))
+
+    async def failed(request: Request, error: Exception) -> Response:
+        """A mistake of ours; its traceback goes to the server's terminal."""
+        return response(room.own(broken()))
+
+    app = Starlette(
+        routes=[
+            Route(CHAT_COMPLETIONS, failed, methods=["POST"]),  # for the 405 of other methods
+            Route("/v1/models", about_models.all, methods=["GET"]),
+            Route("/v1/models/{model:path}", about_models.one, methods=["GET"]),
+            Route("/healthz", healthz, methods=["GET"]),
+            *Admin(room).routes,
+        ],
+        exception_handlers={HTTPException: refused, Exception: failed},
+    )
+    app.router.redirect_slashes = False
+    return app

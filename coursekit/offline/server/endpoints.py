@@ -1,0 +1,122 @@
+"""The endpoints of the API: POST /v1/chat/completions, GET /v1/models; and GET /healthz, for whoever watches it."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ... import models
+from ..exchange import ApiAnswer, error_answer, json_answer
+from .delivery import Delivery
+from .room import Room
+
+DATED = re.compile(r".*-(\d{4})-(\d\d)-(\d\d)")
+
+
+@dataclass(slots=True)
+class Served:
+    """What the access log tells of an answer: whose it was, its status (0: dropped), and whether the client left."""
+
+    who: str = "-"
+    status: int = 0
+    left: bool = False
+
+
+class RawHeaders(Mapping[str, str]):
+    """A request's headers as the layers read them, decoded when they are asked for: two or three of a dozen are."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        self._raw = dict(raw)
+
+    def __getitem__(self, name: str) -> str:
+        return self._raw[name.encode()].decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+
+class ChatCompletions:
+    """POST /v1/chat/completions, on bare ASGI: Starlette's routing and its Request would cost more than the answer."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> Served:
+        room = self.room
+        delivery = Delivery(scope, receive, send, room.clock, room.stretch)
+        raw = await delivery.body()
+        if raw is None:
+            return Served(left=True)
+        start = room.clock.now()
+        headers = RawHeaders(scope["headers"])
+        learner = room.learners.of(headers.get("authorization", ""))
+        if isinstance(learner, ApiAnswer):
+            await delivery.deliver(room.own(learner), start)
+            return Served(status=learner.status)
+        learner.under_way += 1
+        try:
+            request, answer = await room.answer(learner, raw, headers)
+            learner.tally.add(request, answer)
+            attempt = learner.ledger.open(request, answer, start)
+            received = await delivery.deliver(answer, start)
+            attempt.finish(received, room.clock.now())
+        finally:
+            learner.under_way -= 1
+        return Served(learner.name, answer.status, received == "left")
+
+
+class Models:
+    """GET /v1/models and /v1/models/{model}: the models that the offline API knows, with their announced end."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    async def all(self, request: Request) -> Response:
+        data = [model_object(name) for name in models.names() if models.get(name).endpoint == "chat"]
+        return self._answered(request, json_answer(200, {"object": "list", "data": data}))
+
+    async def one(self, request: Request) -> Response:
+        name = request.path_params["model"]
+        if models.known(name):
+            return self._answered(request, json_answer(200, model_object(name)))
+        text = f"The model '{name}' does not exist"
+        return self._answered(request, error_answer(404, text, param="model", code="model_not_found"))
+
+    def _answered(self, request: Request, answer: ApiAnswer) -> Response:
+        learner = self.room.learners.of(request.headers.get("authorization", ""))
+        return response(self.room.own(learner if isinstance(learner, ApiAnswer) else answer))
+
+
+async def healthz(request: Request) -> Response:
+    return response(json_answer(200, {"status": "ok"}))
+
+
+def model_object(name: str) -> dict[str, Any]:
+    """A model as the API lists it. ``created`` is the day of its (first) snapshot, or 0 where its name tells none."""
+    model = models.get(name)
+    dated = DATED.fullmatch(name if name != model.name else min(model.snapshots, default=name))
+    day = datetime.datetime(*map(int, dated.groups()), tzinfo=datetime.UTC) if dated else None  # type: ignore[arg-type, misc]
+    return {
+        "id": name,
+        "object": "model",
+        "created": int(day.timestamp()) if day else 0,
+        "owned_by": "system",
+        "shutdown_date": model.shutdown.isoformat() if model.shutdown else None,
+    }
+
+
+def response(answer: ApiAnswer) -> Response:
+    """A whole answer as a Starlette response."""
+    return Response(answer.body, answer.status, dict(answer.headers))

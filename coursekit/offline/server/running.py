@@ -1,0 +1,74 @@
+"""Starting and stopping the server: the address it may listen on, and its process."""
+
+from __future__ import annotations
+
+import gc
+import ipaddress
+import socket
+
+import uvicorn
+
+from .app import App
+from .connection import Limits, connection_type
+from .room import Room
+
+KEEP_ALIVE = 75  # seconds; longer than clients keep an idle connection, so that it is they who close it
+SHORT = 8  # characters; a shorter access token is guessed too soon
+
+
+class CannotServe(ValueError):
+    """The server cannot start, or must not; the message says why and what to do."""
+
+
+def listen(host: str, port: int, access_token: str | None = None) -> socket.socket:
+    """A socket that listens at this address (port 0: any free one).
+
+    Raises CannotServe when other machines can reach the address and there is no good access token, and when the address
+    cannot be had.
+    """
+    if not is_loopback(host) and (access_token is None or len(access_token) < SHORT):
+        raise CannotServe(
+            f"--host {host} lets other machines in, so it needs an access token of at least {SHORT} characters. "
+            "Nothing was opened.\nWhat to do: set COURSEKIT_ACCESS_TOKEN, and tell it to your learners, who use it as "
+            "their API key; or leave --host out, for this machine alone."
+        )
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise CannotServe(
+            f"The server cannot listen on {host} port {port}: {error}.\n"
+            "What to do: choose another port with --port (0 takes any that is free), or end the program that has it."
+        ) from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server on this address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def uvicorn_server(room: Room, limits: Limits | None = None) -> uvicorn.Server:
+    """A uvicorn server for the room: ``run(sockets=[listen(...)])`` it, and close the room afterwards."""
+    limits = limits or Limits()
+    config = uvicorn.Config(
+        App(room), http=connection_type(limits), ws="none", lifespan="off", log_config=None, log_level="error",
+        access_log=False, proxy_headers=False, server_header=False, timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=int(limits.leaving) + 5,
+    )  # fmt: skip
+    return uvicorn.Server(config)
+
+
+def run(room: Room, listener: socket.socket) -> None:
+    """Serve the room in this process, until it is told to end (Ctrl+C, or SIGTERM)."""
+    server = uvicorn_server(room)
+    # Answering leaves no rings of objects behind (a test holds it to that), so the collector need hardly look: its full
+    # rounds stop every stream for as long as they take.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        room.close()

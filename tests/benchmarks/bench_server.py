@@ -1,0 +1,271 @@
+"""What ``coursekit serve`` bears, against a minimal Starlette app on uvicorn that returns canned bytes, in one run.
+
+    .venv/bin/python tests/benchmarks/bench_server.py [--rounds 5] [--seconds 2]      (needs wrk)
+
+Both servers are up at once, each in a process of its own, on uvloop and httptools; wrk takes turns between them, and
+quoted is the median of the per-round ratios with their range. Each round waits, a minute at most, for a quiet moment.
+Ours has everything switched on: keys of 50 learners,
+rate limits, tally, ledger and access log. The floor reads the request, to see whether it asks for a stream, and sends
+that event by event; with --floor blind it does not even read it.
+Paced streams: 201 events, 10 ms apart; lateness is reckoned by the client, from when it sent its request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+HERE = Path(__file__).resolve()
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
+from offline_api import WRITTEN, params, request, streamed, whole  # noqa: E402
+from server_load import lateness, percentile, streams, stretch  # noqa: E402
+
+from coursekit.offline.exchange import ApiAnswer  # noqa: E402
+from coursekit.offline.recordings import Recordings  # noqa: E402
+
+LEARNERS, PROMPTS, EVENTS, GAP = 50, 20, 201, 0.010
+TEXT = "A context window is the number of tokens that a model can take into account at once. " * 4
+QUIET = {"stdout": subprocess.DEVNULL}
+
+
+def answers() -> tuple[ApiAnswer, ApiAnswer]:
+    """A whole answer of about 0.9 kB, and a stream of EVENTS events, GAP seconds apart."""
+    words = ["word "] * (EVENTS - 4)
+    return whole(TEXT), streamed(words, first=0.3, gap=GAP)
+
+
+def bodies(stream: bool) -> list[dict[str, Any]]:
+    more = {"stream": True} if stream else {}
+    return [params(f"Question number {i}: what is a context window?", **more) for i in range(PROMPTS)]
+
+
+HEADERS = """\
+Host: 127.0.0.1\r\nAccept: application/json\r\nContent-Type: application/json\r\nUser-Agent: OpenAI/Python 3.54.0\r
+X-Stainless-Lang: python\r\nX-Stainless-Package-Version: 3.54.0\r\nX-Stainless-OS: Linux\r\nX-Stainless-Arch: x64\r
+X-Stainless-Runtime: CPython\r\nX-Stainless-Runtime-Version: 3.11.7\r\nX-Stainless-Retry-Count: 0\r
+Authorization: Bearer sk-learner-%d\r\nContent-Length: %d\r\n"""
+
+
+def raw(body: dict[str, Any], learner: int = 0) -> bytes:
+    text = json.dumps(body)
+    return f"POST /v1/chat/completions HTTP/1.1\r\n{HEADERS % (learner, len(text))}\r\n{text}".encode()
+
+
+def lua(folder: Path, name: str, stream: bool) -> Path:
+    """A wrk script that sends all prompts with the keys of all learners in turn."""
+    requests = [raw(body, n) for n in range(LEARNERS) for body in bodies(stream)[n % 4 :: 4]]
+    quoted = ",\n".join('"' + "".join(f"\\{byte:03d}" for byte in text) + '"' for text in requests)
+    path = folder / f"{name}.lua"
+    path.write_text(f"local all = {{{quoted}}}\nlocal i = 0\nfunction request() i = i % #all + 1 return all[i] end\n")
+    return path
+
+
+def quiet(longest: float = 60.0) -> float:
+    """Waits until the machine has hardly anything else to do, or long enough; returns the share of it that is idle."""
+    end = time.monotonic() + longest
+    while True:
+        before = _idle()
+        time.sleep(0.3)
+        after = _idle()
+        share = (after[0] - before[0]) / max(1, after[1] - before[1])
+        if share > 0.85 or time.monotonic() > end:
+            return share
+
+
+def _idle() -> tuple[int, int]:
+    ticks = [int(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
+
+
+class Served:
+    """A server in a process of its own."""
+
+    def __init__(self, which: str, folder: Path, speed: str) -> None:
+        command = [sys.executable, str(HERE), "--serve", which, "--folder", str(folder), "--speed", speed]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None, text=True)
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+
+    def memory(self, kind: str = "VmHWM") -> float:
+        """Resident megabytes, by default the most there were."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"{kind}:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
+
+    def processor(self) -> float:
+        """Seconds of processor time so far."""
+        parts = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def wrk(server: Served, script: Path, clients: int, seconds: float) -> dict[str, float]:
+    """Requests a second, latencies in ms, errors, and microseconds of the server's processor time per request."""
+    before = server.processor()
+    command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "--timeout", "10s", "-s", str(script)]
+    out = subprocess.run(
+        [*command, f"http://127.0.0.1:{server.port}"], capture_output=True, text=True, check=True
+    ).stdout
+    done = int(re.search(r"(\d+) requests in", out)[1])  # type: ignore[index]
+    unit = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+    shares = {s: float(v) * unit[u] for s, v, u in re.findall(r"(50|99)%\s+([\d.]+)(us|ms|s|m)", out)}
+    errors = sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", out)))
+    errors += int(found[1]) if (found := re.search(r"Non-2xx or 3xx responses: (\d+)", out)) else 0
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])  # type: ignore[index]
+    cpu = (server.processor() - before) / max(1, done) * 1e6
+    return {"rate": rate, "p50": shares.get("50", 0), "p99": shares.get("99", 0), "errors": errors, "cpu": cpu}
+
+
+def compare(name: str, floor: Served, ours: Served, script: Path, clients: int, rounds: int, seconds: float) -> None:
+    measured: dict[str, list[dict[str, float]]] = {"floor": [], "ours": []}
+    for turn in range(rounds):
+        quiet()
+        pair = [("floor", floor), ("ours", ours)]
+        for which, server in pair if turn % 2 else reversed(pair):
+            measured[which].append(wrk(server, script, clients, seconds))
+    middle = {k: {x: statistics.median(m[x] for m in runs) for x in runs[0]} for k, runs in measured.items()}
+    ratios = sorted(o["rate"] / f["rate"] for o, f in zip(measured["ours"], measured["floor"], strict=True))
+    a, b = middle["floor"], middle["ours"]
+    errors = sum(m["errors"] for m in measured["ours"])
+    row = [
+        f"{name:5} {clients:4} clients",
+        f"floor {a['rate']:6.0f}/s {a['cpu']:5.0f} µs",
+        f"ours {b['rate']:6.0f}/s {b['cpu']:5.0f} µs",
+        f"ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})",
+        f"of cpu {a['cpu'] / b['cpu']:.2f}",
+        f"p50 {b['p50']:.1f} p99 {b['p99']:.1f} ms",
+        f"errors {errors:.0f}",
+        f"{ours.memory('VmRSS'):.0f} MB",
+    ]
+    print("   ".join(row), flush=True)
+
+
+def paced(server: Served, clients: int, within: float) -> None:
+    offsets = [event.at for event in answers()[1].events or ()]
+    idle = quiet()
+    before, start = server.processor(), time.perf_counter()
+    seen = uvloop.run(streams(server.port, raw(bodies(True)[0]), clients, within))
+    wall, cpu = time.perf_counter() - start, server.processor() - before
+    broken = sum(not s.whole or sum(n for _, n in s.reads) != len(offsets) for s in seen)
+    late = [1000 * second for s in seen for second in lateness(s, offsets)]
+    stretches = [stretch(s, offsets) for s in seen if s.whole]
+    row = [
+        f"paced {clients:4} streams within {within:g} s",
+        f"stretch {statistics.median(stretches):.3f} (worst {max(stretches):.3f})",
+        f"lateness p50 {percentile(late, 0.5):5.1f} p99 {percentile(late, 0.99):5.1f} max {max(late):5.0f} ms",
+        f"broken {broken}",
+        f"writes/stream {statistics.mean(len(s.reads) for s in seen):.0f} of {len(offsets)} events",
+        f"cpu {cpu / wall:4.0%} {cpu / clients / len(offsets) * 1e6:4.1f} µs/event",
+        f"{server.memory():.0f} MB",
+        f"(machine {1 - idle:.0%} busy before)",
+    ]
+    print("   ".join(row), flush=True)
+
+
+def serve(which: str, folder: Path, speed: str) -> None:
+    """One of the servers, in this process; prints its port."""
+    import socket
+
+    import uvicorn
+
+    if which == "ours":
+        from coursekit.offline.server.access_log import AccessLog
+        from coursekit.offline.server.room import Room
+        from coursekit.offline.server.running import listen, run
+
+        listener = listen("127.0.0.1", 0)
+        print(listener.getsockname()[1], flush=True)
+        with Path(os.devnull).open("w") as nowhere:
+            log, limits = AccessLog(nowhere), {"rpm": 10**9, "tpm": 10**12}
+            pace = None if speed == "instant" else float(speed)
+            run(Room(Recordings([folder]), speed=pace, log=log, rate_limit=limits, admin_token="benchmark"), listener)
+    else:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        print(listener.getsockname()[1], flush=True)
+        uvicorn.Server(floor(which)).run(sockets=[listener])
+
+
+def floor(which: str = "floor") -> Any:
+    """The minimal application: canned bytes, the stream event by event. The blind one does not read the request."""
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response, StreamingResponse
+    from starlette.routing import Route
+
+    answer, stream = answers()
+    events = [event.data for event in stream.events or ()]
+
+    async def each() -> Any:
+        for event in events:
+            yield event
+
+    async def canned(request: Request) -> Response:
+        if (await request.json()).get("stream"):
+            return StreamingResponse(each(), media_type="text/event-stream")
+        return Response(answer.body, media_type="application/json")
+
+    async def blind(_: Request) -> Response:
+        return Response(answer.body, media_type="application/json")
+
+    app = Starlette(routes=[Route("/v1/chat/completions", blind if which == "blind" else canned, methods=["POST"])])
+    return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--floor", choices=["floor", "blind"], default="floor")
+    parser.add_argument("--only", choices=["json", "sse", "paced"])
+    parser.add_argument("--clients", type=int, nargs="*", default=[1, 10, 50, 100, 200, 500])
+    for hidden in ("--serve", "--folder", "--speed"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.serve:
+        serve(asked.serve, Path(asked.folder), asked.speed)
+        return
+    if shutil.which("wrk") is None:
+        sys.exit("bench_server needs wrk (apt-get install wrk).")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        recordings, (answer, stream) = Recordings([folder]), answers()
+        for body in bodies(False):
+            recordings.store(request(body), answer, WRITTEN)
+        for body in bodies(True):
+            recordings.store(request(body), stream, WRITTEN)
+        print(f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
+        for kind in ("json", "sse"):
+            if asked.only in (None, kind):
+                one, other = Served(asked.floor, folder, "instant"), Served("ours", folder, "instant")
+                try:
+                    script = lua(folder, kind, kind == "sse")
+                    for clients in asked.clients:
+                        compare(kind, one, other, script, clients, asked.rounds, asked.seconds)
+                finally:
+                    one.stop(), other.stop()
+        if asked.only in (None, "paced"):
+            for clients in asked.clients:
+                server = Served("ours", folder, "1")  # a fresh process, so that its memory is that of this load
+                try:
+                    paced(server, clients, 1.0)
+                finally:
+                    server.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,9 +86,10 @@ def test_settings_come_from_the_process_then_from_dotenv(monkeypatch: pytest.Mon
     monkeypatch.setenv("COURSEKIT_MODE", "replay")
     assert connect().api_key == "replay-needs-no-key"
     assert connect("live", api_key="sk-given").api_key == "sk-given"
-    import os
-
     assert "OPENAI_API_KEY" not in os.environ
+    monkeypatch.setenv("PYTHON_DOTENV_DISABLED", "1")  # dotenv's own switch
+    with pytest.raises(MissingKey):
+        connect("live")
 
 
 def test_live_is_the_plain_client() -> None:

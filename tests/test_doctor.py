@@ -40,6 +40,7 @@ def test_a_key_is_told_but_never_shown(
 ) -> None:
     """A key, from the environment or from .env, and a proxy's password appear nowhere in what is printed."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHON_DOTENV_DISABLED")  # which keeps the machine's own .env out of the tests
     (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-not-a-real-key-at-all\n")
     monkeypatch.setenv("HTTPS_PROXY", "http://someone:password@proxy.example")
     doctor.doctor()

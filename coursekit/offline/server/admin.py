@@ -15,13 +15,14 @@ from __future__ import annotations
 import hmac
 import json
 import math
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..exchange import error_answer, json_answer
 from ..faults import Fault
@@ -35,28 +36,25 @@ SECONDS = 60.0  # that a fault is at work when nothing else is asked
 LONGEST = 86_400.0
 NO_TOKEN = "This needs the admin token, which the server told when it started: Authorization: Bearer TOKEN."
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-
 
 class BadOrder(ValueError):
     """An order that cannot be carried out; the message says why."""
 
 
 class Admin:
-    """The routes are in ``routes``; there are none when the room has no admin token."""
+    """The endpoints below /admin."""
 
     def __init__(self, room: Room) -> None:
         self.room = room
-        self.routes = [
-            Route("/admin/learners", self._guarded(self.learners), methods=["GET"]),
-            Route("/admin/learners/{name}", self._guarded(self.learner), methods=["GET"]),
-            Route("/admin/faults", self._guarded(self.faults), methods=["GET"]),
-            Route("/admin/faults", self._guarded(self.inject), methods=["POST"]),
-            Route("/admin/faults", self._guarded(self.lift), methods=["DELETE"]),
-            Route("/admin/faults/{number:int}", self._guarded(self.lift), methods=["DELETE"]),
+        routes = [
+            Route("/learners", self.learners, methods=["GET"]),
+            Route("/learners/{name}", self.learner, methods=["GET"]),
+            Route("/faults", self.faults, methods=["GET"]),
+            Route("/faults", self.inject, methods=["POST"]),
+            Route("/faults", self.lift, methods=["DELETE"]),
+            Route("/faults/{number:int}", self.lift, methods=["DELETE"]),
         ]
-        if room.admin_token is None:
-            self.routes.clear()
+        self.mount = Mount("/admin", routes=routes, middleware=[Middleware(Guarded, room)])
 
     async def learners(self, request: Request) -> Response:
         learners = list(self.room.learners)
@@ -108,14 +106,20 @@ class Admin:
             "seconds_left": round(max(0.0, injection.until - self.room.clock.now()), 3),
         }
 
-    def _guarded(self, endpoint: Endpoint) -> Endpoint:
-        async def guarded(request: Request) -> Response:
-            given = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")
-            if not hmac.compare_digest(given, f"Bearer {self.room.admin_token}".encode()):
-                return response(self.room.own(error_answer(401, NO_TOKEN, code="invalid_admin_token")))
-            return await endpoint(request)
 
-        return guarded
+class Guarded:
+    """Middleware: without the admin token nothing is done and nothing is told, not even which paths there are."""
+
+    def __init__(self, app: ASGIApp, room: Room) -> None:
+        self.app, self.room = app, room
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        if hmac.compare_digest(given, f"Bearer {self.room.admin_token}".encode()):
+            await self.app(scope, receive, send)
+        else:
+            refused = self.room.own(error_answer(401, NO_TOKEN, code="invalid_admin_token"))
+            await response(refused)(scope, receive, send)
 
 
 def _told(learner: Learner) -> dict[str, Any]:

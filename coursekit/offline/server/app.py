@@ -71,7 +71,7 @@ def other_paths(room: Room) -> Starlette:
             Route("/v1/models", about_models.all, methods=["GET"]),
             Route("/v1/models/{model:path}", about_models.one, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),
-            *Admin(room).routes,
+            *([Admin(room).mount] if room.admin_token else []),
         ],
         exception_handlers={HTTPException: refused, Exception: failed},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import ipaddress
+import signal
 import socket
 
 import uvicorn
@@ -33,9 +34,11 @@ def listen(host: str, port: int, access_token: str | None = None) -> socket.sock
             "their API key; or leave --host out, for this machine alone."
         )
     try:
+        if not 0 <= port <= 65535:
+            raise OSError("a port is a number from 0 to 65535")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise CannotServe(
             f"The server cannot listen on {host} port {port}: {error}.\n"
             "What to do: choose another port with --port (0 takes any that is free), or end the program that has it."
@@ -62,8 +65,10 @@ def uvicorn_server(room: Room, limits: Limits | None = None) -> uvicorn.Server:
 
 
 def run(room: Room, listener: socket.socket) -> None:
-    """Serve the room in this process, until it is told to end (Ctrl+C, or SIGTERM)."""
+    """Serve the room in this process. When it is told to end (Ctrl+C, SIGTERM), it does so in good order, and raises
+    KeyboardInterrupt."""
     server = uvicorn_server(room)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which uvicorn restores, and lets strike, at the end
     # Answering leaves no rings of objects behind (a test holds it to that), so the collector need hardly look: its full
     # rounds stop every stream for as long as they take.
     gc.freeze()

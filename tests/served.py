@@ -1,0 +1,114 @@
+"""A server of the offline API for tests: in a thread, on a free port of this machine, stopped cleanly at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+
+from coursekit.offline.recordings import Recordings
+from coursekit.offline.server.access_log import AccessLog
+from coursekit.offline.server.connection import Limits
+from coursekit.offline.server.room import Room
+from coursekit.offline.server.running import listen, uvicorn_server
+
+ADMIN = "admin-token-of-the-tests"
+
+
+@dataclass
+class Served:
+    """A running server, and ways to talk to it."""
+
+    room: Room
+    port: int
+    log: io.StringIO
+    http: httpx2.Client
+    clients: list[openai.OpenAI] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, key: str = "key", **options: Any) -> openai.OpenAI:
+        """The SDK's client; it is closed before the server stops."""
+        options = {"max_retries": 0, "timeout": 30.0, **options}
+        self.clients.append(openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, **options))
+        return self.clients[-1]
+
+    def async_client(self, key: str = "key", **options: Any) -> openai.AsyncOpenAI:
+        """The SDK's async client; close it, in its event loop."""
+        options = {"max_retries": 0, "timeout": 30.0, **options}
+        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=key, **options)
+
+    def admin(self, method: str, path: str, body: Any = None, token: str | None = ADMIN) -> httpx2.Response:
+        """A request to an admin endpoint, with the admin token unless another or none is given."""
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        return self.http.request(method, self.url + path, headers=headers, json=body)
+
+    def post(self, raw: bytes, **headers: str) -> httpx2.Response:
+        """POST /v1/chat/completions with these bytes as the body."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        url = f"{self.url}/v1/chat/completions"
+        return self.http.post(url, content=raw, headers={"authorization": "Bearer key", **named})
+
+    def bytes(self, sent: bytes, seconds: float = 10.0) -> bytes:
+        """What comes back on a bare connection until the server closes it."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(sent)
+            return read_all(connection)
+
+
+@contextlib.contextmanager
+def served(folder: Path, *, limits: Limits | None = None, **options: Any) -> Iterator[Served]:
+    """A server of the recordings in ``folder``; ``options`` as Room takes them. Its answers come at once."""
+    log = io.StringIO()
+    options = {"speed": None, "admin_token": ADMIN, **options}
+    room = Room(Recordings([folder]), log=AccessLog(log), **options)
+    listener = listen("127.0.0.1", 0)
+    server = uvicorn_server(room, limits)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    running = Served(room, listener.getsockname()[1], log, httpx2.Client(verify=False))
+    try:
+        yield running
+    finally:
+        for client in (running.http, *running.clients):
+            client.close()
+        server.should_exit = True
+        thread.join(20)
+        room.close()
+        assert not thread.is_alive(), "the server did not stop"
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Everything until the other side closes the connection."""
+    parts = []
+    with contextlib.suppress(ConnectionError):
+        while part := connection.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def request_bytes(body: Any, key: str = "key", more: str = "") -> bytes:
+    """A whole request to POST /v1/chat/completions; ``body`` as bytes, or as what becomes JSON."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{more}"
+    return f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw
+
+
+def error_of(answer: bytes) -> tuple[int, dict[str, Any]]:
+    """The status of a raw answer, and its error object, which must have the API's shape."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    error = json.loads(body)["error"]
+    assert list(error) == ["message", "type", "param", "code"]
+    return int(head.split()[1]), error

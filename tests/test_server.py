@@ -1,0 +1,286 @@
+"""The server: the same answers as in process, on a socket, for any client; and a start and an end in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from offline_api import completion, folder_with, params, streamed, whole
+from served import Served, error_of, request_bytes, served
+
+from coursekit import models
+from coursekit.offline.server.running import CannotServe, is_loopback, listen
+
+WORDS = ["Par", "is", "."]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("recordings")
+    folder_with(folder, (params(), whole("Paris.")), (params(stream=True), streamed(WORDS)))
+    damaged = params("damaged")
+    path = folder_with(folder, (damaged, whole("x"))) and next(folder.glob("*damaged*"))
+    path.write_text("{")
+    with served(folder) as running:
+        yield running
+
+
+# The API
+
+
+def test_a_whole_answer(server: Served) -> None:
+    """The real SDK gets a ChatCompletion, with the recording's request id."""
+    reply = server.client().chat.completions.create(**params())
+    assert reply.choices[0].message.content == "Paris." and reply._request_id == "req_test"
+
+
+def test_a_stream(server: Served) -> None:
+    """The real SDK gets a stream's chunks, up to the usage."""
+    chunks = list(server.client().chat.completions.create(**params(), stream=True))
+    assert [c.choices[0].delta.content for c in chunks if c.choices] == ["", *WORDS, None]
+    assert chunks[-1].usage is not None
+
+
+async def test_async(server: Served) -> None:
+    """The async SDK gets whole answers and streams, many at once over its connections."""
+    async with server.async_client() as client:
+
+        async def both() -> tuple[str | None, str]:
+            reply = await client.chat.completions.create(**params())
+            stream = await client.chat.completions.create(**params(), stream=True)
+            texts = [c.choices[0].delta.content or "" async for c in stream if c.choices]
+            return reply.choices[0].message.content, "".join(texts)
+
+        assert await asyncio.gather(*[both() for _ in range(30)]) == [("Paris.", "Paris.")] * 30
+
+
+def test_the_bytes_are_the_recordings(server: Served) -> None:
+    """A whole answer leaves byte for byte as recorded, with its length; headers are those of the API, no more."""
+    answer = server.post(json.dumps(params()).encode())
+    assert answer.content == whole("Paris.").body and answer.headers["content-length"] == str(len(answer.content))
+    assert answer.headers["content-type"] == "application/json" and "server" not in answer.headers
+
+
+def test_a_wrong_request(server: Served) -> None:
+    """A wrong request is refused as by the API: status, type, code, param, and a request id."""
+    with pytest.raises(openai.BadRequestError) as refused:
+        server.client().chat.completions.create(model="gpt-4o", messages=[])
+    assert (refused.value.code, refused.value.param) == ("empty_array", "messages")
+    assert re.fullmatch("req_[0-9a-f]{32}", refused.value.request_id or "")
+
+
+def test_a_miss(server: Served) -> None:
+    """What is not recorded is a 404 that tells the nearest recording and what to do, and that no SDK tries again."""
+    with pytest.raises(openai.NotFoundError, match="What to do now") as miss:
+        server.client(max_retries=3).chat.completions.create(**params("What is the capital of Spain?"))
+    assert miss.value.code == "recording_not_found" and miss.value.response.headers["x-should-retry"] == "false"
+    assert '"What is the capital of France?"' in miss.value.message
+
+
+def test_a_damaged_recording(server: Served) -> None:
+    """A recording that cannot be read is a 500 that names the file and the cure, and that no SDK tries again."""
+    with pytest.raises(openai.InternalServerError, match="cannot be read") as damage:
+        server.client(max_retries=3).chat.completions.create(**params("damaged"))
+    assert damage.value.code == "damaged_recording" and damage.value.response.headers["x-should-retry"] == "false"
+
+
+def test_a_mistake_of_ours(server: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the offline API itself fails, the answer says so in the API's shape, and the log has the traceback."""
+    learner = server.room.learners.of("Bearer mistaken")
+    monkeypatch.setattr(learner, "api", None)
+    with pytest.raises(openai.InternalServerError) as failed:
+        server.client("mistaken").chat.completions.create(**params())
+    assert failed.value.code == "offline_api_failed"
+    assert "Traceback" in caplog.text and "mistaken" not in caplog.text
+
+
+def test_models(server: Served) -> None:
+    """GET /v1/models lists the models that the course knows, with the day on which each is shut down."""
+    listed = {model.id: model for model in server.client().models.list()}
+    assert {models.CHAT, models.SMALL, models.REASONING, models.HARDEST} <= set(listed)
+    assert listed["gpt-4o"].shutdown_date == models.get("gpt-4o").shutdown.isoformat()  # type: ignore[union-attr]
+    assert listed["gpt-4o-2024-08-06"].created == 1_722_902_400  # 2024-08-06
+    assert all(models.get(name).endpoint == "chat" for name in listed)
+
+
+def test_one_model(server: Served) -> None:
+    """GET /v1/models/{model} shows one of them; an unknown one is the API's 404."""
+    assert server.client().models.retrieve("gpt-4o-mini").id == "gpt-4o-mini"
+    with pytest.raises(openai.NotFoundError, match="The model 'gpt-9' does not exist") as unknown:
+        server.client().models.retrieve("gpt-9")
+    assert unknown.value.code == "model_not_found"
+
+
+def test_health(server: Served) -> None:
+    """GET /healthz says that the server is there, without a key."""
+    answer = server.http.get(f"{server.url}/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/chat/completions", 405, "method_not_supported"),
+        ("DELETE", "/v1/models", 405, "method_not_supported"),
+        ("GET", "/", 404, None), ("POST", "/v1/embeddings", 404, None), ("GET", "/v1/chat/completions/", 404, None),
+        ("POST", "/v1/chat/completions/../../x", 404, None),
+        ("GET", "/v1/models/../../../etc/passwd", 404, "model_not_found"),
+        ("GET", "/%2e%2e/%2e%2e/etc/passwd", 404, None), ("GET", "/v1/models/%00%ff", 404, "model_not_found"),
+        ("GET", "//v1/models", 404, None), ("BREW", "/healthz", 400, "invalid_request"),
+    ],
+)  # fmt: skip
+def test_other_paths_and_methods(server: Served, method: str, path: str, status: int, code: str | None) -> None:
+    """What does not exist is a 404 or 405 in the API's shape, wherever the path tries to lead."""
+    raw = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\nConnection: close\r\n\r\n".encode()
+    told, error = error_of(server.bytes(raw))
+    assert (told, error["code"]) == (status, code) and "root:" not in error["message"]
+
+
+# The log, the collector, the address, the end
+
+
+def test_the_access_log(server: Served) -> None:
+    """A line a request: time, learner, method, path, status, seconds; no body, no key, no query, no control codes."""
+    server.client("sk-secret").chat.completions.create(**params())
+    server.http.get(f"{server.url}/v1/mod%0aels?api_key=sk-secret")
+    server.room.log.flush()
+    lines = server.log.getvalue().splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d learner-\d+ POST /v1/chat/completions 200 \d+\.\d{3}s", lines[-2])
+    assert re.fullmatch(r"\d\d:\d\d:\d\d - GET /v1/mod\\nels 404 \d+\.\d{3}s", lines[-1])
+    assert "sk-secret" not in server.log.getvalue() and "capital" not in server.log.getvalue()
+
+
+def test_answering_makes_no_garbage(server: Served) -> None:
+    """Requests leave no rings of objects behind, which is why the server's collector may rest."""
+
+    def requests(count: int) -> None:
+        for body in (params(), params(stream=True)):
+            for _ in range(count):
+                server.post(json.dumps(body).encode())
+
+    requests(3)
+    gc.collect()
+    gc.disable()
+    try:
+        requests(40)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = [
+            thing for thing in gc.garbage if type(thing).__module__.startswith(("coursekit", "uvicorn", "starlette"))
+        ]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert left == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "classroom.example", ""])
+def test_elsewhere_needs_an_access_token(host: str) -> None:
+    """An address that other machines can reach is not opened without an access token of 8 characters."""
+    for token in (None, "", "short"):
+        with pytest.raises(CannotServe, match="COURSEKIT_ACCESS_TOKEN"):
+            listen(host, 0, token)
+
+
+def test_elsewhere_with_an_access_token() -> None:
+    """With an access token any address is opened."""
+    with listen("0.0.0.0", 0, "long-enough") as listener:
+        assert listener.getsockname()[1] > 0
+    assert [is_loopback(host) for host in ("127.0.0.1", "127.8.9.1", "::1", "localhost", "0.0.0.0")] == [True] * 4 + [
+        False
+    ]
+
+
+def test_a_port_that_is_taken() -> None:
+    """A port that is taken, or is none, is told with what to do."""
+    with listen("127.0.0.1", 0) as first:
+        for port in (first.getsockname()[1], 70_000):
+            with pytest.raises(CannotServe, match="another port"):
+                listen("127.0.0.1", port)
+
+
+def test_stopping_with_streams_under_way(tmp_path: Path) -> None:
+    """A server that stops lets answers run for a moment, then breaks them: their callers see an error, no silence."""
+    folder_with(tmp_path, (params(stream=True), streamed(["a"] * 600, gap=0.05)))
+    seen: list[Any] = []
+
+    def read(client: openai.OpenAI) -> None:
+        try:
+            seen.extend(client.chat.completions.create(**params(), stream=True))
+        except openai.APIConnectionError as error:
+            seen.append(error)
+
+    with served(tmp_path, speed=1.0) as running:
+        client = openai.OpenAI(base_url=f"{running.url}/v1", api_key="key", max_retries=0)
+        reader = threading.Thread(target=read, args=[client])
+        reader.start()
+        while not seen:
+            time.sleep(0.02)
+        idle = socket.create_connection(("127.0.0.1", running.port))
+        half = socket.create_connection(("127.0.0.1", running.port))
+        half.sendall(request_bytes(params())[:-5])
+        start = time.monotonic()
+    assert time.monotonic() - start < 6
+    reader.join(5)
+    idle.close(), half.close(), client.close()
+    assert isinstance(seen[-1], openai.APIConnectionError) and len(seen) > 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_the_command(tmp_path: Path, sign: signal.Signals) -> None:
+    """``coursekit serve`` tells its address and a fresh admin token, answers, logs, and ends in order when told to."""
+    folder_with(tmp_path, (params(), whole("Paris.")))
+    command = [sys.executable, "-m", "coursekit", "serve", "--port", "0", "--recordings", str(tmp_path), "--rpm", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        greeting = [process.stdout.readline() for _ in range(5)]
+        address = re.search(r"http://127\.0\.0\.1:\d+", greeting[0])[0]  # type: ignore[index]
+        token = greeting[4].split()[-1]
+        with openai.OpenAI(base_url=f"{address}/v1", api_key="k", max_retries=0) as client:
+            told = [client.chat.completions.with_raw_response.create(**params()).headers for _ in range(2)]
+            with pytest.raises(openai.RateLimitError):
+                client.chat.completions.create(**params())
+        learners = httpx2.get(f"{address}/admin/learners", headers={"authorization": f"Bearer {token}"}).json()
+        process.send_signal(sign)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0 and err == ""
+    assert [headers["x-ratelimit-remaining-requests"] for headers in told] == ["1", "0"]
+    assert learners["learners"][0]["statuses"] == {"200": 2, "429": 1}
+    assert len(re.findall(r"learner-1 POST /v1/chat/completions (200|429)", out)) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--host", "0.0.0.0"], "access token"), (["--recordings", "no/such/folder"], "no folder no/such/folder"),
+        (["--speed", "fast"], "is no speed"), (["--rpm", "0"], "rpm=0 is no limit"),
+        (["--port", "99999"], "another port"),
+    ],
+)  # fmt: skip
+def test_what_the_command_refuses(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What makes no sense, or would be unsafe, is told in one message, and nothing is opened."""
+    from coursekit.authoring.command_line import main
+
+    assert main(["serve", *arguments]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_a_completion_is_what_we_think(server: Served) -> None:
+    """The SDK's object of an answer says exactly what was recorded."""
+    assert server.client().chat.completions.create(**params()).to_dict() == completion("Paris.")

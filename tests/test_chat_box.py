@@ -121,7 +121,7 @@ async def test_a_message_is_sent_and_the_reply_is_shown_with_its_receipt(kind: t
     assert len(meter.ledger) == 1
     assert box.now.value == ""
     assert box.text.value == ""
-    assert "Ready. 1 call" in box.status.value
+    assert "<b>Ready.</b> 1 call" in box.status.value
 
 
 async def test_the_reply_grows_while_it_is_written() -> None:

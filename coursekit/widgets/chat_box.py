@@ -187,7 +187,8 @@ class ChatBox(widgets.VBox):  # type: ignore[misc]
         self.now.value = transcript([turn(said, problem=problem)])
 
     def _say(self, status: str) -> None:
-        self.status.value = f'<div role="status" style="line-height:1.45">{escape(f"{status} {self.meter!r}")}</div>'
+        told = f"<b>{escape(status)}</b> {escape(repr(self.meter))}"
+        self.status.value = f'<div role="status" style="line-height:1.45">{told}</div>'
 
 
 async def _pieces(conversation: Conversation | AsyncConversation, text: str) -> AsyncGenerator[str, None]:

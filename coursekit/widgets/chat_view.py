@@ -19,6 +19,7 @@ STYLE = """<style>
 .coursekit-chat a { text-decoration: underline; }
 .coursekit-chat p, .coursekit-chat ul, .coursekit-chat ol, .coursekit-chat pre { margin: 4px 0; }
 .coursekit-chat pre { padding: 6px; border: 1px solid #767676; overflow-x: auto; }
+.coursekit-chat table { border-collapse: collapse; }
 .coursekit-chat td, .coursekit-chat th { border: 1px solid #767676; padding: 1px 8px; }
 </style>"""
 

@@ -164,7 +164,7 @@ class CostExplorer(widgets.VBox):  # type: ignore[misc]
         self.shown.value = view(self.plan)
 
 
-LOOK: dict[str, Any] = {"style": {"description_width": "10em"}, "layout": {"width": "46%", "min_width": "21em"}}
+LOOK: dict[str, Any] = {"style": {"description_width": "10em"}, "layout": {"width": "46%", "min_width": "27em"}}
 
 
 def _slider(label: str, least: int, most: int, step: int, start: int) -> Any:

@@ -74,7 +74,7 @@ def _scales(most: int, whole: Decimal, turns: int, step: float) -> str:
                     f'stroke-width="{0.3 if tokens else 1}"/>')  # fmt: skip
         said.append(_text(LEFT - 6, y + 4, f"{tokens:,}", "end"))
         said.append(_text(WIDTH - RIGHT + 6, y + 4, dollars(whole * tokens / most), "start"))
-    for number in sorted({1, *(round(turns * quarter / 4) for quarter in range(1, 5))} - {0}):
+    for number in (1, *(number for number in _round_numbers(turns) if number > 1)):
         said.append(_text(LEFT + (number - 0.5) * step, floor + 15, str(number), "middle"))
     said.append(_text(WIDTH / 2, HEIGHT - 4, "turn", "middle"))
     return "".join(said)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
+import tracemalloc
 from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -173,3 +175,21 @@ def test_the_cache_can_turn_the_choice_around() -> None:
     assert window.usage.prompt < everything.usage.prompt
     assert window.spent[-1] > everything.spent[-1]
     assert prompt_tokens(40, window=20) < prompt_tokens(40)
+
+
+def test_five_hundred_moves_leak_nothing() -> None:
+    """Moving the sliders again and again keeps no memory."""
+    lab = CostExplorer(Plan(turns=5))
+
+    def move(times: int) -> int:
+        for number in range(times):
+            lab.user.value = 100 + 10 * (number % 20)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        warm = move(50)
+        assert move(500) - warm < 50_000  # bytes
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,239 @@
+"""What is refused before it is a request: too large, too slow, too many, no HTTP. Each is told a clear 4xx or 503."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from offline_api import folder_with, params, streamed, whole
+from served import Served, error_of, read_all, request_bytes, served
+
+from coursekit.offline.server.connection import Limits
+
+HEAD = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\n"
+GOOD = request_bytes(params())
+MB = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("recordings")
+    folder_with(folder, (params(), whole("Paris.")), (params(stream=True), streamed(["x" * 5000] * 4000)))
+    limits = Limits(body=100_000, sending=0.6, reading=0.4, lingering=1.0, connections=25)
+    with served(folder, limits=limits) as running:
+        yield running
+
+
+def eventually(happens: Callable[[], bool], seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while not happens() and time.monotonic() < end:
+        time.sleep(0.01)
+    return happens()
+
+
+# Too large
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (HEAD + "".join(f"X-{i}: 1\r\n" for i in range(200)) + "\r\n", 431, "headers_too_large"),
+        (HEAD + f"X: {'a' * 40_000}\r\n\r\n", 431, "headers_too_large"),
+        (HEAD + "X: " + "a" * 200_000, 431, "headers_too_large"),  # a line that never ends
+        ("".join(f"X-{i}: 1\r\n" for i in range(20_000)).join([HEAD, ""]), 431, "headers_too_large"),
+        ("\r\n" * 100_000, 431, "headers_too_large"),
+        (f"GET /{'a' * 9000} HTTP/1.1\r\nHost: x\r\n\r\n", 414, "url_too_long"),
+        (f"GET /{'a' * 90_000}", 431, "headers_too_large"),
+        (HEAD + "Content-Length: 100001\r\n\r\n", 413, "body_too_large"),
+        (HEAD + "Content-Length: 99999999999999999\r\n\r\n", 413, "body_too_large"),
+        (HEAD + f"Content-Length: {'9' * 30}\r\n\r\n", 400, "invalid_request"),
+        (HEAD + "Transfer-Encoding: chunked\r\n\r\n" + f"c350\r\n{'a' * 50_000}\r\n" * 3, 413, "body_too_large"),
+    ],
+)  # fmt: skip
+def test_too_large(server: Served, sent: str, status: int, code: str) -> None:
+    """A head, an address or a body above the limit is refused at once, without waiting for the rest of it."""
+    start = time.monotonic()
+    told, error = error_of(server.bytes(sent.encode()))
+    assert (told, error["code"]) == (status, code) and time.monotonic() - start < 5
+
+
+def test_at_the_limit(server: Served) -> None:
+    """A body of exactly the limit is taken."""
+    filled = json.dumps(params()).encode().ljust(100_000)
+    assert server.post(filled).json()["choices"][0]["message"]["content"] == "Paris."
+    assert server.post(filled + b" ").status_code == 413
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_hundred_megabytes(server: Served, chunked: bool) -> None:
+    """A client that sends 100 MB before it looks up still reads its 413; the server keeps none of it."""
+    more = "Transfer-Encoding: chunked\r\n\r\n" if chunked else f"Content-Length: {100 * MB}\r\n\r\n"
+    piece = b"f4240\r\n" + b" " * MB + b"\r\n" if chunked else b" " * MB
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall((HEAD + more).encode())
+        with contextlib.suppress(ConnectionError):  # a slow machine may need longer than the server lingers
+            for _ in range(100):
+                connection.sendall(piece)
+            assert error_of(read_all(connection))[0] == 413
+
+
+def test_expect_continue(server: Served) -> None:
+    """A client that asks before it sends is told 413 instead of 100, and sends nothing; a good one is let go on."""
+    asks = "Expect: 100-continue\r\nConnection: close\r\n"
+    assert error_of(server.bytes(f"{HEAD}{asks}Content-Length: {MB}\r\n\r\n".encode()))[0] == 413
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        head, _, body = request_bytes(params(), more=asks).partition(b"\r\n\r\n")
+        connection.sendall(head + b"\r\n\r\n")
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert b"Paris." in read_all(connection)
+
+
+# Too slow, too many
+
+
+@pytest.mark.parametrize("sent", [HEAD[:30], HEAD, GOOD[:-5]])
+@pytest.mark.parametrize("drip", [False, True])
+def test_too_slow_in_sending(server: Served, sent: str | bytes, drip: bool) -> None:
+    """A request must be there whole in time; that a byte comes now and then does not help. (Slowloris.)"""
+    raw = sent.encode() if isinstance(sent, str) else sent
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        start = time.monotonic()
+        connection.sendall(raw[:-10])
+        answer: list[bytes] = []
+        reader = threading.Thread(target=lambda: answer.append(read_all(connection)))
+        reader.start()
+        for place in range(len(raw) - 10, len(raw)) if drip else ():
+            time.sleep(0.1)
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(raw[place : place + 1])
+        reader.join(5)
+    assert error_of(answer[0])[0] == 408 and 0.5 < time.monotonic() - start < 4
+
+
+def test_a_connection_without_a_request(server: Served) -> None:
+    """A connection on which nothing comes is closed without a word."""
+    assert server.bytes(b"") == b""
+
+
+def test_between_requests_a_client_may_rest(server: Served) -> None:
+    """The time to send counts from a request's first byte: a connection may idle in between."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        for _ in range(3):
+            connection.sendall(GOOD)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+            time.sleep(0.7)
+
+
+def test_a_client_that_does_not_read(server: Served) -> None:
+    """Whoever does not read a large answer is dropped, and the work for them ends."""
+    learner = server.room.learners.of("Bearer idle")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(request_bytes(params(stream=True), key="idle"))
+        assert eventually(lambda: len(learner.ledger) == 1)  # type: ignore[union-attr]
+        time.sleep(0.8)
+        assert learner.under_way == 0  # type: ignore[union-attr]
+        assert len(read_all(connection)) < 15 * MB  # of 20: what the network had taken already
+
+
+def test_too_many_connections(server: Served) -> None:
+    """One connection too many is told 503; when another one has gone there is room again."""
+    with contextlib.ExitStack() as stack:
+        many = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=5)) for _ in range(25)]
+        many[-1].sendall(GOOD)
+        answers = [many[-1].recv(65536)]
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as one_more:
+            answers.append(one_more.recv(65536))
+        assert any(answer.startswith(b"HTTP/1.1 503") and b"too_many_connections" in answer for answer in answers)
+    assert eventually(lambda: b"Paris." in server.bytes(request_bytes(params(), more="Connection: close\r\n")))
+
+
+# No HTTP
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"HELO there\r\n\r\n", b"GET\r\n\r\n", b"\xff\xfe\xfd" * 50,
+        b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n", b"GET / HTTP/1.1\r\nA: b\x00c\r\n\r\n",
+        HEAD.encode() + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        HEAD.encode() + b"Content-Length: -5\r\n\r\n",
+        HEAD.encode() + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
+        HEAD.encode() + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT example.com:80 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET \xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)  # fmt: skip
+def test_no_http(server: Served, sent: bytes) -> None:
+    """What is no proper HTTP request is a 400 in the API's shape, and the end of the connection."""
+    assert error_of(server.bytes(sent))[0] in (400, 408)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(min_size=1, max_size=300))
+def test_any_bytes(server: Served, sent: bytes) -> None:
+    """Any bytes get a 4xx or are hung up on; none upsets the server."""
+    answer = server.bytes(sent + b"\r\n\r\n")
+    assert answer == b"" or error_of(answer)[0] in range(400, 500)
+
+
+def test_upgrades_are_ignored(server: Served) -> None:
+    """A client that would rather talk WebSocket or HTTP/2 gets its answer in HTTP/1.1."""
+    for protocol in ("websocket", "h2c"):
+        more = f"Connection: Upgrade\r\nUpgrade: {protocol}\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n"
+        raw = f"GET /healthz HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode()
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+            connection.sendall(raw)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+# One after the other on a connection
+
+
+def test_requests_without_awaiting_the_answers(server: Served) -> None:
+    """Requests sent in one go are answered one after the other, each whole."""
+    answers = server.bytes(GOOD * 3 + request_bytes(params(), more="Connection: close\r\n"))
+    assert answers.count(b"HTTP/1.1 200 OK") == 4 and answers.count(b'"Paris."') == 4
+
+
+def test_a_bad_request_behind_a_good_one(server: Served) -> None:
+    """Garbage behind a good request ends the connection, and is never answered in its place."""
+    answer = server.bytes(GOOD + b"garbage\r\n\r\n")
+    assert answer == b"" or answer.startswith((b"HTTP/1.1 200 OK", b"HTTP/1.1 400"))
+    assert answer.count(b"HTTP/1.1 ") <= 2
+
+
+def test_a_body_nobody_asked_for(server: Served) -> None:
+    """A path that does not exist is told before its body is there, and the connection stays good for more."""
+    body = b"x" * 90_000
+    wrong = f"POST /v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    answers = server.bytes(wrong + request_bytes(params(), more="Connection: close\r\n"))
+    assert answers.startswith(b"HTTP/1.1 404") and b"Paris." in answers
+
+
+def test_http_1_0(server: Served) -> None:
+    """An HTTP/1.0 client gets its answer and the end of the connection."""
+    assert server.bytes(GOOD.replace(b"HTTP/1.1", b"HTTP/1.0")).endswith(whole("Paris.").body)
+
+
+def test_nothing_is_left(server: Served) -> None:
+    """After all this the server holds no connection, no request, and answers as ever."""
+    server.http.close()
+    assert eventually(lambda: all(learner.under_way == 0 for learner in server.room.learners))
+    assert b"Paris." in server.bytes(request_bytes(params(), more="Connection: close\r\n"))
+
+
+def test_usual_limits(tmp_path: Path) -> None:
+    """Without being told otherwise the server takes heads of 32 KB, 100 headers, and bodies of 8 MB."""
+    with served(tmp_path) as running:
+        assert running.post(b" " * 7_900_000).status_code == 400
+        assert running.post(b" " * 8_100_000).status_code == 413
+        assert running.post(b"{}", x="a" * 31_000).status_code == 400
+        assert running.post(b"{}", x="a" * 33_000).status_code == 431

@@ -119,6 +119,15 @@ def test_too_slow_in_sending(server: Served, sent: str | bytes, drip: bool) -> N
     assert error_of(answer[0])[0] == 408 and 0.5 < time.monotonic() - start < 4
 
 
+def test_too_slow_the_second_time(server: Served) -> None:
+    """The second request on a connection has no more time than the first."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(GOOD)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        connection.sendall(GOOD[:-5])
+        assert error_of(read_all(connection))[0] == 408
+
+
 def test_a_connection_without_a_request(server: Served) -> None:
     """A connection on which nothing comes is closed without a word."""
     assert server.bytes(b"") == b""

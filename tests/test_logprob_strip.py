@@ -31,7 +31,7 @@ def test_each_token_has_a_row_with_its_probability_and_what_else_was_considered(
     """The table has a row for each token: number, text, probability, and the alternatives that were not taken."""
     rows = HtmlReader(strip(tokens_of(CONTENT))).rows[1:]
     assert len(rows) == len(CONTENT) == 60
-    assert rows[8] == ["9", "·Neptune", "48% ◂ low", "·Jupiter 36%, ·Venus 2.8%, ·Uranus 1.6%, ·Saturn 1.6%"]
+    assert rows[8] == ["9", "·Neptune", "48% ◂ low", "·Jupiter 36% | ·Venus 2.8% | ·Uranus 1.6% | ·Saturn 1.6%"]
     for row, told in zip(rows, CONTENT, strict=True):
         assert row[1] == label(told["token"])
         assert row[2].split()[0] == percent(math.exp(told["logprob"]))
@@ -40,7 +40,7 @@ def test_each_token_has_a_row_with_its_probability_and_what_else_was_considered(
 def test_hovering_shows_the_alternatives() -> None:
     """Each box's title lists the most probable tokens at its place, the one taken among them."""
     titles = HtmlReader(strip(tokens_of(CONTENT))).titles
-    assert titles[8] == "·Neptune 48%, ·Jupiter 36%, ·Venus 2.8%, ·Uranus 1.6%, ·Saturn 1.6%"
+    assert titles[8] == "·Neptune 48% | ·Jupiter 36% | ·Venus 2.8% | ·Uranus 1.6% | ·Saturn 1.6%"
 
 
 def test_the_heading_counts_and_measures_the_reply() -> None:

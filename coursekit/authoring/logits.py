@@ -55,7 +55,7 @@ PROMPTS = (
     Prompt("python_loop", "Code: several right ways to go on.", "for i in range("),
     Prompt("tokyo", "Japanese: most candidates are a part of a character's bytes.", "日本の首都は"),
     Prompt("paris_question", "A question: probable is not true.", question="Is Paris the capital of France?"),
-    Prompt("dog", "The first word of a reply: two are nearly as probable.", question=DOG),
+    Prompt("dog", "The first token of a reply: two are about equally probable.", question=DOG),
     Prompt("fruit_list_end", "A list is complete: the end is a token too.", question="List five fruits.", after=23),
     Prompt("cat_names", "Names repeat: a presence penalty brings others forward.", question=CATS, after=20),
     Prompt("haiku_loop", "A loop: only a frequency penalty is strong enough to end it.", question=HAIKU, after=44),

@@ -141,7 +141,7 @@ def _considered(token: Written) -> str:
 
 
 def _listed(choices: Iterable[Choice]) -> str:
-    return ", ".join(f"{label(choice.token)} {percent(choice.probability)}" for choice in choices)
+    return " | ".join(f"{label(choice.token)} {percent(choice.probability)}" for choice in choices)
 
 
 def _count(tokens: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import asdict
 from html import escape
 from typing import Any
@@ -51,6 +52,8 @@ class SamplingLab(widgets.VBox):  # type: ignore[misc]
         self.client, self.meter, self.model = client, meter or Meter(client), model
         self.recordings = recordings or Recordings(course.recording_folders())
         self.draws = 0
+        # JupyterLab 4.4 and ipykernel 7 handle a pressed button in another thread than a moved slider.
+        self._moving = threading.RLock()
         ends = [(load_distribution(name).text.splitlines()[-1], name) for name in distribution_names()]
         self.prompt = widgets.Dropdown(options=ends, value=prompt, description="prompt ends in", **LOOK)
         self.sliders = {
@@ -99,8 +102,9 @@ class SamplingLab(widgets.VBox):  # type: ignore[misc]
 
     def use(self, settings: Settings) -> None:
         """Move every slider to these settings."""
-        for name, value in asdict(settings).items():
-            self.sliders[name].value = value
+        with self._moving:
+            for name, value in asdict(settings).items():
+                self.sliders[name].value = value
 
     def _begin(self, _: Any = None) -> None:
         """A new prompt: what is recorded for it, nothing drawn, nothing answered."""
@@ -114,14 +118,15 @@ class SamplingLab(widgets.VBox):  # type: ignore[misc]
         self._draw()
 
     def _draw(self, _: Any = None) -> None:
-        self.shown.value = view(self.distribution, self.settings, self.draws)
+        with self._moving:
+            self.shown.value = view(self.distribution, self.settings, self.draws)
 
     def _sample(self, _: Any = None) -> None:
         self.draws += MORE
         self._draw()
 
     def _reset(self, _: Any = None) -> None:
-        self.draws = 0
+        self.draws, self.recorded.value = 0, None
         self.use(Settings())
         self._draw()
 
@@ -130,11 +135,13 @@ class SamplingLab(widgets.VBox):  # type: ignore[misc]
             self.use(change["new"])
 
     def _send(self, _: Any = None) -> None:
-        request = request_of(self.distribution, self.settings, self.model, LIMIT)
+        with self._moving:  # and not while the API works
+            settings, known = self.settings, [option for _, option in self.recorded.options if option]
+            request = request_of(self.distribution, settings, self.model, LIMIT)
         try:
             reply = self.client.chat.completions.create(**request)
         except RecordingNotFound:
-            self.answer.value = missed([settings for _, settings in self.recorded.options if settings])
+            self.answer.value = missed(settings, known)
         except openai.OpenAIError as error:
             self.answer.value = f"<p><b>{type(error).__name__}</b> {escape(plain(str(error)[:SHOWN]))}</p>"
         else:
@@ -168,8 +175,8 @@ def answered(request: Any, reply: Any, receipt: Receipt) -> str:
     )
 
 
-def missed(known: list[Settings]) -> str:
-    """What to do where nothing is recorded, as HTML."""
+def missed(asked: Settings, known: list[Settings]) -> str:
+    """What to do where these settings are not recorded, and others may be, as HTML."""
     if known:
         choices = "".join(f"<li>{escape(str(settings))}</li>" for settings in known)
         offer = (
@@ -178,7 +185,7 @@ def missed(known: list[Settings]) -> str:
     else:
         offer = "For this prompt nothing is recorded; where there is something, <b>recorded</b> offers it."
     return (
-        f"<p><b>Nobody recorded this request,</b> and replay mode asks nobody else. {offer}</p>"
+        f"<p><b>Nobody recorded this request</b> ({escape(str(asked))}), and replay mode asks nobody else. {offer}</p>"
         '<p>To ask the real API: <code>connect(mode="live")</code>, which costs money.</p>'
     )
 

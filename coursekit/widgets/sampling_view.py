@@ -17,12 +17,12 @@ from .token_text import label, percent
 TOP = 10  # tokens in the table
 LISTED = 20  # draws that are written out
 DEFAULTS = {"temperature": 1.0, "top_p": 1.0, "frequency_penalty": 0.0, "presence_penalty": 0.0}  # the API's
-CELL = "padding:1px 8px;line-height:1.4;white-space:nowrap"
+CELL = "padding:1px 6px;line-height:1.4;white-space:nowrap"
 NUMBER = f"{CELL};text-align:right;font-variant-numeric:tabular-nums"
 LEFT = f"{CELL};text-align:left"
-HEAD = ("Next token", "Share of the probability", "Before", "After", "Drawn", "In the reply")
+HEAD = ("Next token", "Probability", "Before", "After", "Drawn", "In the reply")
 LOOKS = (LEFT, LEFT, *[NUMBER] * 4)
-TRACK = "width:240px;margin:2px 0;background:rgba(128,128,128,0.15)"
+TRACK = "width:clamp(110px,17vw,240px);margin:2px 0;background:rgba(128,128,128,0.15)"
 BEFORE, AFTER = "height:3px;background:#767676", "height:9px;background:#0072B2"
 DRAW = "display:inline-block;margin:1px;padding:0 4px;border:1px solid #767676;font-family:monospace"
 

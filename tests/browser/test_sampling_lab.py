@@ -1,0 +1,94 @@
+"""The sampling lab in a real browser: every control moved as a learner moves it, every number as sampling.py has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from chapter_page import ChapterPage
+from html_reader import HtmlReader
+from lab_server import LabServer
+from nbformat import v4, write
+from playwright.sync_api import Locator, expect
+
+from coursekit.logits import load_distribution
+from coursekit.widgets.sampling_view import Settings, view
+
+START = """from coursekit import connect
+from coursekit.widgets.sampling_lab import SamplingLab
+SamplingLab(connect(speed="instant"))"""
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+# Where the mouse lets the handle go, as a share of the slider's width.
+DRAGS = {"temperature": 0.75, "top_p": 0.9, "frequency_penalty": 0.6, "presence_penalty": 0.55, "seed": 0.2}
+
+
+@pytest.fixture(params=[1280, 800])
+def page(request: pytest.FixtureRequest, lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> ChapterPage:
+    stem = f"sampling-{request.param}"
+    write(v4.new_notebook(cells=[v4.new_code_cell(START)], metadata=KERNEL), lab.root / "notebooks" / f"{stem}.ipynb")
+    opened = open_chapter(stem, width=request.param)
+    opened.run_all()
+    return opened
+
+
+def shown(cell: Locator) -> list[list[str]]:
+    """The rows of the lab's table in the page."""
+    return [[text.strip() for text in row.locator("th, td").all_text_contents()] for row in cell.locator("tr").all()]
+
+
+def settings_in(cell: Locator) -> Settings:
+    """What the sliders read."""
+    read = {
+        name: float(cell.locator(f'.widget-hslider:has(label:text-is("{name}")) .widget-readout').inner_text())
+        for name in DRAGS
+    }
+    return Settings(**{**read, "seed": int(read["seed"])})
+
+
+def expect_view(page: ChapterPage, cell: Locator, name: str, draws: int = 0) -> None:
+    """The table in the page becomes that of view() for what the sliders say."""
+    for _ in range(100):
+        expected = HtmlReader(view(load_distribution(name), settings_in(cell), draws)).rows
+        if shown(cell) == expected:
+            return
+        page.page.wait_for_timeout(50)
+    assert shown(cell) == expected
+
+
+def test_each_control_does_what_it_says(page: ChapterPage) -> None:
+    """Dragged or pressed, each control changes the picture, and the picture is view() of what the controls say."""
+    cell = page.cell(0)
+    cell.locator("table").wait_for()
+    expect_view(page, cell, "dog")
+    cell.get_by_label("prompt ends in").select_option("A lone soul, a lone")
+    cell.get_by_role("button", name="Sample 20").press("Enter")
+    expect(cell.get_by_text("20 draws")).to_be_visible()
+    for name, share in DRAGS.items():
+        before = cell.locator(".coursekit-sampling").inner_text()
+        slider = cell.locator(f'.widget-hslider:has(label:text-is("{name}"))')
+        track = slider.locator(".noUi-base").bounding_box()
+        assert track is not None
+        slider.locator('[role="slider"]').hover()
+        page.page.mouse.down()
+        page.page.mouse.move(track["x"] + share * track["width"], track["y"] + track["height"] / 2, steps=8)
+        page.page.mouse.up()
+        expect_view(page, cell, "haiku_loop", draws=20)
+        assert cell.locator(".coursekit-sampling").inner_text() != before, f"{name} changes nothing"
+    assert all(getattr(settings_in(cell), name) != getattr(Settings(), name) for name in DRAGS)
+
+    cell.get_by_role("button", name="Send").press("Enter")
+    expect(cell.get_by_text("Nobody recorded this request")).to_be_visible()
+    cell.get_by_label("recorded").select_option("temperature 0, frequency_penalty 0.5, seed 1")
+    cell.get_by_role("button", name="Send").press("Enter")
+    expect(cell.get_by_text("replay · local")).to_be_visible()
+    assert settings_in(cell) == Settings(temperature=0, frequency_penalty=0.5)
+
+    cell.get_by_role("button", name="Reset").press("Enter")
+    expect_view(page, cell, "haiku_loop")
+    assert settings_in(cell) == Settings()
+    assert page.errors == []
+    assert page.outside == []
+    table, room = cell.locator("table").bounding_box(), cell.locator(".jp-OutputArea-output").first.bounding_box()
+    assert table is not None
+    assert room is not None
+    assert table["x"] + table["width"] <= room["x"] + room["width"], "the table is wider than its cell"

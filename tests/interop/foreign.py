@@ -1,0 +1,69 @@
+"""Clients that are not ours: where they are put, and what all of them are asked to do.
+
+They are installed when they are first wanted, at fixed versions, into pytest's cache folder: outside the project, and
+outside its environment. Without a network (or npm, or uv) their tests are skipped, and say why.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from offline_api import folder_with, params, streamed, whole
+from served import Served, served
+
+HERE = Path(__file__).parent
+PROMPT = "What is the capital of France?"
+
+
+def installed(folder: Path, *commands: list[str]) -> Path:
+    """``folder`` after these commands have filled it, once. Skips the test when they cannot."""
+    done = folder / "installed"
+    if not done.exists() or done.read_text() != repr(commands):
+        for command in commands:
+            try:
+                run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                pytest.skip(f"{command[0]} cannot install this client here: {error}")
+            if run.returncode:
+                said = (run.stderr or run.stdout).strip().splitlines() or ["it said nothing"]
+                pytest.skip(f"{command[0]} cannot install this client here: {said[-1]}")
+        done.write_text(repr(commands))
+    return folder
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Served]:
+    """A server with the question of the scripts recorded as these clients ask it: whole, and streamed."""
+    whole_answer, stream = whole("Paris."), streamed(["Par", "is", "."], first=0.1, gap=0.2)
+    bodies: list[tuple[dict[str, Any], Any]] = [
+        (params(PROMPT), whole_answer),
+        (params(PROMPT, stream=False), whole_answer),
+        (params(PROMPT, stream=True), stream),
+        (params(PROMPT, stream=True, stream_options={"include_usage": True}), stream),
+    ]
+    with served(folder_with(folder, *bodies), speed=1.0) as running:
+        yield running
+
+
+def run(server: Served, command: list[str], task: str) -> dict[str, Any]:
+    """What a script prints as JSON, when it is asked to do a task with the server as its API."""
+    said = subprocess.run([*command, f"{server.url}/v1", task], capture_output=True, text=True, timeout=60, check=False)
+    assert said.returncode == 0, said.stderr
+    result: dict[str, Any] = json.loads(said.stdout.splitlines()[-1])
+    return result
+
+
+def put(server: Served, fault: dict[str, Any]) -> None:
+    server.admin("DELETE", "/admin/faults")
+    assert server.admin("POST", "/admin/faults", {"fault": fault, "seconds": 60}).status_code == 201
+
+
+def attempts(server: Served) -> list[int]:
+    """The statuses of all requests so far, of all learners."""
+    return [attempt.status for learner in server.room.learners for attempt in learner.ledger]

@@ -1,0 +1,32 @@
+"""langchain-openai, unmodified but for its base URL: python langchain_client.py BASE_URL TASK prints JSON."""
+
+import json
+import sys
+import time
+
+from langchain_openai import ChatOpenAI
+
+base_url, task = sys.argv[1:]
+model = ChatOpenAI(model="gpt-4o", base_url=base_url, api_key="key")
+question = "What is the capital of France?"
+
+
+def whole():
+    reply = model.invoke(question)
+    return {"text": reply.content, "tokens": reply.usage_metadata["total_tokens"], "model": reply.response_metadata["model_name"]}
+
+
+def stream():
+    parts = [(time.monotonic(), part) for part in model.stream(question)]
+    texts = [(at, part.content) for at, part in parts if part.content]
+    return {"text": "".join(text for _, text in texts), "spread": texts[-1][0] - texts[0][0]}
+
+
+def unknown():
+    return {"text": model.invoke("?").content}
+
+
+try:
+    print(json.dumps({"whole": whole, "stream": stream, "unknown": unknown}[task]()))
+except Exception as error:  # noqa: BLE001 - whatever it is, the test wants to see it
+    print(json.dumps({"error": type(error).__name__, "code": getattr(error, "code", None), "message": str(error)}))

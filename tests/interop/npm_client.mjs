@@ -1,0 +1,45 @@
+// The npm package `openai`, unmodified but for its base URL: node npm_client.mjs BASE_URL TASK prints JSON.
+import { createRequire } from "node:module";
+
+const require = createRequire(process.cwd() + "/");
+const OpenAI = require("openai").default ?? require("openai");
+const [baseURL, task] = process.argv.slice(2);
+const client = new OpenAI({ baseURL, apiKey: "key" });
+const messages = [{ role: "user", content: "What is the capital of France?" }];
+const ask = (more) => client.chat.completions.create({ model: "gpt-4o", messages, ...more });
+
+const tasks = {
+  async whole() {
+    const reply = await ask();
+    return { text: reply.choices[0].message.content, usage: reply.usage.total_tokens, id: reply._request_id };
+  },
+  async stream() {
+    const times = [];
+    let text = "", finish = null;
+    for await (const chunk of await ask({ stream: true })) {
+      const choice = chunk.choices[0];
+      if (choice?.delta?.content) { text += choice.delta.content; times.push(Date.now()); }
+      finish = choice?.finish_reason ?? finish;
+    }
+    return { text, finish, spread: (times.at(-1) - times[0]) / 1000 };
+  },
+  async helper() {
+    const stream = client.chat.completions.stream({ model: "gpt-4o", messages });
+    const reply = await stream.finalChatCompletion();
+    return { text: reply.choices[0].message.content, finish: reply.choices[0].finish_reason };
+  },
+  async wrong() { return await client.chat.completions.create({ model: "gpt-4o", messages: [] }); },
+  async unknown() { return await client.chat.completions.create({ model: "gpt-4o", messages: [{ role: "user", content: "?" }] }); },
+  async models() {
+    const found = [];
+    for await (const model of client.models.list()) found.push(model.id);
+    return { found };
+  },
+};
+
+try {
+  console.log(JSON.stringify(await tasks[task]()));
+} catch (error) {
+  const { status = null, code = null, param = null, requestID = null } = error;
+  console.log(JSON.stringify({ error: error.constructor.name, status, code, param, requestID, message: error.message }));
+}

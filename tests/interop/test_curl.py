@@ -1,0 +1,80 @@
+"""curl against the server: what a person sees on a terminal, and what a shell script gets."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from offline_api import folder_with, params, streamed, whole
+from served import Served, served
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("recordings")
+    stream = streamed(["Par", "is", "."], first=0.1, gap=0.4)
+    folder_with(folder, (params(), whole("Paris.")), (params(stream=True), stream))
+    with served(folder, speed=1.0) as running:
+        yield running
+
+
+def curl(server: Served, body: Any, *options: str, key: str = "k") -> list[str]:
+    command = ["curl", "-sS", "--max-time", "20", f"{server.url}/v1/chat/completions", *options]
+    headers = ["-H", f"Authorization: Bearer {key}", "-H", "Content-Type: application/json"]
+    return [*command, *headers, "-d", json.dumps(body)]
+
+
+def test_a_whole_answer(server: Served) -> None:
+    """curl prints the completion."""
+    said = subprocess.run(curl(server, params()), capture_output=True, check=True)
+    assert said.stdout == whole("Paris.").body
+
+
+def test_a_stream_appears_as_it_is_made(server: Served) -> None:
+    """``curl -N`` prints each event when it comes, up to [DONE]."""
+    start, lines = time.monotonic(), []
+    with subprocess.Popen(curl(server, params(stream=True), "-N"), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("data: "):
+                lines.append((time.monotonic() - start, line.strip()))
+    assert process.returncode == 0 and lines[-1][1] == "data: [DONE]"
+    words = [at for at, line in lines if '"delta":{"content"' in line]
+    assert len(words) == 3 and words[2] - words[0] == pytest.approx(0.8, abs=0.3)
+
+
+def test_an_error(server: Served) -> None:
+    """An error is the API's JSON, with its status and a request id."""
+    body = {"model": "gpt-4o", "messages": []}
+    said = subprocess.run(curl(server, body, "-i"), capture_output=True, text=True, check=True).stdout
+    assert said.startswith("HTTP/1.1 400 ") and "x-request-id: req_" in said
+    assert json.loads(said.rpartition("\n\n")[2].strip() or said[said.index("{") :])["error"]["code"] == "empty_array"
+
+
+def test_a_broken_stream(server: Served) -> None:
+    """A stream that breaks ends curl with "transfer closed with outstanding read data remaining" (18)."""
+    server.client("broken").models.list()
+    server.room.learners.of("Bearer broken")
+    order = {"fault": {"kind": "cut_stream", "abrupt": True}, "seconds": 20}
+    server.admin("POST", "/admin/faults", order)
+    said = subprocess.run(curl(server, params(stream=True), "-N"), capture_output=True, text=True, check=False)
+    server.admin("DELETE", "/admin/faults")
+    assert said.returncode == 18 and "data: " in said.stdout and "[DONE]" not in said.stdout
+
+
+def test_an_upload_that_is_too_large(server: Served) -> None:
+    """curl asks before it sends a large body, and gets its 413."""
+    command = curl(server, {}, "-o", "-", "-w", "%{http_code}")
+    command[command.index("-d") + 1] = "@-"
+    said = subprocess.run(command, input=b" " * 20_000_000, capture_output=True, check=False)
+    assert said.stdout.endswith(b"413") and b"body_too_large" in said.stdout

@@ -17,8 +17,8 @@ from coursekit.widgets.token_strip import (
     TokenStrip,
     messages_of,
     strip,
-    visible,
 )
+from coursekit.widgets.token_text import visible
 
 
 class Reader(HTMLParser):
@@ -100,23 +100,6 @@ def test_markup_is_shown_and_not_run():
     html = strip("<script>alert(1)</script>")
     assert "<script" not in html
     assert "script" in Reader(html).text
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        (" a\n\tb", "·a⏎→b"),
-        ("\u202e", "U+202E"),  # would turn the direction of all that follows
-        ("\u200d\x00", "U+200DU+0000"),
-        ("\u00a0", "U+00A0"),
-        ("\u0301", "◌\u0301"),  # a lone accent would sit on the frame
-        ("é€漢", "é€漢"),
-        ("", ""),
-    ],
-)
-def test_what_cannot_be_seen_is_made_visible(text: str, shown: str):
-    """Blanks become signs, invisible and directional characters their number, and a lone accent gets a carrier."""
-    assert visible(text) == shown
 
 
 def test_a_part_of_a_character_shows_its_bytes():

@@ -17,11 +17,10 @@ from ..metering import Meter, Receipt
 from ..offline.exchange import CHAT_COMPLETIONS, ApiRequest
 from ..offline.miss import RecordingNotFound
 from ..offline.recordings import Recordings
+from .safe_html import plain, sendable
 from .sampling_view import Settings, request_of, settings_of, view
-from .token_text import plain
 
 LIMIT = 60  # max_completion_tokens of what is sent
-SHOWN = 2000  # characters of a reply
 MORE = 20  # draws for each press of the button
 SLIDERS = {
     "temperature": (0, 2, 0.05),
@@ -52,7 +51,7 @@ class SamplingLab(widgets.VBox):  # type: ignore[misc]
         self.client, self.meter, self.model = client, meter or Meter(client), model
         self.recordings = recordings or Recordings(course.recording_folders())
         self.draws = 0
-        # JupyterLab 4.4 and ipykernel 7 handle a pressed button in another thread than a moved slider.
+        # JupyterLab 4.6 with ipykernel 7 may handle a pressed button in another thread than a moved slider.
         self._moving = threading.RLock()
         ends = [(load_distribution(name).text.splitlines()[-1], name) for name in distribution_names()]
         self.prompt = widgets.Dropdown(options=ends, value=prompt, description="prompt ends in", **LOOK)
@@ -143,7 +142,7 @@ class SamplingLab(widgets.VBox):  # type: ignore[misc]
         except RecordingNotFound:
             self.answer.value = missed(settings, known)
         except openai.OpenAIError as error:
-            self.answer.value = f"<p><b>{type(error).__name__}</b> {escape(plain(str(error)[:SHOWN]))}</p>"
+            self.answer.value = f"<p><b>{type(error).__name__}</b></p>{plain(str(error))}"
         else:
             self.answer.value = answered(request, reply, self.meter.add(reply))
 
@@ -163,15 +162,13 @@ def recorded_settings(distribution: Distribution, model: str, recordings: Record
 def answered(request: Any, reply: Any, receipt: Receipt) -> str:
     """The request's settings, and the reply with its model and receipt, as HTML."""
     choice = reply.choices[0]
-    text = choice.message.content or ""
-    cut = "…" if len(text) > SHOWN else ""
     asked = ", ".join(f"{name}={value!r}" for name, value in request.items() if name != "messages")
     told = f"{reply.model} · finish_reason {choice.finish_reason} · {receipt!r}"
     return (
         f'<div class="coursekit-reply" style="line-height:1.5"><p><b>Sent</b> '
         f'<span style="font-family:monospace">{escape(request["messages"][0]["content"])}<br>{escape(asked)}</span></p>'
-        f'<p style="padding:8px;border:1px solid #767676;white-space:pre-wrap">{escape(plain(text[:SHOWN]))}{cut}</p>'
-        f"<p>{escape(plain(told))}</p></div>"
+        f'<div style="padding:8px;border:1px solid #767676">{plain(choice.message.content or "")}</div>'
+        f"<p>{escape(sendable(told))}</p></div>"
     )
 
 

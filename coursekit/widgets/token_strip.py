@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import islice
@@ -15,6 +14,7 @@ import ipywidgets as widgets
 from ..models import CHAT, HARDEST, REASONING, SMALL
 from ..pricing import dollars, price_of
 from ..tokens import ROLES, ChatTokens, chat_tokens, count_tokens, tokenize
+from .token_text import visible
 
 MODELS = (CHAT, SMALL, HARDEST, REASONING, "gpt-6-luna", "gpt-6-sol", "gpt-4")
 ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
@@ -26,7 +26,6 @@ CONVERSATION = "system: You are a helpful assistant.\nuser: What is the capital 
 KINDS = {"a text": TEXT, "a chat": CONVERSATION}
 
 ROLE = re.compile(rf"^[ \t]*({'|'.join(ROLES)})[ \t]*:[ \t]?", re.MULTILINE | re.IGNORECASE)
-VISIBLE = {" ": "·", "\n": "⏎", "\t": "→"}
 
 INK = "color:#222;font-family:monospace;font-size:13px"
 BOX = f"display:inline-block;margin:1px;padding:1px 4px;border-radius:3px;text-align:center;{INK}"
@@ -107,12 +106,6 @@ class TokenStrip(widgets.VBox):  # type: ignore[misc]
 
     def _draw(self, _: Any = None) -> None:
         self.shown.value = strip(self.text.value, self.model.value, as_chat=self.kind.value == "a chat")
-
-
-def visible(text: str) -> str:
-    """A token's text with its blanks and its invisible characters made visible (not yet escaped)."""
-    shown = "".join(VISIBLE.get(c) or (f"U+{ord(c):04X}" if unicodedata.category(c)[0] in "CZ" else c) for c in text)
-    return f"◌{shown}" if shown and unicodedata.combining(shown[0]) else shown
 
 
 def _boxes(text: str, model: str) -> Iterator[str]:

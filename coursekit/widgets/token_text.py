@@ -1,4 +1,4 @@
-"""How labs write tokens, texts and probabilities: nothing invisible that changes the rest, nothing endless."""
+"""How labs write a token and its probability: nothing invisible, nothing endless."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import unicodedata
 
 VISIBLE = {" ": "·", "\n": "⏎", "\t": "→"}
 LONGEST = 40  # characters of a token that are shown
-TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # change the direction of what follows
 
 
 def visible(text: str) -> str:
@@ -20,14 +19,6 @@ def label(text: str) -> str:
     if not text:
         return "(empty)"
     return visible(text[:LONGEST]) + ("…" if len(text) > LONGEST else "")
-
-
-def plain(text: str) -> str:
-    """A text of several lines; control characters, half characters and turns of direction show as their number."""
-    return "".join(
-        f"U+{ord(c):04X}" if c in TURNING or (unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t") else c
-        for c in text
-    )
 
 
 def percent(probability: float) -> str:

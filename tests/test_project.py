@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import rattler
 import yaml
-from packaging.markers import default_environment
+from packaging.markers import Marker, default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -42,13 +42,15 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def locked() -> dict[str, tuple[Version, str, int]]:
-    """Of each package in requirements.lock: its version, its marker, and how many hashes it has."""
+    """Of each package in requirements.lock: its version (here, where it has several), marker, number of hashes."""
     text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     entries = re.findall(r"^([\w.-]+)==(\S+)([^\n]*)\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)*)", text, re.M)
-    return {
-        canonicalize_name(name): (Version(version), marker.strip(" ;\\"), hashes.count("sha256:"))
-        for name, version, marker, hashes in entries
-    }
+    packages: dict[str, tuple[Version, str, int]] = {}
+    for name, version, tail, hashes in entries:
+        marker = tail.strip(" ;\\")
+        if name not in packages or not marker or Marker(marker).evaluate():
+            packages[canonicalize_name(name)] = (Version(version), marker, hashes.count("sha256:"))
+    return packages
 
 
 def wanted() -> list[Requirement]:

@@ -51,12 +51,13 @@ def serving(folder: Path) -> Iterator[Served]:
         yield running
 
 
-def run(server: Served, command: list[str], task: str) -> dict[str, Any]:
-    """What a script prints as JSON, when it is asked to do a task with the server as its API."""
-    said = subprocess.run([*command, f"{server.url}/v1", task], capture_output=True, text=True, timeout=60, check=False)
+def run(server: Served, command: list[str], tasks: str) -> Any:
+    """What a script prints as JSON, when it is asked to do a task, or several, with the server as its API."""
+    said = subprocess.run(
+        [*command, f"{server.url}/v1", tasks], capture_output=True, text=True, timeout=60, check=False
+    )
     assert said.returncode == 0, said.stderr
-    result: dict[str, Any] = json.loads(said.stdout.splitlines()[-1])
-    return result
+    return json.loads(said.stdout.splitlines()[-1])
 
 
 def put(server: Served, fault: dict[str, Any]) -> None:

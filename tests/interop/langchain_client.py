@@ -1,4 +1,4 @@
-"""langchain-openai, unmodified but for its base URL: python langchain_client.py BASE_URL TASK prints JSON."""
+"""langchain-openai, unmodified but for its base URL: python langchain_client.py BASE_URL TASK,TASK,… prints JSON."""
 
 import json
 import sys
@@ -6,14 +6,15 @@ import time
 
 from langchain_openai import ChatOpenAI
 
-base_url, task = sys.argv[1:]
+base_url, tasks = sys.argv[1:]
 model = ChatOpenAI(model="gpt-4o", base_url=base_url, api_key="key")
 question = "What is the capital of France?"
 
 
 def whole():
     reply = model.invoke(question)
-    return {"text": reply.content, "tokens": reply.usage_metadata["total_tokens"], "model": reply.response_metadata["model_name"]}
+    told = reply.response_metadata
+    return {"text": reply.content, "tokens": reply.usage_metadata["total_tokens"], "model": told["model_name"]}
 
 
 def stream():
@@ -26,7 +27,11 @@ def unknown():
     return {"text": model.invoke("?").content}
 
 
-try:
-    print(json.dumps({"whole": whole, "stream": stream, "unknown": unknown}[task]()))
-except Exception as error:  # noqa: BLE001 - whatever it is, the test wants to see it
-    print(json.dumps({"error": type(error).__name__, "code": getattr(error, "code", None), "message": str(error)}))
+def result(task):
+    try:
+        return {"whole": whole, "stream": stream, "unknown": unknown}[task]()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the test wants to see it
+        return {"error": type(error).__name__, "code": getattr(error, "code", None), "message": str(error)}
+
+
+print(json.dumps([result(task) for task in tasks.split(",")]))

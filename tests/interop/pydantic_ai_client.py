@@ -1,4 +1,4 @@
-"""pydantic-ai, unmodified but for its base URL: python pydantic_ai_client.py BASE_URL TASK prints JSON."""
+"""pydantic-ai, unmodified but for its base URL: python pydantic_ai_client.py BASE_URL TASK,TASK,… prints JSON."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from pydantic_ai import Agent
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-base_url, task = sys.argv[1:]
+base_url, tasks = sys.argv[1:]
 agent = Agent(OpenAIChatModel("gpt-4o", provider=OpenAIProvider(base_url=base_url, api_key="key")))
 question = "What is the capital of France?"
 
@@ -31,7 +31,15 @@ async def unknown():
     return {"text": (await agent.run("?")).output}
 
 
-try:
-    print(json.dumps(asyncio.run({"whole": whole, "stream": stream, "unknown": unknown}[task]())))
-except Exception as error:  # noqa: BLE001 - whatever it is, the test wants to see it
-    print(json.dumps({"error": type(error).__name__, "code": (error.body or {}).get("code"), "message": str(error)}))
+async def result(task):
+    try:
+        return await {"whole": whole, "stream": stream, "unknown": unknown}[task]()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the test wants to see it
+        return {"error": type(error).__name__, "code": (error.body or {}).get("code"), "message": str(error)}
+
+
+async def main():
+    print(json.dumps([await result(task) for task in tasks.split(",")]))
+
+
+asyncio.run(main())

@@ -58,13 +58,11 @@ def test_an_error(server: Served) -> None:
     body = {"model": "gpt-4o", "messages": []}
     said = subprocess.run(curl(server, body, "-i"), capture_output=True, text=True, check=True).stdout
     assert said.startswith("HTTP/1.1 400 ") and "x-request-id: req_" in said
-    assert json.loads(said.rpartition("\n\n")[2].strip() or said[said.index("{") :])["error"]["code"] == "empty_array"
+    assert json.loads(said[said.index("{") :])["error"]["code"] == "empty_array"
 
 
 def test_a_broken_stream(server: Served) -> None:
     """A stream that breaks ends curl with "transfer closed with outstanding read data remaining" (18)."""
-    server.client("broken").models.list()
-    server.room.learners.of("Bearer broken")
     order = {"fault": {"kind": "cut_stream", "abrupt": True}, "seconds": 20}
     server.admin("POST", "/admin/faults", order)
     said = subprocess.run(curl(server, params(stream=True), "-N"), capture_output=True, text=True, check=False)

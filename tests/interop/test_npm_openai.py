@@ -27,7 +27,11 @@ def node(pytestconfig: pytest.Config) -> list[str]:
     installed(folder, ["npm", "install", "--prefix", str(folder), *quick, PACKAGE])
     script = folder / "npm_client.mjs"
     shutil.copy(HERE / "npm_client.mjs", script)
-    return ["node", "-e", f"process.chdir({str(folder)!r}); process.argv.splice(1, 0, 'x'); import({script.as_uri()!r})"]
+    return [
+        "node",
+        "-e",
+        f"process.chdir({str(folder)!r}); process.argv.splice(1, 0, 'x'); import({script.as_uri()!r})",
+    ]
 
 
 @pytest.fixture
@@ -55,7 +59,12 @@ def test_the_streaming_helper(server: Served, node: list[str]) -> None:
 def test_a_wrong_request(server: Served, node: list[str]) -> None:
     """A wrong request is its typed error, after one attempt."""
     told = run(server, node, "wrong")
-    assert (told["error"], told["status"], told["code"], told["param"]) == ("BadRequestError", 400, "empty_array", "messages")
+    assert (told["error"], told["status"], told["code"], told["param"]) == (
+        "BadRequestError",
+        400,
+        "empty_array",
+        "messages",
+    )
     assert told["requestID"].startswith("req_") and attempts(server) == [400]
 
 

@@ -73,14 +73,14 @@ class Model:
         return self.reasons and (effort or self.default_effort) != "none"
 
     def takes(self, parameter: str, effort: str | None = None) -> str:
-        """How it takes a parameter of the API: "yes", "default only" or "no".
+        """How it takes a parameter of the API: "yes", "default" (no other value), or "no".
 
         effort  the request's ``reasoning_effort``; with "none" a model that can do without reasoning takes more
         """
         how = "always" if parameter in self.unknown else self.refused.get(parameter)
         if how is None and self.reasoning(effort):
             how = self.refused_while_reasoning.get(parameter)
-        return {None: "yes", "unless default": "default only", "default only": "default only"}.get(how, "no")
+        return {None: "yes", "unless default": "default", "default only": "default"}.get(how, "no")
 
     def is_shut_down(self, on: datetime.date) -> bool:
         """Whether the announced shutdown date has come on that day."""

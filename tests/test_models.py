@@ -148,7 +148,7 @@ VALUES = {  # a value of each parameter that is not its default, and the default
     "name", ["gpt-4o", "gpt-4o-mini", "o4-mini", "o3", "o3-mini", "gpt-5", "gpt-5.1", "gpt-6-luna"]
 )
 def test_how_a_model_takes_a_parameter_is_what_the_api_says(name: str, effort: str | None) -> None:
-    """takes() says "yes", "default only" or "no" where the offline API accepts any value, the default, or none."""
+    """takes() says "yes", "default" or "no" where the offline API accepts any value, only the default, or none."""
     model = models.get(name)
     if effort and effort not in model.efforts:
         return
@@ -158,5 +158,5 @@ def test_how_a_model_takes_a_parameter_is_what_the_api_says(name: str, effort: s
             body["reasoning_effort"] = effort
         any_value = refusal_of({**body, parameter: value}) is None
         only_default = default is not None and refusal_of({**body, parameter: default}) is None
-        expected = "yes" if any_value else "default only" if only_default else "no"
+        expected = "yes" if any_value else "default" if only_default else "no"
         assert model.takes(parameter, effort) == expected, parameter

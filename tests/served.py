@@ -7,6 +7,7 @@ import io
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +60,15 @@ class Served:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         url = f"{self.url}/v1/chat/completions"
         return self.http.post(url, content=raw, headers={"authorization": "Bearer key", **named})
+
+    def logged(self) -> str:
+        """The access log, as soon as it tells of every request that is over."""
+        self.room.log.flush()
+        end = time.monotonic() + 5
+        while self.room.log._texts.qsize() and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(0.02)
+        return self.log.getvalue()
 
     def bytes(self, sent: bytes, seconds: float = 10.0) -> bytes:
         """What comes back on a bare connection until the server closes it."""

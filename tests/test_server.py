@@ -157,8 +157,7 @@ def test_the_access_log(server: Served) -> None:
     """A line a request: time, learner, method, path, status, seconds; no body, no key, no query, no control codes."""
     server.client("sk-secret").chat.completions.create(**params())
     server.http.get(f"{server.url}/v1/mod%0aels?api_key=sk-secret")
-    server.room.log.flush()
-    lines = server.log.getvalue().splitlines()
+    lines = server.logged().splitlines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d learner-\d+ POST /v1/chat/completions 200 \d+\.\d{3}s", lines[-2])
     assert re.fullmatch(r"\d\d:\d\d:\d\d - GET /v1/mod\\nels 404 \d+\.\d{3}s", lines[-1])
     assert "sk-secret" not in server.log.getvalue() and "capital" not in server.log.getvalue()

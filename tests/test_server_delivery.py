@@ -177,9 +177,8 @@ def test_leaving_a_stream(tmp_path: Path, abrupt: bool) -> None:
         end = time.monotonic() + 3
         while learner.under_way and time.monotonic() < end:
             time.sleep(0.01)
-        running.room.log.flush()
         assert learner.under_way == 0 and [attempt.received for attempt in learner.ledger] == ["left"]
-        assert running.log.getvalue().rstrip().endswith("s left")
+        assert running.logged().rstrip().endswith("s left")
 
 
 def test_silence_ends_with_the_callers_patience(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Process:
         )  # fmt: skip
         assert self.process.stdout is not None
         self.port = int(re.search(r":(\d+)/v1", self.process.stdout.readline())[1])  # type: ignore[index]
-        os.set_blocking(self.process.stdout.fileno(), False)
+        # Nobody reads the access log from here on: that must not matter either.
         self.statuses: Counter[int] = Counter()
 
     def memory(self) -> float:

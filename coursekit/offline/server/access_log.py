@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import queue
+import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple, TextIO
 
 SECONDS, LINES = 0.5, 200  # a line waits no longer, and for no more others
+WAITING = 100  # such blocks of lines at most
 
 
 class Line(NamedTuple):
@@ -29,8 +33,9 @@ class Line(NamedTuple):
 
 
 class AccessLog:
-    """Writes to ``out``; None: nothing is written. Use it from one event loop; ``flush`` at the end.
+    """Writes to ``out``, in a thread of its own: a terminal that is held up holds up nobody. None: nothing is written.
 
+    Use it from one event loop, and ``close`` it at the end.
     now  the time of day, in seconds since the epoch
     """
 
@@ -38,6 +43,10 @@ class AccessLog:
         self.out, self.now = out, now
         self._lines: list[Line] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._texts: queue.Queue[str | None] = queue.Queue()
+        if out is not None:
+            self._writer = threading.Thread(target=self._write, name="access-log", daemon=True)
+            self._writer.start()
 
     def add(self, who: str, method: str, path: str, status: int, seconds: float, note: str = "") -> None:
         """A request is over: see ``Line``."""
@@ -50,13 +59,27 @@ class AccessLog:
             self.flush()
 
     def flush(self) -> None:
+        """Hand over what there is; it is lost when far too much waits to be written."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._lines and self.out is not None:
-            lines, self._lines = self._lines, []
-            self.out.write("".join(map(str, lines)))
-            self.out.flush()
+        lines, self._lines = self._lines, []
+        if lines and self._texts.qsize() < WAITING:
+            self._texts.put("".join(map(str, lines)))
+
+    def close(self) -> None:
+        """Write what there is, as far as that goes within a second or two."""
+        self.flush()
+        self._texts.put(None)
+        if self.out is not None:
+            self._writer.join(2)
+
+    def _write(self) -> None:
+        assert self.out is not None
+        with contextlib.suppress(OSError, ValueError):  # closed on the other side, or on this one
+            while (text := self._texts.get()) is not None:
+                self.out.write(text)
+                self.out.flush()
 
 
 @lru_cache(maxsize=2)

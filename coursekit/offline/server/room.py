@@ -79,7 +79,7 @@ class Room:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self.log.flush()
+        self.log.close()
 
     def _answer(self, learner: Learner, request: ApiRequest) -> ApiAnswer:
         try:

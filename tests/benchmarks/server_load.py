@@ -48,9 +48,9 @@ class StreamClient(asyncio.Protocol):
 
 
 async def streams(port: int, request: bytes, count: int, within: float) -> list[Arrivals]:
-    """``count`` streams at once, their starts spread evenly over ``within`` seconds, in random order of connections."""
-    loop = asyncio.get_running_loop()
-    starts = [random.Random(1).random() * within for _ in range(count)]
+    """``count`` streams side by side, begun at random moments ``within`` so many seconds."""
+    loop, rng = asyncio.get_running_loop(), random.Random(1)
+    starts = [rng.random() * within for _ in range(count)]
 
     async def one(start: float) -> Arrivals:
         await asyncio.sleep(start)

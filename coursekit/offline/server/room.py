@@ -53,20 +53,29 @@ class Room:
         self.learners = Learners(self._api_of, access_token)
         self._threads = ThreadPoolExecutor(2, "offline-api")
         self._known: dict[bytes, ApiRequest] = {}
+        self._looking: dict[bytes, asyncio.Event] = {}
         self._api_of("nobody")  # a rate_limit that makes no sense is told now, not at the first request
 
     async def answer(self, learner: Learner, raw: bytes, headers: Mapping[str, str]) -> tuple[ApiRequest, ApiAnswer]:
         """A request to POST /v1/chat/completions, and the answer of the learner's offline API.
 
-        A class asks the same many times, so requests that were answered from a recording are remembered. All others may
-        take long (a miss is compared with every recording there is), and are answered in a thread.
+        A class asks the same, many times and all at once. So requests that were answered from a recording are
+        remembered, and answered at once. All others may take long (a miss is compared with every recording there is):
+        they are answered in a thread, and whoever asks the same meanwhile waits for that.
         """
+        if (looking := self._looking.get(raw)) is not None:
+            await looking.wait()
         known = self._known.get(raw)
         if known is not None:
             request = known.with_headers(headers)
             return request, self._answer(learner, request)
         request = ApiRequest("POST", CHAT_COMPLETIONS, raw, headers)
-        answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, learner, request)
+        looking = self._looking[raw] = asyncio.Event()
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, learner, request)
+        finally:
+            self._looking.pop(raw, None)
+            looking.set()  # those who wait go on when this one has remembered the request, below
         if answer.source in RECORDED and len(raw) <= SMALL:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()

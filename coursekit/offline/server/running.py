@@ -73,7 +73,9 @@ def run(room: Room, listener: socket.socket) -> None:
     # rounds stop every stream for as long as they take.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    # uvloop takes one new connection from a socket in each of its turns, which get long when it is busy: with 400
+    # streams under way, newcomers waited for up to a second. From eight handles of the socket it takes eight.
     try:
-        server.run(sockets=[listener])
+        server.run(sockets=[listener, *(listener.dup() for _ in range(7))])
     finally:
         room.close()

@@ -32,8 +32,8 @@ class Room:
     """All that one server knows.
 
     recordings    what it answers from
-    speed         of the answers: 1.0 as recorded, 10 ten times faster; None: they come at once. Limits and faults go by
-                  real time at any speed, because the clients outside know no other
+    speed         of the answers: 1.0 as recorded, 10 ten times faster; None: they come at once. Rate limits, and the
+                  time for which a fault is at work, are real time at any speed: clients know no other
     rate_limit    the limits of each learner, as the arguments of Account; None: none
     access_token  what a learner's key must be: see ``Learners``
     admin_token   what the admin endpoints ask for; None: there are none

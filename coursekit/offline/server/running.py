@@ -6,6 +6,7 @@ import gc
 import ipaddress
 import signal
 import socket
+import sys
 
 import uvicorn
 
@@ -75,7 +76,8 @@ def run(room: Room, listener: socket.socket) -> None:
     gc.set_threshold(50_000, 20, 50)
     # uvloop takes one new connection from a socket in each of its turns, which get long when it is busy: with 400
     # streams under way, newcomers waited for up to a second. From eight handles of the socket it takes eight.
+    more = [] if sys.platform == "win32" else [listener.dup() for _ in range(7)]
     try:
-        server.run(sockets=[listener, *(listener.dup() for _ in range(7))])
+        server.run(sockets=[listener, *more])
     finally:
         room.close()

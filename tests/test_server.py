@@ -258,7 +258,7 @@ def test_the_command(tmp_path: Path, sign: signal.Signals) -> None:
         learners = httpx2.get(f"{address}/admin/learners", headers={"authorization": f"Bearer {token}"}).json()
         process.send_signal(sign)
         out, err = process.communicate(timeout=20)
-    assert process.returncode == 0 and err == ""
+    assert process.returncode == 0 and err == "" and out.endswith("The server has stopped.\n")
     assert [headers["x-ratelimit-remaining-requests"] for headers in told] == ["1", "0"]
     assert learners["learners"][0]["statuses"] == {"200": 2, "429": 1}
     assert len(re.findall(r"learner-1 POST /v1/chat/completions (200|429)", out)) == 3

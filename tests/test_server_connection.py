@@ -63,6 +63,7 @@ def test_too_large(server: Served, sent: str, status: int, code: str) -> None:
     start = time.monotonic()
     told, error = error_of(server.bytes(sent.encode()))
     assert (told, error["code"]) == (status, code) and time.monotonic() - start < 5
+    assert f" - refused: {code} {status} 0.000s\n" in "".join(server.logged().splitlines(keepends=True)[-2:])
 
 
 def test_at_the_limit(server: Served) -> None:

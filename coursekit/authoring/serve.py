@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import sys
 from collections.abc import Mapping
@@ -49,10 +50,9 @@ def serve(
     print(
         _greeting(f"http://{address}:{listener.getsockname()[1]}", host, access, None if chosen else admin), flush=True
     )
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         run(room, listener)
-    except KeyboardInterrupt:
-        print("\nThe server has stopped.")
+    print("The server has stopped.")
     return 0
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ..exchange import error_answer
+from .access_log import AccessLog
 from .link import LINK, Link
 
 TARGET = 8192  # bytes of a request's URL; the API's own are far shorter
@@ -47,9 +48,10 @@ class Refused(Exception):
 
 
 class Connection(HttpToolsProtocol):
-    """Made by uvicorn for each connection. ``limits`` is set by a subclass: see ``connection_type``."""
+    """Made by uvicorn for each connection. ``limits`` and ``log`` are set by a subclass: see ``connection_type``."""
 
     limits = Limits()
+    log = AccessLog(None)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -178,6 +180,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         self._refused = True
+        self.log.add("-", "refused:", code, status, 0.0)
         if self._sending is not None:
             self._sending.cancel()
         answering = self._body_bytes is not None and self.cycle.response_complete  # before all of the body is there
@@ -200,6 +203,6 @@ class Connection(HttpToolsProtocol):
         self._sending = self.loop.call_later(self.limits.lingering, self.transport.close)
 
 
-def connection_type(limits: Limits) -> type[Connection]:
-    """A kind of connection with these limits."""
-    return type("Connection", (Connection,), {"limits": limits})
+def connection_type(limits: Limits, log: AccessLog) -> type[Connection]:
+    """A kind of connection with these limits; ``log`` is told of what is refused."""
+    return type("Connection", (Connection,), {"limits": limits, "log": log})

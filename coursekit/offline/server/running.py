@@ -58,9 +58,9 @@ def uvicorn_server(room: Room, limits: Limits | None = None) -> uvicorn.Server:
     """A uvicorn server for the room: ``run(sockets=[listen(...)])`` it, and close the room afterwards."""
     limits = limits or Limits()
     config = uvicorn.Config(
-        App(room), http=connection_type(limits), ws="none", lifespan="off", log_config=None, log_level="error",
-        access_log=False, proxy_headers=False, server_header=False, timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=int(limits.leaving) + 5,
+        App(room), http=connection_type(limits, room.log), ws="none", lifespan="off", log_config=None,
+        log_level="error", access_log=False, proxy_headers=False, server_header=False,
+        timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=int(limits.leaving) + 5,
     )  # fmt: skip
     return uvicorn.Server(config)
 

@@ -13,7 +13,6 @@ Paced streams: 201 events, 10 ms apart; lateness is reckoned by the client, from
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import re
@@ -30,21 +29,13 @@ import uvloop
 
 HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
-from offline_api import WRITTEN, params, request, streamed, whole  # noqa: E402
+from bench_servers import answers  # noqa: E402
+from offline_api import WRITTEN, params, request  # noqa: E402
 from server_load import lateness, percentile, streams, stretch  # noqa: E402
 
-from coursekit.offline.exchange import ApiAnswer  # noqa: E402
 from coursekit.offline.recordings import Recordings  # noqa: E402
 
-LEARNERS, PROMPTS, EVENTS, GAP = 50, 20, 201, 0.010
-TEXT = "A context window is the number of tokens that a model can take into account at once. " * 4
-QUIET = {"stdout": subprocess.DEVNULL}
-
-
-def answers() -> tuple[ApiAnswer, ApiAnswer]:
-    """A whole answer of about 0.9 kB, and a stream of EVENTS events, GAP seconds apart."""
-    words = ["word "] * (EVENTS - 4)
-    return whole(TEXT), streamed(words, first=0.3, gap=GAP)
+LEARNERS, PROMPTS = 50, 20
 
 
 def bodies(stream: bool) -> list[dict[str, Any]]:
@@ -94,7 +85,7 @@ class Served:
     """A server in a process of its own."""
 
     def __init__(self, which: str, folder: Path, speed: str) -> None:
-        command = [sys.executable, str(HERE), "--serve", which, "--folder", str(folder), "--speed", speed]
+        command = [sys.executable, str(HERE.with_name("bench_servers.py")), which, str(folder), speed]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None, text=True)
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
@@ -177,56 +168,6 @@ def paced(server: Served, clients: int, within: float) -> None:
     print("   ".join(row), flush=True)
 
 
-def serve(which: str, folder: Path, speed: str) -> None:
-    """One of the servers, in this process; prints its port."""
-    import socket
-
-    import uvicorn
-
-    if which == "ours":
-        from coursekit.offline.server.access_log import AccessLog
-        from coursekit.offline.server.room import Room
-        from coursekit.offline.server.running import listen, run
-
-        listener = listen("127.0.0.1", 0)
-        print(listener.getsockname()[1], flush=True)
-        with Path(os.devnull).open("w") as nowhere, contextlib.suppress(KeyboardInterrupt):
-            log, limits = AccessLog(nowhere), {"rpm": 10**9, "tpm": 10**12}
-            pace = None if speed == "instant" else float(speed)
-            run(Room(Recordings([folder]), speed=pace, log=log, rate_limit=limits, admin_token="benchmark"), listener)
-    else:
-        listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
-        print(listener.getsockname()[1], flush=True)
-        uvicorn.Server(floor(which)).run(sockets=[listener])
-
-
-def floor(which: str = "floor") -> Any:
-    """The minimal application: canned bytes, the stream event by event. The blind one does not read the request."""
-    import uvicorn
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response, StreamingResponse
-    from starlette.routing import Route
-
-    answer, stream = answers()
-    events = [event.data for event in stream.events or ()]
-
-    async def each() -> Any:
-        for event in events:
-            yield event
-
-    async def canned(request: Request) -> Response:
-        if (await request.json()).get("stream"):
-            return StreamingResponse(each(), media_type="text/event-stream")
-        return Response(answer.body, media_type="application/json")
-
-    async def blind(_: Request) -> Response:
-        return Response(answer.body, media_type="application/json")
-
-    app = Starlette(routes=[Route("/v1/chat/completions", blind if which == "blind" else canned, methods=["POST"])])
-    return uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
@@ -234,12 +175,7 @@ def main() -> None:
     parser.add_argument("--floor", choices=["floor", "blind"], default="floor")
     parser.add_argument("--only", choices=["json", "sse", "paced"])
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 10, 50, 100, 200, 500])
-    for hidden in ("--serve", "--folder", "--speed"):
-        parser.add_argument(hidden, help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.serve:
-        serve(asked.serve, Path(asked.folder), asked.speed)
-        return
     if shutil.which("wrk") is None:
         sys.exit("bench_server needs wrk (apt-get install wrk).")
     with tempfile.TemporaryDirectory() as name:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .metering import Meter
     from .offline.miss import RecordingNotFound
     from .pricing import Price, price_of
+    from .retrying import UnusableReply, robust_completion
     from .streaming import IncompleteStream, stream_response, stream_text
     from .tokens import count_tokens
 
@@ -32,14 +33,16 @@ _HOME = {
     "TokenBudget": "conversation",
     "Summarize": "conversation",
     "chat_session": "conversation",
+    "robust_completion": "retrying",
+    "UnusableReply": "retrying",
     "stream_text": "streaming",
     "stream_response": "streaming",
     "IncompleteStream": "streaming",
 }
 __all__ = [
     "AsyncConversation", "Conversation", "IncompleteStream", "Meter", "Price", "RecordingNotFound", "SlidingWindow",
-    "Summarize", "TokenBudget", "chat_session", "connect", "connect_async", "count_tokens", "price_of",
-    "stream_response", "stream_text",
+    "Summarize", "TokenBudget", "UnusableReply", "chat_session", "connect", "connect_async", "count_tokens", "price_of",
+    "robust_completion", "stream_response", "stream_text",
 ]  # fmt: skip
 
 

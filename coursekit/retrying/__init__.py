@@ -1,0 +1,31 @@
+"""Which errors to retry, and when.
+
+    classify.py     retry, fix or stop        retry_after.py  what the server asks for
+    policy.py       how often, how long       attempts.py     the loop, sync and async
+    completion.py   the tutorial's function   storm.py        what many clients do to a server that is full
+
+Nothing here imports the SDK: errors are judged by what they carry.
+"""
+
+from .attempts import Attempt, Clock, RealClock, clock_of, retry, retry_async
+from .classify import Action, Decision, classify
+from .completion import UnusableReply, robust_completion, whole_text
+from .policy import Policy
+from .retry_after import retry_after
+
+__all__ = [
+    "Action",
+    "Attempt",
+    "Clock",
+    "Decision",
+    "Policy",
+    "RealClock",
+    "UnusableReply",
+    "classify",
+    "clock_of",
+    "retry",
+    "retry_after",
+    "retry_async",
+    "robust_completion",
+    "whole_text",
+]

@@ -1,0 +1,172 @@
+"""retry() and retry_async(): call, judge, wait, call again.
+
+The loop is our own and not tenacity's or stamina's: it has to read Retry-After, keep one deadline over attempts and
+waits, judge by the body's ``code``, and wait on a clock that is handed in. That is the subject of chapter 06, and with
+either library it would all be callbacks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from .classify import Decision, classify
+from .policy import Policy
+
+T = TypeVar("T")
+LOG = logging.getLogger("coursekit.retrying")
+LOG.addHandler(logging.NullHandler())  # as libraries do: silent until the program sets up logging
+
+
+class Clock(Protocol):
+    """``now`` and ``until`` are seconds on one monotonic scale; as ``coursekit.offline.clock``."""
+
+    def now(self) -> float: ...
+    def wait(self, until: float) -> None: ...
+    async def wait_async(self, until: float) -> None: ...
+
+
+class RealClock:
+    """Time as it passes."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def wait(self, until: float) -> None:
+        time.sleep(max(0.0, until - self.now()))
+
+    async def wait_async(self, until: float) -> None:
+        await asyncio.sleep(max(0.0, until - self.now()))
+
+
+def clock_of(client: Any) -> Clock:
+    """The clock of a client of ``connect()``, so that our waits pass as its answers do; else real time."""
+    clock: Clock | None = getattr(getattr(client, "_client", None), "clock", None)
+    return clock or RealClock()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt, as ``on_attempt`` is told of it. Times are seconds.
+
+    number      from 1 on
+    started     since the first attempt began
+    seconds     that it took
+    error       None: it succeeded
+    decision    on the error; None without one
+    wait        until the next attempt; None: there is none
+    why         what was decided, and why; "" after success
+    request_id  as OpenAI's support asks for; None where no answer came
+    """
+
+    number: int
+    started: float
+    seconds: float
+    error: Exception | None = None
+    decision: Decision | None = None
+    wait: float | None = None
+    why: str = ""
+    request_id: str | None = None
+
+
+def retry(
+    fn: Callable[[], T], *, policy: Policy | None = None, clock: Clock | None = None,
+    rng: random.Random | None = None, log: logging.Logger = LOG, on_attempt: Callable[[Attempt], object] | None = None,
+) -> T:  # fmt: skip
+    """Call ``fn`` until it succeeds, or until the policy says that asking again makes no sense.
+
+    fn          makes one attempt; switch the SDK's own retries off in it (``client.with_options(max_retries=0)``), or
+                the two multiply
+    policy      None: ``Policy()``
+    clock       ``clock_of(client)``; None: real time
+    rng         draws the jitter; None: a new one
+    log         gets a record at INFO for each retry and at WARNING when giving up, with ``request_id``, ``attempt``,
+                ``status`` and ``code`` as attributes; never the error itself, whose request carries the key
+    on_attempt  is called after each attempt with an ``Attempt``: ``attempts.append``, say
+
+    Returns what ``fn`` returns. Raises the last attempt's own exception, with a note on why there was no further one.
+    """
+    run = _Run(policy or Policy(), clock or RealClock(), rng or random.Random(), log, on_attempt)
+    while True:
+        run.begin()
+        try:
+            result = fn()
+        except Exception as error:  # judged, and raised again unless a retry can help
+            until = run.failed(error)
+            if until is None:
+                raise
+        else:
+            run.succeeded(result)
+            return result
+        run.clock.wait(until)
+
+
+async def retry_async(
+    fn: Callable[[], Awaitable[T]], *, policy: Policy | None = None, clock: Clock | None = None,
+    rng: random.Random | None = None, log: logging.Logger = LOG, on_attempt: Callable[[Attempt], object] | None = None,
+) -> T:  # fmt: skip
+    """As ``retry``, for a coroutine function. Cancelling it ends it at once, also while it waits."""
+    run = _Run(policy or Policy(), clock or RealClock(), rng or random.Random(), log, on_attempt)
+    while True:
+        run.begin()
+        try:
+            result = await fn()
+        except Exception as error:
+            until = run.failed(error)
+            if until is None:
+                raise
+        else:
+            run.succeeded(result)
+            return result
+        await run.clock.wait_async(until)
+
+
+class _Run:
+    """What both forms share: the count, the times, the decision, and who is told."""
+
+    def __init__(
+        self, policy: Policy, clock: Clock, rng: random.Random, log: logging.Logger,
+        on_attempt: Callable[[Attempt], object] | None,
+    ) -> None:  # fmt: skip
+        self.policy, self.clock, self.rng, self.log, self.on_attempt = policy, clock, rng, log, on_attempt
+        self.number = 0
+        self.first = self.start = clock.now()
+
+    def begin(self) -> None:
+        self.number += 1
+        self.start = self.clock.now()
+
+    def failed(self, error: Exception) -> float | None:
+        """The time of the next attempt; None: there is none."""
+        now = self.clock.now()
+        wait, why = self.policy.next(self.number, now - self.first, error, self.rng)
+        self._tell(error, wait, why, getattr(error, "request_id", None))
+        if wait is not None:
+            return now + wait
+        if classify(error).action != "fix":  # what is wrong with a request, its error says itself
+            error.add_note(f"Gave up after {self.number} attempt{'s'[: self.number > 1]}. {why}")
+        return None
+
+    def succeeded(self, result: object) -> None:
+        self._tell(None, None, "", getattr(result, "_request_id", None))
+
+    def _tell(self, error: Exception | None, wait: float | None, why: str, request_id: str | None) -> None:
+        took = self.clock.now() - self.start
+        if error is not None:
+            status, code = getattr(error, "status_code", None), getattr(error, "code", None)
+            then = "giving up" if wait is None else f"again in {wait:.2f} s"
+            self.log.log(
+                logging.WARNING if wait is None else logging.INFO,
+                "attempt %d: %s (status %s, code %s, request %s): %s. %s",
+                self.number, type(error).__name__, status, code, request_id, then, why,
+                extra={"attempt": self.number, "status": status, "code": code, "request_id": request_id},
+            )  # fmt: skip
+        if self.on_attempt is not None:
+            decision = None if error is None else classify(error)
+            started = self.start - self.first
+            self.on_attempt(Attempt(self.number, started, took, error, decision, wait, why, request_id))

@@ -1,0 +1,86 @@
+"""How often to ask again, how long to wait in between, and when to give up."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+
+from .classify import classify
+from .retry_after import retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A way to retry. The wait before attempt n + 1 (n = 1, 2, …), with U drawn evenly from [0, 1):
+
+        ceiling = min(cap, base · factor^(n-1))
+        wait    = ceiling · (1 - jitter · U)                where the server says nothing
+        wait    = Retry-After + ceiling · jitter · U        where it does: never shorter than it asks
+
+    ``jitter=1`` is "full jitter" (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), and
+    ``Policy(3, cap=8, jitter=0.25)`` waits as the SDK does, except that the SDK adds nothing to Retry-After.
+
+    max_attempts  requests in all, the first one included; from 1 on
+    base          seconds, the first ceiling; > 0
+    cap           seconds, the highest ceiling; > 0
+    deadline      seconds from the first request on, after which none is begun; None: no end. A wait that would end
+                  later is not begun either: giving up at once is better news than giving up after it.
+    jitter        0 … 1: the part of the wait that is left to chance
+    factor        by which the ceiling grows, from 1 on: 1 is a fixed wait
+
+    Raises ValueError for a value out of range.
+    """
+
+    max_attempts: int = 5
+    base: float = 0.5
+    cap: float = 8.0
+    deadline: float | None = 60.0
+    jitter: float = 1.0
+    factor: float = 2.0
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.max_attempts, int) and not isinstance(self.max_attempts, bool)
+        self._check("max_attempts", whole and self.max_attempts >= 1, "a whole number from 1 on (1: no retry)")
+        self._check("base", 0 < self.base < math.inf, "a number of seconds above 0")
+        self._check("cap", 0 < self.cap < math.inf, "a number of seconds above 0")
+        self._check("deadline", self.deadline is None or self.deadline > 0, "a number of seconds above 0, or None")
+        self._check("jitter", 0 <= self.jitter <= 1, "a number from 0 to 1")
+        self._check("factor", 1 <= self.factor < math.inf, "a number from 1 on")
+
+    def _check(self, name: str, good: bool, wanted: str) -> None:
+        if not good:
+            raise ValueError(f"Policy({name}={getattr(self, name)!r}): {name} must be {wanted}.")
+
+    def ceiling(self, attempt: int) -> float:
+        """The longest wait of our own after attempt number ``attempt`` (from 1 on), seconds."""
+        try:
+            return min(self.cap, self.base * self.factor ** (attempt - 1))
+        except OverflowError:
+            return self.cap
+
+    def wait(self, attempt: int, error: BaseException | None, rng: random.Random) -> float:
+        """Seconds to wait after attempt number ``attempt`` (from 1 on) failed with ``error``; see the formula above."""
+        chance = self.ceiling(attempt) * self.jitter * rng.random()
+        asked = retry_after(error)
+        return self.ceiling(attempt) - chance if asked is None else asked + chance
+
+    def next(self, attempt: int, elapsed: float, error: BaseException, rng: random.Random) -> tuple[float | None, str]:
+        """What follows a failed attempt.
+
+        attempt  its number, from 1 on
+        elapsed  seconds since the first one began
+        Returns the seconds to wait before the next one, and why; None for the seconds: give up.
+        """
+        decision = classify(error)
+        if decision.action != "retry":
+            return None, f"{decision.reason} {decision.advice}"
+        if attempt >= self.max_attempts:
+            return None, f"{decision.reason} That was attempt {attempt} of {self.max_attempts}."
+        seconds = self.wait(attempt, error, rng)
+        if self.deadline is not None and elapsed + seconds > self.deadline:
+            left = max(0.0, self.deadline - elapsed)
+            asked = retry_after(error)
+            why = f"the server asks for {asked:g} s" if asked is not None else f"the next wait would be {seconds:.1f} s"
+            return None, f"{decision.reason} Not asked again: {why}, and the deadline leaves {left:.1f} s."
+        return seconds, decision.reason

@@ -73,6 +73,13 @@ def test_at_the_limit(server: Served) -> None:
     assert server.post(filled + b" ").status_code == 413
 
 
+def test_refused_before_the_go_ahead(server: Served, caplog: pytest.LogCaptureFixture) -> None:
+    """A client that asks for a go-ahead (100-continue) and sends nonsense behind it gets its 400, and nothing after."""
+    sent = HEAD + "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nno chunk"
+    assert error_of(server.bytes(sent.encode()))[0] == 400
+    assert server.logged() and not caplog.records, "an exception in the application"
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_hundred_megabytes(server: Served, chunked: bool) -> None:
     """A client that sends 100 MB before it looks up still reads its 413; the server keeps none of it."""

@@ -187,6 +187,7 @@ class Connection(HttpToolsProtocol):
         for cycle in [link.cycle for link in self._links if link.cycle]:
             answering = answering or cycle.response_started
             cycle.disconnected = True
+            cycle.waiting_for_100_continue = False  # nothing may be written behind the refusal
             cycle.message_event.set()  # the application, if it waits for the body, hears that there is none
         if answering:
             self.transport.close()

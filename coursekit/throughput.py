@@ -1,0 +1,195 @@
+"""How fast requests may go: what four ways of sending them come to under two limits, as a discrete-event simulation.
+
+The limits are those of the offline API, by the very code (``offline.account``), so that a simulated run and a real one
+against it agree (a test holds them together). Nothing waits: times are seconds of the simulation. A refused request is
+given up; what retries do is another subject.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import models
+from .offline.account import MINUTE, Account
+
+SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED = "sequential", "unbounded", "semaphore", "paced"
+STRATEGIES = (SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED)
+REFUSED_AFTER = 0.1  # seconds until a 429 is there, at most: it is said before the model is asked
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is to be sent, and what limits it.
+
+    requests     how many, 1 or more
+    concurrency  how many may be under way at once (for "semaphore" and "paced")
+    latency      seconds from a request to its answer, above 0
+    rpm, tpm     requests and tokens that the account may use each minute
+    tokens       that each request takes from the second limit
+
+    Raises ValueError for anything else.
+    """
+
+    requests: int = 60
+    concurrency: int = 5
+    latency: float = 1.5
+    rpm: int = 30
+    tpm: int = 40_000
+    tokens: int = 600
+
+    def __post_init__(self) -> None:
+        for name in ("requests", "concurrency", "rpm", "tpm", "tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)!r} makes no run. Give a whole number from 1 on.")
+        if not 0 < self.latency < math.inf:
+            raise ValueError(f"latency={self.latency!r} makes no run. Give seconds above 0.")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One request on a timeline: seconds from ``start`` to ``end``, and the HTTP status of its answer."""
+
+    start: float
+    end: float
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run came to.
+
+    answered, refused  requests with status 200, and with 429
+    seconds            from the first request to the end of the last
+    in_flight          requests under way, averaged over that time
+    """
+
+    answered: int
+    refused: int
+    seconds: float
+    in_flight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Requests a minute that each limit allows by itself; ``binding`` names the lowest.
+
+    concurrency  by Little's law: rate = requests under way / latency
+    rpm          as it stands
+    tpm          tokens a minute / tokens of a request
+    """
+
+    concurrency: float
+    rpm: float
+    tpm: float
+
+    @property
+    def binding(self) -> str:
+        return min(("concurrency", "rpm", "tpm"), key=lambda name: float(getattr(self, name)))
+
+
+def rates_of(load: Load) -> Rates:
+    """What each limit allows, in requests a minute."""
+    return Rates(MINUTE * load.concurrency / load.latency, float(load.rpm), load.tpm / load.tokens)
+
+
+def simulate(strategy: str, load: Load) -> list[Span]:
+    """The requests of a run, in the order in which they are sent.
+
+    strategy  "sequential": each waits for the one before; "unbounded": all at once; "semaphore": at most
+              ``load.concurrency`` under way; "paced": that, and none before the account has room for it
+
+    Raises ValueError for another strategy.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"There is no strategy {strategy!r}. Choose one of {', '.join(STRATEGIES)}.")
+    account = Account(rpm=load.rpm, tpm=load.tpm)
+    slots = {SEQUENTIAL: 1, UNBOUNDED: load.requests}.get(strategy, load.concurrency)
+    free = [0.0] * min(slots, load.requests)  # when each slot is free: a heap
+    pacer = _Pacer(load) if strategy == PACED else None
+    spans = []
+    for _ in range(load.requests):
+        start = heapq.heappop(free)
+        if pacer is not None:
+            start = pacer.next(start)
+        _, refusal = account.admit(models.SMALL, load.tokens, start)
+        took = load.latency if refusal is None else min(REFUSED_AFTER, load.latency)
+        spans.append(Span(start, start + took, 200 if refusal is None else refusal.status))
+        heapq.heappush(free, start + took)
+    return spans
+
+
+def outcome_of(spans: Sequence[Span]) -> Outcome:
+    """What the requests came to; all zero for none."""
+    seconds = max((span.end for span in spans), default=0.0) - min((span.start for span in spans), default=0.0)
+    busy = sum(span.end - span.start for span in spans)
+    statuses = [span.status for span in spans]
+    return Outcome(statuses.count(200), statuses.count(429), seconds, busy / seconds if seconds else 0.0)
+
+
+def least_seconds(load: Load) -> float:
+    """The shortest time in which all requests can be answered: each limit by itself, the slowest of them.
+
+    An account that was idle takes a whole minute's worth at once, and then refills evenly; so the last request may go
+    at (requests - rpm) / (rpm / 60 s), and likewise for tokens. ``concurrency`` requests take ``latency`` together.
+    """
+    by_rpm = (load.requests - load.rpm) * MINUTE / load.rpm
+    by_tpm = (load.requests * load.tokens - load.tpm) * MINUTE / load.tpm
+    by_slots = math.ceil(load.requests / load.concurrency) * load.latency
+    return max(max(by_rpm, by_tpm, 0.0) + load.latency, by_slots)
+
+
+def spans_of(client: Any) -> list[Span]:
+    """What a client really did: its requests, from the offline API's ledger, the first at second 0.
+
+    client  of ``connect()`` or ``connect_async()`` in replay mode
+
+    Raises ValueError for a client without a ledger, as in live mode.
+    """
+    ledger = getattr(getattr(client, "_client", None), "ledger", None)
+    if ledger is None:
+        raise ValueError(
+            f"There is no ledger of what this {type(client).__name__} did. Only the offline API keeps one: "
+            'give a client of connect(mode="replay") or connect_async(mode="replay").'
+        )
+    attempts = sorted(ledger, key=lambda attempt: attempt.at)
+    return [Span(a.at - attempts[0].at, a.ended_at - attempts[0].at, a.status) for a in attempts]
+
+
+class _Pacer:
+    """Knows both limits, and so when the account will have room."""
+
+    def __init__(self, load: Load) -> None:
+        tokens = min(load.tokens, load.tpm)  # more than the limit never fits, and is refused at once
+        self._budgets = (_Budget(1, load.rpm), _Budget(tokens, load.tpm))
+        self._at = 0.0
+
+    def next(self, earliest: float) -> float:
+        """When the next request may go, at ``earliest`` or later. Its place is taken."""
+        self._pass(max(0.0, earliest - self._at))
+        self._pass(max(budget.wait for budget in self._budgets))
+        for budget in self._budgets:
+            budget.used += budget.cost
+        return self._at
+
+    def _pass(self, seconds: float) -> None:
+        self._at += seconds
+        for budget in self._budgets:
+            budget.used = max(0.0, budget.used - seconds * budget.a_minute / MINUTE)
+
+
+@dataclass(slots=True)
+class _Budget:
+    """A bucket like the account's own: what is ``used`` of ``a_minute`` refills evenly; a request takes ``cost``."""
+
+    cost: int
+    a_minute: int
+    used: float = 0.0
+
+    @property
+    def wait(self) -> float:
+        """Seconds until there is room for a request."""
+        return max(0.0, (self.used + self.cost - self.a_minute) * MINUTE / self.a_minute)

@@ -127,6 +127,11 @@ def tokenize(text: str, model: str = "gpt-4o") -> list[Token]:
     return split(text, _family(model).encoding)
 
 
+def encoding_of(model: str) -> str:
+    """The name of the vocabulary by which a model's tokens are numbered ("o200k_base"). Raises UnknownModel."""
+    return _family(model).encoding
+
+
 def chat_tokens(messages: Iterable[Any], model: str = "gpt-4o") -> ChatTokens:
     """The prompt tokens of a chat, message by message. Arguments and errors as in ``count_tokens``."""
     family = _family(model)

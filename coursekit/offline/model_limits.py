@@ -90,7 +90,7 @@ def length_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
     if limit is None:
         return None
     reply = 0 if model.input else asked or 0
-    prompt = _prompt_tokens(body["messages"], model.name, limit - reply)
+    prompt = prompt_tokens(body["messages"], model.name, limit - reply)
     if prompt + reply <= limit:
         return None
     return _too_long(model, limit, prompt, reply)
@@ -128,7 +128,7 @@ def _tools_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
     )
 
 
-def _prompt_tokens(messages: list[Message], model: str, limit: float) -> int:
+def prompt_tokens(messages: list[Message], model: str, limit: float) -> int:
     """The prompt's tokens, counted where they may exceed the limit; 0 where they cannot, or cannot be counted."""
     every = list(texts(messages))
     overhead = OVERHEAD * len(messages)

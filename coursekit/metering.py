@@ -197,7 +197,7 @@ class Meter:
         used, spent = self.usage, dict.fromkeys(("input", "cached", "output", "reasoning"), ZERO)
         for r in self.ledger:
             if r.price and r.usage:
-                hidden = r.price.output * r.usage.reasoning / r.usage.completion if r.usage.completion else ZERO
+                hidden = r.price.hidden(r.usage)
                 parts = (r.price.input, r.price.cached, r.price.output - hidden, hidden)
                 spent = {name: spent[name] + part for name, part in zip(spent, parts, strict=True)}
         tokens = (used.prompt - used.cached, used.cached, used.completion - used.reasoning, used.reasoning)

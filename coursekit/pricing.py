@@ -46,6 +46,10 @@ class Price:
     def __post_init__(self) -> None:
         object.__setattr__(self, "total", self.input + self.cached + self.output)
 
+    def hidden(self, usage: Usage) -> Decimal:
+        """The part of ``output`` that paid for the reasoning tokens of this usage: they cost what the text costs."""
+        return self.output * usage.reasoning / usage.completion if usage.completion else ZERO
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

@@ -61,12 +61,15 @@ class Pace:
     first  median wait: that of ``openai-processing-ms`` in public recordings of streams (2025-26) is 0.354 s for
            gpt-4o and 0.317 s for gpt-4o-mini, the 90 % points twice that (hence ``spread``)
     gap    median seconds between tokens: an author's choice within what users see, 50 to 80 tokens a second
+    hidden seconds for each token of hidden reasoning: how ``openai-processing-ms`` grows with the completion tokens in
+           19 public recordings of o4-mini (2026; least squares, correlation 0.93)
     """
 
     first: float = 0.354
     spread: float = 0.54
     gap: float = 0.016
     gap_spread: float = 0.5
+    hidden: float = 0.0094
 
 
 class NoReply(LookupError):
@@ -127,16 +130,16 @@ def written_answer(request: ApiRequest, reply: Reply, on: datetime.date, pace: P
         "system_fingerprint": "fp_" + f"{rng.getrandbits(40):010x}" if model.fingerprint else None,
     }
     usage = _usage(body, choices, reply)
-    first = rng.lognormvariate(math.log(pace.first), pace.spread) + reply.reasoning * pace.gap / 2
+    hidden = usage["completion_tokens_details"]["reasoning_tokens"]
+    visible = usage["completion_tokens"] - hidden
+    first = rng.lognormvariate(math.log(pace.first), pace.spread) + hidden * pace.hidden
     headers = {"x-request-id": f"req_{rng.getrandbits(128):032x}", "openai-processing-ms": str(round(first * 1000))}
     if body.get("stream"):
         events = _events(head, choices, usage, body, reply, model.logprobs)
         timed = tuple(_timed(events, first, pace, rng))
         kind = {"content-type": "text/event-stream; charset=utf-8"}
         return ApiAnswer(200, {**kind, **headers}, events=timed, after=round(first * 0.9, 4), source="written")
-    seconds = first + sum(
-        rng.lognormvariate(math.log(pace.gap), pace.gap_spread) for _ in range(usage["completion_tokens"])
-    )
+    seconds = first + sum(rng.lognormvariate(math.log(pace.gap), pace.gap_spread) for _ in range(visible))
     headers["openai-processing-ms"] = str(round(seconds * 1000))
     value = {
         "id": head["id"], "object": "chat.completion", "created": head["created"], "model": head["model"],

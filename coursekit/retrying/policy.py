@@ -15,8 +15,8 @@ class Policy:
     """A way to retry. The wait before attempt n + 1 (n = 1, 2, …), with U drawn evenly from [0, 1):
 
         ceiling = min(cap, base · factor^(n-1))
-        wait    = ceiling · (1 - jitter · U)                where the server says nothing
-        wait    = Retry-After + ceiling · jitter · U        where it does: never shorter than it asks
+        least   = Retry-After, where the server says one; else ceiling · (1 - jitter)
+        wait    = least + ceiling · jitter · U              never shorter than the server asks
 
     ``jitter=1`` is "full jitter" (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), and
     ``Policy(3, cap=8, jitter=0.25)`` waits as the SDK does, except that the SDK adds nothing to Retry-After.
@@ -61,9 +61,9 @@ class Policy:
 
     def wait(self, attempt: int, error: BaseException | None, rng: random.Random) -> float:
         """Seconds to wait after attempt number ``attempt`` (from 1 on) failed with ``error``; see the formula above."""
-        chance = self.ceiling(attempt) * self.jitter * rng.random()
-        asked = retry_after(error)
-        return self.ceiling(attempt) - chance if asked is None else asked + chance
+        ceiling, asked = self.ceiling(attempt), retry_after(error)
+        least = ceiling * (1 - self.jitter) if asked is None else asked
+        return least + ceiling * self.jitter * rng.random()
 
     def next(self, attempt: int, elapsed: float, error: BaseException, rng: random.Random) -> tuple[float | None, str]:
         """What follows a failed attempt.

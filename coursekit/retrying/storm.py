@@ -1,0 +1,79 @@
+"""A retry storm: many clients turn to a server at once, and each asks again until it is served.
+
+A discrete-event simulation: nothing waits, and one seed gives one result. The server is the simplest that has a limit:
+it serves the first ``capacity`` requests of each whole second and refuses the rest at once.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+from .policy import Policy
+
+STRATEGIES = {
+    "fixed wait of 1 s": Policy(1000, base=1, factor=1, jitter=0, deadline=None),
+    "exponential, no jitter": Policy(1000, base=1, cap=32, jitter=0, deadline=None),
+    "exponential, full jitter": Policy(1000, base=1, cap=32, jitter=1, deadline=None),
+}
+
+
+@dataclass(frozen=True)
+class Storm:
+    """What a storm did to the server.
+
+    served   the times of the calls that were served, in seconds since the beginning, in order
+    refused  the times of those that were refused
+    clients, capacity  as they were given
+    """
+
+    served: tuple[float, ...]
+    refused: tuple[float, ...]
+    clients: int
+    capacity: int
+
+    @property
+    def calls(self) -> int:
+        """How many calls the server had to take."""
+        return len(self.served) + len(self.refused)
+
+    @property
+    def done(self) -> float | None:
+        """When the last client was served, seconds; None while some gave up."""
+        return self.served[-1] if len(self.served) == self.clients else None
+
+    def per_second(self) -> dict[int, tuple[int, int]]:
+        """For each whole second with calls, in order: how many were served, and how many refused."""
+        served, refused = Counter(map(int, self.served)), Counter(map(int, self.refused))
+        return {second: (served[second], refused[second]) for second in sorted(served | refused)}
+
+
+def storm(policy: Policy, *, clients: int = 200, capacity: int = 20, seed: int = 0) -> Storm:
+    """All clients call at second 0, and whoever is refused calls again as the policy says.
+
+    policy    its waits, max_attempts and deadline count; a refusal carries no Retry-After
+    clients   how many, 1 to 10,000
+    capacity  calls that the server serves in each whole second, from 1 on
+    seed      of the jitter
+
+    Returns a Storm. Raises ValueError for numbers out of range.
+    """
+    if not 1 <= clients <= 10_000 or capacity < 1:
+        raise ValueError(f"clients={clients}, capacity={capacity}: give 1 to 10,000 clients and a capacity from 1 on.")
+    rng = random.Random(seed)
+    due = [(0.0, client, 1) for client in range(clients)]  # (time, client, number of its attempt): a heap already
+    room: Counter[int] = Counter()
+    served, refused = [], []
+    while due:
+        now, client, attempt = heapq.heappop(due)
+        if room[int(now)] < capacity:
+            room[int(now)] += 1
+            served.append(now)
+            continue
+        refused.append(now)
+        again = now + policy.wait(attempt, None, rng)
+        if attempt < policy.max_attempts and (policy.deadline is None or again <= policy.deadline):
+            heapq.heappush(due, (again, client, attempt + 1))
+    return Storm(tuple(served), tuple(refused), clients, capacity)

@@ -1,0 +1,118 @@
+"""Policy and Retry-After: how long to wait, and when to give up."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import openai
+import pytest
+from api_errors import status_error, timed_out
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coursekit.retrying import Policy, retry_after
+from coursekit.retrying.retry_after import told
+
+seeds = st.integers(0, 2**32)
+seconds = st.floats(0.001, 1e4)
+policies = st.builds(
+    Policy, max_attempts=st.integers(1, 20), base=seconds, cap=seconds, deadline=st.none() | seconds,
+    jitter=st.floats(0, 1), factor=st.floats(1, 10),
+)  # fmt: skip
+
+
+@given(policies, st.integers(1, 2000), seeds)
+def test_a_wait_lies_between_its_bounds(policy: Policy, attempt: int, seed: int) -> None:
+    """Without a word from the server: from (1 - jitter) times the ceiling to the ceiling, at most the cap."""
+    ceiling = policy.ceiling(attempt)
+    wait = policy.wait(attempt, None, random.Random(seed))
+    assert ceiling * (1 - policy.jitter) - 1e-9 <= wait <= ceiling + 1e-9
+    assert ceiling <= policy.cap
+
+
+@given(policies, st.integers(1, 50), st.floats(0.001, 1e5), seeds)
+def test_never_shorter_than_the_server_asks(policy: Policy, attempt: int, asked: float, seed: int) -> None:
+    """With Retry-After: at least that, and at most the ceiling's jitter more, so that clients do not return as one."""
+    error = status_error(429, retry_after_ms=repr(asked * 1000))
+    wait = policy.wait(attempt, error, random.Random(seed))
+    assert asked * (1 - 1e-12) <= wait <= asked + policy.ceiling(attempt) * policy.jitter + 1e-9
+
+
+def test_the_ceiling_doubles() -> None:
+    """base, 2 base, 4 base … up to the cap; with factor 1 it stays."""
+    assert [Policy(base=0.5, cap=8).ceiling(n) for n in range(1, 7)] == [0.5, 1, 2, 4, 8, 8]
+    assert {Policy(base=1, factor=1).ceiling(n) for n in (1, 5, 5000)} == {1}
+
+
+def test_the_sdks_waits() -> None:
+    """base 0.5, cap 8 and jitter 0.25 are the SDK's own formula: the same bounds, and the same mean."""
+    client = openai.OpenAI(api_key="none")
+    options: Any = openai._models.FinalRequestOptions(method="post", url="/", max_retries=9)
+    ours, rng = Policy(10, base=0.5, cap=8, jitter=0.25), random.Random(1)
+    for attempt in range(1, 8):
+        sdk = [client._calculate_retry_timeout(10 - attempt, options, None) for _ in range(400)]
+        drawn = [ours.wait(attempt, None, rng) for _ in range(400)]
+        low, high = ours.ceiling(attempt) * 0.75, ours.ceiling(attempt)
+        assert low <= min(sdk) and max(sdk) <= high
+        assert math.isclose(sum(sdk), sum(drawn), rel_tol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"retry-after": "3"}, 3.0), ({"retry-after": "0.25"}, 0.25), ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25), ({"retry-after-ms": "x", "retry-after": "2"}, 2.0),
+        ({"retry-after": "600"}, 600.0), ({"retry-after": "0"}, None), ({"retry-after": "-5"}, None),
+        ({"retry-after": "inf"}, None), ({"retry-after": "nan"}, None), ({"retry-after": "soon"}, None), ({}, None),
+        ({"retry-after": "Sun, 22 Nov 2026 18:47:31 GMT", "date": "Sun, 22 Nov 2026 18:47:28 GMT"}, 3.0),
+        ({"retry-after": "Sun, 22 Nov 2026 18:47:31 GMT", "date": "Sun, 22 Nov 2026 18:48:00 GMT"}, None),
+        ({"retry-after": "Sun, 22 Nov 2026 18:47:31 GMT"}, None),
+        ({"retry-after": "Sun, 22 Nov 2026 18:47:31 GMT", "date": "Sun, 22 Nov 2026 18:47:28 -0000"}, None),
+    ],
+)  # fmt: skip
+def test_spellings_of_retry_after(headers: dict[str, str], expected: float | None) -> None:
+    """Milliseconds go before seconds, a date counts from the answer's own date, and nonsense counts for nothing."""
+    assert told(headers) == expected
+
+
+def test_errors_without_an_answer_ask_for_nothing() -> None:
+    """A timeout has no response, and so no Retry-After; neither has None."""
+    assert retry_after(timed_out()) is None
+    assert retry_after(None) is None
+
+
+def test_next_gives_up_for_four_reasons() -> None:
+    """Not to be retried; attempts used up; Retry-After beyond the deadline; own wait beyond it. Each says why."""
+    rng, policy = random.Random(0), Policy(3, base=10, cap=10, jitter=0, deadline=15)
+    server = status_error(500)
+    assert policy.next(1, 0, status_error(400), rng)[0] is None
+    assert policy.next(1, 0, server, rng) == (10, "The server failed (status 500).")
+    assert policy.next(3, 0, server, rng) == (None, "The server failed (status 500). That was attempt 3 of 3.")
+    asked, why = policy.next(1, 1, status_error(429, retry_after="60"), rng)
+    assert asked is None
+    assert "the server asks for 60 s, and the deadline leaves 14.0 s" in why
+    asked, why = policy.next(1, 6, server, rng)
+    assert asked is None
+    assert "the next wait would be 10.0 s, and the deadline leaves 9.0 s" in why
+
+
+def test_without_a_deadline_it_waits_as_long_as_it_is_told() -> None:
+    """deadline=None: an hour is waited for if the server asks for one."""
+    assert (
+        Policy(2, jitter=0, deadline=None).next(1, 0, status_error(429, retry_after="3600"), random.Random())[0] == 3600
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_attempts": 0}, {"max_attempts": 2.5}, {"max_attempts": True}, {"base": 0}, {"base": math.inf},
+        {"cap": -1}, {"deadline": 0}, {"jitter": 1.1}, {"jitter": -0.1}, {"factor": 0.5}, {"factor": math.nan},
+    ],
+)  # fmt: skip
+def test_values_out_of_range(wrong: dict[str, Any]) -> None:
+    """A policy that makes no sense is refused, by the name of the value."""
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Policy(**wrong)

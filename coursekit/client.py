@@ -11,6 +11,7 @@ natural speed, the waits between the SDK's retries follow that clock too.
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,23 @@ import httpx2
 import openai
 from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 
+from . import models
 from .course import recording_folders
 from .metering import Journal, Served
 from .offline.account import Account
 from .offline.clock import Clock, ScaledClock, clock_for
 from .offline.engine import OfflineApi, replaying
-from .offline.exchange import Layer
+from .offline.exchange import CHAT_COMPLETIONS, Layer
 from .offline.faults import Fault
 from .offline.ledger import Ledger
 from .offline.recorder import Recorder, RecordingTransport
 from .offline.recordings import Provenance, Recordings
 from .offline.transport import OfflineTransport
-from .settings import ModeError, key_of, mode_of, settings
+from .settings import ModeError, key_of, mode_of, settings, today_of
 
 NO_KEY = "replay-needs-no-key"
 REAL_API = "https://api.openai.com/v1"
+REAL_HOSTS = (".openai.com",)  # elsewhere (a proxy, Azure) models have other ends, and whoever is there says so
 
 
 def connect(
@@ -161,7 +164,30 @@ class _Wiring:
         return {"request": [sent], "response": [served]}
 
     def _sent(self, request: httpx2.Request) -> None:
+        self._refuse_dead_model(request)
         request.extensions["coursekit_sent"] = self.clock.now()
+
+    def _refuse_dead_model(self, request: httpx2.Request) -> None:
+        """Raise ModelShutDown instead of asking the real API for a model that it no longer has."""
+        if not request.url.host.endswith(REAL_HOSTS) or not request.url.path.endswith(CHAT_COMPLETIONS):
+            return
+        name = json.loads(request.content).get("model")
+        if not isinstance(name, str) or not models.known(name):
+            return  # newer than the table, or mistyped: the API knows
+        try:
+            models.get(name, today_of(self._env))
+        except models.ModelShutDown as error:
+            roles = [role for role in models.ROLES if models.role(role) == models.get(name).name]
+            cure = (
+                f"\nWhat to do: ask for models.{roles[0]} with COURSEKIT_MODE=live, which is served; "
+                if roles and self.mode == "live"
+                else "\nWhat to do: "
+            )
+            raise models.ModelShutDown(
+                f"{error} Nothing was sent, and nothing spent.{cure}"
+                "coursekit.migration.migrate(params, to_model) moves a request to another model. "
+                "Its recordings still answer in replay mode."
+            ) from None
 
     def _served(self, response: httpx2.Response) -> None:
         seconds = self.clock.now() - response.request.extensions["coursekit_sent"]

@@ -15,19 +15,27 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .settings import settings, today_of
+
 TABLE = Path(__file__).parent / "data" / "models.toml"
 OWN = {"snapshots", "shutdown", "successor"}  # facts that are never inherited
 ACCEPTED = "accepted"
 
-# What the course asks for, by role. Code says models.CHAT and not a name, so that a role can move on with its model.
-CHAT = "gpt-4o"
-SMALL = "gpt-4o-mini"
-REASONING = "o4-mini"
-HARDEST = "o3"
+# What the course asks for, by role. Code says models.CHAT and not a name, so that a role can move on with its model:
+# each is the name that role() gives for the settings in force.
+CHAT: str
+SMALL: str
+REASONING: str
+HARDEST: str
+ROLES = ("CHAT", "SMALL", "REASONING", "HARDEST")
 
 
 class UnknownModel(LookupError):
     """A name that is in no table of models; the message names the nearest ones."""
+
+
+class ModelShutDown(LookupError):
+    """A model that no longer answers on the day in question; the message names its successor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +95,50 @@ class Model:
         return self.shutdown is not None and self.shutdown <= on
 
 
-def get(name: str) -> Model:
+def role(name: str, mode: str = "replay", on: datetime.date | None = None) -> str:
+    """The model that plays a role of the course, one of ROLES.
+
+    mode  in replay and record the model of the course's source, however long it is gone: recordings are found by the
+          request, and the request has its name. In live mode the first of the role's line that is served.
+    on    the day (UTC); None: the source's model, whatever the mode
+
+    Raises LookupError for a role that there is not, and when nobody in its line is served.
+    """
+    line = _document()["role"].get(name)
+    if line is None:
+        raise LookupError(f"There is no role {name!r}. The roles are {', '.join(ROLES)}.")
+    if mode != "live" or on is None:
+        return str(line[0])
+    served = next((model for model in line if not get(model).is_shut_down(on)), None)
+    return served or replacement(line[-1], on)
+
+
+def __getattr__(name: str) -> str:
+    if name in ROLES:
+        env = settings()
+        mode = env.get("COURSEKIT_MODE") or "replay"
+        return role(name, mode, today_of(env) if mode == "live" else None)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def get(name: str, on: datetime.date | None = None) -> Model:
     """The model meant by a name: its own, a dated snapshot's, or a fine-tuned one's ("ft:base:org::id").
 
-    Raises UnknownModel for a name that is in no table.
+    on  a day on which it must answer; None: facts are wanted, of dead models too
+
+    Raises UnknownModel for a name that is in no table, ModelShutDown for one that is dead on that day.
     """
     found = _table().get(_base(name))
     if found is None:
         near = difflib.get_close_matches(name, names(), n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise UnknownModel(f"There is no model {name!r} in coursekit's table.{hint} models.names() lists all.")
+    if on is not None and found.is_shut_down(on):
+        try:
+            moved = f"Its successor is {replacement(name, on)}."
+        except LookupError:
+            moved = "The table names no successor that answers: choose one from GET /v1/models."
+        raise ModelShutDown(f"The model {name!r} is shut down since {found.shutdown}. {moved}")
     return found
 
 
@@ -139,9 +181,14 @@ def _base(name: str) -> str:
 
 
 @cache
+def _document() -> Mapping[str, Any]:
+    return tomllib.loads(TABLE.read_text(encoding="utf-8"))
+
+
+@cache
 def _table() -> Mapping[str, Model]:
     """Every name, with the facts of its entries laid over those of the entry it is like."""
-    document = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    document = _document()
     own: dict[str, dict[str, Any]] = {}
     for entry in [*document["family"], *document["model"]]:
         source = (entry.get("as_of", document["as_of"]), entry["source"])

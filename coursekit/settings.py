@@ -6,6 +6,7 @@ so a key in .env reaches the client and nobody else.
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import os
 from collections.abc import Mapping
@@ -46,6 +47,17 @@ def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> str:
         'The modes: "replay" (recorded answers, costs nothing), "live" (the real API, costs money),\n'
         '"record" (the real API, costs money, and its answers are kept for replay).'
     )
+
+
+def today_of(from_settings: Mapping[str, str]) -> datetime.date:
+    """The day (UTC) by which models count as shut down: COURSEKIT_TODAY ("2027-02-01"), else today. Raises ModeError."""
+    said = from_settings.get("COURSEKIT_TODAY")
+    try:
+        return datetime.date.fromisoformat(said) if said else datetime.datetime.now(datetime.UTC).date()
+    except ValueError:
+        raise ModeError(
+            f"COURSEKIT_TODAY={said} is no day. Write it as 2027-02-01, or leave it out to go by the clock."
+        ) from None
 
 
 def key_of(mode: str, given: str | None, from_settings: Mapping[str, str]) -> str:

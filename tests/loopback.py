@@ -24,6 +24,8 @@ class Upstream(http.server.BaseHTTPRequestHandler):
         self.seen.append((raw, {k.lower(): v for k, v in self.headers.items()}))
         type(self).handle_one(self)
 
+    do_GET = do_POST
+
     def whole(self, body: bytes, status: int = 200, kind: str = "application/json", **headers: str) -> None:
         self.begin(status, kind, {"content-length": str(len(body)), **headers})
         self.wfile.write(body)

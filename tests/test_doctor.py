@@ -14,7 +14,8 @@ import pytest
 from coursekit import course
 from coursekit.authoring import doctor
 
-FINE = ["Python", "packages", "kernel", "recordings", "mode", "speed", "key", "proxies", "folder", "browser for tests"]
+FINE = ["Python", "packages", "kernel", "recordings", "mode", "speed", "key", "models", "proxies", "folder",
+        "browser for tests"]  # fmt: skip
 
 
 def check(name: str) -> doctor.Check:

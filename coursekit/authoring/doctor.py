@@ -15,6 +15,7 @@ from ..course import lessons, recording_folders, repository
 from ..offline.clock import clock_for
 from ..offline.recordings import DamagedRecording, read
 from ..settings import ModeError, mode_of, settings
+from .served_models import course_models
 
 SET_UP = "run `make lab` again (Windows: `uv run coursekit lab`)"
 
@@ -51,7 +52,8 @@ def summary(found: list[Check]) -> str:
 def checks() -> list[Check]:
     """Look at everything, in the order in which one thing needs another."""
     looks: list[Callable[[], Check]] = [
-        _python, _packages, _kernel, _notebooks, _recordings, _mode, _speed, _key, _proxies, _folder, _browser,
+        _python, _packages, _kernel, _notebooks, _recordings, _mode, _speed, _key, _models, _proxies, _folder,
+        _browser,
     ]  # fmt: skip
     return [look() for look in looks]
 
@@ -160,6 +162,10 @@ def _key() -> Check:
         needed = False  # the mode's own check tells
     cure = "put OPENAI_API_KEY into .env, or set COURSEKIT_MODE=replay" if needed else ""
     return Check("key", "none" + ("" if needed else "; replay needs none"), cure)
+
+
+def _models() -> Check:
+    return Check("models", *course_models(settings()))
 
 
 def _proxies() -> Check:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from .account import Account, account_of
+from .batch_api import BatchApi
+from .batch_job import Stages
 from .clock import Clock
 from .exchange import ApiAnswer, ApiRequest, Layer
 from .faults import Fault, Faults, fault_list
@@ -40,6 +42,7 @@ class OfflineApi:
     faults      what goes wrong: a Fault, or several in their order
     rate_limit  an Account, its arguments in a dict, or None for no limits
     seed        of what happens by chance, and of the request ids
+    stages      how long a batch takes (``batch_job``)
 
     Its faults, account and clock can be reached afterwards: ``faults.add(...)`` makes trouble while it runs, and the
     clock is the account's, which clients that share it have in common.
@@ -49,11 +52,13 @@ class OfflineApi:
 
     def __init__(
         self, answers: Layer, clock: Clock, *, faults: Fault | Iterable[Fault] | None = None,
-        rate_limit: Account | Mapping[str, Any] | None = None, seed: int = 0,
+        rate_limit: Account | Mapping[str, Any] | None = None, seed: int = 0, stages: Stages | None = None,
     ) -> None:  # fmt: skip
         self.account = account_of(rate_limit)
         self.clock = clock if self.account is None else self.account.clock(clock)
-        self.faults = Faults(RateLimits(answers, self.account, self.clock), fault_list(faults), random.Random(seed))
+        limited = RateLimits(answers, self.account, self.clock)
+        batches = BatchApi(limited, answers, self.clock, random.Random(seed + 2), stages or Stages())
+        self.faults = Faults(batches, fault_list(faults), random.Random(seed))
         self._outermost = StandardHeaders(self.faults, random.Random(seed + 1))
 
     def answer(self, request: ApiRequest) -> ApiAnswer:

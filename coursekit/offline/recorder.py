@@ -13,8 +13,10 @@ from typing import Any
 
 import httpx2
 
+from .batch_api import BATCHES, is_below
 from .clock import Clock
 from .exchange import DONE, ApiAnswer, ApiRequest, Event
+from .file_store import FILES
 from .recordings import Provenance, Recordings, name_of
 from .transport import api_request
 
@@ -99,6 +101,8 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         await self.inner.aclose()
 
     def _keep_whole(self, told: ApiRequest, response: httpx2.Response, body: bytes, after: float) -> None:
+        if is_below(FILES, told.path) or is_below(BATCHES, told.path):
+            return  # the account's own; replay keeps files and batches of its own
         headers = {name.lower(): value for name, value in response.headers.items()}
         self.recorder.keep(told, ApiAnswer(response.status_code, headers, body, after=after))
 

@@ -9,9 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from ..batch_api import BATCHES, is_below
 from ..exchange import CHAT_COMPLETIONS, error_answer
+from ..file_store import FILES
 from .admin import Admin
-from .endpoints import ChatCompletions, Models, Served, healthz, response
+from .endpoints import Batches, ChatCompletions, Models, Served, healthz, response
 from .room import Room, broken
 
 
@@ -19,13 +21,15 @@ class App:
     """The ASGI application of a room. It needs ``Connection`` underneath: see ``uvicorn_server``."""
 
     def __init__(self, room: Room) -> None:
-        self.room, self.chat, self.others = room, ChatCompletions(room), other_paths(room)
+        self.room, self.chat, self.batches, self.others = room, ChatCompletions(room), Batches(room), other_paths(room)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start, served = self.room.clock.now(), Served()
         try:
             if scope["path"] == CHAT_COMPLETIONS and scope["method"] == "POST":
                 served = await self.chat.serve(scope, receive, send)
+            elif is_below(BATCHES, scope["path"]) or is_below(FILES, scope["path"]):
+                served = await self.batches.serve(scope, receive, send)
             else:
                 served = await self._other(scope, receive, send)
         finally:
@@ -46,7 +50,7 @@ class App:
 
 
 def other_paths(room: Room) -> Starlette:
-    """Everything but POST /v1/chat/completions, which has no time for routing."""
+    """Everything but what an offline API answers itself: POST /v1/chat/completions, files and batches."""
     about_models = Models(room)
 
     async def refused(request: Request, error: Exception) -> Response:

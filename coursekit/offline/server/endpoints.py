@@ -1,4 +1,4 @@
-"""The endpoints of the API: POST /v1/chat/completions, GET /v1/models; and GET /healthz, for whoever watches it."""
+"""The endpoints: POST /v1/chat/completions, /v1/files, /v1/batches, GET /v1/models; and GET /healthz, for watchers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ... import models
-from ..exchange import ApiAnswer, error_answer, json_answer
+from ..exchange import ApiAnswer, ApiRequest, error_answer, json_answer
 from .delivery import Delivery
+from .learners import Learner
 from .room import Room
 
 DATED = re.compile(r".*-(\d{4})-(\d\d)-(\d\d)")
@@ -67,7 +68,7 @@ class ChatCompletions:
             return Served(status=learner.status)
         learner.under_way += 1
         try:
-            request, answer = await room.answer(learner, raw, headers)
+            request, answer = await self.answer(scope, learner, raw, headers)
             learner.tally.add(request, answer)
             attempt = learner.ledger.open(request, answer, start)
             received = await delivery.deliver(answer, start)
@@ -75,6 +76,21 @@ class ChatCompletions:
         finally:
             learner.under_way -= 1
         return Served(learner.name, answer.status, received == "left")
+
+    async def answer(
+        self, scope: Scope, learner: Learner, raw: bytes, headers: Mapping[str, str]
+    ) -> tuple[ApiRequest, ApiAnswer]:
+        return await self.room.answer(learner, raw, headers)
+
+
+class Batches(ChatCompletions):
+    """/v1/files and /v1/batches: answered by the learner's offline API, each learner's files and batches their own."""
+
+    async def answer(
+        self, scope: Scope, learner: Learner, raw: bytes, headers: Mapping[str, str]
+    ) -> tuple[ApiRequest, ApiAnswer]:
+        request = ApiRequest(scope["method"], scope["path"], raw, headers)
+        return request, await self.room.answer_in_thread(learner, request)
 
 
 class Models:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ..batch_job import Stages
 from ..clock import ScaledClock
 from ..engine import OfflineApi, replaying
 from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, error_answer
@@ -32,8 +33,8 @@ class Room:
     """All that one server knows.
 
     recordings    what it answers from
-    speed         of the answers: 1.0 as recorded, 10 ten times faster; None: they come at once. Rate limits, and the
-                  time for which a fault is at work, are real time at any speed: clients know no other
+    speed         of answers and batches: 1.0 as recorded, 10 ten times faster; None: they come at once. Rate limits,
+                  and the time for which a fault is at work, are real time at any speed: clients know no other
     rate_limit    the limits of each learner, as the arguments of Account; None: none
     access_token  what a learner's key must be: see ``Learners``
     admin_token   what the admin endpoints ask for; None: there are none
@@ -72,7 +73,7 @@ class Room:
         request = ApiRequest("POST", CHAT_COMPLETIONS, raw, headers)
         looking = self._looking[raw] = asyncio.Event()
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, learner, request)
+            answer = await self.answer_in_thread(learner, request)
         finally:
             self._looking.pop(raw, None)
             looking.set()  # those who wait go on when this one has remembered the request, below
@@ -81,6 +82,10 @@ class Room:
                 self._known.clear()
             self._known[raw] = request.with_headers({})
         return request, answer
+
+    async def answer_in_thread(self, learner: Learner, request: ApiRequest) -> ApiAnswer:
+        """The answer of the learner's offline API to a request that may take long."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, learner, request)
 
     def own(self, answer: ApiAnswer) -> ApiAnswer:
         """An answer that the server gives by itself, with the request id that every answer of the API has."""
@@ -106,7 +111,8 @@ class Room:
 
     def _api_of(self, name: str) -> Injected:
         rng = random.Random(f"{self.seed} {name}")
-        api = OfflineApi(replaying(self.recordings), self.clock, rate_limit=self.rate_limit, seed=rng.getrandbits(32))
+        api = OfflineApi(replaying(self.recordings), self.clock, rate_limit=self.rate_limit, seed=rng.getrandbits(32),
+                         stages=Stages().scaled(self.stretch))  # fmt: skip
         return Injected(api, self.injections, name, rng)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...pricing import Usage
 from ..billing import bill_of
-from ..exchange import ApiAnswer, ApiRequest
+from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest
 
 DISTINCT = 4096  # answers that wait to be read
 
@@ -28,6 +28,8 @@ class Tally:
 
     def add(self, request: ApiRequest, answer: ApiAnswer) -> None:
         self.statuses[answer.status] += 1
+        if request.path != CHAT_COMPLETIONS:
+            return  # files and batches: the offline API sends no bill for them
         if answer.status != 200 or len(self._unread) >= DISTINCT:
             return  # more different answers than any course has, and nobody asks: not worth the memory
         told = answer.events

@@ -18,7 +18,7 @@ from .offline.account import MINUTE, Account
 
 SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED = "sequential", "unbounded", "semaphore", "paced"
 STRATEGIES = (SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED)
-REFUSED_AFTER = 0.1  # seconds until a 429 is there, at most: it is said before the model is asked
+REFUSED_AFTER = 0.1  # seconds: a 429 is said before the model is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +96,12 @@ def rates_of(load: Load) -> Rates:
     return Rates(MINUTE * load.concurrency / load.latency, float(load.rpm), load.tpm / load.tokens)
 
 
-def simulate(strategy: str, load: Load) -> list[Span]:
+def simulate(strategy: str, load: Load, *, refused_after: float = REFUSED_AFTER) -> list[Span]:
     """The requests of a run, in the order in which they are sent.
 
-    strategy  "sequential": each waits for the one before; "unbounded": all at once; "semaphore": at most
-              ``load.concurrency`` under way; "paced": that, and none before the account has room for it
+    strategy       "sequential": each waits for the one before; "unbounded": all at once; "semaphore": at most
+                   ``load.concurrency`` under way; "paced": that, and none before the account has room for it
+    refused_after  seconds until a 429 is there, if that is less than the latency
 
     Raises ValueError for another strategy.
     """
@@ -116,7 +117,7 @@ def simulate(strategy: str, load: Load) -> list[Span]:
         if pacer is not None:
             start = pacer.next(start)
         _, refusal = account.admit(models.SMALL, load.tokens, start)
-        took = load.latency if refusal is None else min(REFUSED_AFTER, load.latency)
+        took = load.latency if refusal is None else min(refused_after, load.latency)
         spans.append(Span(start, start + took, 200 if refusal is None else refusal.status))
         heapq.heappush(free, start + took)
     return spans

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from ..throughput import Span, outcome_of
 from .picture import BLUE, INK, ORANGE, PALE, PIXELS_PER_INCH, RED, Picture, style
 
+LABELS = ("answered", "429, refused", "failed")
 MOST = 400  # requests of a run; more would be drawn thinner than a pixel
 
 
@@ -33,9 +34,17 @@ def gantt(runs: Mapping[str, Sequence[Span]], *, title: str = "Requests on a tim
     made.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
     panels[-1].set_xlabel("seconds", fontsize=9.5, color=INK)
     panels[-1].set_xlim(-longest * 0.01, longest * 1.02)
-    handles, labels = zip(*{label: handle for axes in panels for handle, label in
-                            zip(*axes.get_legend_handles_labels(), strict=True)}.items(), strict=True)  # fmt: skip
-    panels[0].legend(labels, handles, loc="lower right", bbox_to_anchor=(1, 1.0), ncols=3, frameon=False, fontsize=9)
+    shown = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    labels = [label for label in LABELS if label in shown]
+    panels[0].legend(
+        [shown[label] for label in labels],
+        labels,
+        loc="lower right",
+        bbox_to_anchor=(1, 1.0),
+        ncols=3,
+        frameon=False,
+        fontsize=9,
+    )
     return Picture(made, f"{title}. {'; '.join(told)}.")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from functools import cached_property
 from typing import Any
 
 from . import refusals
@@ -35,10 +36,14 @@ class BatchApi:
 
     def __init__(self, inner: Layer, answers: Layer, clock: Clock, rng: random.Random, stages: Stages) -> None:
         self.inner, self.answers, self.clock, self.rng, self.stages = inner, answers, clock, rng, stages
-        self._stamped = int(time.time() - clock.now())
         self.files = FileStore(lambda: int(self._stamped + clock.now()), rng)
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
+
+    @cached_property
+    def _stamped(self) -> int:
+        """The second of 1970 at which the clock stood at 0."""
+        return int(time.time() - self.clock.now())
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         if is_below(FILES, request.path):

@@ -102,7 +102,7 @@ def verdict_on(*sources: Any) -> Verdict:
     Raises ValueError for a client without a ledger, as in live mode.
     """
     attempts = sorted((attempt for source in sources for attempt in _attempts(source)), key=lambda attempt: attempt.at)
-    met = {id(attempt): _outcome(attempt) for attempt in attempts}
+    met = {id(attempt): outcome_of(attempt) for attempt in attempts}
     questions = _questions(attempts, met)
     pairs = [(earlier, later) for question in questions for earlier, later in pairwise(question)]
     waits = [(told, later.at - earlier.ended_at) for earlier, later in pairs if (told := earlier.told_to_wait)]
@@ -161,7 +161,7 @@ def _questions(attempts: list[Attempt], met: dict[int, str]) -> list[list[Attemp
     return questions
 
 
-def _outcome(attempt: Attempt) -> str:
+def outcome_of(attempt: Attempt) -> str:
     """What the attempt met, in words."""
     if attempt.status == 0:
         return "timeout" if attempt.received == "timed out" else "no connection"

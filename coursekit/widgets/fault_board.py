@@ -1,0 +1,143 @@
+"""Lab of chapter 06: choose a fault and a way to take it, and see every attempt, its wait and the outcome."""
+
+from __future__ import annotations
+
+import threading
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+
+from .fault_runs import LASTING, PROBLEMS, STRATEGIES, TIMES, HttpCall, Run, Setting, run
+from .safe_html import sendable
+
+BAR, HEIGHT = 220, 18  # of a row's drawing, in its own units
+FAILED, ANSWERED, WAITING = "#D55E00", "#009E73", "#767676"
+LEFT = "text-align:left;padding:2px 10px 2px 0"
+NUMBER = "text-align:right;padding:2px 10px;font-variant-numeric:tabular-nums;white-space:nowrap"
+HEAD = (("#", NUMBER), ("sent by", LEFT), ("at", NUMBER), ("time →", LEFT), ("outcome", LEFT), ("then waits", NUMBER))
+
+
+def view(done: Run) -> str:
+    """A run as HTML: each request with its time, outcome and wait, and what came of it all; a pure function."""
+    end = max(done.seconds, done.calls[-1].ended, 0.1)
+    rows = [_row(number, call, later, end) for number, (call, later) in enumerate(_pairs(done.calls), start=1)]
+    heads = "".join(f'<th scope="col" style="{style}">{name}</th>' for name, style in HEAD)
+    lasting = " It does not pass by itself." if done.setting.problem in LASTING else ""
+    return (
+        '<div class="coursekit-faults" style="line-height:1.5">'
+        f"<p><b>{escape(done.setting.problem)}</b>, taken with <b>{escape(done.setting.strategy)}</b>.{lasting}</p>"
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>{_result(done)}</div>"
+    )
+
+
+def _pairs(calls: tuple[HttpCall, ...]) -> list[tuple[HttpCall, HttpCall | None]]:
+    return [*pairwise(calls), (calls[-1], None)]
+
+
+def _row(number: int, call: HttpCall, later: HttpCall | None, end: float) -> str:
+    met = f"{'✓' if call.answered else '✗'} {call.met}"
+    if call.told is not None:
+        met += f" · Retry-After {call.told:g} s"
+    wait = "" if later is None else f"{later.at - call.ended:.2f} s"
+    if call.told is not None and later is not None and later.at - call.ended < call.told - 0.0015:
+        wait += " ⚠ too early"
+    cells = (str(number), call.by, f"{call.at:.2f} s", _bar(call, later, end), escape(sendable(met)), wait)
+    return "<tr>" + "".join(f'<td style="{s}">{c}</td>' for c, (_, s) in zip(cells, HEAD, strict=True)) + "</tr>"
+
+
+def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
+    """The request as a bar, the wait after it as a dashed line, on the time axis that all rows share."""
+    scale = BAR / end
+    start, width = call.at * scale, max(3.0, (call.ended - call.at) * scale)
+    drawn = (
+        f'<rect x="{start:.1f}" y="3" width="{width:.1f}" height="{HEIGHT - 6}" '
+        f'fill="{ANSWERED if call.answered else FAILED}"/>'
+    )
+    if later is not None:
+        drawn += (
+            f'<line x1="{start + width:.1f}" x2="{max(start + width, later.at * scale):.1f}" y1="{HEIGHT / 2:g}" '
+            f'y2="{HEIGHT / 2:g}" stroke="{WAITING}" stroke-width="2" stroke-dasharray="4 3"/>'
+        )
+    told = f"from {call.at:.2f} s to {call.ended:.2f} s"
+    return (
+        f'<svg role="img" aria-label="{told}" viewBox="0 0 {BAR + 4} {HEIGHT}" width="{BAR}" height="{HEIGHT}" '
+        f'style="max-width:100%">{drawn}</svg>'
+    )
+
+
+def _result(done: Run) -> str:
+    """What the program got, and what it cost the others."""
+    if done.answer is not None:
+        got = f"✓ After {done.seconds:.1f} s the program has its answer: {done.answer}"
+    else:
+        got = f"✗ After {done.seconds:.1f} s the program gets an error: {_short(done.error)}"
+    verdict, count = done.verdict, len(done.calls)
+    counts = [f"<b>{count} HTTP request{'s'[: count > 1]}</b>"]
+    counts += [f"{verdict.wasted} that could not help"] if verdict.wasted else []
+    counts += [f"{verdict.too_early} sent earlier than the server asked"] if verdict.too_early else []
+    counts += [f"{verdict.lost} billed answer{'s'[: verdict.lost > 1]} lost on the way"] if verdict.lost else []
+    return f'<p style="white-space:pre-wrap">{escape(sendable(got))}</p><p>{", ".join(counts)}.</p>'
+
+
+def _short(error: str) -> str:
+    """The error's first line and its note; the API's messages are long."""
+    first, *notes = error.splitlines() or [""]
+    return "\n".join([first if len(first) <= 160 else f"{first[:160]} …", *notes])
+
+
+class FaultBoard(widgets.VBox):  # type: ignore[misc]
+    """The lab: choose, predict, press Run. The real SDK asks the offline API, on virtual time: nothing has to be waited
+    for.
+
+    setting     what is run first
+    recordings  where the answer is found; None: the course's own
+
+    Where no widget can be shown (on the web, in print), the output is the first run.
+    """
+
+    def __init__(self, setting: Setting | None = None, recordings: str | Path | None = None) -> None:
+        setting = setting or Setting()
+        self.recordings = recordings
+        # JupyterLab 4.6 with ipykernel 7 may handle a pressed button in another thread than a moved control.
+        self._working = threading.RLock()
+        self.problem = _choice("What goes wrong", PROBLEMS, setting.problem)
+        self.times = _choice("How often", tuple(TIMES), setting.times)
+        self.strategy = _choice("Taken with", tuple(STRATEGIES), setting.strategy)
+        self.button = widgets.Button(description="Run", tooltip="Send it, and see every attempt")
+        self.shown = widgets.HTML()
+        for control in (self.problem, self.times, self.strategy):
+            control.observe(self._ask, "value")
+        self.button.on_click(self._run)
+        super().__init__([self.problem, self.times, self.strategy, self.button, self.shown])
+        self._run()
+
+    @property
+    def setting(self) -> Setting:
+        """What the controls say."""
+        return Setting(self.problem.value, self.times.value, self.strategy.value)
+
+    def __repr__(self) -> str:
+        return "The fault board (run the notebook to use it)"
+
+    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
+        return bundle | {"text/html": self.shown.value}
+
+    def _ask(self, _: Any = None) -> None:
+        """The last run says nothing about what is chosen now."""
+        with self._working:
+            self.times.disabled = self.problem.value in LASTING
+            self.shown.value = "<p><b>Predict:</b> how many HTTP requests, how many seconds? Then press <b>Run</b>.</p>"
+
+    def _run(self, _: Any = None) -> None:
+        with self._working:
+            self.times.disabled = self.problem.value in LASTING
+            self.shown.value = view(run(self.setting, self.recordings))
+
+
+def _choice(label: str, options: tuple[str, ...], value: str) -> Any:
+    look: dict[str, Any] = {"style": {"description_width": "9em"}, "layout": {"width": "32em", "max_width": "98%"}}
+    return widgets.Dropdown(options=options, value=value, description=label, **look)

@@ -17,7 +17,7 @@ help:
 	@echo 'make lab      open the course in JupyterLab (sets everything up first)'
 	@echo 'make test     run every test and every notebook (sets everything up first)'
 	@echo 'make doctor   check that everything the course needs is there'
-	@echo 'For authors: make refresh, make format, make lock. See .github/CONTRIBUTING.md'
+	@echo 'For authors: make refresh, make exercises, make format, make lock. See .github/CONTRIBUTING.md'
 
 lab: .venv/lab-$(WANTED)
 	@$(PY) -m coursekit lab $(ARGS)
@@ -30,6 +30,9 @@ doctor: .venv/lab-$(WANTED)
 
 refresh: .venv/test-$(WANTED)
 	@$(PY) -m coursekit refresh $(ARGS)
+
+exercises: .venv/test-$(WANTED)
+	@$(PY) -m coursekit exercises
 
 format: .venv/test-$(WANTED)
 	@$(PY) -m ruff check --fix .
@@ -88,4 +91,4 @@ FIND_PYTHON = \
 	fi;
 NO_VENV = 'This Python cannot make a virtual environment. On Debian or Ubuntu: apt install python3-venv. Then run make again.'
 
-.PHONY: help lab test doctor refresh format lock clean
+.PHONY: help lab test doctor refresh exercises format lock clean

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .batching import BatchCancelled, CheckpointError, NotSent, Unanswered, batch_completions, run_batch
     from .client import connect, connect_async
     from .conversation import AsyncConversation, Conversation, SlidingWindow, Summarize, TokenBudget, chat_session
     from .metering import Meter
@@ -35,14 +36,21 @@ _HOME = {
     "chat_session": "conversation",
     "robust_completion": "retrying",
     "UnusableReply": "retrying",
+    "run_batch": "batching",
+    "batch_completions": "batching",
+    "BatchCancelled": "batching",
+    "CheckpointError": "batching",
+    "NotSent": "batching",
+    "Unanswered": "batching",
     "stream_text": "streaming",
     "stream_response": "streaming",
     "IncompleteStream": "streaming",
 }
 __all__ = [
-    "AsyncConversation", "Conversation", "IncompleteStream", "Meter", "Price", "RecordingNotFound", "SlidingWindow",
-    "Summarize", "TokenBudget", "UnusableReply", "chat_session", "connect", "connect_async", "count_tokens", "price_of",
-    "robust_completion", "stream_response", "stream_text",
+    "AsyncConversation", "BatchCancelled", "CheckpointError", "Conversation", "IncompleteStream", "Meter", "NotSent",
+    "Price", "RecordingNotFound", "SlidingWindow", "Summarize", "TokenBudget", "Unanswered", "UnusableReply",
+    "batch_completions", "chat_session", "connect", "connect_async", "count_tokens", "price_of", "robust_completion",
+    "run_batch", "stream_response", "stream_text",
 ]  # fmt: skip
 
 

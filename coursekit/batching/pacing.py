@@ -1,0 +1,196 @@
+"""When the next request may go: two budgets, requests and tokens, given or learnt from the x-ratelimit headers.
+
+Ours and not aiolimiter's, because that one cannot be told: what the headers say is left, a limit that changes, and an
+account that others use, too, are all it would need to hear of. It is right where a fixed rate is all one knows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..offline.estimate import asked_output, estimated_tokens
+
+MINUTE, DAY = 60.0, 86_400.0
+CATCH_UP = 1.0  # seconds' worth of a given rate that may be sent at once, after a pause
+EARLY = 0.05  # seconds by which a request is held back, because some travel faster than others
+LATEST = 8  # answers whose headers count
+
+
+def reserved_tokens(params: Mapping[str, Any]) -> int:
+    """What the limiter takes for a request: its prompt by characters, or its max_completion_tokens if that is more."""
+    return max(estimated_tokens(params), asked_output(params))
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A request that was sent: its number, when, and all that had been sent by then, itself included."""
+
+    number: int
+    at: float
+    tokens: int
+    sent: tuple[float, float]  # requests, tokens
+
+
+class GivenRate:
+    """A rate that the caller gave: sent evenly, at once only what a second is worth.
+
+    A request may go as soon as what went before is paid off; it then runs up a debt of its own size.
+    """
+
+    def __init__(self, per_minute: float, now: float) -> None:
+        self.rate = per_minute / MINUTE
+        self._credit, self._at = 0.0, now
+        self._estimated = self._used = 0.0
+
+    def earliest(self, cost: float, now: float) -> float:
+        self._refill(now)
+        return now if self._credit >= 0 else now - self._credit / self.rate
+
+    def take(self, cost: float, now: float) -> None:
+        self._refill(now)
+        self._credit -= cost * self._correction
+
+    def settle(self, estimated: float, used: float) -> None:
+        """What a request of that estimate really used: the difference is paid back, and the next estimates learn."""
+        self._credit += estimated * self._correction - used
+        self._estimated, self._used = self._estimated + estimated, self._used + used
+
+    @property
+    def _correction(self) -> float:
+        return self._used / self._estimated if self._estimated else 1.0
+
+    def _refill(self, now: float) -> None:
+        self._credit = min(self.rate * CATCH_UP, self._credit + (now - self._at) * self.rate)
+        self._at = now
+
+
+class LearntLimit:
+    """A limit of the server, as the headers of its answers tell it: a bucket that refills continuously.
+
+    What is left now = what was left at an answer's request + rate · time since then - what was sent since then. That
+    request came in a little after it was sent, so each answer tells too much by what was refilled on its way; hence
+    the least of the latest few counts.
+    """
+
+    def __init__(self) -> None:
+        self.limit, self.rate = math.inf, math.inf
+        self._bases: deque[float] = deque(maxlen=LATEST)
+
+    def earliest(self, cost: float, sent: float, now: float, early: float) -> float:
+        need = min(cost + self.rate * early, self.limit)
+        left = self._left(sent, now)
+        return now if left >= need else now + (need - left) / self.rate
+
+    def learn(self, limit: float, left: float, period: float, at: float, sent: float) -> None:
+        """An answer's headers: ``left`` of ``limit`` per ``period`` (s) at time ``at``, when ``sent`` had been sent."""
+        rate = limit / period
+        if rate != self.rate:
+            self._bases.clear()
+        self.limit, self.rate = limit, rate
+        self._bases.append(left - rate * at + sent)
+
+    def _left(self, sent: float, now: float) -> float:
+        left = min(self._bases) + self.rate * now - sent
+        if left > self.limit:  # full: what would run over is lost
+            self._bases = deque([self.limit - self.rate * now + sent], maxlen=LATEST)
+        return min(left, self.limit)
+
+
+class Pacer:
+    """Says when the next request may go.
+
+    rpm, tpm  requests and tokens per minute that the caller gave; None: none
+    now       seconds on the run's clock
+
+    Where the server's own limit is as low or lower, its headers rule, and what they show as left may go at once. Given
+    neither, the first request goes alone, to learn the limits. A server without such headers is not limited here.
+    """
+
+    def __init__(self, rpm: float | None, tpm: float | None, now: float) -> None:
+        self._given = tuple(None if each is None else GivenRate(each, now) for each in (rpm, tpm))
+        self._learnt: list[LearntLimit | None] = [None, None]
+        self._told = any(self._given)
+        self._under_way = self._number = self._newest = 0
+        self._sent = (0.0, 0.0)
+        self._closed_until, self._early = -math.inf, EARLY
+
+    def earliest(self, tokens: int, now: float) -> float:
+        """The time from which a request of so many tokens may go; infinite: an answer has to come first."""
+        if not self._told:
+            return math.inf if self._under_way else max(now, self._closed_until)
+        times = [now, self._closed_until]
+        for cost, sent, given, learnt in zip((1, tokens), self._sent, self._given, self._learnt, strict=True):
+            if given is not None and (learnt is None or given.rate < learnt.rate):
+                times.append(given.earliest(cost, now))
+            if learnt is not None:
+                times.append(learnt.earliest(cost, sent, now, self._early))
+        return max(times)
+
+    def take(self, tokens: int, now: float) -> Ticket:
+        """Send a request now."""
+        for cost, given in zip((1, tokens), self._given, strict=True):
+            if given is not None:
+                given.take(cost, now)
+        self._number, self._under_way = self._number + 1, self._under_way + 1
+        self._sent = (self._sent[0] + 1, self._sent[1] + tokens)
+        return Ticket(self._number, now, tokens, self._sent)
+
+    def back(self, ticket: Ticket, headers: Mapping[str, str] | None, used: int | None = None) -> None:
+        """A request came back: with which headers (None: no answer), and what it used, in tokens (None: not known)."""
+        self._under_way -= 1
+        if used is not None and self._given[1] is not None:
+            self._given[1].settle(ticket.tokens, used)
+        if headers is None or ticket.number < self._newest:  # an older request tells less, and of an older limit
+            return
+        for i, unit in enumerate(("requests", "tokens")):
+            told = limit_in(headers, unit)
+            if told is not None:
+                learnt = self._learnt[i] = self._learnt[i] or LearntLimit()
+                learnt.learn(*told, ticket.at, ticket.sent[i])
+                self._newest = ticket.number
+        self._told = True
+
+    def refused(self, until: float) -> None:
+        """A 429 that asks to wait: nothing goes before ``until``, and from now on all go a little later."""
+        self._closed_until = max(self._closed_until, until)
+        self._early = min(CATCH_UP, 2 * self._early)
+
+
+def limit_in(headers: Mapping[str, str], unit: str) -> tuple[float, float, float] | None:
+    """(limit, what is left, seconds for which the limit is) of the x-ratelimit headers; None where they do not say.
+
+    unit  "requests" or "tokens"
+    The limit is for a minute or for a day. Which, the reset shows: the time in which what is used is refilled.
+    """
+    try:
+        limit = float(headers[f"x-ratelimit-limit-{unit}"])
+        left = float(headers[f"x-ratelimit-remaining-{unit}"])
+        reset = go_seconds(headers.get(f"x-ratelimit-reset-{unit}", ""))
+    except (KeyError, ValueError):
+        return None
+    if not (limit > 0 and math.isfinite(limit) and math.isfinite(left)):
+        return None
+    whole = reset * limit / max(1.0, limit - left)  # until it is refilled from empty
+    return limit, left, MINUTE if whole < math.sqrt(MINUTE * DAY) else DAY
+
+
+def go_seconds(text: str) -> float:
+    """Seconds of a time as Go prints it: "120ms", "8.64s", "1m26.4s"; 0 for "". Raises ValueError."""
+    seconds, number = 0.0, ""
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+    rest = text.replace("ms", "M")
+    for letter in rest:
+        if letter.isdigit() or letter == ".":
+            number += letter
+        else:
+            unit = "ms" if letter == "M" else letter
+            if unit not in units:
+                raise ValueError(f"{text!r:.40} is no duration")
+            seconds, number = seconds + float(number) * units[unit], ""
+    if number:
+        raise ValueError(f"{text!r:.40} is no duration")
+    return seconds

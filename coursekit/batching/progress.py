@@ -1,0 +1,47 @@
+"""The progress of a run: a tqdm bar where somebody watches, and nothing where nobody does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from decimal import Decimal
+from typing import Any
+
+from ..offline.clock import VirtualClock
+from ..pricing import dollars
+
+
+class Progress:
+    """A bar of requests that are over, with their rate, the time that is left, and what they cost.
+
+    total    requests
+    resumed  of these, those that an earlier run answered
+    show     None: where time really passes, in a terminal or a notebook
+    """
+
+    def __init__(self, total: int, resumed: int, show: bool | None, clock: Any) -> None:
+        self._bar: Any = None
+        self._failed = 0
+        if _is_watched(clock) if show is None else show:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=total, initial=resumed, unit=" requests", dynamic_ncols=True)
+
+    def over(self, failed: bool, spent: Decimal) -> None:
+        """A request is over."""
+        if self._bar is not None:
+            self._failed += failed
+            self._bar.set_postfix_str(dollars(spent) + (f", {self._failed} failed" if self._failed else ""), False)
+            self._bar.update()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _is_watched(clock: Any) -> bool:
+    if isinstance(clock, VirtualClock) or os.environ.get("COURSEKIT_SPEED") == "instant":  # tests, stored outputs
+        return False
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None or sys.stderr.isatty()

@@ -1,0 +1,113 @@
+"""The one form of a request: what run_batch, the checkpoint and the Batch API's file share.
+
+``custom_id`` is the Batch API's own name for what tells the requests of a list apart.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import inspect
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+NOT_IN_THE_BODY = ("timeout", "extra_headers", "extra_query")  # of create()'s arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that is known to be well-formed.
+
+    custom_id  unique in its list; "request-1", "request-2", … where none was given
+    params     the arguments of ``client.chat.completions.create``
+    key        finds its answer in a checkpoint. It is made of what is asked, and of a custom_id that was given, so a
+               list may be reordered or grow; equal requests are told apart by their order.
+    """
+
+    custom_id: str
+    params: Mapping[str, Any]
+    key: str
+
+
+def as_requests(items: Iterable[str | Mapping[str, Any]], shared: Mapping[str, Any]) -> list[Request]:
+    """Check a list of prompts and requests, all of it before any of it is sent.
+
+    items   each a prompt (str), or a mapping of create()'s arguments, which may have a ``custom_id``
+    shared  arguments that every request has; its own go before
+
+    Returns the requests in order. Raises TypeError for what is neither a prompt nor a request, ValueError for two equal
+    custom_ids, an argument that create() does not have, a missing model or messages, stream=True, or what JSON cannot
+    hold. The message says which request it is.
+    """
+    if isinstance(items, str | bytes | Mapping):
+        raise TypeError(f"run_batch takes a list of prompts or requests, and this is one {type(items).__name__}.")
+    requests: list[Request] = []
+    given: set[str] = set()
+    seen: Counter[str] = Counter()
+    for number, item in enumerate(items, 1):
+        where = f"Request {number}"
+        params, custom_id = _params(item, shared, where)
+        if custom_id is not None and custom_id in given:
+            raise ValueError(f"{where} has the custom_id {custom_id!r:.60}, and so has an earlier one. Make it unique.")
+        name = custom_id or f"request-{number}"
+        given.add(name)
+        asked = _fingerprint(custom_id, params, where)
+        requests.append(Request(name, params, f"{asked}-{seen[asked]}"))
+        seen[asked] += 1
+    if len(given) < len(requests):
+        raise ValueError('A custom_id of the form "request-2" was given to another request. Give all of them, or none.')
+    return requests
+
+
+def _params(item: Any, shared: Mapping[str, Any], where: str) -> tuple[dict[str, Any], str | None]:
+    if isinstance(item, str):
+        own: dict[str, Any] = {"messages": [{"role": "user", "content": item}]}
+    elif isinstance(item, Mapping):
+        own = dict(item)
+    else:
+        raise TypeError(f"{where} is a {type(item).__name__}. Give a prompt, or a mapping of create()'s arguments.")
+    custom_id = own.pop("custom_id", None)
+    if custom_id is not None and (not isinstance(custom_id, str) or not custom_id):
+        raise ValueError(f"{where} has the custom_id {custom_id!r:.60}. Give a text that is not empty.")
+    params = {**shared, **own}
+    for name in params:
+        if name not in _arguments():
+            close = difflib.get_close_matches(str(name), _arguments(), n=1)
+            meant = f" Did you mean {close[0]}?" if close else ""
+            raise ValueError(f"{where} has {name!r:.60}, which chat.completions.create() does not take.{meant}")
+    for name in ("model", "messages"):
+        if not params.get(name):
+            cure = ': run_batch(client, prompts, model="gpt-4o-mini")' if name == "model" else ""
+            raise ValueError(f"{where} has no {name}. Give it{cure}.")
+    if params.get("stream"):
+        raise ValueError(f"{where} has stream=True. A batch takes whole answers: leave it out.")
+    return params, custom_id
+
+
+def _fingerprint(custom_id: str | None, params: Mapping[str, Any], where: str) -> str:
+    asked = {name: value for name, value in params.items() if name not in NOT_IN_THE_BODY}
+    try:
+        text = json.dumps([custom_id, asked], sort_keys=True, allow_nan=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where} cannot be written as JSON, as the API takes it: {error}.") from error
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A message object of the SDK as JSON's own types."""
+    dump = getattr(value, "model_dump", None)
+    if dump is None:
+        raise TypeError(f"{type(value).__name__} is no JSON")
+    return dump(exclude_none=True)
+
+
+@lru_cache(maxsize=1)
+def _arguments() -> tuple[str, ...]:
+    """The arguments of create(), as the installed SDK has them."""
+    from openai.resources.chat.completions import AsyncCompletions
+
+    return tuple(name for name in inspect.signature(AsyncCompletions.create).parameters if name != "self")

@@ -1,0 +1,146 @@
+"""What became of a batch: results as values, so that one failure costs nobody else's answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, overload
+
+from ..metering import Receipt
+from ..pricing import ZERO, Usage, dollars
+
+
+class NotSent(RuntimeError):
+    """The run ended before this request was sent. It cost nothing; a run with the same checkpoint goes on with it."""
+
+
+class Unanswered(RuntimeError):
+    """Texts were asked for, and some requests have no answer. ``results`` holds those that were paid for."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        first = results.failed[0]
+        super().__init__(
+            f"{len(results.failed)} of {len(results)} requests have no answer; the first is {first.custom_id}: "
+            f"{type(first.error).__name__}: {first.error}\n"
+            "The others are in this error's .results; results.texts(missing=None) puts None where one is missing."
+        )
+
+
+class BatchCancelled(asyncio.CancelledError):
+    """The run was cancelled. ``results`` holds what was paid for by then; what was not sent is NotSent in it."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        super().__init__(f"The batch was cancelled with {len(results.answered)} of {len(results)} requests answered.")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one request.
+
+    custom_id  of the request
+    reply      the SDK's ChatCompletion; None: there is none
+    error      why not, as the exception that was raised (of the SDK's types, or NotSent); None: there is a reply
+    attempts   requests on the wire in this run; 0: not sent, or resumed
+    receipt    usage, price and origin of the reply; None without one
+    resumed    the reply was in the checkpoint, and was paid for by an earlier run
+    """
+
+    custom_id: str
+    reply: Any = None
+    error: Exception | None = None
+    attempts: int = 0
+    receipt: Receipt | None = None
+    resumed: bool = False
+
+    @property
+    def text(self) -> str | None:
+        """What the model said; None without a reply, or when it said nothing (a refusal, a tool call)."""
+        return None if self.reply is None else self.reply.choices[0].message.content
+
+    @property
+    def cost(self) -> Decimal:
+        """US dollars; 0 without a reply, or without a known price."""
+        return self.receipt.price.total if self.receipt and self.receipt.price else ZERO
+
+
+_RAISE: Any = object()
+
+
+class Results(Sequence[Result]):
+    """The results of a run, in the order of its requests.
+
+    seconds  from the first request to the last answer, on the client's clock
+    refused  answers 429 that the run met
+    stopped  why nothing more was sent; None: everything was
+    """
+
+    def __init__(
+        self, results: Iterable[Result], *, seconds: float = 0.0, refused: int = 0, stopped: str | None = None
+    ) -> None:
+        self._results = tuple(results)
+        self.seconds, self.refused, self.stopped = seconds, refused, stopped
+
+    @overload
+    def __getitem__(self, place: int) -> Result: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Result]: ...
+    def __getitem__(self, place: int | slice) -> Result | Sequence[Result]:
+        return self._results[place]
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self._results)
+
+    @property
+    def answered(self) -> list[Result]:
+        """Those with a reply, resumed ones too."""
+        return [result for result in self._results if result.reply is not None]
+
+    @property
+    def failed(self) -> list[Result]:
+        """Those without, in order."""
+        return [result for result in self._results if result.reply is None]
+
+    @property
+    def attempts(self) -> int:
+        """Requests on the wire, retries too."""
+        return sum(result.attempts for result in self._results)
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all replies."""
+        used = (r.receipt.usage for r in self._results if r.receipt and r.receipt.usage)
+        return sum(used, Usage(0, 0))
+
+    @property
+    def cost(self) -> Decimal:
+        """US dollars of all replies whose price is known, resumed ones too."""
+        return sum((result.cost for result in self._results), ZERO)
+
+    def texts(self, missing: Any = _RAISE) -> list[Any]:
+        """What the model said to each request, in order.
+
+        missing  stands where there is no reply; left out: Unanswered is raised instead
+        A reply without a text (a refusal, a tool call) gives None: see ``result.reply``.
+        """
+        if missing is _RAISE and self.failed:
+            raise Unanswered(self)
+        return [missing if result.reply is None else result.text for result in self._results]
+
+    def __repr__(self) -> str:
+        usage, resumed = self.usage, sum(result.resumed for result in self._results)
+        parts = [
+            f"{len(self.answered):,} of {len(self):,} answered" + (f" ({resumed:,} resumed)" if resumed else ""),
+            f"{self.attempts:,} requests" + (f" ({self.refused:,} refused)" if self.refused else ""),
+            f"{usage.prompt:,} tokens in",
+            f"{usage.completion:,} out",
+            dollars(self.cost),
+            f"{self.seconds:,.1f} s",
+        ]
+        return " · ".join(parts) + (f"\nstopped: {self.stopped}" if self.stopped else "")

@@ -11,9 +11,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-CHAT_COMPLETIONS = "/v1/chat/completions"
+CHAT_COMPLETIONS: Final = "/v1/chat/completions"
 NEVER = float("inf")
 DONE = b"data: [DONE]\n\n"
 

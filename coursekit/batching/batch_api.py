@@ -1,0 +1,171 @@
+"""The same requests through OpenAI's Batch API: half the price, within 24 hours, with limits of its own.
+
+    submit_batch   writes the file, uploads it, starts the batch: the id is all that has to be kept
+    collect_batch  waits, and brings the results in the form in which run_batch brings them
+
+In between, this program may end: collect_batch reads the requests back from the file that was uploaded.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import httpx2
+import openai
+from openai.types import Batch
+from openai.types.chat import ChatCompletion
+
+from ..metering import Receipt
+from ..offline.exchange import CHAT_COMPLETIONS
+from ..pricing import NoPrice, price_of, usage_of
+from ..retrying import clock_of
+from .requests import NOT_IN_THE_BODY, Request, _plain, as_requests
+from .results import NotSent, Result, Results
+
+MOST_REQUESTS, MOST_BYTES = 50_000, 200_000_000  # of one batch: the SDK's docstring of batches.create
+OVER = ("completed", "failed", "expired", "cancelled")
+EVERY = 30.0  # seconds between two looks
+ERRORS: dict[int, type[openai.APIStatusError]] = {
+    400: openai.BadRequestError,
+    401: openai.AuthenticationError,
+    403: openai.PermissionDeniedError,
+    404: openai.NotFoundError,
+    409: openai.ConflictError,
+    422: openai.UnprocessableEntityError,
+    429: openai.RateLimitError,
+}
+
+
+class BatchFailed(RuntimeError):
+    """The API refused the file of a batch: nothing of it was answered, and nothing is billed. ``batch`` says why."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        faults = (batch.errors.data if batch.errors else None) or []
+        told = "; ".join(f"line {fault.line}: {fault.message}" for fault in faults[:3]) or "it does not say why"
+        super().__init__(
+            f"The batch {batch.id} failed, nothing was answered: {told}.\n"
+            "What to do: mend these requests, and submit the list again."
+        )
+
+
+async def submit_batch(
+    client: openai.AsyncOpenAI, prompts_or_requests: Iterable[str | Mapping[str, Any]], *,
+    metadata: dict[str, str] | None = None, **params: Any,
+) -> str:  # fmt: skip
+    """Hand requests to the Batch API, and return the id of the batch: keep it, it is what finds the answers.
+
+    client    from ``connect_async()``, or any ``openai.AsyncOpenAI``
+    prompts_or_requests, params  as for ``run_batch``; all for one model
+    metadata  up to 16 names and texts that are kept with the batch, to find it again
+
+    Raises ValueError or TypeError before anything is sent: a request that is none, more than one model, more than
+    50,000 requests or 200 MB; and what the SDK raises.
+    """
+    requests = as_requests(prompts_or_requests, params)
+    content = input_file(requests)
+    file = await client.files.create(file=("requests.jsonl", content), purpose="batch")
+    batch = await client.batches.create(
+        input_file_id=file.id, endpoint=CHAT_COMPLETIONS, completion_window="24h", metadata=metadata
+    )
+    return batch.id
+
+
+async def collect_batch(client: openai.AsyncOpenAI, batch_id: str, *, every: float = EVERY) -> Results:
+    """Wait until a batch is over, and return what became of each request, in the order of the list.
+
+    every  seconds between two looks, above 0, on the client's clock
+
+    A refused request is a value, with the SDK's own exception; one that was not executed (the batch expired or was
+    cancelled) has NotSent. The costs are those of the Batch API. Raises BatchFailed when the API refused the file, and
+    what the SDK raises; the batch goes on without you, so call it again.
+    """
+    if not every > 0:
+        raise ValueError(f"every={every!r:.40} is no time to wait. Give seconds above 0.")
+    clock = clock_of(client)
+    batch = await client.batches.retrieve(batch_id)
+    while batch.status not in OVER:
+        await clock.wait_async(clock.now() + every)
+        batch = await client.batches.retrieve(batch_id)
+    if batch.status == "failed":
+        raise BatchFailed(batch)
+    told = {}
+    for name in (batch.output_file_id, batch.error_file_id):
+        told.update({line["custom_id"]: line for line in await _lines(client, name)})
+    asked = [line["custom_id"] for line in await _lines(client, batch.input_file_id)]
+    over = batch.completed_at or batch.cancelled_at or batch.expired_at or batch.created_at
+    stopped = None if batch.status == "completed" else f"the batch is {batch.status}"
+    results = (_result(name, told.get(name), batch.status, client) for name in asked)
+    return Results(results, seconds=float(over - batch.created_at), stopped=stopped)
+
+
+def input_file(requests: list[Request]) -> bytes:
+    """The file of a batch, as JSON Lines. Raises ValueError for what does not go into one."""
+    models = sorted({str(request.params["model"]) for request in requests})
+    if len(models) != 1:
+        named = ", ".join(models) or "none: the list is empty"
+        raise ValueError(f"A batch is for one model, and this list has {named}. Submit one batch for each.")
+    if len(requests) > MOST_REQUESTS:
+        raise ValueError(f"A batch takes {MOST_REQUESTS:,} requests, and these are {len(requests):,}. Split the list.")
+    content = b"".join(_line(request) for request in requests)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"A batch takes {MOST_BYTES:,} bytes, and these are {len(content):,}. Split the list.")
+    return content
+
+
+def _line(request: Request) -> bytes:
+    params = dict(request.params)
+    for name in NOT_IN_THE_BODY:
+        if name in params:
+            raise ValueError(f"{request.custom_id} has {name}, which belongs to a call of its own. Leave it out.")
+    body = {**params, **(params.pop("extra_body", None) or {})}
+    body.pop("extra_body", None)
+    line = {"custom_id": request.custom_id, "method": "POST", "url": CHAT_COMPLETIONS, "body": body}
+    return json.dumps(line, default=_plain).encode() + b"\n"
+
+
+async def _lines(client: openai.AsyncOpenAI, file_id: str | None) -> list[dict[str, Any]]:
+    if file_id is None:
+        return []
+    content = await client.files.content(file_id)
+    return [json.loads(line) for line in content.content.split(b"\n") if line.strip()]
+
+
+def _result(name: str, line: Mapping[str, Any] | None, status: str, client: Any) -> Result:
+    """What a line of the output or of the error file says; None: it is in neither."""
+    if line is None:
+        return Result(name, error=NotSent(f"The batch is {status}, and this request was not executed."))
+    response = line.get("response")
+    if response is None:
+        error = line.get("error") or {}
+        return Result(name, error=NotSent(str(error.get("message") or "This request was not executed.")))
+    if response["status_code"] != 200:
+        return Result(name, error=_error(response, client), attempts=1)
+    reply = ChatCompletion.model_validate(response["body"])
+    return Result(name, reply=reply, attempts=1, receipt=_receipt(reply, client))
+
+
+def _error(response: Mapping[str, Any], client: Any) -> openai.APIStatusError:
+    """A refusal as the SDK would have raised it."""
+    status, body = int(response["status_code"]), response.get("body")
+    error = body.get("error", body) if isinstance(body, Mapping) else body
+    kind = ERRORS.get(status, openai.InternalServerError if status >= 500 else openai.APIStatusError)
+    request = httpx2.Request("POST", f"{client.base_url}chat/completions")
+    headers = {"x-request-id": str(response.get("request_id") or "")}
+    answer = httpx2.Response(status, headers=headers, request=request)
+    text = error.get("message", error) if isinstance(error, Mapping) else error
+    return kind(f"Error code: {status} - {text}", response=answer, body=error)
+
+
+def _receipt(reply: ChatCompletion, client: Any) -> Receipt:
+    usage = None if reply.usage is None else usage_of(reply.usage)
+    day = datetime.datetime.fromtimestamp(reply.created, datetime.UTC).date()
+    try:
+        price = None if usage is None else price_of(reply.usage, reply.model, day, batch=True)
+    except NoPrice:
+        price = None
+    journal = getattr(client._client, "journal", None)
+    return Receipt(reply.model, usage, price, source="batch", mode=journal.mode if journal else None)

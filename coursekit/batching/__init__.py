@@ -4,8 +4,10 @@ requests.py    what a request is        results.py     what became of it
 run.py         run_batch                completions.py the tutorial's function
 pacing.py      when the next may go     checkpoint.py  answers on disk
 spending.py    the cap                  progress.py    the bar
+batch_api.py   the same list through OpenAI's Batch API
 """
 
+from .batch_api import BatchFailed, collect_batch, submit_batch
 from .checkpoint import CheckpointError
 from .completions import batch_completions
 from .requests import Request, as_requests
@@ -14,6 +16,7 @@ from .run import run_batch
 
 __all__ = [
     "BatchCancelled",
+    "BatchFailed",
     "CheckpointError",
     "NotSent",
     "Request",
@@ -22,5 +25,7 @@ __all__ = [
     "Unanswered",
     "as_requests",
     "batch_completions",
+    "collect_batch",
     "run_batch",
+    "submit_batch",
 ]

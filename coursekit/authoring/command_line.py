@@ -58,6 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     record.add_argument("--yes", action="store_true", help="do not ask before calls that cost money")
 
+    progress = commands.add_parser("progress", help="which exercises you have passed")
+    progress.add_argument("--reset", action="store_true", help="forget them; asks first")
+
+    commands.add_parser("exercises", help="derive exercises/ from solutions/")
+    commands.add_parser("check", help="say where exercises/ does not follow from solutions/")
+
     serve = commands.add_parser("serve", help="the offline API on a socket: for curl, other languages, a class")
     serve.add_argument("--host", default="127.0.0.1", help="where to listen; elsewhere needs COURSEKIT_ACCESS_TOKEN")
     serve.add_argument("--port", type=int, default=8000, help="0: any that is free (default: 8000)")
@@ -87,6 +93,14 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
         from .refresh import refresh
 
         return refresh(asked.lessons)
+    if asked.command == "progress":
+        from .progress import progress
+
+        return progress(reset=asked.reset)
+    if asked.command in {"exercises", "check"}:
+        from . import exercises
+
+        return exercises.exercises() if asked.command == "exercises" else exercises.check()
     if asked.command == "serve":
         from .serve import serve
 

@@ -1,0 +1,47 @@
+"""Any value in a line or two, for a learner to read: objects of the SDK with their set fields only, long texts cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SHOWN = 400  # characters of one value
+DEEP = 6  # levels
+MADE_UP_ID = "chatcmpl-check"
+SAME = {"object", "created"}  # of every answer that a check makes up, like its id: not worth a learner's time
+
+
+def describe(value: Any, most: int = SHOWN) -> str:
+    """The value as Python would write it, shortened to ``most`` characters. Never raises."""
+    try:
+        text = _text(value, DEEP)
+    except Exception as error:  # noqa: BLE001  a learner's __repr__ can do anything
+        text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+    return text if len(text) <= most else f"{text[: most - 20]} … ({len(text):,} characters)"
+
+
+def call_text(given: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
+    """The arguments of a call, in their parentheses."""
+    parts = [describe(value) for value in given] + [f"{name}={describe(value)}" for name, value in keywords.items()]
+    return f"({', '.join(parts)})"
+
+
+def _tells(name: str, item: Any) -> bool:
+    return name not in SAME and item != MADE_UP_ID and (item is not None or name == "content")
+
+
+def _text(value: Any, deep: int) -> str:
+    if deep == 0:
+        return "…"
+    fields = getattr(value, "model_fields_set", None)  # an object of the SDK
+    if fields is not None:
+        told = [(name, getattr(value, name)) for name in type(value).model_fields if name in fields]
+        shown = [f"{name}={_text(item, deep - 1)}" for name, item in told if _tells(name, item)]
+        return f"{type(value).__name__}({', '.join(shown)})"
+    if type(value) is dict:
+        return "{" + ", ".join(f"{key!r}: {_text(item, deep - 1)}" for key, item in value.items()) + "}"
+    if type(value) is list:
+        return "[" + ", ".join(_text(item, deep - 1) for item in value) + "]"
+    if callable(value) and hasattr(value, "__name__"):
+        return str(value.__name__)
+    return repr(value)

@@ -1,0 +1,122 @@
+"""The quiz of a chapter: questions with one right option each, and a reason for every option.
+
+The questions stand in data/quizzes/STEM.toml. The controls are plain radio buttons and a button, so that everything
+works by keyboard and without a network.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..course import DATA, lesson
+
+SHOWN = (
+    "border-left:4px solid {color};padding:2px 10px;margin:2px 0 2px 2px;line-height:1.5;color:#222;background:#FAFAFA"
+)
+RIGHT, WRONG, OPEN = "#00694D", "#A63C00", "#555555"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One answer to choose; ``reason`` says why it is right, or what is wrong with it."""
+
+    text: str
+    reason: str
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    ask: str
+    options: tuple[Option, ...]
+
+    @property
+    def right(self) -> Option:
+        return next(option for option in self.options if option.right)
+
+
+class NoQuiz(LookupError):
+    """There is no quiz for this lesson, or its file is not as it should be."""
+
+
+def questions(name: str) -> list[Question]:
+    """The questions of a lesson's quiz, by its stem, name or number. Raises NoQuiz, UnknownLesson."""
+    path = DATA / "quizzes" / f"{lesson(name).stem}.toml"
+    if not path.is_file():
+        raise NoQuiz(f"There is no quiz for {lesson(name).stem}: data/quizzes/{path.name} is missing.")
+    found = []
+    for entry in tomllib.loads(path.read_text(encoding="utf-8"))["question"]:
+        options = tuple(Option(**option) for option in entry["option"])
+        if sum(option.right for option in options) != 1 or len({option.text for option in options}) != len(options):
+            raise NoQuiz(f"{path.name}: one option must be right, and no two alike: {entry['ask']}")
+        found.append(Question(entry["ask"], options))
+    return found
+
+
+def judged(question: Question, chosen: int | None) -> str:
+    """What is shown below a question once the option with this index was chosen (None: nothing was)."""
+    if chosen is None:
+        return f'<div style="{SHOWN.format(color=OPEN)}">Choose an option first.</div>'
+    option = question.options[chosen]
+    sign, color = ("✓ Right.", RIGHT) if option.right else ("✗ Not this one.", WRONG)
+    return (
+        f'<div role="status" style="{SHOWN.format(color=color)}"><b style="color:{color}">{sign}</b> '
+        f"{escape(option.reason)}</div>"
+    )
+
+
+def on_paper(asked: list[Question]) -> str:
+    """The quiz without a kernel, for the web and for print: the answers wait behind a click."""
+    parts = []
+    for number, question in enumerate(asked, start=1):
+        options = "".join(f"<li>{escape(option.text)}</li>" for option in question.options)
+        reasons = "".join(
+            f"<li>{'✓ right' if option.right else '✗ no'}: {escape(option.reason)}</li>" for option in question.options
+        )
+        parts.append(
+            f'<p style="margin:8px 0 2px"><b>{number}.</b> {escape(question.ask)}</p><ol type="a">{options}</ol>'
+            f'<details><summary>The answer to {number}</summary><ol type="a">{reasons}</ol></details>'
+        )
+    return f'<div class="coursekit-quiz">{"".join(parts)}</div>'
+
+
+class Quiz(widgets.VBox):  # type: ignore[misc]
+    """The quiz of a lesson. Where no widget can be shown, its questions stand there, the answers behind a click."""
+
+    def __init__(self, name: str) -> None:
+        self.questions = questions(name)
+        asked = [_Asked(number, question) for number, question in enumerate(self.questions, start=1)]
+        super().__init__([part for each in asked for part in (each.title, each.choice, each.button, each.shown)])
+
+    def __repr__(self) -> str:
+        return f"A quiz of {len(self.questions)} questions (run the notebook to answer them)"
+
+    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
+        return bundle | {"text/html": on_paper(self.questions)}
+
+
+class _Asked:
+    """The controls of one question."""
+
+    def __init__(self, number: int, question: Question) -> None:
+        self.question = question
+        self.title = widgets.HTML(f'<b style="line-height:1.5">{number}. {escape(question.ask)}</b>')
+        self.choice = widgets.RadioButtons(
+            options=[option.text for option in question.options], value=None, layout={"width": "98%"}
+        )
+        self.button = widgets.Button(description=f"Answer {number}")
+        self.shown = widgets.HTML()
+        self.button.on_click(self._judge)
+        self.choice.observe(self._forget, "index")
+
+    def _judge(self, _: Any) -> None:
+        self.shown.value = judged(self.question, self.choice.index)
+
+    def _forget(self, _: Any) -> None:
+        self.shown.value = ""  # what stood there was about another option

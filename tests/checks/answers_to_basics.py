@@ -1,0 +1,304 @@
+"""Answers to the exercises of chapter 01."""
+
+from __future__ import annotations
+
+import datetime
+
+from answer_table import right, wrong
+
+from coursekit.tokens import count_tokens
+
+
+@right("reply_text")
+def with_early_returns(reply):
+    if len(reply.choices) == 0:
+        return ""
+    message = reply.choices[0].message
+    if message.refusal is not None:
+        return message.refusal
+    return "" if message.content is None else message.content
+
+
+@right("reply_text")
+def with_a_loop(reply):
+    for choice in reply.choices:
+        return next((text for text in (choice.message.refusal, choice.message.content) if text), "")
+    return ""
+
+
+@right("reply_text")
+def with_try(reply):
+    try:
+        message = reply.choices[0].message
+    except IndexError:
+        return ""
+    return (message.content or "") if not message.refusal else message.refusal
+
+
+@wrong("reply_text", "wrong", says="When it declines")
+def straight_through(reply):
+    return reply.choices[0].message.content
+
+
+@wrong("reply_text", "error", says="IndexError")
+def without_looking_at_choices(reply):
+    message = reply.choices[0].message
+    return message.refusal or message.content or ""
+
+
+@wrong("reply_text", "wrong", says="came      None")
+def none_for_nothing(reply):
+    if not reply.choices:
+        return ""
+    return reply.choices[0].message.refusal or reply.choices[0].message.content
+
+
+@wrong("reply_text", "wrong", says="blanks and line ends")
+def stripped(reply):
+    if not reply.choices:
+        return ""
+    message = reply.choices[0].message
+    return (message.refusal or message.content or "").strip()
+
+
+@wrong("reply_text", "wrong", says="case 6 of 8")
+def hard_coded(reply):
+    text = str(reply)
+    return "Paris." if "Paris." in text else "I can't help." if "can't help" in text else ""
+
+
+@wrong("reply_text", "wrong", says="the first")
+def last_choice(reply):
+    if not reply.choices:
+        return ""
+    return reply.choices[-1].message.refusal or reply.choices[-1].message.content or ""
+
+
+@wrong("reply_text", "not awaited", says="def, not async def")
+async def as_a_coroutine(reply):
+    return reply.choices[0].message.content
+
+
+@wrong("reply_text", "error", says="0 positional arguments but 1")
+def without_an_argument():
+    return "Paris."
+
+
+@right("prompt_tokens")
+def as_one_sum(messages, count):
+    names = [message["name"] for message in messages if "name" in message]
+    return 3 + sum(4 + count(message["content"]) for message in messages) + sum(1 + count(name) for name in names)
+
+
+@right("prompt_tokens")
+def with_two_loops(messages, count):
+    texts = 0
+    for message in messages:
+        texts = texts + count(message["content"])
+    frames = len(messages) * 4 + 3
+    for message in messages:
+        name = message.get("name")
+        frames += (count(name) + 1) if name else 0
+    return texts + frames
+
+
+@wrong("prompt_tokens", "wrong", says="expected  14")
+def texts_only(messages, count):
+    return sum(count(message["content"]) for message in messages)
+
+
+@wrong("prompt_tokens", "wrong", says="come once")
+def priming_in_each_message(messages, count):
+    return sum(7 + count(message["content"]) for message in messages)
+
+
+@wrong("prompt_tokens", "wrong", says="A name costs 1")
+def without_names(messages, count):
+    return 3 + sum(4 + count(message["content"]) for message in messages)
+
+
+@wrong("prompt_tokens", "wrong", says="count is handed in")
+def with_the_course_s_own(messages, count):
+    return count_tokens(messages)
+
+
+@wrong("prompt_tokens", "error", says="KeyError: 'name'")
+def every_message_named(messages, count):
+    return 3 + sum(5 + count(message["content"]) + count(message["name"]) for message in messages)
+
+
+@right("cost_split")
+def with_a_helper(usage, price):
+    def part(details, name):
+        return getattr(details, name, 0) or 0
+
+    cached = part(usage.prompt_tokens_details, "cached_tokens")
+    hidden = part(usage.completion_tokens_details, "reasoning_tokens")
+    rates = {name: value / 1e6 for name, value in price.items()}
+    return {
+        "input": rates["input"] * (usage.prompt_tokens - cached),
+        "cached": rates["cached"] * cached,
+        "answer": rates["output"] * (usage.completion_tokens - hidden),
+        "reasoning": rates["output"] * hidden,
+    }
+
+
+@right("cost_split")
+def over_a_dump(usage, price):
+    told = usage.model_dump()
+    cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    hidden = (told.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
+    counts = [told["prompt_tokens"] - cached, cached, told["completion_tokens"] - hidden, hidden]
+    prices = [price["input"], price["cached"], price["output"], price["output"]]
+    names = ["input", "cached", "answer", "reasoning"]
+    return {name: count * rate / 10**6 for name, count, rate in zip(names, counts, prices, strict=True)}
+
+
+def _split(usage, price, *, fresh=True, visible=True, rate="output", per=1_000_000):
+    cached, hidden = usage.prompt_tokens_details.cached_tokens, usage.completion_tokens_details.reasoning_tokens
+    return {
+        "input": (usage.prompt_tokens - (cached if fresh else 0)) * price["input"] / per,
+        "cached": cached * price["cached"] / per,
+        "answer": (usage.completion_tokens - (hidden if visible else 0)) * price["output"] / per,
+        "reasoning": hidden * price[rate] / per,
+    }
+
+
+@wrong("cost_split", "wrong", says="billed once")
+def cached_twice(usage, price):
+    return _split(usage, price, fresh=False)
+
+
+@wrong("cost_split", "wrong", says="among the completion_tokens")
+def reasoning_twice(usage, price):
+    return _split(usage, price, visible=False)
+
+
+@wrong("cost_split", "wrong")
+def in_thousands(usage, price):
+    return _split(usage, price, per=1_000)
+
+
+@wrong("cost_split", "wrong", says="Hidden reasoning is output")
+def reasoning_as_input(usage, price):
+    return _split(usage, price, rate="input")
+
+
+@wrong("cost_split", "error", says="'NoneType' object has no attribute")
+def without_looking_at_details(usage, price):
+    return _split(usage, price)
+
+
+@wrong("cost_split", "wrong")
+def the_sum_alone(usage, price):
+    return usage.prompt_tokens * price["input"] / 1e6 + usage.completion_tokens * price["output"] / 1e6
+
+
+@right("safe_reply")
+def with_match(client, messages, **params):
+    [choice] = client.chat.completions.create(messages=messages, model="gpt-4o", **params).choices
+    match choice.message.refusal, choice.finish_reason:
+        case None, "stop":
+            return choice.message.content
+        case None, reason:
+            raise ValueError(reason)
+        case refusal, _:
+            raise ValueError(refusal)
+
+
+class Incomplete(ValueError):
+    pass
+
+
+@right("safe_reply")
+def with_an_error_of_its_own(client, messages, **params):
+    answer = client.chat.completions.create(**{"model": "gpt-4o", "messages": messages, **params})
+    message, reason = answer.choices[0].message, answer.choices[0].finish_reason
+    if reason in ("length", "content_filter") or message.content is None:
+        raise Incomplete(message.refusal or f"ended by {reason}")
+    return message.content
+
+
+@wrong("safe_reply", "wrong", says="raises ValueError with 'length'")
+def trusting(client, messages, **params):
+    return client.chat.completions.create(model="gpt-4o", messages=messages, **params).choices[0].message.content
+
+
+@wrong("safe_reply", "wrong", says="content_filter")
+def length_only(client, messages, **params):
+    choice = client.chat.completions.create(model="gpt-4o", messages=messages, **params).choices[0]
+    if choice.finish_reason == "length":
+        raise ValueError("length")
+    return choice.message.content
+
+
+@wrong("safe_reply", "wrong", says="Pass **params on")
+def without_params(client, messages, **params):
+    return with_match(client, messages)
+
+
+@wrong("safe_reply", "wrong", says="RuntimeError")
+def another_error(client, messages, **params):
+    try:
+        return with_match(client, messages, **params)
+    except ValueError as error:
+        raise RuntimeError(str(error)) from error
+
+
+@wrong("safe_reply", "wrong", says="'requests': [{")
+def asking_twice(client, messages, **params):
+    with_match(client, messages, **params)
+    return with_match(client, messages, **params)
+
+
+@wrong("safe_reply", "wrong", says="Say in the error what the model said")
+def without_the_refusal(client, messages, **params):
+    choice = client.chat.completions.create(model="gpt-4o", messages=messages, **params).choices[0]
+    if choice.finish_reason != "stop" or choice.message.refusal:
+        raise ValueError(choice.finish_reason)
+    return choice.message.content
+
+
+@right("models_at_risk")
+def by_text(listing, today, days):
+    first, last = str(today), str(today + datetime.timedelta(days))
+    near = [model for model in listing if model.shutdown_date and first <= model.shutdown_date <= last]
+    return [model.id for model in sorted(near, key=lambda model: model.shutdown_date)]
+
+
+@right("models_at_risk")
+def by_days_left(listing, today, days):
+    left = {}
+    for model in listing:
+        if model.shutdown_date is not None:
+            left[model.id] = (datetime.date.fromisoformat(model.shutdown_date) - today).days
+    return sorted((name for name, count in left.items() if 0 <= count <= days), key=left.__getitem__)
+
+
+@wrong("models_at_risk", "error", says="fromisoformat: argument must be str")
+def without_looking_at_none(listing, today, days):
+    return [m.id for m in listing if (datetime.date.fromisoformat(m.shutdown_date) - today).days <= days]
+
+
+@wrong("models_at_risk", "wrong", says="they are gone")
+def with_the_gone(listing, today, days):
+    last = str(today + datetime.timedelta(days))
+    near = [model for model in listing if model.shutdown_date and model.shutdown_date <= last]
+    return [model.id for model in sorted(near, key=lambda model: model.shutdown_date)]
+
+
+@wrong("models_at_risk", "wrong", says="goes first stands first")
+def unsorted(listing, today, days):
+    near = set(by_text(listing, today, days))
+    return [model.id for model in listing if model.id in near]
+
+
+@wrong("models_at_risk", "wrong", says="The last day counts")
+def without_the_last_day(listing, today, days):
+    return by_text(listing, today, days - 1)
+
+
+@wrong("models_at_risk", "wrong", says="came      [Model(")
+def models_and_no_ids(listing, today, days):
+    near = by_text(listing, today, days)
+    return [model for model in listing if model.id in near]

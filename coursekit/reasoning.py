@@ -131,7 +131,7 @@ def exhausted(reply: Any) -> bool:
     return any(choice.finish_reason == "length" and not _said(choice.message) for choice in choices)
 
 
-def fill(budget: int, hidden: int, visible: int) -> Fill:
+def fill_budget(budget: int, hidden: int, visible: int) -> Fill:
     """How a reply that needs so many hidden, then so many visible tokens fills a budget. Source: reasoning comes first.
 
     Raises ValueError for a budget below 1, or needs below 0.

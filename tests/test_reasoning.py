@@ -19,7 +19,7 @@ from coursekit.offline.clock import clock_for
 from coursekit.offline.exchange import ApiAnswer, ApiRequest, json_answer
 from coursekit.offline.transport import OfflineTransport
 from coursekit.pricing import NoPrice, price_of
-from coursekit.reasoning import NoRoom, Score, ask_with_headroom, exhausted, fill, split
+from coursekit.reasoning import NoRoom, Score, ask_with_headroom, exhausted, fill_budget, split
 
 ON = datetime.date(2026, 11, 22)
 QUESTION = [{"role": "user", "content": "How deep is the well?"}]
@@ -56,7 +56,7 @@ class Thinks:
     def answer(self, request: ApiRequest) -> ApiAnswer:
         budget = request.body["max_completion_tokens"]
         self.budgets.append(budget)
-        filled = fill(budget, self.hidden, 10)
+        filled = fill_budget(budget, self.hidden, 10)
         reason = "stop" if filled.ending == "whole" else "length"
         said = body(filled.hidden, "9 m" if filled.visible else "", reason, filled.visible)
         said["usage"]["prompt_tokens"] = self.prompt
@@ -71,7 +71,7 @@ def client_of(layer: Any) -> openai.OpenAI:
 @given(budget=st.integers(1, 200_000), hidden=TOKENS, visible=TOKENS)
 def test_a_budget_is_filled_by_reasoning_first(budget: int, hidden: int, visible: int) -> None:
     """Hidden, visible and free tokens are the budget; no text is written before the reasoning is done."""
-    filled = fill(budget, hidden, visible)
+    filled = fill_budget(budget, hidden, visible)
     assert filled.hidden + filled.visible + filled.free == budget
     assert filled.hidden + filled.visible + filled.missing == hidden + visible
     assert filled.hidden == hidden or filled.visible == 0
@@ -82,7 +82,7 @@ def test_a_budget_is_filled_by_reasoning_first(budget: int, hidden: int, visible
 @given(budget=st.integers(1, 200_000), more=st.integers(0, 1000), hidden=TOKENS, visible=TOKENS)
 def test_more_budget_never_makes_an_answer_worse(budget: int, more: int, hidden: int, visible: int) -> None:
     """A greater budget leaves at least as many visible tokens, and misses no more."""
-    small, large = fill(budget, hidden, visible), fill(budget + more, hidden, visible)
+    small, large = fill_budget(budget, hidden, visible), fill_budget(budget + more, hidden, visible)
     assert large.visible >= small.visible
     assert large.missing <= small.missing
 
@@ -91,7 +91,7 @@ def test_more_budget_never_makes_an_answer_worse(budget: int, more: int, hidden:
 def test_a_budget_that_is_none_is_refused(needs: tuple[int, int, int]) -> None:
     """A budget is 1 or more, and what is needed is 0 or more."""
     with pytest.raises(ValueError, match="budget from 1, needs from 0"):
-        fill(*needs)
+        fill_budget(*needs)
 
 
 def test_the_bill_is_taken_apart() -> None:

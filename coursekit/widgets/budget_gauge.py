@@ -1,0 +1,186 @@
+"""Lab of chapter 07: a budget of tokens, and whether each reasoning effort leaves room in it for the answer."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..pricing import dollars, price_of
+from ..reasoning import Fill, Split, fill_budget
+
+ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
+LEAST, MOST, STEP = 50, 6_000, 50  # of the budget
+WIDTH, ROW, LEFT, RIGHT, TOP = 760, 34, 70, 16, 22  # of the drawing, in its own units
+HIDDEN, VISIBLE, LINE, EDGE = "#CC79A7", "#E69F00", "#D55E00", "#767676"
+STRIPES = (
+    '<pattern id="coursekit-stripes" width="6" height="6" patternUnits="userSpaceOnUse" '
+    f'patternTransform="rotate(45)"><rect width="6" height="6" fill="{HIDDEN}"/>'
+    '<rect width="1.6" height="6" fill="white"/></pattern>'
+)
+ENDINGS = {
+    "whole": "✔ whole answer",
+    "cut": "✂ cut: the text stops in the middle",
+    "empty": "∅ empty: all of it went into hidden reasoning",
+}
+Needs = Mapping[str, Mapping[str, Split]]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where the controls stand.
+
+    question  one of the lab's
+    budget    max_completion_tokens, 1 or more
+    longer    how many times as long as recorded the model thinks, above 0
+    """
+
+    question: str
+    budget: int = 500
+    longer: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What comes of a budget with one effort: how it is filled, and US dollars as shown."""
+
+    filled: Fill
+    cost: str
+
+
+def outcomes(needs: Needs, setting: Setting, model: str) -> dict[str, Outcome]:
+    """Effort -> outcome, for the question that is set; a pure function."""
+    found = {}
+    for effort, bill in needs[setting.question].items():
+        filled = fill_budget(setting.budget, round(bill.hidden * setting.longer), bill.visible)
+        used = {"prompt_tokens": bill.usage.prompt, "completion_tokens": filled.hidden + filled.visible}
+        found[effort] = Outcome(filled, dollars(price_of(used, model, ON).total))
+    return found
+
+
+def view(needs: Needs, setting: Setting, model: str) -> str:
+    """Gauge and numbers, as HTML; a pure function."""
+    found = outcomes(needs, setting, model)
+    whole = [effort for effort, outcome in found.items() if outcome.filled.ending == "whole"]
+    said = f"room for a whole answer with {', '.join(whole)}" if whole else "no effort leaves room for a whole answer"
+    lost = [f"{effort} pays {each.cost} for nothing" for effort, each in found.items() if each.filled.ending == "empty"]
+    lines = f"<p><b>{setting.budget:,} tokens: {escape(said)}.</b> {escape('; '.join(lost) + '.' if lost else '')}</p>"
+    return f'<div class="coursekit-gauge">{lines}{_legend()}{_gauge(found, setting)}{_table(found)}</div>'
+
+
+class BudgetGauge(widgets.VBox):  # type: ignore[misc]
+    """The lab: choose a budget, and see what is left of it for the text.
+
+    needs  question -> effort -> bill of a whole answer, from ``reasoning.split()``
+    model  of these answers; its prices count
+
+    Where no widget can be shown (on the web, in print), the output is the first view.
+    """
+
+    def __init__(self, needs: Needs, model: str, *, budget: int = 500) -> None:
+        if not needs or not all(needs.values()):
+            raise ValueError("The gauge needs at least one question, and for each at least one effort with its bill.")
+        self.needs, self.model = needs, model
+        self._moving = threading.RLock()  # ipykernel 7 may handle two controls in two threads
+        self.question = widgets.Dropdown(options=list(needs), description="Question", **LOOK)
+        self.budget = widgets.IntSlider(budget, min=LEAST, max=MOST, step=STEP, description="Budget, tokens", **LOOK)
+        self.longer = widgets.FloatSlider(
+            1.0, min=0.25, max=4, step=0.25, description="Thinks × as long", readout_format=".2f", **LOOK
+        )
+        self.shown = widgets.HTML()
+        for control in (self.question, self.budget, self.longer):
+            control.observe(self._draw, "value")
+        super().__init__([self.question, self.budget, self.longer, self.shown])
+        self._draw()
+
+    @property
+    def setting(self) -> Setting:
+        """What the controls say."""
+        return Setting(self.question.value, self.budget.value, round(self.longer.value, 2))
+
+    def __repr__(self) -> str:
+        return "The budget gauge (run the notebook to use it)"
+
+    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
+        return bundle | {"text/html": self.shown.value}
+
+    def _draw(self, _: Any = None) -> None:
+        with self._moving:
+            self.shown.value = view(self.needs, self.setting, self.model)
+
+
+LOOK: dict[str, Any] = {"style": {"description_width": "9.5em"}, "layout": {"width": "98%", "max_width": "46em"}}
+
+
+def _gauge(found: Mapping[str, Outcome], setting: Setting) -> str:
+    """A bar for each effort: what it wrote within the budget, what was free, and, dashed, what it still needed."""
+    longest = max(setting.budget, *(o.filled.hidden + o.filled.visible + o.filled.missing for o in found.values()))
+    scale = (WIDTH - LEFT - RIGHT) / longest
+    height = TOP + ROW * len(found) + 20
+    end = LEFT + setting.budget * scale
+    drawn = []
+    for row, (effort, outcome) in enumerate(found.items()):
+        top, filled = TOP + ROW * row + 5, outcome.filled
+        drawn.append(_text(LEFT - 8, top + 16, effort, "end"))
+        x = float(LEFT)
+        for tokens, look in (
+            (filled.hidden, 'fill="url(#coursekit-stripes)"'),
+            (filled.visible, f'fill="{VISIBLE}"'),
+            (filled.free, f'fill="none" stroke="{EDGE}"'),
+            (filled.missing, f'fill="none" stroke="{LINE}" stroke-dasharray="4 3" stroke-width="1.5"'),
+        ):
+            if tokens:
+                drawn.append(f'<rect x="{x:.1f}" y="{top}" width="{tokens * scale:.1f}" height="24" {look}/>')
+            x += tokens * scale
+    anchor = "end" if end > WIDTH * 0.75 else "start"
+    alt = f"Budget {setting.budget:,} tokens. " + "; ".join(
+        f"{effort}: {o.filled.hidden:,} hidden, {o.filled.visible:,} visible, {o.filled.free:,} free, "
+        f"{o.filled.missing:,} missing, {o.filled.ending}"
+        for effort, o in found.items()
+    )
+    return (
+        f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {WIDTH} {height}" width="100%" '
+        f'style="max-width:900px;font:13px sans-serif" fill="currentColor"><defs>{STRIPES}</defs>{"".join(drawn)}'
+        f'<line x1="{end:.1f}" x2="{end:.1f}" y1="{TOP - 4}" y2="{height - 16}" stroke="{LINE}" stroke-width="2.5"/>'
+        f"{_text(end, TOP - 8, f'budget {setting.budget:,}', anchor)}"
+        f"{_text(LEFT, height - 3, '0', 'middle')}"
+        f"{_text(WIDTH - RIGHT, height - 3, f'{longest:,} tokens', 'end')}</svg>"
+    )
+
+
+def _table(found: Mapping[str, Outcome]) -> str:
+    number = "text-align:right;padding:1px 10px;font-variant-numeric:tabular-nums"
+    name = "text-align:left;padding:1px 10px"
+    head = ("Effort", "Hidden", "Visible", "Free", "Missing", "Cost", "Ends")
+    looks = [name, *[number] * 5, name]
+    rows = []
+    for effort, outcome in found.items():
+        filled = outcome.filled
+        counts = (filled.hidden, filled.visible, filled.free, filled.missing)
+        cells = (effort, *(f"{count:,}" for count in counts), outcome.cost, ENDINGS[filled.ending])
+        rows.append("".join(f'<td style="{look}">{escape(c)}</td>' for look, c in zip(looks, cells, strict=True)))
+    heads = "".join(f'<th scope="col" style="{look}">{c}</th>' for look, c in zip(looks, head, strict=True))
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _legend() -> str:
+    square = "display:inline-block;width:14px;height:12px;margin:0 4px 0 14px;vertical-align:-1px"
+    stripes = f"background:repeating-linear-gradient(45deg,{HIDDEN} 0 4px,white 4px 5.5px)"
+    looks = {
+        "hidden": stripes,
+        "visible": f"background:{VISIBLE}",
+        "free": f"border:1px solid {EDGE}",
+        "still needed": f"border:1.5px dashed {LINE}",
+    }
+    keys = "".join(f'<span style="{square};{look}"></span>{label}' for label, look in looks.items())
+    return f'<div style="line-height:1.6">Tokens: {keys}</div>'

@@ -1,0 +1,98 @@
+"""The pictures of chapter 07: what they draw, checked on their artists."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from matplotlib.patches import Rectangle
+
+from coursekit.charts.picture import Picture
+from coursekit.charts.reasoning import comparison, cost_by_effort
+from coursekit.pricing import Price, Usage
+from coursekit.reasoning import Score, Split
+
+SPLITS = {
+    "low": Split(Usage(50, 110, reasoning=100), Price(Decimal("0.001"), Decimal(0), Decimal("0.011"))),
+    "plain": Split(Usage(50, 10), Price(Decimal("0.001"), Decimal(0), Decimal("0.001"))),
+}
+SCORES = {
+    "small": Score(0, 4, 2.0, Decimal("0.001")),
+    "large": Score(3, 4, 20.0, Decimal("0.012")),
+}
+
+
+def bars(picture: Picture, panel: int = 0) -> list[tuple[float, ...]]:
+    """(left, width) of each bar, in the order drawn, rounded."""
+    patches = [patch for patch in picture.figure.axes[panel].patches if isinstance(patch, Rectangle)]
+    return [(round(p.get_x(), 6), round(p.get_width(), 6)) for p in patches]
+
+
+def texts(picture: Picture, panel: int = 0) -> list[str]:
+    return [text.get_text() for text in picture.figure.axes[panel].texts]
+
+
+def test_prompt_text_and_reasoning_lie_end_to_end() -> None:
+    """Each row has the cost of prompt, text and hidden reasoning, each from where the last one ends."""
+    assert bars(cost_by_effort(SPLITS)) == [
+        (0, 0.001), (0, 0.001),
+        (0.001, 0.001), (0.001, 0.001),
+        (0.002, 0.01), (0.002, 0),
+    ]  # fmt: skip
+
+
+def test_the_hidden_part_is_told_by_more_than_color() -> None:
+    """The hidden part is hatched, the legend names the parts, and rows say how many tokens out are hidden."""
+    picture = cost_by_effort(SPLITS)
+    axes = picture.figure.axes[0]
+    assert {patch.get_hatch() for patch in axes.patches} == {"", "////"}
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["prompt", "visible text", "hidden reasoning"]
+    assert texts(picture) == ["$0.012   100 of 110 tokens out hidden", "$0.002"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["low", "plain"]
+    assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first row is on top"
+
+
+def test_where_the_answers_come_from_stands_in_the_picture() -> None:
+    """Both pictures say that answers, counts and times are written, or what else they are."""
+    assert "written" in cost_by_effort(SPLITS).figure.axes[0].get_xlabel()
+    assert "live" in cost_by_effort(SPLITS, provenance="live").figure.axes[0].get_xlabel()
+    assert "answers, counts and times: written" in comparison(SCORES).figure.get_suptitle()
+
+
+def test_three_panels_compare() -> None:
+    """Correct answers, seconds a question, and all the money over the correct answers: a row for each way of asking."""
+    picture = comparison(SCORES)
+    assert [axes.get_title(loc="left") for axes in picture.figure.axes] == [
+        "correct of 4", "seconds a question", "cost a correct answer",
+    ]  # fmt: skip
+    assert [bars(picture, panel) for panel in range(3)] == [
+        [(0, 0), (0, 3)], [(0, 0.5), (0, 5)], [(0, 0), (0, 0.004)],
+    ]  # fmt: skip
+    assert [texts(picture, panel) for panel in range(3)] == [
+        ["0", "3"], ["0.5 s", "5.0 s"], ["none correct", "$0.004"],
+    ]  # fmt: skip
+
+
+def test_both_are_told_in_words() -> None:
+    """The alternative texts hold the numbers."""
+    assert cost_by_effort(SPLITS).alt == (
+        "What the answer cost (written). low: $0.012, of it $0.01 for 100 hidden tokens; "
+        "plain: $0.002, of it $0 for 0 hidden tokens."
+    )
+    assert comparison(SCORES).alt.endswith(
+        "small: 0 of 4 correct, 0.5 s a question, no correct answer; "
+        "large: 3 of 4 correct, 5.0 s a question, $0.004 a correct answer."
+    )
+
+
+def test_nothing_to_draw_is_told() -> None:
+    """No reply, no score, and scores on different numbers of questions are refused."""
+    with pytest.raises(ValueError, match="no reply"):
+        cost_by_effort({})
+    for scores in (
+        {},
+        {"a": Score(1, 4, 1, Decimal(1)), "b": Score(1, 3, 1, Decimal(1))},
+        {"a": Score(0, 0, 0, Decimal(0))},
+    ):
+        with pytest.raises(ValueError, match="same number of questions"):
+            comparison(scores)

@@ -1,0 +1,28 @@
+"""Live mode after the models of the course's source are gone: every chapter still runs, on those that came after."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+from live_stand_in import failures, live_api, live_environment
+
+from coursekit import models
+from coursekit.course import lessons
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+DAYS = [datetime.date(2026, 12, 12), datetime.date(2027, 2, 1)]  # o3 is gone; gpt-4o and gpt-4o-mini, too
+
+
+@pytest.mark.successors
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("day", DAYS, ids=str)
+@pytest.mark.parametrize("stem", [lesson.stem for lesson in lessons()])
+def test_a_chapter_runs_live_on_the_successors(stem: str, day: datetime.date, tmp_path: Path) -> None:
+    """No cell fails that is not meant to, where dead models answer 404 and living ones refuse what they refuse."""
+    with live_api(stem, day, tmp_path) as (server, api):
+        assert failures(NOTEBOOKS / f"{stem}.ipynb", live_environment(server.url, day)) == []
+    assert {200} <= {status for _, status in api.asked}
+    dead = [name for name, status in api.asked if status == 200 and models.get(name).is_shut_down(day)]
+    assert dead == []

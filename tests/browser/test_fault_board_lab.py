@@ -1,0 +1,51 @@
+"""The fault board in a real browser: chosen by keyboard, run, and what is shown is what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from chapter_page import ChapterPage
+from lab_server import LabServer
+from nbformat import v4, write
+from playwright.sync_api import expect
+
+from coursekit.authoring.refresh import KERNEL
+
+START = """from coursekit.widgets.fault_board import FaultBoard
+FaultBoard()"""
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+def test_choose_predict_run(width: int, lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> None:
+    """Nine requests at first; another choice asks for a prediction; Run shows its attempts, within the cell's width."""
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL})
+    write(notebook, lab.root / "notebooks" / f"faults-{width}.ipynb")
+    page = open_chapter(f"faults-{width}", width=width)
+    page.run_all()
+    cell = page.cell(0)
+    board = cell.locator(".coursekit-faults")
+    expect(board.locator("tbody tr")).to_have_count(9)
+    expect(board).to_contain_text("1.00 s ⚠ too early")
+    table, room = board.locator("table").bounding_box(), cell.locator(".jp-OutputArea-output").first.bounding_box()
+    assert table is not None and room is not None
+    assert table["x"] + table["width"] <= room["x"] + room["width"], "the table is wider than its cell"
+
+    cell.get_by_label("Taken with").select_option("robust_completion")
+    expect(cell.get_by_text("Predict:")).to_be_visible()
+    cell.get_by_role("button", name="Run").press("Enter")
+    expect(board.locator("tbody tr")).to_have_count(4)
+
+    cell.get_by_label("What goes wrong").select_option("429 no money left")
+    expect(cell.get_by_label("How often")).to_be_disabled()
+    cell.get_by_role("button", name="Run").press("Enter")
+    expect(board.locator("tbody tr")).to_have_count(1)
+    expect(board).to_contain_text("Gave up after 1 attempt. The account has no money left.")
+
+    cell.get_by_label("What goes wrong").select_option("the answer breaks off")
+    cell.get_by_label("How often").select_option("once")
+    cell.get_by_role("button", name="Run").press("Enter")
+    expect(board).to_contain_text("1 billed answer lost on the way")
+    expect(board).to_contain_text("The capital of France is Paris.")
+    assert page.errors == []
+    assert page.outside == []

@@ -1,9 +1,10 @@
 """Many requests: under two budgets, with results as values, resumable.
 
 requests.py    what a request is        results.py     what became of it
-run.py         run_batch                completions.py the tutorial's function
-pacing.py      when the next may go     checkpoint.py  answers on disk
+run.py         run_batch                dispatch.py    what is sent next
+pacing.py      when it may go           checkpoint.py  answers on disk
 spending.py    the cap                  progress.py    the bar
+completions.py the tutorial's function
 batch_api.py   the same list through OpenAI's Batch API
 """
 

@@ -1,40 +1,38 @@
 """run_batch(): many requests, under two budgets, resumable.
 
-One loop decides what is sent next and when; everything that happens (an answer, a refusal, a limit that changed) makes
-it look again. What is ours in it is what has to see the same answer: pacing by headers, one layer of retries, money,
-and the checkpoint. The bar is tqdm's, the file SQLite's, and how long a retry waits is ``retrying``'s.
+Ours is what has to see the same answer: pacing by its headers, one layer of retries, money, and the checkpoint. The bar
+is tqdm's, the file SQLite's, and which errors are retried, and after how long, is ``retrying``'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import json
 import math
 import random
 import sqlite3
-from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import openai
+from openai.types.chat import ChatCompletion
 
-from ..metering import Meter
+from ..metering import Meter, Receipt
 from ..offline.miss import RecordingNotFound
 from ..pricing import ZERO
-from ..retrying import Clock, Policy, UnusableReply, classify, clock_of, retry_after
+from ..retrying import Policy, UnusableReply, classify, clock_of, retry_after
 from .checkpoint import Checkpoint, open_checkpoint
-from .pacing import Pacer, Ticket, reserved_tokens
+from .dispatch import Dispatcher, Trial
+from .pacing import Pacer, Ticket
 from .progress import Progress
 from .requests import Request, as_requests
 from .results import BatchCancelled, NotSent, Result, Results
 from .spending import SpendingCap
 
 MAX_CONCURRENCY = 100  # as many connections as the SDK keeps open
-PATIENCE = 10.0  # real seconds in which a cancelled run waits for answers that are under way
 POLICY = Policy(max_attempts=8, cap=30.0, deadline=None)
 # What a request may fail by. Anything else is a mistake of the program, and ends the run.
 FAILURES = (openai.OpenAIError, RecordingNotFound, UnusableReply, ValueError, TypeError)
@@ -81,219 +79,115 @@ async def run_batch(
     requests = as_requests(prompts_or_requests, params)
     cap = SpendingCap(max_cost)
     worst = cap.worst(requests)
-    run = _Run(client, Pacer(rpm, tpm, clock_of(client).now()), max_concurrency, cap, policy or POLICY, rng)
-    if checkpoint is None:
-        return await run.whole(requests, worst, None, progress)
-    with open_checkpoint(checkpoint, requests) as kept:
-        return await run.whole(requests, worst, kept, progress)
+    with open_checkpoint(checkpoint, requests) if checkpoint is not None else nullcontext() as kept:
+        run = _Run(client, requests, cap, policy or POLICY, rng or random.Random(), kept)
+        return await run.whole(worst, Pacer(rpm, tpm, run.clock.now()), max_concurrency, progress)
 
 
-@dataclass(slots=True)
-class _Trial:
-    """A request on its way to a result. ``due``: the time from which it may be sent, seconds."""
-
-    place: int
-    request: Request
-    worst: Decimal
-    tokens: int = -1  # reckoned when it is its turn
-    due: float = -math.inf
-    attempts: int = 0
-    started: float = 0.0
-    error: Exception | None = None
-
-
-@dataclass(slots=True)
 class _Run:
-    client: openai.AsyncOpenAI
-    pacer: Pacer
-    most: int
-    cap: SpendingCap
-    policy: Policy
-    rng: random.Random | None
-    results: list[Result | None] = field(default_factory=list)
-    fresh: deque[_Trial] = field(default_factory=deque)
-    again: list[tuple[float, int, _Trial]] = field(default_factory=list)  # a heap
-    flying: set[asyncio.Task[None]] = field(default_factory=set)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-    stopped: str | None = None
-    crashed: BaseException | None = None
-    refused: int = 0
-    ended: float = 0.0
-    clock: Clock = field(init=False)
-    meter: Meter = field(init=False)
-    create: Any = field(init=False)
-    kept: Checkpoint | None = None
-    bar: Progress = field(init=False)
+    """What one run shares: who answers, what is left to spend, where answers are kept, and what became of each."""
 
-    def __post_init__(self) -> None:
-        self.clock, self.meter = clock_of(self.client), Meter(self.client)
-        self.create = self.client.with_options(max_retries=0).chat.completions.with_raw_response.create
-        self.rng = self.rng or random.Random()
+    def __init__(
+        self, client: openai.AsyncOpenAI, requests: list[Request], cap: SpendingCap, policy: Policy, rng: random.Random,
+        kept: Checkpoint | None,
+    ) -> None:  # fmt: skip
+        self.requests, self.cap, self.policy, self.rng, self.kept = requests, cap, policy, rng, kept
+        self.clock, self.meter = clock_of(client), Meter(client)
+        self.create = client.with_options(max_retries=0).chat.completions.with_raw_response.create
+        self.results: list[Result | None] = [self._resumed(request) for request in requests]
+        self.refused, self.ended = 0, self.clock.now()
 
-    async def whole(
-        self, requests: list[Request], worst: list[Decimal], kept: Checkpoint | None, show: bool | None
-    ) -> Results:
-        """The run from beginning to end."""
-        start = self.ended = self.clock.now()
-        self.kept = kept
-        self.results = [self._resumed(request) for request in requests]
+    async def whole(self, worst: list[Decimal], pacer: Pacer, most: int, show: bool | None) -> Results:
+        """The run from its beginning to its end."""
+        start = self.ended
         missing = [place for place, result in enumerate(self.results) if result is None]
-        self.fresh.extend(_Trial(place, requests[place], worst[place]) for place in missing)
-        self.bar = Progress(len(requests), len(requests) - len(missing), show, self.clock)
+        self.bar = Progress(len(self.results), len(self.results) - len(missing), show, self.clock)
+        trials = [Trial(place, self.requests[place], worst[place]) for place in missing]
+        self.pacer = pacer
+        self.dispatcher = Dispatcher(trials, pacer, self.cap, self.clock, most, self.attempt)
         try:
-            await self._send_all()
+            await self.dispatcher.send_all()
         except asyncio.CancelledError:
-            self.stopped = "it was cancelled"
-            await self._land()
-            raise BatchCancelled(self._collected(requests, start)) from None
+            self.dispatcher.stop("The run was cancelled.")
+            await self.dispatcher.land()
+            raise BatchCancelled(self.collected(start)) from None
         finally:
             self.bar.close()
-        if self.crashed is not None:
-            raise self.crashed
-        return self._collected(requests, start)
+        return self.collected(start)
 
-    async def _send_all(self) -> None:
-        while (until := self._send_what_may_go()) is not None:
-            self.changed.clear()
-            if until == math.inf:
-                await self.changed.wait()
-            else:
-                alarm = asyncio.ensure_future(self.clock.wait_async(until))
-                alarm.add_done_callback(self._rings)
-                await self.changed.wait()
-                alarm.cancel()
-
-    def _rings(self, alarm: asyncio.Future[None]) -> None:
-        if not alarm.cancelled():
-            self.changed.set()
-
-    def _send_what_may_go(self) -> float | None:
-        """Returns the time at which to look again (infinite: when something has happened), or None: all is over."""
-        while self.stopped is None and (self.fresh or self.again):
-            now = self.clock.now()
-            trial = self._next(now)
-            if len(self.flying) >= self.most:
-                return math.inf
-            due = max(trial.due, self.pacer.earliest(trial.tokens, now))
-            if due > now:
-                return due
-            if not self.cap.allows(trial.worst):
-                if self.flying:  # what comes back may have cost less than its worst
-                    return math.inf
-                self.stopped = (
-                    f"the next call could cost {trial.worst:f} dollars, which is more than what max_cost leaves"
-                )
-                break
-            if trial.attempts:
-                heapq.heappop(self.again)
-            else:
-                self.fresh.popleft()
-            self._send(trial, now)
-        return math.inf if self.flying else None
-
-    def _next(self, now: float) -> _Trial:
-        """Whose turn it is: a retry that is due, else a request that was not sent yet, else the next retry."""
-        if self.again and (self.again[0][0] <= now or not self.fresh):
-            return self.again[0][2]
-        trial = self.fresh[0]
-        if trial.tokens < 0:
-            trial.tokens = reserved_tokens(trial.request.params)
-        return trial
-
-    def _send(self, trial: _Trial, now: float) -> None:
-        if not trial.attempts:
-            trial.started = now
-        trial.attempts += 1
-        self.cap.hold(trial.worst)
-        task = asyncio.ensure_future(self._attempt(trial, self.pacer.take(trial.tokens, now)))
-        self.flying.add(task)
-        task.add_done_callback(self._over)
-
-    def _over(self, task: asyncio.Task[None]) -> None:
-        self.flying.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.crashed = self.crashed or error
-            self.stopped = f"{type(error).__name__}: {error}"
-        self.changed.set()
-
-    async def _attempt(self, trial: _Trial, ticket: Ticket) -> None:
+    async def attempt(self, trial: Trial, ticket: Ticket) -> None:
         """Send one request, and note what became of it."""
-        spent, used, headers = ZERO, None, None
+        spent, headers, receipt = trial.worst, None, None
         try:
-            raw = await self.create(**trial.request.params)
-            headers, reply = raw.headers, raw.parse()
-            if not getattr(reply, "choices", None):  # a page of HTML from a proxy, say
-                raise UnusableReply("The answer holds no choice. Is it the API that answers at this base_url?", reply)
-            receipt = self.meter.add(reply)
-            spent = receipt.price.total if receipt.price else trial.worst
-            used = receipt.usage.prompt + receipt.usage.completion if receipt.usage else None
-        except FAILURES as error:
-            headers = headers or getattr(getattr(error, "response", None), "headers", None)
-            if classify(error).billed:
-                spent = trial.worst
-            self._failed(trial, error)
-        else:
-            result = Result(trial.request.custom_id, reply, None, trial.attempts, receipt)
-            self.results[trial.place] = result
-            if self.kept is not None:
-                await self._keep(trial.request.key, raw.text, raw.request_id)
-            self.bar.over(False, self.cap.spent + spent)
+            try:
+                raw = await self.create(**trial.request.params)
+                headers, reply = raw.headers, raw.parse()
+                if not getattr(reply, "choices", None):  # a page of HTML from a proxy, say
+                    raise UnusableReply(
+                        "The answer has no choices. Is it the API that answers at this base_url?", reply
+                    )
+            except FAILURES as error:
+                headers = headers or getattr(getattr(error, "response", None), "headers", None)
+                spent = trial.worst if classify(error).billed else ZERO
+                self._failed(trial, error)
+            else:
+                receipt = self._receipt(reply)
+                spent = receipt.price.total if receipt and receipt.price else trial.worst
+                self.results[trial.place] = Result(trial.request.custom_id, reply, None, trial.attempts, receipt)
+                await self._keep(trial.request.key, raw)
+                self.bar.over(False, self.cap.spent + spent)
         finally:
+            usage = receipt and receipt.usage
             self.cap.settle(trial.worst, spent)
-            self.pacer.back(ticket, headers, used)
+            self.pacer.back(ticket, headers, usage.prompt + usage.completion if usage else None)
             self.ended = self.clock.now()
 
-    async def _keep(self, key: str, body: str, request_id: str | None) -> None:
-        assert self.kept is not None
+    def _receipt(self, reply: Any) -> Receipt | None:
         try:
-            await self.kept.keep(key, body, request_id)
-        except sqlite3.Error as error:
-            self.stopped = f"the checkpoint cannot be written any more ({error}); make room, then run again"
+            return self.meter.add(reply)
+        except (TypeError, ValueError):  # a usage that is none, from another server: the answer counts all the same
+            return None
 
-    def _failed(self, trial: _Trial, error: Exception) -> None:
+    async def _keep(self, key: str, raw: Any) -> None:
+        if self.kept is not None:
+            try:
+                await self.kept.keep(key, raw.text, raw.request_id)
+            except sqlite3.Error as error:
+                self.dispatcher.stop(f"The checkpoint cannot be written any more ({error}). Make room, then run again.")
+
+    def _failed(self, trial: Trial, error: Exception) -> None:
         decision, now = classify(error), self.clock.now()
         trial.error = error
         if getattr(error, "status_code", None) == 429 and decision.action == "retry":
             self.refused += 1
             self.pacer.refused(now + (retry_after(error) or 0.0))
-        if decision.action == "stop" and self.stopped is None:
-            self.stopped = f"{decision.reason} {decision.advice}"
-        assert self.rng is not None
+        if decision.action == "stop":
+            self.dispatcher.stop(f"{decision.reason} {decision.advice}")
         wait, _ = self.policy.next(trial.attempts, now - trial.started, error, self.rng)
         if wait is None:
             self.results[trial.place] = Result(trial.request.custom_id, None, error, trial.attempts)
             self.bar.over(True, self.cap.spent)
         else:
-            trial.due = now + wait
-            heapq.heappush(self.again, (trial.due, trial.place, trial))
-
-    async def _land(self) -> None:
-        """Wait a while for what is under way: it is paid for."""
-        if self.flying:
-            _, late = await asyncio.wait(self.flying, timeout=PATIENCE)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
+            self.dispatcher.again(trial, now + wait)
 
     def _resumed(self, request: Request) -> Result | None:
         found = None if self.kept is None else self.kept.find(request.key)
         if found is None:
             return None
-        from openai.types.chat import ChatCompletion
-
         reply = ChatCompletion.construct(**json.loads(found.body))
-        return Result(request.custom_id, reply, receipt=self.meter.add(reply), resumed=True)
+        reply._request_id = found.request_id
+        return Result(request.custom_id, reply, receipt=self._receipt(reply), resumed=True)
 
-    def _collected(self, requests: list[Request], start: float) -> Results:
-        for _, place, trial in self.again:  # would have been asked again, had the run gone on
-            self.results[place] = Result(trial.request.custom_id, None, trial.error, trial.attempts)
-        self.again = []
+    def collected(self, start: float) -> Results:
+        """The results as they stand."""
+        stopped = self.dispatcher.stopped
+        for trial in self.dispatcher.given_up():
+            self.results[trial.place] = Result(trial.request.custom_id, None, trial.error, trial.attempts)
         results = [
-            result or Result(request.custom_id, error=NotSent(f"This request was not sent, because {self.stopped}."))
-            for result, request in zip(self.results, requests, strict=True)
+            result or Result(request.custom_id, error=NotSent(f"This request was not sent. {stopped}"))
+            for result, request in zip(self.results, self.requests, strict=True)
         ]
-        return Results(results, seconds=self.ended - start, refused=self.refused, stopped=self.stopped)
+        return Results(results, seconds=self.ended - start, refused=self.refused, stopped=stopped)
 
 
 def _check(client: Any, **numbers: Any) -> None:

@@ -40,7 +40,12 @@ class SpendingCap:
 
     def allows(self, worst: Decimal) -> bool:
         """Whether a call of that price fits in, should it and all that are under way cost their most."""
-        return self.most is None or self.spent + self._held + worst <= self.most
+        return self.most is None or worst <= self.left
+
+    @property
+    def left(self) -> Decimal:
+        """US dollars; infinite without a cap."""
+        return Decimal("Infinity") if self.most is None else self.most - self.spent - self._held
 
     def hold(self, worst: Decimal) -> None:
         """A call is sent."""

@@ -1,0 +1,148 @@
+"""What is sent next, and when: one loop over what waits, which looks again whenever something has happened."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ..retrying import Clock
+from .pacing import Pacer, Ticket, reserved_tokens
+from .requests import Request
+from .spending import SpendingCap
+
+PATIENCE = 10.0  # real seconds in which a cancelled run waits for answers that are under way
+
+
+@dataclass(slots=True)
+class Trial:
+    """A request on its way to a result.
+
+    place     in the list of requests
+    worst     US dollars that it can cost
+    tokens    that the limiter takes for it; reckoned when it is its turn
+    due       from when on it may be asked again, seconds on the run's clock
+    attempts  so far; ``started``: when the first was sent; ``error``: what the last one failed by
+    """
+
+    place: int
+    request: Request
+    worst: Decimal
+    tokens: int = -1
+    due: float = -math.inf
+    attempts: int = 0
+    started: float = 0.0
+    error: Exception | None = None
+
+
+class Dispatcher:
+    """Sends trials in their order: each as soon as the pacer, the cap and ``most`` under way allow it.
+
+    attempt  sends one trial once; afterwards the trial is over, or was handed back with ``again()``
+
+    stopped  why nothing more is sent; None: everything is
+    """
+
+    def __init__(
+        self, trials: Iterable[Trial], pacer: Pacer, cap: SpendingCap, clock: Clock, most: int,
+        attempt: Callable[[Trial, Ticket], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        self._fresh, self._again = deque(trials), list[tuple[float, int, Trial]]()  # the second is a heap
+        self._pacer, self._cap, self._clock, self._most, self._attempt = pacer, cap, clock, most, attempt
+        self._under_way: set[asyncio.Future[None]] = set()
+        self._changed = asyncio.Event()
+        self._crash: BaseException | None = None
+        self.stopped: str | None = None
+
+    async def send_all(self) -> None:
+        """Returns when nothing is under way and nothing more will be sent. Raises what an attempt has raised."""
+        while (until := self._send_what_may_go()) is not None:
+            self._changed.clear()
+            if until == math.inf:
+                await self._changed.wait()
+            else:
+                alarm = asyncio.ensure_future(self._clock.wait_async(until))
+                alarm.add_done_callback(self._rings)
+                try:
+                    await self._changed.wait()
+                finally:
+                    alarm.cancel()
+        if self._crash is not None:
+            raise self._crash
+
+    def again(self, trial: Trial, due: float) -> None:
+        """The trial failed, and is to be sent once more, at ``due`` or later."""
+        trial.due = due
+        heapq.heappush(self._again, (due, trial.place, trial))
+
+    def stop(self, why: str) -> None:
+        """Send nothing more; what is under way goes on."""
+        self.stopped = self.stopped or why
+
+    async def land(self) -> None:
+        """Wait a while for what is under way, since it is paid for, and give up the rest."""
+        try:
+            if self._under_way:
+                await asyncio.wait(self._under_way, timeout=PATIENCE)
+        finally:  # also when the wait itself is cancelled
+            for task in self._under_way:
+                task.cancel()
+
+    def given_up(self) -> list[Trial]:
+        """Those that failed and would have been sent again, had the run gone on."""
+        return [trial for _, _, trial in self._again]
+
+    def _send_what_may_go(self) -> float | None:
+        """Returns the time at which to look again (infinite: when something has happened), or None: all is over."""
+        while self.stopped is None and (self._fresh or self._again) and len(self._under_way) < self._most:
+            now = self._clock.now()
+            trial = self._next(now)
+            due = max(trial.due, self._pacer.earliest(trial.tokens, now))
+            if due > now:
+                return due
+            if not self._cap.allows(trial.worst):
+                if not self._under_way:  # else: what comes back may have cost less than its worst
+                    self.stop(
+                        f"The next call may cost up to {trial.worst:f} dollars, and max_cost leaves "
+                        f"{max(0, self._cap.left):f}."
+                    )
+                break
+            if trial.attempts:
+                heapq.heappop(self._again)
+            else:
+                self._fresh.popleft()
+            self._send(trial, now)
+        return math.inf if self._under_way else None
+
+    def _next(self, now: float) -> Trial:
+        """Whose turn it is: a retry that is due, else a request that was not sent yet, else the next retry."""
+        if self._again and (self._again[0][0] <= now or not self._fresh):
+            return self._again[0][2]
+        trial = self._fresh[0]
+        if trial.tokens < 0:
+            trial.tokens = reserved_tokens(trial.request.params)
+        return trial
+
+    def _send(self, trial: Trial, now: float) -> None:
+        if not trial.attempts:
+            trial.started = now
+        trial.attempts += 1
+        self._cap.hold(trial.worst)
+        task = asyncio.ensure_future(self._attempt(trial, self._pacer.take(trial.tokens, now)))
+        self._under_way.add(task)
+        task.add_done_callback(self._over)
+
+    def _over(self, task: asyncio.Future[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._crash = self._crash or error
+            self.stop(f"{type(error).__name__}: {error}")
+        self._changed.set()
+
+    def _rings(self, alarm: asyncio.Future[None]) -> None:
+        if not alarm.cancelled():
+            self._changed.set()

@@ -1,0 +1,246 @@
+"""coursekit.batching.run: many requests, results as values."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from decimal import Decimal
+from pathlib import Path
+
+import openai
+import pytest
+from batching_stand_in import LATENCY, client_of, client_with, statuses, times
+from offline_api import error_answer, whole
+
+from coursekit import BatchCancelled, NotSent, RecordingNotFound, Unanswered, batch_completions, connect, run_batch
+from coursekit.offline import Fault
+from coursekit.offline.errors import insufficient_quota
+from coursekit.offline.exchange import NEVER, ApiAnswer, json_answer
+from coursekit.retrying import Policy
+
+PROMPTS = [f"Question {i}?" for i in range(40)]
+
+
+async def test_results_come_in_the_order_of_the_requests() -> None:
+    """Whatever the order of the answers, results stand in the order of the requests."""
+    rng = random.Random(5)
+    client, _ = client_of(lambda prompt, _: whole(f"Answer to {prompt}", rng.random()))
+    results = await run_batch(client, PROMPTS, model="gpt-4o")
+    assert results.texts() == [f"Answer to {prompt}" for prompt in PROMPTS]
+    assert [result.custom_id for result in results] == [f"request-{n}" for n in range(1, 41)]
+    assert all(result.attempts == 1 and result.error is None and not result.resumed for result in results)
+
+
+async def test_usage_cost_and_time_are_those_of_the_calls(tmp_path: Path) -> None:
+    """The whole has the usage and the cost of its replies, and the seconds of the client's own clock."""
+    client = client_with(tmp_path, PROMPTS)
+    results = await run_batch(client, PROMPTS, model="gpt-4o")
+    assert (results.usage.prompt, results.usage.completion) == (40 * 14, 40 * 2)
+    assert results.cost == sum(r.receipt.price.total for r in results if r.receipt and r.receipt.price)
+    assert results.cost == 40 * (14 * Decimal("2.5") + 2 * 10) / 1_000_000
+    assert results.seconds == pytest.approx(2 * LATENCY)  # one that learns the limits, then the others together
+    assert repr(results).startswith("40 of 40 answered · 40 requests · 560 tokens in · 80 out · $0.0022 · 0.4 s")
+
+
+async def test_a_wrong_request_costs_nobody_elses_answer(tmp_path: Path) -> None:
+    """One that the API refuses, or that has no recording, is a result with its own exception; the others are there."""
+    client = client_with(tmp_path, PROMPTS[:3])
+    wrong = {"messages": [{"role": "nobody", "content": "Hi"}]}
+    results = await run_batch(client, [*PROMPTS[:3], wrong, "never recorded"], model="gpt-4o")
+    assert [result.text for result in results.answered] == [f"Answer to {prompt}" for prompt in PROMPTS[:3]]
+    refused, missing = results.failed
+    assert isinstance(refused.error, openai.BadRequestError) and refused.attempts == 1
+    assert isinstance(missing.error, RecordingNotFound) and missing.attempts == 1
+    assert results.stopped is None
+
+
+async def test_texts_of_a_failed_run_tell_which_and_keep_the_rest(tmp_path: Path) -> None:
+    """texts() raises Unanswered with the paid results in it; texts(missing=None) puts None where one is missing."""
+    results = await run_batch(client_with(tmp_path, PROMPTS[:2]), [*PROMPTS[:2], "never recorded"], model="gpt-4o")
+    with pytest.raises(
+        Unanswered, match="1 of 3 requests have no answer; the first is request-3: RecordingNotFound"
+    ) as raised:
+        results.texts()
+    assert raised.value.results is results
+    assert results.texts(missing=None) == ["Answer to Question 0?", "Answer to Question 1?", None]
+
+
+async def test_failures_are_retried_in_one_layer() -> None:
+    """A server error, a lost connection, a time-out and broken JSON are asked again, by this layer alone."""
+    bad = [
+        error_answer(500, "The server had an error.", type="server_error"),
+        ApiAnswer(status=0),
+        ApiAnswer(200, {"content-type": "application/json"}, b'{"id": "chatcmpl'),
+        ApiAnswer(after=NEVER),
+    ]
+    client, answers = client_of(lambda _, asked: bad[asked] if asked < len(bad) else whole())
+    results = await run_batch(client, ["Hi"], model="gpt-4o", timeout=5.0)
+    assert results.texts() == ["Paris."]
+    assert results[0].attempts == results.attempts == len(answers.prompts) == 5
+    assert {attempt.retry for attempt in client._client.ledger} == {0}  # type: ignore[attr-defined]
+
+
+async def test_retries_end_with_the_policy() -> None:
+    """After the policy's attempts the last exception is the result."""
+    client, answers = client_of(lambda *_: error_answer(503, "Overloaded.", type="server_error"))
+    results = await run_batch(client, ["Hi"], model="gpt-4o", policy=Policy(max_attempts=3))
+    assert isinstance(results[0].error, openai.InternalServerError)
+    assert results[0].attempts == len(answers.prompts) == 3
+
+
+async def test_others_go_on_while_one_waits_for_its_retry() -> None:
+    """A request that waits for its retry takes nobody's place, even with one slot."""
+    wait = {"retry-after": "30"}
+    failure = error_answer(503, "Overloaded.", type="server_error", headers=wait)
+    client, answers = client_of(lambda prompt, asked: failure if prompt == "first" and not asked else whole())
+    results = await run_batch(client, ["first", "second", "third"], model="gpt-4o", max_concurrency=1)
+    assert answers.prompts == ["first", "second", "third", "first"]
+    assert results.seconds >= 30 and len(results.answered) == 3
+
+
+async def test_no_money_left_stops_the_run() -> None:
+    """After insufficient_quota nothing further is sent; what was paid is kept, and the rest is NotSent."""
+    client, answers = client_of(lambda prompt, _: insufficient_quota() if prompt == PROMPTS[10] else whole())
+    results = await run_batch(client, PROMPTS, model="gpt-4o", max_concurrency=1)
+    assert len(answers.prompts) == 11 and len(results.answered) == 10
+    assert isinstance(results[10].error, openai.RateLimitError) and results[10].attempts == 1
+    assert all(isinstance(result.error, NotSent) and result.attempts == 0 for result in results[11:])
+    assert "no money left" in str(results.stopped) and "no money left" in str(results[11].error)
+
+
+async def test_a_wrong_key_costs_one_request() -> None:
+    """With a wrong key the first request, which goes alone, is the only one."""
+    client, answers = client_of(lambda *_: error_answer(401, "Incorrect API key.", code="invalid_api_key"))
+    results = await run_batch(client, PROMPTS, model="gpt-4o")
+    assert len(answers.prompts) == 1
+    assert isinstance(results[0].error, openai.AuthenticationError) and isinstance(results[39].error, NotSent)
+
+
+async def test_an_answer_that_is_no_completion_is_an_error() -> None:
+    """A page of HTML with status 200, or an error with status 200, is a failure and not a reply."""
+    page = ApiAnswer(200, {"content-type": "text/html"}, b"<html>Welcome to the hotel</html>")
+    odd = json_answer(200, {"error": {"message": "no"}})
+    client, _ = client_of(lambda prompt, _: page if prompt == "page" else odd)
+    results = await run_batch(client, ["page", "error"], model="gpt-4o")
+    assert [type(result.error).__name__ for result in results] == ["UnusableReply", "UnusableReply"]
+
+
+async def test_no_more_than_max_concurrency_are_under_way() -> None:
+    """At most max_concurrency requests are under way at once, and so many are where nothing else limits."""
+    spans: list[tuple[float, float]] = []
+    client, _ = client_of(lambda *_: whole(after=1.0))
+    await run_batch(client, PROMPTS, model="gpt-4o", rpm=1e6, max_concurrency=7)
+    spans = [(attempt.at, attempt.ended_at) for attempt in client._client.ledger]  # type: ignore[attr-defined]
+    assert max(sum(begin <= at < end for begin, end in spans) for at, _ in spans) == 7
+
+
+async def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
+    """With faults, limits and a seeded rng, two runs send the same requests at the same virtual times."""
+
+    async def once() -> list[float]:
+        faults = [Fault("server_error", times=3), Fault("slow", times=2, seconds=3)]
+        client = client_with(tmp_path, PROMPTS, faults=faults, rate_limit={"rpm": 30})
+        results = await run_batch(client, PROMPTS, model="gpt-4o", rng=random.Random(7))
+        assert len(results.answered) == 40
+        return times(client)
+
+    first = await once()
+    assert first == await once() and len(first) > 40
+
+
+async def test_cancellation_waits_for_what_is_under_way() -> None:
+    """A cancelled run sends nothing more, keeps the answers that were under way, and hands all over in its error."""
+    client, answers = client_of(lambda *_: whole(after=5.0))
+    task = asyncio.ensure_future(run_batch(client, PROMPTS, model="gpt-4o", rpm=1e6, max_concurrency=4))
+    while len(answers.prompts) < 4:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(BatchCancelled, match="cancelled with 4 of 40") as raised:
+        await task
+    assert len(raised.value.results.answered) == 4 == len(answers.prompts)
+    assert "cancelled" in str(raised.value.results[39].error)
+
+
+async def test_a_mistake_of_the_program_ends_the_run() -> None:
+    """An exception that no request can be blamed for is raised, and not hidden in a result."""
+
+    def answer(prompt: str, _: int) -> ApiAnswer:
+        raise ZeroDivisionError
+
+    client, answers = client_of(answer)
+    with pytest.raises(ZeroDivisionError):
+        await run_batch(client, PROMPTS, model="gpt-4o")
+    assert len(answers.prompts) == 1
+
+
+async def test_the_cap_stops_before_the_call_that_could_break_it(tmp_path: Path) -> None:
+    """What a run spends never passes max_cost, not even if every call under way costs its most."""
+    prompts = PROMPTS[:10]
+    client = client_with(tmp_path, prompts, {"max_completion_tokens": 2})
+    price = Decimal("0.000055")  # 14 tokens in and 2 out; at its worst the prompt is a few tokens shorter
+    results = await run_batch(client, prompts, model="gpt-4o", max_completion_tokens=2, max_cost=price * 4)
+    assert len(results.answered) == 4 and results.cost <= price * 4
+    assert "max_cost leaves" in str(results.stopped) and isinstance(results.failed[0].error, NotSent)
+
+
+async def test_an_answer_that_did_not_arrive_counts_for_the_cap() -> None:
+    """A timed-out attempt may be billed, so it counts at its worst, and its retry only goes if both fit in."""
+    client, answers = client_of(lambda *_: ApiAnswer(after=NEVER))
+    options = {"model": "gpt-4o", "max_completion_tokens": 1000, "timeout": 1.0}
+    results = await run_batch(client, ["Hi"], max_cost=0.025, **options)
+    assert len(answers.prompts) == 2  # a cent each
+    assert isinstance(results[0].error, openai.APITimeoutError) and results.stopped
+
+
+async def test_a_cap_needs_a_bound_on_each_call() -> None:
+    """Without max_completion_tokens, or for a model without a price, max_cost is refused before anything is sent."""
+    client, answers = client_of(lambda *_: whole())
+    with pytest.raises(ValueError, match="request-1 has no max_completion_tokens"):
+        await run_batch(client, ["Hi"], model="gpt-4o", max_cost=1)
+    with pytest.raises(ValueError, match="max_cost cannot be kept"):
+        await run_batch(client, ["Hi"], model="my-own", max_completion_tokens=5, max_cost=1)
+    with pytest.raises(ValueError, match="max_cost=-1 is no amount"):
+        await run_batch(client, ["Hi"], model="gpt-4o", max_cost=-1)
+    assert answers.prompts == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rpm": 0}, "rpm=0 is no limit"),
+        ({"tpm": float("nan")}, "tpm=nan is no limit"),
+        ({"max_concurrency": 0}, "max_concurrency=0"),
+        ({"max_concurrency": 2.5}, "max_concurrency=2.5: give a whole number"),
+    ],
+)
+async def test_limits_that_are_none_are_refused(options: dict[str, float], message: str) -> None:
+    """A limit that is none is told before anything is sent."""
+    client, answers = client_of(lambda *_: whole())
+    with pytest.raises(ValueError, match=message):
+        await run_batch(client, ["Hi"], model="gpt-4o", **options)
+    assert answers.prompts == []
+
+
+async def test_a_sync_client_is_refused() -> None:
+    """run_batch says which client it takes."""
+    with connect() as client, pytest.raises(TypeError, match=r"the client of connect_async\(\), and this is a _OpenAI"):
+        await run_batch(client, ["Hi"], model="gpt-4o")  # type: ignore[arg-type]
+
+
+async def test_nothing_to_do_is_no_error() -> None:
+    """An empty list gives no results, and sends nothing."""
+    client, answers = client_of(lambda *_: whole())
+    results = await run_batch(client, [], model="gpt-4o")
+    assert list(results) == [] and results.texts() == [] and answers.prompts == []
+
+
+async def test_batch_completions_is_the_tutorials_function(tmp_path: Path) -> None:
+    """batch_completions() returns the texts in order, from five at a time; what it cannot answer it raises."""
+    more = {"model": "gpt-4o-mini", "max_completion_tokens": 200}
+    client = client_with(tmp_path, PROMPTS, more)
+    assert await batch_completions(client, PROMPTS) == [f"Answer to {prompt}" for prompt in PROMPTS]
+    begun = times(client)
+    assert max(sum(at <= other < at + LATENCY for other in begun) for at in begun) == 5
+    with pytest.raises(Unanswered):
+        await batch_completions(client, [*PROMPTS, "never recorded"])
+    assert statuses(client).count(200) == 80

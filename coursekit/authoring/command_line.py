@@ -61,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     progress = commands.add_parser("progress", help="which exercises you have passed")
     progress.add_argument("--reset", action="store_true", help="forget them; asks first")
 
-    commands.add_parser("exercises", help="derive exercises/ from solutions/")
+    derive = commands.add_parser("exercises", help="derive exercises/ from solutions/")
+    derive.add_argument("lessons", nargs="*", metavar="LESSON", help=lesson)
+
     commands.add_parser("check", help="say where exercises/ does not follow from solutions/")
 
     serve = commands.add_parser("serve", help="the offline API on a socket: for curl, other languages, a class")
@@ -97,10 +99,14 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
         from .progress import progress
 
         return progress(reset=asked.reset)
-    if asked.command in {"exercises", "check"}:
-        from . import exercises
+    if asked.command == "exercises":
+        from .exercises import exercises
 
-        return exercises.exercises() if asked.command == "exercises" else exercises.check()
+        return exercises(asked.lessons)
+    if asked.command == "check":
+        from .exercises import check
+
+        return check()
     if asked.command == "serve":
         from .serve import serve
 

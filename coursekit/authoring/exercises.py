@@ -11,12 +11,14 @@ from __future__ import annotations
 import ast
 import copy
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
 from ..checks import course_map
+from ..course import lesson
 from ..files import write_atomically
 from . import CommandError, repository_or_error
 
@@ -25,9 +27,12 @@ MARK = re.compile(r"^(?P<indent>\s*)###\s*(?P<edge>BEGIN|END) (?P<kind>SOLUTION|
 LIKE_A_MARK = re.compile(r"\b(BEGIN|END) (SOLUTION|HIDDEN TESTS)\b")
 
 
-def exercises() -> int:
-    """Write what has changed: the metadata of solutions/, and exercises/. Nothing is written when one has an error."""
-    changed = _changed(repository_or_error())
+def exercises(names: Sequence[str] = ()) -> int:
+    """Write what has changed, of the lessons named or of all: the metadata of solutions/, and exercises/.
+
+    Nothing is written when one of them has an error.
+    """
+    changed = _changed(repository_or_error(), [lesson(name).stem for name in names])
     for path, text in changed.items():
         if text is None:
             path.unlink()
@@ -48,10 +53,11 @@ def check() -> int:
     return 1 if changed else 0
 
 
-def _changed(root: Path) -> dict[Path, str | None]:
-    """What the files should be where they are not: text, or None for an exercise without a solution."""
-    wanted: dict[Path, str | None] = dict.fromkeys(root.glob("exercises/*.ipynb"))
-    for path in sorted(root.glob("solutions/*.ipynb")):
+def _changed(root: Path, stems: Sequence[str] = ()) -> dict[Path, str | None]:
+    """What the files should be where they are not: text, or None for an exercise without a solution. No stem: all."""
+    asked = [path for path in sorted(root.glob("*/*.ipynb")) if not stems or path.stem in stems]
+    wanted: dict[Path, str | None] = {path: None for path in asked if path.parent.name == "exercises"}
+    for path in (path for path in asked if path.parent.name == "solutions"):
         solution = marked(nbformat.read(path, as_version=4), path.stem)
         wanted[path] = _text(solution)
         wanted[root / "exercises" / path.name] = _text(derived(solution, f"solutions/{path.name}"))

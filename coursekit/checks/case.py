@@ -72,12 +72,19 @@ def call(*given: Any, expects: Any, why: str = "", shown: str | None = None, **k
 
 def fits(came: Any, expected: Any) -> bool:
     """Whether a value is what was expected. Numbers may differ by rounding, a tuple may stand for a list, a NumPy
-    array for either; True is not 1."""
-    if isinstance(expected, Such):
-        try:
-            return bool(expected.holds(came))
-        except Exception:  # noqa: BLE001  whatever is wrong with the value is the learner's miss
-            return False
+    array for either; True is not 1. Never raises: what cannot be compared does not fit."""
+    try:
+        return bool(expected.holds(came)) if isinstance(expected, Such) else _equal(came, expected)
+    except Exception:  # noqa: BLE001  whatever is wrong with the value is the learner's miss
+        return False
+
+
+def expectation(expected: Any) -> str:
+    """What is expected, as the learner reads it."""
+    return str(expected) if isinstance(expected, Raises | Such) else describe(expected)
+
+
+def _equal(came: Any, expected: Any) -> bool:
     if hasattr(came, "tolist"):
         came = came.tolist()
     if isinstance(expected, bool) or isinstance(came, bool) or expected is None or came is None:
@@ -89,17 +96,12 @@ def fits(came: Any, expected: Any) -> bool:
     if isinstance(expected, list | tuple):
         if not isinstance(came, list | tuple) or len(came) != len(expected):
             return False
-        return all(fits(one, other) for one, other in zip(came, expected, strict=True))
+        return all(_equal(one, other) for one, other in zip(came, expected, strict=True))
     if isinstance(expected, Mapping):
         if not isinstance(came, Mapping) or set(came) != set(expected):
             return False
-        return all(fits(came[key], value) for key, value in expected.items())
+        return all(_equal(came[key], value) for key, value in expected.items())
     return isinstance(came, type(expected)) and bool(came == expected)
-
-
-def expectation(expected: Any) -> str:
-    """What is expected, as the learner reads it."""
-    return str(expected) if isinstance(expected, Raises | Such) else describe(expected)
 
 
 def _close(came: Any, expected: Any) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
+from itertools import islice
 from typing import Any
 
 SHOWN = 400  # characters of one value
 DEEP = 6  # levels
+MANY = 40  # items of one list or dict
 MADE_UP_ID = "chatcmpl-check"
 SAME = {"object", "created"}  # of every answer that a check makes up, like its id: not worth a learner's time
 
@@ -26,6 +28,10 @@ def call_text(given: tuple[Any, ...], keywords: Mapping[str, Any]) -> str:
     return f"({', '.join(parts)})"
 
 
+def _rest(items: Sized) -> list[str]:
+    return [f"… {len(items):,} items"] if len(items) > MANY else []
+
+
 def _tells(name: str, item: Any) -> bool:
     return name not in SAME and item != MADE_UP_ID and (item is not None or name == "content")
 
@@ -39,9 +45,12 @@ def _text(value: Any, deep: int) -> str:
         shown = [f"{name}={_text(item, deep - 1)}" for name, item in told if _tells(name, item)]
         return f"{type(value).__name__}({', '.join(shown)})"
     if type(value) is dict:
-        return "{" + ", ".join(f"{key!r}: {_text(item, deep - 1)}" for key, item in value.items()) + "}"
+        pairs = [f"{key!r}: {_text(item, deep - 1)}" for key, item in islice(value.items(), MANY)]
+        return "{" + ", ".join(pairs + _rest(value)) + "}"
     if type(value) is list:
-        return "[" + ", ".join(_text(item, deep - 1) for item in value) + "]"
+        return "[" + ", ".join([_text(item, deep - 1) for item in value[:MANY]] + _rest(value)) + "]"
+    if type(value) is str and len(value) > 2 * SHOWN:
+        return f"{value[: 2 * SHOWN]!r}… ({len(value):,} characters)"
     if callable(value) and hasattr(value, "__name__"):
         return str(value.__name__)
     return repr(value)

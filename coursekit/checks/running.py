@@ -9,19 +9,23 @@ catches everything for ever, is left behind, and the learner is told to restart 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import ctypes
 import inspect
+import io
 import re
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from .virtual_loop import VirtualTimeLoop
 
 SECONDS = 10.0  # real ones, for one case: far more than any needs on a busy machine
+PRINTED = 4_000  # characters of one case
 TRIES, PAUSE = 10, 0.1  # to end a thread
 
 
@@ -62,7 +66,8 @@ def run(work: Callable[[], Any], *, awaits: bool = False, seconds: float = SECON
         except BaseException as error:  # noqa: BLE001  to be told, whatever it is
             ended.append(Ran(error=error))
 
-    with warnings.catch_warnings(record=True) as warned:
+    printed = _FirstLines(sys.stdout)
+    with contextlib.redirect_stdout(printed), warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         thread = threading.Thread(target=learner, name="a learner's function", daemon=True)
         thread.start()
@@ -76,6 +81,24 @@ def run(work: Callable[[], Any], *, awaits: bool = False, seconds: float = SECON
         ran = ended[0]
         left = _close_coroutines(ran.value) or next(_never_awaited(warned), "")
     return Ran(ran.value, ran.error, unawaited=left)
+
+
+class _FirstLines(io.TextIOBase):
+    """Lets the beginning of what is printed through: an endless loop that prints would stall the browser."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.left = stream, PRINTED
+
+    def write(self, text: str) -> int:
+        shown = text[: self.left]
+        self.left -= len(shown)
+        self.stream.write(shown)
+        if shown and not self.left:
+            self.stream.write("\n… what is printed after this is not shown.\n")
+        return len(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
 
 
 def _called(work: Callable[[], Any]) -> Any:

@@ -1,0 +1,161 @@
+"""Running a learner's code: a time limit on every platform, virtual time, coroutines that nobody awaits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import warnings
+from typing import Any
+
+import pytest
+
+from coursekit.checks import running
+from coursekit.checks.running import run
+
+
+async def one() -> int:
+    return 1
+
+
+def test_a_value_and_an_error_come_back() -> None:
+    """What the work returns or raises is told, and nothing is raised; not even SystemExit ends the kernel."""
+    assert run(lambda: 7).value == 7
+    assert isinstance(run(lambda: 1 / 0).error, ZeroDivisionError)
+    assert isinstance(run(exit_now).error, SystemExit)
+
+
+def exit_now() -> None:
+    raise SystemExit(3)
+
+
+def endless_loop() -> None:
+    while True:
+        pass
+
+
+def loop_that_catches() -> None:
+    while True:
+        try:
+            while True:
+                pass
+        except Exception:  # noqa: BLE001  as a learner might
+            pass
+
+
+async def loop_that_yields() -> None:
+    async def spin() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    await asyncio.gather(spin(), spin())
+
+
+async def nothing_ever_comes() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize(
+    ("work", "awaits"),
+    [(endless_loop, False), (loop_that_catches, False), (loop_that_yields, True), (nothing_ever_comes, True)],
+)
+def test_an_endless_run_is_ended(work: Any, awaits: bool) -> None:
+    """Loops, also those that catch exceptions, and waits for ever end after the limit and leave no thread behind."""
+    before = time.monotonic()
+    ran = run(work, awaits=awaits, seconds=0.2)
+    assert (ran.endless, ran.left) == (True, False)
+    assert time.monotonic() - before < 10
+
+
+def test_what_cannot_be_ended_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Code that blocks outside of Python is left behind, and that is said."""
+    monkeypatch.setattr(running, "TRIES", 2)
+    ran = run(lambda: time.sleep(1.5), seconds=0.1)
+    assert (ran.endless, ran.left) == (True, True)
+
+
+def test_sleeping_takes_no_time_and_measures_exactly() -> None:
+    """Async code runs in virtual time: sleeps add up as they should, in parallel and in turn, and take no real time."""
+
+    async def work() -> float:
+        await asyncio.gather(*(asyncio.sleep(60 * n) for n in range(5)))
+        await asyncio.sleep(0.25)
+        return asyncio.get_running_loop().time()
+
+    before = time.monotonic()
+    assert run(work, awaits=True).value == pytest.approx(240.25)
+    assert time.monotonic() - before < 5
+
+
+def test_work_in_a_thread_is_waited_for() -> None:
+    """Virtual time does not run away from work in another thread."""
+
+    async def work() -> str:
+        async with asyncio.timeout(0.001):
+            return await asyncio.to_thread(lambda: (time.sleep(0.05), "done")[1])
+
+    assert run(work, awaits=True).value == "done"
+
+
+def test_a_timeout_comes_at_its_virtual_time() -> None:
+    """asyncio.timeout works on virtual time."""
+
+    async def work() -> None:
+        async with asyncio.timeout(30):
+            await asyncio.sleep(31)
+
+    assert isinstance(run(work, awaits=True).error, TimeoutError)
+
+
+@pytest.mark.parametrize("value", [one, lambda: [1, one(), one()], lambda: {"a": one()}])
+def test_a_coroutine_that_comes_back_is_noticed(value: Any) -> None:
+    """A coroutine as the result, or in it, is named, and Python does not warn of it later."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert run(value).unawaited == "one"
+
+
+def test_a_call_without_await_is_noticed() -> None:
+    """A coroutine that is dropped on the way is named, although the result is right."""
+
+    def work() -> int:
+        one()
+        return 1
+
+    async def work_async() -> int:
+        one()
+        return 1
+
+    assert run(work).unawaited == "one"
+    assert run(work_async, awaits=True).unawaited == "one"
+
+
+def test_a_plain_function_where_an_async_one_is_asked_for() -> None:
+    """What cannot be awaited is an error of its own kind."""
+    assert isinstance(run(lambda: 1, awaits=True).error, running.NotAwaitable)
+
+
+def test_prints_come_through_up_to_a_limit(capsys: pytest.CaptureFixture[str]) -> None:
+    """A learner's print is seen; a flood of them is cut, and the cut is told."""
+    run(lambda: print("here"))
+    assert capsys.readouterr().out == "here\n"
+    run(lambda: [print("x" * 99) for _ in range(1000)])
+    shown = capsys.readouterr().out
+    assert len(shown) < running.PRINTED + 100
+    assert shown.endswith("… what is printed after this is not shown.\n")
+
+
+def test_an_interrupt_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupting the kernel during a check ends the learner's code, and is passed on."""
+    seen: list[Any] = []
+    join = running.threading.Thread.join
+
+    def interrupted(thread: Any, timeout: float | None = None) -> None:
+        if not seen:
+            seen.append(thread)
+            raise KeyboardInterrupt
+        join(thread, timeout)
+
+    monkeypatch.setattr(running.threading.Thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(endless_loop, seconds=60)
+    assert not seen[0].is_alive()

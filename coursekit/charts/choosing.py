@@ -1,0 +1,91 @@
+"""Chapter 08: models by what they cost and how much they hold. All numbers come from ``choosing``."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
+from math import log
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from ..choosing import Judgment
+from ..pricing import dollars
+from .picture import BLUE, GRAY, INK, ORANGE, PALE, Picture, figure
+
+SERVED, LEAVING, GONE = "served", "end announced", "shut down"
+# By form first, by color second: a filled circle, a half-filled diamond, a cross.
+LOOKS: dict[str, dict[str, Any]] = {
+    SERVED: {"marker": "o", "color": BLUE, "markersize": 8},
+    LEAVING: {"marker": "D", "color": ORANGE, "markersize": 7, "fillstyle": "bottom", "markerfacecoloralt": "white"},
+    GONE: {"marker": "X", "color": GRAY, "markersize": 9},
+}
+NEAR = 0.043  # labels of one column nearer than this share of the axis are moved apart
+
+
+def price_and_context(judged: Sequence[Judgment], *, call: str, on: datetime.date) -> Picture:
+    """What the same call costs with each model (up, logarithmic) against its context window, a column for each size.
+
+    judged  as ``choosing.judge`` gives them, each with a known context window and a cost above 0
+    call    what is paid for, e.g. "1,000 tokens in, 300 out"
+    on      the day by which models count as shut down
+
+    Raises ValueError without a model, or for one whose context is not known.
+    """
+    if not judged or any(each.model.context is None for each in judged):
+        raise ValueError("Every model in the picture needs a known context window, and there must be one.")
+    sizes = sorted({each.model.context or 0 for each in judged})
+    title = f"{call}: cost and context window, {on}"
+    made, axes = figure(9.0, 5.0, title=title, x="context window, tokens", y="US dollars a request (log scale)")
+    axes.set_yscale("log")
+    costs = [float(each.cost) for each in judged]
+    axes.set_ylim(min(costs) / 1.6, max(costs) * 1.6)
+    axes.set_xlim(-0.35, len(sizes) - 0.05)
+    columns: defaultdict[int, list[Judgment]] = defaultdict(list)
+    for each in judged:
+        columns[sizes.index(each.model.context or 0)].append(each)
+    for column, members in columns.items():
+        _column(axes, column, members, on)
+    for state, look in LOOKS.items():
+        axes.plot([], [], linestyle="none", label=state, **look)
+    axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)
+    axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
+    axes.yaxis.set_major_formatter(lambda value, _: dollars(Decimal(str(value))))
+    axes.grid(axis="x", color=PALE, linewidth=0.6)
+    told = "; ".join(
+        f"{each.name} {dollars(each.cost)}, {each.model.context:,} tokens, {state_of(each, on)}"
+        for each in sorted(judged, key=lambda each: each.cost)
+    )
+    return Picture(made, f"Cost of {call} and context window by model on {on}, cheapest first: {told}.")
+
+
+def state_of(judged: Judgment, on: datetime.date) -> str:
+    """SERVED, LEAVING (its end is announced) or GONE."""
+    if judged.model.is_shut_down(on):
+        return GONE
+    return SERVED if judged.model.shutdown is None else LEAVING
+
+
+def _column(axes: Axes, column: int, members: list[Judgment], on: datetime.date) -> None:
+    """The points of one context window; a label beside each, moved up where it would cover the one below."""
+    low, high = (float(value) for value in axes.get_ylim())
+    span = high / low
+    free = 0.0  # the lowest place, as a share of the axis, that no label has taken
+    for each in sorted(members, key=lambda member: (member.cost, member.name)):
+        cost, state = float(each.cost), state_of(each, on)
+        axes.plot(column, cost, linestyle="none", **LOOKS[state])
+        place = max(_share(cost, low, span), free)
+        free = place + NEAR
+        words = each.name + (f" †{each.model.shutdown}" if state == GONE else "")
+        axes.annotate(
+            words, (column, cost), xytext=(column + 0.12, low * span**place), va="center", fontsize=8.5,
+            color=GRAY if state == GONE else INK,
+            arrowprops={"arrowstyle": "-", "color": PALE, "linewidth": 0.8, "shrinkB": 5},
+        )  # fmt: skip
+
+
+def _share(value: float, low: float, span: float) -> float:
+    """Where a value stands on a logarithmic axis, from 0 at its foot to 1."""
+    return log(value / low) / log(span)

@@ -1,0 +1,137 @@
+"""Lab of chapter 08: what a task is and needs, against the models that remain for it."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from decimal import Decimal
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..choosing import NEEDS, PRICES_ON, Judgment, Task, judge
+from ..pricing import dollars
+
+PROMPTS = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 150_000, 250_000, 300_000, 1_000_000)
+REPLIES = (10, 30, 100, 300, 1_000, 3_000, 10_000, 20_000)
+HIDDEN = (0, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000)
+BUDGETS = tuple(map(Decimal, ("0.1", "0.3", "1", "3", "10", "30", "100", "300")))  # dollars for a thousand requests
+TIMES = (1, 2, 3, 5, 10, 20, 60)  # seconds
+ANY = "any"
+DAYS = (datetime.date(2026, 10, 22), PRICES_ON, datetime.date(2026, 12, 12), datetime.date(2027, 2, 1))
+THOUSAND = 1000
+REMAINS, OUT = "✓", "✗"
+
+
+def view(task: Task) -> str:
+    """The models for a task as HTML: those that remain, what they cost and take, and what is against the others."""
+    judged = judge(task)
+    left = [each for each in judged if each.remains]
+    rows = "".join(_row(each) for each in judged)
+    heads = "".join(
+        f'<th scope="col" style="{NAME if i in WORDS else NUMBER}">{head}</th>' for i, head in enumerate(HEADS)
+    )
+    return (
+        f'<div class="coursekit-chooser"><p>{_said(left, len(judged))}</p>'
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+class ModelChooser(widgets.VBox):  # type: ignore[misc]
+    """The lab: move a slider or tick a need, and see which models remain.
+
+    task  where the controls stand first; its numbers must be among those that the sliders have
+
+    Where no widget can be shown (on the web, in print), the output is the first table.
+    """
+
+    def __init__(self, task: Task | None = None) -> None:
+        task = task or Task()
+        self.prompt = _slider("Prompt, tokens", PROMPTS, task.prompt)
+        self.reply = _slider("Reply, tokens", REPLIES, task.reply)
+        self.hidden = _slider("Hidden, tokens", HIDDEN, task.hidden)
+        budget = ANY if task.max_cost is None else task.max_cost * THOUSAND
+        self.budget = _slider("$ per 1,000", (*BUDGETS, ANY), budget)
+        self.seconds = _slider("Seconds", (*TIMES, ANY), ANY if task.max_seconds is None else task.max_seconds)
+        self.on = _slider("On", DAYS, task.on)
+        self.needs = {
+            need: widgets.Checkbox(need in task.needs, description=words, indent=False, layout={"width": "10.5em"})
+            for need, words in NEEDS.items()
+        }
+        self.shown = widgets.HTML()
+        self._lock = threading.Lock()  # callbacks run in threads of their own
+        sliders = (self.prompt, self.reply, self.hidden, self.budget, self.seconds, self.on)
+        for control in (*sliders, *self.needs.values()):
+            control.observe(self._draw, "value")
+        wrapped = {"flex_flow": "row wrap"}
+        boxes = [widgets.Box(sliders, layout=wrapped), widgets.Box(tuple(self.needs.values()), layout=wrapped)]
+        super().__init__([*boxes, self.shown])
+        self._draw()
+
+    @property
+    def task(self) -> Task:
+        """What the controls say."""
+        budget, seconds = self.budget.value, self.seconds.value
+        return Task(
+            prompt=self.prompt.value, reply=self.reply.value, hidden=self.hidden.value,
+            max_cost=None if budget == ANY else budget / THOUSAND,
+            max_seconds=None if seconds == ANY else float(seconds),
+            needs=frozenset(need for need, box in self.needs.items() if box.value), on=self.on.value,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return "The model chooser (run the notebook to use it)"
+
+    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
+        return bundle | {"text/html": self.shown.value}
+
+    def _draw(self, _: Any = None) -> None:
+        with self._lock:
+            self.shown.value = view(self.task)
+
+
+HEADS = ("", "Model", "$ per 1,000", "Seconds", "Context", "Last day", "What is against it")
+WORDS = (0, 1, 6)  # the columns of words
+NUMBER = "text-align:right;padding:1px 9px;font-variant-numeric:tabular-nums;white-space:nowrap"
+NAME = "text-align:left;padding:1px 9px 1px 0"
+LOOK: dict[str, Any] = {"style": {"description_width": "8em"}, "layout": {"width": "46%", "min_width": "24em"}}
+
+
+def _slider(label: str, options: tuple[Any, ...], start: Any) -> Any:
+    shown = [(f"{option:,}" if isinstance(option, int) else str(option), option) for option in options]
+    return widgets.SelectionSlider(options=shown, value=start, description=label, **LOOK)
+
+
+def _said(left: list[Judgment], of: int) -> str:
+    if not left:
+        return "<b>No model remains.</b> Loosen a limit, or give up a need."
+    cheapest = left[0]
+    count = "1 model remains" if len(left) == 1 else f"{len(left)} of {of} models remain"
+    return f"<b>{count}.</b> The cheapest is {escape(cheapest.name)}: {_per_thousand(cheapest)} for 1,000 requests."
+
+
+def _row(judged: Judgment) -> str:
+    model = judged.model
+    effort = f" ({judged.effort})" if judged.effort else ""
+    cells = (
+        REMAINS if judged.remains else OUT,
+        judged.name + effort,
+        _per_thousand(judged),
+        "not measured" if judged.seconds is None else f"{judged.seconds:.1f}",
+        f"{model.context:,}" if model.context else "not known",
+        str(model.shutdown - datetime.timedelta(days=1)) if model.shutdown else "none announced",
+        "; ".join(judged.against),
+    )
+    shade = "" if judged.remains else ' style="color:#6b6b6b"'
+    inner = "".join(f'<td style="{_style(i)}">{escape(cell)}</td>' for i, cell in enumerate(cells))
+    return f"<tr{shade}>{inner}</tr>"
+
+
+def _style(column: int) -> str:
+    return NAME if column in WORDS else NUMBER
+
+
+def _per_thousand(judged: Judgment) -> str:
+    return dollars(judged.cost * THOUSAND)

@@ -6,6 +6,7 @@ import threading
 from html import escape
 from itertools import pairwise
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import ipywidgets as widgets
@@ -17,14 +18,15 @@ BAR, HEIGHT = 220, 18  # of a row's drawing, in its own units
 FAILED, ANSWERED, WAITING = "#D55E00", "#009E73", "#767676"
 LEFT = "text-align:left;padding:2px 10px 2px 0"
 NUMBER = "text-align:right;padding:2px 10px;font-variant-numeric:tabular-nums;white-space:nowrap"
-HEAD = (("#", NUMBER), ("sent by", LEFT), ("at", NUMBER), ("time →", LEFT), ("outcome", LEFT), ("then waits", NUMBER))
+COLUMNS = (("#", NUMBER), ("sent by", LEFT), ("at", NUMBER), ("0 to {end:.1f} s →", LEFT), ("outcome", LEFT),
+           ("then waits", LEFT))  # fmt: skip
 
 
 def view(done: Run) -> str:
     """A run as HTML: each request with its time, outcome and wait, and what came of it all; a pure function."""
     end = max(done.seconds, done.calls[-1].ended, 0.1)
     rows = [_row(number, call, later, end) for number, (call, later) in enumerate(_pairs(done.calls), start=1)]
-    heads = "".join(f'<th scope="col" style="{style}">{name}</th>' for name, style in HEAD)
+    heads = "".join(f'<th scope="col" style="{style}">{name.format(end=end)}</th>' for name, style in COLUMNS)
     lasting = " It does not pass by itself." if done.setting.problem in LASTING else ""
     return (
         '<div class="coursekit-faults" style="line-height:1.5">'
@@ -45,7 +47,7 @@ def _row(number: int, call: HttpCall, later: HttpCall | None, end: float) -> str
     if call.told is not None and later is not None and later.at - call.ended < call.told - 0.0015:
         wait += " ⚠ too early"
     cells = (str(number), call.by, f"{call.at:.2f} s", _bar(call, later, end), escape(sendable(met)), wait)
-    return "<tr>" + "".join(f'<td style="{s}">{c}</td>' for c, (_, s) in zip(cells, HEAD, strict=True)) + "</tr>"
+    return "<tr>" + "".join(f'<td style="{s}">{c}</td>' for c, (_, s) in zip(cells, COLUMNS, strict=True)) + "</tr>"
 
 
 def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
@@ -64,7 +66,7 @@ def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
     told = f"from {call.at:.2f} s to {call.ended:.2f} s"
     return (
         f'<svg role="img" aria-label="{told}" viewBox="0 0 {BAR + 4} {HEIGHT}" width="{BAR}" height="{HEIGHT}" '
-        f'style="max-width:100%">{drawn}</svg>'
+        f'style="max-width:100%;min-width:{BAR - 60}px">{drawn}</svg>'
     )
 
 
@@ -85,7 +87,7 @@ def _result(done: Run) -> str:
 def _short(error: str) -> str:
     """The error's first line and its note; the API's messages are long."""
     first, *notes = error.splitlines() or [""]
-    return "\n".join([first if len(first) <= 160 else f"{first[:160]} …", *notes])
+    return "\n".join([shorten(first, 160, placeholder=" …"), *notes])
 
 
 class FaultBoard(widgets.VBox):  # type: ignore[misc]

@@ -29,7 +29,7 @@ def cost_by_effort(
     """
     if not splits:
         raise ValueError("There is no reply to draw.")
-    made, axes = figure(8.0, 1.3 + 0.42 * len(splits), title=title, x=f"US dollars · answers and counts: {provenance}")
+    made, axes = figure(8.0, 1.5 + 0.42 * len(splits), title=title, x=f"US dollars · answers and counts: {provenance}")
     rows = range(len(splits))
     left = [Decimal(0)] * len(splits)
     for part, label in BARS.items():
@@ -45,7 +45,7 @@ def cost_by_effort(
     axes.set_xlim(0, float(max(left)) * 1.55)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.xaxis.set_major_formatter(lambda value, _: dollars(Decimal(f"{value:.6f}")))
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=9)
+    made.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     told = "; ".join(
         f"{name}: {dollars(end)}, of it {dollars(bill.hidden_cost)} for {bill.hidden:,} hidden tokens"
         for (name, bill), end in zip(splits.items(), left, strict=True)

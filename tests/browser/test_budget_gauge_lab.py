@@ -1,0 +1,80 @@
+"""The budget gauge in a real browser: every control moved as a learner moves it, every number that of view()."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from chapter_page import ChapterPage
+from lab_server import LabServer
+from nbformat import v4, write
+from playwright.sync_api import Locator, expect
+
+from coursekit.authoring.refresh import KERNEL
+
+START = """from coursekit.pricing import Usage, price_of
+from coursekit.reasoning import Split
+from coursekit.widgets.budget_gauge import ON, BudgetGauge
+
+def bill(hidden, visible=1):
+    usage = {"prompt_tokens": 50, "completion_tokens": hidden + visible}
+    return Split(Usage(50, hidden + visible, reasoning=hidden), price_of(usage, "o4-mini", ON))
+
+snail, cron = {"low": bill(128), "high": bill(1216)}, {"low": bill(192), "high": bill(1664)}
+BudgetGauge({"snail": snail, "cron": cron}, "o4-mini")
+"""
+
+
+@pytest.fixture(params=[1280, 800])
+def page(request: pytest.FixtureRequest, lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> ChapterPage:
+    stem = f"gauge-{request.param}"
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL})
+    write(notebook, lab.root / "notebooks" / f"{stem}.ipynb")
+    opened = open_chapter(stem, width=request.param)
+    opened.run_all()
+    return opened
+
+
+def row(cell: Locator, effort: str) -> list[str]:
+    """Hidden, visible, free and missing tokens of an effort, as the table in the page has them."""
+    return cell.locator(f'tr:has(td:text-is("{effort}")) td').all_text_contents()[1:5]
+
+
+def test_the_gauge_follows_its_controls(page: ChapterPage) -> None:
+    """By keyboard, mouse and menu: each control changes numbers and drawing, and nothing is wider than its cell."""
+    cell = page.cell(0)
+    drawing = cell.locator(".coursekit-gauge svg")
+    drawing.wait_for()
+    assert row(cell, "low") == ["128", "1", "371", "0"]
+    assert row(cell, "high") == ["500", "0", "0", "717"]
+
+    budget = cell.locator('.widget-hslider:has(label:text-is("Budget, tokens"))')
+    for _ in range(15):
+        budget.get_by_role("slider").press("ArrowRight")
+    expect(cell.get_by_text("1,250 tokens: room for a whole answer with low, high.")).to_be_visible()
+    assert row(cell, "high") == ["1,216", "1", "33", "0"]
+    assert "Budget 1,250 tokens" in (drawing.get_attribute("aria-label") or "")
+
+    longer = cell.locator('.widget-hslider:has(label:text-is("Thinks × as long"))')
+    track = longer.locator(".noUi-base").bounding_box()
+    assert track is not None
+    longer.get_by_role("slider").hover()
+    page.page.mouse.down()
+    page.page.mouse.move(track["x"] + track["width"], track["y"] + track["height"] / 2, steps=8)
+    page.page.mouse.up()
+    expect(cell.locator('tr:has(td:text-is("low")) td').nth(1)).to_have_text("512")
+    assert row(cell, "low") == ["512", "1", "737", "0"]
+    expect(cell.get_by_text("high pays $0.0056 for nothing.")).to_be_visible()
+
+    cell.get_by_label("Question").select_option("cron")
+    expect(drawing).to_have_attribute("aria-label", "Budget 1,250 tokens. low: 768 hidden, 1 visible, 481 free, "
+                                                    "0 missing, whole; high: 1,250 hidden, 0 visible, 0 free, "
+                                                    "5,407 missing, empty")  # fmt: skip
+    assert page.errors == []
+    assert page.outside == []
+    room = cell.locator(".jp-OutputArea-output").first.bounding_box()
+    assert room is not None
+    for part in (drawing, cell.locator(".coursekit-gauge table"), longer):
+        box = part.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= room["x"] + room["width"], "wider than its cell"

@@ -62,7 +62,8 @@ def _panel(axes: Axes, name: str, spans: Sequence[Span]) -> str:
     rows = range(1, len(spans) + 1)
     answered = [(row, span) for row, span in zip(rows, spans, strict=True) if span.status == 200]
     axes.barh([row for row, _ in answered], [span.end - span.start for _, span in answered],
-              left=[span.start for _, span in answered], height=0.9, color=BLUE, label="answered")  # fmt: skip
+              left=[span.start for _, span in answered], height=0.9, color=BLUE, edgecolor=BLUE,
+              linewidth=0.7, label="answered")  # fmt: skip
     marks = {"429, refused": ("x", RED, [429]), "failed": ("^", ORANGE, None)}
     for label, (shape, color, statuses) in marks.items():
         at = [(span.start, row) for row, span in zip(rows, spans, strict=True)

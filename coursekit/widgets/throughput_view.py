@@ -93,7 +93,7 @@ def _law(load: Load, rates: Rates) -> str:
 def _table(runs: Mapping[str, Sequence[Span]], least: float) -> str:
     number = "text-align:right;padding:1px 10px;font-variant-numeric:tabular-nums"
     name = "text-align:left;padding:1px 10px 1px 0"
-    head = ("Strategy", "Sent", "Answered", "Refused (429)", "Seconds", "Under way on average")
+    head = ("Strategy", "Sent", "Answered", "429", "Seconds", "Under way, mean")
     rows = []
     for strategy, spans in runs.items():
         came = outcome_of(spans)

@@ -47,6 +47,7 @@ def lab_server(root: Path, home: Path) -> Iterator[LabServer]:
         "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "JUPYTER_TOKEN": token,
+        "COURSEKIT_PROGRESS": str(home / "progress.json"),
     }
     command = [
         sys.executable, "-m", "coursekit", "lab", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0",

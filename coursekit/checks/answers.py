@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from .describe import MADE_UP_ID
+from .describe import MADE_UP_ID, MADE_UP_MODEL
 
 if TYPE_CHECKING:
     from openai.types import CompletionUsage
     from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 CREATED = 1_795_348_800  # 2026-11-22
-MODEL = "gpt-4o-2024-08-06"
 
 
 def usage(
@@ -33,7 +32,7 @@ def usage(
 
 
 def reply(
-    *contents: str | None, finish_reason: str = "stop", refusal: str | None = None, model: str = MODEL,
+    *contents: str | None, finish_reason: str = "stop", refusal: str | None = None, model: str = MADE_UP_MODEL,
     usage: CompletionUsage | None = None, tool_calls: list[dict[str, Any]] | None = None, id: str = MADE_UP_ID,
 ) -> ChatCompletion:  # fmt: skip
     """A whole reply with one choice for each content; without any, one that has no choices."""
@@ -56,7 +55,7 @@ def reply(
 
 def chunk(
     content: str | None = None, *, index: int = 0, role: str | None = None, finish_reason: str | None = None,
-    refusal: str | None = None, model: str = MODEL,
+    refusal: str | None = None, model: str = MADE_UP_MODEL,
 ) -> ChatCompletionChunk:  # fmt: skip
     """A piece of a stream. Without content, role or reason it has an empty delta, as the last one of a choice has."""
     told = {"role": role, "content": content, "refusal": refusal}
@@ -64,14 +63,14 @@ def chunk(
     return _chunk([{"index": index, "delta": delta, "finish_reason": finish_reason}], None, model)
 
 
-def usage_chunk(usage: CompletionUsage, model: str = MODEL) -> ChatCompletionChunk:
+def usage_chunk(usage: CompletionUsage, model: str = MADE_UP_MODEL) -> ChatCompletionChunk:
     """The last piece of a stream with ``include_usage``: usage, and no choices."""
     return _chunk([], usage.model_dump(), model)
 
 
 def stream(
     texts: Iterable[str], *, finish_reason: str | None = "stop", usage: CompletionUsage | None = None,
-    model: str = MODEL,
+    model: str = MADE_UP_MODEL,
 ) -> list[ChatCompletionChunk]:  # fmt: skip
     """All pieces of a stream: the role, a delta for each text, the end (finish_reason None: cut there), the usage."""
     pieces = [chunk("", role="assistant", model=model), *(chunk(text, model=model) for text in texts)]

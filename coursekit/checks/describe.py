@@ -9,8 +9,9 @@ from typing import Any
 SHOWN = 400  # characters of one value
 DEEP = 6  # levels
 MANY = 40  # items of one list or dict
-MADE_UP_ID = "chatcmpl-check"
-SAME = {"object", "created"}  # of every answer that a check makes up, like its id: not worth a learner's time
+MADE_UP_ID, MADE_UP_MODEL = "chatcmpl-check", "gpt-4o-2024-08-06"  # of an answer where a case does not say otherwise
+SAME = {"object", "created"}  # of every answer that a check makes up: not worth a learner's time
+SAYING_NOTHING = ("assistant", MADE_UP_ID, MADE_UP_MODEL)
 
 
 def describe(value: Any, most: int = SHOWN) -> str:
@@ -33,7 +34,7 @@ def _rest(items: Sized) -> list[str]:
 
 
 def _tells(name: str, item: Any) -> bool:
-    return name not in SAME and item != MADE_UP_ID and (item is not None or name == "content")
+    return name not in SAME and item not in SAYING_NOTHING and (item is not None or name == "content")
 
 
 def _text(value: Any, deep: int) -> str:

@@ -84,12 +84,12 @@ class Exercise:
             came=came,
             where=line_of(ran.error, function) if ran.error is not None else "",
             why=why,
-            advice=f"More: check.{self.name}.hint(1), then hint(2) and hint(3).",
+            advice=f"More: check.{self.name}.hint({1 if case.why else 2})",
         )
 
     def _explained(self, ran: Ran, case: Case, function: Function) -> tuple[Outcome, str, str]:
         """The outcome, what came, and what to think about."""
-        why = case.why or self.hints[0]
+        why = case.why or f"Hint 1: {self.hints[0]}"
         if ran.endless:
             left = " It could not be stopped: restart the kernel (Kernel > Restart)." if ran.left else ""
             loop = "A loop in it never ends, or it waits for something that never comes."

@@ -23,7 +23,7 @@ BOX = (
 )
 NAME = "text-align:left;vertical-align:top;padding:1px 14px 1px 0;font-weight:normal;color:#555;background:#FAFAFA"
 VALUE = "text-align:left;vertical-align:top;padding:1px 0;background:#FAFAFA"
-CODE = "white-space:pre-wrap;overflow-wrap:anywhere;background:none;color:#222;font-size:13px"
+CODE = "padding:0;white-space:pre-wrap;overflow-wrap:anywhere;background:none;color:#222;font-size:13px"
 
 
 def head(verdict: Verdict) -> str:

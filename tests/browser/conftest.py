@@ -57,13 +57,16 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_chapter(lab: LabServer, browser: Browser) -> Iterator[Callable[..., ChapterPage]]:
-    """open_chapter(stem, width=1280) -> ChapterPage. At the end pictures are taken where SCREENSHOTS asks for them."""
+    """open_chapter(stem, width=1280, folder="notebooks") -> ChapterPage.
+
+    At the end pictures are taken where SCREENSHOTS asks for them.
+    """
     contexts = []
     pages: list[ChapterPage] = []
 
-    def open_one(stem: str, width: int = 1280) -> ChapterPage:
+    def open_one(stem: str, width: int = 1280, folder: str = "notebooks") -> ChapterPage:
         contexts.append(browser.new_context(viewport={"width": width, "height": 1000}))
-        pages.append(ChapterPage(contexts[-1].new_page(), lab, f"notebooks/{stem}.ipynb"))
+        pages.append(ChapterPage(contexts[-1].new_page(), lab, f"{folder}/{stem}.ipynb"))
         return pages[-1]
 
     yield open_one

@@ -1,0 +1,113 @@
+"""One exercise of each chapter, done in a real browser as a learner does it: open, fail, hint, fix, pass, map."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from chapter_page import ChapterPage
+from playwright.sync_api import Locator, expect
+
+from coursekit.checks.course_map import exercises_of
+from coursekit.widgets.quiz import questions
+
+OpenChapter = Callable[..., ChapterPage]
+ROOT = Path(__file__).parents[2]
+STEMS = sorted(path.stem for path in ROOT.glob("exercises/*.ipynb"))
+SECONDS = 30_000  # milliseconds; a first check imports the SDK
+
+
+def place(chapter: ChapterPage, text: str) -> int:
+    """Where the first code cell with this text is."""
+    return next(i for i, cell in enumerate(chapter.cells) if cell["type"] == "code" and text in cell["source"])
+
+
+def write(chapter: ChapterPage, index: int, source: str) -> None:
+    """Replace a cell's text by keyboard, and run it."""
+    editor = chapter.cell(index).locator(".cm-content")
+    editor.click()
+    chapter.page.keyboard.press("Control+a")
+    chapter.page.keyboard.insert_text(source)
+    chapter.page.keyboard.press("Control+Enter")
+
+
+def run(chapter: ChapterPage, index: int) -> Locator:
+    """Run a cell by keyboard; its output."""
+    cell = chapter.cell(index)
+    cell.locator(".cm-content").click()
+    chapter.page.keyboard.press("Control+Enter")
+    return cell.locator(".jp-Cell-outputArea")
+
+
+def picture(chapter: ChapterPage, name: str) -> None:
+    if folder := os.environ.get("SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        chapter.page.wait_for_timeout(400)
+        chapter.page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_an_exercise_is_done_and_the_map_fills(stem: str, open_chapter: OpenChapter) -> None:
+    """Not yet, then wrong, then a hint, then right; and the map in 00 shows it. No cell fails on its own."""
+    name = exercises_of(stem)[0].name
+    solution = nbformat.read(ROOT / "solutions" / f"{stem}.ipynb", 4)
+    solved = next(c.source for c in solution.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name)
+    chapter = open_chapter(stem, folder="exercises")
+    chapter.run_all()
+    assert chapter.failures() == []
+    to_write, to_check = place(chapter, "YOUR CODE HERE"), place(chapter, f"check.{name}({name})")
+    output = chapter.cell(to_check).locator(".jp-Cell-outputArea")
+    expect(output).to_contain_text(f"… {name}: not yet")
+    picture(chapter, f"{stem}-1-not-yet")
+
+    write(chapter, to_write, f'def {name}(*given, **more):\n    return "not this"')
+    output = run(chapter, to_check)
+    expect(output).to_contain_text(f"✗ {name}: ", timeout=SECONDS)
+    expect(output).to_contain_text("expected")
+    expect(output).to_contain_text(f"check.{name}.hint(")
+    picture(chapter, f"{stem}-2-wrong")
+
+    chapter.page.keyboard.press("Escape")
+    chapter.page.keyboard.press("b")  # a new cell below
+    chapter.page.keyboard.press("Enter")
+    chapter.page.keyboard.insert_text(f"check.{name}.hint(1)")
+    chapter.page.keyboard.press("Control+Enter")
+    hint = chapter.cell(to_check + 1).locator(".jp-Cell-outputArea")
+    expect(hint).to_contain_text(f"Hint 1 of 3 for {name}:", timeout=SECONDS)
+    picture(chapter, f"{stem}-3-hint")
+
+    write(chapter, to_write, solved)
+    output = run(chapter, to_check)
+    expect(output).to_contain_text(f"✓ {name}: passed", timeout=SECONDS)
+    expect(output).to_contain_text("exercises of this chapter are done")
+    picture(chapter, f"{stem}-4-passed")
+    assert chapter.errors == []
+    assert chapter.outside == []
+
+    start = open_chapter("00_start_here")
+    start.run_all()
+    shown = start.cell(place(start, "CourseMap()")).locator(".coursekit-map")
+    expect(shown).to_contain_text(f"✓ {name}")
+    picture(start, f"{stem}-5-map")
+
+
+@pytest.mark.parametrize("stem", STEMS)
+def test_the_quiz_works_by_keyboard(stem: str, open_chapter: OpenChapter) -> None:
+    """Choose an option with the blank, Tab to Answer, press Enter: the option's reason stands there."""
+    question = questions(stem)[0]
+    chapter = open_chapter(stem, width=800, folder="exercises")
+    chapter.run_all()
+    area = chapter.cell(place(chapter, "Quiz(")).locator(".jp-Cell-outputArea")
+    area.locator('input[type="radio"]').first.focus()
+    chapter.page.keyboard.press("Space")
+    expect(area.locator('input[type="radio"]').first).to_be_checked()
+    for _ in question.options:  # each is a stop of its own
+        chapter.page.keyboard.press("Tab")
+    expect(area.get_by_role("button", name="Answer 1")).to_be_focused()
+    chapter.page.keyboard.press("Enter")
+    expect(area).to_contain_text(question.options[0].reason, timeout=SECONDS)
+    picture(chapter, f"{stem}-quiz")
+    assert chapter.errors == []

@@ -139,7 +139,7 @@ def test_a_row_for_each_request() -> None:
     board = Board(view(Run(Setting(), calls, "Paris.", "", 4.0, Verdict(too_early=1, lost=2))))
     assert board.rows == [
         ["#", "sent by", "at", "0 to 4.0 s →", "outcome", "then waits"],
-        ["1", "first", "0.00 s", "", "✗ 429 rate_limit_exceeded · Retry-After 2 s", "1.00 s ⚠ too early"],
+        ["1", "first", "0.00 s", "", "✗ 429 rate_limit_exceeded", "1.00 s ⚠ asked 2 s"],
         ["2", "SDK", "1.50 s", "", "✗ 500 server_error", "2.00 s"],
         ["3", "program", "3.50 s", "", "✓ 200", ""],
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..offline.verdict import TOLERANCE
 from .fault_runs import LASTING, PROBLEMS, STRATEGIES, TIMES, HttpCall, Run, Setting, run
 from .safe_html import sendable
 
@@ -18,8 +19,10 @@ BAR, HEIGHT = 220, 18  # of a row's drawing, in its own units
 FAILED, ANSWERED, WAITING = "#D55E00", "#009E73", "#767676"
 LEFT = "text-align:left;padding:2px 10px 2px 0"
 NUMBER = "text-align:right;padding:2px 10px;font-variant-numeric:tabular-nums;white-space:nowrap"
-COLUMNS = (("#", NUMBER), ("sent by", LEFT), ("at", NUMBER), ("0 to {end:.1f} s →", LEFT), ("outcome", LEFT),
-           ("then waits", LEFT))  # fmt: skip
+COLUMNS = (
+    ("#", NUMBER), ("sent by", LEFT), ("at", NUMBER), ("0 to {end:.1f} s →", LEFT),
+    ("outcome", f"{LEFT};white-space:nowrap"), ("then waits", LEFT),
+)  # fmt: skip
 
 
 def view(done: Run) -> str:
@@ -41,13 +44,24 @@ def _pairs(calls: tuple[HttpCall, ...]) -> list[tuple[HttpCall, HttpCall | None]
 
 def _row(number: int, call: HttpCall, later: HttpCall | None, end: float) -> str:
     met = f"{'✓' if call.answered else '✗'} {call.met}"
-    if call.told is not None:
-        met += f" · Retry-After {call.told:g} s"
-    wait = "" if later is None else f"{later.at - call.ended:.2f} s"
-    if call.told is not None and later is not None and later.at - call.ended < call.told - 0.0015:
-        wait += " ⚠ too early"
-    cells = (str(number), call.by, f"{call.at:.2f} s", _bar(call, later, end), escape(sendable(met)), wait)
+    cells = (
+        str(number),
+        call.by,
+        f"{call.at:.2f} s",
+        _bar(call, later, end),
+        escape(sendable(met)),
+        _wait(call, later),
+    )
     return "<tr>" + "".join(f'<td style="{s}">{c}</td>' for c, (_, s) in zip(cells, COLUMNS, strict=True)) + "</tr>"
+
+
+def _wait(call: HttpCall, later: HttpCall | None) -> str:
+    """Seconds until the next request, and how many the server had asked for."""
+    waited = "" if later is None else f"{later.at - call.ended:.2f} s"
+    if call.told is None:
+        return waited
+    early = later is not None and later.at - call.ended < call.told - TOLERANCE
+    return f"{waited}{' ⚠' if early else ',' if waited else ''} asked {call.told:g} s".strip()
 
 
 def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
@@ -66,7 +80,7 @@ def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
     told = f"from {call.at:.2f} s to {call.ended:.2f} s"
     return (
         f'<svg role="img" aria-label="{told}" viewBox="0 0 {BAR + 4} {HEIGHT}" width="{BAR}" height="{HEIGHT}" '
-        f'style="max-width:100%;min-width:{BAR - 60}px">{drawn}</svg>'
+        f'style="max-width:100%;min-width:{BAR - 90}px">{drawn}</svg>'
     )
 
 

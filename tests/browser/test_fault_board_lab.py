@@ -26,7 +26,7 @@ def test_choose_predict_run(width: int, lab: LabServer, open_chapter: Callable[.
     cell = page.cell(0)
     board = cell.locator(".coursekit-faults")
     expect(board.locator("tbody tr")).to_have_count(9)
-    expect(board).to_contain_text("1.00 s ⚠ too early")
+    expect(board).to_contain_text("1.00 s ⚠ asked 2 s")
     table, room = board.locator("table").bounding_box(), cell.locator(".jp-OutputArea-output").first.bounding_box()
     assert table is not None and room is not None
     assert table["x"] + table["width"] <= room["x"] + room["width"], "the table is wider than its cell"

@@ -46,7 +46,8 @@ def test_the_hidden_part_is_told_by_more_than_color() -> None:
     picture = cost_by_effort(SPLITS)
     axes = picture.figure.axes[0]
     assert {patch.get_hatch() for patch in axes.patches} == {"", "////"}
-    assert [text.get_text() for text in picture.figure.legends[0].get_texts()] == ["prompt", "visible text", "hidden reasoning"]
+    named = [text.get_text() for text in picture.figure.legends[0].get_texts()]
+    assert named == ["prompt", "visible text", "hidden reasoning"]
     assert texts(picture) == ["$0.012   100 of 110 tokens out hidden", "$0.002"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["low", "plain"]
     assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first row is on top"

@@ -1,0 +1,72 @@
+"""A client belongs to one event loop: what chapter 05 says of asyncio.run, with real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from offline_api import folder_with, params, whole
+from served import Served, served
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Any:
+    with served(folder_with(tmp_path / "recordings", (params(), whole("Paris.")))) as running:
+        yield running
+
+
+def outcomes(server: Served, *, inside: bool) -> list[str]:
+    """What three asyncio.run in a row come to, in a thread without a loop, as in a script."""
+    told: list[str] = []
+    shared = server.async_client()
+
+    async def ask() -> None:
+        if not inside:
+            await shared.chat.completions.create(**params())
+            return
+        async with server.async_client() as client:
+            await client.chat.completions.create(**params())
+
+    def script() -> None:
+        for _ in range(3):
+            try:
+                asyncio.run(ask())
+                told.append("answered")
+            except (RuntimeError, openai.OpenAIError) as error:
+                told.append(f"{type(error).__name__}: {error}")
+
+    thread = threading.Thread(target=script)
+    thread.start()
+    thread.join(30)
+    return told
+
+
+def test_a_client_of_another_loop_fails_the_second_time(server: Served) -> None:
+    """At module level, the first asyncio.run works, the second raises a bare RuntimeError, the third works."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # of the connections that the first loop left behind
+        assert outcomes(server, inside=False) == ["answered", "RuntimeError: Event loop is closed", "answered"]
+        gc.collect()
+
+
+def test_a_client_made_inside_works_each_time(server: Served) -> None:
+    """async with openai.AsyncOpenAI() inside the coroutine: each loop has a client of its own."""
+    assert outcomes(server, inside=True) == ["answered"] * 3
+
+
+async def test_asyncio_run_fails_where_a_loop_runs() -> None:
+    """As in a notebook's cell. The coroutine has not begun, and can still be awaited."""
+
+    async def one() -> int:
+        return 1
+
+    call = one()
+    with pytest.raises(RuntimeError, match="cannot be called from a running event loop"):
+        asyncio.run(call)
+    assert await call == 1

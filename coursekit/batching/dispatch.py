@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ..retrying import Clock
-from .pacing import Pacer, Ticket, reserved_tokens
+from .pacing import Pacer, Ticket, Tokens, tokens_of
 from .requests import Request
 from .spending import SpendingCap
 
@@ -24,7 +24,8 @@ class Trial:
 
     place     in the list of requests
     worst     US dollars that it can cost
-    tokens    that the limiter takes for it; reckoned when it is its turn
+    pacer     of its model
+    tokens    that the limiter may take for it; reckoned when it is its turn
     due       from when on it may be asked again, seconds on the run's clock
     attempts  so far; ``started``: when the first was sent; ``error``: what the last one failed by
     """
@@ -32,7 +33,8 @@ class Trial:
     place: int
     request: Request
     worst: Decimal
-    tokens: int = -1
+    pacer: Pacer
+    tokens: Tokens | None = None
     due: float = -math.inf
     attempts: int = 0
     started: float = 0.0
@@ -40,7 +42,7 @@ class Trial:
 
 
 class Dispatcher:
-    """Sends trials in their order: each as soon as the pacer, the cap and ``most`` under way allow it.
+    """Sends trials in their order: each as soon as its pacer, the cap and ``most`` under way allow it.
 
     attempt  sends one trial once; afterwards the trial is over, or was handed back with ``again()``
 
@@ -48,11 +50,11 @@ class Dispatcher:
     """
 
     def __init__(
-        self, trials: Iterable[Trial], pacer: Pacer, cap: SpendingCap, clock: Clock, most: int,
+        self, trials: Iterable[Trial], cap: SpendingCap, clock: Clock, most: int,
         attempt: Callable[[Trial, Ticket], Awaitable[None]],
     ) -> None:  # fmt: skip
         self._fresh, self._again = deque(trials), list[tuple[float, int, Trial]]()  # the second is a heap
-        self._pacer, self._cap, self._clock, self._most, self._attempt = pacer, cap, clock, most, attempt
+        self._cap, self._clock, self._most, self._attempt = cap, clock, most, attempt
         self._under_way: set[asyncio.Future[None]] = set()
         self._changed = asyncio.Event()
         self._crash: BaseException | None = None
@@ -101,7 +103,8 @@ class Dispatcher:
         while self.stopped is None and (self._fresh or self._again) and len(self._under_way) < self._most:
             now = self._clock.now()
             trial = self._next(now)
-            due = max(trial.due, self._pacer.earliest(trial.tokens, now))
+            trial.tokens = tokens = trial.tokens or tokens_of(trial.request.params)
+            due = max(trial.due, trial.pacer.earliest(tokens, now))
             if due > now:
                 return due
             if not self._cap.allows(trial.worst):
@@ -115,24 +118,21 @@ class Dispatcher:
                 heapq.heappop(self._again)
             else:
                 self._fresh.popleft()
-            self._send(trial, now)
+            self._send(trial, tokens, now)
         return math.inf if self._under_way else None
 
     def _next(self, now: float) -> Trial:
         """Whose turn it is: a retry that is due, else a request that was not sent yet, else the next retry."""
         if self._again and (self._again[0][0] <= now or not self._fresh):
             return self._again[0][2]
-        trial = self._fresh[0]
-        if trial.tokens < 0:
-            trial.tokens = reserved_tokens(trial.request.params)
-        return trial
+        return self._fresh[0]
 
-    def _send(self, trial: Trial, now: float) -> None:
+    def _send(self, trial: Trial, tokens: Tokens, now: float) -> None:
         if not trial.attempts:
             trial.started = now
         trial.attempts += 1
         self._cap.hold(trial.worst)
-        task = asyncio.ensure_future(self._attempt(trial, self._pacer.take(trial.tokens, now)))
+        task = asyncio.ensure_future(self._attempt(trial, trial.pacer.take(tokens, now)))
         self._under_way.add(task)
         task.add_done_callback(self._over)
 

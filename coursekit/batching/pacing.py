@@ -10,7 +10,7 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..offline.estimate import asked_output, estimated_tokens
 
@@ -20,9 +20,17 @@ EARLY = 0.05  # seconds by which a request is held back, because some travel fas
 LATEST = 8  # answers whose headers count
 
 
-def reserved_tokens(params: Mapping[str, Any]) -> int:
-    """What the limiter takes for a request: its prompt by characters, or its max_completion_tokens if that is more."""
-    return max(estimated_tokens(params), asked_output(params))
+class Tokens(NamedTuple):
+    """What a limiter may take for a request: its prompt, by characters, or that and its answer's most, if more."""
+
+    prompt: int
+    reserved: int
+
+
+def tokens_of(params: Mapping[str, Any]) -> Tokens:
+    """The tokens of a request, as ``offline.estimate`` reckons them."""
+    prompt = estimated_tokens(params)
+    return Tokens(prompt, max(prompt, asked_output(params)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,7 @@ class Ticket:
 
     number: int
     at: float
-    tokens: int
+    tokens: Tokens
     sent: tuple[float, float]  # requests, tokens
 
 
@@ -46,7 +54,7 @@ class GivenRate:
         self._credit, self._at = 0.0, now
         self._estimated = self._used = 0.0
 
-    def earliest(self, cost: float, now: float) -> float:
+    def earliest(self, now: float) -> float:
         self._refill(now)
         return now if self._credit >= 0 else now - self._credit / self.rate
 
@@ -101,49 +109,62 @@ class LearntLimit:
 
 
 class Pacer:
-    """Says when the next request may go.
+    """Says when the next request to a model may go.
 
     rpm, tpm  requests and tokens per minute that the caller gave; None: none
     now       seconds on the run's clock
 
     Where the server's own limit is as low or lower, its headers rule, and what they show as left may go at once. Given
     neither, the first request goes alone, to learn the limits. A server without such headers is not limited here.
+
+    What the server takes for a request is max_completion_tokens, says the documentation; genuine headers since April
+    2025 show the prompt alone. So it is the first, until an answer's headers show that less was taken.
     """
 
     def __init__(self, rpm: float | None, tpm: float | None, now: float) -> None:
         self._given = tuple(None if each is None else GivenRate(each, now) for each in (rpm, tpm))
         self._learnt: list[LearntLimit | None] = [None, None]
-        self._told = any(self._given)
+        self._told, self._reserves = any(self._given), True
         self._under_way = self._number = self._newest = 0
         self._sent = (0.0, 0.0)
         self._closed_until, self._early = -math.inf, EARLY
 
-    def earliest(self, tokens: int, now: float) -> float:
+    def earliest(self, tokens: Tokens, now: float) -> float:
         """The time from which a request of so many tokens may go; infinite: an answer has to come first."""
         if not self._told:
             return math.inf if self._under_way else max(now, self._closed_until)
         times = [now, self._closed_until]
-        for cost, sent, given, learnt in zip((1, tokens), self._sent, self._given, self._learnt, strict=True):
+        for cost, sent, given, learnt in zip(
+            (1, self._taken(tokens)), self._sent, self._given, self._learnt, strict=True
+        ):
             if given is not None and (learnt is None or given.rate < learnt.rate):
-                times.append(given.earliest(cost, now))
+                times.append(given.earliest(now))
             if learnt is not None:
                 times.append(learnt.earliest(cost, sent, now, self._early))
         return max(times)
 
-    def take(self, tokens: int, now: float) -> Ticket:
+    def take(self, tokens: Tokens, now: float) -> Ticket:
         """Send a request now."""
-        for cost, given in zip((1, tokens), self._given, strict=True):
+        for cost, given in zip((1, tokens.reserved), self._given, strict=True):
             if given is not None:
                 given.take(cost, now)
         self._number, self._under_way = self._number + 1, self._under_way + 1
-        self._sent = (self._sent[0] + 1, self._sent[1] + tokens)
+        self._sent = (self._sent[0] + 1, self._sent[1] + self._taken(tokens))
         return Ticket(self._number, now, tokens, self._sent)
 
-    def back(self, ticket: Ticket, headers: Mapping[str, str] | None, used: int | None = None) -> None:
-        """A request came back: with which headers (None: no answer), and what it used, in tokens (None: not known)."""
+    def back(
+        self, ticket: Ticket, headers: Mapping[str, str] | None, used: int | None = None, answered: bool = False
+    ) -> None:
+        """A request came back.
+
+        headers   of the answer; None: there was none
+        used      tokens, as its usage says; None: not known
+        answered  it is the answer to the question: if that tells no limits, the server has none to tell
+        """
         self._under_way -= 1
+        self._told = self._told or answered
         if used is not None and self._given[1] is not None:
-            self._given[1].settle(ticket.tokens, used)
+            self._given[1].settle(ticket.tokens.reserved, used)
         if headers is None or ticket.number < self._newest:  # an older request tells less, and of an older limit
             return
         for i, unit in enumerate(("requests", "tokens")):
@@ -152,16 +173,33 @@ class Pacer:
                 learnt = self._learnt[i] = self._learnt[i] or LearntLimit()
                 learnt.learn(*told, ticket.at, ticket.sent[i])
                 self._newest = ticket.number
-        self._told = True
+                self._told = True
+                if unit == "tokens" and told.used < ticket.tokens.reserved:
+                    self._reserves = False
 
     def refused(self, until: float) -> None:
         """A 429 that asks to wait: nothing goes before ``until``, and from now on all go a little later."""
         self._closed_until = max(self._closed_until, until)
         self._early = min(CATCH_UP, 2 * self._early)
 
+    def _taken(self, tokens: Tokens) -> int:
+        return tokens.reserved if self._reserves else tokens.prompt
 
-def limit_in(headers: Mapping[str, str], unit: str) -> tuple[float, float, float] | None:
-    """(limit, what is left, seconds for which the limit is) of the x-ratelimit headers; None where they do not say.
+
+class Told(NamedTuple):
+    """What the headers of an answer tell of a limit: how much per ``period`` (s), and what was left of it."""
+
+    limit: float
+    left: float
+    period: float
+
+    @property
+    def used(self) -> float:
+        return self.limit - self.left
+
+
+def limit_in(headers: Mapping[str, str], unit: str) -> Told | None:
+    """The limit that the x-ratelimit headers tell; None where they do not.
 
     unit  "requests" or "tokens"
     The limit is for a minute or for a day. Which, the reset shows: the time in which what is used is refilled.
@@ -175,7 +213,7 @@ def limit_in(headers: Mapping[str, str], unit: str) -> tuple[float, float, float
     if not (limit > 0 and math.isfinite(limit) and math.isfinite(left)):
         return None
     whole = reset * limit / max(1.0, limit - left)  # until it is refilled from empty
-    return limit, left, MINUTE if whole < math.sqrt(MINUTE * DAY) else DAY
+    return Told(limit, left, MINUTE if whole < math.sqrt(MINUTE * DAY) else DAY)
 
 
 def go_seconds(text: str) -> float:

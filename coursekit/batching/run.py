@@ -11,7 +11,8 @@ import json
 import math
 import random
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
@@ -56,7 +57,7 @@ async def run_batch(
 
     client           from ``connect_async()``, or any ``openai.AsyncOpenAI``. Waits pass on its clock
     prompts_or_requests  each a prompt (str), or a mapping of create()'s arguments with, if you like, a ``custom_id``
-    rpm, tpm         requests and tokens per minute to keep to, above 0; None: learnt from the x-ratelimit headers of
+    rpm, tpm         requests and tokens per minute of each model, above 0; None: learnt from the x-ratelimit headers of
                      the answers. Where the server's own limit is as low or lower, its headers rule, and what they show
                      as left may go at once; else requests go evenly
     max_concurrency  requests under way at once, 1 or more. It is no rate: it needs to be above rpm / 60 · latency
@@ -81,7 +82,7 @@ async def run_batch(
     worst = cap.worst(requests)
     with open_checkpoint(checkpoint, requests) if checkpoint is not None else nullcontext() as kept:
         run = _Run(client, requests, cap, policy or POLICY, rng or random.Random(), kept)
-        return await run.whole(worst, Pacer(rpm, tpm, run.clock.now()), max_concurrency, progress)
+        return await run.whole(worst, lambda: Pacer(rpm, tpm, run.clock.now()), max_concurrency, progress)
 
 
 class _Run:
@@ -97,14 +98,17 @@ class _Run:
         self.results: list[Result | None] = [self._resumed(request) for request in requests]
         self.refused, self.ended = 0, self.clock.now()
 
-    async def whole(self, worst: list[Decimal], pacer: Pacer, most: int, show: bool | None) -> Results:
-        """The run from its beginning to its end."""
+    async def whole(self, worst: list[Decimal], pacer: Callable[[], Pacer], most: int, show: bool | None) -> Results:
+        """The run from its beginning to its end; each model has limits, and so a pacer, of its own."""
         start = self.ended
         missing = [place for place, result in enumerate(self.results) if result is None]
         self.bar = Progress(len(self.results), len(self.results) - len(missing), show, self.clock)
-        trials = [Trial(place, self.requests[place], worst[place]) for place in missing]
-        self.pacer = pacer
-        self.dispatcher = Dispatcher(trials, pacer, self.cap, self.clock, most, self.attempt)
+        pacers: defaultdict[str, Pacer] = defaultdict(pacer)
+        trials = [
+            Trial(place, request := self.requests[place], worst[place], pacers[request.params["model"]])
+            for place in missing
+        ]
+        self.dispatcher = Dispatcher(trials, self.cap, self.clock, most, self.attempt)
         try:
             await self.dispatcher.send_all()
         except asyncio.CancelledError:
@@ -117,30 +121,29 @@ class _Run:
 
     async def attempt(self, trial: Trial, ticket: Ticket) -> None:
         """Send one request, and note what became of it."""
-        spent, headers, receipt = trial.worst, None, None
+        headers: Mapping[str, str] | None = None
         try:
-            try:
-                raw = await self.create(**trial.request.params)
-                headers, reply = raw.headers, raw.parse()
-                if not getattr(reply, "choices", None):  # a page of HTML from a proxy, say
-                    raise UnusableReply(
-                        "The answer has no choices. Is it the API that answers at this base_url?", reply
-                    )
-            except FAILURES as error:
-                headers = headers or getattr(getattr(error, "response", None), "headers", None)
-                spent = trial.worst if classify(error).billed else ZERO
-                self._failed(trial, error)
-            else:
-                receipt = self._receipt(reply)
-                spent = receipt.price.total if receipt and receipt.price else trial.worst
-                self.results[trial.place] = Result(trial.request.custom_id, reply, None, trial.attempts, receipt)
-                await self._keep(trial.request.key, raw)
-                self.bar.over(False, self.cap.spent + spent)
-        finally:
+            raw = await self.create(**trial.request.params)
+            headers, reply = raw.headers, raw.parse()
+            if not getattr(reply, "choices", None):  # a page of HTML from a proxy, say
+                raise UnusableReply("The answer has no choices. Is it the API that answers at this base_url?", reply)
+        except FAILURES as error:
+            headers = headers or getattr(getattr(error, "response", None), "headers", None)
+            self._settle(trial, trial.worst if classify(error).billed else ZERO)
+            trial.pacer.back(ticket, headers)
+            self._failed(trial, error)
+        else:
+            receipt = self._receipt(reply)
             usage = receipt and receipt.usage
-            self.cap.settle(trial.worst, spent)
-            self.pacer.back(ticket, headers, usage.prompt + usage.completion if usage else None)
-            self.ended = self.clock.now()
+            self._settle(trial, receipt.price.total if receipt and receipt.price else trial.worst)
+            trial.pacer.back(ticket, headers, usage.prompt + usage.completion if usage else None, answered=True)
+            self.results[trial.place] = Result(trial.request.custom_id, reply, None, trial.attempts, receipt)
+            await self._keep(trial.request.key, raw)
+            self.bar.over(False, self.cap.spent)
+
+    def _settle(self, trial: Trial, spent: Decimal) -> None:
+        self.cap.settle(trial.worst, spent)
+        self.ended = self.clock.now()
 
     def _receipt(self, reply: Any) -> Receipt | None:
         try:
@@ -160,7 +163,7 @@ class _Run:
         trial.error = error
         if getattr(error, "status_code", None) == 429 and decision.action == "retry":
             self.refused += 1
-            self.pacer.refused(now + (retry_after(error) or 0.0))
+            trial.pacer.refused(now + (retry_after(error) or 0.0))
         if decision.action == "stop":
             self.dispatcher.stop(f"{decision.reason} {decision.advice}")
         wait, _ = self.policy.next(trial.attempts, now - trial.started, error, self.rng)

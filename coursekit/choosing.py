@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any
@@ -48,7 +48,7 @@ class Task:
     hidden: int = 500
     max_cost: Decimal | None = None
     max_seconds: float | None = None
-    needs: frozenset[str] = field(default_factory=frozenset)
+    needs: Set[str] = frozenset()
     on: datetime.date = PRICES_ON
 
     def __post_init__(self) -> None:

@@ -106,7 +106,9 @@ class _Asked:
 
     def __init__(self, number: int, question: Question) -> None:
         self.question = question
-        self.title = widgets.HTML(f'<b style="line-height:1.5">{number}. {escape(question.ask)}</b>')
+        self.title = widgets.HTML(
+            f'<div style="line-height:1.4;font-weight:bold;margin-top:6px">{number}. {escape(question.ask)}</div>'
+        )
         self.choice = widgets.RadioButtons(
             options=[option.text for option in question.options], value=None, layout={"width": "98%"}
         )

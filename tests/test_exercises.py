@@ -110,6 +110,34 @@ def test_a_second_time_changes_nothing_and_drift_is_found(course: Path, capsys: 
     assert not derived.exists()
 
 
+ANSWERED = STUB.replace("# YOUR CODE HERE", "return number / 2").replace("    raise NotImplementedError()", "")
+
+
+@pytest.mark.parametrize("work", ["answered", "a new cell"])
+def test_a_learner_s_work_is_never_overwritten(course: Path, work: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A notebook in exercises/ with answers or new cells stays as it is; one that was only run is derived anew."""
+    write(course, SOLUTION, CHECK)
+    exercises.exercises()
+    path = course / "exercises" / "01_basics.ipynb"
+    as_derived = path.read_bytes()
+    notebook = nbformat.read(path, 4)
+    notebook.cells[1].outputs = [v4.new_output("stream", text="not yet")]
+    nbformat.write(notebook, path)
+    assert command_line.main(["exercises"]) == 0
+    assert path.read_bytes() == as_derived
+
+    if work == "answered":
+        notebook.cells[0].source = ANSWERED
+    else:
+        notebook.cells.append(v4.new_code_cell("my own", id="mine"))
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    capsys.readouterr()
+    assert command_line.main(["exercises"]) == 1
+    assert "exercises/01_basics.ipynb holds somebody's work (" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
 BEGIN, END = "    ### BEGIN SOLUTION", "    ### END SOLUTION"
 WRONG = {
     "no end": ([f"def half(n):\n    'Half.'\n{BEGIN}\n    return n", CHECK], "BEGIN SOLUTION without its END"),

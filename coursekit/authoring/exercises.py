@@ -34,6 +34,12 @@ def exercises(names: Sequence[str] = ()) -> int:
     """
     changed = _changed(repository_or_error(), [lesson(name).stem for name in names])
     for path, text in changed.items():
+        if path.parent.name == "exercises" and (work := _somebody_s_work(path, text)):
+            raise CommandError(
+                f"exercises/{path.name} holds somebody's work ({work}), and it would be overwritten. Keep it under "
+                "another name, or delete it if it is not wanted; then run this again."
+            )
+    for path, text in changed.items():
         if text is None:
             path.unlink()
         else:
@@ -177,6 +183,19 @@ def _metadata(grade_id: str, *, solution: bool = False, points: int | None = Non
     """nbgrader's own, schema 3: of a cell to be written, or of a check with its points."""
     told = {"grade": not solution, "grade_id": grade_id, "locked": not solution, "schema_version": 3}
     return {**told, "solution": solution, "task": False} | ({} if points is None else {"points": points})
+
+
+def _somebody_s_work(path: Path, text: str | None) -> str:
+    """What a learner has written into an exercise notebook, in a few words; "" where it is as it was derived."""
+    if not path.exists():
+        return ""
+    wanted = {cell.id: cell.source for cell in nbformat.reads(text, 4).cells} if text else None
+    here = nbformat.read(path, as_version=4).cells
+    stubs = [(cell, 1 if wanted is None else wanted.get(cell.id, "").count(STUB[1])) for cell in here]
+    asked = [(cell, stub) for cell, stub in stubs if cell.metadata.get("nbgrader", {}).get("solution")]
+    answered = [cell.metadata.nbgrader.grade_id for cell, stub in asked if cell.source.count(STUB[1]) < stub]
+    own = [] if wanted is None else [cell for cell in here if cell.id not in wanted and cell.source.strip()]
+    return ", ".join(answered + ([f"new cells: {len(own)}"] if own else []))
 
 
 def _text(notebook: Any) -> str:

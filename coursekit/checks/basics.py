@@ -142,7 +142,8 @@ def safe_reply(rng: Random) -> Iterator[Case]:
         def run(function: Function) -> Any:
             script = Script(answer)
             text = function(script.client, messages, **params)
-            return {"returned": text, "requests": script.requests}
+            asked = ("model", "messages", *params)
+            return {"returned": text, "requests": [{key: body.get(key) for key in asked} for body in script.requests]}
 
         return run
 

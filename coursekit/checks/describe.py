@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sized
 from itertools import islice
 from typing import Any
@@ -20,6 +21,7 @@ def describe(value: Any, most: int = SHOWN) -> str:
         text = _text(value, DEEP)
     except Exception as error:  # noqa: BLE001  a learner's __repr__ can do anything
         text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)  # says nothing, and differs from run to run
     return text if len(text) <= most else f"{text[: most - 20]} … ({len(text):,} characters)"
 
 

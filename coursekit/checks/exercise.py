@@ -17,6 +17,8 @@ from .result import NotPassed, Outcome, Verdict
 from .running import SECONDS, NotAwaitable, Ran, run
 from .shows import Hint
 
+FIRST = "Hint 1: "
+
 Cases = Callable[[random.Random], Iterable[Case]]
 
 
@@ -84,12 +86,12 @@ class Exercise:
             came=came,
             where=line_of(ran.error, function) if ran.error is not None else "",
             why=why,
-            advice=f"More: check.{self.name}.hint({1 if case.why else 2})",
+            advice=f"More: check.{self.name}.hint({2 if why.startswith(FIRST) else 1})",
         )
 
     def _explained(self, ran: Ran, case: Case, function: Function) -> tuple[Outcome, str, str]:
         """The outcome, what came, and what to think about."""
-        why = case.why or f"Hint 1: {self.hints[0]}"
+        why = case.why or FIRST + self.hints[0]
         if ran.endless:
             left = " It could not be stopped: restart the kernel (Kernel > Restart)." if ran.left else ""
             loop = "A loop in it never ends, or it waits for something that never comes."
@@ -105,7 +107,9 @@ class Exercise:
             outcome: Outcome = "wrong" if isinstance(case.expected, Raises) else "error"
             return outcome, f"{type(ran.error).__name__}: {describe_error(ran.error)}", why
         if ran.value is None and case.expected is not None and not case.why:
-            why += " (Does every path of your function return something?)"
+            why += " (Nothing came back: does every path end in return? print() only shows.)"
+        if inspect.isgenerator(ran.value):
+            why = "With yield in it, a call only makes a generator. Use return."
         return "wrong", describe(ran.value), why
 
     def _told(self, outcome: Outcome, **more: object) -> Verdict:

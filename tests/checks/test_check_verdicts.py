@@ -60,7 +60,18 @@ def test_the_first_miss_is_told_in_full() -> None:
 def test_a_miss_without_a_reason_shows_the_first_hint() -> None:
     """Where a case has no reason of its own, the first hint stands; a None may be a missing return."""
     assert "  Hint 1: one\n  More: check.double.hint(2)" in repr(made(*TWO).verdict(lambda number: number))
-    assert "Does every path of your function return something?" in repr(made(*TWO).verdict(lambda number: None))
+    assert "does every path end in return?" in repr(made(*TWO).verdict(lambda number: None))
+
+
+def test_a_generator_is_explained() -> None:
+    """A function with yield is told so; no address of the machine is shown."""
+
+    def double(number: int) -> Iterator[int]:
+        yield 2 * number
+
+    said = repr(made(*TWO).verdict(double))
+    assert "Use return." in said
+    assert "0x" not in said
 
 
 def test_an_error_is_told_with_the_learner_s_line() -> None:
@@ -109,6 +120,7 @@ def test_an_endless_loop_is_told() -> None:
     assert "✗ double: does not end (case 1 of 2)" in said
     assert "nothing within 0.2 seconds" in said
     assert "A loop in it never ends" in said
+    assert "More: check.double.hint(1)" in said
 
 
 def test_a_forgotten_await_is_told() -> None:

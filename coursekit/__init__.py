@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .batching import BatchCancelled, CheckpointError, NotSent, Unanswered, batch_completions, run_batch
+    from .batching import CheckpointError, NotSent, Unanswered, batch_completions, run_batch
     from .client import connect, connect_async
     from .conversation import AsyncConversation, Conversation, SlidingWindow, Summarize, TokenBudget, chat_session
     from .metering import Meter
@@ -38,7 +38,6 @@ _HOME = {
     "UnusableReply": "retrying",
     "run_batch": "batching",
     "batch_completions": "batching",
-    "BatchCancelled": "batching",
     "CheckpointError": "batching",
     "NotSent": "batching",
     "Unanswered": "batching",
@@ -47,7 +46,7 @@ _HOME = {
     "IncompleteStream": "streaming",
 }
 __all__ = [
-    "AsyncConversation", "BatchCancelled", "CheckpointError", "Conversation", "IncompleteStream", "Meter", "NotSent",
+    "AsyncConversation", "CheckpointError", "Conversation", "IncompleteStream", "Meter", "NotSent",
     "Price", "RecordingNotFound", "SlidingWindow", "Summarize", "TokenBudget", "Unanswered", "UnusableReply",
     "batch_completions", "chat_session", "connect", "connect_async", "count_tokens", "price_of", "robust_completion",
     "run_batch", "stream_response", "stream_text",

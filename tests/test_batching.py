@@ -12,7 +12,8 @@ import pytest
 from batching_stand_in import LATENCY, client_of, client_with, statuses, times
 from offline_api import error_answer, whole
 
-from coursekit import BatchCancelled, NotSent, RecordingNotFound, Unanswered, batch_completions, connect, run_batch
+from coursekit import NotSent, RecordingNotFound, Unanswered, batch_completions, connect, run_batch
+from coursekit.batching import Results
 from coursekit.offline import Fault
 from coursekit.offline.errors import insufficient_quota
 from coursekit.offline.exchange import NEVER, ApiAnswer, json_answer
@@ -155,10 +156,22 @@ async def test_cancellation_waits_for_what_is_under_way() -> None:
     while len(answers.prompts) < 4:
         await asyncio.sleep(0)
     task.cancel()
-    with pytest.raises(BatchCancelled, match="cancelled with 4 of 40") as raised:
+    with pytest.raises(asyncio.CancelledError, match="cancelled with 4 of 40") as raised:
         await task
-    assert len(raised.value.results.answered) == 4 == len(answers.prompts)
-    assert "cancelled" in str(raised.value.results[39].error)
+    results: Results = raised.value.results  # type: ignore[attr-defined]
+    assert len(results.answered) == 4 == len(answers.prompts)
+    assert "cancelled" in str(results[39].error)
+
+
+async def test_timeouts_of_asyncio_end_a_run() -> None:
+    """asyncio.timeout() makes a TimeoutError of it, as of anything else that it ends."""
+    client, answers = client_of(lambda *_: error_answer(503, "Overloaded.", type="server_error"))
+    patient = Policy(max_attempts=10**9, deadline=None)
+    with pytest.raises(TimeoutError) as raised:
+        async with asyncio.timeout(0.3):
+            await run_batch(client, ["Hi"], model="gpt-4o", policy=patient)
+    assert isinstance(raised.value.__cause__.results[0].error, openai.InternalServerError)  # type: ignore[union-attr]
+    assert answers.prompts
 
 
 async def test_a_mistake_of_the_program_ends_the_run() -> None:

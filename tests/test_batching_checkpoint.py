@@ -17,14 +17,14 @@ import pytest
 from batching_stand_in import client_of, client_with
 from offline_api import whole
 
-from coursekit import BatchCancelled, CheckpointError, run_batch
+from coursekit import CheckpointError, run_batch
 from coursekit.batching import checkpoint as module
 
 PROMPTS = [f"Question {i}?" for i in range(30)]
 
 
 async def test_a_second_run_asks_only_for_what_is_missing(tmp_path: Path) -> None:
-    """With the same checkpoint, answers that are there are not asked for again, and stand in the results as they were."""
+    """With the same checkpoint, answers that are there are not asked for again, and stand there as they were."""
     client, answers = client_of(lambda prompt, _: whole(f"Answer to {prompt}", request_id=f"req {prompt}"))
     first = await run_batch(client, PROMPTS[:20], model="gpt-4o", checkpoint=tmp_path / "answers.db")
     second = await run_batch(client, PROMPTS, model="gpt-4o", checkpoint=tmp_path / "answers.db")
@@ -52,7 +52,7 @@ async def test_answers_belong_to_what_was_asked(tmp_path: Path) -> None:
 
 async def test_the_same_prompt_twice_is_two_requests(tmp_path: Path) -> None:
     """Equal prompts are asked, kept and resumed each by itself."""
-    client, answers = client_of(lambda _, asked: whole(f"Answer {asked}"))
+    client, _ = client_of(lambda _, asked: whole(f"Answer {asked}"))
     first = await run_batch(client, ["Hi"] * 3, model="gpt-4o", checkpoint=tmp_path / "answers.db")
     assert sorted(first.texts()) == ["Answer 0", "Answer 1", "Answer 2"]
     second = await run_batch(client, ["Hi"] * 4, model="gpt-4o", checkpoint=tmp_path / "answers.db")
@@ -76,7 +76,7 @@ async def test_a_cancelled_run_keeps_what_was_under_way(tmp_path: Path) -> None:
     while len(answers.prompts) < 4:
         await asyncio.sleep(0)
     task.cancel()
-    with pytest.raises(BatchCancelled):
+    with pytest.raises(asyncio.CancelledError):
         await task
     results = await run_batch(client, PROMPTS, **options)
     assert len(results.answered) == 30 and answers.prompts == PROMPTS

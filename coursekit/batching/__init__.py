@@ -12,11 +12,10 @@ from .batch_api import BatchFailed, collect_batch, submit_batch
 from .checkpoint import CheckpointError
 from .completions import batch_completions
 from .requests import Request, as_requests
-from .results import BatchCancelled, NotSent, Result, Results, Unanswered
+from .results import NotSent, Result, Results, Unanswered
 from .run import run_batch
 
 __all__ = [
-    "BatchCancelled",
     "BatchFailed",
     "CheckpointError",
     "NotSent",

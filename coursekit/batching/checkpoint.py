@@ -59,7 +59,8 @@ class Checkpoint:
     def _write(self) -> None:
         rows, written = self._waiting, self._written
         self._waiting, self._written = [], None
-        assert written is not None
+        if written is None:
+            return
         try:
             with _transaction(self._connection):
                 self._connection.executemany("INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", rows)
@@ -67,6 +68,11 @@ class Checkpoint:
             written.set_exception(error)
         else:
             written.set_result(None)
+
+    def close(self) -> None:
+        """Write what was handed over in this very turn, too, and close the file."""
+        self._write()
+        self._connection.close()
 
     def claim(self, room: int) -> None:
         """Take so many bytes of the disk, for answers to come: a full disk is told now, and not when money is spent."""
@@ -100,7 +106,7 @@ def open_checkpoint(path: str | Path, requests: Sequence[Request]) -> Iterator[C
         if connection is not None:
             connection.close()
         raise
-    with contextlib.closing(connection):
+    with contextlib.closing(checkpoint):
         yield checkpoint
 
 

@@ -62,17 +62,11 @@ class Dispatcher:
 
     async def send_all(self) -> None:
         """Returns when nothing is under way and nothing more will be sent. Raises what an attempt has raised."""
-        while (until := self._send_what_may_go()) is not None:
-            self._changed.clear()
-            if until == math.inf:
-                await self._changed.wait()
+        while (until := self._send_next()) is not None:
+            if until <= self._clock.now():
+                await asyncio.sleep(0)  # it goes out before the next one is stamped with its time
             else:
-                alarm = asyncio.ensure_future(self._clock.wait_async(until))
-                alarm.add_done_callback(self._rings)
-                try:
-                    await self._changed.wait()
-                finally:
-                    alarm.cancel()
+                await self._until(until)
         if self._crash is not None:
             raise self._crash
 
@@ -98,28 +92,38 @@ class Dispatcher:
         """Those that failed and would have been sent again, had the run gone on."""
         return [trial for _, _, trial in self._again]
 
-    def _send_what_may_go(self) -> float | None:
-        """Returns the time at which to look again (infinite: when something has happened), or None: all is over."""
-        while self.stopped is None and (self._fresh or self._again) and len(self._under_way) < self._most:
+    def _send_next(self) -> float | None:
+        """Send one request, if one may go. Returns when to look again: at once if it did, at an infinite time if
+        something has to happen first; None: all is over."""
+        if self.stopped is None and (self._fresh or self._again) and len(self._under_way) < self._most:
             now = self._clock.now()
             trial = self._next(now)
             trial.tokens = tokens = trial.tokens or tokens_of(trial.request.params)
             due = max(trial.due, trial.pacer.earliest(tokens, now))
             if due > now:
                 return due
-            if not self._cap.allows(trial.worst):
-                if not self._under_way:  # else: what comes back may have cost less than its worst
-                    self.stop(
-                        f"The next call may cost up to {trial.worst:f} dollars, and max_cost leaves "
-                        f"{max(0, self._cap.left):f}."
-                    )
-                break
-            if trial.attempts:
-                heapq.heappop(self._again)
-            else:
-                self._fresh.popleft()
-            self._send(trial, tokens, now)
+            if self._cap.allows(trial.worst):
+                self._send(trial, tokens, now)
+                return now
+            if not self._under_way:  # else: what comes back may have cost less than its worst
+                self.stop(
+                    f"The next call may cost up to {trial.worst:f} dollars, and max_cost leaves "
+                    f"{max(0, self._cap.left):f}."
+                )
         return math.inf if self._under_way else None
+
+    async def _until(self, time: float) -> None:
+        """Wait until then, or until something has happened."""
+        self._changed.clear()
+        if time == math.inf:
+            await self._changed.wait()
+            return
+        alarm = asyncio.ensure_future(self._clock.wait_async(time))
+        alarm.add_done_callback(self._rings)
+        try:
+            await self._changed.wait()
+        finally:
+            alarm.cancel()
 
     def _next(self, now: float) -> Trial:
         """Whose turn it is: a retry that is due, else a request that was not sent yet, else the next retry."""
@@ -128,7 +132,10 @@ class Dispatcher:
         return self._fresh[0]
 
     def _send(self, trial: Trial, tokens: Tokens, now: float) -> None:
-        if not trial.attempts:
+        if trial.attempts:
+            heapq.heappop(self._again)
+        else:
+            self._fresh.popleft()
             trial.started = now
         trial.attempts += 1
         self._cap.hold(trial.worst)

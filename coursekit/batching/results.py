@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -27,14 +26,6 @@ class Unanswered(RuntimeError):
             f"{type(first.error).__name__}: {first.error}\n"
             "The others are in this error's .results; results.texts(missing=None) puts None where one is missing."
         )
-
-
-class BatchCancelled(asyncio.CancelledError):
-    """The run was cancelled. ``results`` holds what was paid for by then; what was not sent is NotSent in it."""
-
-    def __init__(self, results: Results) -> None:
-        self.results = results
-        super().__init__(f"The batch was cancelled with {len(results.answered)} of {len(results)} requests answered.")
 
 
 @dataclass(frozen=True, slots=True)

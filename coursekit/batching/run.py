@@ -30,7 +30,7 @@ from .dispatch import Dispatcher, Trial
 from .pacing import Pacer, Ticket
 from .progress import Progress
 from .requests import Request, as_requests
-from .results import BatchCancelled, NotSent, Result, Results
+from .results import NotSent, Result, Results
 from .spending import SpendingCap
 
 MAX_CONCURRENCY = 100  # as many connections as the SDK keeps open
@@ -73,8 +73,8 @@ async def run_batch(
     that no further request would survive (a wrong key, no money left) nothing more is sent; what was not is NotSent.
 
     Raises, before anything is sent: ValueError and TypeError for requests that are none, CheckpointError for a file
-    that cannot be used. BatchCancelled when it is cancelled: what is under way is awaited for 10 s, what was paid for
-    is in the checkpoint and in its ``results``.
+    that cannot be used. When it is cancelled, what is under way is awaited for 10 s; what was paid for is then in the
+    checkpoint, and in the ``results`` of the CancelledError (which is no subclass: asyncio's own timeouts know none).
     """
     _check(client, rpm=rpm, tpm=tpm, max_concurrency=max_concurrency)
     requests = as_requests(prompts_or_requests, params)
@@ -111,10 +111,15 @@ class _Run:
         self.dispatcher = Dispatcher(trials, self.cap, self.clock, most, self.attempt)
         try:
             await self.dispatcher.send_all()
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
             self.dispatcher.stop("The run was cancelled.")
             await self.dispatcher.land()
-            raise BatchCancelled(self.collected(start)) from None
+            cancelled.results = self.collected(start)  # type: ignore[attr-defined]
+            cancelled.add_note(
+                f"The batch was cancelled with {len(cancelled.results.answered)} of {len(self.requests)} requests "  # type: ignore[attr-defined]
+                "answered. These are in this error's .results" + (" and in the checkpoint." if self.kept else ".")
+            )
+            raise
         finally:
             self.bar.close()
         return self.collected(start)

@@ -124,6 +124,7 @@ RUNS: list[tuple[str, str, Strategy]] = [
     ("requests", "run_batch(rpm=600)", ours(rpm=RPM)),
     ("requests", "run_batch(), limits learnt", ours()),
     ("requests", "aiolimiter, 10 a second", limiter(RPM / 60, 1)),
+    ("requests", "aiolimiter, 9 a second", limiter(9, 1)),
     ("requests", "aiolimiter, 600 a minute", limiter(RPM, 60)),
     ("requests", "Semaphore(5), no retries", semaphore(5, 0)),
     ("requests", "Semaphore(5), SDK's retries", semaphore(5, 2)),

@@ -1,0 +1,74 @@
+"""The model chooser in a real browser: sliders dragged, boxes ticked by keyboard, and the table is that of view()."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from chapter_page import ChapterPage
+from lab_server import LabServer
+from nbformat import v4, write
+from playwright.sync_api import Locator
+
+from coursekit.authoring.refresh import KERNEL
+from coursekit.choosing import Task
+from coursekit.widgets.model_chooser import BUDGETS, DAYS, PROMPTS, TIMES, view
+
+START = "from coursekit.widgets.model_chooser import ModelChooser\nModelChooser()"
+
+
+@pytest.fixture(params=[1280, 800])
+def page(request: pytest.FixtureRequest, lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> ChapterPage:
+    stem = f"chooser-{request.param}"
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL})
+    write(notebook, lab.root / "notebooks" / f"{stem}.ipynb")
+    opened = open_chapter(stem, width=request.param)
+    opened.run_all()
+    return opened
+
+
+def test_every_control_moves_the_table(page: ChapterPage) -> None:
+    """What the keyboard sets on sliders and boxes is what the table shows; nothing is cut off, nothing fails."""
+    cell = page.cell(0)
+    expect_table(cell, Task())
+    press(cell, "Prompt, tokens", "ArrowRight", PROMPTS.index(250_000) - PROMPTS.index(1000))
+    press(cell, "$ per 1,000", "ArrowLeft", len(BUDGETS) - BUDGETS.index(Decimal(100)))
+    press(cell, "Seconds", "ArrowLeft", len(TIMES) - TIMES.index(10))
+    expect_table(cell, Task(prompt=250_000, max_cost=Decimal("0.1"), max_seconds=10.0))
+    box = cell.locator('label:has-text("temperature") input[type=checkbox]')
+    box.focus()
+    box.press("Space")
+    press(cell, "On", "ArrowRight", 2)
+    after = Task(
+        prompt=250_000, max_cost=Decimal("0.1"), max_seconds=10.0, needs=frozenset({"temperature"}), on=DAYS[3]
+    )
+    expect_table(cell, after)
+    table, area = cell.locator("table").bounding_box(), cell.bounding_box()
+    assert table and area and table["x"] + table["width"] <= area["x"] + area["width"]
+    assert page.errors == [] and page.outside == []
+
+
+def press(cell: Locator, label: str, key: str, times: int) -> None:
+    """Keys on the handle of the slider with that label."""
+    handle = cell.locator(f'.widget-hslider:has(label:text-is("{label}")) .noUi-handle').first
+    handle.focus()
+    for _ in range(times):
+        handle.press(key)
+
+
+def expect_table(cell: Locator, task: Task) -> None:
+    """The page's table becomes that of view() for this task."""
+    html = view(task)
+    wanted = [re.findall(r"<t[dh][^>]*>([^<]*)</t", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", html)]
+    end = time.monotonic() + 10
+    seen: list[list[str]] = []
+    while time.monotonic() < end:
+        rows = cell.locator(".coursekit-chooser tr").all()
+        seen = [[text.strip() for text in row.locator("th, td").all_text_contents()] for row in rows]
+        if seen == wanted:
+            return
+        time.sleep(0.1)
+    assert seen == wanted

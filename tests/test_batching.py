@@ -10,9 +10,9 @@ from pathlib import Path
 import openai
 import pytest
 from batching_stand_in import LATENCY, client_of, client_with, statuses, times
-from offline_api import error_answer, whole
+from offline_api import error_answer, folder_with, params, whole
 
-from coursekit import NotSent, RecordingNotFound, Unanswered, batch_completions, connect, run_batch
+from coursekit import NotSent, RecordingNotFound, Unanswered, batch_completions, connect, connect_async, run_batch
 from coursekit.batching import Results
 from coursekit.offline import Fault
 from coursekit.offline.errors import insufficient_quota
@@ -161,6 +161,19 @@ async def test_cancellation_waits_for_what_is_under_way() -> None:
     results: Results = raised.value.results  # type: ignore[attr-defined]
     assert len(results.answered) == 4 == len(answers.prompts)
     assert "cancelled" in str(results[39].error)
+
+
+async def test_a_cancelled_run_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An answer that takes too long after the cancellation is given up, and its result says so."""
+    monkeypatch.setattr("coursekit.batching.dispatch.PATIENCE", 0.05)
+    slow = folder_with(tmp_path, (params("Hi"), whole(after=60.0)))
+    async with connect_async("replay", recordings=slow, speed=1.0) as client:
+        with pytest.raises(TimeoutError) as raised:
+            async with asyncio.timeout(0.2):
+                await run_batch(client, ["Hi", "Ho"], model="gpt-4o", rpm=60)
+    left, unsent = raised.value.__cause__.results  # type: ignore[union-attr]
+    assert isinstance(left.error, TimeoutError) and "may be billed" in str(left.error) and left.attempts == 1
+    assert isinstance(unsent.error, NotSent)
 
 
 async def test_timeouts_of_asyncio_end_a_run() -> None:

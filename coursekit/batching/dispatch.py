@@ -81,12 +81,15 @@ class Dispatcher:
 
     async def land(self) -> None:
         """Wait a while for what is under way, since it is paid for, and give up the rest."""
+        late = self._under_way
         try:
             if self._under_way:
-                await asyncio.wait(self._under_way, timeout=PATIENCE)
+                _, late = await asyncio.wait(self._under_way, timeout=PATIENCE)
         finally:  # also when the wait itself is cancelled
-            for task in self._under_way:
+            for task in late:
                 task.cancel()
+        if late:
+            await asyncio.wait(late)
 
     def given_up(self) -> list[Trial]:
         """Those that failed and would have been sent again, had the run gone on."""

@@ -114,10 +114,11 @@ class _Run:
         except asyncio.CancelledError as cancelled:
             self.dispatcher.stop("The run was cancelled.")
             await self.dispatcher.land()
-            cancelled.results = self.collected(start)  # type: ignore[attr-defined]
+            results = self.collected(start)
+            cancelled.results = results  # type: ignore[attr-defined]
             cancelled.add_note(
-                f"The batch was cancelled with {len(cancelled.results.answered)} of {len(self.requests)} requests "  # type: ignore[attr-defined]
-                "answered. These are in this error's .results" + (" and in the checkpoint." if self.kept else ".")
+                f"The batch was cancelled with {len(results.answered)} of {len(results)} requests answered. "
+                "These are in this error's .results" + (" and in the checkpoint." if self.kept else ".")
             )
             raise
         finally:
@@ -137,6 +138,10 @@ class _Run:
             self._settle(trial, trial.worst if classify(error).billed else ZERO)
             trial.pacer.back(ticket, headers)
             self._failed(trial, error)
+        except asyncio.CancelledError:
+            left = TimeoutError("The run was cancelled before this answer came; it may be billed all the same.")
+            self.results[trial.place] = Result(trial.request.custom_id, None, left, trial.attempts)
+            raise
         else:
             receipt = self._receipt(reply)
             usage = receipt and receipt.usage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -17,7 +18,7 @@ def status_error(
     body = {"error": {"message": message, "type": type or None, "param": None, "code": code}}
     told: Any = {name.replace("_", "-"): value for name, value in {"x_request_id": "req_1", **headers}.items()}
     answer = httpx2.Response(status, json=body, headers=told, request=ASKED)
-    return openai.OpenAI(api_key="none")._make_status_error_from_response(answer)
+    return _client()._make_status_error_from_response(answer)
 
 
 def timed_out(cause: Exception | None = None) -> openai.APITimeoutError:
@@ -30,3 +31,8 @@ def disconnected(cause: Exception) -> openai.APIConnectionError:
     error = openai.APIConnectionError(request=ASKED)
     error.__cause__ = cause
     return error
+
+
+@cache  # making one takes longer than all that a test does with it
+def _client() -> openai.OpenAI:
+    return openai.OpenAI(api_key="none")

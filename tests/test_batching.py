@@ -17,6 +17,7 @@ from coursekit.batching import Results
 from coursekit.offline import Fault
 from coursekit.offline.errors import insufficient_quota
 from coursekit.offline.exchange import NEVER, ApiAnswer, json_answer
+from coursekit.offline.verdict import verdict_on
 from coursekit.retrying import Policy
 
 PROMPTS = [f"Question {i}?" for i in range(40)]
@@ -97,6 +98,16 @@ async def test_others_go_on_while_one_waits_for_its_retry() -> None:
     results = await run_batch(client, ["first", "second", "third"], model="gpt-4o", max_concurrency=1)
     assert answers.prompts == ["first", "second", "third", "first"]
     assert results.seconds >= 30 and len(results.answered) == 3
+
+
+async def test_the_verdict_on_a_run_is_good(tmp_path: Path) -> None:
+    """Under refusals that ask to wait, and failures, nothing is hurried, wasted or lost: the offline API's verdict."""
+    faults = [Fault("rate_limit", times=3, retry_after=5), Fault("server_error", times=2), Fault("connection", times=1)]
+    client = client_with(tmp_path, PROMPTS, faults=faults, rate_limit={"rpm": 30})
+    results = await run_batch(client, PROMPTS, model="gpt-4o")
+    verdict = verdict_on(client)
+    assert verdict.good and verdict.questions == verdict.answered == len(results.answered) == 40
+    assert 6 <= verdict.own_retries == results.attempts - 40 <= 8 and verdict.sdk_retries == 0
 
 
 async def test_no_money_left_stops_the_run() -> None:

@@ -25,7 +25,7 @@ def test_the_table_has_a_row_for_each_model() -> None:
     """Mark, name, cost, time, context, last day and objections of every candidate, those that remain first."""
     table = rows(view(Task()))
     assert len(table) == len(CANDIDATES)
-    assert table[0] == ["✓", "gpt-6-luna (none)", "$0.25", "not measured", "1,050,000", "none announced", ""]
+    assert table[0] == ["✓", "gpt-6-luna (none)", "$0.25", "no data", "1,050,000", "open", ""]
     assert table[-1] == [
         "✗", "o4-mini", "$4.62", "8.2", "200,000", "2026-10-22", "shut down since 2026-10-23",
     ]  # fmt: skip

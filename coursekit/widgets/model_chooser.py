@@ -54,7 +54,8 @@ class ModelChooser(widgets.VBox):  # type: ignore[misc]
         budget = ANY if task.max_cost is None else task.max_cost * THOUSAND
         self.budget = _slider("$ per 1,000", (*BUDGETS, ANY), budget)
         self.seconds = _slider("Seconds", (*TIMES, ANY), ANY if task.max_seconds is None else task.max_seconds)
-        self.on = _slider("On", DAYS, task.on)
+        days = [(str(day), day) for day in DAYS]
+        self.on = widgets.Dropdown(options=days, value=task.on, description="On", **LOOK)
         self.needs = {
             need: widgets.Checkbox(need in task.needs, description=words, indent=False, layout={"width": "10.5em"})
             for need, words in NEEDS.items()
@@ -92,10 +93,11 @@ class ModelChooser(widgets.VBox):  # type: ignore[misc]
             self.shown.value = view(self.task)
 
 
-HEADS = ("", "Model", "$ per 1,000", "Seconds", "Context", "Last day", "What is against it")
-WORDS = (0, 1, 6)  # the columns of words
-NUMBER = "text-align:right;padding:1px 9px;font-variant-numeric:tabular-nums;white-space:nowrap"
-NAME = "text-align:left;padding:1px 9px 1px 0"
+LAST = 6  # the only column whose text may wrap
+HEADS = ("", "Model", "$ per 1,000", "Seconds", "Context", "Last day", "Against it")
+WORDS = (0, 1, LAST)  # the columns of words
+NUMBER = "text-align:right;padding:1px 7px;font-variant-numeric:tabular-nums;white-space:nowrap"
+NAME = "text-align:left;padding:1px 5px 1px 0"
 LOOK: dict[str, Any] = {"style": {"description_width": "8em"}, "layout": {"width": "46%", "min_width": "24em"}}
 
 
@@ -119,9 +121,9 @@ def _row(judged: Judgment) -> str:
         REMAINS if judged.remains else OUT,
         judged.name + effort,
         _per_thousand(judged),
-        "not measured" if judged.seconds is None else f"{judged.seconds:.1f}",
+        "no data" if judged.seconds is None else f"{judged.seconds:.1f}",
         f"{model.context:,}" if model.context else "not known",
-        str(model.shutdown - datetime.timedelta(days=1)) if model.shutdown else "none announced",
+        str(model.shutdown - datetime.timedelta(days=1)) if model.shutdown else "open",
         "; ".join(judged.against),
     )
     shade = "" if judged.remains else ' style="color:#6b6b6b"'
@@ -130,7 +132,9 @@ def _row(judged: Judgment) -> str:
 
 
 def _style(column: int) -> str:
-    return NAME if column in WORDS else NUMBER
+    if column not in WORDS:
+        return NUMBER
+    return NAME if column == LAST else f"{NAME};white-space:nowrap"
 
 
 def _per_thousand(judged: Judgment) -> str:

@@ -41,7 +41,7 @@ def test_every_control_moves_the_table(page: ChapterPage) -> None:
     box = cell.locator('label:has-text("temperature") input[type=checkbox]')
     box.focus()
     box.press("Space")
-    press(cell, "On", "ArrowRight", 2)
+    cell.locator('.widget-dropdown:has(label:text-is("On")) select').select_option("2027-02-01")
     after = Task(
         prompt=250_000, max_cost=Decimal("0.1"), max_seconds=10.0, needs=frozenset({"temperature"}), on=DAYS[3]
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from offline_api import whole
 from coursekit import CheckpointError, run_batch
 from coursekit.batching import checkpoint as module
 
+resource = pytest.importorskip("resource", reason="limits of a process are those of Unix")
 PROMPTS = [f"Question {i}?" for i in range(30)]
 
 

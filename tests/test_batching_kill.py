@@ -51,6 +51,7 @@ def program(server: Served, file: Path) -> Iterator[Program]:
         running.process.stdin.close()  # type: ignore[union-attr]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9 is a matter of Unix")
 def test_a_run_that_is_killed_ten_times_loses_and_repeats_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

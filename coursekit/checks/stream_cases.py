@@ -1,0 +1,130 @@
+"""What the cases of chapter 04 share: made-up texts, streams shown in short, and what reading a part of one gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from random import Random
+from typing import Any
+
+from ..offline import stream_faults
+from ..offline.exchange import ApiAnswer
+from .answers import chunk
+
+Fault = Callable[[ApiAnswer], ApiAnswer]
+
+PIECES = [
+    "Gradient",
+    " descent",
+    " walks",
+    " down",
+    "hill",
+    ",",
+    " step",
+    " by",
+    " step",
+    ".",
+    " Then",
+    " it",
+    " stops",
+]
+
+
+FAULTS: dict[str, tuple[str, str, Callable[[int], Fault]]] = {  # an ending: what happens, what to think of, the fault
+    "interrupted": (
+        "loses its connection",
+        "The connection broke. Keep the text that had come.",
+        lambda after: lambda answer: stream_faults.cut(answer, after, abrupt=True),
+    ),
+    "error": (
+        "reports an error",
+        "The API reported an error in mid-stream: a plain APIError.",
+        lambda after: lambda answer: stream_faults.report(answer, after),
+    ),
+}
+
+
+def garbled(answer: ApiAnswer) -> ApiAnswer:
+    """The answer with broken JSON after its first text."""
+    return stream_faults.garble(answer, 1)
+
+
+def same(answer: ApiAnswer) -> ApiAnswer:
+    """The answer as it is."""
+    return answer
+
+
+def opened(chunks: Sequence[Any], fault: Fault) -> Iterable[Any]:
+    """The SDK's stream of these chunks, with that fault in it."""
+    from .script import Script
+
+    script = Script(fault(Script()._as_answer(chunks)))
+    return script.client.chat.completions.create(model="gpt-4o", messages=question(), stream=True)
+
+
+def question() -> list[Any]:
+    """Some messages, made anew: a learner's function may change them."""
+    return [{"role": "user", "content": "Explain gradient descent."}]
+
+
+def request_text(body: dict[str, Any]) -> str:
+    """What counts of a request in these cases."""
+    messages = "the messages as given" if body.get("messages") == question() else "other messages"
+    return f"{body.get('model')}, stream={body.get('stream')}, {messages}"
+
+
+class Bug:
+    """A stream with a bug in it."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield chunk("One")
+        raise ZeroDivisionError("a bug")
+
+    def __enter__(self) -> Bug:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def pieces(rng: Random) -> list[str]:
+    """Some pieces of text."""
+    return rng.choices(PIECES, k=rng.randint(3, 9))
+
+
+def interleaved(lanes: list[list[Any]], rng: Random) -> list[Any]:
+    """All items, those of each lane in their order."""
+    turns = [number for number, lane in enumerate(lanes) for _ in lane]
+    rng.shuffle(turns)
+    rest = [iter(lane) for lane in lanes]
+    return [next(rest[number]) for number in turns]
+
+
+def read(chunks: Iterable[Any], enough: Callable[[str], bool]) -> tuple[str, float]:
+    """What is read until it is enough, and when the last chunk that it takes comes; one comes each 0.1 s."""
+    text, seconds = "", 0.0
+    for number, piece in enumerate(chunks):
+        seconds = number * 0.1
+        for choice in piece.choices:
+            text += choice.delta.content or ""
+            if choice.delta.content and enough(text):
+                return text, seconds
+    return text, seconds
+
+
+def shown(chunks: Sequence[Any]) -> str:
+    """The chunks as the argument of a call, for a learner to read."""
+    return f"([{', '.join(map(piece_text, chunks))}])"
+
+
+def piece_text(piece: Any) -> str:
+    """A chunk in a few characters."""
+    if not piece.choices:
+        return "usage and no choices"
+    told = []
+    for choice in piece.choices:
+        words = f"{choice.index}: {choice.delta.content!r}"
+        told.append(words + (f" ({choice.finish_reason})" if choice.finish_reason else ""))
+    return " + ".join(told)

@@ -18,6 +18,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 MOST_BYTES = 300_000
 MOST_LINES = 24  # of a code cell, comments and empty lines counted
+MOST_LINES_SOLVED = 40  # of an exercise's cell: its docstring is the specification, its comments explain the solution
 UNSEEN_BY_NBVAL = {"Output", "interact", "interactive", "interactive_output", "clear_output", "update_display"}
 UNCHECKED = re.compile(r"nbval[-_](skip|ignore[-_]output)|pytest_validate_ignore_output|skip-execution", re.IGNORECASE)
 KEY = re.compile(r"\bsk-[A-Za-z0-9_-]{16,}")
@@ -81,12 +82,13 @@ def metadata(notebook: Notebook) -> Iterator[str]:
 
 
 def short_cells(notebook: Notebook) -> Iterator[str]:
-    """A code cell has at most 24 lines, and is never empty. (Their length is ruff's business.)"""
+    """A code cell has at most 24 lines, a solved exercise's 40; none is empty. (Their length is ruff's business.)"""
     for cell in notebook.code:
         lines = len(cell["source"].splitlines())
         if not cell["source"].strip():
             yield f"{_name(cell)} is empty"
-        if lines > MOST_LINES:
+        solved = cell["metadata"].get("nbgrader", {}).get("solution", False)
+        if lines > (MOST_LINES_SOLVED if solved else MOST_LINES):
             yield f"{_name(cell)} has {lines} lines"
 
 

@@ -1,0 +1,104 @@
+"""The capstone's API: the offline API with an account, a script of failures, and models of which one will be gone."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from ...metering import Journal
+from ...offline.account import Account
+from ...offline.engine import OfflineApi
+from ...offline.exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, error_answer
+from ...offline.faults import Fault
+from ...offline.ledger import Attempt, Ledger
+from ..virtual_loop import LoopClock
+from .simulated import Support, is_finished
+from .tickets import Ticket, tickets_of
+
+if TYPE_CHECKING:
+    import openai
+
+BUDGET = Decimal("0.50")  # dollars, of the account
+RPM, TPM = 500, 30_000  # of each model by itself
+MOST_REQUESTS, MOST_SECONDS = 2_000, 7_200.0  # of a run; beyond, it is ended
+ORGANIZATION = "org-tidewater"
+NO_KEY = "the-capstone-needs-no-key"
+
+
+class Stopped(SystemExit):
+    """Ends a run that would not end by itself. As a SystemExit it passes ``except Exception`` and asyncio's tasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as the server saw it. Times are seconds since the run began.
+
+    ticket  that it asked about; None: none
+    raw     its body
+    whole   whether it got a whole answer: status 200, all of it sent, finish_reason "stop"
+    """
+
+    ticket: str | None
+    model: str
+    raw: bytes
+    at: float
+    attempt: Attempt
+    whole: bool
+
+
+class HostileApi:
+    """The outermost layer: it keeps what was asked, and lets nothing but chat completions through.
+
+    seed  of the order of the tickets, the script, the model's death, the case numbers
+    """
+
+    def __init__(self, seed: int) -> None:
+        rng = random.Random(f"capstone/api/{seed}")
+        self.tickets: list[Ticket] = tickets_of(seed)
+        self.clock = LoopClock()
+        self.support = Support(self.tickets, seed, lives=rng.randint(70, 90))
+        self.account = Account(rpm=RPM, tpm=TPM, spend=BUDGET, organization=ORGANIZATION)
+        self._api = OfflineApi(self.support, self.clock, faults=script(rng), rate_limit=self.account, seed=seed)
+        self.asked: list[Asked] = []
+
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        now = self.clock.now()
+        if len(self.asked) >= MOST_REQUESTS or now > MOST_SECONDS:
+            raise Stopped
+        if (request.method, request.path) != ("POST", CHAT_COMPLETIONS):
+            return error_answer(403, "This account may use chat completions only.", code="no_access")
+        answer, ticket = self._api.answer(request), self.support.ticket(request.body)
+        attempt = Ledger(1).open(request, answer, now)
+        whole = attempt.status == 200 and attempt.sent == "whole" and is_finished(answer)
+        name = None if ticket is None else ticket.id
+        self.asked.append(Asked(name, attempt.model, request.raw, now, attempt, whole))
+        return answer
+
+    def client(self) -> openai.AsyncOpenAI:
+        """The SDK's own client, which this API answers. It belongs to the event loop it is made in."""
+        import openai
+
+        from ...offline.transport import OfflineTransport
+
+        journal, ledger = Journal("replay"), Ledger()
+        http_client = openai.DefaultAsyncHttpx2Client(transport=OfflineTransport(self, self.clock, journal, ledger))
+        for name, value in (("clock", self.clock), ("journal", journal), ("ledger", ledger)):
+            setattr(http_client, name, value)  # as connect() does
+        return openai.AsyncOpenAI(api_key=NO_KEY, base_url="https://api.openai.com/v1", http_client=http_client)
+
+
+def script(rng: random.Random) -> list[Fault]:
+    """What goes wrong, in the order of this rng: 24 requests are struck, whoever asks."""
+    troubles = [
+        [Fault("rate_limit", times=4, after=rng.randint(5, 25), retry_after=rng.randint(3, 8))],
+        [Fault("rate_limit", times=5, after=rng.randint(5, 25), retry_after=rng.randint(8, 15))],
+        [Fault("server_error", times=4, after=rng.randint(5, 25))],
+        [Fault("overloaded", times=4, after=rng.randint(5, 25), retry_after=rng.randint(2, 5))],
+        [Fault("connection", after=rng.randint(5, 25)), Fault("cut_stream", times=2)],
+        [Fault("connection", after=rng.randint(5, 25)), Fault("cut_stream", times=1), Fault("malformed")],
+        [Fault("timeout", after=rng.randint(5, 25))],
+    ]
+    rng.shuffle(troubles)
+    return [fault for trouble in troubles for fault in trouble]

@@ -1,0 +1,82 @@
+"""The rubric: five axes of 20 points, from what a run came to. Pure arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from ...pricing import dollars
+
+ANSWERED, SPEND, TIME, WASTE, TRUNCATION = AXES = (
+    "answered", "spend", "time", "wasted retries", "silent truncation",
+)  # fmt: skip
+POINTS = 20.0  # of each axis
+FAST, SLOW = 15.0, 180.0  # seconds: all points for the time, and none
+PER_WASTED = 5.0  # wasted requests cost a point
+PER_TRUNCATED = 2.0  # points cost each answer that is passed off as whole
+HONEST = Decimal("0.10")  # a report may be wrong by this part of the bill
+
+RUBRIC = (
+    (ANSWERED, "20 × a, where a = whole answers / tickets. All other axes are multiplied by a, too."),
+    (SPEND, "20 × what is left of the budget / the budget; half of it if the report is off by more than 10 %."),
+    (TIME, f"20 up to {FAST:g} s, falling evenly to 0 at {SLOW:g} s."),
+    (WASTE, f"20, less one for each {PER_WASTED:g} requests that could not help."),
+    (TRUNCATION, f"20, less {PER_TRUNCATED:g} for each text that was handed over as an answer and is none."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a run came to.
+
+    tickets    how many there were, 1 or more
+    answered   of them, with a whole answer that the API gave in this run
+    truncated  texts handed over that are no whole answer; None instead of a text is honest, and costs nothing here
+    spent      dollars on the account's bill; ``reported``: dollars in the program's own report
+    seconds    of virtual time
+    wasted     requests that could not help, by reason; ``requests``: all of them
+    """
+
+    tickets: int
+    answered: int
+    truncated: int
+    spent: Decimal
+    reported: Decimal
+    budget: Decimal
+    seconds: float
+    requests: int
+    wasted: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def report_holds(self) -> bool:
+        """Whether the report is within a tenth of the bill."""
+        return abs(self.reported - self.spent) <= HONEST * self.spent
+
+
+def points(facts: Facts) -> dict[str, float]:
+    """The points of each axis, 0 to 20, by the rubric."""
+    share = facts.answered / facts.tickets
+    left = max(0.0, float(1 - facts.spent / facts.budget))
+    full = {
+        ANSWERED: POINTS,
+        SPEND: POINTS * left * (1.0 if facts.report_holds else 0.5),
+        TIME: POINTS * min(1.0, max(0.0, (SLOW - facts.seconds) / (SLOW - FAST))),
+        WASTE: max(0.0, POINTS - sum(facts.wasted.values()) / PER_WASTED),
+        TRUNCATION: max(0.0, POINTS - PER_TRUNCATED * facts.truncated),
+    }
+    return {axis: share * most for axis, most in full.items()}
+
+
+def reasons(facts: Facts) -> dict[str, str]:
+    """What stands behind the points of each axis, in a few words."""
+    bill = f"{dollars(facts.spent)} of {dollars(facts.budget)}"
+    waste = [f"{count} {reason}" for reason, count in facts.wasted.items()]
+    said = "1 text that is" if facts.truncated == 1 else f"{facts.truncated} texts that are"
+    return {
+        ANSWERED: f"{facts.answered} of {facts.tickets} tickets",
+        SPEND: bill if facts.report_holds else f"{bill}; your report says {dollars(facts.reported)}",
+        TIME: f"{facts.seconds:,.0f} s",
+        WASTE: f"{facts.requests:,} requests, " + ("; ".join(waste) if waste else "none wasted"),
+        TRUNCATION: f"{said} no whole answer" if facts.truncated else "what is handed over is whole",
+    }

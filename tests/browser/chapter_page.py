@@ -130,7 +130,9 @@ class ChapterPage:
 def _keys(control: Locator) -> str:
     """What a learner would press on this control to change something."""
     tag = control.evaluate("element => element.tagName")
-    return {"TEXTAREA": "End x", "INPUT": "End x", "SELECT": "ArrowDown", "BUTTON": "Enter"}.get(tag, "ArrowRight")
+    # A closed menu does not get the arrow keys: JupyterLab takes them, to go to the next cell.
+    keys = {"TEXTAREA": "End x", "INPUT": "End x", "SELECT": "Space ArrowDown Enter", "BUTTON": "Enter"}
+    return keys.get(tag, "ArrowRight")
 
 
 def _shown(area: ElementHandle) -> str:

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from .case import Case, Function, call
+from .case import Case, Function, Raises, call
 from .describe import call_text
 
 
@@ -29,7 +29,11 @@ def untouched(*given: Any, expects: Any, why: str = "", **keywords: Any) -> Case
 
     def run(function: Function) -> Any:
         places, names = copy.deepcopy((given, keywords))
-        came = function(*places, **names)
+        try:
+            came = function(*places, **names)
+        except Exception as error:
+            if (places, names) == (given, keywords) or not (isinstance(expects, Raises) and expects.fits(error)):
+                raise
         if (places, names) != (given, keywords):
             return Changed(f"a call that changed its arguments. They are now {call_text(places, names)}")
         return came

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from coursekit.checks.case import fits
+import pytest
+
+from coursekit.checks.case import Raises, fits
 from coursekit.checks.untouched import untouched
 
 
@@ -31,3 +33,15 @@ def test_a_changed_argument_is_a_miss_even_with_the_right_value() -> None:
         assert not fits(came, case.expected)
         assert "changed its arguments" in repr(came)
         assert "[{'a': 2}]" in repr(came)
+
+
+def test_the_expected_error_does_not_hide_a_change() -> None:
+    """A function that changes its argument and then raises what was expected has missed; another error comes out."""
+
+    def late(items: list[int], error: type[Exception]) -> None:
+        items.append(1)
+        raise error("too late")
+
+    assert "[1]" in repr(untouched([], ValueError, expects=Raises(ValueError)).run(late))
+    with pytest.raises(KeyError):
+        untouched([], KeyError, expects=Raises(ValueError)).run(late)

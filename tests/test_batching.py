@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import random
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import openai
 import pytest
 from batching_stand_in import LATENCY, client_of, client_with, statuses, times
-from offline_api import error_answer, folder_with, params, whole
+from offline_api import completion, error_answer, folder_with, params, whole
 
 from coursekit import NotSent, RecordingNotFound, Unanswered, batch_completions, connect, connect_async, run_batch
 from coursekit.batching import Results
@@ -42,6 +43,23 @@ async def test_usage_cost_and_time_are_those_of_the_calls(tmp_path: Path) -> Non
     assert results.cost == 40 * (14 * Decimal("2.5") + 2 * 10) / 1_000_000
     assert results.seconds == pytest.approx(2 * LATENCY)  # one that learns the limits, then the others together
     assert repr(results).startswith("40 of 40 answered · 40 requests · 560 tokens in · 80 out · $0.0022 · 0.4 s")
+
+
+async def test_results_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    """A result that is pickled brings its reply and its receipt along."""
+    results = await run_batch(client_with(tmp_path, PROMPTS[:2]), PROMPTS[:2], model="gpt-4o")
+    copies = pickle.loads(pickle.dumps(list(results)))
+    assert [copy.text for copy in copies] == results.texts()
+    assert [copy.receipt for copy in copies] == [result.receipt for result in results]
+    assert copies[0].receipt.origin == "replay · written"
+
+
+async def test_an_odd_usage_costs_no_answer() -> None:
+    """An answer whose usage cannot be read, as other servers send, is an answer; its cost is not known."""
+    body = {**completion("Hello"), "usage": {"prompt_tokens": -1, "completion_tokens": 2}}
+    client, _ = client_of(lambda *_: json_answer(200, body))
+    results = await run_batch(client, ["Hi"], model="gpt-4o", tpm=1000)
+    assert results.texts() == ["Hello"] and results[0].receipt is None and results.cost == 0
 
 
 async def test_a_wrong_request_costs_nobody_elses_answer(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -145,7 +146,7 @@ def _result(name: str, line: Mapping[str, Any] | None, status: str, client: Any)
     if response["status_code"] != 200:
         return Result(name, error=_error(response, client), attempts=1)
     reply = ChatCompletion.model_validate(response["body"])
-    return Result(name, reply=reply, attempts=1, receipt=_receipt(reply, client))
+    return Result(name, reply=reply, attempts=1, bill=partial(_receipt, reply, client))
 
 
 def _error(response: Mapping[str, Any], client: Any) -> openai.APIStatusError:

@@ -163,7 +163,7 @@ class Pacer:
         """
         self._under_way -= 1
         self._told = self._told or answered
-        if used is not None and self._given[1] is not None:
+        if isinstance(used, int) and self._given[1] is not None:
             self._given[1].settle(ticket.tokens.reserved, used)
         if headers is None or ticket.number < self._newest:  # an older request tells less, and of an older limit
             return

@@ -27,6 +27,10 @@ class Progress:
 
             self._bar = tqdm(total=total, initial=resumed, unit=" requests", dynamic_ncols=True)
 
+    @property
+    def shown(self) -> bool:
+        return self._bar is not None
+
     def over(self, failed: bool, spent: Decimal) -> None:
         """A request is over."""
         if self._bar is not None:

@@ -15,13 +15,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import openai
 from openai.types.chat import ChatCompletion
 
-from ..metering import Meter, Receipt
+from ..metering import Meter
 from ..offline.miss import RecordingNotFound
 from ..pricing import ZERO
 from ..retrying import Policy, UnusableReply, classify, clock_of, retry_after
@@ -93,7 +94,7 @@ class _Run:
         kept: Checkpoint | None,
     ) -> None:  # fmt: skip
         self.requests, self.cap, self.policy, self.rng, self.kept = requests, cap, policy, rng, kept
-        self.clock, self.meter = clock_of(client), Meter(client)
+        self.client, self.clock = client, clock_of(client)
         self.create = client.with_options(max_retries=0).chat.completions.with_raw_response.create
         self.results: list[Result | None] = [self._resumed(request) for request in requests]
         self.refused, self.ended = 0, self.clock.now()
@@ -143,23 +144,26 @@ class _Run:
             self.results[trial.place] = Result(trial.request.custom_id, None, left, trial.attempts)
             raise
         else:
-            receipt = self._receipt(reply)
-            usage = receipt and receipt.usage
-            self._settle(trial, receipt.price.total if receipt and receipt.price else trial.worst)
-            trial.pacer.back(ticket, headers, usage.prompt + usage.completion if usage else None, answered=True)
-            self.results[trial.place] = Result(trial.request.custom_id, reply, None, trial.attempts, receipt)
+            result = self._result(trial.request, reply, trial.attempts)
+            self._settle(trial, self._spent(result, trial.worst))
+            trial.pacer.back(ticket, headers, getattr(reply.usage, "total_tokens", None), answered=True)
+            self.results[trial.place] = result
             await self._keep(trial.request.key, raw)
             self.bar.over(False, self.cap.spent)
+
+    def _result(self, request: Request, reply: Any, attempts: int, resumed: bool = False) -> Result:
+        bill = partial(Meter(self.client).add, reply)
+        return Result(request.custom_id, reply, None, attempts, resumed, bill)
+
+    def _spent(self, result: Result, worst: Decimal) -> Decimal:
+        """What an answer cost, as far as that is needed now; at its worst where no price is known."""
+        if self.cap.most is None and not self.bar.shown:
+            return ZERO
+        return result.receipt.price.total if result.receipt and result.receipt.price else worst
 
     def _settle(self, trial: Trial, spent: Decimal) -> None:
         self.cap.settle(trial.worst, spent)
         self.ended = self.clock.now()
-
-    def _receipt(self, reply: Any) -> Receipt | None:
-        try:
-            return self.meter.add(reply)
-        except (TypeError, ValueError):  # a usage that is none, from another server: the answer counts all the same
-            return None
 
     async def _keep(self, key: str, raw: Any) -> None:
         if self.kept is not None:
@@ -189,7 +193,7 @@ class _Run:
             return None
         reply = ChatCompletion.construct(**json.loads(found.body))
         reply._request_id = found.request_id
-        return Result(request.custom_id, reply, receipt=self._receipt(reply), resumed=True)
+        return self._result(request, reply, 0, resumed=True)
 
     def collected(self, start: float) -> Results:
         """The results as they stand."""

@@ -129,13 +129,20 @@ def _end(thread: threading.Thread) -> bool:
 
 
 def _close_coroutines(value: Any) -> str:
-    """Close what is left to await in a value or among its items. Returns the first one's name, "" for none."""
-    items = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else []
-    left = [item for item in [value, *items] if inspect.isawaitable(item)]
+    """Close what is left to await in a value or within its lists. Returns the first one's name, "" for none."""
+    left = list(_awaitables(value))
     for item in left:
         if inspect.iscoroutine(item):
             item.close()  # or Python warns of it later
     return str(getattr(left[0], "__name__", type(left[0]).__name__)) if left else ""
+
+
+def _awaitables(value: Any, deep: int = 3) -> Iterator[Any]:
+    if inspect.isawaitable(value):
+        yield value
+    elif deep and isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _awaitables(item, deep - 1)
 
 
 def _never_awaited(warned: list[warnings.WarningMessage]) -> Iterator[str]:

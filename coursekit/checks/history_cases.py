@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from .case import Case, Function, Raises
-from .untouched import Changed, untouched
+from .untouched import GIVEN_BACK, Shared, untouched
 
 Message: TypeAlias = dict[str, Any]
 Count: TypeAlias = Callable[[Message], int]
@@ -54,7 +54,7 @@ def each_is_one(message: Message) -> int:
 
 def trimmed_case(messages: list[Message], budget: int, counted: Count, expected: Any, why: str) -> Case:
     """The case of ``trim_to_budget(messages, budget, count)``; ``expected`` are messages, or ``Raises(…)``."""
-    plain = untouched(messages, budget, counted, expects=expected)
+    plain = untouched(messages, budget, counted, expects=expected, fresh=True)
     given = f"({_lines(messages)}, {budget}, {counted.__name__})"
     return Case(given, lambda function: _lines(plain.run(function)), _lines(expected), why)
 
@@ -73,8 +73,8 @@ def summarized_case(messages: list[Message], over: int, keep: int, words: str, w
         given = copy.deepcopy(messages)
         came = function(given, over, keep, summarize)
         if given != messages:
-            return Changed(f"a call that changed its messages. They are now {_lines(given)}")
-        return {"returned": _lines(came), "summarized": asked}
+            return Shared(f"a call that changed its messages. They are now {_lines(given)}")
+        return Shared(GIVEN_BACK) if came is given else {"returned": _lines(came), "summarized": asked}
 
     expected = {"returned": _lines(sent), "summarized": [_lines(part) for part in dropped]}
     return Case(f"({_lines(messages)}, {over}, {keep}, summarize)", run, expected, why)

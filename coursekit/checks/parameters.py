@@ -35,7 +35,7 @@ def apply_penalties(rng: Random) -> Iterator[Case]:
         counts = Counter(reply)
         less = {token: counts[token] * frequency + (presence if counts[token] else 0) for token in logits}
         expected = {token: logit - less[token] for token, logit in logits.items()}
-        return untouched(logits, list(reply), expects=expected, why=why, **penalties)
+        return untouched(logits, list(reply), expects=expected, why=why, fresh=True, **penalties)
 
     loop = [" soul", ",", " soul", ",", " soul"]
     yield case(LOOP, loop, "Frequency: as often as the token stands there.", frequency_penalty=1.5)

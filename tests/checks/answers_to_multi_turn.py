@@ -337,6 +337,11 @@ def with_holes(messages, budget, count):
     return _trim(messages, budget, count, skip=True)
 
 
+@wrong("trim_to_budget", "wrong", says="the very object that was given")
+def the_same_list_where_it_fits(messages, budget, count):
+    return messages if sum(map(count, messages)) <= budget else _trim(messages, budget, count)
+
+
 @wrong("trim_to_budget", "wrong", says="What fits exactly")
 def below_the_budget(messages, budget, count):
     return _trim(messages, budget, count, exact=False)
@@ -387,7 +392,7 @@ def two_by_two(messages, budget, count):
 def by_popping_messages(messages, budget, count):
     sent = with_the_course_s_history(messages, budget, count)
     messages[:] = sent
-    return messages
+    return sent
 
 
 @wrong("trim_to_budget", "error", says="count is handed in")
@@ -466,6 +471,11 @@ def minus_zero(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, zero=False)
 
 
+@wrong("summarize_when", "wrong", says="the very object that was given")
+def the_same_list_below(messages, over, keep, summarize):
+    return messages if len(messages) < 6 else _summarize(messages, over, keep, summarize)
+
+
 @wrong("summarize_when", "wrong", says="2 turns are not more than 2")
 def one_turn_too_early(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, at_least=True)
@@ -509,7 +519,7 @@ def without_the_word(messages, over, keep, summarize):
 @wrong("summarize_when", "wrong", says="changed its messages")
 def replaced_in_place(messages, over, keep, summarize):
     messages[:] = with_lists_of_turns(messages, over, keep, summarize)
-    return messages
+    return list(messages)
 
 
 @wrong("summarize_when", "wrong", says="Without a summary there is nothing to send")

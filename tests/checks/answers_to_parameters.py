@@ -45,6 +45,13 @@ def in_place(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     return logits
 
 
+@wrong("apply_penalties", "wrong", says="the very object that was given")
+def nothing_to_do(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
+    if not reply or (frequency_penalty == 0 and presence_penalty == 0):
+        return logits
+    return with_a_counter(logits, reply, frequency_penalty=frequency_penalty, presence_penalty=presence_penalty)
+
+
 @wrong("apply_penalties", "wrong", says="once, however often")
 def presence_each_time(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     return {token: z - reply.count(token) * (frequency_penalty + presence_penalty) for token, z in logits.items()}

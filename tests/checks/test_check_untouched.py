@@ -45,3 +45,14 @@ def test_the_expected_error_does_not_hide_a_change() -> None:
     assert "[1]" in repr(untouched([], ValueError, expects=Raises(ValueError)).run(late))
     with pytest.raises(KeyError):
         untouched([], KeyError, expects=Raises(ValueError)).run(late)
+
+
+def test_what_must_be_new_may_not_be_the_argument_itself() -> None:
+    """Where a fresh value is asked for, the argument handed back is a miss, and an equal copy is none."""
+
+    def same(items: list[int]) -> list[int]:
+        return items
+
+    assert "very object" in repr(untouched([1], expects=[1], fresh=True).run(same))
+    assert untouched([1], expects=[1], fresh=True).run(list) == [1]
+    assert untouched([1], expects=[1]).run(same) == [1]

@@ -64,8 +64,9 @@ def ask_all(rng: Random) -> Iterator[Case]:
             from .script import Script
 
             def answer(body: dict[str, Any]) -> Any:
-                prompt = body["messages"][-1]["content"] if body.get("model") == made.MODEL else ""
-                said = reply(answers.get(prompt, "another model, or another message"))
+                prompt = body["messages"][-1]["content"]
+                asked = {"model": made.MODEL, "messages": [{"role": "user", "content": prompt}]}
+                said = reply(answers[prompt] if body == asked else "another model, or other messages")
                 return json_answer(200, said.model_dump(exclude_unset=True), after=takes.get(prompt, 0.0))
 
             script = Script(answer)

@@ -9,6 +9,7 @@ from typing import Any
 from ..offline import stream_faults
 from ..offline.exchange import ApiAnswer
 from .answers import chunk
+from .case import Case
 
 Fault = Callable[[ApiAnswer], ApiAnswer]
 
@@ -114,17 +115,24 @@ def read(chunks: Iterable[Any], enough: Callable[[str], bool]) -> tuple[str, flo
     return text, seconds
 
 
+def reading(chunks: Sequence[Any], expected: Any, why: str) -> Case:
+    """The case of a function of chunks. It gets an iterator: like a real stream, it can be read once only."""
+    given = f"(chunks), their contents: {shown(chunks)}"
+    return Case(given, lambda function: function(iter(list(chunks))), expected, why)
+
+
 def shown(chunks: Sequence[Any]) -> str:
-    """The chunks as the argument of a call, for a learner to read."""
-    return f"([{', '.join(map(piece_text, chunks))}])"
+    """The contents of the chunks, for a learner to read; with their index where there are several answers."""
+    several = any(choice.index for piece in chunks for choice in piece.choices)
+    return ", ".join(piece_text(piece, several) for piece in chunks) or "none"
 
 
-def piece_text(piece: Any) -> str:
+def piece_text(piece: Any, several: bool = False) -> str:
     """A chunk in a few characters."""
     if not piece.choices:
-        return "usage and no choices"
+        return "(no choices)"
     told = []
     for choice in piece.choices:
-        words = f"{choice.index}: {choice.delta.content!r}"
+        words = f"{choice.index}: {choice.delta.content!r}" if several else repr(choice.delta.content)
         told.append(words + (f" ({choice.finish_reason})" if choice.finish_reason else ""))
     return " + ".join(told)

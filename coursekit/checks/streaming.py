@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from random import Random
 from typing import Any
 
@@ -26,8 +26,7 @@ def text_of(rng: Random) -> Iterator[Case]:
     """The text of a streamed answer, with or without its usage."""
 
     def case(chunks: Sequence[Any], expected: str, why: str = "") -> Case:
-        # An iterator, like a real stream: it can be read once only.
-        return Case(made.shown(chunks), lambda function: function(iter(list(chunks))), expected, why)
+        return made.reading(chunks, expected, why)
 
     yield case(stream(["Par", "is", "."]), "Paris.")
     counted = stream(["Par", "is", "."], usage=usage(24, 3))
@@ -58,7 +57,7 @@ def assemble(rng: Random) -> Iterator[Case]:
 
     def case(chunks: Sequence[Any], *answers: tuple[str, str | None], why: str = "") -> Case:
         expected = [{"text": text, "finish_reason": reason} for text, reason in answers]
-        return Case(made.shown(chunks), lambda function: function(iter(list(chunks))), expected, why)
+        return made.reading(chunks, expected, why)
 
     def end(index: int, reason: str = "stop") -> Any:
         return chunk(index=index, finish_reason=reason)
@@ -104,8 +103,13 @@ def timing(rng: Random) -> Iterator[Case]:
             "gaps": [later - earlier for earlier, later in pairwise(arrivals)],
             "total": events[-1][0] if events else None,
         }
-        shown = ", ".join(f"({at:g}, {made.piece_text(piece)})" for at, piece in events)
-        return Case(f"([{shown}])", lambda function: function(iter(list(events))), expected, why)
+        shown = ", ".join(f"{at:g} s {made.piece_text(piece)}" for at, piece in events)
+        return Case(
+            f"(events), the contents of their chunks: {shown or 'none'}",
+            lambda function: function(iter(list(events))),
+            expected,
+            why,
+        )
 
     def timed(chunks: Sequence[Any], *seconds: float) -> list[tuple[float, Any]]:
         return list(zip(seconds, chunks, strict=True))
@@ -120,8 +124,8 @@ def timing(rng: Random) -> Iterator[Case]:
     yield case([], "No event, no total: None.")
     for _ in range(4):
         chunks = stream(made.pieces(rng), usage=usage(20, 9) if rng.random() < 0.5 else None)
-        at = rng.uniform(0.2, 0.6)
-        yield case(timed(chunks, *(at := at + rng.uniform(0.005, 0.08) for _ in chunks)))
+        seconds = accumulate(rng.randint(50, 800) for _ in chunks)
+        yield case(timed(chunks, *(0.2 + each / 10_000 for each in seconds)))
 
 
 @exercise(

@@ -136,6 +136,16 @@ async def another_model(client, prompts):
     return await asyncio.gather(*map(one, prompts))
 
 
+@wrong("ask_all", "wrong", says="other messages")
+async def with_a_system_message(client, prompts):
+    async def one(prompt):
+        messages = [{"role": "system", "content": "Be short."}, {"role": "user", "content": prompt}]
+        reply = await client.chat.completions.create(model=MINI, messages=messages)
+        return reply.choices[0].message.content
+
+    return await asyncio.gather(*map(one, prompts))
+
+
 @wrong("ask_all", "wrong", says="'requests': 0")
 async def hard_coded_answers(client, prompts):
     return [f"{prompt.upper()}!" for prompt in prompts]

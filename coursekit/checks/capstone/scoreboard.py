@@ -78,7 +78,7 @@ def keep(name: str, score: Score) -> Scoreboard:
     """
     if not isinstance(score, Score):
         raise TypeError(f"keep() takes the score that attempt() returns, and this is a {type(score).__name__}.")
-    name = " ".join(str(name).split())
+    name = " ".join(str(name).encode("utf-8", "replace").decode().split())  # half a character cannot be shown
     if not 1 <= len(name) <= LONGEST:
         raise ValueError(f"A name of {len(name)} characters cannot be kept. Choose one of 1 to {LONGEST}.")
     row = Row(name, score.seed, {axis: round(value, 3) for axis, value in score.points.items()})

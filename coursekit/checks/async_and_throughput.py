@@ -65,8 +65,8 @@ def ask_all(rng: Random) -> Iterator[Case]:
 
             def answer(body: dict[str, Any]) -> Any:
                 prompt = body["messages"][-1]["content"]
-                asked = {"model": made.MODEL, "messages": [{"role": "user", "content": prompt}]}
-                said = reply(answers[prompt] if body == asked else "another model, or other messages")
+                as_told = (body["model"], body["messages"]) == (made.MODEL, [{"role": "user", "content": prompt}])
+                said = reply(answers.get(prompt) if as_told else "another model, or other messages")
                 return json_answer(200, said.model_dump(exclude_unset=True), after=takes.get(prompt, 0.0))
 
             script = Script(answer)

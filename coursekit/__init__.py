@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .batching import CheckpointError, NotSent, Unanswered, batch_completions, run_batch
+    from .classroom import join, leave
     from .client import connect, connect_async
     from .conversation import AsyncConversation, Conversation, SlidingWindow, Summarize, TokenBudget, chat_session
     from .metering import Meter
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .tokens import count_tokens
 
 _HOME = {
+    "join": "classroom",
+    "leave": "classroom",
     "connect": "client",
     "connect_async": "client",
     "RecordingNotFound": "offline.miss",
@@ -48,8 +51,8 @@ _HOME = {
 __all__ = [
     "AsyncConversation", "CheckpointError", "Conversation", "IncompleteStream", "Meter", "NotSent",
     "Price", "RecordingNotFound", "SlidingWindow", "Summarize", "TokenBudget", "Unanswered", "UnusableReply",
-    "batch_completions", "chat_session", "connect", "connect_async", "count_tokens", "price_of", "robust_completion",
-    "run_batch", "stream_response", "stream_text",
+    "batch_completions", "chat_session", "connect", "connect_async", "count_tokens", "join", "leave", "price_of",
+    "robust_completion", "run_batch", "stream_response", "stream_text",
 ]  # fmt: skip
 
 

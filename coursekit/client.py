@@ -3,6 +3,8 @@
     replay   its HTTP transport is the offline API: no key, no network, no cost
     live     nothing is changed
     record   the real API answers, and each exchange is kept for replay
+    class    the class server that the learner has joined answers, from recordings, at no cost. It takes the place of
+             replay where nobody asks for that by name; nobody can ask for class, but everybody may join and leave
 
 The client is the SDK's own, with the SDK's own defaults. Only where the clock does not run at its
 natural speed, the waits between the SDK's retries follow that clock too.
@@ -21,7 +23,9 @@ import openai
 from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 
 from . import models
+from .classroom import share
 from .course import recording_folders
+from .membership import membership
 from .metering import Journal, Served
 from .offline.account import Account
 from .offline.clock import Clock, ScaledClock, clock_for
@@ -52,8 +56,11 @@ def connect(
     """A real ``openai.OpenAI`` client; what answers it is decided by ``mode``.
 
     mode        "replay" (recorded answers, costs nothing), "live" (the real API, costs money) or "record" (the
-                real API, costs money, answers are kept). None: COURSEKIT_MODE, also from .env, else "replay".
-    recordings  a folder of recordings; None: the course's own
+                real API, costs money, answers are kept). None: COURSEKIT_MODE, also from .env, else "replay". While
+                you have joined a class, its server answers in place of replay; in process, and as described here, it
+                stays where you give "replay", or any argument marked "replay only", or a recordings folder, base_url or
+                api_key
+    recordings  replay and record: a folder of recordings; None: the course's own
     speed       replay only: 1.0 as recorded, 10 ten times faster, "instant" without waiting; None: COURSEKIT_SPEED,
                 else 1.0
     faults      replay only: what goes wrong, a ``coursekit.offline.Fault`` or several in their order
@@ -96,7 +103,11 @@ class _Wiring:
         rate_limit: Any, local_model: Any, options: Mapping[str, Any],
     ) -> None:  # fmt: skip
         env = settings()
+        own = (recordings, speed, faults, rate_limit, local_model, options.get("base_url"), options.get("api_key"))
         self.mode = mode_of(mode, env)
+        joined = membership(env) if self.mode == "replay" and mode is None and own.count(None) == len(own) else None
+        if joined is not None:
+            self.mode = "class"
         self.options = dict(options)
         self.journal, self.ledger = Journal(self.mode), Ledger()
         self._env = env
@@ -125,7 +136,11 @@ class _Wiring:
         else:
             _refuse_offline_options(self.mode, faults=faults, rate_limit=rate_limit)
             self.clock = ScaledClock()  # time as it passes
-            self.options["api_key"] = key_of(self.mode, options.get("api_key"), env)
+            if joined is not None:
+                self.options |= {"base_url": f"{joined.url}/v1", "api_key": joined.key}
+                share(joined=joined)
+            else:
+                self.options["api_key"] = key_of(self.mode, options.get("api_key"), env)
 
     @property
     def natural(self) -> bool:
@@ -191,7 +206,8 @@ class _Wiring:
 
     def _served(self, response: httpx2.Response) -> None:
         seconds = self.clock.now() - response.request.extensions["coursekit_sent"]
-        self.journal.add(Served(response.headers.get("x-request-id"), response.status_code, "live", seconds))
+        source = "live" if self.mode != "class" else response.headers.get("x-coursekit-source", "not a class server")
+        self.journal.add(Served(response.headers.get("x-request-id"), response.status_code, source, seconds))
 
 
 class _OnTheClock:

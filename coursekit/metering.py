@@ -23,6 +23,7 @@ BANNERS = {
     "replay": "replay mode: nothing is spent, costs are those of the same calls live",
     "live": "live mode: the real API, costs are real",
     "record": "record mode: the real API, costs are real, answers are kept for replay",
+    "class": "class mode: the class server answers, nothing is spent, costs are those of the same calls live",
 }
 
 
@@ -44,7 +45,7 @@ class Served:
 class Journal:
     """The newest responses of a client, at most ``KEPT``; safe to use from several threads.
 
-    mode  of the client: "replay", "live" or "record"
+    mode  of the client: "replay", "live", "record" or "class"
     """
 
     KEPT = 1000

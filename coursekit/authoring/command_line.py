@@ -74,6 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--rpm", type=int, metavar="N", help="each learner's requests per minute, of each model")
     serve.add_argument("--tpm", type=int, metavar="N", help="each learner's tokens per minute, of each model")
     serve.add_argument("--spend", type=float, metavar="DOLLARS", help="what each learner may spend, as it would cost")
+    serve.add_argument(
+        "--class", dest="classroom", action="store_true", help="learners join with a name; the teacher has a console"
+    )
+    serve.add_argument("--class-file", metavar="FILE", help="where a class is kept (default: in your user data folder)")
     serve.add_argument("--quiet", action="store_true", help="no access log")
     return parser
 
@@ -113,7 +117,7 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
         limits = {name: value for name in ("rpm", "tpm", "spend") if (value := getattr(asked, name)) is not None}
         return serve(
             host=asked.host, port=asked.port, recordings=asked.recordings, speed=asked.speed, limits=limits,
-            quiet=asked.quiet,
+            quiet=asked.quiet, classroom=asked.classroom, class_file=asked.class_file,
         )  # fmt: skip
     from .record import record
 

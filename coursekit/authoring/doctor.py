@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from ..classroom import trouble
 from ..course import lessons, recording_folders, repository
+from ..membership import membership
 from ..offline.clock import clock_for
 from ..offline.recordings import DamagedRecording, read
 from ..settings import ModeError, mode_of, settings
@@ -141,7 +143,15 @@ def _mode() -> Check:
         mode = mode_of(None, settings())
     except ModeError as error:
         return Check("mode", str(error).splitlines()[0], "set COURSEKIT_MODE, in .env or the environment, to replay")
-    return Check("mode", mode + (" (costs nothing)" if mode == "replay" else " (costs money)"))
+    if mode != "replay":
+        return Check("mode", f"{mode} (costs money)")
+    try:
+        joined = membership()
+    except ModeError as error:
+        return Check("mode", *str(error).split("\nWhat to do: "))
+    if joined is None:
+        return Check("mode", "replay (costs nothing)")
+    return Check("mode", f"replay, by the class server at {joined.url} (costs nothing)", trouble(joined))
 
 
 def _speed() -> Check:

@@ -109,7 +109,7 @@ class SamplingLab(widgets.VBox):  # type: ignore[misc]
         """A new prompt: what is recorded for it, nothing drawn, nothing answered."""
         journal = getattr(self.client._client, "journal", None)
         known = []
-        if journal is not None and journal.mode == "replay":
+        if journal is not None and journal.mode in ("replay", "class"):
             known = recorded_settings(self.distribution, self.model, self.recordings)
         self.recorded.options = [CHOOSE, *((str(settings), settings) for settings in known)]
         self.recorded.layout.display = None if known else "none"

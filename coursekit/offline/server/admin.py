@@ -2,6 +2,7 @@
 
     GET    /admin/learners                what each learner's requests came to
     GET    /admin/learners/ada            and how well their program behaved: the verdict
+    POST   /admin/learners                {"name": "ada"}: a class's key for this learner, the same each time
     GET    /admin/faults                  the faults at work
     POST   /admin/faults                  {"fault": "rate_limit", "seconds": 60, "learner": "ada"} puts one to work
     DELETE /admin/faults, /admin/faults/3 lifts all, or one
@@ -29,6 +30,7 @@ from ..faults import Fault
 from ..verdict import verdict_on
 from .endpoints import response
 from .injection import Injection
+from .joining import about, asked_name, entered
 from .learners import Learner
 from .room import Room
 
@@ -48,7 +50,8 @@ class Admin:
         self.room = room
         routes = [
             Route("/learners", self.learners, methods=["GET"]),
-            Route("/learners/{name}", self.learner, methods=["GET"]),
+            Route("/learners", self.enroll, methods=["POST"]),
+            Route("/learners/{name:path}", self.learner, methods=["GET"]),
             Route("/faults", self.faults, methods=["GET"]),
             Route("/faults", self.inject, methods=["POST"]),
             Route("/faults", self.lift, methods=["DELETE"]),
@@ -58,7 +61,7 @@ class Admin:
 
     async def learners(self, request: Request) -> Response:
         learners = list(self.room.learners)
-        return _json(200, {"learners": await run_in_threadpool(lambda: [_told(learner) for learner in learners])})
+        return _json(200, {"learners": await run_in_threadpool(lambda: [about(learner) for learner in learners])})
 
     async def learner(self, request: Request) -> Response:
         learner = self._known(request.path_params["name"])
@@ -67,12 +70,25 @@ class Admin:
             return response(self.room.own(error_answer(404, text, code="unknown_learner")))
 
         def told() -> dict[str, Any]:
-            return {**_told(learner), "verdict": verdict_on(learner.ledger).as_dict()}
+            return {**about(learner), "verdict": verdict_on(learner.ledger).as_dict()}
 
         return _json(200, await run_in_threadpool(told))
 
+    async def enroll(self, request: Request) -> Response:
+        """For a hub, which joins its users to the class by itself."""
+        if self.room.roll is None:
+            text = "Only the server of a class gives out keys: coursekit serve --class."
+            return response(self.room.own(error_answer(404, text, code="no_class")))
+        try:
+            name = asked_name(await request.body())
+            learner = self.room.roll.named(name)
+            known, learner = learner is not None, learner or self.room.roll.join(name)
+        except ValueError as error:
+            return response(self.room.own(error_answer(400, str(error))))
+        return _json(200 if known else 201, entered(request, self.room.roll, learner))
+
     async def faults(self, request: Request) -> Response:
-        return _json(200, {"faults": [self._shown(injection) for injection in self.room.injections.now()]})
+        return _json(200, {"faults": self.at_work()})
 
     async def inject(self, request: Request) -> Response:
         try:
@@ -88,6 +104,10 @@ class Admin:
     async def lift(self, request: Request) -> Response:
         lifted = self.room.injections.lift(request.path_params.get("number"))
         return _json(200, {"lifted": [self._shown(injection) for injection in lifted]})
+
+    def at_work(self) -> list[dict[str, Any]]:
+        """The faults at work, oldest first, as plain data."""
+        return [self._shown(injection) for injection in self.room.injections.now()]
 
     def _known(self, name: Any) -> Learner | None:
         return next((learner for learner in self.room.learners if learner.name == name), None)
@@ -120,10 +140,6 @@ class Guarded:
         else:
             refused = self.room.own(error_answer(401, NO_TOKEN, code="invalid_admin_token"))
             await response(refused)(scope, receive, send)
-
-
-def _told(learner: Learner) -> dict[str, Any]:
-    return {"name": learner.name, "under_way": learner.under_way, **learner.tally.as_dict()}
 
 
 def _order(raw: bytes) -> dict[str, Any]:

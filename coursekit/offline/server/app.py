@@ -13,7 +13,9 @@ from ..batch_api import BATCHES, is_below
 from ..exchange import CHAT_COMPLETIONS, error_answer
 from ..file_store import FILES
 from .admin import Admin
+from .console import Console
 from .endpoints import Batches, ChatCompletions, Models, Served, healthz, response
+from .joining import Joining
 from .room import Room, broken
 
 
@@ -51,7 +53,7 @@ class App:
 
 def other_paths(room: Room) -> Starlette:
     """Everything but what an offline API answers itself: POST /v1/chat/completions, files and batches."""
-    about_models = Models(room)
+    about_models, admin = Models(room), Admin(room)
 
     async def refused(request: Request, error: Exception) -> Response:
         """A path or a method that does not exist, in the API's words."""
@@ -75,7 +77,8 @@ def other_paths(room: Room) -> Starlette:
             Route("/v1/models", about_models.all, methods=["GET"]),
             Route("/v1/models/{model:path}", about_models.one, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),
-            *([Admin(room).mount] if room.admin_token else []),
+            *(Joining(room, room.roll).routes if room.roll else []),
+            *([admin.mount, *Console(room, admin).routes] if room.admin_token else []),
         ],
         exception_handlers={HTTPException: refused, Exception: failed},
     )

@@ -16,6 +16,7 @@ from .link import LINK, Link
 
 PATIENCE = 3600.0  # seconds of real time; of a client that would wait for ever
 EARLY = 0.001  # seconds; timers have whole milliseconds
+SOURCE = b"x-coursekit-source"  # the header that tells receipts where an answer comes from
 
 
 class Delivery:
@@ -63,6 +64,7 @@ class Delivery:
         if not self.stretch or answer.events is None:
             self.link.hold_head()
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        headers.append((SOURCE, answer.source.encode("latin-1", "replace")))
         whole = answer.events is None and not answer.breaks
         if whole:
             headers.append((b"content-length", b"%d" % len(answer.body)))

@@ -67,6 +67,7 @@ class ChatCompletions:
             await delivery.deliver(room.own(learner), start)
             return Served(status=learner.status)
         learner.under_way += 1
+        learner.at = start
         try:
             request, answer = await self.answer(scope, learner, raw, headers)
             learner.tally.add(request, answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ ATTEMPTS = 500  # that are kept of each, for the verdict: half a megabyte
 @dataclass(slots=True)
 class Learner:
     """``api`` answers; ``ledger`` and ``tally`` tell what that came to; ``under_way``: the requests that are open;
-    ``seen``: the turn of the last request."""
+    ``seen``: the turn of the last request, ``at`` its time on the server's clock; ``chapter`` and ``passed`` (chapter:
+    number of exercises): what a learner of a class shares with the teacher, nothing unless they choose to."""
 
     name: str
     api: Layer
@@ -29,6 +31,9 @@ class Learner:
     tally: Tally = field(default_factory=Tally)
     under_way: int = 0
     seen: int = 0
+    at: float = -math.inf
+    chapter: str = ""
+    passed: dict[str, int] = field(default_factory=dict)
 
 
 class Learners:

@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 from ..batch_job import Stages
@@ -20,6 +21,7 @@ from ..standard_headers import request_id
 from .access_log import AccessLog
 from .injection import Injected, Injections
 from .learners import Learner, Learners
+from .roll import Kept, Roll
 from .steady import SteadyRecordings
 
 RECORDED = ("live", "local", "written")  # sources of answers that are quick to find
@@ -37,13 +39,16 @@ class Room:
                   and the time for which a fault is at work, are real time at any speed: clients know no other
     rate_limit    the limits of each learner, as the arguments of Account; None: none
     access_token  what a learner's key must be: see ``Learners``
-    admin_token   what the admin endpoints ask for; None: there are none
+    admin_token   what the admin endpoints and the console ask for; None: there are none
+    kept          what is kept of a class, which makes this its server: keys are only those of learners who have joined,
+                  and the access token is what joining asks for; None: no class
     seed          of what happens by chance, and of request ids
     """
 
     def __init__(
         self, recordings: Recordings, *, speed: float | None = 1.0, rate_limit: Mapping[str, Any] | None = None,
         access_token: str | None = None, admin_token: str | None = None, log: AccessLog | None = None, seed: int = 0,
+        kept: Kept | None = None,
     ) -> None:  # fmt: skip
         self.recordings, self.rate_limit, self.seed = SteadyRecordings(recordings), rate_limit, seed
         self.stretch = 0.0 if speed is None else 1 / speed
@@ -51,7 +56,9 @@ class Room:
         self.clock = ScaledClock()
         self.rng = random.Random(seed)
         self.injections = Injections(self.clock)
-        self.learners = Learners(self._api_of, access_token)
+        self.access_token = access_token
+        self.roll = None if kept is None else Roll(self._api_of, kept)
+        self.learners = self.roll or Learners(self._api_of, access_token)
         self._threads = ThreadPoolExecutor(2, "offline-api")
         self._known: dict[bytes, ApiRequest] = {}
         self._looking: dict[bytes, asyncio.Event] = {}
@@ -109,10 +116,12 @@ class Room:
             logger.exception("The offline API itself has failed at a request of %s", learner.name)
             return self.own(broken())
 
-    def _api_of(self, name: str) -> Injected:
+    def _api_of(self, name: str, spent: Decimal = Decimal(0)) -> Injected:
         rng = random.Random(f"{self.seed} {name}")
         api = OfflineApi(replaying(self.recordings), self.clock, rate_limit=self.rate_limit, seed=rng.getrandbits(32),
                          stages=Stages().scaled(self.stretch))  # fmt: skip
+        if api.account is not None:
+            api.account.bill(spent)  # in a life of the server before this one
         return Injected(api, self.injections, name, rng)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -24,22 +25,31 @@ class Tally:
         self.statuses: Counter[int] = Counter()
         self._unread: dict[Any, tuple[int, ApiRequest, ApiAnswer]] = {}
         self._usage, self._dollars = Usage(0, 0), Decimal(0)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held while answers are read
+        self._adding = threading.Lock()  # held for a moment only: ``add`` runs in the event loop
 
     def add(self, request: ApiRequest, answer: ApiAnswer) -> None:
-        self.statuses[answer.status] += 1
-        if request.path != CHAT_COMPLETIONS:
-            return  # files and batches: the offline API sends no bill for them
-        if answer.status != 200 or len(self._unread) >= DISTINCT:
-            return  # more different answers than any course has, and nobody asks: not worth the memory
-        told = answer.events
-        key = answer.body if told is None else (told[0].data if told else b"", len(told))
-        self._unread[key] = (self._unread.get(key, (0,))[0] + 1, request, answer)
+        with self._adding:
+            self.statuses[answer.status] += 1
+            if request.path != CHAT_COMPLETIONS:
+                return  # files and batches: the offline API sends no bill for them
+            if answer.status != 200 or len(self._unread) >= DISTINCT:
+                return  # more different answers than any course has, and nobody asks: not worth the memory
+            told = answer.events
+            key = answer.body if told is None else (told[0].data if told else b"", len(told))
+            self._unread[key] = (self._unread.get(key, (0,))[0] + 1, request, answer)
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what ``as_dict`` told. Raises LookupError, TypeError or ValueError for anything else."""
+        self.statuses = Counter({int(status): int(count) for status, count in kept["statuses"].items()})
+        self._usage = Usage(int(kept["prompt_tokens"]), int(kept["completion_tokens"]))
+        self._dollars = Decimal(str(kept["dollars"]))
 
     def bill(self) -> tuple[Usage, Decimal]:
         """Tokens and dollars so far. May count the tokens of streams that told no usage: not for an event loop."""
         with self._lock:
-            unread, self._unread = self._unread, {}
+            with self._adding:
+                unread, self._unread = self._unread, {}
             for count, request, answer in unread.values():
                 usage, dollars = bill_of(answer, request.body)
                 counts = (usage.prompt, usage.completion, usage.cached, usage.reasoning)
@@ -50,9 +60,11 @@ class Tally:
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON; dollars as a string, exact."""
         usage, dollars = self.bill()
+        with self._adding:
+            statuses = Counter(self.statuses)
         return {
-            "requests": self.statuses.total(),
-            "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
+            "requests": statuses.total(),
+            "statuses": {str(status): count for status, count in sorted(statuses.items())},
             "prompt_tokens": usage.prompt,
             "completion_tokens": usage.completion,
             "dollars": str(dollars),

@@ -1,0 +1,153 @@
+"""Joining a class: a name for a key, and what the learner shares with the teacher."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from . import membership as kept
+from .course import UnknownLesson, lesson
+from .membership import Membership, membership, server_of
+from .settings import ModeError, settings
+
+WAIT = 10.0  # seconds for the class server to answer
+SHARING = 3.0  # seconds for it to hear what is shared
+
+
+class CannotJoin(RuntimeError):
+    """The class server did not let the learner in; the message says why and what to do."""
+
+
+def join(
+    name: str | None = None, url: str | None = None, *, share: bool = False, token: str | None = None
+) -> Membership:
+    """Join a class under a name. From then on ``connect()`` is answered by the class server, in all notebooks.
+
+    name   what the teacher sees, 1 to 40 characters; one that is taken gets a number. None: JUPYTERHUB_USER
+    url    the server's address, as the teacher tells it; None: COURSEKIT_BASE_URL
+    share  True: the teacher also sees in which chapter you are and which exercises you have passed
+    token  the class's access token, where it has one; None: COURSEKIT_ACCESS_TOKEN, else you are asked for it
+
+    Joining again at the same server keeps name, key and meter. Raises CannotJoin, or ModeError for what is no address.
+    """
+    env = settings()
+    server = server_of(url or env.get(kept.ADDRESS) or _missing("the class server's address", "url"))
+    known = membership({**env, kept.ADDRESS: server})
+    if known is None or _told("GET", f"{server}/me", known.key)[0] != 200:
+        name = name or env.get("JUPYTERHUB_USER") or _missing("a name", "name")
+        known = _entered(server, name, token if token is not None else env.get("COURSEKIT_ACCESS_TOKEN") or "")
+    joined = Membership(server, known.key, known.name, share)
+    if not kept.keep(joined):
+        raise CannotJoin(f"A membership is not kept ({kept.SETTING}=off), so connect() would not know of it.")
+    if share:
+        _tell(joined, {"chapter": chapter_here()})
+    elif known.share:  # until now
+        _tell(joined, {"chapter": "", "passed": {}})
+    return joined
+
+
+def leave() -> str:
+    """Leave the class: ``connect()`` is answered in process again. What you asked stays on the teacher's meter."""
+    known = kept.forget()
+    if settings().get(kept.KEY):
+        return f"Your environment keeps you in the class: {kept.KEY} is set. Take it away to leave."
+    return f"You have left the class at {known.url}." if known else "You had not joined a class."
+
+
+def trouble(joined: Membership) -> str:
+    """What to do where the class server does not answer the learner; "" where it does."""
+    try:
+        status, _ = _told("GET", f"{joined.url}/me", joined.key, seconds=SHARING)
+    except CannotJoin:
+        return "it does not answer: wait for the teacher, or leave the class: from coursekit import leave; leave()"
+    return "" if status == 200 else "it does not know you (any more): join() again, or leave()"
+
+
+def share(passed: Mapping[str, int] | None = None, joined: Membership | None = None) -> threading.Thread | None:
+    """Tell the teacher in which chapter the learner is, if they share that. Nobody waits for it, and nothing goes wrong
+    if nobody hears. Returns the thread that tells it, None where nothing is shared.
+
+    passed  the number of passed exercises by chapter; None: leave what was told of them
+    joined  the class; None: the one in force
+    """
+    with contextlib.suppress(ModeError):
+        joined = joined or membership()
+    if joined is None or not joined.share:
+        return None
+    shared = {"chapter": chapter_here(), **({} if passed is None else {"passed": dict(passed)})}
+    teller = threading.Thread(target=_tell, args=(joined, shared), name="share-progress", daemon=True)
+    teller.start()
+    return teller
+
+
+def chapter_here() -> str:
+    """The chapter whose notebook this kernel runs, "" elsewhere."""
+    notebook = os.environ.get("JPY_SESSION_NAME", "")  # the Jupyter server's name for it: notebooks/01_basics.ipynb
+    try:
+        return lesson(Path(notebook).name).stem if notebook else ""
+    except UnknownLesson:
+        return ""
+
+
+def _tell(joined: Membership, shared: Mapping[str, Any]) -> None:
+    with contextlib.suppress(CannotJoin):
+        _told("PUT", f"{joined.url}/me", joined.key, shared, SHARING)
+
+
+def _entered(server: str, name: str, token: str) -> Membership:
+    status, told = _told("POST", f"{server}/join", token, {"name": name})
+    if status == 401:
+        token = _ask(server)
+        status, told = _told("POST", f"{server}/join", token, {"name": name})
+    if status == 201 and isinstance(told.get("key"), str):
+        return Membership(server, told["key"], str(told.get("name", name)))
+    if status == 404:
+        raise CannotJoin(f"{server} is no class server: it knows no /join. Ask the teacher for the address.")
+    raise CannotJoin(f"{server} did not let you in ({status}): {_message(told)}")
+
+
+def _told(method: str, url: str, key: str, body: Any = None, seconds: float = WAIT) -> tuple[int, Mapping[str, Any]]:
+    """Status and JSON of an answer. Raises CannotJoin where there is none."""
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    try:
+        with httpx2.Client(timeout=seconds, trust_env=False) as client:  # a class is near: no proxy on the way
+            answer = client.request(method, url, headers=headers, json=body)
+    except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
+        raise CannotJoin(
+            f"Nobody answers at {url}: {error}.\n"
+            "What to do: compare the address with the teacher's; both machines must be in the same network. "
+            "Without a class, go on as before: replay needs nobody."
+        ) from None  # the learner's address is wrong, or the network; not httpx2
+    try:
+        told = answer.json()
+    except ValueError:
+        told = {}
+    return answer.status_code, told if isinstance(told, dict) else {}
+
+
+def _message(told: Mapping[str, Any]) -> str:
+    error = told.get("error")
+    return str(error.get("message", "")) if isinstance(error, dict) else "it does not say why"
+
+
+def _ask(server: str) -> str:
+    """The access token, typed by the learner: it shows in no cell and no output."""
+    from getpass import getpass
+
+    try:
+        return getpass(f"Access token of the class at {server}: ")
+    except Exception as error:  # there is nobody to ask: EOFError, a kernel without stdin, …
+        raise CannotJoin(
+            f"The class at {server} asks for its access token, and nobody could be asked for it, or it was wrong.\n"
+            "What to do: put COURSEKIT_ACCESS_TOKEN=… into .env, as the teacher tells it, and join again."
+        ) from error
+
+
+def _missing(what: str, argument: str) -> str:
+    raise CannotJoin(f'Joining needs {what}: join("Ada", "http://192.168.1.5:8000"). There was no {argument}.')

@@ -1,0 +1,110 @@
+"""Which class this machine's learner has joined: the class server's address, and the learner's key for it.
+
+COURSEKIT_BASE_URL    the address of a class server, with or without /v1
+COURSEKIT_CLASS_KEY   the key, where somebody else joined for the learner, such as a hub
+COURSEKIT_CLASS_SHARE "yes": then, chapter and passed exercises are shared with the teacher
+COURSEKIT_MEMBERSHIP  the file in which ``join()`` keeps the membership; "off": nothing is read or written (so in
+                      tests); not set: in the user's data folder
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .files import write_atomically
+from .settings import ModeError, settings
+
+SETTING = "COURSEKIT_MEMBERSHIP"
+ADDRESS, KEY, SHARE = "COURSEKIT_BASE_URL", "COURSEKIT_CLASS_KEY", "COURSEKIT_CLASS_SHARE"
+KEY_PREFIX = "ck-class-"  # of keys that class servers make: no other is sent to one, and no paid API takes these
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """``url`` of the server without /v1; the learner's ``key`` and, where it is known, ``name`` there; ``share``: what
+    they do is shown to the teacher. Raises ModeError for a key that no class server has made."""
+
+    url: str
+    key: str
+    name: str = ""
+    share: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.key.startswith(KEY_PREFIX):
+            raise ModeError(
+                f"The key for the class server is none that a class server makes (they begin with {KEY_PREFIX}), so "
+                f'nothing was sent.\nWhat to do: take {KEY} away, and join: from coursekit import join; join("NAME").'
+            )
+
+    def __repr__(self) -> str:
+        return f"Membership(url={self.url!r}, name={self.name!r}, share={self.share})"  # the key is shown nowhere
+
+
+def membership(env: Mapping[str, str] | None = None) -> Membership | None:
+    """The class in force; None without one. An address in the settings goes before what was joined elsewhere."""
+    env = settings() if env is None else env
+    asked = env.get(ADDRESS) or ""
+    if asked and env.get(KEY):
+        return Membership(server_of(asked), env[KEY], share=env.get(SHARE, "").lower() in {"yes", "true", "1"})
+    known = _read(place(env))
+    if known is None or (asked and known.url != server_of(asked)):
+        return None
+    return known
+
+
+def keep(joined: Membership) -> bool:
+    """Write it down for all notebooks; False where that is switched off. Raises OSError."""
+    path = place()
+    if path is None:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(asdict(joined), indent=2) + "\n", mode=0o600)
+    return True
+
+
+def forget() -> Membership | None:
+    """Delete what was kept; returns it, None when there was nothing. Raises OSError."""
+    path = place()
+    known = _read(path)
+    if path is not None:
+        path.unlink(missing_ok=True)
+    return known
+
+
+def place(env: Mapping[str, str] | None = None) -> Path | None:
+    """Where the membership is kept; None where it is switched off."""
+    from platformdirs import user_data_path
+
+    asked = (settings() if env is None else env).get(SETTING) or ""
+    if asked.lower() == "off":
+        return None
+    return Path(asked).expanduser() if asked else user_data_path("coursekit", appauthor=False) / "membership.json"
+
+
+def server_of(address: str) -> str:
+    """A class server's own address: "http://10.0.0.5:8000" for that with /v1 or a slash behind it, or without http://.
+
+    Raises ModeError for the real API's, which is no class server.
+    """
+    from urllib.parse import urlsplit
+
+    whole = address.strip() if "://" in address else f"http://{address.strip()}"
+    parts = urlsplit(whole)
+    host = parts.hostname or ""
+    if parts.scheme not in ("http", "https") or not host or host.endswith(".openai.com"):
+        raise ModeError(
+            f"{address!r:.100} is no address of a class server, so nothing was sent.\n"
+            "What to do: take the one that the teacher tells, like http://192.168.1.5:8000."
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
+
+
+def _read(path: Path | None) -> Membership | None:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8")) if path else None
+        return Membership(told["url"], told["key"], str(told["name"]), told["share"] is True) if told else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None  # damaged: as if nobody had joined, and joining again writes it anew

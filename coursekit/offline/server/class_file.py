@@ -1,0 +1,92 @@
+"""The file of a class: names, keys and meters, kept so that a server may die and come again.
+
+It is written whole, and anew each second in which something has changed; a server that is killed loses the counts of
+the last one at most.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ...files import write_atomically
+from .roll import Kept, Roll
+
+SECONDS = 1.0  # between two looks at what has changed
+logger = logging.getLogger("coursekit.serve")
+
+
+class CannotKeep(ValueError):
+    """The file cannot be used; the message says why and what to do."""
+
+
+class ClassFile:
+    """``open`` it, ``keep`` the roll while the server runs, ``close`` it at the end."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._end = threading.Event()
+        self._keeper: threading.Thread | None = None
+        self._written = ""
+
+    def open(self) -> Kept:
+        """What is in the file; a new class where there is none. Raises CannotKeep."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=0)
+            if not self.path.exists():
+                return Kept()
+            text = self.path.read_text(encoding="utf-8")
+        except Timeout:
+            raise CannotKeep(
+                f"Another server keeps its class in {self.path}. Nothing was opened.\n"
+                "What to do: end that one, or give this class a file of its own with --class-file."
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise CannotKeep(f"The class cannot be kept in {self.path}: {error}. Name another --class-file.") from error
+        try:
+            return Kept.read(json.loads(text))
+        except (ValueError, RecursionError) as error:
+            raise CannotKeep(
+                f"{self.path} is not the file of a class, or is damaged. Nothing was opened, and it stays as it is.\n"
+                "What to do: move it away to begin a new class, or name another --class-file."
+            ) from error
+
+    def keep(self, roll: Roll) -> None:
+        """Write the roll now, and from now on whenever it has changed. Raises CannotKeep where that cannot be done."""
+        try:
+            self._write(roll)
+        except OSError as error:
+            raise CannotKeep(f"The class cannot be kept in {self.path}: {error}. Name another --class-file.") from error
+        self._keeper = threading.Thread(target=self._keep, args=(roll,), name="class-file", daemon=True)
+        self._keeper.start()
+
+    def close(self) -> None:
+        """Write what has changed last, and let the file go."""
+        self._end.set()
+        if self._keeper is not None:
+            self._keeper.join()
+        self._lock.release()
+
+    def _keep(self, roll: Roll) -> None:
+        ended, failing = False, False
+        while not ended:
+            ended = self._end.wait(SECONDS)
+            try:
+                self._write(roll)
+                failing = False
+            except OSError as error:  # a full disk: the class goes on, and the next look tries again
+                if not failing:
+                    logger.warning("The class cannot be kept in %s: %s", self.path, error)
+                failing = True
+
+    def _write(self, roll: Roll) -> None:
+        text = json.dumps(roll.as_dict(), indent=1, ensure_ascii=False) + "\n"
+        if text != self._written:
+            write_atomically(self.path, text, mode=0o600)
+            self._written = text

@@ -1,0 +1,152 @@
+"""The teacher's console: one page that shows the class live, and puts faults to work.
+
+    GET  /console             the page; without the cookie 401, and a form that asks for the console's token
+    POST /console/login       token=…: sets the cookie
+    POST /console/logout      takes it away
+    GET  /console/events      server-sent events: the class, whenever something has changed
+    POST, DELETE /console/faults    as below /admin
+
+The cookie is HttpOnly, SameSite=Strict and below /console only, for cookies go to every port of a host. Whatever
+changes something must come from a page of this very server, by its Origin header. The page may load nothing from
+elsewhere, nor run a script that stands in it (Content-Security-Policy).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from ...course import DATA
+from ..exchange import error_answer
+from .admin import Admin
+from .endpoints import response
+from .room import Room
+from .watching import Watch
+
+COOKIE = "coursekit-console"
+DAY = 86_400
+SECONDS = 1.0  # between two looks at the class
+SILENCE = 15.0  # seconds after which a stream without news shows that it lives
+GUESSING = 0.5  # seconds that a wrong token takes
+FORM = 1000  # bytes of the login form
+NO_COOKIE = "This needs the console's token, which the server told when it started: log in at /console."
+ELSEWHERE = "This may only be asked for by the console's own page."
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",  # not "no-referrer", which would take the Origin from the forms
+    "cache-control": "no-store",
+}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Console:
+    """The paths above, for a room with an admin token."""
+
+    def __init__(self, room: Room, admin: Admin) -> None:
+        self.room, self.watch = room, Watch(room, admin.at_work)
+        self._files = {path.name: path.read_bytes() for path in (DATA / "console").iterdir()}
+        self.routes = [
+            Route("/console", self.page, methods=["GET"]),
+            Route("/console/login", self.login, methods=["POST"]),
+            Route("/console/logout", self.logout, methods=["POST"]),
+            Route("/console/console.css", self.style, methods=["GET"]),
+            Route("/console/console.js", self.guarded(self.script), methods=["GET"]),
+            Route("/console/events", self.guarded(self.events), methods=["GET"]),
+            Route("/console/faults", self.guarded(admin.inject), methods=["POST"]),
+            Route("/console/faults", self.guarded(admin.lift), methods=["DELETE"]),
+            Route("/console/faults/{number:int}", self.guarded(admin.lift), methods=["DELETE"]),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        if self._is_open(request):
+            return self._file("console.html", "text/html")
+        return self._file("login.html", "text/html", 401)
+
+    async def login(self, request: Request) -> Response:
+        if not from_own_page(request):
+            return self._refused(403, ELSEWHERE, "cross_origin")
+        form = (await request.body())[:FORM].decode(errors="replace")
+        given = parse_qs(form).get("token", [""])[0].strip()
+        if not hmac.compare_digest(given.encode(), str(self.room.admin_token).encode()):
+            await asyncio.sleep(GUESSING)
+            again = self._files["login.html"].replace(b" hidden", b"")  # the line that says that it was wrong
+            return Response(again, 401, HEADERS, "text/html; charset=utf-8")
+        answer = RedirectResponse("/console", 303, HEADERS)
+        answer.set_cookie(COOKIE, self._session, max_age=DAY, path="/console", httponly=True, samesite="strict")
+        return answer
+
+    async def logout(self, request: Request) -> Response:
+        if not from_own_page(request):
+            return self._refused(403, ELSEWHERE, "cross_origin")
+        answer = RedirectResponse("/console", 303, HEADERS)
+        answer.delete_cookie(COOKIE, path="/console", httponly=True, samesite="strict")
+        return answer
+
+    async def style(self, request: Request) -> Response:
+        """For the login form, too; it tells nothing."""
+        return self._file("console.css", "text/css")
+
+    async def script(self, request: Request) -> Response:
+        return self._file("console.js", "text/javascript")
+
+    async def events(self, request: Request) -> Response:
+        return StreamingResponse(self._news(), media_type="text/event-stream", headers=HEADERS)
+
+    async def _news(self) -> AsyncIterator[bytes]:
+        last, silent = "", 0.0
+        while True:
+            told = json.dumps(await self.watch.now(), separators=(",", ":"))
+            if told != last:
+                yield f"retry: 1000\ndata: {told}\n\n".encode()
+                last, silent = told, 0.0
+            elif silent >= SILENCE:
+                yield b": still here\n\n"
+                silent = 0.0
+            await asyncio.sleep(SECONDS)
+            silent += SECONDS
+
+    def guarded(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint, for whoever has logged in; what changes something, only from the console's own page."""
+
+        async def checked(request: Request) -> Response:
+            if not self._is_open(request):
+                return self._refused(401, NO_COOKIE, "not_logged_in")
+            if request.method != "GET" and not from_own_page(request):
+                return self._refused(403, ELSEWHERE, "cross_origin")
+            return await endpoint(request)
+
+        return checked
+
+    @property
+    def _session(self) -> str:
+        """What the cookie holds: made of the token, so that it outlives the server as the token does."""
+        return hmac.new(str(self.room.admin_token).encode(), b"console", hashlib.sha256).hexdigest()
+
+    def _is_open(self, request: Request) -> bool:
+        return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self._session.encode())
+
+    def _file(self, name: str, kind: str, status: int = 200) -> Response:
+        return Response(self._files[name], status, HEADERS, f"{kind}; charset=utf-8")
+
+    def _refused(self, status: int, message: str, code: str) -> Response:
+        return response(self.room.own(error_answer(status, message, code=code)))
+
+
+def from_own_page(request: Request) -> bool:
+    """Whether a page of this server sent the request: browsers tell the Origin of all that changes something."""
+    host = request.headers.get("host")
+    return request.headers.get("origin") in (f"http://{host}", f"https://{host}")

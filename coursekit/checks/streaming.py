@@ -76,6 +76,8 @@ def assemble(rng: Random) -> Iterator[Case]:
     why = "A chunk may hold several choices; and an answer without text is an answer."
     yield case([both, end(0), end(1)], ("one", "stop"), ("two", "stop"), ("", "content_filter"), why=why)
     yield case([])
+    late = [chunk("Red"), end(0), chunk("")]
+    yield case(late, ("Red", "stop"), why="A later piece has the finish_reason None: that must not undo the one.")
     for n in (2, 3, 12):
         answers = [(made.pieces(rng), rng.choice(["stop", "length"])) for _ in range(n)]
         lanes = [[*(chunk(text, index=i) for text in texts), end(i, how)] for i, (texts, how) in enumerate(answers)]

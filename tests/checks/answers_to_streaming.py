@@ -129,6 +129,13 @@ def one_reason_for_all(chunks):
     return [{"text": answer["text"], "finish_reason": reason[-1]} for answer in _assembled(chunks)]
 
 
+@wrong("assemble", "wrong", says="must not undo")
+def the_last_piece_s_reason(chunks):
+    chunks = list(chunks)
+    last = {choice.index: choice.finish_reason for chunk in chunks for choice in chunk.choices}
+    return [one | {"finish_reason": last[index]} for index, one in enumerate(_assembled(chunks))]
+
+
 @wrong("assemble", "wrong", says="was cut: None")
 def stop_where_nothing_is_said(chunks):
     return [answer | {"finish_reason": answer["finish_reason"] or "stop"} for answer in _assembled(chunks)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from .settings import ModeError, settings
 
 WAIT = 10.0  # seconds for the class server to answer
 SHARING = 3.0  # seconds for it to hear what is shared
+_to_tell: queue.SimpleQueue[tuple[Membership, Mapping[str, Any]]] = queue.SimpleQueue()
+_telling = threading.Lock()  # one after the other, so that the newest is told last
 
 
 class CannotJoin(RuntimeError):
@@ -81,7 +84,8 @@ def share(passed: Mapping[str, int] | None = None, joined: Membership | None = N
     if joined is None or not joined.share:
         return None
     shared = {"chapter": chapter_here(), **({} if passed is None else {"passed": dict(passed)})}
-    teller = threading.Thread(target=_tell, args=(joined, shared), name="share-progress", daemon=True)
+    _to_tell.put((joined, shared))
+    teller = threading.Thread(target=_tell_next, name="share-progress", daemon=True)
     teller.start()
     return teller
 
@@ -93,6 +97,11 @@ def chapter_here() -> str:
         return lesson(Path(notebook).name).stem if notebook else ""
     except UnknownLesson:
         return ""
+
+
+def _tell_next() -> None:
+    with _telling:
+        _tell(*_to_tell.get())
 
 
 def _tell(joined: Membership, shared: Mapping[str, Any]) -> None:

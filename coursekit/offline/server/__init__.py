@@ -5,7 +5,7 @@
 - learners, tally: keys, and what belongs to each
 - roll, class_file, joining: a class, who join with a name and find everything as it was when the server comes again
 - injection: faults from outside, for a time
-- watching, console: what a teacher sees, and does
+- watching, console, origin: what a teacher sees, and does
 - room, steady: what the endpoints share
 - endpoints, admin, app: the paths
 - access_log, running: what it says, and its start and end

@@ -28,6 +28,7 @@ from ...course import DATA
 from ..exchange import error_answer
 from .admin import Admin
 from .endpoints import response
+from .origin import ELSEWHERE, from_own_page
 from .room import Room
 from .watching import Watch
 
@@ -38,7 +39,6 @@ SILENCE = 15.0  # seconds after which a stream without news shows that it lives
 GUESSING = 0.5  # seconds that a wrong token takes
 FORM = 1000  # bytes of the login form
 NO_COOKIE = "This needs the console's token, which the server told when it started: log in at /console."
-ELSEWHERE = "This may only be asked for by the console's own page."
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -144,9 +144,3 @@ class Console:
 
     def _refused(self, status: int, message: str, code: str) -> Response:
         return response(self.room.own(error_answer(status, message, code=code)))
-
-
-def from_own_page(request: Request) -> bool:
-    """Whether a page of this server sent the request: browsers tell the Origin of all that changes something."""
-    host = request.headers.get("host")
-    return request.headers.get("origin") in (f"http://{host}", f"https://{host}")

@@ -21,6 +21,7 @@ from ...course import lessons
 from ..exchange import ApiAnswer, error_answer, json_answer
 from .endpoints import response
 from .learners import Learner
+from .origin import ELSEWHERE, from_other_page
 from .roll import CannotJoin, Roll
 from .room import Room
 
@@ -41,6 +42,8 @@ class Joining:
         ]
 
     async def join(self, request: Request) -> Response:
+        if from_other_page(request):
+            return self._refused(403, ELSEWHERE, "cross_origin")
         given = request.headers.get("authorization", "")
         if self.room.access_token is not None and not hmac.compare_digest(
             given.encode("latin-1"), f"Bearer {self.room.access_token}".encode()

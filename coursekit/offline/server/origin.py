@@ -1,0 +1,18 @@
+"""From where a browser sends a request: pages of other sites may make it send some, but not hide their origin."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+ELSEWHERE = "This is refused to pages of other sites."
+
+
+def from_own_page(request: Request) -> bool:
+    """Whether a page of this server sent the request: browsers tell the Origin of all that changes something."""
+    host = request.headers.get("host")
+    return request.headers.get("origin") in (f"http://{host}", f"https://{host}")
+
+
+def from_other_page(request: Request) -> bool:
+    """Whether a page of another site sent it. A program that is no browser tells no Origin."""
+    return "origin" in request.headers and not from_own_page(request)

@@ -1,0 +1,107 @@
+"""The file of a class: written whole, for its owner only, by one server at a time."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from coursekit.offline.server import class_file
+from coursekit.offline.server.class_file import CannotKeep, ClassFile
+from coursekit.offline.server.roll import Kept, Roll
+
+
+def roll(kept: Kept) -> Roll:
+    return Roll(lambda name, spent: None, kept)  # type: ignore[arg-type, return-value]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[ClassFile, Kept]]:
+    file = ClassFile(path)
+    try:
+        yield file, file.open()
+    finally:
+        file.close()
+
+
+def test_what_is_kept_is_found(tmp_path: Path) -> None:
+    """A new class where there is no file; afterwards the same secret, token and names. Only its owner may read it."""
+    path = tmp_path / "deep" / "class.json"
+    with opened(path) as (file, kept):
+        known = roll(kept)
+        file.keep(known)
+        known.join("Ünal")
+    with opened(path) as (_, again):
+        assert (again.secret, again.admin_token) == (kept.secret, kept.admin_token)
+        assert [learner["name"] for learner in again.learners] == ["Ünal"]
+    if sys.platform != "win32":
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_it_is_kept_while_the_server_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changes is in the file soon, without an orderly end; where nothing changes, nothing is written."""
+    monkeypatch.setattr(class_file, "SECONDS", 0.02)
+    path = tmp_path / "class.json"
+    with opened(path) as (file, kept):
+        known = roll(kept)
+        file.keep(known)
+        first = path.stat().st_mtime_ns
+        time.sleep(0.1)
+        assert path.stat().st_mtime_ns == first
+        known.join("Ada")
+        end = time.monotonic() + 5
+        while "Ada" not in path.read_text(encoding="utf-8") and time.monotonic() < end:
+            time.sleep(0.01)
+        assert "Ada" in path.read_text(encoding="utf-8")
+
+
+def test_one_server_at_a_time(tmp_path: Path) -> None:
+    """A second server on the same file is refused; afterwards it may."""
+    path = tmp_path / "class.json"
+    with opened(path), pytest.raises(CannotKeep, match="Another server"):
+        ClassFile(path).open()
+    with opened(path):
+        pass
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"secret": 1}', "\x00", "[" * 100_000])
+def test_a_damaged_file_is_left_alone(tmp_path: Path, text: str) -> None:
+    """A file that is no class is refused with what to do, and stays as it is."""
+    path = tmp_path / "class.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CannotKeep, match="move it away"), opened(path):
+        pass
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    """A place where no file can be is told before anything is opened."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotKeep, match="--class-file"), opened(tmp_path / "file" / "class.json"):
+        pass
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """While the file cannot be written the class goes on; it is told once, and what was missed is written later."""
+    monkeypatch.setattr(class_file, "SECONDS", 0.02)
+    path, real = tmp_path / "class.json", class_file.write_atomically
+
+    def full(*args: object, **more: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    with opened(path) as (file, kept):
+        known = roll(kept)
+        file.keep(known)
+        monkeypatch.setattr(class_file, "write_atomically", full)
+        known.join("Ada")
+        time.sleep(0.2)
+        monkeypatch.setattr(class_file, "write_atomically", real)
+    assert "Ada" in path.read_text(encoding="utf-8")
+    assert [record.message for record in caplog.records if "No space left" in record.message] == [
+        caplog.records[0].message
+    ]

@@ -1,0 +1,267 @@
+"""A learner in a class: join(), what connect() does then, leave(); and that none of it can spend money."""
+
+from __future__ import annotations
+
+import builtins
+import getpass
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+from offline_api import folder_with, params, streamed, whole
+from served import Served, served
+
+from coursekit import Meter, connect, connect_async, join, leave
+from coursekit.authoring.doctor import checks
+from coursekit.checks import progress
+from coursekit.classroom import CannotJoin, chapter_here, share
+from coursekit.membership import Membership, membership, server_of
+from coursekit.offline import Fault
+from coursekit.offline.server.roll import Kept
+from coursekit.settings import ModeError
+
+TOKEN = "opens-the-class"
+
+
+@pytest.fixture(autouse=True)
+def learner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A learner's machine, as set-up leaves it. Returns the place of the membership."""
+    for name in ("COURSEKIT_MODE", "OPENAI_API_KEY", "JPY_SESSION_NAME", "JUPYTERHUB_USER"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "home" / "membership.json"
+    monkeypatch.setenv("COURSEKIT_MEMBERSHIP", str(path))
+    return path
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Served]:
+    folder_with(tmp_path, (params(), whole("Paris.")), (params(stream=True), streamed(["Par", "is."])))
+    with served(tmp_path, kept=Kept()) as server:
+        yield server
+
+
+def told(server: Served, name: str = "Ada") -> dict[str, object]:
+    return dict(server.admin("GET", f"/admin/learners/{name}").json())
+
+
+def test_from_joining_to_leaving(running: Served) -> None:
+    """After join() a plain connect() asks the class server, and receipts and meter say so; after leave() no more."""
+    joined = join("Ada", running.url)
+    assert (joined.name, joined.share) == ("Ada", False) and joined.key not in repr(joined)
+    with connect() as client:
+        meter = Meter(client)
+        receipt = meter.add(client.chat.completions.create(**params()))
+        assert receipt.origin == "class · written" and receipt.price is not None
+        assert repr(meter).startswith("class mode: the class server answers, nothing is spent")
+        assert [chunk.choices[0].delta.content for chunk in client.chat.completions.create(**params(), stream=True)
+                if chunk.choices and chunk.choices[0].delta.content] == ["Par", "is."]  # fmt: skip
+    assert told(running)["statuses"] == {"200": 2}
+    assert leave() == f"You have left the class at {running.url}." and leave() == "You had not joined a class."
+    assert repr(Meter(connect())).startswith("replay mode")
+
+
+async def test_async(running: Served) -> None:
+    """connect_async() asks the class server, too."""
+    join("Ada", running.url)
+    async with connect_async() as client:
+        reply = await client.chat.completions.create(**params())
+        assert Meter(client).add(reply).origin == "class · written"
+
+
+def test_what_stays_in_process(running: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replay by name, or with faults, limits, speed or recordings of one's own, is answered in process as ever."""
+    join("Ada", running.url)
+    for options in (
+        {"mode": "replay"}, {"faults": Fault("slow")}, {"rate_limit": {"rpm": 3}}, {"speed": "instant"},
+        {"recordings": tmp_path}, {"base_url": "http://127.0.0.1:9"}, {"api_key": "sk-other"},
+    ):  # fmt: skip
+        client = connect(**options)  # type: ignore[arg-type]
+        assert client._client.journal.mode == "replay", options  # type: ignore[attr-defined]
+    monkeypatch.setenv("COURSEKIT_MODE", "live")
+    with pytest.raises(Exception, match="no API key"):
+        connect()
+
+
+def test_a_paying_key_is_never_sent(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a class the learner's own OPENAI_API_KEY goes nowhere; a key that no class server made is refused unsent."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-costs-money")
+    join("Ada", running.url)
+    with connect() as client:
+        assert client.api_key.startswith("ck-class-") and str(client.base_url) == f"{running.url}/v1/"
+    monkeypatch.setenv("COURSEKIT_BASE_URL", running.url)
+    monkeypatch.setenv("COURSEKIT_CLASS_KEY", "sk-costs-money")
+    with pytest.raises(ModeError, match="nothing was sent") as refused:
+        connect()
+    assert "sk-costs-money" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["https://api.openai.com/v1", "api.openai.com", "ftp://room", "http://", "", "   "])
+def test_what_is_no_class_server(url: str) -> None:
+    """The real API, and what is no address, cannot be joined, and nothing is sent."""
+    with pytest.raises((ModeError, CannotJoin), match=r"no address|class server's address"):
+        join("Ada", url)
+
+
+def test_addresses() -> None:
+    """An address may come with /v1, a slash, or without http://."""
+    for address in ("10.0.0.5:8000", "http://10.0.0.5:8000/", " http://10.0.0.5:8000/v1", "http://10.0.0.5:8000/v1/"):
+        assert server_of(address) == "http://10.0.0.5:8000"
+    assert server_of("https://class.example/room/v1") == "https://class.example/room"
+
+
+def test_joining_again(running: Served, learner: Path) -> None:
+    """Joining again at the same server keeps name and key; where the server no longer knows it, it is a new start."""
+    first = join("Ada", running.url)
+    assert join("Ada", running.url) == first == join(url=running.url) == membership()
+    if sys.platform != "win32":
+        assert learner.stat().st_mode & 0o777 == 0o600
+    learner.write_text(learner.read_text().replace(first.key, "ck-class-" + "0" * 40))
+    assert join("Ada", running.url).name == "Ada 2"
+    learner.write_text("damaged")
+    assert membership() is None and join("Ada", running.url).name == "Ada 3"
+
+
+def test_names_of_a_hub(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a name and an address those of the environment are taken; without any, it is told what is missing."""
+    with pytest.raises(CannotJoin, match="address"):
+        join("Ada")
+    monkeypatch.setenv("COURSEKIT_BASE_URL", f"{running.url}/v1")
+    with pytest.raises(CannotJoin, match="a name"):
+        join()
+    assert repr(Meter(connect())).startswith("replay mode")  # an address alone is no class yet
+    monkeypatch.setenv("JUPYTERHUB_USER", "grace")
+    assert join().name == "grace" and repr(Meter(connect())).startswith("class mode")
+
+
+def test_a_key_of_the_environment(running: Served, monkeypatch: pytest.MonkeyPatch, learner: Path) -> None:
+    """Where a hub has joined for the learner, address and key in the environment are enough, and no file is needed."""
+    key = running.admin("POST", "/admin/learners", {"name": "grace"}).json()["key"]
+    monkeypatch.setenv("COURSEKIT_BASE_URL", f"{running.url}/v1")
+    monkeypatch.setenv("COURSEKIT_CLASS_KEY", key)
+    with connect() as client:
+        client.chat.completions.create(**params())
+    assert told(running, "grace")["requests"] == 1 and not learner.exists()
+    assert membership() == Membership(running.url, key)
+    assert "COURSEKIT_CLASS_KEY is set" in leave()
+
+
+def test_another_address_goes_before_what_was_joined(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class joined elsewhere does not count while the settings name another server."""
+    join("Ada", running.url)
+    monkeypatch.setenv("COURSEKIT_BASE_URL", "http://127.0.0.1:9/v1")
+    assert membership() is None
+
+
+def test_the_access_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The access token is taken from the settings, else asked for; where nobody can be asked, it is told where to put
+    it."""
+    with served(tmp_path, kept=Kept(), access_token=TOKEN) as server:
+        monkeypatch.setattr(getpass, "getpass", lambda prompt: TOKEN)
+        assert join("Ada", server.url).name == "Ada"
+        leave()
+
+        def nobody(prompt: str) -> str:
+            raise EOFError
+
+        monkeypatch.setattr(getpass, "getpass", nobody)
+        with pytest.raises(CannotJoin, match="COURSEKIT_ACCESS_TOKEN"):
+            join("Bob", server.url)
+        monkeypatch.setattr(getpass, "getpass", lambda prompt: "wrong")
+        with pytest.raises(CannotJoin, match="access token"):
+            join("Bob", server.url)
+        monkeypatch.setenv("COURSEKIT_ACCESS_TOKEN", TOKEN)
+        monkeypatch.setattr(builtins, "input", nobody)
+        assert join("Bob", server.url).name == "Bob"
+
+
+def test_a_name_that_is_none(running: Served) -> None:
+    """What the server says of a name reaches the learner."""
+    with pytest.raises(CannotJoin, match="1 to 40 characters"):
+        join("x" * 41, running.url)
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    """A server that does not answer, or is none of a class, is told with what to do."""
+    with pytest.raises(CannotJoin, match=r"Nobody answers(.|\n)*replay needs nobody"):
+        join("Ada", "http://127.0.0.1:9")
+    with served(tmp_path) as server, pytest.raises(CannotJoin, match="no class server"):
+        join("Ada", server.url)
+
+
+def test_nothing_is_shared_unasked(running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without share=True neither chapter nor passed exercises leave the machine."""
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_multi_turn.ipynb")
+    monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "progress.json"))
+    join("Ada", running.url)
+    assert share() is None
+    connect().close()
+    progress.note("01_basics", "reply_text")
+    assert (told(running)["chapter"], told(running)["passed"]) == ("", {})
+
+
+def test_sharing(running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With share=True the teacher sees the chapter as it is opened and exercises as they are passed, until the learner
+    joins again without it."""
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_multi_turn.ipynb")
+    monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "progress.json"))
+    join("Ada", running.url, share=True)
+    assert told(running)["chapter"] == "03_multi_turn"
+    monkeypatch.setenv("JPY_SESSION_NAME", "exercises/04_streaming.ipynb")
+    connect().close()
+    _wait_until(lambda: told(running)["chapter"] == "04_streaming")
+    progress.note("01_basics", "reply_text")
+    progress.note("01_basics", "prompt_tokens")
+    _wait_until(lambda: told(running)["passed"] == {"01_basics": 2})
+    join("Ada", running.url)
+    assert (told(running)["chapter"], told(running)["passed"]) == ("", {})
+
+
+def test_a_teacher_who_is_gone_stops_nobody(running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Sharing with a server that does not answer is tried, and nothing comes of it."""
+    teller = share({"01_basics": 1}, Membership("http://127.0.0.1:9", "ck-class-x", share=True))
+    assert teller is not None
+    teller.join(10)
+    assert not teller.is_alive()
+
+
+def test_which_chapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chapter is that of the kernel's notebook; a notebook of the learner's own is none."""
+    for notebook, chapter in (("exercises/01_basics.ipynb", "01_basics"), ("mine/private.ipynb", ""), ("", "")):
+        monkeypatch.setenv("JPY_SESSION_NAME", notebook)
+        assert chapter_here() == chapter
+
+
+def test_the_doctor(running: Served, learner: Path) -> None:
+    """The doctor tells of the class, and what to do when its server is gone or does not know the learner."""
+
+    def mode() -> tuple[str, str]:
+        return next((check.found, check.cure) for check in checks() if check.name == "mode")
+
+    assert mode() == ("replay (costs nothing)", "")
+    joined = join("Ada", running.url)
+    assert mode() == (f"replay, by the class server at {running.url} (costs nothing)", "")
+    kept = learner.read_text()
+    learner.write_text(kept.replace(joined.key, "ck-class-x"))
+    assert "join() again" in mode()[1]
+    learner.write_text(json.dumps({**json.loads(kept), "url": "http://127.0.0.1:9"}))
+    assert "leave()" in mode()[1]
+
+
+def test_a_miss_is_an_error_of_the_api(running: Served) -> None:
+    """What nobody has recorded is a 404 that the SDK does not ask again, with the same message as in process."""
+    join("Ada", running.url)
+    with connect() as client, pytest.raises(openai.NotFoundError, match="No recording answers this request"):
+        client.chat.completions.create(**params("unknown"))
+    assert told(running)["statuses"] == {"404": 1}
+
+
+def _wait_until(there: object) -> None:
+    import time
+
+    end = time.monotonic() + 10
+    while not there() and time.monotonic() < end:  # type: ignore[operator]
+        time.sleep(0.02)
+    assert there()  # type: ignore[operator]

@@ -161,7 +161,7 @@ def test_what_solve_raises_comes_out_with_what_was_lost() -> None:
 
     with pytest.raises(KeyError, match="nothing") as raised:
         attempt(crashing)
-    assert "1 requests, 1 whole answers had been made" in raised.value.__notes__[0]
+    assert "after 1 request, 1 whole answer had been made" in raised.value.__notes__[0]
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,15 @@ from typing import Any
 
 from ..running import NotAwaitable, run
 from .hostile_api import BUDGET, MOST_REQUESTS, MOST_SECONDS, HostileApi, Stopped
-from .scoring import POINTS, Facts, points, reasons
+from .scoring import POINTS, Facts, counted, points, reasons
 from .tickets import Ticket, answer_to
 from .waste import wasted
 
 Solve = Callable[..., Awaitable[tuple[Mapping[str, str | None], Decimal | float]]]
 SECONDS = 60.0  # real ones, for a whole run; a good one takes two or three
+NO_MATH = "mathjax_ignore tex2jax_ignore"  # two dollar signs in a cell would become a formula
 CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
-NUMBER = "text-align:right;padding:2px 14px 2px 0;font-variant-numeric:tabular-nums"
+NUMBER = "text-align:right;white-space:nowrap;padding:2px 14px 2px 0;font-variant-numeric:tabular-nums"
 
 
 class RunEnded(RuntimeError):
@@ -64,7 +65,7 @@ class Score:
         )
         title = f"<b>{self.total:.1f}</b> of 100 points (seed {self.seed}, simulated)"
         html = (
-            f'<div class="coursekit-capstone"><table><caption style="text-align:left">{title}</caption>'
+            f'<div class="coursekit-capstone {NO_MATH}"><table><caption style="text-align:left">{title}</caption>'
             f'<thead><tr><th scope="col" style="{CELL}">axis</th><th scope="col" style="{NUMBER}">points</th>'
             f'<th scope="col" style="{CELL}">because</th></tr></thead><tbody>{rows}</tbody></table></div>'
         )
@@ -143,8 +144,8 @@ def _read(handed_over: Any, tickets: list[Ticket]) -> tuple[Mapping[str, str | N
 
 
 def _lost(api: HostileApi) -> str:
-    return (f"So solve() handed nothing over: after {len(api.asked):,} requests, {len(api.support.answered)} whole "
-            f"answers had been made, and ${api.account.spent:.2f} spent.")  # fmt: skip
+    asked, made = counted(len(api.asked), "request"), counted(len(api.support.answered), "whole answer")
+    return f"So solve() handed nothing over: after {asked}, {made} had been made, and ${api.account.spent:.2f} spent."
 
 
 def _why_ended(api: HostileApi) -> str:

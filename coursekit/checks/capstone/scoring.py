@@ -77,6 +77,11 @@ def reasons(facts: Facts) -> dict[str, str]:
         ANSWERED: f"{facts.answered} of {facts.tickets} tickets",
         SPEND: bill if facts.report_holds else f"{bill}; your report says {dollars(facts.reported)}",
         TIME: f"{facts.seconds:,.0f} s",
-        WASTE: f"{facts.requests:,} requests, " + ("; ".join(waste) if waste else "none wasted"),
+        WASTE: f"{counted(facts.requests, 'request')}, " + ("; ".join(waste) if waste else "none wasted"),
         TRUNCATION: f"{said} no whole answer" if facts.truncated else "what is handed over is whole",
     }
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its word: "1 request", "2,000 requests"."""
+    return f"{number:,} {what}{'s'[: number != 1]}"

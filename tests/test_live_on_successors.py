@@ -12,7 +12,6 @@ from coursekit import models
 from coursekit.course import lessons
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-SIMULATED = "09_capstone"  # never asks the real API, whatever the mode
 DAYS = [datetime.date(2026, 12, 12), datetime.date(2027, 2, 1)]  # o3 is gone; gpt-4o and gpt-4o-mini, too
 
 

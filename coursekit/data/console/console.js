@@ -97,10 +97,11 @@ function showFaults(faults) {
     put(item.querySelector(".left"), `${left} s left`);
   }
   for (const item of known.values()) {
-    if (item.contains(document.activeElement)) by("inject").querySelector("button").focus();
+    if (item.contains(document.activeElement)) by("whom").focus();  // where a further Enter does no harm
     item.remove();
   }
   by("calm").hidden = faults.length > 0;
+  if (faults.length === 0 && document.activeElement === by("lift-all")) by("whom").focus();
   by("lift-all").hidden = faults.length === 0;
 }
 

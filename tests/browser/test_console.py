@@ -1,0 +1,155 @@
+"""The teacher's console in a real browser: inject, watch, lift; at a desk and on a phone, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from offline_api import folder_with, params, streamed, whole
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from served import ADMIN, Served, served
+
+from coursekit.offline.server.roll import Kept
+
+EVIL = "<img src=x onerror=alert(1)>"
+NAMES = ["Ada", EVIL, "Grace Hopper", "Ünal Öztürk", "张伟", 'O\'Neill & "Sons"', "x" * 40]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Served]:
+    folder_with(tmp_path, (params(), whole("Paris.")), (params(stream=True), streamed(["Par", "is."])))
+    with served(tmp_path, kept=Kept()) as server:
+        yield server
+
+
+@pytest.fixture(params=[(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")], ids=lambda p: f"{p[0]}-{p[1]}")
+def context(request: pytest.FixtureRequest, browser: Browser) -> Iterator[BrowserContext]:
+    width, scheme = request.param
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    yield context
+    if folder := os.environ.get("SCREENSHOTS"):
+        for page in context.pages:
+            name = request.node.name.translate(str.maketrans("[", "-", "]"))
+            page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+    context.close()
+
+
+@pytest.fixture
+def console(context: BrowserContext, running: Served) -> Page:
+    """The console, logged in by keyboard. Nothing it does may end in an error, or ask another host."""
+    page = context.new_page()
+    page.errors = errors = []  # type: ignore[attr-defined]
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    refused = "401 (Unauthorized)"  # so the browser says of the page that is the form
+    page.on(
+        "console", lambda said: errors.append(said.text) if said.type == "error" and refused not in said.text else None
+    )
+    page.on("dialog", lambda dialog: errors.append(f"a dialog: {dialog.message}"))
+    page.on("request", lambda sent: None if sent.url.startswith((running.url, "data:")) else errors.append(sent.url))
+    page.goto(f"{running.url}/console")
+    expect(page.get_by_label("Token")).to_be_focused()
+    page.keyboard.type(ADMIN)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Live")).to_be_visible()
+    return page
+
+
+def join(server: Served, name: str) -> str:
+    return str(server.admin("POST", "/join", {"name": name}, None).json()["key"])
+
+
+def ask(server: Served, key: str, **more: Any) -> int:
+    try:
+        server.client(key).chat.completions.create(**params(), **more)
+    except openai.APIStatusError as error:
+        return error.status_code
+    return 200
+
+
+def cells(page: Page, name: str) -> list[str]:
+    """What a learner's row tells: chapter, passed, requests, errors, tokens in, out, cost."""
+    row = page.locator("#learners tbody tr").filter(has=page.locator("bdi").get_by_text(name, exact=True))
+    return row.locator("td").all_text_contents()
+
+
+def test_inject_watch_lift(running: Served, console: Page) -> None:
+    """Learners appear as they join, with what they do; each button strikes whom it is meant for, shows how long, and
+    what it does to them; lifting ends it. A name that is HTML is shown as it is, and does nothing."""
+    expect(console.get_by_text("Nobody has joined yet.")).to_be_visible()
+    keys = {name: join(running, name) for name in NAMES}
+    for name in NAMES:
+        expect(console.locator("#learners bdi").get_by_text(name, exact=True)).to_be_visible()
+    assert [ask(running, keys[name]) for name in ("Ada", "Ada", EVIL)] == [200, 200, 200]
+    running.admin(
+        "PUT", "/me", {"chapter": "04_streaming", "passed": {"01_basics": 5, "02_parameters": 3}}, keys["Ada"]
+    )
+    expect(console.locator("dd[data-of=requests]")).to_have_text("3")
+    expect(console.locator("dd[data-of=present]")).to_have_text(f"2 of {len(NAMES)}")
+    assert cells(console, "Ada")[:4] == ["04_streaming", "8", "2", "0"]
+    assert cells(console, EVIL)[:4] == ["–", "–", "1", "0"]
+
+    console.locator("#whom").select_option(EVIL)
+    console.get_by_label("Seconds").fill("60")
+    console.get_by_role("button", name="Server errors").click()
+    expect(console.locator("#said")).to_have_text(f"Server errors for {EVIL}, 60 s.")
+    expect(console.locator("#faults li")).to_contain_text("Server errors for")
+    assert [ask(running, keys[name]) for name in ("Ada", EVIL, EVIL)] == [200, 500, 500]
+    expect(console.locator("tbody tr", has_text=EVIL).locator("td").nth(3)).to_have_text("500 × 2")
+
+    console.locator("#whom").select_option("")
+    for button, status in (("429 storm", 429), ("Quota wall", 429)):
+        console.get_by_role("button", name=button).click()
+        expect(console.locator("#faults li")).to_have_count(2)
+        assert [ask(running, keys[name]) for name in ("Ada", EVIL)] == [status, 500]
+        console.get_by_role("button", name=f"Lift {button} for everybody").click()
+        expect(console.locator("#faults li")).to_have_count(1)
+    console.get_by_role("button", name="Lift all").click()
+    expect(console.get_by_text("No fault is at work.")).to_be_visible()
+    assert [ask(running, keys[name]) for name in ("Ada", EVIL)] == [200, 200]
+    expect(console.locator("dd[data-of=errors]")).to_have_text("6")  # two of 500, and 429, 500, 429, 500
+    assert console.locator("img").count() == 0
+    assert console.errors == []  # type: ignore[attr-defined]
+    assert console.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the screen"
+    console.get_by_role("button", name="Slow").click()  # for the picture
+    expect(console.locator("#faults li")).to_have_count(1)
+
+
+def test_by_keyboard(running: Served, console: Page) -> None:
+    """From the first Tab on: choose whom and how long, put a fault to work, lift it; the focus is never lost."""
+    key = join(running, "Ada")
+    expect(console.locator("#learners bdi")).to_have_text("Ada")
+    for label in ("Log out", "For", "Seconds", "429 storm", "Quota wall"):
+        console.keyboard.press("Tab")
+        assert label in console.evaluate("(document.activeElement.labels?.[0] ?? document.activeElement).textContent")
+        if label == "Seconds":
+            console.keyboard.type("45")
+    console.keyboard.press("Enter")
+    expect(console.locator("#faults li")).to_contain_text("Quota wall for everybody · 4")
+    assert ask(running, key) == 429
+    for _ in range(4):
+        console.keyboard.press("Tab")
+    assert console.evaluate("document.activeElement.ariaLabel") == "Lift Quota wall for everybody"
+    console.keyboard.press("Space")
+    expect(console.get_by_text("No fault is at work.")).to_be_visible()
+    assert ask(running, key) == 200
+    assert console.evaluate("document.activeElement.id") == "whom"  # not a button that would strike again
+    assert console.errors == []  # type: ignore[attr-defined]
+
+
+def test_a_wrong_token(context: BrowserContext, running: Served) -> None:
+    """A wrong token leads back to the form, which says so; a script cannot read the cookie of the right one."""
+    page = context.new_page()
+    page.goto(f"{running.url}/console")
+    page.get_by_label("Token").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_have_text("That is not the console's token.")
+    page.get_by_label("Token").fill(ADMIN)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text("Live")).to_be_visible()
+    assert page.evaluate("document.cookie") == ""
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+from ..offline.exchange import error_answer
 from ..tokens import count_tokens
 from .answers import reply, usage
-from .case import Case, Function, Raises, call
+from .case import Case, call
 from .exercise import exercise
+from .reply_cases import QUESTION, message, refused_case, whole_case
+from .untouched import untouched
 
 WORDS = ["blue", "river", "seven", "copper", "window", "maps", "quiet", "engine", "often", "lemon"]
 
@@ -39,6 +42,9 @@ def reply_text(rng: Random) -> Iterator[Case]:
     yield call(reply(None, refusal=text), expects=text)
     text = f"  {_text(rng)}\n"
     yield call(reply(text), expects=text, why="The text as it is: blanks and line ends are part of it.")
+    yield call(reply(None, text), expects="", why="The first choice alone, also where it has no text.")
+    text = "\n".join(_text(rng) for _ in range(20))
+    yield call(reply(text, finish_reason="length"), expects=text, why="All of the text, whatever the finish_reason.")
 
 
 @exercise(
@@ -56,23 +62,26 @@ def prompt_tokens(rng: Random) -> Iterator[Case]:
     """The prompt tokens of a chat with gpt-4o."""
 
     def case(messages: list[dict[str, str]], count: Any = count_tokens, why: str = "") -> Case:
-        named = [message["name"] for message in messages if message.get("name")]
-        texts = [message["content"] for message in messages] + named
+        named = [each["name"] for each in messages if each.get("name")]
+        texts = [each["content"] for each in messages] + named
         total = 3 + 4 * len(messages) + len(named) + sum(map(count, texts))
-        return call(messages, count, expects=total, why=why)
+        return untouched(messages, count, expects=total, why=why)
 
-    yield case([_message("user", "What is the capital of France?")])
-    france = [_message("system", "You are a helpful assistant."), _message("user", "What is the capital of France?")]
+    yield case([message("user", "What is the capital of France?")])
+    france = [message("system", "You are a helpful assistant."), message("user", "What is the capital of France?")]
     yield case(france, why="Each message has a frame of its own; the 3 that begin the reply come once.")
     yield case([], why="An empty list still has the 3 tokens that begin the reply.")
-    named = _message("user", "Who am I?") | {"name": "ada_lovelace"}
+    named = message("user", "Who am I?") | {"name": "ada_lovelace"}
     yield case([named], why="A name costs 1, and its own tokens.")
     yield case(france, _words, why="count is handed in; here it counts words. Use it for every text.")
-    for _ in range(4):
-        roles = rng.choices(["user", "assistant", "developer"], k=rng.randint(1, 5))
-        chat = [_message(role, _text(rng)) for role in roles]
-        if rng.random() < 0.5:
-            chat[0] = chat[0] | {"name": rng.choice(WORDS)}
+    yield case(france, len, why="count is handed in; here it is len. The role is 1, whatever count says of it.")
+    yield case([message("user", "")], why="An empty message has its frame and its role, too.")
+    yield case([named, named, message("user", "Well?") | {"name": "bob"}], why="Each message counts, equal ones too.")
+    for number in range(4):
+        roles = rng.choices(["user", "assistant", "developer"], k=rng.randint(12, 20) if number == 3 else 3 + number)
+        chat = [message(role, _text(rng)) for role in roles]
+        for place in rng.sample(range(len(chat)), number):
+            chat[place] = chat[place] | {"name": rng.choice(WORDS)}
         yield case(chat, rng.choice([count_tokens, _words, len]))
 
 
@@ -101,7 +110,8 @@ def cost_split(rng: Random) -> Iterator[Case]:
             "answer": (completion - reasoning) * price["output"] / 1_000_000,
             "reasoning": reasoning * price["output"] / 1_000_000,
         }
-        return call(usage(prompt, completion, cached=cached, reasoning=reasoning), price, expects=split, why=why)
+        spent = usage(prompt, completion, cached=cached, reasoning=reasoning)
+        return untouched(spent, price, expects=split, why=why)
 
     yield case(24, 7, 0, 0, gpt_4o)
     yield case(1323, 12, 1280, 0, gpt_4o, "The cached tokens are among the prompt_tokens: they are billed once.")
@@ -112,6 +122,11 @@ def cost_split(rng: Random) -> Iterator[Case]:
     empty.prompt_tokens_details.cached_tokens = None  # type: ignore[union-attr]
     empty.completion_tokens_details.reasoning_tokens = None  # type: ignore[union-attr]
     yield call(empty, gpt_4o, expects=bare, why="A count in the details may be None.")
+    half = usage(300, 20, cached=256)
+    half.completion_tokens_details = None
+    parts = {"input": 44 * 2.5e-6, "cached": 256 * 1.25e-6, "answer": 20 * 10e-6, "reasoning": 0}
+    yield untouched(half, gpt_4o, expects=parts, why="One of the two details may be there without the other.")
+    yield case(9, 7, 0, 3, {"input": 0.0375, "cached": 0.01, "output": 0.15}, "Cents of cents add up: do not round.")
     for _ in range(4):
         cached, reasoning = 128 * rng.randint(0, 20), rng.randint(0, 900)
         price = {"input": rng.randint(1, 40) / 4, "cached": rng.randint(1, 8) / 8, "output": float(rng.randint(1, 60))}
@@ -134,46 +149,27 @@ def cost_split(rng: Random) -> Iterator[Case]:
 )
 def safe_reply(rng: Random) -> Iterator[Case]:
     """A whole answer, or a ValueError that says why there is none."""
-    question = [_message("user", "What is the capital of France?")]
-
-    def asked(answer: Any, messages: list[dict[str, str]], **params: Any) -> Any:
-        from .script import Script
-
-        def run(function: Function) -> Any:
-            script = Script(answer)
-            text = function(script.client, messages, **params)
-            asked = ("model", "messages", *params)
-            return {"returned": text, "requests": [{key: body.get(key) for key in asked} for body in script.requests]}
-
-        return run
-
-    def whole(text: str, messages: list[dict[str, str]], why: str = "", **params: Any) -> Case:
-        sent = {"messages": messages, "model": "gpt-4o", **params}
-        more = "".join(f", {name}={value!r}" for name, value in params.items())
-        given = f"safe_reply(client, {messages!r}{more}), answered with {text!r} and finish_reason 'stop'"
-        expected = {"returned": text, "requests": [sent]}
-        return Case(given, asked(reply(text), messages, **params), expected, why)
-
-    def bad(words: str, answer: Any, what: str, why: str) -> Case:
-        given = f"safe_reply(client, messages), answered with {what}"
-        return Case(given, asked(answer, question), Raises(ValueError, (words,)), why)
-
-    yield whole("Paris.", question)
-    cut = reply("Yes. Run git reset --hard", finish_reason="length")
-    yield bad("length", cut, "a text and finish_reason 'length'", "A cut text can look whole; finish_reason tells.")
-    hidden = reply("", finish_reason="length")
-    yield bad("length", hidden, "content '' and finish_reason 'length'", "An empty text with 'length' was cut, too.")
-    filtered = reply("The first", finish_reason="content_filter")
-    yield bad(
-        "content_filter", filtered, "a text and finish_reason 'content_filter'", "What was filtered is not whole."
-    )
-    words = f"I can't {rng.choice(WORDS)}."
-    declined = reply(None, refusal=words)
-    yield bad(words, declined, f"content None and refusal {words!r}", "Say in the error what the model said.")
+    yield whole_case("Paris.", reply("Paris."), QUESTION)
     for _ in range(3):
-        chat = [_message("developer", _text(rng)), _message("user", _text(rng))]
-        cap = rng.randint(20, 900)
-        yield whole(_text(rng), chat, "Pass **params on, and send one request.", max_completion_tokens=cap)
+        chat = [message("developer", _text(rng)), message("user", _text(rng))]
+        params = {"max_completion_tokens": rng.randint(20, 900), "temperature": 0, "seed": rng.randint(1, 99)}
+        text = f"{_text(rng)}\n"
+        yield whole_case(text, reply(text), chat, "Pass all of **params on, as they are; send one request.", **params)
+    cut = reply("Yes. Run git reset --hard", finish_reason="length")
+    tells = "A cut text can look whole; finish_reason tells. It stays one request."
+    yield refused_case(ValueError, ("length",), cut, "a text and finish_reason 'length'", tells)
+    hidden, short = reply("", finish_reason="length"), "An empty text with 'length' was cut, too."
+    yield refused_case(ValueError, ("length",), hidden, "content '' and finish_reason 'length'", short)
+    filtered, why = reply("The first", finish_reason="content_filter"), "What was filtered is not whole."
+    yield refused_case(ValueError, ("content_filter",), filtered, "a text and finish_reason 'content_filter'", why)
+    words = f"I can't {rng.choice(WORDS)}."
+    declined, why = reply(None, refusal=words), "Say in the error what the model said."
+    yield refused_case(ValueError, (words,), declined, f"content None and refusal {words!r}", why)
+    why = "Without a text there is nothing to trust: a ValueError, although the finish_reason is 'stop'."
+    yield refused_case(ValueError, (), reply(None), "content None and finish_reason 'stop'", why)
+    yield refused_case(ValueError, (), reply(), "no choices", "Some servers send no choice: a ValueError, too.")
+    down, why = error_answer(503, "The server is down."), "The SDK's own errors say more than a ValueError: let them."
+    yield refused_case(_status_error(), ("server is down",), down, "an error, status 503", why)
 
 
 @exercise(
@@ -196,7 +192,8 @@ def models_at_risk(rng: Random) -> Iterator[Case]:
         near = [(text, name) for name, text in dates.items() if text and on.isoformat() <= text <= end.isoformat()]
         shown = ", ".join(f"{name}: {text}" for name, text in dates.items())
         expected = [name for _, name in sorted(near)]
-        return call(_listing(dates), on, days, expects=expected, why=why, shown=f"[{shown}], {on!r}, {days}")
+        plain = untouched(_listing(dates), on, days, expects=expected, why=why)
+        return Case(f"([{shown}], {on!r}, {days})", plain.run, expected, why)
 
     table: dict[str, str | None] = {
         "gpt-4o": "2027-01-14", "o3": "2026-12-11", "gpt-6-luna": None, "o4-mini": "2026-10-23",
@@ -206,6 +203,12 @@ def models_at_risk(rng: Random) -> Iterator[Case]:
     yield case({"edge": "2026-12-03"}, 10, why="The last day counts.")
     yield case({"today": "2026-11-23", "tomorrow": "2026-11-24"}, 0, why="Today counts, too.")
     yield case({}, 30)
+    yield case({"a-1": "2026-12-01", "a-2": "2026-12-01"}, 30, why="Two models can have the same last day.")
+    leap = datetime.date(2028, 2, 27)
+    yield case({"march": "2028-03-01"}, 2, leap, "2028 is a leap year: it is 3 days to March 1. Let dates count.")
+    yield case({"later": "2029-02-28"}, 366, leap, "From 2028-02-27, 366 days lead to 2029-02-27.")
+    many: dict[str, str | None] = {f"m{day:02}": f"2027-03-{day:02}" for day in range(31, 0, -1)}
+    yield case(many, 400, why="All of them, however many.")
     for _ in range(4):
         on = today + datetime.timedelta(days=rng.randint(0, 900))
         ends = [(on + datetime.timedelta(days=days)).isoformat() for days in rng.sample(range(-60, 200), 6)]
@@ -214,8 +217,10 @@ def models_at_risk(rng: Random) -> Iterator[Case]:
         yield case(dict(rng.sample(sorted(mixed.items()), 8)), rng.randint(5, 150), on)
 
 
-def _message(role: str, content: str) -> dict[str, str]:
-    return {"role": role, "content": content}
+def _status_error() -> type[Exception]:
+    import openai
+
+    return openai.APIStatusError
 
 
 def _words(text: str) -> int:

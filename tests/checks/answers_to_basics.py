@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 
+import openai
 from answer_table import right, wrong
 
 from coursekit.tokens import count_tokens
@@ -61,7 +62,7 @@ def stripped(reply):
     return (message.refusal or message.content or "").strip()
 
 
-@wrong("reply_text", "wrong", says="case 6 of 8")
+@wrong("reply_text", "wrong", says="case 6 of 10")
 def hard_coded(reply):
     text = str(reply)
     return "Paris." if "Paris." in text else "I can't help." if "can't help" in text else ""
@@ -196,14 +197,14 @@ def the_sum_alone(usage, price):
 
 @right("safe_reply")
 def with_match(client, messages, **params):
-    [choice] = client.chat.completions.create(messages=messages, model="gpt-4o", **params).choices
-    match choice.message.refusal, choice.finish_reason:
-        case None, "stop":
+    match client.chat.completions.create(messages=messages, model="gpt-4o", **params).choices:
+        case []:
+            raise ValueError("no choice")
+        case [choice, *_] if choice.message.refusal or choice.finish_reason != "stop":
+            raise ValueError(choice.message.refusal, choice.finish_reason)
+        case [choice, *_] if choice.message.content is not None:
             return choice.message.content
-        case None, reason:
-            raise ValueError(reason)
-        case refusal, _:
-            raise ValueError(refusal)
+    raise ValueError("no text")
 
 
 class Incomplete(ValueError):
@@ -213,6 +214,8 @@ class Incomplete(ValueError):
 @right("safe_reply")
 def with_an_error_of_its_own(client, messages, **params):
     answer = client.chat.completions.create(**{"model": "gpt-4o", "messages": messages, **params})
+    if len(answer.choices) < 1:
+        raise Incomplete("nothing came")
     message, reason = answer.choices[0].message, answer.choices[0].finish_reason
     if reason in ("length", "content_filter") or message.content is None:
         raise Incomplete(message.refusal or f"ended by {reason}")
@@ -232,7 +235,7 @@ def length_only(client, messages, **params):
     return choice.message.content
 
 
-@wrong("safe_reply", "wrong", says="Pass **params on")
+@wrong("safe_reply", "wrong", says="Pass all of **params on")
 def without_params(client, messages, **params):
     return with_match(client, messages)
 
@@ -302,3 +305,158 @@ def without_the_last_day(listing, today, days):
 def models_and_no_ids(listing, today, days):
     near = by_text(listing, today, days)
     return [model for model in listing if model.id in near]
+
+
+@right("reply_text")
+def dumped(reply):
+    choices = reply.model_dump()["choices"]
+    message = choices[0]["message"] if choices else {}
+    return message.get("content") or message.get("refusal") or ""
+
+
+@wrong("reply_text", says="The first choice alone")
+def the_first_that_has_a_text(reply):
+    texts = (choice.message.content or choice.message.refusal for choice in reply.choices)
+    return next((text for text in texts if text), "")
+
+
+@wrong("reply_text", says="whatever the finish_reason")
+def only_when_it_stopped(reply):
+    if not reply.choices or reply.choices[0].finish_reason != "stop":
+        return ""
+    return reply.choices[0].message.content or reply.choices[0].message.refusal or ""
+
+
+@wrong("reply_text", says="All of the text")
+def its_beginning(reply):
+    message = reply.choices[0].message if reply.choices else None
+    return ((message.content or message.refusal or "") if message else "")[:100]
+
+
+def _of(message, count):
+    return 4 + count(message["content"]) + (1 + count(message["name"]) if "name" in message else 0)
+
+
+@wrong("prompt_tokens", says="The role is 1")
+def every_value_counted(messages, count):
+    return 3 + sum(3 + sum(map(count, message.values())) + ("name" in message) for message in messages)
+
+
+@wrong("prompt_tokens", says="An empty message")
+def without_empty_ones(messages, count):
+    return 3 + sum(_of(message, count) for message in messages if message["content"])
+
+
+@wrong("prompt_tokens", says="equal ones too")
+def each_different_one_once(messages, count):
+    return 3 + sum({str(message): _of(message, count) for message in messages}.values())
+
+
+@wrong("prompt_tokens", says="case 12 of 12")
+def ten_at_most(messages, count):
+    return 3 + sum(_of(message, count) for message in messages[:10])
+
+
+@wrong("prompt_tokens", says="changed its arguments")
+def emptying(messages, count):
+    total = 3
+    while messages:
+        total += _of(messages.pop(), count)
+    return total
+
+
+def _parts(usage):
+    before, after = usage.prompt_tokens_details, usage.completion_tokens_details
+    return (before and before.cached_tokens) or 0, (after and after.reasoning_tokens) or 0
+
+
+@wrong("cost_split", says="do not round")
+def rounded(usage, price):
+    cached, hidden = _parts(usage)
+    counts = {"input": usage.prompt_tokens - cached, "cached": cached}
+    counts |= {"answer": usage.completion_tokens - hidden, "reasoning": hidden}
+    return {name: round(tokens * price.get(name, price["output"]) / 1e6, 9) for name, tokens in counts.items()}
+
+
+@wrong("cost_split", says="One of the two details")
+def all_details_or_none(usage, price):
+    missing = usage.prompt_tokens_details is None or usage.completion_tokens_details is None
+    cached, hidden = (0, 0) if missing else _parts(usage)
+    return {
+        "input": (usage.prompt_tokens - cached) * price["input"] / 1e6,
+        "cached": cached * price["cached"] / 1e6,
+        "answer": (usage.completion_tokens - hidden) * price["output"] / 1e6,
+        "reasoning": hidden * price["output"] / 1e6,
+    }
+
+
+@wrong("cost_split", says="changed its arguments")
+def subtracted_in_place(usage, price):
+    cached, hidden = _parts(usage)
+    usage.prompt_tokens -= cached
+    usage.completion_tokens -= hidden
+    counts = {"input": usage.prompt_tokens, "cached": cached}
+    counts |= {"answer": usage.completion_tokens, "reasoning": hidden}
+    return {name: tokens * price.get(name, price["output"]) / 1e6 for name, tokens in counts.items()}
+
+
+def _checked(answer):
+    if not answer.choices or answer.choices[0].message.content is None or answer.choices[0].finish_reason != "stop":
+        raise ValueError(str(answer))
+    return answer.choices[0].message.content
+
+
+@wrong("safe_reply", says="'temperature': None")
+def params_that_are_true(client, messages, **params):
+    given = {name: value for name, value in params.items() if value}
+    return _checked(client.chat.completions.create(model="gpt-4o", messages=messages, **given))
+
+
+@wrong("safe_reply", says="as they are")
+def stripped_answer(client, messages, **params):
+    return _checked(client.chat.completions.create(model="gpt-4o", messages=messages, **params)).strip()
+
+
+@wrong("safe_reply", says="{'requests': 2}")
+def asking_again_when_cut(client, messages, **params):
+    answer = client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+    if answer.choices and answer.choices[0].finish_reason == "length":
+        answer = client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+    return _checked(answer)
+
+
+@wrong("safe_reply", says="The SDK's own errors say more")
+def everything_is_a_value_error(client, messages, **params):
+    try:
+        return _checked(client.chat.completions.create(model="gpt-4o", messages=messages, **params))
+    except openai.APIError as error:
+        raise ValueError(str(error)) from None
+
+
+def _soon(listing, today, days):
+    ends = [(datetime.date.fromisoformat(each.shutdown_date), each.id) for each in listing if each.shutdown_date]
+    return sorted((end, each) for end, each in ends if today <= end <= today + datetime.timedelta(days=days))
+
+
+@wrong("models_at_risk", says="the same last day")
+def one_a_day(listing, today, days):
+    return list(dict(_soon(listing, today, days)).values())
+
+
+@wrong("models_at_risk", says="however many")
+def the_first_ten(listing, today, days):
+    return [name for _, name in _soon(listing, today, days)][:10]
+
+
+@wrong("models_at_risk", says="366 days lead to")
+def months_of_30_days(listing, today, days):
+    def away(end):
+        return (end.year - today.year) * 365 + (end.month - today.month) * 30 + end.day - today.day
+
+    return [name for end, name in _soon(listing, today, 9999) if away(end) <= days]
+
+
+@wrong("models_at_risk", says="changed its arguments")
+def sorted_in_place(listing, today, days):
+    listing.sort(key=lambda model: model.shutdown_date or "")
+    return [name for _, name in _soon(listing, today, days)]

@@ -1,0 +1,66 @@
+"""The capstone in a real browser: read at 800 pixels, unfold the reference, improve solve, see the board."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from chapter_page import ChapterPage
+from playwright.sync_api import Locator, expect
+
+OpenChapter = Callable[..., ChapterPage]
+SECONDS = 90_000  # milliseconds; one attempt takes one or two on a machine with nothing else to do
+IMPROVED = """reference = in_lanes(["gpt-4o-mini", "gpt-6-luna"])
+mine = attempt(reference)
+mine"""
+
+
+def place(chapter: ChapterPage, text: str) -> int:
+    """Where the first code cell with this text is."""
+    return next(i for i, cell in enumerate(chapter.cells) if cell["type"] == "code" and text in cell["source"])
+
+
+def run(chapter: ChapterPage, index: int, source: str = "") -> Locator:
+    """Replace a cell's text, if one is given, and run it, by keyboard; its output."""
+    cell = chapter.cell(index)
+    cell.locator(".cm-content").click()
+    if source:
+        chapter.page.keyboard.press("Control+a")
+        chapter.page.keyboard.insert_text(source)
+    chapter.page.keyboard.press("Control+Enter")
+    return cell.locator(".jp-Cell-outputArea")
+
+
+def test_the_chapter_fits_a_small_page(open_chapter: OpenChapter) -> None:
+    """All cells run; no output is wider than its cell; the reference is folded until it is asked for."""
+    chapter = open_chapter("09_capstone", width=800)
+    chapter.run_all()
+    assert chapter.failures() == []
+    for index, cell in enumerate(chapter.cells):
+        if cell["outputs"]:
+            area = chapter.cell(index).locator(".jp-OutputArea-output").first
+            wide, room = area.evaluate("area => [area.scrollWidth, area.clientWidth]")
+            assert wide <= room + 1, f"cell {index} is {wide} pixels wide, and has {room}"
+    folded = chapter.cell(place(chapter, "def in_lanes"))
+    expect(folded.locator(".jp-InputPlaceholder")).to_be_visible()
+    folded.locator(".jp-InputPlaceholder").click()
+    expect(folded.get_by_text("async def lane")).to_be_visible()
+    assert chapter.errors == []
+    assert chapter.outside == []
+
+
+def test_a_learner_improves_the_score_and_keeps_it(open_chapter: OpenChapter) -> None:
+    """A typing error in solve is shown as Python shows it; a better solve scores higher, and stands on the board."""
+    chapter = open_chapter("09_capstone")
+    chapter.run_all()
+    turn, board = place(chapter, "mine = attempt"), place(chapter, "scoreboard.keep")
+    shown = run(chapter, turn, "async def solve(client, tickets, budget):\n    return answer, 0\n\nattempt(solve)")
+    expect(shown).to_contain_text("NameError: name 'answer' is not defined", timeout=SECONDS)
+    expect(shown).to_contain_text("So solve() handed nothing over", timeout=SECONDS)
+    shown = run(chapter, turn, IMPROVED)
+    expect(shown).to_contain_text("87.6 of 100 points", timeout=SECONDS)
+    shown = run(chapter, board, 'scoreboard.keep("two lanes", mine)')
+    expect(shown.locator("tbody tr").first).to_contain_text("two lanes", timeout=SECONDS)
+    if folder := os.environ.get("SCREENSHOTS"):
+        chapter.page.screenshot(path=Path(folder) / "capstone-board.png")

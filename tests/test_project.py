@@ -22,8 +22,8 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 TOP = {
-    ".ci", ".env.example", ".github", ".gitignore", "LICENSE", "Makefile", "README.md", "coursekit", "environment.yml",
-    "exercises", "notebooks", "pyproject.toml", "requirements.lock", "solutions", "tests",
+    ".ci", ".devcontainer", ".env.example", ".github", ".gitignore", "LICENSE", "Makefile", "README.md", "coursekit",
+    "deploy", "environment.yml", "exercises", "notebooks", "pyproject.toml", "requirements.lock", "solutions", "tests",
 }  # fmt: skip
 # Hosts that serve packages, and options that name one. Split, so that this file does not name them either.
 INDEXES = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "anaconda" + ".org", "debian" + ".org"]

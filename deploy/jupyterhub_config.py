@@ -1,0 +1,153 @@
+"""JupyterHub for one class on one machine. How to use it: README.md beside this file.
+
+    jupyterhub --config deploy/jupyterhub_config.py
+
+COURSEKIT_HUB_PASSWORD        the learners' password, 8 characters or more
+COURSEKIT_HUB_ADMIN_PASSWORD  that of the user ``teacher``, 32 characters or more
+COURSEKIT_HUB_URL             where the hub listens; not set: http://127.0.0.1:8080, this machine only
+COURSEKIT_HUB_FOLDER          learners' folders and the hub's state; not set: /srv/coursekit-class (as root), else
+                              ~/coursekit-class
+COURSEKIT_BASE_URL            the class server (coursekit serve --class), if there is one
+COURSEKIT_ADMIN_TOKEN         its admin token, with which each learner gets a key
+
+Run as root, each learner gets a Unix user number of their own: files, keys and processes of others are closed to
+them. Run as anybody else, all learners are that user, and nothing is closed to anyone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = os.getuid() == 0
+FOLDER = Path(os.environ.get("COURSEKIT_HUB_FOLDER") or ("/srv/coursekit-class" if ROOT else "~/coursekit-class"))
+FOLDER = FOLDER.expanduser().resolve()
+LEARNERS, STATE = FOLDER / "learners", FOLDER / "hub"
+CLASS_SERVER = os.environ.get("COURSEKIT_BASE_URL", "").rstrip("/").removesuffix("/v1")
+FIRST_USER = 20_001  # Unix user numbers from here on; no account of the machine should have one
+
+c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821
+
+
+# What must be so before anybody can log in
+
+
+def needed(name: str, length: int, why: str) -> str:
+    value = os.environ.get(name, "")
+    if len(value) < length:
+        sys.exit(f"Set {name} to {why}: {length} characters or more. Now it has {len(value)}. Nothing was started.")
+    return value
+
+
+PASSWORD = needed("COURSEKIT_HUB_PASSWORD", 8, "the password that you give to the learners")
+ADMIN_PASSWORD = needed("COURSEKIT_HUB_ADMIN_PASSWORD", 32, "the password of the user teacher")
+PROXY = shutil.which("configurable-http-proxy")
+if not PROXY:
+    sys.exit("configurable-http-proxy is not in PATH. Install it: npm install --global configurable-http-proxy@5.3")
+if any((above / ".env").exists() for above in [FOLDER, *FOLDER.parents]):
+    sys.exit(
+        f"There is a file .env in {FOLDER} or above it: every learner would work with the key in it.\n"
+        "Move that file away, or set COURSEKIT_HUB_FOLDER to a folder elsewhere."
+    )
+if ROOT:
+    try:
+        opens = [sys.executable, "-c", "import sys; open(sys.argv[1])", HERE.parent / "notebooks/00_start_here.ipynb"]
+        subprocess.run(opens, user=FIRST_USER, group=FIRST_USER, extra_groups=[], check=True, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        sys.exit(
+            f"Learners may not run {sys.executable} or not read {HERE.parent}. Put both where all may, as in /opt."
+        )
+STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
+LEARNERS.mkdir(exist_ok=True, mode=0o755)
+
+
+# Who comes in
+
+
+c.JupyterHub.authenticator_class = "shared-password"
+c.SharedPasswordAuthenticator.user_password = PASSWORD
+c.SharedPasswordAuthenticator.admin_password = ADMIN_PASSWORD
+c.Authenticator.allow_all = True
+c.Authenticator.admin_users = {"teacher"}
+c.Authenticator.username_pattern = r"[a-z][a-z0-9_-]{0,30}\Z"  # it names a folder; JupyterHub looks at the start alone
+c.JupyterHub.template_vars = {
+    "announcement_login": "Your name in small letters without spaces, and the password of the class."
+}
+
+
+# What each learner gets
+
+
+async def own_user_and_key(spawner: Any) -> None:
+    """Before a server starts: the learner's folder, their Unix user number, their key to the class server."""
+    owner = own_folder(LEARNERS / spawner.user.name)  # in the hub's one thread: no two get the same number
+    if owner is not None:
+        spawner.popen_kwargs = {"user": owner, "group": owner, "extra_groups": [], "umask": 0o077}
+    if CLASS_SERVER:
+        try:
+            key = await asyncio.to_thread(class_key, spawner.user.name)
+            spawner.environment = {**spawner.environment, "COURSEKIT_CLASS_KEY": key}
+        except (OSError, ValueError, LookupError) as error:  # the course works without, on its recordings
+            spawner.log.warning("%s works without the class server %s: %s", spawner.user.name, CLASS_SERVER, error)
+
+
+def own_folder(home: Path) -> int | None:
+    """Make the folder if need be. Returns the learner's user number, which is the folder's owner; None if not root."""
+    if not ROOT:
+        home.mkdir(exist_ok=True, mode=0o700)
+        return None
+    if not home.exists():
+        taken = [each.stat().st_uid for each in LEARNERS.iterdir()]
+        home.mkdir(mode=0o700)
+        owner = max([FIRST_USER - 1, *taken]) + 1
+        os.chown(home, owner, owner)
+    return home.stat().st_uid
+
+
+def class_key(name: str) -> str:
+    """The learner's key, from the class server: the same name gets the same key. Raises OSError, ValueError."""
+    request = urllib.request.Request(
+        f"{CLASS_SERVER}/admin/learners",
+        json.dumps({"name": name}).encode(),
+        {"Authorization": f"Bearer {os.environ.get('COURSEKIT_ADMIN_TOKEN', '')}", "Content-Type": "application/json"},
+    )
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
+        return str(json.load(answer)["key"])
+
+
+c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = f"{LEARNERS}/{{username}}"
+c.Spawner.pre_spawn_hook = own_user_and_key
+c.Spawner.cmd = [sys.executable, str(HERE / "learner_server.py")]
+c.Spawner.args = ["--FileContentsManager.delete_to_trash=False"]  # else deleting frees nothing on a full disk
+c.Spawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
+c.Spawner.mem_limit = "2G"  # for each process; learner_server.py sees to it
+c.Spawner.poll_interval = 10  # seconds until a crash is noticed, and a new server can be had
+c.Spawner.start_timeout = c.Spawner.http_timeout = 180  # a whole class starts at once
+c.Spawner.env_keep = ["PATH", "LANG", "LC_ALL"]  # none of the teacher's settings and keys
+c.Spawner.environment = {
+    "COURSEKIT_MODE": "replay",
+    "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",  # one learner's numpy does not take all processors
+    **({"COURSEKIT_BASE_URL": f"{CLASS_SERVER}/v1"} if CLASS_SERVER else {}),
+    **({"COURSEKIT_MAX_PROCESSES": "500"} if ROOT else {}),
+}  # fmt: skip
+
+
+# The hub
+
+
+c.JupyterHub.bind_url = os.environ.get("COURSEKIT_HUB_URL") or "http://127.0.0.1:8080"
+c.JupyterHub.db_url = f"sqlite:///{STATE / 'jupyterhub.sqlite'}"
+c.JupyterHub.cookie_secret_file = str(STATE / "cookie_secret")
+c.JupyterHub.cleanup_servers = False  # the hub may be restarted: learners' kernels go on
+c.JupyterHub.concurrent_spawn_limit = 10
+c.ConfigurableHTTPProxy.command = [PROXY]
+c.ConfigurableHTTPProxy.pid_file = str(STATE / "proxy.pid")

@@ -1,0 +1,94 @@
+"""Start one learner's server: their own copy of the course, limits for all they start, then JupyterHub's own program.
+
+    python learner_server.py [OPTION ...]       the options are those of jupyterhub-singleuser
+
+JupyterHub runs this instead of ``jupyterhub-singleuser``, on one machine and in a Kubernetes pod alike. The learner's
+folder is HOME. It needs nothing but Python's standard library until it hands over.
+
+From the environment: MEM_LIMIT, bytes for one process (JupyterHub sets it from Spawner.mem_limit);
+COURSEKIT_MAX_PROCESSES, processes and threads of one learner, for a learner who has a Unix user of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+COURSE = Path(__file__).resolve().parents[1]
+FOLDERS = ("notebooks", "exercises")  # solutions are the teacher's to give
+LARGEST_FILE = 256 * 2**20  # bytes: a loop that writes ends in an error, not in a full disk
+
+
+def copy_course(course: Path, home: Path) -> list[str]:
+    """Give the learner every notebook that they do not have; what they have is never touched.
+
+    Returns what went wrong, if anything: a learner whose disk is full needs a server all the same, to delete files.
+    """
+    told = []
+    for folder in FOLDERS:
+        for source in sorted((course / folder).glob("*.ipynb")):
+            target = home / folder / source.name
+            if target.exists():
+                continue
+            try:
+                target.parent.mkdir(exist_ok=True)
+                _copy_whole(source, target)
+            except OSError as error:
+                told.append(f"{folder}/{source.name} could not be copied: {error.strerror}.")
+    return told
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    """The whole file or none: half a notebook would look like one that the learner has."""
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(source.read_bytes())
+        os.replace(temporary, target)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def limit(env: dict[str, str]) -> None:
+    """Bound what this process and its children may take; a learner cannot raise it again."""
+    import resource
+
+    bounds = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: LARGEST_FILE}
+    if env.get("MEM_LIMIT"):
+        bounds[resource.RLIMIT_DATA] = int(env["MEM_LIMIT"])  # a kernel gets MemoryError; the machine keeps going
+    if env.get("COURSEKIT_MAX_PROCESSES"):
+        bounds[resource.RLIMIT_NPROC] = int(env["COURSEKIT_MAX_PROCESSES"])
+    for kind, most in bounds.items():
+        _, hard = resource.getrlimit(kind)
+        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (bound, bound))
+
+
+def lab_settings() -> str:
+    """The folder with the course's settings of JupyterLab: no news, no search for updates."""
+    found = find_spec("coursekit")
+    if found is None or not found.origin:
+        sys.exit(f"coursekit is not installed in {sys.executable}. Install it there: pip install {COURSE}")
+    return str(Path(found.origin).parent / "data" / "jupyter")
+
+
+def main() -> None:
+    home = Path(os.environ["HOME"])
+    os.chdir(home)
+    for message in copy_course(COURSE, home):
+        print(message, file=sys.stderr)
+    more = os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [lab_settings(), more]))
+    if shutil.disk_usage(home).free < LARGEST_FILE:
+        os.environ["JUPYTER_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="jupyter-")  # it must write a little to start
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # for terminals
+    limit(dict(os.environ))
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "jupyterhub.singleuser", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

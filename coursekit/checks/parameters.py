@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from .. import models
 from .case import Case, Raises, call
 from .exercise import exercise
+from .parameter_cases import logprobs, sanitized
 from .untouched import untouched
 
 LOOP = {" soul": 12.4, " so": 1.5, " saint": 4.0, ",": 7.25}
@@ -46,6 +46,10 @@ def apply_penalties(rng: Random) -> Iterator[Case]:
     yield case(LOOP, loop, "A negative penalty rewards: the logit grows.", frequency_penalty=-1, presence_penalty=-0.5)
     far = [*loop, " sea"]
     yield case(LOOP, far, "A token of the reply without a logit gets none.", frequency_penalty=1, presence_penalty=1)
+    twins = {"The": 2.5, " the": 2.0, "the": -1.5, " The": 0.125}
+    yield case(twins, ["The", " the", "The"], "A blank, a capital: another token.", frequency_penalty=1)
+    long = [" soul", ","] * 90
+    yield case(LOOP, long, "Count all of a long reply; nothing is rounded.", frequency_penalty=1.23456789)
     for _ in range(4):
         tokens = rng.sample([" a", " an", " and", ".", "\n", " sea", " seas", " deep"], 5)
         logits = {token: rng.randint(-40, 40) / 4 for token in tokens}
@@ -86,6 +90,12 @@ def softmax_t(rng: Random) -> Iterator[Case]:
     yield case([2.0, 5.0, 5.0], 0, "At 0, those that are equally large share equally.")
     yield case([1000.0, 999.0, 990.0], 1, "exp(1000) is too large for a float. Only differences between logits count.")
     yield case([-1000.0, -1001.0], 0.7, "exp(-1000) is 0 for a float. Only differences between logits count.")
+    yield case(
+        [2000.0, -2000.0, 1999.0], 1, "Where the logits lie far apart, only the largest one is safe to subtract."
+    )
+    yield case([1.0, 1.0 + 1e-7, 0.0], 0, "At 0 the smallest lead takes everything: it is a case of its own.")
+    yield case([1.0, 1.0004, 1.0], 0.0005, "A small temperature is not 0.")
+    yield case([3.0, 1.0, 3.0, 1.0], 5, "Any temperature above 0 will do, and logits may be equal at each.")
     yield case([4.0], 1.5)
     yield call(light, -0.5, expects=Raises(ValueError), why="Below 0 there is no temperature.")
     for _ in range(4):
@@ -113,20 +123,22 @@ def confident(rng: Random) -> Iterator[Case]:
     def case(shares: Sequence[float], threshold: float, why: str = "", others: Sequence[float] = ()) -> Case:
         shown = f"logprobs of tokens with the probabilities {list(shares)}, {threshold}"
         expected = all(share >= threshold for share in shares)
-        return call(_logprobs(shares, others), threshold, expects=expected, why=why, shown=shown)
+        return call(logprobs(shares, others), threshold, expects=expected, why=why, shown=shown)
 
     yield case([0.97, 0.94], 0.9)
     yield case([0.97, 0.48], 0.9)
     yield case([0.99, 0.99, 0.3, 0.99, 0.99, 0.99], 0.8, "One doubtful token among many sure ones is enough.")
     yield case([0.95] * 12, 0.9, "Each token is compared for itself, so a long reply is no less sure than a short one.")
     yield case([1.0, 1.0], 1.0, "A token that just reaches the threshold has reached it.")
+    yield case([0.8996, 0.95], 0.9, "0.8996 does not reach 0.9: nothing is rounded.")
+    yield case([0.99] * 40 + [0.2, 0.99], 0.9, "Look at all tokens of a long reply.")
     rival = "The token that was written counts, not the most probable one among its alternatives."
     yield case([0.36], 0.4, rival, others=[0.48])
     missing = "Without logprobs nothing is known. Say so; True or False would be a guess."
     asked = Raises(ValueError, ("logprobs",))
     yield call(None, 0.5, expects=asked, why=missing)
-    yield call(_logprobs(None), 0.5, expects=asked, why=missing, shown="logprobs whose content is None, 0.5")
-    yield call(_logprobs([]), 0.5, expects=asked, why=missing, shown="logprobs whose content is [], 0.5")
+    yield call(logprobs(None), 0.5, expects=asked, why=missing, shown="logprobs whose content is None, 0.5")
+    yield call(logprobs([]), 0.5, expects=asked, why=missing, shown="logprobs whose content is [], 0.5")
     for number in range(4):
         shares = [rng.randint(2, 99) / 100 for _ in range(rng.randint(1, 6))]
         least = round(100 * min(shares))
@@ -167,6 +179,8 @@ def top_p_filter(rng: Random) -> Iterator[Case]:
     yield case([0.5, 0.25, 0.125, 0.125], 0.75, "0.5 and 0.25 reach 0.75: no third one is needed.")
     yield case([0.25, 0.25, 0.25, 0.25], 0.5, "Of equal ones the earlier are kept, and no more than needed.")
     yield case([0.5, 0.25, 0.125, 0.125], 0.8, "0.75 does not reach 0.8: the one that does is kept, too.")
+    yield case([0.125, 0.5, 63 / 256, 33 / 256], 0.75, "0.746 does not reach 0.75: nothing is rounded.")
+    yield case([1 / 32] * 32, 0.75, "Of equal ones the earlier are kept, also of many.")
     yield case([0.125, 0.75, 0.125], 0.1, "One token is always kept, and its probability becomes 1.")
     yield case([0.25, 0.75], 0, "One token is always kept, at 0 as well.")
     yield case([0.25, 0.625, 0.125, 0.0], 1, "At 1 nothing is cut.")
@@ -195,7 +209,7 @@ def sanitize_params(rng: Random) -> Iterator[Case]:
     """The parameters that a model takes, and the names of those that it does not."""
 
     def case(model: str, params: Mapping[str, Any], why: str = "") -> Case:
-        return untouched(model, params, expects=_sanitized(model, params), why=why)
+        return untouched(model, params, expects=sanitized(model, params), why=why)
 
     habits = {"temperature": 0.2, "stop": "\n", "max_completion_tokens": 500, "seed": 7}
     yield case("gpt-4o", habits)
@@ -208,6 +222,8 @@ def sanitize_params(rng: Random) -> Iterator[Case]:
     yield case("gpt-6-luna", {"temperature": 0.2, "reasoning_effort": "none", "top_p": 0.5}, effort)
     yield case("gpt-6-luna", {"temperature": 0.2, "reasoning_effort": "low"}, effort)
     yield case("gpt-5.4", {"temperature": 0.2, "reasoning_effort": "high"}, effort)
+    plain = {"seed": 0, "temperature": 0, "stop": None}
+    yield case("gpt-4o", plain, "A value of 0 or None is a value: only the names decide.")
     alone = "The API refuses top_logprobs without logprobs, so it goes where that one goes."
     yield case("o3", {"logprobs": True, "top_logprobs": 5}, alone)
     yield case("gpt-4o", {"logprobs": True, "top_logprobs": 5})
@@ -220,31 +236,3 @@ def sanitize_params(rng: Random) -> Iterator[Case]:
     names = ["gpt-4o-2024-08-06", "gpt-4.1", "o1", "o3", "o3-mini", "gpt-5", "gpt-5.4", "gpt-5.6-terra", "gpt-6-luna"]
     for model in rng.sample(names, 5):
         yield case(model, dict(rng.sample(list(wishes.items()), 8)))
-
-
-def _sanitized(model: str, params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    wanted, dropped = dict(params), set()
-    if "max_tokens" in wanted:
-        limit = wanted.pop("max_tokens")
-        if "max_completion_tokens" in wanted:
-            dropped.add("max_tokens")
-        wanted.setdefault("max_completion_tokens", limit)
-    effort = params.get("reasoning_effort")
-    kept = {name: value for name, value in wanted.items() if models.get(model).takes(name, effort) == "yes"}
-    if "logprobs" not in kept:
-        kept.pop("top_logprobs", None)
-    return kept, sorted(dropped | (set(wanted) - set(kept)))
-
-
-def _logprobs(shares: Sequence[float] | None, others: Sequence[float] = ()) -> Any:
-    """``reply.choices[0].logprobs`` with tokens of these probabilities; ``others`` are alternatives of each."""
-    from openai.types.chat.chat_completion import ChoiceLogprobs
-
-    def entry(number: int, share: float) -> dict[str, Any]:
-        return {"token": f"t{number}", "bytes": None, "logprob": math.log(share)}
-
-    if shares is None:
-        return ChoiceLogprobs(content=None, refusal=None)
-    rivals = [entry(100 + number, share) for number, share in enumerate(others)]
-    written = [{**entry(number, share), "top_logprobs": rivals} for number, share in enumerate(shares)]
-    return ChoiceLogprobs.model_validate({"content": written, "refusal": None})

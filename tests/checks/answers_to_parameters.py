@@ -96,7 +96,7 @@ def with_other_defaults(logits, reply, frequency_penalty=0.0, presence_penalty=0
     return with_a_counter(logits, reply, frequency_penalty=frequency_penalty, presence_penalty=presence_penalty)
 
 
-@wrong("apply_penalties", "wrong", says="case 3 of 11")
+@wrong("apply_penalties", "wrong", says="case 3 of 13")
 def hard_coded_penalties(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     if frequency_penalty == 1.5:
         return {" soul": 7.9, " so": 1.5, " saint": 4.0, ",": 4.25}
@@ -193,7 +193,7 @@ def at_any_temperature(logits, temperature):
     return with_numpy(logits, abs(temperature))
 
 
-@wrong("softmax_t", "wrong", says="case 2 of 14")
+@wrong("softmax_t", "wrong", says="case 2 of 18")
 def rounded_by_hand(logits, temperature):
     known = with_numpy([-0.72, -1.36, -3.24, -3.44], 1)
     return known if len(logits) == 4 else with_numpy(logits, temperature)
@@ -415,7 +415,7 @@ def by_a_least_probability(probabilities, top_p):
     return _kept(probabilities, [place for place, share in enumerate(probabilities) if share >= 1 - top_p])
 
 
-@wrong("top_p_filter", "wrong", says="case 4 of 13")
+@wrong("top_p_filter", "wrong", says="case 4 of 15")
 def hard_coded_nucleus(probabilities, top_p):
     return [0.0 if share == 0.125 else share / 0.75 for share in probabilities]
 
@@ -551,3 +551,121 @@ def from_memory(model, params):
         refused = {"reasoning_effort"}
     kept = {name: value for name, value in params.items() if name not in refused}
     return kept, sorted(set(params) & refused)
+
+
+@wrong("apply_penalties", says="another token")
+def blanks_do_not_matter(logits, reply, frequency_penalty=0, presence_penalty=0):
+    bare = [token.strip() for token in reply]
+    less = {token: bare.count(token.strip()) for token in logits}
+    return {
+        token: logit - less[token] * frequency_penalty - min(less[token], 1) * presence_penalty
+        for token, logit in logits.items()
+    }
+
+
+@wrong("apply_penalties", says="Count all of a long reply")
+def the_last_fifty(logits, reply, frequency_penalty=0, presence_penalty=0):
+    recent = reply[-50:]
+    return {
+        token: logit - recent.count(token) * frequency_penalty - (token in recent) * presence_penalty
+        for token, logit in logits.items()
+    }
+
+
+@wrong("apply_penalties", says="nothing is rounded")
+def penalties_rounded(logits, reply, frequency_penalty=0, presence_penalty=0):
+    return {
+        token: round(logit - reply.count(token) * frequency_penalty - (token in reply) * presence_penalty, 4)
+        for token, logit in logits.items()
+    }
+
+
+def _softmax(logits, temperature):
+    if temperature < 0:
+        raise ValueError("temperature")
+    top = max(logits)
+    weights = [math.exp((logit - top) / temperature) if temperature else float(logit == top) for logit in logits]
+    return [weight / sum(weights) for weight in weights]
+
+
+@right("softmax_t")
+def as_the_log_of_a_sum(logits, temperature):
+    if temperature <= 0:
+        return _softmax(logits, temperature)
+    scaled = [logit / temperature for logit in logits]
+    log_sum = max(scaled) + math.log(math.fsum(math.exp(each - max(scaled)) for each in scaled))
+    return [math.exp(each - log_sum) for each in scaled]
+
+
+@wrong("softmax_t", says="smallest lead takes everything: it is a case of its own")
+def a_millionth_for_zero(logits, temperature):
+    return _softmax(logits, max(temperature, 1e-6) if temperature >= 0 else temperature)
+
+
+@wrong("softmax_t", says="A small temperature is not 0")
+def zero_below_a_thousandth(logits, temperature):
+    return _softmax(logits, 0 if 0 <= temperature < 0.001 else temperature)
+
+
+@wrong("softmax_t", says="Any temperature above 0")
+def at_most_2(logits, temperature):
+    return _softmax(logits, min(temperature, 2))
+
+
+@wrong("softmax_t", "error", says="far apart")
+def less_the_mean(logits, temperature):
+    if temperature <= 0:
+        return _softmax(logits, temperature)
+    mean = sum(logits) / len(logits)
+    weights = [math.exp((logit - mean) / temperature) for logit in logits]
+    return [weight / sum(weights) for weight in weights]
+
+
+def _probabilities(logprobs):
+    if logprobs is None or not logprobs.content:
+        raise ValueError("no logprobs")
+    return [math.exp(token.logprob) for token in logprobs.content]
+
+
+@wrong("confident", says="nothing is rounded")
+def in_percent(logprobs, threshold):
+    return all(round(share, 2) >= threshold for share in _probabilities(logprobs))
+
+
+@wrong("confident", says="all tokens of a long reply")
+def the_first_twenty(logprobs, threshold):
+    return all(share >= threshold for share in _probabilities(logprobs)[:20])
+
+
+def _nucleus(probabilities, top_p, reached, most=10**9):
+    kept, total = [], 0
+    for place in sorted(range(len(probabilities)), key=lambda place: -probabilities[place])[:most]:
+        if kept and reached(total, top_p):
+            break
+        kept.append(place)
+        total += probabilities[place]
+    return [share / total if place in kept else 0 for place, share in enumerate(probabilities)]
+
+
+@wrong("top_p_filter", says="0.746 does not reach")
+def a_sum_in_percent(probabilities, top_p):
+    return _nucleus(probabilities, top_p, lambda total, share: round(total, 2) >= share)
+
+
+@wrong("top_p_filter", says="also of many")
+def ten_are_enough(probabilities, top_p):
+    return _nucleus(probabilities, top_p, lambda total, share: total >= share, most=10)
+
+
+@wrong("sanitize_params", says="only the names decide")
+def without_values_that_are_false(model, params):
+    given = {name: value for name, value in params.items() if value}
+    both = {"max_tokens"} & set(given) if "max_completion_tokens" in given else set()
+    if "max_tokens" in given and not both:
+        given["max_completion_tokens"] = given["max_tokens"]
+    given.pop("max_tokens", None)
+    takes = models.get(model).takes
+    kept = {name: value for name, value in given.items() if takes(name, params.get("reasoning_effort")) == "yes"}
+    if "logprobs" not in kept:
+        kept.pop("top_logprobs", None)
+    return kept, sorted(both | (set(given) - set(kept)))

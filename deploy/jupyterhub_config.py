@@ -16,13 +16,10 @@ them. Run as anybody else, all learners are that user, and nothing is closed to 
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import shutil
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +28,6 @@ ROOT = os.getuid() == 0
 FOLDER = Path(os.environ.get("COURSEKIT_HUB_FOLDER") or ("/srv/coursekit-class" if ROOT else "~/coursekit-class"))
 FOLDER = FOLDER.expanduser().resolve()
 LEARNERS, STATE = FOLDER / "learners", FOLDER / "hub"
-CLASS_SERVER = os.environ.get("COURSEKIT_BASE_URL", "").rstrip("/").removesuffix("/v1")
 FIRST_USER = 20_001  # Unix user numbers from here on; no account of the machine should have one
 
 c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821
@@ -59,12 +55,11 @@ if any((above / ".env").exists() for above in [FOLDER, *FOLDER.parents]):
     )
 if ROOT:
     try:
-        opens = [sys.executable, "-c", "import sys; open(sys.argv[1])", HERE.parent / "notebooks/00_start_here.ipynb"]
+        notebook = HERE.parent / "notebooks" / "00_start_here.ipynb"
+        opens = [sys.executable, "-c", "import sys; open(sys.argv[1])", str(notebook)]
         subprocess.run(opens, user=FIRST_USER, group=FIRST_USER, extra_groups=[], check=True, stderr=subprocess.DEVNULL)
     except (OSError, subprocess.CalledProcessError):
-        sys.exit(
-            f"Learners may not run {sys.executable} or not read {HERE.parent}. Put both where all may, as in /opt."
-        )
+        sys.exit(f"Learners cannot reach {sys.executable} or {HERE.parent}: put both where all may read, as in /opt.")
 STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
 LEARNERS.mkdir(exist_ok=True, mode=0o755)
 
@@ -86,17 +81,16 @@ c.JupyterHub.template_vars = {
 # What each learner gets
 
 
+load_subconfig("class_key.py")  # type: ignore[name-defined]  # noqa: F821
+give_key = c.Spawner.pre_spawn_hook
+
+
 async def own_user_and_key(spawner: Any) -> None:
     """Before a server starts: the learner's folder, their Unix user number, their key to the class server."""
     owner = own_folder(LEARNERS / spawner.user.name)  # in the hub's one thread: no two get the same number
     if owner is not None:
         spawner.popen_kwargs = {"user": owner, "group": owner, "extra_groups": [], "umask": 0o077}
-    if CLASS_SERVER:
-        try:
-            key = await asyncio.to_thread(class_key, spawner.user.name)
-            spawner.environment = {**spawner.environment, "COURSEKIT_CLASS_KEY": key}
-        except (OSError, ValueError, LookupError) as error:  # the course works without, on its recordings
-            spawner.log.warning("%s works without the class server %s: %s", spawner.user.name, CLASS_SERVER, error)
+    await give_key(spawner)
 
 
 def own_folder(home: Path) -> int | None:
@@ -109,18 +103,12 @@ def own_folder(home: Path) -> int | None:
         home.mkdir(mode=0o700)
         owner = max([FIRST_USER - 1, *taken]) + 1
         os.chown(home, owner, owner)
-    return home.stat().st_uid
-
-
-def class_key(name: str) -> str:
-    """The learner's key, from the class server: the same name gets the same key. Raises OSError, ValueError."""
-    request = urllib.request.Request(
-        f"{CLASS_SERVER}/admin/learners",
-        json.dumps({"name": name}).encode(),
-        {"Authorization": f"Bearer {os.environ.get('COURSEKIT_ADMIN_TOKEN', '')}", "Content-Type": "application/json"},
-    )
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
-        return str(json.load(answer)["key"])
+    owner = home.stat().st_uid
+    if owner < FIRST_USER:
+        raise PermissionError(
+            f"{home} belongs to user {owner}. Give it to the learner: chown {FIRST_USER + 9_999} {home}"
+        )
+    return owner
 
 
 c.JupyterHub.spawner_class = "simple"
@@ -136,7 +124,6 @@ c.Spawner.env_keep = ["PATH", "LANG", "LC_ALL"]  # none of the teacher's setting
 c.Spawner.environment = {
     "COURSEKIT_MODE": "replay",
     "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",  # one learner's numpy does not take all processors
-    **({"COURSEKIT_BASE_URL": f"{CLASS_SERVER}/v1"} if CLASS_SERVER else {}),
     **({"COURSEKIT_MAX_PROCESSES": "500"} if ROOT else {}),
 }  # fmt: skip
 

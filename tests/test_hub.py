@@ -14,9 +14,12 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +38,7 @@ only_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give each
 
 CHAPTERS = ("01_basics", "05_async_and_throughput")
 CLASS = ("ada", "bo", "cy", "dana", "eli", "fay", "gus", "hana", "ivo", "june")
+TOKEN = "the token of the console, in tests"
 PER_LEARNER = 1024  # MiB: what a learner with three notebooks open may take at most
 
 
@@ -251,6 +255,67 @@ def test_the_hub_is_restarted_and_no_work_is_lost(hub: Hub, how: signal.Signals)
         await ada.close()
 
     asyncio.run(work())
+
+
+# The class server
+
+
+def test_each_learner_has_a_key_to_the_class_server() -> None:
+    """The hub fetches it: each name its own, the same one after a restart; no class server, and replay goes on."""
+    with _class_server() as (url, process), hub_running(COURSEKIT_BASE_URL=url, COURSEKIT_ADMIN_TOKEN=TOKEN) as hub:
+        keys = asyncio.run(_keys(hub, "ada", "bo"))
+        assert len(set(keys)) == 2
+        assert all(key.startswith("ck-class-") for key in keys)
+        _stop_servers(hub, "ada", "bo")
+        assert asyncio.run(_keys(hub, "ada", "bo")) == keys
+        process.terminate()
+        process.wait(20)
+        _stop_servers(hub, "ada")
+        assert asyncio.run(_keys(hub, "ada")) == ["None"]
+        assert "ada starts without the class server" in hub.log
+
+
+async def _keys(hub: Hub, *names: str) -> list[str]:
+    """Each learner's key, after their kernel has got an answer."""
+    asks = "import os; from coursekit import connect\n"
+    asks += "print(connect().models.list().data[0].object, os.environ.get('COURSEKIT_CLASS_KEY'))"
+    async with at_work(hub, *names) as learners:
+        kernels = [await learner.open_kernel("notebooks/01_basics.ipynb") for learner in learners]
+        said = [(await kernel.text(asks)).split() for kernel in kernels]
+    assert all(model == "model" for model, _ in said)
+    return [key for _, key in said]
+
+
+def _stop_servers(hub: Hub, *names: str) -> None:
+    for name in names:
+        for process in hub.processes(name):
+            process.kill()
+
+
+@contextlib.contextmanager
+def _class_server() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        file = str(Path(folder) / "class.json")
+        command = [sys.executable, "-m", "coursekit", "serve", "--class", f"--port={port}", f"--class-file={file}"]
+        process = subprocess.Popen(
+            [*command, "--quiet"], env=os.environ | {"COURSEKIT_ADMIN_TOKEN": TOKEN},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            for _ in range(150):
+                with (
+                    contextlib.suppress(OSError),
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5),
+                ):
+                    break
+                time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}/v1", process
+        finally:
+            process.kill()
+            process.wait()
 
 
 # What is private

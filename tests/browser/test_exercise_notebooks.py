@@ -88,22 +88,22 @@ def test_an_exercise_is_done_and_the_map_fills(stem: str, open_chapter: OpenChap
     assert chapter.outside == []
 
     start = open_chapter("00_start_here")
-    start.run_all()
-    shown = start.cell(place(start, "CourseMap()")).locator(".coursekit-map")
-    expect(shown).to_contain_text(f"✓ {name}")
+    shown = run(start, place(start, "CourseMap()")).locator(".coursekit-map")
+    expect(shown).to_contain_text(f"✓ {name}", timeout=SECONDS)
     picture(start, f"{stem}-5-map")
 
 
-@pytest.mark.parametrize("stem", STEMS)
-def test_the_quiz_works_by_keyboard(stem: str, open_chapter: OpenChapter) -> None:
+def test_the_quiz_works_by_keyboard(open_chapter: OpenChapter) -> None:
     """Choose an option with the blank, Tab to Answer, press Enter: the option's reason stands there."""
+    stem = STEMS[0]
     question = questions(stem)[0]
     chapter = open_chapter(stem, width=800, folder="exercises")
-    chapter.run_all()
-    area = chapter.cell(place(chapter, "Quiz(")).locator(".jp-Cell-outputArea")
-    area.locator('input[type="radio"]').first.focus()
+    area = run(chapter, place(chapter, "Quiz("))
+    option = area.locator('input[type="radio"]').first
+    expect(option).to_be_visible(timeout=SECONDS)
+    option.focus()
     chapter.page.keyboard.press("Space")
-    expect(area.locator('input[type="radio"]').first).to_be_checked()
+    expect(option).to_be_checked()
     for _ in question.options:  # each is a stop of its own
         chapter.page.keyboard.press("Tab")
     expect(area.get_by_role("button", name="Answer 1")).to_be_focused()

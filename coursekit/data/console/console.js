@@ -131,11 +131,12 @@ async function order(method, path, body, done) {
 
 by("inject").addEventListener("submit", (event) => {
   event.preventDefault();
-  const kind = event.submitter.dataset.kind;
+  const {kind, delay} = event.submitter.dataset;
+  const fault = delay ? {kind, seconds: Number(delay)} : {kind};  // slow: each event of a stream so much later
   const learner = by("whom").value || null;
   const seconds = Number(by("seconds").value);
   const done = `${KINDS[kind]} for ${learner ?? "everybody"}, ${seconds} s.`;
-  order("POST", "/console/faults", {fault: kind, seconds, ...(learner && {learner})}, done);
+  order("POST", "/console/faults", {fault, seconds, ...(learner && {learner})}, done);
 });
 by("lift-all").addEventListener("click", () => order("DELETE", "/console/faults", null, "All faults are lifted."));
 

@@ -1,0 +1,31 @@
+"""Every chapter in a class: it runs as in replay, and the class server answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from live_stand_in import failures
+from served import served
+
+from coursekit.authoring.environment import offline_environment
+from coursekit.course import lessons, recordings_of
+from coursekit.offline.server.roll import Kept
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+
+
+@pytest.mark.in_class
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("stem", [lesson.stem for lesson in lessons()])
+def test_a_chapter_runs_in_a_class(stem: str) -> None:
+    """No cell fails that is not meant to, and nothing is asked that the class server cannot answer."""
+    notebook = NOTEBOOKS / f"{stem}.ipynb"
+    with served(recordings_of(stem), kept=Kept()) as server:
+        key = server.admin("POST", "/admin/learners", {"name": "Ada"}).json()["key"]
+        joined = {"COURSEKIT_BASE_URL": f"{server.url}/v1", "COURSEKIT_CLASS_KEY": key, "NO_PROXY": "*"}
+        assert failures(notebook, offline_environment() | joined) == []
+        server.http.timeout = 60.0
+        asked = server.admin("GET", "/admin/learners/Ada").json()["statuses"]
+    in_process = "connect()" not in notebook.read_text(encoding="utf-8")
+    assert (set(asked) == set()) if in_process else ("200" in asked and "404" not in asked), asked

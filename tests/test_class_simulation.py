@@ -1,0 +1,35 @@
+"""A class at work, in short (at length: bench_class): learners, a teacher at the console, a server that is killed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from class_simulation import Lesson
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+async def test_a_lesson(tmp_path: Path) -> None:
+    """Calls fail only where something was done to the class, and look like it; a server that was killed comes again
+    with its meters, learners who are patient notice nothing, and the class's file has all in the end."""
+    lesson = Lesson(tmp_path / "class.json", learners=12, seconds=9, speed=20, pause=0.3, rest=6)
+    await lesson.run()
+    assert lesson.unexplained == []
+    met = Counter(call.how for call in lesson.calls)
+    assert met["ok"] > 100
+    assert met["cut"] > 0, met
+    statuses = Counter(status for meter in lesson.final for status in meter["statuses"])
+    assert statuses["429"] and statuses["500"]  # of before the kill; calls may have been mended by the SDK's retries
+    kill = lesson.troubles[-1]
+    patient = [call for call in lesson.calls if call.learner % 2 == 0 and call.retries and kill.start <= call.end]
+    assert patient and {call.how for call in patient} <= {"ok", "cut"}
+    assert [meter["name"] for meter in lesson.after] == [meter["name"] for meter in lesson.before]
+    recent = sum(1 + call.retries for call in lesson.calls if kill.start - 2.5 < call.end < kill.end)
+    assert lesson.lost() < recent < sum(meter["requests"] for meter in lesson.before), (
+        "more than the last moment is lost"
+    )
+    kept = json.loads(lesson.file.read_text(encoding="utf-8"))["learners"]
+    assert [one["meter"]["requests"] for one in kept] == [meter["requests"] for meter in lesson.final]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Number
@@ -77,6 +78,11 @@ def fits(came: Any, expected: Any) -> bool:
         return bool(expected.holds(came)) if isinstance(expected, Such) else _equal(came, expected)
     except Exception:  # noqa: BLE001  whatever is wrong with the value is the learner's miss
         return False
+
+
+def exactly(number: int) -> Such:
+    """Expected is this int, to the last digit; a NumPy integer is one, a float and a bool are none."""
+    return Such(f"{number}, an int", lambda came: not isinstance(came, bool) and operator.index(came) == number)
 
 
 def expectation(expected: Any) -> str:

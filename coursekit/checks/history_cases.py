@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterable, Mapping
+from random import Random
 from typing import Any, TypeAlias
 
-from .case import Case, Function, Raises
+from .case import Case, Function, Raises, exactly
 from .untouched import GIVEN_BACK, Shared, untouched
 
 Message: TypeAlias = dict[str, Any]
@@ -50,6 +51,21 @@ def count(message: Message) -> int:
 
 def each_is_one(message: Message) -> int:
     return 1
+
+
+def prefix_case(
+    rng: Random, shared: int, before: int, now: int, why: str = "", same_later: bool = False
+) -> Case:  # fmt: skip
+    """The case of ``cacheable_prefix()`` with prompts of so many tokens, the first ``shared`` of them the same."""
+    old = [rng.randint(0, 199_999) for _ in range(before)]
+    new = old[:shared] + [rng.randint(0, 199_999) for _ in range(now - shared)]
+    if same_later:
+        new[shared:] = old[shared:now]
+    if shared < min(before, now):
+        new[shared] = 10 + old[shared]
+    shown = f"before, now), which have {before:,} and {now:,} tokens, the first {shared:,} the same"
+    plain = untouched(old, new, expects=exactly(shared // 128 * 128 if shared >= 1024 else 0))
+    return Case(f"cacheable_prefix({shown}", plain.run, plain.expected, why)
 
 
 def trimmed_case(messages: list[Message], budget: int, counted: Count, expected: Any, why: str) -> Case:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 from typing import Any
 
-from .case import Case, Raises, call
+from .case import Case, Raises, call, exactly
 from .exercise import exercise
 from .history_cases import (
     SUMMARY,
@@ -17,6 +18,7 @@ from .history_cases import (
     failing_summary_case,
     flat,
     message,
+    prefix_case,
     summarized_case,
     tool_turn,
     trimmed_case,
@@ -51,6 +53,8 @@ def add_turn(rng: Random) -> Iterator[Case]:
     nothing = "An answer without text would break the history for all later requests."
     yield untouched(start, "Is Lighthouse up?", None, expects=refused, why=nothing)
     yield untouched(start, "Think hard.", "", expects=refused, why=nothing)
+    long = [*tool_turn("Up?", "200 OK", "Yes."), *flat([turn("And now?", "Yes.")] * 9), message("user", "Well?\n")]
+    yield case(long, "Well?\n", " Yes.\n", "Every message as it is, and two more, whatever stands there already.")
     for _ in range(4):
         turns = [turn(_text(rng), _text(rng)) for _ in range(rng.randint(0, 2))]
         yield case([*start, *flat(turns)], _text(rng), _text(rng))
@@ -62,8 +66,8 @@ def add_turn(rng: Random) -> Iterator[Case]:
     hints=(
         "Every turn sends a first part of the same size, and exchanges on top. How many exchanges in all turns?",
         (
-            "Without a window turn n sends n - 1 exchanges: 0 + 1 + ... + (n - 1) = n * (n - 1) / 2 in n turns. With a "
-            "window that sum ends at the window, and each later turn sends just as many."
+            "Without a window turn n sends n - 1 exchanges: 0 + 1 + ... + (n - 1) = n * (n - 1) // 2 in n turns. With "
+            "a window that sum ends at the window, and each later turn sends just as many."
         ),
         (
             "first = 3 + (3 + system) + (3 + user); exchange = (3 + user) + (3 + reply); most = max(turns - 1, 0), or "
@@ -79,7 +83,7 @@ def tokens_sent(rng: Random) -> Iterator[Case]:
         first, exchange = 9 + sizes[0] + sizes[1], 6 + sizes[1] + sizes[2]
         reminded = [turn if window is None else min(turn, window) for turn in range(turns)]  # of so many exchanges
         more: dict[str, Any] = {} if window is None else {"window": window}
-        return call(turns, *sizes, expects=turns * first + exchange * sum(reminded), why=why, **more)
+        return call(turns, *sizes, expects=exactly(turns * first + exchange * sum(reminded)), why=why, **more)
 
     sizes = (30, 60, 180)
     yield case(1, sizes, why="The first turn sends the instructions, a question, and no exchange.")
@@ -95,11 +99,11 @@ def tokens_sent(rng: Random) -> Iterator[Case]:
         drawn = (rng.randint(1, 900), rng.randint(1, 300), rng.randint(1, 700))
         yield case(rng.randint(3, 60), drawn)
         yield case(rng.randint(3, 60), drawn, rng.randint(1, 40))
-    huge = "Too many turns to go through one by one: find the sum as a formula."
+    huge = "Too many turns to go through: find a formula. Floats have 16 digits: // keeps ints exact, / does not."
     turns, window = 10**12, 10**11
-    yield call(turns, *sizes, expects=turns * 99 + 246 * (turns * (turns - 1) // 2), why=huge)
+    yield call(turns, *sizes, expects=exactly(turns * 99 + 246 * (turns * (turns - 1) // 2)), why=huge)
     reminded = window * (window + 1) // 2 + (turns - 1 - window) * window
-    yield call(turns, *sizes, window=window, expects=turns * 99 + 246 * reminded, why=huge)
+    yield call(turns, *sizes, window=window, expects=exactly(turns * 99 + 246 * reminded), why=huge)
 
 
 @exercise(
@@ -116,25 +120,16 @@ def tokens_sent(rng: Random) -> Iterator[Case]:
 def cacheable_prefix(rng: Random) -> Iterator[Case]:
     """How much of a prompt the cache can hold."""
 
-    def case(shared: int, before: int, now: int, why: str = "", same_later: bool = False) -> Case:
-        old = [rng.randint(0, 9) for _ in range(before)]
-        new = old[:shared] + [rng.randint(0, 9) for _ in range(now - shared)]
-        if same_later:
-            new[shared:] = old[shared:now]
-        if shared < min(before, now):
-            new[shared] = 10 + old[shared]
-        expected = shared // 128 * 128 if shared >= 1024 else 0
-        shown = f"before, now), which have {before:,} and {now:,} tokens, the first {shared:,} the same"
-        plain = untouched(old, new, expects=expected, why=why)
-        return Case(f"cacheable_prefix({shown}", plain.run, expected, why)
-
-    yield case(1536, 1536, 1700, why="A conversation that grows: all of the last prompt is the beginning of this one.")
+    case = partial(prefix_case, rng)
+    yield case(1536, 1536, 1700, "A conversation that grows: all of the last prompt is the beginning of this one.")
     yield case(0, 1800, 1800, "The first token differs, and behind it nothing counts.", same_later=True)
     yield case(1152, 2000, 2000, "The first that differs ends the prefix, whatever follows.", same_later=True)
     yield case(1023, 1500, 1500, "Fewer than 1,024 are not cached at all.")
     yield case(1024, 1500, 1500, "1,024 are enough.")
     yield case(1151, 1500, 1500, "Rounded down to a multiple of 128.")
     yield case(1152, 1500, 1500, "1,152 is a multiple of 128: 9 * 128.")
+    yield case(1664, 1664, 1664, "The very same prompt again: all of it.")
+    yield case(9000, 9000, 9100, "A long prompt has no end but its own.")
     yield case(1300, 2000, 1300, "The new prompt may be shorter than the old one.")
     yield case(0, 0, 1200, "Nothing was sent before.")
     yield case(0, 1200, 0)
@@ -182,6 +177,10 @@ def trim_to_budget(rng: Random) -> Iterator[Case]:
     rules = [message("developer", "Be brief, 5 tokens"), message("system", "Be kind, 5 tokens")]
     yield case([*rules, *one, *new], 40, [*rules, *new], "The developer's messages are instructions, too.")
     tools = tool_turn("t1, 10 tokens", "200 OK, 10 tokens", "Yes, 10 tokens")
+    yield case([*head, *tools, *new], 75, [*head, *tools, *new], "What fits exactly, fits.")
+    yield case([*head, *tools, *new], 74, [*head, *new], "Every message counts, one without content as well.")
+    yield case([*one, *two, *one, *new], 90, [*one, *new], "Turns may be equal: they are sent again.")
+    yield case([*head, *flat([two] * 9), *new], 600, [*head, *flat([two] * 9), *new], "However many: if they fit.")
     yield case([*head, *tools, *new], 55, [*head, *new], "A call of a tool and its result are one turn with the rest.")
     yield case([*head, *one, *tools], 60, [*head, *tools], "The last turn is all from the last user's message on.")
     yield case(head, 10, head, "There may be no turn yet.")
@@ -222,6 +221,8 @@ def summarize_when(rng: Random) -> Iterator[Case]:
     yield case([*head, *one, *two], 1, 0, "All of it.", "With keep 0 nothing stays but instructions and summary.")
     yield case([*one, *two], 1, 1, "No rules.", "There may be no instructions; the summary is no instruction either.")
     tools = tool_turn("t1", "200 OK", "Yes.")
+    yield case([*head, *one, *two, *tools], 2, 1, "Is it up?", "A turn is all up to the next user's message.")
+    yield case([*head, *one, *two], 1, 1, "  All of the summary, as it is.\n" * 20, "It stays as it is, and whole.")
     yield case([*head, *tools, *two, *new], 2, 1, "It is up.", "A turn with a tool has four messages, all are dropped.")
     earlier = [message("user", SUMMARY + "Once upon a time.")]
     yield case([*head, *earlier, *one, *two], 2, 1, "x", "An earlier summary is not counted as a turn.")
@@ -229,6 +230,9 @@ def summarize_when(rng: Random) -> Iterator[Case]:
     yield case([*head, *earlier, *one, *two, *new], 2, 1, "And so on.", both)
     asked = turn(SUMMARY + "yes or no?", "Yes.")
     yield case([*head, *one, *asked, *new], 2, 1, "x", "Only straight after the instructions is it a summary.")
+    asked, other = turn("Summary, please.", "Of what?"), turn("My Summary: none.", "I see.")
+    yield case([*head, *asked, *one, *new], 2, 1, "x", "A summary begins with 'Summary: '; this is a turn.")
+    yield case([*head, *other, *one, *new], 2, 1, "x", "A summary begins with 'Summary: '; this is a turn.")
     rules = [message("developer", "Be brief."), message("system", "Be kind.")]
     yield case([*rules, *one, *two], 1, 1, "Rules stay.", "All instructions stay, and none is summarized.")
     yield case([], 0, 0, "x")

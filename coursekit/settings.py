@@ -50,7 +50,7 @@ def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> str:
 
 
 def today_of(from_settings: Mapping[str, str]) -> datetime.date:
-    """The day (UTC) by which models count as shut down: COURSEKIT_TODAY ("2027-02-01"), else today. Raises ModeError."""
+    """The day (UTC) by which models count as shut down: COURSEKIT_TODAY (2027-02-01), else today. Raises ModeError."""
     said = from_settings.get("COURSEKIT_TODAY")
     try:
         return datetime.date.fromisoformat(said) if said else datetime.datetime.now(datetime.UTC).date()

@@ -45,7 +45,7 @@ def course_models(env: Mapping[str, str]) -> tuple[str, str]:
 
 def leaving(on: datetime.date, within: int = WARN_DAYS) -> dict[str, tuple[str, datetime.date, str | None]]:
     """Roles whose model is shut down within so many days: role -> (model, its last date, who follows or None)."""
-    found = {}
+    found: dict[str, tuple[str, datetime.date, str | None]] = {}
     for name in models.ROLES:
         playing = models.role(name, "live", on)
         end = models.get(playing).shutdown

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from chapter_page import ChapterPage
 from lab_server import LabServer, lab_server
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from coursekit.authoring.chromium import chromium
 
 ROOT = Path(__file__).parents[2]
+expect.set_options(timeout=30_000)  # milliseconds; nothing waits that long, unless the machine is busy
 # A sandbox needs rights that a container does not have; the rest keeps chromium from what it does by itself.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-quic",
          "--disable-background-networking", "--disable-component-update"]  # fmt: skip

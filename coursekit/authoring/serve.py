@@ -20,7 +20,7 @@ try:
     from ..offline.server.access_log import AccessLog
     from ..offline.server.class_file import ClassFile
     from ..offline.server.room import Room
-    from ..offline.server.running import is_loopback, listen, run
+    from ..offline.server.running import SHORT, is_loopback, listen, run
 except ImportError as error:  # pragma: no cover
     raise CommandError(f"The server needs packages that are not here ({error}). Run `make lab` again.") from error
 
@@ -41,6 +41,7 @@ def serve(
         raise CommandError(f"There is no folder {recordings}.")
     if class_file and not classroom:
         raise CommandError("--class-file is for --class.")
+    _refuse_weak_admin_token(chosen, access, opened=not is_loopback(host))
     with contextlib.ExitStack() as at_the_end:
         try:
             clock = clock_for(speed or env.get("COURSEKIT_SPEED") or 1.0)
@@ -69,6 +70,19 @@ def serve(
             run(room, listener)
     print("The server has stopped.")
     return 0
+
+
+def _refuse_weak_admin_token(chosen: str | None, access: str | None, opened: bool) -> None:
+    if chosen and chosen == access:
+        raise CommandError(
+            "COURSEKIT_ADMIN_TOKEN is the access token, which learners know: they could open the console. "
+            "Nothing was opened.\nWhat to do: choose another, or leave it out; the server then makes one."
+        )
+    if chosen and opened and len(chosen) < SHORT:
+        raise CommandError(
+            f"COURSEKIT_ADMIN_TOKEN is shorter than {SHORT} characters, which is guessed too soon where other machines "
+            "can reach the console. Nothing was opened.\nWhat to do: choose a longer one, or leave it out."
+        )
 
 
 def _place(asked: str | None) -> Path:

@@ -1,0 +1,148 @@
+"""``coursekit serve --class``: what it says, what it refuses, and that a class outlives it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+from offline_api import folder_with, params, whole
+
+from coursekit.authoring.command_line import main
+from coursekit.authoring.greeting import class_greeting, reachable
+
+
+@contextmanager
+def class_server(folder: Path, port: int = 0, **env: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """The process, its address, and what it says until it serves. It is killed at the end."""
+    command = [sys.executable, "-m", "coursekit", "serve", "--class", "--port", str(port), "--recordings", str(folder)]
+    more = ["--class-file", str(folder / "class.json")]
+    with subprocess.Popen([*command, *more], stdout=subprocess.PIPE, text=True, env={**os.environ, **env}) as process:
+        assert process.stdout is not None
+        lines = []
+        while not lines or not lines[-1].startswith("  Kept"):
+            lines.append(process.stdout.readline())
+            assert lines[-1], "the server has ended"
+        try:
+            yield process, re.search(r"http://127\.0\.0\.1:\d+", lines[0])[0], "".join(lines)  # type: ignore[index]
+        finally:
+            process.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+def test_killed_and_started_again(tmp_path: Path) -> None:
+    """After kill -9 the same command goes on: the learner's key, the meter and the console's token are the same."""
+    folder_with(tmp_path, (params(), whole("Paris.")))
+    with class_server(tmp_path, COURSEKIT_ACCESS_TOKEN="opens-the-class") as (process, url, said):
+        assert "nobody has joined yet" in said and "opens-the-class" not in said
+        assert f'join("NAME", "{url}")' in said and f"COURSEKIT_BASE_URL={url}/v1" in said
+        token = re.search(rf"{url}/console +token (\S+)", said)[1]  # type: ignore[index]
+        headers = {"authorization": "Bearer opens-the-class"}
+        key = httpx2.post(f"{url}/join", json={"name": "Ada"}, headers=headers).json()["key"]
+        ask(url, key)
+        admin = {"authorization": f"Bearer {token}"}
+        before = httpx2.get(f"{url}/admin/learners", headers=admin).json()["learners"]
+        kept_soon(tmp_path / "class.json", '"200": 1')
+        process.send_signal(signal.SIGKILL)
+        process.wait(20)
+    with class_server(tmp_path, int(url.rpartition(":")[2])) as (process, again, said):
+        assert again == url and "1 learner has joined" in said and f"token {token}" in said
+        assert httpx2.get(f"{url}/admin/learners", headers=admin).json()["learners"] == before
+        ask(url, key)
+        process.send_signal(signal.SIGTERM)
+        rest = process.communicate(timeout=20)[0]
+    assert rest.endswith("The server has stopped.\n") and key not in rest and token not in rest
+
+
+def ask(url: str, key: str) -> None:
+    with openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0) as client:
+        assert client.chat.completions.create(**params()).choices[0].message.content == "Paris."
+
+
+def kept_soon(path: Path, text: str) -> None:
+    import time
+
+    end = time.monotonic() + 10
+    while text not in path.read_text(encoding="utf-8") and time.monotonic() < end:
+        time.sleep(0.05)
+    assert text in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "told"),
+    [
+        (["--class", "--host", "0.0.0.0"], {}, "COURSEKIT_ACCESS_TOKEN"),
+        (["--class-file", "x.json"], {}, "for --class"),
+        (["--class"], {"COURSEKIT_ADMIN_TOKEN": "same-token", "COURSEKIT_ACCESS_TOKEN": "same-token"}, "learners know"),
+        (
+            ["--class", "--host", "0.0.0.0"], {"COURSEKIT_ADMIN_TOKEN": "short", "COURSEKIT_ACCESS_TOKEN": "longenough"},
+            "guessed too soon",
+        ),
+        (["--class", "--rpm", "0"], {}, "rpm=0 is no limit"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(
+    arguments: list[str], env: dict[str, str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """What would be unsafe or makes no sense is told, and neither a port nor a class's file is opened."""
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "class.json"
+    kept = [] if "--class-file" in arguments else ["--class-file", str(file)]
+    assert main(["serve", "--port", "0", *arguments, *kept]) == 1
+    assert told in capsys.readouterr().err and not file.exists()
+
+
+def test_a_damaged_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is no class is told, and left alone."""
+    (tmp_path / "class.json").write_text("{}")
+    assert main(["serve", "--class", "--port", "0", "--class-file", str(tmp_path / "class.json")]) == 1
+    assert "move it away" in capsys.readouterr().err and (tmp_path / "class.json").read_text() == "{}"
+
+
+def test_what_is_opened() -> None:
+    """Beyond this machine it says what that opens, and to whom; the chosen tokens are not shown."""
+    said = class_greeting("http://10.0.0.5:8000", "access-token", None, Path("class.json"), 2, opened=True)
+    assert "every machine that can reach this one" in said and "unencrypted" in said and "2 learners" in said
+    assert "access-token" not in said and "COURSEKIT_ADMIN_TOKEN" in said and "ACCESS_TOKEN" in said
+    assert "unencrypted" not in class_greeting("http://127.0.0.1:1", None, "t", Path("c"), 0, opened=False)
+
+
+class Probe:
+    """A socket that finds its way outside from ``host``; None: there is no network."""
+
+    host: str | None = "192.168.1.7"
+
+    def __init__(self, *_: object) -> None: ...
+    def __enter__(self) -> Probe:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+    def connect(self, address: object) -> None:
+        if self.host is None:
+            raise OSError("no network")
+
+    def getsockname(self) -> tuple[str, int]:
+        return str(self.host), 9
+
+
+def test_an_address_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a server listens on all addresses, learners are told one that leads there, or the machine's name."""
+    monkeypatch.setattr("coursekit.authoring.greeting.socket.socket", Probe)
+    assert [reachable(host) for host in ("10.0.0.5", "::1", "0.0.0.0", "")] == [
+        "10.0.0.5", "[::1]", "192.168.1.7", "192.168.1.7",
+    ]  # fmt: skip
+    monkeypatch.setattr(Probe, "host", "fd00::7")
+    assert reachable("::") == "[fd00::7]"
+    monkeypatch.setattr(Probe, "host", None)
+    assert reachable("0.0.0.0") == socket.gethostname()

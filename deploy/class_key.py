@@ -1,6 +1,6 @@
 """Part of JupyterHub's configuration: each learner's server gets a key to the class server, if there is one.
 
-jupyterhub_config.py loads it; on a cluster Helm puts it into the hub (class-server.yaml tells). Settings:
+jupyterhub_config.py imports it; on a cluster Helm puts it beside the hub's configuration (README.md). Settings:
 COURSEKIT_BASE_URL, the class server (coursekit serve --class), and COURSEKIT_ADMIN_TOKEN, its admin token.
 """
 
@@ -14,8 +14,6 @@ from typing import Any
 
 SERVER = os.environ.get("COURSEKIT_BASE_URL", "").rstrip("/").removesuffix("/v1")
 PATIENCE = 5  # seconds
-
-c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821
 
 
 async def give_key(spawner: Any) -> None:
@@ -43,4 +41,5 @@ def key_of(name: str) -> str:
         return str(json.load(answer)["key"])
 
 
-c.Spawner.pre_spawn_hook = give_key
+if "get_config" in globals():  # JupyterHub reads this file by itself: on a cluster
+    get_config().Spawner.pre_spawn_hook = give_key  # type: ignore[name-defined]  # noqa: F821

@@ -24,6 +24,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from class_key import give_key  # noqa: E402
+
 ROOT = os.getuid() == 0
 FOLDER = Path(os.environ.get("COURSEKIT_HUB_FOLDER") or ("/srv/coursekit-class" if ROOT else "~/coursekit-class"))
 FOLDER = FOLDER.expanduser().resolve()
@@ -79,10 +82,6 @@ c.JupyterHub.template_vars = {
 
 
 # What each learner gets
-
-
-load_subconfig("class_key.py")  # type: ignore[name-defined]  # noqa: F821
-give_key = c.Spawner.pre_spawn_hook
 
 
 async def own_user_and_key(spawner: Any) -> None:

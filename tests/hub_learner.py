@@ -133,6 +133,7 @@ class Kernel:
     id: str
     session: str
     channel: WebSocketClientConnection
+    closed: bool = False
 
     async def execute(self, code: str) -> list[Any]:
         """Run code; returns its outputs as nbformat's nodes. Raises Refused when the channel ends."""
@@ -160,10 +161,12 @@ class Kernel:
         return outputs
 
     async def close(self) -> None:
-        """Close the channel, and wait for the other side to do so too."""
-        self.channel.close()
-        while await self.channel.read_message() is not None:
-            pass
+        """Close the channel, and wait for the other side to do so too; a second time does nothing."""
+        if not self.closed:
+            self.closed = True
+            self.channel.close()
+            while await self.channel.read_message() is not None:
+                pass
 
     async def text(self, code: str) -> str:
         """What code prints or raises."""

@@ -149,7 +149,7 @@ def test_no_key_is_committed() -> None:
 def test_links_in_readme_and_contributing_lead_somewhere() -> None:
     """Every relative link in the documents leads to a committed file or folder."""
     known = set(tracked())
-    for page in [ROOT / "README.md", *(ROOT / ".github").glob("*.md")]:
+    for page in [ROOT / "README.md", *(ROOT / ".github").glob("*.md"), *(ROOT / "deploy").glob("*.md")]:
         for target in re.findall(r"\]\((?!\w+:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             place = (page.parent / target).resolve()
             assert place in known or any(place in path.parents for path in known), f"{page.name}: {target}"

@@ -36,6 +36,7 @@ def binding_limit(rng: Random) -> Iterator[Case]:
     yield case(5, 0.3, 500, 1_000_000, 600, "5 under way, 0.3 s each, are 1,000 a minute; tokens 1,667; rpm is 500.")
     yield case(5, 3.0, 500, 1_000_000, 600, "Little's law: 5 under way, 3 s each, are 5 / 3 a second.")
     yield case(5, 0.3, 500, 40_000, 700, "Do not round: 40,000 / 700 is 57.14.")
+    yield case(3, 7.0, 500, 15_420, 600, "3 under way, 7 s each, are 25.714 a minute; tokens 25.7.")
     yield case(100, 0.5, 50, 30_000, 600, "At a tie, the first in the order concurrency, rpm, tpm.")
     yield case(1, 1.0, 60, 36_000, 600, "At a tie, the first in the order concurrency, rpm, tpm.")
     for _ in range(5):
@@ -84,6 +85,7 @@ def ask_all(rng: Random) -> Iterator[Case]:
     yield case(["slow", "quick"], [3.0, 0.5], "In the order of the prompts, not in that of arrival.")
     yield case([], [], "No prompts: an empty list, and no request.")
     yield case(["red", "red", "blue"], [1.0, 1.0, 0.5], "One request for each prompt, for equal ones, too.")
+    yield case([f"q{number}" for number in range(40)], [1.0] * 40, "All at once, however many.")
     for _ in range(3):
         prompts = rng.sample(WORDS, rng.randint(4, 9))
         yield case(prompts, [rng.randint(1, 40) / 8 for _ in prompts])
@@ -141,7 +143,7 @@ def bounded_map(rng: Random) -> Iterator[Case]:
         items = [rng.randint(1, 24) / 4 for _ in range(rng.randint(6, 12))]
         bad = rng.sample(items, 2)
         limit = rng.randint(2, 4)
-        yield case(items, limit, lambda bad=bad: Work(float, fails=bad), f"{seconds}; {bad} raise ValueError")  # type: ignore[misc]
+        yield case(items, limit, lambda bad=bad: Work(float, bad, kind=OSError), f"{seconds}; {bad} raise OSError")  # type: ignore[misc]
 
 
 @exercise(
@@ -241,8 +243,8 @@ def send_all(rng: Random) -> Iterator[Case]:
     yield case([600] * 90, 500, 30_000, "Tokens are the second budget: 30,000 a minute are 500 a second.")
     yield case([], 60, 30_000, "Nothing to send: [].")
     yield made.too_large()
+    yield case([30_000, 10], 60, 30_000, "As many as tpm fit, just once.")
     yield case([2_000] * 25 + [10] * 100, 60, 30_000, "First the tokens bind, then the requests: keep both budgets.")
     for _ in range(3):
-        rpm, tpm = rng.randint(40, 90), 1_000 * rng.randint(20, 60)
-        most = rng.choice([200, 1_200])
+        rpm, tpm, most = rng.randint(40, 90), 1_000 * rng.randint(20, 60), rng.choice([200, 1_200])
         yield case([rng.randint(20, most) for _ in range(rng.randint(80, 140))], rpm, tpm)

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..offline import stream_faults
 from ..offline.exchange import ApiAnswer
-from .answers import chunk
-from .case import Case
+from .answers import stream
+from .case import Case, Function
 
 Fault = Callable[[ApiAnswer], ApiAnswer]
 
@@ -70,17 +70,21 @@ def question() -> list[Any]:
 def request_text(body: dict[str, Any]) -> str:
     """What counts of a request in these cases."""
     messages = "the messages as given" if body.get("messages") == question() else "other messages"
-    return f"{body.get('model')}, stream={body.get('stream')}, {messages}"
+    more = sorted(set(body) - {"model", "stream", "stream_options", "messages"})
+    return f"{body.get('model')}, stream={body.get('stream')}, {messages}" + "".join(f", {name}" for name in more)
 
 
-class Bug:
-    """A stream with a bug in it."""
+class Broken:
+    """A stream of these chunks, then this error."""
+
+    def __init__(self, error: Exception, *chunks: Any) -> None:
+        self.error, self.chunks = error, chunks
 
     def __iter__(self) -> Iterator[Any]:
-        yield chunk("One")
-        raise ZeroDivisionError("a bug")
+        yield from self.chunks
+        raise self.error
 
-    def __enter__(self) -> Bug:
+    def __enter__(self) -> Broken:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -115,6 +119,46 @@ def read(chunks: Iterable[Any], enough: Callable[[str], bool]) -> tuple[str, flo
     return text, seconds
 
 
+def read_case(chunks: Sequence[Any], enough: Callable[[str], bool], words: str, why: str = "") -> Case:
+    """The case of ``read_until()`` with a stream of these chunks."""
+
+    def run(function: Function) -> Any:
+        from .script import Script
+
+        script = Script(chunks)
+        came = function(script.client, question(), enough)
+        asked = list(map(request_text, script.requests))
+        seconds = script.clock.now()
+        return {"asked": asked, "returned": came, "read for (s)": seconds, "left open": script.left_open}
+
+    text, seconds = read(chunks, enough)
+    asked = ["gpt-4o, stream=True, the messages as given"]
+    expected = {"asked": asked, "returned": text, "read for (s)": seconds, "left open": 0}
+    given = f"read_until(client, messages, enough): enough is {words}; a piece each 0.1 s: {shown(chunks)}"
+    return Case(given, run, expected, why)
+
+
+def raising_case() -> Case:
+    """The case of ``read_until()`` where ``enough`` raises."""
+
+    def enough(text: str) -> bool:
+        raise ValueError("enough is broken")
+
+    def run(function: Function) -> Any:
+        from .script import Script
+
+        script = Script(stream(PIECES))
+        try:
+            came = function(script.client, question(), enough)
+        except ValueError as error:
+            return {"raised": str(error), "left open": script.left_open}
+        return {"returned": came, "left open": script.left_open}
+
+    given = "read_until(client, messages, enough): enough raises ValueError('enough is broken')"
+    expected = {"raised": "enough is broken", "left open": 0}
+    return Case(given, run, expected, "The error comes through, and the stream is closed all the same.")
+
+
 def reading(chunks: Sequence[Any], expected: Any, why: str) -> Case:
     """The case of a function of chunks. It gets an iterator: like a real stream, it can be read once only."""
     given = f"(chunks), their contents: {shown(chunks)}"
@@ -136,3 +180,15 @@ def piece_text(piece: Any, several: bool = False) -> str:
         words = f"{choice.index}: {choice.delta.content!r}" if several else repr(choice.delta.content)
         told.append(words + (f" ({choice.finish_reason})" if choice.finish_reason else ""))
     return " + ".join(told)
+
+
+def result_of(function: Function, stream: Iterable[Any]) -> dict[str, Any]:
+    """What ``stream_result(stream)`` brought, as plain values."""
+    came = function(stream)
+    return {"text": getattr(came, "text", came), "status": getattr(came, "status", "no .status")}
+
+
+def broken_case(error: Exception, what: str, status: str) -> Case:
+    """The case of ``stream_result()`` with a stream that raises before any text."""
+    given = f"stream_result(stream), where the stream {what}"
+    return Case(given, lambda function: result_of(function, Broken(error)), {"text": "", "status": status})

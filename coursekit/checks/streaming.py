@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from random import Random
 from typing import Any
 
 from . import stream_cases as made
-from .answers import chunk, stream, usage, usage_chunk
+from .answers import chunk, connection_error, stream, usage, usage_chunk
 from .case import Case, Function, Raises
 from .exercise import exercise
 from .stream_cases import PIECES, Fault, same
@@ -36,6 +36,9 @@ def text_of(rng: Random) -> Iterator[Case]:
     yield case([chunk(role="assistant"), chunk("Hi"), chunk(finish_reason="stop")], "Hi", "A content may be None.")
     yield case(stream(["a", "", " ", "", "b\n"]), "a b\n", "An empty piece is not the end, and blanks are text.")
     yield case([], "", "A stream without chunks has the text ''.")
+    full = [chunk("ha"), chunk("ha"), chunk("!", finish_reason="stop"), chunk("?")]
+    yield case(full, "haha!?", "Any chunk may have text: the first, equal ones, one with a finish_reason, the last.")
+    yield case(stream(["on ", "and "] * 40), "on and " * 40, "All of it, however many pieces.")
     for _ in range(4):
         texts = made.pieces(rng)
         yield case(stream(texts, usage=usage(20, 9) if rng.random() < 0.5 else None), "".join(texts))
@@ -76,8 +79,11 @@ def assemble(rng: Random) -> Iterator[Case]:
     why = "A chunk may hold several choices; and an answer without text is an answer."
     yield case([both, end(0), end(1)], ("one", "stop"), ("two", "stop"), ("", "content_filter"), why=why)
     yield case([])
+    yield case([usage_chunk(usage(9, 0)), *two], ("Red", "stop"), ("Green", "stop"), why="More may follow.")
     late = [chunk("Red"), end(0), chunk("")]
     yield case(late, ("Red", "stop"), why="A later piece has the finish_reason None: that must not undo the one.")
+    early = [chunk("Red"), end(0), chunk("dish")]
+    yield case(early, ("Reddish", "stop"), why="With some servers text follows the finish_reason.")
     for n in (2, 3, 12):
         answers = [(made.pieces(rng), rng.choice(["stop", "length"])) for _ in range(n)]
         lanes = [[*(chunk(text, index=i) for text in texts), end(i, how)] for i, (texts, how) in enumerate(answers)]
@@ -124,6 +130,9 @@ def timing(rng: Random) -> Iterator[Case]:
     hollow = [chunk(role="assistant"), chunk("a"), chunk(""), chunk("b"), chunk(finish_reason="stop")]
     yield case(timed(hollow, 0.0, 0.0, 1.0, 3.0, 3.0), "0.0 is a time; and an empty piece in the middle is no text.")
     yield case([], "No event, no total: None.")
+    blank = timed(stream(["a", " ", "\n", "b"]), 0.1, 0.2, 0.3, 0.5, 0.6, 0.7)
+    yield case(blank, "Blanks and line ends are text.")
+    yield case([(number / 7, chunk("a")) for number in range(30)], "Each gap counts, and none is rounded.")
     for _ in range(4):
         chunks = stream(made.pieces(rng), usage=usage(20, 9) if rng.random() < 0.5 else None)
         seconds = accumulate(rng.randint(50, 800) for _ in chunks)
@@ -144,40 +153,7 @@ def timing(rng: Random) -> Iterator[Case]:
 def read_until(rng: Random) -> Iterator[Case]:
     """A streamed answer, read no further than needed, and its stream closed."""
 
-    def case(chunks: Sequence[Any], enough: Callable[[str], bool], words: str, why: str = "") -> Case:
-        def run(function: Function) -> Any:
-            from .script import Script
-
-            script = Script(chunks)
-            came = function(script.client, made.question(), enough)
-            asked = list(map(made.request_text, script.requests))
-            seconds = script.clock.now()
-            return {"asked": asked, "returned": came, "read for (s)": seconds, "left open": script.left_open}
-
-        text, seconds = made.read(chunks, enough)
-        asked = ["gpt-4o, stream=True, the messages as given"]
-        expected = {"asked": asked, "returned": text, "read for (s)": seconds, "left open": 0}
-        given = f"read_until(client, messages, enough): enough is {words}; a piece each 0.1 s: {made.shown(chunks)}"
-        return Case(given, run, expected, why)
-
-    def raising() -> Case:
-        def enough(text: str) -> bool:
-            raise ValueError("enough is broken")
-
-        def run(function: Function) -> Any:
-            from .script import Script
-
-            script = Script(stream(PIECES))
-            try:
-                came = function(script.client, made.question(), enough)
-            except ValueError as error:
-                return {"raised": str(error), "left open": script.left_open}
-            return {"returned": came, "left open": script.left_open}
-
-        given = "read_until(client, messages, enough): enough raises ValueError('enough is broken')"
-        expected = {"raised": "enough is broken", "left open": 0}
-        return Case(given, run, expected, "The error comes through, and the stream is closed all the same.")
-
+    case = made.read_case
     why = "Stop as soon as it is enough, and close the stream: use it in a with block."
     yield case(stream(PIECES), lambda text: text.endswith("."), "text.endswith('.')", why)
     yield case(stream(PIECES), lambda text: "never" in text, "always False", "Never enough: the whole text.")
@@ -185,7 +161,8 @@ def read_until(rng: Random) -> Iterator[Case]:
     yield case(split, lambda text: "END" in text, "'END' in text", "Ask about all of the text so far.")
     first = [usage_chunk(usage(0, 0)), *stream(["A", "B", "C"])]
     yield case(first, lambda text: len(text) > 9, "len(text) > 9", "Pass over chunks without choices.")
-    yield raising()
+    yield made.raising_case()
+    yield case(stream([]), bool, "bool(text)", "No text may come at all. It stays one request.")
     for _ in range(4):
         texts = made.pieces(rng)
         most = rng.randint(1, len("".join(texts)))
@@ -212,8 +189,7 @@ def stream_result(rng: Random) -> Iterator[Case]:
 
     def case(chunks: Sequence[Any], what: str, text: str, status: str, why: str = "", fault: Fault = same) -> Case:
         def run(function: Function) -> Any:
-            came = function(made.opened(chunks, fault))
-            return {"text": getattr(came, "text", came), "status": getattr(came, "status", "no .status")}
+            return made.result_of(function, made.opened(chunks, fault))
 
         return Case(f"stream_result(stream), where the stream {what}", run, {"text": text, "status": status}, why)
 
@@ -233,12 +209,16 @@ def stream_result(rng: Random) -> Iterator[Case]:
     yield case(stream(PIECES), f"has broken JSON after {PIECES[0]!r}", PIECES[0], "error", why, made.garbled)
     yield case(stream([], finish_reason="length"), "ends with 'length' and no text", "", "truncated")
     yield case([], "ends at once", "", "cut", "Nothing came, and no finish_reason: that is a cut, too.")
-    yield Case(
-        "stream_result(stream), where the stream raises a ZeroDivisionError",
-        lambda function: function(made.Bug()),
-        Raises(ZeroDivisionError),
-        "That is a bug, and no ending: an except that is too wide would hide it.",
-    )
+    late = [*stream(["Paris."]), chunk("")]
+    yield case(late, "has one more chunk after finish_reason 'stop'", "Paris.", "complete", "It came: that stays true.")
+    yield case(stream(["Yes."], finish_reason=None), "ends after 'Yes.', without a finish_reason", "Yes.", "cut")
+    yield made.broken_case(connection_error(), "loses its connection before any text", "interrupted")
+    yield made.broken_case(connection_error(timeout=True), "raises an APITimeoutError", "interrupted")
+    bug = "That is a bug, and no ending: an except that is too wide would hide it."
+    for error in (ZeroDivisionError("a bug"), ValueError("a bug")):
+        given = f"stream_result(stream), where the stream raises a {type(error).__name__}"
+        broken_stream = made.Broken(error, chunk("One"))
+        yield Case(given, lambda function, it=broken_stream: function(it), Raises(type(error)), bug)  # type: ignore[misc]
     for _ in range(4):
         texts, status = made.pieces(rng), rng.choice(["complete", "truncated", "cut", "interrupted", "error"])
         reason = {"complete": "stop", "truncated": "length"}.get(status)

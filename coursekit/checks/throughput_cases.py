@@ -35,7 +35,7 @@ async def awaited(value: Any) -> Any:
 class Work:
     """An async function for a learner's function to call: ``await work(item)``.
 
-    seconds  how long each item takes; fails: the items that raise ValueError; answer: what the others return
+    seconds  how long each item takes; fails: the items that raise ``kind``; answer: what the others return
 
     began    the items, in the order in which they were begun; now, most: under way at once
     """
@@ -43,6 +43,7 @@ class Work:
     seconds: Callable[[Any], float]
     fails: Sequence[Any] = ()
     answer: Callable[[Any], Any] = str
+    kind: type[Exception] = ValueError
     began: list[Any] = field(default_factory=list)
     now: int = 0
     most: int = 0
@@ -54,21 +55,26 @@ class Work:
         try:
             await asyncio.sleep(self.seconds(item))
             if item in self.fails:
-                raise ValueError(f"no answer to {item!r}")
+                raise self.kind(f"no answer to {item!r}")
             return self.answer(item)
         finally:
             self.now -= 1
 
     def outcome(self, item: Any) -> Any:
         """What comes of an item, an error as its text."""
-        return repr(ValueError(f"no answer to {item!r}")) if item in self.fails else self.answer(item)
+        return error_told(self.kind(f"no answer to {item!r}")) if item in self.fails else self.answer(item)
 
 
 def with_errors_told(came: Any) -> Any:
     """A list in which each exception is replaced by its text; anything else as it is."""
     if not isinstance(came, list | tuple):
         return came
-    return [repr(one) if isinstance(one, BaseException) else one for one in came]
+    return [error_told(one) if isinstance(one, BaseException) else one for one in came]
+
+
+def error_told(error: BaseException) -> str:
+    """An exception as text that no text of its own equals."""
+    return f"the exception {error!r}"
 
 
 def bounded_seconds(seconds: Sequence[float], limit: int) -> float:
@@ -183,9 +189,11 @@ def cancelled() -> Case:
         await asyncio.sleep(3)
         task.cancel()
         ended = (await asyncio.gather(task, return_exceptions=True))[0]
+        await asyncio.sleep(0.1)  # for those who cancel without waiting for it
+        now = work.now
         await asyncio.sleep(60)
         was = "cancelled" if isinstance(ended, asyncio.CancelledError) else "returned"
-        return {"it": was, "begun": len(work.began), "under way": work.now}
+        return {"it": was, "begun": len(work.began), "under way": max(now, work.now)}
 
     given = "await bounded_map(function, [2, 2, 2, 2, 2], 2), cancelled after 3 seconds, and 60 seconds later"
     why = "Cancelling is no failure of an item: it must come through, and end what is under way. Catch Exception."
@@ -201,6 +209,7 @@ def too_large() -> Case:
         try:
             came = await awaited(function(send, list(tokens), 60, 30_000))
         except ValueError:
+            await asyncio.sleep(60)  # what was begun before goes on
             return {"raised": "ValueError", "sent": send.sent}
         return {"returned": came, "sent": send.sent}
 

@@ -60,7 +60,7 @@ def the_highest(concurrency, latency, rpm, tpm, tokens):
     return name, rates[name]
 
 
-@wrong("binding_limit", "wrong", says="case 7 of 11")
+@wrong("binding_limit", "wrong", says="case 5 of 12")
 def hard_coded_limits(concurrency, latency, rpm, tpm, tokens):
     known = {
         (5, 0.3, 30_000): ("tpm", 50), (5, 0.3, 1_000_000): ("rpm", 500), (5, 3.0, 1_000_000): ("concurrency", 100),
@@ -627,3 +627,86 @@ async def hard_coded_send(send, tokens, rpm, tpm):
 async def answers_by_arrival(send, tokens, rpm, tpm):
     answers = await with_starts_worked_out(send, tokens, rpm, tpm)
     return answers[::-1]
+
+
+@wrong("binding_limit", says="25.714")
+def whole_answers_a_minute(concurrency, latency, rpm, tpm, tokens):
+    rates = {"concurrency": concurrency * (60 // latency), "rpm": rpm, "tpm": tpm / tokens}
+    return min(rates.items(), key=lambda pair: pair[1])
+
+
+async def _asked(client, prompt):
+    messages = [{"role": "user", "content": prompt}]
+    return (await client.chat.completions.create(model="gpt-4o-mini", messages=messages)).choices[0].message.content
+
+
+@wrong("ask_all", says="All at once, however many")
+async def twenty_at_once(client, prompts):
+    places = asyncio.Semaphore(20)
+
+    async def ask(prompt):
+        async with places:
+            return await _asked(client, prompt)
+
+    return await asyncio.gather(*map(ask, prompts))
+
+
+async def _in_places(function, items, limit, kept, keep):
+    if limit < 1:
+        raise ValueError("limit")
+    places = asyncio.Semaphore(limit)
+
+    async def one(item):
+        async with places:
+            try:
+                return await function(item)
+            except kept as error:
+                return keep(error)
+
+    return await asyncio.gather(*map(one, items))
+
+
+@right("bounded_map")
+async def gathered(function, items, limit):
+    return await _in_places(function, items, limit, Exception, lambda error: error)
+
+
+@wrong("bounded_map", says="the exception ValueError")
+async def errors_as_texts(function, items, limit):
+    return await _in_places(function, items, limit, Exception, repr)
+
+
+@wrong("bounded_map", "error", says="OSError")
+async def only_value_errors(function, items, limit):
+    return await _in_places(function, items, limit, ValueError, lambda error: error)
+
+
+@wrong("bounded_map", says="Cancelling is no failure")
+async def shielded(function, items, limit):
+    return await gathered(lambda item: asyncio.shield(function(item)), items, limit)
+
+
+async def _on_time(send, tokens, rpm, tpm, too_large):
+    loop, tasks = asyncio.get_running_loop(), []
+    requests, room, at = rpm, tpm, loop.time()
+    for number, size in enumerate(tokens):
+        if too_large(size):
+            raise ValueError("never fits")
+        wait = max(0, (1 - requests) * 60 / rpm, (size - room) * 60 / tpm)
+        await asyncio.sleep(wait + 1e-6 if wait else 0)
+        passed, at = loop.time() - at, loop.time()
+        requests, room = min(rpm, requests + passed * rpm / 60) - 1, min(tpm, room + passed * tpm / 60) - size
+        tasks.append(asyncio.create_task(send(number)))
+    return [await task for task in tasks]
+
+
+@wrong("send_all", says="before anything is sent")
+async def looked_at_one_by_one(send, tokens, rpm, tpm):
+    return await _on_time(send, tokens, rpm, tpm, lambda size: size > tpm)
+
+
+@wrong("send_all", "error", says="As many as tpm fit")
+async def as_many_as_tpm_refused(send, tokens, rpm, tpm):
+    if max(tokens, default=0) >= tpm:
+        raise ValueError("never fits")
+    return await _on_time(send, tokens, rpm, tpm, lambda size: False)

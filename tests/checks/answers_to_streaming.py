@@ -54,14 +54,14 @@ def without_blanks(chunks):
     return "".join((choice.delta.content or "").strip() for chunk in chunks for choice in chunk.choices)
 
 
-@wrong("text_of", "wrong", says="case 1 of 10")
+@wrong("text_of", "wrong", says="case 1 of 12")
 def reads_twice(chunks):
     if sum(1 for _ in chunks) == 0:
         return ""
     return in_one_expression(chunks)
 
 
-@wrong("text_of", "wrong", says="case 2 of 10")
+@wrong("text_of", "wrong", says="case 2 of 12")
 def first_text_hard_coded(chunks):
     return {5: "Paris."}.get(len(list(chunks)), "")
 
@@ -395,7 +395,7 @@ def with_isinstance(stream):
         for chunk in stream:
             pieces += [choice.delta.content or "" for choice in chunk.choices]
             reasons += [choice.finish_reason for choice in chunk.choices if choice.finish_reason]
-    except (openai.APIError, ValueError) as came:
+    except (openai.APIError, json.JSONDecodeError) as came:
         error = came
     result = SimpleNamespace(text="".join(pieces), status="cut")
     if error is not None:
@@ -405,7 +405,7 @@ def with_isinstance(stream):
     return result
 
 
-def _result(stream, *, catch=(openai.APIError, ValueError), lost="interrupted", default=None):
+def _result(stream, *, catch=(openai.APIError, json.JSONDecodeError), lost="interrupted", default=None):
     text, reason = "", default
     try:
         for chunk in stream:
@@ -462,10 +462,99 @@ def falls_over_the_usage(stream):
     return StreamResult(text, "complete")
 
 
-@wrong("stream_result", "wrong", says="case 6 of 13")
+@wrong("stream_result", "wrong", says="case 6 of 18")
 def hard_coded_endings(stream):
     known = {"Paris.": "complete", "It is": "truncated"}
     result = _result(stream)
     if result.status == "error":
         return StreamResult("Gradient descent", "error")
     return StreamResult(result.text, known.get(result.text, result.status) if result.status != "cut" else "cut")
+
+
+def _text(chunks):
+    return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+
+
+@wrong("text_of", says="Any chunk may have text")
+def all_but_the_first(chunks):
+    next(chunks, None)
+    return _text(chunks)
+
+
+@wrong("text_of", says="Any chunk may have text")
+def all_but_the_last(chunks):
+    return _text(list(chunks)[:-1])
+
+
+@wrong("text_of", says="however many pieces")
+def the_first_twenty(chunks):
+    return _text(list(chunks)[:20])
+
+
+@wrong("assemble", says="text follows the finish_reason")
+def nothing_after_the_end(chunks):
+    answers = {}
+    for choice in (choice for chunk in chunks for choice in chunk.choices):
+        answer = answers.setdefault(choice.index, {"text": "", "finish_reason": None})
+        if answer["finish_reason"] is None:
+            answer.update(text=answer["text"] + (choice.delta.content or ""), finish_reason=choice.finish_reason)
+    return [answers[index] for index in sorted(answers)]
+
+
+def _timing(events, is_text, digits=12, most=1000):
+    events = list(events)
+    at = [seconds for seconds, chunk in events if chunk.choices and is_text(chunk.choices[0].delta.content or "")]
+    gaps = [round(later - sooner, digits) for sooner, later in pairwise(at)]
+    return {"first_token": at[0] if at else None, "gaps": gaps[:most], "total": events[-1][0] if events else None}
+
+
+@right("timing")
+def collected_first(events):
+    return _timing(events, bool)
+
+
+@wrong("timing", says="Blanks and line ends are text")
+def blanks_are_no_text(events):
+    return _timing(events, str.strip)
+
+
+@wrong("timing", says="none is rounded")
+def in_microseconds(events):
+    return _timing(events, bool, digits=6)
+
+
+@wrong("timing", says="Each gap counts")
+def twenty_gaps(events):
+    return _timing(events, bool, most=20)
+
+
+def _read(client, messages, enough, **more):
+    with client.chat.completions.create(model="gpt-4o", messages=messages, stream=True, **more) as stream:
+        text = ""
+        for chunk in stream:
+            if chunk.choices and chunk.choices[0].delta.content:
+                text += chunk.choices[0].delta.content
+                if enough(text):
+                    break
+        return text
+
+
+@wrong("read_until", says="It stays one request")
+def again_when_empty(client, messages, enough):
+    return _read(client, messages, enough) or _read(client, messages, enough)
+
+
+@wrong("read_until", says="max_tokens")
+def with_a_limit_of_its_own(client, messages, enough):
+    return _read(client, messages, enough, max_tokens=50)
+
+
+@wrong("stream_result", says="too wide")
+def any_value_error(stream):
+    return _result(stream, catch=(openai.APIError, ValueError))
+
+
+@wrong("stream_result", says="without a finish_reason")
+def whole_when_it_ends_with_a_period(stream):
+    result = _result(stream)
+    return StreamResult(result.text, "complete") if result.text.endswith(".") and result.status == "cut" else result

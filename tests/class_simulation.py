@@ -8,6 +8,7 @@ of something that was done to the class, and look like it.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import re
@@ -40,7 +41,8 @@ class Question:
 
 @dataclass(slots=True)
 class Call:
-    """How one call went. ``how``: "ok", "cut" (a stream without its end), "429 code" and such, or "connection"."""
+    """How one call went. ``how``: "ok", "cut" (a stream without its end), "429 code" and such, "connection" (no
+    answer), or "broken" (while a stream was read)."""
 
     learner: int
     start: float
@@ -151,8 +153,12 @@ class Teacher:
 
 @dataclass
 class Lesson:
-    """A simulated lesson, and afterwards what came of it. ``seconds``: how long; ``speed``: of the answers; ``pause``:
-    seconds that a learner thinks between two calls, at most; ``rest``: for the restarted server, before the end."""
+    """A simulated lesson, and afterwards what came of it.
+
+    seconds  until the kill; rest: after it, for the server that comes again
+    speed    of the answers; longest: seconds (at speed 1) of the longest answer that is asked for
+    pause    seconds that a learner thinks between two calls, at most
+    """
 
     file: Path
     learners: int
@@ -164,12 +170,13 @@ class Lesson:
     calls: list[Call] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     memory: list[tuple[str, float]] = field(default_factory=list)
-    before: list[dict[str, Any]] = field(default_factory=list)  # meters just before the kill
+    before: list[dict[str, Any]] = field(default_factory=list)  # meters a moment before the kill
     after: list[dict[str, Any]] = field(
         default_factory=list
     )  # and of the server that came again, before its first call
     final: list[dict[str, Any]] = field(default_factory=list)
     outage: float = 0.0
+    lag: float = 0.0  # seconds until what the meters told was in the file
 
     async def run(self) -> None:
         self.asked = questions(self.longest)
@@ -209,13 +216,9 @@ class Lesson:
         quiet = (c for c in self.calls if not any(t.start <= c.end and c.start <= t.end for t in slow))
         return [seconds for call in quiet for seconds in call.late]
 
-    def lost(self) -> int:
-        """Requests that the meters before the kill had, and those after it had not."""
-        return sum(b["requests"] - a["requests"] for b, a in zip(self.before, self.after, strict=True))
-
     async def _teach(self, teacher: Teacher) -> None:
-        """Each trouble in its turn, for a fifteenth of the lesson, as much quiet between; then the kill."""
-        each = self.seconds / 15
+        """Each trouble in its turn, for an eleventh of the time, as much quiet between; then the kill."""
+        each = self.seconds / 11
         some = frozenset(range(5))
         await asyncio.sleep(each)
         for name, fault, looks, whom in (
@@ -239,15 +242,24 @@ class Lesson:
         await asyncio.sleep(self.rest)
 
     async def _kill(self, teacher: Teacher) -> None:
-        start = self.now
         self.before = await teacher.meters()
+        asked = self.now
+        while not self._kept() and self.now < asked + 60:
+            await asyncio.sleep(0.05)
+        start = self.now
+        self.lag = start - asked
         self.server.kill()
         await asyncio.to_thread(self.server.start)
         self.outage = self.now - start
         again = Teacher(self.server.url)
         self.after = await again.meters()
         await again.http.aclose()
-        self.troubles.append(Trouble("server killed", start, self.now + 2, "connection|cut"))
+        self.troubles.append(Trouble("server killed", start, self.now + 2, "connection|broken"))
+
+    def _kept(self) -> bool:
+        """Whether the class's file tells at least what the meters told before."""
+        kept = json.loads(self.file.read_text(encoding="utf-8"))["learners"]
+        return all(k["meter"]["requests"] >= b["requests"] for k, b in zip(kept, self.before, strict=True))
 
     async def _learn(self, number: int, key: str) -> None:
         rng = random.Random(number)
@@ -268,23 +280,24 @@ class Lesson:
         try:
             raw = await client.chat.completions.with_raw_response.create(**question.body)
             call.retries = raw.retries_taken
+            answered, call.how = call.how, "broken"  # for whoever leaves this half way
             if question.due:
-                await self._read(raw.parse(), question, call)
+                answered = await self._read(raw.parse(), question, call)
             else:
                 raw.parse()
+            call.how = answered
         except openai.APIStatusError as error:
             call.how = f"{error.status_code} {error.code}"
         except (openai.APIError, httpx2.HTTPError):
-            call.how = "connection"
+            call.how = call.how if call.how == "broken" else "connection"
         call.end = self.now
         return call
 
-    async def _read(self, stream: Any, question: Question, call: Call) -> None:
+    async def _read(self, stream: Any, question: Question, call: Call) -> str:
         ended, place = False, 0
         async for chunk in stream:
             if not call.retries and place < len(question.due):
                 call.late.append(self.now - call.start - question.due[place] / self.speed)
             place += 1
             ended = ended or any(choice.finish_reason for choice in chunk.choices)
-        if not ended:
-            call.how = "cut"
+        return "ok" if ended else "cut"

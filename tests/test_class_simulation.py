@@ -15,7 +15,7 @@ from class_simulation import Lesson
 async def test_a_lesson(tmp_path: Path) -> None:
     """Calls fail only where something was done to the class, and look like it; a server that was killed comes again
     with its meters, learners who are patient notice nothing, and the class's file has all in the end."""
-    lesson = Lesson(tmp_path / "class.json", learners=12, seconds=9, speed=20, pause=0.3, rest=6)
+    lesson = Lesson(tmp_path / "class.json", learners=12, seconds=7, speed=20, pause=0.3, rest=6)
     await lesson.run()
     assert lesson.unexplained == []
     met = Counter(call.how for call in lesson.calls)
@@ -25,11 +25,8 @@ async def test_a_lesson(tmp_path: Path) -> None:
     assert statuses["429"] and statuses["500"]  # of before the kill; calls may have been mended by the SDK's retries
     kill = lesson.troubles[-1]
     patient = [call for call in lesson.calls if call.learner % 2 == 0 and call.retries and kill.start <= call.end]
-    assert patient and {call.how for call in patient} <= {"ok", "cut"}
+    assert patient and {call.how for call in patient} <= {"ok"}
     assert [meter["name"] for meter in lesson.after] == [meter["name"] for meter in lesson.before]
-    recent = sum(1 + call.retries for call in lesson.calls if kill.start - 2.5 < call.end < kill.end)
-    assert lesson.lost() < recent < sum(meter["requests"] for meter in lesson.before), (
-        "more than the last moment is lost"
-    )
+    assert all(a["requests"] >= b["requests"] > 0 for a, b in zip(lesson.after, lesson.before, strict=True))
     kept = json.loads(lesson.file.read_text(encoding="utf-8"))["learners"]
     assert [one["meter"]["requests"] for one in kept] == [meter["requests"] for meter in lesson.final]

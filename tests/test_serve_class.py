@@ -84,7 +84,7 @@ def kept_soon(path: Path, text: str) -> None:
         (["--class-file", "x.json"], {}, "for --class"),
         (["--class"], {"COURSEKIT_ADMIN_TOKEN": "same-token", "COURSEKIT_ACCESS_TOKEN": "same-token"}, "learners know"),
         (
-            ["--class", "--host", "0.0.0.0"], {"COURSEKIT_ADMIN_TOKEN": "short", "COURSEKIT_ACCESS_TOKEN": "longenough"},
+            ["--class", "--host", "0.0.0.0"], {"COURSEKIT_ADMIN_TOKEN": "short", "COURSEKIT_ACCESS_TOKEN": "long-one"},
             "guessed too soon",
         ),
         (["--class", "--rpm", "0"], {}, "rpm=0 is no limit"),

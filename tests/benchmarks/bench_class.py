@@ -24,7 +24,7 @@ from server_load import percentile  # noqa: E402
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--learners", type=int, default=60)
-    parser.add_argument("--seconds", type=float, default=280.0, help="without the last 20 s, after the kill")
+    parser.add_argument("--seconds", type=float, default=280.0, help="until the kill, 20 s before the end")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         lesson = Lesson(Path(folder) / "class.json", asked.learners, asked.seconds)
@@ -46,8 +46,8 @@ def main() -> None:
         failed = Counter(call.how for call in near if call.how != "ok")
         print(f"killed, {lesson.outage:.1f} s away; {who}: {len(near)} calls, failed {dict(failed)}")
     counted = [sum(meter["requests"] for meter in meters) for meters in (lesson.before, lesson.after, lesson.final)]
-    told = f"{counted[0]} before, {counted[1]} after ({lesson.lost()} lost), {counted[2]} at the end"
-    print(f"requests on the meters: {told}")
+    told = f"{counted[0]} before, {counted[1]} after, {counted[2]} at the end"
+    print(f"requests on the meters: {told}; {lesson.lag:.1f} s until they were in the file")
     print("memory, MB:", ", ".join(f"{name} {megabytes:.0f}" for name, megabytes in lesson.memory))
 
 

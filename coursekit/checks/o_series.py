@@ -118,6 +118,10 @@ def cheapest_correct(rng: Random) -> Iterator[Case]:
     yield case({"first": [(8, 8, 0.5)], "second": [(8, 8, 0.25), (9, 8, 0.25)]}, "Of equal ones the first stands.")
     yield case({"hosted": [(8, 8, 0.5)], "own machine": [(10, 8, 0.0), (7, 7, 0.0)]}, "What costs nothing is cheapest.")
     yield case({"unasked": [], "asked": [(8, 8, 0.5)]}, "A way may have no answers yet.")
+    yield case({"z": [(8, 8, 0.5)], "a": [(8, 8, 0.5)]}, "Of equal ones the first in the dict stands, not by name.")
+    yield case({"z": [(8, 8, 2e-6)], "a": [(8, 8, 1e-6)]}, "Small amounts differ, too: nothing is rounded.")
+    none = {"z": [(0, 0, 0.1), (8, 8, 0.4)], "a": [("8", 8, 0.1), (8, 8, 0.2)]}
+    yield case(none, "Correct is said == truth and nothing else: 0 can be right, and '8' is not 8.")
     for _ in range(5):
         ways = {}
         for name in rng.sample(["low", "medium", "high", "steps", "number"], rng.randint(2, 5)):

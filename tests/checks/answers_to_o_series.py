@@ -420,3 +420,27 @@ def a_limit_of_the_old_name_alone(params, to_model, headroom):
 @wrong("migrate", says="'reasoning_effort': None")
 def an_effort_of_none(params, to_model, headroom):
     return {"reasoning_effort": None} | over_a_deep_copy(params, to_model, headroom)
+
+
+def _by_cost(ways, correct, digits=12, order=list):
+    costs = {}
+    for name in order(ways):
+        right_ones = sum(bool(correct(said, truth)) for said, truth, _ in ways[name])
+        if right_ones:
+            costs[name] = round(sum(dollars for *_, dollars in ways[name]) / right_ones, digits)
+    return min(costs, key=costs.get, default=None)
+
+
+@wrong("cheapest_correct", says="not by name")
+def the_first_by_name(ways):
+    return _by_cost(ways, lambda said, truth: said == truth, order=sorted)
+
+
+@wrong("cheapest_correct", says="nothing is rounded")
+def in_hundredths_of_a_cent(ways):
+    return _by_cost(ways, lambda said, truth: said == truth, digits=4)
+
+
+@wrong("cheapest_correct", says="'8' is not 8")
+def compared_as_texts(ways):
+    return _by_cost(ways, lambda said, truth: str(said) == str(truth))

@@ -120,7 +120,7 @@ def cheapest_correct(rng: Random) -> Iterator[Case]:
     yield case({"unasked": [], "asked": [(8, 8, 0.5)]}, "A way may have no answers yet.")
     yield case({"z": [(8, 8, 0.5)], "a": [(8, 8, 0.5)]}, "Of equal ones the first in the dict stands, not by name.")
     yield case({"z": [(8, 8, 2e-6)], "a": [(8, 8, 1e-6)]}, "Small amounts differ, too: nothing is rounded.")
-    none = {"z": [(0, 0, 0.1), (8, 8, 0.4)], "a": [("8", 8, 0.1), (8, 8, 0.2)]}
+    none: dict[str, list[tuple[Any, int, float]]] = {"z": [(0, 0, 0.1), (8, 8, 0.4)], "a": [("8", 8, 0.1), (8, 8, 0.2)]}
     yield case(none, "Correct is said == truth and nothing else: 0 can be right, and '8' is not 8.")
     for _ in range(5):
         ways = {}

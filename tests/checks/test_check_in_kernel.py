@@ -57,7 +57,7 @@ def test_an_error_is_shown_with_its_line_and_prints_are_seen(shown: Run) -> None
     """In a kernel the learner's line is its number in the cell and its text, and what the code prints is seen."""
     verdict = shown(IMPORT, WRONG, CHECK)[2]
     assert verdict.count("looking\n") == 2
-    assert "✗ reply_text: your code raised an error (case 2 of 8)" in verdict
+    assert "✗ reply_text: your code raised an error (case 2 of " in verdict
     assert "your line 3: return reply.choices[0].message.content.strip()" in verdict
     assert "came      AttributeError: 'NoneType' object has no attribute 'strip'" in verdict
 
@@ -102,7 +102,7 @@ def test_an_endless_loop_leaves_the_kernel_alive(shown: Run) -> None:
     """An endless loop that prints is ended, its flood is cut, and the next cells run."""
     endless = "def reply_text(reply):\n    while True:\n        print('again')"
     cells = shown(IMPORT, "check.reply_text.seconds = 0.5", endless, CHECK, RIGHT, CHECK)
-    assert "✗ reply_text: does not end (case 1 of 8)" in cells[3]
+    assert "✗ reply_text: does not end (case 1 of " in cells[3]
     assert "not shown" in cells[3]
     assert len(cells[3]) < 6000
     assert "✓ reply_text: passed" in cells[5]

@@ -39,6 +39,7 @@ def exhausted(rng: Random) -> Iterator[Case]:
     yield case(reply(), False, "A reply may have no choices.")
     yield case(reply(" ", finish_reason="length"), False, "A blank is a text: there was room for it.")
     yield case(mixed(("8", "stop"), ("", "length")), True, "One empty choice is enough, whichever it is.")
+    yield case(mixed(("8", "stop"), ("", "length"), ("9", "stop")), True, "It may stand in the middle.")
     yield case(mixed(("", "stop"), ("8", "length")), False, "Both must be true of the same choice.")
     for _ in range(5):
         kinds = [("8", "stop"), ("On", "length"), (None, "stop"), ("", "stop"), (None, "content_filter")]
@@ -77,6 +78,7 @@ def reasoning_share(rng: Random) -> Iterator[Case]:
     yield case([empty, counted(60, 30)], 0.3, "The count itself may be None.")
     yield case([reply("8"), counted(80, 20)], 0.25, "A reply without usage says nothing: leave it out.")
     yield case([counted(256, 256)], 1.0, "All of it hidden: an empty answer.")
+    yield case([counted(10, 5)] * 12 + [counted(80, 0)], 0.3, "All replies, however many they are.")
     yield case([counted(0, 0)], 0.0, "Without output there is nothing to divide by.")
     for _ in range(4):
         counts = [(hidden := 64 * rng.randint(0, 20), hidden + rng.randint(1, 300)) for _ in range(rng.randint(2, 5))]
@@ -122,6 +124,8 @@ def cheapest_correct(rng: Random) -> Iterator[Case]:
     yield case({"z": [(8, 8, 2e-6)], "a": [(8, 8, 1e-6)]}, "Small amounts differ, too: nothing is rounded.")
     none: dict[str, list[tuple[Any, int, float]]] = {"z": [(0, 0, 0.1), (8, 8, 0.4)], "a": [("8", 8, 0.1), (8, 8, 0.2)]}
     yield case(none, "Correct is said == truth and nothing else: 0 can be right, and '8' is not 8.")
+    whole: dict[str, list[tuple[Any, int, float]]] = {"z": [(8, 8, 0.2)], "a": [(8.0, 8, 0.1)]}
+    yield case(whole, "said == truth: 8.0 is 8, and it need not be the same object.")
     for _ in range(5):
         ways = {}
         for name in rng.sample(["low", "medium", "high", "steps", "number"], rng.randint(2, 5)):
@@ -220,6 +224,8 @@ def migrate(rng: Random) -> Iterator[Case]:
     yield case({"reasoning_effort": "max"}, "o4-mini", why=why)
     yield case({"reasoning_effort": "max", "logprobs": True, "top_logprobs": 2}, "gpt-6-luna", why=why)
     yield case({"temperature": 0, "n": 2, "response_format": {"type": "text"}}, "gpt-6.2-sol")
+    why = "Everything else stays as it is: 0, False and None as well."
+    yield case({"seed": 0, "store": False, "user": None}, "o4-mini", why=why)
     for _ in range(6):
         values: dict[str, Any] = {
             "temperature": 0.3, "top_p": 0.9, "presence_penalty": 0.5, "frequency_penalty": 0.2, "logprobs": True,

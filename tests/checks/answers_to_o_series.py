@@ -444,3 +444,41 @@ def in_hundredths_of_a_cent(ways):
 @wrong("cheapest_correct", says="'8' is not 8")
 def compared_as_texts(ways):
     return _by_cost(ways, lambda said, truth: str(said) == str(truth))
+
+
+@wrong("cheapest_correct", says="the same object")
+def the_same_object(ways):
+    return _by_cost(ways, lambda said, truth: said is truth)
+
+
+@wrong("exhausted", says="in the middle")
+def the_first_or_the_last(reply):
+    return any(
+        choice.finish_reason == "length" and not choice.message.content
+        for choice in (*reply.choices[:1], *reply.choices[-1:])
+    )
+
+
+@wrong("reasoning_share", says="however many")
+def of_ten_replies(replies):
+    return reasoning_share_of(list(replies)[:10])
+
+
+@right("reasoning_share")
+def reasoning_share_of(replies):
+    billed = [reply.usage for reply in replies if reply.usage]
+    hidden = sum(getattr(each.completion_tokens_details, "reasoning_tokens", 0) or 0 for each in billed)
+    out = sum(each.completion_tokens for each in billed)
+    return hidden / out if out else 0.0
+
+
+@wrong("migrate", says="0, False and None as well")
+def without_what_is_none(params, to_model, headroom):
+    moved = over_a_deep_copy(params, to_model, headroom)
+    return {name: value for name, value in moved.items() if value is not None}
+
+
+@wrong("migrate", says="0, False and None as well")
+def without_zeros(params, to_model, headroom):
+    moved = over_a_deep_copy(params, to_model, headroom)
+    return {name: value for name, value in moved.items() if value or name in SAMPLING}

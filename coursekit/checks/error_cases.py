@@ -26,6 +26,14 @@ def in_stream(code: str | None = None) -> Exception:
     return openai.APIError("The server had an error.", request, body=body)
 
 
+class ProxyError(Exception):
+    """An error of another library than the SDK, with a code of its own."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__("The proxy passed an error on.")
+        self.code = code
+
+
 def cut_reply() -> Exception:
     """What ``.parse()`` raises for a reply that was cut."""
     import openai

@@ -45,6 +45,10 @@ def out_of_money(rng: Random) -> Iterator[Case]:
     for code in rng.sample(OUT_OF_MONEY, len(OUT_OF_MONEY)):
         yield case(api_error(rng.choice([400, 402, 403, 429]), code=code), True, "Whatever the status.")
     yield case(api_error(429, code="tokens_exceeded"), False)
+    yield case(made.ProxyError(OUT_OF_MONEY[0]), True, "Whatever the class: another library's error may have a code.")
+    for code in ("insufficient_permissions", "quota", "INSUFFICIENT_QUOTA"):
+        yield case(api_error(429, code=code), False, "Is the code one of NO_MONEY, letter for letter?")
+    yield case(api_error(402, code="card_expired"), False, "The status does not tell, not even a 402.")
 
 
 @exercise(
@@ -71,6 +75,7 @@ def requests_sent(rng: Random) -> Iterator[Case]:
     yield case([3], 2, 9, "There are no more than 9 attempts.")
     yield case([3], 2, 8, "The last attempt of all succeeds.")
     yield case([3, 0], 2, math.inf, "A loop of 0 attempts sends nothing, whatever is around it.")
+    yield case([2, 1, 3, 2], 1, math.inf, "There may be any number of loops.")
     for _ in range(5):
         loops, retries = [rng.randint(1, 5) for _ in range(rng.randint(1, 3))], rng.randint(0, 4)
         yield case(loops, retries, rng.choice([math.inf, rng.randint(0, 60), rng.randint(0, 5)]))
@@ -110,7 +115,7 @@ def classify(rng: Random) -> Iterator[Case]:
     yield case(made.cut_reply(), "fix", "An OpenAIError, but no APIError: the reply was cut. It would be again.")
     yield case(TimeoutError("asyncio.timeout()"), "fix", "Python's own TimeoutError is none of the SDK's.")
     yield case(AttributeError("completion"), "fix", "A typo in your program passes by no waiting.")
-    others = [402, 403, 404, 408, 409, 413, 422, 502, 503, 504, 529, rng.randint(505, 528), rng.randint(414, 421)]
+    others = [402, 403, 404, 408, 409, 413, 422, 425, 502, 503, 504, 529, rng.randint(505, 528), rng.randint(414, 421)]
     for status in rng.sample(others, len(others)):
         passes = status in RETRIED or status >= 500
         yield case(api_error(status), "stop" if status in (402, 403) else "retry" if passes else "fix")
@@ -150,6 +155,12 @@ def Breaker(rng: Random) -> Iterator[Case]:
     )
     why = "In a row: an answer sets the count to 0."
     yield broken(2, 60, [(0, down), (0, fine), (0, down), (0, fine)], [failed, answered, failed, answered], why)
+    empty: tuple[Any, ...] = ("", 0, False, [])
+    why = "What fn returns is returned, as it is."
+    yield broken(1, 60, [(0, each) for each in empty], [f"returned {each!r}" for each in empty], why)
+    why = "An answer sets the count to 0, even an empty one."
+    steps = [(0, down), (0, ""), (0, down), (0, fine)]
+    yield broken(2, 60, steps, [failed, "returned ''", failed, answered], why)
     why = "A 400 is no failure of the server: it comes through, and is not counted."
     yield broken(2, 60, [(0, wrong), (0, wrong), (0, fine)], [mistaken, mistaken, answered], why)
     why = "A 400 leaves the count as it is: it does not set it to 0 either."

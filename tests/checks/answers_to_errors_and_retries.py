@@ -27,8 +27,11 @@ def with_hasattr(error):
 
 
 @right("out_of_money")
-def by_class_first(error):
-    return error.code in set(NO_MONEY) if isinstance(error, openai.APIError) else False
+def by_try(error):
+    try:
+        return error.code in set(NO_MONEY)
+    except AttributeError:
+        return False
 
 
 @wrong("out_of_money", says="The same class and the same status")
@@ -532,3 +535,75 @@ def asks_for_the_wait_twice(fn, policy, clock, rng):
             return policy.wait(*given)
 
     return _retry(fn, Twice(), clock, rng)
+
+
+@wrong("out_of_money", says="another library's error")
+def of_an_api_error_only(error):
+    return isinstance(error, openai.APIError) and error.code in NO_MONEY
+
+
+@wrong("out_of_money", says="another library's error")
+def in_the_body_only(error):
+    body = getattr(error, "body", None)
+    return isinstance(body, dict) and body.get("code") in NO_MONEY
+
+
+@wrong("out_of_money", says="letter for letter")
+def that_begins_alike(error):
+    return (getattr(error, "code", None) or "").startswith(("insufficient", "billing", "credit"))
+
+
+@wrong("out_of_money", says="letter for letter")
+def a_part_of_one(error):
+    code = getattr(error, "code", None)
+    return bool(code) and any(code in each for each in NO_MONEY)
+
+
+@wrong("out_of_money", says="letter for letter")
+def in_any_case(error):
+    return str(getattr(error, "code", None)).lower() in NO_MONEY
+
+
+@wrong("out_of_money", says="not even a 402")
+def every_402_too(error):
+    return getattr(error, "status_code", None) == 402 or getattr(error, "code", None) in NO_MONEY
+
+
+@wrong("requests_sent", says="any number of loops")
+def of_three_loops(loops, max_retries, failures):
+    return min(math.prod(loops[:3]) * (1 + max_retries), failures + 1)
+
+
+@wrong("Breaker", says="returned, as it is")
+class NothingForEmptyAnswers:
+    def __init__(self, limit, pause, clock):
+        self.limit, self.pause, self.clock, self.failures, self.last = limit, pause, clock, 0, 0
+
+    def answered(self, answer):
+        self.failures = 0
+        return answer or None
+
+    def call(self, fn):
+        if self.failures >= self.limit and self.clock.now() < self.last + self.pause:
+            raise BreakerOpen
+        try:
+            answer = fn()
+        except Exception as error:
+            if judge(error).action == "retry":
+                self.failures, self.last = self.failures + 1, self.clock.now()
+            raise
+        return self.answered(answer)
+
+
+@wrong("Breaker", says="even an empty one")
+class CountsOnAfterEmptyAnswers(NothingForEmptyAnswers):
+    def answered(self, answer):
+        self.failures = 0 if answer else self.failures
+        return answer
+
+
+@right("Breaker")
+class ForgetsWhenAnswered(NothingForEmptyAnswers):
+    def answered(self, answer):
+        self.failures = 0
+        return answer

@@ -45,6 +45,9 @@ def cost_ratio(rng: Random) -> Iterator[Case]:
     yield case(
         gpt_4o, mini, {"prompt": 5000, "reply": 0}, "A task may have no reply, such as one that only classifies."
     )
+    why = "It may think and say nothing: hidden tokens are billed without a reply, too."
+    yield case(made.priced(1.1, 4.4, 640), gpt_4o, {"prompt": 50, "reply": 0}, why)
+    yield case(made.priced(0.1, 0.4), made.priced(0.05, 0.4), {"prompt": 1, "reply": 0}, "Small is not nothing.")
     free = made.priced(0, 0)
     yield case(gpt_4o, free, {"prompt": 10, "reply": 10}, "A model of your own costs nothing by the token: math.inf.")
     yield case(free, free, {"prompt": 10, "reply": 10}, "Both are free: 1.0.")
@@ -97,7 +100,13 @@ def cheapest_that_fits(rng: Random) -> Iterator[Case]:
     yield case(pair, "Without a day it does not matter when a model ends.", **size)
     why = "Cost is that of this task: here the reply is nearly all of it."
     yield case([model("talker", 1, 20), model("reader", 5, 2)], why, prompt=10, reply=900)
-    yield case([model("first", 1, 2), model("second", 1, 2)], "Of equal costs the first stands.", **size)
+    yield case([model("reader", 5, 2), model("talker", 1, 20)], "Here it is the prompt.", prompt=9000, reply=100)
+    why = "Of equal costs the first in the list stands, not by name."
+    yield case([model("zeta", 1, 2), model("alpha", 1, 2)], why, **size)
+    why = "Small amounts differ, too: nothing is rounded."
+    yield case([model("zeta", 0.2, 0.2), model("alpha", 0.1, 0.1)], why, prompt=1, reply=1)
+    near = [model("near", 1, 2, takes=["json_schema"]), able]
+    yield case(near, "A feature is a whole name, not a part of one.", **size, takes=["schema"])
     yield case([], "No model: None.", **size)
     for _ in range(6):
         table = [made.any_model(name, rng) for name in rng.sample(["a", "b", "c", "d", "e"], 5)]
@@ -141,7 +150,10 @@ def parse_ticket(rng: Random) -> Iterator[Case]:
     yield bad('{"product": "desk la', "length", reason="length", why="A cut reply: say so, not that the JSON is bad.")
     yield bad(ticket, "length", reason="length", why="It was cut, however whole it looks.")
     yield bad(ticket, "content_filter", reason="content_filter", why="Only 'stop' is whole.")
+    yield bad(ticket, "tool_calls", reason="tool_calls", why="Only 'stop' is whole.")
     yield bad("Here it is: {}", why="That is no JSON.")
+    yield bad(f"```json\n{json.dumps(ticket)}\n```", why="A fence around it is no JSON.")
+    yield bad(json.dumps(ticket)[:-1], why="Its last brace is missing: that is no JSON. Do not mend it.")
     yield bad(None, why="A content of None is no JSON: a ValueError, too.")
     yield bad(json.dumps([ticket]), why="JSON, but no object.")
     yield bad("null", why="JSON, but no object.")
@@ -150,6 +162,9 @@ def parse_ticket(rng: Random) -> Iterator[Case]:
         yield bad({name: value for name, value in ticket.items() if name != key}, key, why=why)
     yield bad(ticket | {"customer": "Tom"}, "customer", why="No other keys than these three.")
     yield bad(ticket | {"order": True}, "order", why="In Python a bool is an int. In a ticket it is not.")
+    yield bad(ticket | {"order": False}, "order", why="False is no int here, and null is written otherwise.")
+    yield bad(ticket | {"order": 7.0}, "order", why="7.0 is a float, though it has no fraction.")
+    yield good(ticket | {"order": -1}, "Any int is an order.")
     yield bad(ticket | {"urgent": 1}, "urgent", why="1 is no bool.")
     yield bad(ticket | {"urgent": None}, "urgent", why="Only the order may be null.")
     yield bad(ticket | {"order": "2231"}, "order", why="A text with digits is no int.")
@@ -204,6 +219,14 @@ def plan_migration(rng: Random) -> Iterator[Case]:
     yield case(["b", "a"], circle, 30, "Two successors of each other: None, and no endless loop. On one day: by name.")
     yield case(["a", "c", "a"], chain, 30, "A name may stand twice in in_use, and once in the plan.")
     yield case([], table, 30)
+    why = "With 0 days: what is shut down today, or was."
+    yield case(["o3", "o4-mini", "gpt-4o"], table, 0, why, soon)
+    twins: made.Table = {"a": (soon, "z"), "b": (soon, "y"), "y": (None, None), "z": (None, None)}
+    yield case(["b", "a"], twins, 30, "On the same day by name: by that of the model in use.")
+    shared: made.Table = {"a": (soon, "b"), "x": (soon, "b"), **{name: chain[name] for name in "bc"}}
+    yield case(["a", "x", "b"], shared, 90, "Two may have the same successor: each goes its own way to the end.")
+    long: made.Table = {f"v{n}": (soon, f"v{n + 1}") for n in range(9)} | {"v9": (None, None)}
+    yield case(["v0"], long, 30, "However many successors are leaving, go on to the first that stays.")
     for _ in range(6):
         names = rng.sample(["ada", "bix", "cor", "dot", "eve", "fox", "gus"], 7)
         days, today = rng.randint(20, 200), TODAY + timedelta(rng.randint(0, 500))

@@ -179,7 +179,7 @@ def sorts_the_list(models, needs):
     return _or_none(models, needs)
 
 
-@wrong("cheapest_that_fits", says="the first stands")
+@wrong("cheapest_that_fits", says="the first in the list stands")
 def the_last_of_equals(models, needs):
     return _or_none(list(reversed(models)), needs)
 
@@ -442,3 +442,109 @@ def on_one_day_in_any_order(in_use, table, today, days):
     plan.reverse()
     plan.sort(key=lambda entry: entry[2])
     return plan
+
+
+@wrong("cost_ratio", says="think and say nothing")
+def without_a_reply_no_thoughts(one, other, task):
+    return _ratio(*(_cost(model, task, hidden=task["reply"] > 0) for model in (one, other)))
+
+
+@wrong("cheapest_that_fits", says="Here it is the prompt")
+def by_the_price_of_output(models, needs):
+    return _or_none(models, needs, cost=lambda model: model["output"])
+
+
+@wrong("cheapest_that_fits", says="nothing is rounded")
+def in_whole_microdollars(models, needs):
+    def dollars(model):
+        return round((needs["prompt"] * model["input"] + needs["reply"] * model["output"]) / 1e6, 6)
+
+    return _or_none(models, needs, cost=dollars)
+
+
+@wrong("cheapest_that_fits", says="not by name")
+def the_first_by_name(models, needs):
+    return _or_none(sorted(models, key=lambda model: model["name"]), needs)
+
+
+@wrong("cheapest_that_fits", says="not a part of one")
+def with_features_in_a_text(models, needs):
+    return _or_none([{**model, "takes": " ".join(model["takes"])} for model in models], needs)
+
+
+@wrong("parse_ticket", says="Only 'stop' is whole")
+def with_calls_of_tools(reply):
+    return _ticket(reply, reasons=("stop", "tool_calls"))
+
+
+@wrong("parse_ticket", says="fence")
+def out_of_a_fence(reply):
+    content = reply.choices[0].message.content
+    if content:
+        reply.choices[0].message.content = content.removeprefix("```json").removesuffix("```")
+    return _ticket(reply)
+
+
+@wrong("parse_ticket", says="Do not mend it")
+def with_the_last_brace_put_on(reply):
+    content = reply.choices[0].message.content
+    if content and content.startswith("{") and not content.rstrip().endswith("}"):
+        reply.choices[0].message.content = content + "}"
+    return _ticket(reply)
+
+
+@wrong("parse_ticket", says="null is written otherwise")
+def what_is_false_is_no_order(reply):
+    return _ticket(reply, fits=lambda key, value: (key == "order" and not value) or _good(key, value))
+
+
+@wrong("parse_ticket", says="no fraction")
+def a_whole_float(reply):
+    def fits(key, value):
+        return _good(key, value) or (key == "order" and isinstance(value, float) and value.is_integer())
+
+    return _ticket(reply, fits=fits)
+
+
+@wrong("parse_ticket", "error", says="ValueError: order")
+def orders_from_0_on(reply):
+    return _ticket(reply, fits=lambda key, value: _good(key, value) and (key != "order" or (value or 0) >= 0))
+
+
+@wrong("plan_migration", says="With 0 days")
+def no_days_no_plan(in_use, table, today, days):
+    return _plan(in_use, table, today, days) if days > 0 else []
+
+
+@wrong("plan_migration", says="that of the model in use")
+def by_day_and_successor(in_use, table, today, days):
+    return sorted(_plan(in_use, table, today, days), key=lambda entry: (entry[2], entry[1] or "", entry[0]))
+
+
+def _walks(in_use, table, today, days, *, steps=99, shared=False):
+    seen, end = set(), today + timedelta(days)
+    plan = []
+    for name, _, last in _plan(in_use, table, today, days):
+        seen = seen if shared else set()
+        to = table[name][1]
+        while to in table and to not in seen and table[to][0] and table[to][0] <= end and len(seen) < steps:
+            seen.add(to)
+            to = table[to][1]
+        safe = to in table and (table[to][0] is None or table[to][0] > end)
+        plan.append((name, to if safe else None, last))
+    return plan
+
+
+@right("plan_migration")
+def walked_one_by_one(in_use, table, today, days):
+    return _walks(in_use, table, today, days)
+
+
+@wrong("plan_migration", says="to the first that stays")
+def five_steps_at_most(in_use, table, today, days):
+    return _walks(in_use, table, today, days, steps=5)
+
+
+@wrong("plan_migration", says="goes its own way")
+def seen_by_one_is_seen_by_all(in_use, table, today, days):
+    return _walks(in_use, table, today, days, shared=True)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .files import write_atomically
-from .settings import ModeError, settings
+from .settings import ModeError, settings, user_file
 
 SETTING = "COURSEKIT_MEMBERSHIP"
 ADDRESS, KEY, SHARE = "COURSEKIT_BASE_URL", "COURSEKIT_CLASS_KEY", "COURSEKIT_CLASS_SHARE"
@@ -76,12 +76,7 @@ def forget() -> Membership | None:
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
     """Where the membership is kept; None where it is switched off."""
-    from platformdirs import user_data_path
-
-    asked = (settings() if env is None else env).get(SETTING) or ""
-    if asked.lower() == "off":
-        return None
-    return Path(asked).expanduser() if asked else user_data_path("coursekit", appauthor=False) / "membership.json"
+    return user_file("membership.json", (settings() if env is None else env).get(SETTING))
 
 
 def server_of(address: str) -> str:

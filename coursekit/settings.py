@@ -10,6 +10,7 @@ import datetime
 import difflib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 MODES = ("replay", "live", "record")
 
@@ -29,6 +30,24 @@ def settings() -> Mapping[str, str]:
     found = "" if os.environ.get("PYTHON_DOTENV_DISABLED") else find_dotenv(usecwd=True)  # dotenv's own switch
     from_file = dotenv_values(found) if found else {}
     return {**{name: value for name, value in from_file.items() if value is not None}, **os.environ}
+
+
+def user_folder() -> Path:
+    """The folder for what is kept of this machine's user, never in the repository. It need not exist."""
+    from platformdirs import user_data_path
+
+    return user_data_path("coursekit", appauthor=False)
+
+
+def user_file(name: str, asked: str | None = None) -> Path | None:
+    """Where a file of the user's is kept.
+
+    name   of the file in the user's folder
+    asked  another path that the settings give for it; "off": there is no such file, and None is returned
+    """
+    if (asked or "").lower() == "off":
+        return None
+    return Path(asked).expanduser() if asked else user_folder() / name
 
 
 def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> str:

@@ -110,12 +110,11 @@ def simulate(strategy: str, load: Load, *, refused_after: float = REFUSED_AFTER)
     account = Account(rpm=load.rpm, tpm=load.tpm)
     slots = {SEQUENTIAL: 1, UNBOUNDED: load.requests}.get(strategy, load.concurrency)
     free = [0.0] * min(slots, load.requests)  # when each slot is free: a heap
-    pacer = _Pacer(load) if strategy == PACED else None
     spans = []
     for _ in range(load.requests):
         start = heapq.heappop(free)
-        if pacer is not None:
-            start = pacer.next(start)
+        if strategy == PACED:
+            start = account.room_at(models.SMALL, load.tokens, start)
         _, refusal = account.admit(models.SMALL, load.tokens, start)
         took = load.latency if refusal is None else min(refused_after, load.latency)
         spans.append(Span(start, start + took, 200 if refusal is None else refusal.status))
@@ -158,39 +157,3 @@ def spans_of(client: Any) -> list[Span]:
         )
     attempts = sorted(ledger, key=lambda attempt: attempt.at)
     return [Span(a.at - attempts[0].at, a.ended_at - attempts[0].at, a.status) for a in attempts]
-
-
-class _Pacer:
-    """Knows both limits, and so when the account will have room."""
-
-    def __init__(self, load: Load) -> None:
-        tokens = min(load.tokens, load.tpm)  # more than the limit never fits, and is refused at once
-        self._budgets = (_Budget(1, load.rpm), _Budget(tokens, load.tpm))
-        self._at = 0.0
-
-    def next(self, earliest: float) -> float:
-        """When the next request may go, at ``earliest`` or later. Its place is taken."""
-        self._pass(max(0.0, earliest - self._at))
-        self._pass(max(budget.wait for budget in self._budgets))
-        for budget in self._budgets:
-            budget.used += budget.cost
-        return self._at
-
-    def _pass(self, seconds: float) -> None:
-        self._at += seconds
-        for budget in self._budgets:
-            budget.used = max(0.0, budget.used - seconds * budget.a_minute / MINUTE)
-
-
-@dataclass(slots=True)
-class _Budget:
-    """A bucket like the account's own: what is ``used`` of ``a_minute`` refills evenly; a request takes ``cost``."""
-
-    cost: int
-    a_minute: int
-    used: float = 0.0
-
-    @property
-    def wait(self) -> float:
-        """Seconds until there is room for a request."""
-        return max(0.0, (self.used + self.cost - self.a_minute) * MINUTE / self.a_minute)

@@ -12,7 +12,7 @@ from typing import Any
 from ..course import recording_folders
 from ..offline.clock import ScaledClock, clock_for
 from ..offline.recordings import Recordings
-from ..settings import settings
+from ..settings import settings, user_folder
 from . import CommandError
 from .greeting import class_greeting, greeting, reachable
 
@@ -86,9 +86,7 @@ def _refuse_weak_admin_token(chosen: str | None, access: str | None, opened: boo
 
 
 def _place(asked: str | None) -> Path:
-    from platformdirs import user_data_path
-
-    return Path(asked).expanduser() if asked else user_data_path("coursekit", appauthor=False) / "class.json"
+    return Path(asked).expanduser() if asked else user_folder() / "class.json"
 
 
 def _bracketed(host: str) -> str:

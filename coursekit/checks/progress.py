@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..classroom import share
 from ..files import write_atomically
-from ..settings import settings
+from ..settings import settings, user_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,12 +29,7 @@ class CannotSave(OSError):
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
     """Where progress is kept; None where it is switched off."""
-    from platformdirs import user_data_path
-
-    asked = (settings() if env is None else env).get(SETTING) or ""
-    if asked.lower() == "off":
-        return None
-    return Path(asked).expanduser() if asked else user_data_path("coursekit", appauthor=False) / "progress.json"
+    return user_file("progress.json", (settings() if env is None else env).get(SETTING))
 
 
 def passed() -> Passed:

@@ -114,6 +114,19 @@ class Account:
             used.level += tokens
             return limits.headers(requests.level, used.level), None
 
+    def room_at(self, model: str, tokens: int, now: float) -> float:
+        """When both limits have room for a request of ``tokens``, at ``now`` (s) or later. Takes nothing.
+
+        More tokens than the limit never fit; they count as the limit.
+        """
+        with self._lock:
+            limits, requests, used = self._of(model)
+            now = max(now, requests.at)
+            requests.refill(now)
+            used.refill(now)
+            over = requests.level + 1 - limits.rpm, used.level + min(tokens, limits.tpm) - limits.tpm
+            return now + max(0.0, over[0] / requests.rate, over[1] / used.rate)
+
     def bill(self, dollars: Decimal) -> None:
         """Add to what is spent."""
         with self._lock:

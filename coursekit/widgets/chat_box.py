@@ -22,7 +22,9 @@ from .safe_html import sendable
 
 SHOWN = 20  # turns; older ones are kept, but not drawn
 PAUSE = 0.05  # seconds between two drawings of a reply that is being written
-AFTER_ENTER = 0.3  # seconds within which the browser sends the text that Enter was pressed on
+# Seconds within which the text comes that Enter was pressed on. Only Enter on a text that has not changed waits so
+# long; on a busy machine, less would send the old text of a question that has failed instead of the new one.
+AFTER_ENTER = 1.5
 UNCHANGED = "Nothing was added to the conversation."
 
 

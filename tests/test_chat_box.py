@@ -282,6 +282,20 @@ async def test_enter_on_an_unchanged_text_sends_it(monkeypatch: pytest.MonkeyPat
     assert [body["messages"][-1]["content"] for body in api.requests] == ["typed later"]
 
 
+async def test_enter_again_soon_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new text is sent, once, however soon Enter follows on the one before; what has failed is not sent again."""
+    monkeypatch.setattr("coursekit.widgets.chat_box.AFTER_ENTER", 0.2)
+    api = Api(error_answer(500, "Oops."))
+    box = ChatBox(api.conversation(AsyncConversation))
+    for text in ("Old", "New"):
+        box.text._handle_custom_msg({"event": "submit"}, [])
+        await asyncio.sleep(0.15)  # the second time, the first Enter's 0.2 s end in here
+        box.text.value = text
+        await asyncio.sleep(0.01)
+        await ready(box)
+    assert [body["messages"][-1]["content"] for body in api.requests] == ["Old", "New"]
+
+
 async def test_a_click_in_another_thread_does_its_work_on_the_loop() -> None:
     """JupyterLab's callbacks come in a thread of their own; the reply is a task of the loop the box was made on."""
     api = Api()

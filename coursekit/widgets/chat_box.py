@@ -23,8 +23,8 @@ from .safe_html import sendable
 SHOWN = 20  # turns; older ones are kept, but not drawn
 PAUSE = 0.05  # seconds between two drawings of a reply that is being written
 # Seconds within which the text comes that Enter was pressed on. Only Enter on a text that has not changed waits so
-# long; on a busy machine, less would send the old text of a question that has failed instead of the new one.
-AFTER_ENTER = 1.5
+# long; less would, on a busy machine, send the old text of a question that has failed instead of the new one.
+AFTER_ENTER = 1.0
 UNCHANGED = "Nothing was added to the conversation."
 
 
@@ -52,7 +52,7 @@ class ChatBox(widgets.VBox):  # type: ignore[misc]
         self.conversation = conversation
         self.meter = meter or Meter(conversation.client)
         self._reply: asyncio.Task[None] | None = None
-        self._entered = False
+        self._entered: asyncio.TimerHandle | None = None  # Enter was pressed, and its text is awaited
         self.past, self.now, self.status = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.text = widgets.Text(
             description="You", placeholder="Type here, Enter sends", continuous_update=False,
@@ -113,13 +113,15 @@ class ChatBox(widgets.VBox):  # type: ignore[misc]
 
     def _enter(self) -> None:
         """Enter was pressed. The text comes right behind, unless it has not changed since it last came."""
-        self._entered = True
-        self._home.call_later(AFTER_ENTER, self._typed)
+        if self._entered is not None:
+            self._entered.cancel()
+        self._entered = self._home.call_later(AFTER_ENTER, self._typed)
 
     def _typed(self) -> None:
         """The text has come: send it, if it was Enter that sent it."""
-        if self._entered:
-            self._entered = False
+        if self._entered is not None:
+            self._entered.cancel()
+            self._entered = None
             self._submit()
 
     def _submit(self, text: str | None = None) -> None:

@@ -223,7 +223,11 @@ class _OnTheClock:
 class _OpenAI(_OnTheClock, openai.OpenAI): ...
 
 
-class _AsyncOpenAI(_OnTheClock, openai.AsyncOpenAI): ...
+class _AsyncOpenAI(_OnTheClock, openai.AsyncOpenAI):
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Else each early request asks a thread for it, and virtual time cannot know how many are still on their way.
+        self._platform = openai._base_client.get_platform()
 
 
 def _refuse_offline_options(mode: str, **options: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,22 @@ async def test_a_real_run_comes_to_the_same(strategy: str, tmp_path: Path) -> No
     assert [span.status for span in real] == [span.status for span in simulated]
     assert [span.start for span in real] == pytest.approx([span.start for span in simulated])
     assert [span.end for span in real] == pytest.approx([span.end for span in simulated])
+
+
+async def test_requests_made_at_once_start_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On a machine as slow as you like, virtual time does not pass before all of a gather's requests are sent."""
+
+    def slow() -> str:
+        time.sleep(0.002 * next(count))  # some much later than others
+        return "Linux"
+
+    count = itertools.count()
+    monkeypatch.setattr("openai._base_client.get_platform", slow)
+    body = params("Is it raining?")
+    folder = folder_with(tmp_path / "recordings", (body, whole(after=1.5)))
+    async with connect_async("replay", recordings=folder, speed="instant") as client:
+        await asyncio.gather(*(client.chat.completions.create(**body) for _ in range(20)))
+    assert {span.start for span in spans_of(client)} == {0}
 
 
 def test_the_spans_of_a_client_begin_at_zero(tmp_path: Path) -> None:

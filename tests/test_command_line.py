@@ -29,14 +29,14 @@ def test_an_unknown_lesson_is_one_clear_sentence(command: str, capsys: pytest.Ca
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", ["lab", "test", "refresh", "record 1"])
+@pytest.mark.parametrize("command", ["test", "refresh", "record 1"])
 def test_without_the_repository_it_says_what_to_do(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Installed without the course's notebooks, a command that needs them says how to get them."""
+    """Installed without the course's repository, an author's command says what it needs, and what a learner types."""
     monkeypatch.setattr("coursekit.authoring.repository", lambda: None)
     assert command_line.main(command.split()) == 1
-    assert "without the course's notebooks" in capsys.readouterr().err
+    assert "without the course's repository" in capsys.readouterr().err
 
 
 def test_ctrl_c_is_no_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

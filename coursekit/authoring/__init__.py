@@ -17,8 +17,8 @@ def repository_or_error() -> Path:
     root = repository()
     if root is None:
         raise CommandError(
-            "coursekit is installed here without the course's notebooks. "
-            "Get the course's repository (git clone), and run `make lab` in its folder."
+            "coursekit is installed here without the course's repository, which this command works on. Get it "
+            "(git clone), and run `make lab` in its folder. To open the course as a learner: coursekit lab."
         )
     return root
 

@@ -19,7 +19,7 @@ from ..offline.recordings import DamagedRecording, read
 from ..settings import ModeError, mode_of, settings
 from .served_models import course_models
 
-SET_UP = "run `make lab` again (Windows: `uv run coursekit lab`)"
+SET_UP = "run `make lab` again (Windows: `uv run coursekit lab`), or install coursekit again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _same_python(program: str) -> bool:
 def _notebooks() -> Check:
     root = repository()
     if root is None:
-        return Check("notebooks", "not here: coursekit is installed without the course's repository")
+        return Check("notebooks", "in the package; `coursekit lab` gives you a copy of your own")
     for lesson in lessons():
         path = root / "notebooks" / f"{lesson.stem}.ipynb"
         try:
@@ -133,7 +133,7 @@ def _recordings() -> Check:
         except DamagedRecording:
             damaged.append(f"{path.parent.name}/{path.name}")
     if damaged:
-        cure = "git checkout -- coursekit/data/recordings"
+        cure = "git checkout -- coursekit/data/recordings" if repository() else "install coursekit again"
         return Check("recordings", f"{len(damaged)} cannot be read: {', '.join(damaged[:3])}", cure)
     return Check("recordings", f"{len(paths)}, all readable")
 

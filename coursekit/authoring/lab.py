@@ -7,14 +7,18 @@ is in a container, may run it too); no news, no search for updates, no extension
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from ..course import DATA
-from . import repository_or_error
+from ..course import DATA, repository
+from .own_copy import own_copy
 
 
 def open_lab(more: list[str]) -> int:
-    """Start JupyterLab in the repository and stay until it ends; ``more`` are its own arguments and win over ours."""
-    os.chdir(repository_or_error())
+    """Start JupyterLab on the course and stay until it ends; ``more`` are its own arguments and win over ours.
+
+    The course is the repository's, or, where coursekit was installed from its wheel, the learner's own copy.
+    """
+    os.chdir(repository() or own_copy(Path.cwd()))
     known = os.environ.get("JUPYTER_CONFIG_PATH")
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(DATA / "jupyter"), known]))
 

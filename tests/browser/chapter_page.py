@@ -23,6 +23,9 @@ CONTROLS = ':is([role="slider"], textarea, input[type="text"], select, button):n
 PANEL = "window.jupyterapp.shell.currentWidget"
 SOON = """async (work, limit) => Promise.race([work, new Promise((_, fail) =>
   setTimeout(() => fail(new Error(`not done after ${limit} ms`)), limit))])"""
+OPEN = f"""async path => {{ await ({SOON})(window.jupyterapp.commands.execute('docmanager:open',
+  {{path, factory: 'Notebook'}}), {LOADING}); }}"""
+CLOSE = f"""async () => {{ const panel = {PANEL}; await panel.sessionContext.shutdown(); panel.dispose(); }}"""
 READY = f"""() => ({SOON})((async () => {{
   await {PANEL}.context.ready; await {PANEL}.sessionContext.ready; }})(), {LOADING})"""
 RUN_ALL = f"() => ({SOON})(window.jupyterapp.commands.execute('notebook:run-all-cells'), {RUNNING})"
@@ -34,6 +37,9 @@ CELLS = f"""() => {PANEL}.content.widgets.map(widget => widget.model).map(cell =
   outputs: cell.type === 'code' ? cell.outputs.toJSON() : [],
 }}))"""
 SCROLL_TO = f"async index => {{ await {PANEL}.content.scrollToItem(index, 'start'); }}"
+TOO_WIDE = """(area, parts) => [...area.querySelectorAll(parts)]
+  .filter(part => part.getBoundingClientRect().right > area.getBoundingClientRect().right + 1)
+  .map(part => part.outerHTML.slice(0, 80))"""
 SHOWN = """area => { const copy = area.cloneNode(true);
   copy.querySelectorAll('.widget-slider, .widget-readout').forEach(part => part.remove()); return copy.innerHTML; }"""
 
@@ -46,14 +52,27 @@ class ChapterPage:
         self.errors: list[str] = []
         self.outside: list[str] = []
         inside = (server.url, server.url.replace("http", "ws"), "data:", "blob:")
-        page.on("request", lambda request: self._seen(request.url, inside))
-        page.on("websocket", lambda socket: self._seen(socket.url, inside))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(f"{server.url}/lab/tree/{path}?token={server.token}&reset")
-        page.wait_for_function(f"!!window.jupyterapp && !!{PANEL}?.context", timeout=LOADING)
+        self._listeners: dict[Any, Callable[[Any], None]] = {
+            "request": lambda request: self._seen(request.url, inside),
+            "websocket": lambda socket: self._seen(socket.url, inside),
+            "pageerror": lambda error: self.errors.append(str(error)),
+        }
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
+        page.evaluate(OPEN, path)
+        page.wait_for_function(f"!!{PANEL}?.context", timeout=LOADING)
         page.evaluate(READY)
-        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=LOADING)
-        page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+        self._panel.locator(".jp-Cell").first.wait_for(timeout=LOADING)
+
+    @property
+    def _panel(self) -> Locator:
+        return self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+
+    def close(self) -> None:
+        """Shut the kernel down and close the notebook; JupyterLab stays, for the next one."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        self.page.evaluate(CLOSE)
 
     def run_all(self) -> None:
         """Run every cell. The command ends with the last reply; outputs may come a moment later, so wait for quiet."""
@@ -85,7 +104,7 @@ class ChapterPage:
     def cell(self, index: int) -> Locator:
         """The cell at this place, scrolled to the top of the window and rendered."""
         self.page.evaluate(SCROLL_TO, index)
-        found = self.page.locator(f'.jp-Cell[data-windowed-list-index="{index}"]')
+        found = self._panel.locator(f'.jp-Cell[data-windowed-list-index="{index}"]')
         found.wait_for(state="visible")
         return found
 
@@ -105,10 +124,21 @@ class ChapterPage:
             self.page.keyboard.press(key)
         return _within(5, lambda: _shown(area) != before)
 
+    def cut_off(self, index: int, parts: str) -> list[str]:
+        """What of these parts (a CSS selector) in a cell's output is wider than that, at 1280 and at 800 pixels."""
+        found = []
+        for width in (1280, 800):
+            self.page.set_viewport_size({"width": width, "height": 1000})
+            self.page.wait_for_timeout(200)
+            area = self.cell(index).locator(".jp-OutputArea-output").first
+            assert area.locator(parts).count(), f"no {parts} in cell {index}"
+            found += [f"{part} at {width}" for part in area.evaluate(TOO_WIDE, parts)]
+        return found
+
     def screenshots(self, folder: Path) -> list[Path]:
         """One picture per screenful, from the top to the end."""
         folder.mkdir(parents=True, exist_ok=True)
-        window = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer").first
+        window = self._panel.locator(".jp-WindowedPanel-outer").first
         window.evaluate("window => { window.scrollTop = 0; }")
         pictures: list[Path] = []
         top = -1.0

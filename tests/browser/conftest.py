@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chapter_page import ChapterPage
+from chapter_page import LOADING, ChapterPage
 from lab_server import LabServer, lab_server
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from coursekit.authoring.chromium import chromium
 
@@ -58,23 +58,32 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def open_chapter(lab: LabServer, browser: Browser) -> Iterator[Callable[..., ChapterPage]]:
-    """open_chapter(stem, width=1280, folder="notebooks") -> ChapterPage.
+@pytest.fixture(scope="module")
+def jupyterlab(lab: LabServer, browser: Browser) -> Page:
+    """JupyterLab, loaded once per module: that costs more than most of what the tests do in it."""
+    page = browser.new_page()
+    page.goto(f"{lab.url}/lab?token={lab.token}&reset")
+    page.wait_for_function("!!window.jupyterapp", timeout=LOADING)
+    page.evaluate("async () => { await window.jupyterapp.restored; }")
+    page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+    return page
 
-    At the end pictures are taken where SCREENSHOTS asks for them.
+
+@pytest.fixture
+def open_chapter(lab: LabServer, jupyterlab: Page) -> Iterator[Callable[..., ChapterPage]]:
+    """open_chapter(stem, width=1280, folder="notebooks") -> ChapterPage, before those that the test has opened.
+
+    At the end pictures are taken where SCREENSHOTS asks for them, of what is on top.
     """
-    contexts = []
     pages: list[ChapterPage] = []
 
     def open_one(stem: str, width: int = 1280, folder: str = "notebooks") -> ChapterPage:
-        contexts.append(browser.new_context(viewport={"width": width, "height": 1000}))
-        pages.append(ChapterPage(contexts[-1].new_page(), lab, f"{folder}/{stem}.ipynb"))
+        jupyterlab.set_viewport_size({"width": width, "height": 1000})
+        pages.append(ChapterPage(jupyterlab, lab, f"{folder}/{stem}.ipynb"))
         return pages[-1]
 
     yield open_one
-    for page in pages:
+    for page in reversed(pages):
         if folder := os.environ.get("SCREENSHOTS"):
             page.screenshots(Path(folder))
-    for context in contexts:
-        context.close()
+        page.close()

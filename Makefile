@@ -17,6 +17,7 @@ help:
 	@echo 'make lab      open the course in JupyterLab (sets everything up first)'
 	@echo 'make test     run every test and every notebook (sets everything up first)'
 	@echo 'make doctor   check that everything the course needs is there'
+	@echo 'make site     the course as web pages, to read without installing: build/site'
 	@echo 'For authors: make refresh, make exercises, make format, make lock. See .github/CONTRIBUTING.md'
 
 lab: .venv/lab-$(WANTED)
@@ -34,6 +35,9 @@ refresh: .venv/test-$(WANTED)
 exercises: .venv/test-$(WANTED)
 	@$(PY) -m coursekit exercises
 
+site: .venv/site-$(WANTED)
+	@$(PY) -m coursekit site $(ARGS)
+
 format: .venv/test-$(WANTED)
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
@@ -50,9 +54,13 @@ clean:
 	@extra=; $(INSTALL)
 	@touch '$@'
 
-# What is there for the tests is enough for the lab.
+# What is there for the tests or the site is enough for the lab.
 .venv/test-$(WANTED): $(MADE)
 	@extra='[test]'; $(INSTALL)
+	@touch '$@' .venv/lab-$(WANTED)
+
+.venv/site-$(WANTED): $(MADE)
+	@extra='[site]'; $(INSTALL)
 	@touch '$@' .venv/lab-$(WANTED)
 
 # uv takes from requirements.lock what pyproject.toml and the extra ask for, checks its hashes, and trusts the
@@ -91,4 +99,4 @@ FIND_PYTHON = \
 	fi;
 NO_VENV = 'This Python cannot make a virtual environment. On Debian or Ubuntu: apt install python3-venv. Then run make again.'
 
-.PHONY: help lab test doctor refresh exercises format lock clean
+.PHONY: help lab test doctor refresh exercises site format lock clean

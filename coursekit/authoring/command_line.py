@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("check", help="say where exercises/ does not follow from solutions/")
 
+    pages = commands.add_parser("site", help="build the course as web pages")
+    pages.add_argument("--to", metavar="FOLDER", help="where to (default: build/site)")
+
     serve = commands.add_parser("serve", help="the offline API on a socket: for curl, other languages, a class")
     serve.add_argument("--host", default="127.0.0.1", help="where to listen; elsewhere needs COURSEKIT_ACCESS_TOKEN")
     serve.add_argument("--port", type=int, default=8000, help="0: any that is free (default: 8000)")
@@ -111,6 +114,10 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
         from .exercises import check
 
         return check()
+    if asked.command == "site":
+        from .site import site
+
+        return site(asked.to)
     if asked.command == "serve":
         from .serve import serve
 

@@ -1,0 +1,71 @@
+"""The site's configuration, for Sphinx. `coursekit site` copies it beside the pages that it lays out, and builds.
+
+Nothing that a page needs comes from elsewhere: the theme brings its own fonts and scripts, and formulas are MathML,
+which every browser shows without a script.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docutils.utils.math.latex2mathml import tex2mathml
+
+project = html_title = "Chat Completions, hands on"
+project_copyright = "Code: MIT. Text, figures and recordings: CC BY 4.0"
+extensions = ["myst_nb"]
+nitpicky = True
+
+nb_execution_mode = "off"  # the outputs are those that are committed
+nb_render_markdown_format = "myst"
+myst_enable_extensions = ["dollarmath"]
+myst_dmath_allow_digits = False  # "$5 or $6" is money
+myst_heading_anchors = 4
+
+myst_heading_slug_func = "coursekit.authoring.site.anchor"
+
+html_theme = "pydata_sphinx_theme"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_permalinks_icon = "#"
+html_theme_options: dict[str, Any] = {
+    "navigation_with_keys": False,  # the arrow keys scroll wide tables and code
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "header_links_before_dropdown": 4,
+    "navbar_persistent": ["search-button"],  # the wider one's name for screen readers is not what it shows
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+# Pages without a section of their own have no use for an empty column.
+html_sidebars = {"index": [], "search": [], "genindex": [], "notebooks/glossary": []}
+html_use_index = False
+
+
+def setup(app: Any) -> None:
+    """What Sphinx calls: formulas are MathML."""
+    app.add_html_math_renderer("mathml", (_in_line, None), (_block, None))
+
+
+def _in_line(writer: Any, node: Any) -> None:
+    _write(writer, node, block=False)
+
+
+def _block(writer: Any, node: Any) -> None:
+    _write(writer, node, block=True)
+
+
+def _write(writer: Any, node: Any, *, block: bool) -> None:
+    from docutils.nodes import SkipNode
+
+    formula = tex2mathml(node.astext(), as_block=block)
+    # On a phone a formula may be wider than the page: then the keyboard scrolls it.
+    around = '<div class="formula" role="group" aria-label="formula" tabindex="0">{}</div>' if block else "{}"
+    writer.body.append(around.format(formula))
+    raise SkipNode
+
+
+html_math_renderer = "mathml"

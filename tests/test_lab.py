@@ -50,6 +50,13 @@ def test_it_has_no_news_and_asks_for_no_updates(server: LabServer) -> None:
     assert json.loads(server.get("/lab/api/update"))["notification"] is None
 
 
+def test_a_document_opens_to_be_read(server: LabServer) -> None:
+    """The glossary opens as a page, not as its source."""
+    name = urllib.parse.quote("@jupyterlab/docmanager-extension:plugin")
+    said = json.loads(server.get(f"/lab/api/settings/{name}"))["schema"]["properties"]
+    assert said["defaultViewers"]["default"] == {"markdown": "Markdown Preview"}
+
+
 def test_it_opens_the_first_notebook(server: LabServer) -> None:
     """The address that is opened leads to 00_start_here."""
     log = server.root.parent.joinpath("lab.log").read_text()

@@ -36,7 +36,8 @@ def own_copy(here: Path, course: Path = COURSE) -> Path:
             f"The notebooks cannot be copied to {root}: {error.strerror}. Run coursekit lab in a folder of yours."
         ) from error
     if missing:
-        print(f"{len(missing)} files of the course were copied to {root}. They are yours: no later start changes them.")
+        count = f"{len(missing)} files of the course were copied to {root}."
+        print(count, "They are yours: no later start changes them.", flush=True)
     return root
 
 

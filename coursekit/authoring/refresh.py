@@ -18,6 +18,7 @@ from ..files import write_atomically
 from . import CommandError, notebooks_of, repository_or_error
 from .environment import offline_environment
 from .execution import execute
+from .readme import refresh_readme
 
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -25,11 +26,16 @@ WIDGET = "application/vnd.jupyter.widget-view+json"  # shows a model that only a
 
 
 def refresh(names: Sequence[str]) -> int:
-    """Refresh the lessons named, or all. Stops at the first notebook that cannot be stored; it stays as it was."""
-    paths = notebooks_of(repository_or_error(), [lesson(name).stem for name in names])
-    for path in paths:
+    """Refresh the lessons named, or all, and what README.md says of the course.
+
+    Stops at the first notebook that cannot be stored; it stays as it was.
+    """
+    root = repository_or_error()
+    for path in notebooks_of(root, [lesson(name).stem for name in names]):
         changed = refresh_notebook(path)
         print(f"{path.parent.name}/{path.name}  {'refreshed' if changed else 'unchanged'}", flush=True)
+    if refresh_readme(root):
+        print("README.md  refreshed")
     return 0
 
 

@@ -1,0 +1,35 @@
+"""Make .github/images/sampling_lab.png anew. pytest runs it only when it is asked to by name:
+
+    .venv/bin/python -m pytest -n 0 tests/browser/picture_for_readme.py
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from chapter_page import ChapterPage
+from PIL import Image
+
+PICTURE = Path(__file__).parents[2] / ".github" / "images" / "sampling_lab.png"
+COLORS = 64  # a third of the bytes, and nobody sees it
+
+
+def test_picture(open_chapter: Callable[..., ChapterPage]) -> None:
+    """Chapter 02 is run and its lab operated; the window as it is then is the picture."""
+    page = open_chapter("02_parameters", width=1180)
+    page.page.set_viewport_size({"width": 1180, "height": 820})
+    page.run_all()
+    lab = page.labs()[-1]
+    cell = page.cell(lab)
+    for _ in range(2):
+        cell.locator('.widget-hslider:has(label:text-is("temperature")) [role="slider"]').press("ArrowLeft")
+    cell.get_by_role("button", name="Sample 20").press("Enter")
+    cell.get_by_text("20 draws").wait_for()
+    page.cell(lab)
+    page.page.wait_for_timeout(500)  # rendering
+    shot = Image.open(io.BytesIO(page.page.screenshot())).convert("RGB")
+    PICTURE.parent.mkdir(exist_ok=True)
+    shot.quantize(COLORS).save(PICTURE, optimize=True)
+    assert PICTURE.stat().st_size < 150_000

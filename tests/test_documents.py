@@ -1,0 +1,65 @@
+"""README, CONTRIBUTING and the other documents say what is so: chapters, commands, files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from coursekit.authoring import CommandError
+from coursekit.authoring.command_line import _parser
+from coursekit.authoring.readme import course, refresh_readme
+from coursekit.course import lessons
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / ".github").rglob("*.md")), *sorted((ROOT / "deploy").glob("*.md"))]
+CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+
+
+def code_of(path: Path) -> list[str]:
+    """What stands as code in a document: blocks, and words in a line."""
+    return CODE.findall(path.read_text(encoding="utf-8"))
+
+
+def commands() -> set[str]:
+    return {name for action in _parser()._actions if action.dest == "command" for name in action.choices or ()}
+
+
+def test_the_readme_has_the_course_as_it_is() -> None:
+    """Its chapters, labs, exercises and their numbers follow from the course (else: coursekit refresh 00)."""
+    assert course(ROOT) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_what_the_readme_gets(tmp_path: Path) -> None:
+    """One row a chapter, with its promise and labs; a second time changes nothing; the rest is the author's."""
+    assert course(ROOT).count("\n| 0") == len(lessons())
+    assert "| logprob strip, sampling | [5](exercises/02_parameters.ipynb) |" in course(ROOT)
+    readme = tmp_path / "README.md"
+    readme.write_text("Mine.\n<!-- the course: written by coursekit refresh -->\nold\n<!-- end of the course -->\n")
+    assert refresh_readme(tmp_path)
+    assert not refresh_readme(tmp_path)
+    assert readme.read_text().startswith("Mine.\n<!-- the course")
+    assert "old" not in readme.read_text()
+    readme.write_text("Mine.\n")
+    with pytest.raises(CommandError, match=r"README.md has lost the two comments"):
+        refresh_readme(tmp_path)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_commands_in_a_document_exist(document: Path) -> None:
+    """Each `make WORD` is a goal of the Makefile, and each `coursekit WORD` a command."""
+    goals = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for code in code_of(document):
+        assert set(re.findall(r"(?<![\w./-])make ([a-z]+)", code)) <= goals, code
+        assert set(re.findall(r"(?<![\w.-])coursekit ([a-z]+)(?![\w-]* *:)", code)) <= commands(), code
+
+
+@pytest.mark.parametrize("document", [page for page in DOCUMENTS if "deploy" not in page.parts], ids=lambda p: p.name)
+def test_the_files_in_a_document_exist(document: Path) -> None:
+    """A path of the repository that a document names leads to a file or folder."""
+    known = r"(?:tests|coursekit|notebooks|exercises|solutions|deploy|\.ci|\.github)/[\w./-]*\w"
+    for code in code_of(document):
+        for name in re.findall(rf"(?<![\w/.-]){known}", code):
+            if not re.search(r"[A-Z]{3}", name.removesuffix(".md")):  # STEM, CHAPTER: whichever
+                assert (ROOT / name).exists(), f"{document.name}: {name}"

@@ -25,6 +25,8 @@ from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 from . import models
 from .classroom import share
 from .course import recording_folders
+from .local_model import engine_for, local_model_of
+from .local_model.llama import require
 from .membership import membership
 from .metering import Journal, Served
 from .offline.account import Account
@@ -33,6 +35,8 @@ from .offline.engine import OfflineApi, replaying
 from .offline.exchange import CHAT_COMPLETIONS, Layer
 from .offline.faults import Fault
 from .offline.ledger import Ledger
+from .offline.local_model import LocalModel
+from .offline.miss import Missing
 from .offline.recorder import Recorder, RecordingTransport
 from .offline.recordings import Provenance, Recordings
 from .offline.transport import OfflineTransport
@@ -50,7 +54,7 @@ def connect(
     speed: float | str | None = None,
     faults: Fault | Iterable[Fault] | None = None,
     rate_limit: Account | Mapping[str, Any] | None = None,
-    local_model: Any = None,
+    local_model: bool | str | Path | None = None,
     **openai_options: Any,
 ) -> openai.OpenAI:
     """A real ``openai.OpenAI`` client; what answers it is decided by ``mode``.
@@ -66,9 +70,12 @@ def connect(
     faults      replay only: what goes wrong, a ``coursekit.offline.Fault`` or several in their order
     rate_limit  replay only: {"rpm": 60, "tpm": 10_000, "spend": 0.50} (requests and tokens per minute, dollars), or a
                 ``coursekit.offline.Account``, which several clients can share; None: no limits
+    local_model  replay only: True: what nobody has recorded is answered by a small open model on this machine
+                (`coursekit local install` gets it); a path: by that GGUF file; None: as COURSEKIT_LOCAL says, else by
+                nobody. Its answers are free, and often wrong; receipts name it
     openai_options  base_url, api_key, max_retries, timeout, …: as ``openai.OpenAI`` takes them
 
-    Raises ModeError, MissingKey or ValueError, before anything is sent.
+    Raises ModeError, MissingKey, LocalModelMissing or ValueError, before anything is sent.
     """
     wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, openai_options)
     kind = openai.OpenAI if wired.natural else _OpenAI
@@ -84,7 +91,7 @@ def connect_async(
     speed: float | str | None = None,
     faults: Fault | Iterable[Fault] | None = None,
     rate_limit: Account | Mapping[str, Any] | None = None,
-    local_model: Any = None,
+    local_model: bool | str | Path | None = None,
     **openai_options: Any,
 ) -> openai.AsyncOpenAI:
     """As ``connect()``, for ``await``: a real ``openai.AsyncOpenAI``. A client belongs to one event loop."""
@@ -121,7 +128,11 @@ class _Wiring:
         answers: Layer | None = None
         if self.mode == "replay":
             self.clock = clock_for(speed if speed is not None else env.get("COURSEKIT_SPEED") or 1.0)
-            answers = replaying(self._recordings, used=_path(env.get("COURSEKIT_USED_LOG")))
+            last: Layer | None = None
+            if (model := local_model_of(local_model, env)) is not None:
+                require(model.path)
+                last = LocalModel(Missing(self._recordings), model, engine_for(model.path))
+            answers = replaying(self._recordings, used=_path(env.get("COURSEKIT_USED_LOG")), last=last)
         elif self.mode == "record" and (replies := _path(env.get("COURSEKIT_REPLIES"))):
             from .offline.written import Written  # an author's mode: nobody else waits for its imports
 
@@ -134,7 +145,7 @@ class _Wiring:
             self.options.setdefault("api_key", NO_KEY)
             self.options.setdefault("base_url", REAL_API)
         else:
-            _refuse_offline_options(self.mode, faults=faults, rate_limit=rate_limit)
+            _refuse_offline_options(self.mode, faults=faults, rate_limit=rate_limit, local_model=local_model or None)
             self.clock = ScaledClock()  # time as it passes
             if joined is not None:
                 self.options |= {"base_url": f"{joined.url}/v1", "api_key": joined.key}

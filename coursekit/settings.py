@@ -39,6 +39,13 @@ def user_folder() -> Path:
     return user_data_path("coursekit", appauthor=False)
 
 
+def cache_folder() -> Path:
+    """The folder for what is kept of this machine's user and can be fetched again. It need not exist."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("coursekit", appauthor=False)
+
+
 def user_file(name: str, asked: str | None = None) -> Path | None:
     """Where a file of the user's is kept.
 

@@ -46,6 +46,7 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         __version__="0", Server=Server, CommonParams=lambda: types.SimpleNamespace(model=types.SimpleNamespace())
     )
     monkeypatch.setitem(sys.modules, "xllamacpp", stand_in)
+    monkeypatch.setattr("coursekit.local_model.llama.util.find_spec", lambda name: name == "xllamacpp")
     path = folder / "model.gguf"
     path.write_bytes(b"weights")
     return path

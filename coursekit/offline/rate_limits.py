@@ -45,7 +45,7 @@ class RateLimits:
         if refusal is not None:
             return refusal
         answer = self.inner.answer(request)
-        if self.account.spend is not None and answer.status == 200:
+        if self.account.spend is not None and answer.status == 200 and answer.making is None:  # the local model is free
             self.account.bill(cost(answer, body))
         return answer.with_headers({**answer.headers, **headers}) if answer.status in WITH_HEADERS else answer
 

@@ -13,10 +13,12 @@ import httpx2
 
 from ..metering import Journal, Served
 from .clock import Clock
-from .exchange import ApiAnswer, ApiRequest, Layer
+from .exchange import NEVER, ApiAnswer, ApiRequest, Layer
 from .ledger import Attempt, Ledger
+from .live_body import LiveBody
 
 REMEMBERED, SMALL = 200, 16_384  # requests, and the bytes of one at most
+SILENCE = ApiAnswer(after=NEVER)
 PATIENCE = 3600.0  # seconds; of a caller that set no read timeout and would wait for ever
 
 
@@ -36,6 +38,11 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         start = self.clock.now()
         told = self._told(request, request.read())
         answer = self.api.answer(told)
+        if answer.making is not None:
+            try:
+                answer = answer.making.head(answer, _read_timeout(request))
+            except TimeoutError:
+                answer = SILENCE
         attempt = self.ledger.open(told, answer, start)
         seconds, failure = _first_byte(request, answer)
         self.clock.wait(start + seconds)
@@ -47,6 +54,11 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         start = self.clock.now()
         told = self._told(request, await request.aread())
         answer = self.api.answer(told)
+        if answer.making is not None:
+            try:
+                answer = await answer.making.head_async(answer, _read_timeout(request))
+            except TimeoutError:
+                answer = SILENCE
         attempt = self.ledger.open(told, answer, start)
         seconds, failure = _first_byte(request, answer)
         try:
@@ -73,6 +85,13 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
     def _response(self, request: httpx2.Request, answer: ApiAnswer, start: float, attempt: Attempt) -> httpx2.Response:
         request_id = answer.headers.get("x-request-id")
+        if answer.making is not None:
+
+            def ended(seconds: float) -> None:
+                self.journal.add(Served(request_id, answer.status, answer.source, seconds))
+
+            live = LiveBody(request, answer, answer.making, _read_timeout(request), start, self.clock, attempt, ended)
+            return httpx2.Response(answer.status, headers=answer.headers, stream=live)
         self.journal.add(Served(request_id, answer.status, answer.source, answer.seconds))
         if answer.events is None and not answer.breaks:
             attempt.finish("all", start + answer.after)

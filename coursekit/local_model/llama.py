@@ -1,0 +1,79 @@
+"""llama.cpp, which runs the model: loaded with the settings without which it is not what the course says of it."""
+
+from __future__ import annotations
+
+import os
+from importlib import metadata, util
+from pathlib import Path
+from typing import Any
+
+from .model_file import SMOLLM2
+
+PROGRAM = "xllamacpp"
+CONTEXT = 2048  # tokens; of prompt and reply together
+INSTALL = "coursekit local install"
+
+
+class LocalModelMissing(RuntimeError):
+    """There is no local model here, or nothing that runs it; nothing was asked."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}, so nothing was asked.\n"
+            f"What to do: run `{INSTALL}` in a terminal, once (it says first what it fetches), or leave "
+            "local_model and COURSEKIT_LOCAL out: recorded answers need no model."
+        )
+
+
+class DamagedModel(RuntimeError):
+    """The file is there, and llama.cpp cannot load it."""
+
+    def __init__(self, path: Path) -> None:
+        own = path.name == SMOLLM2.file
+        cure = f"`coursekit local remove`, then `{INSTALL}`" if own else "take another file; it must be a GGUF model"
+        super().__init__(
+            f"llama.cpp cannot load {path}: it is damaged, no GGUF file, or of a kind that this version does not know, "
+            f"or there is not enough memory.\nWhat to do: {cure}."
+        )
+
+
+def require(path: Path) -> None:
+    """Raise LocalModelMissing unless there are llama.cpp and the file. Loads nothing."""
+    if util.find_spec(PROGRAM) is None:
+        raise LocalModelMissing(f"What runs a local model (the package {PROGRAM}) is not installed")
+    if not path.is_file():
+        raise LocalModelMissing(f"There is no model at {path}")
+
+
+def load(path: Path, *, special: bool = False) -> Any:
+    """The model in this process, as an ``xllamacpp.Server``. Raises LocalModelMissing or DamagedModel.
+
+    special  True: special tokens come with their bytes, as who looks at a whole vocabulary needs them
+    """
+    require(path)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or its threads spin between two tokens
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.n_ctx = CONTEXT
+    # One request at a time, and none begins in another's leftovers: a seed must give the same text every time.
+    params.n_parallel, params.cache_prompt = 1, False
+    params.warmup, params.verbosity, params.special = False, -1, special
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise DamagedModel(path) from error
+
+
+def program() -> str:
+    """The name and version of what runs the model, "" where it is not installed."""
+    try:
+        return f"{PROGRAM} {metadata.version(PROGRAM)}"
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def token_text(token: bytes) -> str:
+    """A token's text; bytes that are no whole character are written as \\xe3\\x81."""
+    return token.decode("utf-8", "backslashreplace")

@@ -1,0 +1,61 @@
+"""The layer of the local model: what nobody has recorded, and nothing is wrong with, a real open model answers.
+
+It stands behind recordings and validation, so that a request is checked by the rules of the model that it names. What
+a small model cannot do at all is refused in words of its own, never passed over. ``model``, ids, fingerprint and the
+receipt's source say who answered: nothing that it says is called OpenAI's.
+
+Known differences from the API: the penalties count the tokens of the prompt, too, and ``seed`` repeats the text only
+on the same machine and version. A reply without a limit ends after 512 tokens. A stream gives the n choices one after
+the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Callable
+
+from ..local_model import Engine, ModelFile
+from ..local_model.llama import program
+from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
+from .local_requests import local_refusal, local_request
+from .local_writing import Signature, Writing
+from .making import Making
+
+
+class LocalModel:
+    """Answers chat completions; anything else goes on to ``inner``.
+
+    model   who answers, for replies and receipts
+    engine  runs it
+    rng     makes ids, and seeds where a request has none
+    now     the time in seconds since 1970, for ``created``
+    """
+
+    def __init__(
+        self, inner: Layer, model: ModelFile, engine: Engine, *, rng: random.Random | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
+        self.inner, self.model, self.engine, self.now = inner, model, engine, now
+        self.rng = rng or random.Random()
+        made_by = f"{program()} {model.name}"
+        self.fingerprint = f"fp_local_{hashlib.sha256(made_by.encode()).hexdigest()[:10]}"
+
+    @property
+    def source(self) -> str:
+        """As receipts say it."""
+        return f"local · {self.model.label}"
+
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        if (request.method, request.path) != ("POST", CHAT_COMPLETIONS):
+            return self.inner.answer(request)
+        body = request.body
+        refused = local_refusal(body, self.model.label)
+        if refused is not None:
+            return refused
+        number = f"{self.rng.getrandbits(96):024x}"
+        name, source = self.model.name, self.source
+        signature = Signature(f"chatcmpl-local-{number}", int(self.now()), name, self.fingerprint, source)
+        making = Making(self.engine, Writing(body, local_request(body, seed=self.rng.getrandbits(31)), signature))
+        return ApiAnswer(200, {"x-request-id": f"req_local_{number}"}, source=source, making=making)

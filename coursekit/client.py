@@ -25,8 +25,6 @@ from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 from . import models
 from .classroom import share
 from .course import recording_folders
-from .local_model import engine_for, local_model_of
-from .local_model.llama import require
 from .membership import membership
 from .metering import Journal, Served
 from .offline.account import Account
@@ -35,8 +33,7 @@ from .offline.engine import OfflineApi, replaying
 from .offline.exchange import CHAT_COMPLETIONS, Layer
 from .offline.faults import Fault
 from .offline.ledger import Ledger
-from .offline.local_model import LocalModel
-from .offline.miss import Missing
+from .offline.local_model import local_layer
 from .offline.recorder import Recorder, RecordingTransport
 from .offline.recordings import Provenance, Recordings
 from .offline.transport import OfflineTransport
@@ -128,10 +125,7 @@ class _Wiring:
         answers: Layer | None = None
         if self.mode == "replay":
             self.clock = clock_for(speed if speed is not None else env.get("COURSEKIT_SPEED") or 1.0)
-            last: Layer | None = None
-            if (model := local_model_of(local_model, env)) is not None:
-                require(model.path)
-                last = LocalModel(Missing(self._recordings), model, engine_for(model.path))
+            last = local_layer(local_model, env, self._recordings)
             answers = replaying(self._recordings, used=_path(env.get("COURSEKIT_USED_LOG")), last=last)
         elif self.mode == "record" and (replies := _path(env.get("COURSEKIT_REPLIES"))):
             from .offline.written import Written  # an author's mode: nobody else waits for its imports

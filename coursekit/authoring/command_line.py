@@ -69,6 +69,10 @@ def _parser() -> argparse.ArgumentParser:
     pages = commands.add_parser("site", help="build the course as web pages")
     pages.add_argument("--to", metavar="FOLDER", help="where to (default: build/site)")
 
+    local = commands.add_parser("local", help="a small model on this machine, for prompts that nobody has recorded")
+    local.add_argument("action", choices=("install", "status", "remove"), help="remove asks first")
+    local.add_argument("--model", metavar="PATH", help="another GGUF file (default: COURSEKIT_LOCAL_MODEL, or our own)")
+
     serve = commands.add_parser("serve", help="the offline API on a socket: for curl, other languages, a class")
     serve.add_argument("--host", default="127.0.0.1", help="where to listen; elsewhere needs COURSEKIT_ACCESS_TOKEN")
     serve.add_argument("--port", type=int, default=8000, help="0: any that is free (default: 8000)")
@@ -118,6 +122,10 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
         from .site import site
 
         return site(asked.to)
+    if asked.command == "local":
+        from .local import local
+
+        return local(asked.action, model=asked.model)
     if asked.command == "serve":
         from .serve import serve
 

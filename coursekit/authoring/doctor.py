@@ -55,7 +55,7 @@ def checks() -> list[Check]:
     """Look at everything, in the order in which one thing needs another."""
     looks: list[Callable[[], Check]] = [
         _python, _packages, _kernel, _notebooks, _recordings, _mode, _speed, _key, _models, _proxies, _folder,
-        _browser,
+        _local_model, _browser,
     ]  # fmt: skip
     return [look() for look in looks]
 
@@ -190,6 +190,12 @@ def _folder() -> Check:
             return Check("folder", "can be written to")
     except OSError as error:
         return Check("folder", f"{folder}: {error.strerror}", "copy the course to a folder of yours, start it there")
+
+
+def _local_model() -> Check:
+    from .local import summary as found
+
+    return Check("local model", found())
 
 
 def _browser() -> Check:

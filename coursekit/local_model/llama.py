@@ -29,8 +29,8 @@ class DamagedModel(RuntimeError):
     """The file is there, and llama.cpp cannot load it."""
 
     def __init__(self, path: Path) -> None:
-        own = path.name == SMOLLM2.file
-        cure = f"`coursekit local remove`, then `{INSTALL}`" if own else "take another file; it must be a GGUF model"
+        own = path == SMOLLM2.path
+        cure = f"run `{INSTALL}`, which fetches a damaged one anew" if own else "name another file, a GGUF model"
         super().__init__(
             f"llama.cpp cannot load {path}: it is damaged, no GGUF file, or of a kind that this version does not know, "
             f"or there is not enough memory.\nWhat to do: {cure}."

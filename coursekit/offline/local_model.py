@@ -14,14 +14,17 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from ..local_model import Engine, ModelFile
-from ..local_model.llama import program
+from ..local_model import Engine, ModelFile, engine_for, local_model_of
+from ..local_model.llama import program, require
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
 from .local_requests import local_refusal, local_request
 from .local_writing import Signature, Writing
 from .making import Making
+from .miss import Missing
+from .recordings import Recordings
 
 
 class LocalModel:
@@ -59,3 +62,17 @@ class LocalModel:
         signature = Signature(f"chatcmpl-local-{number}", int(self.now()), name, self.fingerprint, source)
         making = Making(self.engine, Writing(body, local_request(body, seed=self.rng.getrandbits(31)), signature))
         return ApiAnswer(200, {"x-request-id": f"req_local_{number}"}, source=source, making=making)
+
+
+def local_layer(asked: Any, env: Mapping[str, str], recordings: Recordings) -> LocalModel | None:
+    """The layer that ``local_model=`` and the settings ask for; None: none is.
+
+    recordings  where the nearest one is looked for, when something else than a chat completion is asked for
+
+    Raises LocalModelMissing, before anything is asked, or ValueError: see ``local_model_of``.
+    """
+    model = local_model_of(asked, env)
+    if model is None:
+        return None
+    require(model.path)
+    return LocalModel(Missing(recordings), model, engine_for(model.path))

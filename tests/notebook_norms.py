@@ -186,6 +186,27 @@ def alt_texts(notebook: Notebook) -> Iterator[str]:
     yield from (f"![]({target}) has no alt text" for target in re.findall(r"!\[\s*\]\(([^)]*)\)", notebook.prose))
 
 
+def table_heads(notebook: Notebook) -> Iterator[str]:
+    """No column of a table, in prose or in outputs, has an empty head: a screen reader tells it with every cell."""
+    for text in [notebook.prose, *_shown(notebook)]:
+        heads = re.findall(r"^(\|.*\|) *\n\|[ :|-]+\| *$", text, re.MULTILINE)
+        yield from (f"the head {head} has an empty cell" for head in heads if re.search(r"\| *\|", head))
+        yield from (f"{empty} is an empty head" for empty in re.findall(r"<th\b[^>]*>\s*</th>", text))
+
+
+def no_chance_formula(notebook: Notebook) -> Iterator[str]:
+    """No paragraph and no text in an output has two dollar signs for money: what stands between would be a formula."""
+    for paragraph in re.split(r"\n\s*\n", notebook.prose):
+        text = re.sub(r"(`+).*?\1|\$\$.*?\$\$", "", paragraph, flags=re.DOTALL)
+        if len(re.findall(r"(?<!\\)\$", text)) > 1:
+            yield f"{paragraph[:60]!r} has two dollar signs; write the first as \\\\$"
+    for html in _shown(notebook):
+        if "mathjax_ignore" not in html:
+            for text in re.findall(r">([^<]*)<", html):
+                if text.count("$") > 1:
+                    yield f"{text[:60]!r} in an output has two dollar signs; give its box the class mathjax_ignore"
+
+
 def links(notebook: Notebook) -> Iterator[str]:
     """A link to a file of the repository leads to one."""
     for target in re.findall(r"\]\(([^)\s]+)\)", notebook.prose):
@@ -196,7 +217,7 @@ def links(notebook: Notebook) -> Iterator[str]:
 
 NORMS: list[Norm] = [
     small, ids, metadata, short_cells, executed, checked, raising, seen_by_nbval, self_contained, no_key,
-    of_no_machine, headings, alt_texts, links,
+    of_no_machine, headings, alt_texts, table_heads, no_chance_formula, links,
 ]  # fmt: skip
 
 
@@ -221,6 +242,12 @@ def _readable(output: dict[str, Any]) -> dict[str, str]:
     """An output's texts; pixels are cut out, they can spell anything."""
     data = {kind: "".join(value) for kind, value in output.get("data", {}).items() if kind.startswith("text/")}
     return {kind: re.sub(r"base64,[^\"']*", "", text) for kind, text in data.items()}
+
+
+def _shown(notebook: Notebook) -> list[str]:
+    """Each output that is HTML or Markdown."""
+    data = [output.get("data", {}) for cell in notebook.code for output in cell["outputs"]]
+    return ["".join(each[kind]) for each in data for kind in ("text/html", "text/markdown") if kind in each]
 
 
 def _alt(image: str) -> bool:

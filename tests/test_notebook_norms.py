@@ -49,6 +49,8 @@ FINE = [
     ),
     code("print('sk-...')", v4.new_output("stream", name="stderr", text="a log line\n"), count=5),
     text("```\n# no heading\n![](no-image.png)\n```\n\n### Smaller"),
+    text("From \\$5 to $6, `$a` and `$b`.\n\n$$x = 1$$\n\nAnd $7.\n\n| a | b |\n| --- | --- |\n| 1 | |"),
+    code("1", shown(text_html='<b class="mathjax_ignore">$5 or $6</b><i>$7</i>'), count=6),
 ]
 
 
@@ -95,6 +97,10 @@ def test_a_good_notebook_has_no_problem(norm: Norm, write_notebook: WriteNoteboo
         (norms.alt_texts, [text("![](cat.png)")], "![](cat.png) has no alt text"),
         (norms.alt_texts, [code("1", shown(text_html='<img src="x" alt="">'))], "has no alt text"),
         (norms.alt_texts, [code("1", shown(image_png="iVBOR"))], "cell [1] shows a bare image"),
+        (norms.table_heads, [text("See:\n\n| a | |\n| --- | --- |\n| 1 | 2 |")], "the head | a | | has an empty cell"),
+        (norms.table_heads, [code("1", shown(text_html='<table><th scope="col"> </th></table>'))], "is an empty head"),
+        (norms.no_chance_formula, [text("From $5\nto $6.")], "has two dollar signs"),
+        (norms.no_chance_formula, [code("1", shown(text_html="<b>$5 or $6</b>"))], "in an output has two dollar signs"),
         (norms.links, [text("[next](02_nowhere.ipynb#top)")], "the link to 02_nowhere.ipynb leads nowhere"),
     ],
 )

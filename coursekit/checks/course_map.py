@@ -12,7 +12,7 @@ from .exercise import Exercise
 from .progress import Passed
 
 DONE, OPEN = "✓", "○"
-CELL = "text-align:left;padding:2px 12px 2px 0;vertical-align:top"
+CELL = "text-align:left;padding:5px 12px 5px 0;vertical-align:top"
 
 
 def exercises_of(stem: str) -> list[Exercise]:
@@ -47,7 +47,7 @@ class CourseMap:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         rows = "".join(_row(chapter, found) for chapter, found in self.rows)
-        head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in ("Exercises", "Done", ""))
+        head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in ("Exercises", "Done", "Which"))
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         html = f'<div class="coursekit-map">{table}<p>{DONE} done · {OPEN} open. {self.summary}</p></div>'
         return {"text/html": html, "text/plain": repr(self)}
@@ -56,8 +56,7 @@ class CourseMap:
 def _row(chapter: Lesson, found: list[tuple[str, bool]]) -> str:
     title = f'<a href="../exercises/{chapter.stem}.ipynb">{escape(_title(chapter))}</a>'
     each = " ".join(
-        f'<span style="white-space:nowrap;margin-right:1em;color:{"#00694D" if done else "#555"}">'
-        f"{DONE if done else OPEN} {escape(name)}</span>"
+        f'<span style="white-space:nowrap;margin-right:1em">{DONE if done else OPEN} {escape(name)}</span>'
         for name, done in found
     )
     cells = "".join(f'<td style="{CELL}">{text}</td>' for text in (_count(found), each))

@@ -74,7 +74,7 @@ def strip(tokens: Sequence[Written], threshold: float = 0.5) -> str:
         told += f". The first {DRAWN} are shown; all are counted."
     boxes = "".join(_box(token, threshold) for token in drawn)
     rows = "".join(_row(number, token, threshold) for number, token in enumerate(drawn, 1))
-    head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in ("", "Token", "Probability", "Instead"))
+    head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in ("No.", "Token", "Probability", "Instead"))
     return (
         f'<div class="coursekit-logprobs"><p style="margin:4px 0">{told}</p><div style="{SIDES}">'
         f'<div dir="ltr" style="flex:2 1 22em;line-height:1.3">{boxes}</div>'

@@ -94,7 +94,7 @@ class ModelChooser(widgets.VBox):  # type: ignore[misc]
 
 
 LAST = 6  # the only column whose text may wrap
-HEADS = ("", "Model", "$ per 1,000", "Seconds", "Context", "Last day", "Against it")
+HEADS = ("Fits", "Model", "$ per 1,000", "Seconds", "Context", "Last day", "Against it")
 WORDS = (0, 1, LAST)  # the columns of words
 NUMBER = "text-align:right;padding:1px 7px;font-variant-numeric:tabular-nums;white-space:nowrap"
 NAME = "text-align:left;padding:1px 5px 1px 0"
@@ -126,7 +126,7 @@ def _row(judged: Judgment) -> str:
         str(model.shutdown - datetime.timedelta(days=1)) if model.shutdown else "open",
         "; ".join(judged.against),
     )
-    shade = "" if judged.remains else ' style="color:#6b6b6b"'
+    shade = "" if judged.remains else ' style="opacity:0.75"'
     inner = "".join(f'<td style="{_style(i)}">{escape(cell)}</td>' for i, cell in enumerate(cells))
     return f"<tr{shade}>{inner}</tr>"
 

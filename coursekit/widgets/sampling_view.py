@@ -83,7 +83,8 @@ def view(distribution: Distribution, settings: Settings, draws: int = 0) -> str:
     rows.append(_row(others, *result.others, str(times.total()) if draws else "", "", italic=True))
     head = "".join(f'<th scope="col" style="{look}">{name}</th>' for name, look in zip(HEAD, LOOKS, strict=True))
     return (
-        f'<div class="coursekit-sampling">{_given(distribution)}<div style="overflow-x:auto">'
+        f'<div class="coursekit-sampling">{_given(distribution)}'
+        '<div style="overflow-x:auto" role="region" tabindex="0" aria-label="tokens before and after">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         f"{_summary(result)}{_draws(distribution, settings.seed, picks)}</div>"
     )

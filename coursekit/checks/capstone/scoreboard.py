@@ -67,7 +67,8 @@ class Scoreboard:
         )  # fmt: skip
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         table = f'<table><thead><tr><th scope="col" style="{CELL}">attempt</th>{head}</tr></thead><tbody>{body}</tbody>'
-        html = f'<div class="coursekit-scoreboard" style="overflow-x:auto">{table}</table>{notes}</div>'
+        scrolls = 'style="overflow-x:auto" role="region" tabindex="0" aria-label="scoreboard"'
+        html = f'<div class="coursekit-scoreboard" {scrolls}>{table}</table>{notes}</div>'
         return {"text/html": html, "text/plain": repr(self)}
 
 

@@ -18,6 +18,7 @@ from nbformat import v4
 from coursekit.authoring import CommandError, command_line, exercises
 from coursekit.authoring.environment import offline_environment
 from coursekit.authoring.execution import execute
+from coursekit.authoring.refresh import KERNEL
 from coursekit.checks import course_map
 from coursekit.course import lessons
 
@@ -56,7 +57,7 @@ def write(course: Path, *sources: Any, stem: str = "01_basics") -> Path:
 
 
 def test_a_solution_becomes_a_stub(course: Path) -> None:
-    """The region gives way to nbgrader's stub, the docstring stays, ids stay, outputs go, text stays."""
+    """The region gives way to nbgrader's stub, docstring, ids and text stay, outputs go; refreshed first or later."""
     check = v4.new_code_cell(CHECK, outputs=[v4.new_output("stream", text="passed")], execution_count=2)
     write(course, v4.new_markdown_cell("# Half"), SOLUTION, check)
     assert command_line.main(["exercises"]) == 0
@@ -65,6 +66,7 @@ def test_a_solution_becomes_a_stub(course: Path) -> None:
     assert [cell.id for cell in made.cells] == ["cell-0", "cell-1", "cell-2"]
     assert made.cells[2].outputs == []
     assert made.cells[2].execution_count is None
+    assert made.metadata == {"kernelspec": KERNEL, "language_info": {"name": "python"}}, "as refresh will store them"
     kept = nbformat.read(course / "solutions" / "01_basics.ipynb", 4)
     assert kept.cells[2].outputs[0].text == "passed"
 

@@ -30,8 +30,10 @@ INDEXES = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "anaconda
 INDEX_OPTIONS = re.compile(r"--(extra-)?index-" + r"url|--find-" + r"links|^\s*index-url\s*=|\[\[tool\.uv\.index", re.M)
 
 
-def tracked() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+def tracked(*which: str) -> list[Path]:
+    """The committed files, or ``which`` git ls-files is asked for."""
+    command = ["git", "ls-files", "-z", *which]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
@@ -147,8 +149,8 @@ def test_no_key_is_committed() -> None:
 
 
 def test_links_in_readme_and_contributing_lead_somewhere() -> None:
-    """Every relative link in the documents leads to a committed file or folder."""
-    known = set(tracked())
+    """Every relative link in the documents leads to a file or folder that is committed, or not yet."""
+    known = set(tracked("--cached", "--others", "--exclude-standard"))
     for page in [ROOT / "README.md", *(ROOT / ".github").glob("*.md"), *(ROOT / "deploy").glob("*.md")]:
         for target in re.findall(r"\]\((?!\w+:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             place = (page.parent / target).resolve()

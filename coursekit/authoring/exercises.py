@@ -21,6 +21,7 @@ from ..checks import course_map
 from ..course import lesson
 from ..files import write_atomically
 from . import CommandError, repository_or_error
+from .refresh import KERNEL
 
 STUB = ("# YOUR CODE HERE", "raise NotImplementedError()")
 MARK = re.compile(r"^(?P<indent>\s*)###\s*(?P<edge>BEGIN|END) (?P<kind>SOLUTION|HIDDEN TESTS)\s*$")
@@ -115,6 +116,7 @@ def marked(solution: Any, stem: str) -> Any:
 def derived(solution: Any, where: str = "") -> Any:
     """The exercise notebook of a solution: stubs instead of solutions, no hidden tests, no outputs; ids are kept."""
     notebook = copy.deepcopy(solution)
+    notebook.metadata |= {"kernelspec": KERNEL, "language_info": {"name": "python"}}  # as refresh will store them
     for cell in notebook.cells:
         cell.source = _stub(cell.source, f"{where}, cell {cell.id}")
         if cell.cell_type == "code":

@@ -1,6 +1,6 @@
-"""Make .github/images/sampling_lab.png anew. pytest runs it only when it is asked to by name:
+"""Make the README's picture anew: a lab in JupyterLab, as a learner has it. pytest runs it only when asked to by name.
 
-    .venv/bin/python -m pytest -n 0 tests/browser/picture_for_readme.py
+How stands in .github/CONTRIBUTING.md.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ def test_the_wheel_is_for_every_machine(wheel: zipfile.ZipFile) -> None:
     [info] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
     said = message_from_bytes(wheel.read(info))
     assert path.name == f"coursekit-{said['Version']}-py3-none-any.whl"
+    assert path.name in (ROOT / "README.md").read_text(encoding="utf-8"), "the README says what to install"
     assert path.stat().st_size < 3_000_000
     assert said["Requires-Python"] == ">=3.11"
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())

@@ -88,6 +88,7 @@ def test_in_replay_the_recorded_settings_are_offered(folder: Path) -> None:
     lab = lab_of(folder)
     assert recorded_settings(DOG, "gpt-4o", Recordings([folder])) == [COLD, HOT]
     assert [text for text, _ in lab.recorded.options] == ["choose …", str(COLD), str(HOT)]
+    assert lab.recorded.index == 0  # "choose …" is what the menu shows
     for _ in range(2):  # after a reset it can be chosen again
         lab.recorded.value = HOT
         assert lab.settings == HOT

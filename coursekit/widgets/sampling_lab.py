@@ -29,7 +29,7 @@ SLIDERS = {
     "presence_penalty": (-2, 2, 0.1),
 }
 LOOK = {"style": {"description_width": "9.5em"}, "layout": {"width": "98%"}}
-CHOOSE = ("choose …", None)
+CHOOSE = ("choose …", "")  # not None: ipywidgets shows nothing at all for that
 
 
 class SamplingLab(widgets.VBox):  # type: ignore[misc]
@@ -125,12 +125,12 @@ class SamplingLab(widgets.VBox):  # type: ignore[misc]
         self._draw()
 
     def _reset(self, _: Any = None) -> None:
-        self.draws, self.recorded.value = 0, None
+        self.draws, self.recorded.value = 0, CHOOSE[1]
         self.use(Settings())
         self._draw()
 
     def _choose(self, change: Any) -> None:
-        if change["new"] is not None:
+        if change["new"]:
             self.use(change["new"])
 
     def _send(self, _: Any = None) -> None:

@@ -69,7 +69,7 @@ def limit(env: dict[str, str]) -> None:
 
 
 def lab_settings() -> str:
-    """The folder with the course's settings of JupyterLab: no news, no search for updates."""
+    """The folder with the course's settings of JupyterLab, and its extension: no news, no search for updates."""
     found = find_spec("coursekit")
     if found is None or not found.origin:
         sys.exit(f"coursekit is not installed in {sys.executable}. Install it there: pip install {COURSE}")
@@ -81,8 +81,8 @@ def main() -> None:
     os.chdir(home)
     for message in copy_course(COURSE, home):
         print(message, file=sys.stderr)
-    more = os.environ.get("JUPYTER_CONFIG_PATH")
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [lab_settings(), more]))
+    for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):
+        os.environ[name] = os.pathsep.join(filter(None, [lab_settings(), os.environ.get(name)]))
     if shutil.disk_usage(home).free < LARGEST_FILE:
         os.environ["JUPYTER_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="jupyter-")  # it must write a little to start
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # for terminals

@@ -1,7 +1,8 @@
 """``coursekit lab``: JupyterLab on this machine, opened on the first notebook, and nothing that phones home.
 
 Its settings are files in data/jupyter: it listens on 127.0.0.1 only and asks for its token (so that root, all there
-is in a container, may run it too); no news, no search for updates, no extension manager that asks a registry.
+is in a container, may run it too); no news, no search for updates, no extension manager that asks a registry. And an
+extension that tells screen readers the names of the labs' controls.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ def open_lab(more: list[str]) -> int:
     The course is the repository's, or, where coursekit was installed from its wheel, the learner's own copy.
     """
     os.chdir(repository() or own_copy(Path.cwd()))
-    known = os.environ.get("JUPYTER_CONFIG_PATH")
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(DATA / "jupyter"), known]))
+    for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):
+        os.environ[name] = os.pathsep.join(filter(None, [str(DATA / "jupyter"), os.environ.get(name)]))
 
     from jupyterlab.labapp import LabApp
 

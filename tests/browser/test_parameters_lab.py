@@ -76,7 +76,7 @@ def test_each_control_does_what_it_says(page: ChapterPage) -> None:
         slider = cell.locator(f'.widget-hslider:has(label:text-is("{name}"))')
         track = slider.locator(".noUi-base").bounding_box()
         assert track is not None
-        slider.locator('[role="slider"]').hover()
+        cell.get_by_role("slider", name=name, exact=True).hover()  # a screen reader says its name
         page.page.mouse.down()
         page.page.mouse.move(track["x"] + share * track["width"], track["y"] + track["height"] / 2, steps=8)
         page.page.mouse.up()

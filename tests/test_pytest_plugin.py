@@ -26,7 +26,7 @@ def pytest_run(folder: Path, **environment: str) -> subprocess.CompletedProcess[
     shutil.copy(ROOT / "pyproject.toml", folder)
     shutil.copytree(ROOT / "coursekit" / "authoring", folder / "coursekit" / "authoring")  # for sanitize.cfg
     (folder / "coursekit" / "__init__.py").write_text("")
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "notebooks"]
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--ordinary-kernels", "notebooks"]
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COURSEKIT"))}
     return subprocess.run(command, cwd=folder, env=clean | environment, capture_output=True, text=True, check=False)
 

@@ -18,6 +18,7 @@ from . import CommandError, notebooks_of, repository_or_error
 from .environment import offline_environment
 from .execution import execute
 from .recorded_changes import changes
+from .warm_kernel import warm_kernels
 
 SECONDS_PER_CELL = 600  # a live cell may stream several long answers
 
@@ -36,8 +37,9 @@ def record(name: str, *, written: bool, yes: bool) -> int:
     with tempfile.TemporaryDirectory(prefix=f".{stem}-", dir=target.parent) as staging:
         new = Path(staging) / stem
         new.mkdir()
-        for path in paths:
-            execute(path, environment | {"COURSEKIT_RECORDINGS": str(new)}, SECONDS_PER_CELL)
+        with warm_kernels(environment):
+            for path in paths:
+                execute(path, environment | {"COURSEKIT_RECORDINGS": str(new)}, SECONDS_PER_CELL)
         _leave_to_earlier_lessons(stem, new)
         print(f"{stem}: {len(list(new.glob('*.json')))} recordings")
         for line in changes(target, new):

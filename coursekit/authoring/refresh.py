@@ -19,6 +19,7 @@ from . import CommandError, notebooks_of, repository_or_error
 from .environment import offline_environment
 from .execution import execute
 from .readme import refresh_readme
+from .warm_kernel import warm_kernels
 
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -31,9 +32,11 @@ def refresh(names: Sequence[str]) -> int:
     Stops at the first notebook that cannot be stored; it stays as it was.
     """
     root = repository_or_error()
-    for path in notebooks_of(root, [lesson(name).stem for name in names]):
-        changed = refresh_notebook(path)
-        print(f"{path.parent.name}/{path.name}  {'refreshed' if changed else 'unchanged'}", flush=True)
+    paths = notebooks_of(root, [lesson(name).stem for name in names])
+    with warm_kernels(offline_environment()):
+        for path in paths:
+            changed = refresh_notebook(path)
+            print(f"{path.parent.name}/{path.name}  {'refreshed' if changed else 'unchanged'}", flush=True)
     if refresh_readme(root):
         print("README.md  refreshed")
     return 0

@@ -8,12 +8,18 @@ import sys
 from ..course import lesson
 from . import notebooks_of, repository_or_error
 from .environment import offline_environment
+from .warm_kernel import wake, warm_process
 
 
 def run_tests(name: str | None) -> int:
     """Test one lesson, or all. The options of the run are pytest's in pyproject.toml."""
     root = repository_or_error()
     paths = notebooks_of(root, [lesson(name).stem] if name else [])
-    workers = "0" if len(paths) == 1 else "auto"
+    workers = "auto" if name is None else "0"  # a lesson's two notebooks run sooner than workers start
     command = [sys.executable, "-m", "pytest", "-n", workers, *(str(path.relative_to(root)) for path in paths)]
-    return min(subprocess.run(command, cwd=root, env=offline_environment(), check=False).returncode, 1)
+    environment = offline_environment()
+    with warm_process(environment) as folder:
+        if folder:
+            wake(folder)  # it imports while pytest starts
+            command += ["--warm-process", str(folder)]
+        return min(subprocess.run(command, cwd=root, env=environment, check=False).returncode, 1)

@@ -31,7 +31,8 @@ import gc, locale, os, signal, sys, threading, warnings
 own = ("JPY_", "PYTEST_CURRENT_TEST")
 [sorted(item for item in os.environ.items() if not item[0].startswith(own)), os.getcwd(), sys.path, sys.argv[0],
  sys.flags, [str(signal.getsignal(one)) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)],
- signal.set_wakeup_fd(-1), os.getsid(0) == os.getpid() == os.getpgrp(), os.umask(0o22), sys.stdin.read(), locale.getlocale(), warnings.filters,
+ signal.set_wakeup_fd(-1), os.getsid(0) == os.getpid() == os.getpgrp(), os.umask(0o22),
+ sys.stdin.read(), locale.getlocale(), warnings.filters,
  sorted(thread.name for thread in threading.enumerate()), int(os.environ["JPY_PARENT_PID"]) == os.getppid()]
 """
 SLEEPER = [sys.executable, "-m", "sleeper"]

@@ -73,9 +73,10 @@ def wake(folder: Path) -> None:
 @contextlib.contextmanager
 def forked_kernels(folder: Path | None) -> Iterator[None]:
     """Within, jupyter_client forks its kernels from the warm process with this folder; None changes nothing."""
-    if sys.platform != "linux" or folder is None:
+    if folder is None:
         yield
         return
+    assert sys.platform == "linux"
     from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
     from .provisioner import WarmProvisioner

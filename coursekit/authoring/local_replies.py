@@ -25,6 +25,11 @@ from .local_model import LocalModel, Vocabulary, api_logprob
 from .logits import DOG, HAIKU, dumps, origin_of
 
 PLANET, SHOP = "What is the largest planet?", "Suggest a name for a coffee shop."
+SNAIL = (
+    "A snail sits at the bottom of a 10 foot wall. By day it climbs 3 feet, by night it slides back 2. On which day does "
+    "it reach the top?"
+)
+FEATHERS = "Which is heavier, a kilogram of feathers or a kilogram of iron?"
 LOGPROBS = {"logprobs": True, "top_logprobs": 5}
 TIMED = 3  # runs; the fastest counts
 
@@ -55,6 +60,16 @@ TO_TAKE = (
     Reply("haiku_presence", "One step: it loops again.", HAIKU, {"temperature": 0, "presence_penalty": 0.5}),
     Reply("haiku_frequency", "Each repeat costs more.", HAIKU, {"temperature": 0, "frequency_penalty": 0.5}),
     Reply("largest_planet", "Fluent and wrong.", PLANET, {"temperature": 0, **LOGPROBS}),
+    Reply(
+        "recursion",
+        "Right: a definition that stands in many texts.",
+        "Explain recursion in one sentence.",
+        {"temperature": 0},
+    ),
+    Reply("capital_asked", "It knows, and does not say.", "What is the capital of France?", {"temperature": 0}),
+    Reply("sum_asked", "Short, sure and wrong.", "What is 17 + 25?", {"temperature": 0}),
+    Reply("feathers", "Numbers and a source of them, all made up.", FEATHERS, {"temperature": 0}),
+    Reply("snail", "Reasoning in form only.", SNAIL, {"temperature": 0}),
     Reply("coffee_shop", "Three choices at once.", SHOP, {"n": 3, "max_completion_tokens": 12}),
 )
 

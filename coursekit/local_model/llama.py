@@ -20,8 +20,8 @@ class LocalModelMissing(RuntimeError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"{what}, so nothing was asked.\n"
-            f"What to do: run `{INSTALL}` in a terminal, once (it says first what it fetches), or leave "
-            "local_model and COURSEKIT_LOCAL out: recorded answers need no model."
+            f"What to do: run `{INSTALL}` in a terminal, or `%run -m {INSTALL}` in a cell, once (it says first what it "
+            "fetches); or leave local_model and COURSEKIT_LOCAL out: recorded answers need no model."
         )
 
 

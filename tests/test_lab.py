@@ -60,8 +60,8 @@ def test_a_document_opens_to_be_read(server: LabServer) -> None:
 def test_controls_of_labs_have_names(server: LabServer) -> None:
     """The page loads the extension that tells screen readers what a slider is for, and its script is served."""
     page = server.get("/lab").decode()
-    assert '"extension": "./extension", "load": "static/remoteEntry.js", "name": "coursekit-names"' in page
-    assert b"aria-labelledby" in server.get("/lab/extensions/coursekit-names/static/remoteEntry.js")
+    assert '"extension": "./extension", "load": "static/remoteEntry.js", "name": "coursekit-accessible"' in page
+    assert b"aria-labelledby" in server.get("/lab/extensions/coursekit-accessible/static/remoteEntry.js")
 
 
 def test_it_opens_the_first_notebook(server: LabServer) -> None:

@@ -2,7 +2,7 @@
 
 Its settings are files in data/jupyter: it listens on 127.0.0.1 only and asks for its token (so that root, all there
 is in a container, may run it too); no news, no search for updates, no extension manager that asks a registry. And an
-extension that tells screen readers the names of the labs' controls.
+extension that makes up for what JupyterLab and its widgets leave out of the rules of accessibility.
 """
 
 from __future__ import annotations

@@ -1,11 +1,17 @@
-// Names for controls of ipywidgets 8: a slider's label stands beside it but is not tied to it, and the buttons of Play
-// are icons, so a screen reader says "slider" and "button" (WCAG 2.2, 4.1.2 Name, Role, Value). No lab needs to know.
+// What JupyterLab 4 and ipywidgets 8 leave out, by the numbers of WCAG 2.2. No lab needs to know of it.
+//   4.1.2  a slider's label stands beside it but is not tied to it, and the buttons of Play are icons: both get names
+//   1.4.1  a link in a text is told from it by color alone: it gets a line
+//   2.5.8  an option of a quiz is 20 pixels high: it gets 24, and a long one may take two lines
 //
 // This file is what JupyterLab loads of a prebuilt extension, written by hand: a module container of one module.
 (() => {
   "use strict";
 
   const PLAY = ["Play or pause", "Stop", "Repeat"];
+  const STYLE = `
+    .jp-RenderedMarkdown :is(p, li, td) a:not(.jp-InternalAnchorLink) { text-decoration: underline; }
+    .widget-radio-box label { height: auto; min-height: 24px; line-height: 24px; white-space: normal; }
+    .widget-radio-box input { width: 24px; height: 24px; margin: 0 6px 0 0; }`;
   let made = 0;
 
   const idOf = (element) => (element.id ||= `coursekit-name-${++made}`);
@@ -31,6 +37,7 @@
   }
 
   function activate() {
+    document.head.append(Object.assign(document.createElement("style"), { textContent: STYLE }));
     let waiting = false;
     const soon = () => {
       if (!waiting) requestAnimationFrame(() => { waiting = false; nameAll(); });
@@ -40,8 +47,8 @@
     soon();
   }
 
-  const plugin = { id: "coursekit-names:plugin", description: "Names the controls of widgets.", autoStart: true, activate };
-  (window._JUPYTERLAB ||= {})["coursekit-names"] = {
+  const plugin = { id: "coursekit-accessible:plugin", autoStart: true, activate };
+  (window._JUPYTERLAB ||= {})["coursekit-accessible"] = {
     init() {},
     get: async () => () => ({ __esModule: true, default: plugin }),
   };

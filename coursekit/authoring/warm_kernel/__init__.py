@@ -73,24 +73,22 @@ def wake(folder: Path) -> None:
 @contextlib.contextmanager
 def forked_kernels(folder: Path | None) -> Iterator[None]:
     """Within, jupyter_client forks its kernels from the warm process with this folder; None changes nothing."""
-    if folder is None:
-        yield
-        return
-    assert sys.platform == "linux"
-    from jupyter_client.provisioning.factory import KernelProvisionerFactory
+    if sys.platform == "linux" and folder:
+        from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
-    from .provisioner import WarmProvisioner
+        from .provisioner import WarmProvisioner
 
-    factory = KernelProvisionerFactory.instance()
-    before = factory.default_provisioner_name, WarmProvisioner.folder
-    WarmProvisioner.folder = folder
-    ours = EntryPoint("coursekit-warm", f"{WarmProvisioner.__module__}:WarmProvisioner", factory.GROUP_NAME)
-    factory.provisioners[ours.name] = ours  # here, and not by pyproject.toml: the learner's Jupyter is not to know it
-    factory.default_provisioner_name = ours.name
-    try:
+        factory = KernelProvisionerFactory.instance()
+        ours = EntryPoint("coursekit-warm", f"{WarmProvisioner.__module__}:WarmProvisioner", factory.GROUP_NAME)
+        factory.provisioners[ours.name] = ours  # here, not in pyproject.toml: the learner's Jupyter is not to know it
+        before = factory.default_provisioner_name, WarmProvisioner.folder
+        factory.default_provisioner_name, WarmProvisioner.folder = ours.name, folder
+        try:
+            yield
+        finally:
+            factory.default_provisioner_name, WarmProvisioner.folder = before
+    else:
         yield
-    finally:
-        factory.default_provisioner_name, WarmProvisioner.folder = before
 
 
 def complaints(folder: Path | None) -> list[str]:

@@ -47,7 +47,7 @@ def site(to: str | None = None) -> int:
     with tempfile.TemporaryDirectory() as place:
         pages = Path(place, "pages")
         lay_out(root, pages)
-        code = build_main(
+        code: int = build_main(
             ["--quiet", "--fail-on-warning", "--keep-going", "-d", f"{place}/read", f"{pages}", f"{built}"]
         )
     if code == 0:

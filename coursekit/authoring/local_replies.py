@@ -26,8 +26,8 @@ from .logits import DOG, HAIKU, dumps, origin_of
 
 PLANET, SHOP = "What is the largest planet?", "Suggest a name for a coffee shop."
 SNAIL = (
-    "A snail sits at the bottom of a 10 foot wall. By day it climbs 3 feet, by night it slides back 2. On which day does "
-    "it reach the top?"
+    "A snail sits at the bottom of a 10 foot wall. By day it climbs 3 feet, by night it slides back 2. On which day "
+    "does it reach the top?"
 )
 FEATHERS = "Which is heavier, a kilogram of feathers or a kilogram of iron?"
 LOGPROBS = {"logprobs": True, "top_logprobs": 5}

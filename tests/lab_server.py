@@ -14,6 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# `coursekit lab`, with kernels that are forked from a warm process.
+WARM = """import sys
+from pathlib import Path
+from coursekit.__main__ import main
+from coursekit.authoring.warm_kernel import forked_kernels
+with forked_kernels(Path(sys.argv[1])):
+    sys.exit(main(sys.argv[2:]))"""
 PATIENCE = 60.0  # seconds until the server must answer
 
 
@@ -34,8 +41,11 @@ class LabServer:
 
 
 @contextlib.contextmanager
-def lab_server(root: Path, home: Path) -> Iterator[LabServer]:
-    """``coursekit lab`` on the notebooks in ``root``; settings, workspaces and logs go to ``home``."""
+def lab_server(root: Path, home: Path, warm: Path | None = None) -> Iterator[LabServer]:
+    """``coursekit lab`` on the notebooks in ``root``; settings, workspaces and logs go to ``home``.
+
+    warm  the folder of a warm process, from which kernels are forked; None: kernels start as they do for a learner
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -50,8 +60,8 @@ def lab_server(root: Path, home: Path) -> Iterator[LabServer]:
         "COURSEKIT_PROGRESS": str(home / "progress.json"),
     }
     command = [
-        sys.executable, "-m", "coursekit", "lab", "--no-browser", f"--port={port}", "--ServerApp.port_retries=0",
-        f"--ServerApp.root_dir={root}", "--expose-app-in-browser",
+        sys.executable, *(["-c", WARM, str(warm)] if warm else ["-m", "coursekit"]), "lab", "--no-browser",
+        f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}", "--expose-app-in-browser",
     ]  # fmt: skip
     log = home / "lab.log"
     with log.open("w") as file:

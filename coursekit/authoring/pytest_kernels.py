@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = config.option.warm_process or session.enter_context(warm_process(os.environ))
     kernels = WarmKernels(Path(folder) if folder else None)
     session.enter_context(forked_kernels(kernels.folder))
-    config.pluginmanager.register(kernels)
+    config.pluginmanager.register(kernels, WarmKernels.__name__)
 
 
 class WarmKernels:

@@ -16,6 +16,7 @@ from lab_server import LabServer, lab_server
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from coursekit.authoring.chromium import chromium
+from coursekit.authoring.pytest_kernels import WarmKernels
 
 ROOT = Path(__file__).parents[2]
 expect.set_options(timeout=30_000)  # milliseconds; nothing waits that long, unless the machine is busy
@@ -37,15 +38,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+def lab(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[LabServer]:
     """A JupyterLab on a copy of the notebooks: running and saving them changes nothing here."""
+    kernels = pytestconfig.pluginmanager.get_plugin(WarmKernels.__name__)
     home = tmp_path_factory.mktemp("lab")
     root = home / "course"
     for folder in ("notebooks", "solutions", "exercises"):
         (root / folder).mkdir(parents=True)
         for notebook in (ROOT / folder).glob("*.ipynb"):
             shutil.copy(notebook, root / folder)
-    with lab_server(root, home) as running:
+    with lab_server(root, home, warm=kernels.folder) as running:
         yield running
 
 

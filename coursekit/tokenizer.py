@@ -15,7 +15,7 @@ import gzip
 import hashlib
 import importlib.util
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +73,7 @@ ENCODINGS = {
     ),
 }
 WHOLE = r"[\s\S]+"  # one piece
+OFTEN = 4_000  # characters: a message is counted again with each call of its chat
 LONG = 500_000  # characters: near a million blanks tiktoken's own splitter panics, the regex package does not
 
 
@@ -83,6 +84,8 @@ def encode(text: str, encoding: str) -> list[int]:
     UTF-8 cannot hold, a lone surrogate, is taken for U+FFFD, as tiktoken does. Time grows linearly, for any text.
     """
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if len(text) <= OFTEN:
+        return list(_ids(text, encoding))
     if len(text) <= LONG:
         return _tokenizer(encoding).encode_ordinary(text)
     import regex  # type: ignore[import-untyped]
@@ -97,6 +100,11 @@ def split(text: str, encoding: str) -> list[Token]:
     characters = codecs.getincrementaldecoder("utf-8")()
     pieces = _tokenizer(encoding).decode_tokens_bytes(ids)
     return [Token(number, data, characters.decode(data)) for number, data in zip(ids, pieces, strict=True)]
+
+
+@lru_cache(maxsize=2048)
+def _ids(text: str, encoding: str) -> tuple[int, ...]:
+    return tuple(_tokenizer(encoding).encode_ordinary(text))
 
 
 @cache

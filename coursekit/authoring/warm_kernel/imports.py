@@ -34,6 +34,8 @@ for part in (f"coursekit.{name}" for name in OURS):
         if not found.name.startswith("coursekit.offline.server"):
             _import(found.name)
 with contextlib.suppress(Exception):
+    from coursekit.charts.picture import Picture, figure
     from coursekit.tokenizer import encode
 
     encode("", "o200k_base")  # reads the vocabulary
+    Picture(figure(title="1", x="2", y="3")[0], "").png()  # reads the fonts

@@ -1,17 +1,22 @@
 // What JupyterLab 4 and ipywidgets 8 leave out, by the numbers of WCAG 2.2. No lab needs to know of it.
+//   2.1.1  in options, menus and sliders JupyterLab takes the arrow keys, to go to the next cell: they get them back
 //   4.1.2  a slider's label stands beside it but is not tied to it, and the buttons of Play are icons: both get names
 //   1.4.1  a link in a text is told from it by color alone: it gets a line
 //   2.5.8  an option of a quiz is 20 pixels high: it gets 24, and a long one may take two lines
+//   1.3.1  options without a label belong to the question above them: it becomes the name of their group, and they
+//          become a group for the keyboard: Tab leads to it, the arrows choose in it
 //
 // This file is what JupyterLab loads of a prebuilt extension, written by hand: a module container of one module.
 (() => {
   "use strict";
 
+  const MOVES = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End", "PageUp", "PageDown"];
+  const MOVED = '.jupyter-widgets :is(input[type="radio"], select, [role="slider"])';
   const PLAY = ["Play or pause", "Stop", "Repeat"];
   const STYLE = `
     .jp-RenderedMarkdown :is(p, li, td) a:not(.jp-InternalAnchorLink) { text-decoration: underline; }
     .widget-radio-box label { height: auto; min-height: 24px; line-height: 24px; white-space: normal; }
-    .widget-radio-box input { width: 24px; height: 24px; margin: 0 6px 0 0; }`;
+    .widget-radio-box input { width: 16px; height: 16px; margin: 4px 8px 4px 1px; }`;
   let made = 0;
 
   const idOf = (element) => (element.id ||= `coursekit-name-${++made}`);
@@ -31,13 +36,28 @@
     if (place in PLAY) button.setAttribute("aria-label", PLAY[place]);
   }
 
+  function nameOptions(options) {
+    const question = options.closest(".widget-radio")?.previousElementSibling?.querySelector(".widget-html-content");
+    if (!question) return;
+    options.setAttribute("role", "radiogroup");
+    options.setAttribute("aria-labelledby", idOf(question));
+    options.querySelectorAll("input").forEach((option) => { option.name = idOf(question); });
+  }
+
+  // Lumino, JupyterLab's keyboard, looks for this attribute before it runs a command. Other keys stay JupyterLab's.
+  function giveArrows(event) {
+    event.target.closest?.(MOVED)?.toggleAttribute("data-lm-suppress-shortcuts", MOVES.includes(event.key));
+  }
+
   function nameAll() {
     document.querySelectorAll(".noUi-handle:not([aria-labelledby], [aria-label])").forEach(nameSlider);
+    document.querySelectorAll(".widget-radio-box:not([role])").forEach(nameOptions);
     document.querySelectorAll(".widget-play button:not([aria-label])").forEach(nameButton);
   }
 
   function activate() {
     document.head.append(Object.assign(document.createElement("style"), { textContent: STYLE }));
+    window.addEventListener("keydown", giveArrows, true);
     let waiting = false;
     const soon = () => {
       if (!waiting) requestAnimationFrame(() => { waiting = false; nameAll(); });

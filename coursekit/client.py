@@ -28,12 +28,12 @@ from .course import recording_folders
 from .membership import membership
 from .metering import Journal, Served
 from .offline.account import Account
-from .offline.clock import Clock, ScaledClock, clock_for
-from .offline.engine import OfflineApi, replaying
-from .offline.exchange import CHAT_COMPLETIONS, Layer
+from .offline.answering import answering
+from .offline.clock import Clock, ScaledClock
+from .offline.engine import OfflineApi
+from .offline.exchange import CHAT_COMPLETIONS
 from .offline.faults import Fault
 from .offline.ledger import Ledger
-from .offline.local_model import local_layer
 from .offline.recorder import Recorder, RecordingTransport
 from .offline.recordings import Provenance, Recordings
 from .offline.transport import OfflineTransport
@@ -67,9 +67,9 @@ def connect(
     faults      replay only: what goes wrong, a ``coursekit.offline.Fault`` or several in their order
     rate_limit  replay only: {"rpm": 60, "tpm": 10_000, "spend": 0.50} (requests and tokens per minute, dollars), or a
                 ``coursekit.offline.Account``, which several clients can share; None: no limits
-    local_model  replay only: True: what nobody has recorded is answered by a small open model on this machine
-                (`coursekit local install` gets it); a path: by that GGUF file; None: as COURSEKIT_LOCAL says, else by
-                nobody. Its answers are free, and often wrong; receipts name it
+    local_model  replay: True: what nobody has recorded is answered by a small open model on this machine (`coursekit
+                local install` gets it); a path: by that GGUF file; None: as COURSEKIT_LOCAL says, else by nobody. Its
+                answers are free, and often wrong; receipts name it. record: it answers instead of the real API
     openai_options  base_url, api_key, max_retries, timeout, …: as ``openai.OpenAI`` takes them
 
     Raises ModeError, MissingKey, LocalModelMissing or ValueError, before anything is sent.
@@ -122,20 +122,11 @@ class _Wiring:
                 "connect() brings its own http_client, which is what replay and record mode are made of. "
                 "Leave it out, or build openai.OpenAI(http_client=…) yourself."
             )
-        answers: Layer | None = None
-        if self.mode == "replay":
-            self.clock = clock_for(speed if speed is not None else env.get("COURSEKIT_SPEED") or 1.0)
-            last = local_layer(local_model, env, self._recordings)
-            answers = replaying(self._recordings, used=_path(env.get("COURSEKIT_USED_LOG")), last=last)
-        elif self.mode == "record" and (replies := _path(env.get("COURSEKIT_REPLIES"))):
-            from .offline.written import Written  # an author's mode: nobody else waits for its imports
-
-            self.clock = clock_for("instant")
-            answers = Written(replies, self._recordings)
         self._api: OfflineApi | None = None
+        answers = answering(self.mode, env, self._recordings, speed=speed, local_model=local_model)
         if answers is not None:
-            self._api = OfflineApi(answers, self.clock, faults=faults, rate_limit=rate_limit)
-            self.clock = self._api.clock  # that of a shared account
+            self._api = OfflineApi(*answers, faults=faults, rate_limit=rate_limit)
+            self.clock: Clock = self._api.clock  # that of a shared account
             self.options.setdefault("api_key", NO_KEY)
             self.options.setdefault("base_url", REAL_API)
         else:
@@ -243,7 +234,3 @@ def _refuse_offline_options(mode: str, **options: Any) -> None:
                 f'{name}= is for the offline API, and mode="{mode}" asks the real one, so nothing was sent.\n'
                 f'What to do: connect(mode="replay", {name}=…), or leave {name} out.'
             )
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None

@@ -23,7 +23,8 @@ from coursekit import Meter, RecordingNotFound, connect, connect_async, stream_t
 from coursekit.local_model import DamagedModel, LocalModelMissing, engine_for
 from coursekit.metering import Receipt
 from coursekit.offline import Fault, verdict_on
-from coursekit.settings import ModeError
+from coursekit.offline.recordings import read
+from coursekit.settings import MissingKey, ModeError
 
 USER = [{"role": "user", "content": "Tell me of a snail."}]
 
@@ -323,3 +324,24 @@ def test_a_receipt_of_the_course_s_own_model_says_so() -> None:
 
     receipt = Receipt("SmolLM2", None, None, 1.0, f"local · {SMOLLM2.label}", "replay")
     assert repr(receipt) == "no usage · 1.00 s · replay · local · SmolLM2-135M"
+
+
+def test_record_mode_keeps_what_it_says(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """connect("record", local_model=...) asks nobody else, needs no key, and its recordings are of provenance local.
+    The setting alone does not turn a recording of the real API into one of the local model."""
+    folder = tmp_path / "kept"
+    made = connect("record", recordings=folder, local_model=model)
+    reply = ask(made, seed=1)
+    chunks = [chunk.choices[0].delta.content for chunk in ask(made, seed=1, stream=True)]
+    with pytest.raises(openai.BadRequestError):
+        ask(made, temperature=3)
+    kept = [read(path) for path in sorted(folder.glob("*.json"))]
+    assert {provenance.kind for _, provenance, _ in kept} == {"local"}
+    assert len(kept) == 2 and "Tiny-1M" in kept[0][1].by
+    replayed = connect("replay", recordings=folder, speed="instant")
+    assert ask(replayed, seed=1) == reply
+    assert [chunk.choices[0].delta.content for chunk in ask(replayed, seed=1, stream=True)] == chunks
+    assert Meter(replayed).add(ask(replayed, seed=1)).origin == "replay · local"
+    monkeypatch.setenv("COURSEKIT_LOCAL", "1")
+    with pytest.raises(MissingKey):
+        connect("record", recordings=folder)

@@ -11,6 +11,7 @@ the other.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import random
 import time
@@ -24,7 +25,7 @@ from .local_requests import local_refusal, local_request
 from .local_writing import Signature, Writing
 from .making import Making
 from .miss import Missing
-from .recordings import Recordings
+from .recordings import Provenance, Recordings
 
 
 class LocalModel:
@@ -49,6 +50,12 @@ class LocalModel:
     def source(self) -> str:
         """As receipts say it."""
         return f"local · {self.model.label}"
+
+    @property
+    def provenance(self) -> Provenance:
+        """Of recordings that are made of its answers."""
+        day = datetime.datetime.fromtimestamp(self.now(), datetime.UTC).date()
+        return Provenance("local", day.isoformat(), f"{self.model.name}, run by {program()}")
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         if (request.method, request.path) != ("POST", CHAT_COMPLETIONS):

@@ -65,15 +65,17 @@ clean:
 
 # uv takes from requirements.lock what pyproject.toml and the extra ask for, checks its hashes, and trusts the
 # certificates that the system trusts, as pip does.
-# pip cannot choose: without uv everything that is locked is installed.
+# pip cannot choose: without uv everything that is locked is installed, but for what runs the local model (34 MB, and
+# not for every machine), which `coursekit local install` gets where it is wanted.
 INSTALL = \
 	echo 'Installing what the course needs ...'; \
 	if $(PY) -c 'import uv' 2>/dev/null; then \
 	    $(PY) -m uv pip install --quiet --system-certs --python $(PY) \
 	        --constraints requirements.lock --build-constraints requirements.lock --editable ".$$extra"; \
 	else \
+	    awk '/^[a-zA-Z0-9]/ { wanted = !/^xllamacpp==/ } wanted' requirements.lock > .venv/locked.txt; \
 	    $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes \
-	        --requirement requirements.lock && \
+	        --requirement .venv/locked.txt && \
 	    $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .; \
 	fi
 

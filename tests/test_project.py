@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from repository_files import repository_files
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -30,11 +31,8 @@ INDEXES = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "anaconda
 INDEX_OPTIONS = re.compile(r"--(extra-)?index-" + r"url|--find-" + r"links|^\s*index-url\s*=|\[\[tool\.uv\.index", re.M)
 
 
-def tracked(*which: str) -> list[Path]:
-    """The committed files, or ``which`` git ls-files is asked for."""
-    command = ["git", "ls-files", "-z", *which]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+def tracked(*, new: bool = False) -> list[Path]:
+    return [ROOT / name for name in repository_files(new=new)]
 
 
 def texts() -> Iterator[tuple[Path, str]]:
@@ -150,7 +148,7 @@ def test_no_key_is_committed() -> None:
 
 def test_links_in_readme_and_contributing_lead_somewhere() -> None:
     """Every relative link in the documents leads to a file or folder that is committed, or not yet."""
-    known = set(tracked("--cached", "--others", "--exclude-standard"))
+    known = set(tracked(new=True))
     for page in [ROOT / "README.md", *(ROOT / ".github").glob("*.md"), *(ROOT / "deploy").glob("*.md")]:
         for target in re.findall(r"\]\((?!\w+:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             place = (page.parent / target).resolve()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
+from repository_files import repository_files
 
 from coursekit.authoring import CommandError, command_line
 from coursekit.authoring.own_copy import FIRST, own_copy
@@ -22,10 +22,8 @@ COURSE = "coursekit/data/course/"
 
 
 def known(*folders: str) -> set[str]:
-    """The files that git has or would take: a file that was just written is no surprise, one that is ignored is."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *folders]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
+    """A file that was just written is no surprise; one that git ignores is."""
+    return set(repository_files(*folders, new=True))
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def course(root: Path) -> str:
         f"{len(lessons())} chapters, {sum(map(len, labs.values()))} labs, "
         f"{sum(len(exercises_of(lesson.stem)) for lesson in lessons())} checked exercises, about {hours:.0f} hours."
     )
-    head = ["| | chapter | afterwards you can | labs | exercises |", "| --- | --- | --- | --- | --- |"]
+    head = ["| no. | chapter | afterwards you can | labs | exercises |", "| --- | --- | --- | --- | --- |"]
     return "\n".join([count, "", *head, *(_row(lesson, labs[lesson.stem], root) for lesson in lessons()), ""])
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..course import repository
+
+# nbformat and Jupyter's server import jsonschema, and that, where it can, a grammar of IRIs that takes more than a
+# second to build. No schema of theirs has an IRI; so it cannot, in the processes of these commands and of pytest.
+SLOW = "rfc3987_syntax"
+sys.modules.setdefault(SLOW, None)  # type: ignore[arg-type]
 
 
 class CommandError(RuntimeError):

@@ -28,6 +28,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .. import SLOW
+
 assert sys.platform == "linux"
 LARGEST = 1 << 20  # bytes of a request; its environment is nearly all of it
 # A variable that may differ from kernel to kernel: nothing that is imported here reads it.
@@ -175,6 +177,7 @@ def _kill(pid: int) -> None:
 def main() -> None:
     if not sys.flags.safe_path:
         del sys.path[0]  # this process's folder; each kernel gets its own
+    del sys.modules[SLOW]  # a kernel imports what it likes
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # read by ipykernel's import: its kernels end with this parent
     request = Zygote(socket.socket(fileno=int(sys.argv[1])), owner=0, imports=sys.argv[2]).serve()
     if request:

@@ -14,11 +14,9 @@ import pytest
 from coursekit import connect, logits
 from coursekit.local_model import SMOLLM2, DamagedModel
 
-pytestmark = [
-    pytest.mark.local,
-    pytest.mark.skipif(util.find_spec("xllamacpp") is None, reason="the extra `local` is not installed"),
-    pytest.mark.skipif(not SMOLLM2.path.is_file(), reason="the model is not here: coursekit local install"),
-]
+if util.find_spec("xllamacpp") is None or not SMOLLM2.path.is_file():
+    pytest.skip("the local model is not installed (coursekit local install)", allow_module_level=True)
+pytestmark = pytest.mark.local
 
 
 def ask(prompt: str, **more: Any) -> Any:

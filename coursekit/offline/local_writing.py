@@ -149,7 +149,7 @@ def _written(model: Any, request: dict[str, Any], choice: Choice, outlet: Outlet
 
     try:
         model.handle_chat_completions(request, heard)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         failures.append(Refused(_refusal({"message": str(error)})))
     if failures:
         raise failures[0]

@@ -17,6 +17,7 @@ from ..metering import Meter, Receipt
 from ..offline.exchange import CHAT_COMPLETIONS, ApiRequest
 from ..offline.miss import RecordingNotFound
 from ..offline.recordings import Recordings
+from ..palette import GRAY
 from .safe_html import plain, sendable
 from .sampling_view import Settings, request_of, settings_of, view
 
@@ -167,7 +168,7 @@ def answered(request: Any, reply: Any, receipt: Receipt) -> str:
     return (
         f'<div class="coursekit-reply" style="line-height:1.5"><p><b>Sent</b> '
         f'<span style="font-family:monospace">{escape(request["messages"][0]["content"])}<br>{escape(asked)}</span></p>'
-        f'<div style="padding:8px;border:1px solid #767676">{plain(choice.message.content or "")}</div>'
+        f'<div style="padding:8px;border:1px solid {GRAY}">{plain(choice.message.content or "")}</div>'
         f"<p>{escape(sendable(told))}</p></div>"
     )
 
@@ -183,7 +184,9 @@ def missed(asked: Settings, known: list[Settings]) -> str:
         offer = "For this prompt nothing is recorded; where there is something, <b>recorded</b> offers it."
     return (
         f"<p><b>Nobody recorded this request</b> ({escape(str(asked))}), and replay mode asks nobody else. {offer}</p>"
-        '<p>To ask the real API: <code>connect(mode="live")</code>, which costs money.</p>'
+        "<p>To have a small model on your machine answer: <code>connect(local_model=True)</code>, once it is installed "
+        "(<code>%run -m coursekit local install</code> in a cell). "
+        'To ask the real API: <code>connect(mode="live")</code>, which costs money.</p>'
     )
 
 

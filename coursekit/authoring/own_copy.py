@@ -37,7 +37,7 @@ def own_copy(here: Path, course: Path = COURSE) -> Path:
         ) from error
     if missing:
         count = f"{len(missing)} files of the course were copied to {root}."
-        print(count, "They are yours: no later start changes them.", flush=True)
+        print(count, "They are yours: no later start changes them; delete one to have it anew.", flush=True)
     return root
 
 

@@ -57,6 +57,14 @@ class WarmKernels:
         if self.folder and any(item.path.suffix == ".ipynb" for item in session.items):
             wake(self.folder)
 
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """For workers: the last chapter first. It is by far the longest, and would be left over at the end."""
+        if hasattr(config, "workerinput"):
+            chapters = [item for item in items if item.path.match("notebooks/*.ipynb")]
+            files = list(dict.fromkeys(item.path for item in chapters))
+            ordered = iter(sorted(chapters, key=lambda item: -files.index(item.path)))
+            items[:] = [next(ordered) if item.path in files else item for item in items]
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for reason in complaints(self.folder):
             terminalreporter.line(f"A kernel was started, not forked: {reason}")

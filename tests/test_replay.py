@@ -101,6 +101,17 @@ def test_a_miss_is_told_at_once(tmp_path: Path) -> None:
     assert client._client.clock.now() == 0
 
 
+def test_a_miss_in_a_cell_shows_the_cell_and_the_message(tmp_path: Path) -> None:
+    """Uncaught in a notebook, it shows the learner's own line and the message, and nothing from inside the SDK."""
+    client = coursekit.connect("replay", recordings=folder_with(tmp_path, (params(), whole())), speed="instant")
+    cell = compile("\nclient.chat.completions.create(**other)", "/tmp/ipykernel_17/42.py", "exec")
+    with pytest.raises(coursekit.RecordingNotFound) as miss:
+        exec(cell, {"client": client, "other": params("Other?")})
+    shown = miss.value._render_traceback_()
+    assert shown[0] == "RecordingNotFound" and shown[1].startswith("  line 2:")
+    assert shown[2:] == str(miss.value).splitlines()
+
+
 def test_a_miss_shows_where_long_texts_part(tmp_path: Path) -> None:
     """Of two long prompts the message shows the part around the first difference, in one line each."""
     start = "word " * 500

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from .recordings import DamagedRecording, Recordings, read
 
 ABSENT = object()
 WIDTH = 72
+CELL = re.compile(r"ipykernel_\d+|<ipython-input")  # what IPython names a cell: in a kernel, in a terminal
 
 
 class RecordingNotFound(LookupError):
@@ -30,6 +33,13 @@ class RecordingNotFound(LookupError):
     ) -> None:
         self.request, self.nearest, self.differences, self.folders = request, nearest, differences, folders
         super().__init__(self._text())
+
+    def _render_traceback_(self) -> list[str]:
+        # What IPython shows for an uncaught one: the learner's own lines and the message. Python's traceback would put
+        # two hundred lines from inside the SDK above them.
+        frames = traceback.extract_tb(self.__traceback__)
+        own = [f"  line {frame.lineno}: {frame.line}" for frame in frames if CELL.search(frame.filename)]
+        return [type(self).__name__, *own, *str(self).splitlines()]
 
     def _text(self) -> str:
         lines = ["No recording answers this request, and replay mode asks nobody else."]

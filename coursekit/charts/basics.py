@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..metering import Share
+from ..palette import BLUE, GRAY, GREEN, INK, ORANGE, PURPLE
 from ..pricing import ZERO, dollars
-from .picture import BLUE, GRAY, GREEN, INK, ORANGE, PALE, PURPLE, Picture, figure, style
+from .picture import LEGEND, TEXT, Picture, canvas, figure, grid_along_x, style
 
 PARTS = {"input": BLUE, "cached": GREEN, "output": ORANGE, "reasoning": PURPLE}
 HATCHES = {"input": "", "cached": "...", "output": "", "reasoning": "////"}
@@ -34,15 +34,14 @@ def cost_by_model(costs: Mapping[str, Decimal], *, call: str, gone: Collection[s
         axes.plot(float(costs[name]), row, "o", markersize=8, markeredgewidth=1.5, color=BLUE,
                   markerfacecolor="white" if name in gone else BLUE)  # fmt: skip
         axes.annotate(dollars(costs[name]), (float(costs[name]), row), xytext=(9, 0), textcoords="offset points",
-                      va="center", fontsize=9, color=INK)  # fmt: skip
+                      va="center", fontsize=TEXT, color=INK)  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: dollars(Decimal(str(value))))
     axes.margins(x=0.12)
     axes.set_ylim(len(order) - 0.5, -0.5)  # the first one on top
     axes.set_yticks(range(len(order)), [name + (GONE if name in gone else "") for name in order])
     axes.tick_params(axis="y", length=0)
-    axes.grid(visible=False)
-    axes.grid(axis="x", color=PALE, linewidth=0.6)
+    grid_along_x(axes)
     told = ", ".join(f"{name} {dollars(costs[name])}" for name in order)
     return Picture(made, f"Cost of the same call ({call}) by model, cheapest first: {told}.")
 
@@ -62,7 +61,7 @@ def cost_per_call(costs: Sequence[Decimal | None], *, title: str = "What each ca
     unknown = [number for number, cost in zip(numbers, costs, strict=True) if cost is None]
     axes.plot(unknown, [0] * len(unknown), "x", color=INK, clip_on=False, label="no price known")
     if unknown:
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(**LEGEND)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=15, integer=True))
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.set_xlim(0.3, len(costs) + 0.7)
@@ -78,7 +77,7 @@ def bill(parts: Mapping[str, Share], *, title: str = "The bill") -> Picture:
 
     parts  as ``Meter.split()`` gives them: "input", "cached", "output", "reasoning" -> Share(tokens, dollars)
     """
-    made = Figure(figsize=(8.0, 2.6), layout="constrained", facecolor="white")
+    made = canvas(2.6)
     tokens, money = made.subplots(1, 2, sharey=True)
     style(tokens, title=f"{title}: tokens", x="tokens")
     style(money, title="… and dollars", x="US dollars")
@@ -88,13 +87,12 @@ def bill(parts: Mapping[str, Share], *, title: str = "The bill") -> Picture:
             (money, float(share.dollars), dollars(share.dollars)),
         ):
             axes.barh(row, value, height=0.62, color=PARTS[name], hatch=HATCHES[name], edgecolor="white", linewidth=0)
-            axes.annotate(label, (value, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
+            axes.annotate(label, (value, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=TEXT)
     for axes in (tokens, money):
         axes.margins(x=0.22)
         axes.set_xlim(left=0)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.grid(visible=False)
-        axes.grid(axis="x", color=PALE, linewidth=0.6)
+        grid_along_x(axes)
         axes.spines["left"].set_color(GRAY)
     tokens.set_ylim(len(parts) - 0.5, -0.5)
     tokens.set_yticks(range(len(parts)), list(parts))

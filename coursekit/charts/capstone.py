@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from .picture import BLUE, INK, PALE, PIXELS_PER_INCH, Picture, style
+from ..palette import BLUE, INK, PALE
+from .picture import LABEL, TEXT, Picture, canvas, style
 
 MOST_ROWS = 8
 
@@ -25,25 +25,25 @@ def axes_of(scores: Mapping[str, Mapping[str, float]], *, full: float = 20.0) ->
         raise ValueError(f"Give 1 to {MOST_ROWS} solutions with the same axes; these are {len(scores)} with "
                          f"{len(kinds)} different sets of axes.")  # fmt: skip
     names = [f"{name}\n{sum(points.values()):.1f}" for name, points in scores.items()]
-    made = Figure(figsize=(8.0, 1.0 + 0.55 * len(scores)), layout="constrained", facecolor="white", dpi=PIXELS_PER_INCH)
+    made = canvas(1.0 + 0.55 * len(scores))
     columns = made.subplots(1, len(next(iter(kinds))), sharey=True, squeeze=False)[0]
     for column, axis in zip(columns, next(iter(kinds)), strict=True):
         _column(column, axis, [points[axis] for points in scores.values()], full)
-    columns[0].set_yticks(range(len(names)), names, fontsize=9)
+    columns[0].set_yticks(range(len(names)), names, fontsize=TEXT)
     columns[0].set_ylim(len(names) - 0.4, -0.6)  # the first on top
-    made.supxlabel(f"points, at most {full:g} on each axis", fontsize=9.5, color=INK)
+    made.supxlabel(f"points, at most {full:g} on each axis", fontsize=LABEL, color=INK)
     return Picture(made, "Points by axis. " + " ".join(_told(name, points) for name, points in scores.items()))
 
 
 def _column(axes: Axes, axis: str, values: list[float], full: float) -> None:
     style(axes)
-    axes.set_title(axis, loc="left", fontsize=9.5, color=INK, pad=6)
+    axes.set_title(axis, loc="left", fontsize=LABEL, color=INK, pad=6)
     rows = range(len(values))
     axes.barh(rows, [full] * len(values), height=0.62, color="white", edgecolor=PALE, linewidth=0.8)
     axes.barh(rows, values, height=0.62, color=BLUE)
     for row, value in zip(rows, values, strict=True):
         inside = value > 0.45 * full
-        axes.text(value - 0.6 if inside else value + 0.6, row, f"{value:.1f}", va="center", fontsize=9,
+        axes.text(value - 0.6 if inside else value + 0.6, row, f"{value:.1f}", va="center", fontsize=TEXT,
                   ha="right" if inside else "left", color="white" if inside else INK)  # fmt: skip
     axes.set_xlim(0, full * 1.02)
     axes.set_xticks([0, full / 2, full])

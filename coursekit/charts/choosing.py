@@ -12,8 +12,9 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from ..choosing import Judgment
+from ..palette import BLUE, GRAY, INK, ORANGE, PALE
 from ..pricing import dollars
-from .picture import BLUE, GRAY, INK, ORANGE, PALE, Picture, figure
+from .picture import LEGEND, SMALL, Picture, figure
 
 SERVED, LEAVING, GONE = "served", "end announced", "shut down"
 # By form first, by color second: a filled circle, a half-filled diamond, a cross.
@@ -50,7 +51,7 @@ def price_and_context(judged: Sequence[Judgment], *, call: str, on: datetime.dat
         _column(axes, column, members, on)
     for state, look in LOOKS.items():
         axes.plot([], [], linestyle="none", label=state, **look)
-    axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)
+    axes.legend(**LEGEND, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)
     axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
     axes.yaxis.set_major_formatter(lambda value, _: dollars(Decimal(str(value))))
     axes.grid(axis="x", color=PALE, linewidth=0.6)
@@ -80,7 +81,7 @@ def _column(axes: Axes, column: int, members: list[Judgment], on: datetime.date)
         free = place + NEAR
         words = each.name + (f" †{each.model.shutdown}" if state == GONE else "")
         axes.annotate(
-            words, (column, cost), xytext=(column + 0.12, low * span**place), va="center", fontsize=8.5,
+            words, (column, cost), xytext=(column + 0.12, low * span**place), va="center", fontsize=SMALL,
             color=GRAY if state == GONE else INK,
             arrowprops={"arrowstyle": "-", "color": PALE, "linewidth": 0.8, "shrinkB": 5},
         )  # fmt: skip

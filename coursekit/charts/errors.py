@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from ..palette import BLUE, INK, ORANGE
 from ..retrying.storm import Storm
-from .picture import BLUE, INK, ORANGE, Picture, style
+from .picture import LABEL, LEGEND, TEXT, Picture, canvas, style
 
 
 def arrivals(storms: Mapping[str, Storm], *, until: int = 40) -> Picture:
@@ -22,13 +22,13 @@ def arrivals(storms: Mapping[str, Storm], *, until: int = 40) -> Picture:
     capacities = {storm.capacity for storm in storms.values()}
     if len(capacities) != 1:
         raise ValueError(f"One picture shows storms of one capacity, and these have {sorted(capacities)}.")
-    made = Figure(figsize=(8.0, 0.8 + 1.55 * len(storms)), layout="constrained", facecolor="white")
+    made = canvas(0.8 + 1.55 * len(storms))
     rows = made.subplots(len(storms), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, (name, storm) in zip(rows, storms.items(), strict=True):
         _row(axes, name, storm, until)
-    rows[-1].set_xlabel("seconds since all clients called for the first time", fontsize=9.5, color=INK)
+    rows[-1].set_xlabel("seconds since all clients called for the first time", fontsize=LABEL, color=INK)
     rows[-1].set_xlim(-0.3, until)
-    rows[0].legend(loc="upper right", ncols=3, frameon=False, fontsize=9)
+    rows[0].legend(loc="upper right", ncols=3, **LEGEND)
     return Picture(made, " ".join(["Calls in each second, by strategy.", *map(_told, storms, storms.values())]))
 
 
@@ -45,7 +45,7 @@ def _row(axes: Axes, name: str, storm: Storm, until: int) -> None:
     if later:
         said = ", ".join(map(str, later[:-1])) + " and " * (len(later) > 1) + str(later[-1])
         axes.text(until - 0.3, 0.42, f"more at {said} s →", transform=axes.get_xaxis_transform(), ha="right",
-                  fontsize=9, color=INK, backgroundcolor="white")  # fmt: skip
+                  fontsize=TEXT, color=INK, backgroundcolor="white")  # fmt: skip
 
 
 def _sums(storm: Storm) -> str:

@@ -8,9 +8,10 @@ from decimal import Decimal
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from ..palette import BLUE, GRAY, GREEN, INK, ORANGE, PURPLE, RED
 from ..pricing import Usage, dollars
 from .basics import HATCHES, PARTS
-from .picture import BLUE, GRAY, GREEN, INK, ORANGE, PALE, PURPLE, RED, Picture, figure, style
+from .picture import LEGEND, TEXT, Picture, figure, grid_along_x, style
 
 THOUSANDS = StrMethodFormatter("{x:,.0f}")
 LINES = ((BLUE, "-"), (RED, "--"), (GREEN, "-."), (PURPLE, ":"), (ORANGE, (0, (6, 1, 1, 1, 1, 1))))
@@ -47,7 +48,7 @@ def tokens_per_turn(
     money.spines["right"].set(visible=True, color=GRAY)
     money.plot(numbers, [float(amount) for amount in spent], color=INK, linewidth=1.8, label="cost so far (right)")
     money.annotate(dollars(spent[-1]), (numbers[-1], float(spent[-1])), xytext=(-4, 4), textcoords="offset points",
-                   ha="right", va="bottom", fontsize=9, color=INK)  # fmt: skip
+                   ha="right", va="bottom", fontsize=TEXT, color=INK)  # fmt: skip
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
     axes.yaxis.set_major_formatter(THOUSANDS)
     axes.set_xlim(0.3, len(turns) + 0.7)
@@ -57,7 +58,7 @@ def tokens_per_turn(
         each.margins(y=0.12)
     handles, labels = axes.get_legend_handles_labels()
     lines, names = money.get_legend_handles_labels()
-    axes.legend([*handles, *lines], [*labels, *names], loc="upper left", frameon=False, fontsize=9)
+    axes.legend([*handles, *lines], [*labels, *names], loc="upper left", **LEGEND)
     prompt, completion = sum(turn.prompt for turn in turns), sum(turn.completion for turn in turns)
     return Picture(
         made,
@@ -84,7 +85,7 @@ def policies(prompts: Mapping[str, Sequence[int]], *, title: str = "What each po
     axes.yaxis.set_major_formatter(THOUSANDS)
     axes.set_xlim(left=1)
     axes.set_ylim(bottom=0)
-    axes.legend(loc="upper left", frameon=False, fontsize=9, handlelength=3.5)
+    axes.legend(loc="upper left", **LEGEND, handlelength=3.5)
     told = "; ".join(
         f"{name}: {tokens[-1]:,} in turn {len(tokens)}, {_sum(tokens)}" for name, tokens in prompts.items()
     )
@@ -109,16 +110,17 @@ def cached_part(prompts: Mapping[str, Usage], *, title: str = "What the cache ca
                   linewidth=0, label={"cached": "from the cache", "input": "billed in full"}[name])  # fmt: skip
     for row, prompt in zip(rows, prompts.values(), strict=True):
         label = f"{prompt.cached:,} of {prompt.prompt:,}"
-        axes.annotate(label, (prompt.prompt, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.annotate(
+            label, (prompt.prompt, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=TEXT
+        )
     axes.set_yticks(rows, list(prompts))
     axes.set_ylim(len(prompts) - 0.5, -0.5)  # the first one on top
     axes.margins(x=0.2)
     axes.set_xlim(left=0)
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_formatter(THOUSANDS)
-    axes.grid(visible=False)
-    axes.grid(axis="x", color=PALE, linewidth=0.6)
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=9)
+    grid_along_x(axes)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, **LEGEND)
     told = "; ".join(f"{name}: {prompt.cached:,} of {prompt.prompt:,} tokens" for name, prompt in prompts.items())
     return Picture(made, f"{title}. {told}.")
 
@@ -131,7 +133,7 @@ def _name_the_ends(axes: Axes, prompts: Mapping[str, Sequence[int]]) -> None:
         height = max(float(tokens[-1]), free)
         free = height + highest * 0.075
         axes.annotate(_sum(tokens), (len(tokens), height), xytext=(6, 0), textcoords="offset points", va="center",
-                      fontsize=9, color=INK, annotation_clip=False)  # fmt: skip
+                      fontsize=TEXT, color=INK, annotation_clip=False)  # fmt: skip
 
 
 def _sum(tokens: Sequence[int]) -> str:

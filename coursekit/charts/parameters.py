@@ -12,8 +12,9 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from ..palette import BLUE, GRAY, INK, ORANGE
 from ..sampling import BeforeAfter
-from .picture import BLUE, GRAY, INK, ORANGE, Picture, figure, style
+from .picture import LEGEND, Picture, canvas, figure, style
 
 CERTAINTY = LinearSegmentedColormap.from_list("certainty", [ORANGE, "white"])  # a probability of 0 … 1
 LINES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GRAY, ":", "^"), (INK, "-.", "D"))
@@ -34,8 +35,7 @@ def over_temperature(labels: Sequence[str], views: Mapping[float, BeforeAfter], 
     """
     if not views or any(len(view.shown) != len(labels) for view in views.values()):
         raise ValueError(f"{len(labels)} labels do not name the tokens shown by the {len(views)} views given.")
-    made = Figure(figsize=(8.0, 0.8 + 0.24 * (len(labels) + 1)), layout="constrained", facecolor="white")
-    made.suptitle(f"The token after “{prompt}”", x=0.01, ha="left", fontsize=11, color=INK, parse_math=False)
+    made = canvas(0.8 + 0.24 * (len(labels) + 1), title=f"The token after “{prompt}”")
     panels = made.subplots(1, len(views), sharey=True, squeeze=False)[0]
     rows = range(len(labels) + 1)
     told = []
@@ -71,7 +71,7 @@ def penalties(
         axes.plot(range(len(values)), values, color=color, linestyle=dash, marker=marker, drawstyle=shape, label=name)
     axes.axhline(0, color=GRAY, linewidth=0.8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(**LEGEND)
     told = "; ".join(f"{name}: {', '.join(f'{value:g}' for value in values)}" for name, values in lines.items())
     return Picture(made, f"{title}, at counts 0, 1, 2 and so on. {told}.")
 

@@ -1,7 +1,7 @@
 """One home for the look of every figure, and for its alternative text.
 
-Figures are made without pyplot, so nothing has to be closed and no global style is touched. Colors are those of
-Okabe and Ito (2008), which the common kinds of color blindness can tell apart; a chart never tells by color alone.
+Figures are made without pyplot, so nothing has to be closed and no global style is touched. They are white in a light
+and a dark notebook alike: an image is in the output that is committed, and cannot follow the reader's theme.
 """
 
 from __future__ import annotations
@@ -15,17 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image  # matplotlib writes its own images with it
 
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#CC79A7",
-    "#56B4E9",
-    "#F0E442",
-)
-INK, GRAY, PALE = "#222222", "#767676", "#DDDDDD"
+from ..palette import GRAY, INK, PALE
+
 PIXELS_PER_INCH = 100
+WIDTH = 8.0  # inches, of every figure
+TITLE, LABEL, TEXT, SMALL = 11, 9.5, 9, 8.5  # points; at this width a notebook shows 9 of them as 12.5 pixels
+LEGEND = {"frameon": False, "fontsize": TEXT}
 
 
 class Picture:
@@ -60,22 +55,36 @@ class Picture:
 
 
 def figure(
-    width: float = 8.0, height: float = 3.6, *, title: str = "", x: str = "", y: str = ""
+    width: float = WIDTH, height: float = 3.6, *, title: str = "", x: str = "", y: str = ""
 ) -> tuple[Figure, Axes]:
     """An empty figure (inches) and its axes in the course's style: title to the left, thin frame, no clutter."""
-    made = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    made = canvas(height, width=width)
     axes = made.add_subplot()
     style(axes, title=title, x=x, y=y)
     return made, axes
 
 
+def canvas(height: float, *, width: float = WIDTH, title: str = "") -> Figure:
+    """A white figure (inches) for several panels, with one title over all of them."""
+    made = Figure(figsize=(width, height), layout="constrained", facecolor="white", dpi=PIXELS_PER_INCH)
+    if title:
+        made.suptitle(title, x=0.01, ha="left", fontsize=TITLE, color=INK, parse_math=False)
+    return made
+
+
 def style(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> None:
     """The course's style for one set of axes."""
-    axes.set_title(title, loc="left", fontsize=11, color=INK, pad=10)
-    axes.set_xlabel(x, fontsize=9.5, color=INK)
-    axes.set_ylabel(y, fontsize=9.5, color=INK)
-    axes.tick_params(labelsize=9, colors=INK, length=3)
+    axes.set_title(title, loc="left", fontsize=TITLE, color=INK, pad=10)
+    axes.set_xlabel(x, fontsize=LABEL, color=INK)
+    axes.set_ylabel(y, fontsize=LABEL, color=INK)
+    axes.tick_params(labelsize=TEXT, colors=INK, length=3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRAY)
     axes.grid(axis="y", color=PALE, linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def grid_along_x(axes: Axes) -> None:
+    """Grid lines for values that run to the right, as in a bar for each row, instead of those that run up."""
+    axes.grid(visible=False)
+    axes.grid(axis="x", color=PALE, linewidth=0.6)

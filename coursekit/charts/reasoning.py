@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ..palette import BLUE, GRAY, INK, ORANGE
 from ..pricing import dollars
 from ..reasoning import Score, Split
 from .basics import HATCHES, PARTS
-from .picture import BLUE, GRAY, INK, ORANGE, PALE, Picture, figure, style
+from .picture import LEGEND, SMALL, TEXT, Picture, canvas, figure, grid_along_x, style
 
 BARS = {"input": "prompt", "output": "visible text", "reasoning": "hidden reasoning"}
 
@@ -40,12 +40,12 @@ def cost_by_effort(
     for row, (bill, end) in enumerate(zip(splits.values(), left, strict=True)):
         hidden = f"   {bill.hidden:,} of {bill.usage.completion:,} tokens out hidden" if bill.hidden else ""
         axes.annotate(f"{dollars(end)}{hidden}", (float(end), row), xytext=(5, 0), textcoords="offset points",
-                      va="center", fontsize=9, color=INK)  # fmt: skip
+                      va="center", fontsize=TEXT, color=INK)  # fmt: skip
     _rows(axes, list(splits))
     axes.set_xlim(0, float(max(left)) * 1.55)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.xaxis.set_major_formatter(lambda value, _: dollars(Decimal(f"{value:.6f}")))
-    made.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    made.legend(loc="outside lower center", ncols=3, **LEGEND)
     told = "; ".join(
         f"{name}: {dollars(end)}, of it {dollars(bill.hidden_cost)} for {bill.hidden:,} hidden tokens"
         for (name, bill), end in zip(splits.items(), left, strict=True)
@@ -69,8 +69,7 @@ def comparison(
             f"Give scores on the same number of questions, at least one each; these have {sorted(counts)}."
         )
     (asked,) = counts
-    made = Figure(figsize=(8.0, 1.3 + 0.36 * len(scores)), layout="constrained", facecolor="white")
-    made.suptitle(f"{title} · answers, counts and times: {provenance}", x=0.01, ha="left", fontsize=11, color=INK)
+    made = canvas(1.3 + 0.36 * len(scores), title=f"{title} · answers, counts and times: {provenance}")
     correct, seconds, money = made.subplots(1, 3, sharey=True)
     times = [score.seconds / score.asked for score in scores.values()]
     costs = [score.cost_per_correct for score in scores.values()]
@@ -99,7 +98,7 @@ def _panel(axes: Axes, title: str, widths: list[float], labels: list[str], color
     style(axes, title=title)
     axes.barh(range(len(widths)), widths, height=0.62, color=color)
     for row, (width, label) in enumerate(zip(widths, labels, strict=True)):
-        axes.annotate(label, (width, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8.5,
+        axes.annotate(label, (width, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=SMALL,
                       color=INK)  # fmt: skip
     axes.set_xlim(0, (max(widths) or 1) * 1.5)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=all(isinstance(width, int) for width in widths)))
@@ -110,6 +109,5 @@ def _panel(axes: Axes, title: str, widths: list[float], labels: list[str], color
 def _rows(axes: Axes, labels: list[str]) -> None:
     axes.set_yticks(range(len(labels)), labels, parse_math=False)
     axes.set_ylim(len(labels) - 0.5, -0.5)  # the first one on top
-    axes.tick_params(axis="y", length=0, labelsize=9)
-    axes.grid(visible=False)
-    axes.grid(axis="x", color=PALE, linewidth=0.6)
+    axes.tick_params(axis="y", length=0, labelsize=TEXT)
+    grid_along_x(axes)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
+from ..palette import BLUE, GRAY, INK, ORANGE
 from ..streaming import Timing
-from .picture import BLUE, GRAY, INK, ORANGE, PALE, Picture, figure
+from .picture import LEGEND, TEXT, Picture, figure, grid_along_x
 
 BRACKET = {"arrowstyle": "|-|,widthA=0.25,widthB=0.25", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.2}
 
@@ -34,9 +35,8 @@ def timeline(lanes: Mapping[str, Timing], *, title: str = "When the text arrives
     axes.set_yticks(range(len(lanes)), list(lanes))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.grid(visible=False)
-    axes.grid(axis="x", color=PALE, linewidth=0.6)
-    axes.legend(handles=drawn[0], loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=9)
+    grid_along_x(axes)
+    axes.legend(handles=drawn[0], loc="lower right", bbox_to_anchor=(1, 1), ncols=2, **LEGEND)
     return Picture(made, " ".join([f"Timeline, {title}.", *map(_told, lanes, lanes.values())]))
 
 
@@ -59,7 +59,7 @@ def _bracket(axes: Axes, y: float, end: float, text: str, color: str, *, below: 
     axes.annotate("", xy=(0, y), xytext=(end, y), arrowprops={**BRACKET, "color": color})
     axes.annotate(
         text, (0, y), xytext=(4, -4 if below else 4), textcoords="offset points",
-        va="top" if below else "bottom", fontsize=9, color=INK,
+        va="top" if below else "bottom", fontsize=TEXT, color=INK,
     )  # fmt: skip
 
 

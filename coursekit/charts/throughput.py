@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from ..palette import BLUE, INK, ORANGE, RED
 from ..throughput import Span, outcome_of
-from .picture import BLUE, INK, ORANGE, PALE, PIXELS_PER_INCH, RED, Picture, style
+from .picture import LABEL, LEGEND, Picture, canvas, grid_along_x, style
 
 LABELS = ("answered", "429, refused", "failed")
 MOST = 400  # requests of a run; more would be drawn thinner than a pixel
@@ -25,14 +25,13 @@ def gantt(runs: Mapping[str, Sequence[Span]], *, title: str = "Requests on a tim
     if not runs or not all(0 < len(spans) <= MOST for spans in runs.values()):
         raise ValueError(f"Give at least one run, each of 1 to {MOST} requests; these have "
                          f"{[len(spans) for spans in runs.values()]}.")  # fmt: skip
-    made = Figure(figsize=(8.0, 0.9 + 1.25 * len(runs)), layout="constrained", facecolor="white", dpi=PIXELS_PER_INCH)
+    made = canvas(0.9 + 1.25 * len(runs), title=title)
     panels = made.subplots(len(runs), sharex=True, squeeze=False)[:, 0]
     longest = max(outcome_of(spans).seconds for spans in runs.values())
     told = []
     for axes, (name, spans) in zip(panels, runs.items(), strict=True):
         told.append(_panel(axes, name, spans))
-    made.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
-    panels[-1].set_xlabel("seconds", fontsize=9.5, color=INK)
+    panels[-1].set_xlabel("seconds", fontsize=LABEL, color=INK)
     panels[-1].set_xlim(-longest * 0.01, longest * 1.02)
     shown = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     labels = [label for label in LABELS if label in shown]
@@ -42,8 +41,7 @@ def gantt(runs: Mapping[str, Sequence[Span]], *, title: str = "Requests on a tim
         loc="lower right",
         bbox_to_anchor=(1, 1.0),
         ncols=3,
-        frameon=False,
-        fontsize=9,
+        **LEGEND,
     )
     return Picture(made, f"{title}. {'; '.join(told)}.")
 
@@ -58,7 +56,7 @@ def in_words(name: str, spans: Sequence[Span]) -> str:
 def _panel(axes: Axes, name: str, spans: Sequence[Span]) -> str:
     style(axes)
     said = in_words(name, spans)
-    axes.set_title(said, loc="left", fontsize=9.5, color=INK, pad=4)
+    axes.set_title(said, loc="left", fontsize=LABEL, color=INK, pad=4)
     rows = range(1, len(spans) + 1)
     answered = [(row, span) for row, span in zip(rows, spans, strict=True) if span.status == 200]
     axes.barh([row for row, _ in answered], [span.end - span.start for _, span in answered],
@@ -73,6 +71,5 @@ def _panel(axes: Axes, name: str, spans: Sequence[Span]) -> str:
                          label=label, zorder=3)  # fmt: skip
     axes.set_ylim(len(spans) + 1, 0)  # the first request on top
     axes.set_yticks([1, len(spans)])
-    axes.grid(visible=False)
-    axes.grid(axis="x", color=PALE, linewidth=0.6)
+    grid_along_x(axes)
     return said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from ..palette import BLUE, MUTED, RIGHT, WRONG
 from .result import Verdict
 
 WORDS = {
@@ -16,7 +17,7 @@ WORDS = {
     "not a function": ("✗", "no function"),
     "old": ("✗", "the newest version of your cell did not run"),
 }
-COLORS = {"✓": "#00694D", "…": "#555555", "✗": "#A63C00"}
+COLORS = {"✓": RIGHT, "…": MUTED, "✗": WRONG}
 BOX = (
     "border-left:4px solid {color};padding:4px 12px;margin:4px 0;color:#222;background:#FAFAFA;"
     "line-height:1.5;max-width:60em"
@@ -78,8 +79,7 @@ class Hint:
         return self.text
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        color = "#0072B2"
-        style = BOX.format(color=color) + ";white-space:pre-wrap"
+        style = BOX.format(color=BLUE) + ";white-space:pre-wrap"
         return {
             "text/html": f'<div class="coursekit-hint" style="{style}">{escape(self.text)}</div>',
             "text/plain": self.text,

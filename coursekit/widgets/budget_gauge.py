@@ -11,13 +11,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..palette import GRAY, ORANGE, PURPLE, RED
 from ..pricing import dollars, price_of
 from ..reasoning import Fill, Split, fill_budget
 
 ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
 LEAST, MOST, STEP = 50, 6_000, 50  # of the budget
 WIDTH, ROW, LEFT, RIGHT, TOP = 760, 34, 70, 16, 22  # of the drawing, in its own units
-HIDDEN, VISIBLE, LINE, EDGE = "#CC79A7", "#E69F00", "#D55E00", "#767676"
+HIDDEN, VISIBLE, LINE, EDGE = PURPLE, ORANGE, RED, GRAY
 STRIPES = (
     '<pattern id="coursekit-stripes" width="6" height="6" patternUnits="userSpaceOnUse" '
     f'patternTransform="rotate(45)"><rect width="6" height="6" fill="{HIDDEN}"/>'

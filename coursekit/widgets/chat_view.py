@@ -6,21 +6,22 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
+from ..palette import BLUE, GRAY, GREEN, RED
 from .safe_html import markdown, plain
 
 WHO = {"user": "You", "assistant": "Assistant", "tool": "Tool", "system": "Instructions", "developer": "Instructions"}
-STYLE = """<style>
-.coursekit-chat { line-height: 1.45; overflow-wrap: anywhere; }
-.coursekit-chat .message { margin: 4px 0; padding: 4px 10px; border-left: 3px solid #767676; unicode-bidi: isolate; }
-.coursekit-chat .user { border-left-color: #0072B2; }
-.coursekit-chat .assistant { border-left-color: #009E73; }
-.coursekit-chat .problem { border-left: 3px double #D55E00; padding: 4px 10px; white-space: pre-wrap; }
-.coursekit-chat .receipt { font-family: monospace; font-size: 12px; padding-left: 13px; }
-.coursekit-chat a { text-decoration: underline; }
-.coursekit-chat p, .coursekit-chat ul, .coursekit-chat ol, .coursekit-chat pre { margin: 4px 0; }
-.coursekit-chat pre { padding: 6px; border: 1px solid #767676; overflow-x: auto; }
-.coursekit-chat table { border-collapse: collapse; }
-.coursekit-chat td, .coursekit-chat th { border: 1px solid #767676; padding: 1px 8px; }
+STYLE = f"""<style>
+.coursekit-chat {{ line-height: 1.45; overflow-wrap: anywhere; }}
+.coursekit-chat .message {{ margin: 4px 0; padding: 4px 10px; border-left: 3px solid {GRAY}; unicode-bidi: isolate; }}
+.coursekit-chat .user {{ border-left-color: {BLUE}; }}
+.coursekit-chat .assistant {{ border-left-color: {GREEN}; }}
+.coursekit-chat .problem {{ border-left: 3px double {RED}; padding: 4px 10px; white-space: pre-wrap; }}
+.coursekit-chat .receipt {{ font-family: monospace; font-size: 12px; padding-left: 13px; }}
+.coursekit-chat a {{ text-decoration: underline; }}
+.coursekit-chat p, .coursekit-chat ul, .coursekit-chat ol, .coursekit-chat pre {{ margin: 4px 0; }}
+.coursekit-chat pre {{ padding: 6px; border: 1px solid {GRAY}; overflow-x: auto; }}
+.coursekit-chat table {{ border-collapse: collapse; }}
+.coursekit-chat td, .coursekit-chat th {{ border: 1px solid {GRAY}; padding: 1px 8px; }}
 </style>"""
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..offline.verdict import TOLERANCE
+from ..palette import GRAY, GREEN, RED
 from .fault_runs import LASTING, PROBLEMS, STRATEGIES, TIMES, HttpCall, Run, Setting, run
 from .safe_html import sendable
 
 BAR, HEIGHT = 220, 18  # of a row's drawing, in its own units
-FAILED, ANSWERED, WAITING = "#D55E00", "#009E73", "#767676"
+FAILED, ANSWERED, WAITING = RED, GREEN, GRAY
 LEFT = "text-align:left;padding:2px 10px 2px 0"
 NUMBER = "text-align:right;padding:2px 10px;font-variant-numeric:tabular-nums;white-space:nowrap"
 COLUMNS = (

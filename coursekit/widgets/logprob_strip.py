@@ -10,17 +10,18 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..palette import GRAY
 from ..sampling import perplexity
 from .token_text import label, percent
 
 DRAWN = 300  # tokens; a longer reply is measured whole and drawn in part
 SURE, UNSURE = (255, 255, 255), (230, 159, 0)  # red, green and blue of a box, between them by probability
 BOX = "display:inline-block;margin:1px;padding:1px 4px;text-align:center;color:#222;font:13px monospace"
-FRAMES = {False: "border:1px solid #767676", True: "border:1px dashed #222;border-bottom:4px solid #222"}
+FRAMES = {False: f"border:1px solid {GRAY}", True: "border:1px dashed #222;border-bottom:4px solid #222"}
 SMALL = "display:block;font-size:10px;color:#333"
 CELL = "text-align:left;padding:1px 8px;line-height:1.5;vertical-align:top"
 SIDES = "display:flex;flex-wrap:wrap;gap:12px 24px;align-items:flex-start"
-SCROLLS = "flex:1 1 22em;max-height:20em;overflow:auto;border:1px solid #767676"
+SCROLLS = f"flex:1 1 22em;max-height:20em;overflow:auto;border:1px solid {GRAY}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..course import DATA, lesson
+from ..palette import CARD, INK, MUTED, RIGHT, WRONG
 
 SHOWN = (
-    "border-left:4px solid {color};padding:2px 10px;margin:2px 0 2px 2px;line-height:1.5;color:#222;background:#FAFAFA"
+    "border-left:4px solid {color};padding:2px 10px;margin:2px 0 2px 2px;line-height:1.5;"
+    f"color:{INK};background:{CARD}"
 )
-RIGHT, WRONG, OPEN = "#00694D", "#A63C00", "#555555"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def questions(name: str) -> list[Question]:
 def judged(question: Question, chosen: int | None) -> str:
     """What is shown below a question once the option with this index was chosen (None: nothing was)."""
     if chosen is None:
-        return f'<div style="{SHOWN.format(color=OPEN)}">Choose an option first.</div>'
+        return f'<div style="{SHOWN.format(color=MUTED)}">Choose an option first.</div>'
     option = question.options[chosen]
     sign, color = ("✓ Right.", RIGHT) if option.right else ("✗ Not this one.", WRONG)
     return (

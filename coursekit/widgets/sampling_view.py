@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..logits import Distribution
+from ..palette import BLUE, GRAY
 from ..sampling import BeforeAfter, before_and_after, sample
 from .token_text import label, percent
 
@@ -23,8 +24,8 @@ LEFT = f"{CELL};text-align:left"
 HEAD = ("Next token", "Probability", "Before", "After", "Drawn", "In the reply")
 LOOKS = (LEFT, LEFT, *[NUMBER] * 4)
 TRACK = "width:clamp(110px,17vw,240px);margin:2px 0;background:rgba(128,128,128,0.15)"
-BEFORE, AFTER = "height:3px;background:#767676", "height:9px;background:#0072B2"
-DRAW = "display:inline-block;margin:1px;padding:0 4px;border:1px solid #767676;font-family:monospace"
+BEFORE, AFTER = f"height:3px;background:{GRAY}", f"height:9px;background:{BLUE}"
+DRAW = f"display:inline-block;margin:1px;padding:0 4px;border:1px solid {GRAY};font-family:monospace"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..palette import BLUE, GRAY, RED
 from ..streaming import Timing
 
 SPEEDS = {"0.2×": 0.2, "0.5×": 0.5, "1×": 1.0, "2×": 2.0}
@@ -90,7 +91,7 @@ def frame(stream: PlayedStream, at: float, cut: float | None = None, end: str = 
     return (
         f'<div style="line-height: 1.5">{_track(stream, reached, cut)}'
         f"<p><b>{reached:.2f} s</b> of {stream.total:.2f} s · {count} of {len(stream.texts)} deltas</p>"
-        f'<p style="min-height: 6em; padding: 8px; border: 1px solid #767676; white-space: pre-wrap">{text}{mark}</p>'
+        f'<p style="min-height: 6em; padding: 8px; border: 1px solid {GRAY}; white-space: pre-wrap">{text}{mark}</p>'
         f"{status}</div>"
     )
 
@@ -125,11 +126,9 @@ def _track(stream: PlayedStream, reached: float, cut: float | None) -> str:
         x = f"{at * scale:.0f}"
         return f'<line x1="{x}" x2="{x}" y1="{36 - height}" y2="36" stroke="{color}" stroke-width="{width}"/>'
 
-    strokes = [
-        stroke(at, 24, "#0072B2", 3) if at <= reached else stroke(at, 8, "#767676", 2) for at in stream.timing.arrivals
-    ]
-    axis = '<line x1="0" x2="1000" y1="37" y2="37" stroke="#767676" stroke-width="1"/>'
-    ends = [stroke(cut, 36, "#D55E00", 6)] if cut is not None else []
+    strokes = [stroke(at, 24, BLUE, 3) if at <= reached else stroke(at, 8, GRAY, 2) for at in stream.timing.arrivals]
+    axis = f'<line x1="0" x2="1000" y1="37" y2="37" stroke="{GRAY}" stroke-width="1"/>'
+    ends = [stroke(cut, 36, RED, 6)] if cut is not None else []
     return (
         '<svg role="img" aria-label="arrivals of the deltas on a time axis" viewBox="-6 0 1012 38" width="100%" '
         f'height="38" preserveAspectRatio="none">{axis}{"".join(strokes + ends)}</svg>'

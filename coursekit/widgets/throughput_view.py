@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from ..palette import BLUE, GRAY, RED
 from ..throughput import STRATEGIES, Load, Outcome, Rates, Span, least_seconds, outcome_of, rates_of, simulate
 
 WIDTH, LEFT, RIGHT = 760, 30, 14  # of the drawing, in its own units
 PANEL, ROW, GAP, BOTTOM = 22, 1.5, 12, 30  # a panel's heading, a request, between panels, the scale below
-ANSWERED, REFUSED = "#0072B2", "#D55E00"
+ANSWERED, REFUSED = BLUE, RED
 NAMES = {"concurrency": "the requests under way", "rpm": "RPM", "tpm": "TPM"}
 
 
@@ -52,7 +53,7 @@ def _panel(name: str, spans: Sequence[Span], scale: float, top: float) -> str:
     floor = top + PANEL + ROW * len(spans)
     return (
         f'<text x="{LEFT}" y="{top + PANEL - 6:.1f}" font-weight="bold">{escape(_said(name, outcome_of(spans)))}</text>'
-        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor:.1f}" y2="{floor:.1f}" stroke="#767676"/>'
+        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor:.1f}" y2="{floor:.1f}" stroke="{GRAY}"/>'
         f'<path d="{bars}" fill="{ANSWERED}"/><path d="{crosses}" stroke="{REFUSED}" stroke-width="1.2" fill="none"/>'
     )
 
@@ -64,7 +65,7 @@ def _seconds(longest: float, scale: float, floor: float) -> str:
     said = [f'<text x="{WIDTH / 2}" y="{floor + BOTTOM - 3:.0f}" text-anchor="middle">seconds</text>']
     for number in range(int(longest / step) + 1):
         x = LEFT + number * step * scale
-        said.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{PANEL}" y2="{floor - GAP:.1f}" stroke="#767676" '
+        said.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{PANEL}" y2="{floor - GAP:.1f}" stroke="{GRAY}" '
                     f'stroke-width="0.25"/>')  # fmt: skip
         said.append(f'<text x="{x:.1f}" y="{floor + 3:.1f}" text-anchor="middle">{number * step:,.10g}</text>')
     return "".join(said)

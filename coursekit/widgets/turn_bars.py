@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from html import escape
 
+from ..palette import BLUE, GRAY, GREEN, ORANGE, RED
 from ..pricing import Usage, dollars
 
 WIDTH, HEIGHT = 760, 270  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 62, 62, 14, 34  # margins
-COLORS = {"cached": "#009E73", "input": "#0072B2", "output": "#E69F00"}
+COLORS = {"cached": GREEN, "input": BLUE, "output": ORANGE}
 LABELS = {"cached": "in, from the cache", "input": "in, billed in full", "output": "out"}
-LINE = "#D55E00"
+LINE = RED
 DOTS = (
     '<pattern id="coursekit-dots" width="6" height="6" patternUnits="userSpaceOnUse">'
     f'<rect width="6" height="6" fill="{COLORS["cached"]}"/><circle cx="3" cy="3" r="1.2" fill="white"/></pattern>'
@@ -70,7 +71,7 @@ def _scales(most: int, whole: Decimal, turns: int, step: float) -> str:
     floor, said = HEIGHT - BOTTOM, []
     for tokens in _round_numbers(most):
         y = floor - tokens / most * (floor - TOP)
-        said.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#767676" '
+        said.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="{GRAY}" '
                     f'stroke-width="{0.3 if tokens else 1}"/>')  # fmt: skip
         said.append(_text(LEFT - 6, y + 4, f"{tokens:,}", "end"))
         said.append(_text(WIDTH - RIGHT + 6, y + 4, dollars(whole * tokens / most), "start"))

@@ -23,7 +23,8 @@ def test_picture(open_chapter: Callable[..., ChapterPage]) -> None:
     page.run_all()
     lab = page.labs()[-1]
     cell = page.cell(lab)
-    for _ in range(2):
+    cell.get_by_label("prompt ends in").select_option("The traffic light turned")
+    for _ in range(10):
         cell.locator('.widget-hslider:has(label:text-is("temperature")) [role="slider"]').press("ArrowLeft")
     cell.get_by_role("button", name="Sample 20").press("Enter")
     cell.get_by_text("20 draws").wait_for()

@@ -28,7 +28,7 @@ class Site:
         found = []
         for path, page in sorted(self.pages.items()):
             name = path.relative_to(self.folder).as_posix()
-            for check in (self._links, self._images, self._remote, self._headings):
+            for check in (self._links, self._images, self._remote, self._headings, self._tables):
                 found += [f"{name}: {problem}" for problem in check(path, page)]
         for style in sorted(self.folder.rglob("*.css")):
             found += [f"{style.name} loads {address}" for address in REMOTE_STYLE.findall(style.read_text("utf-8"))]
@@ -66,6 +66,11 @@ class Site:
             yield f"its headings have levels {levels[:3]} ..., not one h1 in front"
         if any(after > before + 1 for before, after in itertools.pairwise(levels)):
             yield f"a heading skips a level: {levels}"
+
+    def _tables(self, path: Path, page: BeautifulSoup) -> Iterator[str]:
+        for head in page.find_all("th"):
+            if not head.get_text(strip=True):
+                yield f"a table has an empty head, after {(head.find_previous('th') or head).get_text(strip=True)!r}"
 
 
 def _is_loaded(tag: Tag) -> bool:

@@ -102,7 +102,8 @@ def test_the_checks_of_the_site_see_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "a.css").write_text("@import url(https://example.com/font.css)")
     (tmp_path / "a.html").write_text(
         '<article><h1 id="x">1</h1><h3>2</h3><a href="b.html">1</a><a href="#y">2</a><a href="a.html#x">3</a>'
-        '<img src="data:image/png;base64,"><script src="https://example.com/a.js"></script></article>'
+        '<img src="data:image/png;base64,"><script src="https://example.com/a.js"></script>'
+        "<th>3</th><th> </th></article>"
     )
     assert [problem.partition(": ")[2] or problem for problem in Site(tmp_path).problems()] == [
         "a leads to b.html, which is not there",
@@ -110,6 +111,7 @@ def test_the_checks_of_the_site_see_what_is_wrong(tmp_path: Path) -> None:
         '<img src="data:image/png;base64,"/> has no alternative text',
         "script loads https://example.com/a.js",
         "a heading skips a level: [1, 3]",
+        "a table has an empty head, after '3'",
         "a.css loads url(https://example.com/font.css",
     ]
 

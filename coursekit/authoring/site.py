@@ -74,7 +74,7 @@ def lay_out(root: Path, pages: Path) -> None:
         documents |= {page: pages / name / page.name for page in found}
     for page, target in documents.items():
         _copy_document(root, page, pages, target)
-    more = [str(page.relative_to(pages).with_suffix("")) for page in documents.values()][1:]
+    more = [page.relative_to(pages).with_suffix("").as_posix() for page in documents.values()][1:]
     with (pages / "index.md").open("a", encoding="utf-8") as front:
         front.write(_contents([f"{folder}/index" for folder in SECTIONS] + more, ":hidden:\n"))
 
@@ -111,6 +111,6 @@ def _copy_document(root: Path, page: Path, pages: Path, target: Path) -> None:
         file = (page.parent / link).resolve()
         if file.is_file() and file.suffix not in {".md", ".ipynb"}:
             # A folder with a dot in front would be left out where the site is put.
-            place = pages / str(file.relative_to(root)).replace(".github/", "authors/", 1)
+            place = pages / file.relative_to(root).as_posix().replace(".github/", "authors/", 1)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, place)

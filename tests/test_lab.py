@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import sysconfig
 import urllib.error
 import urllib.parse
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 from lab_server import LabServer, lab_server
+
+from coursekit.authoring.lab import open_lab
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +80,13 @@ def test_arguments_are_jupyterlabs_own() -> None:
     command = [sys.executable, "-m", "coursekit", "lab", "--version"]
     said = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
     assert said.stdout.startswith("4.")
+
+
+def test_coursekit_is_a_command_inside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In its terminals, and after a cell's "!", `coursekit` is found, whether or not .venv was activated."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH", "PATH"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", lambda more: None)
+    open_lab([])
+    assert Path(shutil.which("coursekit") or "").parent == Path(sysconfig.get_path("scripts"))

@@ -8,6 +8,7 @@ extension that makes up for what JupyterLab and its widgets leave out of the rul
 from __future__ import annotations
 
 import os
+import sysconfig
 from pathlib import Path
 
 from ..course import DATA, repository
@@ -22,6 +23,8 @@ def open_lab(more: list[str]) -> int:
     os.chdir(repository() or own_copy(Path.cwd()))
     for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):
         os.environ[name] = os.pathsep.join(filter(None, [str(DATA / "jupyter"), os.environ.get(name)]))
+    # .venv need not be activated: `coursekit` is found in JupyterLab's terminals and after a cell's "!" all the same.
+    os.environ["PATH"] = os.pathsep.join(filter(None, [sysconfig.get_path("scripts"), os.environ.get("PATH")]))
 
     from jupyterlab.labapp import LabApp
 

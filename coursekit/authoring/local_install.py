@@ -94,7 +94,7 @@ def program_requirement() -> str:
 def _locked_program() -> str:
     """Its entry in the repository's requirements.lock, version and hashes, or "".
 
-    The entry alone: with the whole file as constraints, the pip that comes with Python 3.11 wants a hash on the command.
+    The entry alone: given the whole file as constraints, the pip that comes with Python 3.11 wants hashes everywhere.
     """
     locked = (repository() or Path()) / "requirements.lock"
     if repository() is None or not locked.is_file():

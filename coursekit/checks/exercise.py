@@ -41,11 +41,17 @@ class Exercise:
             return verdict
         return self._noted(verdict) if verdict.passed else verdict
 
-    def hint(self, number: int) -> Hint:
+    def __repr__(self) -> str:
+        return f"check.{self.name}: write your function, then check.{self.name}({self.name}). {self._hints()}"
+
+    def hint(self, number: int = 1) -> Hint:
         """The first, second or third hint, each telling more. Raises ValueError for another number."""
         if number not in range(1, len(self.hints) + 1):
-            raise ValueError(f"There are the hints 1 to {len(self.hints)}: check.{self.name}.hint(1).")
+            raise ValueError(self._hints())
         return Hint(self.name, number, len(self.hints), self.hints[number - 1])
+
+    def _hints(self) -> str:
+        return f"There are the hints 1 to {len(self.hints)}: check.{self.name}.hint(1)."
 
     def cases(self) -> list[Case]:
         """All cases, the same each time: random ones are drawn from the exercise's own seed."""

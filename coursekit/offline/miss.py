@@ -54,8 +54,8 @@ class RecordingNotFound(LookupError):
         lines += [
             "What to do now:",
             "  - to see the recorded answer, change the cell back to what was recorded; or",
-            "  - to have a small model on your machine answer, free and often wrong: `coursekit local install` in a",
-            "    terminal, once, then connect(local_model=True); or",
+            "  - to have a small model on your machine answer, free and often wrong: `%run -m coursekit local install`",
+            "    in a cell, once, then connect(local_model=True); or",
             '  - to ask the real API, put OPENAI_API_KEY in .env and use connect(mode="live"): it costs money; or',
             '  - to keep its answer for the next time, use connect(mode="record"): it costs money once.',
         ]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from llama_stand_in import installed
 from offline_api import params, request, streamed, whole
 
 from coursekit import course
@@ -122,6 +123,23 @@ def test_consent_runs_the_notebook_in_record_mode(
     monkeypatch.setenv("COURSEKIT_REPLIES", "left over")
     write_notebook("import os\nassert 'COURSEKIT_REPLIES' not in os.environ", storing(A="one"))
     assert record.record("01", written=False, yes=True) == 0
+    assert texts(data / "recordings" / "01_basics") == ["one"]
+
+
+def test_local_needs_the_model_and_nothing_else(
+    data: Path, write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """--local runs the notebook on the local model, whatever else the environment says, and asks for no key; without
+    a model it says how to get one."""
+    notebook = ["import os", "asked = {name: os.environ.get(f'COURSEKIT_{name}') for name in ('MODE', 'RECORD_LOCAL')}",
+                "assert asked == {'MODE': 'record', 'RECORD_LOCAL': '1'}, asked"]  # fmt: skip
+    write_notebook("\n".join(notebook), storing(A="one"))
+    monkeypatch.setenv("COURSEKIT_LOCAL_MODEL", str(tmp_path / "absent.gguf"))
+    with pytest.raises(CommandError, match="coursekit local install"):
+        record.record("01", written=False, local=True, yes=False)
+    installed(tmp_path, monkeypatch)
+    monkeypatch.setenv("COURSEKIT_LOCAL_MODEL", str(tmp_path / "Tiny-1M.gguf"))
+    assert record.record("01", written=False, local=True, yes=False) == 0
     assert texts(data / "recordings" / "01_basics") == ["one"]
 
 

@@ -53,9 +53,11 @@ def _parser() -> argparse.ArgumentParser:
 
     record = commands.add_parser("record", help="record a lesson's answers anew and show what changed")
     record.add_argument("lesson", metavar="LESSON", help=lesson)
-    record.add_argument(
+    instead = record.add_mutually_exclusive_group()
+    instead.add_argument(
         "--written", action="store_true", help="answers from the author's replies file: no key, no cost"
     )
+    instead.add_argument("--local", action="store_true", help="answers from the local model: no key, no cost")
     record.add_argument("--yes", action="store_true", help="do not ask before calls that cost money")
 
     progress = commands.add_parser("progress", help="which exercises you have passed")
@@ -136,4 +138,4 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
         )  # fmt: skip
     from .record import record
 
-    return record(asked.lesson, written=asked.written, yes=asked.yes)
+    return record(asked.lesson, written=asked.written, local=asked.local, yes=asked.yes)

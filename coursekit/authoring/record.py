@@ -13,6 +13,9 @@ import tempfile
 from pathlib import Path
 
 from ..course import lesson, lessons, recordings_of, replies_of
+from ..local_model.llama import LocalModelMissing, require
+from ..local_model.model_file import PLACE, model_in_force
+from ..offline.answering import RECORD_LOCAL
 from ..settings import settings
 from . import CommandError, notebooks_of, repository_or_error
 from .environment import offline_environment
@@ -23,14 +26,14 @@ from .warm_kernel import warm_kernels
 SECONDS_PER_CELL = 600  # a live cell may stream several long answers
 
 
-def record(name: str, *, written: bool, yes: bool) -> int:
-    """Record a lesson anew, from the real API or (``written``) from its author's replies file.
+def record(name: str, *, written: bool, yes: bool, local: bool = False) -> int:
+    """Record a lesson anew: from the real API, from its author's replies file (``written``), or from the local model.
 
     Nothing is sent that costs money unless ``yes``, or a person at the keyboard agrees.
     """
     stem = lesson(name).stem
     paths = notebooks_of(repository_or_error(), [stem])
-    environment = _written(stem) if written else _live(stem, yes)
+    environment = _written(stem) if written else _local() if local else _live(stem, yes)
     target = recordings_of(stem)
     target.parent.mkdir(parents=True, exist_ok=True)
     _finish_interrupted(target)
@@ -56,6 +59,15 @@ def _written(stem: str) -> dict[str, str]:
     return offline_environment() | {"COURSEKIT_MODE": "record", "COURSEKIT_REPLIES": str(replies)}
 
 
+def _local() -> dict[str, str]:
+    model = model_in_force(settings()).path
+    try:
+        require(model)
+    except LocalModelMissing as error:
+        raise CommandError(str(error)) from error
+    return offline_environment() | {"COURSEKIT_MODE": "record", RECORD_LOCAL: "1", PLACE: str(model)}
+
+
 def _live(stem: str, yes: bool) -> dict[str, str]:
     if not settings().get("OPENAI_API_KEY"):
         raise CommandError(
@@ -68,7 +80,7 @@ def _live(stem: str, yes: bool) -> dict[str, str]:
         answer = input(f"Recording {stem} asks the real API and costs money. Go on? [y/N] ")
         if answer.strip().lower() not in {"y", "yes"}:
             raise CommandError("nothing was sent.")
-    kept = {name: value for name, value in os.environ.items() if name != "COURSEKIT_REPLIES"}
+    kept = {name: value for name, value in os.environ.items() if name not in ("COURSEKIT_REPLIES", RECORD_LOCAL)}
     return kept | {"COURSEKIT_MODE": "record"}
 
 

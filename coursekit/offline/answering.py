@@ -15,6 +15,8 @@ from .recorder import Recorder
 from .recordings import Recordings
 from .validation import Validation
 
+RECORD_LOCAL = "COURSEKIT_RECORD_LOCAL"
+
 
 def answering(
     mode: str, env: Mapping[str, str], recordings: Recordings, *, speed: float | str | None, local_model: Any
@@ -22,8 +24,8 @@ def answering(
     """What answers in the place of a real API; None: nothing does, the real one is asked.
 
     replay   the recordings, then the local model where there is one
-    record   the author's replies file that COURSEKIT_REPLIES names, or the local model where ``local_model`` (not the
-             settings) asks for it; each answer is kept
+    record   the author's replies file that COURSEKIT_REPLIES names, or the local model where ``local_model`` or the
+             author's setting COURSEKIT_RECORD_LOCAL asks for it (COURSEKIT_LOCAL does not); each answer is kept
 
     Raises LocalModelMissing, or ValueError for a speed or a model that is none.
     """
@@ -36,8 +38,9 @@ def answering(
         from .written import Written  # an author's mode: nobody else waits for its imports
 
         return Written(Path(replies), recordings), clock_for("instant")
-    if mode == "record" and local_model and (model := local_layer(local_model, env, recordings)):
-        return KeptLocal(model, recordings), clock_for("instant")
+    if mode == "record" and (asked := local_model or env.get(RECORD_LOCAL) == "1"):
+        model = local_layer(asked, env, recordings)
+        return None if model is None else (KeptLocal(model, recordings), clock_for("instant"))
     return None
 
 

@@ -64,11 +64,11 @@ class LocalModel:
         refused = local_refusal(body, self.model.label)
         if refused is not None:
             return refused
-        number = f"{self.rng.getrandbits(96):024x}"
-        name, source = self.model.name, self.source
-        signature = Signature(f"chatcmpl-local-{number}", int(self.now()), name, self.fingerprint, source)
-        making = Making(self.engine, Writing(body, local_request(body, seed=self.rng.getrandbits(31)), signature))
-        return ApiAnswer(200, {"x-request-id": f"req_local_{number}"}, source=source, making=making)
+        number, name, source = f"{self.rng.getrandbits(96):024x}", self.model.name, self.source
+        headers = {"x-request-id": f"req_local_{number}"}
+        signature = Signature(f"chatcmpl-local-{number}", headers, int(self.now()), name, self.fingerprint, source)
+        writing = Writing(body, local_request(body, seed=self.rng.getrandbits(31)), signature)
+        return ApiAnswer(200, headers, source=source, making=Making(self.engine, writing))
 
 
 def local_layer(asked: Any, env: Mapping[str, str], recordings: Recordings) -> LocalModel | None:

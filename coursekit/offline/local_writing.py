@@ -20,9 +20,10 @@ LEAST = -9999.0  # as the API writes the log-probability of nothing
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Who answers, in the API's fields; ``source`` for receipts."""
+    """Who answers, in the API's fields, and its headers; ``source`` for receipts."""
 
     id: str
+    headers: Mapping[str, str]
     created: int
     model: str
     fingerprint: str
@@ -63,6 +64,7 @@ class Writing:
         self.body, self.asked, self.signature = body, asked, signature
 
     def __call__(self, model: Any, outlet: Outlet, passed: Passed) -> None:
+        said = self.signature
         try:
             if self.body.get("stream"):
                 self._stream(model, outlet, passed)
@@ -70,7 +72,7 @@ class Writing:
                 choices = self._choices(model, outlet, lambda *piece: None)
                 value = {**self._head("chat.completion"), "choices": [self._choice(choice) for choice in choices],
                          "usage": _usage(choices)}  # fmt: skip
-                outlet.put(json_answer(200, value, after=passed(), source=self.signature.source))
+                outlet.put(json_answer(200, value, headers=said.headers, after=passed(), source=said.source))
         except Refused as refused:
             outlet.put(refused.answer)
 
@@ -86,7 +88,9 @@ class Writing:
             nonlocal begun
             if not begun:
                 begun = True
-                outlet.put(ApiAnswer(200, STREAM, events=(), after=passed(), source=self.signature.source))
+                said = self.signature
+                headers = {**STREAM, **said.headers}
+                outlet.put(ApiAnswer(200, headers, events=(), after=passed(), source=said.source))
                 for index in range(len(self.asked)):
                     send([_delta(index, {"role": "assistant", "content": "", "refusal": None})])
 

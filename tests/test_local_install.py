@@ -15,6 +15,7 @@ from filelock import FileLock
 from coursekit.authoring import local as command
 from coursekit.authoring import local_install
 from coursekit.authoring.command_line import main
+from coursekit.authoring.doctor import _local_model
 from coursekit.local_model.model_file import Published
 
 WEIGHTS = b"GGUF, and not much more"
@@ -190,6 +191,11 @@ def test_remove_asks_first(
     assert "no model to remove" in capsys.readouterr().out
 
 
-def test_the_doctor_names_it(model: Published) -> None:
-    """A line that is well either way: what there is, or how to get it."""
-    assert command.summary() == "not installed (optional: `coursekit local install`)"
+def test_the_doctor_names_it(model: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that is well either way: what there is, or how to get it; where the settings ask for it, it must be."""
+    assert str(_local_model()) == "OK   local model: not installed (optional: `coursekit local install`)"
+    monkeypatch.setenv("COURSEKIT_LOCAL", "1")
+    assert "FIX  local model" in str(_local_model())
+    model.path.parent.mkdir()
+    model.path.write_bytes(WEIGHTS)
+    assert str(_local_model()) == "OK   local model: Tiny.gguf, run by xllamacpp"

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from ..classroom import trouble
 from ..course import lessons, recording_folders, repository
+from ..local_model import local_model_of
+from ..local_model.llama import INSTALL
 from ..membership import membership
 from ..offline.clock import clock_for
 from ..offline.recordings import DamagedRecording, read
@@ -193,9 +195,11 @@ def _folder() -> Check:
 
 
 def _local_model() -> Check:
-    from .local import summary as found
+    from .local import missing, summary
 
-    return Check("local model", found())
+    asked = local_model_of(None, settings()) is not None
+    cure = f"run `{INSTALL}`, or take COURSEKIT_LOCAL away" if asked and missing() else ""
+    return Check("local model", summary(), cure)
 
 
 def _browser() -> Check:

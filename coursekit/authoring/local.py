@@ -7,7 +7,7 @@ from importlib import util
 from pathlib import Path
 
 from ..local_model import SMOLLM2, DamagedModel, ModelFile, load
-from ..local_model.llama import CONTEXT, PROGRAM, program
+from ..local_model.llama import CONTEXT, INSTALL, PROGRAM, program
 from ..local_model.model_file import PLACE, model_in_force
 from ..settings import settings
 from . import CommandError
@@ -27,12 +27,16 @@ def local(action: str, *, model: str | None = None) -> int:
     return _status(chosen.path) if action == "status" else _remove()
 
 
+def missing() -> bool:
+    """Whether the program or the model's file is not there. Nothing is loaded."""
+    return util.find_spec(PROGRAM) is None or not model_in_force(settings()).path.is_file()
+
+
 def summary() -> str:
-    """What there is, in a few words, for the doctor. Nothing is loaded."""
-    path = model_in_force(settings()).path
-    if util.find_spec(PROGRAM) is None or not path.is_file():
-        return "not installed (optional: `coursekit local install`)"
-    return f"{path.name}, run by {program() or PROGRAM}"
+    """What there is, in a few words, for the doctor."""
+    if missing():
+        return f"not installed (optional: `{INSTALL}`)"
+    return f"{model_in_force(settings()).path.name}, run by {program() or PROGRAM}"
 
 
 def _install(path: Path) -> int:

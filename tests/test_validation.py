@@ -54,7 +54,7 @@ def test_a_refusal_has_the_bytes_of_a_real_one() -> None:
 @pytest.mark.parametrize(
     "raw",
     [b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe{", b'{"model": NaN}', b'{"n": Infinity}', b"[" * 100_000,
-     b'{"a":' * 5_000 + b"1" + b"}" * 5_000, b'{"model": ' + b"9" * 5_000 + b"}"],
+     b'{"a":' * 200_000 + b"1" + b"}" * 200_000, b'{"model": ' + b"9" * 5_000 + b"}"],
     ids=lambda raw: repr(raw[:12]),
 )  # fmt: skip
 def test_a_body_that_is_no_json_object(raw: bytes) -> None:

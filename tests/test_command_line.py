@@ -73,4 +73,4 @@ def test_test_needs_notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """`coursekit test` without any notebook is an error, not a run of something else."""
     monkeypatch.setattr("coursekit.authoring.repository", lambda: tmp_path)
     with pytest.raises(command_line.CommandError, match="no notebooks"):
-        run_tests.run_tests(None)
+        run_tests.run_tests([])

@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--brief", action="store_true", help="say only what needs fixing")
 
     test = commands.add_parser("test", help="run the notebooks and compare every output with the stored one")
-    test.add_argument("lesson", nargs="?", metavar="LESSON", help=lesson)
+    test.add_argument("lessons", nargs="*", metavar="LESSON", help=lesson)
 
     refresh = commands.add_parser("refresh", help="run the notebooks and store their outputs")
     refresh.add_argument("lessons", nargs="*", metavar="LESSON", help=lesson)
@@ -103,7 +103,7 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
     if asked.command == "test":
         from .run_tests import run_tests
 
-        return run_tests(asked.lesson)
+        return run_tests(asked.lessons)
     if asked.command == "refresh":
         from .refresh import refresh
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from ..course import lesson
 from . import notebooks_of, repository_or_error
@@ -11,11 +12,11 @@ from .environment import offline_environment
 from .warm_kernel import wake, warm_process
 
 
-def run_tests(name: str | None) -> int:
-    """Test one lesson, or all. The options of the run are pytest's in pyproject.toml."""
+def run_tests(names: Sequence[str]) -> int:
+    """Test these lessons; none named: all. The options of the run are pytest's in pyproject.toml."""
     root = repository_or_error()
-    paths = notebooks_of(root, [lesson(name).stem] if name else [])
-    workers = "auto" if name is None else "0"  # a lesson's two notebooks run sooner than workers start
+    paths = notebooks_of(root, [lesson(name).stem for name in names])
+    workers = "0" if names else "auto"  # a lesson's two notebooks run sooner than workers start
     command = [sys.executable, "-m", "pytest", "-n", workers, *(str(path.relative_to(root)) for path in paths)]
     environment = offline_environment()
     with warm_process(environment) as folder:

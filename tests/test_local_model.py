@@ -207,8 +207,9 @@ async def test_async_streams_and_cancelled_tasks(model: Path) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    reply = await asyncio.wait_for(asked.chat.completions.create(**params()), 2)
-    assert reply.choices[0].finish_reason == "stop"
+    reply = await asyncio.wait_for(asked.chat.completions.create(**params("Tell me of a snail.")), 10)
+    assert (reply.model, reply.choices[0].finish_reason) == ("Tiny-1M", "stop")
+    assert verdict_on(asked).outcomes == {"200": 2, "200, left": 1, "200, too late for the caller": 1}
 
 
 @pytest.mark.parametrize("prompt", ["Hi", "loop"])

@@ -61,6 +61,8 @@ class Attempt:
         answer, events = self.answer, self.answer.events or ()
         if answer.breaks:
             return "broken"
+        if answer.making is not None:  # left before the local model was done
+            return "whole"
         if not self.streamed:
             return "whole" if _is_json(answer.body or b"".join(event.data for event in events)) else "malformed"
         if any(event.data.startswith(ERROR_EVENT) for event in events):

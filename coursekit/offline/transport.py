@@ -38,12 +38,12 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         start = self.clock.now()
         told = self._told(request, request.read())
         answer = self.api.answer(told)
+        attempt = self.ledger.open(told, answer, start)
         if answer.making is not None:
             try:
-                answer = answer.making.head(answer, _read_timeout(request))
+                answer = attempt.answer = answer.making.head(answer, _read_timeout(request))
             except TimeoutError:
-                answer = SILENCE
-        attempt = self.ledger.open(told, answer, start)
+                answer = attempt.answer = SILENCE
         seconds, failure = _first_byte(request, answer)
         self.clock.wait(start + seconds)
         if failure is not None:
@@ -54,12 +54,12 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         start = self.clock.now()
         told = self._told(request, await request.aread())
         answer = self.api.answer(told)
+        attempt = self.ledger.open(told, answer, start)
         if answer.making is not None:
             try:
-                answer = await answer.making.head_async(answer, _read_timeout(request))
+                answer = attempt.answer = await answer.making.head_async(answer, _read_timeout(request))
             except TimeoutError:
-                answer = SILENCE
-        attempt = self.ledger.open(told, answer, start)
+                answer = attempt.answer = SILENCE
         seconds, failure = _first_byte(request, answer)
         try:
             await self.clock.wait_async(start + seconds)

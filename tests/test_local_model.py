@@ -36,7 +36,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     engine_for(path).close()
 
 
-def client(model: Path | bool, **options: Any) -> openai.OpenAI:
+def client(model: Path | str | bool, **options: Any) -> openai.OpenAI:
     return connect("replay", local_model=model, **{"speed": "instant", "max_retries": 0, **options})
 
 
@@ -66,9 +66,12 @@ def test_the_reply_and_its_receipt_say_who_answered(model: Path) -> None:
     assert (receipt.origin, receipt.cost) == ("replay · local · Tiny-1M", "no price")
 
 
-def test_it_is_loaded_once_and_late(model: Path) -> None:
-    """Two clients share one model, which is loaded at the first request; a seed repeats a text in both."""
-    first, second = client(model), client(str(model))
+def test_it_is_loaded_once_and_late(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two clients share one model, however they name it, which is loaded at the first request, from whatever folder; a
+    seed repeats a text in both."""
+    monkeypatch.chdir(model.parent)
+    first, second = client(model), client(model.name)
+    monkeypatch.chdir("/")
     assert server().loaded == []
     ask(first, seed=2)
     texts = [ask(each, seed=1).choices[0].message.content for each in (first, second)]

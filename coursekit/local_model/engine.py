@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import os
 import queue
 import threading
 import time
@@ -142,3 +143,7 @@ def _item(item: Any) -> Any:
 def engine_for(path: Path) -> Engine:
     """The engine of a model's file: one for all clients of this process."""
     return Engine(lambda: load(path))
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has no thread but its own
+    os.register_at_fork(after_in_child=engine_for.cache_clear)

@@ -82,7 +82,7 @@ def model_in_force(env: Mapping[str, str]) -> ModelFile:
 
 
 def _of(path: Path) -> ModelFile:
-    path = path.expanduser()
+    path = path.expanduser().absolute()  # it is read later, when the folder may be another
     if path.name == SMOLLM2.file:
         return ModelFile(path, SMOLLM2.name, SMOLLM2.label)
     name = re.sub(r"\.gguf$", "", path.name, flags=re.IGNORECASE)

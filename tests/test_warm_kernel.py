@@ -161,6 +161,14 @@ def test_a_kernel_is_interrupted_restarted_and_dies_alone(warm: Path) -> None:
     assert complaints(warm) == []
 
 
+def test_this_session_forks_its_kernels(request: pytest.FixtureRequest) -> None:
+    """Where tests run, in one process or in workers of pytest-xdist, the kernels of notebooks are forked ones."""
+    if request.config.option.ordinary_kernels:
+        pytest.skip("ordinary kernels were asked for")
+    with running() as (manager, _):
+        assert isinstance(manager.provisioner.process, ForkedKernel)
+
+
 def test_another_environment_gets_an_ordinary_kernel(bare: Path, tmp_path: Path) -> None:
     """What a library may have read while it was imported must be equal; COURSEKIT_*, JPY_* and PYTEST_* may differ."""
     for env in ({"TZ": "Asia/Tokyo"}, {"LD_PRELOAD": "faketime.so"}, {"MPLCONFIGDIR": "x"}):
@@ -169,9 +177,8 @@ def test_another_environment_gets_an_ordinary_kernel(bare: Path, tmp_path: Path)
     for command in (["/usr/bin/python3", "-m", "sleeper"], [sys.executable, "-c", "pass"]):
         with pytest.raises(NotForked, match=r"^$"):
             ForkedKernel(bare, command, env=LITTLE, cwd=str(tmp_path))
-    kernel = ForkedKernel(
-        bare, SLEEPER, env=LITTLE | {"COURSEKIT_MODE": "live", "JPY_SESSION_NAME": "x"}, cwd=str(tmp_path)
-    )
+    own = {"COURSEKIT_MODE": "live", "JPY_SESSION_NAME": "x", "PYTEST_XDIST_WORKER": "gw0", "COLUMNS": "80"}
+    kernel = ForkedKernel(bare, SLEEPER, env=LITTLE | own, cwd=str(tmp_path))
     assert kernel.poll() is None
     kernel.terminate()
     assert kernel.wait() == -signal.SIGTERM

@@ -41,7 +41,7 @@ def warm_kernels(environment: Mapping[str, str]) -> Iterator[None]:
 def warm_process(environment: Mapping[str, str]) -> Iterator[Path | None]:
     """Start the warm process, and end it and all its kernels afterwards; it ends too when this process is killed.
 
-    environment  that of the kernels, but for COURSEKIT_*, JPY_* and PYTEST_*, which each kernel has of its own
+    environment  that of the kernels, but for COURSEKIT_*, JPY_*, PYTEST_* and the size of a terminal, which may differ
     Yields the folder by which to find it; None where there can be none. It imports when it is first asked.
     """
     if sys.platform != "linux":

@@ -42,6 +42,10 @@ class Membership:
     def __repr__(self) -> str:
         return f"Membership(url={self.url!r}, name={self.name!r}, share={self.share})"  # the key is shown nowhere
 
+    def __str__(self) -> str:
+        name = f" as {self.name}" if self.name else ""
+        return f"You are in the class at {self.url}{name}. Each connect() from now on asks its server."
+
 
 def membership(env: Mapping[str, str] | None = None) -> Membership | None:
     """The class in force; None without one. An address in the settings goes before what was joined elsewhere."""

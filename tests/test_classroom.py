@@ -116,6 +116,7 @@ def test_joining_again(running: Served, learner: Path) -> None:
     """Joining again at the same server keeps name and key; where the server no longer knows it, it is a new start."""
     first = join("Ada", running.url)
     assert join("Ada", running.url) == first == join(url=running.url) == membership()
+    assert f"at {running.url} as Ada." in str(first) and first.key not in f"{first} {first!r}"
     if sys.platform != "win32":
         assert learner.stat().st_mode & 0o777 == 0o600
     learner.write_text(learner.read_text().replace(first.key, "ck-class-" + "0" * 40))

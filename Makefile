@@ -44,7 +44,7 @@ format: .venv/test-$(WANTED)
 
 # Newer versions of everything: make lock ARGS=--upgrade
 lock: $(MADE)
-	@$(PY) -m uv pip compile --quiet --system-certs --universal --all-extras --generate-hashes --no-header $(ARGS) \
+	@$(PY) -m uv pip compile --quiet --universal --all-extras --generate-hashes --no-header $(ARGS) \
 	    --output-file requirements.lock pyproject.toml
 
 clean:
@@ -63,14 +63,13 @@ clean:
 	@extra='[site]'; $(INSTALL)
 	@touch '$@' .venv/lab-$(WANTED)
 
-# uv takes from requirements.lock what pyproject.toml and the extra ask for, checks its hashes, and trusts the
-# certificates that the system trusts, as pip does.
+# uv takes from requirements.lock what pyproject.toml and the extra ask for, and checks its hashes.
 # pip cannot choose: without uv everything that is locked is installed, but for what runs the local model (34 MB, and
 # not for every machine), which `coursekit local install` gets where it is wanted.
 INSTALL = \
 	echo 'Installing what the course needs ...'; \
 	if $(PY) -c 'import uv' 2>/dev/null; then \
-	    $(PY) -m uv pip install --quiet --system-certs --python $(PY) \
+	    $(PY) -m uv pip install --quiet --python $(PY) \
 	        --constraints requirements.lock --build-constraints requirements.lock --editable ".$$extra"; \
 	else \
 	    awk '/^[a-zA-Z0-9]/ { wanted = !/^xllamacpp==/ } wanted' requirements.lock > .venv/locked.txt; \

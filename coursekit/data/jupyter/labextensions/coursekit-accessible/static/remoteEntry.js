@@ -2,6 +2,7 @@
 //   2.1.1  in options, menus and sliders JupyterLab takes the arrow keys, to go to the next cell: they get them back
 //   4.1.2  a slider's label stands beside it but is not tied to it, and the buttons of Play are icons: both get names
 //   1.4.1  a link in a text is told from it by color alone: it gets a line
+//   2.4.7  the control that has the focus is told by a pale border: it gets a frame
 //   2.5.8  an option of a quiz is 20 pixels high: it gets 24, and a long one may take two lines
 //   1.3.1  options without a label belong to the question above them: it becomes the name of their group, and they
 //          become a group for the keyboard: Tab leads to it, the arrows choose in it
@@ -14,6 +15,8 @@
   const MOVED = '.jupyter-widgets :is(input[type="radio"], select, [role="slider"])';
   const PLAY = ["Play or pause", "Stop", "Repeat"];
   const STYLE = `
+    .jupyter-widgets :is(button, input, select, textarea, [role="slider"], [role="textbox"]):focus-visible {
+      outline: 2px solid var(--jp-brand-color1) !important; outline-offset: 2px; }
     .jp-RenderedMarkdown :is(p, li, td) a:not(.jp-InternalAnchorLink) { text-decoration: underline; }
     .widget-radio-box label { height: auto; min-height: 24px; line-height: 24px; white-space: normal; }
     .widget-radio-box input { width: 16px; height: 16px; margin: 4px 8px 4px 1px; }`;
@@ -28,7 +31,10 @@
     else if (slider?.title) handle.setAttribute("aria-label", slider.title);
     // What a slider of choices says of itself is the number of the choice; what it shows is the choice.
     const readout = slider?.querySelector(".widget-readout");
-    if (readout) handle.setAttribute("aria-describedby", idOf(readout));
+    if (!readout) return;
+    handle.setAttribute("aria-describedby", idOf(readout));
+    if (readout.isContentEditable) readout.setAttribute("role", "textbox");
+    if (label) readout.setAttribute("aria-labelledby", idOf(label));
   }
 
   function nameButton(button) {

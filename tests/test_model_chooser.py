@@ -18,7 +18,7 @@ ON = datetime.date(2026, 11, 22)
 
 def rows(html: str) -> list[list[str]]:
     """The cells of the table, row by row, without its head."""
-    return [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", html)[1:]]
+    return [re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", html)[1:]]
 
 
 def test_the_table_has_a_row_for_each_model() -> None:

@@ -93,6 +93,7 @@ class ModelChooser(widgets.VBox):  # type: ignore[misc]
             self.shown.value = view(self.task)
 
 
+MODEL = 1  # the column that names a row
 LAST = 6  # the only column whose text may wrap
 HEADS = ("Fits", "Model", "$ per 1,000", "Seconds", "Context", "Last day", "Against it")
 WORDS = (0, 1, LAST)  # the columns of words
@@ -127,14 +128,19 @@ def _row(judged: Judgment) -> str:
         "; ".join(judged.against),
     )
     shade = "" if judged.remains else ' style="opacity:0.75"'
-    inner = "".join(f'<td style="{_style(i)}">{escape(cell)}</td>' for i, cell in enumerate(cells))
-    return f"<tr{shade}>{inner}</tr>"
+    return f"<tr{shade}>{''.join(_cell(i, cell) for i, cell in enumerate(cells))}</tr>"
+
+
+def _cell(column: int, text: str) -> str:
+    if column == MODEL:
+        return f'<th scope="row" style="{_style(column)};font-weight:normal">{escape(text)}</th>'
+    return f'<td style="{_style(column)}">{escape(text)}</td>'
 
 
 def _style(column: int) -> str:
     if column not in WORDS:
         return NUMBER
-    return NAME if column == LAST else f"{NAME};white-space:nowrap"
+    return f"{NAME};min-width:12em" if column == LAST else f"{NAME};white-space:nowrap"
 
 
 def _per_thousand(judged: Judgment) -> str:

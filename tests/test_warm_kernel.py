@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import LITTLE, SLEEPER, bare, gone, parent_of
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory
@@ -21,10 +22,12 @@ from coursekit.authoring import warm_kernel
 from coursekit.authoring.environment import offline_environment
 from coursekit.authoring.execution import execute
 from coursekit.authoring.warm_kernel import complaints, forked_kernels, warm_process
-from coursekit.authoring.warm_kernel.provisioner import ForkedKernel, NotForked
 
+if sys.platform == "linux":
+    from coursekit.authoring.warm_kernel.provisioner import ForkedKernel, NotForked
+
+__all__ = ["bare"]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
-ROOT = Path(__file__).parents[1]
 FORKED = "import os, pathlib; b'zygote' in pathlib.Path(f'/proc/{os.getppid()}/cmdline').read_bytes()"
 WORLD = """
 import gc, locale, os, signal, sys, threading, warnings
@@ -35,41 +38,23 @@ own = ("JPY_", "PYTEST_CURRENT_TEST")
  sys.stdin.read(), locale.getlocale(), warnings.filters,
  sorted(thread.name for thread in threading.enumerate()), int(os.environ["JPY_PARENT_PID"]) == os.getppid()]
 """
-SLEEPER = [sys.executable, "-m", "sleeper"]
-LITTLE = {"LC_ALL": "C.UTF-8"}  # without a locale Python itself adds a variable
-OWNER = """
-import sys, time
-from pathlib import Path
-from coursekit.authoring import warm_kernel
-from coursekit.authoring.warm_kernel.provisioner import ForkedKernel
-warm_kernel.IMPORTS = "json"
-little = {"LC_ALL": "C.UTF-8"}
-with warm_kernel.warm_process(little) as folder:
-    kernels = [ForkedKernel(folder, [sys.executable, "-m", "sleeper"], env=little, cwd=sys.argv[1]) for _ in range(3)]
-    print(folder, *(kernel.pid for kernel in kernels), flush=True)
-    if sys.stdin.read(1):
-        sys.exit()
-"""
 
 
 @pytest.fixture(scope="module")
-def warm() -> Iterator[Path]:
-    """Kernels are forked from a process that has imported just what they need themselves."""
+def small() -> Iterator[Path]:
+    """A warm process that has imported just what a kernel needs itself."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(warm_kernel, "IMPORTS", "ipykernel.kernelapp")
-        with warm_process(offline_environment()) as folder, forked_kernels(folder):
+        with warm_process(offline_environment()) as folder:
             assert folder
             yield folder
 
 
 @pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """A warm process that has imported nothing to speak of, to fork SLEEPER."""
-    (tmp_path / "sleeper.py").write_text("import time\ntime.sleep(60)\n")
-    monkeypatch.setattr(warm_kernel, "IMPORTS", "json")
-    with warm_process(LITTLE) as folder:
-        assert folder
-        yield folder
+def warm(small: Path) -> Iterator[Path]:
+    """Kernels are forked from that process."""
+    with forked_kernels(small):
+        yield small
 
 
 def values(path: Path) -> list[str]:
@@ -89,16 +74,6 @@ def running(**options: Any) -> Iterator[tuple[KernelManager, BlockingKernelClien
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-
-
-def gone(pids: list[int], seconds: float = 10) -> bool:
-    """Whether these processes end in time."""
-    end = time.monotonic() + seconds
-    while any(Path(f"/proc/{pid}").exists() and b") Z " not in Path(f"/proc/{pid}/stat").read_bytes() for pid in pids):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_a_fork_finds_the_world_that_an_ordinary_kernel_finds(
@@ -208,43 +183,10 @@ def test_where_nothing_can_be_forked_an_ordinary_kernel_starts_and_it_is_said(
             ForkedKernel(folder, SLEEPER, env=environment, cwd=str(tmp_path))
 
 
-@pytest.mark.parametrize("end", ["normal", signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=str)
-def test_nothing_outlives_its_owner(end: Any, bare: Path, tmp_path: Path) -> None:
-    """After a normal end, Ctrl-C, a SIGTERM or a kill -9 there is neither warm process, kernel nor folder left."""
-    with subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tmp_path)], text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    ) as owner:  # fmt: skip
-        assert owner.stdin and owner.stdout
-        folder, *numbers = owner.stdout.readline().split()
-        kernels = [int(number) for number in numbers]
-        parents = {int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1]) for pid in kernels}
-        assert len(kernels) == 3 and len(parents) == 1
-        if end == "normal":
-            owner.stdin.write("x")
-        else:
-            owner.send_signal(end)
-        owner.stdin.close()
-        owner.wait(10)
-    assert gone([*kernels, *parents])
-    assert not Path(folder).exists()
-
-
-def test_a_kernel_ends_with_whoever_asked_for_it(bare: Path, tmp_path: Path) -> None:
-    """When a worker dies, its kernels do too, though the session's warm process goes on."""
-    mine, others = (ForkedKernel(bare, SLEEPER, env=LITTLE, cwd=str(tmp_path)) for _ in range(2))
-    others._connection.close()  # as the system does when a process dies
-    assert gone([others.pid])
-    assert mine.poll() is None
-    mine.kill()
-    assert mine.wait() == -signal.SIGKILL
-
-
 def test_a_kernel_ends_with_a_warm_process_that_was_killed(warm: Path) -> None:
     """A kernel whose warm process was killed with -9 ends by itself, and its death is seen."""
     with running() as (manager, _):
         pid = manager.provisioner.pid
-        parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-        os.kill(parent, signal.SIGKILL)
+        os.kill(parent_of(pid), signal.SIGKILL)
         assert gone([pid])
         assert not manager.is_alive()

@@ -39,8 +39,9 @@ site: .venv/site-$(WANTED)
 	@$(PY) -m coursekit site $(ARGS)
 
 format: .venv/test-$(WANTED)
-	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff check --fix --exit-zero --quiet .
 	@$(PY) -m ruff format .
+	@$(PY) -m ruff check .
 
 # Newer versions of everything: make lock ARGS=--upgrade
 lock: $(MADE)

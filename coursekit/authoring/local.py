@@ -13,7 +13,10 @@ from ..settings import settings
 from . import CommandError
 from .local_install import MB, PROGRAM_SIZES, fetch_model, has_model, install_program, require_room
 
-HOW = "Now connect(local_model=True) answers any prompt, and COURSEKIT_LOCAL=1 in .env does so in all notebooks."
+HOW = (
+    "Now connect(local_model=True) answers any prompt, and COURSEKIT_LOCAL=1 in .env does so in all notebooks.\n"
+    "It makes most sense at temperature=0."
+)
 
 
 def local(action: str, *, model: str | None = None) -> int:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -171,6 +172,12 @@ def test_where_nothing_can_be_forked_an_ordinary_kernel_starts_and_it_is_said(
     finally:
         manager.shutdown_kernel(now=True)
     assert complaints(tmp_path) == ["the warm process does not answer: [Errno 2] No such file or directory"]
+
+    (tmp_path / ("x" * 100)).mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 100)))
+        with warm_process(LITTLE) as folder:
+            assert complaints(folder) == ["the warm process cannot start: AF_UNIX path too long"]
 
     (tmp_path / "threads.py").write_text(
         "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()"

@@ -26,6 +26,7 @@ from pathlib import Path
 
 COMPLAINTS, SOCKET = "complaints.txt", "socket"  # in the warm process's folder
 IMPORTS = f"{__name__}.imports"  # what it imports
+SECONDS_TO_END = 20  # it may be in the middle of its imports
 
 
 @contextlib.contextmanager
@@ -48,19 +49,37 @@ def warm_process(environment: Mapping[str, str]) -> Iterator[Path | None]:
         yield None
         return
     folder = Path(tempfile.mkdtemp(prefix="coursekit-warm-"))
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            stack.enter_context(_running(folder, environment))
+        except OSError as error:  # no kernel will find it: ordinary ones start
+            complain(folder, f"the warm process cannot start: {error}")
+        yield folder
+
+
+@contextlib.contextmanager
+def _running(folder: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    if sys.platform != "linux":
+        raise OSError("only Linux has what is used here")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(folder / SOCKET))
+        listener.listen()
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"{__name__}.zygote", str(listener.fileno()), IMPORTS],
+            cwd=folder, env=dict(environment), pass_fds=[listener.fileno()],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-            listener.bind(str(folder / SOCKET))
-            listener.listen()
-            started = subprocess.Popen(
-                [sys.executable, "-m", f"{__name__}.zygote", str(listener.fileno()), IMPORTS],
-                cwd=folder, env=dict(environment), pass_fds=[listener.fileno()],
-                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
-        with started:  # closes its standard input, which ends it, and waits
-            yield folder
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        assert process.stdin
+        process.stdin.close()  # its end
+        try:
+            process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:  # its kernels see that, and end
+            process.kill()
+            process.wait()
 
 
 def wake(folder: Path) -> None:
@@ -89,6 +108,12 @@ def forked_kernels(folder: Path | None) -> Iterator[None]:
             factory.default_provisioner_name, WarmProvisioner.folder = before
     else:
         yield
+
+
+def complain(folder: Path, reason: str) -> None:
+    """Note why a kernel could not be forked."""
+    with (folder / COMPLAINTS).open("a", encoding="utf-8") as complaints:
+        complaints.write(f"{reason}\n")
 
 
 def complaints(folder: Path | None) -> list[str]:

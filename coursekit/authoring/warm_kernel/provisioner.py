@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-from . import COMPLAINTS, SOCKET
+from . import SOCKET, complain
 
 assert sys.platform == "linux"
 
@@ -37,8 +37,7 @@ class WarmProvisioner(LocalProvisioner):
             process = ForkedKernel(self.folder, cmd, **self._scrub_kwargs(kwargs))
         except NotForked as why:
             if str(why):
-                with (self.folder / COMPLAINTS).open("a", encoding="utf-8") as complaints:
-                    complaints.write(f"{why}\n")
+                complain(self.folder, str(why))
             return await super().launch_kernel(cmd, **kwargs)
         self.process = process
         self.pid = self.pgid = process.pid
@@ -76,7 +75,7 @@ class ForkedKernel:
             raise NotForked(f"the warm process does not answer: {error}") from error
         if "pid" not in answer:
             self._connection.close()
-            raise NotForked(answer.get("no", "the warm process has ended"))
+            raise NotForked(answer.get("no", "the warm process has made no kernel"))
         self.pid: int = answer["pid"]
 
     def poll(self) -> int | None:

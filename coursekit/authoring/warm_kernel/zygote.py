@@ -74,8 +74,9 @@ class Zygote:
                     self._end()
                     return None
                 if key.fileobj is self.listener:
-                    if request := self._accept():
-                        return request
+                    with contextlib.suppress(OSError):  # who asked has gone, or there is no room for one more process
+                        if request := self._accept():
+                            return request
                 elif key.fileobj is self.ended:
                     self.ended.recv(4096)
                     self._bury()

@@ -127,7 +127,7 @@ def test_a_very_long_text_is_cut_in_sight():
 def test_every_model_has_its_price():
     """The table prices the prompt for each model: 24 tokens at $2.50 a million are $0.00006, a million of them $60."""
     html = strip(CONVERSATION, as_chat=True)
-    cells = re.findall(r"<td[^>]*>([^<]*)</td>", html)
+    cells = re.findall(r'<t(?:d|h scope="row")[^>]*>([^<]*)</t[dh]>', html)
     table = [cells[i : i + 5] for i in range(0, len(cells), 5)]
     assert [row[0].removeprefix("▸ ") for row in table] == list(MODELS)
     assert table[0] == ["▸ gpt-4o", "24", "$2.50", "$0.00006", "$60.00"]

@@ -14,6 +14,7 @@ import ipywidgets as widgets
 from ..palette import GRAY, ORANGE, PURPLE, RED
 from ..pricing import dollars, price_of
 from ..reasoning import Fill, Split, fill_budget
+from .table import NAME, NUMBER, table
 
 ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
 LEAST, MOST, STEP = 50, 6_000, 50  # of the budget
@@ -156,18 +157,14 @@ def _gauge(found: Mapping[str, Outcome], setting: Setting) -> str:
 
 
 def _table(found: Mapping[str, Outcome]) -> str:
-    number = "text-align:right;padding:1px 10px;font-variant-numeric:tabular-nums"
-    name = "text-align:left;padding:1px 10px"
-    head = ("Effort", "Hidden", "Visible", "Free", "Missing", "Cost", "Ends")
-    looks = [name, *[number] * 5, name]
+    heads = ("Effort", "Hidden", "Visible", "Free", "Missing", "Cost", "Ends")
     rows = []
     for effort, outcome in found.items():
         filled = outcome.filled
         counts = (filled.hidden, filled.visible, filled.free, filled.missing)
         cells = (effort, *(f"{count:,}" for count in counts), outcome.cost, ENDINGS[filled.ending])
-        rows.append("".join(f'<td style="{look}">{escape(c)}</td>' for look, c in zip(looks, cells, strict=True)))
-    heads = "".join(f'<th scope="col" style="{look}">{c}</th>' for look, c in zip(looks, head, strict=True))
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
+        rows.append(cells)
+    return table(heads, rows, [NAME, *[NUMBER] * 5, NAME])
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:

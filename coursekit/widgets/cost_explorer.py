@@ -17,6 +17,7 @@ from .. import models
 from ..conversation import BudgetTooSmall, Memory, SlidingWindow, Summarize, TokenBudget
 from ..conversation.forecasting import Sizes, forecast
 from ..pricing import Usage, dollars, price_of
+from .table import NAME, NUMBER, table
 from .turn_bars import turn_bars
 
 MODELS = (models.CHAT, models.SMALL, models.HARDEST, models.REASONING)  # one price for any length of prompt
@@ -196,9 +197,7 @@ def _full(name: str, plan: Plan, held: Outcome) -> str:
 
 
 def _table(rows: dict[str, Outcome]) -> str:
-    number = "text-align:right;padding:1px 10px;font-variant-numeric:tabular-nums"
-    name = "text-align:left;padding:1px 10px 1px 0"
-    head = ("Memory", "Turns", "Tokens in", "of these cached", "Tokens out", "Last prompt", "Cost")
+    heads = ("Memory", "Turns", "Tokens in", "of these cached", "Tokens out", "Last prompt", "Cost")
     body = []
     for policy, held in rows.items():
         used = held.usage
@@ -210,6 +209,5 @@ def _table(rows: dict[str, Outcome]) -> str:
             held.turns[-1].prompt if held.turns else 0,
         )
         cells = (policy, *(f"{count:,}" for count in counts), dollars(held.spent[-1] if held.spent else Decimal(0)))
-        body.append("".join(f'<td style="{number if i else name}">{escape(c)}</td>' for i, c in enumerate(cells)))
-    heads = "".join(f'<th scope="col" style="{number if i else name}">{c}</th>' for i, c in enumerate(head))
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in body)}</tbody></table>"
+        body.append(cells)
+    return table(heads, body, [NAME, *[NUMBER] * 6])

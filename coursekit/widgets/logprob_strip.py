@@ -12,6 +12,7 @@ import ipywidgets as widgets
 
 from ..palette import GRAY
 from ..sampling import perplexity
+from .table import row
 from .token_text import label, percent
 
 DRAWN = 300  # tokens; a longer reply is measured whole and drawn in part
@@ -133,8 +134,7 @@ def _row(number: int, token: Written, threshold: float) -> str:
     mark = " ◂ low" if token.probability < threshold else ""
     others = [other for other in token.alternatives if other.token != token.token]
     cells = (str(number), label(token.token), percent(token.probability) + mark, _listed(others))
-    row = "".join(f'<td style="{CELL}">{escape(cell)}</td>' for cell in cells)
-    return f"<tr>{row}</tr>"
+    return f"<tr>{row(cells, [CELL] * 4)}</tr>"
 
 
 def _considered(token: Written) -> str:

@@ -7,6 +7,7 @@ from html import escape
 
 from ..palette import BLUE, GRAY, RED
 from ..throughput import STRATEGIES, Load, Outcome, Rates, Span, least_seconds, outcome_of, rates_of, simulate
+from .table import NAME, NUMBER, table
 
 WIDTH, LEFT, RIGHT = 760, 30, 14  # of the drawing, in its own units
 PANEL, ROW, GAP, BOTTOM = 22, 1.5, 12, 30  # a panel's heading, a request, between panels, the scale below
@@ -92,18 +93,14 @@ def _law(load: Load, rates: Rates) -> str:
 
 
 def _table(runs: Mapping[str, Sequence[Span]], least: float) -> str:
-    number = "text-align:right;padding:1px 10px;font-variant-numeric:tabular-nums"
-    name = "text-align:left;padding:1px 10px 1px 0"
-    head = ("Strategy", "Sent", "Answered", "429", "Seconds", "Under way, mean")
+    heads = ("Strategy", "Sent", "Answered", "429", "Seconds", "Under way, mean")
     rows = []
     for strategy, spans in runs.items():
         came = outcome_of(spans)
-        cells = (strategy, str(len(spans)), str(came.answered), str(came.refused), f"{came.seconds:,.1f}",
-                 f"{came.in_flight:,.1f}")  # fmt: skip
-        rows.append("".join(f'<td style="{number if i else name}">{escape(c)}</td>' for i, c in enumerate(cells)))
-    heads = "".join(f'<th scope="col" style="{number if i else name}">{c}</th>' for i, c in enumerate(head))
+        rows.append((strategy, str(len(spans)), str(came.answered), str(came.refused), f"{came.seconds:,.1f}",
+                     f"{came.in_flight:,.1f}"))  # fmt: skip
     return (
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
+        f"{table(heads, rows, [NAME, *[NUMBER] * 5])}"
         f"<p>Nobody can have all answers under these limits, with so many under way, before {least:,.1f} s.</p>"
     )
 

@@ -14,6 +14,7 @@ import ipywidgets as widgets
 from ..models import CHAT, HARDEST, REASONING, SMALL
 from ..pricing import dollars, price_of
 from ..tokens import ROLES, ChatTokens, chat_tokens, count_tokens, tokenize
+from .table import row
 from .token_text import visible
 
 MODELS = (CHAT, SMALL, HARDEST, REASONING, "gpt-6-luna", "gpt-6-sol", "gpt-4")
@@ -148,5 +149,4 @@ def _prices(counts: dict[str, int], chosen: str) -> str:
 def _row(model: str, count: int, chosen: bool) -> str:
     rate, cost = (price_of({"prompt_tokens": n, "completion_tokens": 0}, model, ON).total for n in (1000, count))
     cells = (f"▸ {model}" if chosen else model, f"{count:,}", *map(dollars, (rate * 1000, cost, cost * 1_000_000)))
-    row = "".join(f'<td style="{look}">{escape(cell)}</td>' for cell, look in zip(cells, LOOKS, strict=True))
-    return f'<tr style="font-weight:{"bold" if chosen else "normal"}">{row}</tr>'
+    return f'<tr style="font-weight:{"bold" if chosen else "normal"}">{row(cells, LOOKS)}</tr>'

@@ -140,7 +140,7 @@ def _cell(column: int, text: str) -> str:
 def _style(column: int) -> str:
     if column not in WORDS:
         return NUMBER
-    return f"{NAME};min-width:12em" if column == LAST else f"{NAME};white-space:nowrap"
+    return NAME if column == LAST else f"{NAME};white-space:nowrap"
 
 
 def _per_thousand(judged: Judgment) -> str:

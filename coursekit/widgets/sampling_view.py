@@ -23,7 +23,8 @@ NUMBER = f"{CELL};text-align:right;font-variant-numeric:tabular-nums"
 LEFT = f"{CELL};text-align:left"
 HEAD = ("Next token", "Probability", "Before", "After", "Drawn", "In the reply")
 LOOKS = (LEFT, LEFT, *[NUMBER] * 4)
-TRACK = "width:clamp(110px,17vw,240px);margin:2px 0;background:rgba(128,128,128,0.15)"
+# A bar is as wide as the view has room for (100cqw) beside the other columns, so that the lab fits beside its controls.
+TRACK = "width:110px;width:clamp(60px,100cqw - 420px,240px);margin:2px 0;background:rgba(128,128,128,0.15)"
 BEFORE, AFTER = f"height:3px;background:{GRAY}", f"height:9px;background:{BLUE}"
 DRAW = f"display:inline-block;margin:1px;padding:0 4px;border:1px solid {GRAY};font-family:monospace"
 
@@ -84,7 +85,7 @@ def view(distribution: Distribution, settings: Settings, draws: int = 0) -> str:
     rows.append(_row(others, *result.others, str(times.total()) if draws else "", "", italic=True))
     head = "".join(f'<th scope="col" style="{look}">{name}</th>' for name, look in zip(HEAD, LOOKS, strict=True))
     return (
-        f'<div class="coursekit-sampling">{_given(distribution)}'
+        f'<div class="coursekit-sampling" style="container-type:inline-size">{_given(distribution)}'
         '<div style="overflow-x:auto" role="region" tabindex="0" aria-label="tokens before and after">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         f"{_summary(result)}{_draws(distribution, settings.seed, picks)}</div>"

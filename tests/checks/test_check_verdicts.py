@@ -181,6 +181,7 @@ def test_what_is_no_function_is_told(wrong: Any) -> None:
 def test_hints_are_graded() -> None:
     """There are three hints; another number is an error that says which there are."""
     asked = made(*TWO)
+    assert asked.hint().text == asked.hint(1).text and "check.double(double)" in repr(asked)
     assert [asked.hint(n).text for n in (1, 2, 3)] == [f"Hint {n} of 3 for double: {HINTS[n - 1]}" for n in (1, 2, 3)]
     with pytest.raises(ValueError, match="hints 1 to 3"):
         asked.hint(4)

@@ -24,13 +24,13 @@ LARGEST_FILE = 256 * 2**20  # bytes: a loop that writes ends in an error, not in
 
 
 def copy_course(course: Path, home: Path) -> list[str]:
-    """Give the learner every notebook that they do not have; what they have is never touched.
+    """Give the learner every notebook, and the glossary, that they do not have; what they have is never touched.
 
     Returns what went wrong, if anything: a learner whose disk is full needs a server all the same, to delete files.
     """
     told = []
     for folder in FOLDERS:
-        for source in sorted((course / folder).glob("*.ipynb")):
+        for source in sorted(each for each in (course / folder).glob("*") if each.suffix in (".ipynb", ".md")):
             target = home / folder / source.name
             if target.exists():
                 continue

@@ -38,11 +38,13 @@ def documents(name: str) -> list[Any]:
 
 
 def test_a_learner_gets_every_chapter_and_exercise(tmp_path: Path) -> None:
-    """The folder of a new learner holds all notebooks and exercises, as they are, and no solution."""
+    """The folder of a new learner holds all notebooks, the glossary and all exercises, as they are, and no solution."""
     assert load("learner_server").copy_course(ROOT, tmp_path) == []
     for folder in ("notebooks", "exercises"):
         here = {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
-        assert here == {path.name: path.read_bytes() for path in (ROOT / folder).glob("*.ipynb")}
+        texts = [path for path in (ROOT / folder).iterdir() if path.suffix in (".ipynb", ".md")]
+        assert here == {path.name: path.read_bytes() for path in texts}
+    assert (tmp_path / "notebooks" / "glossary.md").is_file()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["exercises", "notebooks"]
 
 

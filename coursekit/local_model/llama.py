@@ -51,8 +51,13 @@ def load(path: Path, *, special: bool = False) -> Any:
     special  True: special tokens come with their bytes, as who looks at a whole vocabulary needs them
     """
     require(path)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or its threads spin between two tokens
-    import xllamacpp
+    asked = os.environ.get("OMP_WAIT_POLICY")
+    os.environ["OMP_WAIT_POLICY"] = asked or "PASSIVE"  # or its threads spin between two tokens
+    try:
+        import xllamacpp  # reads it, once
+    finally:
+        if asked is None:
+            del os.environ["OMP_WAIT_POLICY"]  # other processes, as kernels, do not get it from us
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)

@@ -33,7 +33,7 @@ from .. import SLOW
 assert sys.platform == "linux"
 LARGEST = 1 << 20  # bytes of a request; its environment is nearly all of it
 # A variable that may differ from kernel to kernel: nothing that is imported here reads it.
-OF_A_KERNEL = re.compile(r"(COURSEKIT|JPY|JUPYTER|JUPYTERLAB|PYTEST)_\w+|COLUMNS|LINES")
+OF_A_KERNEL = re.compile(r"(COURSEKIT|JPY|JUPYTER|JUPYTERLAB|PYTEST)_\w+|COLUMNS|LINES|PATH")
 
 
 @dataclass(frozen=True)

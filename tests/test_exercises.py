@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat import v4
 
-from coursekit.authoring import CommandError, command_line, exercises
+from coursekit.authoring import CommandError, command_line, exercises, notebooks_in
 from coursekit.authoring.environment import offline_environment
 from coursekit.authoring.execution import execute
 from coursekit.authoring.refresh import KERNEL
@@ -23,7 +23,7 @@ from coursekit.checks import course_map
 from coursekit.course import lessons
 
 ROOT = Path(__file__).parents[1]
-EXERCISES = sorted(ROOT.glob("exercises/*.ipynb"))
+EXERCISES = notebooks_in(ROOT / "exercises")
 
 SOLUTION = '''def half(number):
     """Half of a number."""
@@ -217,7 +217,7 @@ def test_exercises_follow_from_solutions() -> None:
 def test_every_chapter_with_checks_has_its_notebook() -> None:
     """A chapter whose module in coursekit/checks has exercises has its solution and its exercise notebook."""
     with_checks = {lesson.stem for lesson in lessons() if course_map.exercises_of(lesson.stem)}
-    assert with_checks == {path.stem for path in EXERCISES} == {path.stem for path in ROOT.glob("solutions/*.ipynb")}
+    assert with_checks == {path.stem for path in EXERCISES} == {path.stem for path in notebooks_in(ROOT / "solutions")}
 
 
 @pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)

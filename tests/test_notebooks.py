@@ -8,16 +8,17 @@ import pytest
 from notebook_norms import NORMS, Norm, Notebook
 
 from coursekit import course
+from coursekit.authoring import all_notebooks, notebooks_in
 
 ROOT = Path(__file__).parents[1]
-PATHS = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("solutions/*.ipynb")])
+PATHS = all_notebooks(ROOT)
 
 
 def test_every_lesson_has_its_notebook_and_every_notebook_its_lesson() -> None:
     """notebooks/ and data/course.toml name the same lessons; a solution has its lesson too."""
     stems = {lesson.stem for lesson in course.lessons()}
-    assert {path.stem for path in ROOT.glob("notebooks/*.ipynb")} == stems
-    assert {path.stem for path in ROOT.glob("solutions/*.ipynb")} <= stems
+    assert {path.stem for path in notebooks_in(ROOT / "notebooks")} == stems
+    assert {path.stem for path in notebooks_in(ROOT / "solutions")} <= stems
 
 
 def test_every_recording_belongs_to_a_lesson() -> None:

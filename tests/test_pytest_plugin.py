@@ -15,7 +15,8 @@ import pytest
 from nbformat import v4
 
 from coursekit import course
-from coursekit.authoring.pytest_plugin import UsedRecordings
+from coursekit.authoring import notebooks_in
+from coursekit.authoring.pytest_plugin import UsedRecordings, pytest_ignore_collect
 from coursekit.authoring.refresh import refresh_notebook
 
 ROOT = Path(__file__).parents[1]
@@ -94,3 +95,13 @@ def test_all_used_is_fine(recorded: UsedRecordings) -> None:
     with recorded.log.open("a") as log:
         log.write(str(course.recordings_of("01_basics") / "b.json") + "\n")
     assert finished(recorded, "passed", "passed") == (pytest.ExitCode.OK, [])
+
+
+def test_a_notebook_to_try_things_in_is_no_part_of_the_course(tmp_path: Path) -> None:
+    """JupyterLab's + makes Untitled.ipynb: it is neither tested nor listed; one with a name of its own is."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    for name in ("Untitled.ipynb", "Untitled1.ipynb", "01_basics.ipynb"):
+        (folder / name).touch()
+    assert notebooks_in(folder) == [folder / "01_basics.ipynb"]
+    assert [pytest_ignore_collect(path) for path in sorted(folder.iterdir())] == [None, True, True]

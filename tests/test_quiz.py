@@ -62,7 +62,7 @@ def test_the_widget_judges_and_forgets() -> None:
     assert shown.value == ""
     button.click()
     assert "✓ Right." in shown.value
-    assert button.description == "Answer 1"
+    assert button.description == "Answer question 1"
 
 
 def test_a_quiz_without_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ import pytest
 from site_pages import Site
 
 from coursekit import course
+from coursekit.authoring import notebooks_in
 from coursekit.authoring.site import LIVE, SECTIONS, lay_out, readable
 
 ROOT = Path(__file__).parents[1]
@@ -49,7 +50,7 @@ def test_every_notebook_becomes_a_page_in_course_order(tmp_path: Path) -> None:
     """The pages hold every notebook of the three folders, and each section lists its own in the order of the course."""
     lay_out(ROOT, tmp_path / "pages")
     for folder in SECTIONS:
-        there = {path.name for path in (ROOT / folder).glob("*.ipynb")}
+        there = {path.name for path in notebooks_in(ROOT / folder)}
         assert {path.name for path in (tmp_path / "pages" / folder).glob("*.ipynb")} == there
         listed = (tmp_path / "pages" / folder / "index.md").read_text(encoding="utf-8")
         places = [listed.index(f"<{lesson.stem}>") for lesson in course.lessons() if f"{lesson.stem}.ipynb" in there]

@@ -29,9 +29,19 @@ def repository_or_error() -> Path:
     return root
 
 
+def notebooks_in(folder: Path) -> list[Path]:
+    """The notebooks in a folder, but for those that JupyterLab's + has made and nobody has named."""
+    return sorted(path for path in folder.glob("*.ipynb") if not unnamed(path))
+
+
+def unnamed(path: Path) -> bool:
+    """Whether this is a notebook to try things in, as JupyterLab names it: no part of the course."""
+    return path.suffix == ".ipynb" and path.stem.startswith("Untitled")
+
+
 def all_notebooks(root: Path) -> list[Path]:
     """Every notebook with stored outputs: the chapters, then the solutions."""
-    return [*sorted(root.glob("notebooks/*.ipynb")), *sorted(root.glob("solutions/*.ipynb"))]
+    return [*notebooks_in(root / "notebooks"), *notebooks_in(root / "solutions")]
 
 
 def notebooks_of(root: Path, stems: Sequence[str]) -> list[Path]:

@@ -20,7 +20,7 @@ import nbformat
 from ..checks import course_map
 from ..course import lesson
 from ..files import write_atomically
-from . import CommandError, repository_or_error
+from . import CommandError, notebooks_in, repository_or_error
 from .refresh import KERNEL
 
 STUB = ("# YOUR CODE HERE", "raise NotImplementedError()")
@@ -62,7 +62,8 @@ def check() -> int:
 
 def _changed(root: Path, stems: Sequence[str] = ()) -> dict[Path, str | None]:
     """What the files should be where they are not: text, or None for an exercise without a solution. No stem: all."""
-    asked = [path for path in sorted(root.glob("*/*.ipynb")) if not stems or path.stem in stems]
+    every = [*notebooks_in(root / "exercises"), *notebooks_in(root / "solutions")]
+    asked = [path for path in every if not stems or path.stem in stems]
     wanted: dict[Path, str | None] = {path: None for path in asked if path.parent.name == "exercises"}
     for path in (path for path in asked if path.parent.name == "solutions"):
         solution = marked(nbformat.read(path, as_version=4), path.stem)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ..course import lessons, recordings_of
-from . import all_notebooks
+from . import all_notebooks, unnamed
 from .environment import offline_environment
 
 USED_LOG = "COURSEKIT_USED_LOG"
@@ -34,6 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.close(handle)
     os.environ[USED_LOG] = log
     config.pluginmanager.register(UsedRecordings(config.rootpath, Path(log)))
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """A learner's notebook to try things in is no test."""
+    return True if unnamed(collection_path) else None
 
 
 class UsedRecordings:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..course import lessons
-from . import CommandError, repository_or_error
+from . import CommandError, notebooks_in, repository_or_error
 
 HTML = Path("build", "site")  # in the repository, ignored by git
 CONFIGURATION = Path(".github", "site")
@@ -63,7 +63,7 @@ def lay_out(root: Path, pages: Path) -> None:
     shutil.copy(root / CONFIGURATION / "site.css", pages / "static")
     for folder, (heading, told) in SECTIONS.items():
         (pages / folder).mkdir()
-        for notebook in (root / folder).glob("*.ipynb"):
+        for notebook in notebooks_in(root / folder):
             (pages / folder / notebook.name).write_text(readable(notebook.read_text(encoding="utf-8")), "utf-8")
         here = [f"{lesson.number:02} {lesson.title} <{lesson.stem}>"
                 for lesson in lessons() if (root / folder / f"{lesson.stem}.ipynb").is_file()]  # fmt: skip

@@ -113,7 +113,7 @@ class _Asked:
         self.choice = widgets.RadioButtons(
             options=[option.text for option in question.options], value=None, layout={"width": "98%"}
         )
-        self.button = widgets.Button(description=f"Answer {number}")
+        self.button = widgets.Button(description=f"Answer question {number}")
         self.shown = widgets.HTML()
         self.button.on_click(self._judge)
         self.choice.observe(self._forget, "index")

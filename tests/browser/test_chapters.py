@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from chapter_page import ChapterPage
@@ -11,9 +10,10 @@ from lab_server import LabServer
 from nbformat import v4, write
 
 from coursekit.authoring.refresh import KERNEL
+from coursekit.course import lessons
 
 OpenChapter = Callable[..., ChapterPage]
-STEMS = sorted(path.stem for path in Path(__file__).parents[2].glob("notebooks/*.ipynb"))
+STEMS = [lesson.stem for lesson in lessons()]
 
 LAB = """import ipywidgets as widgets
 size = widgets.IntSlider(3, 0, 9, description="size")

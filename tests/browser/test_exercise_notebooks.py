@@ -105,7 +105,7 @@ def test_the_quiz_works_by_keyboard(open_chapter: OpenChapter) -> None:
     chapter.page.keyboard.press("ArrowDown")  # once: a second choice would be sent after a press on Answer
     expect(options.nth(1)).to_be_checked()
     chapter.page.keyboard.press("Tab")
-    expect(area.get_by_role("button", name="Answer 1")).to_be_focused()
+    expect(area.get_by_role("button", name="Answer question 1")).to_be_focused()
     chapter.page.keyboard.press("Enter")
     expect(area).to_contain_text(question.options[1].reason, timeout=SECONDS)
     picture(chapter, f"{stem}-quiz")

@@ -9,12 +9,13 @@ import nbformat
 import pytest
 from answer_table import Answer, table
 
+from coursekit.authoring import notebooks_in
 from coursekit.authoring.exercises import derived
 from coursekit.checks import course_map
 from coursekit.checks.exercise import Exercise
 from coursekit.course import lesson
 
-SOLUTIONS = sorted((Path(__file__).parents[2] / "solutions").glob("*.ipynb"))
+SOLUTIONS = notebooks_in(Path(__file__).parents[2] / "solutions")
 EXERCISES = [(path, each) for path in SOLUTIONS for each in course_map.exercises_of(path.stem)]
 every_exercise = pytest.mark.parametrize(
     ("path", "exercise"), EXERCISES, ids=[f"{each.chapter}-{each.name}" for _, each in EXERCISES]

@@ -26,7 +26,7 @@ def running(tmp_path: Path) -> Iterator[Served]:
         yield server
 
 
-@pytest.fixture(params=[(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")], ids=lambda p: f"{p[0]}-{p[1]}")
+@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=lambda p: f"{p[0]}-{p[1]}")
 def context(request: pytest.FixtureRequest, browser: Browser) -> Iterator[BrowserContext]:
     width, scheme = request.param
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)

@@ -6,15 +6,21 @@ from collections.abc import Callable
 
 import pytest
 from chapter_page import ChapterPage
+from lab_server import LabServer
+from nbformat import v4, write
 from playwright.sync_api import expect
 
+from coursekit.authoring.refresh import KERNEL
+
 OpenChapter = Callable[..., ChapterPage]
-STEM = "05_async_and_throughput"
+START = "from coursekit.widgets.throughput_lab import ThroughputLab\nThroughputLab()"
 
 
 @pytest.fixture
-def chapter(open_chapter: OpenChapter) -> ChapterPage:
-    page = open_chapter(STEM)
+def chapter(lab: LabServer, open_chapter: OpenChapter) -> ChapterPage:
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL})
+    write(notebook, lab.root / "notebooks" / "throughput.ipynb")
+    page = open_chapter("throughput")
     page.run_all()
     assert page.failures() == []
     return page

@@ -36,13 +36,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(UsedRecordings(config.rootpath, Path(log)))
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, since those who drive the browser mostly wait; but no more than eight."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores + 1, 8)
-
-
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """A learner's notebook to try things in is no test."""
     return True if unnamed(collection_path) else None

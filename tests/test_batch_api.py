@@ -8,13 +8,13 @@ from typing import Any
 
 import openai
 import pytest
-from offline_api import completion, folder_with, params, whole
-from served import served
 
 from coursekit import RecordingNotFound, connect
 from coursekit.offline import Fault
 from coursekit.offline.batch_input import read_input
 from coursekit.offline.file_store import MOST, ROOM
+from support.offline_api import completion, folder_with, params, whole
+from support.served import served
 
 ENDPOINT = "/v1/chat/completions"
 ASKED = ("What is the capital of France?", "What is the capital of Italy?", "What is the capital of Spain?")

@@ -8,12 +8,12 @@ from typing import Any
 
 import openai
 import pytest
-from offline_api import folder_with, params, whole
-from served import served
 
 from coursekit import connect_async
 from coursekit.batching import BatchFailed, NotSent, as_requests, collect_batch, run_batch, submit_batch
 from coursekit.batching.batch_api import input_file
+from support.offline_api import folder_with, params, whole
+from support.served import served
 
 PROMPTS = ["What is the capital of France?", "What is the capital of Italy?", "What is the capital of Spain?"]
 WRONG = {**params(PROMPTS[0]), "temperature": 7, "custom_id": "wrong"}

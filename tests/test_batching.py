@@ -10,8 +10,6 @@ from pathlib import Path
 
 import openai
 import pytest
-from batching_stand_in import LATENCY, client_of, client_with, statuses, times
-from offline_api import completion, error_answer, folder_with, params, whole
 
 from coursekit import NotSent, RecordingNotFound, Unanswered, batch_completions, connect, connect_async, run_batch
 from coursekit.batching import Results
@@ -20,6 +18,8 @@ from coursekit.offline.errors import insufficient_quota
 from coursekit.offline.exchange import NEVER, ApiAnswer, json_answer
 from coursekit.offline.verdict import verdict_on
 from coursekit.retrying import Policy
+from support.batching_stand_in import LATENCY, client_of, client_with, statuses, times
+from support.offline_api import completion, error_answer, folder_with, params, whole
 
 PROMPTS = [f"Question {i}?" for i in range(40)]
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batching_stand_in import client_of, client_with
-from offline_api import whole
 
 from coursekit import CheckpointError, run_batch
 from coursekit.batching import checkpoint as module
+from support.batching_stand_in import client_of, client_with
+from support.offline_api import whole
 
 resource = pytest.importorskip("resource", reason="limits of a process are those of Unix")
 PROMPTS = [f"Question {i}?" for i in range(30)]

@@ -16,9 +16,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from batching_killed import PROMPTS, SLOTS
-from offline_api import folder_with, params, whole
-from served import Served, served
+
+from support.batching_killed import PROMPTS, SLOTS
+from support.offline_api import folder_with, params, whole
+from support.served import Served, served
 
 KILLS, SEED = 10, 20261123
 
@@ -27,7 +28,7 @@ class Program:
     """The program that makes the runs."""
 
     def __init__(self, server: Served, file: Path) -> None:
-        path = Path(__file__).with_name("batching_killed.py")
+        path = Path(__file__).with_name("support") / "batching_killed.py"
         command = [sys.executable, str(path), f"{server.url}/v1", str(file)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

@@ -10,10 +10,8 @@ from typing import Any
 
 import openai
 import pytest
-from batching_stand_in import LATENCY, client_of, client_with, statuses, times
 from hypothesis import given
 from hypothesis import strategies as st
-from offline_api import whole
 
 from coursekit import connect_async, run_batch
 from coursekit.batching.pacing import GivenRate, Pacer, Tokens, go_seconds, limit_in
@@ -22,6 +20,8 @@ from coursekit.offline.clock import VirtualClock
 from coursekit.offline.engine import OfflineApi
 from coursekit.offline.errors import go_duration
 from coursekit.offline.exchange import ApiAnswer
+from support.batching_stand_in import LATENCY, client_of, client_with, statuses, times
+from support.offline_api import whole
 
 PROMPTS = [f"Question {i}?" for i in range(100)]
 LEFT = 10

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from batching_stand_in import client_of, client_with
-from offline_api import error_answer, whole
 
 from coursekit import run_batch
 from coursekit.batching import progress as module
 from coursekit.batching.progress import Progress
 from coursekit.offline.clock import ScaledClock, VirtualClock
+from support.batching_stand_in import client_of, client_with
+from support.offline_api import error_answer, whole
 
 
 async def test_nothing_is_shown_in_virtual_time(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

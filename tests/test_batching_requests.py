@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from batching_stand_in import client_of
 from hypothesis import given
 from hypothesis import strategies as st
-from offline_api import whole
 from openai.types.chat import ChatCompletionMessage
 
 from coursekit import run_batch
 from coursekit.batching import as_requests
+from support.batching_stand_in import client_of
+from support.offline_api import whole
 
 USER = [{"role": "user", "content": "Hi"}]
 MODEL = {"model": "gpt-4o"}

@@ -10,10 +10,10 @@ from typing import Any
 
 import openai
 import pytest
-from capstone_solutions import chapter, scored
 
 from coursekit.checks.capstone import AXES, RunEnded, attempt, messages
 from coursekit.checks.capstone.tickets import answer_to, category_of, tickets_of
+from support.capstone_solutions import chapter, scored
 
 SEEDS = (1, 2, 3)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from live_stand_in import failures
-from served import served
 
 from coursekit.authoring.environment import offline_environment
 from coursekit.course import lessons, recordings_of
 from coursekit.offline.server.roll import Kept
+from support.live_stand_in import failures
+from support.served import served
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 

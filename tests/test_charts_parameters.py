@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from html_reader import HOSTILE
 from matplotlib.patches import Rectangle
 
 from coursekit import sampling
 from coursekit.charts.parameters import CERTAINTY, WIDTH, colored_tokens, over_temperature, penalties
 from coursekit.charts.picture import Picture
 from coursekit.logits import load_distribution
+from support.html_reader import HOSTILE
 
 LIGHT = load_distribution("traffic_light")
 TEMPERATURES = (0, 0.5, 1, 2)

@@ -12,7 +12,6 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from offline_api import chunk, completion, streamed
 
 from coursekit.conversation import AsyncConversation, Conversation, SlidingWindow, Summarize, TokenBudget
 from coursekit.metering import Meter
@@ -22,6 +21,7 @@ from coursekit.offline.transport import OfflineTransport
 from coursekit.widgets.chat_box import SHOWN, ChatBox
 from coursekit.widgets.chat_view import said, transcript, turn
 from coursekit.widgets.safe_html import CHARACTERS, markdown, plain, sendable
+from support.offline_api import chunk, completion, streamed
 
 REPLY = ["Use ", "**indexes", "**."]
 ERROR = error_answer(500, "The server had an error.", type="server_error")

@@ -12,11 +12,11 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from offline_api import folder_with, params, whole
-from served import Served, served
 
 from coursekit.offline.server import roll
 from coursekit.offline.server.roll import CannotJoin, Kept, Roll, plain
+from support.offline_api import folder_with, params, whole
+from support.served import Served, served
 
 TOKEN = "opens-the-class"
 

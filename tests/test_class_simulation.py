@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from class_simulation import Lesson
+
+from support.class_simulation import Lesson
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")

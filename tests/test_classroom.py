@@ -11,8 +11,6 @@ from pathlib import Path
 
 import openai
 import pytest
-from offline_api import folder_with, params, streamed, whole
-from served import Served, served
 
 from coursekit import Meter, connect, connect_async, join, leave
 from coursekit.authoring.doctor import checks
@@ -22,6 +20,8 @@ from coursekit.membership import Membership, membership, server_of
 from coursekit.offline import Fault
 from coursekit.offline.server.roll import Kept
 from coursekit.settings import ModeError
+from support.offline_api import folder_with, params, streamed, whole
+from support.served import Served, served
 
 TOKEN = "opens-the-class"
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import openai
 import pytest
-from loopback import upstream
-from offline_api import Says, completion, error_answers, folder_with, params, whole
 
 from coursekit import connect, connect_async
 from coursekit.client import _OpenAI
 from coursekit.settings import MissingKey, ModeError
+from support.loopback import upstream
+from support.offline_api import Says, completion, error_answers, folder_with, params, whole
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,6 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from offline_api import chunk, completion, streamed
 
 from coursekit.conversation import (
     AsyncConversation,
@@ -31,6 +30,7 @@ from coursekit.offline.exchange import ApiAnswer, ApiRequest, Event, error_answe
 from coursekit.offline.transport import OfflineTransport
 from coursekit.pricing import Usage
 from coursekit.tokens import count_tokens
+from support.offline_api import chunk, completion, streamed
 
 SYSTEM = {"role": "system", "content": "You are a concise technical advisor."}
 ERROR = error_answer(500, "The server had an error.", type="server_error")

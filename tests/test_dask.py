@@ -12,10 +12,10 @@ from unittest import mock
 
 import openai
 import pytest
-from offline_api import folder_with, params, whole
-from served import served
 
 from coursekit import run_batch
+from support.offline_api import folder_with, params, whole
+from support.served import served
 
 pytestmark = pytest.mark.dask
 WORKERS, REQUESTS, RPM = 3, 340, 300

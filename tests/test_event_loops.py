@@ -11,8 +11,9 @@ from typing import Any
 
 import openai
 import pytest
-from offline_api import folder_with, params, whole
-from served import Served, served
+
+from support.offline_api import folder_with, params, whole
+from support.served import Served, served
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from html_reader import HOSTILE
-from offline_api import folder_with, params, whole
 
 from coursekit.offline.verdict import Verdict
 from coursekit.widgets.fault_board import FaultBoard, view
@@ -22,6 +20,8 @@ from coursekit.widgets.fault_runs import (
     Setting,
     run,
 )
+from support.html_reader import HOSTILE
+from support.offline_api import folder_with, params, whole
 
 TUTORIAL, EVERYTHING, ROBUST = list(STRATEGIES)[2:]
 ANSWER = "Paris is the capital of France."

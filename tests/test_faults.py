@@ -13,10 +13,8 @@ from typing import Any
 
 import openai
 import pytest
-from fault_table import CALLS, ROWS, WORDS, InProcess, Row, seen
 from hypothesis import given
 from hypothesis import strategies as st
-from offline_api import Says, folder_with, params, request, streamed, whole
 
 from coursekit import IncompleteStream, connect, stream_text
 from coursekit.offline import Fault
@@ -24,6 +22,8 @@ from coursekit.offline.exchange import ApiAnswer, error_answer
 from coursekit.offline.faults import INSTEAD, KINDS, Faults
 from coursekit.offline.stream_faults import cut
 from coursekit.settings import ModeError
+from support.fault_table import CALLS, ROWS, WORDS, InProcess, Row, seen
+from support.offline_api import Says, folder_with, params, request, streamed, whole
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from refused import UNPARSABLE, USER, chat, message_of, sent
 
 from coursekit.offline.request_form import rules
 from coursekit.offline.validation import refusal_of
+from support.refused import UNPARSABLE, USER, chat, message_of, sent
 
 PARAMETERS = [*rules()["parameter"], "model", "zzz", "__proto__"]
 WORDS = ["user", "assistant", "developer", "tool", "function", "text", "json_schema", "json_object", "file", "content"]

@@ -27,10 +27,10 @@ from typing import Any
 
 import nbformat
 import pytest
-from hub_learner import Learner, Refused
-from hub_running import CONFIG, PASSWORD, ROOT, Hub, hub_running, missing
 
 from coursekit.course import DATA
+from support.hub_learner import Learner, Refused
+from support.hub_running import CONFIG, PASSWORD, ROOT, Hub, hub_running, missing
 
 pytestmark = [
     pytest.mark.hub,

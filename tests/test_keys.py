@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from refused import error_of
 
 from coursekit.offline.keys import key_refusal, masked
+from support.refused import error_of
 
 KEYS = {"sk-class-0001"}
 

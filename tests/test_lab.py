@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from lab_server import LabServer, lab_server
 
 from coursekit.authoring.lab import open_lab
+from support.lab_server import LabServer, lab_server
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import datetime
 from pathlib import Path
 
 import pytest
-from live_stand_in import failures, live_api, live_environment
 
 from coursekit import models
 from coursekit.course import lessons
+from support.live_stand_in import failures, live_api, live_environment
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 DAYS = [datetime.date(2026, 12, 12), datetime.date(2027, 2, 1)]  # o3 is gone; gpt-4o and gpt-4o-mini, too

@@ -8,7 +8,6 @@ from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
-import llama_stand_in
 import pytest
 from filelock import FileLock
 
@@ -17,6 +16,7 @@ from coursekit.authoring import local_install
 from coursekit.authoring.command_line import main
 from coursekit.authoring.doctor import _local_model
 from coursekit.local_model.model_file import Published
+from support import llama_stand_in
 
 WEIGHTS = b"GGUF, and not much more"
 PIP = """

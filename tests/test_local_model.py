@@ -13,11 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import llama_stand_in
 import openai
 import pytest
-from llama_stand_in import server
-from offline_api import folder_with, params, whole
 
 from coursekit import Meter, RecordingNotFound, connect, connect_async, stream_text
 from coursekit.local_model import DamagedModel, LocalModelMissing, engine_for
@@ -25,6 +22,9 @@ from coursekit.metering import Receipt
 from coursekit.offline import Fault, verdict_on
 from coursekit.offline.recordings import read
 from coursekit.settings import MissingKey, ModeError
+from support import llama_stand_in
+from support.llama_stand_in import server
+from support.offline_api import folder_with, params, whole
 
 USER = [{"role": "user", "content": "Tell me of a snail."}]
 

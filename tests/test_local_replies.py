@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_stand_in import installed
-from offline_api import params, request
 
 from coursekit import Meter, connect, logits, sampling
 from coursekit.authoring import local_replies as tool
@@ -18,6 +16,8 @@ from coursekit.authoring.local_model import END, LocalModel, chat_prompt
 from coursekit.offline.local_replies import NoLocalReply, local_answer
 from coursekit.offline.recordings import Recordings, read
 from coursekit.offline.written import Written
+from support.model_stand_in import installed
+from support.offline_api import params, request
 
 DOG = {**params("Write one sentence about a dog."), "temperature": 0, "seed": 1, "max_completion_tokens": 60}
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from offline_api import params
 
 from coursekit.offline.local_requests import CODE, MOST, REFUSED, SEEDS, local_refusal, local_request
 from coursekit.offline.request_form import rules
+from support.offline_api import params
 
 APPLIED = {
     "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "presence_penalty", "frequency_penalty",

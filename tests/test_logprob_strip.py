@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import pytest
-from html_reader import HOSTILE, HtmlReader
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
@@ -16,6 +15,7 @@ from coursekit.logits import load_reply
 from coursekit.sampling import perplexity
 from coursekit.widgets.logprob_strip import DRAWN, LogprobStrip, strip, tokens_of
 from coursekit.widgets.token_text import LONGEST, label, percent
+from support.html_reader import HOSTILE, HtmlReader
 
 PLANET = load_reply("largest_planet")["response"]
 CONTENT: list[dict[str, Any]] = PLANET["choices"][0]["logprobs"]["content"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from refused import refusals, refused, taken
+
+from support.refused import refusals, refused, taken
 
 CALLS = [{"id": f"call_{name}", "type": "function", "function": {"name": "f", "arguments": "{}"}} for name in "ab"]
 ASKED = {"role": "user", "content": "Call f twice."}

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from offline_api import WRITTEN, params, request, whole
 from openai.types.chat import ChatCompletion
 
 from coursekit import connect
@@ -21,6 +20,7 @@ from coursekit.metering import BANNERS, ROWS, Journal, Meter, Receipt, Served
 from coursekit.offline.recordings import Recordings
 from coursekit.pricing import Usage, price_of
 from coursekit.settings import MODES
+from support.offline_api import WRITTEN, params, request, whole
 
 CREATED = 1_795_348_800  # 2026-11-22
 

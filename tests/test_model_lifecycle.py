@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from loopback import upstream
-from offline_api import folder_with, params, whole
 
 from coursekit import connect, connect_async, models
 from coursekit.authoring.served_models import course_models, leaving
 from coursekit.settings import ModeError
+from support.loopback import upstream
+from support.offline_api import folder_with, params, whole
 
 DECEMBER, FEBRUARY = datetime.date(2026, 12, 12), datetime.date(2027, 2, 1)
 HELLO = [{"role": "user", "content": "Hello"}]

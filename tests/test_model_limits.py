@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from refused import USER, message_of, refused, taken
 
 from coursekit import models
 from coursekit.offline import model_limits
 from coursekit.tokens import count_tokens
+from support.refused import USER, message_of, refused, taken
 
 FUNCTION = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
 REASONING = ["o3", "o4-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-5.5", "gpt-5.6-sol", "gpt-6-luna"]

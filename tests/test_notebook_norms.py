@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import notebook_norms as norms
 import pytest
 from nbformat import v4
-from notebook_norms import Norm, Notebook
 
 from coursekit.authoring.refresh import KERNEL
+from support import notebook_norms as norms
+from support.notebook_norms import Norm, Notebook
 
 WriteNotebook = Callable[..., Path]
 GOOD = {"kernelspec": KERNEL, "language_info": {"name": "python"}}

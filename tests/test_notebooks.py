@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from notebook_norms import NORMS, Norm, Notebook
 
 from coursekit import course
 from coursekit.authoring import all_notebooks, notebooks_in
+from support.notebook_norms import NORMS, Norm, Notebook
 
 ROOT = Path(__file__).parents[1]
 PATHS = all_notebooks(ROOT)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from html_reader import HtmlReader
 
 from coursekit import course
 from coursekit.widgets.quiz import NoQuiz, Option, Question, Quiz, judged, on_paper, questions
+from support.html_reader import HtmlReader
 
 STEMS = sorted(path.stem for path in (course.DATA / "quizzes").glob("*.toml"))
 ASKED = Question("1 < 2 & 3?", (Option("<b>yes</b>", "So it <i>is</i>.", True), Option("no", "But it is.")))

@@ -13,7 +13,6 @@ import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from offline_api import Says, completion, folder_with, params, request, streamed, whole
 
 from coursekit import RecordingNotFound, connect, price_of
 from coursekit.offline import Account
@@ -24,6 +23,7 @@ from coursekit.offline.errors import go_duration
 from coursekit.offline.estimate import asked_output, estimated_tokens
 from coursekit.offline.exchange import ApiAnswer, error_answer
 from coursekit.offline.rate_limits import RateLimits
+from support.offline_api import Says, completion, folder_with, params, request, streamed, whole
 
 SIX = {f"x-ratelimit-{what}-{unit}" for what in ("limit", "remaining", "reset") for unit in ("requests", "tokens")}
 

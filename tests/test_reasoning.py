@@ -11,7 +11,6 @@ import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from offline_api import Says, params, streamed
 from openai.types.chat import ChatCompletion
 
 from coursekit import count_tokens, stream_text
@@ -20,6 +19,7 @@ from coursekit.offline.exchange import ApiAnswer, ApiRequest, json_answer
 from coursekit.offline.transport import OfflineTransport
 from coursekit.pricing import NoPrice, price_of
 from coursekit.reasoning import NoRoom, Score, ask_with_headroom, exhausted, fill_budget, split
+from support.offline_api import Says, params, streamed
 
 ON = datetime.date(2026, 11, 22)
 QUESTION = [{"role": "user", "content": "How deep is the well?"}]

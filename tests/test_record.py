@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from llama_stand_in import installed
-from offline_api import params, request, streamed, whole
 
 from coursekit import course
 from coursekit.authoring import CommandError, record
 from coursekit.authoring.recorded_changes import answered, changes
 from coursekit.offline.recordings import Provenance, Recordings
+from support.llama_stand_in import installed
+from support.offline_api import params, request, streamed, whole
 
 WriteNotebook = Callable[..., Path]
 WRITTEN = Provenance("written", "2026-11-22", "the tests")
@@ -23,7 +23,7 @@ STORE = """
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from offline_api import params, request, whole
+from support.offline_api import params, request, whole
 from coursekit.offline.recordings import Provenance, Recordings
 assert os.environ["COURSEKIT_MODE"] == "record"
 staging = Recordings([Path(os.environ["COURSEKIT_RECORDINGS"])])

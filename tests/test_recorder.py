@@ -11,12 +11,12 @@ from typing import Any
 
 import openai
 import pytest
-from loopback import Upstream, upstream
-from offline_api import completion, params, streamed
 
 from coursekit import connect, connect_async, stream_text
 from coursekit.offline.recorder import SecretInRequest
 from coursekit.offline.recordings import read
+from support.loopback import Upstream, upstream
+from support.offline_api import completion, params, streamed
 
 KEY = "-".join(["sk", "proj", "0123456789abcdefghijABCDEFGHIJ"])  # made up, and no key to who scans this file
 WHOLE = json.dumps(completion("Paris.")).encode()

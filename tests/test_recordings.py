@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from offline_api import WRITTEN, completion, params, request, streamed, whole
 
 from coursekit.files import write_atomically
 from coursekit.offline.exchange import DONE, ApiAnswer, Event
 from coursekit.offline.recordings import DamagedRecording, Recordings, canonical, name_of, read
+from support.offline_api import WRITTEN, completion, params, request, streamed, whole
 
 
 def test_round_trip_of_a_whole_answer(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from offline_api import Says, folder_with, params, request, streamed, whole
 
 import coursekit
 from coursekit.offline.recordings import Recordings
 from coursekit.offline.replay import Replay
+from support.offline_api import Says, folder_with, params, request, streamed, whole
 
 
 def text_of(client, **more: object) -> str | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from refused import USER, message_of, refusals, refused, taken
 
 from coursekit.offline.request_form import rules
+from support.refused import USER, message_of, refusals, refused, taken
 
 
 @refusals("request_form")

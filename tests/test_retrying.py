@@ -12,15 +12,15 @@ from typing import Any
 
 import openai
 import pytest
-from api_errors import status_error
 from hypothesis import given
 from hypothesis import strategies as st
-from offline_api import folder_with, params, whole
 
 from coursekit import connect, connect_async
 from coursekit.offline import Fault, verdict_on
 from coursekit.offline.clock import VirtualClock
 from coursekit.retrying import Attempt, Policy, RealClock, clock_of, retry, retry_async
+from support.api_errors import status_error
+from support.offline_api import folder_with, params, whole
 
 PLAIN = Policy(4, base=1, cap=8, jitter=0, deadline=None)
 

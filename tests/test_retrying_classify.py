@@ -8,12 +8,12 @@ from pathlib import Path
 import httpx2
 import openai
 import pytest
-from api_errors import ASKED, disconnected, status_error, timed_out
-from fault_table import ROWS, InProcess
-from offline_api import params
 
 from coursekit import IncompleteStream, connect
 from coursekit.retrying import UnusableReply, classify
+from support.api_errors import ASKED, disconnected, status_error, timed_out
+from support.fault_table import ROWS, InProcess
+from support.offline_api import params
 
 ACTIONS = {
     "rate_limit": "retry", "quota": "stop", "server_error": "retry", "overloaded": "retry", "timeout": "retry",

@@ -8,12 +8,12 @@ from typing import Any
 
 import openai
 import pytest
-from api_errors import status_error, timed_out
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit.retrying import Policy, retry_after
 from coursekit.retrying.retry_after import told
+from support.api_errors import status_error, timed_out
 
 seeds = st.integers(0, 2**32)
 seconds = st.floats(0.001, 1e4)

@@ -11,12 +11,12 @@ from typing import Any
 
 import openai
 import pytest
-from offline_api import completion, folder_with, params, whole
 
 from coursekit import RecordingNotFound, UnusableReply, connect, connect_async, robust_completion
 from coursekit.offline import Fault, verdict_on
 from coursekit.offline.exchange import json_answer
 from coursekit.retrying import Attempt, whole_text
+from support.offline_api import completion, folder_with, params, whole
 
 PROMPT = "What is the capital of France?"
 

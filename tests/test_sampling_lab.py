@@ -11,8 +11,6 @@ from typing import Any
 
 import ipywidgets
 import pytest
-from html_reader import HOSTILE, HtmlReader
-from offline_api import error_answers, folder_with, whole
 
 from coursekit import Meter, connect
 from coursekit.logits import load_distribution
@@ -20,6 +18,8 @@ from coursekit.offline.recordings import Recordings
 from coursekit.widgets.safe_html import plain
 from coursekit.widgets.sampling_lab import LIMIT, SLIDERS, SamplingLab, recorded_settings
 from coursekit.widgets.sampling_view import Settings, request_of, view
+from support.html_reader import HOSTILE, HtmlReader
+from support.offline_api import error_answers, folder_with, whole
 
 DOG = load_distribution("dog")
 COLD, HOT = Settings(temperature=0), Settings(temperature=1.5, top_p=0.5)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from html_reader import HOSTILE, HtmlReader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from coursekit import sampling
 from coursekit.logits import distribution_names, load_distribution
 from coursekit.widgets.sampling_view import TOP, Settings, request_of, settings_of, view
 from coursekit.widgets.token_text import label, percent
+from support.html_reader import HOSTILE, HtmlReader
 
 PARAMETERS = st.builds(
     Settings, temperature=st.floats(0, 2), top_p=st.floats(0, 1), frequency_penalty=st.floats(-2, 2),

@@ -9,9 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from html_reader import HtmlReader
 
 from coursekit.checks.capstone import Facts, Score, scoreboard
+from support.html_reader import HtmlReader
 
 
 def score(seconds: float = 60.0, seed: int = 1) -> Score:

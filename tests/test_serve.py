@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx2
 import openai
 import pytest
-from offline_api import folder_with, params, whole
 
 from coursekit.offline.server.running import CannotServe, is_loopback, listen
+from support.offline_api import folder_with, params, whole
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "classroom.example", ""])

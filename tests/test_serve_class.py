@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx2
 import openai
 import pytest
-from offline_api import folder_with, params, whole
 
 from coursekit.authoring.command_line import main
 from coursekit.authoring.greeting import class_greeting, reachable
+from support.offline_api import folder_with, params, whole
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from typing import Any
 
 import openai
 import pytest
-from offline_api import completion, folder_with, params, streamed, whole
-from served import Served, error_of, request_bytes, served
 
 from coursekit import models
+from support.offline_api import completion, folder_with, params, streamed, whole
+from support.served import Served, error_of, request_bytes, served
 
 WORDS = ["Par", "is", "."]
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
-from offline_api import folder_with, params, whole
-from served import Served, served
+
+from support.offline_api import folder_with, params, whole
+from support.served import Served, served
 
 CHAT = '{"model": "gpt-4o", "messages": [{"role": "user", "content": %s}]}'
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from offline_api import folder_with, params, streamed, whole
-from served import Served, error_of, read_all, request_bytes, served
 
 from coursekit.offline.server.connection import Limits
+from support.offline_api import folder_with, params, streamed, whole
+from support.served import Served, error_of, read_all, request_bytes, served
 
 HEAD = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\n"
 GOOD = request_bytes(params())

@@ -10,11 +10,11 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from offline_api import folder_with, params, whole
-from served import ADMIN, Served, served
 
 from coursekit.course import DATA
 from coursekit.offline.server.roll import Kept
+from support.offline_api import folder_with, params, whole
+from support.served import ADMIN, Served, served
 
 GUARDED = ("/console/console.js", "/console/events", "/console/faults", "/console/faults/1")
 EVIL = "<img src=x onerror=alert(1)>"

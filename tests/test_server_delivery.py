@@ -13,13 +13,13 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from offline_api import chunk, folder_with, params, streamed, whole
-from served import read_all, request_bytes, served
 
 from coursekit.offline.clock import ScaledClock
 from coursekit.offline.exchange import DONE, NEVER, ApiAnswer, Event, sse
 from coursekit.offline.server.delivery import Delivery
 from coursekit.offline.server.link import LINK
+from support.offline_api import chunk, folder_with, params, streamed, whole
+from support.served import read_all, request_bytes, served
 
 
 class FakeLink:

@@ -11,11 +11,11 @@ from typing import Any
 
 import openai
 import pytest
-from fault_table import CALLS, ROWS, WORDS, Row, seen
-from offline_api import folder_with, params, streamed, whole
-from served import ADMIN, Served, error_of, served
 
 from coursekit.offline import Fault
+from support.fault_table import CALLS, ROWS, WORDS, Row, seen
+from support.offline_api import folder_with, params, streamed, whole
+from support.served import ADMIN, Served, error_of, served
 
 NUMBERS = itertools.count(1)
 

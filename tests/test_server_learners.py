@@ -8,14 +8,14 @@ from pathlib import Path
 
 import openai
 import pytest
-from offline_api import completion, error_answers, folder_with, params, request, streamed, whole
-from served import Served, served
 
 from coursekit.offline.engine import OfflineApi, replaying
 from coursekit.offline.recordings import Recordings
 from coursekit.offline.server import learners, tally
 from coursekit.offline.server.learners import Learners
 from coursekit.pricing import price_of
+from support.offline_api import completion, error_answers, folder_with, params, request, streamed, whole
+from support.served import Served, served
 
 TOKEN = "opens-the-room"
 

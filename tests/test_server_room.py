@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offline_api import WRITTEN, folder_with, params, request, streamed, whole
-from served import Served, served
 
 from coursekit.offline import recordings
 from coursekit.offline.recordings import Recordings, name_of
 from coursekit.offline.server import room
 from coursekit.offline.server.steady import FRESH, SteadyRecordings
+from support.offline_api import WRITTEN, folder_with, params, request, streamed, whole
+from support.served import Served, served
 
 
 def test_a_recording_is_looked_at_again_after_a_second(tmp_path: Path) -> None:

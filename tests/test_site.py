@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from site_pages import Site
 
 from coursekit import course
 from coursekit.authoring import notebooks_in
 from coursekit.authoring.site import LIVE, SECTIONS, lay_out, readable
+from support.site_pages import Site
 
 ROOT = Path(__file__).parents[1]
 

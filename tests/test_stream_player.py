@@ -10,12 +10,12 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from offline_api import folder_with, params, streamed
 
 from coursekit import IncompleteStream, connect, stream_text
 from coursekit.offline.exchange import ApiAnswer, Event, sse
 from coursekit.streaming import Timing
 from coursekit.widgets.stream_player import ENDS, READERS, TOLD, PlayedStream, StreamPlayer, frame
+from support.offline_api import folder_with, params, streamed
 
 TEXTS = ("Gradient ", "descent ", "walks ", "downhill.")
 TIMING = Timing([0.3, 0.5, 0.7, 0.9], 0.9)

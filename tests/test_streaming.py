@@ -6,11 +6,11 @@ from pathlib import Path
 
 import openai
 import pytest
-from offline_api import chunk, folder_with, params, streamed
 
 import coursekit
 from coursekit import IncompleteStream, connect, stream_response, stream_text
 from coursekit.offline.exchange import ApiAnswer, Event, sse
+from support.offline_api import chunk, folder_with, params, streamed
 
 STREAMED = params(stream=True, stream_options={"include_usage": True})
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from refused import refused, taken
+
+from support.refused import refused, taken
 
 NAME = {"type": "string"}
 CLOSED = "'additionalProperties' is required to be supplied and to be false."

@@ -12,7 +12,6 @@ import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from offline_api import folder_with, params, whole
 
 from coursekit import connect, connect_async
 from coursekit.offline.estimate import estimated_tokens
@@ -27,6 +26,7 @@ from coursekit.throughput import (
     simulate,
     spans_of,
 )
+from support.offline_api import folder_with, params, whole
 
 LOADS = st.builds(
     Load,

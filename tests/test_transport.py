@@ -8,11 +8,11 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from offline_api import Says, params, streamed, whole
 
 from coursekit.offline.clock import ScaledClock, VirtualClock
 from coursekit.offline.exchange import NEVER, ApiAnswer, Layer, error_answer
 from coursekit.offline.transport import OfflineTransport
+from support.offline_api import Says, params, streamed, whole
 
 
 def sync_client(api: Layer, clock: Any = None, **options: Any) -> openai.OpenAI:

@@ -9,8 +9,13 @@ from typing import Any
 
 import openai
 import pytest
-from offline_api import Says
-from refused import (
+
+import coursekit
+from coursekit import models
+from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
+from coursekit.offline.validation import Validation, refusal_of
+from support.offline_api import Says
+from support.refused import (
     LEFT_OUT,
     PASSED,
     UNPARSABLE,
@@ -24,11 +29,6 @@ from refused import (
     sent,
     taken,
 )
-
-import coursekit
-from coursekit import models
-from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
-from coursekit.offline.validation import Validation, refusal_of
 
 TOOL = {"type": "function", "function": {"name": "f"}}
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import openai
 import pytest
-from fault_table import WORDS
-from offline_api import folder_with, params, request, streamed, whole
 
 from coursekit import connect, connect_async
 from coursekit.offline import Fault, Verdict, verdict_on
 from coursekit.offline.exchange import ApiAnswer, error_answer
 from coursekit.offline.ledger import KEPT, Ledger
+from support.fault_table import WORDS
+from support.offline_api import folder_with, params, request, streamed, whole
 
 STREAM = params(stream=True)
 TEMPERATURE = params(temperature=3)  # refused by the API

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forked import LITTLE, SLEEPER, bare, gone, parent_of
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory
@@ -23,6 +22,7 @@ from coursekit.authoring import warm_kernel
 from coursekit.authoring.environment import offline_environment
 from coursekit.authoring.execution import execute
 from coursekit.authoring.warm_kernel import complaints, forked_kernels, warm_process
+from support.forked import LITTLE, SLEEPER, bare, gone, parent_of
 
 if sys.platform == "linux":
     from coursekit.authoring.warm_kernel.provisioner import ForkedKernel, NotForked

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forked import LITTLE, SLEEPER, bare, gone, parent_of
+
+from support.forked import LITTLE, SLEEPER, bare, gone, parent_of
 
 if sys.platform == "linux":
     from coursekit.authoring.warm_kernel.provisioner import ForkedKernel

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
-from repository_files import repository_files
 
 from coursekit.authoring import CommandError, command_line
 from coursekit.authoring.own_copy import FIRST, own_copy
+from support.repository_files import repository_files
 
 ROOT = Path(__file__).parents[1]
 COURSE = "coursekit/data/course/"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from offline_api import params, request
-
 from coursekit.offline.recordings import Recordings
 from coursekit.offline.written import Written
+from support.offline_api import params, request
 
 REPLIES = """
 on = 2026-11-22

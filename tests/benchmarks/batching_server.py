@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from offline_api import WRITTEN, request, whole
-
 from coursekit.offline.account import Account
 from coursekit.offline.engine import OfflineApi, replaying
 from coursekit.offline.exchange import ApiAnswer
@@ -17,6 +15,7 @@ from coursekit.offline.recordings import Recordings
 from coursekit.offline.server.injection import Injected
 from coursekit.offline.server.room import Room
 from coursekit.offline.server.running import listen, uvicorn_server
+from support.offline_api import WRITTEN, request, whole
 
 REQUESTS, LATENCY, RPM, LEFT, LOWERED_AFTER = 200, 0.2, 600, 10, 8.0
 TOKENS = 150  # of a request

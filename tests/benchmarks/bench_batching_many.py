@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from batching_stand_in import client_of
-from offline_api import whole
-
 from coursekit import run_batch
+from support.batching_stand_in import client_of
+from support.offline_api import whole
 
 SLOTS = 100
 

@@ -17,8 +17,9 @@ from collections import Counter
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
-from class_simulation import Lesson  # noqa: E402
 from server_load import percentile  # noqa: E402
+
+from support.class_simulation import Lesson  # noqa: E402
 
 
 def main() -> None:

@@ -15,9 +15,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from test_conversation_memory import Instant
-
 from coursekit.conversation import Conversation, Memory, SlidingWindow, Summarize, TokenBudget
+from test_conversation_memory import Instant
 
 QUESTION = "Please explain this to me in detail, with an example. " * 5
 MEMORIES: list[Memory | None] = [

@@ -28,11 +28,10 @@ import httpx2
 import openai
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from offline_api import WRITTEN, chunk, params, request, streamed, whole
-
 from coursekit import connect, connect_async
 from coursekit.offline.exchange import ApiAnswer, Event, sse
 from coursekit.offline.recordings import Recordings
+from support.offline_api import WRITTEN, chunk, params, request, streamed, whole
 
 CALLS = 60
 

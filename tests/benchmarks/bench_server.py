@@ -30,10 +30,10 @@ import uvloop
 HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1])]
 from bench_servers import answers  # noqa: E402
-from offline_api import WRITTEN, params, request  # noqa: E402
 from server_load import lateness, percentile, streams, stretch  # noqa: E402
 
 from coursekit.offline.recordings import Recordings  # noqa: E402
+from support.offline_api import WRITTEN, params, request  # noqa: E402
 
 LEARNERS, PROMPTS = 50, 20
 

@@ -18,13 +18,12 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from offline_api import streamed, whole
-
 from coursekit.offline.exchange import ApiAnswer
 from coursekit.offline.recordings import Recordings
 from coursekit.offline.server.access_log import AccessLog
 from coursekit.offline.server.room import Room
 from coursekit.offline.server.running import listen, run
+from support.offline_api import streamed, whole
 
 EVENTS, GAP = 201, 0.010
 TEXT = "A context window is the number of tokens that a model can take into account at once. " * 4

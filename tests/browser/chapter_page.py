@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab_server import LabServer
 from playwright.sync_api import ElementHandle, Locator, Page
+
+from support.lab_server import LabServer
 
 LOADING = 60_000  # milliseconds
 RUNNING = 200_000

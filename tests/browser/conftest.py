@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from chapter_page import LOADING, ChapterPage
-from lab_server import LabServer, lab_server
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from coursekit.authoring.chromium import chromium
 from coursekit.authoring.pytest_kernels import WarmKernels
+from support.lab_server import LabServer, lab_server
 
 ROOT = Path(__file__).parents[2]
 expect.set_options(timeout=30_000)  # milliseconds; nothing waits that long, unless the machine is busy

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from chapter_page import ChapterPage
-from lab_server import LabServer
 from nbformat import v4, write
 from playwright.sync_api import Locator, expect
 
 from coursekit.authoring.refresh import KERNEL
+from support.lab_server import LabServer
 
 START = """from coursekit.pricing import Usage, price_of
 from coursekit.reasoning import Split

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from chapter_page import ChapterPage
-from lab_server import LabServer
 from nbformat import v4, write
 
 from coursekit.authoring.refresh import KERNEL
 from coursekit.course import lessons
+from support.lab_server import LabServer
 
 OpenChapter = Callable[..., ChapterPage]
 # The capstone has no lab, takes half a minute, and is run whole in test_capstone_chapter.

@@ -9,11 +9,11 @@ from typing import Any
 
 import openai
 import pytest
-from offline_api import folder_with, params, streamed, whole
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from served import ADMIN, Served, served
 
 from coursekit.offline.server.roll import Kept
+from support.offline_api import folder_with, params, streamed, whole
+from support.served import ADMIN, Served, served
 
 EVIL = "<img src=x onerror=alert(1)>"
 NAMES = ["Ada", EVIL, "Grace Hopper", "Ünal Öztürk", "张伟", 'O\'Neill & "Sons"', "x" * 40]

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 from chapter_page import ChapterPage
-from html_reader import HtmlReader
-from lab_server import LabServer
 from nbformat import v4, write
 from playwright.sync_api import Locator, expect
 
 from coursekit.logits import load_distribution
 from coursekit.widgets.sampling_view import Settings, view
+from support.html_reader import HtmlReader
+from support.lab_server import LabServer
 
 START = """from coursekit import connect
 from coursekit.widgets.sampling_lab import SamplingLab

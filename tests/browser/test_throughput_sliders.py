@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 from chapter_page import ChapterPage
-from lab_server import LabServer
 from nbformat import v4, write
 from playwright.sync_api import expect
 
 from coursekit.authoring.refresh import KERNEL
+from support.lab_server import LabServer
 
 OpenChapter = Callable[..., ChapterPage]
 START = "from coursekit.widgets.throughput_lab import ThroughputLab\nThroughputLab()"

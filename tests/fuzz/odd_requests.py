@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from hypothesis import strategies as st
-from offline_api import params
+
+from support.offline_api import params
 
 PARAMETERS = [
     "model", "messages", "stream", "stream_options", "temperature", "top_p", "n", "stop", "max_tokens", "seed", "tools",

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from odd_requests import Odd, requests
-from offline_api import folder_with, params, streamed, whole
-from served import error_of, read_all, request_bytes
+
+from support.offline_api import folder_with, params, streamed, whole
+from support.served import error_of, read_all, request_bytes
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc, to see growth")
 

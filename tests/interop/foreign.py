@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offline_api import folder_with, params, streamed, whole
-from served import Served, served
+
+from support.offline_api import folder_with, params, streamed, whole
+from support.served import Served, served
 
 HERE = Path(__file__).parent
 PROMPT = "What is the capital of France?"

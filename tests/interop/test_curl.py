@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from offline_api import folder_with, params, streamed, whole
-from served import Served, served
+
+from support.offline_api import folder_with, params, streamed, whole
+from support.served import Served, served
 
 pytestmark = [
     pytest.mark.interop,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from foreign import HERE, attempts, installed, put, run, serving
-from served import Served
 
 from coursekit import models
+from support.served import Served
 
 PACKAGE = "openai@7.57.0"
 pytestmark = [

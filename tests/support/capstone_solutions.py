@@ -10,7 +10,7 @@ import nbformat
 
 from coursekit.checks.capstone import Score, attempt
 
-CHAPTER = Path(__file__).parents[1] / "notebooks" / "09_capstone.ipynb"
+CHAPTER = Path(__file__).parents[2] / "notebooks" / "09_capstone.ipynb"
 DEFINITIONS = ("connect", "naive-define", "request-define", "ask-define", "good-define", "reference-define")
 
 

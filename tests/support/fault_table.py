@@ -1,6 +1,6 @@
 """What a caller sees of each fault: the table that test_faults.py checks cell by cell, in process and elsewhere.
 
-    .venv/bin/python tests/fault_table.py     prints it, measured, as Markdown
+    PYTHONPATH=tests .venv/bin/python -m support.fault_table     prints it, measured, as Markdown
 
 A column is a way to call (``CALLS``) through a ``Door``, which makes clients with faults in front of them. Another door
 (a server) needs a class like ``InProcess``, and gets the same table.
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import openai
-from offline_api import folder_with, params, streamed, whole
 
 from coursekit import connect, connect_async
 from coursekit.offline import Fault
+from support.offline_api import folder_with, params, streamed, whole
 
 CALLS = ("sync", "async", "stream", "async stream")
 WORDS = ["Paris", " is", " the", " capital."]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "deploy" / "jupyterhub_config.py"
 PASSWORD = "the class's word"
 ADMIN_PASSWORD = "the teacher's much longer password"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import openai
-from offline_api import folder_with, params, whole
 
 from coursekit import connect_async
 from coursekit.offline.exchange import ApiAnswer, ApiRequest
+from support.offline_api import folder_with, params, whole
 
 LATENCY = 0.2
 

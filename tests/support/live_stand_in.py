@@ -18,7 +18,6 @@ import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from served import Served, served
 
 from coursekit import models, tokens
 from coursekit.authoring.environment import offline_environment
@@ -30,6 +29,7 @@ from coursekit.offline.server import room
 from coursekit.offline.server.injection import Injected
 from coursekit.offline.validation import refusal_of
 from coursekit.offline.written import Pace, Reply, Written, written_answer
+from support.served import Served, served
 
 PACE = Pace(first=0.001, gap=0.0001, hidden=0.0)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offline_api import Says, whole
 
 from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest
 from coursekit.offline.validation import Validation, refusal_of
+from support.offline_api import Says, whole
 
 USER = [{"role": "user", "content": "What is the capital of France?"}]
 LEFT_OUT = object()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from .portable import Portable
 from .pricing import ZERO, Price, Usage, dollars, price_of, usage_of
 from .tokens import count_tokens
 
@@ -20,7 +21,7 @@ Ending = Literal["whole", "cut", "empty"]
 UNCOUNTED = ("tools", "functions", "response_format")  # billed in the prompt, by no rule that is known
 
 
-class NoRoom(RuntimeError):
+class NoRoom(Portable, RuntimeError):
     """Even with the greatest budget allowed, hidden reasoning left no room for a whole answer.
 
     replies  all of them were billed: enter them in your meter

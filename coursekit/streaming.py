@@ -16,12 +16,13 @@ import openai
 
 from . import models
 from .offline.clock import Clock, ScaledClock
+from .portable import Portable
 
 Ending = Literal["complete", "truncated", "filtered", "cut", "interrupted", "error", "left"]
 ENDINGS: dict[str, Ending] = {"length": "truncated", "content_filter": "filtered"}
 
 
-class IncompleteStream(RuntimeError):
+class IncompleteStream(Portable, RuntimeError):
     """A stream that closed in good order before the model was done (``finish_reason`` is None).
 
     text  what had arrived until then

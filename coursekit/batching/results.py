@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, overload
 
 from ..metering import Receipt
+from ..portable import Portable, packed, unpacked
 from ..pricing import ZERO, Usage, dollars
 
 
@@ -16,7 +17,7 @@ class NotSent(RuntimeError):
     """The run ended before this request was sent. It cost nothing; a run with the same checkpoint goes on with it."""
 
 
-class Unanswered(RuntimeError):
+class Unanswered(Portable, RuntimeError):
     """Texts were asked for, and some requests have no answer. ``results`` holds those that were paid for."""
 
     def __init__(self, results: Results) -> None:
@@ -69,7 +70,10 @@ class Result:
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling, as between processes: with the receipt, and without the client that would make it."""
-        return {**self.__dict__, "receipt": self.receipt, "bill": None}
+        return {**self.__dict__, "receipt": self.receipt, "bill": None, "error": packed(self.error)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({**state, "error": unpacked(state["error"])})
 
 
 _RAISE: Any = object()

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from ..offline.clock import VirtualClock
+from ..portable import Portable
 from ..retrying import Policy, classify
 from .answers import api_error, connection_error, reply
 from .case import Case, Function
@@ -26,7 +27,7 @@ def in_stream(code: str | None = None) -> Exception:
     return openai.APIError("The server had an error.", request, body=body)
 
 
-class ProxyError(Exception):
+class ProxyError(Portable, Exception):
     """An error of another library than the SDK, with a code of its own."""
 
     def __init__(self, code: str) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_atomically
+from ..portable import Portable
 from .turns import History, Summary
 
 FORMAT = 1
 
 
-class DamagedConversation(ValueError):
+class DamagedConversation(Portable, ValueError):
     """A file that cannot be read as a conversation; the message names the line. Nothing was loaded."""
 
     def __init__(self, path: Path, line: int, why: str) -> None:

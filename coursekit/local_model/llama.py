@@ -7,6 +7,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
+from ..portable import Portable
 from .model_file import SMOLLM2
 
 PROGRAM = "xllamacpp"
@@ -14,7 +15,7 @@ CONTEXT = 2048  # tokens; of prompt and reply together
 INSTALL = "coursekit local install"
 
 
-class LocalModelMissing(RuntimeError):
+class LocalModelMissing(Portable, RuntimeError):
     """There is no local model here, or nothing that runs it; nothing was asked."""
 
     def __init__(self, what: str) -> None:
@@ -25,7 +26,7 @@ class LocalModelMissing(RuntimeError):
         )
 
 
-class DamagedModel(RuntimeError):
+class DamagedModel(Portable, RuntimeError):
     """The file is there, and llama.cpp cannot load it."""
 
     def __init__(self, path: Path) -> None:

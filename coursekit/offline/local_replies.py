@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..logits import load_reply, reply_names
+from ..portable import Portable
 from .exchange import ApiAnswer, json_answer
 from .recordings import Provenance
 
 SHOWN_ONLY = ("model", "logprobs", "top_logprobs")  # what changes nothing in the text that is sampled
 
 
-class NoLocalReply(LookupError):
+class NoLocalReply(Portable, LookupError):
     """No model was asked this; the message says how to ask one."""
 
     def __init__(self, body: Mapping[str, Any]) -> None:

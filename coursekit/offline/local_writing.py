@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..local_model.llama import token_text
+from ..portable import Portable
 from . import refusals
 from .exchange import DONE, ApiAnswer, Event, json_answer, sse
 from .making import Outlet, Passed
@@ -45,7 +46,7 @@ class Choice:
 Tell = Callable[[Choice, str, list[dict[str, Any]]], None]  # hears of each piece of text, with its tokens' logprobs
 
 
-class Refused(Exception):
+class Refused(Portable, Exception):
     """llama.cpp does not do it; the answer says why."""
 
     def __init__(self, answer: ApiAnswer) -> None:

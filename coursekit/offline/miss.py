@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..portable import Portable
 from .exchange import ApiAnswer, ApiRequest
 from .recordings import DamagedRecording, Recordings, read
 
@@ -18,7 +19,7 @@ WIDTH = 72
 CELL = re.compile(r"ipykernel_\d+|<ipython-input")  # what IPython names a cell: in a kernel, in a terminal
 
 
-class RecordingNotFound(LookupError):
+class RecordingNotFound(Portable, LookupError):
     """No recording answers this request. The message names the nearest one and how it differs.
 
     request      the request's body

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 
+from ..portable import Portable
 from .batch_api import BATCHES, is_below
 from .clock import Clock
 from .exchange import DONE, ApiAnswer, ApiRequest, Event
@@ -24,7 +25,7 @@ KEY_LIKE = re.compile(rb"\bsk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,}")
 REMOVED = b"[API key removed]"
 
 
-class SecretInRequest(ValueError):
+class SecretInRequest(Portable, ValueError):
     """A request that would put a key into a recording; nothing was sent."""
 
     def __init__(self) -> None:

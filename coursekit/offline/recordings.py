@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_atomically
+from ..portable import Portable
 from .exchange import ApiAnswer, ApiRequest, Event, json_answer, sse
 
 FORMAT = 1
@@ -39,7 +40,7 @@ class Provenance:
     by: str = ""
 
 
-class DamagedRecording(ValueError):
+class DamagedRecording(Portable, ValueError):
     """A recording that cannot be read; the message names the file and the cure."""
 
     def __init__(self, path: Path, why: str) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import models, tokens
+from ..portable import Portable
 from .exchange import DONE, ApiAnswer, ApiRequest, Event, json_answer, sse
 from .local_replies import local_answer
 from .recorder import Recorder
@@ -72,7 +73,7 @@ class Pace:
     hidden: float = 0.0094
 
 
-class NoReply(LookupError):
+class NoReply(Portable, LookupError):
     """The notebook asked something that the replies file does not answer; the message holds the entry to add."""
 
     def __init__(self, body: Any, path: Path) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import models
+from ..portable import Portable
 from .attempts import Attempt, clock_of, retry
 from .policy import Policy
 
 
-class UnusableReply(RuntimeError):
+class UnusableReply(Portable, RuntimeError):
     """The API answered with 200, but not with a whole text. It is paid for; the same request would fare the same.
 
     text           what there is of it; "" if nothing

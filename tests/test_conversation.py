@@ -368,6 +368,32 @@ def test_a_summary_stands_for_the_oldest_turns() -> None:
     assert len(conversation.messages) == 1 + 2 * 6
 
 
+BAD_SUMMARIES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "cut": ({"content": "Ada is"}, "length", "finish_reason 'length'.*max_completion_tokens"),
+    "filtered": ({"content": "Ada"}, "content_filter", "finish_reason 'content_filter'"),
+    "declined": ({"content": None, "refusal": "No."}, "stop", "the model declined"),
+    "a tool call": ({"content": None, "tool_calls": [CALL]}, "tool_calls", "called a tool"),
+    "a tool call with words": ({"content": "Let me see.", "tool_calls": [CALL]}, "tool_calls", "called a tool"),
+    "empty": ({"content": ""}, "stop", "empty"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SUMMARIES)
+def test_a_bad_summary_does_not_replace_the_memory(name: str) -> None:
+    """A summary that is cut, filtered, declined, empty or a tool call raises NoReply; memory and messages stay."""
+    message, reason, why = BAD_SUMMARIES[name]
+    api = Api()
+    conversation = Conversation(api.client, SYSTEM["content"], Summarize(over=0, keep=0))
+    conversation.send("I am allergic to peanuts.")
+    before = conversation.messages
+    api.answers = [reply(message, reason)]
+    with pytest.raises(NoReply, match=why):
+        conversation.send("What may I eat?")
+    assert (conversation.messages, conversation.summary) == (before, None)
+    assert conversation.send("What may I eat?") == "3"
+    assert [call["purpose"] for call in conversation.turns[-1].calls] == ["summary", "summary", "reply"]
+
+
 def test_a_summary_that_fails_costs_nothing_that_was_said() -> None:
     """If the summarizing call fails, nothing changes; a summary that was paid for is kept, and billed to the turn."""
     api = Api()

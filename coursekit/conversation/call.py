@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ..portable import Portable
 from .turns import Message
 
 Purpose = Literal["reply", "summary"]
 
 
-class NoReply(RuntimeError):
+class NoReply(Portable, RuntimeError):
     """The API answered, but not with a whole reply. Nothing was added to the conversation, so it is safe to send again.
 
     text           what had arrived
@@ -35,7 +36,7 @@ class Call:
     def __init__(self, params: dict[str, Any], purpose: Purpose = "reply") -> None:
         self.params, self.purpose = params, purpose
         self.text = ""
-        self._answered = self._streamed = False
+        self._answered = self._streamed = self._refused = False
         self._tool_calls: list[dict[str, Any]] = []
         self._billed: dict[str, Any] = {"model": params["model"], "usage": None}
 
@@ -54,6 +55,7 @@ class Call:
             choice = completion.choices[0]
             self._billed["finish_reason"] = choice.finish_reason
             self.text = _said(choice.message)
+            self._refused = bool(getattr(choice.message, "refusal", None))
             tool_calls = getattr(choice.message, "tool_calls", None) or []
             self._tool_calls = [call.model_dump(exclude_none=True) for call in tool_calls]
 
@@ -87,12 +89,21 @@ class Call:
             raise RuntimeError("This call has no answer yet: give it to done() before you ask for the next call.")
         if self._streamed and reason is None:
             raise NoReply(f"The stream closed after {len(self.text)} characters, before its end.", self.text)
+        if self.purpose == "summary" and (self._refused or self._tool_calls or reason != "stop"):
+            why = f"The summary is not a whole text ({self._why_no_summary()}), so the memory stays as it was."
+            raise NoReply(why + _cure(reason), self.text, reason)
         if self._tool_calls:
             return {"role": "assistant", "content": self.text or None, "tool_calls": self._tool_calls}
         if not self.text:
-            cure = " Hidden reasoning counts as well: raise max_completion_tokens." if reason == "length" else ""
-            raise NoReply(f"The reply is empty (finish_reason {reason!r}).{cure}", finish_reason=reason)
+            raise NoReply(f"The reply is empty (finish_reason {reason!r}).{_cure(reason)}", finish_reason=reason)
         return {"role": "assistant", "content": self.text}
+
+    def _why_no_summary(self) -> str:
+        if self._refused:
+            return "the model declined"
+        if self._tool_calls:
+            return "the model called a tool"
+        return f"finish_reason {self._billed.get('finish_reason')!r}"
 
     def _bill(self, part: Any) -> None:
         """Whatever a completion or a chunk tells of the bill."""
@@ -103,6 +114,10 @@ class Call:
         if usage is not None:
             dump = getattr(usage, "model_dump", None)
             self._billed["usage"] = dump(exclude_none=True) if dump else dict(usage)
+
+
+def _cure(reason: str | None) -> str:
+    return " Hidden reasoning counts as well: raise max_completion_tokens." if reason == "length" else ""
 
 
 def _said(message: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import openai
@@ -79,6 +80,67 @@ async def test_what_a_cancelled_batch_answered_is_kept(client: openai.AsyncOpenA
     later = await collect_batch(client, batch_id)
     assert later.texts(missing="-") == ["Paris.", "-", "-"]
     assert isinstance(later[1].error, NotSent) and later.stopped == "the batch is cancelled"
+
+
+ODD_LINES: dict[str, Any] = {
+    "a service tier that is new": lambda line: line["response"]["body"].update(service_tier="ultra"),
+    "a fractional time": lambda line: line["response"]["body"].update(created=1795000000.5),
+    "no time": lambda line: line["response"]["body"].pop("created"),
+    "a time that is a text": lambda line: line["response"]["body"].update(created="today"),
+    "no usage": lambda line: line["response"]["body"].pop("usage"),
+    "an odd usage": lambda line: line["response"]["body"].update(usage={"prompt_tokens": -1}),
+    "a field that is new": lambda line: line["response"]["body"].update(mood="good"),
+}
+LOST_LINES: dict[str, Any] = {
+    "no body": lambda line: line["response"].update(body=None),
+    "a body that is a text": lambda line: line["response"].update(body="<html>"),
+    "no choices": lambda line: line["response"]["body"].update(choices=[]),
+    "no response": lambda line: line.update(response=None),
+    "an error that is a text": lambda line: line.update(response=None, error="lost"),
+    "no status": lambda line: line["response"].pop("status_code"),
+    "another name": lambda line: line.update(custom_id=17),
+}
+
+
+def altering(client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch, alter: Any) -> None:
+    """Change the first answered line of the batch's output file on its way to the caller."""
+    original = client.files.content
+
+    async def content(file_id: str) -> Any:
+        answer = await original(file_id)
+        first, *rest = answer.content.split(b"\n")
+        line = json.loads(first)
+        if "response" in line:
+            altered = alter(line)
+            first = altered if isinstance(altered, bytes) else json.dumps(line).encode()
+        return SimpleNamespace(content=b"\n".join([first, *rest]))
+
+    monkeypatch.setattr(client.files, "content", content)
+
+
+@pytest.mark.parametrize("name", ODD_LINES)
+async def test_an_odd_answer_is_an_answer(
+    name: str, client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer with a field that the SDK does not know, or knows otherwise, counts: as lenient as the SDK itself."""
+    batch_id = await submit_batch(client, PROMPTS, model="gpt-4o")
+    altering(client, monkeypatch, ODD_LINES[name])
+    later = await collect_batch(client, batch_id)
+    assert later.texts() == ["Paris.", "Rome.", "Madrid."] and later[1].cost > 0
+    assert repr(later)
+
+
+@pytest.mark.parametrize("name", [*LOST_LINES, "broken JSON", "a list"])
+async def test_a_line_that_holds_no_answer_costs_only_its_own(
+    name: str, client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken JSON, a missing body or another name in one line: that request has an error, the others their answers."""
+    batch_id = await submit_batch(client, PROMPTS, model="gpt-4o")
+    broken = {"broken JSON": lambda line: b'{"custom_id": "requ', "a list": lambda line: b"[1, 2]"}
+    altering(client, monkeypatch, {**LOST_LINES, **broken}[name])
+    later = await collect_batch(client, batch_id)
+    assert later.texts(missing="-") == ["-", "Rome.", "Madrid."] and later[0].error is not None
+    assert repr(later)
 
 
 async def test_a_file_that_the_api_refuses_is_told(client: openai.AsyncOpenAI) -> None:

@@ -21,8 +21,9 @@ from openai.types.chat import ChatCompletion
 
 from ..metering import Receipt
 from ..offline.exchange import CHAT_COMPLETIONS
+from ..portable import Portable
 from ..pricing import NoPrice, price_of, usage_of
-from ..retrying import clock_of
+from ..retrying import UnusableReply, clock_of
 from .requests import NOT_IN_THE_BODY, Request, _plain, as_requests
 from .results import NotSent, Result, Results
 
@@ -40,7 +41,7 @@ ERRORS: dict[int, type[openai.APIStatusError]] = {
 }
 
 
-class BatchFailed(RuntimeError):
+class BatchFailed(Portable, RuntimeError):
     """The API refused the file of a batch: nothing of it was answered, and nothing is billed. ``batch`` says why."""
 
     def __init__(self, batch: Batch) -> None:
@@ -95,8 +96,8 @@ async def collect_batch(client: openai.AsyncOpenAI, batch_id: str, *, every: flo
         raise BatchFailed(batch)
     told = {}
     for name in (batch.output_file_id, batch.error_file_id):
-        told.update({line["custom_id"]: line for line in await _lines(client, name)})
-    asked = [line["custom_id"] for line in await _lines(client, batch.input_file_id)]
+        told.update({str(line.get("custom_id")): line for line in await _lines(client, name)})
+    asked = [str(line.get("custom_id")) for line in await _lines(client, batch.input_file_id)]
     over = batch.completed_at or batch.cancelled_at or batch.expired_at or batch.created_at
     stopped = None if batch.status == "completed" else f"the batch is {batch.status}"
     results = (_result(name, told.get(name), batch.status, client) for name in asked)
@@ -132,26 +133,40 @@ async def _lines(client: openai.AsyncOpenAI, file_id: str | None) -> list[dict[s
     if file_id is None:
         return []
     content = await client.files.content(file_id)
-    return [json.loads(line) for line in content.content.split(b"\n") if line.strip()]
+    found = [_line_of(raw) for raw in content.content.split(b"\n") if raw.strip()]
+    return [line for line in found if line is not None]
+
+
+def _line_of(raw: bytes) -> dict[str, Any] | None:
+    """A line of a batch's file; None: it cannot be read, which must not cost the other lines' answers."""
+    try:
+        line = json.loads(raw)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None
 
 
 def _result(name: str, line: Mapping[str, Any] | None, status: str, client: Any) -> Result:
     """What a line of the output or of the error file says; None: it is in neither."""
     if line is None:
-        return Result(name, error=NotSent(f"The batch is {status}, and this request was not executed."))
+        return Result(name, error=NotSent(f"The batch is {status}, and its files have no line for this request."))
     response = line.get("response")
-    if response is None:
-        error = line.get("error") or {}
-        return Result(name, error=NotSent(str(error.get("message") or "This request was not executed.")))
-    if response["status_code"] != 200:
+    if not isinstance(response, Mapping):
+        error = line.get("error")
+        message = error.get("message") if isinstance(error, Mapping) else error
+        return Result(name, error=NotSent(str(message or "This request was not executed.")))
+    body = response.get("body")
+    if response.get("status_code") != 200:
         return Result(name, error=_error(response, client), attempts=1)
-    reply = ChatCompletion.model_validate(response["body"])
+    if not isinstance(body, Mapping) or not body.get("choices"):
+        return Result(name, error=UnusableReply("The batch's line for this request holds no choice.", body), attempts=1)
+    reply = ChatCompletion.construct(**body)  # as the SDK reads an answer: a field that is new or odd costs nothing
     return Result(name, reply=reply, attempts=1, bill=partial(_receipt, reply, client))
 
 
 def _error(response: Mapping[str, Any], client: Any) -> openai.APIStatusError:
     """A refusal as the SDK would have raised it."""
-    status, body = int(response["status_code"]), response.get("body")
+    status, body = int(response.get("status_code") or 500), response.get("body")
     error = body.get("error", body) if isinstance(body, Mapping) else body
     kind = ERRORS.get(status, openai.InternalServerError if status >= 500 else openai.APIStatusError)
     request = httpx2.Request("POST", f"{client.base_url}chat/completions")
@@ -163,10 +178,10 @@ def _error(response: Mapping[str, Any], client: Any) -> openai.APIStatusError:
 
 def _receipt(reply: ChatCompletion, client: Any) -> Receipt:
     usage = None if reply.usage is None else usage_of(reply.usage)
-    day = datetime.datetime.fromtimestamp(reply.created, datetime.UTC).date()
     try:
+        day = datetime.datetime.fromtimestamp(float(reply.created), datetime.UTC).date()
         price = None if usage is None else price_of(reply.usage, reply.model, day, batch=True)
-    except NoPrice:
+    except (NoPrice, TypeError, ValueError, OverflowError, OSError):  # no price, or no day that it could be of
         price = None
     journal = getattr(client._client, "journal", None)
     return Receipt(reply.model, usage, price, source="batch", mode=journal.mode if journal else None)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import pickle
 import random
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -18,6 +20,7 @@ from coursekit.offline.errors import insufficient_quota
 from coursekit.offline.exchange import NEVER, ApiAnswer, json_answer
 from coursekit.offline.verdict import verdict_on
 from coursekit.retrying import Policy
+from coursekit.retrying.classify import OUT_OF_MONEY
 from support.batching_stand_in import LATENCY, client_of, client_with, statuses, times
 from support.offline_api import completion, error_answer, folder_with, params, whole
 
@@ -52,6 +55,61 @@ async def test_results_can_be_sent_to_another_process(tmp_path: Path) -> None:
     assert [copy.text for copy in copies] == results.texts()
     assert [copy.receipt for copy in copies] == [result.receipt for result in results]
     assert copies[0].receipt.origin == "replay · written"
+
+
+@pytest.mark.parametrize("copied", [lambda it: pickle.loads(pickle.dumps(it)), copy.deepcopy], ids=["pickle", "copy"])
+async def test_one_failure_does_not_keep_the_others_from_another_process(copied: Any, tmp_path: Path) -> None:
+    """Results with failed requests are pickled and copied whole: texts, costs, and each error as what it was."""
+    wrong = {"messages": [{"role": "nobody", "content": "Hi"}]}
+    results = await run_batch(
+        client_with(tmp_path, PROMPTS[:2]), [*PROMPTS[:2], wrong, "never recorded"], model="gpt-4o"
+    )
+    other = copied(results)
+    assert other.texts(missing=None) == results.texts(missing=None) and other.cost == results.cost > 0
+    assert [(type(r.error), str(r.error)) for r in other] == [(type(r.error), str(r.error)) for r in results]
+    assert isinstance(other[3].error, RecordingNotFound) and other[3].error.differences == results[3].error.differences
+
+
+LONG_WAIT = error_answer(429, "Later.", code="rate_limit_exceeded", headers={"retry-after": "198000"})
+
+
+async def test_one_long_wait_costs_one_request() -> None:
+    """A Retry-After of days is not waited for: that request fails, the others are answered."""
+    client, answers = client_of(lambda prompt, _: LONG_WAIT if prompt == PROMPTS[1] else whole("Hello", LATENCY))
+    results = await run_batch(client, PROMPTS[:4], model="gpt-4o")
+    assert results.texts(missing=None) == ["Hello", None, "Hello", "Hello"] and results.stopped is None
+    assert isinstance(results[1].error, openai.RateLimitError) and answers.prompts.count(PROMPTS[1]) == 1
+    assert results.seconds < 60
+
+
+async def test_a_model_that_keeps_asking_for_long_waits_is_given_up() -> None:
+    """After three such refusals in a row, the rest of the list is not sent; the reason says how long the wait is."""
+    client, answers = client_of(lambda *_: LONG_WAIT)
+    results = await run_batch(client, PROMPTS, model="gpt-4o", max_concurrency=1)
+    assert len(answers.prompts) == 3 and not results.answered
+    assert "asks to wait 55 h" in str(results.stopped)
+    assert isinstance(results[-1].error, NotSent) and "55 h" in str(results[-1].error)
+
+
+async def test_a_model_that_does_not_exist_is_asked_once() -> None:
+    """A 404 model_not_found ends the requests to that model; those to another one go on."""
+    gone = error_answer(404, "The model `gpt-5o` does not exist.", code="model_not_found")
+    client, answers = client_of(lambda prompt, _: gone if prompt.startswith("Question") else whole("Hello", LATENCY))
+    others = [{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": f"Other {i}?"}]} for i in range(5)]
+    results = await run_batch(client, [*PROMPTS, *others], model="gpt-5o", max_concurrency=2)
+    assert [result.text for result in results.answered] == ["Hello"] * 5
+    assert sum(prompt.startswith("Question") for prompt in answers.prompts) <= 2
+    assert isinstance(results[-6].error, NotSent) and "gpt-5o" in str(results[-6].error)
+
+
+@pytest.mark.parametrize("code", OUT_OF_MONEY)
+@pytest.mark.parametrize("place", ["code", "type"])
+async def test_no_money_and_reached_caps_stop_the_run(code: str, place: str) -> None:
+    """Each code of an empty account or a reached cap stops the run, as code or as type."""
+    more: Any = {place: code} if place == "type" else {"code": code, "type": "requests"}
+    client, answers = client_of(lambda *_: error_answer(429, "No.", **more))
+    results = await run_batch(client, PROMPTS, model="gpt-4o", max_concurrency=1)
+    assert len(answers.prompts) == 1 and "no money" in str(results.stopped)
 
 
 async def test_an_odd_usage_costs_no_answer() -> None:

@@ -14,10 +14,10 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from api_errors import disconnected, status_error, timed_out
 
 import coursekit
 from coursekit.portable import packed, unpacked
+from support.api_errors import disconnected, status_error, timed_out
 
 KEY = "-".join(("sk", "proj", "a" * 30))
 

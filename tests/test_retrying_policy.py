@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit.retrying import Policy, retry_after
+from coursekit.retrying.policy import duration
 from coursekit.retrying.retry_after import told
 from support.api_errors import status_error, timed_out
 
@@ -98,11 +99,25 @@ def test_next_gives_up_for_four_reasons() -> None:
     assert "the next wait would be 10.0 s, and the deadline leaves 9.0 s" in why
 
 
-def test_without_a_deadline_it_waits_as_long_as_it_is_told() -> None:
-    """deadline=None: an hour is waited for if the server asks for one."""
-    assert (
-        Policy(2, jitter=0, deadline=None).next(1, 0, status_error(429, retry_after="3600"), random.Random())[0] == 3600
-    )
+@pytest.mark.parametrize(("asked", "wait"), [("120", 120.0), ("121", None), ("172800", None)])
+def test_a_wait_beyond_the_policys_patience_is_not_begun(asked: str, wait: float | None) -> None:
+    """Retry-After above 120 s ends the attempts at once, as in the SDK, whatever the deadline."""
+    policy = Policy(2, jitter=0, deadline=None)
+    seconds, why = policy.next(1, 0, status_error(429, retry_after=asked), random.Random())
+    assert seconds == wait
+    assert wait is not None or "longer than this policy's 120 s" in why
+
+
+def test_a_patient_policy_waits_as_long_as_the_server_asks() -> None:
+    """deadline=None and patience=inf: an hour is waited for if the server asks for one."""
+    policy = Policy(2, jitter=0, deadline=None, patience=math.inf)
+    assert policy.next(1, 0, status_error(429, retry_after="3600"), random.Random())[0] == 3600
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(45, "45 s"), (121, "2 min"), (7199, "120 min"), (198_000, "55 h")])
+def test_a_long_wait_is_said_in_minutes_or_hours(seconds: float, text: str) -> None:
+    """duration() gives a wait in the largest unit of which there are two."""
+    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(

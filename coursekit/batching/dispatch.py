@@ -58,7 +58,9 @@ class Dispatcher:
         self._under_way: set[asyncio.Future[None]] = set()
         self._changed = asyncio.Event()
         self._crash: BaseException | None = None
+        self._given_up: list[Trial] = []  # of a model that was dropped
         self.stopped: str | None = None
+        self.dropped: dict[int, str] = {}  # by place in the list: why it is not sent (again)
 
     async def send_all(self) -> None:
         """Returns when nothing is under way and nothing more will be sent. Raises what an attempt has raised."""
@@ -79,6 +81,17 @@ class Dispatcher:
         """Send nothing more; what is under way goes on."""
         self.stopped = self.stopped or why
 
+    def drop(self, model: str, why: str) -> None:
+        """Send nothing more to this model; the others go on."""
+        last = [trial for _, _, trial in self._again]
+        for trial in [*self._fresh, *last]:
+            if trial.request.params["model"] == model:
+                self.dropped[trial.place] = why
+        self._fresh = deque(trial for trial in self._fresh if trial.place not in self.dropped)
+        self._given_up += [trial for trial in last if trial.place in self.dropped]
+        self._again = [entry for entry in self._again if entry[2].place not in self.dropped]
+        heapq.heapify(self._again)
+
     async def land(self) -> None:
         """Wait a while for what is under way, since it is paid for, and give up the rest."""
         late = self._under_way
@@ -93,7 +106,7 @@ class Dispatcher:
 
     def given_up(self) -> list[Trial]:
         """Those that failed and would have been sent again, had the run gone on."""
-        return [trial for _, _, trial in self._again]
+        return [*self._given_up, *(trial for _, _, trial in self._again)]
 
     def _send_next(self) -> float | None:
         """Send one request, if one may go. Returns when to look again: at once if it did, at an infinite time if

@@ -11,7 +11,7 @@ import json
 import math
 import random
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from decimal import Decimal
@@ -35,6 +35,7 @@ from .results import NotSent, Result, Results
 from .spending import SpendingCap
 
 MAX_CONCURRENCY = 100  # as many connections as the SDK keeps open
+TURNED_AWAY = 3  # refusals in a row, each asking for a longer wait than the policy allows: the model is given up
 POLICY = Policy(max_attempts=8, cap=30.0, deadline=None)
 # What a request may fail by. Anything else is a mistake of the program, and ends the run.
 FAILURES = (openai.OpenAIError, RecordingNotFound, UnusableReply, ValueError, TypeError)
@@ -71,7 +72,9 @@ async def run_batch(
     params           of all requests: model, max_completion_tokens, temperature, …; a request's own go before
 
     Returns Results: one Result per request, in order, with a reply or the exception that it failed by. After an error
-    that no further request would survive (a wrong key, no money left) nothing more is sent; what was not is NotSent.
+    that no further request would survive (a wrong key, no money left) nothing more is sent; a model that does not
+    exist, or that refuses three times in a row for longer than ``policy.patience``, is not asked again. What was not
+    sent is NotSent.
 
     Raises, before anything is sent: ValueError and TypeError for requests that are none, CheckpointError for a file
     that cannot be used. When it is cancelled, what is under way is awaited for 10 s; what was paid for is then in the
@@ -98,6 +101,8 @@ class _Run:
         self.create = client.with_options(max_retries=0).chat.completions.with_raw_response.create
         self.results: list[Result | None] = [self._resumed(request) for request in requests]
         self.refused, self.ended = 0, self.clock.now()
+        self.dropped: dict[str, str] = {}  # models that are not asked any more, and why
+        self.turned_away: Counter[str] = Counter()  # by model: refusals in a row that asked for too long a wait
 
     async def whole(self, worst: list[Decimal], pacer: Callable[[], Pacer], most: int, show: bool | None) -> Results:
         """The run from its beginning to its end; each model has limits, and so a pacer, of its own."""
@@ -148,6 +153,7 @@ class _Run:
             self._settle(trial, self._spent(result, trial.worst))
             trial.pacer.back(ticket, headers, getattr(reply.usage, "total_tokens", None), answered=True)
             self.results[trial.place] = result
+            self.turned_away[trial.request.params["model"]] = 0
             await self._keep(trial.request.key, raw)
             self.bar.over(False, self.cap.spent)
 
@@ -177,10 +183,18 @@ class _Run:
         trial.error = error
         if getattr(error, "status_code", None) == 429 and decision.action == "retry":
             self.refused += 1
-            trial.pacer.refused(now + (retry_after(error) or 0.0))
+            wanted = retry_after(error) or 0.0
+            if wanted <= self.policy.patience:
+                trial.pacer.refused(now + wanted)
         if decision.action == "stop":
             self.dispatcher.stop(f"{decision.reason} {decision.advice}")
-        wait, _ = self.policy.next(trial.attempts, now - trial.started, error, self.rng)
+        wait, why = self.policy.next(trial.attempts, now - trial.started, error, self.rng)
+        model = str(trial.request.params["model"])
+        if (retry_after(error) or 0.0) > self.policy.patience:
+            self.turned_away[model] += 1
+        if getattr(error, "code", None) == "model_not_found" or self.turned_away[model] >= TURNED_AWAY:
+            self.dispatcher.drop(model, f"{model}: {why}")
+            self.dropped[model] = why
         if wait is None:
             self.results[trial.place] = Result(trial.request.custom_id, None, error, trial.attempts)
             self.bar.over(True, self.cap.spent)
@@ -197,14 +211,18 @@ class _Run:
 
     def collected(self, start: float) -> Results:
         """The results as they stand."""
-        stopped = self.dispatcher.stopped
+        dropped = [f"{model}: {why}" for model, why in self.dropped.items()]
+        stopped = self.dispatcher.stopped or " ".join(dropped) or None
         for trial in self.dispatcher.given_up():
             self.results[trial.place] = Result(trial.request.custom_id, None, trial.error, trial.attempts)
         results = [
-            result or Result(request.custom_id, error=NotSent(f"This request was not sent. {stopped}"))
-            for result, request in zip(self.results, self.requests, strict=True)
+            result or Result(request.custom_id, error=self._not_sent(place, stopped))
+            for place, (result, request) in enumerate(zip(self.results, self.requests, strict=True))
         ]
         return Results(results, seconds=self.ended - start, refused=self.refused, stopped=stopped)
+
+    def _not_sent(self, place: int, stopped: str | None) -> NotSent:
+        return NotSent(f"This request was not sent. {self.dispatcher.dropped.get(place) or stopped}")
 
 
 def _check(client: Any, **numbers: Any) -> None:

@@ -42,12 +42,12 @@ def out_of_money(rng: Random) -> Iterator[Case]:
     why = "The message may speak of a quota; the code is what counts."
     yield case(api_error(429, "Over your quota of requests per minute.", code="rate_limit_exceeded"), False, why)
     yield case(api_error(429, "Slow down."), False, "A code may be None.")
+    for code in ("insufficient_permissions", "quota", "INSUFFICIENT_QUOTA"):
+        yield case(api_error(429, code=code), False, "Is the code one of NO_MONEY, letter for letter?")
     for code in rng.sample(OUT_OF_MONEY, len(OUT_OF_MONEY)):
         yield case(api_error(rng.choice([400, 402, 403, 429]), code=code), True, "Whatever the status.")
     yield case(api_error(429, code="tokens_exceeded"), False)
     yield case(made.ProxyError(OUT_OF_MONEY[0]), True, "Whatever the class: another library's error may have a code.")
-    for code in ("insufficient_permissions", "quota", "INSUFFICIENT_QUOTA"):
-        yield case(api_error(429, code=code), False, "Is the code one of NO_MONEY, letter for letter?")
     yield case(api_error(402, code="card_expired"), False, "The status does not tell, not even a 402.")
 
 

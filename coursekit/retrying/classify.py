@@ -12,8 +12,17 @@ from typing import Any, Literal
 
 Action = Literal["retry", "fix", "stop"]
 
-# 429 by status, and yet no wait helps: the money is gone. (credit_balance_exhausted: seen since 2026.)
-OUT_OF_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted")
+# 429 by status, and yet no wait helps: the money is gone, or a spending cap is reached. (credit_balance_exhausted: seen
+# since 2026; the three of caps: help.openai.com/en/articles/6614457, 2026-11; billing_not_active: 2025-06.)
+OUT_OF_MONEY = (
+    "insufficient_quota",
+    "billing_hard_limit_reached",
+    "billing_not_active",
+    "credit_balance_exhausted",
+    "project_spend_limit_exceeded",
+    "organization_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+)
 RETRIED = (408, 409, 429)  # and all from 500 on: the SDK's own list (_base_client.py, _should_retry)
 NEVER_SENT = ("ConnectError", "ConnectTimeout", "PoolTimeout")  # httpx2's names of what happens before the request
 
@@ -68,8 +77,9 @@ def classify(error: BaseException) -> Decision:
     Returns a Decision. Raises nothing.
     """
     names = {kind.__name__ for kind in type(error).__mro__}
-    code = str(getattr(error, "code", None) or getattr(error, "type", None) or "")
-    if code in OUT_OF_MONEY:
+    names_of_error = [str(name) for name in (getattr(error, "code", None), getattr(error, "type", None)) if name]
+    code = names_of_error[0] if names_of_error else ""
+    if any(name in OUT_OF_MONEY for name in names_of_error):
         return Decision("stop", "The account has no money left.", "Add credits or raise the limit; waiting is useless.")
     status = getattr(error, "status_code", None)
     if isinstance(status, int):

@@ -28,6 +28,7 @@ class Policy:
                   later is not begun either: giving up at once is better news than giving up after it.
     jitter        0 … 1: the part of the wait that is left to chance
     factor        by which the ceiling grows, from 1 on: 1 is a fixed wait
+    patience      seconds: where the server asks for a longer wait, give up at once, as the SDK does above 120 s
 
     Raises ValueError for a value out of range.
     """
@@ -38,6 +39,7 @@ class Policy:
     deadline: float | None = 60.0
     jitter: float = 1.0
     factor: float = 2.0
+    patience: float = 120.0
 
     def __post_init__(self) -> None:
         whole = isinstance(self.max_attempts, int) and not isinstance(self.max_attempts, bool)
@@ -47,6 +49,7 @@ class Policy:
         self._check("deadline", self.deadline is None or self.deadline > 0, "a number of seconds above 0, or None")
         self._check("jitter", 0 <= self.jitter <= 1, "a number from 0 to 1")
         self._check("factor", 1 <= self.factor < math.inf, "a number from 1 on")
+        self._check("patience", self.patience > 0, "a number of seconds above 0")
 
     def _check(self, name: str, good: bool, wanted: str) -> None:
         if not good:
@@ -77,10 +80,21 @@ class Policy:
             return None, f"{decision.reason} {decision.advice}"
         if attempt >= self.max_attempts:
             return None, f"{decision.reason} That was attempt {attempt} of {self.max_attempts}."
+        asked = retry_after(error)
+        if asked is not None and asked > self.patience:
+            why = f"the server asks to wait {duration(asked)}, longer than this policy's {self.patience:g} s"
+            return None, f"{decision.reason} Not retried: {why}."
         seconds = self.wait(attempt, error, rng)
         if self.deadline is not None and elapsed + seconds > self.deadline:
             left = max(0.0, self.deadline - elapsed)
-            asked = retry_after(error)
             why = f"the server asks for {asked:g} s" if asked is not None else f"the next wait would be {seconds:.1f} s"
             return None, f"{decision.reason} Not asked again: {why}, and the deadline leaves {left:.1f} s."
         return seconds, decision.reason
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: "45 s", "12 min", "55 h"."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:g} s"

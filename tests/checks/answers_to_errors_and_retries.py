@@ -11,8 +11,7 @@ import openai
 from answer_table import right, wrong
 
 from coursekit.retrying import classify as judge
-
-NO_MONEY = ("insufficient_quota", "billing_hard_limit_reached", "credit_balance_exhausted")
+from coursekit.retrying.classify import OUT_OF_MONEY as NO_MONEY
 
 
 class BreakerOpen(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 import tracemalloc
 from xml.etree import ElementTree
 
@@ -118,25 +117,6 @@ def test_a_gauge_needs_something_to_measure() -> None:
     for needs in ({}, {"q": {}}):
         with pytest.raises(ValueError, match="at least one question"):
             BudgetGauge(needs, "o4-mini")
-
-
-def test_two_threads_leave_one_picture() -> None:
-    """Controls moved from two threads leave the view of what they say in the end."""
-    lab = BudgetGauge(NEEDS, "o4-mini")
-
-    def move(control: object, values: list[float]) -> None:
-        for value in values:
-            control.value = value  # type: ignore[attr-defined]
-
-    threads = [
-        threading.Thread(target=move, args=(lab.budget, list(range(100, 2000, 100)))),
-        threading.Thread(target=move, args=(lab.longer, [0.5, 1, 1.5, 2] * 5)),
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert lab.shown.value == view(NEEDS, lab.setting, "o4-mini")
 
 
 def test_moving_it_keeps_no_memory() -> None:

@@ -54,7 +54,7 @@ def test_on_paper_the_answers_are_behind_a_click() -> None:
 def test_the_widget_judges_and_forgets() -> None:
     """Answer shows the reason; another choice takes it away until it is answered, too."""
     quiz = Quiz("01_basics")
-    title, choice, button, shown = quiz.children[:4]
+    title, choice, button, shown = quiz.children[0].children
     assert quiz.questions[0].ask in title.value
     button.click()
     assert "Choose an option" in shown.value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -14,6 +13,7 @@ import ipywidgets as widgets
 from ..palette import GRAY, ORANGE, PURPLE, RED
 from ..pricing import dollars, price_of
 from ..reasoning import Fill, Split, fill_budget
+from .lab import Lab
 from .table import NAME, NUMBER, table
 
 ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
@@ -75,7 +75,7 @@ def view(needs: Needs, setting: Setting, model: str) -> str:
     return f'<div class="coursekit-gauge">{lines}{_legend()}{_gauge(found, setting)}{_table(found)}</div>'
 
 
-class BudgetGauge(widgets.VBox):  # type: ignore[misc]
+class BudgetGauge(Lab):
     """The lab: choose a budget, and see what is left of it for the text.
 
     needs  question -> effort -> bill of a whole answer, from ``reasoning.split()``
@@ -84,37 +84,27 @@ class BudgetGauge(widgets.VBox):  # type: ignore[misc]
     Where no widget can be shown (on the web, in print), the output is the first view.
     """
 
+    title = "The budget gauge"
+
     def __init__(self, needs: Needs, model: str, *, budget: int = 500) -> None:
         if not needs or not all(needs.values()):
             raise ValueError("The gauge needs at least one question, and for each at least one effort with its bill.")
         self.needs, self.model = needs, model
-        self._moving = threading.RLock()  # ipykernel 7 may handle two controls in two threads
         self.question = widgets.Dropdown(options=list(needs), description="Question", **LOOK)
         self.budget = widgets.IntSlider(budget, min=LEAST, max=MOST, step=STEP, description="Budget, tokens", **LOOK)
         self.longer = widgets.FloatSlider(
             1.0, min=0.25, max=4, step=0.25, description="Thinks × as long", readout_format=".2f", **LOOK
         )
-        self.shown = widgets.HTML()
-        for control in (self.question, self.budget, self.longer):
-            control.observe(self._draw, "value")
-        super().__init__([self.question, self.budget, self.longer, self.shown])
-        self._draw()
+        controls = (self.question, self.budget, self.longer)
+        super().__init__(controls, controls)
 
     @property
     def setting(self) -> Setting:
         """What the controls say."""
         return Setting(self.question.value, self.budget.value, round(self.longer.value, 2))
 
-    def __repr__(self) -> str:
-        return "The budget gauge (run the notebook to use it)"
-
-    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
-        return bundle | {"text/html": self.shown.value}
-
-    def _draw(self, _: Any = None) -> None:
-        with self._moving:
-            self.shown.value = view(self.needs, self.setting, self.model)
+    def picture(self) -> str:
+        return view(self.needs, self.setting, self.model)
 
 
 LOOK: dict[str, Any] = {"style": {"description_width": "9.5em"}, "layout": {"width": "98%", "max_width": "46em"}}

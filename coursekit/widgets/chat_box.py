@@ -2,7 +2,7 @@
 
 JupyterLab handles clicks in a thread of its own (a kernel's "subshell"), and a client belongs to one event loop. So a
 callback does nothing but hand its work to the loop on which the box was made, the one that runs the cells. There a
-reply is a task, and Stop cancels it.
+reply is a task, and Stop cancels it. An ``Echo`` tells that the text is here on which Enter was pressed.
 """
 
 from __future__ import annotations
@@ -18,17 +18,15 @@ import ipywidgets as widgets
 from ..conversation import AsyncConversation, Conversation, Turn
 from ..metering import Meter
 from .chat_view import transcript, turn
+from .lab import Echo, Lab, Press
 from .safe_html import sendable
 
 SHOWN = 20  # turns; older ones are kept, but not drawn
 PAUSE = 0.05  # seconds between two drawings of a reply that is being written
-# Seconds within which the text comes that Enter was pressed on. Only Enter on a text that has not changed waits so
-# long; less would, on a busy machine, send the old text of a question that has failed instead of the new one.
-AFTER_ENTER = 1.0
 UNCHANGED = "Nothing was added to the conversation."
 
 
-class ChatBox(widgets.VBox):  # type: ignore[misc]
+class ChatBox(Lab):
     """Talk to a model.
 
     conversation  a Conversation, or an AsyncConversation, which can be stopped at any moment; the other one is stopped
@@ -42,6 +40,8 @@ class ChatBox(widgets.VBox):  # type: ignore[misc]
     Raises RuntimeError where no event loop runs, that is, outside of a notebook.
     """
 
+    title = "The chat box"
+
     def __init__(
         self, conversation: Conversation | AsyncConversation, *, meter: Meter | None = None, offers: Iterable[str] = ()
     ) -> None:
@@ -52,13 +52,16 @@ class ChatBox(widgets.VBox):  # type: ignore[misc]
         self.conversation = conversation
         self.meter = meter or Meter(conversation.client)
         self._reply: asyncio.Task[None] | None = None
-        self._entered: asyncio.TimerHandle | None = None  # Enter was pressed, and its text is awaited
-        self.past, self.now, self.status = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self._echo = Echo()
+        self.now, self.status = widgets.HTML(), widgets.HTML()
         self.text = widgets.Text(
             description="You", placeholder="Type here, Enter sends", continuous_update=False,
             layout={"flex": "1 1 20em"}, style={"description_width": "initial"},
         )  # fmt: skip
-        self.send_button = widgets.Button(description="Send", tooltip="Send the text", layout={"width": "max-content"})
+        self.send_button = Press(
+            lambda: self._at_home(self._submit), self._echo,
+            description="Send", tooltip="Send the text", layout={"width": "max-content"},
+        )  # fmt: skip
         self.stop_button = widgets.Button(
             description="Stop", tooltip="Stop the reply", disabled=True, layout={"width": "max-content"}
         )
@@ -67,28 +70,19 @@ class ChatBox(widgets.VBox):  # type: ignore[misc]
             for text in offers
         ]
         self.text.on_msg(self._on_key)
-        self.text.observe(lambda _: self._at_home(self._typed), "value")
-        self.send_button.on_click(lambda _: self._at_home(self._submit))
         self.stop_button.on_click(lambda _: self._at_home(self.stop))
         for button in self.offers:
             button.on_click(lambda clicked: self._at_home(self._submit, clicked.description))
+        super().__init__([])
         # A single child in a reversed column: the browser keeps the end in sight while it grows.
         log = widgets.Box(
-            [widgets.VBox([self.past, self.now], layout={"overflow": "visible", "flex": "none"})], tabbable=True,
+            [widgets.VBox([self.shown, self.now], layout={"overflow": "visible", "flex": "none"})], tabbable=True,
             layout={"display": "flex", "flex_flow": "column-reverse", "max_height": "32em", "overflow": "auto"},
         )  # fmt: skip
         wrap = {"flex_flow": "row wrap"}
         line = widgets.HBox([self.text, self.send_button, self.stop_button], layout=wrap)
-        super().__init__([log, *([widgets.HBox(self.offers, layout=wrap)] if self.offers else []), line, self.status])
-        self._draw_past()
+        self.children = [log, *([widgets.HBox(self.offers, layout=wrap)] if self.offers else []), line, self.status]
         self._say("Ready.")
-
-    def __repr__(self) -> str:
-        return "The chat box (run the notebook to use it)"
-
-    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
-        return bundle | {"text/html": self.past.value}
 
     async def say(self, text: str) -> None:
         """Send a text as if it had been typed, and wait until the reply is there, has failed or was stopped.
@@ -109,20 +103,7 @@ class ChatBox(widgets.VBox):  # type: ignore[misc]
 
     def _on_key(self, _: Any, content: Any, buffers: Any) -> None:
         if content.get("event") == "submit":
-            self._at_home(self._enter)
-
-    def _enter(self) -> None:
-        """Enter was pressed. The text comes right behind, unless it has not changed since it last came."""
-        if self._entered is not None:
-            self._entered.cancel()
-        self._entered = self._home.call_later(AFTER_ENTER, self._typed)
-
-    def _typed(self) -> None:
-        """The text has come: send it, if it was Enter that sent it."""
-        if self._entered is not None:
-            self._entered.cancel()
-            self._entered = None
-            self._submit()
+            self._echo.call(lambda: self._at_home(self._submit))  # the text arrives behind the key
 
     def _submit(self, text: str | None = None) -> None:
         text = self.text.value if text is None else text
@@ -161,7 +142,7 @@ class ChatBox(widgets.VBox):  # type: ignore[misc]
         error = None if task.cancelled() else task.exception()
         for call in self._calls()[calls:]:
             self.meter.add(call)
-        self._draw_past()
+        self.draw()
         if task.cancelled() or error is not None:
             problem = f"Stopped. {UNCHANGED}" if error is None else f"{type(error).__name__}: {error}\n{UNCHANGED}"
             self._draw_now(text, pieces, problem)
@@ -174,10 +155,11 @@ class ChatBox(widgets.VBox):  # type: ignore[misc]
         """What the API was asked so far, as far as it is part of the conversation."""
         return [call for said in self.conversation.turns for call in said.calls]
 
-    def _draw_past(self) -> None:
+    def picture(self) -> str:
+        """The conversation as it is, the newest turns of it."""
         turns = self.conversation.turns
         older = [f"<p><i>{len(turns) - SHOWN:,} older turns are not shown.</i></p>"] if len(turns) > SHOWN else []
-        self.past.value = transcript([*older, *map(self._turn, turns[-SHOWN:])])
+        return transcript([*older, *map(self._turn, turns[-SHOWN:])])
 
     def _turn(self, said: Turn) -> str:
         meter = Meter(self.conversation.client)  # for the receipts alone

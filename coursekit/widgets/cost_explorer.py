@@ -17,6 +17,7 @@ from .. import models
 from ..conversation import BudgetTooSmall, Memory, SlidingWindow, Summarize, TokenBudget
 from ..conversation.forecasting import Sizes, forecast
 from ..pricing import Usage, dollars, price_of
+from .lab import Lab
 from .table import NAME, NUMBER, table
 from .turn_bars import turn_bars
 
@@ -115,13 +116,15 @@ def view(plan: Plan) -> str:
     return f'<div class="coursekit-costs">{said}{turn_bars(held.turns, held.spent, alt)}{_table(rows)}{notes}</div>'
 
 
-class CostExplorer(widgets.VBox):  # type: ignore[misc]
+class CostExplorer(Lab):
     """The lab: move a slider, and see what the conversation sends and costs.
 
     plan  where the controls stand first
 
     Where no widget can be shown (on the web, in print), the output is the first picture.
     """
+
+    title = "The conversation cost explorer"
 
     def __init__(self, plan: Plan | None = None) -> None:
         plan = plan or Plan()
@@ -136,13 +139,9 @@ class CostExplorer(widgets.VBox):  # type: ignore[misc]
             self.sizes[plan.policy].value = plan.size
         self.model = widgets.Dropdown(options=MODELS, value=plan.model, description="Model", **LOOK)
         self.cached = widgets.Checkbox(plan.cached, description="The cache is warm", indent=False)
-        self.shown = widgets.HTML()
         controls = (self.turns, self.system, self.user, self.reply, self.policy, *self.sizes.values(), self.model,
                     self.cached)  # fmt: skip
-        for control in controls:
-            control.observe(self._draw, "value")
-        super().__init__([widgets.Box(controls, layout={"flex_flow": "row wrap"}), self.shown])
-        self._draw()
+        super().__init__([widgets.Box(controls, layout={"flex_flow": "row wrap"})], controls)
 
     @property
     def plan(self) -> Plan:
@@ -152,17 +151,14 @@ class CostExplorer(widgets.VBox):  # type: ignore[misc]
         return Plan(self.turns.value, self.system.value, self.user.value, self.reply.value, chosen, size,
                     self.model.value, self.cached.value)  # fmt: skip
 
-    def __repr__(self) -> str:
-        return "The conversation cost explorer (run the notebook to use it)"
+    def picture(self) -> str:
+        return view(self.plan)
 
-    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
-        return bundle | {"text/html": self.shown.value}
-
-    def _draw(self, _: Any = None) -> None:
-        for name, slider in self.sizes.items():
-            slider.layout.display = None if name == self.policy.value else "none"
-        self.shown.value = view(self.plan)
+    def draw(self, _: Any = None) -> None:
+        with self.lock:
+            for name, slider in self.sizes.items():
+                slider.layout.display = None if name == self.policy.value else "none"
+            super().draw()
 
 
 LOOK: dict[str, Any] = {"style": {"description_width": "10em"}, "layout": {"width": "46%", "min_width": "27em"}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +13,10 @@ import ipywidgets as widgets
 from ..offline.verdict import TOLERANCE
 from ..palette import GRAY, GREEN, RED
 from .fault_runs import LASTING, PROBLEMS, STRATEGIES, TIMES, HttpCall, Run, Setting, run
+from .lab import Echo, Lab, Press
 from .safe_html import sendable
 
+PREDICT = "<p><b>Predict:</b> how many HTTP requests, how many seconds? Then press <b>Run</b>.</p>"
 BAR, HEIGHT = 220, 18  # of a row's drawing, in its own units
 FAILED, ANSWERED, WAITING = RED, GREEN, GRAY
 LEFT = "text-align:left;padding:2px 10px 2px 0"
@@ -105,7 +106,7 @@ def _short(error: str) -> str:
     return "\n".join([shorten(first, 160, placeholder=" …"), *notes])
 
 
-class FaultBoard(widgets.VBox):  # type: ignore[misc]
+class FaultBoard(Lab):
     """The lab: choose, predict, press Run. The real SDK asks the offline API, on virtual time: nothing has to be waited
     for.
 
@@ -115,44 +116,44 @@ class FaultBoard(widgets.VBox):  # type: ignore[misc]
     Where no widget can be shown (on the web, in print), the output is the first run.
     """
 
+    title = "The fault board"
+
     def __init__(self, setting: Setting | None = None, recordings: str | Path | None = None) -> None:
         setting = setting or Setting()
         self.recordings = recordings
-        # JupyterLab 4.6 with ipykernel 7 may handle a pressed button in another thread than a moved control.
-        self._working = threading.RLock()
+        self.ran = True  # and nothing has been chosen since
         self.problem = _choice("What goes wrong", PROBLEMS, setting.problem)
         self.times = _choice("How often", tuple(TIMES), setting.times)
         self.strategy = _choice("Taken with", tuple(STRATEGIES), setting.strategy)
-        self.button = widgets.Button(description="Run", tooltip="Send it, and see every attempt")
-        self.shown = widgets.HTML()
-        for control in (self.problem, self.times, self.strategy):
+        self.button = Press(self._run, Echo(), description="Run", tooltip="Send it, and see every attempt")
+        controls = (self.problem, self.times, self.strategy)
+        super().__init__([*controls, self.button])
+        for control in controls:
             control.observe(self._ask, "value")
-        self.button.on_click(self._run)
-        super().__init__([self.problem, self.times, self.strategy, self.button, self.shown])
-        self._run()
 
     @property
     def setting(self) -> Setting:
         """What the controls say."""
         return Setting(self.problem.value, self.times.value, self.strategy.value)
 
-    def __repr__(self) -> str:
-        return "The fault board (run the notebook to use it)"
-
-    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
-        return bundle | {"text/html": self.shown.value}
-
     def _ask(self, _: Any = None) -> None:
         """The last run says nothing about what is chosen now."""
-        with self._working:
-            self.times.disabled = self.problem.value in LASTING
-            self.shown.value = "<p><b>Predict:</b> how many HTTP requests, how many seconds? Then press <b>Run</b>.</p>"
+        with self.lock:
+            self.ran = False
+            self.draw()
 
-    def _run(self, _: Any = None) -> None:
-        with self._working:
+    def _run(self) -> None:
+        with self.lock:
+            self.ran = True
+            self.draw()
+
+    def picture(self) -> str:
+        return view(run(self.setting, self.recordings)) if self.ran else PREDICT
+
+    def draw(self, _: Any = None) -> None:
+        with self.lock:
             self.times.disabled = self.problem.value in LASTING
-            self.shown.value = view(run(self.setting, self.recordings))
+            super().draw()
 
 
 def _choice(label: str, options: tuple[str, ...], value: str) -> Any:

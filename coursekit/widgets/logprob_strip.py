@@ -12,6 +12,7 @@ import ipywidgets as widgets
 
 from ..palette import GRAY
 from ..sampling import perplexity
+from .lab import Lab
 from .table import row
 from .token_text import label, percent
 
@@ -85,7 +86,7 @@ def strip(tokens: Sequence[Written], threshold: float = 0.5) -> str:
     )
 
 
-class LogprobStrip(widgets.VBox):  # type: ignore[misc]
+class LogprobStrip(Lab):
     """The lab: a reply's tokens, and a threshold below which they are marked.
 
     reply      a ChatCompletion that was asked for with ``logprobs=True``; ``top_logprobs=5`` adds the alternatives
@@ -94,6 +95,8 @@ class LogprobStrip(widgets.VBox):  # type: ignore[misc]
     Where no widget can be shown (on the web, in print), the output is the first view. Raises ValueError for a reply
     without log-probabilities.
     """
+
+    title = "The logprob strip"
 
     def __init__(self, reply: Any, threshold: float = 0.5) -> None:
         logprobs = reply.choices[0].logprobs
@@ -104,20 +107,10 @@ class LogprobStrip(widgets.VBox):  # type: ignore[misc]
             threshold, min=0, max=1, step=0.05, description="mark below", readout_format=".0%",
             style={"description_width": "initial"}, layout={"width": "98%", "max_width": "32em"},
         )  # fmt: skip
-        self.shown = widgets.HTML()
-        self.threshold.observe(self._draw, "value")
-        super().__init__([self.threshold, self.shown])
-        self._draw()
+        super().__init__([self.threshold], [self.threshold])
 
-    def __repr__(self) -> str:
-        return "The logprob strip (run the notebook to use it)"
-
-    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
-        return bundle | {"text/html": self.shown.value}
-
-    def _draw(self, _: Any = None) -> None:
-        self.shown.value = strip(self.tokens, self.threshold.value)
+    def picture(self) -> str:
+        return strip(self.tokens, self.threshold.value)
 
 
 def _box(token: Written, threshold: float) -> str:

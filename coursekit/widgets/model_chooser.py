@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import threading
 from decimal import Decimal
 from html import escape
 from typing import Any
@@ -12,6 +11,7 @@ import ipywidgets as widgets
 
 from ..choosing import NEEDS, PRICES_ON, Judgment, Task, judge
 from ..pricing import dollars
+from .lab import Lab
 
 PROMPTS = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 150_000, 250_000, 300_000, 1_000_000)
 REPLIES = (10, 30, 100, 300, 1_000, 3_000, 10_000, 20_000)
@@ -38,13 +38,15 @@ def view(task: Task) -> str:
     )
 
 
-class ModelChooser(widgets.VBox):  # type: ignore[misc]
+class ModelChooser(Lab):
     """The lab: move a slider or tick a need, and see which models remain.
 
     task  where the controls stand first; its numbers must be among those that the sliders have
 
     Where no widget can be shown (on the web, in print), the output is the first table.
     """
+
+    title = "The model chooser"
 
     def __init__(self, task: Task | None = None) -> None:
         task = task or Task()
@@ -60,15 +62,10 @@ class ModelChooser(widgets.VBox):  # type: ignore[misc]
             need: widgets.Checkbox(need in task.needs, description=words, indent=False, layout={"width": "10.5em"})
             for need, words in NEEDS.items()
         }
-        self.shown = widgets.HTML()
-        self._lock = threading.Lock()  # callbacks run in threads of their own
         sliders = (self.prompt, self.reply, self.hidden, self.budget, self.seconds, self.on)
-        for control in (*sliders, *self.needs.values()):
-            control.observe(self._draw, "value")
-        wrapped = {"flex_flow": "row wrap"}
-        boxes = [widgets.Box(sliders, layout=wrapped), widgets.Box(tuple(self.needs.values()), layout=wrapped)]
-        super().__init__([*boxes, self.shown])
-        self._draw()
+        boxes, wrapped = tuple(self.needs.values()), {"flex_flow": "row wrap"}
+        rows = [widgets.Box(sliders, layout=wrapped), widgets.Box(boxes, layout=wrapped)]
+        super().__init__(rows, [*sliders, *boxes])
 
     @property
     def task(self) -> Task:
@@ -81,16 +78,8 @@ class ModelChooser(widgets.VBox):  # type: ignore[misc]
             needs=frozenset(need for need, box in self.needs.items() if box.value), on=self.on.value,
         )  # fmt: skip
 
-    def __repr__(self) -> str:
-        return "The model chooser (run the notebook to use it)"
-
-    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
-        return bundle | {"text/html": self.shown.value}
-
-    def _draw(self, _: Any = None) -> None:
-        with self._lock:
-            self.shown.value = view(self.task)
+    def picture(self) -> str:
+        return view(self.task)
 
 
 MODEL = 1  # the column that names a row

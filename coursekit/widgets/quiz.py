@@ -15,6 +15,7 @@ import ipywidgets as widgets
 
 from ..course import DATA, lesson
 from ..palette import CARD, INK, MUTED, RIGHT, WRONG
+from .lab import Echo, Lab, Press
 
 SHOWN = (
     "border-left:4px solid {color};padding:2px 10px;margin:2px 0 2px 2px;line-height:1.5;"
@@ -86,40 +87,46 @@ def on_paper(asked: list[Question]) -> str:
     return f'<div class="coursekit-quiz">{"".join(parts)}</div>'
 
 
-class Quiz(widgets.VBox):  # type: ignore[misc]
+class Quiz(Lab):
     """The quiz of a lesson. Where no widget can be shown, its questions stand there, the answers behind a click."""
 
     def __init__(self, name: str) -> None:
         self.questions = questions(name)
-        asked = [_Asked(number, question) for number, question in enumerate(self.questions, start=1)]
-        super().__init__([part for each in asked for part in (each.title, each.choice, each.button, each.shown)])
+        super().__init__([])
+        echo = Echo()
+        self.children = [_Asked(number, question, echo) for number, question in enumerate(self.questions, start=1)]
+
+    def picture(self) -> str:
+        return on_paper(self.questions)
 
     def __repr__(self) -> str:
         return f"A quiz of {len(self.questions)} questions (run the notebook to answer them)"
 
-    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
-        return bundle | {"text/html": on_paper(self.questions)}
 
+class _Asked(Lab):
+    """One question: its options, a button, and what is said of the option that was chosen when it was pressed."""
 
-class _Asked:
-    """The controls of one question."""
-
-    def __init__(self, number: int, question: Question) -> None:
-        self.question = question
-        self.title = widgets.HTML(
+    def __init__(self, number: int, question: Question, echo: Echo) -> None:
+        self.question, self.answered = question, False
+        heading = widgets.HTML(
             f'<div style="line-height:1.4;font-weight:bold;margin-top:6px">{number}. {escape(question.ask)}</div>'
         )
         self.choice = widgets.RadioButtons(
             options=[option.text for option in question.options], value=None, layout={"width": "98%"}
         )
-        self.button = widgets.Button(description=f"Answer question {number}")
-        self.shown = widgets.HTML()
-        self.button.on_click(self._judge)
+        self.button = Press(self._judge, echo, description=f"Answer question {number}")
+        super().__init__([heading, self.choice, self.button])
         self.choice.observe(self._forget, "index")
 
-    def _judge(self, _: Any) -> None:
-        self.shown.value = judged(self.question, self.choice.index)
+    def picture(self) -> str:
+        return judged(self.question, self.choice.index) if self.answered else ""
+
+    def _judge(self) -> None:
+        with self.lock:
+            self.answered = True
+            self.draw()
 
     def _forget(self, _: Any) -> None:
-        self.shown.value = ""  # what stood there was about another option
+        with self.lock:
+            self.answered = False  # what stood there was about another option
+            self.draw()

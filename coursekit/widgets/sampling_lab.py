@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import asdict
 from html import escape
 from typing import Any
@@ -18,6 +17,7 @@ from ..offline.exchange import CHAT_COMPLETIONS, ApiRequest
 from ..offline.miss import RecordingNotFound
 from ..offline.recordings import Recordings
 from ..palette import GRAY
+from .lab import Echo, Lab, Press
 from .safe_html import plain, sendable
 from .sampling_view import Settings, request_of, settings_of, view
 
@@ -33,7 +33,7 @@ LOOK = {"style": {"description_width": "9.5em"}, "layout": {"width": "98%"}}
 CHOOSE = ("choose …", "")  # not None: ipywidgets shows nothing at all for that
 
 
-class SamplingLab(widgets.VBox):  # type: ignore[misc]
+class SamplingLab(Lab):
     """The lab: move a slider and see the distribution change; draw from it; send the same settings to the API.
 
     client      from ``connect()``: asked when "Send" is pressed, and only then
@@ -45,6 +45,8 @@ class SamplingLab(widgets.VBox):  # type: ignore[misc]
     Where no widget can be shown (on the web, in print), the output is the first view.
     """
 
+    title = "The sampling lab"
+
     def __init__(
         self, client: Any, meter: Meter | None = None, *, prompt: str = "dog", model: str = models.CHAT,
         recordings: Recordings | None = None,
@@ -52,8 +54,6 @@ class SamplingLab(widgets.VBox):  # type: ignore[misc]
         self.client, self.meter, self.model = client, meter or Meter(client), model
         self.recordings = recordings or Recordings(course.recording_folders())
         self.draws = 0
-        # JupyterLab 4.6 with ipykernel 7 may handle a pressed button in another thread than a moved slider.
-        self._moving = threading.RLock()
         ends = [(load_distribution(name).text.splitlines()[-1], name) for name in distribution_names()]
         self.prompt = widgets.Dropdown(options=ends, value=prompt, description="prompt ends in", **LOOK)
         self.sliders = {
@@ -64,30 +64,28 @@ class SamplingLab(widgets.VBox):  # type: ignore[misc]
         }
         self.sliders["seed"] = widgets.IntSlider(Settings().seed, min=0, max=100, description="seed", **LOOK)
         self.recorded = widgets.Dropdown(description="recorded", options=[CHOOSE], **LOOK)
-        self.sample = _button(f"Sample {MORE}", f"Draw {MORE} more tokens with this seed", self._sample)
-        self.reset = _button("Reset", "The API's defaults, no draws", self._reset)
-        self.send = _button("Send", "Send the prompt and these settings through the client", self._send)
-        self.shown, self.answer = widgets.HTML(), widgets.HTML()
-        self.prompt.observe(self._begin, "value")
-        self.recorded.observe(self._choose, "value")
-        for slider in self.sliders.values():
-            slider.observe(self._draw, "value")
+        echo, wide = Echo(), {"width": "auto"}
+        self.sample, self.reset, self.send = (
+            Press(press, echo, description=text, tooltip=tooltip, layout=wide)
+            for text, tooltip, press in (
+                (f"Sample {MORE}", f"Draw {MORE} more tokens with this seed", self._sample),
+                ("Reset", "The API's defaults, no draws", self._reset),
+                ("Send", "Send the prompt and these settings through the client", self._send_request),
+            )
+        )
+        self.answer = widgets.HTML()
         pressed = widgets.HBox([self.sample, self.reset, self.send], layout={"flex_flow": "row wrap"})
         controls = widgets.VBox(
             [self.prompt, *self.sliders.values(), pressed, self.recorded],
             layout={"flex": "1 1 24em", "max_width": "30em"},
         )
+        super().__init__([], self.sliders.values())
         self.shown.layout = {"flex": "1 1 36em", "min_width": "0"}
         sides = widgets.HBox([controls, self.shown], layout={"flex_flow": "row wrap"})
-        super().__init__([sides, self.answer])
-        self._begin()
-
-    def __repr__(self) -> str:
-        return "The sampling lab (run the notebook to use it)"
-
-    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
-        return bundle | {"text/html": self.shown.value}
+        self.children = [sides, self.answer]
+        self._offer()
+        self.prompt.observe(self._begin, "value")
+        self.recorded.observe(self._choose, "value")
 
     @property
     def distribution(self) -> Distribution:
@@ -102,40 +100,46 @@ class SamplingLab(widgets.VBox):  # type: ignore[misc]
 
     def use(self, settings: Settings) -> None:
         """Move every slider to these settings."""
-        with self._moving:
+        with self.lock:
             for name, value in asdict(settings).items():
                 self.sliders[name].value = value
 
-    def _begin(self, _: Any = None) -> None:
+    def picture(self) -> str:
+        return view(self.distribution, self.settings, self.draws)
+
+    def _begin(self, _: Any) -> None:
         """A new prompt: what is recorded for it, nothing drawn, nothing answered."""
+        with self.lock:
+            self._offer()
+            self.draws, self.answer.value = 0, ""
+            self.draw()
+
+    def _offer(self) -> None:
+        """The settings that are recorded for the prompt."""
         journal = getattr(self.client._client, "journal", None)
         known = []
         if journal is not None and journal.mode in ("replay", "class"):
             known = recorded_settings(self.distribution, self.model, self.recordings)
         self.recorded.options = [CHOOSE, *((str(settings), settings) for settings in known)]
         self.recorded.layout.display = None if known else "none"
-        self.draws, self.answer.value = 0, ""
-        self._draw()
 
-    def _draw(self, _: Any = None) -> None:
-        with self._moving:
-            self.shown.value = view(self.distribution, self.settings, self.draws)
+    def _sample(self) -> None:
+        with self.lock:
+            self.draws += MORE
+            self.draw()
 
-    def _sample(self, _: Any = None) -> None:
-        self.draws += MORE
-        self._draw()
-
-    def _reset(self, _: Any = None) -> None:
-        self.draws, self.recorded.value = 0, CHOOSE[1]
-        self.use(Settings())
-        self._draw()
+    def _reset(self) -> None:
+        with self.lock:
+            self.draws, self.recorded.value = 0, CHOOSE[1]
+            self.use(Settings())
+            self.draw()
 
     def _choose(self, change: Any) -> None:
         if change["new"]:
             self.use(change["new"])
 
-    def _send(self, _: Any = None) -> None:
-        with self._moving:  # and not while the API works
+    def _send_request(self) -> None:
+        with self.lock:  # and not while the API works
             settings, known = self.settings, [option for _, option in self.recorded.options if option]
             request = request_of(self.distribution, settings, self.model, LIMIT)
         try:
@@ -188,9 +192,3 @@ def missed(asked: Settings, known: list[Settings]) -> str:
         "(<code>%run -m coursekit local install</code> in a cell). "
         'To ask the real API: <code>connect(mode="live")</code>, which costs money.</p>'
     )
-
-
-def _button(text: str, tooltip: str, press: Any) -> widgets.Button:
-    button = widgets.Button(description=text, tooltip=tooltip, layout={"width": "auto"})
-    button.on_click(press)
-    return button

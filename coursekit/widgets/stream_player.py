@@ -15,6 +15,7 @@ import ipywidgets as widgets
 
 from ..palette import BLUE, GRAY, RED
 from ..streaming import Timing
+from .lab import Lab
 
 SPEEDS = {"0.2×": 0.2, "0.5×": 0.5, "1×": 1.0, "2×": 2.0}
 TICK = 50  # ms between two steps of the player in the browser
@@ -135,7 +136,7 @@ def _track(stream: PlayedStream, reached: float, cut: float | None) -> str:
     )
 
 
-class StreamPlayer(widgets.VBox):  # type: ignore[misc]
+class StreamPlayer(Lab):
     """The lab: play, pause, choose the speed, move along the stream, and cut it.
 
     texts   the deltas of a stream that has been read: ``texts = list(stream)`` of ``stream_text()``
@@ -145,6 +146,8 @@ class StreamPlayer(widgets.VBox):  # type: ignore[misc]
     Where no widget can be shown (on the web, in print), the output is the first frame. Raises ValueError when texts
     and timing do not belong together, or nothing came.
     """
+
+    title = "The stream player"
 
     def __init__(self, texts: Sequence[str], timing: Timing, at: float = 0.0) -> None:
         self.stream = PlayedStream(tuple(texts), timing)
@@ -159,32 +162,22 @@ class StreamPlayer(widgets.VBox):  # type: ignore[misc]
         self.speed = widgets.Dropdown(options=SPEEDS, value=1.0, description="Speed", style=NATURAL, layout=NARROW)
         self.kind = widgets.Dropdown(options=ENDS, description="A cut means", style=NATURAL, layout=NARROW)
         self.button = widgets.ToggleButton(description="Cut here", tooltip="Cut the stream at this position")
-        self.shown = widgets.HTML()
         widgets.jslink((self.play, "value"), (self.position, "value"))  # in the browser: smooth while the kernel works
         self.speed.observe(self._set_speed, "value")
         self.button.observe(self._cut_or_mend, "value")
-        for control in (self.position, self.kind):
-            control.observe(self._draw, "value")
         moving = widgets.HBox([self.play, self.position])
         choosing = widgets.HBox([self.speed, self.button, self.kind], layout={"flex_flow": "row wrap"})
-        super().__init__([moving, choosing, self.shown])
-        self._draw()
-
-    def __repr__(self) -> str:
-        return "The stream player (run the notebook to use it)"
-
-    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
-        return bundle | {"text/html": self.shown.value}
+        super().__init__([moving, choosing], [self.position, self.kind])
 
     def _set_speed(self, change: Any) -> None:
         self.play.step = round(TICK * change["new"])
 
     def _cut_or_mend(self, change: Any) -> None:
-        self.cut = self.position.value / 1000 if change["new"] else None
-        self.button.description = "Undo the cut" if change["new"] else "Cut here"
-        self.play.playing = False
-        self._draw()
+        with self.lock:
+            self.cut = self.position.value / 1000 if change["new"] else None
+            self.button.description = "Undo the cut" if change["new"] else "Cut here"
+            self.play.playing = False
+            self.draw()
 
-    def _draw(self, _: Any = None) -> None:
-        self.shown.value = frame(self.stream, self.position.value / 1000, self.cut, self.kind.value)
+    def picture(self) -> str:
+        return frame(self.stream, self.position.value / 1000, self.cut, self.kind.value)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import ipywidgets as widgets
 
 from ..throughput import Load
+from .lab import Lab
 from .throughput_view import view
 
 LOOK: dict[str, Any] = {"style": {"description_width": "11em"}, "layout": {"width": "46%", "min_width": "27em"}}
 
 
-class ThroughputLab(widgets.VBox):  # type: ignore[misc]
+class ThroughputLab(Lab):
     """The lab: move a slider, and see which requests are answered, when, and which are refused.
 
     load  where the controls stand first; its number of requests stays
@@ -21,11 +21,11 @@ class ThroughputLab(widgets.VBox):  # type: ignore[misc]
     Where no widget can be shown (on the web, in print), the output is the first picture.
     """
 
+    title = "The throughput lab"
+
     def __init__(self, load: Load | None = None) -> None:
         load = load or Load()
         self.requests = load.requests
-        # JupyterLab 4.6 with ipykernel 7 may handle two sliders in two threads.
-        self._drawing = threading.RLock()
         self.concurrency = _slider("Under way at once", 1, 60, 1, load.concurrency)
         self.latency = widgets.FloatSlider(
             load.latency, min=0.1, max=10, step=0.1, description="Latency, seconds", readout_format=".1f", **LOOK
@@ -33,12 +33,8 @@ class ThroughputLab(widgets.VBox):  # type: ignore[misc]
         self.rpm = _slider("RPM limit", 5, 500, 5, load.rpm)
         self.tpm = _slider("TPM limit", 5_000, 200_000, 1_000, load.tpm)
         self.tokens = _slider("Tokens of a request", 50, 3_000, 50, load.tokens)
-        self.shown = widgets.HTML()
         controls = (self.concurrency, self.latency, self.rpm, self.tpm, self.tokens)
-        for control in controls:
-            control.observe(self._draw, "value")
-        super().__init__([widgets.Box(controls, layout={"flex_flow": "row wrap"}), self.shown])
-        self._draw()
+        super().__init__([widgets.Box(controls, layout={"flex_flow": "row wrap"})], controls)
 
     @property
     def load(self) -> Load:
@@ -46,16 +42,8 @@ class ThroughputLab(widgets.VBox):  # type: ignore[misc]
         return Load(self.requests, self.concurrency.value, self.latency.value, self.rpm.value, self.tpm.value,
                     self.tokens.value)  # fmt: skip
 
-    def __repr__(self) -> str:
-        return "The throughput lab (run the notebook to use it)"
-
-    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
-        return bundle | {"text/html": self.shown.value}
-
-    def _draw(self, _: Any = None) -> None:
-        with self._drawing:
-            self.shown.value = view(self.load)
+    def picture(self) -> str:
+        return view(self.load)
 
 
 def _slider(label: str, least: int, most: int, step: int, start: int) -> Any:

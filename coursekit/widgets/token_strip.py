@@ -14,6 +14,7 @@ import ipywidgets as widgets
 from ..models import CHAT, HARDEST, REASONING, SMALL
 from ..pricing import dollars, price_of
 from ..tokens import ROLES, ChatTokens, chat_tokens, count_tokens, tokenize
+from .lab import Lab
 from .table import row
 from .token_text import visible
 
@@ -72,7 +73,7 @@ def strip(text: str, model: str = CHAT, *, as_chat: bool = False) -> str:
     )
 
 
-class TokenStrip(widgets.VBox):  # type: ignore[misc]
+class TokenStrip(Lab):
     """The lab: type, and see the strip change.
 
     kind   how the text is read at first: "a text" or "a chat"
@@ -81,32 +82,24 @@ class TokenStrip(widgets.VBox):  # type: ignore[misc]
     Where no widget can be shown (on the web, in print), the output is the first view of the strip.
     """
 
+    title = "The token strip"
+
     def __init__(self, kind: str = "a text", model: str = CHAT) -> None:
         style, wide = {"description_width": "5em"}, {"width": "98%"}
         self.kind = widgets.Dropdown(options=list(KINDS), value=kind, description="Read as", style=style)
         self.model = widgets.Dropdown(options=MODELS, value=model, description="Model", style=style)
         self.text = widgets.Textarea(KINDS[kind], description="Type here", rows=3, style=style, layout=wide)
-        self.shown = widgets.HTML()
         self.kind.observe(self._example, "value")
-        for control in (self.kind, self.model, self.text):
-            control.observe(self._draw, "value")
         chosen = widgets.HBox([self.kind, self.model], layout={"flex_flow": "row wrap"})
-        super().__init__([chosen, self.text, self.shown])
-        self._draw()
-
-    def __repr__(self) -> str:
-        return "The token strip (run the notebook to use it)"
-
-    def _repr_mimebundle_(self, **asked: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**asked)
-        return bundle | {"text/html": self.shown.value}
+        super().__init__([chosen, self.text], [self.kind, self.model, self.text])
 
     def _example(self, change: Any) -> None:
-        if self.text.value == KINDS[change["old"]]:  # not the learner's own words
-            self.text.value = KINDS[change["new"]]
+        with self.lock:
+            if self.text.value == KINDS[change["old"]]:  # not the learner's own words
+                self.text.value = KINDS[change["new"]]
 
-    def _draw(self, _: Any = None) -> None:
-        self.shown.value = strip(self.text.value, self.model.value, as_chat=self.kind.value == "a chat")
+    def picture(self) -> str:
+        return strip(self.text.value, self.model.value, as_chat=self.kind.value == "a chat")
 
 
 def _boxes(text: str, model: str) -> Iterator[str]:

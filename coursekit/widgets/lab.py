@@ -1,0 +1,98 @@
+"""What every lab stands on: one picture, drawn anew when a control moves, by one thread at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+
+
+class Lab(widgets.VBox):  # type: ignore[misc]
+    """Controls, and below them ``shown``. Where no widget can be shown (on the web, in print), ``static()`` is shown.
+
+    A lab names itself (``title``), makes its controls, hands them to ``__init__``, and draws in ``picture()``.
+
+    A kernel may call the handlers of two controls in two threads (ipykernel 7). So whatever changes or draws the lab
+    holds ``lock``. A drawing begins after the change that asked for it, and reads all controls anew: the last drawing
+    shows what the controls say in the end.
+    """
+
+    title: ClassVar[str] = "The lab"
+
+    def __init__(self, children: Iterable[widgets.Widget], controls: Iterable[widgets.Widget] = ()) -> None:
+        """Show ``children`` and below them the picture; a new value of one of the ``controls`` draws it anew."""
+        self.lock = threading.RLock()  # one that lets in its holder: a handler may move another control, which draws
+        self.shown = widgets.HTML()
+        super().__init__([*children, self.shown])
+        for control in controls:
+            control.observe(self.draw, "value")
+        self.draw()
+
+    def picture(self) -> str:
+        """What the controls say, as HTML; a drawing in it has an alternative text."""
+        raise NotImplementedError
+
+    def draw(self, _: Any = None) -> None:
+        """Show the picture of what the controls say now."""
+        with self.lock:
+            self.shown.value = self.picture()
+
+    def static(self) -> str:
+        """HTML for the committed notebook, the web, print and screen readers: the picture that is shown."""
+        return str(self.shown.value)
+
+    def __repr__(self) -> str:
+        return f"{self.title} (run the notebook to use it)"
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**options)
+        return bundle | {"text/html": self.static()}
+
+
+class Echo:
+    """Does work after the changes that the browser has made so far.
+
+    The browser holds back a control's second change until the kernel has handled the first; it holds back no press of
+    a button, which thus overtakes the change. An echo catches up with it: a number goes to the browser, which links it
+    to another one, and so comes back behind all that was held back. Nothing waits by the clock.
+    """
+
+    def __init__(self) -> None:
+        self.sent, self.returned = widgets.IntText(), widgets.IntText()  # never displayed
+        self._link = widgets.jsdlink((self.sent, "value"), (self.returned, "value"))
+        self._waiting: list[tuple[int, Callable[[], object]]] = []
+        self._lock = threading.Lock()
+        self.returned.observe(self._return, "value")
+
+    def call(self, work: Callable[[], object]) -> None:
+        """Call ``work``, without arguments, once the browser has answered."""
+        with self._lock:
+            number = self.sent.value + 1
+            self._waiting.append((number, work))
+            self.sent.value = number
+
+    def _return(self, change: Any) -> None:
+        with self._lock:  # the browser may answer several numbers with the last one
+            due = [work for number, work in self._waiting if number <= change["new"]]
+            del self._waiting[: len(due)]
+        for work in due:
+            work()
+
+
+class Press(widgets.Button):  # type: ignore[misc]
+    """A button whose press counts after every change that was made before it. ``click()`` works at once.
+
+    press  called without arguments
+    echo   the lab's
+    """
+
+    def __init__(self, press: Callable[[], object], echo: Echo, **looks: Any) -> None:
+        super().__init__(**looks)
+        self._echo = echo
+        self.on_click(lambda _: press())
+
+    def _handle_button_msg(self, _: Any, content: Any, buffers: Any) -> None:  # ipywidgets': a press in the browser
+        if content.get("event") == "click":
+            self._echo.call(self.click)

@@ -14,6 +14,7 @@ from ..palette import GRAY, ORANGE, PURPLE, RED
 from ..pricing import dollars, price_of
 from ..reasoning import Fill, Split, fill_budget
 from .lab import Lab
+from .svg import svg, text
 from .table import NAME, NUMBER, table
 
 ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
@@ -119,7 +120,7 @@ def _gauge(found: Mapping[str, Outcome], setting: Setting) -> str:
     drawn = []
     for row, (effort, outcome) in enumerate(found.items()):
         top, filled = TOP + ROW * row + 5, outcome.filled
-        drawn.append(_text(LEFT - 8, top + 16, effort, "end"))
+        drawn.append(text(LEFT - 8, top + 16, effort, "end"))
         x = float(LEFT)
         for tokens, look in (
             (filled.hidden, 'fill="url(#coursekit-stripes)"'),
@@ -136,14 +137,14 @@ def _gauge(found: Mapping[str, Outcome], setting: Setting) -> str:
         f"{o.filled.missing:,} missing, {o.filled.ending}"
         for effort, o in found.items()
     )
-    return (
-        f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {WIDTH} {height}" width="100%" '
-        f'style="max-width:900px;font:13px sans-serif" fill="currentColor"><defs>{STRIPES}</defs>{"".join(drawn)}'
+    parts = (
+        f"<defs>{STRIPES}</defs>{''.join(drawn)}"
         f'<line x1="{end:.1f}" x2="{end:.1f}" y1="{TOP - 4}" y2="{height - 16}" stroke="{LINE}" stroke-width="2.5"/>'
-        f"{_text(end, TOP - 8, f'budget {setting.budget:,}', anchor)}"
-        f"{_text(LEFT, height - 3, '0', 'middle')}"
-        f"{_text(WIDTH - RIGHT, height - 3, f'{longest:,} tokens', 'end')}</svg>"
+        f"{text(end, TOP - 8, f'budget {setting.budget:,}', anchor)}"
+        f"{text(LEFT, height - 3, '0', 'middle')}"
+        f"{text(WIDTH - RIGHT, height - 3, f'{longest:,} tokens', 'end')}"
     )
+    return svg(alt, WIDTH, height, parts, font=13)
 
 
 def _table(found: Mapping[str, Outcome]) -> str:
@@ -155,10 +156,6 @@ def _table(found: Mapping[str, Outcome]) -> str:
         cells = (effort, *(f"{count:,}" for count in counts), outcome.cost, ENDINGS[filled.ending])
         rows.append(cells)
     return table(heads, rows, [NAME, *[NUMBER] * 5, NAME])
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _legend() -> str:

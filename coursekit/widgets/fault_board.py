@@ -15,6 +15,7 @@ from ..palette import GRAY, GREEN, RED
 from .fault_runs import LASTING, PROBLEMS, STRATEGIES, TIMES, HttpCall, Run, Setting, run
 from .lab import Echo, Lab, Press
 from .safe_html import sendable
+from .table import Html, table
 
 PREDICT = "<p><b>Predict:</b> how many HTTP requests, how many seconds? Then press <b>Run</b>.</p>"
 BAR, HEIGHT = 220, 18  # of a row's drawing, in its own units
@@ -31,12 +32,12 @@ def view(done: Run) -> str:
     """A run as HTML: each request with its time, outcome and wait, and what came of it all; a pure function."""
     end = max(done.seconds, done.calls[-1].ended, 0.1)
     rows = [_row(number, call, later, end) for number, (call, later) in enumerate(_pairs(done.calls), start=1)]
-    heads = "".join(f'<th scope="col" style="{style}">{name.format(end=end)}</th>' for name, style in COLUMNS)
+    heads = [name.format(end=end) for name, _ in COLUMNS]
     lasting = " It does not pass by itself." if done.setting.problem in LASTING else ""
     return (
         '<div class="coursekit-faults" style="line-height:1.5">'
         f"<p><b>{escape(done.setting.problem)}</b>, taken with <b>{escape(done.setting.strategy)}</b>.{lasting}</p>"
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>{_result(done)}</div>"
+        f"{table(heads, rows, [look for _, look in COLUMNS])}{_result(done)}</div>"
     )
 
 
@@ -44,17 +45,10 @@ def _pairs(calls: tuple[HttpCall, ...]) -> list[tuple[HttpCall, HttpCall | None]
     return [*pairwise(calls), (calls[-1], None)]
 
 
-def _row(number: int, call: HttpCall, later: HttpCall | None, end: float) -> str:
+def _row(number: int, call: HttpCall, later: HttpCall | None, end: float) -> tuple[str, ...]:
     met = f"{'✓' if call.answered else '✗'} {call.met}"
-    cells = (
-        str(number),
-        call.by,
-        f"{call.at:.2f} s",
-        _bar(call, later, end),
-        escape(sendable(met)),
-        _wait(call, later),
-    )
-    return "<tr>" + "".join(f'<td style="{s}">{c}</td>' for c, (_, s) in zip(cells, COLUMNS, strict=True)) + "</tr>"
+    bar = Html(_bar(call, later, end))
+    return (str(number), call.by, f"{call.at:.2f} s", bar, sendable(met), _wait(call, later))
 
 
 def _wait(call: HttpCall, later: HttpCall | None) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import random
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ..offline.faults import Fault
 from ..offline.ledger import Attempt
 from ..offline.verdict import Verdict, outcome_of, verdict_on
 from ..retrying import clock_of, robust_completion
+from ..retrying.sdk_jitter import seeded_jitter
 
 PROMPT = "What is the capital of France?"
 TIMEOUT = 30.0  # seconds, of every strategy
@@ -161,7 +161,7 @@ def run(setting: Setting, recordings: str | Path | None = None) -> Run:
     faults = None if wrong else Fault(**FAULTS[setting.problem], times=setting.strikes)
     client = connect("replay", faults=faults, speed="instant", recordings=recordings)
     answer, error = None, ""
-    with _drawn_alike():
+    with seeded_jitter(SEED):
         try:
             answer = STRATEGIES[setting.strategy](client, {"temperature": 3} if wrong else {})
         except (openai.OpenAIError, ValueError, RuntimeError) as raised:
@@ -176,18 +176,3 @@ def _call(attempt: Attempt, number: int) -> HttpCall:
     by = "SDK" if attempt.retry else "program" if number else "first"
     met = outcome_of(attempt)
     return HttpCall(attempt.at, attempt.ended_at, by, met, met == "200", attempt.told_to_wait)
-
-
-_DRAWING = threading.Lock()
-
-
-@contextlib.contextmanager
-def _drawn_alike() -> Iterator[None]:
-    """The SDK draws its jitter from Python's shared generator: seed that for a while, then put it back as it was."""
-    with _DRAWING:
-        state = random.getstate()
-        random.seed(SEED)
-        try:
-            yield
-        finally:
-            random.setstate(state)

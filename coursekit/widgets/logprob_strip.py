@@ -13,7 +13,7 @@ import ipywidgets as widgets
 from ..palette import GRAY
 from ..sampling import perplexity
 from .lab import Lab
-from .table import row
+from .table import table
 from .token_text import label, percent
 
 DRAWN = 300  # tokens; a longer reply is measured whole and drawn in part
@@ -76,13 +76,13 @@ def strip(tokens: Sequence[Written], threshold: float = 0.5) -> str:
     if len(tokens) > DRAWN:
         told += f". The first {DRAWN} are shown; all are counted."
     boxes = "".join(_box(token, threshold) for token in drawn)
-    rows = "".join(_row(number, token, threshold) for number, token in enumerate(drawn, 1))
-    head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in ("No.", "Token", "Probability", "Instead"))
+    rows = [_row(number, token, threshold) for number, token in enumerate(drawn, 1)]
+    listed = table(("No.", "Token", "Probability", "Instead"), rows, [CELL] * 4)
     return (
         f'<div class="coursekit-logprobs"><p style="margin:4px 0">{told}</p><div style="{SIDES}">'
         f'<div dir="ltr" style="flex:2 1 22em;line-height:1.3">{boxes}</div>'
         f'<div style="{SCROLLS}" role="region" tabindex="0" aria-label="tokens and their alternatives">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></div></div>"
+        f"{listed}</div></div></div>"
     )
 
 
@@ -123,11 +123,10 @@ def _box(token: Written, threshold: float) -> str:
     )
 
 
-def _row(number: int, token: Written, threshold: float) -> str:
+def _row(number: int, token: Written, threshold: float) -> tuple[str, ...]:
     mark = " ◂ low" if token.probability < threshold else ""
     others = [other for other in token.alternatives if other.token != token.token]
-    cells = (str(number), label(token.token), percent(token.probability) + mark, _listed(others))
-    return f"<tr>{row(cells, [CELL] * 4)}</tr>"
+    return (str(number), label(token.token), percent(token.probability) + mark, _listed(others))
 
 
 def _considered(token: Written) -> str:

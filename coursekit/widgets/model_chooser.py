@@ -12,6 +12,7 @@ import ipywidgets as widgets
 from ..choosing import NEEDS, PRICES_ON, Judgment, Task, judge
 from ..pricing import dollars
 from .lab import Lab
+from .table import table
 
 PROMPTS = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 150_000, 250_000, 300_000, 1_000_000)
 REPLIES = (10, 30, 100, 300, 1_000, 3_000, 10_000, 20_000)
@@ -28,14 +29,9 @@ def view(task: Task) -> str:
     """The models for a task as HTML: those that remain, what they cost and take, and what is against the others."""
     judged = judge(task)
     left = [each for each in judged if each.remains]
-    rows = "".join(_row(each) for each in judged)
-    heads = "".join(
-        f'<th scope="col" style="{NAME if i in WORDS else NUMBER}">{head}</th>' for i, head in enumerate(HEADS)
-    )
-    return (
-        f'<div class="coursekit-chooser"><p>{_said(left, len(judged))}</p>'
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    shades = ["" if each.remains else "opacity:0.75" for each in judged]
+    shown = table(HEADS, map(_row, judged), LOOKS, named=MODEL, row_style=shades)
+    return f'<div class="coursekit-chooser"><p>{_said(left, len(judged))}</p>{shown}</div>'
 
 
 class ModelChooser(Lab):
@@ -83,11 +79,11 @@ class ModelChooser(Lab):
 
 
 MODEL = 1  # the column that names a row
-LAST = 6  # the only column whose text may wrap
 HEADS = ("Fits", "Model", "$ per 1,000", "Seconds", "Context", "Last day", "Against it")
-WORDS = (0, 1, LAST)  # the columns of words
 NUMBER = "text-align:right;padding:1px 7px;font-variant-numeric:tabular-nums;white-space:nowrap"
 NAME = "text-align:left;padding:1px 5px 1px 0"
+SHORT = f"{NAME};white-space:nowrap"
+LOOKS = (SHORT, SHORT, *[NUMBER] * 4, NAME)  # only the last column's text may wrap
 LOOK: dict[str, Any] = {"style": {"description_width": "8em"}, "layout": {"width": "46%", "min_width": "24em"}}
 
 
@@ -104,10 +100,10 @@ def _said(left: list[Judgment], of: int) -> str:
     return f"<b>{count}.</b> The cheapest is {escape(cheapest.name)}: {_per_thousand(cheapest)} for 1,000 requests."
 
 
-def _row(judged: Judgment) -> str:
+def _row(judged: Judgment) -> tuple[str, ...]:
     model = judged.model
     effort = f" ({judged.effort})" if judged.effort else ""
-    cells = (
+    return (
         REMAINS if judged.remains else OUT,
         judged.name + effort,
         _per_thousand(judged),
@@ -116,20 +112,6 @@ def _row(judged: Judgment) -> str:
         str(model.shutdown - datetime.timedelta(days=1)) if model.shutdown else "open",
         "; ".join(judged.against),
     )
-    shade = "" if judged.remains else ' style="opacity:0.75"'
-    return f"<tr{shade}>{''.join(_cell(i, cell) for i, cell in enumerate(cells))}</tr>"
-
-
-def _cell(column: int, text: str) -> str:
-    if column == MODEL:
-        return f'<th scope="row" style="{_style(column)};font-weight:normal">{escape(text)}</th>'
-    return f'<td style="{_style(column)}">{escape(text)}</td>'
-
-
-def _style(column: int) -> str:
-    if column not in WORDS:
-        return NUMBER
-    return NAME if column == LAST else f"{NAME};white-space:nowrap"
 
 
 def _per_thousand(judged: Judgment) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from ..logits import Distribution
 from ..palette import BLUE, GRAY
 from ..sampling import BeforeAfter, before_and_after, sample
+from .table import Html, table
 from .token_text import label, percent
 
 TOP = 10  # tokens in the table
@@ -82,22 +83,19 @@ def view(distribution: Distribution, settings: Settings, draws: int = 0) -> str:
             str(times.pop(i, 0)) if draws else "", str(distribution.counts[i] or ""),
         ))  # fmt: skip
     others = f"{len(distribution.logits) - len(rows):,} others"
-    rows.append(_row(others, *result.others, str(times.total()) if draws else "", "", italic=True))
-    head = "".join(f'<th scope="col" style="{look}">{name}</th>' for name, look in zip(HEAD, LOOKS, strict=True))
+    rows.append(_row(others, *result.others, str(times.total()) if draws else "", ""))
     return (
         f'<div class="coursekit-sampling" style="container-type:inline-size">{_given(distribution)}'
         '<div style="overflow-x:auto" role="region" tabindex="0" aria-label="tokens before and after">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"{table(HEAD, rows, LOOKS, row_style=[''] * (len(rows) - 1) + ['font-style:italic'])}</div>"
         f"{_summary(result)}{_draws(distribution, settings.seed, picks)}</div>"
     )
 
 
-def _row(name: str, before: float, after: float, times: str, count: str, *, italic: bool = False) -> str:
-    bars = f'<div style="{TRACK}">{_bar(before, BEFORE)}{_bar(after, AFTER)}</div>'
-    cells = (bars, percent(before), "cut" if before and not after else percent(after), times, count)
-    look = f"{LEFT};font-family:monospace;font-weight:normal;font-style:{'italic' if italic else 'normal'}"
-    row = "".join(f'<td style="{style}">{cell}</td>' for style, cell in zip(LOOKS[1:], cells, strict=True))
-    return f'<tr><th scope="row" style="{look}">{escape(name)}</th>{row}</tr>'
+def _row(name: str, before: float, after: float, times: str, count: str) -> tuple[str, ...]:
+    bars = Html(f'<div style="{TRACK}">{_bar(before, BEFORE)}{_bar(after, AFTER)}</div>')
+    token = Html(f'<span style="font-family:monospace">{escape(name)}</span>')
+    return (token, bars, percent(before), "cut" if before and not after else percent(after), times, count)
 
 
 def _bar(share: float, look: str) -> str:

@@ -16,6 +16,7 @@ import ipywidgets as widgets
 from ..palette import BLUE, GRAY, RED
 from ..streaming import Timing
 from .lab import Lab
+from .table import NAME, table
 
 SPEEDS = {"0.2×": 0.2, "0.5×": 0.5, "1×": 1.0, "2×": 2.0}
 TICK = 50  # ms between two steps of the player in the browser
@@ -107,16 +108,8 @@ def _after_cut(stream: PlayedStream, cut: float, end: str) -> str:
             "the SDK (chapter 06). Move on until text arrives, and cut there.</p>"
         )
     characters = len("".join(stream.texts[:count]))
-    left = 'style="text-align: left; padding: 2px 12px 2px 0"'
-    rows = "".join(
-        f'<tr><th scope="row" {left}>{escape(reader)}</th><td {left}>{escape(told)}</td></tr>'
-        for reader, told in zip(READERS, TOLD[end], strict=True)
-    )
-    return (
-        f"<table><caption><b>Cut at {cut:.2f} s, {escape(end)}:</b> {characters} characters had come, no finish_reason."
-        f'</caption><thead><tr><th scope="col" {left}>Code that …</th><th scope="col" {left}>is told</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
-    )
+    caption = f"Cut at {cut:.2f} s, {end}: {characters} characters had come, no finish_reason."
+    return table(("Code that …", "is told"), zip(READERS, TOLD[end], strict=True), [NAME, NAME], caption=caption)
 
 
 def _track(stream: PlayedStream, reached: float, cut: float | None) -> str:

@@ -7,6 +7,7 @@ from html import escape
 
 from ..palette import BLUE, GRAY, RED
 from ..throughput import STRATEGIES, Load, Outcome, Rates, Span, least_seconds, outcome_of, rates_of, simulate
+from .svg import svg
 from .table import NAME, NUMBER, table
 
 WIDTH, LEFT, RIGHT = 760, 30, 14  # of the drawing, in its own units
@@ -36,11 +37,7 @@ def gantt_svg(runs: Mapping[str, Sequence[Span]]) -> str:
         panels.append(_panel(name, spans, scale, top))
         top += PANEL + ROW * len(spans) + GAP
     alt = "Requests on a timeline. " + "; ".join(_said(name, outcome_of(spans)) for name, spans in runs.items()) + "."
-    return (
-        f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {WIDTH} {top + BOTTOM:.0f}" width="100%" '
-        f'style="max-width:900px;font:11px sans-serif" fill="currentColor">'
-        f"{_seconds(longest, scale, top)}{''.join(panels)}</svg>"
-    )
+    return svg(alt, WIDTH, round(top + BOTTOM), _seconds(longest, scale, top) + "".join(panels))
 
 
 def _panel(name: str, spans: Sequence[Span], scale: float, top: float) -> str:

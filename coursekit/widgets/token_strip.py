@@ -15,7 +15,7 @@ from ..models import CHAT, HARDEST, REASONING, SMALL
 from ..pricing import dollars, price_of
 from ..tokens import ROLES, ChatTokens, chat_tokens, count_tokens, tokenize
 from .lab import Lab
-from .table import row
+from .table import table
 from .token_text import visible
 
 MODELS = (CHAT, SMALL, HARDEST, REASONING, "gpt-6-luna", "gpt-6-sol", "gpt-4")
@@ -133,13 +133,12 @@ def _of_which(chat: ChatTokens | None) -> str:
 def _prices(counts: dict[str, int], chosen: str) -> str:
     """A row for each model: its count, its price, and what this prompt costs without the reply."""
     names = ("Model", "Tokens", "$ a million", "This prompt", "A million of them")
-    caption = f'<caption style="text-align:left">As a prompt, at the prices of {ON}; the reply comes on top.</caption>'
-    rows = "".join(_row(model, count, model == chosen) for model, count in counts.items())
-    head = "".join(f'<th scope="col" style="{look}">{name}</th>' for name, look in zip(names, LOOKS, strict=True))
-    return f'<table style="margin-top:8px">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    caption = f"As a prompt, at the prices of {ON}; the reply comes on top."
+    rows = [_row(model, count, model == chosen) for model, count in counts.items()]
+    weights = [f"font-weight:{'bold' if model == chosen else 'normal'}" for model in counts]
+    return table(names, rows, LOOKS, caption=caption, style="margin-top:8px", row_style=weights)
 
 
-def _row(model: str, count: int, chosen: bool) -> str:
+def _row(model: str, count: int, chosen: bool) -> tuple[str, ...]:
     rate, cost = (price_of({"prompt_tokens": n, "completion_tokens": 0}, model, ON).total for n in (1000, count))
-    cells = (f"▸ {model}" if chosen else model, f"{count:,}", *map(dollars, (rate * 1000, cost, cost * 1_000_000)))
-    return f'<tr style="font-weight:{"bold" if chosen else "normal"}">{row(cells, LOOKS)}</tr>'
+    return (f"▸ {model}" if chosen else model, f"{count:,}", *map(dollars, (rate * 1000, cost, cost * 1_000_000)))

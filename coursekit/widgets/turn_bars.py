@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from html import escape
 
 from ..palette import BLUE, GRAY, GREEN, ORANGE, RED
 from ..pricing import Usage, dollars
+from .svg import svg, text
 
 WIDTH, HEIGHT = 760, 270  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 62, 62, 14, 34  # margins
@@ -40,11 +40,8 @@ def turn_bars(turns: Sequence[Usage], spent: Sequence[Decimal], alt: str) -> str
             bars[name] += f"h{-0.84 * step:.1f}z"
             bottom -= height
     paths = "".join(f'<path d="{path}" fill="{FILLS[name]}"/>' for name, path in bars.items() if path)
-    return (
-        f'{_legend()}<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" '
-        f'style="max-width:900px;font:11px sans-serif" fill="currentColor"><defs>{DOTS}</defs>'
-        f"{_scales(most, spent[-1], len(turns), step)}{paths}{_line(spent, step)}</svg>"
-    )
+    scales = _scales(most, spent[-1], len(turns), step)
+    return _legend() + svg(alt, WIDTH, HEIGHT, f"<defs>{DOTS}</defs>{scales}{paths}{_line(spent, step)}")
 
 
 def _parts(turn: Usage) -> Iterable[tuple[str, int]]:
@@ -73,11 +70,11 @@ def _scales(most: int, whole: Decimal, turns: int, step: float) -> str:
         y = floor - tokens / most * (floor - TOP)
         said.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="{GRAY}" '
                     f'stroke-width="{0.3 if tokens else 1}"/>')  # fmt: skip
-        said.append(_text(LEFT - 6, y + 4, f"{tokens:,}", "end"))
-        said.append(_text(WIDTH - RIGHT + 6, y + 4, dollars(whole * tokens / most), "start"))
+        said.append(text(LEFT - 6, y + 4, f"{tokens:,}", "end"))
+        said.append(text(WIDTH - RIGHT + 6, y + 4, dollars(whole * tokens / most), "start"))
     for number in (1, *(number for number in _round_numbers(turns) if number > 1)):
-        said.append(_text(LEFT + (number - 0.5) * step, floor + 15, str(number), "middle"))
-    said.append(_text(WIDTH / 2, HEIGHT - 4, "turn", "middle"))
+        said.append(text(LEFT + (number - 0.5) * step, floor + 15, str(number), "middle"))
+    said.append(text(WIDTH / 2, HEIGHT - 4, "turn", "middle"))
     return "".join(said)
 
 
@@ -86,10 +83,6 @@ def _round_numbers(most: int) -> range:
     power = 10 ** (len(str(most)) - 1)
     step = next((step for step in (power, power // 2, power // 5) if step and most // step >= 4), 1)
     return range(0, most + 1, step)
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _legend() -> str:

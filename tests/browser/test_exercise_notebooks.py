@@ -94,7 +94,7 @@ def test_an_exercise_is_done_and_the_map_fills(stem: str, open_chapter: OpenChap
 
 
 def test_the_quiz_works_by_keyboard(open_chapter: OpenChapter) -> None:
-    """Choose with an arrow, Tab to Answer, press Enter: the option's reason stands there."""
+    """Choose with arrows, Tab to Answer, press Enter, all at once: the last chosen option's reason stands there."""
     stem = STEMS[0]
     question = questions(stem)[0]
     chapter = open_chapter(stem, width=800, folder="exercises")
@@ -102,11 +102,9 @@ def test_the_quiz_works_by_keyboard(open_chapter: OpenChapter) -> None:
     options = area.get_by_role("radiogroup", name=question.ask).get_by_role("radio")
     expect(options.first).to_be_visible(timeout=SECONDS)
     options.first.focus()
-    chapter.page.keyboard.press("ArrowDown")  # once: a second choice would be sent after a press on Answer
-    expect(options.nth(1)).to_be_checked()
-    chapter.page.keyboard.press("Tab")
+    for key in ("ArrowDown", "ArrowDown", "Tab", "Enter"):  # the press leaves the browser before the second choice
+        chapter.page.keyboard.press(key)
     expect(area.get_by_role("button", name="Answer question 1")).to_be_focused()
-    chapter.page.keyboard.press("Enter")
-    expect(area).to_contain_text(question.options[1].reason, timeout=SECONDS)
+    expect(area).to_contain_text(question.options[2].reason, timeout=SECONDS)
     picture(chapter, f"{stem}-quiz")
     assert chapter.errors == []

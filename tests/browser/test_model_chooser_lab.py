@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from chapter_page import ChapterPage
+from chapter_page import ChapterPage, soon
 from nbformat import v4, write
 from playwright.sync_api import Locator
 
@@ -61,12 +60,9 @@ def expect_table(cell: Locator, task: Task) -> None:
     """The page's table becomes that of view() for this task."""
     html = view(task)
     wanted = [re.findall(r"<t[dh][^>]*>([^<]*)</t", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", html)]
-    end = time.monotonic() + 10
-    seen: list[list[str]] = []
-    while time.monotonic() < end:
+
+    def seen() -> list[list[str]]:
         rows = cell.locator(".coursekit-chooser tr").all()
-        seen = [[text.strip() for text in row.locator("th, td").all_text_contents()] for row in rows]
-        if seen == wanted:
-            return
-        time.sleep(0.1)
-    assert seen == wanted
+        return [[text.strip() for text in row.locator("th, td").all_text_contents()] for row in rows]
+
+    assert soon(lambda: seen() == wanted), seen()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from chapter_page import ChapterPage
+from chapter_page import ChapterPage, soon
 from nbformat import v4, write
 from playwright.sync_api import Locator, expect
 
@@ -44,30 +44,25 @@ def settings_in(cell: Locator) -> Settings:
     return Settings(**{**read, "seed": int(read["seed"])})
 
 
-def expect_settings(page: ChapterPage, cell: Locator, settings: Settings) -> None:
+def expect_settings(cell: Locator, settings: Settings) -> None:
     """The sliders come to read this."""
-    for _ in range(100):
-        if settings_in(cell) == settings:
-            return
-        page.page.wait_for_timeout(50)
-    assert settings_in(cell) == settings
+    assert soon(lambda: settings_in(cell) == settings), settings_in(cell)
 
 
-def expect_view(page: ChapterPage, cell: Locator, name: str, draws: int = 0) -> None:
+def expect_view(cell: Locator, name: str, draws: int = 0) -> None:
     """The table in the page becomes that of view() for what the sliders say."""
-    for _ in range(100):
-        expected = HtmlReader(view(load_distribution(name), settings_in(cell), draws)).rows
-        if shown(cell) == expected:
-            return
-        page.page.wait_for_timeout(50)
-    assert shown(cell) == expected
+
+    def as_set() -> bool:
+        return shown(cell) == HtmlReader(view(load_distribution(name), settings_in(cell), draws)).rows
+
+    assert soon(as_set), shown(cell)
 
 
 def test_each_control_does_what_it_says(page: ChapterPage) -> None:
     """Dragged or pressed, each control changes the picture, and the picture is view() of what the controls say."""
     cell = page.cell(0)
     cell.locator("table").wait_for()
-    expect_view(page, cell, "dog")
+    expect_view(cell, "dog")
     cell.get_by_label("prompt ends in").select_option("A lone soul, a lone")
     cell.get_by_role("button", name="Sample 20").press("Enter")
     expect(cell.get_by_text("20 draws")).to_be_visible()
@@ -80,21 +75,20 @@ def test_each_control_does_what_it_says(page: ChapterPage) -> None:
         page.page.mouse.down()
         page.page.mouse.move(track["x"] + share * track["width"], track["y"] + track["height"] / 2, steps=8)
         page.page.mouse.up()
-        expect_view(page, cell, "haiku_loop", draws=20)
+        expect_view(cell, "haiku_loop", draws=20)
         assert cell.locator(".coursekit-sampling").inner_text() != before, f"{name} changes nothing"
     assert all(getattr(settings_in(cell), name) != getattr(Settings(), name) for name in DRAGS)
 
     cell.get_by_role("button", name="Send").press("Enter")
     expect(cell.get_by_text("Nobody recorded this request")).to_be_visible()
     cell.get_by_label("recorded").select_option("temperature 0, frequency_penalty 0.5, seed 1")
-    # A menu and a button may be heard in two threads of the kernel: press when the sliders show what was chosen.
-    expect_settings(page, cell, Settings(temperature=0, frequency_penalty=0.5, seed=1))
+    expect_settings(cell, Settings(temperature=0, frequency_penalty=0.5, seed=1))
     cell.get_by_role("button", name="Send").press("Enter")
     expect(cell.get_by_text("replay · local")).to_be_visible()
     assert settings_in(cell) == Settings(temperature=0, frequency_penalty=0.5)
 
     cell.get_by_role("button", name="Reset").press("Enter")
-    expect_view(page, cell, "haiku_loop")
+    expect_view(cell, "haiku_loop")
     assert settings_in(cell) == Settings()
     assert page.errors == []
     assert page.outside == []

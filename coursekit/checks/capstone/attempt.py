@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import random
-import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from html import escape
 from typing import Any
 
+from ...retrying.sdk_jitter import seeded_jitter
 from ..running import NotAwaitable, run
 from .hostile_api import BUDGET, MOST_REQUESTS, MOST_SECONDS, HostileApi, Stopped
 from .scoring import POINTS, Facts, counted, points, reasons
@@ -96,7 +94,7 @@ def attempt(solve: Solve, *, seed: int = 1) -> Score:
                 raise NotAwaitable
             return await promised, api.clock.now()
 
-    with _drawn_alike(seed):
+    with seeded_jitter(seed):
         ran = run(whole, awaits=True, seconds=SECONDS)
     if ran.endless:
         raise RunEnded(f"solve() did not end within {SECONDS:g} real seconds. Does a loop in it never await?")
@@ -152,18 +150,3 @@ def _why_ended(api: HostileApi) -> str:
     if len(api.asked) >= MOST_REQUESTS:
         return f"solve() had sent {MOST_REQUESTS:,} requests for 200 tickets. Something in it is repeated without end."
     return f"solve() was not done after {MOST_SECONDS / 3600:g} hours of virtual time. What is it waiting for?"
-
-
-_DRAWING = threading.Lock()
-
-
-@contextlib.contextmanager
-def _drawn_alike(seed: int) -> Iterator[None]:
-    """The SDK draws its jitter from Python's shared generator: seed that for a while, then put it back as it was."""
-    with _DRAWING:
-        state = random.getstate()
-        random.seed(seed)
-        try:
-            yield
-        finally:
-            random.setstate(state)

@@ -1,0 +1,22 @@
+"""The SDK's jitter made repeatable, for labs and checks that show the same waits each time."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+from collections.abc import Iterator
+
+_SEEDED = threading.Lock()  # the generator is shared by the whole process: one user at a time
+
+
+@contextlib.contextmanager
+def seeded_jitter(seed: int) -> Iterator[None]:
+    """The SDK draws its jitter from Python's shared generator: seed that for a while, then put it back as it was."""
+    with _SEEDED:
+        state = random.getstate()
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(state)

@@ -13,8 +13,6 @@ from typing import Any
 
 import ipywidgets
 import pytest
-from html_reader import HtmlReader
-from offline_api import folder_with
 
 from coursekit import connect, widgets
 from coursekit.logits import load_reply
@@ -31,6 +29,8 @@ from coursekit.widgets.sampling_lab import SamplingLab
 from coursekit.widgets.stream_player import StreamPlayer
 from coursekit.widgets.throughput_lab import ThroughputLab
 from coursekit.widgets.token_strip import TokenStrip
+from support.html_reader import HtmlReader
+from support.offline_api import folder_with
 
 HANG = 60  # seconds; only a deadlock takes so long
 

@@ -52,6 +52,7 @@ def connect(
     faults: Fault | Iterable[Fault] | None = None,
     rate_limit: Account | Mapping[str, Any] | None = None,
     local_model: bool | str | Path | None = None,
+    fallback: str | bool | None = None,
     **openai_options: Any,
 ) -> openai.OpenAI:
     """A real ``openai.OpenAI`` client; what answers it is decided by ``mode``.
@@ -67,14 +68,17 @@ def connect(
     faults      replay only: what goes wrong, a ``coursekit.offline.Fault`` or several in their order
     rate_limit  replay only: {"rpm": 60, "tpm": 10_000, "spend": 0.50} (requests and tokens per minute, dollars), or a
                 ``coursekit.offline.Account``, which several clients can share; None: no limits
-    local_model  replay: True: what nobody has recorded is answered by a small open model on this machine (`coursekit
-                local install` gets it); a path: by that GGUF file; None: as COURSEKIT_LOCAL says, else by nobody. Its
-                answers are free, and often wrong; receipts name it. record: it answers instead of the real API
+    fallback    replay: an OpenAI-compatible server that answers what nobody recorded: its address, the name of one at
+                its usual port ("ollama", "lm studio", "llama.cpp", "vllm"), or "local" for the small model that
+                `coursekit local install` gets; False: none; None: as COURSEKIT_FALLBACK in .env says, else none.
+                Receipts name who answered, and have no price. record: it answers instead of the real API
+    local_model  True is a name for fallback="local"; a path is that GGUF file
     openai_options  base_url, api_key, max_retries, timeout, …: as ``openai.OpenAI`` takes them
 
-    Raises ModeError, MissingKey, LocalModelMissing or ValueError, before anything is sent.
+    Raises ModeError, MissingKey, LocalModelMissing or ValueError, before anything is sent; a request that the fallback
+    cannot take raises FallbackUnreachable.
     """
-    wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, openai_options)
+    wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, fallback, openai_options)
     kind = openai.OpenAI if wired.natural else _OpenAI
     client = kind(**wired.options, **wired.http_client(DefaultHttpx2Client))
     wired.listen(client, wired.sync_hooks())
@@ -89,10 +93,11 @@ def connect_async(
     faults: Fault | Iterable[Fault] | None = None,
     rate_limit: Account | Mapping[str, Any] | None = None,
     local_model: bool | str | Path | None = None,
+    fallback: str | bool | None = None,
     **openai_options: Any,
 ) -> openai.AsyncOpenAI:
     """As ``connect()``, for ``await``: a real ``openai.AsyncOpenAI``. A client belongs to one event loop."""
-    wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, openai_options)
+    wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, fallback, openai_options)
     kind = openai.AsyncOpenAI if wired.natural else _AsyncOpenAI
     client = kind(**wired.options, **wired.http_client(DefaultAsyncHttpx2Client))
     wired.listen(client, wired.async_hooks())
@@ -104,10 +109,19 @@ class _Wiring:
 
     def __init__(
         self, mode: str | None, recordings: str | Path | None, speed: float | str | None, faults: Any,
-        rate_limit: Any, local_model: Any, options: Mapping[str, Any],
+        rate_limit: Any, local_model: Any, fallback: Any, options: Mapping[str, Any],
     ) -> None:  # fmt: skip
         env = settings()
-        own = (recordings, speed, faults, rate_limit, local_model, options.get("base_url"), options.get("api_key"))
+        own = (
+            recordings,
+            speed,
+            faults,
+            rate_limit,
+            local_model,
+            fallback,
+            options.get("base_url"),
+            options.get("api_key"),
+        )
         self.mode = mode_of(mode, env)
         joined = membership(env) if self.mode == "replay" and mode is None and own.count(None) == len(own) else None
         if joined is not None:
@@ -123,14 +137,21 @@ class _Wiring:
                 "Leave it out, or build openai.OpenAI(http_client=…) yourself."
             )
         self._api: OfflineApi | None = None
-        answers = answering(self.mode, env, self._recordings, speed=speed, local_model=local_model)
+        answers = answering(self.mode, env, self._recordings, speed=speed, fallback=fallback, local_model=local_model)
         if answers is not None:
-            self._api = OfflineApi(*answers, faults=faults, rate_limit=rate_limit)
+            self._recorder = answers.recorder
+            self._api = OfflineApi(answers.layer, answers.clock, faults=faults, rate_limit=rate_limit)
             self.clock: Clock = self._api.clock  # that of a shared account
             self.options.setdefault("api_key", NO_KEY)
             self.options.setdefault("base_url", REAL_API)
         else:
-            _refuse_offline_options(self.mode, faults=faults, rate_limit=rate_limit, local_model=local_model or None)
+            _refuse_offline_options(
+                self.mode,
+                faults=faults,
+                rate_limit=rate_limit,
+                local_model=local_model or None,
+                fallback=fallback or None,
+            )
             self.clock = ScaledClock()  # time as it passes
             if joined is not None:
                 self.options |= {"base_url": f"{joined.url}/v1", "api_key": joined.key}
@@ -146,7 +167,8 @@ class _Wiring:
     def http_client(self, make: Callable[..., Any]) -> dict[str, Any]:
         """The http_client option of the SDK's client; none in live mode, where the SDK makes its own."""
         if self._api is not None:
-            return {"http_client": make(transport=OfflineTransport(self._api, self.clock, self.journal, self.ledger))}
+            door = OfflineTransport(self._api, self.clock, self.journal, self.ledger, self._recorder)
+            return {"http_client": make(transport=door)}
         if self.mode == "record":
             provenance = Provenance("live", datetime.datetime.now(datetime.UTC).date().isoformat())
             recorder = Recorder(self._recordings, provenance, secret=self.options["api_key"])

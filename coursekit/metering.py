@@ -34,12 +34,14 @@ class Served:
     request_id  of its ``x-request-id`` header
     source      "live", or a recording's provenance ("written", "local"), or "offline API"
     seconds     from the request to the last byte
+    forwarded   another server answered in the place of the API: it has no price, whatever its model is called
     """
 
     request_id: str | None
     status: int
     source: str
     seconds: float
+    forwarded: bool = False
 
 
 class Journal:
@@ -161,7 +163,7 @@ class Meter:
         served = journal.find(request_id or _read(reply, "request_id") or _read(reply, "_request_id"))
         if served is None:
             return Receipt(model, usage, price, mode=journal.mode)
-        return Receipt(model, usage, price, served.seconds, served.source, journal.mode)
+        return Receipt(model, usage, None if served.forwarded else price, served.seconds, served.source, journal.mode)
 
     @property
     def _journal(self) -> Journal | None:

@@ -12,7 +12,7 @@ from coursekit import course
 from coursekit.authoring import CommandError, record
 from coursekit.authoring.recorded_changes import answered, changes
 from coursekit.offline.recordings import Provenance, Recordings
-from support.llama_stand_in import installed
+from support.fake_llama_installed import installed
 from support.offline_api import params, request, streamed, whole
 
 WriteNotebook = Callable[..., Path]

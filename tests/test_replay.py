@@ -85,8 +85,9 @@ def test_a_miss_names_the_nearest_and_what_differs(tmp_path: Path) -> None:
         "      recorded  0\n"
         "What to do now:\n"
         "  - to see the recorded answer, change the cell back to what was recorded; or\n"
+        '  - to have a model of your own answer, such as one on Ollama: connect(fallback="ollama"); or\n'
         "  - to have a small model on your machine answer, free and often wrong: `%run -m coursekit local install`\n"
-        "    in a cell, once, then connect(local_model=True); or\n"
+        '    in a cell, once, then connect(fallback="local"); or\n'
         '  - to ask the real API, put OPENAI_API_KEY in .env and use connect(mode="live"): it costs money; or\n'
         '  - to keep its answer for the next time, use connect(mode="record"): it costs money once.'
     )

@@ -14,9 +14,10 @@ from pathlib import Path
 from ..classroom import trouble
 from ..course import lessons, recording_folders, repository
 from ..local_model import local_model_of
-from ..local_model.llama import INSTALL
+from ..local_model.llama import INSTALL, LocalModelMissing
 from ..membership import membership
 from ..offline.clock import clock_for
+from ..offline.fallback import FallbackUnreachable
 from ..offline.recordings import DamagedRecording, read
 from ..settings import ModeError, mode_of, settings
 from .served_models import course_models
@@ -57,7 +58,7 @@ def checks() -> list[Check]:
     """Look at everything, in the order in which one thing needs another."""
     looks: list[Callable[[], Check]] = [
         _python, _packages, _kernel, _notebooks, _recordings, _mode, _speed, _key, _models, _proxies, _folder,
-        _local_model, _browser,
+        _local_model, _fallback, _browser,
     ]  # fmt: skip
     return [look() for look in looks]
 
@@ -200,6 +201,24 @@ def _local_model() -> Check:
     asked = local_model_of(None, settings()) is not None
     cure = f"run `{INSTALL}`, or take COURSEKIT_LOCAL away" if asked and missing() else ""
     return Check("local model", summary(), cure)
+
+
+def _fallback() -> Check:
+    from ..offline.fallback import ADDRESS, NamedServer, fallback_of, found_here
+
+    here = found_here()
+    offer = "; ".join(f"{kind.name} runs here: {ADDRESS}={kind.name} in .env has it answer" for kind in here)
+    try:
+        server = fallback_of(None, None, settings())
+    except (ValueError, LocalModelMissing) as error:
+        return Check("fallback", str(error).splitlines()[0], f"correct {ADDRESS} in .env, or leave it out")
+    if not isinstance(server, NamedServer):
+        return Check("fallback", server.name if server else offer or "none (optional: a model of your own, see README)")
+    try:
+        return Check("fallback", f"{server.place().label} at {server.url}")
+    except FallbackUnreachable as error:
+        what, _, cure = str(error).partition("\nWhat to do: ")
+        return Check("fallback", what, f"{cure} {offer}".strip())
 
 
 def _browser() -> Check:

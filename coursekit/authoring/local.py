@@ -14,7 +14,7 @@ from . import CommandError
 from .local_install import MB, PROGRAM_SIZES, fetch_model, has_model, install_program, require_room
 
 HOW = (
-    "Now connect(local_model=True) answers any prompt, and COURSEKIT_LOCAL=1 in .env does so in all notebooks.\n"
+    'Now connect(fallback="local") answers any prompt, and COURSEKIT_FALLBACK=local in .env does so in all notebooks.\n'
     "It makes most sense at temperature=0."
 )
 

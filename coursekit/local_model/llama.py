@@ -46,10 +46,12 @@ def require(path: Path) -> None:
         raise LocalModelMissing(f"There is no model at {path}")
 
 
-def load(path: Path, *, special: bool = False) -> Any:
-    """The model in this process, as an ``xllamacpp.Server``. Raises LocalModelMissing or DamagedModel.
+def load(path: Path, *, special: bool = False, name: str = "") -> Any:
+    """The model in this process, as an ``xllamacpp.Server``, which also listens on a free port of 127.0.0.1
+    (``listening_address``). Raises LocalModelMissing or DamagedModel.
 
     special  True: special tokens come with their bytes, as who looks at a whole vocabulary needs them
+    name     that its replies give as their model; "": the file's path
     """
     require(path)
     asked = os.environ.get("OMP_WAIT_POLICY")
@@ -65,7 +67,9 @@ def load(path: Path, *, special: bool = False) -> Any:
     params.n_ctx = CONTEXT
     # One request at a time, and none begins in another's leftovers: a seed must give the same text every time.
     params.n_parallel, params.cache_prompt = 1, False
-    params.warmup, params.verbosity, params.special = False, -1, special
+    params.warmup, params.verbosity, params.special, params.ui = False, -1, special, False
+    if name:
+        params.model_alias = {name}
     try:
         return xllamacpp.Server(params)
     except RuntimeError as error:

@@ -15,7 +15,6 @@ from . import refusals
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
 
 MOST_LINES = 50_000  # as in the SDK's docstring of batches.create
-PATIENCE = 3600.0  # seconds for one answer of the local model
 MOST_FAULTS = 100  # that are told of one file
 
 
@@ -97,7 +96,10 @@ def _answer(line: Line, answers: Layer) -> ApiAnswer:
     if line.body.get("stream"):
         return refusals.refusal("A batch cannot stream: leave 'stream' out.", param="stream")
     answer = answers.answer(ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(line.body).encode()))
-    return answer.settled(PATIENCE)
+    if answer.forward is not None:
+        text = "A batch is answered from recordings, and this request has none. Send it by itself for the fallback."
+        return refusals.refusal(text, code="not_recorded")
+    return answer
 
 
 def _parsed(raw: bytes) -> Line | dict[str, Any]:

@@ -8,13 +8,10 @@ socket) does the waiting on the clock it was given. Times are seconds of the API
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
-if TYPE_CHECKING:
-    from .making import Making
+from typing import Any, Final, NamedTuple, Protocol
 
 CHAT_COMPLETIONS: Final = "/v1/chat/completions"
 NEVER = float("inf")
@@ -69,7 +66,8 @@ class ApiAnswer:
     breaks   the connection breaks where the answer should have ended
     source   where it comes from, for receipts: "live", "local", "written" for a recording's
              provenance, "offline API" for what the offline API said itself
-    making   the local model is still at work on it: what it will be is told by this
+    forward  another server is to answer: the door asks it, and passes on what it says as it comes. The layers add
+             headers at most: they know nothing of what that will be
     """
 
     status: int = 200
@@ -79,7 +77,7 @@ class ApiAnswer:
     after: float = 0.0
     breaks: bool = False
     source: str = "offline API"
-    making: Making | None = None
+    forward: Upstream | None = None
 
     @property
     def seconds(self) -> float:
@@ -89,16 +87,37 @@ class ApiAnswer:
     def with_headers(self, headers: Mapping[str, str]) -> ApiAnswer:
         """The same answer with other headers. (``dataclasses.replace`` takes five times as long.)"""
         return ApiAnswer(
-            self.status, headers, self.body, self.events, self.after, self.breaks, self.source, self.making
+            self.status, headers, self.body, self.events, self.after, self.breaks, self.source, self.forward
         )
 
-    def then(self, change: Callable[[ApiAnswer], ApiAnswer]) -> ApiAnswer:
-        """The answer changed; one that is still being made is changed when it is all there."""
-        return change(self) if self.making is None else replace(self, making=self.making.then(change))
 
-    def settled(self, seconds: float) -> ApiAnswer:
-        """The answer when it is all there. Waits for one that is still being made; raises TimeoutError."""
-        return self if self.making is None else self.making.settled(self, seconds)
+class Target(NamedTuple):
+    """A request to another server: the address of its chat completions, its headers, its body, and who answers it."""
+
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
+    label: str
+
+
+class Upstream(Protocol):
+    """One request that another server is to answer."""
+
+    def target(self) -> Target | ApiAnswer:
+        """What to send where; or the answer, where that server cannot do what is asked.
+
+        May take a moment the first time: the server is started, or asked for its models. Raises what says why it
+        cannot be reached.
+        """
+        ...
+
+    def lacks(self, content: bytes) -> list[str]:
+        """What was asked for and is evidently not in the answer whose bytes these are, such as "logprobs"."""
+        ...
+
+    def unreachable(self, error: Exception) -> Exception:
+        """The exception for a connection that could not be made."""
+        ...
 
 
 class Layer(Protocol):

@@ -16,7 +16,7 @@ from typing import Any
 
 from .account import Limits
 from .errors import insufficient_quota, overloaded, rate_limited, server_error
-from .exchange import NEVER, ApiAnswer, ApiRequest, Layer
+from .exchange import NEVER, ApiAnswer, ApiRequest, Layer, error_answer
 from .standard_headers import request_id
 from .stream_faults import cut, drip, garble, report
 
@@ -126,9 +126,10 @@ class Faults:
             return self.inner.answer(request)
         if fault.kind in INSTEAD:
             return self._instead(fault, request)
-        return self.inner.answer(request).then(
-            lambda answer: self._within(fault, answer) if answer.status == 200 else answer
-        )
+        answer = self.inner.answer(request)
+        if answer.forward is not None:
+            return _needs_a_recording(fault, answer.source)
+        return self._within(fault, answer) if answer.status == 200 else answer
 
     def _next(self) -> Fault | None:
         """The fault that strikes this request."""
@@ -190,6 +191,15 @@ def fault_list(asked: Any) -> list[Fault]:
                 'Give a list like [Fault("rate_limit", times=2), Fault("timeout")], with Fault from coursekit.offline.'
             )
     return faults
+
+
+def _needs_a_recording(fault: Fault, source: str) -> ApiAnswer:
+    text = (
+        f'Fault("{fault.kind}") changes a recorded answer, and nothing is recorded for this request: {source} would '
+        "answer it, and its words pass as they come. Ask something that is recorded, or take a fault that comes "
+        f"instead of an answer: {', '.join(INSTEAD)}."
+    )
+    return error_answer(400, text, code="fault_needs_a_recording", headers={"x-should-retry": "false"})
 
 
 def _limited(request: ApiRequest, wait: float) -> ApiAnswer:

@@ -61,7 +61,7 @@ class Attempt:
         answer, events = self.answer, self.answer.events or ()
         if answer.breaks:
             return "broken"
-        if answer.making is not None:  # left before the local model was done
+        if answer.forward is not None:  # it passed as it came, and nothing of it was kept
             return "whole"
         if not self.streamed:
             return "whole" if _is_json(answer.body or b"".join(event.data for event in events)) else "malformed"

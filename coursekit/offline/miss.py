@@ -55,8 +55,9 @@ class RecordingNotFound(Portable, LookupError):
         lines += [
             "What to do now:",
             "  - to see the recorded answer, change the cell back to what was recorded; or",
+            '  - to have a model of your own answer, such as one on Ollama: connect(fallback="ollama"); or',
             "  - to have a small model on your machine answer, free and often wrong: `%run -m coursekit local install`",
-            "    in a cell, once, then connect(local_model=True); or",
+            '    in a cell, once, then connect(fallback="local"); or',
             '  - to ask the real API, put OPENAI_API_KEY in .env and use connect(mode="live"): it costs money; or',
             '  - to keep its answer for the next time, use connect(mode="record"): it costs money once.',
         ]

@@ -35,7 +35,8 @@ class RateLimits:
         model = str(body.get("model", ""))
         if self.account is None:
             answer = self.inner.answer(request)
-            if answer.status not in WITH_HEADERS or "x-ratelimit-limit-requests" in answer.headers:
+            own = "x-ratelimit-limit-requests" in answer.headers or answer.forward is not None
+            if own or answer.status not in WITH_HEADERS:
                 return answer
             return replace(answer, headers={**answer.headers, **_idle(model, estimated_tokens(body))})
         tokens = estimated_tokens(body)
@@ -45,7 +46,9 @@ class RateLimits:
         if refusal is not None:
             return refusal
         answer = self.inner.answer(request)
-        if self.account.spend is not None and answer.status == 200 and answer.making is None:  # the local model is free
+        if (
+            self.account.spend is not None and answer.status == 200 and answer.forward is None
+        ):  # another server's answers cost nothing
             self.account.bill(cost(answer, body))
         return answer.with_headers({**answer.headers, **headers}) if answer.status in WITH_HEADERS else answer
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -55,6 +56,17 @@ class Recorder:
             number = self._count.get(name, 0)
             self._count[name] = number + 1
             self.recordings.store(request, self._clean(answer), self.provenance, number)
+
+    def keep_pieces(self, request: ApiRequest, head: ApiAnswer, pieces: list[tuple[float, bytes]]) -> None:
+        """Keep an answer that came in pieces, each with its seconds since the request; of a stream, its events."""
+        if not head.headers.get("content-type", "").startswith("text/event-stream"):
+            self.keep(request, replace(head, body=b"".join(data for _, data in pieces)))
+            return
+        at = head.after
+        copy = EventCopy(lambda: at, lambda events: self.keep(request, replace(head, events=events)))
+        for at, data in pieces:  # noqa: B007 - the copy reads it
+            copy.add(data)
+        copy.finish()
 
     def _clean(self, answer: ApiAnswer) -> ApiAnswer:
         events = answer.events and tuple(Event(e.at, self._without_key(e.data)) for e in answer.events)

@@ -33,6 +33,6 @@ class StandardHeaders:
         if "x-request-id" in answer.headers or answer.status == 0 or answer.after == NEVER:
             return answer
         headers = {"x-request-id": request_id(self.rng)}
-        if answer.status in PROCESSED:
+        if answer.status in PROCESSED and answer.forward is None:
             headers |= {"openai-version": "2020-10-01", "openai-processing-ms": str(round(answer.after * 1000))}
         return replace(answer, headers={**headers, **answer.headers})

@@ -7,29 +7,43 @@ a stream are due at start + offset, an absolute schedule: a late one does not de
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import httpx2
 
 from ..metering import Journal, Served
-from .clock import Clock
-from .exchange import NEVER, ApiAnswer, ApiRequest, Layer
+from .clock import Clock, VirtualClock
+from .exchange import ApiAnswer, ApiRequest, Layer, Target, Upstream
 from .ledger import Attempt, Ledger
-from .live_body import LiveBody
+
+if TYPE_CHECKING:
+    from .forwarding import Connections
+    from .recorder import Recorder
 
 REMEMBERED, SMALL = 200, 16_384  # requests, and the bytes of one at most
-SILENCE = ApiAnswer(after=NEVER)
 PATIENCE = 3600.0  # seconds; of a caller that set no read timeout and would wait for ever
 
 
 class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     """Give it to httpx2.Client or httpx2.AsyncClient.
 
-    api answers, clock waits; journal is told of each answer (for receipts), ledger of each attempt (for the verdict).
+    api answers, clock waits; journal is told of each answer (for receipts), ledger of each attempt (for the verdict);
+    recorder keeps what another server answers, None: nothing is kept.
     """
 
-    def __init__(self, api: Layer, clock: Clock, journal: Journal | None = None, ledger: Ledger | None = None) -> None:
-        self.api, self.clock = api, clock
+    def __init__(
+        self,
+        api: Layer,
+        clock: Clock,
+        journal: Journal | None = None,
+        ledger: Ledger | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.api, self.clock, self.recorder = api, clock, recorder
+        self._connections: Connections | None = None
         self.journal = Journal("replay") if journal is None else journal
         self.ledger = Ledger() if ledger is None else ledger
         self._known: dict[bytes, ApiRequest] = {}
@@ -37,13 +51,20 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         start = self.clock.now()
         told = self._told(request, request.read())
+        if self.recorder is not None:
+            self.recorder.check(told)
         answer = self.api.answer(told)
         attempt = self.ledger.open(told, answer, start)
-        if answer.making is not None:
-            try:
-                answer = attempt.answer = answer.making.head(answer, _read_timeout(request))
-            except TimeoutError:
-                answer = attempt.answer = SILENCE
+        if answer.forward is not None:
+            target = answer.forward.target()
+            if isinstance(target, Target):
+                sent = time.perf_counter()
+                try:
+                    response = self._upstreams().send(target, request.extensions)
+                except httpx2.TransportError as error:
+                    raise _not_forwarded(error, answer.forward, attempt, self.clock.now()) from error
+                return self._forwarded(told, answer, response, target, sent, attempt)
+            answer = attempt.answer = _refused(answer, target)
         seconds, failure = _first_byte(request, answer)
         self.clock.wait(start + seconds)
         if failure is not None:
@@ -53,13 +74,20 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         start = self.clock.now()
         told = self._told(request, await request.aread())
+        if self.recorder is not None:
+            self.recorder.check(told)
         answer = self.api.answer(told)
         attempt = self.ledger.open(told, answer, start)
-        if answer.making is not None:
-            try:
-                answer = attempt.answer = await answer.making.head_async(answer, _read_timeout(request))
-            except TimeoutError:
-                answer = attempt.answer = SILENCE
+        if answer.forward is not None:
+            target = await asyncio.to_thread(answer.forward.target)  # it may start a server, or ask for its models
+            if isinstance(target, Target):
+                sent = time.perf_counter()
+                try:
+                    response = await self._upstreams().send_async(target, request.extensions)
+                except httpx2.TransportError as error:
+                    raise _not_forwarded(error, answer.forward, attempt, self.clock.now()) from error
+                return self._forwarded(told, answer, response, target, sent, attempt)
+            answer = attempt.answer = _refused(answer, target)
         seconds, failure = _first_byte(request, answer)
         try:
             await self.clock.wait_async(start + seconds)
@@ -84,20 +112,76 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         return told
 
     def _response(self, request: httpx2.Request, answer: ApiAnswer, start: float, attempt: Attempt) -> httpx2.Response:
-        request_id = answer.headers.get("x-request-id")
-        if answer.making is not None:
-
-            def ended(seconds: float) -> None:
-                self.journal.add(Served(request_id, answer.status, answer.source, seconds))
-
-            live = LiveBody(request, answer, answer.making, _read_timeout(request), start, self.clock, attempt, ended)
-            return httpx2.Response(answer.status, headers=answer.headers, stream=live)
-        self.journal.add(Served(request_id, answer.status, answer.source, answer.seconds))
+        self.journal.add(Served(answer.headers.get("x-request-id"), answer.status, answer.source, answer.seconds))
         if answer.events is None and not answer.breaks:
             attempt.finish("all", start + answer.after)
             return httpx2.Response(answer.status, headers=answer.headers, content=answer.body)
         stream = Body(request, answer, start, self.clock, attempt)
         return httpx2.Response(answer.status, headers=answer.headers, stream=stream)
+
+    def _upstreams(self) -> Connections:
+        if self._connections is None:
+            from .forwarding import Connections  # for those who have a fallback
+
+            self._connections = Connections()
+        return self._connections
+
+    def _forwarded(
+        self,
+        asked: ApiRequest,
+        answer: ApiAnswer,
+        response: httpx2.Response,
+        target: Target,
+        sent: float,
+        attempt: Attempt,
+    ) -> httpx2.Response:
+        """Another server's answer, passed on as it comes, with the headers that the layers gave it."""
+        from .forwarding import Passed, passed_on
+
+        upstream, start, status = answer.forward, attempt.at, response.status_code
+        after = time.perf_counter() - sent
+        headers = {**answer.headers, **{name.lower(): value for name, value in response.headers.items()}}
+        attempt.answer = replace(answer, status=status, headers=headers, after=after, source=target.label)
+        assert upstream is not None
+        if isinstance(self.clock, VirtualClock):
+            self.clock.wait(start + after)
+
+        def passing(seconds: float) -> None:
+            if isinstance(self.clock, VirtualClock):
+                self.clock.wait(start + seconds)  # what took real time has passed on a virtual clock, too
+
+        def ended(pieces: list[tuple[float, bytes]], how: str) -> None:
+            seconds = pieces[-1][0] if pieces else after
+            whole = status == 200 and how == "all"
+            lacks = upstream.lacks(b"".join(data for _, data in pieces)) if whole else []
+            source = target.label + (f" (no {', '.join(lacks)})" if lacks else "")
+            if whole and self.recorder is not None:
+                self.recorder.keep_pieces(asked, ApiAnswer(status, headers, after=after), pieces)
+            self.journal.add(Served(headers.get("x-request-id"), status, source, seconds, forwarded=True))
+            attempt.finish(how, self.clock.now() if how == "left" else start + seconds)
+
+        return passed_on(response, Passed(response, sent, passing, ended), answer.headers.items())
+
+    def close(self) -> None:
+        if self._connections is not None:
+            self._connections.close()
+
+    async def aclose(self) -> None:
+        if self._connections is not None:
+            await self._connections.aclose()
+
+
+def _refused(answer: ApiAnswer, refusal: ApiAnswer) -> ApiAnswer:
+    """What is said in place of the other server, with the headers that the layers gave its answer."""
+    return replace(refusal, headers={**answer.headers, **refusal.headers})
+
+
+def _not_forwarded(error: Exception, upstream: Upstream, attempt: Attempt, now: float) -> Exception:
+    """A connection that cannot be made is a matter between us and that server; all else happens to the caller."""
+    attempt.finish("timed out" if isinstance(error, httpx2.ReadTimeout) else "all", now)
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return upstream.unreachable(error)
+    return error
 
 
 def api_request(request: httpx2.Request, raw: bytes) -> ApiRequest:

@@ -188,7 +188,7 @@ def missed(asked: Settings, known: list[Settings]) -> str:
         offer = "For this prompt nothing is recorded; where there is something, <b>recorded</b> offers it."
     return (
         f"<p><b>Nobody recorded this request</b> ({escape(str(asked))}), and replay mode asks nobody else. {offer}</p>"
-        "<p>To have a small model on your machine answer: <code>connect(local_model=True)</code>, once it is installed "
+        '<p>To have a small model on your machine answer: <code>connect(fallback="local")</code>, once it is installed '
         "(<code>%run -m coursekit local install</code> in a cell). "
         'To ask the real API: <code>connect(mode="live")</code>, which costs money.</p>'
     )

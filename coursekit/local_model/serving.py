@@ -1,0 +1,88 @@
+"""The process that serves the small model: ``python -m coursekit.local_model.serving PATH NAME STATE``.
+
+llama.cpp's own server listens on a free port of 127.0.0.1. The process ends by itself a moment after its last user has
+gone: each user's process holds a connection open, its *lease*, which the operating system closes whatever becomes of
+that process. No other sign of life is needed, and none can be forgotten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import socket
+import sys
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ..files import write_atomically
+from .llama import DamagedModel, load
+
+LINGER = 3.0  # seconds without a lease: the next cell may make its client anew
+FIRST = 60.0  # seconds for the first lease
+DAMAGED = 3  # the exit code that says so
+READY = b"+"  # the first byte of a lease: this server will not end now
+
+
+def main(path: str, name: str, state: str) -> int:
+    """Serve until nobody holds a lease. Returns the exit code."""
+    try:
+        server = load(Path(path), name=name)
+    except DamagedModel:
+        return DAMAGED
+    with socket.create_server(("127.0.0.1", 0)) as leases:
+        value = {"url": f"{server.listening_address}/v1", "lease": leases.getsockname()[1], "pid": os.getpid()}
+        write_atomically(Path(state), json.dumps(value), 0o600)
+        _hold(leases, Path(state))
+    return 0
+
+
+def _hold(leases: socket.socket, state: Path) -> None:
+    """Return when there has been no lease for a while, with the state file gone."""
+    selector = selectors.DefaultSelector()
+    selector.register(leases, selectors.EVENT_READ)
+    held, patience = 0, FIRST
+    while True:
+        ready = selector.select(timeout=patience if not held else None)
+        if not ready and _gone(selector, state):
+            return
+        for key, _ in ready:
+            if key.fileobj is leases:
+                lease, _ = leases.accept()
+                lease.sendall(READY)
+                selector.register(lease, selectors.EVENT_READ)
+                held, patience = held + 1, LINGER
+            elif not _read(key.fileobj):  # type: ignore[arg-type]
+                selector.unregister(key.fileobj)
+                key.fileobj.close()  # type: ignore[union-attr]
+                held -= 1
+
+
+def _gone(selector: selectors.BaseSelector, state: Path) -> bool:
+    """Take the state file away, unless somebody is just about to take a lease."""
+    try:
+        with FileLock(lock_of(state), timeout=0):
+            if selector.select(timeout=0):
+                return False
+            state.unlink(missing_ok=True)
+            return True
+    except Timeout:
+        return False
+
+
+def _read(lease: socket.socket) -> bytes:
+    try:
+        return lease.recv(64)
+    except OSError:
+        return b""
+
+
+def lock_of(state: Path) -> str:
+    """Held by who starts a server, takes a lease, or ends."""
+    return f"{state}.lock"
+
+
+if __name__ == "__main__":
+    code = main(*sys.argv[1:])
+    os._exit(code)  # llama.cpp's threads are not waited for

@@ -101,6 +101,12 @@ class ApiAnswer:
         return self if self.making is None else self.making.settled(self, seconds)
 
 
+def api_path(path: str) -> str:
+    """The path as the API itself has it, whatever a gateway has in front: "/openai/v1/chat/completions", "/api/v1/…"
+    and Azure's "/openai/deployments/NAME/chat/completions" are all POST /v1/chat/completions."""
+    return CHAT_COMPLETIONS if path.endswith("/chat/completions") else path
+
+
 class Layer(Protocol):
     """A part of the offline API: it answers, or it asks the layer that it wraps."""
 

@@ -8,7 +8,7 @@ own canonical form, so that it never finds the recording of one that is accepted
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,12 @@ from .. import models
 from ..course import DATA
 from .validation import refusal_of
 
+STREAMS: list[dict[str, Any]] = [  # first those that bring the usage
+    {"stream_options": {"include_usage": True}},
+    {},
+    {"stream_options": {"include_usage": True, "include_obfuscation": False}},
+    {"stream_options": {"include_obfuscation": False}},
+]
 Rules = Mapping[str, Mapping[str, Mapping[str, Any]]]  # by kind of object, then by field
 
 
@@ -49,6 +55,19 @@ def accepted(body: Mapping[str, Any]) -> bool:
     if isinstance(name, str) and name and not models.known(name):
         body = {**body, "model": models.role("CHAT")}
     return refusal_of(body) is None
+
+
+def other_forms(body: Any) -> Iterator[dict[str, Any]]:
+    """The canonical bodies that ask for the same answer in another form: whole, or streamed in one way or another.
+
+    A body that the API refuses has none.
+    """
+    if not isinstance(body, dict) or not accepted(body):
+        return
+    own = canonical(body)
+    whole = {name: value for name, value in own.items() if name not in ("stream", "stream_options")}
+    streams = [{**whole, "stream": True, **options} for options in STREAMS]
+    yield from (form for form in (streams if own == whole else [*streams, whole]) if form != own)
 
 
 class _Simplifier:

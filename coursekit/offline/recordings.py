@@ -21,8 +21,8 @@ from typing import Any
 
 from ..files import write_atomically
 from ..portable import Portable
-from .canonical import canonical
-from .exchange import ApiAnswer, ApiRequest, Event, api_path, json_answer, sse
+from .canonical import canonical, other_forms
+from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Event, api_path, json_answer, sse
 
 FORMAT = 1
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # made once: this is on the path of every request
@@ -58,6 +58,15 @@ def name_of(request: ApiRequest) -> str:
         return str(known)
     name = request.__dict__["name"] = _name(request.method, request.path, canonical(request.body))
     return name
+
+
+def names_of_other_forms(request: ApiRequest) -> tuple[str, ...]:
+    """The names of recordings of the same answer in another form, the nearest form first. They are worked out once."""
+    if (known := request.__dict__.get("other_names")) is not None:
+        return tuple(known)
+    forms = other_forms(request.body) if request.path == CHAT_COMPLETIONS else ()
+    names = request.__dict__["other_names"] = tuple(_name(request.method, request.path, form) for form in forms)
+    return names
 
 
 def _name(method: str, path: str, body: Any) -> str:

@@ -62,7 +62,8 @@ class Replay:
 
 
 def _formed(answer: ApiAnswer, request: ApiRequest) -> ApiAnswer | None:
-    from .chunks import NoSuchForm, as_asked  # few need it, and its imports take time
+    from .chunks import NoSuchForm  # few need these, and their imports take time
+    from .forms import as_asked
 
     try:
         return as_asked(answer, request.body)

@@ -17,8 +17,9 @@ from openai.types.chat import ChatCompletionChunk
 
 import coursekit
 from coursekit import Meter
-from coursekit.offline.chunks import NoSuchForm, as_asked
+from coursekit.offline.chunks import NoSuchForm
 from coursekit.offline.exchange import DONE, ApiAnswer, json_answer
+from coursekit.offline.forms import as_asked
 from support.offline_api import completion, error_answers, folder_with, params, streamed, whole
 
 USAGE = {"stream": True, "stream_options": {"include_usage": True}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from pathlib import Path
 
@@ -92,6 +93,45 @@ def test_a_miss_names_the_nearest_and_what_differs(tmp_path: Path) -> None:
         '  - to keep its answer for the next time, use connect(mode="record"): it costs money once.'
     )
     assert isinstance(error.value, LookupError) and error.value.nearest is not None
+
+
+def test_a_miss_names_only_what_matters(tmp_path: Path) -> None:
+    """Defaults, identifiers and streaming are no differences, and a parameter goes by the name that it was given."""
+    folder = folder_with(
+        tmp_path / "02", (params(temperature=0.7, max_completion_tokens=60, stream=True), streamed([]))
+    )
+    client = coursekit.connect("replay", recordings=folder, speed="instant")
+    with pytest.raises(coursekit.RecordingNotFound) as error:
+        text_of(client, temperature=0.7, max_tokens=50, n=1, user="u", top_p=1)
+    assert error.value.differences == [("max_tokens", "50", "60")]
+    with pytest.raises(coursekit.RecordingNotFound) as error:
+        text_of(client, prompt="Other?", temperature=0.7, max_completion_tokens=60)
+    assert [where for where, *_ in error.value.differences] == ["messages[0].content"]
+
+
+def test_a_miss_names_all_that_are_as_near(tmp_path: Path) -> None:
+    """Where several recordings are as near, each is named with what was recorded; one that is further is not."""
+    settings = [{"temperature": value} for value in (0, 0.7, 1.5, 1.8, 2)] + [{"temperature": 0.1, "seed": 1}]
+    folder = folder_with(tmp_path / "02", *[(params(**more), whole()) for more in settings])
+    client = coursekit.connect("replay", recordings=folder, speed="instant")
+    with pytest.raises(coursekit.RecordingNotFound) as error:
+        text_of(client, temperature=0.5)
+    assert len(error.value.as_near) == 4
+    lines = str(error.value).splitlines()
+    start = lines.index("As near as that one:")
+    assert [line.split(".json: ")[1] for line in lines[start + 1 : start + 4]] == [
+        f"temperature {json.loads(path.read_text())['request']['body']['temperature']}"
+        for path, _ in error.value.as_near[:3]
+    ]
+    assert lines[start + 4] == "  … and 1 more"
+
+
+def test_a_stream_that_breaks_off_is_the_difference(tmp_path: Path) -> None:
+    """Where the request is recorded only as a stream that breaks off, the message says that this is what differs."""
+    folder = folder_with(tmp_path, (params(stream=True), streamed(["Par"], finish_reason=None)))
+    with pytest.raises(coursekit.RecordingNotFound) as error:
+        text_of(coursekit.connect("replay", recordings=folder, speed="instant"))
+    assert error.value.differences == [("stream", "(absent)", "true")]
 
 
 def test_a_miss_is_told_at_once(tmp_path: Path) -> None:

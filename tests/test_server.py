@@ -26,7 +26,8 @@ WORDS = ["Par", "is", "."]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("recordings")
-    folder_with(folder, (params(), whole("Paris.")), (params(stream=True), streamed(WORDS)))
+    folder_with(folder, (params(), whole("Paris.")), (params(stream=True), streamed(WORDS)),
+                (params("Whole only?"), whole("Berlin.")))  # fmt: skip
     damaged = params("damaged")
     path = folder_with(folder, (damaged, whole("x"))) and next(folder.glob("*damaged*"))
     path.write_text("{")
@@ -48,6 +49,16 @@ def test_a_stream(server: Served) -> None:
     chunks = list(server.client().chat.completions.create(**params(), stream=True))
     assert [c.choices[0].delta.content for c in chunks if c.choices] == ["", *WORDS, None]
     assert chunks[-1].usage is not None
+
+
+def test_equal_requests_and_other_forms(server: Served) -> None:
+    """What frameworks add ("stream": false, a user) changes nothing; a whole answer is streamed, and a header says it."""
+    client = server.client()
+    reply = client.chat.completions.create(**params(stream=False, n=1, user="langchain"))
+    assert reply.choices[0].message.content == "Paris."
+    raw = client.chat.completions.with_raw_response.create(**params("Whole only?"), stream=True)
+    assert "".join(c.choices[0].delta.content or "" for c in raw.parse()) == "Berlin."
+    assert raw.headers["x-coursekit-source"] == "written, streamed from a whole answer"
 
 
 async def test_async(server: Served) -> None:

@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked, rest = parser.parse_known_args(arguments)
     if rest and asked.command != "lab":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if asked.command == "record" and asked.lesson is None and asked.rename is None:
+        parser.error("record needs a LESSON, or --rename")
     try:
         return _run(asked, rest)
     except (CommandError, UnknownLesson) as error:
@@ -52,12 +54,16 @@ def _parser() -> argparse.ArgumentParser:
     refresh.add_argument("lessons", nargs="*", metavar="LESSON", help=lesson)
 
     record = commands.add_parser("record", help="record a lesson's answers anew and show what changed")
-    record.add_argument("lesson", metavar="LESSON", help=lesson)
+    record.add_argument("lesson", nargs="?", metavar="LESSON", help=lesson)
     instead = record.add_mutually_exclusive_group()
     instead.add_argument(
         "--written", action="store_true", help="answers from the author's replies file: no key, no cost"
     )
     instead.add_argument("--local", action="store_true", help="answers from the local model: no key, no cost")
+    instead.add_argument(
+        "--rename", nargs="?", const="", metavar="FOLDER",
+        help="record nothing: give a folder's recordings the names by which requests are found today",
+    )  # fmt: skip
     record.add_argument("--yes", action="store_true", help="do not ask before calls that cost money")
 
     progress = commands.add_parser("progress", help="which exercises you have passed")
@@ -136,6 +142,10 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
             host=asked.host, port=asked.port, recordings=asked.recordings, speed=asked.speed, limits=limits,
             quiet=asked.quiet, classroom=asked.classroom, class_file=asked.class_file,
         )  # fmt: skip
+    if asked.rename is not None:
+        from .rename import rename
+
+        return rename(asked.rename)
     from .record import record
 
     return record(asked.lesson, written=asked.written, local=asked.local, yes=asked.yes)

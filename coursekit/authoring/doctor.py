@@ -20,6 +20,7 @@ from ..offline.clock import clock_for
 from ..offline.fallback import FallbackUnreachable
 from ..offline.recordings import DamagedRecording, read
 from ..settings import ModeError, mode_of, settings
+from .rename import misnamed
 from .served_models import course_models
 
 SET_UP = "run `make lab` again (Windows: `uv run coursekit lab`), or install coursekit again"
@@ -138,6 +139,9 @@ def _recordings() -> Check:
     if damaged:
         cure = "git checkout -- coursekit/data/recordings" if repository() else "install coursekit again"
         return Check("recordings", f"{len(damaged)} cannot be read: {', '.join(damaged[:3])}", cure)
+    if lost := misnamed(paths):
+        found = f"{len(lost)} have names by which no request finds them, such as {lost[0].name}"
+        return Check("recordings", found, "run `coursekit record --rename`")
     return Check("recordings", f"{len(paths)}, all readable")
 
 

@@ -120,6 +120,12 @@ class Upstream(Protocol):
         ...
 
 
+def api_path(path: str) -> str:
+    """The path as the API itself has it, whatever a gateway has in front: "/openai/v1/chat/completions", "/api/v1/…"
+    and Azure's "/openai/deployments/NAME/chat/completions" are all POST /v1/chat/completions."""
+    return CHAT_COMPLETIONS if path.endswith("/chat/completions") else path
+
+
 class Layer(Protocol):
     """A part of the offline API: it answers, or it asks the layer that it wraps."""
 

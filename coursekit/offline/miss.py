@@ -6,15 +6,19 @@ import difflib
 import json
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..portable import Portable
+from .canonical import canonical
 from .exchange import ApiAnswer, ApiRequest
 from .recordings import DamagedRecording, Recordings, read
 
+Difference = tuple[str, str, str]  # where, here, recorded
+
 ABSENT = object()
+AS_NEAR = 0.1  # of a parameter: recordings that are no further than this from the nearest one are named with it
 WIDTH = 72
 CELL = re.compile(r"ipykernel_\d+|<ipython-input")  # what IPython names a cell: in a kernel, in a terminal
 
@@ -24,15 +28,19 @@ class RecordingNotFound(Portable, LookupError):
 
     request      the request's body
     nearest      the nearest recording's file, or None
-    differences  (where, here, recorded) of each field that differs, e.g. ("temperature", "0.7", "absent")
+    differences  (where, here, recorded) of each field that differs, e.g. ("temperature", "0.7", "absent"), and that
+                 changes the answer
+    as_near      other recordings that are as near: each file, with its differences
 
     It is a LookupError and not an httpx2 error: the SDK lets it pass untouched, without a retry.
     """
 
     def __init__(
-        self, request: Any, nearest: Path | None, differences: list[tuple[str, str, str]], folders: list[Path]
-    ) -> None:
+        self, request: Any, nearest: Path | None, differences: list[Difference], folders: list[Path],
+        as_near: Sequence[tuple[Path, list[Difference]]] = (),
+    ) -> None:  # fmt: skip
         self.request, self.nearest, self.differences, self.folders = request, nearest, differences, folders
+        self.as_near = list(as_near)
         super().__init__(self._text())
 
     def _render_traceback_(self) -> list[str]:
@@ -52,6 +60,12 @@ class RecordingNotFound(Portable, LookupError):
                 lines += [f"  {where}", f"      here      {here}", f"      recorded  {recorded}"]
             if len(self.differences) > 5:
                 lines.append(f"  … and {len(self.differences) - 5} more")
+            lines += ["As near as that one:"] if self.as_near else []
+            for path, differences in self.as_near[:3]:
+                recorded = ", ".join(f"{where} {recorded}" for where, _, recorded in differences[:2])
+                lines.append(f"  {path.parent.name}/{path.name}: {recorded}{', …' if len(differences) > 2 else ''}")
+            if len(self.as_near) > 3:
+                lines.append(f"  … and {len(self.as_near) - 3} more")
         lines += [
             "What to do now:",
             "  - to see the recorded answer, change the cell back to what was recorded; or",
@@ -71,21 +85,40 @@ class Missing:
         self.recordings = recordings
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        nearest, found = None, None
+        here = canonical(request.body)
+        found: list[tuple[float, Path, list[Difference]]] = []
         for path in self.recordings.files():
             try:
                 other = read(path)[0]
             except DamagedRecording:
                 continue  # asked for by nobody: doctor reports it
-            if (other.method, other.path) != (request.method, request.path):
-                continue
-            distance = _distance(request.body, other.body)
-            if nearest is None or distance < nearest[0]:
-                nearest, found = (distance, path), other
-        if nearest is None or found is None:
+            if (other.method, other.path) == (request.method, request.path):
+                differences = _that_matter(_differences(here, canonical(other.body)))
+                found.append((_distance(differences), path, differences))
+        if not found:
             raise RecordingNotFound(request.body, None, [], self.recordings.folders)
-        told = [(where, _shown(a, b), _shown(b, a)) for where, a, b in _differences(request.body, found.body)]
-        raise RecordingNotFound(request.body, nearest[1], told, self.recordings.folders)
+        found.sort(key=lambda one: one[0])
+        (_, nearest, shown), *others = [
+            (distance, path, [_shown_pair(difference, request.body) for difference in differences])
+            for distance, path, differences in found
+            if distance <= found[0][0] + AS_NEAR
+        ]
+        as_near = [(path, differences) for _, path, differences in others]
+        raise RecordingNotFound(request.body, nearest, shown, self.recordings.folders, as_near)
+
+
+def _that_matter(differences: Iterable[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
+    """The differences without that of whole and streamed, which is one only where a recorded stream breaks off."""
+    every = list(differences)
+    return [one for one in every if not one[0].startswith("stream")] or every
+
+
+def _shown_pair(difference: tuple[str, Any, Any], body: Any) -> Difference:
+    """A difference in short lines, by the name that the learner gave the parameter."""
+    where, here, recorded = difference
+    if where == "max_completion_tokens" and where not in body and "max_tokens" in body:
+        where = "max_tokens"
+    return where, _shown(here, recorded), _shown(recorded, here)
 
 
 def _differences(here: Any, recorded: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -103,10 +136,10 @@ def _differences(here: Any, recorded: Any, where: str = "") -> Iterator[tuple[st
         yield where or "the body", here, recorded
 
 
-def _distance(here: Any, recorded: Any) -> float:
+def _distance(differences: list[tuple[str, Any, Any]]) -> float:
     """How far two bodies are apart: one for each parameter that differs, up to five for each text."""
     total = 0.0
-    for where, a, b in _differences(here, recorded):
+    for where, a, b in differences:
         if not where.startswith("messages"):
             total += 1
         elif isinstance(a, str) and isinstance(b, str):

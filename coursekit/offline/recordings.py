@@ -1,6 +1,6 @@
 """Recordings on disk: one exchange in one pretty-printed file.
 
-A file's name can be told from the request alone (``gpt-4o-what-is-the-capital-of-france-3f9a0c41d2be.json``),
+A file's name follows from the request's canonical form (``gpt-4o-what-is-the-capital-of-france-3f9a0c41d2be.json``),
 so nothing is loaded or listed to find an answer, however many recordings there are. Further answers to
 the same request lie beside it as ``….2.json``, ``….3.json``. What is kept of the answer's headers is an
 allow-list; the request's headers are never kept, so that a key cannot reach the disk.
@@ -21,7 +21,8 @@ from typing import Any
 
 from ..files import write_atomically
 from ..portable import Portable
-from .exchange import ApiAnswer, ApiRequest, Event, json_answer, sse
+from .canonical import canonical, other_forms
+from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Event, api_path, json_answer, sse
 
 FORMAT = 1
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))  # made once: this is on the path of every request
@@ -51,25 +52,28 @@ class DamagedRecording(Portable, ValueError):
         )
 
 
-def canonical(body: Any) -> str:
-    """The request body as it is matched: keys sorted, no white space, parameters set to null left out."""
-    if isinstance(body, dict):
-        body = {key: value for key, value in body.items() if value is not None}
-    return _ENCODER.encode(body)
-
-
 def name_of(request: ApiRequest) -> str:
     """The file name, without ending, of the recordings of this request. It is worked out once."""
     if (known := request.__dict__.get("name")) is not None:
         return str(known)
-    name = request.__dict__["name"] = _name(request)
+    name = request.__dict__["name"] = _name(request.method, request.path, canonical(request.body))
     return name
 
 
-def _name(request: ApiRequest) -> str:
-    digest = hashlib.sha256(f"{request.method} {request.path}\n{canonical(request.body)}".encode()).hexdigest()
-    body = request.body if isinstance(request.body, dict) else {}
-    words = f"{body.get('model') or request.path.rsplit('/', 1)[-1]} {_last_text(body.get('messages'))}"
+def names_of_other_forms(request: ApiRequest) -> tuple[str, ...]:
+    """The names of recordings of the same answer in another form, the nearest form first. They are worked out once."""
+    if (known := request.__dict__.get("other_names")) is not None:
+        return tuple(known)
+    forms = other_forms(request.body) if request.path == CHAT_COMPLETIONS else ()
+    names = request.__dict__["other_names"] = tuple(_name(request.method, request.path, form) for form in forms)
+    return names
+
+
+def _name(method: str, path: str, body: Any) -> str:
+    """The name for a canonical body."""
+    digest = hashlib.sha256(f"{method} {path}\n{_ENCODER.encode(body)}".encode()).hexdigest()
+    fields = body if isinstance(body, dict) else {}
+    words = f"{fields.get('model') or path.rsplit('/', 1)[-1]} {_last_text(fields.get('messages'))}"
     slug = re.sub(r"(?:[^a-z0-9.]|(?<!\d)\.|\.(?!\d))+", "-", words.lower()[:200]).strip("-.")[:48].rstrip("-.")
     return f"{slug or 'request'}-{digest[:16]}"
 
@@ -136,7 +140,7 @@ def read(path: Path) -> tuple[ApiRequest, Provenance, ApiAnswer]:
         told, said = value["request"], value["response"]
         raw = json.dumps(told["body"]).encode() if told.get("body") is not None else b""
         provenance = Provenance(**value["provenance"])
-        return ApiRequest(told["method"], told["path"], raw), provenance, _answer(said, provenance.kind)
+        return ApiRequest(told["method"], api_path(told["path"]), raw), provenance, _answer(said, provenance.kind)
     except FileNotFoundError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from .exchange import ApiAnswer, ApiRequest, Layer
-from .recordings import Recordings, name_of
+from .recordings import Recordings, name_of, names_of_other_forms
 
 
 class Replay:
@@ -23,17 +23,11 @@ class Replay:
         self._next: dict[
             str, tuple[int, int]
         ] = {}  # by name: the next answer's number, and how many there are (0: unknown)
+        self._formed: dict[tuple[str, str], tuple[ApiAnswer, ApiAnswer | None]] = {}  # by name and file
         self._lock = threading.Lock()
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        name = name_of(request)
-        with self._lock:
-            number, end = self._next.get(name, (0, 0))
-            found = None if number == end > 0 else self.recordings.answer(name, number)
-            if found is None and number:  # past the last answer: from the start, and no need to look here again
-                number, end, found = 0, number, self.recordings.answer(name)
-            if found is not None:
-                self._next[name] = (number + 1, end)
+        found = self._next_of(name_of(request)) or self._in_another_form(request)
         if found is None:
             return self.inner.answer(request)
         answer, path = found
@@ -41,3 +35,37 @@ class Replay:
             with self.used.open("a", encoding="utf-8") as file:
                 file.write(f"{os.path.abspath(path)}\n")
         return answer
+
+    def _next_of(self, name: str) -> tuple[ApiAnswer, str] | None:
+        """The next of the answers with this name, and its file; None: there is none."""
+        with self._lock:
+            number, end = self._next.get(name, (0, 0))
+            found = None if number == end > 0 else self.recordings.answer(name, number)
+            if found is None and number:  # past the last answer: from the start, and no need to look here again
+                number, end, found = 0, number, self.recordings.answer(name)
+            if found is not None:
+                self._next[name] = (number + 1, end)
+        return found
+
+    def _in_another_form(self, request: ApiRequest) -> tuple[ApiAnswer, str] | None:
+        """An answer that was recorded whole, for one who asks for a stream; and the reverse."""
+        for name in names_of_other_forms(request):
+            if (found := self._next_of(name)) is None:
+                continue
+            answer, path = found
+            known = self._formed.get((name_of(request), path))
+            if known is None or known[0] is not answer:
+                known = self._formed[name_of(request), path] = (answer, _formed(answer, request))
+            if known[1] is not None:
+                return known[1], path
+        return None
+
+
+def _formed(answer: ApiAnswer, request: ApiRequest) -> ApiAnswer | None:
+    from .chunks import NoSuchForm  # few need these, and their imports take time
+    from .forms import as_asked
+
+    try:
+        return as_asked(answer, request.body)
+    except NoSuchForm:
+        return None

@@ -16,7 +16,7 @@ import httpx2
 
 from ..metering import Journal, Served
 from .clock import Clock, VirtualClock
-from .exchange import ApiAnswer, ApiRequest, Layer, Target, Upstream
+from .exchange import ApiAnswer, ApiRequest, Layer, Target, Upstream, api_path
 from .ledger import Attempt, Ledger
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         """The request as the layers see it. Cells are run again, and retries ask the same: what was worked out about a
         body is remembered."""
         known = self._known.get(raw)
-        if known is not None and known.path == request.url.path and known.method == request.method:
+        if known is not None and known.path == api_path(request.url.path) and known.method == request.method:
             return known.with_headers(request.headers)
         told = api_request(request, raw)
         if len(raw) <= SMALL:
@@ -186,7 +186,7 @@ def _not_forwarded(error: Exception, upstream: Upstream, attempt: Attempt, now: 
 
 def api_request(request: httpx2.Request, raw: bytes) -> ApiRequest:
     """The request as the layers see it."""
-    return ApiRequest(request.method, request.url.path, raw, request.headers)
+    return ApiRequest(request.method, api_path(request.url.path), raw, request.headers)
 
 
 class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):

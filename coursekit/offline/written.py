@@ -11,20 +11,20 @@ import datetime
 import math
 import random
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .. import models, tokens
 from ..portable import Portable
-from .exchange import DONE, ApiAnswer, ApiRequest, Event, json_answer, sse
+from .chunks import ALPHABET, STREAM, Pace, chunks, timed
+from .exchange import ApiAnswer, ApiRequest, json_answer
 from .local_replies import local_answer
 from .recorder import Recorder
 from .recordings import Provenance, Recordings, name_of
 from .validation import refusal_of
-
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 @dataclass(frozen=True)
@@ -53,24 +53,6 @@ class Reply:
 
     def answers(self, body: Mapping[str, Any]) -> bool:
         return self.to in last_user_text(body) and all(body.get(key) == value for key, value in self.when.items())
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds of a drawn answer: a log-normal wait for the first token, then log-normal gaps.
-
-    first  median wait: that of ``openai-processing-ms`` in public recordings of streams (2025-26) is 0.354 s for
-           gpt-4o and 0.317 s for gpt-4o-mini, the 90 % points twice that (hence ``spread``)
-    gap    median seconds between tokens: an author's choice within what users see, 50 to 80 tokens a second
-    hidden seconds for each token of hidden reasoning: how ``openai-processing-ms`` grows with the completion tokens in
-           19 public recordings of o4-mini (2026; least squares, correlation 0.93)
-    """
-
-    first: float = 0.354
-    spread: float = 0.54
-    gap: float = 0.016
-    gap_spread: float = 0.5
-    hidden: float = 0.0094
 
 
 class NoReply(Portable, LookupError):
@@ -135,18 +117,16 @@ def written_answer(request: ApiRequest, reply: Reply, on: datetime.date, pace: P
     visible = usage["completion_tokens"] - hidden
     first = rng.lognormvariate(math.log(pace.first), pace.spread) + hidden * pace.hidden
     headers = {"x-request-id": f"req_{rng.getrandbits(128):032x}", "openai-processing-ms": str(round(first * 1000))}
-    if body.get("stream"):
-        events = _events(head, choices, usage, body, reply, model.logprobs)
-        timed = tuple(_timed(events, first, pace, rng))
-        kind = {"content-type": "text/event-stream; charset=utf-8"}
-        return ApiAnswer(200, {**kind, **headers}, events=timed, after=round(first * 0.9, 4), source="written")
-    seconds = first + sum(rng.lognormvariate(math.log(pace.gap), pace.gap_spread) for _ in range(visible))
-    headers["openai-processing-ms"] = str(round(seconds * 1000))
     value = {
         "id": head["id"], "object": "chat.completion", "created": head["created"], "model": head["model"],
         "choices": [_choice(i, pieces, reason, reply, model.logprobs) for i, (pieces, reason) in enumerate(choices)],
         "usage": usage, "service_tier": head["service_tier"], "system_fingerprint": head["system_fingerprint"],
     }  # fmt: skip
+    if body.get("stream"):
+        events = tuple(timed(chunks(value, body, reply.cut_after), first, partial(pace.draw_gap, rng), rng))
+        return ApiAnswer(200, {**STREAM, **headers}, events=events, after=round(first * 0.9, 4), source="written")
+    seconds = first + sum(pace.draw_gap(rng) for _ in range(visible))
+    headers["openai-processing-ms"] = str(round(seconds * 1000))
     return json_answer(200, value, headers=headers, after=round(seconds, 4), source="written")
 
 
@@ -196,54 +176,6 @@ def _choice(index: int, pieces: list[str], reason: str, reply: Reply, logprobs: 
     content = None if reply.refusal is not None else "".join(pieces)
     message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": reply.refusal, "annotations": []}
     return {"index": index, "message": message, **({"logprobs": None} if logprobs else {}), "finish_reason": reason}
-
-
-def _events(
-    head: Mapping[str, Any], choices: list[tuple[list[str], str]], usage: dict[str, Any], body: Mapping[str, Any],
-    reply: Reply, logprobs: bool,
-) -> Iterator[tuple[dict[str, Any], bool]]:  # fmt: skip
-    """(chunk, whether it is a token) in the order of the real API: role, text, finish, usage."""
-    counted = bool((body.get("stream_options") or {}).get("include_usage"))
-
-    def chunk(
-        delta: dict[str, Any] | None, index: int = 0, reason: str | None = None, end: Any = None
-    ) -> dict[str, Any]:
-        choice = {"index": index, "delta": delta, **({"logprobs": None} if logprobs else {}), "finish_reason": reason}
-        return {
-            "id": head["id"], "object": "chat.completion.chunk", "created": head["created"], "model": head["model"],
-            "service_tier": head["service_tier"], "system_fingerprint": head["system_fingerprint"],
-            "choices": [] if delta is None else [choice], **({"usage": end} if counted else {}),
-        }  # fmt: skip
-
-    for index in range(len(choices)):
-        yield chunk({"role": "assistant", "content": "", "refusal": None}, index), False
-    longest = max(len(pieces) for pieces, _ in choices)
-    for place in range(longest if reply.cut_after is None else min(longest, reply.cut_after)):
-        for index, (pieces, _) in enumerate(choices):
-            if place < len(pieces):
-                yield chunk({"content": pieces[place]}, index), True
-    if reply.cut_after is not None:
-        return
-    for index, (_, reason) in enumerate(choices):
-        yield chunk({}, index, reason), False
-    if counted:
-        yield chunk(None, end=usage), False
-
-
-def _timed(
-    events: Iterator[tuple[dict[str, Any], bool]], first: float, pace: Pace, rng: random.Random
-) -> Iterator[Event]:
-    """Events with their offsets; each is padded to a multiple of 16 bytes, as the API does (obfuscation)."""
-    at, finished = first, False
-    for value, is_token in events:
-        if is_token:
-            at += rng.lognormvariate(math.log(pace.gap), pace.gap_spread)
-        bare = len(sse({**value, "obfuscation": ""}).decode())
-        padding = "".join(rng.choices(ALPHABET, k=-bare % 16))
-        finished = finished or any(choice["finish_reason"] for choice in value["choices"])
-        yield Event(round(at, 4), sse({**value, "obfuscation": padding}))
-    if finished:
-        yield Event(round(at, 4), DONE)
 
 
 def _noon(on: datetime.date) -> float:

@@ -40,13 +40,12 @@ def installed(folder: Path, *commands: list[str]) -> Path:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Served]:
-    """A server with the question of the scripts recorded as these clients ask it: whole, and streamed."""
+    """A server with the question of the scripts recorded once whole and once as a stream, however these clients ask."""
     whole_answer, stream = whole("Paris."), streamed(["Par", "is", "."], first=0.1, gap=0.2)
     bodies: list[tuple[dict[str, Any], Any]] = [
         (params(PROMPT), whole_answer),
-        (params(PROMPT, stream=False), whole_answer),
         (params(PROMPT, stream=True), stream),
-        (params(PROMPT, stream=True, stream_options={"include_usage": True}), stream),
+        (params("What is the capital of Germany?"), whole("Berlin.")),
     ]
     with served(folder_with(folder, *bodies), speed=1.0) as running:
         yield running

@@ -33,3 +33,12 @@ def test_the_same_through_a_framework(tmp_path: Path, python: str, script: str) 
         assert stream["text"] == "Paris." and stream["spread"] == pytest.approx(0.4, abs=0.2)
         assert miss["code"] == "recording_not_found" and "What to do now" in miss["message"]
         assert attempts(server) == [429, 200, 200, 404]
+
+
+def test_langchain_streams_what_was_recorded_whole(tmp_path: Path, python: str) -> None:
+    """langchain-openai sends "stream": false with invoke(), and stream() may ask for what was recorded whole."""
+    with serving(tmp_path) as server:
+        script = str(HERE / "langchain_client.py")
+        whole, streamed = run(server, [python, script], "whole,streamed_from_whole")
+        assert [whole["text"], streamed["text"]] == ["Paris.", "Berlin."]
+        assert attempts(server) == [200, 200]

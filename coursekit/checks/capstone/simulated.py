@@ -1,7 +1,7 @@
 """The simulated models behind the capstone's API: they know the tickets, and how models fail while they succeed.
 
 No model said any of this. The texts are the course authors', tokens are counted and billed as the real ones would be,
-and the times are drawn (see ``offline.written.Pace``).
+and the times are drawn (see ``offline.chunks.Pace``).
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from dataclasses import replace
 from typing import Any
 
 from ... import models
+from ...offline.chunks import Pace
 from ...offline.exchange import ApiAnswer, ApiRequest
 from ...offline.model_limits import no_such_model, shut_down
 from ...offline.validation import refusal_of
-from ...offline.written import Pace, Reply, last_user_text, written_answer
+from ...offline.written import Reply, last_user_text, written_answer
 from .tickets import Ticket, answer_to, instructions
 
 MODELS = ("gpt-4o", "gpt-4o-mini", "gpt-6-luna")  # that this account may use

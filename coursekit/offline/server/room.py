@@ -84,7 +84,7 @@ class Room:
         finally:
             self._looking.pop(raw, None)
             looking.set()  # those who wait go on when this one has remembered the request, below
-        if answer.source in RECORDED and len(raw) <= SMALL:
+        if answer.source.startswith(RECORDED) and len(raw) <= SMALL:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[raw] = request.with_headers({})

@@ -130,17 +130,6 @@ def test_the_root_is_a_front_door() -> None:
     assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= TOP
 
 
-def test_modules_are_small() -> None:
-    """A module of the package has at most 250 lines."""
-    long = {str(path.relative_to(ROOT)): lines for path in tracked() if (lines := _lines(path)) > 250}
-    assert not long
-
-
-def _lines(path: Path) -> int:
-    inside = path.suffix == ".py" and path.is_relative_to(ROOT / "coursekit")
-    return len(path.read_text(encoding="utf-8").splitlines()) if inside else 0
-
-
 def test_no_key_is_committed() -> None:
     """No committed file holds something that looks like a real API key."""
     real = re.compile(r"\bsk-(proj-|svcacct-|admin-)?[A-Za-z0-9]{32,}")

@@ -52,7 +52,7 @@ def test_a_stream(server: Served) -> None:
 
 
 def test_equal_requests_and_other_forms(server: Served) -> None:
-    """What frameworks add ("stream": false, a user) changes nothing; a whole answer is streamed, and a header says it."""
+    """What frameworks add ("stream": false, a user) changes nothing; a whole answer is streamed, as a header says."""
     client = server.client()
     reply = client.chat.completions.create(**params(stream=False, n=1, user="langchain"))
     assert reply.choices[0].message.content == "Paris."

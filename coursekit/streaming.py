@@ -15,6 +15,7 @@ from typing import Any, Literal
 import openai
 
 from . import models
+from .arguments import refuse_unknown
 from .offline.clock import Clock, ScaledClock
 from .portable import Portable
 
@@ -70,6 +71,7 @@ class TextStream:
     def __init__(self, client: openai.OpenAI, params: dict[str, Any]) -> None:
         if params.get("n") not in (None, 1):
             raise ValueError(f"stream_text() reads one answer, and n={params['n']} asks for several: leave n out.")
+        refuse_unknown(stream_text, client, params)
         params = {
             **params,
             "stream": True,

@@ -2,7 +2,8 @@
 
 A recording that no cell asks for is dead weight, and usually the trace of a changed prompt. So the
 replay layer notes what it serves (COURSEKIT_USED_LOG, one path a line), and after a lesson's notebooks
-have all passed, each recording of that lesson must have been served.
+have all passed, each recording of that lesson must have been served. Those of an author's dialogues
+(``offline.written.Dialogue``) are for learners' own cells: no cell of the course has to ask for them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from ..course import lessons, recordings_of
+from ..course import lessons, recordings_of, replies_of
+from ..offline.recordings import Recordings, name_of
+from ..offline.written import Written
 from . import all_notebooks, unnamed
 from .environment import offline_environment
 
@@ -58,8 +61,10 @@ class UsedRecordings:
         served = {Path(line) for line in self.log.read_text(encoding="utf-8").splitlines()}
         for lesson in lessons():
             if self._whole(lesson.stem):
-                recorded = sorted(recordings_of(lesson.stem).glob("*.json"))
-                self.unused += [path for path in recorded if path not in served]
+                recorded, replies = recordings_of(lesson.stem), replies_of(lesson.stem)
+                written = Written(replies, Recordings([recorded])).requests if replies.is_file() else []
+                served |= {recorded / f"{name_of(request)}.json" for request in written}
+                self.unused += [path for path in sorted(recorded.glob("*.json")) if path not in served]
         if self.unused and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -16,6 +16,8 @@ from ..course import lesson, lessons, recordings_of, replies_of
 from ..local_model.llama import LocalModelMissing, require
 from ..local_model.model_file import PLACE, model_in_force
 from ..offline.answering import RECORD_LOCAL
+from ..offline.recordings import Recordings
+from ..offline.written import Written
 from ..settings import settings
 from . import CommandError, notebooks_of, repository_or_error
 from .environment import offline_environment
@@ -40,6 +42,7 @@ def record(name: str, *, written: bool, yes: bool, local: bool = False) -> int:
     with tempfile.TemporaryDirectory(prefix=f".{stem}-", dir=target.parent) as staging:
         new = Path(staging) / stem
         new.mkdir()
+        _write_dialogues(stem, new)
         with warm_kernels(environment):
             for path in paths:
                 execute(path, environment | {"COURSEKIT_RECORDINGS": str(new)}, SECONDS_PER_CELL)
@@ -82,6 +85,14 @@ def _live(stem: str, yes: bool) -> dict[str, str]:
             raise CommandError("nothing was sent.")
     kept = {name: value for name, value in os.environ.items() if name not in ("COURSEKIT_REPLIES", RECORD_LOCAL)}
     return kept | {"COURSEKIT_MODE": "record"}
+
+
+def _write_dialogues(stem: str, new: Path) -> None:
+    """Store the author's dialogues, which cells in replay mode can ask for. What a cell records replaces them."""
+    if replies_of(stem).is_file():
+        api = Written(replies_of(stem), Recordings([new]))
+        for request in api.requests:
+            api.answer(request)
 
 
 def _leave_to_earlier_lessons(stem: str, new: Path) -> None:

@@ -1,13 +1,15 @@
-"""batch_completions(): the tutorial's function, on run_batch."""
+"""batch_completions(): the function of many tutorials, on run_batch."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
 import openai
 
 from .. import models
+from ..arguments import refuse_unknown
 from .run import run_batch
 
 
@@ -16,22 +18,28 @@ async def batch_completions(
     prompts: Iterable[str],
     *,
     model: str = models.SMALL,
-    max_completion_tokens: int = 200,
+    max_completion_tokens: int | None = None,
     max_concurrency: int = 5,
     **options: Any,
 ) -> list[str]:
     """Ask all prompts, five at a time, and return what the model said to each, in order.
 
-    options  as ``run_batch`` takes them
+    max_completion_tokens  of each reply; None: 200, or ``max_tokens`` where that older name is given
+    options  as ``run_batch`` takes them: its own, and those of each request
 
     Raises Unanswered when a prompt has no answer; what was paid for is in its ``results``. A reply without a text, as
-    a refusal, gives "".
+    a refusal, gives "". A keyword that neither run_batch nor create() takes is a TypeError, before anything is sent.
     """
+    own = inspect.signature(run_batch).parameters
+    refuse_unknown(run_batch, client, [name for name in options if name not in own])
+    if max_completion_tokens is None and options.get("max_tokens") is None:
+        max_completion_tokens = 200
+    if max_completion_tokens is not None:
+        options["max_completion_tokens"] = max_completion_tokens
     results = await run_batch(
         client,
         prompts,
         model=model,
-        max_completion_tokens=max_completion_tokens,
         max_concurrency=max_concurrency,
         **options,
     )

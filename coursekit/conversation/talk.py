@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 from .. import models
+from ..arguments import refuse_unknown
 from . import storage
 from .call import Call
 from .memory import Everything, Memory, Summarize, reminder
@@ -44,6 +45,7 @@ class BaseConversation:
         if inspect.iscoroutinefunction(create) != self.asynchronous:
             kind, right = ("synchronous", "") if self.asynchronous else ("asynchronous", "Async")
             raise TypeError(f"This client is {kind}: give it to {right}Conversation.")
+        refuse_unknown(type(self), client, params)
         self.client = client
         self.memory: Memory = memory or Everything()
         self.params = {"model": models.CHAT, **params}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..arguments import refuse_unknown
 from .memory import Memory
 from .talk import Conversation
 
@@ -24,7 +25,9 @@ def chat_session(
 
     Raises what ``Conversation.send()`` raises.
     """
-    params = {"max_completion_tokens": 500, "temperature": 0.7, **params}
+    refuse_unknown(chat_session, client, params)
+    limit = {} if "max_tokens" in params else {"max_completion_tokens": 500}
+    params = {**limit, "temperature": 0.7, **params}
     conversation = Conversation(client, system, memory, **params)
     while True:
         try:

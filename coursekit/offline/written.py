@@ -8,10 +8,11 @@ does, and stores the exchange with provenance "written". Times are drawn, not me
 from __future__ import annotations
 
 import datetime
+import json
 import math
 import random
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 from .. import models, tokens
 from ..portable import Portable
 from .chunks import ALPHABET, STREAM, Pace, chunks, timed
-from .exchange import ApiAnswer, ApiRequest, json_answer
+from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, json_answer
 from .local_replies import local_answer
 from .recorder import Recorder
 from .recordings import Provenance, Recordings, name_of
@@ -55,6 +56,28 @@ class Reply:
         return self.to in last_user_text(body) and all(body.get(key) == value for key, value in self.when.items())
 
 
+@dataclass(frozen=True)
+class Dialogue:
+    """One ``[[dialogue]]`` of a replies file: what a learner is likely to ask, although no cell of the notebook does.
+
+    turns    pairs of what the user says and what the model replies
+    system   the instructions; "" for none
+    request  the other parameters of each request, e.g. {model = "gpt-4o", max_tokens = 500}
+    """
+
+    turns: Sequence[Sequence[str]]
+    request: Mapping[str, Any]
+    system: str = ""
+
+    def exchanges(self) -> Iterator[tuple[dict[str, Any], Reply]]:
+        """The body of each request, with the history before it, and its reply."""
+        messages = [{"role": "system", "content": self.system}] if self.system else []
+        for question, text in self.turns:
+            messages = [*messages, {"role": "user", "content": question}]
+            yield {**self.request, "messages": messages}, Reply(question, {"messages": messages}, text)
+            messages = [*messages, {"role": "assistant", "content": text}]
+
+
 class NoReply(Portable, LookupError):
     """The notebook asked something that the replies file does not answer; the message holds the entry to add."""
 
@@ -73,6 +96,10 @@ class Written:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
         self.path, self.on, self.pace = path, told["on"], pace or Pace()
         self.replies = [Reply(**{**entry, "texts": tuple(entry.get("texts", ()))}) for entry in told.get("reply", [])]
+        dialogues = [Dialogue(**entry) for entry in told.get("dialogue", [])]
+        exchanges = [exchange for dialogue in dialogues for exchange in dialogue.exchanges()]
+        self.replies += [reply for _, reply in exchanges]
+        self.requests = [request_of(body) for body, _ in exchanges]  # those of the dialogues
         self.recordings = recordings
         self.provenance = Provenance("written", self.on.isoformat(), told.get("by", "the authors"))
         self._kept: set[str] = set()
@@ -96,6 +123,11 @@ class Written:
             recorder.keep(request, answer)
             self._kept.add(name)
         return answer
+
+
+def request_of(body: Mapping[str, Any]) -> ApiRequest:
+    """The request that has this body."""
+    return ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(body, ensure_ascii=False).encode())
 
 
 def written_answer(request: ApiRequest, reply: Reply, on: datetime.date, pace: Pace) -> ApiAnswer:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import models
+from ..arguments import refuse_unknown
 from ..portable import Portable
 from .attempts import Attempt, clock_of, retry
 from .policy import Policy
@@ -32,17 +33,20 @@ def robust_completion(
     client: Any,
     prompt: str,
     *,
-    max_attempts: int = 4,
+    max_attempts: int | None = None,
+    max_retries: int | None = None,
     deadline: float | None = 60.0,
     timeout: float = 30.0,
     rng: random.Random | None = None,
     on_attempt: Callable[[Attempt], object] | None = None,
     **params: Any,
 ) -> str:
-    """The tutorial's function, with one layer of retries: the SDK's own are switched off inside.
+    """The function of many tutorials, with one layer of retries: the SDK's own are switched off inside.
 
     client        from ``connect()``, or any ``openai.OpenAI``
-    max_attempts  requests in all, from 1 on
+    max_attempts  requests in all, from 1 on; None: 4
+    max_retries   the name that tutorials give to max_attempts: 3 means three requests in all, and not the three retries
+                  after the first that it would mean to ``openai.OpenAI``
     deadline      seconds from the first request on in which an attempt may begin; None: no end. Where less is left than
                   ``timeout``, it is the timeout
     timeout       seconds that one attempt may be silent: it bounds each read, not the whole answer
@@ -53,7 +57,7 @@ def robust_completion(
     Returns the whole text. Raises UnusableReply when it is empty, refused, filtered, or cut at max_completion_tokens;
     the SDK's own errors where no retry helps or none was left; ValueError and TypeError before anything is sent.
     """
-    policy = Policy(max_attempts, deadline=deadline)
+    policy = Policy(_attempts(max_attempts, max_retries), deadline=deadline)
     asked = {"model": models.CHAT, "messages": [{"role": "user", "content": prompt}], **params}
     _refuse(client, params)
     clock, once = clock_of(client), client.with_options(max_retries=0)
@@ -64,6 +68,13 @@ def robust_completion(
         return once.chat.completions.create(**asked, timeout=left)
 
     return whole_text(retry(attempt, policy=policy, clock=clock, rng=rng, on_attempt=on_attempt))
+
+
+def _attempts(max_attempts: int | None, max_retries: int | None) -> int:
+    if max_attempts is not None and max_retries is not None:
+        raise ValueError("max_attempts and max_retries both set the number of requests: give max_attempts only.")
+    named = max_attempts if max_retries is None else max_retries
+    return 4 if named is None else named
 
 
 def whole_text(reply: Any) -> str:
@@ -91,6 +102,7 @@ def _refuse(client: Any, params: dict[str, Any]) -> None:
         raise TypeError(
             "robust_completion() takes a client of connect(); for an async one, write retry_async() around it."
         )
+    refuse_unknown(robust_completion, client, params)
     if params.get("stream"):
         raise ValueError("robust_completion() returns one whole text: leave stream out, or use stream_text().")
     if params.get("n") not in (None, 1):

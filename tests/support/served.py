@@ -79,11 +79,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(folder: Path, *, limits: Limits | None = None, kind: type[Room] = Room, **options: Any) -> Iterator[Served]:
-    """A server of the recordings in ``folder``; ``options`` as Room takes them. Its answers come at once."""
+def served(*folders: Path, limits: Limits | None = None, kind: type[Room] = Room, **options: Any) -> Iterator[Served]:
+    """A server of the recordings in these folders; ``options`` as Room takes them. Its answers come at once."""
     log = io.StringIO()
     options = {"speed": None, "admin_token": ADMIN, **options}
-    room = kind(Recordings([folder]), log=AccessLog(log), **options)
+    room = kind(Recordings(folders), log=AccessLog(log), **options)
     listener = listen("127.0.0.1", 0)
     server = uvicorn_server(room, limits)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -52,6 +52,10 @@ class Model:
     roles: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     audio_input: bool = False
+    needs_audio: bool = False
+    text_strings: bool = False
+    image_input: bool = True
+    image_strings: bool = False
     choices: int = 128
     top_logprobs: int = 20
     reasons: bool = False
@@ -64,10 +68,15 @@ class Model:
     refused_while_reasoning: Mapping[str, str] = field(default_factory=dict)
     tools_while_reasoning: bool = True
     tools_hint: str = ""
+    null_effort: bool = True
+    incompatible: tuple[str, ...] = ()
     fingerprint: bool = True
     logprobs: bool = True
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
+    limit_named: bool = True
+    long_context: int | None = None
+    cache_writes: bool = False
     shutdown: datetime.date | None = None
     successor: str | None = None
 

@@ -130,7 +130,7 @@ def test_parts_images_and_what_is_not_counted() -> None:
     parts = [{"type": "text", "text": "x" * 24}, {"type": "image_url", "image_url": {"url": "data:…"}}]
     assert estimated_tokens({"messages": [{"role": "user", "content": parts}]}) == 7 + 1 + 765
     called = {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1"}]}
-    assert estimated_tokens({"messages": [called], "tools": [{"type": "function"}] * 9}) == 3 + 1
+    assert estimated_tokens({"messages": [called], "tools": [{"type": "function"}] * 9}) == 1 + 1
 
 
 ANY_JSON = st.recursive(

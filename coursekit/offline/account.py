@@ -24,6 +24,7 @@ from .errors import go_duration, insufficient_quota, rate_limited, request_too_l
 from .exchange import ApiAnswer
 
 MINUTE = 60.0
+LONG_CONTEXT = "-long-context"
 TINY = 1e-6  # of a request or a token: what is left over by floating point
 
 
@@ -90,7 +91,9 @@ class Account:
         with self._lock:
             if self.spend is not None and self.spent >= self.spend:
                 return {}, insufficient_quota()
-            limits, requests, used = self._of(model)
+            pool = limited(model, tokens)
+            limits, requests, used = self._of(pool)
+            model = f"{model} (for limit {pool})" if pool != model and _named(model) else model
             requests.refill(now)
             used.refill(now)
             if requests.level + 1 > limits.rpm + TINY:
@@ -120,7 +123,7 @@ class Account:
         More tokens than the limit never fit; they count as the limit.
         """
         with self._lock:
-            limits, requests, used = self._of(model)
+            limits, requests, used = self._of(limited(model, tokens))
             now = max(now, requests.at)
             requests.refill(now)
             used.refill(now)
@@ -138,13 +141,13 @@ class Account:
         usual, special = usual_limits(name), self._special.get(name, {})
         return Limits(special.get("rpm", self.rpm) or usual.rpm, special.get("tpm", self.tpm) or usual.tpm)
 
-    def _of(self, model: str) -> tuple[Limits, _Bucket, _Bucket]:
-        name = limited(model)
-        if name not in self._special and not models.known(name):
-            name = ""  # all unknown models share one, so that made-up names cannot fill the memory
+    def _of(self, name: str) -> tuple[Limits, _Bucket, _Bucket]:
+        model = name.removesuffix(LONG_CONTEXT)
+        if name not in self._special and not models.known(model):
+            name = model = ""  # all unknown models share one, so that made-up names cannot fill the memory
         found = self._buckets.get(name)
         if found is None:
-            limits = self.limits(name)
+            limits = self.limits(model)
             found = self._buckets[name] = (limits, _Bucket(limits.rpm / MINUTE), _Bucket(limits.tpm / MINUTE))
         return found
 
@@ -164,9 +167,18 @@ class _Bucket:
 
 
 @lru_cache(maxsize=1024)
-def limited(model: str) -> str:
-    """The name under which a model's limits are kept: its snapshots and fine-tuned ones count with it."""
-    return models.get(model).name if models.known(model) else model
+def limited(model: str, tokens: int = 0) -> str:
+    """The name under which limits are kept: a model's snapshots count with it, its prompts of long context do not."""
+    if not models.known(model):
+        return model
+    facts = models.get(model)
+    long = facts.long_context is not None and tokens > facts.long_context
+    return facts.name + LONG_CONTEXT if long else facts.name
+
+
+def _named(model: str) -> bool:
+    """Whether a refusal says whose limit it is, where that is not the model that was asked for."""
+    return models.known(model) and models.get(model).limit_named and not model.startswith("ft:")
 
 
 def usual_limits(model: str) -> Limits:

@@ -19,7 +19,10 @@ def rate_limited(
     model: str, organization: str, unit: str, limit: int, used: int, requested: int, wait: float,
     headers: Mapping[str, str], per: str = "min",
 ) -> ApiAnswer:  # fmt: skip
-    """429 rate_limit_exceeded. ``unit`` is "requests" or "tokens", ``per`` "min" or "day", ``wait`` seconds (> 0)."""
+    """429 rate_limit_exceeded. ``unit`` is "requests" or "tokens", ``per`` "min" or "day", ``wait`` seconds (> 0).
+
+    model  as the API names it here: the request's, and whose limit it is where that is another
+    """
     milliseconds = max(1, math.ceil(wait * 1000 - 1e-6))
     abbreviation = f"{unit[0]}P{per[0]}".upper()
     message = (

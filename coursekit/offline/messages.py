@@ -6,6 +6,7 @@ paths with a dot before the bracket: "messages.[1].content".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ UNANSWERED = (
 NO_CALL = (  # the spelling is the API's
     "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'."
 )
+NO_IMAGES = "Invalid content type. image_url is only supported by certain models."
+NO_IMAGE = "Invalid MIME type. Only image types are supported."
 NULL_CONTENT = "Invalid value for 'content': expected a string, got null."
 
 
@@ -33,19 +36,23 @@ def form_fault(messages: Any, model: models.Model) -> ApiAnswer | None:
     return next(filter(None, (_form(message, f"messages[{i}]", model) for i, message in enumerate(messages))), None)
 
 
-def conversation_fault(messages: list[Message]) -> ApiAnswer | None:
-    """The first fault among well-formed messages: content that is missing, tool calls without their answers."""
-    return _content_fault(messages) or _name_fault(messages) or _pairing_fault(messages)
+def conversation_fault(messages: list[Message], model: models.Model) -> ApiAnswer | None:
+    """The first fault among well-formed messages: content that is missing, tool calls without their answers, images."""
+    return (
+        _content_fault(messages) or _name_fault(messages) or _pairing_fault(messages) or _image_fault(messages, model)
+    )
+
+
+def parts(message: Message) -> list[dict[str, Any]]:
+    """The parts of a well-formed message's content; a bare string is a part of text."""
+    content = message.get("content")
+    listed = content if isinstance(content, list) else [] if content is None else [content]
+    return [{"type": "text", "text": part} if isinstance(part, str) else part for part in listed]
 
 
 def texts(messages: list[Message]) -> Iterator[str]:
     """Every text of the messages' contents."""
-    for message in messages:
-        content = message.get("content")
-        if isinstance(content, str):
-            yield content
-        elif content:
-            yield from (part["text"] for part in content if part["type"] == "text")
+    return (part["text"] for message in messages for part in parts(message) if part["type"] == "text")
 
 
 def _form(message: Any, where: str, model: models.Model) -> ApiAnswer | None:
@@ -102,3 +109,18 @@ def _pairing_fault(messages: list[Message]) -> ApiAnswer | None:
         asked = dict.fromkeys(call["id"] for call in calls) if calls else None
         open_calls = list(asked or ())
     return refusals.refusal(UNANSWERED + ", ".join(open_calls), param="messages") if open_calls else None
+
+
+def _image_fault(messages: list[Message], model: models.Model) -> ApiAnswer | None:
+    """An image for a model that reads none, or one that is not what it says. The network is never asked."""
+    for i, message in enumerate(messages):
+        for j, part in enumerate(parts(message)):
+            if part["type"] != "image_url":
+                continue
+            if not model.image_input:
+                return refusals.refusal(NO_IMAGES, param=f"messages.[{i}].content.[{j}].type")
+            image = part["image_url"]
+            url = image if isinstance(image, str) else image["url"]
+            if (kind := re.match(r"data:([^;,]*)", url)) and not kind[1].startswith("image/"):
+                return refusals.refusal(NO_IMAGE, code="invalid_image_format")
+    return None

@@ -9,7 +9,7 @@ from .. import models
 from ..tokens import count_tokens
 from . import refusals
 from .exchange import ApiAnswer
-from .messages import Message, texts
+from .messages import Message, parts, texts
 from .request_form import rules
 
 SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs")  # in the API's order
@@ -17,8 +17,13 @@ NOT_CHAT = (
     "This is not a chat model and thus not supported in the v1/chat/completions endpoint. "
     "Did you mean to use v1/completions?"
 )
+NO_AUDIO = "This model requires that either input content or output modality contain audio."
 ONLY_RESPONSES = "This model is only supported in v1/responses and not in v1/chat/completions."
 BYTES_PER_CHARACTER = 4  # at most, in UTF-8
+STRUCTURED = (
+    "Learn more about supported models at the Structured Outputs guide: "
+    "https://platform.openai.com/docs/guides/structured-outputs"
+)
 OVERHEAD = 8  # more tokens than any message has beside its text
 
 
@@ -51,6 +56,24 @@ def refused_parameter(name: str, value: Any, model: models.Model) -> ApiAnswer |
     return None
 
 
+def refused_null(name: str, model: models.Model) -> ApiAnswer | None:
+    """null counts as left out, except where a model refuses it."""
+    if name == "max_tokens" and model.refused.get(name) == "always":
+        return refusals.wrong_type(name, "an unsupported value", None)
+    if name == "reasoning_effort" and not model.null_effort:
+        return refusals.unsupported_value(name, None, model.efforts)
+    return None
+
+
+def incompatible_parameters(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+    """What a search model takes no value of."""
+    given = sorted(name for name in model.incompatible if body.get(name) is not None)
+    if not given:
+        return None
+    plural = "s" if len(given) > 1 else ""
+    return refusals.refusal(f"Model incompatible request argument{plural} supplied: {', '.join(given)}")
+
+
 def sampling_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
     """Sampling parameters, which the API looks at after all others."""
     refused = model.refused_while_reasoning if model.reasoning(body.get("reasoning_effort")) else {}
@@ -65,11 +88,11 @@ def ability_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None
     for i, message in enumerate(body["messages"]):
         if message["role"] not in model.roles:
             return refusals.unsupported_value(f"messages[{i}].role", message["role"])
-        content = message.get("content")
-        parts = content if isinstance(content, list) else ()
-        if not model.audio_input and any(part["type"] == "input_audio" for part in parts):
+        if not model.audio_input and _hears(message):
             text = f"Invalid 'messages[{i}]'. Content blocks are expected to be either text or image_url type."
             return refusals.refusal(text, param=f"messages[{i}]", code="invalid_value")
+    if model.needs_audio and not _has_audio(body):
+        return refusals.refusal(NO_AUDIO, param="model", code="invalid_value")
     verbosity = body.get("verbosity")
     if verbosity is not None and model.verbosities and verbosity not in model.verbosities:
         return refusals.unsupported_value("verbosity", verbosity, model.verbosities)
@@ -96,6 +119,15 @@ def length_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
     return _too_long(model, limit, prompt, reply)
 
 
+def _hears(message: Message) -> bool:
+    return any(part["type"] == "input_audio" for part in parts(message))
+
+
+def _has_audio(body: dict[str, Any]) -> bool:
+    spoken = any(_hears(message) or message.get("audio") for message in body["messages"])
+    return spoken or "audio" in (body.get("modalities") or ())
+
+
 def _refused(name: str, value: Any, how: str | None) -> ApiAnswer | None:
     rule = rules()["parameter"][name]
     if how is None or (how != "always" and value == rule.get("default")):
@@ -111,10 +143,8 @@ def _format_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None
     wanted = (body.get("response_format") or {}).get("type", "text")
     if wanted in model.formats:
         return None
-    return refusals.refusal(
-        f"Invalid parameter: 'response_format' of type '{wanted}' is not supported with this model. Learn more about "
-        "supported models at the Structured Outputs guide: https://platform.openai.com/docs/guides/structured-outputs"
-    )
+    text = f"Invalid parameter: 'response_format' of type '{wanted}' is not supported with this model."
+    return refusals.refusal(f"{text} {STRUCTURED}" if wanted == "json_schema" else text)
 
 
 def _tools_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:

@@ -6,6 +6,7 @@ and parameters are those of genuine refusals.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -111,6 +112,11 @@ def long_property_name(where: str, name: str, limit: int) -> ApiAnswer:
     return refusal(message, param=f"{where}.{name}", code="property_name_above_max_length")
 
 
+def not_a_token(where: str, key: str) -> ApiAnswer:
+    message = f"Invalid key in '{where}': {key}. You should only be submitting non-negative integers."
+    return refusal(message, param=where)
+
+
 def unsupported_parameter(where: str, instead: str | None = None) -> ApiAnswer:
     hint = f" Use '{instead}' instead." if instead else ""
     message = f"Unsupported parameter: '{where}' is not supported with this model.{hint}"
@@ -118,7 +124,8 @@ def unsupported_parameter(where: str, instead: str | None = None) -> ApiAnswer:
 
 
 def unsupported_value(where: str, value: Any, values: Iterable[str] = (), default: Any = None) -> ApiAnswer:
-    message = f"Unsupported value: '{where}' does not support {shown(value)} with this model."
+    said = json.dumps(value) if value is None or isinstance(value, bool) else shown(value)
+    message = f"Unsupported value: '{where}' does not support {said} with this model."
     if default is not None:
         message += f" Only the default ({default}) value is supported."
     elif supported := list(values):

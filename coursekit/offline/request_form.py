@@ -35,6 +35,7 @@ def fault(rule: Rule, value: Any, where: str, model: models.Model) -> ApiAnswer 
     model   whose facts a rule may name as a bound
     """
     kinds = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
+    kinds = [*kinds, *(kind for fact, kind in rule.get("also", {}).items() if getattr(model, fact))]
     kind = next((kind for kind in kinds if _is(value, kind)), None)
     if kind is None:
         return refusals.wrong_type(where, rule.get("expected", WORDS[kinds[0]]), value)
@@ -131,6 +132,8 @@ def _object_fault(rule: Rule, value: dict[str, Any], where: str, model: models.M
 def _map_fault(rule: Rule, value: dict[str, Any], where: str, model: models.Model) -> ApiAnswer | None:
     if len(value) > rule.get("max_properties", len(value)):
         return refusals.many_properties(where, rule["max_properties"], len(value))
+    if rule.get("whole_keys") and (words := [key for key in value if not (key.isascii() and key.isdigit())]):
+        return refusals.not_a_token(where, words[0])
     for key, entry in value.items() if "entries" in rule else ():
         if len(key) > rule["max_property_name"]:
             return refusals.long_property_name(where, key, rule["max_property_name"])
@@ -145,7 +148,8 @@ def _applies(rule: Rule, siblings: Mapping[str, Any]) -> bool:
 
 def _is_required(rule: Rule, siblings: Mapping[str, Any]) -> bool:
     lifted = any(siblings.get(field) in values for field, values in rule.get("unless", {}).items())
-    lifted = lifted or any(name in siblings for name in rule.get("unless_given", ()))
+    others = rule.get("unless_given", ())
+    lifted = lifted or (bool(others) and all(siblings.get(name) is not None for name in others))
     return bool(rule.get("required")) and not lifted
 
 

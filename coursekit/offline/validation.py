@@ -21,14 +21,16 @@ from .messages import conversation_fault, form_fault, texts
 from .model_limits import (
     ability_fault,
     endpoint_fault,
+    incompatible_parameters,
     length_fault,
     no_such_model,
+    refused_null,
     refused_parameter,
     sampling_fault,
     shut_down,
 )
 from .request_form import fault, rules, unknown_parameters
-from .strict_schemas import schema_fault
+from .schemas import schema_fault
 
 NO_JSON = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
 
@@ -80,11 +82,12 @@ def _refusal_of(body: Any, today: datetime.date | None) -> ApiAnswer | None:
     return (
         endpoint_fault(model)
         or unknown_parameters(body, model)
+        or incompatible_parameters(body, model)
         or _form_fault(body, model)
         or sampling_fault(body, model)
         or ability_fault(body, model)
         or _combination_fault(body, model)
-        or conversation_fault(body["messages"])
+        or conversation_fault(body["messages"], model)
         or schema_fault(body)
         or length_fault(body, model)
     )
@@ -99,9 +102,7 @@ def _form_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
         if name == "messages":
             found = form_fault(value, model)
         elif value is None:
-            # null counts as left out, except where the parameter itself is refused
-            refused = name == "max_tokens" and model.refused.get(name) == "always"
-            found = refusals.wrong_type(where, "an unsupported value", None) if refused else None
+            found = refused_null(name, model)
         else:
             found = refused_parameter(name, value, model) or fault(rule, value, where, model)
         if found:
@@ -125,6 +126,9 @@ def _combination_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer |
     if "stream_options" in given and body.get("stream") is not True:
         text = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
         return refusals.refusal(text, param="stream_options")
+    if "metadata" in given and body.get("store") is not True:
+        text = "The 'metadata' parameter is only allowed when 'store' is enabled."
+        return refusals.refusal(text, param="metadata")
     return _choice_fault(body, given) or _retention_fault(body) or _json_fault(body)
 
 

@@ -11,7 +11,7 @@ from openai.types.chat import ChatCompletionMessage
 
 from coursekit import count_tokens
 from coursekit.tokenizer import encode
-from coursekit.tokens import FAMILIES, ROLES, NotCountable, UnknownModel, chat_tokens, message_tokens, tokenize
+from coursekit.tokens import ROLES, RULES, NotCountable, UnknownModel, chat_tokens, message_tokens, tokenize
 
 FRANCE = [
     {"role": "system", "content": "You are a helpful assistant."},
@@ -82,7 +82,7 @@ def test_overhead_of_each_family(model: str, overhead: int) -> None:
     assert chat_tokens([*FRANCE, {"role": "assistant", "content": "Paris."}], model).overhead == overhead
 
 
-@pytest.mark.parametrize("encoding", sorted({family.encoding for family in FAMILIES}))
+@pytest.mark.parametrize("encoding", sorted({rule.encoding for rule in RULES.values()}))
 def test_a_role_is_one_token(encoding: str) -> None:
     """Each role is one token, as the rules assume."""
     assert [len(encode(role, encoding)) for role in ROLES] == [1, 1, 1, 1]

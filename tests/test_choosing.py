@@ -153,3 +153,19 @@ def test_the_candidates_are_the_tables() -> None:
     for name in CANDIDATES:
         assert models.get(name).context and "chooser" in models.get(name).labs
         assert price_of({"prompt_tokens": 1, "completion_tokens": 1}, name, PRICES_ON).total > 0
+
+
+def test_what_a_model_lacks_only_while_it_reasons_is_said_so() -> None:
+    """Where effort none would bring a need back, the reason says "while it reasons"; elsewhere it does not."""
+    sampling = frozenset({"temperature", "reasoning"})
+    assert against("gpt-6-luna", needs=sampling) == ("no temperature while it reasons",)
+    assert against("o3", needs=sampling) == ("no temperature",)
+    assert against("gpt-6.1-terra", needs=frozenset({"functions", "reasoning"})) == ("no function calls",)
+    assert against("gpt-6-luna", needs=frozenset({"functions", "reasoning"})) == ("no function calls while it reasons",)
+
+
+def test_schemas_and_reasoning_are_needs_that_a_model_can_lack() -> None:
+    """gpt-4 knows no schemas and gpt-4o does not reason."""
+    day = datetime.date(2026, 10, 1)
+    assert against("gpt-4", needs=frozenset({"schema"}), prompt=100, on=day) == ("no JSON schema",)
+    assert against("gpt-4o", needs=frozenset({"reasoning"})) == ("no reasoning",)

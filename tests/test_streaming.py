@@ -126,3 +126,20 @@ def test_the_public_names_are_there() -> None:
     """Every name of the front door can be imported, and importing the package imports none of them."""
     assert all(getattr(coursekit, name) for name in coursekit.__all__)
     assert sorted(coursekit._HOME) == sorted(coursekit.__all__)
+
+
+def test_before_its_first_chunk_a_stream_knows_nothing_of_the_answer(tmp_path: Path) -> None:
+    """All that comes with the chunks is None until one is read; the request's id comes before them."""
+    stream = stream_text(client_for(tmp_path, streamed(["a"])), **params())
+    assert [stream.refusal, stream.finish_reason, stream.usage, stream.model, stream.created, stream.service_tier] == [
+        None
+    ] * 6
+    assert (stream.text, stream.request_id) == ("", "req_stream")
+
+
+def test_each_delta_is_shown_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """stream_response flushes after each piece: a terminal that waits for a line would show nothing until the end."""
+    printed: list[tuple[tuple[object, ...], dict[str, object]]] = []
+    monkeypatch.setattr("builtins.print", lambda *what, **how: printed.append((what, how)))
+    stream_response(client_for(tmp_path, streamed(["Par", "is"])), "What is the capital of France?")
+    assert printed == [(("Par",), {"end": "", "flush": True}), (("is",), {"end": "", "flush": True}), ((), {})]

@@ -214,3 +214,18 @@ def test_tokenize_is_by_model() -> None:
     """tokenize() gives the tokens that count_tokens() counts."""
     assert [token.text for token in tokenize("The capital", "gpt-4o")] == ["The", " capital"]
     assert len(tokenize("你好,世界", "gpt-4")) == count_tokens("你好,世界", "gpt-4")
+
+
+def test_a_message_that_was_not_put_in_a_list_is_told_how() -> None:
+    """Only where the one thing given is a message, the cure is to put it in a list."""
+    with pytest.raises(TypeError, match=r"got dict\. Put the one message in a list: \[message\]\.$"):
+        chat_tokens({"role": "user", "content": "Hi"})
+    with pytest.raises(TypeError, match=r"got int\.$"):
+        chat_tokens(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("role", ["tool", "function"])
+def test_the_one_message_is_named_in_its_error(role: str) -> None:
+    """message_tokens() speaks of the message, not of a place in a list, and says why it cannot be counted."""
+    with pytest.raises(NotCountable, match=f"^The message has {role!r}, .*: how {role} results are written"):
+        message_tokens({"role": role, "content": "42"})

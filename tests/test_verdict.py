@@ -282,3 +282,8 @@ def test_how_waits_are_read(headers: dict[str, str], seconds: float | None) -> N
     """Milliseconds go before seconds, as the SDK reads them; what is no number tells nothing."""
     attempt = Ledger().open(request(), ApiAnswer(429, headers), 0.0)
     assert attempt.told_to_wait == seconds
+
+
+def test_a_verdict_on_nothing_names_no_outcomes() -> None:
+    """Without attempts there is nothing in parentheses."""
+    assert str(Verdict()).splitlines()[2] == "  attempts             0"

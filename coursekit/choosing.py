@@ -7,23 +7,16 @@ any. How good an answer is, it does not know; that takes a test set of your own.
 from __future__ import annotations
 
 import datetime
-import tomllib
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
 from . import models
-from .course import DATA
 from .pricing import dollars, price_of
 
 PRICES_ON = datetime.date(2026, 11, 22)  # fixed, so that a newer price list changes no stored output
-# The models of the tutorial, their relatives, and today's: all with a price and a known context window.
-CANDIDATES = (
-    "gpt-4o", "gpt-4o-mini", "o4-mini", "o3", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini", "gpt-5.4",
-    "gpt-5.4-mini", "gpt-5.6-terra", "gpt-5.6-sol", "gpt-6-luna", "gpt-6-sol", "gpt-6.1-terra", "gpt-6.1-sol",
-)  # fmt: skip
+CANDIDATES = models.offered_in("chooser")  # all with a price and a known context window
 # What a task may need beside tokens: the name for readers, by the name that `Task.needs` takes.
 NEEDS = {
     "schema": "JSON schema", "functions": "function calls", "temperature": "temperature", "logprobs": "logprobs",
@@ -92,16 +85,17 @@ def judge(task: Task, names: Iterable[str] = CANDIDATES) -> list[Judgment]:
 
 
 def seconds_of(name: str, tokens: int) -> float | None:
-    """How long the API's servers take for a reply of so many tokens (hidden ones too); None: never measured."""
-    fit = latencies().get(name)
-    return None if fit is None else float(fit["first"] + fit["per_token"] * tokens)
+    """How long the API's servers take for a reply of so many tokens (hidden ones too); None: never measured.
+
+    Raises models.UnknownModel.
+    """
+    latency = models.get(name).latency
+    return None if latency is None else latency.seconds(tokens)
 
 
-@cache
-def latencies() -> Mapping[str, Mapping[str, Any]]:
-    """The table in data/latency.toml, by model. Its source and the meaning of its fields stand there."""
-    table: Mapping[str, Mapping[str, Any]] = tomllib.loads((DATA / "latency.toml").read_text(encoding="utf-8"))["model"]
-    return table
+def latencies() -> dict[str, models.Latency]:
+    """The measured times, by model. Their source and the meaning of their fields stand in data/models.toml."""
+    return {model.name: model.latency for model in models.every() if model.latency is not None}
 
 
 def _judgment(task: Task, model: models.Model) -> Judgment:

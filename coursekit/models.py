@@ -1,7 +1,6 @@
-"""What each model accepts, holds and echoes, and when it is shut down: facts from data/models.toml.
+"""What each model accepts, holds and echoes, and when it is shut down: facts from data/models.toml, each with a source.
 
-Each fact there has a source and a date. This module has no arithmetic on prices or tokens (``pricing``, ``tokens``)
-and no opinion on requests (``offline.validation``).
+No arithmetic on prices or tokens (``pricing``, ``tokens``), no opinion on requests (``offline.validation``).
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -18,11 +17,10 @@ from typing import Any
 from .settings import settings, today_of
 
 TABLE = Path(__file__).parent / "data" / "models.toml"
-OWN = {"snapshots", "shutdown", "successor"}  # facts that are never inherited
+OWN = {"snapshots", "shutdown", "successor", "labs", "latency"}  # facts that are never inherited
 ACCEPTED = "accepted"
 
-# What the course asks for, by role. Code says models.CHAT and not a name, so that a role can move on with its model:
-# each is the name that role() gives for the settings in force.
+# What the course asks for, by role, so that a role can move on with its model: role() by the settings in force.
 CHAT: str
 SMALL: str
 REASONING: str
@@ -36,6 +34,22 @@ class UnknownModel(LookupError):
 
 class ModelShutDown(LookupError):
     """A model that no longer answers on the day in question; the message names its successor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """The measured time of a model's whole replies, as a line. The fields: see the top of data/models.toml."""
+
+    first: float
+    per_token: float
+    exchanges: int
+    between: Sequence[datetime.date]  # the first and the last
+    tokens: Sequence[int]  # the fewest and the most
+    off: float
+
+    def seconds(self, tokens: int) -> float:
+        """How long the API's servers take for a reply of so many completion tokens, hidden reasoning included."""
+        return self.first + self.per_token * tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +88,15 @@ class Model:
     logprobs: bool = True
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
+<<<<<<< HEAD
     limit_named: bool = True
     long_context: int | None = None
     cache_writes: bool = False
+=======
+    counting: str = ""
+    labs: tuple[str, ...] = ()
+    latency: Latency | None = None
+>>>>>>> 3ca5e0c86466d0b031f8c442f98b957c86ab0493
     shutdown: datetime.date | None = None
     successor: str | None = None
 
@@ -161,6 +181,16 @@ def names() -> list[str]:
     return list(_table())
 
 
+def every() -> list[Model]:
+    """All models, each once, in the table's order."""
+    return list({model.name: model for model in _table().values()}.values())
+
+
+def offered_in(lab: str) -> tuple[str, ...]:
+    """The names of the models that a lab offers ("chooser", "token strip"), in the table's order."""
+    return tuple(model.name for model in every() if lab in model.labs)
+
+
 def echoed(name: str) -> str:
     """The ``model`` that an answer to a request for ``name`` carries: the snapshot behind an alias."""
     model = get(name)
@@ -225,9 +255,8 @@ def _over(facts: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any]:
 
 def _model(name: str, facts: dict[str, Any]) -> Model:
     taken = {item.name: facts[item.name] for item in fields(Model) if item.name in facts}
-    for key, value in taken.items():
-        if isinstance(value, list):
-            taken[key] = tuple(value)
-        elif isinstance(value, dict):
-            taken[key] = {parameter: how for parameter, how in value.items() if how != ACCEPTED}
-    return Model(**{**taken, "name": name})
+    taken = {key: tuple(value) if isinstance(value, list) else value for key, value in taken.items()}
+    for key in ("refused", "refused_while_reasoning"):
+        taken[key] = {parameter: how for parameter, how in facts.get(key, {}).items() if how != ACCEPTED}
+    measured = Latency(**facts["latency"]) if "latency" in facts else None
+    return Model(**{**taken, "name": name, "latency": measured})

@@ -1,6 +1,6 @@
 """Exact token counts, offline: what a text, or a chat, is billed as prompt.
 
-What a chat costs beyond its text is not published in full. The rules in ``FAMILIES`` reproduce the
+What a chat costs beyond its text is not published in full. The rules in ``RULES`` reproduce the
 ``usage.prompt_tokens`` of more than 500 genuine exchanges to the token, up to GPT-5.4; later models of the
 GPT-5 and GPT-6 families are taken to follow them.
 
@@ -11,12 +11,11 @@ carries beside its messages (the definitions of tools and schemas).
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
+from . import models
 from .tokenizer import Token, encode, split
 
 ROLES = ("system", "developer", "user", "assistant")
@@ -61,10 +60,9 @@ class ChatTokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
-    """Models that count alike.
+class Rule:
+    """How a family of models counts.
 
-    pattern    their names, without the date of a snapshot
     encoding   a key of ``tokenizer.ENCODINGS``
     priming    tokens a chat has once
     message    tokens a message has beside its text; 1 of them is the role
@@ -72,7 +70,6 @@ class Family:
     name       tokens more for a message with a name, beside the name's own; None: not known
     """
 
-    pattern: str
     encoding: str
     priming: int
     message: int
@@ -80,19 +77,13 @@ class Family:
     name: int | None = None
 
 
-# Not here: gpt-3.5-turbo-0301, which counted otherwise; o1-mini, o1-preview and the search models, which add hidden
-# text; audio models.
-FAMILIES = (
-    Family(r"gpt-4o(-mini)?|chatgpt-4o-latest|gpt-4\.1(-mini|-nano)?|gpt-4\.5-preview", "o200k_base", 3, 4, name=1),
-    Family(r"gpt-4(-turbo|-32k|-0125|-1106)?(-preview)?|(?!.*-0301)gpt-3\.5-turbo(-16k)?", "cl100k_base", 3, 4, name=1),
-    Family(r"o1|o3(-mini)?|o4-mini", "o200k_base", 2, 4),
-    Family(r"(?!.*-(audio|image|search|realtime))gpt-[56](\.\d+)?(-[a-z]+)*", "o200k_base", 2, 4, assistant=2),
-)
-SNAPSHOT = r"(-\d{4}(-\d{2}-\d{2})?)?"
-COUNTED = (
-    "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4", "gpt-4-turbo", "gpt-3.5-turbo",
-    "o1", "o3", "o3-mini", "o4-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-6-sol", "gpt-6-luna",
-)  # fmt: skip
+# Which model goes by which rule is its field ``counting`` in data/models.toml.
+RULES = {
+    "gpt-4": Rule("cl100k_base", 3, 4, name=1),
+    "gpt-4o": Rule("o200k_base", 3, 4, name=1),
+    "o-series": Rule("o200k_base", 2, 4),
+    "gpt-5": Rule("o200k_base", 2, 4, assistant=2),
+}
 
 REASONS = {
     "image_url": "images are billed by size and detail",
@@ -118,28 +109,28 @@ def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -
     Raises UnknownModel, NotCountable for what is not plain text (both are ValueErrors), TypeError for other things.
     """
     if isinstance(text_or_messages, str):
-        return len(encode(text_or_messages, _family(model).encoding))
+        return len(encode(text_or_messages, _rule(model).encoding))
     return chat_tokens(text_or_messages, model).total
 
 
 def tokenize(text: str, model: str = "gpt-4o") -> list[Token]:
     """The tokens of a text, in order. Raises UnknownModel."""
-    return split(text, _family(model).encoding)
+    return split(text, _rule(model).encoding)
 
 
 def encoding_of(model: str) -> str:
     """The name of the vocabulary by which a model's tokens are numbered ("o200k_base"). Raises UnknownModel."""
-    return _family(model).encoding
+    return _rule(model).encoding
 
 
 def chat_tokens(messages: Iterable[Any], model: str = "gpt-4o") -> ChatTokens:
     """The prompt tokens of a chat, message by message. Arguments and errors as in ``count_tokens``."""
-    family = _family(model)
+    rule = _rule(model)
     if isinstance(messages, Mapping | str | bytes) or not isinstance(messages, Iterable):
         cure = " Put the one message in a list: [message]." if isinstance(messages, Mapping) else ""
         raise TypeError(f"Expected a text or a list of messages, got {type(messages).__name__}.{cure}")
-    counted = tuple(_message(message, family, f"messages[{i}]") for i, message in enumerate(messages))
-    return ChatTokens(counted, family.priming)
+    counted = tuple(_message(message, rule, f"messages[{i}]") for i, message in enumerate(messages))
+    return ChatTokens(counted, rule.priming)
 
 
 def message_tokens(message: Any, model: str = "gpt-4o") -> MessageTokens:
@@ -148,10 +139,10 @@ def message_tokens(message: Any, model: str = "gpt-4o") -> MessageTokens:
     They do not depend on the other messages: a chat's total is ``chat_tokens([], model).priming`` plus those of each
     message, so that nothing needs to be counted twice as it grows. Errors as in ``count_tokens``.
     """
-    return _message(message, _family(model), "The message")
+    return _message(message, _rule(model), "The message")
 
 
-def _message(message: Any, family: Family, where: str) -> MessageTokens:
+def _message(message: Any, rule: Rule, where: str) -> MessageTokens:
     dump = getattr(message, "model_dump", None)  # a message object of the SDK
     fields = dump(exclude_none=True) if dump else message
     if not isinstance(fields, Mapping):
@@ -164,14 +155,14 @@ def _message(message: Any, family: Family, where: str) -> MessageTokens:
     for key, value in fields.items():
         if value and key not in ("role", "content", "name"):
             raise _not_countable(where, key)
-    overhead = family.message + (family.assistant if role == "assistant" else 0)
+    overhead = rule.message + (rule.assistant if role == "assistant" else 0)
     if name:
-        if family.name is None or not isinstance(name, str):
+        if rule.name is None or not isinstance(name, str):
             raise NotCountable(
                 f"{where} has the name {name!r:.40}, and how this model bills it is not known. Leave it out."
             )
-        overhead += family.name + len(encode(name, family.encoding))
-    return MessageTokens(role, overhead, len(encode(_text(fields.get("content"), where), family.encoding)))
+        overhead += rule.name + len(encode(name, rule.encoding))
+    return MessageTokens(role, overhead, len(encode(_text(fields.get("content"), where), rule.encoding)))
 
 
 def _text(content: Any, where: str) -> str:
@@ -193,18 +184,16 @@ def _not_countable(where: str, what: Any) -> NotCountable:
     )
 
 
-@lru_cache(maxsize=256)
-def _family(model: str) -> Family:
+def _rule(model: str) -> Rule:
     name = str(model)
-    if name.startswith("ft:"):  # ft:gpt-4o-mini-2024-07-18:organization:suffix:id
-        name = name.split(":")[1]
-    for family in FAMILIES:
-        if re.fullmatch(f"({family.pattern}){SNAPSHOT}", name):
-            return family
-    near = difflib.get_close_matches(name.lower(), COUNTED, n=1)
+    counting = models.get(name).counting if models.known(name) else ""
+    if counting:
+        return RULES[counting]
+    counted = [each.name for each in models.every() if each.counting]
+    near = difflib.get_close_matches(name.lower(), counted, n=1)
     raise UnknownModel(
         f"How the tokens of model {model!r} are counted is not known. "
         + (f"Did you mean {near[0]!r}? " if near else "")
-        + f"Known are {', '.join(COUNTED)}, and their snapshots and successors up to GPT-6. "
+        + "Known are the text models of coursekit's table (models.names() lists it), their snapshots and fine-tunes. "
         "For any other model, count with the nearest of these and call it an estimate; the bill is usage.prompt_tokens."
     )

@@ -119,11 +119,53 @@ def test_a_need_that_nobody_knows_is_named() -> None:
         Task(needs=frozenset({"speed"}))
 
 
-def test_measured_times_are_documented_and_of_models_in_the_table() -> None:
-    """Each fit says how many exchanges, which days and lengths it rests on, and names a known model."""
-    for name, fit in latencies().items():
-        assert models.known(name)
-        assert fit.keys() == {"first", "per_token", "exchanges", "between", "tokens", "off"}
-        assert fit["exchanges"] >= 12 and fit["between"][0] < fit["between"][1] and 0 < fit["off"] < 1
+def test_measured_times_are_documented() -> None:
+    """Each fit rests on a dozen exchanges or more, over some days and lengths, and says how far it is off."""
+    assert len(latencies()) == 10
+    for latency in latencies().values():
+        assert latency.exchanges >= 12 and 0 < latency.off < 1
+        assert latency.between[0] < latency.between[1] and 1 <= latency.tokens[0] < latency.tokens[1]
+
+
+def test_a_reply_takes_a_first_wait_and_a_time_for_each_token() -> None:
+    """seconds_of() is the line of the model's fit; None for a model that nobody measured, relatives or not."""
     assert seconds_of("gpt-4o", 100) == pytest.approx(0.25 + 1.79)
     assert seconds_of("gpt-6-luna", 100) is None
+    assert seconds_of("gpt-4o-2024-05-13", 100) is None
+    with pytest.raises(models.UnknownModel):
+        seconds_of("gpt-40", 100)
+
+
+def test_a_cost_or_a_time_of_just_the_limit_remains() -> None:
+    """A limit includes itself: only what is above it is out."""
+    [mini] = judge(Task(), ["gpt-4o-mini"])
+    assert mini.seconds is not None
+    least = Decimal("0.000000000001")
+    assert against("gpt-4o-mini", max_cost=mini.cost) == ()
+    assert against("gpt-4o-mini", max_cost=mini.cost - least) == ("$0.00033 a request",)
+    assert against("gpt-4o-mini", max_seconds=mini.seconds) == ()
+    assert against("gpt-4o-mini", max_seconds=mini.seconds - 1e-9) == ("takes 4.0 s",)
+
+
+def test_the_candidates_are_the_tables() -> None:
+    """The chooser compares the models that the table offers it: all with a price and a context window."""
+    assert {"gpt-4o", "o3", "gpt-6.1-sol", "gpt-6.1-terra"} <= set(CANDIDATES)
+    for name in CANDIDATES:
+        assert models.get(name).context and "chooser" in models.get(name).labs
+        assert price_of({"prompt_tokens": 1, "completion_tokens": 1}, name, PRICES_ON).total > 0
+
+
+def test_what_a_model_lacks_only_while_it_reasons_is_said_so() -> None:
+    """Where effort none would bring a need back, the reason says "while it reasons"; elsewhere it does not."""
+    sampling = frozenset({"temperature", "reasoning"})
+    assert against("gpt-6-luna", needs=sampling) == ("no temperature while it reasons",)
+    assert against("o3", needs=sampling) == ("no temperature",)
+    assert against("gpt-6.1-terra", needs=frozenset({"functions", "reasoning"})) == ("no function calls",)
+    assert against("gpt-6-luna", needs=frozenset({"functions", "reasoning"})) == ("no function calls while it reasons",)
+
+
+def test_schemas_and_reasoning_are_needs_that_a_model_can_lack() -> None:
+    """gpt-4 knows no schemas and gpt-4o does not reason."""
+    day = datetime.date(2026, 10, 1)
+    assert against("gpt-4", needs=frozenset({"schema"}), prompt=100, on=day) == ("no JSON schema",)
+    assert against("gpt-4o", needs=frozenset({"reasoning"})) == ("no reasoning",)

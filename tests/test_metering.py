@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 import threading
+import time
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
 from coursekit import connect
-from coursekit.metering import BANNERS, ROWS, Journal, Meter, Receipt, Served
+from coursekit.metering import BANNERS, ROWS, Journal, Meter, Receipt, Served, _day
 from coursekit.offline.recordings import Recordings
 from coursekit.pricing import Usage, price_of
 from coursekit.settings import MODES
@@ -298,3 +299,28 @@ def test_a_receipt_is_plain_data() -> None:
     receipt = Receipt("gpt-4o", None, None)
     with pytest.raises(AttributeError):
         receipt.model = "o3"  # type: ignore[misc]
+
+
+def test_a_reply_is_of_the_day_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A price changes at a day's beginning in UTC, wherever the computer is: here 14 hours east of it."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("this system takes its time zone from elsewhere")
+    midnight = int(datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC).timestamp())
+    try:
+        for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            assert _day({"created": midnight}) == datetime.date(2026, 11, 22)
+            assert _day({"created": midnight - 1}) == datetime.date(2026, 11, 21)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_one_call_is_one_call() -> None:
+    """The meter's line counts in English."""
+    meter = Meter()
+    meter.add(completion())
+    assert repr(meter).startswith("1 call · ")
+    meter.add(completion())
+    assert repr(meter).startswith("2 calls · ")

@@ -49,9 +49,9 @@ def test_roles_move_on_in_live_mode(on) -> None:  # type: ignore[no-untyped-def]
     on("live", "2026-10-22")
     assert played() == ["gpt-4o", "gpt-4o-mini", "o4-mini", "o3"]
     on("live", "2026-12-12")
-    assert played() == ["gpt-4o", "gpt-4o-mini", "gpt-5.6-terra", "gpt-5.6-sol"]
+    assert played() == ["gpt-4o", "gpt-4o-mini", "gpt-6.1-terra", "gpt-6.1-sol"]
     on("live", "2027-02-01")
-    assert played() == ["gpt-5.4", "gpt-5.4-mini", "gpt-5.6-terra", "gpt-5.6-sol"]
+    assert played() == ["gpt-5.4", "gpt-5.4-mini", "gpt-6.1-terra", "gpt-6.1-sol"]
 
 
 def test_live_mode_goes_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_facts_of_a_dead_model_stay_and_its_answers_do_not() -> None:
     assert models.get("o3", datetime.date(2026, 12, 10)).name == "o3"
     with pytest.raises(models.ModelShutDown) as told:
         models.get("o3", DECEMBER)
-    assert str(told.value) == "The model 'o3' is shut down since 2026-12-11. Its successor is gpt-5.6-sol."
+    assert str(told.value) == "The model 'o3' is shut down since 2026-12-11. Its successor is gpt-6.1-sol."
     with pytest.raises(models.ModelShutDown, match="The table names no successor that answers"):
         models.get("gpt-4-32k", DECEMBER)
 
@@ -145,7 +145,7 @@ def test_the_doctor_tells_who_plays_and_until_when(on) -> None:  # type: ignore[
     """Outside live mode nobody is asked: the doctor tells what live mode would ask for, and until when."""
     env = {"COURSEKIT_MODE": "replay", "COURSEKIT_TODAY": "2026-12-12"}
     assert course_models(env) == (
-        "live mode would ask gpt-4o (until 2027-01-14), gpt-4o-mini (until 2027-01-14), gpt-5.6-terra, gpt-5.6-sol", "",
+        "live mode would ask gpt-4o (until 2027-01-14), gpt-4o-mini (until 2027-01-14), gpt-6.1-terra, gpt-6.1-sol", "",
     )  # fmt: skip
 
 
@@ -165,15 +165,15 @@ def listing(on, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def
     return found
 
 
-ALL = [("gpt-4o", "2027-01-14"), ("gpt-4o-mini", None), ("gpt-5.6-terra", "2027-09-30"), ("gpt-5.6-sol", None)]
+ALL = [("gpt-4o", "2027-01-14"), ("gpt-4o-mini", None), ("gpt-6.1-terra", "2027-09-30"), ("gpt-6.1-sol", None)]
 
 
 def test_the_doctor_reads_the_models_endpoint(listing) -> None:  # type: ignore[no-untyped-def]
     """In live mode GET /v1/models tells which models are offered and when they end; the table fills the gaps."""
     found, cure = listing(*ALL)
     assert found == (
-        "asks gpt-4o (until 2027-01-14), gpt-4o-mini (until 2027-01-14), gpt-5.6-terra (until 2027-09-30), "
-        "gpt-5.6-sol; all offered"
+        "asks gpt-4o (until 2027-01-14), gpt-4o-mini (until 2027-01-14), gpt-6.1-terra (until 2027-09-30), "
+        "gpt-6.1-sol; all offered"
     )
     assert not cure
 
@@ -181,9 +181,9 @@ def test_the_doctor_reads_the_models_endpoint(listing) -> None:  # type: ignore[
 def test_the_doctor_notices_what_is_not_offered_or_ended_early(listing) -> None:  # type: ignore[no-untyped-def]
     """A model that is missing from the list, or has ended by it, is something to fix."""
     found, cure = listing(*ALL[:2], ALL[3])
-    assert found == "the API does not offer gpt-5.6-terra to this key" and "models.toml" in cure
-    found, cure = listing(*ALL[:3], ("gpt-5.6-sol", "2026-12-01"))
-    assert found == "by the API's own list over: gpt-5.6-sol (until 2026-12-01)" and "models.toml" in cure
+    assert found == "the API does not offer gpt-6.1-terra to this key" and "models.toml" in cure
+    found, cure = listing(*ALL[:3], ("gpt-6.1-sol", "2026-12-01"))
+    assert found == "by the API's own list over: gpt-6.1-sol (until 2026-12-01)" and "models.toml" in cure
 
 
 def test_the_doctor_survives_without_a_network(on, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
@@ -197,12 +197,12 @@ def test_the_doctor_survives_without_a_network(on, monkeypatch: pytest.MonkeyPat
 def test_sixty_days_ahead_a_leaving_model_is_told() -> None:
     """leaving(day) names each role whose model ends within 60 days, the date, and who follows."""
     assert leaving(datetime.date(2026, 9, 1)) == {
-        "REASONING": ("o4-mini", datetime.date(2026, 10, 23), "gpt-5.6-terra")
+        "REASONING": ("o4-mini", datetime.date(2026, 10, 23), "gpt-6.1-terra")
     }
     assert leaving(datetime.date(2026, 11, 23)) == {
         "CHAT": ("gpt-4o", datetime.date(2027, 1, 14), "gpt-5.4"),
         "SMALL": ("gpt-4o-mini", datetime.date(2027, 1, 14), "gpt-5.4-mini"),
-        "HARDEST": ("o3", datetime.date(2026, 12, 11), "gpt-5.6-sol"),
+        "HARDEST": ("o3", datetime.date(2026, 12, 11), "gpt-6.1-sol"),
     }
     assert leaving(datetime.date(2026, 8, 23)) == {}
     assert leaving(FEBRUARY) == {}

@@ -93,7 +93,8 @@ def test_without_reasoning_sampling_is_taken(model: str) -> None:
         ("gpt-5-nano", "none", "'minimal', 'low', 'medium', and 'high'"),
         ("gpt-5.1", "minimal", "'none', 'low', 'medium', and 'high'"),
         ("gpt-5.6-terra", "max", "'none', 'low', 'medium', 'high', and 'xhigh'"),
-        ("gpt-6.2-sol", "none", "'low', 'medium', 'high', and 'xhigh'"),
+        ("gpt-6.1-sol", "none", "'low', 'medium', 'high', 'xhigh', and 'max'"),
+        ("gpt-6.2-sol", "none", "'low', 'medium', 'high', 'xhigh', and 'max'"),
         ("gpt-5", {"a": "it's"}, "'minimal', 'low', 'medium', and 'high'"),
     ],
 )
@@ -147,6 +148,18 @@ def test_tools_with_reasoning_are_for_another_endpoint() -> None:
     assert (error["param"], error["code"]) == ("reasoning_effort", None)
     assert taken("gpt-6-luna", tools=FUNCTION, reasoning_effort="none")
     assert taken("gpt-5", tools=FUNCTION)
+
+
+@pytest.mark.parametrize(
+    ("model", "effort"),
+    [("gpt-6.1-sol", None), ("gpt-6.1-sol", "low"), ("gpt-6.1-terra", None), ("gpt-6.1-terra", "none")],
+)
+def test_gpt_6_1_calls_no_functions_here(model: str, effort: str | None) -> None:
+    """Chat Completions serves GPT-6.1 without tools, at any effort; predicted outputs it does not know either."""
+    params = {"reasoning_effort": effort} if effort else {}
+    assert taken(model, **params)
+    assert refused(model, tools=FUNCTION, **params)
+    assert refused(model, prediction={"type": "content", "content": "x"}, **params)
 
 
 @pytest.mark.parametrize(

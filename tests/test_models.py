@@ -13,6 +13,7 @@ import pytest
 
 from coursekit import models
 from coursekit.offline.validation import refusal_of
+from coursekit.tokens import RULES
 
 CHAT_MODELS = get_args(sdk.ChatModel)
 DAY = datetime.date(2026, 11, 22)
@@ -98,6 +99,32 @@ def test_limits_of_the_course_models() -> None:
     """Context and output limits are those of the models' pages."""
     limits = {name: (models.get(name).context, models.get(name).output) for name in ("gpt-4o", "o3", "gpt-6-luna")}
     assert limits == {"gpt-4o": (128_000, 16_384), "o3": (200_000, 100_000), "gpt-6-luna": (1_050_000, 128_000)}
+
+
+@pytest.mark.parametrize(
+    ("name", "efforts"),
+    [("gpt-6.1-terra", "none low medium high xhigh max"), ("gpt-6.1-sol", "low medium high xhigh max")],
+)
+def test_the_successors_named_since_november(name: str, efforts: str) -> None:
+    """GPT-6.1 is served by Chat Completions, holds 1,050,000 tokens, and thinks with medium unless told otherwise."""
+    model = models.get(name)
+    assert (model.endpoint, model.context, model.input, model.output) == ("chat", 1_050_000, 922_000, 128_000)
+    assert (" ".join(model.efforts), model.default_effort) == (efforts, "medium")
+
+
+def test_successors_are_those_of_the_deprecations_page() -> None:
+    """As of 2026-11-29, by OpenAI's deprecations page."""
+    named = {name: models.get(name).successor for name in ("o3", "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4o")}
+    assert named == {
+        "o3": "gpt-6.1-sol", "gpt-5": "gpt-6.1-sol", "gpt-5-mini": "gpt-6.1-terra", "gpt-5-nano": "gpt-6-luna",
+        "gpt-4o": "gpt-6-luna",
+    }  # fmt: skip
+
+
+def test_each_model_names_a_counting_rule_and_labs_that_there_are() -> None:
+    """counting is a rule of tokens, or empty; labs are the two that offer models."""
+    assert {model.counting for model in models.every()} == {*RULES, ""}
+    assert {lab for model in models.every() for lab in model.labs} == {"chooser", "token strip"}
 
 
 def test_reasoning_depends_on_the_effort_where_none_is_accepted() -> None:

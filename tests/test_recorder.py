@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import openai
 import pytest
 
 from coursekit import connect, connect_async, stream_text
-from coursekit.offline.recorder import SecretInRequest
+from coursekit.offline.recorder import EventCopy, SecretInRequest
 from coursekit.offline.recordings import read
 from support.loopback import Upstream, upstream
 from support.offline_api import completion, params, streamed
@@ -105,6 +106,34 @@ def test_a_stream_is_kept_although_the_sdk_stops_at_done(tmp_path: Path, recordi
     for kind in ("sync", "async"):
         events = read(next((tmp_path / kind).glob("*.json")))[2].events or ()
         assert events[-1].data == b"data: [DONE]\n\n"
+
+
+def test_a_last_event_without_its_blank_line_is_kept(tmp_path: Path, recording: Any) -> None:
+    """A server may close in good order without the blank line after its last event: the recording has it all the same,
+    and replays it as the caller got it live."""
+    *blocks, last = [(0.0, event.data) for event in streamed(["a", "b"], done=False).events or ()]
+    with upstream(lambda to: to.stream([*blocks, (0.0, last[1].rstrip(b"\n"))])) as (url, _):
+        live = list(recording(tmp_path, url).chat.completions.create(**params(), stream=True))
+    events = read(next(tmp_path.glob("*.json")))[2].events or ()
+    assert len(events) == 5 and events[-1].data.rstrip() == last[1].rstrip()
+    client = connect("replay", recordings=tmp_path, speed="instant")
+    assert list(client.chat.completions.create(**params(), stream=True)) == live
+
+
+def test_bytes_are_cut_into_events_wherever_they_are_split() -> None:
+    """However the network cuts the bytes, the events are those that the server wrote, each with its time of arrival.
+    They are kept once: at [DONE] or when the stream closes, whichever comes first."""
+    data = b"data: 1\n\ndata: 2\n\ndata: [DONE]\n\n"
+    for size in range(1, len(data) + 1):
+        clock, kept = itertools.count(), []
+        copy = EventCopy(lambda clock=clock: float(next(clock)), kept.append)
+        pieces = [data[i : i + size] for i in range(0, len(data), size)]
+        for piece in pieces:
+            copy.add(piece)
+        copy.finish()
+        [events] = kept
+        assert [event.data for event in events] == [b"data: 1\n\n", b"data: 2\n\n", b"data: [DONE]\n\n"]
+        assert [event.at for event in events] == [float((end - 1) // size) for end in (9, 18, len(data))]
 
 
 def test_what_was_not_whole_is_not_kept(tmp_path: Path, recording: Any) -> None:

@@ -99,6 +99,15 @@ def test_next_gives_up_for_four_reasons() -> None:
     assert "the next wait would be 10.0 s, and the deadline leaves 9.0 s" in why
 
 
+def test_a_wait_that_ends_with_the_deadline_is_begun() -> None:
+    """The deadline includes itself; what is above it is given up, and no less than no time is left."""
+    rng, policy = random.Random(0), Policy(3, base=10, cap=10, jitter=0, deadline=15)
+    assert policy.next(1, 5, status_error(500), rng)[0] == 10
+    assert policy.next(1, 5.001, status_error(500), rng)[0] is None
+    assert policy.next(1, 14.7, status_error(500), rng)[1].endswith("and the deadline leaves 0.3 s.")
+    assert policy.next(1, 15.5, status_error(500), rng)[1].endswith("and the deadline leaves 0.0 s.")
+
+
 @pytest.mark.parametrize(("asked", "wait"), [("120", 120.0), ("121", None), ("172800", None)])
 def test_a_wait_beyond_the_policys_patience_is_not_begun(asked: str, wait: float | None) -> None:
     """Retry-After above 120 s ends the attempts at once, as in the SDK, whatever the deadline."""

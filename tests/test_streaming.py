@@ -9,7 +9,7 @@ import pytest
 
 import coursekit
 from coursekit import IncompleteStream, connect, stream_response, stream_text
-from coursekit.offline.exchange import ApiAnswer, Event, sse
+from coursekit.offline.exchange import DONE, ApiAnswer, Event, sse
 from support.offline_api import chunk, folder_with, params, streamed
 
 STREAMED = params(stream=True, stream_options={"include_usage": True})
@@ -28,6 +28,23 @@ def test_a_complete_stream(tmp_path: Path) -> None:
     assert stream.usage.total_tokens == 16 and stream.request_id == "req_stream" and stream.model == "gpt-4o-2024-08-06"
     assert stream.timing.first_token == pytest.approx(0.3)
     assert stream.timing.gaps == pytest.approx([0.1, 0.1]) and stream.timing.total == pytest.approx(0.5)
+
+
+def test_a_usage_stays_whatever_follows(tmp_path: Path) -> None:
+    """A server that sends the usage before the end, as some compatible ones do, has sent it: later chunks without one
+    take nothing away, and a later usage counts instead."""
+
+    def read(*written: int | None) -> int:
+        usages = [n and {"prompt_tokens": 14, "completion_tokens": n, "total_tokens": 14 + n} for n in written]
+        chunks = [chunk({"content": "a"}, "stop", usage=usage) for usage in usages]
+        events = (*(Event(0.3, sse(each)) for each in chunks), Event(0.4, DONE))
+        answer = ApiAnswer(200, streamed([]).headers, events=events)
+        stream = stream_text(client_for(tmp_path / str(written), answer), **params())
+        assert list(stream) == ["a"] * len(written)
+        return int(stream.usage.completion_tokens)
+
+    assert read(7, None) == 7
+    assert read(7, 9, None) == 9
 
 
 @pytest.mark.parametrize(("reason", "ending"), [("length", "truncated"), ("content_filter", "filtered")])
@@ -109,3 +126,20 @@ def test_the_public_names_are_there() -> None:
     """Every name of the front door can be imported, and importing the package imports none of them."""
     assert all(getattr(coursekit, name) for name in coursekit.__all__)
     assert sorted(coursekit._HOME) == sorted(coursekit.__all__)
+
+
+def test_before_its_first_chunk_a_stream_knows_nothing_of_the_answer(tmp_path: Path) -> None:
+    """All that comes with the chunks is None until one is read; the request's id comes before them."""
+    stream = stream_text(client_for(tmp_path, streamed(["a"])), **params())
+    assert [stream.refusal, stream.finish_reason, stream.usage, stream.model, stream.created, stream.service_tier] == [
+        None
+    ] * 6
+    assert (stream.text, stream.request_id) == ("", "req_stream")
+
+
+def test_each_delta_is_shown_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """stream_response flushes after each piece: a terminal that waits for a line would show nothing until the end."""
+    printed: list[tuple[tuple[object, ...], dict[str, object]]] = []
+    monkeypatch.setattr("builtins.print", lambda *what, **how: printed.append((what, how)))
+    stream_response(client_for(tmp_path, streamed(["Par", "is"])), "What is the capital of France?")
+    assert printed == [(("Par",), {"end": "", "flush": True}), (("is",), {"end": "", "flush": True}), ((), {})]

@@ -11,7 +11,7 @@ from openai.types.chat import ChatCompletionMessage
 
 from coursekit import count_tokens
 from coursekit.tokenizer import encode
-from coursekit.tokens import FAMILIES, ROLES, NotCountable, UnknownModel, chat_tokens, message_tokens, tokenize
+from coursekit.tokens import ROLES, RULES, NotCountable, UnknownModel, chat_tokens, message_tokens, tokenize
 
 FRANCE = [
     {"role": "system", "content": "You are a helpful assistant."},
@@ -82,7 +82,7 @@ def test_overhead_of_each_family(model: str, overhead: int) -> None:
     assert chat_tokens([*FRANCE, {"role": "assistant", "content": "Paris."}], model).overhead == overhead
 
 
-@pytest.mark.parametrize("encoding", sorted({family.encoding for family in FAMILIES}))
+@pytest.mark.parametrize("encoding", sorted({rule.encoding for rule in RULES.values()}))
 def test_a_role_is_one_token(encoding: str) -> None:
     """Each role is one token, as the rules assume."""
     assert [len(encode(role, encoding)) for role in ROLES] == [1, 1, 1, 1]
@@ -214,3 +214,18 @@ def test_tokenize_is_by_model() -> None:
     """tokenize() gives the tokens that count_tokens() counts."""
     assert [token.text for token in tokenize("The capital", "gpt-4o")] == ["The", " capital"]
     assert len(tokenize("你好,世界", "gpt-4")) == count_tokens("你好,世界", "gpt-4")
+
+
+def test_a_message_that_was_not_put_in_a_list_is_told_how() -> None:
+    """Only where the one thing given is a message, the cure is to put it in a list."""
+    with pytest.raises(TypeError, match=r"got dict\. Put the one message in a list: \[message\]\.$"):
+        chat_tokens({"role": "user", "content": "Hi"})
+    with pytest.raises(TypeError, match=r"got int\.$"):
+        chat_tokens(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("role", ["tool", "function"])
+def test_the_one_message_is_named_in_its_error(role: str) -> None:
+    """message_tokens() speaks of the message, not of a place in a list, and says why it cannot be counted."""
+    with pytest.raises(NotCountable, match=f"^The message has {role!r}, .*: how {role} results are written"):
+        message_tokens({"role": role, "content": "42"})

@@ -15,7 +15,7 @@ import pytest
 from coursekit import connect, connect_async
 from coursekit.offline import Fault, Verdict, verdict_on
 from coursekit.offline.exchange import ApiAnswer, error_answer
-from coursekit.offline.ledger import KEPT, Ledger
+from coursekit.offline.ledger import KEPT, Attempt, Ledger
 from support.fault_table import WORDS
 from support.offline_api import folder_with, params, request, streamed, whole
 
@@ -58,6 +58,17 @@ def test_a_good_client(shelf: Path) -> None:
         "  attempts             4 (1 x 429 rate_limit_exceeded, 1 x 503 server_error, 2 x 200)",
         "  retries              2 by the SDK, 0 by the program",
     ]
+
+
+@pytest.mark.parametrize(("short", "too_early"), [(0.0, 0), (0.001, 0), (0.002, 1), (0.1, 1)])
+def test_a_wait_may_be_cut_by_a_millisecond(short: float, too_early: int) -> None:
+    """The server names whole milliseconds, so one is forgiven, and two are too early by just that much."""
+    refusal = ApiAnswer(429, {"retry-after": "2"}, b"{}")
+    first = Attempt(0.0, 1, "gpt-4o", 0, refusal, ended_at=1.0, received="all")
+    second = Attempt(3.0 - short, 1, "gpt-4o", 0, whole(), ended_at=4.0, received="all")
+    verdict = verdict_on([first, second])
+    assert (verdict.told_to_wait, verdict.too_early) == (1, too_early)
+    assert verdict.early_by == pytest.approx(short if too_early else 0)
 
 
 def test_nothing_seen_is_nothing_wrong(shelf: Path) -> None:
@@ -271,3 +282,8 @@ def test_how_waits_are_read(headers: dict[str, str], seconds: float | None) -> N
     """Milliseconds go before seconds, as the SDK reads them; what is no number tells nothing."""
     attempt = Ledger().open(request(), ApiAnswer(429, headers), 0.0)
     assert attempt.told_to_wait == seconds
+
+
+def test_a_verdict_on_nothing_names_no_outcomes() -> None:
+    """Without attempts there is nothing in parentheses."""
+    assert str(Verdict()).splitlines()[2] == "  attempts             0"

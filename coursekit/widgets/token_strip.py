@@ -11,14 +11,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..models import CHAT, HARDEST, REASONING, SMALL
+from ..models import CHAT, HARDEST, REASONING, SMALL, offered_in
 from ..pricing import dollars, price_of
 from ..tokens import ROLES, ChatTokens, chat_tokens, count_tokens, tokenize
 from .lab import Lab
 from .table import table
 from .token_text import visible
 
-MODELS = (CHAT, SMALL, HARDEST, REASONING, "gpt-6-luna", "gpt-6-sol", "gpt-4")
+MODELS = (CHAT, SMALL, HARDEST, REASONING, *offered_in("token strip"))
 ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
 CHARACTERS = 20_000  # read; more would make typing slow
 BOXES = 300  # drawn

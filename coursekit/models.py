@@ -88,15 +88,12 @@ class Model:
     logprobs: bool = True
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
-<<<<<<< HEAD
     limit_named: bool = True
     long_context: int | None = None
     cache_writes: bool = False
-=======
     counting: str = ""
     labs: tuple[str, ...] = ()
     latency: Latency | None = None
->>>>>>> 3ca5e0c86466d0b031f8c442f98b957c86ab0493
     shutdown: datetime.date | None = None
     successor: str | None = None
 

@@ -60,9 +60,9 @@ def _streamed(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
 
 
 def _share_before_first(completion: Mapping[str, Any], model: str, pieces: int) -> float:
-    """The part of an answer's time that passes before its first piece, by its hidden tokens and data/latency.toml."""
+    """The part of an answer's time that passes before its first piece, by its hidden tokens and the model's latency."""
     fit = latencies().get(models.get(model).name if models.known(model) else model)
-    first, each = (Pace().first, Pace().gap) if fit is None else (float(fit["first"]), float(fit["per_token"]))
+    first, each = (Pace().first, Pace().gap) if fit is None else (fit.first, fit.per_token)
     details = (completion.get("usage") or {}).get("completion_tokens_details") or {}
     before = first + each * (details.get("reasoning_tokens") or 0)
     return before / (before + each * pieces)

@@ -61,7 +61,11 @@ def _makeup_fault(schema: Any) -> str | None:
     kinds = schema.get("type", [])
     if not (kinds in rules()["schema"]["types"] if isinstance(kinds, str) else _are_types(kinds)):
         return f"{refusals.shown(kinds)} is not valid under any of the given schemas."
-    for key, kind, word in (("required", list, "array"), ("enum", list, "array"), *((n, dict, "object") for n in NAMED)):
+    for key, kind, word in (
+        ("required", list, "array"),
+        ("enum", list, "array"),
+        *((n, dict, "object") for n in NAMED),
+    ):
         if key in schema and not isinstance(schema[key], kind):
             return f"{refusals.shown(schema[key])} is not of type '{word}'."
     return next(filter(None, (_makeup_fault(child) for _, child in _children(schema))), None)
@@ -84,8 +88,8 @@ def _part_fault(schema: Any, context: Context, strict: bool) -> str | None:
         return None
     if isinstance(schema.get("type"), list):
         each = ((f"{i}", {**schema, "type": kind}) for i, kind in enumerate(schema["type"]))
-        found = (_part_fault(part, (*context, "type", i), strict) for i, part in each)
-        return next(filter(None, found), None)
+        faults = (_part_fault(part, (*context, "type", i), strict) for i, part in each)
+        return next(filter(None, faults), None)
     for step, child in _children(schema):
         if found := _part_fault(child, (*context, *step), strict):
             return found

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from foreign import HERE, attempts, installed, put, run, serving
 
+from coursekit.course import recording_folders
+from support.served import served
+from support.source_page import answered, bodies
+
 pytestmark = pytest.mark.interop
 PACKAGES = ["langchain-openai==1.7.3", "pydantic-ai-slim[openai]==2.68.0"]
 
@@ -33,3 +37,9 @@ def test_the_same_through_a_framework(tmp_path: Path, python: str, script: str) 
         assert stream["text"] == "Paris." and stream["spread"] == pytest.approx(0.4, abs=0.2)
         assert miss["code"] == "recording_not_found" and "What to do now" in miss["message"]
         assert attempts(server) == [429, 200, 200, 404]
+
+
+def test_the_source_page(tmp_path: Path, python: str) -> None:
+    """Each request of the course's source page, as langchain-openai sends it, is answered."""
+    with served(*recording_folders()) as server:
+        assert answered(run(server, [python, str(HERE / "langchain_client.py")], bodies(tmp_path))[0])

@@ -153,10 +153,10 @@ def test_an_async_client() -> None:
 
 
 def test_an_argument_that_create_does_not_take(tmp_path: Path) -> None:
-    """The SDK's TypeError for the tutorial's max_retries comes through; nothing was sent."""
+    """An unknown keyword is named, with the one that was meant; nothing was sent."""
     client = client_with(tmp_path)
-    with pytest.raises(TypeError, match="max_retries"):
-        robust_completion(client, PROMPT, max_retries=3)
+    with pytest.raises(TypeError, match="Did you mean max_attempts"):
+        robust_completion(client, PROMPT, max_attempt=3)  # type: ignore[arg-type,unused-ignore]
     assert attempts_of(client) == 0
 
 

@@ -1,4 +1,4 @@
-"""The requests of a well-known tutorial are answered offline as it prints them, and its functions work under their names."""
+"""The requests of a well-known tutorial are answered offline as it prints them, and its functions work."""
 
 from __future__ import annotations
 

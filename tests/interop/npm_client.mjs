@@ -37,8 +37,21 @@ const tasks = {
   },
 };
 
+// The bodies of a file, each sent as it is.
+async function send(path) {
+  const texts = [];
+  for (const body of JSON.parse(require("node:fs").readFileSync(path, "utf8"))) {
+    const reply = await client.chat.completions.create(body);
+    let text = "";
+    if (body.stream) for await (const chunk of reply) text += chunk.choices[0]?.delta?.content ?? "";
+    else text = reply.choices[0].message.content;
+    texts.push(text);
+  }
+  return texts;
+}
+
 try {
-  console.log(JSON.stringify(await tasks[task]()));
+  console.log(JSON.stringify(await (tasks[task] ?? (() => send(task)))()));
 } catch (error) {
   const { status = null, code = null, param = null, requestID = null } = error;
   console.log(JSON.stringify({ error: error.constructor.name, status, code, param, requestID, message: error.message }));

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from coursekit.course import recording_folders
 from support.offline_api import folder_with, params, streamed, whole
 from support.served import Served, served
+from support.source_page import SNIPPETS
 
 pytestmark = [
     pytest.mark.interop,
@@ -77,3 +79,16 @@ def test_an_upload_that_is_too_large(server: Served) -> None:
     command[command.index("-d") + 1] = "@-"
     said = subprocess.run(command, input=b" " * 20_000_000, capture_output=True, check=False)
     assert said.stdout.endswith(b"413") and b"body_too_large" in said.stdout
+
+
+def test_the_source_page() -> None:
+    """Each request of the course's source page is answered as printed there, whole or as events up to [DONE]."""
+    with served(*recording_folders()) as server:
+        for body, part in SNIPPETS.values():
+            said = subprocess.run(curl(server, body), capture_output=True, text=True, check=True).stdout
+            if body.get("stream"):
+                chunks = [json.loads(line[6:]) for line in said.splitlines() if line.startswith("data: {")]
+                assert said.rstrip().endswith("data: [DONE]")
+                assert part in "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
+            else:
+                assert part in json.loads(said)["choices"][0]["message"]["content"]

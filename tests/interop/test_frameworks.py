@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from foreign import HERE, attempts, installed, put, run, serving
 
+from coursekit.course import recording_folders
+from support.served import served
+from support.source_page import answered, bodies
+
 pytestmark = pytest.mark.interop
 PACKAGES = ["langchain-openai==1.7.3", "pydantic-ai-slim[openai]==2.68.0"]
 
@@ -42,3 +46,9 @@ def test_langchain_streams_what_was_recorded_whole(tmp_path: Path, python: str) 
         whole, streamed = run(server, [python, script], "whole,streamed_from_whole")
         assert [whole["text"], streamed["text"]] == ["Paris.", "Berlin."]
         assert attempts(server) == [200, 200]
+
+
+def test_the_source_page(tmp_path: Path, python: str) -> None:
+    """Each request of the course's source page, as langchain-openai sends it, is answered."""
+    with served(*recording_folders()) as server:
+        assert answered(run(server, [python, str(HERE / "langchain_client.py")], bodies(tmp_path))[0])

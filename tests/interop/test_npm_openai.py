@@ -10,7 +10,9 @@ import pytest
 from foreign import HERE, attempts, installed, put, run, serving
 
 from coursekit import models
-from support.served import Served
+from coursekit.course import recording_folders
+from support.served import Served, served
+from support.source_page import answered, bodies
 
 PACKAGE = "openai@7.57.0"
 pytestmark = [
@@ -98,3 +100,9 @@ def test_a_cut_stream(server: Served, node: list[str], abrupt: bool) -> None:
 def test_models(server: Served, node: list[str]) -> None:
     """It lists the models."""
     assert models.CHAT in run(server, node, "models")["found"]
+
+
+def test_the_source_page(tmp_path: Path, node: list[str]) -> None:
+    """Each request of the course's source page is answered as printed there."""
+    with served(*recording_folders()) as server:
+        assert answered(run(server, node, bodies(tmp_path)))

@@ -1,13 +1,18 @@
-"""The requests that a well-known tutorial prints, letter by letter: what readers of it send, and must get an answer to."""
+"""The requests that a well-known tutorial prints, letter by letter: its readers send them, and must get an answer."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 ADVISOR = "You are a concise technical advisor."
 DESCENT = "Explain gradient descent in 3 sentences."
 TOPICS = [f"Summarize topic #{number} in one sentence." for number in range(20)]
-SNAIL = "A snail climbs 3 feet up a 10-foot wall each day and slides back 2 feet each night. How many days to reach the top?"
+SNAIL = (
+    "A snail climbs 3 feet up a 10-foot wall each day and slides back 2 feet each night. "
+    "How many days to reach the top?"
+)
 OPENINGS = [
     ("Which database should I use?", "Why not MongoDB?", "Thanks!"),
     ("What is a REST API?", "Can you give me an example?", "When should I use GraphQL instead?"),
@@ -27,8 +32,10 @@ SNIPPETS: dict[str, tuple[dict[str, Any], str]] = {
     "anatomy": (
         {
             "model": "gpt-4o",
-            "messages": [{"role": "system", "content": "You are a helpful assistant."}]
-            + user("What is the capital of France?"),
+            "messages": [
+                {"role": "system", "content": "You are a helpful assistant."},
+                {"role": "user", "content": "What is the capital of France?"},
+            ],
             "max_tokens": 100,
             "temperature": 0.0,
         },
@@ -50,7 +57,7 @@ SNIPPETS: dict[str, tuple[dict[str, Any], str]] = {
         "8 days",
     ),
     **{
-        f"topic {number}": ({"model": "gpt-4o-mini", "messages": user(prompt), "max_tokens": 200}, "topic")
+        f"topic {number}": ({"model": "gpt-4o-mini", "messages": user(prompt), "max_tokens": 200}, f"#{number}")
         for number, prompt in enumerate(TOPICS)
     },
     "chat_session": (
@@ -63,3 +70,16 @@ SNIPPETS: dict[str, tuple[dict[str, Any], str]] = {
         "PostgreSQL",
     ),
 }
+
+
+def bodies(folder: Path) -> str:
+    """The path of a JSON file with the bodies of all snippets, for scripts of other clients."""
+    path = folder / "bodies.json"
+    path.write_text(json.dumps([body for body, _ in SNIPPETS.values()]), encoding="utf-8")
+    return str(path)
+
+
+def answered(texts: Any) -> bool:
+    """Whether these are the answers to ``bodies``."""
+    assert isinstance(texts, list), texts
+    return all(part in text for text, (_, part) in zip(texts, SNIPPETS.values(), strict=True))

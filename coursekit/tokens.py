@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import difflib
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from . import models
+from .settings import role_model, settings
 from .tokenizer import Token, encode, split
 
 ROLES = ("system", "developer", "user", "assistant")
@@ -24,6 +27,10 @@ ROLES = ("system", "developer", "user", "assistant")
 
 class UnknownModel(ValueError):
     """No exact counting rule is known for this model."""
+
+
+class EstimatedTokens(UserWarning):
+    """Counts for this model are estimates: it has a tokenizer of its own, which is not here."""
 
 
 class NotCountable(ValueError):
@@ -70,6 +77,7 @@ class Family:
     message    tokens a message has beside its text; 1 of them is the role
     assistant  tokens more for a message of the assistant
     name       tokens more for a message with a name, beside the name's own; None: not known
+    exact      False: an estimate, for models that have another tokenizer
     """
 
     pattern: str
@@ -78,6 +86,7 @@ class Family:
     message: int
     assistant: int = 0
     name: int | None = None
+    exact: bool = True
 
 
 # Not here: gpt-3.5-turbo-0301, which counted otherwise; o1-mini, o1-preview and the search models, which add hidden
@@ -88,6 +97,9 @@ FAMILIES = (
     Family(r"o1|o3(-mini)?|o4-mini", "o200k_base", 2, 4),
     Family(r"(?!.*-(audio|image|search|realtime))gpt-[56](\.\d+)?(-[a-z]+)*", "o200k_base", 2, 4, assistant=2),
 )
+# Models of other makers. Which of OpenAI's names are not among them: a mistyped one is an error, no estimate.
+OPENAI_NAME = r"(?i)(?!gpt-oss)(chat)?(gpt|o\d)[-.\d].*|gpt\w*|o\d\w*"
+ESTIMATE = Family(r".+", "o200k_base", 3, 4, name=1, exact=False)
 SNAPSHOT = r"(-\d{4}(-\d{2}-\d{2})?)?"
 COUNTED = (
     "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4", "gpt-4-turbo", "gpt-3.5-turbo",
@@ -113,7 +125,9 @@ def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -
     text_or_messages  a str; or messages: dicts as the API takes them (role, content, name), or the SDK's message
                       objects. content is a str or a list of text parts. "<|endoftext|>" counts as the plain text
                       that it is, a lone surrogate as U+FFFD.
-    model             also a snapshot ("gpt-4o-2024-08-06") or a fine-tune ("ft:gpt-4o-mini:…")
+    model             also a snapshot ("gpt-4o-2024-08-06"), a fine-tune ("ft:gpt-4o-mini:…") or a gateway's name
+                      ("openai/gpt-4o"). For a model that is not OpenAI's ("llama3.2"), and for one that the settings
+                      give a role, the count is an estimate: by GPT-4o's vocabulary, with one EstimatedTokens warning
 
     Raises UnknownModel, NotCountable for what is not plain text (both are ValueErrors), TypeError for other things.
     """
@@ -125,6 +139,11 @@ def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -
 def tokenize(text: str, model: str = "gpt-4o") -> list[Token]:
     """The tokens of a text, in order. Raises UnknownModel."""
     return split(text, _family(model).encoding)
+
+
+def is_exact(model: str) -> bool:
+    """Whether this model's tokens are counted exactly; False: they are estimated. Raises UnknownModel."""
+    return _family(model).exact
 
 
 def encoding_of(model: str) -> str:
@@ -198,9 +217,17 @@ def _family(model: str) -> Family:
     name = str(model)
     if name.startswith("ft:"):  # ft:gpt-4o-mini-2024-07-18:organization:suffix:id
         name = name.split(":")[1]
+    name = name.removeprefix("openai/")
     for family in FAMILIES:
         if re.fullmatch(f"({family.pattern}){SNAPSHOT}", name):
             return family
+    if name and model is not None and (not re.fullmatch(OPENAI_NAME, name) or _plays(str(model))):
+        warnings.warn(
+            f"The tokens of {model!r} are estimates, by GPT-4o's vocabulary: it has a tokenizer of its own. "
+            "What the server counted stands in usage.prompt_tokens of its reply.",
+            EstimatedTokens, stacklevel=4,
+        )  # fmt: skip
+        return ESTIMATE
     near = difflib.get_close_matches(name.lower(), COUNTED, n=1)
     raise UnknownModel(
         f"How the tokens of model {model!r} are counted is not known. "
@@ -208,3 +235,9 @@ def _family(model: str) -> Family:
         + f"Known are {', '.join(COUNTED)}, and their snapshots and successors up to GPT-6. "
         "For any other model, count with the nearest of these and call it an estimate; the bill is usage.prompt_tokens."
     )
+
+
+def _plays(name: str) -> bool:
+    """Whether the settings give a role to this name, as to a deployment or an alias of a gateway ("gpt-4o-prod")."""
+    env = settings()
+    return any(role_model(role, env) == name for role in models.ROLES)

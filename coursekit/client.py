@@ -13,7 +13,6 @@ natural speed, the waits between the SDK's retries follow that clock too.
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
@@ -23,7 +22,6 @@ import httpx2
 import openai
 from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 
-from . import models
 from .classroom import share
 from .course import recording_folders
 from .membership import membership
@@ -32,14 +30,13 @@ from .offline.account import Account
 from .offline.answering import answering
 from .offline.clock import Clock, ScaledClock
 from .offline.engine import OfflineApi
-from .offline.exchange import CHAT_COMPLETIONS
 from .offline.faults import Fault
 from .offline.ledger import Ledger
 from .offline.recorder import Recorder, RecordingTransport
 from .offline.recordings import Provenance, Recordings
 from .offline.transport import OfflineTransport
-from .server_models import ServerModels, is_list
-from .settings import ModeError, key_of, mode_of, sdk_options, settings, today_of
+from .server_models import ServerModels, is_list, refuse_dead_model
+from .settings import ModeError, key_of, mode_of, sdk_options, settings
 
 NO_KEY = "replay-needs-no-key"
 REAL_API = "https://api.openai.com/v1"
@@ -209,34 +206,13 @@ class _Wiring:
         return {"request": [sent], "response": [served]}
 
     def _sent(self, request: httpx2.Request) -> None:
-        self._refuse_dead_model(request)
+        if _is_real(request.url):
+            refuse_dead_model(request, self.mode, self._env)
         request.extensions["coursekit_sent"] = self.clock.now()
 
     def _elsewhere(self, request: httpx2.Request) -> bool:
         """Whether this is a question to a server that is not OpenAI's, where models have other names."""
         return self.mode == "live" and not _is_real(request.url) and not is_list(request)
-
-    def _refuse_dead_model(self, request: httpx2.Request) -> None:
-        """Raise ModelShutDown instead of asking the real API for a model that it no longer has."""
-        if not _is_real(request.url) or not request.url.path.endswith(CHAT_COMPLETIONS):
-            return
-        name = json.loads(request.content).get("model")
-        if not isinstance(name, str) or not models.known(name):
-            return  # newer than the table, or mistyped: the API knows
-        try:
-            models.get(name, today_of(self._env))
-        except models.ModelShutDown as error:
-            roles = [role for role in models.ROLES if models.role(role) == models.get(name).name]
-            cure = (
-                f"\nWhat to do: ask for models.{roles[0]} with COURSEKIT_MODE=live, which is served; "
-                if roles and self.mode == "live"
-                else "\nWhat to do: "
-            )
-            raise models.ModelShutDown(
-                f"{error} Nothing was sent, and nothing spent.{cure}"
-                "coursekit.migration.migrate(params, to_model) moves a request to another model. "
-                "Its recordings still answer in replay mode."
-            ) from None
 
     def _served(self, response: httpx2.Response) -> None:
         if is_list(response.request):

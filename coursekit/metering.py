@@ -6,6 +6,7 @@ the day on which the reply was made (its ``created``), so that a recorded answer
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import inspect
 import threading
@@ -70,10 +71,8 @@ class Journal:
 
     @property
     def banner(self) -> str:
-        """Who answers in this mode, and what its costs are."""
-        if self.server is None:
-            return BANNERS.get(self.mode, self.mode)
-        return f"{self.mode} mode: {self.server} answers, costs are by OpenAI's prices, where it has one"
+        live = f"{self.mode} mode: {self.server} answers, costs are by OpenAI's prices, where it has one"
+        return live if self.server else BANNERS.get(self.mode, self.mode)
 
     @property
     def last(self) -> Served | None:
@@ -160,16 +159,12 @@ class Meter:
             hint = " Await it first." if inspect.isawaitable(reply) else ""
             raise TypeError(f"Meter.add takes a reply, with model and usage; this is a {type(reply).__name__}.{hint}")
         model, raw = str(_read(reply, "model")), _read(reply, "usage")
-        try:
+        usage = price = None
+        with contextlib.suppress(ValueError):  # a server that sends half of it
             usage = None if raw is None else usage_of(raw)
-        except ValueError:  # a server that sends half of it
-            usage = None
-        price = None
         if usage is not None:
-            try:
+            with contextlib.suppress(NoPrice):
                 price = price_of(raw, model, on or day_of(reply), service_tier=_read(reply, "service_tier"))
-            except NoPrice:
-                price = None
         journal = self._journal
         if journal is None:
             return Receipt(model, usage, price)

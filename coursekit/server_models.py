@@ -1,4 +1,5 @@
-"""What models a server other than OpenAI's has: a role's model that it does not list is named before anything is sent.
+"""Models that would not answer are named before anything is sent: those that OpenAI has shut down, and, at another
+server, a role's model that it does not list.
 
 ``GET /v1/models`` is asked once for a client, with that client's key. A server that does not have this endpoint, or
 whose list does not tell what it takes (a gateway's "openai/*", Azure's deployments), decides for itself. So it does
@@ -16,6 +17,7 @@ from typing import Any
 import httpx2
 
 from . import models
+from .settings import today_of
 
 CHAT_COMPLETIONS = "/chat/completions"  # after any base path
 SECONDS = 5.0  # to wait for the list; without it, the request itself says what is wrong
@@ -83,6 +85,29 @@ class ServerModels:
             f"What to do: write {mode}COURSEKIT_{role}={has[0]} into .env, or COURSEKIT_MODEL={has[0]} for all roles, "
             "and run the notebook again from its first cell."
         )
+
+
+def refuse_dead_model(request: httpx2.Request, mode: str, env: Mapping[str, str]) -> None:
+    """Raise ModelShutDown instead of asking the real API for a model that it no longer has."""
+    if not request.url.path.endswith(CHAT_COMPLETIONS):
+        return
+    name = json.loads(request.content).get("model")
+    if not isinstance(name, str) or not models.known(name):
+        return  # newer than the table, or mistyped: the API knows
+    try:
+        models.get(name, today_of(env))
+    except models.ModelShutDown as error:
+        roles = [role for role in models.ROLES if models.role(role) == models.get(name).name]
+        cure = (
+            f"\nWhat to do: ask for models.{roles[0]} with COURSEKIT_MODE=live, which is served; "
+            if roles and mode == "live"
+            else "\nWhat to do: "
+        )
+        raise models.ModelShutDown(
+            f"{error} Nothing was sent, and nothing spent.{cure}"
+            "coursekit.migration.migrate(params, to_model) moves a request to another model. "
+            "Its recordings still answer in replay mode."
+        ) from None
 
 
 def is_list(request: httpx2.Request) -> bool:

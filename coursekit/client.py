@@ -13,8 +13,8 @@ natural speed, the waits between the SDK's retries follow that clock too.
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ import httpx2
 import openai
 from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 
-from . import models
 from .classroom import share
 from .course import recording_folders
 from .membership import membership
@@ -31,13 +30,13 @@ from .offline.account import Account
 from .offline.answering import answering
 from .offline.clock import Clock, ScaledClock
 from .offline.engine import OfflineApi
-from .offline.exchange import CHAT_COMPLETIONS
 from .offline.faults import Fault
 from .offline.ledger import Ledger
 from .offline.recorder import Recorder, RecordingTransport
 from .offline.recordings import Provenance, Recordings
 from .offline.transport import OfflineTransport
-from .settings import ModeError, key_of, mode_of, settings, today_of
+from .server_models import ServerModels, is_list, refuse_dead_model
+from .settings import ModeError, key_of, mode_of, sdk_options, settings
 
 NO_KEY = "replay-needs-no-key"
 REAL_API = "https://api.openai.com/v1"
@@ -81,7 +80,7 @@ def connect(
     wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, fallback, openai_options)
     kind = openai.OpenAI if wired.natural else _OpenAI
     client = kind(**wired.options, **wired.http_client(DefaultHttpx2Client))
-    wired.listen(client, wired.sync_hooks())
+    wired.listen(client, wired.sync_hooks(client._client))
     return client
 
 
@@ -100,7 +99,7 @@ def connect_async(
     wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, fallback, openai_options)
     kind = openai.AsyncOpenAI if wired.natural else _AsyncOpenAI
     client = kind(**wired.options, **wired.http_client(DefaultAsyncHttpx2Client))
-    wired.listen(client, wired.async_hooks())
+    wired.listen(client, wired.async_hooks(client._client))
     return client
 
 
@@ -127,8 +126,8 @@ class _Wiring:
         if joined is not None:
             self.mode = "class"
         self.options = dict(options)
-        self.journal, self.ledger = Journal(self.mode), Ledger()
-        self._env = env
+        self.journal, self.ledger, self._served_models = Journal(self.mode), Ledger(), ServerModels(env)
+        self._env, self._numbers = env, count(1)
         asked = env.get("COURSEKIT_RECORDINGS") or None if recordings is None else recordings
         self._recordings = Recordings([Path(asked)] if asked is not None else recording_folders())
         if "http_client" in options:
@@ -157,6 +156,7 @@ class _Wiring:
                 self.options |= {"base_url": f"{joined.url}/v1", "api_key": joined.key}
                 share(joined=joined)
             else:
+                self.options = sdk_options(options, env)
                 self.options["api_key"] = key_of(self.mode, options.get("api_key"), env)
 
     @property
@@ -178,17 +178,26 @@ class _Wiring:
     def listen(self, client: Any, hooks: Mapping[str, Any]) -> None:
         """Attach to the client its clock, its ledger and its journal, which hears of each answer (retried ones too)."""
         http_client = client._client
+        if self.mode == "live" and not _is_real(client.base_url):
+            self.journal.server = client.base_url.netloc.decode()
         if self._api is None:  # the offline transport tells the journal itself
             http_client.event_hooks = hooks
         else:
             http_client.ledger = self.ledger
         http_client.journal, http_client.clock = self.journal, self.clock
 
-    def sync_hooks(self) -> Mapping[str, Any]:
-        return {"request": [self._sent], "response": [self._served]}
+    def sync_hooks(self, http_client: httpx2.Client) -> Mapping[str, Any]:
+        def sent(request: httpx2.Request) -> None:
+            if self._elsewhere(request):
+                self._served_models.check(request, http_client)
+            self._sent(request)
 
-    def async_hooks(self) -> Mapping[str, Any]:
+        return {"request": [sent], "response": [self._served]}
+
+    def async_hooks(self, http_client: httpx2.AsyncClient) -> Mapping[str, Any]:
         async def sent(request: httpx2.Request) -> None:
+            if self._elsewhere(request):
+                await self._served_models.check_async(request, http_client)
             self._sent(request)
 
         async def served(response: httpx2.Response) -> None:
@@ -197,35 +206,28 @@ class _Wiring:
         return {"request": [sent], "response": [served]}
 
     def _sent(self, request: httpx2.Request) -> None:
-        self._refuse_dead_model(request)
+        if _is_real(request.url):
+            refuse_dead_model(request, self.mode, self._env)
         request.extensions["coursekit_sent"] = self.clock.now()
 
-    def _refuse_dead_model(self, request: httpx2.Request) -> None:
-        """Raise ModelShutDown instead of asking the real API for a model that it no longer has."""
-        if not request.url.host.endswith(REAL_HOSTS) or not request.url.path.endswith(CHAT_COMPLETIONS):
-            return
-        name = json.loads(request.content).get("model")
-        if not isinstance(name, str) or not models.known(name):
-            return  # newer than the table, or mistyped: the API knows
-        try:
-            models.get(name, today_of(self._env))
-        except models.ModelShutDown as error:
-            roles = [role for role in models.ROLES if models.role(role) == models.get(name).name]
-            cure = (
-                f"\nWhat to do: ask for models.{roles[0]} with COURSEKIT_MODE=live, which is served; "
-                if roles and self.mode == "live"
-                else "\nWhat to do: "
-            )
-            raise models.ModelShutDown(
-                f"{error} Nothing was sent, and nothing spent.{cure}"
-                "coursekit.migration.migrate(params, to_model) moves a request to another model. "
-                "Its recordings still answer in replay mode."
-            ) from None
+    def _elsewhere(self, request: httpx2.Request) -> bool:
+        """Whether this is a question to a server that is not OpenAI's, where models have other names."""
+        return self.mode == "live" and not _is_real(request.url) and not is_list(request)
 
     def _served(self, response: httpx2.Response) -> None:
+        if is_list(response.request):
+            return
         seconds = self.clock.now() - response.request.extensions["coursekit_sent"]
-        source = "live" if self.mode != "class" else response.headers.get("x-coursekit-source", "not a class server")
+        source = self.journal.server or "live"
+        if self.mode == "class":
+            source = response.headers.get("x-coursekit-source", "not a class server")
+        elif "x-request-id" not in response.headers:  # so that a receipt finds the answer's latency
+            response.headers["x-request-id"] = f"coursekit-{next(self._numbers)}"
         self.journal.add(Served(response.headers.get("x-request-id"), response.status_code, source, seconds))
+
+
+def _is_real(url: httpx2.URL) -> bool:
+    return url.host.endswith(REAL_HOSTS)
 
 
 class _OnTheClock:

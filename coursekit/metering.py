@@ -6,6 +6,7 @@ the day on which the reply was made (its ``created``), so that a recorded answer
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import inspect
 import threading
@@ -16,7 +17,7 @@ from decimal import Decimal
 from html import escape
 from typing import Any, NamedTuple
 
-from .pricing import ZERO, NoPrice, Price, Usage, dollars, price_of, usage_of
+from .pricing import ZERO, NoPrice, Price, Usage, day_of, dollars, price_of, usage_of
 
 ROWS = 20  # of the meter's table; a long ledger shows its newest
 BANNERS = {
@@ -32,7 +33,8 @@ class Served:
     """One response as it left the HTTP client.
 
     request_id  of its ``x-request-id`` header
-    source      "live", or a recording's provenance ("written", "local"), or "offline API"
+    source      "live", or the address of a server that is not OpenAI's, or a recording's provenance ("written",
+                "local"), or "offline API"
     seconds     from the request to the last byte
     forwarded   another server answered in the place of the API: it has no price, whatever its model is called
     """
@@ -47,13 +49,14 @@ class Served:
 class Journal:
     """The newest responses of a client, at most ``KEPT``; safe to use from several threads.
 
-    mode  of the client: "replay", "live", "record" or "class"
+    mode    of the client: "replay", "live", "record" or "class"
+    server  the address of the server that answers in live mode, where it is not OpenAI's
     """
 
     KEPT = 1000
 
-    def __init__(self, mode: str) -> None:
-        self.mode = mode
+    def __init__(self, mode: str, server: str | None = None) -> None:
+        self.mode, self.server = mode, server
         self._served: deque[Served] = deque(maxlen=self.KEPT)
         self._lock = threading.Lock()
 
@@ -67,6 +70,11 @@ class Journal:
             return next((s for s in reversed(self._served) if request_id and s.request_id == request_id), None)
 
     @property
+    def banner(self) -> str:
+        live = f"{self.mode} mode: {self.server} answers, costs are by OpenAI's prices, where it has one"
+        return live if self.server else BANNERS.get(self.mode, self.mode)
+
+    @property
     def last(self) -> Served | None:
         with self._lock:
             return self._served[-1] if self._served else None
@@ -76,7 +84,7 @@ class Journal:
 class Receipt:
     """What one call used and cost; shown as one line.
 
-    usage   None: the reply brought none, as a stream that was not asked for it or did not end
+    usage   None: the reply brought none, as a stream that was not asked for it or did not end, or one without counts
     price   None: no usage, or no price known for this model
     seconds, source, mode  from the client's journal; None without one
     """
@@ -139,7 +147,8 @@ class Meter:
         request_id  finds it in the journal, where the reply does not carry it itself
         on          the day (UTC) whose prices count; None: the day of the reply's ``created``, else today
 
-        A model without a known price is counted, and shown as "no price". Raises TypeError for what is no reply.
+        A model without a known price is counted, and shown as "no price"; so is a reply without usage, as "no usage".
+        Raises TypeError for what is no reply.
         """
         receipt = self._receipt(reply, request_id, on)
         self.ledger.append(receipt)
@@ -150,13 +159,12 @@ class Meter:
             hint = " Await it first." if inspect.isawaitable(reply) else ""
             raise TypeError(f"Meter.add takes a reply, with model and usage; this is a {type(reply).__name__}.{hint}")
         model, raw = str(_read(reply, "model")), _read(reply, "usage")
-        usage = None if raw is None else usage_of(raw)
-        price = None
+        usage = price = None
+        with contextlib.suppress(ValueError):  # a server that sends half of it
+            usage = None if raw is None else usage_of(raw)
         if usage is not None:
-            try:
-                price = price_of(raw, model, on or _day(reply), service_tier=_read(reply, "service_tier"))
-            except NoPrice:
-                price = None
+            with contextlib.suppress(NoPrice):
+                price = price_of(raw, model, on or day_of(reply), service_tier=_read(reply, "service_tier"))
         journal = self._journal
         if journal is None:
             return Receipt(model, usage, price)
@@ -208,7 +216,7 @@ class Meter:
 
     def __repr__(self) -> str:
         journal = self._journal
-        banner = f"{BANNERS.get(journal.mode, journal.mode)} · " if journal else ""
+        banner = f"{journal.banner} · " if journal else ""
         calls = "1 call" if len(self.ledger) == 1 else f"{len(self.ledger):,} calls"
         missing = f" · {self.unpriced:,} without a price" if self.unpriced else ""
         used = f"{self.usage.prompt:,} in · {self.usage.completion:,} out"
@@ -241,11 +249,3 @@ def _of_which(count: int, what: str) -> str:
 
 def _read(reply: Any, name: str, absent: Any = None) -> Any:
     return reply.get(name, absent) if isinstance(reply, Mapping) else getattr(reply, name, absent)
-
-
-def _day(reply: Any) -> datetime.date | None:
-    """The day (UTC) on which a reply was made; None when it does not say."""
-    created = _read(reply, "created")
-    if not isinstance(created, int) or not 0 < created < 2**32:  # 0 and milliseconds come from other servers
-        return None
-    return datetime.datetime.fromtimestamp(created, datetime.UTC).date()

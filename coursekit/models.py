@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .settings import settings, today_of
+from .settings import role_model, settings, today_of
 
 TABLE = Path(__file__).parent / "data" / "models.toml"
 OWN = {"snapshots", "shutdown", "successor", "labs", "latency"}  # facts that are never inherited
@@ -30,6 +30,10 @@ ROLES = ("CHAT", "SMALL", "REASONING", "HARDEST")
 
 class UnknownModel(LookupError):
     """A name that is in no table of models; the message names the nearest ones."""
+
+
+class ModelNotServed(LookupError):
+    """A role's model that the server in use does not list; the message names the models that it has."""
 
 
 class ModelShutDown(LookupError):
@@ -141,10 +145,28 @@ def role(name: str, mode: str = "replay", on: datetime.date | None = None) -> st
 
 def __getattr__(name: str) -> str:
     if name in ROLES:
-        env = settings()
-        mode = env.get("COURSEKIT_MODE") or "replay"
-        return role(name, mode, today_of(env) if mode == "live" else None)
+        return playing(settings())[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def playing(env: Mapping[str, str]) -> dict[str, str]:
+    """The model of each role under these settings: role -> name.
+
+    In live mode COURSEKIT_CHAT, COURSEKIT_SMALL, COURSEKIT_REASONING and COURSEKIT_HARDEST name it, or COURSEKIT_MODEL
+    for all four: any name that the server in use knows. Without them, and in the other modes, it is that of ``role``.
+    """
+    live = env.get("COURSEKIT_MODE") == "live"
+    return {name: (live and role_model(name, env)) or from_table(name, env) for name in ROLES}
+
+
+def from_table(name: str, env: Mapping[str, str] | None = None) -> str:
+    """The model of a role by the table alone, whatever the settings name: it has a price and a known tokenizer.
+
+    env  the settings whose mode and day count; None: those in force
+    """
+    env = settings() if env is None else env
+    mode = env.get("COURSEKIT_MODE") or "replay"
+    return role(name, mode, today_of(env) if mode == "live" else None)
 
 
 def get(name: str, on: datetime.date | None = None) -> Model:

@@ -107,6 +107,17 @@ def usage_of(usage: Any) -> Usage:
     )
 
 
+def day_of(reply: Any) -> datetime.date | None:
+    """The day (UTC) on which a reply, or its dict, was made by its ``created``; None when it does not say.
+
+    Some servers give 0, milliseconds, or a fraction of a second.
+    """
+    created = reply.get("created") if isinstance(reply, Mapping) else getattr(reply, "created", None)
+    if not isinstance(created, int | float) or isinstance(created, bool) or not 0 < created < 2**32:
+        return None
+    return datetime.datetime.fromtimestamp(float(created), datetime.UTC).date()
+
+
 def dollars(amount: Decimal) -> str:
     """An amount for reading: two significant digits, but never coarser than a cent ("$0.00013", "$0.016", "$12.30")."""
     if not amount:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from .portable import Portable
-from .pricing import ZERO, Price, Usage, dollars, price_of, usage_of
+from .pricing import ZERO, Price, Usage, day_of, dollars, price_of, usage_of
 from .tokens import count_tokens
 
 Ending = Literal["whole", "cut", "empty"]
@@ -116,8 +116,7 @@ def split(reply: Any, on: datetime.date | None = None) -> Split:
 
     Raises ValueError for a reply without usage, and NoPrice where no price is known.
     """
-    day = on or datetime.datetime.fromtimestamp(reply.created, datetime.UTC).date()
-    price = price_of(reply.usage, reply.model, day, service_tier=getattr(reply, "service_tier", None))
+    price = price_of(reply.usage, reply.model, on or day_of(reply), service_tier=getattr(reply, "service_tier", None))
     return Split(usage_of(reply.usage), price)
 
 

@@ -1,4 +1,4 @@
-"""What the environment asks for: COURSEKIT_* and OPENAI_API_KEY, from the process or from a .env file.
+"""What the environment asks for: COURSEKIT_* and the SDK's OPENAI_*, from the process or from a .env file.
 
 A variable of the process goes before the same name in .env. Nothing is written back into the process,
 so a key in .env reaches the client and nobody else.
@@ -11,8 +11,15 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 MODES = ("replay", "live", "record")
+# What the SDK reads of the process's environment when it makes a client, and the argument that takes the same.
+SDK_OPTIONS = {
+    "OPENAI_BASE_URL": "base_url", "OPENAI_ORG_ID": "organization", "OPENAI_PROJECT_ID": "project",
+    "OPENAI_ADMIN_KEY": "admin_api_key", "OPENAI_WEBHOOK_SECRET": "webhook_secret",
+    "OPENAI_CUSTOM_HEADERS": "default_headers",
+}  # fmt: skip
 
 
 class ModeError(ValueError):
@@ -84,6 +91,30 @@ def today_of(from_settings: Mapping[str, str]) -> datetime.date:
         raise ModeError(
             f"COURSEKIT_TODAY={said} is no day. Write it as 2027-02-01, or leave it out to go by the clock."
         ) from None
+
+
+def role_model(role: str, from_settings: Mapping[str, str]) -> str | None:
+    """The model that the settings give a role, such as "CHAT": COURSEKIT_CHAT, else COURSEKIT_MODEL; None: neither."""
+    return (from_settings.get(f"COURSEKIT_{role}") or from_settings.get("COURSEKIT_MODEL") or "").strip() or None
+
+
+def sdk_options(given: Mapping[str, Any], from_settings: Mapping[str, str]) -> dict[str, Any]:
+    """Arguments for the SDK's client: those given, and what a .env says where the SDK reads the process alone.
+
+    Else the key in a .env would go to OpenAI, although the OPENAI_BASE_URL beside it names another server.
+    """
+    found: dict[str, Any] = {}
+    for variable, option in SDK_OPTIONS.items():
+        value = from_settings.get(variable, "").strip()
+        if value and given.get(option) is None and variable not in os.environ:
+            found[option] = _headers(value) if option == "default_headers" else value
+    return {**given, **found}
+
+
+def _headers(lines: str) -> dict[str, str]:
+    """OPENAI_CUSTOM_HEADERS as the SDK reads it: "Name: value" on each line."""
+    pairs = (line.partition(":") for line in lines.splitlines())
+    return {name.strip(): value.strip() for name, colon, value in pairs if colon}
 
 
 def key_of(mode: str, given: str | None, from_settings: Mapping[str, str]) -> str:

@@ -108,7 +108,9 @@ class TextStream:
                         continue
                     choice = chunk.choices[0]
                     self.finish_reason = choice.finish_reason or self.finish_reason
-                    if choice.delta.refusal:
+                    if choice.delta is None:
+                        continue
+                    if getattr(choice.delta, "refusal", None):
                         self.refusal = (self.refusal or "") + choice.delta.refusal
                     if choice.delta.content:  # the first delta is empty: it only tells the role
                         self.timing.arrivals.append(self._clock.now() - self._start)

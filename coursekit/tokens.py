@@ -11,11 +11,14 @@ carries beside its messages (the definitions of tools and schemas).
 from __future__ import annotations
 
 import difflib
+import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import models
+from .settings import role_model, settings
 from .tokenizer import Token, encode, split
 
 ROLES = ("system", "developer", "user", "assistant")
@@ -23,6 +26,10 @@ ROLES = ("system", "developer", "user", "assistant")
 
 class UnknownModel(ValueError):
     """No exact counting rule is known for this model."""
+
+
+class EstimatedTokens(UserWarning):
+    """Counts for this model are estimates: it has a tokenizer of its own, which is not here."""
 
 
 class NotCountable(ValueError):
@@ -68,6 +75,7 @@ class Rule:
     message    tokens a message has beside its text; 1 of them is the role
     assistant  tokens more for a message of the assistant
     name       tokens more for a message with a name, beside the name's own; None: not known
+    exact      False: an estimate, for models that have another tokenizer
     """
 
     encoding: str
@@ -75,6 +83,7 @@ class Rule:
     message: int
     assistant: int = 0
     name: int | None = None
+    exact: bool = True
 
 
 # Which model goes by which rule is its field ``counting`` in data/models.toml.
@@ -84,6 +93,9 @@ RULES = {
     "o-series": Rule("o200k_base", 2, 4),
     "gpt-5": Rule("o200k_base", 2, 4, assistant=2),
 }
+# Models of other makers. Which of OpenAI's names are not among them: a mistyped one is an error, no estimate.
+OPENAI_NAME = r"(?i)(?!gpt-oss)(chat)?(gpt|o\d)[-.\d].*|gpt\w*|o\d\w*"
+ESTIMATE = Rule("o200k_base", 3, 4, name=1, exact=False)
 
 REASONS = {
     "image_url": "images are billed by size and detail",
@@ -104,7 +116,9 @@ def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -
     text_or_messages  a str; or messages: dicts as the API takes them (role, content, name), or the SDK's message
                       objects. content is a str or a list of text parts. "<|endoftext|>" counts as the plain text
                       that it is, a lone surrogate as U+FFFD.
-    model             also a snapshot ("gpt-4o-2024-08-06") or a fine-tune ("ft:gpt-4o-mini:…")
+    model             also a snapshot ("gpt-4o-2024-08-06"), a fine-tune ("ft:gpt-4o-mini:…") or a gateway's name
+                      ("openai/gpt-4o"). For a model that is not OpenAI's ("llama3.2"), and for one that the settings
+                      give a role, the count is an estimate: by GPT-4o's vocabulary, with one EstimatedTokens warning
 
     Raises UnknownModel, NotCountable for what is not plain text (both are ValueErrors), TypeError for other things.
     """
@@ -116,6 +130,11 @@ def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -
 def tokenize(text: str, model: str = "gpt-4o") -> list[Token]:
     """The tokens of a text, in order. Raises UnknownModel."""
     return split(text, _rule(model).encoding)
+
+
+def is_exact(model: str) -> bool:
+    """Whether this model's tokens are counted exactly; False: they are estimated. Raises UnknownModel."""
+    return _rule(model).exact
 
 
 def encoding_of(model: str) -> str:
@@ -186,9 +205,18 @@ def _not_countable(where: str, what: Any) -> NotCountable:
 
 def _rule(model: str) -> Rule:
     name = str(model)
+    name = name.removeprefix("openai/")
     counting = models.get(name).counting if models.known(name) else ""
     if counting:
         return RULES[counting]
+    if name and model is not None and (not re.fullmatch(OPENAI_NAME, name) or _plays(str(model))):
+        warnings.warn(
+            f"The tokens of {model!r} are estimates, by GPT-4o's vocabulary: it has a tokenizer of its own. "
+            "What the server counted stands in usage.prompt_tokens of its reply.",
+            EstimatedTokens,
+            stacklevel=4,
+        )
+        return ESTIMATE
     counted = [each.name for each in models.every() if each.counting]
     near = difflib.get_close_matches(name.lower(), counted, n=1)
     raise UnknownModel(
@@ -197,3 +225,9 @@ def _rule(model: str) -> Rule:
         + "Known are the text models of coursekit's table (models.names() lists it), their snapshots and fine-tunes. "
         "For any other model, count with the nearest of these and call it an estimate; the bill is usage.prompt_tokens."
     )
+
+
+def _plays(name: str) -> bool:
+    """Whether the settings give a role to this name, as to a deployment or an alias of a gateway ("gpt-4o-prod")."""
+    env = settings()
+    return any(role_model(role, env) == name for role in models.ROLES)

@@ -100,4 +100,4 @@ def test_what_cannot_be_counted() -> None:
     with pytest.raises(NotCountable):
         cacheable_prefix(calling, calling)
     with pytest.raises(UnknownModel):
-        cacheable_prefix([user("a")], [user("a")], "llama-4")
+        cacheable_prefix([user("a")], [user("a")], "gpt-4.7")

@@ -11,7 +11,17 @@ from openai.types.chat import ChatCompletionMessage
 
 from coursekit import count_tokens
 from coursekit.tokenizer import encode
-from coursekit.tokens import ROLES, RULES, NotCountable, UnknownModel, chat_tokens, message_tokens, tokenize
+from coursekit.tokens import (
+    ROLES,
+    RULES,
+    EstimatedTokens,
+    NotCountable,
+    UnknownModel,
+    chat_tokens,
+    is_exact,
+    message_tokens,
+    tokenize,
+)  # fmt: skip
 
 FRANCE = [
     {"role": "system", "content": "You are a helpful assistant."},
@@ -128,13 +138,35 @@ def test_a_mistyped_model_is_named_with_the_nearest(model: str, near: str) -> No
 
 @pytest.mark.parametrize(
     "model",
-    ["gpt-7-sol", "claude-4", "gpt-4o-search-preview", "gpt-4o-audio-preview", "gpt-5-search-api", "o1-preview",
+    ["gpt-7-sol", "gpt-4o-search-preview", "gpt-4o-audio-preview", "gpt-5-search-api", "o1-preview",
      "o1-mini", "gpt-3.5-turbo-0301", "gpt-4.7", "", None],
 )  # fmt: skip
 def test_a_model_without_an_exact_rule_is_refused(model: Any) -> None:
     """A model whose rule is not known, or adds hidden text, is refused with what to do instead."""
     with pytest.raises(UnknownModel, match=r"call it an estimate; the bill is usage\.prompt_tokens"):
         count_tokens(FRANCE, model)
+
+
+@pytest.mark.parametrize("model", ["llama3.2", "claude-4", "gpt-oss:20b", "qwen/qwen3-8b", "/models/a.gguf", "o"])
+def test_a_model_of_another_maker_is_estimated_and_says_so(model: str) -> None:
+    """Counts for another maker's model are GPT-4o's, with one warning that they are estimates."""
+    with pytest.warns(EstimatedTokens, match=f"tokens of {model!r} are estimates.*usage.prompt_tokens"):
+        assert count_tokens(FRANCE, model) == count_tokens(FRANCE, "gpt-4o")
+    assert count_tokens("Hi", model) == 1 and not is_exact(model) and is_exact("gpt-4o")
+
+
+def test_a_gateways_name_for_an_openai_model_counts_exactly() -> None:
+    """ "openai/gpt-4o" is gpt-4o."""
+    assert chat_tokens(FRANCE, "openai/gpt-4o") == chat_tokens(FRANCE, "gpt-4o") and is_exact("openai/o4-mini")
+
+
+def test_a_name_that_the_settings_give_a_role_is_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment named like a model of OpenAI's is no typing mistake where the settings name it."""
+    with pytest.raises(UnknownModel):
+        count_tokens("Hi", "gpt-4o-prod")
+    monkeypatch.setenv("COURSEKIT_SMALL", "gpt-4o-prod")
+    with pytest.warns(EstimatedTokens):
+        assert count_tokens("Hi", "gpt-4o-prod") == 1
 
 
 @pytest.mark.parametrize(

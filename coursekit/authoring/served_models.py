@@ -6,9 +6,10 @@ import datetime
 from collections.abc import Mapping
 
 from .. import models
-from ..settings import ModeError, mode_of, today_of
+from ..settings import ModeError, mode_of, role_model, today_of
 
 TABLE = "coursekit/data/models.toml"
+SHOWN = 10  # models of a server
 WARN_DAYS = 60  # as long as a successor may need to be found, tried and written down
 
 
@@ -21,8 +22,8 @@ def course_models(env: Mapping[str, str]) -> tuple[str, str]:
         mode, today = mode_of(None, env), today_of(env)
     except ModeError as error:
         return str(error).splitlines()[0], "set it, or leave it out"
-    playing = {role: models.role(role, "live", today) for role in models.ROLES}
-    known = {name: models.get(name).shutdown for name in playing.values()}
+    playing = models.playing({**env, "COURSEKIT_MODE": "live"})
+    known = {name: _shutdown(name) for name in playing.values()}
     if mode != "live":
         return f"live mode would ask {_listed(known)}", ""
     try:
@@ -31,7 +32,11 @@ def course_models(env: Mapping[str, str]) -> tuple[str, str]:
         return f"GET /v1/models failed: {type(error).__name__}", "see the lines on the key, the mode and the proxies"
     missing = [name for name in known if name not in offered]
     if missing:
+        given = [role for role, name in playing.items() if name in missing and role_model(role, env)]
         cure = f"write a successor that it does offer into [role] of {TABLE}"
+        if given or "openai.com" not in env.get("OPENAI_BASE_URL", "openai.com"):
+            has = ", ".join(sorted(offered)[:SHOWN]) or "nothing"
+            cure = f"it has {has}: write COURSEKIT_MODEL=… into .env, or COURSEKIT_CHAT=… and so on for each role"
         return f"the API does not offer {', '.join(missing)} to this key", cure
     ends = {name: offered[name] or known[name] for name in known}
     dead = [name for name, end in ends.items() if end and end <= today]
@@ -64,9 +69,13 @@ def _offered() -> dict[str, datetime.date | None]:
     found: dict[str, datetime.date | None] = {}
     with connect("live", max_retries=0, timeout=10.0) as client:
         for model in client.models.list():
-            said = model.shutdown_date
+            said = getattr(model, "shutdown_date", None)
             found[model.id] = datetime.date.fromisoformat(said[:10]) if said else None
     return found
+
+
+def _shutdown(name: str) -> datetime.date | None:
+    return models.get(name).shutdown if models.known(name) else None  # another server's model
 
 
 def _listed(ends: Mapping[str, datetime.date | None]) -> str:

@@ -8,7 +8,7 @@ In between, this program may end: collect_batch reads the requests back from the
 
 from __future__ import annotations
 
-import datetime
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -22,7 +22,7 @@ from openai.types.chat import ChatCompletion
 from ..metering import Receipt
 from ..offline.exchange import CHAT_COMPLETIONS
 from ..portable import Portable
-from ..pricing import NoPrice, price_of, usage_of
+from ..pricing import NoPrice, day_of, price_of, usage_of
 from ..retrying import UnusableReply, clock_of
 from .requests import NOT_IN_THE_BODY, Request, _plain, as_requests
 from .results import NotSent, Result, Results
@@ -177,11 +177,9 @@ def _error(response: Mapping[str, Any], client: Any) -> openai.APIStatusError:
 
 
 def _receipt(reply: ChatCompletion, client: Any) -> Receipt:
-    usage = None if reply.usage is None else usage_of(reply.usage)
-    try:
-        day = datetime.datetime.fromtimestamp(float(reply.created), datetime.UTC).date()
-        price = None if usage is None else price_of(reply.usage, reply.model, day, batch=True)
-    except (NoPrice, TypeError, ValueError, OverflowError, OSError):  # no price, or no day that it could be of
-        price = None
+    usage = price = None
+    with contextlib.suppress(NoPrice, TypeError, ValueError):  # no price, or half a usage
+        usage = None if reply.usage is None else usage_of(reply.usage)
+        price = None if usage is None else price_of(reply.usage, reply.model, day_of(reply), batch=True)
     journal = getattr(client._client, "journal", None)
     return Receipt(reply.model, usage, price, source="batch", mode=journal.mode if journal else None)

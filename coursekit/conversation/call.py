@@ -122,4 +122,4 @@ def _cure(reason: str | None) -> str:
 
 def _said(message: Any) -> str:
     """The text of a message or delta. A refusal is what the model said, too."""
-    return message.content or getattr(message, "refusal", None) or ""
+    return getattr(message, "content", None) or getattr(message, "refusal", None) or ""

@@ -105,7 +105,7 @@ class _Counting:
         self.chat = self.completions = self
         self.sizes, self.model = sizes, model
         self.framed, self.priming = _framed(sizes, model), chat_tokens([], model).priming
-        self.window = models.get(model).context
+        self.window = models.get(model).context if models.known(model) else None
         self.prompt: str | None = None  # that asks for a summary
         self.before: Sequence[Message] = ()
         self.answers = 0

@@ -57,9 +57,10 @@ class TokenBudget:
     """Remember as many of the last turns as fit: the prompt never has more than ``max_tokens`` tokens.
 
     max_tokens  for the whole prompt. Leave the reply its room: the context window less max_completion_tokens.
-    count       tokens of one message with its frame, for models that ``count_tokens`` does not know; None: exact by its
-                rules. Tool calls and their results, for which no exact rule is known, are taken for the tokens
-                of their JSON; what else a request carries (definitions of tools, schemas) is not counted.
+    count       tokens of one message with its frame, for models that ``count_tokens`` does not know; None: by its
+                rules, exact for OpenAI's models. Tool calls and their results, for which no exact rule is known, are
+                taken for the tokens of their JSON; what else a request carries (definitions of tools, schemas) is not
+                counted.
 
     Each message is counted once. Raises BudgetTooSmall when instructions and the new message do not fit.
     """

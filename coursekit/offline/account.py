@@ -183,7 +183,7 @@ def _named(model: str) -> bool:
 
 def usual_limits(model: str) -> Limits:
     """What models.toml gives an account for a model; for a model that it does not know, what it gives gpt-4o."""
-    facts = models.get(model if models.known(model) else models.CHAT)
+    facts = models.get(model if models.known(model) else models.role("CHAT"))
     return Limits(facts.requests_per_minute, facts.tokens_per_minute)
 
 

@@ -21,7 +21,7 @@ from .lab import Lab
 from .table import NAME, NUMBER, table
 from .turn_bars import turn_bars
 
-MODELS = (models.CHAT, models.SMALL, models.HARDEST, models.REASONING)  # one price for any length of prompt
+MODELS = tuple(map(models.from_table, ("CHAT", "SMALL", "HARDEST", "REASONING")))  # one price for any length of prompt
 ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
 
 
@@ -63,7 +63,7 @@ class Plan:
     reply: int = 180
     policy: str = EVERYTHING
     size: int = 0
-    model: str = models.CHAT
+    model: str = MODELS[0]
     cached: bool = False
 
 

@@ -48,7 +48,7 @@ Ask = Callable[[openai.OpenAI, dict[str, Any]], str | None]
 def _once(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
     """What the SDK does by itself, with as many retries as the client has."""
     reply = client.chat.completions.create(
-        model=models.CHAT, messages=[{"role": "user", "content": PROMPT}], timeout=TIMEOUT, **params
+        model=models.role("CHAT"), messages=[{"role": "user", "content": PROMPT}], timeout=TIMEOUT, **params
     )
     text: str | None = reply.choices[0].message.content
     return text

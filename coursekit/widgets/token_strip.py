@@ -11,14 +11,14 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..models import CHAT, HARDEST, REASONING, SMALL, offered_in
+from ..models import from_table, offered_in
 from ..pricing import dollars, price_of
 from ..tokens import ROLES, ChatTokens, chat_tokens, count_tokens, tokenize
 from .lab import Lab
 from .table import table
 from .token_text import visible
 
-MODELS = (CHAT, SMALL, HARDEST, REASONING, *offered_in("token strip"))
+MODELS = (*map(from_table, ("CHAT", "SMALL", "HARDEST", "REASONING")), *offered_in("token strip"))
 ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
 CHARACTERS = 20_000  # read; more would make typing slow
 BOXES = 300  # drawn
@@ -50,7 +50,7 @@ def messages_of(text: str) -> list[dict[str, str]]:
     return before + [{"role": role.lower(), "content": content.removesuffix("\n")} for role, content in pairs]
 
 
-def strip(text: str, model: str = CHAT, *, as_chat: bool = False) -> str:
+def strip(text: str, model: str = MODELS[0], *, as_chat: bool = False) -> str:
     """The tokens of ``text`` as boxes with their ids, counts, and the price as a prompt for each of ``MODELS``.
 
     as_chat  read it as lines ``role: text``; gray boxes then show the tokens that frame the messages
@@ -84,7 +84,7 @@ class TokenStrip(Lab):
 
     title = "The token strip"
 
-    def __init__(self, kind: str = "a text", model: str = CHAT) -> None:
+    def __init__(self, kind: str = "a text", model: str = MODELS[0]) -> None:
         style, wide = {"description_width": "5em"}, {"width": "98%"}
         self.kind = widgets.Dropdown(options=list(KINDS), value=kind, description="Read as", style=style)
         self.model = widgets.Dropdown(options=MODELS, value=model, description="Model", style=style)

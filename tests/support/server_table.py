@@ -1,0 +1,43 @@
+"""Write the table of deploy/SERVERS.md from what ``pytest -m servers`` found. Run it as a program."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "deploy" / "SERVERS.md"
+FOUND = ROOT / "build" / "servers"
+KINDS = ("llama.cpp", "litellm")
+BEGIN, END = "<!-- the table: written by tests/support/server_table.py -->\n", "<!-- end of the table -->\n"
+WORDS = {
+    "lacks": "no price, limits or log-probabilities", "refused": "refused by the server",
+    "answer": "its answer does not do", "follows": "for want of an earlier cell",
+}  # fmt: skip
+
+
+def table() -> str:
+    stems = sorted({path.stem.partition(" ")[2] for path in FOUND.glob("*.json")})
+    rows = ["| chapter | " + " | ".join(KINDS) + " |", "| --- |" + " --- |" * len(KINDS)]
+    rows += [
+        f"| {stem} | " + " | ".join(_result(FOUND / f"{kind} {stem}.json") for kind in KINDS) + " |" for stem in stems
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _result(path: Path) -> str:
+    if not path.exists():
+        return "not run"
+    cells = json.loads(path.read_text("utf-8"))
+    ran = sum(cell["what"] == "runs" for cell in cells)
+    text = f"{ran} of {len(cells)}"
+    for what, words in WORDS.items():
+        if numbers := [str(cell["number"]) for cell in cells if cell["what"] == what]:
+            text += f"; {words}: {', '.join(numbers)}"
+    return text
+
+
+if __name__ == "__main__":
+    page = PAGE.read_text("utf-8")
+    before, _, rest = page.partition(BEGIN)
+    PAGE.write_text(before + BEGIN + table() + END + rest.partition(END)[2], "utf-8")

@@ -15,6 +15,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from . import models
@@ -203,6 +204,7 @@ def _not_countable(where: str, what: Any) -> NotCountable:
     )
 
 
+@lru_cache(maxsize=256)  # and one warning for each model
 def _rule(model: str) -> Rule:
     name = str(model)
     name = name.removeprefix("openai/")

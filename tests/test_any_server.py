@@ -66,7 +66,7 @@ def test_a_role_that_the_server_does_not_list_is_named_before_anything_is_sent()
             client.with_options(max_retries=5).chat.completions.create(model=models.SMALL, messages=HELLO, stream=True)
     assert [raw for raw, _ in seen] == [b""]  # GET /v1/models, once
     assert str(told.value) == (
-        f"The server at {url} does not list gpt-4o (models.CHAT), gpt-4o-mini (models.SMALL), gpt-5.6-terra "
+        f"The server at {url} does not list gpt-4o (models.CHAT), gpt-4o-mini (models.SMALL), gpt-6.1-terra "
         "(models.REASONING), o3 (models.HARDEST). Nothing was sent.\nIt has: other, tiny:1b.\n"
         "What to do: write COURSEKIT_CHAT=other into .env, or COURSEKIT_MODEL=other for all roles, and run the "
         "notebook again from its first cell."

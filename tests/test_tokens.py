@@ -17,6 +17,7 @@ from coursekit.tokens import (
     EstimatedTokens,
     NotCountable,
     UnknownModel,
+    _rule,
     chat_tokens,
     is_exact,
     message_tokens,
@@ -150,6 +151,7 @@ def test_a_model_without_an_exact_rule_is_refused(model: Any) -> None:
 @pytest.mark.parametrize("model", ["llama3.2", "claude-4", "gpt-oss:20b", "qwen/qwen3-8b", "/models/a.gguf", "o"])
 def test_a_model_of_another_maker_is_estimated_and_says_so(model: str) -> None:
     """Counts for another maker's model are GPT-4o's, with one warning that they are estimates."""
+    _rule.cache_clear()
     with pytest.warns(EstimatedTokens, match=f"tokens of {model!r} are estimates.*usage.prompt_tokens"):
         assert count_tokens(FRANCE, model) == count_tokens(FRANCE, "gpt-4o")
     assert count_tokens("Hi", model) == 1 and not is_exact(model) and is_exact("gpt-4o")
@@ -167,6 +169,7 @@ def test_a_name_that_the_settings_give_a_role_is_estimated(monkeypatch: pytest.M
     monkeypatch.setenv("COURSEKIT_SMALL", "gpt-4o-prod")
     with pytest.warns(EstimatedTokens):
         assert count_tokens("Hi", "gpt-4o-prod") == 1
+    _rule.cache_clear()
 
 
 @pytest.mark.parametrize(

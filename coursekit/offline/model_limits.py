@@ -176,7 +176,7 @@ def prompt_tokens(messages: list[Message], model: str, limit: float) -> int:
 
 
 def function_tokens(body: dict[str, Any], model: str) -> int:
-    """About what the functions add to the prompt: the tokens of their definitions as JSON. The exact rule is not known."""
+    """About what the functions add to the prompt: their definitions as JSON. The exact rule is not known."""
     functions = [tool["function"] for tool in body.get("tools") or () if tool.get("function")]
     functions += body.get("functions") or []
     try:

@@ -121,7 +121,8 @@ class Room:
 
     def _api_of(self, name: str, spent: Decimal = Decimal(0)) -> Injected:
         rng = random.Random(f"{self.seed} {name}")
-        api = OfflineApi(replaying(self.recordings, today=self.today), self.clock, rate_limit=self.rate_limit, seed=rng.getrandbits(32),
+        answers = replaying(self.recordings, today=self.today)
+        api = OfflineApi(answers, self.clock, rate_limit=self.rate_limit, seed=rng.getrandbits(32),
                          stages=Stages().scaled(self.stretch))  # fmt: skip
         if api.account is not None:
             api.account.bill(spent)  # in a life of the server before this one

@@ -1,9 +1,11 @@
 """langchain-openai, unmodified but for its base URL: python langchain_client.py BASE_URL TASK,TASK,… prints JSON."""
 
 import json
+import os
 import sys
 import time
 
+import openai
 from langchain_openai import ChatOpenAI
 
 base_url, tasks = sys.argv[1:]
@@ -29,6 +31,17 @@ def streamed_from_whole():
 
 def unknown():
     return {"text": model.invoke("?").content}
+
+
+def refused():
+    said = []
+    for body in json.loads(os.environ["REFUSED"]):
+        other = ChatOpenAI(model=body.pop("model"), base_url=base_url, api_key="key")
+        try:
+            other.invoke(body.pop("messages"), **body)
+        except openai.BadRequestError as error:
+            said.append(error.body["message"])
+    return said
 
 
 def result(task):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from foreign import REFUSED, refusals
 
 from support.offline_api import folder_with, params, streamed, whole
 from support.served import Served, served
@@ -77,3 +78,9 @@ def test_an_upload_that_is_too_large(server: Served) -> None:
     command[command.index("-d") + 1] = "@-"
     said = subprocess.run(command, input=b" " * 20_000_000, capture_output=True, check=False)
     assert said.stdout.endswith(b"413") and b"body_too_large" in said.stdout
+
+
+def test_refusals_are_those_in_process(server: Served) -> None:
+    """It prints the very words that a client in process sees."""
+    said = [subprocess.run(curl(server, body), capture_output=True, check=True).stdout for body in REFUSED]
+    assert [json.loads(body)["error"]["message"] for body in said] == refusals()

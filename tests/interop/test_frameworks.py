@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
-from foreign import HERE, attempts, installed, put, run, serving
+from foreign import HERE, REFUSED, attempts, installed, put, refusals, run, serving
 
 pytestmark = pytest.mark.interop
 PACKAGES = ["langchain-openai==1.7.3", "pydantic-ai-slim[openai]==2.68.0"]
@@ -42,3 +43,11 @@ def test_langchain_streams_what_was_recorded_whole(tmp_path: Path, python: str) 
         whole, streamed = run(server, [python, script], "whole,streamed_from_whole")
         assert [whole["text"], streamed["text"]] == ["Paris.", "Berlin."]
         assert attempts(server) == [200, 200]
+
+
+def test_refusals_are_those_in_process(tmp_path: Path, python: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """langchain-openai sees the very words that a client in process sees."""
+    monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
+    with serving(tmp_path) as server:
+        (said,) = run(server, [python, str(HERE / "langchain_client.py")], "refused")
+    assert said == refusals()

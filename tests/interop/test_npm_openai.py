@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from foreign import HERE, attempts, installed, put, run, serving
+from foreign import HERE, REFUSED, attempts, installed, put, refusals, run, serving
 
 from coursekit import models
 from support.served import Served
@@ -98,3 +99,9 @@ def test_a_cut_stream(server: Served, node: list[str], abrupt: bool) -> None:
 def test_models(server: Served, node: list[str]) -> None:
     """It lists the models."""
     assert models.CHAT in run(server, node, "models")["found"]
+
+
+def test_refusals_are_those_in_process(server: Served, node: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sees the very words that a client in process sees."""
+    monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
+    assert run(server, node, "refused") == refusals()

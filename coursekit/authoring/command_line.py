@@ -93,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
         "--class", dest="classroom", action="store_true", help="learners join with a name; the teacher has a console"
     )
     serve.add_argument("--class-file", metavar="FILE", help="where a class is kept (default: in your user data folder)")
+    serve.add_argument(
+        "--today", metavar="DAY", help="refuse models shut down by this day, as 2027-02-01 (default: none)"
+    )
     serve.add_argument("--quiet", action="store_true", help="no access log")
     return parser
 
@@ -140,7 +143,7 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
         limits = {name: value for name in ("rpm", "tpm", "spend") if (value := getattr(asked, name)) is not None}
         return serve(
             host=asked.host, port=asked.port, recordings=asked.recordings, speed=asked.speed, limits=limits,
-            quiet=asked.quiet, classroom=asked.classroom, class_file=asked.class_file,
+            quiet=asked.quiet, classroom=asked.classroom, class_file=asked.class_file, today=asked.today,
         )  # fmt: skip
     if asked.rename is not None:
         from .rename import rename

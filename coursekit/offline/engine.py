@@ -18,7 +18,7 @@ from .miss import Missing
 from .rate_limits import RateLimits
 from .recordings import Recordings
 from .replay import Replay
-from .standard_headers import StandardHeaders
+from .standard_headers import ORGANIZATION, StandardHeaders
 from .validation import Validation
 
 
@@ -59,7 +59,8 @@ class OfflineApi:
         limited = RateLimits(answers, self.account, self.clock)
         batches = BatchApi(limited, answers, self.clock, random.Random(seed + 2), stages or Stages())
         self.faults = Faults(batches, fault_list(faults), random.Random(seed))
-        self._outermost = StandardHeaders(self.faults, random.Random(seed + 1))
+        organization = ORGANIZATION if self.account is None else self.account.organization
+        self._outermost = StandardHeaders(self.faults, random.Random(seed + 1), organization)
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         return self._outermost.answer(request)

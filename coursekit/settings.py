@@ -38,7 +38,7 @@ def settings() -> Mapping[str, str]:
     from dotenv import dotenv_values, find_dotenv
 
     found = "" if os.environ.get("PYTHON_DOTENV_DISABLED") else find_dotenv(usecwd=True)  # dotenv's own switch
-    from_file = dotenv_values(stream=io.StringIO(_decoded(Path(found)))) if found else {}
+    from_file = dotenv_values(stream=io.StringIO(_decoded(Path(found)), newline=None)) if found else {}
     return {**{name: value for name, value in from_file.items() if value is not None}, **os.environ}
 
 
@@ -134,9 +134,10 @@ def _headers(lines: str) -> dict[str, str]:
 def odd_character(key: str) -> str | None:
     """What in a key no HTTP header could carry, or no key has, by its name and place; None: nothing. Never the key."""
     for place, character in enumerate(key, 1):
-        if not "!" <= character <= "~" or character in "\"'`":
-            name = unicodedata.name(character, f"a control character (U+{ord(character):04X})")
-            return f"{name.lower()} at place {place} of {len(key)}"
+        quote = character in "\"'`" and place in (1, len(key))
+        if quote or not "!" <= character <= "~":
+            name = unicodedata.name(character, "").lower() or f"a control character (U+{ord(character):04X})"
+            return f"{name} at place {place} of {len(key)}"
     return None
 
 

@@ -15,6 +15,7 @@ from .clock import Clock
 from .exchange import ApiAnswer, ApiRequest, Layer
 from .faults import Fault, Faults, fault_list
 from .miss import Missing
+from .model_list import ModelList
 from .rate_limits import RateLimits
 from .recordings import Recordings
 from .replay import Replay
@@ -31,7 +32,7 @@ def replaying(
     last   answers what is neither recorded nor wrong; None: raises RecordingNotFound
     today  refuses models that are shut down by that day; None: none, for their recordings outlive them
     """
-    return Replay(recordings, Validation(last or Missing(recordings), today=today), used)
+    return Replay(recordings, ModelList(Validation(last or Missing(recordings), today=today)), used)
 
 
 class OfflineApi:

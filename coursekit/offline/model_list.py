@@ -40,8 +40,8 @@ class ModelList:
             return one_model(path.removeprefix(f"{MODELS}/"))
         if ELSEWHERE.fullmatch(path):
             raise NotServed(
-                f"{request.method} {path} is not served offline: this course is about chat completions, and the offline "
-                "API has those, models, files and batches.\n"
+                f"{request.method} {path} is not served offline: the course is about chat completions, and the offline "
+                "API has those, models, files, batches.\n"
                 'What to do: ask the real API with connect(mode="live"), which costs money.'
             )
         return self.inner.answer(request)

@@ -78,7 +78,7 @@ def test_logging_in(running: Served) -> None:
         assert client.get("/console/console.js").status_code == 200
         client.post("/console/logout")
         assert client.get("/console").status_code == 401
-    assert ADMIN not in running.logged()
+    assert ADMIN not in running.logged("/console 401")
 
 
 @pytest.mark.parametrize("token", ["", "wrong", ADMIN[:-1], "é" * 500, "&&&"])

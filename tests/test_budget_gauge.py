@@ -139,6 +139,7 @@ def test_two_threads_leave_one_picture() -> None:
     assert lab.shown.value == view(NEEDS, lab.setting, "o4-mini")
 
 
+@pytest.mark.slow
 def test_moving_it_keeps_no_memory() -> None:
     """300 moves of a slider leave less than 100 KB behind."""
     lab = BudgetGauge(NEEDS, "o4-mini")

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from coursekit.local_model.engine import END, GOODBYE, Engine, Job
+from coursekit.local_model.engine import END, Engine, Job
+from support.waiting import HANG
 
-SOON = 5.0  # seconds; nothing here takes as long
+SOON = HANG
 
 
 @pytest.fixture
@@ -105,9 +106,7 @@ def test_closing_stops_the_work_and_the_queue() -> None:
     engine = Engine(lambda: "the model")
     job, behind = engine.submit(endless), engine.submit(endless)
     job.get(SOON)
-    start = time.perf_counter()
     engine.close()
-    assert time.perf_counter() - start < GOODBYE
     with pytest.raises(TimeoutError):
         behind.get(0.01)
     assert all_of(engine.submit(says("again"))) == ["again"]

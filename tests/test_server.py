@@ -158,6 +158,7 @@ def test_the_access_log(server: Served) -> None:
     assert "sk-secret" not in server.log.getvalue() and "capital" not in server.log.getvalue()
 
 
+@pytest.mark.slow
 def test_answering_makes_no_garbage(server: Served) -> None:
     """Requests leave no rings of objects behind, which is why the server's collector may rest."""
 
@@ -183,6 +184,7 @@ def test_answering_makes_no_garbage(server: Served) -> None:
     assert left == []
 
 
+@pytest.mark.slow
 def test_stopping_with_streams_under_way(tmp_path: Path) -> None:
     """A server that stops lets answers run for a moment, then breaks them: their callers see an error, no silence."""
     folder_with(tmp_path, (params(stream=True), streamed(["a"] * 600, gap=0.05)))

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from chapter_page import ChapterPage
 from nbformat import v4, write
 from playwright.sync_api import Locator
 
 from coursekit.authoring.refresh import KERNEL
 from coursekit.choosing import Task
 from coursekit.widgets.model_chooser import BUDGETS, DAYS, PROMPTS, TIMES, view
+from support.chapter_page import ChapterPage
 from support.lab_server import LabServer
+from support.waiting import HANG
 
 START = "from coursekit.widgets.model_chooser import ModelChooser\nModelChooser()"
 
@@ -61,7 +62,7 @@ def expect_table(cell: Locator, task: Task) -> None:
     """The page's table becomes that of view() for this task."""
     html = view(task)
     wanted = [re.findall(r"<t[dh][^>]*>([^<]*)</t", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", html)]
-    end = time.monotonic() + 10
+    end = time.monotonic() + HANG
     seen: list[list[str]] = []
     while time.monotonic() < end:
         rows = cell.locator(".coursekit-chooser tr").all()

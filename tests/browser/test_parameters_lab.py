@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from chapter_page import ChapterPage
 from nbformat import v4, write
 from playwright.sync_api import Locator, expect
 
 from coursekit.logits import load_distribution
 from coursekit.widgets.sampling_view import Settings, view
+from support.chapter_page import ChapterPage
 from support.html_reader import HtmlReader
 from support.lab_server import LabServer
+from support.waiting import HANG
 
 START = """from coursekit import connect
 from coursekit.widgets.sampling_lab import SamplingLab
@@ -46,7 +47,7 @@ def settings_in(cell: Locator) -> Settings:
 
 def expect_settings(page: ChapterPage, cell: Locator, settings: Settings) -> None:
     """The sliders come to read this."""
-    for _ in range(100):
+    for _ in range(20 * int(HANG)):
         if settings_in(cell) == settings:
             return
         page.page.wait_for_timeout(50)
@@ -55,7 +56,7 @@ def expect_settings(page: ChapterPage, cell: Locator, settings: Settings) -> Non
 
 def expect_view(page: ChapterPage, cell: Locator, name: str, draws: int = 0) -> None:
     """The table in the page becomes that of view() for what the sliders say."""
-    for _ in range(100):
+    for _ in range(20 * int(HANG)):
         expected = HtmlReader(view(load_distribution(name), settings_in(cell), draws)).rows
         if shown(cell) == expected:
             return

@@ -14,9 +14,9 @@ from typing import Any
 from playwright.sync_api import ElementHandle, Locator, Page
 
 from support.lab_server import LabServer
+from support.waiting import HANG
 
-LOADING = 60_000  # milliseconds
-RUNNING = 200_000
+LOADING = RUNNING = 1000 * HANG  # milliseconds
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 CONTROLS = ':is([role="slider"], textarea, input[type="text"], select, button):not(:disabled)'
@@ -30,9 +30,7 @@ CLOSE = f"""async () => {{ const panel = {PANEL}; await panel.sessionContext.shu
 READY = f"""() => ({SOON})((async () => {{
   await {PANEL}.context.ready; await {PANEL}.sessionContext.ready; }})(), {LOADING})"""
 RUN_ALL = f"() => ({SOON})(window.jupyterapp.commands.execute('notebook:run-all-cells'), {RUNNING})"
-STATE = f"""() => JSON.stringify([{PANEL}.sessionContext.session.kernel.status,
-  {PANEL}.content.widgets.map(cell => cell.model).filter(cell => cell.type === 'code')
-    .map(cell => [cell.executionState, cell.outputs.length])])"""
+IDLE = f"() => {PANEL}.sessionContext.session.kernel.status === 'idle'"
 CELLS = f"""() => {PANEL}.content.widgets.map(widget => widget.model).map(cell => ({{
   type: cell.type, source: cell.sharedModel.getSource(), tags: cell.getMetadata('tags') || [],
   outputs: cell.type === 'code' ? cell.outputs.toJSON() : [],
@@ -76,12 +74,9 @@ class ChapterPage:
         self.page.evaluate(CLOSE)
 
     def run_all(self) -> None:
-        """Run every cell. The command ends with the last reply; outputs may come a moment later, so wait for quiet."""
+        """Run every cell. A cell is over when its reply is there and the kernel is idle, said behind its outputs."""
         self.page.evaluate(RUN_ALL)
-        before = ""
-        while (now := str(self.page.evaluate(STATE))) != before or not now.startswith('["idle"'):
-            before = now
-            self.page.wait_for_timeout(1000)
+        self.page.wait_for_function(IDLE, timeout=RUNNING)
 
     @property
     def cells(self) -> list[dict[str, Any]]:

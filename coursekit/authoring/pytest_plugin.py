@@ -4,7 +4,7 @@ A recording that no cell asks for is dead weight, and usually the trace of a cha
 replay layer notes what it serves (COURSEKIT_USED_LOG, one path a line), and after a lesson's notebooks
 have all passed, each recording of that lesson must have been served.
 
-nbval counts cells from 0 and names none: here a cell has the number that JupyterLab shows, and its first line.
+nbval counts cells from 0: the report of one that fails adds the number that JupyterLab shows, and its first line.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from . import all_notebooks, unnamed
 from .environment import offline_environment
 
 USED_LOG = "COURSEKIT_USED_LOG"
-FIRST_LINE = 60  # characters of a cell's first line that its name shows
+FIRST_LINE = 60  # characters of a cell's first line that a report shows
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,22 +46,14 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if unnamed(collection_path) else None
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """A cell's name is ``[2] reply = ask(client)``."""
-    if isinstance(item, IPyNbCell):
-        first, *_ = item.cell.source.strip().splitlines() or [""]
-        item.name = f"[{item.cell_num + 1}] {first[:FIRST_LINE]}"
-        item._nodeid = f"{item.parent.nodeid}::{item.name}"
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """The report of a cell that fails ends with what to run."""
     report = yield
     if report.failed and isinstance(item, IPyNbCell):
-        stem = item.path.stem
+        stem, (first, *_) = item.path.stem, item.cell.source.strip().splitlines() or [""]
         said = (
-            f"This is cell {item.name} of {item.nodeid.partition('::')[0]}.\n"
+            f"This is cell [{item.cell_num + 1}] {first[:FIRST_LINE]} of {item.nodeid.partition('::')[0]}.\n"
             f"To run its lesson again: .venv/bin/coursekit test {stem}\n"
             f"If the new output is right, store it and read the diff: .venv/bin/coursekit refresh {stem}\n"
         )

@@ -30,7 +30,9 @@ CLOSE = f"""async () => {{ const panel = {PANEL}; await panel.sessionContext.shu
 READY = f"""() => ({SOON})((async () => {{
   await {PANEL}.context.ready; await {PANEL}.sessionContext.ready; }})(), {LOADING})"""
 RUN_ALL = f"() => ({SOON})(window.jupyterapp.commands.execute('notebook:run-all-cells'), {RUNNING})"
-IDLE = f"() => {PANEL}.sessionContext.session.kernel.status === 'idle'"
+STATE = f"""() => JSON.stringify([{PANEL}.sessionContext.session.kernel.status,
+  {PANEL}.content.widgets.map(cell => cell.model).filter(cell => cell.type === 'code')
+    .map(cell => [cell.executionState, cell.outputs.length])])"""
 CELLS = f"""() => {PANEL}.content.widgets.map(widget => widget.model).map(cell => ({{
   type: cell.type, source: cell.sharedModel.getSource(), tags: cell.getMetadata('tags') || [],
   outputs: cell.type === 'code' ? cell.outputs.toJSON() : [],
@@ -74,9 +76,12 @@ class ChapterPage:
         self.page.evaluate(CLOSE)
 
     def run_all(self) -> None:
-        """Run every cell. A cell is over when its reply is there and the kernel is idle, said behind its outputs."""
+        """Run every cell. The command ends with the last reply; outputs may come a moment later, so wait for quiet."""
         self.page.evaluate(RUN_ALL)
-        self.page.wait_for_function(IDLE, timeout=RUNNING)
+        before = ""
+        while (now := str(self.page.evaluate(STATE))) != before or not now.startswith('["idle"'):
+            before = now
+            self.page.wait_for_timeout(1000)
 
     @property
     def cells(self) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ import pytest
 from coursekit.authoring.command_line import main
 from coursekit.authoring.greeting import class_greeting, reachable
 from support.offline_api import folder_with, params, whole
+from support.waiting import HANG, until
 
 
 @contextmanager
@@ -47,19 +48,19 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
         assert f'join("NAME", "{url}")' in said and f"COURSEKIT_BASE_URL={url}/v1" in said
         token = re.search(rf"{url}/console +token (\S+)", said)[1]  # type: ignore[index]
         headers = {"authorization": "Bearer opens-the-class"}
-        key = httpx2.post(f"{url}/join", json={"name": "Ada"}, headers=headers).json()["key"]
+        key = httpx2.post(f"{url}/join", json={"name": "Ada"}, headers=headers, timeout=HANG).json()["key"]
         ask(url, key)
         admin = {"authorization": f"Bearer {token}"}
-        before = httpx2.get(f"{url}/admin/learners", headers=admin).json()["learners"]
+        before = httpx2.get(f"{url}/admin/learners", headers=admin, timeout=HANG).json()["learners"]
         kept_soon(tmp_path / "class.json", '"200": 1')
         process.send_signal(signal.SIGKILL)
-        process.wait(20)
+        process.wait(HANG)
     with class_server(tmp_path, int(url.rpartition(":")[2])) as (process, again, said):
         assert again == url and "1 learner has joined" in said and f"token {token}" in said
-        assert httpx2.get(f"{url}/admin/learners", headers=admin).json()["learners"] == before
+        assert httpx2.get(f"{url}/admin/learners", headers=admin, timeout=HANG).json()["learners"] == before
         ask(url, key)
         process.send_signal(signal.SIGTERM)
-        rest = process.communicate(timeout=20)[0]
+        rest = process.communicate(timeout=HANG)[0]
     assert rest.endswith("The server has stopped.\n") and key not in rest and token not in rest
 
 
@@ -69,12 +70,7 @@ def ask(url: str, key: str) -> None:
 
 
 def kept_soon(path: Path, text: str) -> None:
-    import time
-
-    end = time.monotonic() + 10
-    while text not in path.read_text(encoding="utf-8") and time.monotonic() < end:
-        time.sleep(0.05)
-    assert text in path.read_text(encoding="utf-8")
+    until(lambda: text in path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(

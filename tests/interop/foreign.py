@@ -18,6 +18,7 @@ import pytest
 from coursekit.offline.validation import refusal_of
 from support.offline_api import folder_with, params, streamed, whole
 from support.served import Served, served
+from support.waiting import HANG
 
 HERE = Path(__file__).parent
 PROMPT = "What is the capital of France?"
@@ -66,7 +67,7 @@ def serving(folder: Path) -> Iterator[Served]:
 def run(server: Served, command: list[str], tasks: str) -> Any:
     """What a script prints as JSON, when it is asked to do a task, or several, with the server as its API."""
     said = subprocess.run(
-        [*command, f"{server.url}/v1", tasks], capture_output=True, text=True, timeout=60, check=False
+        [*command, f"{server.url}/v1", tasks], capture_output=True, text=True, timeout=HANG, check=False
     )
     assert said.returncode == 0, said.stderr
     return json.loads(said.stdout.splitlines()[-1])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..offline.event_stream import objects
 from ..offline.exchange import ApiAnswer
 from ..offline.recordings import read
 
@@ -55,12 +57,11 @@ def answered(path: Path) -> Answered:
 
 def _values(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
     """The JSON objects of an answer: its body, or each event of its stream."""
-    blocks = [answer.body] if answer.events is None else [e.data.removeprefix(b"data: ") for e in answer.events]
-    for block in blocks:
-        try:
-            value = json.loads(block)
-        except ValueError:
-            continue
+    if answer.events is not None:
+        yield from objects(event.data for event in answer.events)
+        return
+    with contextlib.suppress(ValueError):
+        value = json.loads(answer.body)
         if isinstance(value, dict):
             yield value
 

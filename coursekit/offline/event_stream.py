@@ -1,8 +1,8 @@
 """Server-sent events: the one parser for every place that reads a stream.
 
 A line ends with CR LF, CR or LF; a blank line ends an event; of a field ``name: value`` one blank after the colon is
-not part of the value; a line that begins with a colon is a comment; several ``data`` lines are the lines of one text; an
-event without its blank line is never dispatched. Source: the HTML standard,
+not part of the value; a line that begins with a colon is a comment; several ``data`` lines are the lines of one text;
+an event without its blank line is never dispatched. Source: the HTML standard,
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.
 """
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
@@ -25,7 +26,7 @@ import openai
 from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 
 from .classroom import share
-from .course import recording_folders
+from .course import OWN, own_recordings, recording_folders
 from .membership import membership
 from .metering import Journal, Served
 from .offline.account import Account
@@ -34,15 +35,14 @@ from .offline.clock import Clock, ScaledClock
 from .offline.engine import OfflineApi
 from .offline.faults import Fault
 from .offline.ledger import Ledger
-from .offline.recorder import Recorder, RecordingTransport
-from .offline.recordings import Provenance, Recordings
+from .offline.recorder import RECORDED, RecordingTransport, is_real, recorder_for
+from .offline.recordings import Recordings
 from .offline.transport import OfflineTransport
 from .server_models import ServerModels, is_list, refuse_dead_model
 from .settings import ModeError, key_of, mode_of, sdk_options, settings
 
 NO_KEY = "replay-needs-no-key"
 REAL_API = "https://api.openai.com/v1"
-REAL_HOSTS = (".openai.com",)  # elsewhere (a proxy, Azure) models have other ends, and whoever is there says so
 
 
 def connect(
@@ -63,7 +63,8 @@ def connect(
                 you have joined a class, its server answers in place of replay; in process, and as described here, it
                 stays where you give "replay", or any argument marked "replay only", or a recordings folder, base_url or
                 api_key
-    recordings  replay and record: a folder of recordings; None: the course's own
+    recordings  replay and record: a folder of recordings; None: your own, and after it the course's, in which record
+                mode changes nothing
     speed       replay only: 1.0 as recorded, 10 ten times faster, "instant" without waiting; None: COURSEKIT_SPEED,
                 else 1.0
     faults      replay only: what goes wrong, a ``coursekit.offline.Fault`` or several in their order
@@ -132,7 +133,8 @@ class _Wiring:
         self.journal, self.ledger, self._served_models = Journal(self.mode), Ledger(), ServerModels(env)
         self._env, self._numbers = env, count(1)
         asked = env.get("COURSEKIT_RECORDINGS") or None if recordings is None else recordings
-        self._recordings = Recordings([Path(asked)] if asked is not None else recording_folders())
+        more = [Path(folder) for folder in env.get(RECORDED, "").split(os.pathsep) if folder]
+        self._recordings = Recordings([Path(asked), *more] if asked is not None else _folders(self.mode, env))
         if "http_client" in options:
             raise ModeError(
                 "connect() brings its own http_client, which is what replay and record mode are made of. "
@@ -173,15 +175,17 @@ class _Wiring:
             door = OfflineTransport(self._api, self.clock, self.journal, self.ledger, self._recorder)
             return {"http_client": make(transport=door)}
         if self.mode == "record":
-            provenance = Provenance("live", datetime.datetime.now(datetime.UTC).date().isoformat())
-            recorder = Recorder(self._recordings, provenance, secret=self.options["api_key"])
+            day = datetime.datetime.now(datetime.UTC).date().isoformat()
+            recorder = recorder_for(self._recordings, self._env, on=day, key=self.options["api_key"])
             return {"http_client": make(transport=RecordingTransport(make(), recorder, self.clock))}
         return {}
 
     def listen(self, client: Any, hooks: Mapping[str, Any]) -> None:
         """Attach to the client its clock, its ledger and its journal, which hears of each answer (retried ones too)."""
         http_client = client._client
-        if self.mode == "live" and not _is_real(client.base_url):
+        if self._api is not None and self._recorder is not None:
+            self.journal.server = self._recorder.provenance.by
+        elif self._api is None and self.mode != "class" and not _is_real(client.base_url):
             self.journal.server = client.base_url.netloc.decode()
         if self._api is None:  # the offline transport tells the journal itself
             http_client.event_hooks = hooks
@@ -229,8 +233,15 @@ class _Wiring:
         self.journal.add(Served(response.headers.get("x-request-id"), response.status_code, source, seconds))
 
 
+def _folders(mode: str, env: Mapping[str, str]) -> list[Path]:
+    """Where recordings are looked for: your own before the course's. What record mode makes is your own."""
+    own, course = own_recordings(env), recording_folders()
+    counts = mode == "record" or (env.get(OWN) != "off" and own.is_dir())
+    return [own, *course] if counts else course
+
+
 def _is_real(url: httpx2.URL) -> bool:
-    return url.host.endswith(REAL_HOSTS)
+    return is_real(url.host)  # elsewhere (a proxy, Azure) models have other ends, and whoever is there says so
 
 
 class _OnTheClock:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from .settings import user_folder
+
 DATA = Path(__file__).parent / "data"
+OWN = "COURSEKIT_OWN_RECORDINGS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,15 @@ def recordings_of(stem: str) -> Path:
 def recording_folders() -> list[Path]:
     """The folders of all lessons' recordings, in course order."""
     return [recordings_of(known.stem) for known in lessons()]
+
+
+def own_recordings(env: Mapping[str, str]) -> Path:
+    """The folder of what you record yourself; it may not exist yet.
+
+    env  the settings in force: COURSEKIT_OWN_RECORDINGS names another folder; "off": replay does not look there
+    """
+    named = env.get(OWN, "")
+    return Path(named).expanduser() if named not in ("", "off") else user_folder() / "recordings"
 
 
 def replies_of(stem: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,8 @@ from coursekit.authoring import CommandError, record
 from coursekit.authoring.recorded_changes import answered, changes
 from coursekit.offline.recordings import Provenance, Recordings
 from support.fake_llama_installed import installed
-from support.offline_api import params, request, streamed, whole
+from support.loopback import Upstream, upstream
+from support.offline_api import completion, params, request, streamed, whole
 
 WriteNotebook = Callable[..., Path]
 WRITTEN = Provenance("written", "2026-11-22", "the tests")
@@ -160,5 +161,98 @@ def test_a_change_is_what_a_learner_would_notice(tmp_path: Path) -> None:
     lines = list(changes(tmp_path / "old", tmp_path / "new"))
     assert lines[0].startswith("changed  gpt-4o-whole-")
     assert lines[1].strip() == "text: " + "a " * 28 + "a... -> b"
-    assert lines[2:] == ["same     1 (status, text and usage)"]
+    assert lines[2:] == ["same     1 (status, text, usage and provenance)"]
     assert json.loads(next((tmp_path / "new").glob("*whole*")).read_text())["provenance"]["kind"] == "written"
+
+
+ASK = """
+import openai
+from coursekit import connect
+with connect() as client:
+    {lines}
+"""
+
+
+def asking(*prompts: str) -> str:
+    """A cell whose client asks these in record mode."""
+    call = "client.chat.completions.create(model='gpt-4o', messages=[{{'role': 'user', 'content': {!r}}}])"
+    return ASK.format(lines="\n    ".join(call.format(prompt) for prompt in prompts))
+
+
+@pytest.fixture
+def live(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """An API on this machine that the command's kernels take for the real one; the prompts that reach it."""
+    prompts: list[str] = []
+
+    def handle(to: Upstream) -> None:
+        prompts.append(json.loads(to.seen[-1][0])["messages"][-1]["content"])
+        if prompts[-1] == "busy":
+            to.whole(b'{"error": {"message": "boom", "type": "server_error"}}', 500)
+        else:
+            to.whole(json.dumps(completion(f"to {prompts[-1]}, {len(prompts)}")).encode())
+
+    with upstream(handle) as (url, _):
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        yield prompts
+
+
+def test_only_what_is_missing_or_named_is_asked(
+    data: Path, live: list[str], write_notebook: WriteNotebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One changed prompt is one request; a named one is asked anew; --all asks for everything. What is no longer asked
+    for goes, and the report tells what was written and is now a server's."""
+    folder = data / "recordings" / "01_basics"
+    for prompt in "AB":
+        Recordings([folder]).store(request(params(prompt)), whole(f"written {prompt}"), WRITTEN)
+    write_notebook(asking("A", "B"), asking("A"))
+    assert record.record("01", written=False, yes=True) == 0
+    assert live == [] and texts(folder) == ["written A", "written B"]
+    write_notebook(asking("A", "C", "C"), asking("A", "C"))
+    assert record.record("01", written=False, yes=True) == 0
+    assert live == ["C", "C"] and texts(folder) == ["to C, 1", "to C, 2", "written A"]
+    printed = capsys.readouterr().out
+    assert "removed  gpt-4o-b-" in printed and "cell 1 of 2, 0 new answers" in printed
+    assert "cell 2 of 2, 2 new answers" in printed and "(local: gpt-4o-2024-08-06 at 127.0.0.1:" in printed
+    assert record.record("01", written=False, yes=True, only=["gpt-4o-a"]) == 0
+    assert live[2:] == ["A"] and texts(folder) == ["to A, 3", "to C, 1", "to C, 2"]
+    assert "provenance: written: the tests -> local: gpt-4o-2024-08-06 at" in capsys.readouterr().out
+    assert record.record("01", written=False, yes=True, everything=True) == 0
+    assert live[3:] == ["A", "C", "C"]
+    with pytest.raises(CommandError, match="has 'zebra' in its name or prompt, so nothing was sent"):
+        record.record("01", written=False, yes=True, only=["zebra"])
+    with pytest.raises(CommandError, match="give the statuses"):
+        record.record("01", written=False, yes=True, errors="some")
+    assert len(live) == 6
+
+
+def test_a_late_failure_keeps_what_was_paid(
+    data: Path, live: list[str], write_notebook: WriteNotebook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a failure the lesson's recordings are as they were, and the next run goes on: it asks for the rest only,
+    the second answer to a request that was asked once, too."""
+    folder = data / "recordings" / "01_basics"
+    Recordings([folder]).store(request(params("A")), whole("written"), WRITTEN)
+    write_notebook(asking("A", "B", "C"), "1 / 0")
+    with pytest.raises(
+        CommandError, match=r"cell \[2\] failed: ZeroDivisionError.*\n.*2 new answers are kept.*goes on"
+    ):
+        record.record("01", written=False, yes=True)
+    assert live == ["B", "C"] and texts(folder) == ["written"]
+    write_notebook(asking("A", "B", "C", "C"), asking("D"))
+    assert record.record("01", written=False, yes=True) == 0
+    assert live[2:] == ["C", "D"] and texts(folder) == ["to B, 1", "to C, 2", "to C, 3", "to D, 4", "written"]
+    assert "Going on from an unfinished run: 2 answers" in capsys.readouterr().out
+    assert [path.name for path in (data / "recordings").iterdir()] == ["01_basics"]
+
+
+def test_what_an_earlier_lesson_has_recorded_is_not_asked(
+    data: Path, live: list[str], write_notebook: WriteNotebook
+) -> None:
+    """Replay looks there first, so a second recording would be paid for and never used; errors are not kept."""
+    Recordings([data / "recordings" / "00_start_here"]).store(request(params("A")), whole("first"), WRITTEN)
+    busy = "try:\n    connect(max_retries=0).chat.completions.create(model='gpt-4o', messages=[{'role': 'user', "
+    busy += "'content': 'busy'}])\nexcept openai.InternalServerError:\n    pass"
+    write_notebook(asking("A"), asking("B"), busy)
+    assert record.record("01", written=False, yes=True) == 0
+    assert live == ["B", "busy"] and texts(data / "recordings" / "01_basics") == ["to B, 1"]

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
-from coursekit import connect, connect_async, stream_text
-from coursekit.offline.recorder import EventCopy, SecretInRequest
+from coursekit import connect, connect_async, course, stream_text
+from coursekit.offline.exchange import ApiAnswer
+from coursekit.offline.recorder import EventCopy, SecretInRequest, answered_by, without_secrets
 from coursekit.offline.recordings import read
 from support.loopback import Upstream, upstream
 from support.offline_api import completion, params, streamed
@@ -53,11 +55,12 @@ def test_recorded_then_replayed_without_the_network(tmp_path: Path, recording: A
     again = connect("replay", recordings=tmp_path, speed="instant").chat.completions.create(**params())
     assert again.to_dict() == live.to_dict() and again._request_id == live._request_id == "req_upstream"
     _, provenance, answer = read(next(tmp_path.glob("*.json")))
-    assert provenance.kind == "live" and answer.headers["x-ratelimit-limit-requests"] == "500"
+    assert provenance.kind == "local" and answer.headers["x-ratelimit-limit-requests"] == "500"
 
 
-def test_no_secret_reaches_the_disk(tmp_path: Path, recording: Any) -> None:
+def test_no_secret_reaches_the_disk(tmp_path: Path, recording: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the key nor a cookie nor the organization is stored, not even when the API echoes the key."""
+    monkeypatch.setenv("COURSEKIT_RECORD_ERRORS", "401")
     echo = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}.", "code": "invalid_api_key"}}).encode()
     with upstream(lambda to: to.whole(echo, 401) if b"echo" in to.seen[-1][0] else whole(to)) as (url, _):
         client = recording(tmp_path, url, max_retries=0)
@@ -137,7 +140,7 @@ def test_bytes_are_cut_into_events_wherever_they_are_split() -> None:
 
 
 def test_what_was_not_whole_is_not_kept(tmp_path: Path, recording: Any) -> None:
-    """A stream that broke, or that the caller left, leaves no recording; one that closed in good order does."""
+    """A stream that broke, that the caller left, or that closed in good order before its end leaves no recording."""
     blocks = [(0.0, event.data) for event in streamed(["a", "b"], finish_reason=None).events or ()]
     with upstream(lambda to: to.stream(blocks, whole=False)) as (url, _):
         client = recording(tmp_path, url, max_retries=0)
@@ -151,7 +154,7 @@ def test_what_was_not_whole_is_not_kept(tmp_path: Path, recording: Any) -> None:
     with upstream(lambda to: to.stream(blocks)) as (url, _):
         client = recording(tmp_path, url)
         list(client.chat.completions.create(**params(), stream=True))
-    assert len(read(next(tmp_path.glob("*.json")))[2].events or ()) == 3
+    assert list(tmp_path.glob("*")) == []
 
 
 def test_answers_of_one_client_are_numbered(tmp_path: Path, recording: Any) -> None:
@@ -185,3 +188,206 @@ def test_gzip_is_unpacked(tmp_path: Path, recording: Any) -> None:
         client = recording(tmp_path, url)
         assert client.chat.completions.create(**params()).choices[0].message.content == "Paris."
     assert "Paris." in texts(tmp_path)
+
+
+DONE_SEEN = [event.data for event in streamed(["a", "b"]).events or ()]
+
+
+def cut_body(to: Upstream) -> None:
+    """The connection ends before the body does."""
+    to.begin(200, "application/json", {"content-length": "900"})
+    to.wfile.write(WHOLE[:60])
+    to.close_connection = True
+
+
+ERROR_EVENT = b'data: {"error": {"message": "overloaded"}}\n\n'
+NO_ANSWERS: dict[str, Any] = {
+    "401": lambda to: to.whole(api_error("invalid_api_key"), 401),
+    "403": lambda to: to.whole(api_error("unsupported_country_region_territory"), 403),
+    "404": lambda to: to.whole(api_error("model_not_found"), 404),
+    "429 without money": lambda to: to.whole(api_error("insufficient_quota"), 429),
+    "429": lambda to: to.whole(api_error("rate_limit_exceeded"), 429),
+    "500": lambda to: to.whole(api_error("server_error"), 500),
+    "503": lambda to: to.whole(api_error("overloaded"), 503),
+    "500 as a page": lambda to: to.whole(b"<html>", 500, "text/html"),
+    "a page": lambda to: to.whole(b"<html>log in to the wifi</html>", kind="text/html"),
+    "empty": lambda to: to.whole(b""),
+    "null": lambda to: to.whole(b"null"),
+    "a list": lambda to: to.whole(b"[]"),
+    "broken JSON": lambda to: to.whole(WHOLE[:60]),
+    "not UTF-8": lambda to: to.whole(WHOLE.replace(b"Paris", b"Par\xefs")),
+    "an error with 200": lambda to: to.whole(api_error("server_error")),
+    "no choices": lambda to: to.whole(b'{"id": "1", "object": "chat.completion", "created": 1, "model": "m"}'),
+    "choices null": lambda to: to.whole(b'{"id": "1", "choices": null}'),
+    "no message": lambda to: to.whole(b'{"id": "1", "choices": [{"index": 0, "finish_reason": "stop"}]}'),
+    "a stream for JSON": lambda to: to.stream([(0.0, data) for data in DONE_SEEN]),
+    "cut": cut_body,
+}
+NO_STREAMS: dict[str, Any] = {
+    "broken": lambda to: to.stream([(0.0, data) for data in DONE_SEEN[:2]], whole=False),
+    "cut in good order": lambda to: to.stream([(0.0, data) for data in DONE_SEEN[:2]]),
+    "an error in it": lambda to: to.stream([(0.0, data) for data in (*DONE_SEEN[:2], ERROR_EVENT)]),
+    "broken JSON in it": lambda to: to.stream([(0.0, data) for data in (DONE_SEEN[0], b"data: {\n\n", *DONE_SEEN[1:])]),
+    "nothing but [DONE]": lambda to: to.stream([(0.0, DONE_SEEN[-1])]),
+    "JSON for a stream": whole,
+    "500": lambda to: to.whole(api_error("server_error"), 500),
+}  # fmt: skip
+
+
+def api_error(code: str) -> bytes:
+    return json.dumps({"error": {"message": code, "type": code, "param": None, "code": code}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("stream", "bad"),
+    [*(pytest.param(False, bad, id=name) for name, bad in NO_ANSWERS.items()),
+     *(pytest.param(True, bad, id=f"stream {name}") for name, bad in NO_STREAMS.items())],
+)  # fmt: skip
+def test_only_a_whole_answer_replaces_a_whole_answer(tmp_path: Path, recording: Any, stream: bool, bad: Any) -> None:
+    """What is no whole answer reaches the caller and no file: two good recordings stay byte for byte, .2 too."""
+    good = stream_of("Paris.") if stream else whole
+
+    def ask(url: str) -> None:
+        client = recording(tmp_path, url, max_retries=0)
+        answer = client.chat.completions.create(**params(), stream=stream)
+        if stream:
+            list(answer)
+        elif not hasattr(answer, "choices"):
+            raise TypeError
+
+    with upstream(good) as (url, _):
+        client = recording(tmp_path, url)
+        for _ in range(2):
+            reply = client.chat.completions.create(**params(), stream=stream)
+            list(reply) if stream else None
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(before) == 2
+    with upstream(bad) as (url, seen):
+        with contextlib.suppress(openai.APIError, ValueError, TypeError):
+            ask(url)
+        assert len(seen) == 1
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+WHOLE_ALL_THE_SAME = {
+    "no usage": {"usage": None},
+    "extra fields": {"timings": {"a": 1.5}, "provider": "x"},
+    "an id of another kind": {"id": 12345, "created": "2026-01-01T00:00:00Z"},
+    "tool calls": {"choices": [{"index": 0, "finish_reason": "tool_calls", "message": {
+        "role": "assistant", "content": None,
+        "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}}]},
+    "reasoning_content": {"choices": [{"index": 0, "finish_reason": "stop", "message": {
+        "role": "assistant", "content": "4", "reasoning_content": "two and two"}}]},
+    "half a surrogate pair": {"choices": [{"index": 0, "finish_reason": "stop", "message": {
+        "role": "assistant", "content": "\ud83d"}}]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("more", WHOLE_ALL_THE_SAME.values(), ids=WHOLE_ALL_THE_SAME)
+def test_an_odd_answer_that_is_whole_is_kept_as_it_was(tmp_path: Path, recording: Any, more: dict[str, Any]) -> None:
+    """What other servers add or leave out is kept, and replayed as the caller got it."""
+    with upstream(lambda to: to.whole(json.dumps({**completion("Paris."), **more}).encode())) as (url, _):
+        live = recording(tmp_path, url).chat.completions.create(**params())
+    again = connect("replay", recordings=tmp_path, speed="instant").chat.completions.create(**params())
+    assert again.to_dict(warnings=False) == live.to_dict(warnings=False)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize("blank", [b" ", b""], ids=["blank", "no blank"])
+def test_streams_are_kept_as_the_standard_has_them(tmp_path: Path, recording: Any, end: bytes, blank: bytes) -> None:
+    """Whatever ends its lines, with comments, event: and id: lines and data in several lines, a stream is kept."""
+    first, *rest = DONE_SEEN
+    several = first.replace(b', "', b',\ndata: "', 1).replace(b',"', b',\ndata:"', 1)
+    blocks = [b": ping\n\n", several, *(b"event: message\nid: 7\n" + data for data in rest)]
+    wire = [block.replace(b"data: ", b"data:" + blank).replace(b"\n", end) for block in blocks]
+    with upstream(lambda to: to.stream([(0.0, data) for data in wire])) as (url, _):
+        live = list(recording(tmp_path, url).chat.completions.create(**params(), stream=True))
+    assert len(live) == 5
+    client = connect("replay", recordings=tmp_path, speed="instant")
+    assert list(client.chat.completions.create(**params(), stream=True)) == live
+
+
+def test_errors_are_kept_where_the_author_asks(tmp_path: Path, recording: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COURSEKIT_RECORD_ERRORS names the statuses; the account's ids in the error, and in headers, are not kept."""
+    monkeypatch.setenv("COURSEKIT_RECORD_ERRORS", "400, 429")
+    text = "Rate limit reached for gpt-4o in organization org-AbCdEf0123456789 on requests per min (RPM)."
+    error = json.dumps({"error": {"message": text, "type": "requests", "code": "rate_limit_exceeded"}}).encode()
+    with upstream(lambda to: to.whole(error, 429, x_request_id=f"req_{KEY}", retry_after="20")) as (url, _):
+        client = recording(tmp_path, url, max_retries=0)
+        with pytest.raises(openai.RateLimitError):
+            client.chat.completions.create(**params())
+    kept = texts(tmp_path)
+    assert "in organization [account removed] on" in kept and "req_[API key removed]" in kept
+    assert KEY not in kept and "org-AbCdEf0123456789" not in kept
+    replay = connect("replay", recordings=tmp_path, speed="instant", max_retries=0)
+    with pytest.raises(openai.RateLimitError):
+        replay.chat.completions.create(**params())
+    monkeypatch.setenv("COURSEKIT_RECORD_ERRORS", "all")
+    with pytest.raises(ValueError, match="give the statuses"):
+        recording(tmp_path, "http://127.0.0.1:9/v1")
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        (KEY, True),
+        ("-".join(["sk", "ant", "api03", "Zk81hbV0aLpQ3mXyT9cRw2Jd"]), True),
+        ("-".join(["sk", "or", "v1", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"]), True),
+        ("sk-learn-pipeline-for-classification", False),
+        ("sk-learn-pipeline-2024-for-classification-v2", False),
+        ("sk-550e8400-e29b-41d4-a716-446655440000", False),
+        ("ask-0123456789abcdefghijABCD", False),
+    ],
+)
+def test_a_key_is_told_from_words(tmp_path: Path, recording: Any, text: str, secret: bool) -> None:
+    """One rule for both sides: what is refused in a request is removed from an answer, and words are neither."""
+    reply = json.dumps(completion(f"It is {text}.")).encode()
+    with upstream(lambda to: to.whole(reply)) as (url, seen):
+        client = recording(tmp_path, url, api_key="lm-studio")
+        client.chat.completions.create(**params("What about lm-studio?"))
+        assert (text in texts(tmp_path)) is not secret
+        with pytest.raises(SecretInRequest) if secret else contextlib.nullcontext():
+            client.chat.completions.create(**params(f"What is {text}?"))
+        assert len(seen) == 1 + (not secret)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("org-AbCdEf0123456789", False), ("proj_a1B2c3D4e5F6g7H8", False), ("org-mode-configuration-of-emacs", True),
+     ("org-chart2024", True)],
+)  # fmt: skip
+def test_ids_of_accounts_are_told_from_words(text: str, kept: bool) -> None:
+    """The ids of organizations and projects are removed, wherever they stand; words that begin alike stay."""
+    assert (text.encode() in without_secrets(f"in {text} today".encode())) is kept
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [("https://api.openai.com/v1", "live"), ("https://eu.api.openai.com/v1", "live"),
+     ("http://127.0.0.1:11434/v1", "local"), ("http://localhost:8080/v1", "local"), ("http://[::1]:8080/v1", "local"),
+     ("https://api.groq.com/openai/v1", "server"), ("https://x.openai.azure.com/openai/v1", "server"),
+     ("https://api.openai.com.example.net/v1", "server"), ("http://192.168.1.5:8000/v1", "server")],
+)  # fmt: skip
+def test_provenance_names_the_model_and_where_it_ran(url: str, kind: str) -> None:
+    """Only OpenAI's own API is "live"; model and address are named for all."""
+    for answer in (ApiAnswer(body=WHOLE), streamed(["a"])):
+        said = answered_by(url, answer, "2026-11-29")
+        assert said.kind == kind and said.on == "2026-11-29"
+        assert said.by == f"gpt-4o-2024-08-06 at {httpx2.URL(url).netloc.decode()}"
+
+
+def test_what_record_mode_makes_is_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a folder, record mode stores in your own, before the course's; it changes no file of the course."""
+    monkeypatch.setenv("COURSEKIT_OWN_RECORDINGS", str(tmp_path))
+    before = {path: path.stat().st_mtime_ns for path in course.DATA.rglob("*.json")}
+    ask = params("What does API stand for? Answer in one sentence.")
+    for handle, status in ((whole, 200), (NO_ANSWERS["401"], 401)):
+        with upstream(handle) as (url, _), contextlib.suppress(openai.AuthenticationError):
+            with connect("record", base_url=url, api_key=KEY, max_retries=0) as client:
+                client.chat.completions.create(**ask)
+            assert status == 200
+    assert connect("replay", speed="instant").chat.completions.create(**ask).choices[0].message.content == "Paris."
+    assert len(list(tmp_path.glob("*.json"))) == 1
+    assert before == {path: path.stat().st_mtime_ns for path in course.DATA.rglob("*.json")}
+    monkeypatch.setenv("COURSEKIT_OWN_RECORDINGS", "off")
+    assert connect("replay", speed="instant").chat.completions.create(**ask).choices[0].message.content != "Paris."

@@ -64,6 +64,13 @@ def _parser() -> argparse.ArgumentParser:
         "--rename", nargs="?", const="", metavar="FOLDER",
         help="record nothing: give a folder's recordings the names by which requests are found today",
     )  # fmt: skip
+    record.add_argument(
+        "--all", action="store_true", help="ask the real API for all anew, not only for what is missing"
+    )
+    record.add_argument(
+        "--only", action="append", default=[], metavar="WORDS", help="ask anew where name or prompt has these words"
+    )
+    record.add_argument("--errors", default="", metavar="STATUSES", help="errors to keep, such as 400,429 (else none)")
     record.add_argument("--yes", action="store_true", help="do not ask before calls that cost money")
 
     progress = commands.add_parser("progress", help="which exercises you have passed")
@@ -151,4 +158,7 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
         return rename(asked.rename)
     from .record import record
 
-    return record(asked.lesson, written=asked.written, local=asked.local, yes=asked.yes)
+    return record(
+        asked.lesson, written=asked.written, local=asked.local, yes=asked.yes, everything=asked.all, only=asked.only,
+        errors=asked.errors,
+    )  # fmt: skip

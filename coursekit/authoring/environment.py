@@ -18,6 +18,7 @@ def offline_environment() -> dict[str, str]:
         "COURSEKIT_MODE": "replay",
         "COURSEKIT_SPEED": "instant",
         "COURSEKIT_PROGRESS": "off",  # whose exercises are done is nobody's output
+        "COURSEKIT_OWN_RECORDINGS": "off",  # nor what they have recorded themselves
         "COURSEKIT_MEMBERSHIP": "off",  # nor which class they have joined
         "PYTHON_DOTENV_DISABLED": "1",  # nor from a .env file
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's warning at each kernel's start

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,15 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from . import CommandError
 
 
-def execute(path: Path, environment: Mapping[str, str], seconds_per_cell: int = 60) -> Any:
+def execute(
+    path: Path,
+    environment: Mapping[str, str],
+    seconds_per_cell: int = 60,
+    began: Callable[[int, int], None] | None = None,
+) -> Any:
     """The notebook at ``path`` (an nbformat node) with new outputs; the file stays as it is.
+
+    began  called as each code cell begins, with its number (from 1) and how many there are
 
     Raises CommandError, naming notebook and cell, when a cell fails that is not tagged ``raises-exception``.
     """
@@ -37,6 +44,8 @@ def execute(path: Path, environment: Mapping[str, str], seconds_per_cell: int = 
     def count(**_: Any) -> None:
         nonlocal number
         number += 1
+        if began is not None:
+            began(number, sum(cell.cell_type == "code" for cell in notebook.cells))
 
     client.on_cell_execute = count
     where = f"{path.parent.name}/{path.name}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..offline.event_stream import objects
 from ..offline.exchange import ApiAnswer
-from ..offline.recordings import read
+from ..offline.recordings import Provenance, read
 
 SHOWN = 60
 
@@ -29,17 +31,28 @@ def changes(old: Path, new: Path) -> Iterator[str]:
     same = 0
     for name in sorted(before.keys() | after.keys()):
         if name not in before:
-            yield f"added    {name}"
+            yield f"added    {name}  ({_who(read(after[name])[1])})"
         elif name not in after:
             yield f"removed  {name}"
         else:
             differences = list(_differences(answered(before[name]), answered(after[name])))
+            differences += _provenance(read(before[name])[1], read(after[name])[1])
             same += not differences
             if differences:
                 yield f"changed  {name}"
                 yield from (f"           {line}" for line in differences)
     if same:
-        yield f"same     {same} (status, text and usage)"
+        yield f"same     {same} (status, text, usage and provenance)"
+
+
+def _provenance(before: Provenance, after: Provenance) -> list[str]:
+    """A line where somebody else answers; another day is no change."""
+    was, now = _who(before), _who(after)
+    return [] if was == now else [f"provenance: {was} -> {now}"]
+
+
+def _who(provenance: Provenance) -> str:
+    return f"{provenance.kind}: {provenance.by}" if provenance.by else provenance.kind
 
 
 def answered(path: Path) -> Answered:
@@ -55,12 +68,11 @@ def answered(path: Path) -> Answered:
 
 def _values(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
     """The JSON objects of an answer: its body, or each event of its stream."""
-    blocks = [answer.body] if answer.events is None else [e.data.removeprefix(b"data: ") for e in answer.events]
-    for block in blocks:
-        try:
-            value = json.loads(block)
-        except ValueError:
-            continue
+    if answer.events is not None:
+        yield from objects(event.data for event in answer.events)
+        return
+    with contextlib.suppress(ValueError):
+        value = json.loads(answer.body)
         if isinstance(value, dict):
             yield value
 

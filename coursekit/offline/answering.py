@@ -65,7 +65,10 @@ def answering(
         if fallback or asked:
             layer = _fallback(fallback or None, asked, env, recordings)
             if layer is not None:
-                return Answering(Validation(layer), clock_for("instant"), _recorder(layer, recordings))
+                recorder = _recorder(layer, recordings, env)
+                from .recorder import Unrecorded
+
+                return Answering(Validation(Unrecorded(layer, recorder)), clock_for("instant"), recorder)
     return None
 
 
@@ -76,8 +79,11 @@ def _fallback(fallback: Any, local_model: Any, env: Mapping[str, str], recording
     return None if server is None else Fallback(Missing(recordings), server)
 
 
-def _recorder(layer: Any, recordings: Recordings) -> Any:
-    from .recorder import Recorder
+def _recorder(layer: Any, recordings: Recordings, env: Mapping[str, str]) -> Any:
+    from .fallback import is_loopback
+    from .recorder import recorder_for
 
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return Recorder(recordings, Provenance("local", day, layer.server.by))
+    elsewhere = not is_loopback(getattr(layer.server, "url", "http://127.0.0.1"))
+    provenance = Provenance("server" if elsewhere else "local", day, layer.server.by)
+    return recorder_for(recordings, env, provenance, on=day)

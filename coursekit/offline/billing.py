@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from .estimate import estimated_tokens
+from .event_stream import objects
 from .exchange import ApiAnswer
 
 if TYPE_CHECKING:
@@ -39,11 +40,13 @@ def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]
 
 def _objects(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
     """The JSON objects of an answer; what is none ([DONE], a malformed event) is passed over."""
-    for data in [answer.body] if answer.events is None else [event.data for event in answer.events]:
-        with contextlib.suppress(ValueError):
-            value = json.loads(data.removeprefix(b"data: "))
-            if isinstance(value, dict):
-                yield value
+    if answer.events is not None:
+        yield from objects(event.data for event in answer.events)
+        return
+    with contextlib.suppress(ValueError):
+        value = json.loads(answer.body)
+        if isinstance(value, dict):
+            yield value
 
 
 def _counted_usage(told: list[dict[str, Any]], body: Mapping[str, Any]) -> dict[str, int]:

@@ -16,7 +16,8 @@ from typing import Any
 from .. import models, tokens
 from ..choosing import latencies
 from .chunks import STREAM, Chunk, NoSuchForm, Pace, chunks, is_piece, options_of, timed
-from .exchange import DONE, ApiAnswer, Event, json_answer, sse
+from .event_stream import is_done, json_of
+from .exchange import ApiAnswer, Event, json_answer, sse
 
 GROWING = ("content", "refusal", "arguments", "reasoning", "reasoning_content")  # texts that come in pieces
 
@@ -70,7 +71,7 @@ def _share_before_first(completion: Mapping[str, Any], model: str, pieces: int) 
 
 def _assembled(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
     """A stream that ended as the completion that it brought."""
-    stream = [chunk for chunk in map(_chunk, answer.events or ()) if chunk is not None]
+    stream = [chunk for chunk in (json_of(event.data) for event in answer.events or ()) if chunk is not None]
     if answer.breaks or not stream or not _ended(stream, body):
         raise NoSuchForm("The stream did not end.")
     choices: dict[int, dict[str, Any]] = {}
@@ -89,7 +90,7 @@ def _assembled(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
 def _with_options(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
     """A stream with the usage and the obfuscation that are asked for."""
     asked = options_of(body)
-    parsed = [(event, _chunk(event)) for event in answer.events or ()]
+    parsed = [(event, json_of(event.data)) for event in answer.events or ()]
     stream = [chunk for _, chunk in parsed if chunk is not None]
     counted, usage, source = asked.get("include_usage") is True, _usage(stream), answer.source
     added: list[Event] = []
@@ -104,7 +105,7 @@ def _with_options(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
     events: list[Event] = []
     for event, chunk in parsed:
         if chunk is None:
-            events += [*(added if event.data == DONE else ()), event]
+            events += [*(added if is_done(event.data) else ()), event]
         elif counted or chunk.get("choices") or not chunk.get("usage"):
             kept = {name: value for name, value in chunk.items() if name not in left_out}
             if counted and "choices" in chunk:
@@ -176,11 +177,6 @@ def _whole(choice: Mapping[str, Any]) -> dict[str, Any]:
 
 def _usage(stream: list[Chunk]) -> dict[str, Any] | None:
     return next((chunk["usage"] for chunk in reversed(stream) if chunk.get("usage")), None)
-
-
-def _chunk(event: Event) -> Chunk | None:
-    """The JSON object of an event; None for any other, such as [DONE]."""
-    return _json(event.data.removeprefix(b"data: ")) if event.data.startswith(b"data: ") else None
 
 
 def _json(data: bytes) -> dict[str, Any] | None:

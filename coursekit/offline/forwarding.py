@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 
+from .event_stream import Blocks, is_done
 from .exchange import Target
 from .fallback import is_loopback
 
@@ -119,8 +120,8 @@ class Passed(httpx2.SyncByteStream, httpx2.AsyncByteStream):
 
     def _end(self) -> None:
         if self._how is not None:
-            last = b"".join(data for _, data in self._pieces[-2:])
-            how = "all" if b"[DONE]" in last[-40:] else self._how  # the SDK reads no further than [DONE]
+            done = any(map(is_done, Blocks().add(b"".join(data for _, data in self._pieces))))
+            how = "all" if done else self._how  # the SDK reads no further than [DONE]
             self._how = None
             self.ended(self._pieces, how)
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .exchange import DONE, NEVER, ApiAnswer, ApiRequest
+from .event_stream import data_of, is_done, is_error
+from .exchange import NEVER, ApiAnswer, ApiRequest
 
 KEPT = 10_000  # attempts; older ones are forgotten
-ERROR_EVENT = (b'data: {"error"', b"event: error")
 
 
 @dataclass(slots=True)
@@ -65,11 +65,11 @@ class Attempt:
             return "whole"
         if not self.streamed:
             return "whole" if _is_json(answer.body or b"".join(event.data for event in events)) else "malformed"
-        if any(event.data.startswith(ERROR_EVENT) for event in events):
+        if any(is_error(event.data) for event in events):
             return "error"
         if not all(_is_readable(event.data) for event in events):
             return "malformed"
-        return "whole" if events and events[-1].data == DONE else "cut"
+        return "whole" if events and is_done(events[-1].data) else "cut"
 
     @property
     def code(self) -> str | None:
@@ -120,11 +120,10 @@ class Ledger:
 
 
 def _is_readable(data: bytes) -> bool:
-    if data == DONE or data.startswith(b":"):
-        return True
     if data.endswith(b"}\n\n") and data.count(b"{") == data.count(b"}"):  # true of nearly all, and far cheaper
         return True
-    return _is_json(data.removeprefix(b"data: "))
+    text = data_of(data)
+    return text is None or is_done(data) or _is_json(text)
 
 
 def _is_json(data: bytes) -> bool:

@@ -1,15 +1,18 @@
-"""The transport of record mode: the real API answers, and each whole exchange is kept.
+"""The transport of record mode: another server answers, and each whole answer is kept.
 
-The caller sees the answer as it arrives: a stream is copied aside while it passes. What broke half-way,
-or was left by the caller before its end, is not kept.
+The caller sees the answer as it arrives: a stream is copied aside while it passes. What is no whole answer (an error, a
+page instead of JSON, a stream that broke, was cut, or was left by the caller) reaches the caller and no file.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -17,13 +20,34 @@ import httpx2
 from ..portable import Portable
 from .batch_api import BATCHES, is_below
 from .clock import Clock
-from .exchange import DONE, ApiAnswer, ApiRequest, Event
+from .event_stream import Blocks, data_of, is_done, is_error, objects
+from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Event, Layer
+from .fallback import is_loopback
 from .file_store import FILES
-from .recordings import Provenance, Recordings, name_of
+from .recordings import Provenance, Recordings, name_of, sent_headers
 from .transport import api_request
 
-KEY_LIKE = re.compile(rb"\bsk-(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{20,}")
-REMOVED = b"[API key removed]"
+ERRORS, RECORDED = "COURSEKIT_RECORD_ERRORS", "COURSEKIT_RECORDED"
+REAL_HOSTS = (".openai.com",)  # elsewhere (a proxy, Azure) another server answers
+KEY = re.compile(rb"(?<![A-Za-z0-9_])sk-[A-Za-z0-9_-]{20,}")
+ACCOUNT = re.compile(rb"(?<![A-Za-z0-9_-])(?:org-|proj_)[A-Za-z0-9]{16,}")
+RANDOM = re.compile(rb"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16}")  # no word: 16 letters and digits, mixed
+KEY_REMOVED, ACCOUNT_REMOVED = b"[API key removed]", b"[account removed]"
+LEAST = 16  # characters of a key; "lm-studio" and the like are none
+
+
+def is_secret(word: bytes) -> bool:
+    """Whether a word of the form of a key or an account's id is one: its letters and digits are drawn by lot. Words
+    that begin alike ("sk-learn-pipeline-for-classification", "org-chart") are not."""
+    return RANDOM.search(word) is not None
+
+
+def without_secrets(data: bytes, key: bytes = b"") -> bytes:
+    """The data without anything that looks like a key, without ``key`` itself, and without ids of accounts."""
+    if len(key) >= LEAST:
+        data = data.replace(key, KEY_REMOVED)
+    data = KEY.sub(lambda found: KEY_REMOVED if is_secret(found[0]) else found[0], data)
+    return ACCOUNT.sub(lambda found: ACCOUNT_REMOVED if is_secret(found[0]) else found[0], data)
 
 
 class SecretInRequest(Portable, ValueError):
@@ -37,25 +61,53 @@ class SecretInRequest(Portable, ValueError):
 
 
 class Recorder:
-    """Stores exchanges: the answers of one client to one request become .json, .2.json, … in their order."""
+    """Stores whole answers: those of one client to one request become .json, .2.json, … in their order.
 
-    def __init__(self, recordings: Recordings, provenance: Provenance, secret: str = "") -> None:
-        self.recordings, self.provenance = recordings, provenance
-        self._secret = secret.encode()
+    recordings  new answers are stored in the first folder
+    provenance  who answers; None: the server whose address each ``keep`` gives
+    on          the day, "2026-11-29"
+    key         of the account, which no recording may hold
+    errors      statuses of errors that are kept, since a lesson shows them; all others are not
+    recorded    what need not be asked again; None: all is asked
+    used        a file to which each recording that is stored or served is added, one path a line
+    """
+
+    def __init__(
+        self, recordings: Recordings, provenance: Provenance | None = None, *, on: str = "", key: str = "",
+        errors: frozenset[int] = frozenset(), recorded: Recordings | None = None, used: Path | None = None,
+    ) -> None:  # fmt: skip
+        self.recordings, self.provenance, self.on = recordings, provenance, on
+        self.errors, self.recorded, self.used = errors, recorded, used
+        self._key = key.encode()
         self._count: dict[str, int] = {}
+        self._refused: dict[str, list[ApiAnswer]] = {}  # 429s that may be followed by the answer
         self._lock = threading.Lock()
 
     def check(self, request: ApiRequest) -> None:
         """Raises SecretInRequest before anything is sent."""
-        if KEY_LIKE.search(request.raw) or (len(self._secret) > 8 and self._secret in request.raw):
+        held = any(is_secret(found[0]) for found in KEY.finditer(request.raw))
+        if held or (len(self._key) >= LEAST and self._key in request.raw):
             raise SecretInRequest
 
-    def keep(self, request: ApiRequest, answer: ApiAnswer) -> None:
+    def keep(self, request: ApiRequest, answer: ApiAnswer, server: str | None = None) -> None:
+        """Keep an answer if it is whole, or an error that is asked for. What is neither changes no file.
+
+        server  the address that answered; None: ``provenance`` says who did
+
+        A 429 is kept with the answer that follows it, so that replay retries as live did; without one, it is not.
+        """
+        kept = is_whole(request, answer) or (answer.status in self.errors and _error_of(answer) is not None)
         with self._lock:
             name = name_of(request)
-            number = self._count.get(name, 0)
-            self._count[name] = number + 1
-            self.recordings.store(request, self._clean(answer), self.provenance, number)
+            if not kept:
+                if answer.status == 429 and (_error_of(answer) or {}).get("code") == "rate_limit_exceeded":
+                    self._refused.setdefault(name, []).append(answer)
+                return
+            for each in (*self._refused.pop(name, ()), answer):
+                number = self._count.get(name, 0)
+                self._count[name] = number + 1
+                provenance = self.provenance or answered_by(server or "", answer, self.on)
+                self._note(self.recordings.store(request, self._clean(each), provenance, number))
 
     def keep_pieces(self, request: ApiRequest, head: ApiAnswer, pieces: list[tuple[float, bytes]]) -> None:
         """Keep an answer that came in pieces, each with its seconds since the request; of a stream, its events."""
@@ -68,13 +120,133 @@ class Recorder:
             copy.add(data)
         copy.finish()
 
-    def _clean(self, answer: ApiAnswer) -> ApiAnswer:
-        events = answer.events and tuple(Event(e.at, self._without_key(e.data)) for e in answer.events)
-        return ApiAnswer(answer.status, answer.headers, self._without_key(answer.body), events, answer.after)
+    def found(self, request: ApiRequest) -> ApiAnswer | None:
+        """What need not be asked again: the answer of an earlier run to this request; None: it is to be asked.
 
-    def _without_key(self, data: bytes) -> bytes:
-        data = KEY_LIKE.sub(REMOVED, data)
-        return data.replace(self._secret, REMOVED) if len(self._secret) > 8 else data
+        An unfinished run's answers are counted (it may have ended before the second to the same request), those of a
+        finished one are served as in replay: after the last, from the start.
+        """
+        if self.recorded is None:
+            return None
+        with self._lock:
+            name = name_of(request)
+            number = self._count.get(name, 0)
+            found = self.recordings.answer(name, number)
+            if found is None and self.recordings.answer(name) is None:
+                found = self.recorded.answer(name, number)
+                if found is None and number:
+                    number, found = 0, self.recorded.answer(name)
+            if found is None:
+                return None
+            self._count[name] = number + 1
+            self._note(Path(found[1]))
+            return found[0]
+
+    def _note(self, path: Path) -> None:
+        if self.used is not None:
+            with self.used.open("a", encoding="utf-8") as file:
+                file.write(f"{os.path.abspath(path)}\n")
+
+    def _clean(self, answer: ApiAnswer) -> ApiAnswer:
+        events = answer.events and tuple(Event(e.at, without_secrets(e.data, self._key)) for e in answer.events)
+        headers = {
+            name: without_secrets(value.encode("utf-8", "surrogateescape"), self._key).decode("utf-8", "replace")
+            for name, value in answer.headers.items()
+        }
+        return replace(answer, headers=headers, body=without_secrets(answer.body, self._key), events=events)
+
+
+class Unrecorded:
+    """Answers from an earlier run what need not be asked again; the rest goes on to ``inner``."""
+
+    def __init__(self, inner: Layer, recorder: Recorder) -> None:
+        self.inner, self.recorder = inner, recorder
+
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        return self.recorder.found(request) or self.inner.answer(request)
+
+
+def recorder_for(
+    recordings: Recordings, env: Mapping[str, str], provenance: Provenance | None = None, *, on: str, key: str = ""
+) -> Recorder:
+    """A Recorder by the settings: COURSEKIT_RECORD_ERRORS ("400,429"), and those that ``coursekit record`` makes.
+
+    Raises ValueError for errors that are no statuses.
+    """
+    asked = env.get(ERRORS, "").replace(",", " ").split()
+    if not all(status.isdecimal() and 400 <= int(status) < 600 for status in asked):
+        raise ValueError(f"{ERRORS}={env[ERRORS]!r}: give the statuses of errors to keep, such as 400,429.")
+    recorded = Recordings(recordings.folders[1:]) if env.get(RECORDED) else None
+    used = env.get("COURSEKIT_USED_LOG")
+    return Recorder(
+        recordings, provenance, on=on, key=key, errors=frozenset(map(int, asked)), recorded=recorded,
+        used=Path(used) if used else None,
+    )  # fmt: skip
+
+
+def answered_by(url: str, answer: ApiAnswer, on: str) -> Provenance:
+    """The provenance of what a server said: "live" only for OpenAI's own API; with the model and the address."""
+    address = httpx2.URL(url)
+    kind = "live" if is_real(address.host) else "local" if is_loopback(url) else "server"
+    model = next((str(part["model"]) for part in _values(answer) if part.get("model")), "")
+    at = address.netloc.decode()
+    return Provenance(kind, on, f"{model} at {at}" if model else at)
+
+
+def is_real(host: str) -> bool:
+    """Whether a host is OpenAI's API."""
+    return f".{host}".endswith(REAL_HOSTS)
+
+
+def is_whole(request: ApiRequest, answer: ApiAnswer) -> bool:
+    """Whether this is all that was asked for, in the form in which it was asked for: of a chat completion, each choice
+    with its message or, streamed, up to its finish reason."""
+    if answer.status != 200 or answer.breaks:
+        return False
+    parts = list(_values(answer))
+    if not parts or any(part.get("error") for part in parts):
+        return False
+    if answer.events is not None and any(map(is_error, (event.data for event in answer.events))):
+        return False
+    if request.path != CHAT_COMPLETIONS or request.method != "POST":
+        return True
+    if request.wants_stream is not (answer.events is not None):
+        return False
+    choices = [choice for part in parts for choice in _list(part.get("choices"))]
+    if not choices or not all(isinstance(choice, dict) for choice in choices):
+        return False
+    if answer.events is None:
+        return all(isinstance(choice.get("message"), dict) for choice in choices)
+    finished = {choice.get("index") for choice in choices if choice.get("finish_reason")}
+    return finished == {choice.get("index") for choice in choices} and _readable(answer.events)
+
+
+def _readable(events: tuple[Event, ...]) -> bool:
+    """Whether each event's data is a JSON object or [DONE]: at anything else the SDK stops, and the caller with it."""
+    told = [event.data for event in events if data_of(event.data) is not None and not is_done(event.data)]
+    return len(list(objects(told))) == len(told)
+
+
+def _values(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
+    """The JSON objects of an answer: its body, or each event of its stream."""
+    if answer.events is not None:
+        yield from objects(event.data for event in answer.events)
+        return
+    try:
+        value = json.loads(answer.body.decode())
+    except (ValueError, RecursionError):
+        return
+    if isinstance(value, dict):
+        yield value
+
+
+def _error_of(answer: ApiAnswer) -> dict[str, Any] | None:
+    error = next((part.get("error") for part in _values(answer)), None)
+    return error if isinstance(error, dict) else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
@@ -86,6 +258,8 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         told = api_request(request, request.read())
         self.recorder.check(told)
+        if (found := self.recorder.found(told)) is not None:
+            return _recorded(found)
         start = self.clock.now()
         response = self.inner.send(request, stream=True)
         if _is_stream(response):
@@ -98,6 +272,8 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         told = api_request(request, await request.aread())
         self.recorder.check(told)
+        if (found := self.recorder.found(told)) is not None:
+            return _recorded(found)
         start = self.clock.now()
         response = await self.inner.send(request, stream=True)
         if _is_stream(response):
@@ -116,15 +292,15 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     def _keep_whole(self, told: ApiRequest, response: httpx2.Response, body: bytes, after: float) -> None:
         if is_below(FILES, told.path) or is_below(BATCHES, told.path):
             return  # the account's own; replay keeps files and batches of its own
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        self.recorder.keep(told, ApiAnswer(response.status_code, headers, body, after=after))
+        answer = ApiAnswer(response.status_code, sent_headers(response.headers), body, after=after)
+        self.recorder.keep(told, answer, str(response.request.url))
 
     def _copy(self, told: ApiRequest, response: httpx2.Response, start: float) -> EventCopy:
-        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers, url = sent_headers(response.headers), str(response.request.url)
         after = self.clock.now() - start
 
         def keep(events: tuple[Event, ...]) -> None:
-            self.recorder.keep(told, ApiAnswer(response.status_code, headers, events=events, after=after))
+            self.recorder.keep(told, ApiAnswer(response.status_code, headers, events=events, after=after), url)
 
         return EventCopy(lambda: self.clock.now() - start, keep)
 
@@ -135,21 +311,22 @@ class EventCopy:
     def __init__(self, elapsed: Callable[[], float], keep: Callable[[tuple[Event, ...]], None]) -> None:
         self._elapsed, self._keep = elapsed, keep
         self._events: list[Event] = []
-        self._open = b""
+        self._blocks = Blocks()
         self._kept = False
 
     def add(self, data: bytes) -> None:
         at = self._elapsed()
-        *blocks, self._open = (self._open + data).split(b"\n\n")
-        self._events += [Event(at, block + b"\n\n") for block in blocks]
-        if any(block + b"\n\n" == DONE for block in blocks):
-            self.finish()  # the SDK closes the response at [DONE] and reads no further
+        for block in self._blocks.add(data):
+            self._events.append(Event(at, block))
+            if is_done(block):
+                self.finish()  # the SDK closes the response at [DONE] and reads no further
+                return
 
     def finish(self) -> None:
         if not self._kept:
             self._kept = True
-            if self._open:
-                self._events.append(Event(self._elapsed(), self._open))
+            if self._blocks.rest:
+                self._events.append(Event(self._elapsed(), self._blocks.rest))
             self._keep(tuple(self._events))
 
 
@@ -187,3 +364,9 @@ def _passed_on(response: httpx2.Response, stream: Any) -> httpx2.Response:
     wire = {"content-encoding", "content-length", "transfer-encoding"}
     headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in wire]
     return httpx2.Response(response.status_code, headers=headers, stream=stream, extensions={})
+
+
+def _recorded(answer: ApiAnswer) -> httpx2.Response:
+    """An answer of an earlier run, at once."""
+    data = answer.body if answer.events is None else b"".join(event.data for event in answer.events)
+    return httpx2.Response(answer.status, headers=answer.headers, content=data)

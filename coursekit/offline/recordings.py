@@ -34,11 +34,21 @@ LOGPROB = re.compile(r'\{\n +("token": .*),\n +("logprob": .*),\n +"bytes": \[([
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who answered: kind "live" (a real API), "local" (a real open model, named) or "written" (an author)."""
+    """Who answered, on which day.
+
+    kind  "live" (OpenAI's API), "local" (a model on the recorder's own machine), "server" (another server elsewhere) or
+          "written" (an author)
+    by    the model and where it ran, or the author
+    """
 
     kind: str
     on: str
     by: str = ""
+
+    @property
+    def source(self) -> str:
+        """For receipts: the kind; of a server elsewhere, the model and the address."""
+        return self.by if self.kind == "server" and self.by else self.kind
 
 
 class DamagedRecording(Portable, ValueError):
@@ -140,7 +150,7 @@ def read(path: Path) -> tuple[ApiRequest, Provenance, ApiAnswer]:
         told, said = value["request"], value["response"]
         raw = json.dumps(told["body"]).encode() if told.get("body") is not None else b""
         provenance = Provenance(**value["provenance"])
-        return ApiRequest(told["method"], api_path(told["path"]), raw), provenance, _answer(said, provenance.kind)
+        return ApiRequest(told["method"], api_path(told["path"]), raw), provenance, _answer(said, provenance.source)
     except FileNotFoundError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
@@ -151,7 +161,7 @@ def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> 
     """The text of a recording's file: indented JSON, each event of a stream and each logprob on a line of its own."""
     said: dict[str, Any] = {
         "status": answer.status,
-        "headers": {k: v for k, v in sorted(answer.headers.items()) if KEPT_HEADERS.fullmatch(k)},
+        "headers": sent_headers(answer.headers),
         "after": round(answer.after, 4),
         **({"breaks": True} if answer.breaks else {}),
         **_body(answer),
@@ -168,6 +178,12 @@ def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> 
         before, _, rest = text.rpartition('"events": []')  # the last one: a request may speak of events too
         text = f'{before}"events": [\n{lines}\n    ]{rest}' if lines else text
     return text + "\n"
+
+
+def sent_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an answer that a recording has, in lower case and in order of name."""
+    named = sorted((name.lower(), value) for name, value in headers.items())
+    return {name: value for name, value in named if KEPT_HEADERS.fullmatch(name)}
 
 
 def _on_one_line(logprob: re.Match[str]) -> str:

@@ -6,10 +6,10 @@ that is not streamed the half that arrives is half of its bytes.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from .errors import stream_error
+from .event_stream import json_of
 from .exchange import DONE, ApiAnswer, Event, sse
 
 PIECES = 10  # in which a whole answer drips
@@ -62,8 +62,7 @@ def _place(events: tuple[Event, ...], after: int | None) -> int:
 
 def _has_content(event: Event) -> bool:
     try:
-        value = json.loads(event.data.removeprefix(b"data: "))
-        deltas = [choice["delta"] for choice in value["choices"]]
-    except (ValueError, LookupError, TypeError):
+        deltas = [choice["delta"] for choice in (json_of(event.data) or {})["choices"]]
+    except (LookupError, TypeError):
         return False
     return any(delta.get("content") or delta.get("tool_calls") or delta.get("refusal") for delta in deltas)

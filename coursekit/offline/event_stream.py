@@ -1,0 +1,93 @@
+"""Server-sent events: the one parser for every place that reads a stream.
+
+A line ends with CR LF, CR or LF; a blank line ends an event; of a field ``name: value`` one blank after the colon is
+not part of the value; a line that begins with a colon is a comment; several ``data`` lines are the lines of one text;
+an event without its blank line is never dispatched. Source: the HTML standard,
+https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+BOM = b"\xef\xbb\xbf"
+BLANK = b"\n\n"
+
+
+class Blocks:
+    """Cuts the bytes of a stream into blocks, each up to its blank line, however the bytes arrive."""
+
+    def __init__(self) -> None:
+        self._open = b""
+        self._began = self._after_cr = False
+
+    def add(self, data: bytes) -> list[bytes]:
+        """The blocks that end with these bytes, in order. Their lines end with LF, whatever the server wrote."""
+        if self._after_cr:
+            data = data.removeprefix(b"\n")  # of a CR LF that arrived in two pieces
+        self._after_cr = data.endswith(b"\r") or (self._after_cr and not data)
+        *blocks, self._open = (self._open + _with_lf(data)).split(BLANK)
+        return [block + BLANK for block in map(self._bare, blocks) if block]
+
+    @property
+    def rest(self) -> bytes:
+        """What has no blank line yet; at the end of a stream: an event that is never dispatched."""
+        return self._open.lstrip(b"\n")
+
+    def _bare(self, block: bytes) -> bytes:
+        """The block without blank lines before it; the first one of a stream without its byte-order mark."""
+        bare = block.lstrip(b"\n")
+        bare, self._began = bare if self._began else bare.removeprefix(BOM), True
+        return bare
+
+
+def data_of(block: bytes) -> bytes | None:
+    """The data of the event in a block; None: it has none, as a comment, or was never ended."""
+    if block.startswith(b"data: ") and block.endswith(BLANK) and block.find(b"\n") == len(block) - 2:
+        return block[6:-2] if b"\r" not in block else _joined(block, b"data")  # nearly all are of this form
+    return _joined(block, b"data")
+
+
+def is_done(block: bytes) -> bool:
+    """Whether a block is the API's last, after which the SDK reads no further."""
+    return (data_of(block) or b"").startswith(b"[DONE]")
+
+
+def is_error(block: bytes) -> bool:
+    """Whether a block reports an error: ``data: {"error": …}``, or an event of that name."""
+    if b"error" not in block:
+        return False
+    return bool((json_of(block) or {}).get("error")) or _joined(block, b"event") == b"error"
+
+
+def json_of(block: bytes) -> dict[str, Any] | None:
+    """The JSON object that is a block's data; None for any other data, such as [DONE], or none."""
+    data = data_of(block)
+    if data is None:
+        return None
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def objects(blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a stream; what is none is passed over."""
+    return (value for value in map(json_of, blocks) if value is not None)
+
+
+def _joined(block: bytes, field: bytes) -> bytes | None:
+    """The values of a field, a line each; None where a block has none or is not ended."""
+    text = _with_lf(block)
+    if not text.endswith(BLANK):
+        return None
+    parts = [line.partition(b":") for line in text.split(b"\n")]
+    values = [value.removeprefix(b" ") for name, _, value in parts if name == field]
+    return b"\n".join(values) if values else None
+
+
+def _with_lf(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data

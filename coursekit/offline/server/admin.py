@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import math
 from typing import Any
@@ -28,7 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..exchange import error_answer, json_answer
 from ..faults import Fault
 from ..verdict import verdict_on
-from .endpoints import response
+from .endpoints import address_in, response
 from .injection import Injection
 from .joining import about, asked_name, entered
 from .learners import Learner
@@ -75,17 +74,18 @@ class Admin:
         return _json(200, await run_in_threadpool(told))
 
     async def enroll(self, request: Request) -> Response:
-        """For a hub, which joins its users to the class by itself."""
+        """For a hub, which joins its users to the class by itself. The key belongs to the account: somebody who joined
+        under the same name before has another."""
         if self.room.roll is None:
             text = "Only the server of a class gives out keys: coursekit serve --class."
             return response(self.room.own(error_answer(404, text, code="no_class")))
         try:
-            name = asked_name(await request.body())
-            learner = self.room.roll.named(name)
-            known, learner = learner is not None, learner or self.room.roll.join(name)
+            account = asked_name(await request.body())
+            learner = self.room.roll.of_account(account)
+            known, learner = learner is not None, learner or self.room.roll.join(account, account)
         except ValueError as error:
             return response(self.room.own(error_answer(400, str(error))))
-        return _json(200 if known else 201, entered(request, self.room.roll, learner))
+        return _json(200 if known else 201, entered(request, self.room, learner))
 
     async def faults(self, request: Request) -> Response:
         return _json(200, {"faults": self.at_work()})
@@ -134,8 +134,8 @@ class Guarded:
         self.app, self.room = app, room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        if hmac.compare_digest(given, f"Bearer {self.room.admin_token}".encode()):
+        given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ")
+        if self.room.gate.is_right(address_in(scope), given, str(self.room.admin_token)):
             await self.app(scope, receive, send)
         else:
             refused = self.room.own(error_answer(401, NO_TOKEN, code="invalid_admin_token"))

@@ -16,7 +16,7 @@ from ... import models
 from ..exchange import ApiAnswer, ApiRequest, error_answer, json_answer
 from .delivery import Delivery
 from .learners import Learner
-from .room import Room
+from .room import IN_FLIGHT, Room
 
 DATED = re.compile(r".*-(\d{4})-(\d\d)-(\d\d)")
 
@@ -62,18 +62,23 @@ class ChatCompletions:
             return Served(left=True)
         start = room.clock.now()
         headers = RawHeaders(scope["headers"])
-        learner = room.learners.of(headers.get("authorization", ""))
+        learner = room.learner(headers.get("authorization", ""), address_in(scope))
         if isinstance(learner, ApiAnswer):
             await delivery.deliver(room.own(learner), start)
             return Served(status=learner.status)
+        if learner.under_way >= IN_FLIGHT:
+            await delivery.deliver(room.own(crowded()), start)
+            return Served(learner.name, 429)
         learner.under_way += 1
         learner.at = start
+        struck = bool(room.injections.now(learner.name))
         try:
             request, answer = await self.answer(scope, learner, raw, headers)
             learner.tally.add(request, answer)
             attempt = learner.ledger.open(request, answer, start)
             received = await delivery.deliver(answer, start)
             attempt.finish(received, room.clock.now())
+            learner.note(attempt, struck=struck)
         finally:
             learner.under_way -= 1
         return Served(learner.name, answer.status, received == "left")
@@ -112,7 +117,7 @@ class Models:
         return self._answered(request, error_answer(404, text, param="model", code="model_not_found"))
 
     def _answered(self, request: Request, answer: ApiAnswer) -> Response:
-        learner = self.room.learners.of(request.headers.get("authorization", ""))
+        learner = self.room.learner(request.headers.get("authorization", ""), address_in(request.scope))
         return response(self.room.own(learner if isinstance(learner, ApiAnswer) else answer))
 
 
@@ -132,6 +137,17 @@ def model_object(name: str) -> dict[str, Any]:
         "owned_by": "system",
         "shutdown_date": model.shutdown.isoformat() if model.shutdown else None,
     }
+
+
+def address_in(scope: Scope) -> str:
+    """The address from which a request was sent."""
+    return str(scope["client"][0]) if scope.get("client") else ""
+
+
+def crowded() -> ApiAnswer:
+    """The 429 for a learner who has too many requests in flight."""
+    text = f"You have {IN_FLIGHT} requests in flight at this server, and more are refused. Send fewer at a time."
+    return error_answer(429, text, type="requests", code="rate_limit_exceeded", headers={"retry-after": "1"})
 
 
 def response(answer: ApiAnswer) -> Response:

@@ -8,7 +8,6 @@ PUT  /me     {"chapter": "01_basics", "passed": {"01_basics": 3}}, or one of the
 
 from __future__ import annotations
 
-import hmac
 import json
 from typing import Any
 
@@ -19,11 +18,12 @@ from starlette.routing import Route
 
 from ...course import lessons
 from ..exchange import ApiAnswer, error_answer, json_answer
-from .endpoints import response
+from .endpoints import address_in, response
 from .learners import Learner
 from .origin import ELSEWHERE, from_other_page
 from .roll import CannotJoin, Roll
 from .room import Room
+from .throttle import TooMany
 
 NO_TOKEN = "This class asks for its access token, which the teacher tells: Authorization: Bearer TOKEN."
 WHAT_TO_SHARE = 'Share JSON like {"chapter": "01_basics", "passed": {"01_basics": 3}}: chapters of the course, or "".'
@@ -44,16 +44,18 @@ class Joining:
     async def join(self, request: Request) -> Response:
         if from_other_page(request):
             return self._refused(403, ELSEWHERE, "cross_origin")
-        given = request.headers.get("authorization", "")
-        if self.room.access_token is not None and not hmac.compare_digest(
-            given.encode("latin-1"), f"Bearer {self.room.access_token}".encode()
-        ):
+        given, address = request.headers.get("authorization", "").removeprefix("Bearer "), address_in(request.scope)
+        token = self.room.access_token
+        if token is not None and not self.room.gate.is_right(address, given, token):
             return self._refused(401, NO_TOKEN, "invalid_access_token")
+        if (seconds := self.room.joins.wait(address)) > 0:
+            raise TooMany("learners join", seconds)
         try:
             learner = self.roll.join(asked_name(await request.body()))
         except CannotJoin as error:
             return self._refused(400, str(error), "cannot_join")
-        return response(self.room.own(json_answer(201, entered(request, self.roll, learner))))
+        self.room.joins.take(address)
+        return response(self.room.own(json_answer(201, entered(request, self.room, learner))))
 
     async def me(self, request: Request) -> Response:
         learner = self._learner(request)
@@ -98,9 +100,11 @@ def asked_name(raw: bytes) -> str:
     return name
 
 
-def entered(request: Request, roll: Roll, learner: Learner) -> dict[str, str]:
-    """What a learner is told who has joined."""
-    return {"name": learner.name, "key": roll.key(learner), "base_url": f"{request.base_url}v1"}
+def entered(request: Request, room: Room, learner: Learner) -> dict[str, Any]:
+    """What a learner gets who has joined; ``share``: whether the class shares."""
+    assert room.roll is not None
+    key = room.roll.key(learner)
+    return {"name": learner.name, "key": key, "base_url": f"{request.base_url}v1", "share": room.shares}
 
 
 def _shared(raw: bytes, learner: Learner) -> tuple[str, dict[str, int]] | None:

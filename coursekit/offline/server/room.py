@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -65,7 +65,7 @@ class Room:
         self.access_token, self.shares, self.hosts = access_token, shares, Hosts(hosts)
         self.gate, self.joins = Gate(self.clock), Throttle(self.clock, JOINS, JOIN_EVERY)
         self._proven: set[tuple[str, str]] = set()  # addresses, and keys that were right from there
-        self.trouble = ""  # why the class's file cannot be written, for the console
+        self.trouble: Callable[[], str] = lambda: ""  # why the class's file cannot be written, for the console
         self.roll = None if kept is None else Roll(self._api_of, kept)
         self.learners = self.roll or Learners(self._api_of, access_token)
         self._threads = ThreadPoolExecutor(2, "offline-api")

@@ -4,7 +4,8 @@
     POST /console/login       token=…: sets the cookie
     POST /console/logout      ends the session: of every browser that has logged in
     GET  /console/events      server-sent events: the class, whenever something has changed
-    POST, DELETE /console/faults    as below /admin
+    GET  /console/roster.csv  the learners, for a spreadsheet
+    POST /console/roll, POST and DELETE /console/faults    as below /admin
 
 The cookie is HttpOnly, SameSite=Strict and below /console only, for cookies go to every port of a host. Whatever
 changes something must come from a page of this very server, by its Origin header. The page may load nothing from
@@ -32,7 +33,7 @@ from .endpoints import address_in, response
 from .origin import ELSEWHERE, from_own_page
 from .roll import Roll
 from .room import Room
-from .watching import Watch
+from .watching import Watch, roster
 
 COOKIE = "coursekit-console"
 DAY = 86_400
@@ -75,6 +76,8 @@ class Console:
             Route("/console/logout", self.logout, methods=["POST"]),
             Route("/console/console.css", self.style, methods=["GET"]),
             Route("/console/console.js", self.guarded(self.script), methods=["GET"]),
+            Route("/console/roster.csv", self.guarded(self.roster), methods=["GET"]),
+            Route("/console/roll", self.guarded(admin.roll), methods=["POST"]),
             Route("/console/events", self.guarded(self.events), methods=["GET"]),
             Route("/console/faults", self.guarded(admin.inject), methods=["POST"]),
             Route("/console/faults", self.guarded(admin.lift), methods=["DELETE"]),
@@ -114,6 +117,11 @@ class Console:
 
     async def script(self, request: Request) -> Response:
         return self._file("console.js", "text/javascript")
+
+    async def roster(self, request: Request) -> Response:
+        told = await self.watch.now()
+        headers = {**HEADERS, "content-disposition": 'attachment; filename="roster.csv"'}
+        return Response(roster(told["learners"]).encode("utf-8-sig"), 200, headers, "text/csv; charset=utf-8")
 
     async def events(self, request: Request) -> Response:
         return StreamingResponse(self._news(self._session), media_type="text/event-stream", headers=HEADERS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,6 +19,7 @@ from .console import Console
 from .endpoints import Batches, ChatCompletions, Models, Served, healthz, response
 from .hosts import ELSEWHERE, name_in
 from .joining import Joining
+from .link import LINK
 from .room import Room, broken, too_many
 from .throttle import TooMany
 
@@ -41,6 +44,8 @@ class App:
                 served = await self.batches.serve(scope, receive, send)
             else:
                 served = await self._other(scope, receive, send)
+        except asyncio.CancelledError:  # the server stops, and has waited long enough
+            scope[LINK].drop()
         finally:
             seconds, note = self.room.clock.now() - start, "left" if served.left else ""
             self.room.log.add(served.who, scope["method"], scope["path"], served.status, seconds, note)

@@ -15,7 +15,8 @@ MADE := .venv/made-$(PLACE)$(shell $(PY) -c '' 2>/dev/null || rm -f .venv/made-*
 
 help:
 	@echo 'make lab      open the course in JupyterLab (sets everything up first)'
-	@echo 'make test     run every test and every notebook (sets everything up first)'
+	@echo 'make check    the lane of every commit: format, lint, types, floors, quick tests'
+	@echo 'make test     that, and every other test, every notebook, the browser (sets everything up first)'
 	@echo 'make doctor   check that everything the course needs is there'
 	@echo 'make site     the course as web pages, to read without installing: build/site'
 	@echo 'For authors: make refresh, make exercises, make format, make lock. See .github/CONTRIBUTING.md'
@@ -23,8 +24,30 @@ help:
 lab: .venv/lab-$(WANTED)
 	@$(PY) -m coursekit lab $(ARGS)
 
-test: .venv/test-$(WANTED)
+check: .venv/test-$(WANTED) tools
+	@$(PY) -m pytest -n auto --quick --ordinary-kernels tests $(ARGS)
+
+# With arguments pytest alone: whoever asks for some tests gets these, at once.
+test: .venv/test-$(WANTED) $(if $(ARGS),,tools)
 	@$(PY) -m pytest -n auto $(ARGS)
+
+# Each tool once a run, two at a time, and none under a test's time limit.
+tools: .venv/test-$(WANTED)
+	@$(MAKE) --no-print-directory --jobs=2 types types-on-windows lint floors
+
+lint:
+	@$(PY) -m ruff format --quiet --check . || { echo 'Not formatted: make format' >&2; exit 1; }
+	@$(PY) -m ruff check --quiet .
+
+types:
+	@$(PY) -m mypy --no-error-summary --platform linux --cache-dir=.mypy_cache/linux
+
+types-on-windows:
+	@$(PY) -m mypy --no-error-summary --platform win32 --cache-dir=.mypy_cache/win32
+
+floors:
+	@said=$$($(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command(["--no-cache"])' 2>&1) \
+	    || { echo "$$said"; exit 1; }
 
 doctor: .venv/lab-$(WANTED)
 	@$(PY) -m coursekit doctor
@@ -101,4 +124,4 @@ FIND_PYTHON = \
 	fi;
 NO_VENV = 'This Python cannot make a virtual environment. On Debian or Ubuntu: apt install python3-venv. Then run make again.'
 
-.PHONY: help lab test doctor refresh exercises site format lock clean
+.PHONY: help lab check test tools lint types types-on-windows floors doctor refresh exercises site format lock clean

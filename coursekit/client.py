@@ -13,6 +13,8 @@ natural speed, the waits between the SDK's retries follow that clock too.
 from __future__ import annotations
 
 import datetime
+import difflib
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
@@ -110,6 +112,7 @@ class _Wiring:
         self, mode: str | None, recordings: str | Path | None, speed: float | str | None, faults: Any,
         rate_limit: Any, local_model: Any, fallback: Any, options: Mapping[str, Any],
     ) -> None:  # fmt: skip
+        _refuse_unknown_options(options)
         env = settings()
         own = (
             recordings,
@@ -261,6 +264,17 @@ class _AsyncOpenAI(_OnTheClock, openai.AsyncOpenAI):
         super().__init__(*args, **options)
         # Else each early request asks a thread for it, and virtual time cannot know how many are still on their way.
         self._platform = openai._base_client.get_platform()
+
+
+def _refuse_unknown_options(options: Mapping[str, Any]) -> None:
+    """Raises TypeError for an argument that neither connect() nor the SDK's client has."""
+    ours = [name for name in inspect.signature(connect).parameters if name != "openai_options"]
+    theirs = [name for name in inspect.signature(openai.OpenAI.__init__).parameters if name != "self"]
+    for name in options:
+        if name not in theirs:
+            close = difflib.get_close_matches(name, [*ours, *theirs], n=1)
+            meant = f" Did you mean {close[0]}=?" if close else ""
+            raise TypeError(f"connect() has no argument {name}=, so nothing was made.{meant}")
 
 
 def _refuse_offline_options(mode: str, **options: Any) -> None:

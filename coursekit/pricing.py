@@ -69,6 +69,10 @@ class Usage:
         )
 
 
+# Where a usage counts audio tokens, and genai-prices' name of their rate.
+AUDIO = (("prompt_tokens_details", "input_audio_mtok"), ("completion_tokens_details", "output_audio_mtok"))
+
+
 def price_of(
     usage: Any, model: str, on: datetime.date | None = None, *, service_tier: str | None = None, batch: bool = False
 ) -> Price:
@@ -87,6 +91,12 @@ def price_of(
     if batch:
         context["processing"] = "batch"
     found = _calculation(fields, model, on, context)
+    for group, rate in AUDIO:
+        if _detail(fields, group, "audio_tokens") and getattr(found.model_price, rate) is None:
+            raise NoPrice(
+                f"The price list has no rate for the audio tokens of {model!r}, which cost several times as much as "
+                "text. Look the rate up on OpenAI's pricing page."
+            )
     cached_rate = found.model_price.cache_read_mtok
     if cached_rate is None:  # no discount
         cached_rate = found.model_price.input_mtok

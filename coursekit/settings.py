@@ -6,9 +6,12 @@ so a key in .env reaches the client and nobody else.
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import difflib
+import io
 import os
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,7 +39,7 @@ def settings() -> Mapping[str, str]:
     from dotenv import dotenv_values
 
     found = None if os.environ.get("PYTHON_DOTENV_DISABLED") else _env_file(Path.cwd())  # dotenv's own switch
-    from_file = dotenv_values(found) if found else {}
+    from_file = dotenv_values(stream=io.StringIO(_decoded(found), newline=None)) if found else {}
     return {**{name: value for name, value in from_file.items() if value is not None}, **os.environ}
 
 
@@ -47,6 +50,17 @@ def _env_file(here: Path) -> Path | None:
     top = next((folder for folder in folders if any((folder / mark).exists() for mark in PROJECT)), here)
     within = folders[: folders.index(top) + 1]
     return next((folder / ".env" for folder in within if (folder / ".env").is_file()), None)
+
+
+def _decoded(path: Path) -> str:
+    """The text of a .env, as editors write it: UTF-8, with a byte-order mark or without, UTF-16, or Latin-1."""
+    raw = path.read_bytes()
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode("utf-16")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def user_folder() -> Path:
@@ -127,10 +141,25 @@ def _headers(lines: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, colon, value in pairs if colon}
 
 
+def odd_character(key: str) -> str | None:
+    """What in a key no HTTP header could carry, or no key has, by its name and place; None: nothing. Never the key."""
+    for place, character in enumerate(key, 1):
+        quote = character in "\"'`" and place in (1, len(key))
+        if quote or not "!" <= character <= "~":
+            name = unicodedata.name(character, "").lower() or f"a control character (U+{ord(character):04X})"
+            return f"{name} at place {place} of {len(key)}"
+    return None
+
+
 def key_of(mode: str, given: str | None, from_settings: Mapping[str, str]) -> str:
     """The API key for live and record mode. Raises MissingKey."""
-    key = given or from_settings.get("OPENAI_API_KEY") or ""
+    key = (given or from_settings.get("OPENAI_API_KEY") or "").strip()
     if key:
+        if (odd := odd_character(key)) is not None:
+            raise MissingKey(
+                f"The API key has {odd}, which no key has, so nothing was sent.\n"
+                "What to do: copy the key again, alone and without quotes, into .env: OPENAI_API_KEY=…"
+            )
         return key
     raise MissingKey(
         f'mode="{mode}" asks the real API, and there is no API key, so nothing was sent.\n'

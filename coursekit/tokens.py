@@ -162,9 +162,14 @@ def message_tokens(message: Any, model: str = "gpt-4o") -> MessageTokens:
     return _message(message, _rule(model), "The message")
 
 
+def as_dict(message: Any) -> Any:
+    """A message object of the SDK (``reply.choices[0].message``) as a dict; all else as it is."""
+    dump = getattr(message, "model_dump", None)
+    return dump(exclude_none=True) if dump else message
+
+
 def _message(message: Any, rule: Rule, where: str) -> MessageTokens:
-    dump = getattr(message, "model_dump", None)  # a message object of the SDK
-    fields = dump(exclude_none=True) if dump else message
+    fields = as_dict(message)
     if not isinstance(fields, Mapping):
         raise TypeError(f'{where} is {message!r:.60}, not a message like {{"role": "user", "content": "Hi"}}.')
     role, name = fields.get("role"), fields.get("name")

@@ -1,7 +1,11 @@
-"""For all tests: no socket but to this machine, async tests on asyncio, and notebooks made on the spot."""
+"""For all tests: no socket but to this machine, async tests on asyncio, and notebooks made on the spot.
+
+``--quick`` is for the lane of every commit (`make check`): no browser, no test that starts a process or is marked slow.
+"""
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +15,57 @@ import pytest
 import pytest_socket
 from hypothesis import settings
 from nbformat import v4
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 # An example's time says little on a busy machine, and the first one often reads data; hanging has its own timeout.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
+TESTS = Path(__file__).parent
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("coursekit").addoption(
+        "--quick", action="store_true", help="no browser, no test that starts a process or is marked slow"
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.option.quick and collection_path == TESTS / "browser" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.quick:
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if item not in slow]
+        config.hook.pytest_deselected(items=slow)
+
+
+class ByFile(LoadFileScheduling):
+    """A file goes to one worker: a notebook's cells share a kernel. All browser tests do: they share a browser."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "tests/browser" if file.startswith("tests/browser/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process(pytestconfig: pytest.Config) -> Iterator[None]:
+    """In the quick lane a test that would start a process is skipped there and then: nobody keeps a list of them."""
+
+    def skip(*args: Any, **more: Any) -> None:
+        pytest.skip("it starts a process: make test runs it")
+
+    with pytest.MonkeyPatch.context() as patch:
+        if pytestconfig.option.quick:
+            patch.setattr(subprocess.Popen, "__init__", skip)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -217,7 +217,7 @@ def test_a_batch_on_a_socket(recordings: Path) -> None:
             ben.files.content(batch.output_file_id)
         with pytest.raises(openai.NotFoundError, match="Invalid URL"):
             ada.post("/files/x/y/z", cast_to=object)
-        assert "POST /v1/batches 200" in server.logged()
+        assert server.logged("POST /v1/batches 200")
         told = server.admin("GET", "/admin/learners").json()["learners"]
         assert [(one["statuses"], one["dollars"]) for one in told] == [
             ({"200": 4, "404": 1}, "0"),

@@ -20,6 +20,7 @@ import pytest
 from support.batching_killed import PROMPTS, SLOTS
 from support.offline_api import folder_with, params, whole
 from support.served import Served, served
+from support.waiting import until
 
 KILLS, SEED = 10, 20261123
 
@@ -53,6 +54,7 @@ def program(server: Served, file: Path) -> Iterator[Program]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9 is a matter of Unix")
+@pytest.mark.slow
 def test_a_run_that_is_killed_ten_times_loses_and_repeats_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,9 +89,7 @@ def asked(server: Served) -> int:
 
 
 def wait_until(server: Served, count: int) -> None:
-    end = time.monotonic() + 30
-    while asked(server) < count and time.monotonic() < end:
-        time.sleep(0.002)
+    until(lambda: asked(server) >= count)
 
 
 def kept(file: Path) -> int:

@@ -119,6 +119,7 @@ def test_a_gauge_needs_something_to_measure() -> None:
             BudgetGauge(needs, "o4-mini")
 
 
+@pytest.mark.slow
 def test_moving_it_keeps_no_memory() -> None:
     """300 moves of a slider leave less than 100 KB behind."""
     lab = BudgetGauge(NEEDS, "o4-mini")

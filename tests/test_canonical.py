@@ -88,6 +88,8 @@ def said_otherwise(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
         spare["reasoning_effort"] = "none"
     for name in draw(st.sets(st.sampled_from(sorted(spare.keys() - other.keys() - set(no))), min_size=1)):
         other[name] = spare[name]
+        if name == "metadata":
+            other["store"] = True  # without it the API refuses metadata
     return dict(draw(st.permutations(list(other.items()))))
 
 
@@ -135,6 +137,7 @@ def test_a_thousand_pairs_of_unequal_bodies_have_two(data: st.DataObject) -> Non
     [
         {"max_tokens": 5, "max_completion_tokens": 5},  # not both at once
         {"stream_options": {"include_usage": False}},  # without stream
+        {"metadata": {"run": "7"}},  # without store
         {"tool_choice": "auto"},  # without tools
         {"parallel_tool_calls": True},
         {"user": 5},

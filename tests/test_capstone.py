@@ -19,6 +19,7 @@ SEEDS = (1, 2, 3)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.slow
 def test_naive_good_and_reference_are_worth_what_the_chapter_says(seed: int) -> None:
     """The naive solution stays below 20 points, the good one has about 70, the reference about 90 and never 100."""
     assert scored("naive", seed).total < 20
@@ -35,6 +36,7 @@ def test_the_reference_answers_every_ticket_within_the_budget(seed: int) -> None
     assert facts.report_holds
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_score_quickly() -> None:
     """A second run has the same score to the last digit, retries of the SDK included, in less than 10 real seconds of
     this process's own."""
@@ -122,6 +124,7 @@ def test_ignoring_the_budget_ends_at_the_wall() -> None:
     assert scored("naive", 2).points["spend"] == 0
 
 
+@pytest.mark.slow
 def test_a_report_that_does_not_hold_halves_the_spend() -> None:
     """Who reports another cost than the bill gets half of the points for it, whatever was answered."""
 
@@ -132,6 +135,7 @@ def test_a_report_that_does_not_hold_halves_the_spend() -> None:
     assert attempt(dreaming).points["spend"] == pytest.approx(scored("reference", 1).points["spend"] / 2, rel=0.01)
 
 
+@pytest.mark.slow
 def test_cut_streams_are_seen() -> None:
     """Who streams, and takes what came for the answer, is told how many texts are none."""
 
@@ -193,6 +197,7 @@ def test_a_plain_function_is_told_to_become_async() -> None:
         attempt(lambda client, tickets, budget: ({}, 0))
 
 
+@pytest.mark.slow
 def test_a_run_without_end_is_ended() -> None:
     """A loop that catches everything and asks for ever is ended after 2,000 requests, one that waits after two hours
     of virtual time."""

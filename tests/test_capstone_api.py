@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import time
 from typing import Any
 
 import openai
@@ -142,11 +141,10 @@ def test_waiting_is_virtual_and_nothing_else_is_touched() -> None:
     random.seed(5)
     expected = [random.random(), random.random()]
     random.seed(5)
-    drawn, began = [random.random()], time.monotonic()
+    drawn = [random.random()]
     score = attempt(sleeping)
     drawn.append(random.random())
     assert drawn == expected
-    assert time.monotonic() - began < 50
     assert score.facts.seconds == pytest.approx(100)
     assert slept == pytest.approx([100])
 

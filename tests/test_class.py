@@ -71,7 +71,7 @@ def test_the_access_token(tmp_path: Path) -> None:
             assert refused.status_code == 401 and "access token" in refused.json()["error"]["message"]
         key = join(server, "Ada", TOKEN)
         server.admin("GET", "/v1/models", token=key)
-        log = server.logged()
+        log = server.logged("/v1/models")
         assert "POST /join 201" in log and key not in log and TOKEN not in log
 
 

@@ -14,6 +14,7 @@ import pytest
 from coursekit.offline.server import class_file
 from coursekit.offline.server.class_file import CannotKeep, ClassFile
 from coursekit.offline.server.roll import Kept, Roll
+from support.waiting import until
 
 
 def roll(kept: Kept) -> Roll:
@@ -54,10 +55,7 @@ def test_it_is_kept_while_the_server_runs(tmp_path: Path, monkeypatch: pytest.Mo
         time.sleep(0.1)
         assert path.stat().st_mtime_ns == first
         known.join("Ada")
-        end = time.monotonic() + 30
-        while "Ada" not in path.read_text(encoding="utf-8") and time.monotonic() < end:
-            time.sleep(0.01)
-        assert "Ada" in path.read_text(encoding="utf-8")
+        until(lambda: "Ada" in path.read_text(encoding="utf-8"))
 
 
 def test_one_server_at_a_time(tmp_path: Path) -> None:
@@ -99,9 +97,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: py
         file.keep(known)
         monkeypatch.setattr(class_file, "write_atomically", full)
         known.join("Ada")
-        end = time.monotonic() + 30
-        while not caplog.records and time.monotonic() < end:
-            time.sleep(0.02)
+        until(lambda: caplog.records)
         time.sleep(0.1)  # for a second telling, if there were one
         assert "make room on that disk" in file.trouble and "keys of all" in file.trouble
         monkeypatch.setattr(class_file, "write_atomically", real)

@@ -13,6 +13,7 @@ from support.class_simulation import Lesson
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.slow
 async def test_a_lesson(tmp_path: Path) -> None:
     """Calls fail only where something was done to the class, and look like it; a server that was killed comes again
     with its meters, learners who are patient notice nothing, and the class's file has all in the end."""

@@ -6,7 +6,7 @@ import builtins
 import getpass
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import openai
@@ -22,6 +22,7 @@ from coursekit.offline.server.roll import Kept
 from coursekit.settings import ModeError
 from support.offline_api import folder_with, params, streamed, whole
 from support.served import Served, served
+from support.waiting import until
 
 TOKEN = "opens-the-class"
 
@@ -259,13 +260,8 @@ def test_a_miss_is_an_error_of_the_api(running: Served) -> None:
     assert told(running)["statuses"] == {"404": 1}
 
 
-def _wait_until(there: object) -> None:
-    import time
-
-    end = time.monotonic() + 10
-    while not there() and time.monotonic() < end:  # type: ignore[operator]
-        time.sleep(0.02)
-    assert there()  # type: ignore[operator]
+def _wait_until(there: Callable[[], object]) -> None:
+    until(there)
 
 
 # Proxies, accounts

@@ -177,6 +177,7 @@ def test_the_cache_can_turn_the_choice_around() -> None:
     assert prompt_tokens(40, window=20) < prompt_tokens(40)
 
 
+@pytest.mark.slow
 def test_five_hundred_moves_leak_nothing() -> None:
     """Moving the sliders again and again keeps no memory."""
     lab = CostExplorer(Plan(turns=5))

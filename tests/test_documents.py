@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from coursekit.authoring import CommandError
 from coursekit.authoring.command_line import _parser
-from coursekit.authoring.readme import course, refresh_readme
+from coursekit.authoring.readme import course, refresh_readme, refusal_kinds
 from coursekit.course import lessons
+from coursekit.models import Model
+from coursekit.offline.request_form import rules
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / ".github").rglob("*.md")), *sorted((ROOT / "deploy").glob("*.md"))]
@@ -29,6 +32,19 @@ def commands() -> set[str]:
 def test_the_readme_has_the_course_as_it_is() -> None:
     """Its chapters, labs, exercises and their numbers follow from the course (else: coursekit refresh 00)."""
     assert course(ROOT) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_offline_api_says_where_each_refusal_was_seen() -> None:
+    """Its table follows from the data, and each rule that it names is there."""
+    table = refusal_kinds()
+    assert table in (ROOT / "coursekit" / "offline" / "README.md").read_text(encoding="utf-8")
+    for function in re.findall(r"offline/(\w+\.py): ([\w, ]+)", table):
+        code = (ROOT / "coursekit" / "offline" / function[0]).read_text(encoding="utf-8")
+        assert all(re.search(rf"(def|class) {name}\b", code) for name in function[1].strip().split(", ")), function
+    for key in re.findall(r"request_rules\.toml: (\w+)", table):
+        assert key in rules(), key
+    facts = re.findall(r"models\.toml: ([\w, ]+)", table)
+    assert {name for names in facts for name in names.strip().split(", ")} <= {item.name for item in fields(Model)}
 
 
 def test_what_the_readme_gets(tmp_path: Path) -> None:

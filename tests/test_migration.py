@@ -196,6 +196,7 @@ REQUESTS = st.fixed_dictionaries(
 
 @given(REQUESTS, st.sampled_from(CHAT))
 @settings(max_examples=600, deadline=None)
+@pytest.mark.slow
 def test_the_offline_api_accepts_what_migrate_makes(body: dict[str, Any], to_model: str) -> None:
     """Any request that its own model takes is taken by any other model of the table, once it is migrated to it."""
     while (refused := refusal_of(body)) is not None:  # take away what its own model does not take
@@ -218,6 +219,7 @@ def _culprit(body: dict[str, Any], refusal: bytes) -> str:
     return ""
 
 
+@pytest.mark.slow
 def test_every_recorded_request_can_be_moved_to_every_model() -> None:
     """Each request that the course recorded is taken by every chat model of the table, once it is migrated to it."""
     bodies = [read(path)[0].body for folder in recording_folders() for path in sorted(folder.glob("*.json"))]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from coursekit import models
 from coursekit.offline import model_limits
+from coursekit.offline.validation import refusal_of
 from coursekit.tokens import count_tokens
-from support.refused import USER, message_of, refused, taken
+from support.refused import USER, chat, error_of, message_of, refusals, refused, taken
 
 FUNCTION = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
 REASONING = ["o3", "o4-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-5.5", "gpt-5.6-sol", "gpt-6-luna"]
@@ -222,3 +224,17 @@ def test_tokens_are_counted_only_where_the_limit_could_be_reached(monkeypatch: p
 def test_the_length_of_what_cannot_be_counted_is_not_refused() -> None:
     """For a model whose way of counting is not known, a long prompt is no reason to refuse."""
     assert taken("o1-mini", messages=words(130_000))
+
+
+@refusals("model_limits")
+def test_what_single_models_refuse(body: dict[str, Any], error: dict[str, Any]) -> None:
+    """Genuine refusals by search, audio, older and newer models, in their words."""
+    assert error_of(refusal_of(chat(**body))) == error
+
+
+def test_functions_have_their_share_of_a_long_prompt() -> None:
+    """A prompt that is too long with its functions says how much is theirs."""
+    share = r"\(\d+ in the messages, \d+ in the functions\)\. Please reduce the length of the messages or functions\.$"
+    assert re.search(share, message_of("gpt-4", messages=words(9_000), tools=FUNCTION))
+    share = r"\(\d+ in the messages, \d+ in the functions, and 4000 in the completion\)\. .* functions, or completion\."
+    assert re.search(share, message_of("gpt-4", messages=words(5_000), tools=FUNCTION, max_tokens=4000))

@@ -32,10 +32,8 @@ def silent(monkeypatch: pytest.MonkeyPatch, *, alive: bool) -> WatchedKernel:
 
 def test_a_dead_kernel_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for a message of a kernel that has died is told so long before the time is up."""
-    start = time.monotonic()
     with pytest.raises(RuntimeError, match="the cell has killed its kernel"):
-        silent(monkeypatch, alive=False).get_message("shell", timeout=60)
-    assert time.monotonic() < start + 5
+        silent(monkeypatch, alive=False).get_message("shell", timeout=3600)
 
 
 def test_a_living_kernel_has_all_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

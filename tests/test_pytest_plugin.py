@@ -33,7 +33,8 @@ def pytest_run(folder: Path, **environment: str) -> subprocess.CompletedProcess[
 
 
 def test_notebooks_are_compared_strictly_and_offline(write_notebook: Callable[..., Path]) -> None:
-    """A cell sees neither key nor proxy, in replay, at once; one changed output fails the run."""
+    """A cell sees neither key nor proxy, in replay, at once; one changed output fails the run, which names
+    the cell as JupyterLab numbers it, and says what to run."""
     path = write_notebook(
         "import os\nnames = 'OPENAI_API_KEY', 'HTTPS_PROXY', 'COURSEKIT_MODE', 'COURSEKIT_SPEED'\n"
         "print([os.environ.get(name) for name in names])",
@@ -51,6 +52,8 @@ def test_notebooks_are_compared_strictly_and_offline(write_notebook: Callable[..
     shutil.rmtree(path.parents[1] / "coursekit")
     ran = pytest_run(path.parents[1])
     assert "1 failed, 3 passed" in ran.stdout, ran.stdout + ran.stderr
+    assert "This is cell [1] import os of notebooks/toy.ipynb." in ran.stdout
+    assert ".venv/bin/coursekit test toy\n" in ran.stdout and ".venv/bin/coursekit refresh toy\n" in ran.stdout
 
 
 @pytest.fixture

@@ -463,3 +463,18 @@ def test_real_time_works_too() -> None:
         api.answer(request())
     clock.wait(clock.now() + 5)
     assert api.answer(request()).status == 200
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "named"),
+    [
+        ("gpt-4o", 40_000, "gpt-4o"),
+        ("gpt-4o-2024-08-06", 40_000, "gpt-4o-2024-08-06 (for limit gpt-4o)"),
+        ("gpt-4.1", 130_000, "gpt-4.1 (for limit gpt-4.1-long-context)"),
+        ("gpt-3.5-turbo-0125", 40_000, "gpt-3.5-turbo-0125"),
+    ],
+)
+def test_a_refusal_names_whose_limit_it_is(model: str, tokens: int, named: str) -> None:
+    """A snapshot's refusal names the model whose limit it shares, a long prompt's the limit for long context."""
+    _, refusal = Account(rpm=10, tpm=30_000).admit(model, tokens, 0.0)
+    assert refusal is not None and f"Request too large for {named} in organization" in refusal.body.decode()

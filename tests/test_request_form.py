@@ -47,7 +47,9 @@ def test_too_many_tools() -> None:
 def test_the_near_side_of_each_bound_is_taken() -> None:
     """The bounds themselves are right, and so is null, which counts as left out."""
     assert taken(n=1, temperature=2, top_p=0, presence_penalty=-2, frequency_penalty=2.0, stop=["a", "b", "c", "d"])
-    assert taken(n=128, temperature=0, logprobs=True, top_logprobs=20, max_tokens=1, metadata={"k" * 64: "v" * 512})
+    assert taken(
+        n=128, temperature=0, logprobs=True, top_logprobs=20, max_tokens=1, store=True, metadata={"k" * 64: "v" * 512}
+    )
     assert taken(stop="END", seed=-1, user="", store=False, stream=True, stream_options={"include_usage": True})
     assert taken(temperature=None, stop=None, tools=None, response_format=None, stream_options=None, logit_bias={})
 
@@ -93,7 +95,7 @@ def test_every_rule_is_one_the_checker_reads() -> None:
     read = {
         "type", "expected", "values", "min", "max", "min_items", "max_items", "min_length", "max_length", "pattern",
         "max_properties", "max_property_name", "fields", "closed", "entries", "items", "required", "when", "unless",
-        "unless_given", "default", "instead",
+        "unless_given", "default", "instead", "also", "whole_keys",
     }  # fmt: skip
 
     def check(rule: dict[str, Any]) -> None:
@@ -101,7 +103,10 @@ def test_every_rule_is_one_the_checker_reads() -> None:
         for inner in [*rule.get("fields", {}).values(), *(rule[key] for key in ("items", "entries") if key in rule)]:
             check(inner)
 
-    for rule in [*rules()["parameter"].values(), *(rules()[key] for key in rules() if key != "parameter")]:
+    for rule in [
+        *rules()["parameter"].values(),
+        *(rules()[key] for key in rules() if key not in ("parameter", "schema")),
+    ]:
         check(rule)
 
 

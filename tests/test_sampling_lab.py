@@ -183,6 +183,7 @@ def test_without_a_kernel_the_first_view_is_an_ordinary_output(folder: Path) -> 
     assert bundle["text/plain"] == "The sampling lab (run the notebook to use it)"
 
 
+@pytest.mark.slow
 def test_500_moves_leak_nothing(folder: Path) -> None:
     """After 500 moves there are no more widgets, figures or bytes than after the first 100."""
     lab = lab_of(folder)

@@ -1,4 +1,4 @@
-"""Strict JSON schemas: what the API refuses, with the path into the schema that it writes."""
+"""JSON schemas, strict or not: what the API refuses, with the path into the schema that it writes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from support.refused import refused, taken
+from coursekit.offline.validation import refusal_of
+from support.refused import chat, error_of, refusals, refused, taken
 
 NAME = {"type": "string"}
 CLOSED = "'additionalProperties' is required to be supplied and to be false."
@@ -63,3 +64,9 @@ def test_a_right_schema_is_taken() -> None:
     """Closed and complete objects, however deep, pass."""
     steps = {"type": "array", "items": of({"explanation": NAME, "output": NAME})}
     assert taken(response_format=format_of(of({"steps": steps, "answer": {"anyOf": [NAME, {"type": "null"}]}})))
+
+
+@refusals("schemas")
+def test_schemas_that_are_refused(body: dict[str, Any], error: dict[str, Any]) -> None:
+    """Genuine refusals of functions, in their words."""
+    assert error_of(refusal_of(chat(**body))) == error

@@ -14,6 +14,7 @@ import pytest
 
 from coursekit.offline.server.running import CannotServe, is_loopback, listen
 from support.offline_api import folder_with, params, whole
+from support.waiting import HANG
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "classroom.example", ""])
@@ -56,9 +57,11 @@ def test_the_command(tmp_path: Path, sign: signal.Signals) -> None:
             told = [client.chat.completions.with_raw_response.create(**params()).headers for _ in range(2)]
             with pytest.raises(openai.RateLimitError):
                 client.chat.completions.create(**params())
-        learners = httpx2.get(f"{address}/admin/learners", headers={"authorization": f"Bearer {token}"}).json()
+        learners = httpx2.get(
+            f"{address}/admin/learners", headers={"authorization": f"Bearer {token}"}, timeout=HANG
+        ).json()
         process.send_signal(sign)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=HANG)
     assert process.returncode == 0 and err == "" and out.endswith("The server has stopped.\n")
     assert [headers["x-ratelimit-remaining-requests"] for headers in told] == ["1", "0"]
     assert learners["learners"][0]["statuses"] == {"200": 2, "429": 1}

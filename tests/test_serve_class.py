@@ -20,6 +20,7 @@ import pytest
 from coursekit.authoring.command_line import main
 from coursekit.authoring.greeting import class_greeting, reachable
 from support.offline_api import folder_with, params, whole
+from support.waiting import HANG, until
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,20 +53,20 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
         token = (tmp_path / "class.console-token").read_text().strip()
         assert token not in said and f"{url}/console      its token is in {tmp_path / 'class.console-token'}" in said
         headers = {"authorization": "Bearer opens-the-class"}
-        key = httpx2.post(f"{url}/join", json={"name": "Ada"}, headers=headers).json()["key"]
+        key = httpx2.post(f"{url}/join", json={"name": "Ada"}, headers=headers, timeout=HANG).json()["key"]
         ask(url, key)
         admin = {"authorization": f"Bearer {token}"}
-        before = httpx2.get(f"{url}/admin/learners", headers=admin).json()["learners"]
+        before = httpx2.get(f"{url}/admin/learners", headers=admin, timeout=HANG).json()["learners"]
         kept_soon(tmp_path / "class.json", '"200": 1')
         process.send_signal(signal.SIGKILL)
-        process.wait(20)
+        process.wait(HANG)
     with class_server(tmp_path, int(url.rpartition(":")[2])) as (process, again, said):
         assert again == url and "1 learner has joined" in said
         assert (tmp_path / "class.console-token").read_text().strip() == token
-        assert httpx2.get(f"{url}/admin/learners", headers=admin).json()["learners"] == before
+        assert httpx2.get(f"{url}/admin/learners", headers=admin, timeout=HANG).json()["learners"] == before
         ask(url, key)
         process.send_signal(signal.SIGTERM)
-        rest = process.communicate(timeout=20)[0]
+        rest = process.communicate(timeout=HANG)[0]
     assert rest.endswith("The server has stopped.\n") and key not in rest and token not in rest
 
 
@@ -75,12 +76,7 @@ def ask(url: str, key: str) -> None:
 
 
 def kept_soon(path: Path, text: str) -> None:
-    import time
-
-    end = time.monotonic() + 10
-    while text not in path.read_text(encoding="utf-8") and time.monotonic() < end:
-        time.sleep(0.05)
-    assert text in path.read_text(encoding="utf-8")
+    until(lambda: text in path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 
 import httpx2
@@ -12,6 +11,7 @@ import pytest
 
 from support.offline_api import folder_with, params, whole
 from support.served import Served, served
+from support.waiting import HANG
 
 CHAT = '{"model": "gpt-4o", "messages": [{"role": "user", "content": %s}]}'
 
@@ -76,21 +76,18 @@ def test_a_large_request_does_not_hold_up_the_others(server: Served) -> None:
     """While the tokens of a body of two megabytes are counted, small requests are answered."""
     small, large = json.dumps(params()).encode(), (CHAT % json.dumps("word " * 400_000)).encode()
     server.post(small)
-    counted, waits = threading.Event(), []
+    counted, answered = threading.Event(), 0
 
     def count() -> None:
-        with httpx2.Client(verify=False) as client:
+        with httpx2.Client(verify=False, timeout=HANG) as client:
             url = f"{server.url}/v1/chat/completions"
             client.post(url, content=large, headers={"authorization": "Bearer large"})
         counted.set()
 
-    start = time.perf_counter()
     counter = threading.Thread(target=count)
     counter.start()
     while not counted.is_set():
-        begin = time.perf_counter()
         server.post(small)
-        waits.append(time.perf_counter() - begin)
+        answered += not counted.is_set()
     counter.join()
-    took = time.perf_counter() - start
-    assert len(waits) > 3 and max(waits) < max(0.3, took / 2), (took, max(waits))
+    assert answered > 3

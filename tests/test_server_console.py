@@ -15,9 +15,15 @@ from coursekit.course import DATA
 from coursekit.offline.server.roll import Kept
 from support.offline_api import folder_with, params, whole
 from support.served import ADMIN, Served, served
+from support.waiting import HANG
 
 GUARDED = ("/console/console.js", "/console/events", "/console/faults", "/console/faults/1")
 EVIL = "<img src=x onerror=alert(1)>"
+
+
+def browser_at(server: Served) -> httpx2.Client:
+    """A browser at the console, as far as HTTP sees it."""
+    return httpx2.Client(base_url=server.url, headers={"origin": server.url}, timeout=HANG, trust_env=False)
 
 
 @pytest.fixture
@@ -30,7 +36,7 @@ def running(tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture
 def teacher(running: Served) -> Iterator[httpx2.Client]:
     """A browser that has logged in, and sends its Origin."""
-    with httpx2.Client(base_url=running.url, headers={"origin": running.url}, trust_env=False) as client:
+    with browser_at(running) as client:
         assert log_in(client).status_code == 303
         yield client
 
@@ -68,7 +74,7 @@ def test_without_the_token_nothing_is_told(running: Served, cookie: str | None) 
 
 def test_logging_in(running: Served) -> None:
     """The right token sets a cookie that no script reads and no other site or path gets; it holds no token."""
-    with httpx2.Client(base_url=running.url, headers={"origin": running.url}) as client:
+    with browser_at(running) as client:
         answer = log_in(client)
         assert (answer.status_code, answer.headers["location"]) == (303, "/console")
         told = answer.headers["set-cookie"]
@@ -78,13 +84,13 @@ def test_logging_in(running: Served) -> None:
         assert client.get("/console/console.js").status_code == 200
         client.post("/console/logout")
         assert client.get("/console").status_code == 401
-    assert ADMIN not in running.logged()
+    assert ADMIN not in running.logged("/console 401")
 
 
 @pytest.mark.parametrize("token", ["", "wrong", ADMIN[:-1], "é" * 500, "&&&"])
 def test_a_wrong_token(running: Served, token: str) -> None:
     """A wrong token is a 401 with the form, which says so, and sets no cookie."""
-    with httpx2.Client(base_url=running.url, headers={"origin": running.url}) as client:
+    with browser_at(running) as client:
         answer = log_in(client, token)
     assert answer.status_code == 401 and "set-cookie" not in answer.headers
     assert '<p role="alert" class="bad">' in answer.text
@@ -94,7 +100,7 @@ def test_another_server_with_the_same_token_knows_the_cookie(tmp_path: Path) -> 
     """A teacher stays logged in when the server comes again: the cookie is made of the token, which is kept."""
     with (
         served(tmp_path, kept=(kept := Kept())) as one,
-        httpx2.Client(base_url=one.url, headers={"origin": one.url}) as client,
+        browser_at(one) as client,
     ):
         cookie = log_in(client).headers["set-cookie"].partition(";")[0]
     with served(tmp_path, kept=kept) as again:
@@ -206,7 +212,10 @@ def test_a_learner_who_has_not_come_is_away(running: Served, teacher: httpx2.Cli
 def test_an_open_room_has_a_console_too(tmp_path: Path) -> None:
     """A server that is no class shows its learners by number; one without an admin token has no console."""
     folder_with(tmp_path, (params(), whole("Paris.")))
-    with served(tmp_path) as server, httpx2.Client(base_url=server.url, headers={"origin": server.url}) as client:
+    with (
+        served(tmp_path) as server,
+        browser_at(server) as client,
+    ):
         server.client("k").chat.completions.create(**params())
         log_in(client)
         assert [one["name"] for one in news(client)["learners"]] == ["learner-1"]

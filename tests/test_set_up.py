@@ -64,7 +64,17 @@ def course(tmp_path: Path) -> Course:
 def steps(asked: list[str]) -> list[str]:
     """The steps of a set-up in short."""
     known = {"-m venv": "venv", "-m pip": "pip", "-m uv": "uv", "-m coursekit": "coursekit", "-m pytest": "pytest"}
+    known |= {"-m ruff": "ruff", "-m mypy": "mypy"}
     return [known[" ".join(line.split()[:2])] for line in asked]
+
+
+def test_the_lanes(course: Course) -> None:
+    """`make check` runs the tools and the quick tests, `make test` the tools and all; with arguments pytest alone."""
+    course.make("test")
+    *tools, last = course.make("check")[2]
+    assert len(tools) == 4 and "--quick" in last and last.endswith(" tests")
+    assert len(course.make("test")[2]) == 5
+    assert course.make("test", "ARGS=-k basics")[2] == ["-m pytest -n auto -k basics"]
 
 
 def test_set_up_once_then_nothing_to_do(course: Course) -> None:
@@ -82,7 +92,8 @@ def test_the_tests_need_more_and_that_is_enough_for_the_lab(course: Course) -> N
     """`make test` after `make lab` adds the extra `test`; after `make test` there is nothing to do for `make lab`."""
     course.make("lab")
     asked = course.make("test")[2]
-    assert steps(asked) == ["uv", "pytest"]
+    assert (steps(asked)[0], steps(asked)[-1]) == ("uv", "pytest")
+    assert sorted(steps(asked)[1:-1]) == ["mypy", "mypy", "ruff", "ruff"]
     assert asked[0].endswith("--editable .[test]")
     assert steps(course.make("lab")[2]) == ["coursekit"]
 

@@ -91,6 +91,7 @@ def test_without_widgets_the_first_view_is_shown() -> None:
     assert bundle["text/html"] == view(Load())
 
 
+@pytest.mark.slow
 def test_drawing_is_quick_and_keeps_no_memory() -> None:
     """Under 30 ms a drawing here (the slider shall not lag), and 40 drawings leave nothing behind."""
     view(Load())

@@ -115,6 +115,7 @@ def test_lone_surrogates_count_as_the_replacement_character() -> None:
     ],
     ids=lambda value: f"{len(value)} {value[:1]!a}" if isinstance(value, str) and len(value) > 20 else None,
 )
+@pytest.mark.slow
 def test_hostile_texts_are_counted(encoding: str, text: str, count: int) -> None:
     """A million repeated characters are counted, exactly (bpe-openai's numbers), and neither hang nor crash."""
     assert len(encode(text, encoding)) == count

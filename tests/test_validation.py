@@ -11,7 +11,7 @@ import openai
 import pytest
 
 import coursekit
-from coursekit import models
+from coursekit import RecordingNotFound, connect, models
 from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
 from coursekit.offline.validation import Validation, refusal_of
 from support.offline_api import Says
@@ -190,8 +190,9 @@ def test_a_dead_model_answers_until_a_day_is_given() -> None:
 
 @pytest.mark.parametrize("model", models.names())
 def test_every_chat_model_takes_a_plain_request(model: str) -> None:
-    """A user's message alone is refused by no model that Chat Completions serves."""
-    assert taken(model) == (models.get(model).endpoint == "chat")
+    """A user's message alone is refused by no model that Chat Completions serves; audio models want audio."""
+    sound = {"modalities": ["text", "audio"]} if models.get(model).needs_audio else {}
+    assert taken(model, **sound) == (models.get(model).endpoint == "chat")
 
 
 # --- parameters that do not go together --------------------------------------------------------------------------
@@ -235,3 +236,18 @@ def test_a_small_request_costs_well_under_a_millisecond() -> None:
         return time.perf_counter() - start
 
     assert min(seconds() for _ in range(50)) < 0.001
+
+
+def test_a_wrong_base_path_is_an_invalid_url() -> None:
+    """POST to another path that ends like chat completions is the API's 404, and no miss."""
+    answer = Validation(Says(PASSED)).answer(ApiRequest("POST", "/chat/completions", b"{}"))
+    assert (answer.status, error_of(answer)["message"]) == (404, "Invalid URL (POST /chat/completions)")
+
+
+def test_the_day_of_the_settings_is_that_of_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COURSEKIT_TODAY refuses what is shut down by then; without it nothing is."""
+    with pytest.raises(RecordingNotFound):
+        connect("replay", recordings=tmp_path).chat.completions.create(**chat("o3"))
+    monkeypatch.setenv("COURSEKIT_TODAY", "2027-02-01")
+    with pytest.raises(openai.NotFoundError, match="has been deprecated"):
+        connect("replay", recordings=tmp_path).chat.completions.create(**chat("o3"))

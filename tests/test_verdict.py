@@ -256,6 +256,7 @@ def test_only_the_offline_api_keeps_a_ledger() -> None:
         verdict_on(3)
 
 
+@pytest.mark.slow
 def test_a_ledger_is_bounded_and_its_verdict_quick() -> None:
     """The ledger keeps its newest attempts; a verdict on all of them, most of one body, takes less than a second."""
     ledger = Ledger()

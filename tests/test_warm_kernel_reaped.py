@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from support.forked import LITTLE, SLEEPER, bare, gone, parent_of
+from support.waiting import HANG
 
 if sys.platform == "linux":
     from coursekit.authoring.warm_kernel.provisioner import ForkedKernel
@@ -58,7 +59,7 @@ def test_nothing_outlives_its_owner(end: Any, bare: Path, tmp_path: Path) -> Non
         else:
             owner.send_signal(end)
         owner.stdin.close()
-        owner.wait(10)
+        owner.wait(HANG)
     assert gone([*kernels, *parents])
     assert not Path(folder).exists()
 
@@ -68,7 +69,7 @@ def test_no_kernel_outlives_a_killed_pytest(write_notebook: Callable[..., Path],
     mark = tmp_path / "pids"
     path = write_notebook(
         f"import os, pathlib, time; pathlib.Path({str(mark)!r}).write_text(f'{{os.getpid()}} {{os.getppid()}}')\n"
-        "time.sleep(60)"
+        "time.sleep(3600)"
     )
     options = ["-c", str(ROOT / "pyproject.toml"), f"--rootdir={tmp_path}", "-n0", "-pno:cacheprovider", str(path)]
     options += [f"--nbval-sanitize-with={ROOT / 'coursekit' / 'authoring' / 'sanitize.cfg'}"]

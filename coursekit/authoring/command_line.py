@@ -101,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
         "--share", action="store_true", help="a class: the console also shows chapters, checks and quiz answers"
     )
     serve.add_argument("--class-file", metavar="FILE", help="where a class is kept (default: in your user data folder)")
+    serve.add_argument(
+        "--today", metavar="DAY", help="refuse models shut down by this day, as 2027-02-01 (default: none)"
+    )
     serve.add_argument("--quiet", action="store_true", help="no access log")
     return parser
 
@@ -149,6 +152,7 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
         return serve(
             host=asked.host, port=asked.port, recordings=asked.recordings, speed=asked.speed, limits=limits,
             quiet=asked.quiet, classroom=asked.classroom, class_file=asked.class_file, shares=asked.share,
+            today=asked.today,
         )  # fmt: skip
     if asked.rename is not None:
         from .rename import rename

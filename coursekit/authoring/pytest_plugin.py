@@ -4,6 +4,8 @@ A recording that no cell asks for is dead weight, and usually the trace of a cha
 replay layer notes what it serves (COURSEKIT_USED_LOG, one path a line), and after a lesson's notebooks
 have all passed, each recording of that lesson must have been served. Those of an author's dialogues
 (``offline.written.Dialogue``) are for learners' own cells: no cell of the course has to ask for them.
+
+nbval counts cells from 0: the report of one that fails adds the number that JupyterLab shows, and its first line.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ import json
 import os
 import tempfile
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from nbval.plugin import IPyNbCell
 
 from ..course import lessons, recordings_of, replies_of
 from ..offline.recordings import Recordings, name_of
@@ -23,6 +27,7 @@ from . import all_notebooks, unnamed
 from .environment import offline_environment
 
 USED_LOG = "COURSEKIT_USED_LOG"
+FIRST_LINE = 60  # characters of a cell's first line that a report shows
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -42,6 +47,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """A learner's notebook to try things in is no test."""
     return True if unnamed(collection_path) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """The report of a cell that fails ends with what to run."""
+    report = yield
+    if report.failed and isinstance(item, IPyNbCell):
+        stem, (first, *_) = item.path.stem, item.cell.source.strip().splitlines() or [""]
+        said = (
+            f"This is cell [{item.cell_num + 1}] {first[:FIRST_LINE]} of {item.nodeid.partition('::')[0]}.\n"
+            f"To run its lesson again: .venv/bin/coursekit test {stem}\n"
+            f"If the new output is right, store it and read the diff: .venv/bin/coursekit refresh {stem}\n"
+        )
+        report.sections.append(("what to do", said))
+    return report
 
 
 class UsedRecordings:

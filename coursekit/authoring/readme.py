@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import nbformat
 
 from ..checks.course_map import exercises_of
-from ..course import Lesson, lessons
+from ..course import DATA, Lesson, lessons
 from ..files import write_atomically
 from . import CommandError
 
@@ -42,6 +43,18 @@ def course(root: Path) -> str:
     )
     head = ["| no. | chapter | afterwards you can | labs | exercises |", "| --- | --- | --- | --- | --- |"]
     return "\n".join([count, "", *head, *(_row(lesson, labs[lesson.stem], root) for lesson in lessons()), ""])
+
+
+def refusal_kinds() -> str:
+    """What the offline API refuses, kind by kind, with where and when it was seen; Markdown."""
+    kinds = tomllib.loads((DATA / "refusal_sources.toml").read_text(encoding="utf-8"))["kind"]
+    head = ["| kind | where the rule stands | seen | before that |", "| --- | --- | --- | --- |"]
+    rows = (
+        f"| {kind['kind']} | {kind['rules']} | {'; '.join(f'{source} ({day})' for source, day in kind['seen'])} "
+        f"| {kind.get('was', '')} |"
+        for kind in kinds
+    )
+    return "\n".join([*head, *rows, ""])
 
 
 def _row(lesson: Lesson, labs: list[str], root: Path) -> str:

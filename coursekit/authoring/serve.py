@@ -13,7 +13,7 @@ from ..course import recording_folders
 from ..files import write_atomically
 from ..offline.clock import ScaledClock, clock_for
 from ..offline.recordings import Recordings
-from ..settings import settings, user_folder
+from ..settings import settings, today_of, user_folder
 from . import CommandError
 from .greeting import class_greeting, greeting, other_addresses, reachable
 
@@ -30,16 +30,18 @@ except ImportError as error:  # pragma: no cover
 def serve(
     *, host: str, port: int, recordings: str | None, speed: str | None, limits: Mapping[str, Any], quiet: bool,
     classroom: bool = False, class_file: str | None = None, shares: bool = False,
+    today: str | None = None,
 ) -> int:  # fmt: skip
     """Serve until Ctrl+C. Taken from the settings: COURSEKIT_ACCESS_TOKEN, COURSEKIT_ADMIN_TOKEN, and COURSEKIT_HOSTS
     (names with commas between, under which the server may be addressed).
 
     limits      each learner's own: rpm, tpm, spend, as far as they were given; none: no limits
+    today       refuses models that are shut down by this day (2027-02-01); None: COURSEKIT_TODAY, else none is
     classroom   True: learners join by name, and all is kept in ``class_file`` (None: in the user's data folder); where
                 other machines can join and no access token is set, the class has one of its own
     shares      a class: what learners share is on unless they choose otherwise
     """
-    env = settings()
+    env = {**settings(), **({"COURSEKIT_TODAY": today} if today else {})}
     access, chosen = env.get("COURSEKIT_ACCESS_TOKEN") or None, env.get("COURSEKIT_ADMIN_TOKEN") or None
     folders = [Path(recordings)] if recordings else recording_folders()
     if recordings and not folders[0].is_dir():
@@ -62,6 +64,7 @@ def serve(
                 log=AccessLog(None if quiet else sys.stdout), rate_limit=limits or None, access_token=access,
                 admin_token=admin, seed=secrets.randbits(32), kept=kept, shares=shares,
                 hosts=env.get("COURSEKIT_HOSTS") or "",
+                today=today_of(env) if env.get("COURSEKIT_TODAY") else None,
             )  # fmt: skip
             listener = listen(host, port, access)
             at_the_end.callback(listener.close)

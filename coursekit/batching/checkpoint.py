@@ -90,7 +90,7 @@ def open_checkpoint(path: str | Path, requests: Sequence[Request]) -> Iterator[C
     Raises CheckpointError, before anything is sent: the folder is not there, the file cannot be written, is no
     checkpoint, or is in use by another run; the disk is full.
     """
-    file = Path(path)
+    file = Path(path).expanduser()
     connection: sqlite3.Connection | None = None
     try:
         connection = sqlite3.connect(file, timeout=0.5, isolation_level=None)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..offline.estimate import asked_output, estimated_tokens
+from ..tokens import as_dict
 
 MINUTE, DAY = 60.0, 86_400.0
 CATCH_UP = 1.0  # seconds' worth of a given rate that may be sent at once, after a pause
@@ -29,7 +30,9 @@ class Tokens(NamedTuple):
 
 def tokens_of(params: Mapping[str, Any]) -> Tokens:
     """The tokens of a request, as ``offline.estimate`` reckons them."""
-    prompt = estimated_tokens(params)
+    messages = params.get("messages")
+    plain = {**params, "messages": [as_dict(message) for message in messages]} if isinstance(messages, list) else params
+    prompt = estimated_tokens(plain)
     return Tokens(prompt, max(prompt, asked_output(params)))
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ..tokens import as_dict
+
 NOT_IN_THE_BODY = ("timeout", "extra_headers", "extra_query")  # of create()'s arguments
 
 
@@ -99,10 +101,10 @@ def _fingerprint(custom_id: str | None, params: Mapping[str, Any], where: str) -
 
 def _plain(value: Any) -> Any:
     """A message object of the SDK as JSON's own types."""
-    dump = getattr(value, "model_dump", None)
-    if dump is None:
-        raise TypeError(f"{type(value).__name__} is no JSON")
-    return dump(exclude_none=True)
+    plain = as_dict(value)
+    if plain is value:
+        raise TypeError(f"{type(value).__name__} is not JSON")
+    return plain
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import Any
 
 from .. import models
-from ..tokens import message_tokens, tokenize
+from ..tokens import as_dict, message_tokens, tokenize
 
 LEAST = 1024  # tokens: a shorter beginning is not cached
 STEP = 128  # tokens: what is cached is cut down to a multiple
@@ -43,7 +43,7 @@ def shared_prefix(
 ) -> int:
     """How many tokens two prompts have in common from their beginning on. Arguments and errors as above."""
     shared = 0
-    for old, new in zip(before, now, strict=False):
+    for old, new in zip(map(as_dict, before), map(as_dict, now), strict=False):
         if old != new:
             return shared + _shared_part(old, new, model)
         shared += message_tokens(new, model).total

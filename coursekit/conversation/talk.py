@@ -13,6 +13,7 @@ from typing import Any, Self, TypeAlias
 
 from .. import models
 from ..arguments import refuse_unknown
+from ..tokens import as_dict
 from . import storage
 from .call import Call
 from .memory import Everything, Memory, Summarize, reminder
@@ -94,13 +95,13 @@ class BaseConversation:
 
     def save(self, path: str | Path) -> None:
         """Write the conversation as JSON lines: instructions and summary, then a line for each turn. All or nothing."""
-        storage.save(self._history, Path(path))
+        storage.save(self._history, Path(path).expanduser())
 
     @classmethod
     def load(cls, path: str | Path, client: Any, memory: Memory | None = None, **params: Any) -> Self:
         """Go on with a saved conversation. Raises storage.DamagedConversation, which names file and line."""
         conversation = cls(client, None, memory, **params)
-        conversation._history = storage.load(Path(path))
+        conversation._history = storage.load(Path(path).expanduser())
         return conversation
 
     def _reminded(self, first: int) -> list[Message]:
@@ -172,6 +173,7 @@ def _new(content: Content) -> list[Message]:
         return [{"role": "user", "content": content}]
     if not isinstance(content, list):
         raise TypeError(f"send() takes a text or a list of messages, not {type(content).__name__}.")
+    content = [as_dict(message) for message in content]
     if not content or not all(isinstance(message, Mapping) and "role" in message for message in content):
         raise ValueError('send() takes messages like {"role": "user", "content": "Hi"}, at least one.')
     return [dict(message) for message in content]

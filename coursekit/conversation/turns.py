@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ..pricing import Usage, usage_of
+from ..tokens import as_dict
 
 Message: TypeAlias = dict[str, Any]
 INSTRUCTIONS = ("system", "developer")
@@ -96,7 +97,7 @@ class History:
 
     def add(self, messages: Iterable[Message], calls: Iterable[dict[str, Any]] = ()) -> None:
         """Append messages, and the calls that they took to the turn in which they end."""
-        for message in messages:
+        for message in map(as_dict, messages):
             if is_instruction(message):
                 if not self.turns:
                     self.instructions.append(message)

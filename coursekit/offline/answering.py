@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..settings import today_of
 from .clock import Clock, clock_for
 from .engine import replaying
 from .exchange import Layer
@@ -52,7 +53,9 @@ def answering(
         last = None
         if fallback is not None or local_model is not None or any(env.get(name) for name in FALLBACK_SETTINGS):
             last = _fallback(fallback, local_model, env, recordings)
-        return Answering(replaying(recordings, used=Path(used) if used else None, last=last), clock)
+        today = today_of(env) if env.get("COURSEKIT_TODAY") else None  # by itself time shuts no recorded model down
+        used_file = Path(used) if used else None
+        return Answering(replaying(recordings, used=used_file, last=last, today=today), clock)
     if mode == "record" and (replies := env.get("COURSEKIT_REPLIES")):
         from .written import Written  # an author's mode: nobody else waits for its imports
 

@@ -69,10 +69,11 @@ def chunks(completion: Mapping[str, Any], body: Mapping[str, Any], cut_after: in
         return {**head, "choices": [said], **usage}
 
     scripts = [(choice, _pieces(choice, str(body.get("model")))) for choice in completion["choices"]]
-    for choice, (opening, *_) in scripts:
-        yield chunk(choice, *opening)
-    for pieces in list(zip_longest(*[rest for _, (_, *rest) in scripts]))[:cut_after]:
-        for (choice, _), piece in zip(scripts, pieces, strict=True):
+    rounds = list(zip_longest(*[rest for _, (_, *rest) in scripts]))[:cut_after] or [(None,) * len(scripts)]
+    for number, pieces in enumerate(rounds):
+        for (choice, (opening, *_)), piece in zip(scripts, pieces, strict=True):
+            if number == 0:  # a role right before its choice's first text
+                yield chunk(choice, *opening)
             if piece is not None:
                 yield chunk(choice, *piece)
     if cut_after is not None:

@@ -15,10 +15,11 @@ from .clock import Clock
 from .exchange import ApiAnswer, ApiRequest, Layer
 from .faults import Fault, Faults, fault_list
 from .miss import Missing
+from .model_list import ModelList
 from .rate_limits import RateLimits
 from .recordings import Recordings
 from .replay import Replay
-from .standard_headers import StandardHeaders
+from .standard_headers import ORGANIZATION, StandardHeaders
 from .validation import Validation
 
 
@@ -31,7 +32,7 @@ def replaying(
     last   answers what is neither recorded nor wrong; None: raises RecordingNotFound
     today  refuses models that are shut down by that day; None: none, for their recordings outlive them
     """
-    return Replay(recordings, Validation(last or Missing(recordings), today=today), used)
+    return Replay(recordings, ModelList(Validation(last or Missing(recordings), today=today)), used)
 
 
 class OfflineApi:
@@ -59,7 +60,8 @@ class OfflineApi:
         limited = RateLimits(answers, self.account, self.clock)
         batches = BatchApi(limited, answers, self.clock, random.Random(seed + 2), stages or Stages())
         self.faults = Faults(batches, fault_list(faults), random.Random(seed))
-        self._outermost = StandardHeaders(self.faults, random.Random(seed + 1))
+        organization = ORGANIZATION if self.account is None else self.account.organization
+        self._outermost = StandardHeaders(self.faults, random.Random(seed + 1), organization)
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         return self._outermost.answer(request)

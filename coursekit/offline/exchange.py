@@ -122,8 +122,10 @@ class Upstream(Protocol):
 
 def api_path(path: str) -> str:
     """The path as the API itself has it, whatever a gateway has in front: "/openai/v1/chat/completions", "/api/v1/…"
-    and Azure's "/openai/deployments/NAME/chat/completions" are all POST /v1/chat/completions."""
-    return CHAT_COMPLETIONS if path.endswith("/chat/completions") else path
+    and Azure's "/openai/deployments/NAME/chat/completions" are all POST /v1/chat/completions. Without "/v1", or with it
+    twice, it is nobody's: the API says that the URL is invalid."""
+    wrong = path == "/chat/completions" or "/v1/v1/" in path
+    return CHAT_COMPLETIONS if path.endswith("/chat/completions") and not wrong else path
 
 
 class Layer(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -113,10 +114,11 @@ def length_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
     if limit is None:
         return None
     reply = 0 if model.input else asked or 0
-    prompt = prompt_tokens(body["messages"], model.name, limit - reply)
-    if prompt + reply <= limit:
+    functions = function_tokens(body, model.name)
+    prompt = prompt_tokens(body["messages"], model.name, limit - reply - functions)
+    if prompt == 0 or prompt + functions + reply <= limit:
         return None
-    return _too_long(model, limit, prompt, reply)
+    return _too_long(model, limit, prompt, functions, reply)
 
 
 def _hears(message: Message) -> bool:
@@ -173,25 +175,41 @@ def prompt_tokens(messages: list[Message], model: str, limit: float) -> int:
         return 0
 
 
+def function_tokens(body: dict[str, Any], model: str) -> int:
+    """About what the functions add to the prompt: their definitions as JSON. The exact rule is not known."""
+    functions = [tool["function"] for tool in body.get("tools") or () if tool.get("function")]
+    functions += body.get("functions") or []
+    try:
+        return count_tokens(json.dumps(functions, separators=(",", ":")), model=model) if functions else 0
+    except ValueError:
+        return 0
+
+
 def _counted(role: str) -> str:
     return "user" if role in ("tool", "function") else role
 
 
-def _too_long(model: models.Model, limit: int, prompt: int, reply: int) -> ApiAnswer:
+def _too_long(model: models.Model, limit: int, prompt: int, functions: int, reply: int) -> ApiAnswer:
+    whole = prompt + functions
+    shares = [f"{prompt} in the messages"] + ([f"{functions} in the functions"] if functions else [])
+    cure = ["messages"] + (["functions"] if functions else [])
     if model.input:
         text = (
-            f"Input tokens exceed the configured limit of {limit} tokens. Your messages resulted in {prompt} tokens. "
+            f"Input tokens exceed the configured limit of {limit} tokens. Your messages resulted in {whole} tokens. "
             "Please reduce the length of the messages."
         )
-    elif prompt > limit:
+    elif whole > limit:
+        told = f" ({', '.join(shares)})" if functions else ""
         text = (
-            f"This model's maximum context length is {limit} tokens. However, your messages resulted in {prompt} "
-            "tokens. Please reduce the length of the messages."
+            f"This model's maximum context length is {limit} tokens. However, your messages resulted in {whole} "
+            f"tokens{told}. Please reduce the length of the {' or '.join(cure)}."
         )
     else:
+        last = "and " if functions else ""
+        told = ", ".join([*shares, f"{last}{reply} in the completion"])
+        cures = "messages, functions, or completion" if functions else "messages or completion"
         text = (
-            f"This model's maximum context length is {limit} tokens. However, you requested {prompt + reply} tokens "
-            f"({prompt} in the messages, {reply} in the completion). "
-            "Please reduce the length of the messages or completion."
+            f"This model's maximum context length is {limit} tokens. However, you requested {whole + reply} tokens "
+            f"({told}). Please reduce the length of the {cures}."
         )
     return refusals.refusal(text, param="messages", code="context_length_exceeded")

@@ -14,8 +14,7 @@ from .billing import cost
 from .clock import Clock
 from .estimate import asked_output, estimated_tokens
 from .exchange import ApiAnswer, ApiRequest, Layer
-
-WITH_HEADERS = (200, 400)  # a 401, 404, 500 or 503 carries none; a 429 has its own
+from .standard_headers import processed
 
 
 class RateLimits:
@@ -36,7 +35,7 @@ class RateLimits:
         if self.account is None:
             answer = self.inner.answer(request)
             own = "x-ratelimit-limit-requests" in answer.headers or answer.forward is not None
-            if own or answer.status not in WITH_HEADERS:
+            if own or not processed(answer):
                 return answer
             return replace(answer, headers={**answer.headers, **_idle(model, estimated_tokens(body))})
         tokens = estimated_tokens(body)
@@ -50,7 +49,7 @@ class RateLimits:
             self.account.spend is not None and answer.status == 200 and answer.forward is None
         ):  # another server's answers cost nothing
             self.account.bill(cost(answer, body))
-        return answer.with_headers({**answer.headers, **headers}) if answer.status in WITH_HEADERS else answer
+        return answer.with_headers({**answer.headers, **headers}) if processed(answer) else answer
 
 
 @lru_cache(maxsize=1024)

@@ -85,7 +85,7 @@ class Recordings:
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
-        self.folders = [Path(folder) for folder in folders]
+        self.folders = [Path(folder).expanduser() for folder in folders]
         self._places = [f"{folder}{os.sep}" for folder in self.folders]
         self._read: dict[str, tuple[int, int, ApiAnswer]] = {}
 

@@ -115,7 +115,9 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         self.journal.add(Served(answer.headers.get("x-request-id"), answer.status, answer.source, answer.seconds))
         if answer.events is None and not answer.breaks:
             attempt.finish("all", start + answer.after)
-            return httpx2.Response(answer.status, headers=answer.headers, content=answer.body)
+            # A stream, and not ``content=``: the client closes it, and so ``elapsed`` is known as it is live.
+            headers = {**answer.headers, "content-length": str(len(answer.body))}
+            return httpx2.Response(answer.status, headers=headers, stream=httpx2.ByteStream(answer.body))
         stream = Body(request, answer, start, self.clock, attempt)
         return httpx2.Response(answer.status, headers=answer.headers, stream=stream)
 

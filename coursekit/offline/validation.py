@@ -16,6 +16,7 @@ from typing import Any, Never
 from .. import models
 from . import refusals
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
+from .file_store import no_such_path
 from .keys import key_refusal
 from .messages import conversation_fault, form_fault, texts
 from .model_limits import (
@@ -47,7 +48,8 @@ class Validation:
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         if (request.method, request.path) != ("POST", CHAT_COMPLETIONS):
-            return self.inner.answer(request)
+            wrong = request.path.endswith("/chat/completions") and request.path != CHAT_COMPLETIONS
+            return no_such_path(request) if wrong else self.inner.answer(request)
         refused = None if self.keys is None else key_refusal(request.headers, self.keys)
         return refused or refusal_of(_parsed(request.raw), today=self.today) or self.inner.answer(request)
 

@@ -196,9 +196,12 @@ def _usage(body: Mapping[str, Any], choices: list[tuple[list[str], str]], reply:
         visible = tokens.count_tokens(reply.refusal, model=body["model"])
     limit = body.get("max_completion_tokens")
     reasoning = reply.reasoning if limit is None else min(reply.reasoning, limit)
+    writes = {"cache_write_tokens": 0} if models.get(body["model"]).cache_writes else {}
     return {
         "prompt_tokens": prompt, "completion_tokens": visible + reasoning, "total_tokens": prompt + visible + reasoning,
-        "prompt_tokens_details": {"cached_tokens": reply.cached, "audio_tokens": 0},
+        "prompt_tokens_details": {
+            "cached_tokens": reply.cached, **writes, "audio_tokens": 0
+        },
         "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": 0,
                                       "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
     }  # fmt: skip

@@ -75,7 +75,8 @@ class Attack:
         async with httpx2.AsyncClient(base_url=self.url, timeout=60, trust_env=False, limits=limits) as http:
             answer = await http.post("/join", headers={"authorization": f"Bearer {TOKEN}"}, json={"name": "mallory"})
             self.key = answer.json()["key"]
-            work = [self.fill(http), self.idle(), *(self.guess(http) for _ in range(4)), *(self.big(http) for _ in range(12)),
+            work = [self.fill(http), self.idle(), *(self.guess(http) for _ in range(4)),
+                    *(self.big(http) for _ in range(12)),
                     *(self.flood(http) for _ in range(16))]  # fmt: skip
             tasks = [asyncio.create_task(each) for each in work]
             await over.wait()

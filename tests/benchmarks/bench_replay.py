@@ -48,7 +48,7 @@ def shelf(folder: Path, size: int, answer: ApiAnswer, **more: Any) -> list[dict[
 def mock(answer: ApiAnswer, client: Any, body: dict[str, Any]) -> Callable[[httpx2.Request], httpx2.Response]:
     """A handler that returns what ``client``'s offline API returns: the same bytes under the same headers."""
     served = client._client._transport.api.answer(request(body))
-    content = answer.body if answer.events is None else b"".join(event.data for event in answer.events)
+    content = served.body if served.events is None else b"".join(event.data for event in served.events)
     return lambda _: httpx2.Response(200, headers=served.headers, content=content)
 
 
@@ -97,6 +97,28 @@ def sync_rows(rounds: int) -> None:
             row(f"sync, {size} recordings", compare(partial(run, base), partial(run, client), rounds))
             if size == 1000:
                 row("  control: the floor against itself", compare(partial(run, base), partial(run, base), rounds))
+
+
+def form_rows(rounds: int) -> None:
+    """Requests that were recorded otherwise: with defaults that frameworks send, and as a stream of what is whole."""
+    answer = whole("Paris is the capital of France.")
+    with tempfile.TemporaryDirectory() as folder:
+        bodies = shelf(Path(folder), 100, answer)
+        client = connect("replay", recordings=folder, speed="instant")
+        cases: dict[str, dict[str, Any]] = {
+            "sync, defaults and a user sent too": {"stream": False, "n": 1, "user": "u"},
+            "sync, recorded whole, 9-chunk stream": {"stream": True},
+        }
+        for name, more in cases.items():
+            base = floor(answer, client, {**bodies[0], **more})
+
+            def run(one: openai.OpenAI, more: dict[str, Any] = more) -> None:
+                for body in bodies:
+                    reply = one.chat.completions.create(**body, **more)
+                    if more["stream"]:
+                        assert sum(1 for _ in reply) == 9
+
+            row(name, compare(partial(run, base), partial(run, client), rounds))
 
 
 def async_rows(rounds: int) -> None:
@@ -187,6 +209,7 @@ if __name__ == "__main__":
     rounds = parser.parse_args().rounds
     print(json.dumps({"openai": openai.__version__, "python": sys.version.split()[0], "rounds": rounds}))
     sync_rows(rounds)
+    form_rows(rounds)
     async_rows(rounds)
     stream_rows(rounds)
     imports(max(5, rounds // 3))

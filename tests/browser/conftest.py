@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chapter_page import LOADING, ChapterPage
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from coursekit.authoring.chromium import chromium
 from coursekit.authoring.pytest_kernels import WarmKernels
+from support.chapter_page import LOADING, ChapterPage
 from support.lab_server import LabServer, lab_server
+from support.waiting import HANG
 
 ROOT = Path(__file__).parents[2]
-expect.set_options(timeout=30_000)  # milliseconds; nothing waits that long, unless the machine is busy
+expect.set_options(timeout=1000 * HANG)
 # A sandbox needs rights that a container does not have; the rest keeps chromium from what it does by itself.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-quic",
          "--disable-background-networking", "--disable-component-update"]  # fmt: skip
@@ -30,14 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker("browser")
-            item.add_marker(pytest.mark.timeout(300))
-            # A browser on a machine that others work on too: in CI a second try, which the summary names. Never here.
-            item.add_marker(pytest.mark.flaky(reruns=1, condition="CI" in os.environ))
+            item.add_marker(pytest.mark.timeout(600))
             if chromium() is None:
                 item.add_marker(pytest.mark.skip(reason="no chromium (name one with CHROMIUM=)"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[LabServer]:
     """A JupyterLab on a copy of the notebooks: running and saving them changes nothing here."""
     kernels = pytestconfig.pluginmanager.get_plugin(WarmKernels.__name__)
@@ -51,18 +50,18 @@ def lab(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One browser per module: while Playwright runs, asyncio.run() works in no test of this process."""
+    """One browser for all modules here, and no longer: while it runs, asyncio.run() works in no test of its process."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def jupyterlab(lab: LabServer, browser: Browser) -> Page:
-    """JupyterLab, loaded once per module: that costs more than most of what the tests do in it."""
+    """JupyterLab, loaded once: that costs more than most of what the tests do in it."""
     page = browser.new_page()
     page.goto(f"{lab.url}/lab?token={lab.token}&reset")
     page.wait_for_function("!!window.jupyterapp", timeout=LOADING)

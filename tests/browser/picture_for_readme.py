@@ -9,8 +9,9 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
-from chapter_page import ChapterPage
 from PIL import Image
+
+from support.chapter_page import ChapterPage
 
 PICTURE = Path(__file__).parents[2] / ".github" / "images" / "sampling_lab.png"
 COLORS = 64  # a third of the bytes, and nobody sees it

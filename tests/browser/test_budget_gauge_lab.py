@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from chapter_page import ChapterPage
 from nbformat import v4, write
 from playwright.sync_api import Locator, expect
 
 from coursekit.authoring.refresh import KERNEL
+from support.chapter_page import ChapterPage
 from support.lab_server import LabServer
 
 START = """from coursekit.pricing import Usage, price_of

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from chapter_page import ChapterPage
 from nbformat import v4, write
 
 from coursekit.authoring.refresh import KERNEL
 from coursekit.course import lessons
+from support.chapter_page import ChapterPage
 from support.lab_server import LabServer
+from support.waiting import until
 
 OpenChapter = Callable[..., ChapterPage]
 # The capstone has no lab, takes half a minute, and is run whole in test_capstone_chapter.
@@ -32,8 +33,7 @@ def test_a_chapter_runs_and_its_labs_move(stem: str, open_chapter: OpenChapter) 
     assert chapter.failures() == []
     for index in chapter.labs():
         controls = chapter.controls(index)
-        moved = (chapter.operate(index, controls.nth(i)) for i in range(controls.count()))
-        assert any(moved), f"nothing in the lab of cell {index} answers to the keyboard"
+        until(lambda i=index, found=controls: any(chapter.operate(i, one) for one in found.all()))
     assert chapter.errors == []
     assert chapter.outside == []
 

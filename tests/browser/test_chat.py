@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chapter_page import ChapterPage
 from nbformat import v4, write
 from playwright.sync_api import Locator, expect
 
 from coursekit.authoring.refresh import KERNEL
 from coursekit.conversation.forecasting import Sizes, prompt_tokens
 from coursekit.widgets.cost_explorer import KNOBS, Plan, outcome
+from support.chapter_page import ChapterPage
 from support.lab_server import LabServer
 
 OpenChapter = Callable[..., ChapterPage]

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from chapter_page import ChapterPage
 from playwright.sync_api import Locator, expect
 
 from coursekit.checks.course_map import exercises_of
 from coursekit.widgets.quiz import questions
+from support.chapter_page import ChapterPage
+from support.waiting import HANG
 
 OpenChapter = Callable[..., ChapterPage]
 ROOT = Path(__file__).parents[2]
 STEMS = sorted(path.stem for path in ROOT.glob("exercises/*.ipynb"))
-SECONDS = 30_000  # milliseconds; a first check imports the SDK
+SECONDS = 1000 * HANG  # milliseconds
 
 
 def place(chapter: ChapterPage, text: str) -> int:

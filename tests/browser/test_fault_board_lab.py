@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chapter_page import ChapterPage
 from nbformat import v4, write
 from playwright.sync_api import expect
 
 from coursekit.authoring.refresh import KERNEL
+from support.chapter_page import ChapterPage
 from support.lab_server import LabServer
 
 START = """from coursekit.widgets.fault_board import FaultBoard

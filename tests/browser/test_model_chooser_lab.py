@@ -7,13 +7,13 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from chapter_page import ChapterPage, soon
 from nbformat import v4, write
 from playwright.sync_api import Locator
 
 from coursekit.authoring.refresh import KERNEL
 from coursekit.choosing import Task
 from coursekit.widgets.model_chooser import BUDGETS, DAYS, PROMPTS, TIMES, view
+from support.chapter_page import ChapterPage, soon
 from support.lab_server import LabServer
 
 START = "from coursekit.widgets.model_chooser import ModelChooser\nModelChooser()"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from chapter_page import ChapterPage, soon
 from nbformat import v4, write
 from playwright.sync_api import Locator, expect
 
 from coursekit.logits import load_distribution
 from coursekit.widgets.sampling_view import Settings, view
+from support.chapter_page import ChapterPage, soon
 from support.html_reader import HtmlReader
 from support.lab_server import LabServer
 

@@ -60,10 +60,8 @@ async def nothing_ever_comes() -> None:
 )
 def test_an_endless_run_is_ended(work: Any, awaits: bool) -> None:
     """Loops, also those that catch exceptions, and waits for ever end after the limit and leave no thread behind."""
-    before = time.monotonic()
     ran = run(work, awaits=awaits, seconds=0.2)
     assert (ran.endless, ran.left) == (True, False)
-    assert time.monotonic() - before < 10
 
 
 def test_what_cannot_be_ended_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,9 +79,7 @@ def test_sleeping_takes_no_time_and_measures_exactly() -> None:
         await asyncio.sleep(0.25)
         return asyncio.get_running_loop().time()
 
-    before = time.monotonic()
     assert run(work, awaits=True).value == pytest.approx(240.25)
-    assert time.monotonic() - before < 5
 
 
 def test_work_in_a_thread_is_waited_for() -> None:

@@ -9,7 +9,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from odd_requests import Odd, requests
 
 from support.offline_api import folder_with, params, streamed, whole
 from support.served import error_of, read_all, request_bytes
+from support.waiting import HANG
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc, to see growth")
 
@@ -49,15 +49,13 @@ class Process:
 
     def send(self, odd: Odd) -> None:
         """One request on a connection of its own; what comes back must be a proper answer below 500, in good time."""
-        start = time.monotonic()
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=HANG) as connection:
             with contextlib.suppress(ConnectionError):
                 connection.sendall(odd.raw)
             if not odd.proper:  # what is missing will not come
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_WR)
             answer = read_all(connection)
-        assert time.monotonic() - start < 8, "it hung"
         answer = answer.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not answer:
             assert not odd.proper, "no answer"
@@ -71,7 +69,7 @@ class Process:
     def stop(self) -> str:
         """Its words on stderr."""
         self.process.terminate()
-        return self.process.communicate(timeout=20)[1]
+        return self.process.communicate(timeout=HANG)[1]
 
 
 @pytest.fixture
@@ -96,7 +94,7 @@ def fuzz(process: Process, count: int, seed: bool) -> None:
 
 
 def works(process: Process) -> bool:
-    with socket.create_connection(("127.0.0.1", process.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", process.port), timeout=HANG) as connection:
         connection.sendall(request_bytes(params(), more="Connection: close\r\n"))
         return b"Paris." in read_all(connection)
 
@@ -138,7 +136,7 @@ def test_a_flood_of_large_bodies(process: Process) -> None:
     for number in range(20):
         chunked = number % 2
         announced = "Transfer-Encoding: chunked" if chunked else "Content-Length: 100000000"
-        with socket.create_connection(("127.0.0.1", process.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", process.port), timeout=HANG) as connection:
             connection.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n{announced}\r\n\r\n".encode())
             with contextlib.suppress(ConnectionError):
                 for _ in range(100 if number < 2 else 20):

@@ -15,11 +15,24 @@ from typing import Any
 
 import pytest
 
+from coursekit.offline.validation import refusal_of
 from support.offline_api import folder_with, params, streamed, whole
 from support.served import Served, served
+from support.waiting import HANG
 
 HERE = Path(__file__).parent
 PROMPT = "What is the capital of France?"
+LIST = {"type": "object", "properties": {"objects": {"type": "array"}}}
+IMAGE = [
+    {"type": "text", "text": "Describe."},
+    {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+]
+REFUSED: list[dict[str, Any]] = [  # one request of several kinds that the API refuses
+    {**params(PROMPT), "tools": [{"type": "function", "function": {"name": "room", "parameters": LIST}}]},
+    {**params(PROMPT), "logit_bias": {"Paris": 10}},
+    {**params(PROMPT), "model": "gpt-5.2-chat-latest", "reasoning_effort": "high"},
+    {"model": "gpt-3.5-turbo", "messages": [{"role": "user", "content": IMAGE}]},
+]
 
 
 def installed(folder: Path, *commands: list[str]) -> Path:
@@ -54,10 +67,16 @@ def serving(folder: Path) -> Iterator[Served]:
 def run(server: Served, command: list[str], tasks: str) -> Any:
     """What a script prints as JSON, when it is asked to do a task, or several, with the server as its API."""
     said = subprocess.run(
-        [*command, f"{server.url}/v1", tasks], capture_output=True, text=True, timeout=60, check=False
+        [*command, f"{server.url}/v1", tasks], capture_output=True, text=True, timeout=HANG, check=False
     )
     assert said.returncode == 0, said.stderr
     return json.loads(said.stdout.splitlines()[-1])
+
+
+def refusals() -> list[str]:
+    """What the offline API says to REFUSED in process: every client must see the same."""
+    answers = [refusal_of(body) for body in REFUSED]
+    return [json.loads(answer.body)["error"]["message"] for answer in answers if answer]
 
 
 def put(server: Served, fault: dict[str, Any]) -> None:

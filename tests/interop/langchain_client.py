@@ -1,10 +1,12 @@
 """langchain-openai, unmodified but for its base URL: python langchain_client.py BASE_URL TASK,TASK,… prints JSON."""
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
+import openai
 from langchain_openai import ChatOpenAI
 
 base_url, tasks = sys.argv[1:]
@@ -42,6 +44,17 @@ def send(path):
             "".join(part.content for part in chat.stream(messages)) if stream else chat.invoke(messages).content
         )
     return texts
+
+
+def refused():
+    said = []
+    for body in json.loads(os.environ["REFUSED"]):
+        other = ChatOpenAI(model=body.pop("model"), base_url=base_url, api_key="key")
+        try:
+            other.invoke(body.pop("messages"), **body)
+        except openai.BadRequestError as error:
+            said.append(error.body["message"])
+    return said
 
 
 def result(task):

@@ -30,6 +30,13 @@ const tasks = {
   },
   async wrong() { return await client.chat.completions.create({ model: "gpt-4o", messages: [] }); },
   async unknown() { return await client.chat.completions.create({ model: "gpt-4o", messages: [{ role: "user", content: "?" }] }); },
+  async refused() {
+    const said = [];
+    for (const body of JSON.parse(process.env.REFUSED)) {
+      try { await client.chat.completions.create(body); } catch (error) { said.push(error.error?.message ?? `${error}`); }
+    }
+    return said;
+  },
   async models() {
     const found = [];
     for await (const model of client.models.list()) found.push(model.id);

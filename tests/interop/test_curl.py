@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from foreign import REFUSED, refusals
 
 from coursekit.course import recording_folders
 from support.offline_api import folder_with, params, streamed, whole
@@ -92,3 +93,9 @@ def test_the_source_page() -> None:
                 assert part in "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
             else:
                 assert part in json.loads(said)["choices"][0]["message"]["content"]
+
+
+def test_refusals_are_those_in_process(server: Served) -> None:
+    """It prints the very words that a client in process sees."""
+    said = [subprocess.run(curl(server, body), capture_output=True, check=True).stdout for body in REFUSED]
+    assert [json.loads(body)["error"]["message"] for body in said] == refusals()

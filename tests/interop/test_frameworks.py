@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
-from foreign import HERE, attempts, installed, put, run, serving
+from foreign import HERE, REFUSED, attempts, installed, put, refusals, run, serving
 
 from coursekit.course import recording_folders
 from support.served import served
@@ -52,3 +53,11 @@ def test_the_source_page(tmp_path: Path, python: str) -> None:
     """Each request of the course's source page, as langchain-openai sends it, is answered."""
     with served(*recording_folders()) as server:
         assert answered(run(server, [python, str(HERE / "langchain_client.py")], bodies(tmp_path))[0])
+
+
+def test_refusals_are_those_in_process(tmp_path: Path, python: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """langchain-openai sees the very words that a client in process sees."""
+    monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
+    with serving(tmp_path) as server:
+        (said,) = run(server, [python, str(HERE / "langchain_client.py")], "refused")
+    assert said == refusals()

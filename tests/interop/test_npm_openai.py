@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from foreign import HERE, attempts, installed, put, run, serving
+from foreign import HERE, REFUSED, attempts, installed, put, refusals, run, serving
 
 from coursekit import models
 from coursekit.course import recording_folders
@@ -106,3 +107,9 @@ def test_the_source_page(tmp_path: Path, node: list[str]) -> None:
     """Each request of the course's source page is answered as printed there."""
     with served(*recording_folders()) as server:
         assert answered(run(server, node, bodies(tmp_path)))
+
+
+def test_refusals_are_those_in_process(server: Served, node: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sees the very words that a client in process sees."""
+    monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
+    assert run(server, node, "refused") == refusals()

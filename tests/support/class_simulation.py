@@ -26,6 +26,7 @@ import openai
 from coursekit.course import recording_folders
 from coursekit.offline.exchange import CHAT_COMPLETIONS
 from coursekit.offline.recordings import read
+from support.waiting import HANG
 
 TOKEN = "teacher-of-the-simulation"
 PATIENT = 7  # retries of learners who wait for a server that comes again; the others have the SDK's own two
@@ -118,7 +119,7 @@ class ClassServer:
         self._gone()
 
     def _gone(self) -> None:
-        self.process.wait(20)
+        self.process.wait(HANG)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -127,7 +128,9 @@ class Teacher:
     """A browser at the console, as far as HTTP sees it."""
 
     def __init__(self, url: str) -> None:
-        self.http = httpx2.AsyncClient(base_url=url, headers={"origin": url}, timeout=30, trust_env=False, verify=False)
+        self.http = httpx2.AsyncClient(
+            base_url=url, headers={"origin": url}, timeout=HANG, trust_env=False, verify=False
+        )
 
     async def log_in(self) -> None:
         answer = await self.http.post("/console/login", data={"token": TOKEN})

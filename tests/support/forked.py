@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from coursekit.authoring import warm_kernel
 from coursekit.authoring.warm_kernel import warm_process
+from support.waiting import until
 
 SLEEPER = [sys.executable, "-m", "sleeper"]
 LITTLE = {"LC_ALL": "C.UTF-8"}  # without a locale Python itself adds a variable
@@ -19,20 +19,16 @@ LITTLE = {"LC_ALL": "C.UTF-8"}  # without a locale Python itself adds a variable
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """A warm process that has imported nothing to speak of, to fork SLEEPER."""
-    (tmp_path / "sleeper.py").write_text("import time\ntime.sleep(60)\n")
+    (tmp_path / "sleeper.py").write_text("import time\ntime.sleep(3600)\n")
     monkeypatch.setattr(warm_kernel, "IMPORTS", "json")
     with warm_process(LITTLE) as folder:
         assert folder
         yield folder
 
 
-def gone(pids: list[int], seconds: float = 10) -> bool:
-    """Whether these processes end in time."""
-    end = time.monotonic() + seconds
-    while any(_runs(pid) for pid in pids):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
+def gone(pids: list[int]) -> bool:
+    """True as soon as these processes have ended."""
+    until(lambda: not any(_runs(pid) for pid in pids))
     return True
 
 

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.waiting import HANG
+
 # `coursekit lab`, with kernels that are forked from a warm process.
 WARM = """import sys
 from pathlib import Path
@@ -21,7 +23,7 @@ from coursekit.__main__ import main
 from coursekit.authoring.warm_kernel import forked_kernels
 with forked_kernels(Path(sys.argv[1])):
     sys.exit(main(sys.argv[2:]))"""
-PATIENCE = 60.0  # seconds until the server must answer
+PATIENCE = HANG  # until the server must answer
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class LabServer:
     def get(self, path: str, *, token: bool = True) -> bytes:
         """The body of a GET; raises urllib.error.HTTPError."""
         headers = {"Authorization": f"token {self.token}"} if token else {}
-        with urllib.request.urlopen(urllib.request.Request(self.url + path, headers=headers), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, headers=headers), timeout=HANG) as answer:
             return bytes(answer.read())
 
 
@@ -73,7 +75,7 @@ def lab_server(root: Path, home: Path, warm: Path | None = None) -> Iterator[Lab
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(HANG)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -7,7 +7,6 @@ import io
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +14,14 @@ from typing import Any
 
 import httpx2
 import openai
+import uvicorn
 
 from coursekit.offline.recordings import Recordings
 from coursekit.offline.server.access_log import AccessLog
 from coursekit.offline.server.connection import Limits
 from coursekit.offline.server.room import Room
 from coursekit.offline.server.running import listen, uvicorn_server
+from support.waiting import HANG, until
 
 ADMIN = "admin-token-of-the-tests"
 
@@ -30,8 +31,10 @@ class Served:
     """A running server, and ways to talk to it."""
 
     room: Room
+    folder: Path
     port: int
     log: io.StringIO
+    server: uvicorn.Server
     http: httpx2.Client
     clients: list[openai.OpenAI] = field(default_factory=list)
 
@@ -41,13 +44,13 @@ class Served:
 
     def client(self, key: str = "key", **options: Any) -> openai.OpenAI:
         """The SDK's client; it is closed before the server stops."""
-        options = {"max_retries": 0, "timeout": 30.0, **options}
+        options = {"max_retries": 0, "timeout": HANG, **options}
         self.clients.append(openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, **options))
         return self.clients[-1]
 
     def async_client(self, key: str = "key", **options: Any) -> openai.AsyncOpenAI:
         """The SDK's async client; close it, in its event loop."""
-        options = {"max_retries": 0, "timeout": 30.0, **options}
+        options = {"max_retries": 0, "timeout": HANG, **options}
         return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=key, **options)
 
     def admin(self, method: str, path: str, body: Any = None, token: str | None = ADMIN) -> httpx2.Response:
@@ -61,18 +64,23 @@ class Served:
         url = f"{self.url}/v1/chat/completions"
         return self.http.post(url, content=raw, headers={"authorization": "Bearer key", **named})
 
-    def logged(self) -> str:
-        """The access log, as soon as it tells of every request that is over."""
-        self.room.log.flush()
-        end = time.monotonic() + 5
-        while self.room.log._texts.qsize() and time.monotonic() < end:
-            time.sleep(0.01)
-        time.sleep(0.02)
+    def logged(self, expected: str = "\n") -> str:
+        """The access log, as soon as it has ``expected`` in it."""
+        until(lambda: expected in self.log.getvalue())
         return self.log.getvalue()
 
-    def bytes(self, sent: bytes, seconds: float = 10.0) -> bytes:
+    def connect(self) -> socket.socket:
+        """A bare connection; reading from it fails when nothing comes for as long as only a hang takes."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=HANG)
+
+    def holds(self, connection: socket.socket) -> bool:
+        """Whether the server has not let go of this connection."""
+        open_ones: list[Any] = list(self.server.server_state.connections)
+        return any(one.client == connection.getsockname() for one in open_ones)
+
+    def bytes(self, sent: bytes) -> bytes:
         """What comes back on a bare connection until the server closes it."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+        with self.connect() as connection:
             with contextlib.suppress(ConnectionError):
                 connection.sendall(sent)
             return read_all(connection)
@@ -83,19 +91,21 @@ def served(*folders: Path, limits: Limits | None = None, kind: type[Room] = Room
     """A server of the recordings in these folders; ``options`` as Room takes them. Its answers come at once."""
     log = io.StringIO()
     options = {"speed": None, "admin_token": ADMIN, **options}
-    room = kind(Recordings(folders), log=AccessLog(log), **options)
+    room = kind(Recordings(folders), log=AccessLog(log, seconds=0.01), **options)
     listener = listen("127.0.0.1", 0)
     server = uvicorn_server(room, limits)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    running = Served(room, listener.getsockname()[1], log, httpx2.Client(verify=False))
+    running = Served(
+        room, folders[0], listener.getsockname()[1], log, server, httpx2.Client(verify=False, timeout=HANG)
+    )
     try:
         yield running
     finally:
         for client in (running.http, *running.clients):
             client.close()
         server.should_exit = True
-        thread.join(20)
+        thread.join(HANG)
         room.close()
         assert not thread.is_alive(), "the server did not stop"
 

@@ -36,11 +36,12 @@ class AccessLog:
     """Writes to ``out``, in a thread of its own: a terminal that is held up holds up nobody. None: nothing is written.
 
     Use it from one event loop, and ``close`` it at the end.
-    now  the time of day, in seconds since the epoch
+    now      the time of day, in seconds since the epoch
+    seconds  that a line may wait for others
     """
 
-    def __init__(self, out: TextIO | None, now: Callable[[], float] = time.time) -> None:
-        self.out, self.now = out, now
+    def __init__(self, out: TextIO | None, now: Callable[[], float] = time.time, seconds: float = SECONDS) -> None:
+        self.out, self.now, self.seconds = out, now, seconds
         self._lines: list[Line] = []
         self._timer: asyncio.TimerHandle | None = None
         self._texts: queue.Queue[str | None] = queue.Queue()
@@ -54,7 +55,7 @@ class AccessLog:
             return
         self._lines.append(Line(self.now(), who, method, path, status, seconds, note))
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(SECONDS, self.flush)
+            self._timer = asyncio.get_running_loop().call_later(self.seconds, self.flush)
         if len(self._lines) >= LINES:
             self.flush()
 

@@ -63,7 +63,8 @@ class Delivery:
             return True
         if not self.stretch or answer.events is None:
             self.link.hold_head()
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        sent = ((name, value) for name, value in answer.headers.items() if name != "date")  # uvicorn adds its own
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent]
         headers.append((SOURCE, answer.source.encode("latin-1", "replace")))
         whole = answer.events is None and not answer.breaks
         if whole:

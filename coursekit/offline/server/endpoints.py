@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ... import models
 from ..exchange import ApiAnswer, ApiRequest, error_answer, json_answer
+from ..model_list import listing, one_model
 from .delivery import Delivery
 from .learners import Learner
 from .room import IN_FLIGHT, Room
@@ -106,15 +104,10 @@ class Models:
         self.room = room
 
     async def all(self, request: Request) -> Response:
-        data = [model_object(name) for name in models.names() if models.get(name).endpoint == "chat"]
-        return self._answered(request, json_answer(200, {"object": "list", "data": data}))
+        return self._answered(request, listing())
 
     async def one(self, request: Request) -> Response:
-        name = request.path_params["model"]
-        if models.known(name):
-            return self._answered(request, json_answer(200, model_object(name)))
-        text = f"The model '{name}' does not exist"
-        return self._answered(request, error_answer(404, text, param="model", code="model_not_found"))
+        return self._answered(request, one_model(request.path_params["model"]))
 
     def _answered(self, request: Request, answer: ApiAnswer) -> Response:
         learner = self.room.learner(request.headers.get("authorization", ""), address_in(request.scope))
@@ -123,20 +116,6 @@ class Models:
 
 async def healthz(request: Request) -> Response:
     return response(json_answer(200, {"status": "ok"}))
-
-
-def model_object(name: str) -> dict[str, Any]:
-    """A model as the API lists it. ``created`` is the day of its (first) snapshot, or 0 where its name tells none."""
-    model = models.get(name)
-    dated = DATED.fullmatch(name if name != model.name else min(model.snapshots, default=name))
-    day = datetime.datetime(*map(int, dated.groups()), tzinfo=datetime.UTC) if dated else None  # type: ignore[arg-type, misc]
-    return {
-        "id": name,
-        "object": "model",
-        "created": int(day.timestamp()) if day else 0,
-        "owned_by": "system",
-        "shutdown_date": model.shutdown.isoformat() if model.shutdown else None,
-    }
 
 
 def address_in(scope: Scope) -> str:

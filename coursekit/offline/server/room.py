@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import logging
 import math
 import random
@@ -49,14 +50,16 @@ class Room:
     shares        a class: learners who join share chapter, checks and quiz answers, unless they choose otherwise
     hosts         names, with commas between, that the server answers to beside addresses in digits and local names
     seed          of what happens by chance, and of request ids
+    today         the day by which models count as shut down; None: none does, for their recordings live on
     """
 
     def __init__(
         self, recordings: Recordings, *, speed: float | None = 1.0, rate_limit: Mapping[str, Any] | None = None,
         access_token: str | None = None, admin_token: str | None = None, log: AccessLog | None = None, seed: int = 0,
-        kept: Kept | None = None, shares: bool = False, hosts: str = "",
+        kept: Kept | None = None, shares: bool = False, hosts: str = "", today: datetime.date | None = None,
     ) -> None:  # fmt: skip
         self.recordings, self.rate_limit, self.seed = SteadyRecordings(recordings), rate_limit, seed
+        self.today = today
         self.stretch = 0.0 if speed is None else 1 / speed
         self.admin_token, self.log = admin_token, log or AccessLog(None)
         self.clock = ScaledClock()
@@ -154,7 +157,8 @@ class Room:
 
     def _api_of(self, name: str, spent: Decimal = Decimal(0)) -> Injected:
         rng = random.Random(f"{self.seed} {name}")
-        api = OfflineApi(replaying(self.recordings), self.clock, rate_limit=self.rate_limit, seed=rng.getrandbits(32),
+        answers = replaying(self.recordings, today=self.today)
+        api = OfflineApi(answers, self.clock, rate_limit=self.rate_limit, seed=rng.getrandbits(32),
                          stages=Stages().scaled(self.stretch))  # fmt: skip
         if api.account is not None:
             api.account.bill(spent)  # in a life of the server before this one

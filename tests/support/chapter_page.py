@@ -14,10 +14,9 @@ from typing import Any
 from playwright.sync_api import ElementHandle, Locator, Page
 
 from support.lab_server import LabServer
+from support.waiting import HANG
 
-LOADING = 60_000  # milliseconds
-RUNNING = 200_000
-HANG = 60  # seconds; nothing takes so long, however busy the machine is
+LOADING = RUNNING = 1000 * HANG  # milliseconds
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 CONTROLS = ':is([role="slider"], textarea, input[type="text"], select, button):not(:disabled)'

@@ -1,0 +1,74 @@
+"""GET /v1/models and /v1/models/{model}: the models that the offline API knows, with their announced end.
+
+What else the real API serves is named here, too, so that a request for it is told what is served in its place.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Any
+
+from .. import models
+from ..portable import Portable
+from .exchange import ApiAnswer, ApiRequest, Layer, error_answer, json_answer
+
+MODELS = "/v1/models"
+DATED = re.compile(r".*-(\d{4})-(\d\d)-(\d\d)")
+# Endpoints of the real API that are not served: those of the SDK's resources.
+ELSEWHERE = re.compile(
+    r"/v1/(responses|conversations|embeddings|images|audio|moderations|completions|fine_tuning|vector_stores|uploads|"
+    r"assistants|threads|realtime|containers|evals|videos|chatkit|skills)(/.*)?"
+)
+
+
+class NotServed(Portable, LookupError):
+    """An endpoint of the real API that the offline API does not have; nothing was sent."""
+
+
+class ModelList:
+    """Answers about models; tells of endpoints that are not served here; everything else goes on to ``inner``."""
+
+    def __init__(self, inner: Layer) -> None:
+        self.inner = inner
+
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        path = request.path.rstrip("/")
+        if request.method == "GET" and path == MODELS:
+            return listing()
+        if request.method == "GET" and path.startswith(f"{MODELS}/"):
+            return one_model(path.removeprefix(f"{MODELS}/"))
+        if ELSEWHERE.fullmatch(path):
+            raise NotServed(
+                f"{request.method} {path} is not served offline: the course is about chat completions, and the offline "
+                "API has those, models, files, batches.\n"
+                'What to do: ask the real API with connect(mode="live"), which costs money.'
+            )
+        return self.inner.answer(request)
+
+
+def listing() -> ApiAnswer:
+    """All chat models."""
+    data = [model_object(name) for name in models.names() if models.get(name).endpoint == "chat"]
+    return json_answer(200, {"object": "list", "data": data})
+
+
+def one_model(name: str) -> ApiAnswer:
+    """One model, or the API's 404."""
+    if models.known(name):
+        return json_answer(200, model_object(name))
+    return error_answer(404, f"The model '{name}' does not exist", param="model", code="model_not_found")
+
+
+def model_object(name: str) -> dict[str, Any]:
+    """A model as the API lists it. ``created`` is the day of its (first) snapshot, or 0 where its name has none."""
+    model = models.get(name)
+    dated = DATED.fullmatch(name if name != model.name else min(model.snapshots, default=name))
+    day = datetime.datetime(*map(int, dated.groups()), tzinfo=datetime.UTC) if dated else None  # type: ignore[arg-type, misc]
+    return {
+        "id": name,
+        "object": "model",
+        "created": int(day.timestamp()) if day else 0,
+        "owned_by": "system",
+        "shutdown_date": model.shutdown.isoformat() if model.shutdown else None,
+    }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .batching import CheckpointError, NotSent, Unanswered, batch_completions, run_batch
-    from .classroom import join, leave
+    from .classroom import join, leave, lower_hand, raise_hand
     from .client import connect, connect_async
     from .conversation import AsyncConversation, Conversation, SlidingWindow, Summarize, TokenBudget, chat_session
     from .metering import Meter
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _HOME = {
     "join": "classroom",
     "leave": "classroom",
+    "lower_hand": "classroom",
+    "raise_hand": "classroom",
     "connect": "client",
     "connect_async": "client",
     "RecordingNotFound": "offline.miss",
@@ -51,8 +53,8 @@ _HOME = {
 __all__ = [
     "AsyncConversation", "CheckpointError", "Conversation", "IncompleteStream", "Meter", "NotSent",
     "Price", "RecordingNotFound", "SlidingWindow", "Summarize", "TokenBudget", "Unanswered", "UnusableReply",
-    "batch_completions", "chat_session", "connect", "connect_async", "count_tokens", "join", "leave", "price_of",
-    "robust_completion", "run_batch", "stream_response", "stream_text",
+    "batch_completions", "chat_session", "connect", "connect_async", "count_tokens", "join", "leave", "lower_hand",
+    "price_of", "raise_hand", "robust_completion", "run_batch", "stream_response", "stream_text",
 ]  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from .settings import ModeError, settings
 
 WAIT = 10.0  # seconds for the class server to answer
 SHARING = 3.0  # seconds for it to hear what is shared
+QUESTION = 200  # characters of a raised hand
 _to_tell: queue.SimpleQueue[tuple[Membership, Mapping[str, Any]]] = queue.SimpleQueue()
 _telling = threading.Lock()  # one after the other, so that the newest is told last
 
@@ -28,31 +29,49 @@ class CannotJoin(RuntimeError):
 
 
 def join(
-    name: str | None = None, url: str | None = None, *, share: bool = False, token: str | None = None
+    name: str | None = None, url: str | None = None, *, share: bool | None = None, token: str | None = None
 ) -> Membership:
     """Join a class under a name. From then on ``connect()`` is answered by the class server, in all notebooks.
 
     name   what the teacher sees, 1 to 40 characters; one that is taken gets a number. None: JUPYTERHUB_USER
     url    the server's address, as the teacher tells it; None: COURSEKIT_BASE_URL
-    share  True: the teacher also sees in which chapter you are and which exercises you have passed
+    share  True: the teacher also sees in which chapter you are, which checks you tried and passed, and your quiz
+           answers; False: they do not; None: as the teacher chose for the class (what join() returns says which)
     token  the class's access token, where it has one; None: COURSEKIT_ACCESS_TOKEN, else you are asked for it
 
-    Joining again at the same server keeps name, key and meter. Raises CannotJoin, or ModeError for what is no address.
+    Joining again at the same server keeps name, key and meter, also after leave(). Raises CannotJoin, or ModeError for
+    what is no address.
     """
     env = settings()
     server = server_of(url or env.get(kept.ADDRESS) or _missing("the class server's address", "url"))
-    known = membership({**env, kept.ADDRESS: server})
-    if known is None or _told("GET", f"{server}/me", known.key)[0] != 200:
+    known = membership({**env, kept.ADDRESS: server}) or kept.left(server, name)
+    status, about = (0, {}) if known is None else _told("GET", f"{server}/me", known.key)
+    if known is None or status != 200:
         name = name or env.get("JUPYTERHUB_USER") or _missing("a name", "name")
-        known = _entered(server, name, token if token is not None else env.get("COURSEKIT_ACCESS_TOKEN") or "")
-    joined = Membership(server, known.key, known.name, share)
+        given = token if token is not None else env.get("COURSEKIT_ACCESS_TOKEN") or ""
+        known, about = _entered(server, name, given), {}
+    shares = share if share is not None else about.get("share", known.share) is True
+    joined = Membership(server, known.key, str(about.get("name", known.name)), shares)
     if not kept.keep(joined):
         raise CannotJoin(f"A membership is not kept ({kept.SETTING}=off), so connect() would not know of it.")
-    if share:
+    if shares:
         _tell(joined, {"chapter": chapter_here()})
-    elif known.share:  # until now
-        _tell(joined, {"chapter": "", "passed": {}})
+    elif about:  # whatever was shared until now
+        _tell(joined, {"chapter": "", "passed": {}, "failed": None, "votes": None})
     return joined
+
+
+def raise_hand(question: str = "") -> str:
+    """Ask the teacher over: your row on their console goes to the top, with the question. Raises CannotJoin.
+
+    question  up to 200 characters that the teacher reads beside your name
+    """
+    return _hand(str(question)[:QUESTION], "Your hand is up. lower_hand() takes it down.")
+
+
+def lower_hand() -> str:
+    """Take your hand down again. Raises CannotJoin."""
+    return _hand(None, "Your hand is down.")
 
 
 def leave() -> str:
@@ -72,18 +91,23 @@ def trouble(joined: Membership) -> str:
     return "" if status == 200 else "it does not know you (any more): join() again, or leave()"
 
 
-def share(passed: Mapping[str, int] | None = None, joined: Membership | None = None) -> threading.Thread | None:
-    """Tell the teacher in which chapter the learner is, if they share that. Nobody waits for it, and nothing goes wrong
-    if nobody hears. Returns the thread that tells it, None where nothing is shared.
+def share(
+    passed: Mapping[str, int] | None = None, joined: Membership | None = None, **more: Mapping[str, int]
+) -> threading.Thread | None:
+    """Send the teacher the chapter that the learner is in, if they share it, in a thread of its own; a server that does
+    not answer is ignored. Returns the thread, None where nothing is shared.
 
-    passed  the number of passed exercises by chapter; None: leave what was told of them
+    passed  the number of passed exercises by chapter; None: leave what was sent before
     joined  the class; None: the one in force
+    more    ``failed``: failed checks in a row by "chapter/exercise", 0 for a pass; ``votes``: the index of the chosen
+            option by "chapter/number" of a quiz question
     """
     with contextlib.suppress(ModeError):
         joined = joined or membership()
     if joined is None or not joined.share:
         return None
-    shared = {"chapter": chapter_here(), **({} if passed is None else {"passed": dict(passed)})}
+    counts = {**more, **({} if passed is None else {"passed": passed})}
+    shared = {"chapter": chapter_here(), **{name: dict(value) for name, value in counts.items()}}
     _to_tell.put((joined, shared))
     teller = threading.Thread(target=_tell_next, name="share-progress", daemon=True)
     teller.start()
@@ -97,6 +121,16 @@ def chapter_here() -> str:
         return lesson(Path(notebook).name).stem if notebook else ""
     except UnknownLesson:
         return ""
+
+
+def _hand(question: str | None, done: str) -> str:
+    joined = membership()
+    if joined is None:
+        raise CannotJoin("You have not joined a class, so there is no teacher to ask. See the end of 00_start_here.")
+    status, told = _told("PUT", f"{joined.url}/me", joined.key, {"hand": question})
+    if status != 200:
+        raise CannotJoin(f"The teacher was not told ({status}): {_message(told)}")
+    return done
 
 
 def _tell_next() -> None:
@@ -115,7 +149,7 @@ def _entered(server: str, name: str, token: str) -> Membership:
         token = _ask(server)
         status, told = _told("POST", f"{server}/join", token, {"name": name})
     if status == 201 and isinstance(told.get("key"), str):
-        return Membership(server, told["key"], str(told.get("name", name)))
+        return Membership(server, told["key"], str(told.get("name", name)), told.get("share") is True)
     if status == 404:
         raise CannotJoin(f"{server} is no class server: it knows no /join. Ask the teacher for the address.")
     raise CannotJoin(f"{server} did not let you in ({status}): {_message(told)}")

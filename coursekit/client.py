@@ -27,7 +27,7 @@ from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 
 from .classroom import share
 from .course import OWN, own_recordings, recording_folders
-from .membership import membership
+from .membership import is_this_machine, membership
 from .metering import Journal, Served
 from .offline.account import Account
 from .offline.answering import answering
@@ -169,20 +169,33 @@ class _Wiring:
         """Whether time passes as outside, so that the SDK's own waits are right as they are."""
         return isinstance(self.clock, ScaledClock) and self.clock.speed == 1.0
 
+    @property
+    def _is_near(self) -> bool:
+        """Whether requests go to the joined class or to this machine: past any proxy, without an account's headers."""
+        url = self.options.get("base_url") or self._env.get("OPENAI_BASE_URL") or REAL_API
+        return self.mode == "class" or is_this_machine(str(url))
+
     def http_client(self, make: Callable[..., Any]) -> dict[str, Any]:
         """The http_client option of the SDK's client; none in live mode, where the SDK makes its own."""
+        direct = {"trust_env": False} if self._is_near else {}
         if self._api is not None:
             door = OfflineTransport(self._api, self.clock, self.journal, self.ledger, self._recorder)
             return {"http_client": make(transport=door)}
         if self.mode == "record":
             day = datetime.datetime.now(datetime.UTC).date().isoformat()
             recorder = recorder_for(self._recordings, self._env, on=day, key=self.options["api_key"])
-            return {"http_client": make(transport=RecordingTransport(make(), recorder, self.clock))}
+            return {"http_client": make(transport=RecordingTransport(make(**direct), recorder, self.clock))}
+        if direct:
+            return {"http_client": make(**direct)}
         return {}
 
     def listen(self, client: Any, hooks: Mapping[str, Any]) -> None:
         """Attach to the client its clock, its ledger and its journal, which hears of each answer (retried ones too)."""
         http_client = client._client
+        if self._is_near:
+            client.organization, client.project = self.options.get("organization"), self.options.get("project")
+        if self.mode == "class":
+            client._custom_headers = dict(self.options.get("default_headers") or {})  # none of OPENAI_CUSTOM_HEADERS
         if self._api is not None and self._recorder is not None:
             self.journal.server = self._recorder.provenance.by
         elif self._api is None and self.mode != "class" and not _is_real(client.base_url):

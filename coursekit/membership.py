@@ -2,7 +2,7 @@
 
 COURSEKIT_BASE_URL    the address of a class server, with or without /v1
 COURSEKIT_CLASS_KEY   the key, where somebody else joined for the learner, such as a hub
-COURSEKIT_CLASS_SHARE "yes": then, chapter and passed exercises are shared with the teacher
+COURSEKIT_CLASS_SHARE "yes": then, chapter, checks and quiz answers are shared with the teacher
 COURSEKIT_MEMBERSHIP  the file in which ``join()`` keeps the membership; "off": nothing is read or written (so in
                       tests); not set: in the user's data folder
 """
@@ -20,6 +20,11 @@ from .settings import ModeError, settings, user_file
 SETTING = "COURSEKIT_MEMBERSHIP"
 ADDRESS, KEY, SHARE = "COURSEKIT_BASE_URL", "COURSEKIT_CLASS_KEY", "COURSEKIT_CLASS_SHARE"
 KEY_PREFIX = "ck-class-"  # of keys that class servers make: no other is sent to one, and no paid API takes these
+
+SHARED = (
+    "Your teacher sees which chapter is open, which checks you tried and passed, and your quiz answers. "
+    "To stop that: join(..., share=False)."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,8 @@ class Membership:
 
     def __str__(self) -> str:
         name = f" as {self.name}" if self.name else ""
-        return f"You are in the class at {self.url}{name}. Each connect() from now on asks its server."
+        shown = f" {SHARED}" if self.share else ""
+        return f"You are in the class at {self.url}{name}. Each connect() from now on asks its server.{shown}"
 
 
 def membership(env: Mapping[str, str] | None = None) -> Membership | None:
@@ -70,12 +76,25 @@ def keep(joined: Membership) -> bool:
 
 
 def forget() -> Membership | None:
-    """Delete what was kept; returns it, None when there was nothing. Raises OSError."""
+    """Leave the class; returns the membership that was in force, None when there was none. Raises OSError.
+
+    The key stays in the file, marked as left: whoever comes back is the same learner.
+    """
     path = place()
     known = _read(path)
-    if path is not None:
-        path.unlink(missing_ok=True)
+    if path is not None and known is not None:
+        write_atomically(path, json.dumps({**asdict(known), "left": True}, indent=2) + "\n", mode=0o600)
     return known
+
+
+def left(server: str, name: str | None) -> Membership | None:
+    """The membership at this server that was left, if it was under this name; None: any."""
+    known = _read(place(), left=True)
+    if known is None or known.url != server:
+        return None
+    base, _, number = known.name.rpartition(" ")  # "Ada 2", where the name was taken
+    names = {known.name.casefold(), base.casefold() if number.isdigit() else known.name.casefold()}
+    return known if name is None or " ".join(name.split()).casefold() in names else None
 
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
@@ -101,9 +120,23 @@ def server_of(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
 
 
-def _read(path: Path | None) -> Membership | None:
+def is_this_machine(url: str) -> bool:
+    """Whether an address leads to this machine itself: localhost, or a loopback address."""
+    import ipaddress
+    from urllib.parse import urlsplit
+
+    try:
+        host = urlsplit(url if "://" in url else f"http://{url}").hostname or ""
+        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _read(path: Path | None, *, left: bool = False) -> Membership | None:
     try:
         told = json.loads(path.read_text(encoding="utf-8")) if path else None
-        return Membership(told["url"], told["key"], str(told["name"]), told["share"] is True) if told else None
+        if not told or bool(told.get("left")) is not left:
+            return None
+        return Membership(told["url"], told["key"], str(told["name"]), told["share"] is True)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None  # damaged: as if nobody had joined, and joining again writes it anew

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 MODES = ("replay", "live", "record")
+PROJECT = (".git", "pyproject.toml", "notebooks/00_start_here.ipynb")  # one of these is in a project's top folder
 # What the SDK reads of the process's environment when it makes a client, and the argument that takes the same.
 SDK_OPTIONS = {
     "OPENAI_BASE_URL": "base_url", "OPENAI_ORG_ID": "organization", "OPENAI_PROJECT_ID": "project",
@@ -35,11 +36,20 @@ class MissingKey(RuntimeError):
 
 def settings() -> Mapping[str, str]:
     """The settings in force, by the name of their variable."""
-    from dotenv import dotenv_values, find_dotenv
+    from dotenv import dotenv_values
 
-    found = "" if os.environ.get("PYTHON_DOTENV_DISABLED") else find_dotenv(usecwd=True)  # dotenv's own switch
-    from_file = dotenv_values(stream=io.StringIO(_decoded(Path(found)), newline=None)) if found else {}
+    found = None if os.environ.get("PYTHON_DOTENV_DISABLED") else _env_file(Path.cwd())  # dotenv's own switch
+    from_file = dotenv_values(stream=io.StringIO(_decoded(found), newline=None)) if found else {}
     return {**{name: value for name, value in from_file.items() if value is not None}, **os.environ}
+
+
+def _env_file(here: Path) -> Path | None:
+    """The .env of this folder, or of one above it within the same course or project. A file further up belongs to
+    something else: its COURSEKIT_MODE=live must not spend money here."""
+    folders = [here, *here.parents]
+    top = next((folder for folder in folders if any((folder / mark).exists() for mark in PROJECT)), here)
+    within = folders[: folders.index(top) + 1]
+    return next((folder / ".env" for folder in within if (folder / ".env").is_file()), None)
 
 
 def _decoded(path: Path) -> str:

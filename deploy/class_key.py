@@ -21,16 +21,17 @@ async def give_key(spawner: Any) -> None:
     if not SERVER:
         return
     try:
-        key = await asyncio.to_thread(key_of, spawner.user.name)
+        key, share = await asyncio.to_thread(key_of, spawner.user.name)
     except (OSError, ValueError, LookupError) as error:  # the class goes on; the teacher reads it in the hub's log
         spawner.log.warning("%s starts without the class server %s: %s", spawner.user.name, SERVER, error)
     else:
         ours = {"COURSEKIT_BASE_URL": f"{SERVER}/v1", "COURSEKIT_CLASS_KEY": key}
+        ours["COURSEKIT_CLASS_SHARE"] = "yes" if share else "no"  # as the class server was started: --share
         spawner.environment = {**spawner.environment, **ours}
 
 
-def key_of(name: str) -> str:
-    """A learner's key, from the class server. Raises OSError, ValueError or LookupError."""
+def key_of(name: str) -> tuple[str, bool]:
+    """A learner's key, and whether the class shares, from the class server. Raises OSError, ValueError, LookupError."""
     headers = {
         "Authorization": f"Bearer {os.environ.get('COURSEKIT_ADMIN_TOKEN', '')}",
         "Content-Type": "application/json",
@@ -38,7 +39,8 @@ def key_of(name: str) -> str:
     request = urllib.request.Request(f"{SERVER}/admin/learners", json.dumps({"name": name}).encode(), headers)
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(request, timeout=PATIENCE) as answer:
-        return str(json.load(answer)["key"])
+        told = json.load(answer)
+        return str(told["key"]), told.get("share") is True
 
 
 if "get_config" in globals():  # JupyterHub reads this file by itself: on a cluster

@@ -23,6 +23,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jupyterhub.authenticators.shared import SharedPasswordAuthenticator
+
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from class_key import give_key  # noqa: E402
@@ -70,7 +72,14 @@ LEARNERS.mkdir(exist_ok=True, mode=0o755)
 # Who comes in
 
 
-c.JupyterHub.authenticator_class = "shared-password"
+class OneSpelling(SharedPasswordAuthenticator):
+    """JupyterHub would take "Ada" for "ada", and let two people into one folder: here only small letters log in."""
+
+    def normalize_username(self, username: str) -> str:
+        return username
+
+
+c.JupyterHub.authenticator_class = OneSpelling
 c.SharedPasswordAuthenticator.user_password = PASSWORD
 c.SharedPasswordAuthenticator.admin_password = ADMIN_PASSWORD
 c.Authenticator.allow_all = True

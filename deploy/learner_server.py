@@ -11,6 +11,7 @@ COURSEKIT_MAX_PROCESSES, processes and threads of one learner, for a learner who
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -53,6 +54,17 @@ def _copy_whole(source: Path, target: Path) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
+def mark_migrated(home: Path) -> None:
+    """Make the file by which jupyter_core knows that no settings of an old IPython wait to be taken over.
+
+    Without it each program of Jupyter tries to write it at its start, and on a full disk none starts.
+    """
+    marker = home / ".jupyter" / "migrated"
+    with contextlib.suppress(OSError):
+        marker.parent.mkdir(exist_ok=True, mode=0o700)
+        marker.touch()
+
+
 def limit(env: dict[str, str]) -> None:
     """Bound what this process and its children may take; a learner cannot raise it again."""
     import resource
@@ -79,6 +91,7 @@ def lab_settings() -> str:
 def main() -> None:
     home = Path(os.environ["HOME"])
     os.chdir(home)
+    mark_migrated(home)  # first: the copy may take what room there is
     for message in copy_course(COURSE, home):
         print(message, file=sys.stderr)
     for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit.offline.server import roll
-from coursekit.offline.server.roll import CannotJoin, Kept, Roll, plain
+from coursekit.offline.server.names import BadName, plain
+from coursekit.offline.server.roll import Kept, Roll
 from support.offline_api import folder_with, params, whole
 from support.served import Served, served
 
@@ -115,7 +116,7 @@ def test_a_plain_name_stays(text: str) -> None:
     """A name that is kept is short, in one line, without an edge of spaces, and stays the same when kept again."""
     try:
         name = plain(text)
-    except CannotJoin:
+    except BadName:
         return
     assert 1 <= len(name) <= 40 and name == " ".join(name.split()) == plain(name) and name.isprintable()
 

@@ -99,7 +99,12 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: py
         known.join("Ada")
         until(lambda: caplog.records)
         time.sleep(0.1)  # for a second telling, if there were one
+        assert "make room on that disk" in file.trouble and "keys of all" in file.trouble
         monkeypatch.setattr(class_file, "write_atomically", real)
+        end = time.monotonic() + 30
+        while file.trouble and time.monotonic() < end:
+            time.sleep(0.02)
+        assert file.trouble == ""
     assert "Ada" in path.read_text(encoding="utf-8")
     assert [record.message for record in caplog.records if "No space left" in record.message] == [
         caplog.records[0].message

@@ -12,7 +12,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from coursekit import Meter, connect, connect_async, join, leave
+from coursekit import Meter, connect, connect_async, join, leave, lower_hand, raise_hand
 from coursekit.authoring.doctor import checks
 from coursekit.checks import progress
 from coursekit.classroom import CannotJoin, chapter_here, share
@@ -262,3 +262,129 @@ def test_a_miss_is_an_error_of_the_api(running: Served) -> None:
 
 def _wait_until(there: Callable[[], object]) -> None:
     until(there)
+
+
+# Proxies, accounts
+
+
+@pytest.mark.parametrize("proxy", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"])
+def test_a_class_behind_a_proxy(running: Served, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    """What goes to the joined class, or to a server on this machine, passes every proxy by, and carries neither the
+    organization, the project nor the further headers of the learner's own account."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv(proxy, "socks5://127.0.0.1:9" if proxy == "ALL_PROXY" else "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-my-employer")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-secret")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Employer: secret")
+    join("Ada", running.url)
+    with connect(max_retries=0) as client:
+        reply = client.chat.completions.with_raw_response.create(**params())
+    headers = {name.lower(): value for name, value in reply.http_request.headers.items()}
+    assert reply.parse().choices[0].message.content == "Paris."
+    assert not {"openai-organization", "openai-project", "x-employer"} & set(headers)
+    local = connect("live", base_url=f"{running.url}/v1", api_key=membership().key, max_retries=0)  # type: ignore[union-attr]
+    with local as client:
+        reply = client.chat.completions.with_raw_response.create(**params())
+        headers = {name.lower(): value for name, value in reply.http_request.headers.items()}
+    assert not {"openai-organization", "openai-project"} & set(headers)
+    with connect("live", api_key="sk-mine", organization="org-given") if proxy != "ALL_PROXY" else local as client:
+        assert client.organization == ("org-given" if proxy != "ALL_PROXY" else None)
+
+
+async def test_async_behind_a_proxy(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """connect_async() passes the proxy by as well."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-my-employer")
+    join("Ada", running.url)
+    async with connect_async(max_retries=0) as client:
+        assert (await client.chat.completions.create(**params())).choices[0].message.content == "Paris."
+        assert client.organization is None
+
+
+def test_the_doctor_on_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor says what a proxy is for, and what a SOCKS proxy lacks."""
+
+    def proxies() -> tuple[str, str]:
+        return next((check.found, check.cure) for check in checks() if check.name == "proxies")
+
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert proxies() == ("HTTP_PROXY (for live and record; a class and this machine are reached directly)", "")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    assert "socksio" in proxies()[1]
+
+
+# One learner, one row
+
+
+def test_who_comes_back_is_the_same_learner(running: Served, learner: Path) -> None:
+    """After leave() joining under the same name gives the same key; another name is another person."""
+    ada = join("Ada", running.url)
+    leave()
+    assert membership() is None
+    assert join("ada", running.url).key == ada.key
+    leave()
+    assert join(url=running.url).key == ada.key
+    leave()
+    assert join("Bo", running.url).name == "Bo"
+    join("Bo", running.url)
+    learner.unlink()  # another machine
+    second = join("Bo", running.url)
+    leave()
+    assert second.name == "Bo 2" and join("Bo", running.url) == second
+    assert [one.name for one in running.room.learners] == ["Ada", "Bo", "Bo 2"]
+
+
+# Sharing, as the teacher chose
+
+
+@pytest.fixture
+def sharing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    """A class that was started with --share."""
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_multi_turn.ipynb")
+    monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "progress.json"))
+    folder_with(tmp_path, (params(), whole("Paris.")))
+    with served(tmp_path, kept=Kept(), shares=True) as server:
+        yield server
+
+
+def test_the_teacher_chooses_what_is_shared(sharing: Served) -> None:
+    """In a class that shares, joining shares, and says so; a learner can refuse, and what was shared is taken back."""
+    joined = join("Ada", sharing.url)
+    assert joined.share and "checks you tried and passed" in str(joined)
+    assert told(sharing)["chapter"] == "03_multi_turn"
+    assert next(check.found for check in checks() if check.name == "mode").endswith("quiz answers are shared)")
+    refused = join("Ada", sharing.url, share=False)
+    assert not refused.share and "teacher sees" not in str(refused)
+    assert (told(sharing)["chapter"], told(sharing)["passed"]) == ("", {})
+    assert sharing.admin("POST", "/admin/learners", {"name": "hub"}).json()["share"] is True
+
+
+def test_checks_and_votes(sharing: Served) -> None:
+    """Failed checks are counted until the exercise is passed; a quiz answer is a vote that may be changed."""
+    from coursekit.widgets.quiz import Quiz
+
+    join("Ada", sharing.url)
+    [ada] = sharing.room.learners
+    for _ in range(3):
+        progress.note_failed("01_basics", "reply_text")
+    _wait_until(lambda: ada.failed == {"01_basics/reply_text": 3})
+    progress.note("01_basics", "reply_text")
+    _wait_until(lambda: ada.failed == {} and ada.passed == {"01_basics": 1})
+    question = Quiz("01").children[0]
+    for option in (1, 0):
+        question.choice.index = option
+        question._judge()
+    _wait_until(lambda: ada.votes == {"01_basics/1": 0})
+
+
+def test_a_raised_hand(running: Served) -> None:
+    """A hand goes up with a question and down again, whatever else is shared; without a class it says where to join."""
+    with pytest.raises(CannotJoin, match="not joined a class"):
+        raise_hand()
+    join("Ada", running.url)
+    [ada] = running.room.learners
+    assert "lower_hand()" in raise_hand("Why is <b>this</b> empty?\n" + "x" * 300)
+    assert ada.hand is not None and ada.hand.startswith("Why is <b>this</b> empty?xxx") and len(ada.hand) <= 200
+    lower_hand()
+    assert ada.hand is None

@@ -79,7 +79,8 @@ def test_live_without_a_key(mode: str) -> None:
 
 
 def test_settings_come_from_the_process_then_from_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """.env in a folder above is read; a variable of the process goes before it; the argument before both."""
+    """.env in a course's folder above is read; a variable of the process goes before it; the argument before both."""
+    (tmp_path / "pyproject.toml").touch()
     (tmp_path / ".env").write_text("COURSEKIT_MODE=live\nOPENAI_API_KEY=sk-from-dotenv\n")
     assert connect().api_key == "sk-from-dotenv"
     assert connect("replay").api_key == "replay-needs-no-key"
@@ -90,6 +91,23 @@ def test_settings_come_from_the_process_then_from_dotenv(monkeypatch: pytest.Mon
     monkeypatch.setenv("PYTHON_DOTENV_DISABLED", "1")  # dotenv's own switch
     with pytest.raises(MissingKey):
         connect("live")
+
+
+@pytest.mark.parametrize("mark", ["", ".git", "pyproject.toml", "notebooks/00_start_here.ipynb"])
+def test_a_env_file_above_the_course_counts_for_nothing(
+    mark: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A .env above the course's folder, or above a folder that is no course, cannot switch live mode on."""
+    course = tmp_path / "course"
+    here = course / "notebooks"
+    here.mkdir(parents=True)
+    if mark:
+        (course / mark).touch()
+    monkeypatch.chdir(here)
+    (tmp_path / ".env").write_text("COURSEKIT_MODE=live\nOPENAI_API_KEY=sk-of-somebody\n")
+    assert connect().api_key == "replay-needs-no-key"
+    (course / ".env").write_text("COURSEKIT_MODE=live\nOPENAI_API_KEY=sk-of-the-course\n")
+    assert connect().api_key == ("sk-of-the-course" if mark else "replay-needs-no-key")
 
 
 def test_live_is_the_plain_client() -> None:

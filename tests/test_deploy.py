@@ -73,6 +73,24 @@ def test_what_cannot_be_copied_is_told_and_leaves_no_half(tmp_path: Path, monkey
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_jupyter_starts_on_a_full_disk(tmp_path: Path) -> None:
+    """What jupyter_core would write at a start is there before the disk is full, and is not written again."""
+    module = load("learner_server")
+    module.mark_migrated(tmp_path)
+    module.mark_migrated(tmp_path)
+    code = (
+        "import os, jupyter_core.migrate as migrate\n"
+        "from jupyter_core.application import JupyterApp\n"
+        "JupyterApp().migrate_config()\n"  # raises where it has to write
+    )
+    (tmp_path / ".jupyter").chmod(0o500)
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    env = {**os.environ, "HOME": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / ".jupyter")}
+    subprocess.run([sys.executable, "-c", code], env=env, check=True)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == written
+    module.mark_migrated(tmp_path / "no" / "such" / "home")  # a disk that is full: no error
+
+
 @posix
 def test_limits_hold_for_what_a_learner_starts() -> None:
     """More memory than MEM_LIMIT is a MemoryError, and the limit cannot be raised again."""

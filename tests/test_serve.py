@@ -27,7 +27,7 @@ def test_elsewhere_needs_an_access_token(host: str) -> None:
 
 def test_elsewhere_with_an_access_token() -> None:
     """With an access token any address is opened."""
-    with listen("0.0.0.0", 0, "long-enough") as listener:
+    with listen("0.0.0.0", 0, "long-enough-one") as listener:
         assert listener.getsockname()[1] > 0
     assert [is_loopback(host) for host in ("127.0.0.1", "127.8.9.1", "::1", "localhost", "0.0.0.0")] == [True] * 4 + [
         False

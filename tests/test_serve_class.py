@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import openai
@@ -20,6 +21,8 @@ from coursekit.authoring.command_line import main
 from coursekit.authoring.greeting import class_greeting, reachable
 from support.offline_api import folder_with, params, whole
 from support.waiting import HANG, until
+
+ROOT = Path(__file__).parents[1]
 
 
 @contextmanager
@@ -46,7 +49,9 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
     with class_server(tmp_path, COURSEKIT_ACCESS_TOKEN="opens-the-class") as (process, url, said):
         assert "nobody has joined yet" in said and "opens-the-class" not in said
         assert f'join("NAME", "{url}")' in said and f"COURSEKIT_BASE_URL={url}/v1" in said
-        token = re.search(rf"{url}/console +token (\S+)", said)[1]  # type: ignore[index]
+        assert "for this machine only" in said and "coursekit serve --class --host 0.0.0.0" in said
+        token = (tmp_path / "class.console-token").read_text().strip()
+        assert token not in said and f"{url}/console      its token is in {tmp_path / 'class.console-token'}" in said
         headers = {"authorization": "Bearer opens-the-class"}
         key = httpx2.post(f"{url}/join", json={"name": "Ada"}, headers=headers, timeout=HANG).json()["key"]
         ask(url, key)
@@ -56,7 +61,8 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait(HANG)
     with class_server(tmp_path, int(url.rpartition(":")[2])) as (process, again, said):
-        assert again == url and "1 learner has joined" in said and f"token {token}" in said
+        assert again == url and "1 learner has joined" in said
+        assert (tmp_path / "class.console-token").read_text().strip() == token
         assert httpx2.get(f"{url}/admin/learners", headers=admin, timeout=HANG).json()["learners"] == before
         ask(url, key)
         process.send_signal(signal.SIGTERM)
@@ -76,11 +82,13 @@ def kept_soon(path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "env", "told"),
     [
-        (["--class", "--host", "0.0.0.0"], {}, "COURSEKIT_ACCESS_TOKEN"),
+        (["--class", "--host", "0.0.0.0"], {"COURSEKIT_ACCESS_TOKEN": "short-token"}, "at least 12 characters"),
+        (["--share"], {}, "--share is for --class"),
         (["--class-file", "x.json"], {}, "for --class"),
         (["--class"], {"COURSEKIT_ADMIN_TOKEN": "same-token", "COURSEKIT_ACCESS_TOKEN": "same-token"}, "learners know"),
         (
-            ["--class", "--host", "0.0.0.0"], {"COURSEKIT_ADMIN_TOKEN": "short", "COURSEKIT_ACCESS_TOKEN": "long-one"},
+            ["--class", "--host", "0.0.0.0"],
+            {"COURSEKIT_ADMIN_TOKEN": "nineteen-characters", "COURSEKIT_ACCESS_TOKEN": "long-enough-one"},
             "guessed too soon",
         ),
         (["--class", "--rpm", "0"], {}, "rpm=0 is no limit"),
@@ -106,12 +114,56 @@ def test_a_damaged_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "move it away" in capsys.readouterr().err and (tmp_path / "class.json").read_text() == "{}"
 
 
+def said_by(*, opened: bool, made: str | None = None, access: str | None = "access-token", **more: Any) -> str:
+    address, file = "http://10.0.0.5:8000", Path("class.json")
+    return class_greeting(address, access, Path("class.console-token"), file, 2, opened=opened, made=made, **more)
+
+
 def test_what_is_opened() -> None:
-    """Beyond this machine it says what that opens, and to whom; the chosen tokens are not shown."""
-    said = class_greeting("http://10.0.0.5:8000", "access-token", None, Path("class.json"), 2, opened=True)
+    """Beyond this machine it says what that opens, and to whom; tokens that the teacher chose are not shown."""
+    said = said_by(opened=True, others=["http://10.8.0.2:8000"])
     assert "every machine that can reach this one" in said and "unencrypted" in said and "2 learners" in said
-    assert "access-token" not in said and "COURSEKIT_ADMIN_TOKEN" in said and "ACCESS_TOKEN" in said
-    assert "unencrypted" not in class_greeting("http://127.0.0.1:1", None, "t", Path("c"), 0, opened=False)
+    assert "access-token" not in said and "COURSEKIT_ACCESS_TOKEN" in said and "http://10.8.0.2:8000" in said
+    assert "unencrypted" not in said_by(opened=False, access=None)
+
+
+def test_a_room_that_can_join() -> None:
+    """It says who can join at the address, how a room can, and the token that a server has made for the board."""
+    alone, room = (
+        said_by(opened=False, access=None),
+        said_by(opened=True, made="bada-feri-zolu", access="bada-feri-zolu"),
+    )
+    assert "for this machine only" in alone and "For a room: coursekit serve --class --host 0.0.0.0" in alone
+    assert "for machines in your network" in room and "Token      bada-feri-zolu" in room
+    assert "A room?" not in room and "Token" not in alone
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+def test_the_first_line_of_the_readme(tmp_path: Path) -> None:
+    """The command in the README opens a class that another machine can join: with the address and token it prints."""
+    [command] = re.findall(r"\*\*You teach\.\*\* `coursekit (serve [^`]+)`", (ROOT / "README.md").read_text("utf-8"))
+    assert "--host 0.0.0.0" in command
+    folder_with(tmp_path, (params(), whole("Paris.")))
+    more = ["--port", "0", "--recordings", str(tmp_path), "--class-file", str(tmp_path / "class.json")]
+    env = {name: value for name, value in os.environ.items() if "TOKEN" not in name}
+    whole_command = [sys.executable, "-m", "coursekit", *command.split(), *more]
+    with subprocess.Popen(whole_command, stdout=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        said = ""
+        while "  Kept" not in said:
+            said += (line := process.stdout.readline())
+            assert line, "the server has ended"
+        try:
+            url = re.search(r"http://[^ /]+:\d+", said)[0]  # type: ignore[index]
+            token = re.search(r"Token +(\S+)", said)[1]  # type: ignore[index]
+            local = f"http://127.0.0.1:{url.rpartition(':')[2]}"
+            headers = {"authorization": f"Bearer {token}", "host": url.removeprefix("http://")}
+            joined = httpx2.post(f"{local}/join", json={"name": "Ada"}, headers=headers)
+            assert joined.status_code == 201 and joined.json()["base_url"] == f"{url}/v1"
+            assert httpx2.post(f"{local}/join", json={"name": "Ada"}).status_code == 401
+            ask(local, joined.json()["key"])
+        finally:
+            process.kill()
 
 
 class Probe:

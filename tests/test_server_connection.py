@@ -170,16 +170,35 @@ def test_a_client_that_does_not_read(impatient: Served) -> None:
         assert len(read_all(connection)) < 15 * MB  # of 20: what the network had taken already
 
 
-def test_too_many_connections(server: Served) -> None:
-    """One connection too many is told 503; when another one has gone there is room again."""
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", GOOD[:-20], GOOD[:30], GOOD])
+def test_idle_connections_shut_nobody_out(server: Served, sent: bytes) -> None:
+    """Connections that wait for a request, or for the rest of one, give way to newcomers, the oldest first."""
     with contextlib.ExitStack() as stack:
-        many = [stack.enter_context(server.connect()) for _ in range(25)]
-        many[-1].sendall(GOOD)
-        answers = [many[-1].recv(65536)]
-        with server.connect() as one_more:
-            answers.append(one_more.recv(65536))
-        assert any(answer.startswith(b"HTTP/1.1 503") and b"too_many_connections" in answer for answer in answers)
+        for _ in range(40):
+            idle = stack.enter_context(server.connect())
+            with contextlib.suppress(ConnectionError):
+                idle.sendall(sent)
+        for _ in range(3):
+            assert b"Paris." in server.bytes(request_bytes(params(), more="Connection: close\r\n"))
     until(lambda: b"Paris." in server.bytes(request_bytes(params(), more="Connection: close\r\n")))
+
+
+def test_too_many_connections_at_work(tmp_path: Path) -> None:
+    """Where an answer is under way on each connection, one more is told 503; an answer is never cut for a newcomer."""
+    folder_with(tmp_path, (params(stream=True), streamed(["Par", "is."])))
+    body = request_bytes(params(stream=True), key="many")
+    with (
+        served(tmp_path, limits=Limits(connections=5, leaving=0.1), speed=0.001) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        many = [stack.enter_context(server.connect()) for _ in range(5)]
+        for each in many:
+            each.sendall(body)
+        learner = server.room.learners.of("Bearer many")
+        until(lambda: learner.under_way == 5)  # type: ignore[union-attr]
+        with server.connect() as one_more:
+            refused = one_more.recv(65536)
+        assert refused.startswith(b"HTTP/1.1 503") and b"too_many_connections" in refused
 
 
 # No HTTP

@@ -99,14 +99,32 @@ def test_a_wrong_token(running: Served, token: str) -> None:
 def test_another_server_with_the_same_token_knows_the_cookie(tmp_path: Path) -> None:
     """A teacher stays logged in when the server comes again: the cookie is made of the token, which is kept."""
     with (
-        served(tmp_path, kept=Kept()) as one,
+        served(tmp_path, kept=(kept := Kept())) as one,
         browser_at(one) as client,
     ):
         cookie = log_in(client).headers["set-cookie"].partition(";")[0]
-    with served(tmp_path, kept=Kept()) as again:
+    with served(tmp_path, kept=kept) as again:
         assert again.http.get(f"{again.url}/console", headers={"cookie": cookie}).status_code == 200
-    with served(tmp_path, kept=Kept(), admin_token="another-token") as other:
+    with served(tmp_path, kept=kept, admin_token="another-token") as other:
         assert other.http.get(f"{other.url}/console", headers={"cookie": cookie}).status_code == 401
+
+
+def test_a_cookie_ends_with_the_logout(running: Served, teacher: httpx2.Client) -> None:
+    """After a logout a copy of the cookie opens nothing, here or on the server that starts again, and a stream of news
+    that was open ends. Whoever is not logged in logs nobody out."""
+    cookie = {"cookie": f"coursekit-console={teacher.cookies['coursekit-console']}"}
+    with httpx2.Client(headers={"origin": running.url}) as stranger:
+        stranger.post(f"{running.url}/console/logout")
+    assert running.http.get(f"{running.url}/console", headers=cookie).status_code == 200
+    with running.http.stream("GET", f"{running.url}/console/events", headers=cookie) as open_stream:
+        lines = open_stream.iter_lines()
+        next(lines)
+        teacher.post("/console/logout")
+        list(lines)  # it ends
+    assert running.http.get(f"{running.url}/console", headers=cookie).status_code == 401
+    assert running.room.roll is not None
+    with served(running.room.recordings.folders[0], kept=Kept.read(running.room.roll.as_dict())) as again:
+        assert again.http.get(f"{again.url}/console", headers=cookie).status_code == 401
 
 
 @pytest.mark.parametrize("origin", [None, "null", "https://evil.example", "http://127.0.0.1:1"])

@@ -89,7 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     local.add_argument("--model", metavar="PATH", help="another GGUF file (default: COURSEKIT_LOCAL_MODEL, or our own)")
 
     serve = commands.add_parser("serve", help="the offline API on a socket: for curl, other languages, a class")
-    serve.add_argument("--host", default="127.0.0.1", help="where to listen; elsewhere needs COURSEKIT_ACCESS_TOKEN")
+    serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="where to listen: 127.0.0.1 is for this machine only (default), 0.0.0.0 for its network",
+    )
     serve.add_argument("--port", type=int, default=8000, help="0: any that is free (default: 8000)")
     serve.add_argument("--recordings", metavar="FOLDER", help="what to answer from (default: the course's own)")
     serve.add_argument("--speed", help='1 as recorded (default), 10 ten times faster, "instant"')
@@ -97,7 +101,11 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--tpm", type=int, metavar="N", help="each learner's tokens per minute, of each model")
     serve.add_argument("--spend", type=float, metavar="DOLLARS", help="what each learner may spend, as it would cost")
     serve.add_argument(
-        "--class", dest="classroom", action="store_true", help="learners join with a name; the teacher has a console"
+        "--class", dest="classroom", action="store_true",
+        help="learners join with a name; the teacher has a console. For other machines add --host 0.0.0.0",
+    )  # fmt: skip
+    serve.add_argument(
+        "--share", action="store_true", help="a class: the console also shows chapters, checks and quiz answers"
     )
     serve.add_argument("--class-file", metavar="FILE", help="where a class is kept (default: in your user data folder)")
     serve.add_argument(
@@ -150,7 +158,8 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
         limits = {name: value for name in ("rpm", "tpm", "spend") if (value := getattr(asked, name)) is not None}
         return serve(
             host=asked.host, port=asked.port, recordings=asked.recordings, speed=asked.speed, limits=limits,
-            quiet=asked.quiet, classroom=asked.classroom, class_file=asked.class_file, today=asked.today,
+            quiet=asked.quiet, classroom=asked.classroom, class_file=asked.class_file, shares=asked.share,
+            today=asked.today,
         )  # fmt: skip
     if asked.rename is not None:
         from .rename import rename

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..classroom import trouble
@@ -23,6 +24,7 @@ from ..settings import ModeError, mode_of, settings
 from .rename import misnamed
 from .served_models import course_models
 
+PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 SET_UP = "run `make lab` again (Windows: `uv run coursekit lab`), or install coursekit again"
 
 
@@ -158,7 +160,8 @@ def _mode() -> Check:
         return Check("mode", *str(error).split("\nWhat to do: "))
     if joined is None:
         return Check("mode", "replay (costs nothing)")
-    return Check("mode", f"replay, by the class server at {joined.url} (costs nothing)", trouble(joined))
+    shared = "; chapter, checks and quiz answers are shared" if joined.share else ""
+    return Check("mode", f"replay, by the class server at {joined.url} (costs nothing{shared})", trouble(joined))
 
 
 def _speed() -> Check:
@@ -186,8 +189,13 @@ def _models() -> Check:
 
 
 def _proxies() -> Check:
-    known = sorted({name.upper() for name in os.environ if name.lower() in {"http_proxy", "https_proxy", "all_proxy"}})
-    return Check("proxies", f"{', '.join(known)} (for live and record)" if known else "none set")
+    known = {name.upper(): url for name, url in os.environ.items() if name.lower() in PROXIES and url}
+    if not known:
+        return Check("proxies", "none set")
+    said = f"{', '.join(sorted(known))} (for live and record; a class and this machine are reached directly)"
+    socks = any(url.lower().startswith("socks") for url in known.values()) and find_spec("socksio") is None
+    cure = "for live mode through a SOCKS proxy: pip install socksio; or name an http:// proxy" if socks else ""
+    return Check("proxies", said, cure)
 
 
 def _folder() -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 BODY = '{"model": "gpt-4o", "messages": [...], "stream": true}'
@@ -35,27 +36,38 @@ def greeting(address: str, access: str | None, new_admin_token: str | None, open
 
 
 def class_greeting(
-    address: str, access: str | None, admin_token: str | None, kept: Path, learners: int, opened: bool
-) -> str:
-    """For the server of a class.
+    address: str, access: str | None, token_file: Path | None, kept: Path, learners: int, *, opened: bool,
+    made: str | None = None, shares: bool = False, others: Sequence[str] = (),
+) -> str:  # fmt: skip
+    """For the server of a class. It can be projected: the console's token is not in it.
 
-    admin_token  shown; None: the user has chosen one
-    kept         the file of the class; ``learners`` have joined it already
+    access      the access token that joining asks for, if any; ``made``: shown, because the server has made it
+    token_file  where the console's token is; None: the user has chosen one
+    kept        the file of the class; ``learners`` have joined it already
+    opened      whether other machines can join; ``others``: further addresses of this one
     """
     asks = " -H 'Authorization: Bearer ACCESS_TOKEN'" if access else ""
-    token = f"token {admin_token}" if admin_token else "token as in COURSEKIT_ADMIN_TOKEN"
+    token = f"its token is in {token_file}" if token_file else "its token is COURSEKIT_ADMIN_TOKEN"
     known = {0: "nobody has joined yet", 1: "1 learner has joined"}.get(learners, f"{learners} learners have joined")
+    room = "for machines in your network" if opened else "for this machine only"
+    word = made or "the one that you have set in COURSEKIT_ACCESS_TOKEN"
     return "\n".join([
-        f"The class is open at {address} (Ctrl+C ends it); {known}.",
+        f"The class is open at {address} {room} (Ctrl+C ends it); {known}.",
+        *([] if opened else [
+            "  A room?    No other machine can join here. For a room: coursekit serve --class --host 0.0.0.0"]),
         f'  Learners   from coursekit import join; join("NAME", "{address}")      or in 00_start_here',
+        *([f"  Token      {word}      learners are asked for it"] if access else []),
         f"  or in .env COURSEKIT_BASE_URL={address}/v1      and then join(\"NAME\")",
-        f"  or curl    curl {address}/join{asks} --json '{{\"name\": \"NAME\"}}'      tells a key for {address}/v1",
-        *(["  Token      learners are asked for the access token that you have set"] if access else []),
+        f"  or curl    curl {address}/join{asks} --json '{{\"name\": \"NAME\"}}'      returns a key for {address}/v1",
+        *([f"  No answer? This machine can also have: {', '.join(others)}. A firewall must let the port in."]
+          if opened and others else []),
+        "  Shared     " + ("chapter, checks and quiz answers, unless a learner joins with share=False" if shares else
+                           "names, requests and errors; chapter, checks and quiz answers with --share"),
         f"  Console    {address}/console      {token}",
-        f"  Kept       {kept}: names, keys, meters. Delete it to begin a new class.",
         *([f"  Open       {OPENED}: use a token",
            "             that opens nothing else. Without it nobody joins, without the console's nobody sees the class"]
           if opened else []),
+        f"  Kept       {kept}: names, keys, meters. Delete it to begin a new class.",
     ])  # fmt: skip
 
 
@@ -70,3 +82,17 @@ def reachable(host: str) -> str:
             except OSError:  # no network
                 host = socket.gethostname()
     return f"[{host}]" if ":" in host else host
+
+
+def other_addresses(host: str, address: str) -> list[str]:
+    """Further addresses under which a server on all of this machine's addresses may be reached."""
+    if host not in ("0.0.0.0", "::", ""):
+        return []
+    family = socket.AF_INET6 if host == "::" else socket.AF_INET
+    try:
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, family)}
+    except OSError:
+        return []
+    port = address.rpartition(":")[2]
+    named = [f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}" for ip in sorted(found)]
+    return [each for each in named if each != address and not each.startswith(("http://127.", "http://[::1]"))]

@@ -1,8 +1,8 @@
 """``coursekit record``: record what a lesson's notebooks ask for, say what changed, and put it in place.
 
 What is paid for is kept: a request that is recorded is not asked again unless it is named, and the answers of a run
-that failed are there for the next one. The lesson's recordings are replaced as a whole when a run has succeeded, and stay as
-they are when it has not.
+that failed are there for the next one. The lesson's recordings are replaced as a whole when a run has succeeded, and
+stay as they are when it has not.
 """
 
 from __future__ import annotations

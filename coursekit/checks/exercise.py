@@ -39,7 +39,11 @@ class Exercise:
             if not verdict.passed:
                 raise NotPassed(repr(verdict))
             return verdict
-        return self._noted(verdict) if verdict.passed else verdict
+        if verdict.passed:
+            return self._noted(verdict)
+        if verdict.outcome != "not yet":
+            progress.note_failed(self.chapter, self.name)
+        return verdict
 
     def __repr__(self) -> str:
         return f"check.{self.name}: write your function, then check.{self.name}({self.name}). {self._hints()}"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 SETTING = "COURSEKIT_PROGRESS"
 WAIT = 5.0  # seconds for another notebook that writes just now
 
+_failed: dict[str, int] = {}  # failed checks in a row of this kernel, by chapter/exercise
+
 Passed = dict[str, list[str]]  # by chapter, in the order in which they were passed
 
 
@@ -55,8 +57,16 @@ def note(chapter: str, exercise: str) -> list[str]:
         told = _add(path, chapter, exercise)
     except OSError as error:
         return [f"Your answer is right, but progress could not be saved: {error}"]
-    share({stem: len(names) for stem, names in passed().items()})  # with the teacher of a class, if the learner does
+    _failed.pop(f"{chapter}/{exercise}", None)
+    # With the teacher of a class, if the learner shares:
+    share({stem: len(names) for stem, names in passed().items()}, failed={f"{chapter}/{exercise}": 0})
     return told
+
+
+def note_failed(chapter: str, exercise: str) -> None:
+    """A check was not passed: a learner's teacher sees how often in a row, if the learner shares that."""
+    failed = _failed[f"{chapter}/{exercise}"] = _failed.get(f"{chapter}/{exercise}", 0) + 1
+    share(failed={f"{chapter}/{exercise}": failed})
 
 
 def reset() -> Path | None:

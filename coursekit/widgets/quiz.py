@@ -13,6 +13,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..classroom import share
 from ..course import DATA, lesson
 from ..palette import CARD, INK, MUTED, RIGHT, WRONG
 from .lab import Echo, Lab, Press
@@ -94,7 +95,9 @@ class Quiz(Lab):
         self.questions = questions(name)
         super().__init__([])
         echo = Echo()
-        self.children = [_Asked(number, question, echo) for number, question in enumerate(self.questions, start=1)]
+        stem = lesson(name).stem
+        asked = enumerate(self.questions, start=1)
+        self.children = [_Asked(f"{stem}/{number}", number, question, echo) for number, question in asked]
 
     def picture(self) -> str:
         return on_paper(self.questions)
@@ -106,8 +109,8 @@ class Quiz(Lab):
 class _Asked(Lab):
     """One question: its options, a button, and what is said of the option that was chosen when it was pressed."""
 
-    def __init__(self, number: int, question: Question, echo: Echo) -> None:
-        self.question, self.answered = question, False
+    def __init__(self, place: str, number: int, question: Question, echo: Echo) -> None:
+        self.place, self.question, self.answered = place, question, False
         heading = widgets.HTML(
             f'<div style="line-height:1.4;font-weight:bold;margin-top:6px">{number}. {escape(question.ask)}</div>'
         )
@@ -125,6 +128,8 @@ class _Asked(Lab):
         with self.lock:
             self.answered = True
             self.draw()
+        if self.choice.index is not None:
+            share(votes={self.place: self.choice.index})  # with the teacher of a class, if the learner shares
 
     def _forget(self, _: Any) -> None:
         with self.lock:

@@ -71,7 +71,7 @@ def ask(server: Served, key: str, **more: Any) -> int:
 
 
 def cells(page: Page, name: str) -> list[str]:
-    """What a learner's row tells: chapter, passed, requests, errors, tokens in, out, cost."""
+    """What a learner's row shows: why they need the teacher, last request, chapter, passed, requests, errors, …"""
     row = page.locator("#learners tbody tr").filter(has=page.locator("bdi").get_by_text(name, exact=True))
     return row.locator("td").all_text_contents()
 
@@ -89,8 +89,8 @@ def test_inject_watch_lift(running: Served, console: Page) -> None:
     )
     expect(console.locator("dd[data-of=requests]")).to_have_text("3")
     expect(console.locator("dd[data-of=present]")).to_have_text(f"2 of {len(NAMES)}")
-    assert cells(console, "Ada")[:4] == ["04_streaming", "8", "2", "0"]
-    assert cells(console, EVIL)[:4] == ["–", "–", "1", "0"]
+    assert cells(console, "Ada")[:6] == ["–", "just now", "04_streaming", "8", "2", "0"]
+    assert cells(console, EVIL)[:6] == ["–", "just now", "–", "–", "1", "0"]
 
     console.locator("#whom").select_option(EVIL)
     console.get_by_label("Seconds").fill("60")
@@ -98,7 +98,7 @@ def test_inject_watch_lift(running: Served, console: Page) -> None:
     expect(console.locator("#said")).to_have_text(f"Server errors for {EVIL}, 60 s.")
     expect(console.locator("#faults li")).to_contain_text("Server errors for")
     assert [ask(running, keys[name]) for name in ("Ada", EVIL, EVIL)] == [200, 500, 500]
-    expect(console.locator("tbody tr", has_text=EVIL).locator("td").nth(3)).to_have_text("500 × 2")
+    expect(console.locator("tbody tr", has_text=EVIL).locator("td").nth(5)).to_have_text("500 × 2")
 
     console.locator("#whom").select_option("")
     for button, status in (("429 storm", 429), ("Quota wall", 429)):
@@ -122,7 +122,7 @@ def test_by_keyboard(running: Served, console: Page) -> None:
     """From the first Tab on: choose whom and how long, put a fault to work, lift it; the focus is never lost."""
     key = join(running, "Ada")
     expect(console.locator("#learners bdi")).to_have_text("Ada")
-    for label in ("Log out", "For", "Seconds", "429 storm", "Quota wall"):
+    for label in ("Log out", "Change", "roster", "Remove rows", "For", "Seconds", "429 storm", "Quota wall"):
         console.keyboard.press("Tab")
         assert label in console.evaluate("(document.activeElement.labels?.[0] ?? document.activeElement).textContent")
         if label == "Seconds":
@@ -153,3 +153,70 @@ def test_a_wrong_token(context: BrowserContext, running: Served) -> None:
     assert page.evaluate("document.cookie") == ""
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
+
+
+STUCK = {
+    "Radia": "▲ hand up: why is my history twice as long?",
+    "Barbara": "✗ 5 requests failed in a row: 400 empty_array",
+    "Ken": "? check trim_to_budget failed 6 times in a row (03_multi_turn)",
+}
+
+
+def test_who_is_stuck(running: Served, console: Page) -> None:
+    """Of ten learners the three who are stuck, each in another way, are on top with the reason, on the first screen."""
+    names = ["Grace", "Linus", "Ada", "Barbara", "Edsger", "Margaret", "Donald", "Radia", "Ken", "Frances"]
+    keys = {name: join(running, name) for name in names}
+    for name in names[:-1]:
+        ask(running, keys[name])
+    for _ in range(5):
+        with pytest.raises(openai.BadRequestError):
+            running.client(keys["Barbara"]).chat.completions.create(model="gpt-4o", messages=[])
+    running.admin("PUT", "/me", {"hand": "why is my history twice as long?"}, keys["Radia"])
+    running.admin("PUT", "/me", {"failed": {"03_multi_turn/trim_to_budget": 6}}, keys["Ken"])
+    expect(console.locator("#need-count")).to_have_text("3 of 10 need you.")
+    expect(console.locator("tbody tr").nth(2).locator("bdi")).to_have_text("Ken")
+    for row, (name, reason) in zip(console.locator("tbody tr.stuck").all(), STUCK.items(), strict=True):
+        assert row.locator("bdi").text_content() == name
+        assert row.locator(".reason").first.text_content() == reason
+        box = row.bounding_box()
+        assert box is not None and box["y"] + box["height"] <= 900, "below the first screen"
+    assert console.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the screen"
+
+
+def test_rows_are_renamed_merged_and_removed(running: Served, console: Page) -> None:
+    """By keyboard: a hand is lowered, a row gets another name, two become one with both keys, one is removed."""
+    keys = {name: join(running, name) for name in ("Ada", "ada", "Bo")}
+    for key in keys.values():
+        ask(running, key)
+    running.admin("PUT", "/me", {"hand": "help"}, keys["Bo"])
+    expect(console.locator("#need-count")).to_have_text("1 of 3 need you.")
+    change = console.locator("#change")
+
+    def open_change(name: str) -> None:
+        console.get_by_role("button", name=f"Change {name}", exact=True).focus()
+        console.keyboard.press("Enter")
+        expect(change).to_be_visible()
+
+    open_change("Bo")
+    change.get_by_role("button", name="Lower the hand").press("Enter")
+    expect(console.locator("#done")).to_have_text("The hand of Bo is down.")
+    open_change("Bo")
+    change.get_by_label("New name").fill("everybody")
+    change.get_by_label("New name").press("Enter")
+    expect(console.locator("#change-said")).to_contain_text("mistaken for somebody else")
+    change.get_by_label("New name").fill("Bo K.")
+    change.get_by_label("New name").press("Enter")
+    expect(console.locator("#done")).to_have_text("Bo is Bo K. now.")
+    open_change("ada 2")
+    change.get_by_label("Same person as").select_option("Ada")
+    change.get_by_role("button", name="Merge").press("Enter")
+    expect(console.locator("#done")).to_have_text("ada 2 and Ada are one row now.")
+    expect(console.locator("tbody tr")).to_have_count(2)
+    assert [ask(running, keys[name]) for name in ("Ada", "ada", "Bo")] == [200, 200, 200]
+    expect(console.locator("tbody tr").filter(has_text="Ada").locator("td").nth(4)).to_have_text("4")
+    open_change("Bo K.")
+    change.get_by_role("button", name="Remove").press("Enter")
+    expect(console.locator("tbody tr")).to_have_count(1)
+    assert ask(running, keys["Bo"]) == 401
+    refused = "400 (Bad Request)"  # so the browser says of the name "everybody"
+    assert [error for error in console.errors if refused not in error] == []  # type: ignore[attr-defined]

@@ -3,6 +3,8 @@
     GET    /admin/learners                what each learner's requests came to
     GET    /admin/learners/ada            and how well their program behaved: the verdict
     POST   /admin/learners                {"name": "ada"}: a class's key for this learner, the same each time
+    POST   /admin/roll                    {"do": "rename", "learner": "ada 2", "to": "Ada K."}; or merge, remove,
+                                          lower_hand; and clear: rows without a request
     GET    /admin/faults                  the faults at work
     POST   /admin/faults                  {"fault": "rate_limit", "seconds": 60, "learner": "ada"} puts one to work
     DELETE /admin/faults, /admin/faults/3 lifts all, or one
@@ -13,7 +15,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import math
 from typing import Any
@@ -28,7 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..exchange import error_answer, json_answer
 from ..faults import Fault
 from ..verdict import verdict_on
-from .endpoints import response
+from .endpoints import address_in, response
 from .injection import Injection
 from .joining import about, asked_name, entered
 from .learners import Learner
@@ -36,6 +37,8 @@ from .room import Room
 
 SECONDS = 60.0  # that a fault is at work when nothing else is asked
 LONGEST = 86_400.0
+FAULT_ORDER = 'Send JSON like {"fault": "rate_limit", "seconds": 60, "learner": "ada"}.'
+ROLL_ORDER = 'Send JSON like {"do": "rename", "learner": "ada 2", "to": "Ada"}; or merge, remove, lower_hand, clear.'
 NO_TOKEN = "This needs the admin token, which the server told when it started: Authorization: Bearer TOKEN."
 
 
@@ -51,6 +54,7 @@ class Admin:
         routes = [
             Route("/learners", self.learners, methods=["GET"]),
             Route("/learners", self.enroll, methods=["POST"]),
+            Route("/roll", self.roll, methods=["POST"]),
             Route("/learners/{name:path}", self.learner, methods=["GET"]),
             Route("/faults", self.faults, methods=["GET"]),
             Route("/faults", self.inject, methods=["POST"]),
@@ -75,17 +79,56 @@ class Admin:
         return _json(200, await run_in_threadpool(told))
 
     async def enroll(self, request: Request) -> Response:
-        """For a hub, which joins its users to the class by itself."""
+        """For a hub, which joins its users to the class by itself. The key belongs to the account: somebody who joined
+        under the same name before has another."""
         if self.room.roll is None:
             text = "Only the server of a class gives out keys: coursekit serve --class."
             return response(self.room.own(error_answer(404, text, code="no_class")))
         try:
-            name = asked_name(await request.body())
-            learner = self.room.roll.named(name)
-            known, learner = learner is not None, learner or self.room.roll.join(name)
+            account = asked_name(await request.body())
+            learner = self.room.roll.of_account(account)
+            known, learner = learner is not None, learner or self.room.roll.join(account, account)
         except ValueError as error:
             return response(self.room.own(error_answer(400, str(error))))
-        return _json(200 if known else 201, entered(request, self.room.roll, learner))
+        return _json(200 if known else 201, entered(request, self.room, learner))
+
+    async def roll(self, request: Request) -> Response:
+        """Rename, merge or remove a row, lower a hand, or clear away who has done nothing; see ``ROLL_ORDER``."""
+        roll = self.room.roll
+        try:
+            if roll is None:
+                raise BadOrder("Only the server of a class has a roll: coursekit serve --class.")
+            order = _object(await request.body(), ROLL_ORDER)
+            done = order.get("do")
+            if done == "clear":
+                idle = [one for one in roll if not one.tally.statuses and not one.account and not one.under_way]
+                for one in idle:
+                    roll.remove(one)
+                return _json(200, {"done": f"{len(idle)} rows without a request were removed."})
+            learner = roll.named(order.get("learner"))
+            if learner is None:
+                raise BadOrder(f"There is no learner {order.get('learner')!r:.50}. GET /admin/learners lists them.")
+            old = learner.name
+            if done == "rename":
+                self.room.rename(roll, learner, order.get("to"))
+                text = f"{old} is {learner.name} now."
+            elif done == "merge":
+                into = roll.named(order.get("to"))
+                if into is None:
+                    raise BadOrder(f"There is no learner {order.get('to')!r:.50} to merge {old} into.")
+                await run_in_threadpool(roll.merge, learner, into)
+                text = f"{old} and {into.name} are one row now."
+            elif done == "remove":
+                roll.remove(learner)
+                text = f"{old} was removed. The key opens nothing any more."
+            elif done == "lower_hand":
+                learner.hand = None
+                text = f"The hand of {old} is down."
+            else:
+                raise BadOrder(ROLL_ORDER)
+        except ValueError as error:
+            return response(self.room.own(error_answer(400, str(error))))
+        return _json(200, {"done": text})
 
     async def faults(self, request: Request) -> Response:
         return _json(200, {"faults": self.at_work()})
@@ -134,21 +177,29 @@ class Guarded:
         self.app, self.room = app, room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        if hmac.compare_digest(given, f"Bearer {self.room.admin_token}".encode()):
+        given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ")
+        if self.room.gate.is_right(address_in(scope), given, str(self.room.admin_token)):
             await self.app(scope, receive, send)
         else:
             refused = self.room.own(error_answer(401, NO_TOKEN, code="invalid_admin_token"))
             await response(refused)(scope, receive, send)
 
 
-def _order(raw: bytes) -> dict[str, Any]:
+def _object(raw: bytes, otherwise: str) -> dict[str, Any]:
+    """The JSON object in a body. Raises BadOrder with the text where there is none."""
     try:
         order = json.loads(raw)
     except (ValueError, RecursionError):
         order = None
-    if not isinstance(order, dict) or "fault" not in order:
-        raise BadOrder('Send JSON like {"fault": "rate_limit", "seconds": 60, "learner": "ada"}.')
+    if not isinstance(order, dict):
+        raise BadOrder(otherwise)
+    return order
+
+
+def _order(raw: bytes) -> dict[str, Any]:
+    order = _object(raw, FAULT_ORDER)
+    if "fault" not in order:
+        raise BadOrder(FAULT_ORDER)
     for name in order:
         if name not in ("fault", "seconds", "learner"):
             raise BadOrder(

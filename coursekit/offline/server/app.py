@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,8 +17,11 @@ from ..file_store import FILES
 from .admin import Admin
 from .console import Console
 from .endpoints import Batches, ChatCompletions, Models, Served, healthz, response
+from .hosts import ELSEWHERE, name_in
 from .joining import Joining
-from .room import Room, broken
+from .link import LINK
+from .room import Room, broken, too_many
+from .throttle import TooMany
 
 
 class App:
@@ -28,12 +33,19 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start, served = self.room.clock.now(), Served()
         try:
-            if scope["path"] == CHAT_COMPLETIONS and scope["method"] == "POST":
+            host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+            if not self.room.hosts.answers(host):
+                served = Served(status=421)
+                text = ELSEWHERE.format(name=ascii(name_in(host)[:100])[1:-1])
+                await response(self.room.own(error_answer(421, text, code="unknown_host")))(scope, receive, send)
+            elif scope["path"] == CHAT_COMPLETIONS and scope["method"] == "POST":
                 served = await self.chat.serve(scope, receive, send)
             elif is_below(BATCHES, scope["path"]) or is_below(FILES, scope["path"]):
                 served = await self.batches.serve(scope, receive, send)
             else:
                 served = await self._other(scope, receive, send)
+        except asyncio.CancelledError:  # the server stops, and has waited long enough
+            scope[LINK].drop()
         finally:
             seconds, note = self.room.clock.now() - start, "left" if served.left else ""
             self.room.log.add(served.who, scope["method"], scope["path"], served.status, seconds, note)
@@ -67,6 +79,10 @@ def other_paths(room: Room) -> Starlette:
             answer = error_answer(error.status_code, f"Invalid URL ({method} {path})")
         return response(room.own(answer))
 
+    async def throttled(request: Request, error: Exception) -> Response:
+        assert isinstance(error, TooMany)
+        return response(room.own(too_many(error)))
+
     async def failed(request: Request, error: Exception) -> Response:
         """A mistake of ours; its traceback goes to the server's terminal."""
         return response(room.own(broken()))
@@ -80,7 +96,7 @@ def other_paths(room: Room) -> Starlette:
             *(Joining(room, room.roll).routes if room.roll else []),
             *([admin.mount, *Console(room, admin).routes] if room.admin_token else []),
         ],
-        exception_handlers={HTTPException: refused, Exception: failed},
+        exception_handlers={HTTPException: refused, TooMany: throttled, Exception: failed},
     )
     app.router.redirect_slashes = False
     return app

@@ -6,6 +6,7 @@ the last second, and of the time that counting takes: on a busy machine, that of
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import threading
@@ -34,6 +35,7 @@ class ClassFile:
         self._end = threading.Event()
         self._keeper: threading.Thread | None = None
         self._written = ""
+        self.trouble = ""  # why it could not be written at the last look
 
     def open(self) -> Kept:
         """What is in the file; a new class where there is none. Raises CannotKeep."""
@@ -49,7 +51,7 @@ class ClassFile:
                 "What to do: end that one, or give this class a file of its own with --class-file."
             ) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise CannotKeep(f"The class cannot be kept in {self.path}: {error}. Name another --class-file.") from error
+            raise CannotKeep(self._told(error)) from error
         try:
             return Kept.read(json.loads(text))
         except (ValueError, RecursionError) as error:
@@ -63,7 +65,7 @@ class ClassFile:
         try:
             self._write(roll)
         except OSError as error:
-            raise CannotKeep(f"The class cannot be kept in {self.path}: {error}. Name another --class-file.") from error
+            raise CannotKeep(self._told(error)) from error
         self._keeper = threading.Thread(target=self._keep, args=(roll,), name="class-file", daemon=True)
         self._keeper.start()
 
@@ -76,16 +78,27 @@ class ClassFile:
 
     def _keep(self, roll: Roll) -> None:
         count_tokens("the first time takes seconds, and later would be in the way")
-        ended, failing = False, False
+        ended = False
         while not ended:
             ended = self._end.wait(SECONDS)
             try:
                 self._write(roll)
-                failing = False
+                self.trouble = ""
             except OSError as error:  # a full disk: the class goes on, and the next look tries again
-                if not failing:
-                    logger.warning("The class cannot be kept in %s: %s", self.path, error)
-                failing = True
+                if not self.trouble:
+                    logger.warning("%s", self._told(error))
+                self.trouble = self._told(error)
+
+    def _told(self, error: OSError | UnicodeDecodeError) -> str:
+        what = f"The class cannot be kept in {self.path}: {getattr(error, 'strerror', None) or error}."
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        if not full and not self.path.is_file():
+            return f"{what}\nWhat to do: name another --class-file, or let the server write there."
+        cure = "make room on that disk" if full else "let the server read and write that file"
+        return (
+            f"{what}\nWhat to do: {cure}. A running class goes on, and is written as soon as that works. Do not begin "
+            "another file: the keys of all who have joined are made with this one."
+        )
 
     def _write(self, roll: Roll) -> None:
         text = json.dumps(roll.as_dict(), indent=1, ensure_ascii=False) + "\n"

@@ -8,6 +8,7 @@ sending. A client that does not read its answer is dropped.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,12 +65,35 @@ class Connection(HttpToolsProtocol):
         self._body_bytes: int | None = None  # None: still in the head
         self._refusal = (400, "invalid_request", "This is no HTTP request that the server can read.")
         self._refused = False
+        self._idle_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._sending = self.loop.call_later(self.limits.sending, self._too_slow)
-        if len(self.connections) > self.limits.connections:
+        self._idle_since = self.loop.time()
+        if len(self.connections) > self.limits.connections and not self._make_room():
             self._refuse(503, "too_many_connections", "The server has too many connections. Try again in a moment.")
+
+    def _make_room(self) -> bool:
+        """Close an idle connection, the oldest of the address that has most, so that nobody shuts the others out by
+        keeping connections open. Returns whether there is one."""
+        others = [each for each in self.connections if each is not self and isinstance(each, Connection)]
+        others = [each for each in others if not each.transport.is_closing()]
+        if len(others) < self.limits.connections:
+            return True  # those over the limit are being closed
+        held = Counter(each.client and each.client[0] for each in others)
+        idle = [each for each in others if each._is_idle]
+        if not idle:
+            return False
+        oldest = min(idle, key=lambda each: (-held[each.client and each.client[0]], each._idle_since))
+        self.log.add("-", "closed:", "idle_connection", 0, 0.0)
+        oldest.transport.close()
+        return True
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no answer is under way: it waits for a request, or for the rest of the first."""
+        return not self._links or (len(self._links) == 1 and self._body_bytes is not None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -134,6 +158,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         if self._links:
             self._links.pop(0).let_go()
+        self._idle_since = self.loop.time()
         super().on_response_complete()
 
     def pause_writing(self) -> None:

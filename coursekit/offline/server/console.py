@@ -2,9 +2,10 @@
 
     GET  /console             the page; without the cookie 401, and a form that asks for the console's token
     POST /console/login       token=…: sets the cookie
-    POST /console/logout      takes it away
+    POST /console/logout      ends the session: of every browser that has logged in
     GET  /console/events      server-sent events: the class, whenever something has changed
-    POST, DELETE /console/faults    as below /admin
+    GET  /console/roster.csv  the learners, for a spreadsheet
+    POST /console/roll, POST and DELETE /console/faults    as below /admin
 
 The cookie is HttpOnly, SameSite=Strict and below /console only, for cookies go to every port of a host. Whatever
 changes something must come from a page of this very server, by its Origin header. The page may load nothing from
@@ -17,6 +18,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import parse_qs
 
@@ -27,10 +29,11 @@ from starlette.routing import Route
 from ...course import DATA
 from ..exchange import error_answer
 from .admin import Admin
-from .endpoints import response
+from .endpoints import address_in, response
 from .origin import ELSEWHERE, from_own_page
+from .roll import Roll
 from .room import Room
-from .watching import Watch
+from .watching import Watch, roster
 
 COOKIE = "coursekit-console"
 DAY = 86_400
@@ -53,11 +56,19 @@ HEADERS = {
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
+class _Session:
+    """The session of a server that is no class, and keeps nothing."""
+
+    def __init__(self) -> None:
+        self.session = secrets.token_hex(16)
+
+
 class Console:
     """The paths above, for a room with an admin token."""
 
     def __init__(self, room: Room, admin: Admin) -> None:
         self.room, self.watch = room, Watch(room, admin.at_work)
+        self._sessions: Roll | _Session = room.roll or _Session()
         self._files = {path.name: path.read_bytes() for path in (DATA / "console").iterdir()}
         self.routes = [
             Route("/console", self.page, methods=["GET"]),
@@ -65,6 +76,8 @@ class Console:
             Route("/console/logout", self.logout, methods=["POST"]),
             Route("/console/console.css", self.style, methods=["GET"]),
             Route("/console/console.js", self.guarded(self.script), methods=["GET"]),
+            Route("/console/roster.csv", self.guarded(self.roster), methods=["GET"]),
+            Route("/console/roll", self.guarded(admin.roll), methods=["POST"]),
             Route("/console/events", self.guarded(self.events), methods=["GET"]),
             Route("/console/faults", self.guarded(admin.inject), methods=["POST"]),
             Route("/console/faults", self.guarded(admin.lift), methods=["DELETE"]),
@@ -81,7 +94,7 @@ class Console:
             return self._refused(403, ELSEWHERE, "cross_origin")
         form = (await request.body())[:FORM].decode(errors="replace")
         given = parse_qs(form).get("token", [""])[0].strip()
-        if not hmac.compare_digest(given.encode(), str(self.room.admin_token).encode()):
+        if not self.room.gate.is_right(address_in(request.scope), given, str(self.room.admin_token)):
             await asyncio.sleep(GUESSING)
             again = self._files["login.html"].replace(b" hidden", b"")  # the line that says that it was wrong
             return Response(again, 401, HEADERS, "text/html; charset=utf-8")
@@ -92,6 +105,8 @@ class Console:
     async def logout(self, request: Request) -> Response:
         if not from_own_page(request):
             return self._refused(403, ELSEWHERE, "cross_origin")
+        if self._is_open(request):
+            self._sessions.session = secrets.token_hex(16)
         answer = RedirectResponse("/console", 303, HEADERS)
         answer.delete_cookie(COOKIE, path="/console", httponly=True, samesite="strict")
         return answer
@@ -103,12 +118,17 @@ class Console:
     async def script(self, request: Request) -> Response:
         return self._file("console.js", "text/javascript")
 
-    async def events(self, request: Request) -> Response:
-        return StreamingResponse(self._news(), media_type="text/event-stream", headers=HEADERS)
+    async def roster(self, request: Request) -> Response:
+        told = await self.watch.now()
+        headers = {**HEADERS, "content-disposition": 'attachment; filename="roster.csv"'}
+        return Response(roster(told["learners"]).encode("utf-8-sig"), 200, headers, "text/csv; charset=utf-8")
 
-    async def _news(self) -> AsyncIterator[bytes]:
+    async def events(self, request: Request) -> Response:
+        return StreamingResponse(self._news(self._session), media_type="text/event-stream", headers=HEADERS)
+
+    async def _news(self, session: str) -> AsyncIterator[bytes]:
         last, silent = "", 0.0
-        while True:
+        while session == self._session:
             told = json.dumps(await self.watch.now(), separators=(",", ":"))
             if told != last:
                 yield f"retry: 1000\ndata: {told}\n\n".encode()
@@ -133,8 +153,10 @@ class Console:
 
     @property
     def _session(self) -> str:
-        """What the cookie holds: made of the token, so that it outlives the server as the token does."""
-        return hmac.new(str(self.room.admin_token).encode(), b"console", hashlib.sha256).hexdigest()
+        """What the cookie holds: made of the token and the session, which a class keeps, so that a teacher stays logged
+        in when its server restarts, and nobody after a logout."""
+        made = hmac.new(str(self.room.admin_token).encode(), self._sessions.session.encode(), hashlib.sha256)
+        return made.hexdigest()
 
     def _is_open(self, request: Request) -> bool:
         return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self._session.encode())

@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..exchange import ApiAnswer, ApiRequest, json_answer
+from ..exchange import ApiAnswer, ApiRequest, error_answer, json_answer
 from ..model_list import listing, one_model
 from .delivery import Delivery
 from .learners import Learner
-from .room import Room
+from .room import IN_FLIGHT, Room
 
 DATED = re.compile(r".*-(\d{4})-(\d\d)-(\d\d)")
 
@@ -60,18 +60,23 @@ class ChatCompletions:
             return Served(left=True)
         start = room.clock.now()
         headers = RawHeaders(scope["headers"])
-        learner = room.learners.of(headers.get("authorization", ""))
+        learner = room.learner(headers.get("authorization", ""), address_in(scope))
         if isinstance(learner, ApiAnswer):
             await delivery.deliver(room.own(learner), start)
             return Served(status=learner.status)
+        if learner.under_way >= IN_FLIGHT:
+            await delivery.deliver(room.own(crowded()), start)
+            return Served(learner.name, 429)
         learner.under_way += 1
         learner.at = start
+        struck = bool(room.injections.now(learner.name))
         try:
             request, answer = await self.answer(scope, learner, raw, headers)
             learner.tally.add(request, answer)
             attempt = learner.ledger.open(request, answer, start)
             received = await delivery.deliver(answer, start)
             attempt.finish(received, room.clock.now())
+            learner.note(attempt, struck=struck)
         finally:
             learner.under_way -= 1
         return Served(learner.name, answer.status, received == "left")
@@ -105,12 +110,23 @@ class Models:
         return self._answered(request, one_model(request.path_params["model"]))
 
     def _answered(self, request: Request, answer: ApiAnswer) -> Response:
-        learner = self.room.learners.of(request.headers.get("authorization", ""))
+        learner = self.room.learner(request.headers.get("authorization", ""), address_in(request.scope))
         return response(self.room.own(learner if isinstance(learner, ApiAnswer) else answer))
 
 
 async def healthz(request: Request) -> Response:
     return response(json_answer(200, {"status": "ok"}))
+
+
+def address_in(scope: Scope) -> str:
+    """The address from which a request was sent."""
+    return str(scope["client"][0]) if scope.get("client") else ""
+
+
+def crowded() -> ApiAnswer:
+    """The 429 for a learner who has too many requests in flight."""
+    text = f"You have {IN_FLIGHT} requests in flight at this server, and more are refused. Send fewer at a time."
+    return error_answer(429, text, type="requests", code="rate_limit_exceeded", headers={"retry-after": "1"})
 
 
 def response(answer: ApiAnswer) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..clock import Clock
 from ..exchange import ApiAnswer, ApiRequest, Layer
@@ -46,6 +46,10 @@ class Injections:
         lifted = [injection for injection in self.now() if number in (None, injection.number)]
         self._all = tuple(injection for injection in self._all if injection not in lifted)
         return lifted
+
+    def rename(self, old: str, new: str) -> None:
+        """A learner has another name: their faults stay theirs."""
+        self._all = tuple(replace(each, learner=new) if each.learner == old else each for each in self._all)
 
     def now(self, learner: str | None = None) -> tuple[Injection, ...]:
         """Those that are at work: all, or those that strike a learner."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import itertools
 import math
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ..exchange import ApiAnswer, Layer
 from ..keys import key_refusal
-from ..ledger import Ledger
+from ..ledger import Attempt, Ledger
 from .tally import Tally
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
@@ -19,11 +20,19 @@ MOST = 200  # learners; of more, the one who was away for longest is forgotten
 ATTEMPTS = 500  # that are kept of each, for the verdict: half a megabyte
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Learner:
-    """``api`` answers; ``ledger`` and ``tally`` tell what that came to; ``under_way``: the requests that are open;
-    ``seen``: the turn of the last request, ``at`` its time on the server's clock; ``chapter`` and ``passed`` (chapter:
-    number of exercises): what a learner of a class shares with the teacher, nothing unless they choose to."""
+    """``api`` answers; ``ledger`` and ``tally`` record the outcome; ``under_way``: the requests that are open;
+    ``seen``: the turn of the last request, ``at`` its time on the server's clock.
+
+    In a class: ``ids`` make the learner's keys (several after a merge); ``account``: the hub user who got the key, ""
+    for those who joined by name; ``chapter``, ``passed`` (chapter: number of exercises), ``failed`` (exercise: failed
+    checks since it was last passed) and ``votes`` (quiz question: option) are what a learner shares with the teacher;
+    ``hand``: the question of a raised hand, None while it is down, ``hand_at`` when it went up.
+
+    ``error``: the last request that failed, ``errors_in_a_row`` the failures since the last answer, leaving out those
+    that the teacher's own faults caused. ``turn`` is held while a thread answers a request that takes long.
+    """
 
     name: str
     api: Layer
@@ -34,6 +43,22 @@ class Learner:
     at: float = -math.inf
     chapter: str = ""
     passed: dict[str, int] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
+    account: str = ""
+    failed: dict[str, int] = field(default_factory=dict)
+    votes: dict[str, int] = field(default_factory=dict)
+    hand: str | None = None
+    hand_at: float = -math.inf
+    error: Attempt | None = None
+    errors_in_a_row: int = 0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def note(self, attempt: Attempt, *, struck: bool) -> None:
+        """A request is over; ``struck``: a fault that the teacher injected was at work."""
+        if attempt.status == 200:
+            self.errors_in_a_row = 0
+        elif not struck:
+            self.error, self.errors_in_a_row = attempt, self.errors_in_a_row + 1
 
 
 class Learners:
@@ -59,7 +84,7 @@ class Learners:
 
     def __iter__(self) -> Iterator[Learner]:
         """Those who are known, in the order in which they came."""
-        return iter(list(self._by_key.values()))
+        return iter(list(dict.fromkeys(self._by_key.values())))  # a merged learner has several keys
 
     def of(self, authorization: str) -> Learner | ApiAnswer:
         """The learner whose Authorization header this is, or the 401 for it."""

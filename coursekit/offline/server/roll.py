@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import itertools
 import secrets
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,33 +14,37 @@ from typing import Any
 from ...membership import KEY_PREFIX
 from ..exchange import Layer
 from .learners import MOST, Learner, Learners
+from .names import LONGEST, BadName, alike, plain
 from .tally import Tally
-
-LONGEST = 40  # characters of a name
 
 
 class CannotJoin(ValueError):
-    """A name that is none, or a class that is full; the message says what to do."""
+    """A name that cannot be used, or a class that is full; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What outlives a server: ``secret`` makes the keys, ``admin_token`` opens the console; ``learners`` are plain
-    data, each with its name, meter, chapter and passed exercises."""
+    """What outlives a server: ``secret`` makes the keys, ``admin_token`` opens the console, ``access_token`` the class
+    where the teacher has chosen no other, ``session`` is that of browsers logged in to the console; ``learners`` are
+    plain data."""
 
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
     admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     learners: tuple[Mapping[str, Any], ...] = ()
+    access_token: str = field(default_factory=lambda: spoken_token())  # noqa: PLW0108  defined below
+    session: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @classmethod
     def read(cls, told: Any) -> Kept:
         """From what ``Roll.as_dict`` told. Raises ValueError for anything else."""
         try:
             for learner in told["learners"]:
-                plain(learner["name"])
+                if not isinstance(learner["name"], str) or not 0 < len(learner["name"]) <= LONGEST:
+                    raise TypeError("not a name")
                 Tally().restore(learner["meter"])
                 dict(learner["passed"])
-            return cls(str(told["secret"]), str(told["admin_token"]), tuple(told["learners"]))
+            later = {name: str(told[name]) for name in ("access_token", "session") if name in told}
+            return cls(str(told["secret"]), str(told["admin_token"]), tuple(told["learners"]), **later)
         except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
             raise ValueError(f"This is no class: {error!r}") from error
 
@@ -51,60 +54,115 @@ class Roll(Learners):
 
     api_of  makes the offline API of a learner, given the name and the dollars that are spent already
 
-    A key is an HMAC of the name, so that none need be kept, and a learner's is the same after a restart.
+    A key is an HMAC of a random id, so that no key is in the class's file, and a learner keeps theirs when the server
+    restarts or the teacher renames them. A name gives no claim to a key: who joins as "bo" is not the hub's user bo.
     """
 
     def __init__(self, api_of: Callable[[str, Decimal], Layer], kept: Kept) -> None:
         super().__init__(lambda name: api_of(name, Decimal(0)))
         self._kept = kept
+        self.session = kept.session
         for known in kept.learners:
             learner = Learner(known["name"], api_of(known["name"], Decimal(str(known["meter"]["dollars"]))))
             learner.tally.restore(known["meter"])
             learner.chapter, learner.passed = str(known["chapter"]), dict(known["passed"])
-            self._by_key[self.key(learner)] = learner
+            learner.ids = [str(one) for one in known.get("ids", [known["name"]])]  # before there were ids: the name
+            learner.account = str(known.get("account", ""))
+            learner.failed, learner.votes = dict(known.get("failed", {})), dict(known.get("votes", {}))
+            self._enter(learner)
 
     def __contains__(self, key: object) -> bool:
         return key in self._by_key
 
     def key(self, learner: Learner) -> str:
         """The learner's key. Nobody can guess it who does not know the secret."""
-        made = hmac.new(self._kept.secret.encode(), learner.name.encode(), hashlib.sha256)
+        return self._key(learner.ids[0])
+
+    def _key(self, id_: str) -> str:
+        made = hmac.new(self._kept.secret.encode(), id_.encode(), hashlib.sha256)
         return KEY_PREFIX + made.hexdigest()[:40]
 
-    def join(self, asked: str) -> Learner:
-        """A new learner. A name that is taken gets a number: Ada, Ada 2, Ada 3. Raises CannotJoin."""
-        if len(self._by_key) >= MOST:
-            raise CannotJoin(f"The class is full: {MOST} learners have joined.")
-        name = plain(asked)
-        taken = {learner.name.casefold() for learner in self}
-        if name.casefold() in taken:
-            numbered = (f"{name[: LONGEST - 4]} {number}" for number in itertools.count(2))
-            name = next(one for one in numbered if one.casefold() not in taken)
-        learner = Learner(name, self._api_of(name))
-        self._by_key[self.key(learner)] = learner
+    def _enter(self, learner: Learner) -> None:
+        self._by_key |= dict.fromkeys(map(self._key, learner.ids), learner)
+
+    def join(self, asked: object, account: str = "") -> Learner:
+        """A new learner. A name that is taken, or looks like one, gets a number: Ada, Ada 2. Raises CannotJoin."""
+        if len(list(self)) >= MOST:
+            raise CannotJoin(
+                f"The class is full: {MOST} learners have joined. Ask the teacher to remove rows on the console."
+            )
+        name = self._free(_checked(asked))
+        learner = Learner(name, self._api_of(name), ids=[secrets.token_hex(16)], account=account)
+        self._enter(learner)
         return learner
 
-    def named(self, asked: str) -> Learner | None:
-        """Who has joined with exactly this name. Raises CannotJoin for what is no name."""
-        name = plain(asked)
+    def of_account(self, account: str) -> Learner | None:
+        """The learner of a hub's user."""
+        return next((learner for learner in self if learner.account == account), None)
+
+    def named(self, name: object) -> Learner | None:
+        """Who has exactly this name."""
         return next((learner for learner in self if learner.name == name), None)
+
+    def rename(self, learner: Learner, asked: object) -> None:
+        """The learner keeps key and meter. Raises CannotJoin for a name that cannot be used, or is taken."""
+        name = _checked(asked)
+        if alike(name) in {alike(other.name) for other in self if other is not learner}:
+            raise CannotJoin(f"There is a learner {name!r} already. To make two rows one, merge them.")
+        learner.name = name
+
+    def merge(self, learner: Learner, into: Learner) -> None:
+        """The two are one person: both keys are those of ``into`` from now on, and the counts are added."""
+        if learner is into:
+            raise CannotJoin("A row cannot be merged into itself.")
+        into.ids += learner.ids
+        into.account = into.account or learner.account
+        into.tally.absorb(learner.tally)
+        if learner.at > into.at:
+            into.at, into.error, into.errors_in_a_row = learner.at, learner.error, learner.errors_in_a_row
+        into.chapter = into.chapter or learner.chapter
+        into.passed = {stem: max(into.passed.get(stem, 0), n) for stem, n in (into.passed | learner.passed).items()}
+        into.votes = learner.votes | into.votes
+        self._enter(into)
+
+    def remove(self, learner: Learner) -> None:
+        """The learner's keys open nothing any more; joining again makes a new row."""
+        self._by_key = {key: known for key, known in self._by_key.items() if known is not learner}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, from which a ``Kept`` can be made. May count tokens: not for an event loop."""
         learners = [
-            {"name": one.name, "meter": one.tally.as_dict(), "chapter": one.chapter, "passed": one.passed}
+            {
+                "name": one.name, "ids": one.ids, "account": one.account, "meter": one.tally.as_dict(),
+                "chapter": one.chapter, "passed": one.passed, "failed": one.failed, "votes": one.votes,
+            }
             for one in self
-        ]
-        return {"secret": self._kept.secret, "admin_token": self._kept.admin_token, "learners": learners}
+        ]  # fmt: skip
+        return {
+            "secret": self._kept.secret, "admin_token": self._kept.admin_token,
+            "access_token": self._kept.access_token, "session": self.session, "learners": learners,
+        }  # fmt: skip
+
+    def _free(self, name: str) -> str:
+        taken = {alike(learner.name) for learner in self}
+        if alike(name) not in taken:
+            return name
+        numbered = (f"{name[: LONGEST - 4]} {number}" for number in itertools.count(2))
+        return next(one for one in numbered if alike(one) not in taken)
 
 
-def plain(asked: object) -> str:
-    """A name as it is kept: single spaces, nothing that cannot be seen. Raises CannotJoin."""
-    if not isinstance(asked, str):
-        raise CannotJoin('Send JSON like {"name": "Ada"}.')
-    name = " ".join(unicodedata.normalize("NFC", asked).split())
-    if not 0 < len(name) <= LONGEST:
-        raise CannotJoin(f"A name has 1 to {LONGEST} characters; this one has {len(name)}.")
-    if any(unicodedata.category(character).startswith("C") for character in name):  # controls, also of direction
-        raise CannotJoin("A name is made of characters that can be seen; this one has others in it.")
-    return name
+def _checked(asked: object) -> str:
+    try:
+        return plain(asked)
+    except BadName as error:
+        raise CannotJoin(str(error)) from error
+
+
+def spoken_token() -> str:
+    """An access token for a board: three groups of four letters that can be read aloud, 38 bits."""
+    consonants, vowels = "bdfghjklmnprstvz", "aeiou"
+
+    def group() -> str:
+        return "".join(secrets.choice(letters) for letters in (consonants, vowels) * 2)
+
+    return "-".join(group() for _ in range(3))

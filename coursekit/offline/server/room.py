@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
+import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -20,11 +21,14 @@ from ..recordings import DamagedRecording, Recordings
 from ..refusals import unparsable
 from ..standard_headers import request_id
 from .access_log import AccessLog
+from .hosts import Hosts
 from .injection import Injected, Injections
 from .learners import Learner, Learners
 from .roll import Kept, Roll
 from .steady import SteadyRecordings
+from .throttle import JOIN_EVERY, JOINS, STRONG, Gate, Throttle, TooMany
 
+IN_FLIGHT = 300  # requests of one learner: more would take the connections of the others
 RECORDED = ("live", "local", "written")  # sources of answers that are quick to find
 SMALL = 16_384  # bytes of a body that is remembered
 REMEMBERED = 2000  # requests
@@ -43,6 +47,8 @@ class Room:
     admin_token   what the admin endpoints and the console ask for; None: there are none
     kept          what is kept of a class, which makes this its server: keys are only those of learners who have joined,
                   and the access token is what joining asks for; None: no class
+    shares        a class: learners who join share chapter, checks and quiz answers, unless they choose otherwise
+    hosts         names, with commas between, that the server answers to beside addresses in digits and local names
     seed          of what happens by chance, and of request ids
     today         the day by which models count as shut down; None: none does, for their recordings live on
     """
@@ -50,7 +56,7 @@ class Room:
     def __init__(
         self, recordings: Recordings, *, speed: float | None = 1.0, rate_limit: Mapping[str, Any] | None = None,
         access_token: str | None = None, admin_token: str | None = None, log: AccessLog | None = None, seed: int = 0,
-        kept: Kept | None = None, today: datetime.date | None = None,
+        kept: Kept | None = None, shares: bool = False, hosts: str = "", today: datetime.date | None = None,
     ) -> None:  # fmt: skip
         self.recordings, self.rate_limit, self.seed = SteadyRecordings(recordings), rate_limit, seed
         self.today = today
@@ -59,13 +65,41 @@ class Room:
         self.clock = ScaledClock()
         self.rng = random.Random(seed)
         self.injections = Injections(self.clock)
-        self.access_token = access_token
+        self.access_token, self.shares, self.hosts = access_token, shares, Hosts(hosts)
+        self.gate, self.joins = Gate(self.clock), Throttle(self.clock, JOINS, JOIN_EVERY)
+        self._proven: set[tuple[str, str]] = set()  # addresses, and keys that were right from there
+        self.trouble: Callable[[], str] = lambda: ""  # why the class's file cannot be written, for the console
         self.roll = None if kept is None else Roll(self._api_of, kept)
         self.learners = self.roll or Learners(self._api_of, access_token)
         self._threads = ThreadPoolExecutor(2, "offline-api")
         self._known: dict[bytes, ApiRequest] = {}
         self._looking: dict[bytes, asyncio.Event] = {}
         self._api_of("nobody")  # a rate_limit that makes no sense is told now, not at the first request
+
+    def learner(self, authorization: str, address: str) -> Learner | ApiAnswer:
+        """Whose Authorization header this is, or the 401 or 429 for it. A key that is made of a short access token can
+        be guessed, so wrong ones are counted by address."""
+        if self.roll is not None or self.access_token is None or len(self.access_token) >= STRONG:
+            return self.learners.of(authorization)
+        proven = (address, authorization) in self._proven
+        if not proven and (seconds := self.gate.guesses.wait(address)) > 0:
+            return too_many(TooMany("wrong keys", seconds))
+        found = self.learners.of(authorization)
+        if isinstance(found, ApiAnswer):
+            self.gate.guesses.take(address)
+        elif not proven:
+            if len(self._proven) >= REMEMBERED:
+                self._proven.clear()
+            self._proven.add((address, authorization))
+        return found
+
+    def rename(self, roll: Roll, learner: Learner, asked: object) -> None:
+        """Give a learner another name; faults that strike them go on. Raises CannotJoin."""
+        old = learner.name
+        roll.rename(learner, asked)
+        if isinstance(learner.api, Injected):
+            learner.api.learner = learner.name
+        self.injections.rename(old, learner.name)
 
     async def answer(self, learner: Learner, raw: bytes, headers: Mapping[str, str]) -> tuple[ApiRequest, ApiAnswer]:
         """A request to POST /v1/chat/completions, and the answer of the learner's offline API.
@@ -94,8 +128,10 @@ class Room:
         return request, answer
 
     async def answer_in_thread(self, learner: Learner, request: ApiRequest) -> ApiAnswer:
-        """The answer of the learner's offline API to a request that may take long."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, learner, request)
+        """The answer of the learner's offline API to a request that may take long. One at a time for each learner, so
+        that one who sends many does not take all threads from the others."""
+        async with learner.turn:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, learner, request)
 
     def own(self, answer: ApiAnswer) -> ApiAnswer:
         """An answer that the server gives by itself, with the request id that every answer of the API has."""
@@ -127,6 +163,12 @@ class Room:
         if api.account is not None:
             api.account.bill(spent)  # in a life of the server before this one
         return Injected(api, self.injections, name, rng)
+
+
+def too_many(error: TooMany) -> ApiAnswer:
+    """The 429 for an address that tries too often."""
+    headers = {**FINAL, "retry-after": str(math.ceil(error.seconds))}
+    return error_answer(429, str(error), type="requests", code="too_many_attempts", headers=headers)
 
 
 def broken() -> ApiAnswer:

@@ -15,7 +15,7 @@ from .connection import Limits, connection_type
 from .room import Room
 
 KEEP_ALIVE = 75  # seconds; longer than clients keep an idle connection, so that it is they who close it
-SHORT = 8  # characters; a shorter access token is guessed too soon
+SHORT = 12  # characters; a shorter access token is guessed too soon
 
 
 class CannotServe(ValueError):

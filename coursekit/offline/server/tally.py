@@ -39,6 +39,14 @@ class Tally:
             key = answer.body if told is None else (told[0].data if told else b"", len(told))
             self._unread[key] = (self._unread.get(key, (0,))[0] + 1, request, answer)
 
+    def absorb(self, other: Tally) -> None:
+        """Add what another one has counted."""
+        usage, dollars = other.bill()
+        with self._lock:
+            self._usage, self._dollars = self._usage + usage, self._dollars + dollars
+        with self._adding:
+            self.statuses.update(other.statuses)
+
     def restore(self, kept: Mapping[str, Any]) -> None:
         """Go on from what ``as_dict`` told. Raises LookupError, TypeError or ValueError for anything else."""
         self.statuses = Counter({int(status): int(count) for status, count in kept["statuses"].items()})

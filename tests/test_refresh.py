@@ -62,6 +62,12 @@ def test_what_a_refreshed_notebook_says_of_itself(write_notebook: WriteNotebook)
         ("x = 1\nx / 0", r"notebooks/01_basics.ipynb, cell \[2\] failed: ZeroDivisionError: division by zero"),
         ("import warnings\nwarnings.warn('old')", r"cell \[2\] warns, .*UserWarning: old"),
         (v4.new_code_cell("1", metadata={"tags": ["raises-exception"]}), r"cell \[2\] is tagged raises-exception"),
+        (
+            "from IPython.display import clear_output\nprint(1)\nclear_output()",
+            r"cell \[2\] takes back .* clear_output",
+        ),
+        ("from IPython.display import clear_output\nprint(1)\nclear_output(wait=True)\nprint(2)", "by clear_output"),
+        ("shown = display('Pa', display_id=True)\nshown.update('Paris.')", "by an update of a display"),
         ("import os\nos._exit(1)", r"cell \[2\] killed its kernel"),
     ],
 )

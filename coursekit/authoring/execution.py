@@ -14,6 +14,19 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 
 from . import CommandError
 
+CHANGED = "coursekit_changed"  # a cell's metadata, never stored: how it takes back what it has shown
+TAKES_BACK = {"clear_output": "clear_output()", "update_display_data": "an update of a display"}
+
+
+class Client(NotebookClient):
+    """Notes in a cell's metadata where it takes back what it has shown. Nothing is noted of what goes into a widget."""
+
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        kind = msg["msg_type"]
+        if kind in TAKES_BACK and not self.output_hook_stack[msg["parent_header"].get("msg_id")]:
+            cell.metadata[CHANGED] = TAKES_BACK[kind]
+        return super().process_message(msg, cell, cell_index)
+
 
 def execute(
     path: Path,
@@ -29,7 +42,7 @@ def execute(
     """
     notebook = nbformat.read(path, as_version=4)
     here = KernelSpecManager(kernel_dirs=[])  # no folders searched: only this Python's own kernel is left
-    client = NotebookClient(
+    client = Client(
         notebook,
         km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=here),
         resources={"metadata": {"path": str(path.parent)}},

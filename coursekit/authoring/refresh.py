@@ -17,7 +17,7 @@ from ..course import lesson
 from ..files import write_atomically
 from . import CommandError, notebooks_of, repository_or_error
 from .environment import offline_environment
-from .execution import execute
+from .execution import CHANGED, execute
 from .readme import refresh_readme
 from .warm_kernel import warm_kernels
 
@@ -59,6 +59,11 @@ def stored_text(notebook: Any, where: str) -> str:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             place = f"{where}, cell [{cell.execution_count}]"
+            if (change := cell.metadata.pop(CHANGED, None)) is not None:
+                raise CommandError(
+                    f"{place} takes back what it has shown, by {change}. `coursekit test` sees all that was shown, and "
+                    "would refuse what is stored. Print the end only, or show what moves in a widget."
+                )
             cell.outputs = [_stored(output, place) for output in cell.outputs]
             raised = any(output.output_type == "error" for output in cell.outputs)
             if "raises-exception" in cell.metadata.get("tags", []) and not raised:

@@ -39,7 +39,8 @@ def course(root: Path) -> str:
     hours = sum(lesson.minutes for lesson in lessons()) / 60
     count = (
         f"{len(lessons())} chapters, {sum(map(len, labs.values()))} labs, "
-        f"{sum(len(exercises_of(lesson.stem)) for lesson in lessons())} checked exercises, about {hours:.0f} hours."
+        f"{sum(len(exercises_of(lesson.stem)) for lesson in lessons())} checked exercises, "
+        f"about {hours:.0f} hours without them."
     )
     head = ["| no. | chapter | afterwards you can | labs | exercises |", "| --- | --- | --- | --- | --- |"]
     return "\n".join([count, "", *head, *(_row(lesson, labs[lesson.stem], root) for lesson in lessons()), ""])

@@ -115,7 +115,8 @@ class Model:
 
         effort  the request's ``reasoning_effort``; with "none" a model that can do without reasoning takes more
         """
-        how = "always" if parameter in self.unknown else self.refused.get(parameter)
+        never = parameter in self.unknown or parameter in self.incompatible
+        how = "always" if never else self.refused.get(parameter)
         if how is None and self.reasoning(effort):
             how = self.refused_while_reasoning.get(parameter)
         return {None: "yes", "unless default": "default", "default only": "default"}.get(how, "no")

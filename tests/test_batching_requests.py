@@ -57,7 +57,7 @@ def test_messages_may_be_the_sdks_objects() -> None:
         ),
         (["Hi"], {**MODEL, "stream": True}, ValueError, "stream=True. A batch takes whole answers"),
         (["Hi"], {**MODEL, "temperature": float("nan")}, ValueError, "Request 1 cannot be written as JSON"),
-        ([{"messages": USER, "user": object()}], MODEL, ValueError, "cannot be written as JSON.*object is no JSON"),
+        ([{"messages": USER, "user": object()}], MODEL, ValueError, "cannot be written as JSON.*object is not JSON"),
         ([{"messages": USER, "custom_id": ""}], MODEL, ValueError, "custom_id ''. Give a text"),
         ([{"messages": USER, "custom_id": 7}], MODEL, ValueError, "custom_id 7. Give a text"),
         (

@@ -41,7 +41,8 @@ RICH = chat(
     ],
     tools=[{"type": "function", "function": FUNCTION}], tool_choice={"type": "function", "function": {"name": "f"}},
     functions=[{"name": "g"}], function_call={"name": "g"}, response_format={"type": "json_object"},
-    stop=["\n"], logprobs=True, top_logprobs=2, max_tokens=5, metadata={"k": "v"}, stream=True, verbosity="medium",
+    stop=["\n"], logprobs=True, top_logprobs=2, max_tokens=5, metadata={"k": "v"}, store=True,
+    stream=True, verbosity="medium",
     stream_options={"include_usage": True},
 )  # fmt: skip
 STRICT = chat(

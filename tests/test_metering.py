@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
 from coursekit import connect
-from coursekit.metering import BANNERS, ROWS, Journal, Meter, Receipt, Served, _day
+from coursekit.metering import BANNERS, ROWS, Journal, Meter, Receipt, Served
 from coursekit.offline.recordings import Recordings
-from coursekit.pricing import Usage, price_of
+from coursekit.pricing import Usage, day_of, price_of
 from coursekit.settings import MODES
 from support.offline_api import WRITTEN, params, request, whole
 
@@ -310,8 +310,8 @@ def test_a_reply_is_of_the_day_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
         for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
             monkeypatch.setenv("TZ", zone)
             time.tzset()
-            assert _day({"created": midnight}) == datetime.date(2026, 11, 22)
-            assert _day({"created": midnight - 1}) == datetime.date(2026, 11, 21)
+            assert day_of({"created": midnight}) == datetime.date(2026, 11, 22)
+            assert day_of({"created": midnight - 1}) == datetime.date(2026, 11, 21)
     finally:
         monkeypatch.undo()
         time.tzset()

@@ -19,7 +19,7 @@ from coursekit.offline.request_form import rules
 from coursekit.offline.validation import refusal_of
 
 HELLO = [{"role": "user", "content": "Hello"}]
-CHAT = [name for name in models.names() if models.get(name).endpoint == "chat"]
+CHAT = [name for name in models.names() if models.get(name).endpoint == "chat" and not models.get(name).needs_audio]
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {}}}
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..models import Model
-from ..offline.model_limits import prompt_tokens
+from ..offline.model_limits import function_tokens, prompt_tokens
 from ..offline.request_form import rules
 from ..tokens import encoding_of
 from .changes import Draft, plain
@@ -108,8 +108,9 @@ def limits(draft: Draft) -> None:
             draft.put(name, target.output, f"the longest reply of {draft.name}")
         cap = draft.params.get(name)
         if cap is not None and target.context is not None and target.input is None:
-            messages = plain(draft.params["messages"])
-            room = target.context - prompt_tokens(messages, target.name, target.context - cap)
+            sent = {name: plain(value) for name, value in draft.params.items()}
+            free = target.context - function_tokens(sent, target.name)
+            room = free - prompt_tokens(sent["messages"], target.name, free - cap)
             if 0 < room < cap:
                 draft.put(name, room, f"{draft.name} holds {target.context:,} tokens, prompt and reply together")
 

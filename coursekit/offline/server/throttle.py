@@ -10,6 +10,7 @@ import hmac
 import ipaddress
 from functools import lru_cache
 
+from ...portable import Portable
 from ..clock import Clock
 
 STRONG = 20  # characters; a token this long cannot be guessed, however often somebody tries
@@ -18,7 +19,7 @@ JOINS, JOIN_EVERY = 40, 5.0  # learners who join from one address at once, and t
 ADDRESSES = 10_000  # that are remembered
 
 
-class TooMany(Exception):
+class TooMany(Portable, Exception):
     """Too many attempts from one address. ``seconds``: until the next one is allowed."""
 
     def __init__(self, what: str, seconds: float) -> None:

@@ -279,6 +279,8 @@ class _AsyncOpenAI(_OnTheClock, openai.AsyncOpenAI):
 
 def _refuse_unknown_options(options: Mapping[str, Any]) -> None:
     """Raises TypeError for an argument that neither connect() nor the SDK's client has."""
+    if not options:
+        return
     ours = [name for name in inspect.signature(connect).parameters if name != "openai_options"]
     theirs = [name for name in inspect.signature(openai.OpenAI.__init__).parameters if name != "self"]
     for name in options:

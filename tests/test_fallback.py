@@ -127,8 +127,7 @@ async def test_async_calls_streams_and_cancelled_tasks(server: Upstream) -> None
     await asked.close()
 
 
-@pytest.mark.parametrize("streamed", [True, False])
-def test_a_server_that_dies_midway_is_the_sdks_own_error(server: Upstream, streamed: bool) -> None:
+def test_a_server_that_dies_midway_is_the_sdks_own_error(server: Upstream) -> None:
     """A connection that breaks raises what it raises at the real API: APIConnectionError, or httpx2's in a stream."""
     server.dies = True
     asked = client(server.url, max_retries=0)

@@ -22,7 +22,7 @@ from support.offline_api import folder_with, params, whole
 KEY = "-".join(("sk", "proj", "a" * 30))
 
 
-@pytest.mark.parametrize("around", ["{}\n", " {}", "{} ", "\t{}\r\n", "\ufeff{}".replace("\ufeff", "")])
+@pytest.mark.parametrize("around", ["{}\n", " {}", "{} ", "\t{}\r\n"])
 def test_white_space_around_a_key_is_taken_away(around: str) -> None:
     """A key that was copied with its line end or a blank is the key."""
     assert key_of("live", around.format(KEY), {}) == KEY
@@ -73,11 +73,9 @@ def test_message_objects_of_the_sdk_are_messages(tmp_path: Path) -> None:
         messages(plain), messages(plain), "gpt-4o"
     )
     assert tokens_of({"messages": messages(said)}) == tokens_of({"messages": messages(plain)})
-    other: Any = {"role": "assistant", "content": None, "tool_calls": None}
     assert trimmed(messages(ChatCompletionMessage(role="assistant", content="")), SlidingWindow(0)) == [
         {"role": "user", "content": "Sure?"}
     ]
-    assert other["content"] is None
 
 
 def test_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

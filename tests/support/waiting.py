@@ -25,26 +25,3 @@ async def until_async(happened: Callable[[], object], seconds: float = HANG) -> 
     while not happened():
         assert time.monotonic() < end, f"did not happen within {seconds:.0f} s"
         await asyncio.sleep(0.001)
-
-
-class HeldClock:
-    """A clock that goes on only when the test says so: whoever waits for a later time waits until then."""
-
-    def __init__(self) -> None:
-        self._now = 0.0
-
-    def now(self) -> float:
-        return self._now
-
-    def go_to(self, seconds: float) -> None:
-        """It is that late now."""
-        self._now = seconds
-
-    def wait(self, until_then: float) -> None:
-        until(lambda: self._now >= until_then)
-
-    async def wait_async(self, until_then: float) -> None:
-        await until_async(lambda: self._now >= until_then)
-
-    def real(self, seconds: float) -> float:
-        return 0.0

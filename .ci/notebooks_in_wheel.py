@@ -1,4 +1,6 @@
-"""Puts the notebooks into the wheel, from where `coursekit lab` copies them. An editable install has them already."""
+"""Puts the notebooks into the wheel, from where `coursekit lab` copies them. An editable install
+has them already.
+"""
 
 from __future__ import annotations
 
@@ -23,4 +25,6 @@ class NotebooksInWheel(BuildHookInterface):
             return
         root = Path(self.root)
         for path in (path for pattern in COURSE for path in sorted(root.glob(pattern))):
-            build_data["force_include"][str(path)] = f"coursekit/data/course/{path.relative_to(root).as_posix()}"
+            build_data["force_include"][str(path)] = (
+                f"coursekit/data/course/{path.relative_to(root).as_posix()}"
+            )

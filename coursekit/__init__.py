@@ -1,7 +1,8 @@
-"""The helper package of the course: a real OpenAI client that works offline, and what the chapters build on it.
+"""The helper package of the course: a real OpenAI client that works offline, and what the chapters
+build on it.
 
-Everything public stands here. It is imported on first use, so that ``import coursekit`` costs next to
-nothing; charts and widgets are modules that a notebook imports by name.
+Everything public stands here. It is imported on first use, so that ``import coursekit`` costs next
+to nothing; charts and widgets are modules that a notebook imports by name.
 """
 
 from __future__ import annotations
@@ -10,10 +11,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .batching import CheckpointError, NotSent, Unanswered, batch_completions, run_batch
+    from .batching import (
+        CheckpointError,
+        NotSent,
+        Unanswered,
+        batch_completions,
+        run_batch,
+    )
     from .classroom import join, leave, lower_hand, raise_hand
     from .client import connect, connect_async
-    from .conversation import AsyncConversation, Conversation, SlidingWindow, Summarize, TokenBudget, chat_session
+    from .conversation import (
+        AsyncConversation,
+        Conversation,
+        SlidingWindow,
+        Summarize,
+        TokenBudget,
+        chat_session,
+    )
     from .metering import Meter
     from .offline.miss import RecordingNotFound
     from .pricing import Price, price_of
@@ -51,11 +65,34 @@ _HOME = {
     "IncompleteStream": "streaming",
 }
 __all__ = [
-    "AsyncConversation", "CheckpointError", "Conversation", "IncompleteStream", "Meter", "NotSent",
-    "Price", "RecordingNotFound", "SlidingWindow", "Summarize", "TokenBudget", "Unanswered", "UnusableReply",
-    "batch_completions", "chat_session", "connect", "connect_async", "count_tokens", "join", "leave", "lower_hand",
-    "price_of", "raise_hand", "robust_completion", "run_batch", "stream_response", "stream_text",
-]  # fmt: skip
+    "AsyncConversation",
+    "CheckpointError",
+    "Conversation",
+    "IncompleteStream",
+    "Meter",
+    "NotSent",
+    "Price",
+    "RecordingNotFound",
+    "SlidingWindow",
+    "Summarize",
+    "TokenBudget",
+    "Unanswered",
+    "UnusableReply",
+    "batch_completions",
+    "chat_session",
+    "connect",
+    "connect_async",
+    "count_tokens",
+    "join",
+    "leave",
+    "lower_hand",
+    "price_of",
+    "raise_hand",
+    "robust_completion",
+    "run_batch",
+    "stream_response",
+    "stream_text",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .authoring.command_line import main
+from .workshop.commands.command_line import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,7 +1,9 @@
-"""Which models can do a task, at what cost, how fast, and until when: the selection guide as data, and its filter.
+"""Which models can do a task, at what cost, how fast, and until when: the selection guide as data,
+and its filter.
 
-It knows what can be looked up: prices, limits, accepted parameters, announced ends, and measured times where there are
-any. How good an answer is, it does not know; that takes a test set of your own.
+It knows what can be looked up: prices, limits, accepted parameters, announced ends, and measured
+times where there are any. How good an answer is, it does not know; that takes a test set of your
+own.
 """
 
 from __future__ import annotations
@@ -15,13 +17,19 @@ from functools import lru_cache
 from . import models
 from .pricing import dollars, price_of
 
-PRICES_ON = datetime.date(2026, 11, 22)  # fixed, so that a newer price list changes no stored output
+PRICES_ON = datetime.date(
+    2026, 11, 22
+)  # fixed, so that a newer price list changes no stored output
 CANDIDATES = models.offered_in("chooser")  # all with a price and a known context window
 # What a task may need beside tokens: the name for readers, by the name that `Task.needs` takes.
 NEEDS = {
-    "schema": "JSON schema", "functions": "function calls", "temperature": "temperature", "logprobs": "logprobs",
-    "stop": "stop sequences", "reasoning": "reasoning",
-}  # fmt: skip
+    "schema": "JSON schema",
+    "functions": "function calls",
+    "temperature": "temperature",
+    "logprobs": "logprobs",
+    "stop": "stop sequences",
+    "reasoning": "reasoning",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +37,8 @@ class Task:
     """One request of a kind, and what its answer must keep to.
 
     prompt, reply   tokens in, and visible tokens out
-    hidden          reasoning tokens of a model that reasons: an assumption, to be replaced by what you measure
+    hidden          reasoning tokens of a model that reasons: an assumption, to be replaced by what
+                    you measure
     max_cost        US dollars a request; None: any
     max_seconds     until the whole reply is there, as the API's servers measure it; None: any
     needs           names out of ``NEEDS``
@@ -46,14 +55,18 @@ class Task:
 
     def __post_init__(self) -> None:
         if unknown := sorted(self.needs - NEEDS.keys()):
-            raise ValueError(f"No model can be asked for {', '.join(unknown)}. What can be needed: {', '.join(NEEDS)}.")
+            raise ValueError(
+                f"No model can be asked for {', '.join(unknown)}. What can be needed: "
+                f"{', '.join(NEEDS)}."
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Judgment:
     """What a task comes to with one model.
 
-    effort    its ``reasoning_effort``: "none" where the task does without reasoning and the model can; None: not given
+    effort    its ``reasoning_effort``: "none" where the task does without reasoning and the model
+              can; None: not given
     cost      US dollars a request
     seconds   the API's own time for the whole reply; None: not measured
     against   why the model is out, in words; empty: it remains
@@ -75,17 +88,22 @@ class Judgment:
 
 
 def judge(task: Task, names: Iterable[str] = CANDIDATES) -> list[Judgment]:
-    """Each model with its cost, its time and what is against it: those that remain first, the cheapest of each on top.
+    """Each model with its cost, its time and what is against it: those that remain first, the
+    cheapest of each on top.
 
-    A limit on time puts out whoever is measured to be too slow; who was never measured stays, with ``seconds`` None.
-    Prices are those of ``PRICES_ON``. Raises models.UnknownModel, and pricing.NoPrice for a model without a price.
+    A limit on time puts out whoever is measured to be too slow; who was never measured stays, with
+    ``seconds`` None. Prices are those of ``PRICES_ON``. Raises models.UnknownModel, and
+    pricing.NoPrice for a model without a price.
     """
     found = [_judgment(task, models.get(name)) for name in names]
-    return sorted(found, key=lambda judged: (not judged.remains, judged.cost, judged.name))
+    return sorted(
+        found, key=lambda judged: (not judged.remains, judged.cost, judged.name)
+    )
 
 
 def seconds_of(name: str, tokens: int) -> float | None:
-    """How long the API's servers take for a reply of so many tokens (hidden ones too); None: never measured.
+    """How long the API's servers take for a reply of so many tokens (hidden ones too); None: never
+    measured.
 
     Raises models.UnknownModel.
     """
@@ -94,21 +112,43 @@ def seconds_of(name: str, tokens: int) -> float | None:
 
 
 def latencies() -> dict[str, models.Latency]:
-    """The measured times, by model. Their source and the meaning of their fields stand in data/models.toml."""
-    return {model.name: model.latency for model in models.every() if model.latency is not None}
+    """The measured times, by model. Their source and the meaning of their fields stand in
+    data/models.toml.
+    """
+    return {
+        model.name: model.latency
+        for model in models.every()
+        if model.latency is not None
+    }
 
 
 def _judgment(task: Task, model: models.Model) -> Judgment:
-    effort = "none" if "none" in model.efforts and "reasoning" not in task.needs else None
+    effort = (
+        "none" if "none" in model.efforts and "reasoning" not in task.needs else None
+    )
     if effort is None and model.reasons and not model.reasoning():
         effort = "medium"  # it reasons only when it is asked to
     written = task.reply + (task.hidden if model.reasoning(effort) else 0)
-    cost, seconds = _cost(model.name, task.prompt, written), seconds_of(model.name, written)
-    return Judgment(model, effort, cost, seconds, tuple(_against(task, model, effort, written, cost, seconds)))
+    cost, seconds = (
+        _cost(model.name, task.prompt, written),
+        seconds_of(model.name, written),
+    )
+    return Judgment(
+        model,
+        effort,
+        cost,
+        seconds,
+        tuple(_against(task, model, effort, written, cost, seconds)),
+    )
 
 
 def _against(
-    task: Task, model: models.Model, effort: str | None, written: int, cost: Decimal, seconds: float | None
+    task: Task,
+    model: models.Model,
+    effort: str | None,
+    written: int,
+    cost: Decimal,
+    seconds: float | None,
 ) -> Iterable[str]:
     if model.shutdown is not None and model.is_shut_down(task.on):
         yield f"shut down since {model.shutdown}"
@@ -120,10 +160,18 @@ def _against(
         yield f"writes at most {model.output:,} tokens"
     for need, words in NEEDS.items():
         if need in task.needs and not _meets(need, model, effort):
-            yield f"no {words}" + (" while it reasons" if _only_while_reasoning(need, model, effort) else "")
+            yield f"no {words}" + (
+                " while it reasons"
+                if _only_while_reasoning(need, model, effort)
+                else ""
+            )
     if task.max_cost is not None and cost > task.max_cost:
         yield f"{dollars(cost)} a request"
-    if task.max_seconds is not None and seconds is not None and seconds > task.max_seconds:
+    if (
+        task.max_seconds is not None
+        and seconds is not None
+        and seconds > task.max_seconds
+    ):
         yield f"takes {seconds:.1f} s"
 
 
@@ -134,14 +182,22 @@ def _meets(need: str, model: models.Model, effort: str | None) -> bool:
         return model.reasons
     if need == "functions":
         takes_them = model.takes("tools", effort) == "yes"
-        return takes_them and (model.tools_while_reasoning or not model.reasoning(effort))
+        return takes_them and (
+            model.tools_while_reasoning or not model.reasoning(effort)
+        )
     return model.takes(need, effort) == "yes"
 
 
 def _only_while_reasoning(need: str, model: models.Model, effort: str | None) -> bool:
-    return model.reasoning(effort) and "none" in model.efforts and _meets(need, model, "none")
+    return (
+        model.reasoning(effort)
+        and "none" in model.efforts
+        and _meets(need, model, "none")
+    )
 
 
 @lru_cache(maxsize=4096)  # a slider asks for the same again and again
 def _cost(name: str, prompt: int, written: int) -> Decimal:
-    return price_of({"prompt_tokens": prompt, "completion_tokens": written}, name, PRICES_ON).total
+    return price_of(
+        {"prompt_tokens": prompt, "completion_tokens": written}, name, PRICES_ON
+    ).total

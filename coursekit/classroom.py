@@ -29,23 +29,36 @@ class CannotJoin(RuntimeError):
 
 
 def join(
-    name: str | None = None, url: str | None = None, *, share: bool | None = None, token: str | None = None
+    name: str | None = None,
+    url: str | None = None,
+    *,
+    share: bool | None = None,
+    token: str | None = None,
 ) -> Membership:
-    """Join a class under a name. From then on ``connect()`` is answered by the class server, in all notebooks.
+    """Join a class under a name. From then on ``connect()`` is answered by the class server, in all
+    notebooks.
 
-    name   what the teacher sees, 1 to 40 characters; one that is taken gets a number. None: JUPYTERHUB_USER
+    name   what the teacher sees, 1 to 40 characters; one that is taken gets a number. None:
+           JUPYTERHUB_USER
     url    the server's address, as the teacher tells it; None: COURSEKIT_BASE_URL
-    share  True: the teacher also sees in which chapter you are, which checks you tried and passed, and your quiz
-           answers; False: they do not; None: as the teacher chose for the class (what join() returns says which)
-    token  the class's access token, where it has one; None: COURSEKIT_ACCESS_TOKEN, else you are asked for it
+    share  True: the teacher also sees in which chapter you are, which checks you tried and passed,
+           and your quiz
+           answers; False: they do not; None: as the teacher chose for the class (what join()
+             returns says which)
+    token  the class's access token, where it has one; None: COURSEKIT_ACCESS_TOKEN, else you are
+           asked for it
 
-    Joining again at the same server keeps name, key and meter, also after leave(). Raises CannotJoin, or ModeError for
-    what is no address.
+    Joining again at the same server keeps name, key and meter, also after leave(). Raises
+    CannotJoin, or ModeError for what is no address.
     """
     env = settings()
-    server = server_of(url or env.get(kept.ADDRESS) or _missing("the class server's address", "url"))
+    server = server_of(
+        url or env.get(kept.ADDRESS) or _missing("the class server's address", "url")
+    )
     known = membership({**env, kept.ADDRESS: server}) or kept.left(server, name)
-    status, about = (0, {}) if known is None else _told("GET", f"{server}/me", known.key)
+    status, about = (
+        (0, {}) if known is None else _told("GET", f"{server}/me", known.key)
+    )
     if known is None or status != 200:
         name = name or env.get("JUPYTERHUB_USER") or _missing("a name", "name")
         given = token if token is not None else env.get("COURSEKIT_ACCESS_TOKEN") or ""
@@ -53,7 +66,9 @@ def join(
     shares = share if share is not None else about.get("share", known.share) is True
     joined = Membership(server, known.key, str(about.get("name", known.name)), shares)
     if not kept.keep(joined):
-        raise CannotJoin(f"A membership is not kept ({kept.SETTING}=off), so connect() would not know of it.")
+        raise CannotJoin(
+            f"A membership is not kept ({kept.SETTING}=off), so connect() would not know of it."
+        )
     if shares:
         _tell(joined, {"chapter": chapter_here()})
     elif about:  # whatever was shared until now
@@ -62,11 +77,14 @@ def join(
 
 
 def raise_hand(question: str = "") -> str:
-    """Ask the teacher over: your row on their console goes to the top, with the question. Raises CannotJoin.
+    """Ask the teacher over: your row on their console goes to the top, with the question. Raises
+    CannotJoin.
 
     question  up to 200 characters that the teacher reads beside your name
     """
-    return _hand(str(question)[:QUESTION], "Your hand is up. lower_hand() takes it down.")
+    return _hand(
+        str(question)[:QUESTION], "Your hand is up. lower_hand() takes it down."
+    )
 
 
 def lower_hand() -> str:
@@ -75,11 +93,17 @@ def lower_hand() -> str:
 
 
 def leave() -> str:
-    """Leave the class: ``connect()`` is answered in process again. What you asked stays on the teacher's meter."""
+    """Leave the class: ``connect()`` is answered in process again. What you asked stays on the
+    teacher's meter.
+    """
     known = kept.forget()
     if settings().get(kept.KEY):
         return f"Your environment keeps you in the class: {kept.KEY} is set. Take it away to leave."
-    return f"You have left the class at {known.url}." if known else "You had not joined a class."
+    return (
+        f"You have left the class at {known.url}."
+        if known
+        else "You had not joined a class."
+    )
 
 
 def trouble(joined: Membership) -> str:
@@ -87,19 +111,29 @@ def trouble(joined: Membership) -> str:
     try:
         status, _ = _told("GET", f"{joined.url}/me", joined.key, seconds=SHARING)
     except CannotJoin:
-        return "it does not answer: wait for the teacher, or leave the class: from coursekit import leave; leave()"
-    return "" if status == 200 else "it does not know you (any more): join() again, or leave()"
+        return (
+            "it does not answer: wait for the teacher, or leave the class: from coursekit "
+            "import leave; leave()"
+        )
+    return (
+        ""
+        if status == 200
+        else "it does not know you (any more): join() again, or leave()"
+    )
 
 
 def share(
-    passed: Mapping[str, int] | None = None, joined: Membership | None = None, **more: Mapping[str, int]
+    passed: Mapping[str, int] | None = None,
+    joined: Membership | None = None,
+    **more: Mapping[str, int],
 ) -> threading.Thread | None:
-    """Send the teacher the chapter that the learner is in, if they share it, in a thread of its own; a server that does
-    not answer is ignored. Returns the thread, None where nothing is shared.
+    """Send the teacher the chapter that the learner is in, if they share it, in a thread of its
+    own; a server that does not answer is ignored. Returns the thread, None where nothing is shared.
 
     passed  the number of passed exercises by chapter; None: leave what was sent before
     joined  the class; None: the one in force
-    more    ``failed``: failed checks in a row by "chapter/exercise", 0 for a pass; ``votes``: the index of the chosen
+    more    ``failed``: failed checks in a row by "chapter/exercise", 0 for a pass; ``votes``: the
+            index of the chosen
             option by "chapter/number" of a quiz question
     """
     with contextlib.suppress(ModeError):
@@ -107,7 +141,10 @@ def share(
     if joined is None or not joined.share:
         return None
     counts = {**more, **({} if passed is None else {"passed": passed})}
-    shared = {"chapter": chapter_here(), **{name: dict(value) for name, value in counts.items()}}
+    shared = {
+        "chapter": chapter_here(),
+        **{name: dict(value) for name, value in counts.items()},
+    }
     _to_tell.put((joined, shared))
     teller = threading.Thread(target=_tell_next, name="share-progress", daemon=True)
     teller.start()
@@ -116,7 +153,9 @@ def share(
 
 def chapter_here() -> str:
     """The chapter whose notebook this kernel runs, "" elsewhere."""
-    notebook = os.environ.get("JPY_SESSION_NAME", "")  # the Jupyter server's name for it: notebooks/01_basics.ipynb
+    notebook = os.environ.get(
+        "JPY_SESSION_NAME", ""
+    )  # the Jupyter server's name for it: notebooks/01_basics.ipynb
     try:
         return lesson(Path(notebook).name).stem if notebook else ""
     except UnknownLesson:
@@ -126,7 +165,10 @@ def chapter_here() -> str:
 def _hand(question: str | None, done: str) -> str:
     joined = membership()
     if joined is None:
-        raise CannotJoin("You have not joined a class, so there is no teacher to ask. See the end of 00_start_here.")
+        raise CannotJoin(
+            "You have not joined a class, so there is no teacher to ask. See the end of "
+            "00_start_here."
+        )
     status, told = _told("PUT", f"{joined.url}/me", joined.key, {"hand": question})
     if status != 200:
         raise CannotJoin(f"The teacher was not told ({status}): {_message(told)}")
@@ -149,22 +191,31 @@ def _entered(server: str, name: str, token: str) -> Membership:
         token = _ask(server)
         status, told = _told("POST", f"{server}/join", token, {"name": name})
     if status == 201 and isinstance(told.get("key"), str):
-        return Membership(server, told["key"], str(told.get("name", name)), told.get("share") is True)
+        return Membership(
+            server, told["key"], str(told.get("name", name)), told.get("share") is True
+        )
     if status == 404:
-        raise CannotJoin(f"{server} is no class server: it knows no /join. Ask the teacher for the address.")
+        raise CannotJoin(
+            f"{server} is no class server: it knows no /join. Ask the teacher for the address."
+        )
     raise CannotJoin(f"{server} did not let you in ({status}): {_message(told)}")
 
 
-def _told(method: str, url: str, key: str, body: Any = None, seconds: float = WAIT) -> tuple[int, Mapping[str, Any]]:
+def _told(
+    method: str, url: str, key: str, body: Any = None, seconds: float = WAIT
+) -> tuple[int, Mapping[str, Any]]:
     """Status and JSON of an answer. Raises CannotJoin where there is none."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     try:
-        with httpx2.Client(timeout=seconds, trust_env=False) as client:  # a class is near: no proxy on the way
+        with httpx2.Client(
+            timeout=seconds, trust_env=False
+        ) as client:  # a class is near: no proxy on the way
             answer = client.request(method, url, headers=headers, json=body)
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
         raise CannotJoin(
             f"Nobody answers at {url}: {error}.\n"
-            "What to do: compare the address with the teacher's; both machines must be in the same network. "
+            "What to do: compare the address with the teacher's; both machines must be in the "
+            "same network. "
             "Without a class, go on as before: replay needs nobody."
         ) from None  # the learner's address is wrong, or the network; not httpx2
     try:
@@ -176,7 +227,11 @@ def _told(method: str, url: str, key: str, body: Any = None, seconds: float = WA
 
 def _message(told: Mapping[str, Any]) -> str:
     error = told.get("error")
-    return str(error.get("message", "")) if isinstance(error, dict) else "it does not say why"
+    return (
+        str(error.get("message", ""))
+        if isinstance(error, dict)
+        else "it does not say why"
+    )
 
 
 def _ask(server: str) -> str:
@@ -185,12 +240,18 @@ def _ask(server: str) -> str:
 
     try:
         return getpass(f"Access token of the class at {server}: ")
-    except Exception as error:  # there is nobody to ask: EOFError, a kernel without stdin, …
+    except (
+        Exception
+    ) as error:  # there is nobody to ask: EOFError, a kernel without stdin, …
         raise CannotJoin(
-            f"The class at {server} asks for its access token, and nobody could be asked for it, or it was wrong.\n"
-            "What to do: put COURSEKIT_ACCESS_TOKEN=… into .env, as the teacher tells it, and join again."
+            f"The class at {server} asks for its access token, and nobody could be asked for it, "
+            "or it was wrong.\n"
+            "What to do: put COURSEKIT_ACCESS_TOKEN=… into .env, as the teacher tells it, and "
+            "join again."
         ) from error
 
 
 def _missing(what: str, argument: str) -> str:
-    raise CannotJoin(f'Joining needs {what}: join("Ada", "http://192.168.1.5:8000"). There was no {argument}.')
+    raise CannotJoin(
+        f'Joining needs {what}: join("Ada", "http://192.168.1.5:8000"). There was no {argument}.'
+    )

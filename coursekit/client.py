@@ -3,8 +3,10 @@
     replay   its HTTP transport is the offline API: no key, no network, no cost
     live     nothing is changed
     record   the real API answers, and each exchange is kept for replay
-    class    the class server that the learner has joined answers, from recordings, at no cost. It takes the place of
-             replay where nobody asks for that by name; nobody can ask for class, but everybody may join and leave
+    class    the class server that the learner has joined answers, from recordings, at no cost. It
+             takes the place of
+             replay where nobody asks for that by name; nobody can ask for class, but everybody may
+               join and leave
 
 The client is the SDK's own, with the SDK's own defaults. Only where the clock does not run at its
 natural speed, the waits between the SDK's retries follow that clock too.
@@ -58,29 +60,50 @@ def connect(
 ) -> openai.OpenAI:
     """A real ``openai.OpenAI`` client; what answers it is decided by ``mode``.
 
-    mode        "replay" (recorded answers, costs nothing), "live" (the real API, costs money) or "record" (the
-                real API, costs money, answers are kept). None: COURSEKIT_MODE, also from .env, else "replay". While
-                you have joined a class, its server answers in place of replay; in process, and as described here, it
-                stays where you give "replay", or any argument marked "replay only", or a recordings folder, base_url or
+    mode        "replay" (recorded answers, costs nothing), "live" (the real API, costs money) or
+                "record" (the
+                real API, costs money, answers are kept). None: COURSEKIT_MODE, also from .env, else
+                  "replay". While
+                you have joined a class, its server answers in place of replay; in process, and as
+                  described here, it
+                stays where you give "replay", or any argument marked "replay only", or a recordings
+                  folder, base_url or
                 api_key
-    recordings  replay and record: a folder of recordings; None: your own, and after it the course's, in which record
+    recordings  replay and record: a folder of recordings; None: your own, and after it the
+                course's, in which record
                 mode changes nothing
-    speed       replay only: 1.0 as recorded, 10 ten times faster, "instant" without waiting; None: COURSEKIT_SPEED,
+    speed       replay only: 1.0 as recorded, 10 ten times faster, "instant" without waiting; None:
+                COURSEKIT_SPEED,
                 else 1.0
-    faults      replay only: what goes wrong, a ``coursekit.offline.Fault`` or several in their order
-    rate_limit  replay only: {"rpm": 60, "tpm": 10_000, "spend": 0.50} (requests and tokens per minute, dollars), or a
+    faults      replay only: what goes wrong, a ``coursekit.offline.Fault`` or several in their
+                order
+    rate_limit  replay only: {"rpm": 60, "tpm": 10_000, "spend": 0.50} (requests and tokens per
+                minute, dollars), or a
                 ``coursekit.offline.Account``, which several clients can share; None: no limits
-    fallback    replay: an OpenAI-compatible server that answers what nobody recorded: its address, the name of one at
-                its usual port ("ollama", "lm studio", "llama.cpp", "vllm"), or "local" for the small model that
-                `coursekit local install` gets; False: none; None: as COURSEKIT_FALLBACK in .env says, else none.
-                Receipts name who answered, and have no price. record: it answers instead of the real API
+    fallback    replay: an OpenAI-compatible server that answers what nobody recorded: its address,
+                the name of one at
+                its usual port ("ollama", "lm studio", "llama.cpp", "vllm"), or "local" for the
+                  small model that
+                `coursekit local install` gets; False: none; None: as COURSEKIT_FALLBACK in .env
+                  says, else none.
+                Receipts name who answered, and have no price. record: it answers instead of the
+                  real API
     local_model  True is a name for fallback="local"; a path is that GGUF file
     openai_options  base_url, api_key, max_retries, timeout, …: as ``openai.OpenAI`` takes them
 
-    Raises ModeError, MissingKey, LocalModelMissing or ValueError, before anything is sent; a request that the fallback
-    cannot take raises FallbackUnreachable.
+    Raises ModeError, MissingKey, LocalModelMissing or ValueError, before anything is sent; a
+    request that the fallback cannot take raises FallbackUnreachable.
     """
-    wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, fallback, openai_options)
+    wired = _Wiring(
+        mode,
+        recordings,
+        speed,
+        faults,
+        rate_limit,
+        local_model,
+        fallback,
+        openai_options,
+    )
     kind = openai.OpenAI if wired.natural else _OpenAI
     client = kind(**wired.options, **wired.http_client(DefaultHttpx2Client))
     wired.listen(client, wired.sync_hooks(client._client))
@@ -98,8 +121,19 @@ def connect_async(
     fallback: str | bool | None = None,
     **openai_options: Any,
 ) -> openai.AsyncOpenAI:
-    """As ``connect()``, for ``await``: a real ``openai.AsyncOpenAI``. A client belongs to one event loop."""
-    wired = _Wiring(mode, recordings, speed, faults, rate_limit, local_model, fallback, openai_options)
+    """As ``connect()``, for ``await``: a real ``openai.AsyncOpenAI``. A client belongs to one event
+    loop.
+    """
+    wired = _Wiring(
+        mode,
+        recordings,
+        speed,
+        faults,
+        rate_limit,
+        local_model,
+        fallback,
+        openai_options,
+    )
     kind = openai.AsyncOpenAI if wired.natural else _AsyncOpenAI
     client = kind(**wired.options, **wired.http_client(DefaultAsyncHttpx2Client))
     wired.listen(client, wired.async_hooks(client._client))
@@ -107,12 +141,21 @@ def connect_async(
 
 
 class _Wiring:
-    """What both kinds of client share: the settings read, the transport built, the journal attached."""
+    """What both kinds of client share: the settings read, the transport built, the journal
+    attached.
+    """
 
     def __init__(
-        self, mode: str | None, recordings: str | Path | None, speed: float | str | None, faults: Any,
-        rate_limit: Any, local_model: Any, fallback: Any, options: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+        self,
+        mode: str | None,
+        recordings: str | Path | None,
+        speed: float | str | None,
+        faults: Any,
+        rate_limit: Any,
+        local_model: Any,
+        fallback: Any,
+        options: Mapping[str, Any],
+    ) -> None:
         _refuse_unknown_options(options)
         env = settings()
         own = (
@@ -126,25 +169,51 @@ class _Wiring:
             options.get("api_key"),
         )
         self.mode = mode_of(mode, env)
-        joined = membership(env) if self.mode == "replay" and mode is None and own.count(None) == len(own) else None
+        joined = (
+            membership(env)
+            if self.mode == "replay" and mode is None and own.count(None) == len(own)
+            else None
+        )
         if joined is not None:
             self.mode = "class"
         self.options = dict(options)
-        self.journal, self.ledger, self._served_models = Journal(self.mode), Ledger(), ServerModels(env)
+        self.journal, self.ledger, self._served_models = (
+            Journal(self.mode),
+            Ledger(),
+            ServerModels(env),
+        )
         self._env, self._numbers = env, count(1)
-        asked = env.get("COURSEKIT_RECORDINGS") or None if recordings is None else recordings
-        more = [Path(folder) for folder in env.get(RECORDED, "").split(os.pathsep) if folder]
-        self._recordings = Recordings([Path(asked), *more] if asked is not None else _folders(self.mode, env))
+        asked = (
+            env.get("COURSEKIT_RECORDINGS") or None
+            if recordings is None
+            else recordings
+        )
+        more = [
+            Path(folder) for folder in env.get(RECORDED, "").split(os.pathsep) if folder
+        ]
+        self._recordings = Recordings(
+            [Path(asked), *more] if asked is not None else _folders(self.mode, env)
+        )
         if "http_client" in options:
             raise ModeError(
-                "connect() brings its own http_client, which is what replay and record mode are made of. "
+                "connect() brings its own http_client, which is what replay and record mode are "
+                "made of. "
                 "Leave it out, or build openai.OpenAI(http_client=…) yourself."
             )
         self._api: OfflineApi | None = None
-        answers = answering(self.mode, env, self._recordings, speed=speed, fallback=fallback, local_model=local_model)
+        answers = answering(
+            self.mode,
+            env,
+            self._recordings,
+            speed=speed,
+            fallback=fallback,
+            local_model=local_model,
+        )
         if answers is not None:
             self._recorder = answers.recorder
-            self._api = OfflineApi(answers.layer, answers.clock, faults=faults, rate_limit=rate_limit)
+            self._api = OfflineApi(
+                answers.layer, answers.clock, faults=faults, rate_limit=rate_limit
+            )
             self.clock: Clock = self._api.clock  # that of a shared account
             self.options.setdefault("api_key", NO_KEY)
             self.options.setdefault("base_url", REAL_API)
@@ -171,34 +240,57 @@ class _Wiring:
 
     @property
     def _is_near(self) -> bool:
-        """Whether requests go to the joined class or to this machine: past any proxy, without an account's headers."""
-        url = self.options.get("base_url") or self._env.get("OPENAI_BASE_URL") or REAL_API
+        """Whether requests go to the joined class or to this machine: past any proxy, without an
+        account's headers.
+        """
+        url = (
+            self.options.get("base_url") or self._env.get("OPENAI_BASE_URL") or REAL_API
+        )
         return self.mode == "class" or is_this_machine(str(url))
 
     def http_client(self, make: Callable[..., Any]) -> dict[str, Any]:
-        """The http_client option of the SDK's client; none in live mode, where the SDK makes its own."""
+        """The http_client option of the SDK's client; none in live mode, where the SDK makes its
+        own.
+        """
         direct = {"trust_env": False} if self._is_near else {}
         if self._api is not None:
-            door = OfflineTransport(self._api, self.clock, self.journal, self.ledger, self._recorder)
+            door = OfflineTransport(
+                self._api, self.clock, self.journal, self.ledger, self._recorder
+            )
             return {"http_client": make(transport=door)}
         if self.mode == "record":
             day = datetime.datetime.now(datetime.UTC).date().isoformat()
-            recorder = recorder_for(self._recordings, self._env, on=day, key=self.options["api_key"])
-            return {"http_client": make(transport=RecordingTransport(make(**direct), recorder, self.clock))}
+            recorder = recorder_for(
+                self._recordings, self._env, on=day, key=self.options["api_key"]
+            )
+            return {
+                "http_client": make(
+                    transport=RecordingTransport(make(**direct), recorder, self.clock)
+                )
+            }
         if direct:
             return {"http_client": make(**direct)}
         return {}
 
     def listen(self, client: Any, hooks: Mapping[str, Any]) -> None:
-        """Attach to the client its clock, its ledger and its journal, which hears of each answer (retried ones too)."""
+        """Attach to the client its clock, its ledger and its journal, which hears of each answer
+        (retried ones too).
+        """
         http_client = client._client
         if self._is_near:
-            client.organization, client.project = self.options.get("organization"), self.options.get("project")
+            client.organization, client.project = (
+                self.options.get("organization"),
+                self.options.get("project"),
+            )
         if self.mode == "class":
-            client._custom_headers = dict(self.options.get("default_headers") or {})  # none of OPENAI_CUSTOM_HEADERS
+            client._custom_headers = dict(
+                self.options.get("default_headers") or {}
+            )  # none of OPENAI_CUSTOM_HEADERS
         if self._api is not None and self._recorder is not None:
             self.journal.server = self._recorder.provenance.by
-        elif self._api is None and self.mode != "class" and not _is_real(client.base_url):
+        elif (
+            self._api is None and self.mode != "class" and not _is_real(client.base_url)
+        ):
             self.journal.server = client.base_url.netloc.decode()
         if self._api is None:  # the offline transport tells the journal itself
             http_client.event_hooks = hooks
@@ -231,8 +323,12 @@ class _Wiring:
         request.extensions["coursekit_sent"] = self.clock.now()
 
     def _elsewhere(self, request: httpx2.Request) -> bool:
-        """Whether this is a question to a server that is not OpenAI's, where models have other names."""
-        return self.mode == "live" and not _is_real(request.url) and not is_list(request)
+        """Whether this is a question to a server that is not OpenAI's, where models have other
+        names.
+        """
+        return (
+            self.mode == "live" and not _is_real(request.url) and not is_list(request)
+        )
 
     def _served(self, response: httpx2.Response) -> None:
         if is_list(response.request):
@@ -241,24 +337,39 @@ class _Wiring:
         source = self.journal.server or "live"
         if self.mode == "class":
             source = response.headers.get("x-coursekit-source", "not a class server")
-        elif "x-request-id" not in response.headers:  # so that a receipt finds the answer's latency
+        elif (
+            "x-request-id" not in response.headers
+        ):  # so that a receipt finds the answer's latency
             response.headers["x-request-id"] = f"coursekit-{next(self._numbers)}"
-        self.journal.add(Served(response.headers.get("x-request-id"), response.status_code, source, seconds))
+        self.journal.add(
+            Served(
+                response.headers.get("x-request-id"),
+                response.status_code,
+                source,
+                seconds,
+            )
+        )
 
 
 def _folders(mode: str, env: Mapping[str, str]) -> list[Path]:
-    """Where recordings are looked for: your own before the course's. What record mode makes is your own."""
+    """Where recordings are looked for: your own before the course's. What record mode makes is your
+    own.
+    """
     own, course = own_recordings(env), recording_folders()
     counts = mode == "record" or (env.get(OWN) != "off" and own.is_dir())
     return [own, *course] if counts else course
 
 
 def _is_real(url: httpx2.URL) -> bool:
-    return is_real(url.host)  # elsewhere (a proxy, Azure) models have other ends, and whoever is there says so
+    return is_real(
+        url.host
+    )  # elsewhere (a proxy, Azure) models have other ends, and whoever is there says so
 
 
 class _OnTheClock:
-    """The SDK's wait between two attempts, on the client's clock (private to the SDK; a test watches it)."""
+    """The SDK's wait between two attempts, on the client's clock (private to the SDK; a test
+    watches it).
+    """
 
     _client: Any
 
@@ -273,7 +384,8 @@ class _OpenAI(_OnTheClock, openai.OpenAI): ...
 class _AsyncOpenAI(_OnTheClock, openai.AsyncOpenAI):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        # Else each early request asks a thread for it, and virtual time cannot know how many are still on their way.
+        # Else each early request asks a thread for it, and virtual time cannot know how many are
+        # still on their way.
         self._platform = openai._base_client.get_platform()
 
 
@@ -281,13 +393,23 @@ def _refuse_unknown_options(options: Mapping[str, Any]) -> None:
     """Raises TypeError for an argument that neither connect() nor the SDK's client has."""
     if not options:
         return
-    ours = [name for name in inspect.signature(connect).parameters if name != "openai_options"]
-    theirs = [name for name in inspect.signature(openai.OpenAI.__init__).parameters if name != "self"]
+    ours = [
+        name
+        for name in inspect.signature(connect).parameters
+        if name != "openai_options"
+    ]
+    theirs = [
+        name
+        for name in inspect.signature(openai.OpenAI.__init__).parameters
+        if name != "self"
+    ]
     for name in options:
         if name not in theirs:
             close = difflib.get_close_matches(name, [*ours, *theirs], n=1)
             meant = f" Did you mean {close[0]}=?" if close else ""
-            raise TypeError(f"connect() has no argument {name}=, so nothing was made.{meant}")
+            raise TypeError(
+                f"connect() has no argument {name}=, so nothing was made.{meant}"
+            )
 
 
 def _refuse_offline_options(mode: str, **options: Any) -> None:
@@ -295,6 +417,7 @@ def _refuse_offline_options(mode: str, **options: Any) -> None:
     for name, value in options.items():
         if value is not None:
             raise ModeError(
-                f'{name}= is for the offline API, and mode="{mode}" asks the real one, so nothing was sent.\n'
+                f'{name}= is for the offline API, and mode="{mode}" asks the real one, so nothing '
+                "was sent.\n"
                 f'What to do: connect(mode="replay", {name}=…), or leave {name} out.'
             )

@@ -16,7 +16,9 @@ OWN = "COURSEKIT_OWN_RECORDINGS"
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One chapter. ``stem`` names all its files; ``promise`` is one sentence; ``minutes`` to work through it."""
+    """One chapter. ``stem`` names all its files; ``promise`` is one sentence; ``minutes`` to work
+    through it.
+    """
 
     stem: str
     title: str
@@ -35,14 +37,19 @@ class UnknownLesson(LookupError):
 @cache
 def lessons() -> tuple[Lesson, ...]:
     """All lessons in course order."""
-    entries = tomllib.loads((DATA / "course.toml").read_text(encoding="utf-8"))["lesson"]
-    return tuple(sorted((Lesson(**entry) for entry in entries), key=lambda lesson: lesson.number))
+    entries = tomllib.loads((DATA / "course.toml").read_text(encoding="utf-8"))[
+        "lesson"
+    ]
+    return tuple(
+        sorted((Lesson(**entry) for entry in entries), key=lambda lesson: lesson.number)
+    )
 
 
 def lesson(name: str) -> Lesson:
     """The lesson meant by its stem, its file, its number or the rest of its stem.
 
-    "01_basics", "notebooks/01_basics.ipynb", "01", "1" and "basics" are the same. Raises UnknownLesson.
+    "01_basics", "notebooks/01_basics.ipynb", "01", "1" and "basics" are the same. Raises
+    UnknownLesson.
     """
     asked = Path(name).name.removesuffix(".ipynb").lower()
     for known in lessons():
@@ -66,18 +73,31 @@ def recording_folders() -> list[Path]:
 def own_recordings(env: Mapping[str, str]) -> Path:
     """The folder of what you record yourself; it may not exist yet.
 
-    env  the settings in force: COURSEKIT_OWN_RECORDINGS names another folder; "off": replay does not look there
+    env  the settings in force: COURSEKIT_OWN_RECORDINGS names another folder; "off": replay does
+         not look there
     """
     named = env.get(OWN, "")
-    return Path(named).expanduser() if named not in ("", "off") else user_folder() / "recordings"
+    return (
+        Path(named).expanduser()
+        if named not in ("", "off")
+        else user_folder() / "recordings"
+    )
 
 
 def replies_of(stem: str) -> Path:
-    """The file with what the lesson's author has the model say (``coursekit record --written``); it may not exist."""
+    """The file with what the lesson's author has the model say (``coursekit record --written``); it
+    may not exist.
+    """
     return DATA / "replies" / f"{stem}.toml"
 
 
 def repository() -> Path | None:
-    """The folder that holds the course's notebooks, when coursekit runs from its repository; else None."""
+    """The folder that holds the course's notebooks, when coursekit runs from its repository; else
+    None.
+    """
     root = Path(__file__).parents[1]
-    return root if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir() else None
+    return (
+        root
+        if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir()
+        else None
+    )

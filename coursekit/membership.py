@@ -1,9 +1,11 @@
-"""Which class this machine's learner has joined: the class server's address, and the learner's key for it.
+"""Which class this machine's learner has joined: the class server's address, and the learner's key
+for it.
 
 COURSEKIT_BASE_URL    the address of a class server, with or without /v1
 COURSEKIT_CLASS_KEY   the key, where somebody else joined for the learner, such as a hub
 COURSEKIT_CLASS_SHARE "yes": then, chapter, checks and quiz answers are shared with the teacher
-COURSEKIT_MEMBERSHIP  the file in which ``join()`` keeps the membership; "off": nothing is read or written (so in
+COURSEKIT_MEMBERSHIP  the file in which ``join()`` keeps the membership; "off": nothing is read or
+                      written (so in
                       tests); not set: in the user's data folder
 """
 
@@ -14,23 +16,30 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .files import write_atomically
+from .foundation.files import write_atomically
 from .settings import ModeError, settings, user_file
 
 SETTING = "COURSEKIT_MEMBERSHIP"
-ADDRESS, KEY, SHARE = "COURSEKIT_BASE_URL", "COURSEKIT_CLASS_KEY", "COURSEKIT_CLASS_SHARE"
-KEY_PREFIX = "ck-class-"  # of keys that class servers make: no other is sent to one, and no paid API takes these
+ADDRESS, KEY, SHARE = (
+    "COURSEKIT_BASE_URL",
+    "COURSEKIT_CLASS_KEY",
+    "COURSEKIT_CLASS_SHARE",
+)
+# of keys that class servers make: no other is sent to one, and no paid API takes these
+KEY_PREFIX = "ck-class-"
 
 SHARED = (
-    "Your teacher sees which chapter is open, which checks you tried and passed, and your quiz answers. "
+    "Your teacher sees which chapter is open, which checks you tried and passed, and your quiz "
+    "answers. "
     "To stop that: join(..., share=False)."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """``url`` of the server without /v1; the learner's ``key`` and, where it is known, ``name`` there; ``share``: what
-    they do is shown to the teacher. Raises ModeError for a key that no class server has made."""
+    """``url`` of the server without /v1; the learner's ``key`` and, where it is known, ``name``
+    there; ``share``: what they do is shown to the teacher. Raises ModeError for a key that no class
+    server has made."""
 
     url: str
     key: str
@@ -40,25 +49,37 @@ class Membership:
     def __post_init__(self) -> None:
         if not self.key.startswith(KEY_PREFIX):
             raise ModeError(
-                f"The key for the class server is none that a class server makes (they begin with {KEY_PREFIX}), so "
-                f'nothing was sent.\nWhat to do: take {KEY} away, and join: from coursekit import join; join("NAME").'
+                "The key for the class server is none that a class server makes (they begin with "
+                f"{KEY_PREFIX}), so "
+                f"nothing was sent.\nWhat to do: take {KEY} away, and join: from coursekit import "
+                'join; join("NAME").'
             )
 
     def __repr__(self) -> str:
-        return f"Membership(url={self.url!r}, name={self.name!r}, share={self.share})"  # the key is shown nowhere
+        # the key is shown nowhere
+        return f"Membership(url={self.url!r}, name={self.name!r}, share={self.share})"
 
     def __str__(self) -> str:
         name = f" as {self.name}" if self.name else ""
         shown = f" {SHARED}" if self.share else ""
-        return f"You are in the class at {self.url}{name}. Each connect() from now on asks its server.{shown}"
+        return (
+            f"You are in the class at {self.url}{name}. Each connect() from now on asks its "
+            f"server.{shown}"
+        )
 
 
 def membership(env: Mapping[str, str] | None = None) -> Membership | None:
-    """The class in force; None without one. An address in the settings goes before what was joined elsewhere."""
+    """The class in force; None without one. An address in the settings goes before what was joined
+    elsewhere.
+    """
     env = settings() if env is None else env
     asked = env.get(ADDRESS) or ""
     if asked and env.get(KEY):
-        return Membership(server_of(asked), env[KEY], share=env.get(SHARE, "").lower() in {"yes", "true", "1"})
+        return Membership(
+            server_of(asked),
+            env[KEY],
+            share=env.get(SHARE, "").lower() in {"yes", "true", "1"},
+        )
     known = _read(place(env))
     if known is None or (asked and known.url != server_of(asked)):
         return None
@@ -76,14 +97,19 @@ def keep(joined: Membership) -> bool:
 
 
 def forget() -> Membership | None:
-    """Leave the class; returns the membership that was in force, None when there was none. Raises OSError.
+    """Leave the class; returns the membership that was in force, None when there was none. Raises
+    OSError.
 
     The key stays in the file, marked as left: whoever comes back is the same learner.
     """
     path = place()
     known = _read(path)
     if path is not None and known is not None:
-        write_atomically(path, json.dumps({**asdict(known), "left": True}, indent=2) + "\n", mode=0o600)
+        write_atomically(
+            path,
+            json.dumps({**asdict(known), "left": True}, indent=2) + "\n",
+            mode=0o600,
+        )
     return known
 
 
@@ -93,17 +119,23 @@ def left(server: str, name: str | None) -> Membership | None:
     if known is None or known.url != server:
         return None
     base, _, number = known.name.rpartition(" ")  # "Ada 2", where the name was taken
-    names = {known.name.casefold(), base.casefold() if number.isdigit() else known.name.casefold()}
+    names = {
+        known.name.casefold(),
+        base.casefold() if number.isdigit() else known.name.casefold(),
+    }
     return known if name is None or " ".join(name.split()).casefold() in names else None
 
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
     """Where the membership is kept; None where it is switched off."""
-    return user_file("membership.json", (settings() if env is None else env).get(SETTING))
+    return user_file(
+        "membership.json", (settings() if env is None else env).get(SETTING)
+    )
 
 
 def server_of(address: str) -> str:
-    """A class server's own address: "http://10.0.0.5:8000" for that with /v1 or a slash behind it, or without http://.
+    """A class server's own address: "http://10.0.0.5:8000" for that with /v1 or a slash behind it,
+    or without http://.
 
     Raises ModeError for the real API's, which is no class server.
     """
@@ -112,7 +144,11 @@ def server_of(address: str) -> str:
     whole = address.strip() if "://" in address else f"http://{address.strip()}"
     parts = urlsplit(whole)
     host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host or host.endswith(".openai.com"):
+    if (
+        parts.scheme not in ("http", "https")
+        or not host
+        or host.endswith(".openai.com")
+    ):
         raise ModeError(
             f"{address!r:.100} is no address of a class server, so nothing was sent.\n"
             "What to do: take the one that the teacher tells, like http://192.168.1.5:8000."
@@ -127,7 +163,11 @@ def is_this_machine(url: str) -> bool:
 
     try:
         host = urlsplit(url if "://" in url else f"http://{url}").hostname or ""
-        return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
+        return (
+            host == "localhost"
+            or host.endswith(".localhost")
+            or ipaddress.ip_address(host).is_loopback
+        )
     except ValueError:
         return False
 
@@ -137,6 +177,17 @@ def _read(path: Path | None, *, left: bool = False) -> Membership | None:
         told = json.loads(path.read_text(encoding="utf-8")) if path else None
         if not told or bool(told.get("left")) is not left:
             return None
-        return Membership(told["url"], told["key"], str(told["name"]), told["share"] is True)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None  # damaged: as if nobody had joined, and joining again writes it anew
+        return Membership(
+            told["url"], told["key"], str(told["name"]), told["share"] is True
+        )
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):
+        return (
+            None  # damaged: as if nobody had joined, and joining again writes it anew
+        )

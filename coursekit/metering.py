@@ -1,7 +1,8 @@
 """What was used and what it cost, call by call: receipts, and the meter that adds them up.
 
-Latency and where an answer came from are not in the reply; they stand in the client's ``Journal``. Prices are those of
-the day on which the reply was made (its ``created``), so that a recorded answer costs the same for ever.
+Latency and where an answer came from are not in the reply; they stand in the client's ``Journal``.
+Prices are those of the day on which the reply was made (its ``created``), so that a recorded answer
+costs the same for ever.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ BANNERS = {
     "replay": "replay mode: nothing is spent, costs are those of the same calls live",
     "live": "live mode: the real API, costs are real",
     "record": "record mode: the real API, costs are real, answers are kept for replay",
-    "class": "class mode: the class server answers, nothing is spent, costs are those of the same calls live",
+    "class": (
+        "class mode: the class server answers, nothing is spent, "
+        "costs are those of the same calls live"
+    ),
 }
 
 
@@ -33,10 +37,12 @@ class Served:
     """One response as it left the HTTP client.
 
     request_id  of its ``x-request-id`` header
-    source      "live", or the address of a server that is not OpenAI's, or a recording's provenance ("written",
+    source      "live", or the address of a server that is not OpenAI's, or a recording's provenance
+                ("written",
                 "local"), or "offline API"
     seconds     from the request to the last byte
-    forwarded   another server answered in the place of the API: it has no price, whatever its model is called
+    forwarded   another server answered in the place of the API: it has no price, whatever its model
+                is called
     """
 
     request_id: str | None
@@ -67,11 +73,21 @@ class Journal:
     def find(self, request_id: str | None) -> Served | None:
         """The newest response with this id; None when there is none, or no id."""
         with self._lock:
-            return next((s for s in reversed(self._served) if request_id and s.request_id == request_id), None)
+            return next(
+                (
+                    s
+                    for s in reversed(self._served)
+                    if request_id and s.request_id == request_id
+                ),
+                None,
+            )
 
     @property
     def banner(self) -> str:
-        live = f"{self.mode} mode: {self.server} answers, costs are by OpenAI's prices, where it has one"
+        live = (
+            f"{self.mode} mode: {self.server} answers, costs are by OpenAI's prices, where it "
+            "has one"
+        )
         return live if self.server else BANNERS.get(self.mode, self.mode)
 
     @property
@@ -84,7 +100,8 @@ class Journal:
 class Receipt:
     """What one call used and cost; shown as one line.
 
-    usage   None: the reply brought none, as a stream that was not asked for it or did not end, or one without counts
+    usage   None: the reply brought none, as a stream that was not asked for it or did not end, or
+            one without counts
     price   None: no usage, or no price known for this model
     seconds, source, mode  from the client's journal; None without one
     """
@@ -107,19 +124,27 @@ class Receipt:
     @property
     def origin(self) -> str:
         """How it was answered, and by what: "replay · written"; "live"."""
-        return " · ".join(dict.fromkeys(word for word in (self.mode, self.source) if word))
+        return " · ".join(
+            dict.fromkeys(word for word in (self.mode, self.source) if word)
+        )
 
     def __repr__(self) -> str:
         if self.usage is None:
             used = "no usage"
         else:
-            tokens_in = f"{self.usage.prompt:,} in{_of_which(self.usage.cached, 'cached')}"
-            tokens_out = f"{self.usage.completion:,} out{_of_which(self.usage.reasoning, 'reasoning')}"
+            tokens_in = (
+                f"{self.usage.prompt:,} in{_of_which(self.usage.cached, 'cached')}"
+            )
+            reasoning = _of_which(self.usage.reasoning, "reasoning")
+            tokens_out = f"{self.usage.completion:,} out{reasoning}"
             used = f"{tokens_in} · {tokens_out} · {self.cost}"
         return " · ".join(part for part in (used, self.latency, self.origin) if part)
 
     def _repr_html_(self) -> str:
-        return f'<div class="coursekit-receipt" style="font-family: monospace">{escape(repr(self))}</div>'
+        return (
+            '<div class="coursekit-receipt" style="font-family: '
+            f'monospace">{escape(repr(self))}</div>'
+        )
 
 
 class Share(NamedTuple):
@@ -132,7 +157,8 @@ class Share(NamedTuple):
 class Meter:
     """A ledger of calls, with the tokens and the money that they add up to.
 
-    client  from ``connect()`` or ``connect_async()``: its journal tells latency and source. None, or a client without a
+    client  from ``connect()`` or ``connect_async()``: its journal tells latency and source. None,
+            or a client without a
             journal: the receipts leave them out.
     """
 
@@ -140,38 +166,65 @@ class Meter:
         self._client = client
         self.ledger: list[Receipt] = []
 
-    def add(self, reply: Any, *, request_id: str | None = None, on: datetime.date | None = None) -> Receipt:
+    def add(
+        self,
+        reply: Any,
+        *,
+        request_id: str | None = None,
+        on: datetime.date | None = None,
+    ) -> Receipt:
         """Enter a reply, and return its receipt.
 
-        reply       a ChatCompletion, a stream of ``stream_text()`` that has ended, or a completion as a dict
+        reply       a ChatCompletion, a stream of ``stream_text()`` that has ended, or a completion
+                    as a dict
         request_id  finds it in the journal, where the reply does not carry it itself
-        on          the day (UTC) whose prices count; None: the day of the reply's ``created``, else today
+        on          the day (UTC) whose prices count; None: the day of the reply's ``created``, else
+                    today
 
-        A model without a known price is counted, and shown as "no price"; so is a reply without usage, as "no usage".
-        Raises TypeError for what is no reply.
+        A model without a known price is counted, and shown as "no price"; so is a reply without
+        usage, as "no usage". Raises TypeError for what is no reply.
         """
         receipt = self._receipt(reply, request_id, on)
         self.ledger.append(receipt)
         return receipt
 
-    def _receipt(self, reply: Any, request_id: str | None, on: datetime.date | None) -> Receipt:
+    def _receipt(
+        self, reply: Any, request_id: str | None, on: datetime.date | None
+    ) -> Receipt:
         if any(_read(reply, name, absent=...) is ... for name in ("model", "usage")):
             hint = " Await it first." if inspect.isawaitable(reply) else ""
-            raise TypeError(f"Meter.add takes a reply, with model and usage; this is a {type(reply).__name__}.{hint}")
+            raise TypeError(
+                "Meter.add takes a reply, with model and usage; this is a "
+                f"{type(reply).__name__}.{hint}"
+            )
         model, raw = str(_read(reply, "model")), _read(reply, "usage")
         usage = price = None
         with contextlib.suppress(ValueError):  # a server that sends half of it
             usage = None if raw is None else usage_of(raw)
         if usage is not None:
             with contextlib.suppress(NoPrice):
-                price = price_of(raw, model, on or day_of(reply), service_tier=_read(reply, "service_tier"))
+                price = price_of(
+                    raw,
+                    model,
+                    on or day_of(reply),
+                    service_tier=_read(reply, "service_tier"),
+                )
         journal = self._journal
         if journal is None:
             return Receipt(model, usage, price)
-        served = journal.find(request_id or _read(reply, "request_id") or _read(reply, "_request_id"))
+        served = journal.find(
+            request_id or _read(reply, "request_id") or _read(reply, "_request_id")
+        )
         if served is None:
             return Receipt(model, usage, price, mode=journal.mode)
-        return Receipt(model, usage, None if served.forwarded else price, served.seconds, served.source, journal.mode)
+        return Receipt(
+            model,
+            usage,
+            None if served.forwarded else price,
+            served.seconds,
+            served.source,
+            journal.mode,
+        )
 
     @property
     def _journal(self) -> Journal | None:
@@ -197,22 +250,42 @@ class Meter:
         return [r.price.total if r.price else None for r in self.ledger]
 
     def cost_by_model(self) -> dict[str, Decimal]:
-        """US dollars by model as the replies name it, in the order of first use; 0 where no price is known."""
+        """US dollars by model as the replies name it, in the order of first use; 0 where no price
+        is known.
+        """
         costs: dict[str, Decimal] = {}
         for r in self.ledger:
-            costs[r.model] = costs.get(r.model, ZERO) + (r.price.total if r.price else ZERO)
+            costs[r.model] = costs.get(r.model, ZERO) + (
+                r.price.total if r.price else ZERO
+            )
         return costs
 
     def split(self) -> dict[str, Share]:
-        """The bill in four parts that add up to it: "input" (not cached), "cached", "output" (visible), "reasoning"."""
-        used, spent = self.usage, dict.fromkeys(("input", "cached", "output", "reasoning"), ZERO)
+        """The bill in four parts that add up to it: "input" (not cached), "cached", "output"
+        (visible), "reasoning".
+        """
+        used, spent = (
+            self.usage,
+            dict.fromkeys(("input", "cached", "output", "reasoning"), ZERO),
+        )
         for r in self.ledger:
             if r.price and r.usage:
                 hidden = r.price.hidden(r.usage)
                 parts = (r.price.input, r.price.cached, r.price.output - hidden, hidden)
-                spent = {name: spent[name] + part for name, part in zip(spent, parts, strict=True)}
-        tokens = (used.prompt - used.cached, used.cached, used.completion - used.reasoning, used.reasoning)
-        return {name: Share(count, spent[name]) for name, count in zip(spent, tokens, strict=True)}
+                spent = {
+                    name: spent[name] + part
+                    for name, part in zip(spent, parts, strict=True)
+                }
+        tokens = (
+            used.prompt - used.cached,
+            used.cached,
+            used.completion - used.reasoning,
+            used.reasoning,
+        )
+        return {
+            name: Share(count, spent[name])
+            for name, count in zip(spent, tokens, strict=True)
+        }
 
     def __repr__(self) -> str:
         journal = self._journal
@@ -228,9 +301,28 @@ class Meter:
         running, rows = ZERO, []
         for number, r in enumerate(self.ledger, 1):
             running += r.price.total if r.price else ZERO
-            tokens_in = f"{r.usage.prompt:,}{_of_which(r.usage.cached, 'cached')}" if r.usage else "?"
-            tokens_out = f"{r.usage.completion:,}{_of_which(r.usage.reasoning, 'reasoning')}" if r.usage else "?"
-            rows.append((str(number), r.model, tokens_in, tokens_out, r.cost, dollars(running), r.latency, r.origin))
+            tokens_in = (
+                f"{r.usage.prompt:,}{_of_which(r.usage.cached, 'cached')}"
+                if r.usage
+                else "?"
+            )
+            tokens_out = (
+                f"{r.usage.completion:,}{_of_which(r.usage.reasoning, 'reasoning')}"
+                if r.usage
+                else "?"
+            )
+            rows.append(
+                (
+                    str(number),
+                    r.model,
+                    tokens_in,
+                    tokens_out,
+                    r.cost,
+                    dollars(running),
+                    r.latency,
+                    r.origin,
+                )
+            )
         skipped = f", the newest {ROWS} calls" if len(rows) > ROWS else ""
         head = ("Call", "Model", "In", "Out", "Cost", "Total", "Latency", "Answered by")
         return (
@@ -238,7 +330,10 @@ class Meter:
             f"{escape(repr(self))}{skipped}</caption><thead><tr>"
             + "".join(f'<th scope="col">{name}</th>' for name in head)
             + "</tr></thead><tbody>"
-            + "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows[-ROWS:])
+            + "".join(
+                "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+                for row in rows[-ROWS:]
+            )
             + "</tbody></table>"
         )
 
@@ -248,4 +343,8 @@ def _of_which(count: int, what: str) -> str:
 
 
 def _read(reply: Any, name: str, absent: Any = None) -> Any:
-    return reply.get(name, absent) if isinstance(reply, Mapping) else getattr(reply, name, absent)
+    return (
+        reply.get(name, absent)
+        if isinstance(reply, Mapping)
+        else getattr(reply, name, absent)
+    )

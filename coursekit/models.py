@@ -1,6 +1,8 @@
-"""What each model accepts, holds and echoes, and when it is shut down: facts from data/models.toml, each with a source.
+"""What each model accepts, holds and echoes, and when it is shut down: facts from data/models.toml,
+each with a source.
 
-No arithmetic on prices or tokens (``pricing``, ``tokens``), no opinion on requests (``offline.validation``).
+No arithmetic on prices or tokens (``pricing``, ``tokens``), no opinion on requests
+(``offline.validation``).
 """
 
 from __future__ import annotations
@@ -17,10 +19,17 @@ from typing import Any
 from .settings import role_model, settings, today_of
 
 TABLE = Path(__file__).parent / "data" / "models.toml"
-OWN = {"snapshots", "shutdown", "successor", "labs", "latency"}  # facts that are never inherited
+OWN = {
+    "snapshots",
+    "shutdown",
+    "successor",
+    "labs",
+    "latency",
+}  # facts that are never inherited
 ACCEPTED = "accepted"
 
-# What the course asks for, by role, so that a role can move on with its model: role() by the settings in force.
+# What the course asks for, by role, so that a role can move on with its model: role() by the
+# settings in force.
 CHAT: str
 SMALL: str
 REASONING: str
@@ -33,7 +42,9 @@ class UnknownModel(LookupError):
 
 
 class ModelNotServed(LookupError):
-    """A role's model that the server in use does not list; the message names the models that it has."""
+    """A role's model that the server in use does not list; the message names the models that it
+    has.
+    """
 
 
 class ModelShutDown(LookupError):
@@ -42,7 +53,9 @@ class ModelShutDown(LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """The measured time of a model's whole replies, as a line. The fields: see the top of data/models.toml."""
+    """The measured time of a model's whole replies, as a line. The fields: see the top of
+    data/models.toml.
+    """
 
     first: float
     per_token: float
@@ -52,13 +65,17 @@ class Latency:
     off: float
 
     def seconds(self, tokens: int) -> float:
-        """How long the API's servers take for a reply of so many completion tokens, hidden reasoning included."""
+        """How long the API's servers take for a reply of so many completion tokens, hidden
+        reasoning included.
+        """
         return self.first + self.per_token * tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model. The meaning of each field stands at the top of data/models.toml; limits are in tokens."""
+    """One model. The meaning of each field stands at the top of data/models.toml; limits are in
+    tokens.
+    """
 
     name: str
     sources: tuple[tuple[datetime.date, str], ...]
@@ -107,19 +124,26 @@ class Model:
         return self.snapshots[0] if self.snapshots else self.name
 
     def reasoning(self, effort: str | None = None) -> bool:
-        """Whether it thinks before it answers a request with this ``reasoning_effort`` (None: not given)."""
+        """Whether it thinks before it answers a request with this ``reasoning_effort`` (None: not
+        given).
+        """
         return self.reasons and (effort or self.default_effort) != "none"
 
     def takes(self, parameter: str, effort: str | None = None) -> str:
         """How it takes a parameter of the API: "yes", "default" (no other value), or "no".
 
-        effort  the request's ``reasoning_effort``; with "none" a model that can do without reasoning takes more
+        effort  the request's ``reasoning_effort``; with "none" a model that can do without
+                reasoning takes more
         """
         never = parameter in self.unknown or parameter in self.incompatible
         how = "always" if never else self.refused.get(parameter)
         if how is None and self.reasoning(effort):
             how = self.refused_while_reasoning.get(parameter)
-        return {None: "yes", "unless default": "default", "default only": "default"}.get(how, "no")
+        return {
+            None: "yes",
+            "unless default": "default",
+            "default only": "default",
+        }.get(how, "no")
 
     def is_shut_down(self, on: datetime.date) -> bool:
         """Whether the announced shutdown date has come on that day."""
@@ -129,15 +153,19 @@ class Model:
 def role(name: str, mode: str = "replay", on: datetime.date | None = None) -> str:
     """The model that plays a role of the course, one of ROLES.
 
-    mode  in replay and record the model of the course's source, however long it is gone: recordings are found by the
-          request, and the request has its name. In live mode the first of the role's line that is served.
+    mode  in replay and record the model of the course's source, however long it is gone: recordings
+          are found by the
+          request, and the request has its name. In live mode the first of the role's line that is
+            served.
     on    the day (UTC); None: the source's model, whatever the mode
 
     Raises LookupError for a role that there is not, and when nobody in its line is served.
     """
     line = _document()["role"].get(name)
     if line is None:
-        raise LookupError(f"There is no role {name!r}. The roles are {', '.join(ROLES)}.")
+        raise LookupError(
+            f"There is no role {name!r}. The roles are {', '.join(ROLES)}."
+        )
     if mode != "live" or on is None:
         return str(line[0])
     served = next((model for model in line if not get(model).is_shut_down(on)), None)
@@ -153,15 +181,20 @@ def __getattr__(name: str) -> str:
 def playing(env: Mapping[str, str]) -> dict[str, str]:
     """The model of each role under these settings: role -> name.
 
-    In live mode COURSEKIT_CHAT, COURSEKIT_SMALL, COURSEKIT_REASONING and COURSEKIT_HARDEST name it, or COURSEKIT_MODEL
-    for all four: any name that the server in use knows. Without them, and in the other modes, it is that of ``role``.
+    In live mode COURSEKIT_CHAT, COURSEKIT_SMALL, COURSEKIT_REASONING and COURSEKIT_HARDEST name it,
+    or COURSEKIT_MODEL for all four: any name that the server in use knows. Without them, and in the
+    other modes, it is that of ``role``.
     """
     live = env.get("COURSEKIT_MODE") == "live"
-    return {name: (live and role_model(name, env)) or from_table(name, env) for name in ROLES}
+    return {
+        name: (live and role_model(name, env)) or from_table(name, env)
+        for name in ROLES
+    }
 
 
 def from_table(name: str, env: Mapping[str, str] | None = None) -> str:
-    """The model of a role by the table alone, whatever the settings name: it has a price and a known tokenizer.
+    """The model of a role by the table alone, whatever the settings name: it has a price and a
+    known tokenizer.
 
     env  the settings whose mode and day count; None: those in force
     """
@@ -171,28 +204,36 @@ def from_table(name: str, env: Mapping[str, str] | None = None) -> str:
 
 
 def get(name: str, on: datetime.date | None = None) -> Model:
-    """The model meant by a name: its own, a dated snapshot's, or a fine-tuned one's ("ft:base:org::id").
+    """The model meant by a name: its own, a dated snapshot's, or a fine-tuned one's
+    ("ft:base:org::id").
 
     on  a day on which it must answer; None: facts are wanted, of dead models too
 
-    Raises UnknownModel for a name that is in no table, ModelShutDown for one that is dead on that day.
+    Raises UnknownModel for a name that is in no table, ModelShutDown for one that is dead on that
+    day.
     """
     found = _table().get(_base(name))
     if found is None:
         near = difflib.get_close_matches(name, names(), n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise UnknownModel(f"There is no model {name!r} in coursekit's table.{hint} models.names() lists all.")
+        raise UnknownModel(
+            f"There is no model {name!r} in coursekit's table.{hint} models.names() lists all."
+        )
     if on is not None and found.is_shut_down(on):
         try:
             moved = f"Its successor is {replacement(name, on)}."
         except LookupError:
             moved = "The table names no successor that answers: choose one from GET /v1/models."
-        raise ModelShutDown(f"The model {name!r} is shut down since {found.shutdown}. {moved}")
+        raise ModelShutDown(
+            f"The model {name!r} is shut down since {found.shutdown}. {moved}"
+        )
     return found
 
 
 def known(name: str) -> bool:
-    """Whether the API has, or had, a model of this name on any endpoint, as far as the table knows."""
+    """Whether the API has, or had, a model of this name on any endpoint, as far as the table
+    knows.
+    """
     return _base(name) in _table()
 
 
@@ -207,12 +248,16 @@ def every() -> list[Model]:
 
 
 def offered_in(lab: str) -> tuple[str, ...]:
-    """The names of the models that a lab offers ("chooser", "token strip"), in the table's order."""
+    """The names of the models that a lab offers ("chooser", "token strip"), in the table's
+    order.
+    """
     return tuple(model.name for model in every() if lab in model.labs)
 
 
 def echoed(name: str) -> str:
-    """The ``model`` that an answer to a request for ``name`` carries: the snapshot behind an alias."""
+    """The ``model`` that an answer to a request for ``name`` carries: the snapshot behind an
+    alias.
+    """
     model = get(name)
     return model.snapshot if name == model.name else name
 
@@ -226,7 +271,8 @@ def replacement(name: str, on: datetime.date) -> str:
     while model.is_shut_down(on):
         if model.successor is None or model.successor in seen:
             raise LookupError(
-                f"{name} is shut down since {get(name).shutdown} and the table names no replacement that is served on "
+                f"{name} is shut down since {get(name).shutdown} and the table names no "
+                "replacement that is served on "
                 f"{on}. Choose a model from GET /v1/models and add it to data/models.toml."
             )
         seen.add(model.successor)
@@ -253,9 +299,14 @@ def _table() -> Mapping[str, Model]:
         source = (entry.get("as_of", document["as_of"]), entry["source"])
         for name in entry.get("names") or [entry["name"]]:
             facts = own.get(name, {})
-            own[name] = {**_over(facts, entry), "sources": (*facts.get("sources", ()), source)}
+            own[name] = {
+                **_over(facts, entry),
+                "sources": (*facts.get("sources", ()), source),
+            }
     families = {entry["name"] for entry in document["family"]}
-    models = [_model(name, _resolved(name, own)) for name in own if name not in families]
+    models = [
+        _model(name, _resolved(name, own)) for name in own if name not in families
+    ]
     return {name: model for model in models for name in (model.name, *model.snapshots)}
 
 
@@ -264,19 +315,34 @@ def _resolved(name: str, own: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     if "like" not in facts:
         return facts
     inherited = _resolved(facts["like"], own)
-    return _over({key: value for key, value in inherited.items() if key not in OWN}, facts)
+    return _over(
+        {key: value for key, value in inherited.items() if key not in OWN}, facts
+    )
 
 
 def _over(facts: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any]:
     """Facts with newer ones laid over them; tables key by key."""
-    merged = {key: {**facts.get(key, {}), **value} for key, value in newer.items() if isinstance(value, dict)}
+    merged = {
+        key: {**facts.get(key, {}), **value}
+        for key, value in newer.items()
+        if isinstance(value, dict)
+    }
     return {**facts, **newer, **merged}
 
 
 def _model(name: str, facts: dict[str, Any]) -> Model:
-    taken = {item.name: facts[item.name] for item in fields(Model) if item.name in facts}
-    taken = {key: tuple(value) if isinstance(value, list) else value for key, value in taken.items()}
+    taken = {
+        item.name: facts[item.name] for item in fields(Model) if item.name in facts
+    }
+    taken = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in taken.items()
+    }
     for key in ("refused", "refused_while_reasoning"):
-        taken[key] = {parameter: how for parameter, how in facts.get(key, {}).items() if how != ACCEPTED}
+        taken[key] = {
+            parameter: how
+            for parameter, how in facts.get(key, {}).items()
+            if how != ACCEPTED
+        }
     measured = Latency(**facts["latency"]) if "latency" in facts else None
     return Model(**{**taken, "name": name, "latency": measured})

@@ -1,8 +1,9 @@
 """What a call costs: the price of a ``usage``, on a date.
 
-The prices are those of the package ``genai-prices``, from the list that it carries: nothing is fetched. Its list is
-dated where OpenAI changed a price (o3 on 2025-06-10, for one); before the first change that it knows, its oldest price
-holds. Rates of service tiers and of the Batch API are known from October 2026 on.
+The prices are those of the package ``genai-prices``, from the list that it carries: nothing is
+fetched. Its list is dated where OpenAI changed a price (o3 on 2025-06-10, for one); before the
+first change that it knows, its oldest price holds. Rates of service tiers and of the Batch API are
+known from October 2026 on.
 
 Left out: what is not billed by tokens, such as a web search.
 """
@@ -32,7 +33,8 @@ class NoPrice(LookupError):
 class Price:
     """US dollars, exact.
 
-    input   the prompt tokens that were not read from the cache, with the surcharge of those written to it
+    input   the prompt tokens that were not read from the cache, with the surcharge of those written
+            to it
     cached  the prompt tokens that were read from the cache
     output  the completion tokens, with hidden reasoning
     total   the sum
@@ -47,13 +49,21 @@ class Price:
         object.__setattr__(self, "total", self.input + self.cached + self.output)
 
     def hidden(self, usage: Usage) -> Decimal:
-        """The part of ``output`` that paid for the reasoning tokens of this usage: they cost what the text costs."""
-        return self.output * usage.reasoning / usage.completion if usage.completion else ZERO
+        """The part of ``output`` that paid for the reasoning tokens of this usage: they cost what
+        the text costs.
+        """
+        return (
+            self.output * usage.reasoning / usage.completion
+            if usage.completion
+            else ZERO
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The token counts of a call. ``cached`` is a part of ``prompt``, ``reasoning`` a part of ``completion``."""
+    """The token counts of a call. ``cached`` is a part of ``prompt``, ``reasoning`` a part of
+    ``completion``.
+    """
 
     prompt: int
     completion: int
@@ -70,17 +80,27 @@ class Usage:
 
 
 # Where a usage counts audio tokens, and genai-prices' name of their rate.
-AUDIO = (("prompt_tokens_details", "input_audio_mtok"), ("completion_tokens_details", "output_audio_mtok"))
+AUDIO = (
+    ("prompt_tokens_details", "input_audio_mtok"),
+    ("completion_tokens_details", "output_audio_mtok"),
+)
 
 
 def price_of(
-    usage: Any, model: str, on: datetime.date | None = None, *, service_tier: str | None = None, batch: bool = False
+    usage: Any,
+    model: str,
+    on: datetime.date | None = None,
+    *,
+    service_tier: str | None = None,
+    batch: bool = False,
 ) -> Price:
     """The price of a call.
 
-    usage         ``reply.usage`` of the SDK, or a dict of the same shape; its details may be missing
+    usage         ``reply.usage`` of the SDK, or a dict of the same shape; its details may be
+                  missing
     model         as asked for or as the reply names it, a snapshot ("gpt-4o-2024-08-06")
-    on            the day (UTC) whose prices count; None: today. A date in the past gives the same result for ever.
+    on            the day (UTC) whose prices count; None: today. A date in the past gives the same
+                  result for ever.
     service_tier  as in ``reply.service_tier``: "flex" and "priority" have their own prices
     batch         sent through the Batch API
 
@@ -92,9 +112,13 @@ def price_of(
         context["processing"] = "batch"
     found = _calculation(fields, model, on, context)
     for group, rate in AUDIO:
-        if _detail(fields, group, "audio_tokens") and getattr(found.model_price, rate) is None:
+        if (
+            _detail(fields, group, "audio_tokens")
+            and getattr(found.model_price, rate) is None
+        ):
             raise NoPrice(
-                f"The price list has no rate for the audio tokens of {model!r}, which cost several times as much as "
+                f"The price list has no rate for the audio tokens of {model!r}, which cost "
+                "several times as much as "
                 "text. Look the rate up on OpenAI's pricing page."
             )
     cached_rate = found.model_price.cache_read_mtok
@@ -102,12 +126,16 @@ def price_of(
         cached_rate = found.model_price.input_mtok
     from genai_prices.types import calc_unit_price
 
-    cached = calc_unit_price(cached_rate, usage_of(fields).cached, fields["prompt_tokens"], PER)
+    cached = calc_unit_price(
+        cached_rate, usage_of(fields).cached, fields["prompt_tokens"], PER
+    )
     return Price(found.input_price - cached, cached, found.output_price)
 
 
 def usage_of(usage: Any) -> Usage:
-    """The token counts of ``reply.usage``, or of a dict of the same shape. Raises ValueError or TypeError."""
+    """The token counts of ``reply.usage``, or of a dict of the same shape. Raises ValueError or
+    TypeError.
+    """
     fields = _fields(usage)
     return Usage(
         prompt=fields["prompt_tokens"],
@@ -118,18 +146,29 @@ def usage_of(usage: Any) -> Usage:
 
 
 def day_of(reply: Any) -> datetime.date | None:
-    """The day (UTC) on which a reply, or its dict, was made by its ``created``; None when it does not say.
+    """The day (UTC) on which a reply, or its dict, was made by its ``created``; None when it does
+    not say.
 
     Some servers give 0, milliseconds, or a fraction of a second.
     """
-    created = reply.get("created") if isinstance(reply, Mapping) else getattr(reply, "created", None)
-    if not isinstance(created, int | float) or isinstance(created, bool) or not 0 < created < 2**32:
+    created = (
+        reply.get("created")
+        if isinstance(reply, Mapping)
+        else getattr(reply, "created", None)
+    )
+    if (
+        not isinstance(created, int | float)
+        or isinstance(created, bool)
+        or not 0 < created < 2**32
+    ):
         return None
     return datetime.datetime.fromtimestamp(float(created), datetime.UTC).date()
 
 
 def dollars(amount: Decimal) -> str:
-    """An amount for reading: two significant digits, but never coarser than a cent ("$0.00013", "$0.016", "$12.30")."""
+    """An amount for reading: two significant digits, but never coarser than a cent ("$0.00013",
+    "$0.016", "$12.30").
+    """
     if not amount:
         return "$0"
     if abs(amount) < Decimal("0.1"):
@@ -150,30 +189,46 @@ def _fields(usage: Any) -> Mapping[str, Any]:
     """A usage as a dict, checked as far as genai-prices does not."""
     if usage is None:
         raise ValueError(
-            "There is no usage to price: it is None. A stream sends its usage only when it is asked to, with "
+            "There is no usage to price: it is None. A stream sends its usage only when it is "
+            "asked to, with "
             'stream_options={"include_usage": True}, and only when it runs to its end.'
         )
     dump = getattr(usage, "model_dump", None)
     fields = dump() if dump else usage
     if not isinstance(fields, Mapping):
-        raise TypeError(f"Expected the usage of a reply (reply.usage), got {type(usage).__name__}.")
+        raise TypeError(
+            f"Expected the usage of a reply (reply.usage), got {type(usage).__name__}."
+        )
     for key in ("prompt_tokens", "completion_tokens"):
         count = fields.get(key)
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            raise ValueError(f"A usage needs {key}, a whole number from 0 up; this one has {count!r:.40}.")
+            raise ValueError(
+                f"A usage needs {key}, a whole number from 0 up; this one has {count!r:.40}."
+            )
     return fields
 
 
 def _calculation(
-    fields: Mapping[str, Any], model: str, on: datetime.date | None, context: dict[str, str]
+    fields: Mapping[str, Any],
+    model: str,
+    on: datetime.date | None,
+    context: dict[str, str],
 ) -> PriceCalculation:
     from genai_prices import extract_usage
 
     if on is not None and not isinstance(on, datetime.date):
-        raise TypeError(f"on={on!r:.40} is no date. Give a datetime.date, or None for today.")
-    moment = None if on is None else datetime.datetime(on.year, on.month, on.day, tzinfo=datetime.UTC)
+        raise TypeError(
+            f"on={on!r:.40} is no date. Give a datetime.date, or None for today."
+        )
+    moment = (
+        None
+        if on is None
+        else datetime.datetime(on.year, on.month, on.day, tzinfo=datetime.UTC)
+    )
     try:
-        found = extract_usage({"model": model, "usage": fields}, provider_id="openai", api_flavor="chat")
+        found = extract_usage(
+            {"model": model, "usage": fields}, provider_id="openai", api_flavor="chat"
+        )
     except LookupError:
         raise _no_price(model) from None
     if found.model is None:
@@ -181,14 +236,17 @@ def _calculation(
     for key, value in context.items():
         day = moment or datetime.datetime.now(datetime.UTC)
         if not any(
-            variant.when.get(key) == value and (variant.constraint is None or variant.constraint.active(day))
+            variant.when.get(key) == value
+            and (variant.constraint is None or variant.constraint.active(day))
             for variant in found.model.price_variants or ()
         ):
             raise NoPrice(
                 f"The price list has no {value} price for model {model!r} on {day.date()}. "
                 "Leave it out to get the standard price."
             )
-    return found.calc_price(genai_request_timestamp=moment, price_context=context or None)
+    return found.calc_price(
+        genai_request_timestamp=moment, price_context=context or None
+    )
 
 
 def _no_price(model: str) -> NoPrice:

@@ -1,7 +1,9 @@
-"""Hidden reasoning: what it takes of a budget and of a bill, and how to ask so that room is left for the answer.
+"""Hidden reasoning: what it takes of a budget and of a bill, and how to ask so that room is left
+for the answer.
 
-A reasoning model writes hidden tokens before its text. They are billed as output, and they count against
-``max_completion_tokens``; when they use it up, the answer is empty and says so by its ``finish_reason`` alone.
+A reasoning model writes hidden tokens before its text. They are billed as output, and they count
+against ``max_completion_tokens``; when they use it up, the answer is empty and says so by its
+``finish_reason`` alone.
 """
 
 from __future__ import annotations
@@ -13,12 +15,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from .portable import Portable
+from .foundation.portable import Portable
 from .pricing import ZERO, Price, Usage, day_of, dollars, price_of, usage_of
 from .tokens import count_tokens
 
 Ending = Literal["whole", "cut", "empty"]
-UNCOUNTED = ("tools", "functions", "response_format")  # billed in the prompt, by no rule that is known
+UNCOUNTED = (
+    "tools",
+    "functions",
+    "response_format",
+)  # billed in the prompt, by no rule that is known
 
 
 class NoRoom(Portable, RuntimeError):
@@ -34,7 +40,8 @@ class NoRoom(Portable, RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """How one reply fills its budget, in tokens. ``hidden`` + ``visible`` + ``free`` are the budget.
+    """How one reply fills its budget, in tokens. ``hidden`` + ``visible`` + ``free`` are the
+    budget.
 
     missing  tokens that it would have needed beyond the budget
     """
@@ -54,7 +61,9 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One reply's bill, output apart: ``hidden`` is the reasoning, ``visible`` the rest. Tokens; US dollars, exact."""
+    """One reply's bill, output apart: ``hidden`` is the reasoning, ``visible`` the rest. Tokens; US
+    dollars, exact.
+    """
 
     usage: Usage
     price: Price
@@ -82,7 +91,11 @@ class Split:
     @property
     def hidden_share(self) -> float:
         """The part of the output that nobody sees, 0 to 1; 0 where there is no output."""
-        return self.usage.reasoning / self.usage.completion if self.usage.completion else 0.0
+        return (
+            self.usage.reasoning / self.usage.completion
+            if self.usage.completion
+            else 0.0
+        )
 
     def __repr__(self) -> str:
         return (
@@ -95,7 +108,9 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How a model did on questions with known answers: ``correct`` of ``asked``, ``seconds`` and US dollars in all."""
+    """How a model did on questions with known answers: ``correct`` of ``asked``, ``seconds`` and US
+    dollars in all.
+    """
 
     correct: int
     asked: int
@@ -104,7 +119,9 @@ class Score:
 
     @property
     def cost_per_correct(self) -> Decimal | None:
-        """US dollars for each correct answer, the wrong ones paid for too; None: there is no correct one."""
+        """US dollars for each correct answer, the wrong ones paid for too; None: there is no
+        correct one.
+        """
         return self.cost / self.correct if self.correct else None
 
 
@@ -116,40 +133,65 @@ def split(reply: Any, on: datetime.date | None = None) -> Split:
 
     Raises ValueError for a reply without usage, and NoPrice where no price is known.
     """
-    price = price_of(reply.usage, reply.model, on or day_of(reply), service_tier=getattr(reply, "service_tier", None))
+    price = price_of(
+        reply.usage,
+        reply.model,
+        on or day_of(reply),
+        service_tier=getattr(reply, "service_tier", None),
+    )
     return Split(usage_of(reply.usage), price)
 
 
 def exhausted(reply: Any) -> bool:
-    """Whether the budget was used up before the first visible token: ``finish_reason`` "length", and no text.
+    """Whether the budget was used up before the first visible token: ``finish_reason`` "length",
+    and no text.
 
-    reply  a ChatCompletion (of several choices, any counts), or a stream of ``stream_text()`` that has ended
+    reply  a ChatCompletion (of several choices, any counts), or a stream of ``stream_text()`` that
+           has ended
     """
     choices = getattr(reply, "choices", None)
     if choices is None:
         return bool(reply.finish_reason == "length" and not reply.text)
-    return any(choice.finish_reason == "length" and not _said(choice.message) for choice in choices)
+    return any(
+        choice.finish_reason == "length" and not _said(choice.message)
+        for choice in choices
+    )
 
 
 def fill_budget(budget: int, hidden: int, visible: int) -> Fill:
-    """How a reply that needs so many hidden, then so many visible tokens fills a budget. Source: reasoning comes first.
+    """How a reply that needs so many hidden, then so many visible tokens fills a budget. Source:
+    reasoning comes first.
 
     Raises ValueError for a budget below 1, or needs below 0.
     """
     if budget < 1 or hidden < 0 or visible < 0:
         raise ValueError(
-            f"No reply has budget {budget}, hidden {hidden}, visible {visible}: budget from 1, needs from 0."
+            f"No reply has budget {budget}, hidden {hidden}, visible {visible}: budget from 1, "
+            "needs from 0."
         )
     thought = min(hidden, budget)
     written = min(visible, budget - thought)
-    return Fill(thought, written, budget - thought - written, hidden + visible - thought - written)
+    return Fill(
+        thought,
+        written,
+        budget - thought - written,
+        hidden + visible - thought - written,
+    )
 
 
 def ask_with_headroom(
-    client: Any, *, model: str, messages: list[Any], max_completion_tokens: int, ceiling: int,
-    max_cost: Decimal | float | str, on: datetime.date | None = None, **params: Any,
-) -> list[Any]:  # fmt: skip
-    """Ask once; if the budget ran out before the answer was whole, ask once more with ``ceiling``, and then no more.
+    client: Any,
+    *,
+    model: str,
+    messages: list[Any],
+    max_completion_tokens: int,
+    ceiling: int,
+    max_cost: Decimal | float | str,
+    on: datetime.date | None = None,
+    **params: Any,
+) -> list[Any]:
+    """Ask once; if the budget ran out before the answer was whole, ask once more with ``ceiling``,
+    and then no more.
 
     client                 from ``connect()``, or an ``openai.OpenAI``
     max_completion_tokens  the budget of the first call, hidden and visible together
@@ -158,13 +200,14 @@ def ask_with_headroom(
     on                     the day (UTC) whose prices count; None: today
     params                 as ``client.chat.completions.create`` takes them, without n and stream
 
-    Returns the replies, one or two: the last one holds the answer, and all were billed. What both may cost is reckoned
-    before the first is sent: a call that ends for want of room has used all of its budget. Not reckoned in: what the
-    SDK sends again after an error.
+    Returns the replies, one or two: the last one holds the answer, and all were billed. What both
+    may cost is reckoned before the first is sent: a call that ends for want of room has used all of
+    its budget. Not reckoned in: what the SDK sends again after an error.
 
-    Raises ValueError (nothing was sent) when the two could cost more than ``max_cost``, or for a budget that is none;
-    NoRoom when the second call had too little room as well, or could, by the first one's bill, break ``max_cost``;
-    NotCountable, UnknownModel or NoPrice where no cost can be told beforehand; and what the client raises.
+    Raises ValueError (nothing was sent) when the two could cost more than ``max_cost``, or for a
+    budget that is none; NoRoom when the second call had too little room as well, or could, by the
+    first one's bill, break ``max_cost``; NotCountable, UnknownModel or NoPrice where no cost can be
+    told beforehand; and what the client raises.
     """
     limit, budgets = Decimal(str(max_cost)), (max_completion_tokens, ceiling)
     _check(budgets, params)
@@ -175,24 +218,39 @@ def ask_with_headroom(
     worst = [_at_most(prompt, budget, model, on, tier) for budget in budgets]
     if sum(worst) > limit:
         raise ValueError(
-            f"Nothing was sent: the two calls could cost {dollars(worst[0])} + {dollars(worst[1])} ({prompt:,} tokens "
-            f"in, up to {budgets[0]:,} and {budgets[1]:,} out, {model}), and max_cost is {dollars(limit)}. "
+            f"Nothing was sent: the two calls could cost {dollars(worst[0])} + "
+            f"{dollars(worst[1])} ({prompt:,} tokens "
+            f"in, up to {budgets[0]:,} and {budgets[1]:,} out, {model}), and max_cost is "
+            f"{dollars(limit)}. "
             "Allow more, or lower the ceiling."
         )
     replies: list[Any] = []
     for budget in budgets:
         replies.append(
-            client.chat.completions.create(model=model, messages=messages, max_completion_tokens=budget, **params)
+            client.chat.completions.create(
+                model=model, messages=messages, max_completion_tokens=budget, **params
+            )
         )
         if replies[-1].choices[0].finish_reason != "length":
             return replies
         used = usage_of(replies[-1].usage)
-        spent = sum((price_of(reply.usage, model, on, service_tier=tier).total for reply in replies), ZERO)
-        if budget == ceiling or spent + _at_most(used.prompt, ceiling, model, on, tier) > limit:
+        spent = sum(
+            (
+                price_of(reply.usage, model, on, service_tier=tier).total
+                for reply in replies
+            ),
+            ZERO,
+        )
+        if (
+            budget == ceiling
+            or spent + _at_most(used.prompt, ceiling, model, on, tier) > limit
+        ):
             break
     raise NoRoom(
-        f"No whole answer after {len(replies)} call{'s' * (len(replies) > 1)} and {dollars(spent)}: the last one used "
-        f"up its {budget:,} tokens, {used.reasoning:,} of them for hidden reasoning. Ask for less effort, ask "
+        f"No whole answer after {len(replies)} call{'s' * (len(replies) > 1)} and "
+        f"{dollars(spent)}: the last one used "
+        f"up its {budget:,} tokens, {used.reasoning:,} of them for hidden reasoning. Ask for less "
+        "effort, ask "
         "something smaller, or allow a greater ceiling and max_cost.",
         replies,
     )
@@ -202,20 +260,35 @@ def _check(budgets: tuple[int, int], params: Mapping[str, Any]) -> None:
     first, second = budgets
     if not 0 < first < second:
         raise ValueError(
-            f"max_completion_tokens={first} and ceiling={second}: give two budgets from 1 up, the ceiling greater."
+            f"max_completion_tokens={first} and ceiling={second}: give two budgets from 1 up, the "
+            "ceiling greater."
         )
-    for name, good in (("n", (None, 1)), ("stream", (None, False)), ("max_tokens", (None,))):
+    for name, good in (
+        ("n", (None, 1)),
+        ("stream", (None, False)),
+        ("max_tokens", (None,)),
+    ):
         if params.get(name) not in good:
-            raise ValueError(f"{name}={params[name]!r} does not go with ask_with_headroom: leave it out.")
+            raise ValueError(
+                f"{name}={params[name]!r} does not go with ask_with_headroom: leave it out."
+            )
 
 
-def _at_most(prompt: int, budget: int, model: str, on: datetime.date | None, tier: str | None) -> Decimal:
-    """What a call can cost: nothing read from the cache, all written to it, the whole budget used."""
+def _at_most(
+    prompt: int, budget: int, model: str, on: datetime.date | None, tier: str | None
+) -> Decimal:
+    """What a call can cost: nothing read from the cache, all written to it, the whole budget
+    used.
+    """
     usage = {
-        "prompt_tokens": prompt, "completion_tokens": budget, "prompt_tokens_details": {"cache_write_tokens": prompt},
-    }  # fmt: skip
+        "prompt_tokens": prompt,
+        "completion_tokens": budget,
+        "prompt_tokens_details": {"cache_write_tokens": prompt},
+    }
     return price_of(usage, model, on, service_tier=tier).total
 
 
 def _said(message: Any) -> bool:
-    return bool(message.content or message.refusal or getattr(message, "tool_calls", None))
+    return bool(
+        message.content or message.refusal or getattr(message, "tool_calls", None)
+    )

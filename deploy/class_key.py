@@ -1,7 +1,9 @@
-"""Part of JupyterHub's configuration: each learner's server gets a key to the class server, if there is one.
+"""Part of JupyterHub's configuration: each learner's server gets a key to the class server, if
+there is one.
 
-jupyterhub_config.py imports it; on a cluster Helm puts it beside the hub's configuration (README.md). Settings:
-COURSEKIT_BASE_URL, the class server (coursekit serve --class), and COURSEKIT_ADMIN_TOKEN, its admin token.
+jupyterhub_config.py imports it; on a cluster Helm puts it beside the hub's configuration
+(README.md). Settings: COURSEKIT_BASE_URL, the class server (coursekit serve --class), and
+COURSEKIT_ADMIN_TOKEN, its admin token.
 """
 
 from __future__ import annotations
@@ -17,26 +19,43 @@ PATIENCE = 5  # seconds
 
 
 async def give_key(spawner: Any) -> None:
-    """Before a server starts. The same name gets the same key; without a class server the course replays by itself."""
+    """Before a server starts. The same name gets the same key; without a class server the course
+    replays by itself.
+    """
     if not SERVER:
         return
     try:
         key, share = await asyncio.to_thread(key_of, spawner.user.name)
-    except (OSError, ValueError, LookupError) as error:  # the class goes on; the teacher reads it in the hub's log
-        spawner.log.warning("%s starts without the class server %s: %s", spawner.user.name, SERVER, error)
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+    ) as error:  # the class goes on; the teacher reads it in the hub's log
+        spawner.log.warning(
+            "%s starts without the class server %s: %s",
+            spawner.user.name,
+            SERVER,
+            error,
+        )
     else:
         ours = {"COURSEKIT_BASE_URL": f"{SERVER}/v1", "COURSEKIT_CLASS_KEY": key}
-        ours["COURSEKIT_CLASS_SHARE"] = "yes" if share else "no"  # as the class server was started: --share
+        ours["COURSEKIT_CLASS_SHARE"] = (
+            "yes" if share else "no"
+        )  # as the class server was started: --share
         spawner.environment = {**spawner.environment, **ours}
 
 
 def key_of(name: str) -> tuple[str, bool]:
-    """A learner's key, and whether the class shares, from the class server. Raises OSError, ValueError, LookupError."""
+    """A learner's key, and whether the class shares, from the class server. Raises OSError,
+    ValueError, LookupError.
+    """
     headers = {
         "Authorization": f"Bearer {os.environ.get('COURSEKIT_ADMIN_TOKEN', '')}",
         "Content-Type": "application/json",
     }
-    request = urllib.request.Request(f"{SERVER}/admin/learners", json.dumps({"name": name}).encode(), headers)
+    request = urllib.request.Request(
+        f"{SERVER}/admin/learners", json.dumps({"name": name}).encode(), headers
+    )
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(request, timeout=PATIENCE) as answer:
         told = json.load(answer)

@@ -1,13 +1,16 @@
-"""Copy learners' exercises to where nbgrader looks for what was handed in. Run it as the user who runs the hub.
+"""Copy learners' exercises to where nbgrader looks for what was handed in. Run it as the user who
+runs the hub.
 
     python deploy/collect.py LEARNERS COURSE [CHAPTER ...]
 
 LEARNERS  the folder with a folder for each learner, COURSEKIT_HUB_FOLDER/learners
-COURSE    nbgrader's course: LEARNERS/ada/exercises/01_basics.ipynb goes to COURSE/submitted/ada/01_basics/
+COURSE    nbgrader's course: LEARNERS/ada/exercises/01_basics.ipynb goes to
+          COURSE/submitted/ada/01_basics/
 CHAPTER   01_basics, ...; none: all exercises that a learner has changed
 
-It may be run again: a newer notebook replaces the older. What a learner has not touched is not handed in. A learner's
-folder is full of surprises: links are not followed, so nobody can hand in another's work or a file of the machine's.
+It may be run again: a newer notebook replaces the older. What a learner has not touched is not
+handed in. A learner's folder is full of surprises: links are not followed, so nobody can hand in
+another's work or a file of the machine's.
 """
 
 from __future__ import annotations
@@ -29,7 +32,9 @@ class NotTaken(OSError):
 
 
 def read_own(home: Path, name: str) -> tuple[bytes, float]:
-    """A learner's exercises/``name``: its bytes, and when it was changed (POSIX seconds). Raises OSError."""
+    """A learner's exercises/``name``: its bytes, and when it was changed (POSIX seconds). Raises
+    OSError.
+    """
     opened: list[int] = []
     try:
         opened.append(os.open(home, DIRECTORY))
@@ -37,8 +42,14 @@ def read_own(home: Path, name: str) -> tuple[bytes, float]:
         opened.append(os.open("exercises", DIRECTORY, dir_fd=opened[0]))
         opened.append(os.open(name, FILE, dir_fd=opened[1]))
         seen = os.fstat(opened[2])
-        if not stat.S_ISREG(seen.st_mode) or seen.st_uid != owner or seen.st_size > LARGEST:
-            raise NotTaken(f"not a notebook of the learner's own, or larger than {LARGEST // 2**20} MiB")
+        if (
+            not stat.S_ISREG(seen.st_mode)
+            or seen.st_uid != owner
+            or seen.st_size > LARGEST
+        ):
+            raise NotTaken(
+                f"not a notebook of the learner's own, or larger than {LARGEST // 2**20} MiB"
+            )
         with os.fdopen(os.dup(opened[2]), "rb") as file:
             return file.read(), seen.st_mtime
     finally:
@@ -60,9 +71,13 @@ def collect(learners: Path, course: Path, chapters: list[str]) -> list[str]:
                 refused.append(f"{stem} not taken: {error}")
                 continue
             if notebook != (EXERCISES / f"{stem}.ipynb").read_bytes():
-                _hand_in(course / "submitted" / home.name / stem, stem, notebook, changed)
+                _hand_in(
+                    course / "submitted" / home.name / stem, stem, notebook, changed
+                )
                 taken.append(stem)
-        lines.append("; ".join([f"{home.name}: {', '.join(taken) or 'nothing'}", *refused]))
+        lines.append(
+            "; ".join([f"{home.name}: {', '.join(taken) or 'nothing'}", *refused])
+        )
     return lines
 
 
@@ -70,7 +85,9 @@ def _hand_in(folder: Path, stem: str, notebook: bytes, changed: float) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{stem}.ipynb").write_bytes(notebook)
     when = datetime.datetime.fromtimestamp(changed, datetime.UTC)
-    (folder / "timestamp.txt").write_text(f"{when:%Y-%m-%d %H:%M:%S.%f} UTC\n")  # as nbgrader writes and reads it
+    (folder / "timestamp.txt").write_text(
+        f"{when:%Y-%m-%d %H:%M:%S.%f} UTC\n"
+    )  # as nbgrader writes and reads it
 
 
 def main(arguments: list[str]) -> None:
@@ -80,7 +97,9 @@ def main(arguments: list[str]) -> None:
     known = sorted(path.stem for path in EXERCISES.glob("*.ipynb"))
     unknown = sorted(set(asked) - set(known))
     if unknown:
-        sys.exit(f"No such exercises: {', '.join(unknown)}. There are: {', '.join(known)}.")
+        sys.exit(
+            f"No such exercises: {', '.join(unknown)}. There are: {', '.join(known)}."
+        )
     if not Path(learners).is_dir():
         sys.exit(f"{learners} is no folder. It is COURSEKIT_HUB_FOLDER/learners.")
     print("\n".join(collect(Path(learners), Path(course), asked or known)))

@@ -10,8 +10,9 @@ COURSEKIT_HUB_FOLDER          learners' folders and the hub's state; not set: /s
 COURSEKIT_BASE_URL            the class server (coursekit serve --class), if there is one
 COURSEKIT_ADMIN_TOKEN         its admin token, with which each learner gets a key
 
-Run as root, each learner gets a Unix user number of their own: files, keys and processes of others are closed to
-them. Run as anybody else, all learners are that user, and nothing is closed to anyone.
+Run as root, each learner gets a Unix user number of their own: files, keys and processes of others
+are closed to them. Run as anybody else, all learners are that user, and nothing is closed to
+anyone.
 """
 
 from __future__ import annotations
@@ -30,10 +31,15 @@ sys.path.insert(0, str(HERE))
 from class_key import give_key  # noqa: E402
 
 ROOT = os.getuid() == 0
-FOLDER = Path(os.environ.get("COURSEKIT_HUB_FOLDER") or ("/srv/coursekit-class" if ROOT else "~/coursekit-class"))
+FOLDER = Path(
+    os.environ.get("COURSEKIT_HUB_FOLDER")
+    or ("/srv/coursekit-class" if ROOT else "~/coursekit-class")
+)
 FOLDER = FOLDER.expanduser().resolve()
 LEARNERS, STATE = FOLDER / "learners", FOLDER / "hub"
-FIRST_USER = 20_001  # Unix user numbers from here on; no account of the machine should have one
+FIRST_USER = (
+    20_001  # Unix user numbers from here on; no account of the machine should have one
+)
 
 c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821
 
@@ -44,27 +50,48 @@ c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821
 def needed(name: str, length: int, why: str) -> str:
     value = os.environ.get(name, "")
     if len(value) < length:
-        sys.exit(f"Set {name} to {why}: {length} characters or more. Now it has {len(value)}. Nothing was started.")
+        sys.exit(
+            f"Set {name} to {why}: {length} characters or more. Now it has {len(value)}. Nothing "
+            "was started."
+        )
     return value
 
 
-PASSWORD = needed("COURSEKIT_HUB_PASSWORD", 8, "the password that you give to the learners")
-ADMIN_PASSWORD = needed("COURSEKIT_HUB_ADMIN_PASSWORD", 32, "the password of the user teacher")
+PASSWORD = needed(
+    "COURSEKIT_HUB_PASSWORD", 8, "the password that you give to the learners"
+)
+ADMIN_PASSWORD = needed(
+    "COURSEKIT_HUB_ADMIN_PASSWORD", 32, "the password of the user teacher"
+)
 PROXY = shutil.which("configurable-http-proxy")
 if not PROXY:
-    sys.exit("configurable-http-proxy is not in PATH. Install it: npm install --global configurable-http-proxy@5.3")
+    sys.exit(
+        "configurable-http-proxy is not in PATH. Install it: npm install --global "
+        "configurable-http-proxy@5.3"
+    )
 if any((above / ".env").exists() for above in [FOLDER, *FOLDER.parents]):
     sys.exit(
-        f"There is a file .env in {FOLDER} or above it: every learner would work with the key in it.\n"
+        f"There is a file .env in {FOLDER} or above it: every learner would work with the key in "
+        "it.\n"
         "Move that file away, or set COURSEKIT_HUB_FOLDER to a folder elsewhere."
     )
 if ROOT:
     try:
         notebook = HERE.parent / "notebooks" / "00_start_here.ipynb"
         opens = [sys.executable, "-c", "import sys; open(sys.argv[1])", str(notebook)]
-        subprocess.run(opens, user=FIRST_USER, group=FIRST_USER, extra_groups=[], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            opens,
+            user=FIRST_USER,
+            group=FIRST_USER,
+            extra_groups=[],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
     except (OSError, subprocess.CalledProcessError):
-        sys.exit(f"Learners cannot reach {sys.executable} or {HERE.parent}: put both where all may read, as in /opt.")
+        sys.exit(
+            f"Learners cannot reach {sys.executable} or {HERE.parent}: put both where all may "
+            "read, as in /opt."
+        )
 STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
 LEARNERS.mkdir(exist_ok=True, mode=0o755)
 
@@ -73,7 +100,9 @@ LEARNERS.mkdir(exist_ok=True, mode=0o755)
 
 
 class OneSpelling(SharedPasswordAuthenticator):
-    """JupyterHub would take "Ada" for "ada", and let two people into one folder: here only small letters log in."""
+    """JupyterHub would take "Ada" for "ada", and let two people into one folder: here only small
+    letters log in.
+    """
 
     def normalize_username(self, username: str) -> str:
         return username
@@ -84,7 +113,9 @@ c.SharedPasswordAuthenticator.user_password = PASSWORD
 c.SharedPasswordAuthenticator.admin_password = ADMIN_PASSWORD
 c.Authenticator.allow_all = True
 c.Authenticator.admin_users = {"teacher"}
-c.Authenticator.username_pattern = r"[a-z][a-z0-9_-]{0,30}\Z"  # it names a folder; JupyterHub looks at the start alone
+c.Authenticator.username_pattern = (
+    r"[a-z][a-z0-9_-]{0,30}\Z"  # it names a folder; JupyterHub looks at the start alone
+)
 c.JupyterHub.template_vars = {
     "announcement_login": "Your name in small letters without spaces, and the password of the class."
 }
@@ -94,15 +125,26 @@ c.JupyterHub.template_vars = {
 
 
 async def own_user_and_key(spawner: Any) -> None:
-    """Before a server starts: the learner's folder, their Unix user number, their key to the class server."""
-    owner = own_folder(LEARNERS / spawner.user.name)  # in the hub's one thread: no two get the same number
+    """Before a server starts: the learner's folder, their Unix user number, their key to the class
+    server.
+    """
+    owner = own_folder(
+        LEARNERS / spawner.user.name
+    )  # in the hub's one thread: no two get the same number
     if owner is not None:
-        spawner.popen_kwargs = {"user": owner, "group": owner, "extra_groups": [], "umask": 0o077}
+        spawner.popen_kwargs = {
+            "user": owner,
+            "group": owner,
+            "extra_groups": [],
+            "umask": 0o077,
+        }
     await give_key(spawner)
 
 
 def own_folder(home: Path) -> int | None:
-    """Make the folder if need be. Returns the learner's user number, which is the folder's owner; None if not root."""
+    """Make the folder if need be. Returns the learner's user number, which is the folder's owner;
+    None if not root.
+    """
     if not ROOT:
         home.mkdir(exist_ok=True, mode=0o700)
         return None
@@ -114,7 +156,8 @@ def own_folder(home: Path) -> int | None:
     owner = home.stat().st_uid
     if owner < FIRST_USER:
         raise PermissionError(
-            f"{home} belongs to user {owner}. Give it to the learner: chown {FIRST_USER + 9_999} {home}"
+            f"{home} belongs to user {owner}. Give it to the learner: chown {FIRST_USER + 9_999} "
+            f"{home}"
         )
     return owner
 
@@ -123,17 +166,26 @@ c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = f"{LEARNERS}/{{username}}"
 c.Spawner.pre_spawn_hook = own_user_and_key
 c.Spawner.cmd = [sys.executable, str(HERE / "learner_server.py")]
-c.Spawner.args = ["--FileContentsManager.delete_to_trash=False"]  # else deleting frees nothing on a full disk
+c.Spawner.args = [
+    "--FileContentsManager.delete_to_trash=False"
+]  # else deleting frees nothing on a full disk
 c.Spawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
 c.Spawner.mem_limit = "2G"  # for each process; learner_server.py sees to it
-c.Spawner.poll_interval = 10  # seconds until a crash is noticed, and a new server can be had
+c.Spawner.poll_interval = (
+    10  # seconds until a crash is noticed, and a new server can be had
+)
 c.Spawner.start_timeout = c.Spawner.http_timeout = 180  # a whole class starts at once
-c.Spawner.env_keep = ["PATH", "LANG", "LC_ALL"]  # none of the teacher's settings and keys
+c.Spawner.env_keep = [
+    "PATH",
+    "LANG",
+    "LC_ALL",
+]  # none of the teacher's settings and keys
 c.Spawner.environment = {
     "COURSEKIT_MODE": "replay",
-    "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",  # one learner's numpy does not take all processors
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",  # one learner's numpy does not take all processors
     **({"COURSEKIT_MAX_PROCESSES": "500"} if ROOT else {}),
-}  # fmt: skip
+}
 
 
 # The hub
@@ -142,7 +194,9 @@ c.Spawner.environment = {
 c.JupyterHub.bind_url = os.environ.get("COURSEKIT_HUB_URL") or "http://127.0.0.1:8080"
 c.JupyterHub.db_url = f"sqlite:///{STATE / 'jupyterhub.sqlite'}"
 c.JupyterHub.cookie_secret_file = str(STATE / "cookie_secret")
-c.JupyterHub.cleanup_servers = False  # the hub may be restarted: learners' kernels go on
+c.JupyterHub.cleanup_servers = (
+    False  # the hub may be restarted: learners' kernels go on
+)
 c.JupyterHub.concurrent_spawn_limit = 10
 c.ConfigurableHTTPProxy.command = [PROXY]
 c.ConfigurableHTTPProxy.pid_file = str(STATE / "proxy.pid")

@@ -1,12 +1,15 @@
-"""Start one learner's server: their own copy of the course, limits for all they start, then JupyterHub's own program.
+"""Start one learner's server: their own copy of the course, limits for all they start, then
+JupyterHub's own program.
 
     python learner_server.py [OPTION ...]       the options are those of jupyterhub-singleuser
 
-JupyterHub runs this instead of ``jupyterhub-singleuser``, on one machine and in a Kubernetes pod alike. The learner's
-folder is HOME. It needs nothing but Python's standard library until it hands over.
+JupyterHub runs this instead of ``jupyterhub-singleuser``, on one machine and in a Kubernetes pod
+alike. The learner's folder is HOME. It needs nothing but Python's standard library until it hands
+over.
 
 From the environment: MEM_LIMIT, bytes for one process (JupyterHub sets it from Spawner.mem_limit);
-COURSEKIT_MAX_PROCESSES, processes and threads of one learner, for a learner who has a Unix user of their own.
+COURSEKIT_MAX_PROCESSES, processes and threads of one learner, for a learner who has a Unix user of
+their own.
 """
 
 from __future__ import annotations
@@ -21,17 +24,25 @@ from pathlib import Path
 
 COURSE = Path(__file__).resolve().parents[1]
 FOLDERS = ("notebooks", "exercises")  # solutions are the teacher's to give
-LARGEST_FILE = 256 * 2**20  # bytes: a loop that writes ends in an error, not in a full disk
+LARGEST_FILE = (
+    256 * 2**20
+)  # bytes: a loop that writes ends in an error, not in a full disk
 
 
 def copy_course(course: Path, home: Path) -> list[str]:
-    """Give the learner every notebook, and the glossary, that they do not have; what they have is never touched.
+    """Give the learner every notebook, and the glossary, that they do not have; what they have is
+    never touched.
 
-    Returns what went wrong, if anything: a learner whose disk is full needs a server all the same, to delete files.
+    Returns what went wrong, if anything: a learner whose disk is full needs a server all the same,
+    to delete files.
     """
     told = []
     for folder in FOLDERS:
-        for source in sorted(each for each in (course / folder).glob("*") if each.suffix in (".ipynb", ".md")):
+        for source in sorted(
+            each
+            for each in (course / folder).glob("*")
+            if each.suffix in (".ipynb", ".md")
+        ):
             target = home / folder / source.name
             if target.exists():
                 continue
@@ -39,7 +50,9 @@ def copy_course(course: Path, home: Path) -> list[str]:
                 target.parent.mkdir(exist_ok=True)
                 _copy_whole(source, target)
             except OSError as error:
-                told.append(f"{folder}/{source.name} could not be copied: {error.strerror}.")
+                told.append(
+                    f"{folder}/{source.name} could not be copied: {error.strerror}."
+                )
     return told
 
 
@@ -55,9 +68,11 @@ def _copy_whole(source: Path, target: Path) -> None:
 
 
 def mark_migrated(home: Path) -> None:
-    """Make the file by which jupyter_core knows that no settings of an old IPython wait to be taken over.
+    """Make the file by which jupyter_core knows that no settings of an old IPython wait to be taken
+    over.
 
-    Without it each program of Jupyter tries to write it at its start, and on a full disk none starts.
+    Without it each program of Jupyter tries to write it at its start, and on a full disk none
+    starts.
     """
     marker = home / ".jupyter" / "migrated"
     with contextlib.suppress(OSError):
@@ -71,7 +86,9 @@ def limit(env: dict[str, str]) -> None:
 
     bounds = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: LARGEST_FILE}
     if env.get("MEM_LIMIT"):
-        bounds[resource.RLIMIT_DATA] = int(env["MEM_LIMIT"])  # a kernel gets MemoryError; the machine keeps going
+        bounds[resource.RLIMIT_DATA] = int(
+            env["MEM_LIMIT"]
+        )  # a kernel gets MemoryError; the machine keeps going
     if env.get("COURSEKIT_MAX_PROCESSES"):
         bounds[resource.RLIMIT_NPROC] = int(env["COURSEKIT_MAX_PROCESSES"])
     for kind, most in bounds.items():
@@ -81,10 +98,15 @@ def limit(env: dict[str, str]) -> None:
 
 
 def lab_settings() -> str:
-    """The folder with the course's settings of JupyterLab, and its extension: no news, no search for updates."""
+    """The folder with the course's settings of JupyterLab, and its extension: no news, no search
+    for updates.
+    """
     found = find_spec("coursekit")
     if found is None or not found.origin:
-        sys.exit(f"coursekit is not installed in {sys.executable}. Install it there: pip install {COURSE}")
+        sys.exit(
+            f"coursekit is not installed in {sys.executable}. Install it there: pip install "
+            f"{COURSE}"
+        )
     return str(Path(found.origin).parent / "data" / "jupyter")
 
 
@@ -95,12 +117,21 @@ def main() -> None:
     for message in copy_course(COURSE, home):
         print(message, file=sys.stderr)
     for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):
-        os.environ[name] = os.pathsep.join(filter(None, [lab_settings(), os.environ.get(name)]))
+        os.environ[name] = os.pathsep.join(
+            filter(None, [lab_settings(), os.environ.get(name)])
+        )
     if shutil.disk_usage(home).free < LARGEST_FILE:
-        os.environ["JUPYTER_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="jupyter-")  # it must write a little to start
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # for terminals
+        os.environ["JUPYTER_RUNTIME_DIR"] = tempfile.mkdtemp(
+            prefix="jupyter-"
+        )  # it must write a little to start
+    os.environ["PATH"] = os.pathsep.join(
+        [str(Path(sys.executable).parent), os.environ["PATH"]]
+    )  # for terminals
     limit(dict(os.environ))
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "jupyterhub.singleuser", *sys.argv[1:]])
+    os.execv(
+        sys.executable,
+        [sys.executable, "-P", "-m", "jupyterhub.singleuser", *sys.argv[1:]],
+    )
 
 
 if __name__ == "__main__":

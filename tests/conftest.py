@@ -1,6 +1,8 @@
-"""For all tests: no socket but to this machine, async tests on asyncio, and notebooks made on the spot.
+"""For all tests: no socket but to this machine, async tests on asyncio, and notebooks made on the
+spot.
 
-``--quick`` is for the lane of every commit (`make check`): no browser, no test that starts a process or is marked slow.
+``--quick`` is for the lane of every commit (`make check`): no browser, no test that starts a
+process or is marked slow.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from hypothesis import settings
 from nbformat import v4
 from xdist.scheduler.loadfile import LoadFileScheduling
 
-# An example's time says little on a busy machine, and the first one often reads data; hanging has its own timeout.
+# An example's time says little on a busy machine, and the first one often reads data; hanging has
+# its own timeout.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
@@ -27,15 +30,21 @@ LOOPBACK = ["127.0.0.1", "::1", "localhost"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("coursekit").addoption(
-        "--quick", action="store_true", help="no browser, no test that starts a process or is marked slow"
+        "--quick",
+        action="store_true",
+        help="no browser, no test that starts a process or is marked slow",
     )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    return True if config.option.quick and collection_path == TESTS / "browser" else None
+    return (
+        True if config.option.quick and collection_path == TESTS / "browser" else None
+    )
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
     if config.option.quick:
         slow = [item for item in items if item.get_closest_marker("slow")]
         items[:] = [item for item in items if item not in slow]
@@ -43,7 +52,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class ByFile(LoadFileScheduling):
-    """A file goes to one worker: a notebook's cells share a kernel. All browser tests do: they share a browser."""
+    """A file goes to one worker: a notebook's cells share a kernel. All browser tests do: they
+    share a browser.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
@@ -57,7 +68,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_process(pytestconfig: pytest.Config) -> Iterator[None]:
-    """In the quick lane a test that would start a process is skipped there and then: nobody keeps a list of them."""
+    """In the quick lane a test that would start a process is skipped there and then: nobody keeps a
+    list of them.
+    """
 
     def skip(*args: Any, **more: Any) -> None:
         pytest.skip("it starts a process: make test runs it")
@@ -85,8 +98,12 @@ def anyio_backend() -> str:
 def write_notebook(tmp_path: Path) -> Callable[..., Path]:
     """write_notebook(cell, ...) -> path. A cell is its source, or a node from nbformat.v4."""
 
-    def write(*cells: Any, name: str = "notebooks/01_basics.ipynb", metadata: Any = None) -> Path:
-        nodes = [v4.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+    def write(
+        *cells: Any, name: str = "notebooks/01_basics.ipynb", metadata: Any = None
+    ) -> Path:
+        nodes = [
+            v4.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells
+        ]
         for number, node in enumerate(nodes):
             node.id = f"cell-{number}"
         path = tmp_path / name

@@ -1,4 +1,6 @@
-"""Live mode on a server that is not OpenAI's: its models by setting, and answers that leave out what OpenAI sends."""
+"""Live mode on a server that is not OpenAI's: its models by setting, and answers that leave out
+what OpenAI sends.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +11,48 @@ from typing import Any
 
 import pytest
 
-from coursekit import Conversation, Meter, connect, connect_async, models, price_of, stream_text
+from coursekit import (
+    Conversation,
+    Meter,
+    connect,
+    connect_async,
+    models,
+    price_of,
+    stream_text,
+)
 from coursekit.pricing import NoPrice
 from coursekit.reasoning import exhausted
 from coursekit.settings import SDK_OPTIONS, settings
 from support.loopback import Upstream, upstream
 
 HELLO = [{"role": "user", "content": "Hello"}]
-BARE = {"choices": [{"message": {"role": "assistant", "content": "Hi."}, "finish_reason": "stop"}], "model": "tiny:1b"}
+BARE = {
+    "choices": [
+        {"message": {"role": "assistant", "content": "Hi."}, "finish_reason": "stop"}
+    ],
+    "model": "tiny:1b",
+}
 
 
 @pytest.fixture(autouse=True)
 def live(monkeypatch: pytest.MonkeyPatch) -> None:
     """Live mode, a key, no setting for a role."""
-    for name in [*SDK_OPTIONS, *(f"COURSEKIT_{role}" for role in (*models.ROLES, "MODEL"))]:
+    for name in [
+        *SDK_OPTIONS,
+        *(f"COURSEKIT_{role}" for role in (*models.ROLES, "MODEL")),
+    ]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COURSEKIT_MODE", "live")
     monkeypatch.setenv("COURSEKIT_TODAY", "2026-11-29")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-test")
 
 
-def server(*names: str, answer: dict[str, Any] | None = None, status: int = 200) -> Callable[[Upstream], None]:
-    """Answers GET /models with these names, and every POST with the same completion, without a request id."""
+def server(
+    *names: str, answer: dict[str, Any] | None = None, status: int = 200
+) -> Callable[[Upstream], None]:
+    """Answers GET /models with these names, and every POST with the same completion, without a
+    request id.
+    """
 
     def handle(to: Upstream) -> None:
         body: Any = answer or BARE
@@ -47,41 +69,64 @@ def server(*names: str, answer: dict[str, Any] | None = None, status: int = 200)
 
 
 def test_settings_name_the_model_of_a_role(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In live mode COURSEKIT_CHAT and so on name a role's model, COURSEKIT_MODEL that of the others."""
+    """In live mode COURSEKIT_CHAT and so on name a role's model, COURSEKIT_MODEL that of the
+    others.
+    """
     monkeypatch.setenv("COURSEKIT_MODEL", "tiny:1b")
     monkeypatch.setenv("COURSEKIT_HARDEST", " big:70b ")
-    assert [models.CHAT, models.SMALL, models.REASONING, models.HARDEST] == ["tiny:1b"] * 3 + ["big:70b"]
+    assert [models.CHAT, models.SMALL, models.REASONING, models.HARDEST] == [
+        "tiny:1b"
+    ] * 3 + ["big:70b"]
     assert models.from_table("CHAT") == "gpt-4o"
     for mode in ("replay", "record"):
         monkeypatch.setenv("COURSEKIT_MODE", mode)
         assert [models.CHAT, models.HARDEST] == ["gpt-4o", "o3"]
 
 
-def test_a_role_that_the_server_does_not_list_is_named_before_anything_is_sent() -> None:
-    """The refusal names the roles' models that are missing, those that the server has, and the line to write."""
-    with upstream(server("tiny:1b", "other")) as (url, seen), connect(base_url=url) as client:
+def test_a_role_that_the_server_does_not_list_is_named_before_anything_is_sent() -> (
+    None
+):
+    """The refusal names the roles' models that are missing, those that the server has, and the line
+    to write.
+    """
+    with (
+        upstream(server("tiny:1b", "other")) as (url, seen),
+        connect(base_url=url) as client,
+    ):
         with pytest.raises(models.ModelNotServed) as told:
             client.chat.completions.create(model=models.CHAT, messages=HELLO)
         with pytest.raises(models.ModelNotServed):
-            client.with_options(max_retries=5).chat.completions.create(model=models.SMALL, messages=HELLO, stream=True)
+            client.with_options(max_retries=5).chat.completions.create(
+                model=models.SMALL, messages=HELLO, stream=True
+            )
     assert [raw for raw, _ in seen] == [b""]  # GET /v1/models, once
     assert str(told.value) == (
-        f"The server at {url} does not list gpt-4o (models.CHAT), gpt-4o-mini (models.SMALL), gpt-6.1-terra "
+        f"The server at {url} does not list gpt-4o (models.CHAT), gpt-4o-mini (models.SMALL), "
+        "gpt-6.1-terra "
         "(models.REASONING), o3 (models.HARDEST). Nothing was sent.\nIt has: other, tiny:1b.\n"
-        "What to do: write COURSEKIT_CHAT=other into .env, or COURSEKIT_MODEL=other for all roles, and run the "
+        "What to do: write COURSEKIT_CHAT=other into .env, or COURSEKIT_MODEL=other for all "
+        "roles, and run the "
         "notebook again from its first cell."
     )
 
 
-async def test_the_async_client_asks_once_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_async_client_asks_once_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Requests at once share one question for the list, and a listed model is asked."""
     import asyncio
 
     monkeypatch.setenv("COURSEKIT_MODEL", "tiny:1b")
     with upstream(server("tiny:1b")) as (url, seen):
         async with connect_async(base_url=url) as client:
-            asked = [client.chat.completions.create(model=models.CHAT, messages=HELLO) for _ in range(5)]
-            assert {reply.choices[0].message.content for reply in await asyncio.gather(*asked)} == {"Hi."}
+            asked = [
+                client.chat.completions.create(model=models.CHAT, messages=HELLO)
+                for _ in range(5)
+            ]
+            assert {
+                reply.choices[0].message.content
+                for reply in await asyncio.gather(*asked)
+            } == {"Hi."}
             monkeypatch.setenv("COURSEKIT_MODEL", "missing")
         async with connect_async(base_url=url) as client:
             with pytest.raises(models.ModelNotServed):
@@ -91,66 +136,141 @@ async def test_the_async_client_asks_once_as_well(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("names", "status"),
-    [(["gpt-4o:latest"], 200), (["openai/*"], 200), ([], 200), (["other"], 404), (["other"], 401), (["gpt-4o"], 200)],
+    [
+        (["gpt-4o:latest"], 200),
+        (["openai/*"], 200),
+        ([], 200),
+        (["other"], 404),
+        (["other"], 401),
+        (["gpt-4o"], 200),
+    ],
 )
-def test_where_the_list_does_not_tell_the_server_decides(names: list[str], status: int) -> None:
-    """A tag left out, a wildcard, an empty list and a list that cannot be had let the request go to the server."""
-    with upstream(server(*names, status=status)) as (url, _), connect(base_url=url) as client:
+def test_where_the_list_does_not_tell_the_server_decides(
+    names: list[str], status: int
+) -> None:
+    """A tag left out, a wildcard, an empty list and a list that cannot be had let the request go to
+    the server.
+    """
+    with (
+        upstream(server(*names, status=status)) as (url, _),
+        connect(base_url=url) as client,
+    ):
         for _ in range(2):
-            assert client.chat.completions.create(model="gpt-4o", messages=HELLO).choices[0].message.content == "Hi."
+            assert (
+                client.chat.completions.create(model="gpt-4o", messages=HELLO)
+                .choices[0]
+                .message.content
+                == "Hi."
+            )
 
 
 def test_a_model_that_plays_no_role_is_the_servers_business() -> None:
     """Only a role's model is looked up: a server may know more names than it lists."""
     with upstream(server("tiny:1b")) as (url, seen), connect(base_url=url) as client:
-        assert client.chat.completions.create(model="unlisted", messages=HELLO).model == "tiny:1b"
+        assert (
+            client.chat.completions.create(model="unlisted", messages=HELLO).model
+            == "tiny:1b"
+        )
     assert len(seen) == 1
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_what_the_sdk_reads_counts_from_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line_end: str) -> None:
-    """Each OPENAI_* setting of the SDK works in .env as in the environment, which goes before it, as arguments do."""
+def test_what_the_sdk_reads_counts_from_dotenv(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line_end: str
+) -> None:
+    """Each OPENAI_* setting of the SDK works in .env as in the environment, which goes before it,
+    as arguments do.
+    """
     monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.chdir(tmp_path)
     lines = [
-        "OPENAI_BASE_URL=http://127.0.0.1:9/v1", "OPENAI_API_KEY=another-provider's", "OPENAI_ORG_ID=org-1",
-        "OPENAI_PROJECT_ID=proj-1", 'OPENAI_CUSTOM_HEADERS="X-Team: blue"', "OPENAI_WEBHOOK_SECRET=whsec",
-    ]  # fmt: skip
+        "OPENAI_BASE_URL=http://127.0.0.1:9/v1",
+        "OPENAI_API_KEY=another-provider's",
+        "OPENAI_ORG_ID=org-1",
+        "OPENAI_PROJECT_ID=proj-1",
+        'OPENAI_CUSTOM_HEADERS="X-Team: blue"',
+        "OPENAI_WEBHOOK_SECRET=whsec",
+    ]
     (tmp_path / ".env").write_bytes(line_end.join(lines).encode())
     for make in (connect, connect_async):
         client = make()
-        assert str(client.base_url) == "http://127.0.0.1:9/v1/" and client.api_key == "another-provider's"
-        assert (client.organization, client.project, client.webhook_secret) == ("org-1", "proj-1", "whsec")
+        assert (
+            str(client.base_url) == "http://127.0.0.1:9/v1/"
+            and client.api_key == "another-provider's"
+        )
+        assert (client.organization, client.project, client.webhook_secret) == (
+            "org-1",
+            "proj-1",
+            "whsec",
+        )
         assert client.default_headers["X-Team"] == "blue"
-    assert str(connect(base_url="http://127.0.0.1:8/v1").base_url) == "http://127.0.0.1:8/v1/"
+    assert (
+        str(connect(base_url="http://127.0.0.1:8/v1").base_url)
+        == "http://127.0.0.1:8/v1/"
+    )
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:7/v1")
     assert str(connect().base_url) == "http://127.0.0.1:7/v1/"
     assert str(connect("replay").base_url) == "https://api.openai.com/v1/"
     assert settings()["OPENAI_ORG_ID"] == "org-1"
 
 
-@pytest.mark.parametrize("usage", [..., None, {}, {"prompt_tokens": None, "completion_tokens": 3}, {"total_tokens": 9}])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        ...,
+        None,
+        {},
+        {"prompt_tokens": None, "completion_tokens": 3},
+        {"total_tokens": 9},
+    ],
+)
 @pytest.mark.parametrize("created", [..., None, 0, 1_700_000_000_000, 1_700_000_000.5])
-def test_a_meter_survives_what_another_server_leaves_out(usage: Any, created: Any) -> None:
-    """Without usage, ids, fingerprint and a price there is a receipt, which says so, with who answered, and when."""
+def test_a_meter_survives_what_another_server_leaves_out(
+    usage: Any, created: Any
+) -> None:
+    """Without usage, ids, fingerprint and a price there is a receipt, which says so, with who
+    answered, and when.
+    """
     left_out = {"usage": usage, "created": created}
-    answer = BARE | {name: value for name, value in left_out.items() if value is not ...}
+    answer = BARE | {
+        name: value for name, value in left_out.items() if value is not ...
+    }
     with upstream(server(answer=answer)) as (url, _), connect(base_url=url) as client:
         meter = Meter(client)
-        receipt = meter.add(client.chat.completions.create(model="tiny:1b", messages=HELLO))
+        receipt = meter.add(
+            client.chat.completions.create(model="tiny:1b", messages=HELLO)
+        )
     host = url.removeprefix("http://").removesuffix("/v1")
-    assert (receipt.usage, receipt.price, receipt.source) == (None, None, host) and receipt.seconds is not None
-    assert repr(receipt).startswith("no usage") and repr(receipt).endswith(f"live · {host}")
-    assert repr(meter).startswith(f"live mode: {host} answers, costs are by OpenAI's prices, where it has one")
+    assert (receipt.usage, receipt.price, receipt.source) == (
+        None,
+        None,
+        host,
+    ) and receipt.seconds is not None
+    assert repr(receipt).startswith("no usage") and repr(receipt).endswith(
+        f"live · {host}"
+    )
+    assert repr(meter).startswith(
+        f"live mode: {host} answers, costs are by OpenAI's prices, where it has one"
+    )
     assert meter._repr_html_() and meter.total == 0 and meter.unpriced == 1
 
 
 def test_an_unknown_model_has_counts_and_no_price() -> None:
     """What a server counted is shown, without a price; to ask for one says that there is none."""
-    usage = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11, "prompt_tokens_details": None}
-    with upstream(server(answer=BARE | {"usage": usage})) as (url, _), connect(base_url=url) as client:
-        receipt = Meter(client).add(client.chat.completions.create(model="tiny:1b", messages=HELLO))
+    usage = {
+        "prompt_tokens": 9,
+        "completion_tokens": 2,
+        "total_tokens": 11,
+        "prompt_tokens_details": None,
+    }
+    with (
+        upstream(server(answer=BARE | {"usage": usage})) as (url, _),
+        connect(base_url=url) as client,
+    ):
+        receipt = Meter(client).add(
+            client.chat.completions.create(model="tiny:1b", messages=HELLO)
+        )
     assert repr(receipt).startswith("9 in · 2 out · no price")
     with pytest.raises(NoPrice, match="No price is known for model 'tiny:1b'"):
         price_of(usage, "tiny:1b")
@@ -168,14 +288,23 @@ DELTAS = [
 
 def test_a_stream_survives_what_another_server_leaves_out() -> None:
     """Null deltas, hidden reasoning, no ids, no usage, no choices: the text still arrives whole."""
-    events = b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in DELTAS) + b"data: [DONE]\n\n"
+    events = (
+        b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in DELTAS)
+        + b"data: [DONE]\n\n"
+    )
 
     def handle(to: Upstream) -> None:
         to.whole(events, kind="text/event-stream")
 
     with upstream(handle) as (url, _), connect(base_url=url) as client:
         stream = stream_text(client, model="tiny:1b", messages=HELLO)
-        assert "".join(stream) == "Hi." and (stream.ended, stream.usage) == ("complete", None)
+        assert "".join(stream) == "Hi." and (stream.ended, stream.usage) == (
+            "complete",
+            None,
+        )
         assert Meter(client).add(stream).usage is None and not exhausted(stream)
         talk = Conversation(client, model="tiny:1b")
-        assert "".join(talk.stream("Hello")) == "Hi." and talk.messages[-1]["content"] == "Hi."
+        assert (
+            "".join(talk.stream("Hello")) == "Hi."
+            and talk.messages[-1]["content"] == "Hi."
+        )

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coursekit.authoring import logits as tool
-from coursekit.authoring.local_model import LocalModel, chat_prompt
 from coursekit.local_model.llama import token_text
 from coursekit.logits import read_distribution
+from coursekit.workshop.authoring import logits as tool
+from coursekit.workshop.authoring.local_model import LocalModel, chat_prompt
 from support.model_stand_in import TOKENS, Server, installed
 
 
@@ -20,8 +20,12 @@ def model_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return installed(tmp_path, monkeypatch)
 
 
-def test_without_the_model_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing package, or a missing file, ends with the command that brings them, and writes nothing."""
+def test_without_the_model_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing package, or a missing file, ends with the command that brings them, and writes
+    nothing.
+    """
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(SystemExit, match="coursekit local install"):
         tool.main([str(tmp_path / "model.gguf"), "--out", str(tmp_path / "out")])
@@ -31,20 +35,30 @@ def test_without_the_model_it_says_what_to_install(tmp_path: Path, monkeypatch: 
     assert not (tmp_path / "out").exists()
 
 
-def test_only_the_distributions_named_are_taken(model_file: Path, tmp_path: Path) -> None:
+def test_only_the_distributions_named_are_taken(
+    model_file: Path, tmp_path: Path
+) -> None:
     """Names after the model choose; the others' files stay as they are."""
     tool.main([str(model_file), "capital", "year", "--out", str(tmp_path / "out")])
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["capital.json", "year.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "capital.json",
+        "year.json",
+    ]
 
 
 def test_a_stored_distribution_is_the_model_s(model_file: Path, tmp_path: Path) -> None:
-    """Read back, it has the whole vocabulary, the model's log-probabilities (normalized) and the reply's counts."""
+    """Read back, it has the whole vocabulary, the model's log-probabilities (normalized) and the
+    reply's counts.
+    """
     model = LocalModel(model_file)
     prompt = tool.Prompt("x", "It shows.", question="Say it.", after=3)
     tool.write_distribution(tmp_path / "x.json", model, prompt, {"provenance": "local"})
     kept = read_distribution(tmp_path / "x.json")
     messages = [{"role": "user", "content": "Say it."}]
-    ids = [token for token, _ in model.reply(messages, np.random.default_rng(), 3, temperature=0)]
+    ids = [
+        token
+        for token, _ in model.reply(messages, np.random.default_rng(), 3, temperature=0)
+    ]
     full = model.next_token([chat_prompt(messages), *ids])
     assert len(kept.logits) == len(TOKENS)
     best = np.argsort(-full.logprobs)[: tool.NAMED]
@@ -56,21 +70,36 @@ def test_a_stored_distribution_is_the_model_s(model_file: Path, tmp_path: Path) 
     assert kept.text == "Say it.\n" + "".join(TOKENS[index] for index in ids)
 
 
-def test_grouping_tells_how_wrong_it_is(model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_grouping_tells_how_wrong_it_is(
+    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Coarser groups are less accurate, and the file says so."""
     errors = []
     for step in (0.1, 2.0):
         monkeypatch.setattr(tool, "STEP", step)
-        tool.write_distribution(tmp_path / "x.json", LocalModel(model_file), tool.Prompt("x", "", "Hi"), {})
+        tool.write_distribution(
+            tmp_path / "x.json", LocalModel(model_file), tool.Prompt("x", "", "Hi"), {}
+        )
         errors.append(read_distribution(tmp_path / "x.json").accuracy["entropy_bits"])
     assert errors[0] < errors[1]
 
 
-def test_a_changed_chat_template_is_noticed(model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_chat_template_is_noticed(
+    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If the model's own template made another prompt than ours, nothing is stored."""
-    monkeypatch.setattr(Server, "handle_chat_completions", lambda self, request: {"usage": {"prompt_tokens": 1}})
+    monkeypatch.setattr(
+        Server,
+        "handle_chat_completions",
+        lambda self, request: {"usage": {"prompt_tokens": 1}},
+    )
     with pytest.raises(RuntimeError, match="chat template"):
-        tool.write_distribution(tmp_path / "x.json", LocalModel(model_file), tool.Prompt("x", "", question="Hi"), {})
+        tool.write_distribution(
+            tmp_path / "x.json",
+            LocalModel(model_file),
+            tool.Prompt("x", "", question="Hi"),
+            {},
+        )
     assert not (tmp_path / "x.json").exists()
 
 

@@ -11,67 +11,112 @@ import openai
 import pytest
 
 from coursekit import connect_async
-from coursekit.batching import BatchFailed, NotSent, as_requests, collect_batch, run_batch, submit_batch
+from coursekit.batching import (
+    BatchFailed,
+    NotSent,
+    as_requests,
+    collect_batch,
+    run_batch,
+    submit_batch,
+)
 from coursekit.batching.batch_api import input_file
 from support.offline_api import folder_with, params, whole
 from support.served import served
 
-PROMPTS = ["What is the capital of France?", "What is the capital of Italy?", "What is the capital of Spain?"]
+PROMPTS = [
+    "What is the capital of France?",
+    "What is the capital of Italy?",
+    "What is the capital of Spain?",
+]
 WRONG = {**params(PROMPTS[0]), "temperature": 7, "custom_id": "wrong"}
 
 
 @pytest.fixture
 def recordings(tmp_path: Path) -> Path:
     texts = zip(PROMPTS, ("Paris.", "Rome.", "Madrid."), strict=True)
-    return folder_with(tmp_path / "recordings", *((params(prompt), whole(text)) for prompt, text in texts))
+    return folder_with(
+        tmp_path / "recordings",
+        *((params(prompt), whole(text)) for prompt, text in texts),
+    )
 
 
 @pytest.fixture
 def client(recordings: Path) -> openai.AsyncOpenAI:
-    return connect_async("replay", recordings=recordings, speed="instant", max_retries=0)
+    return connect_async(
+        "replay", recordings=recordings, speed="instant", max_retries=0
+    )
 
 
-async def test_the_results_are_those_of_run_batch_at_half_the_price(client: openai.AsyncOpenAI) -> None:
+async def test_the_results_are_those_of_run_batch_at_half_the_price(
+    client: openai.AsyncOpenAI,
+) -> None:
     """The same list, the same texts in the same order, the same tokens; half the cost."""
     at_once = await run_batch(client, PROMPTS, model="gpt-4o")
-    later = await collect_batch(client, await submit_batch(client, PROMPTS, model="gpt-4o"))
+    later = await collect_batch(
+        client, await submit_batch(client, PROMPTS, model="gpt-4o")
+    )
     assert later.texts() == at_once.texts() == ["Paris.", "Rome.", "Madrid."]
-    assert [result.custom_id for result in later] == [result.custom_id for result in at_once]
+    assert [result.custom_id for result in later] == [
+        result.custom_id for result in at_once
+    ]
     assert later.usage == at_once.usage and later.cost * 2 == at_once.cost > 0
-    assert later[0].reply.usage.prompt_tokens == 14 and repr(later[0].receipt).endswith("replay · batch")
+    assert later[0].reply.usage.prompt_tokens == 14 and repr(later[0].receipt).endswith(
+        "replay · batch"
+    )
 
 
 async def test_waiting_passes_on_the_clients_clock(client: openai.AsyncOpenAI) -> None:
-    """Looks at 0, 10 and 20 seconds: three polls, and no second of real time. ``seconds`` is what the batch took."""
-    later = await collect_batch(client, await submit_batch(client, PROMPTS, model="gpt-4o"), every=10)
+    """Looks at 0, 10 and 20 seconds: three polls, and no second of real time. ``seconds`` is what
+    the batch took.
+    """
+    later = await collect_batch(
+        client, await submit_batch(client, PROMPTS, model="gpt-4o"), every=10
+    )
     clock: Any = client._client.clock  # type: ignore[attr-defined]
     assert (clock.now(), later.seconds) == (20, 15)
 
 
 async def test_a_refused_request_is_a_value(client: openai.AsyncOpenAI) -> None:
-    """It costs nobody else's answer, and is the exception that a call of its own would have raised."""
-    later = await collect_batch(client, await submit_batch(client, [PROMPTS[0], WRONG, PROMPTS[1]], model="gpt-4o"))
+    """It costs nobody else's answer, and is the exception that a call of its own would have
+    raised.
+    """
+    later = await collect_batch(
+        client,
+        await submit_batch(client, [PROMPTS[0], WRONG, PROMPTS[1]], model="gpt-4o"),
+    )
     assert later.texts(missing=None) == ["Paris.", None, "Rome."]
     (failed,) = later.failed
     with pytest.raises(openai.BadRequestError) as single:
-        await client.chat.completions.create(**{k: v for k, v in WRONG.items() if k != "custom_id"})
+        await client.chat.completions.create(
+            **{k: v for k, v in WRONG.items() if k != "custom_id"}
+        )
     alike: Any = failed.error
     assert type(alike) is type(single.value) and str(alike) == str(single.value)
-    assert (alike.param, alike.code, alike.status_code) == ("temperature", single.value.code, 400)
+    assert (alike.param, alike.code, alike.status_code) == (
+        "temperature",
+        single.value.code,
+        400,
+    )
     assert alike.request_id and failed.custom_id == "wrong"
 
 
 async def test_another_program_can_collect(recordings: Path) -> None:
-    """The id is enough: the order is read back from the file that was uploaded. Over a socket, real clients."""
+    """The id is enough: the order is read back from the file that was uploaded. Over a socket, real
+    clients.
+    """
     with served(recordings) as server:
         async with server.async_client("ada") as first:
-            batch_id = await submit_batch(first, list(reversed(PROMPTS)), model="gpt-4o")
+            batch_id = await submit_batch(
+                first, list(reversed(PROMPTS)), model="gpt-4o"
+            )
         async with server.async_client("ada") as second:
             later = await collect_batch(second, batch_id)
     assert later.texts() == ["Madrid.", "Rome.", "Paris."]
 
 
-async def test_what_a_cancelled_batch_answered_is_kept(client: openai.AsyncOpenAI) -> None:
+async def test_what_a_cancelled_batch_answered_is_kept(
+    client: openai.AsyncOpenAI,
+) -> None:
     """What was not executed is NotSent, and the results say that they were stopped."""
     batch_id = await submit_batch(client, PROMPTS, model="gpt-4o")
     clock: Any = client._client.clock  # type: ignore[attr-defined]
@@ -79,16 +124,27 @@ async def test_what_a_cancelled_batch_answered_is_kept(client: openai.AsyncOpenA
     await client.batches.cancel(batch_id)
     later = await collect_batch(client, batch_id)
     assert later.texts(missing="-") == ["Paris.", "-", "-"]
-    assert isinstance(later[1].error, NotSent) and later.stopped == "the batch is cancelled"
+    assert (
+        isinstance(later[1].error, NotSent)
+        and later.stopped == "the batch is cancelled"
+    )
 
 
 ODD_LINES: dict[str, Any] = {
-    "a service tier that is new": lambda line: line["response"]["body"].update(service_tier="ultra"),
-    "a fractional time": lambda line: line["response"]["body"].update(created=1795000000.5),
+    "a service tier that is new": lambda line: line["response"]["body"].update(
+        service_tier="ultra"
+    ),
+    "a fractional time": lambda line: line["response"]["body"].update(
+        created=1795000000.5
+    ),
     "no time": lambda line: line["response"]["body"].pop("created"),
-    "a time that is a text": lambda line: line["response"]["body"].update(created="today"),
+    "a time that is a text": lambda line: line["response"]["body"].update(
+        created="today"
+    ),
     "no usage": lambda line: line["response"]["body"].pop("usage"),
-    "an odd usage": lambda line: line["response"]["body"].update(usage={"prompt_tokens": -1}),
+    "an odd usage": lambda line: line["response"]["body"].update(
+        usage={"prompt_tokens": -1}
+    ),
     "a field that is new": lambda line: line["response"]["body"].update(mood="good"),
 }
 LOST_LINES: dict[str, Any] = {
@@ -102,7 +158,9 @@ LOST_LINES: dict[str, Any] = {
 }
 
 
-def altering(client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch, alter: Any) -> None:
+def altering(
+    client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch, alter: Any
+) -> None:
     """Change the first answered line of the batch's output file on its way to the caller."""
     original = client.files.content
 
@@ -122,7 +180,9 @@ def altering(client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch, alter:
 async def test_an_odd_answer_is_an_answer(
     name: str, client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An answer with a field that the SDK does not know, or knows otherwise, counts: as lenient as the SDK itself."""
+    """An answer with a field that the SDK does not know, or knows otherwise, counts: as lenient as
+    the SDK itself.
+    """
     batch_id = await submit_batch(client, PROMPTS, model="gpt-4o")
     altering(client, monkeypatch, ODD_LINES[name])
     later = await collect_batch(client, batch_id)
@@ -134,12 +194,20 @@ async def test_an_odd_answer_is_an_answer(
 async def test_a_line_that_holds_no_answer_costs_only_its_own(
     name: str, client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Broken JSON, a missing body or another name in one line: that request has an error, the others their answers."""
+    """Broken JSON, a missing body or another name in one line: that request has an error, the
+    others their answers.
+    """
     batch_id = await submit_batch(client, PROMPTS, model="gpt-4o")
-    broken = {"broken JSON": lambda line: b'{"custom_id": "requ', "a list": lambda line: b"[1, 2]"}
+    broken = {
+        "broken JSON": lambda line: b'{"custom_id": "requ',
+        "a list": lambda line: b"[1, 2]",
+    }
     altering(client, monkeypatch, {**LOST_LINES, **broken}[name])
     later = await collect_batch(client, batch_id)
-    assert later.texts(missing="-") == ["-", "Rome.", "Madrid."] and later[0].error is not None
+    assert (
+        later.texts(missing="-") == ["-", "Rome.", "Madrid."]
+        and later[0].error is not None
+    )
     assert repr(later)
 
 
@@ -147,15 +215,22 @@ async def test_a_file_that_the_api_refuses_is_told(client: openai.AsyncOpenAI) -
     """BatchFailed names the line; nothing was answered."""
     content = b'{"custom_id": "a"}\n'
     file = await client.files.create(file=("odd.jsonl", content), purpose="batch")
-    batch = await client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
-    with pytest.raises(BatchFailed, match="line 1: Missing required parameter: 'method'"):
+    batch = await client.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+    )
+    with pytest.raises(
+        BatchFailed, match="line 1: Missing required parameter: 'method'"
+    ):
         await collect_batch(client, batch.id)
 
 
 def test_the_file_has_a_line_for_each_request() -> None:
-    """custom_id, method, url and body, as the Batch API asks for; extra_body is a part of the body."""
+    """custom_id, method, url and body, as the Batch API asks for; extra_body is a part of the
+    body.
+    """
     requests = as_requests(
-        [PROMPTS[0], {**params(PROMPTS[1]), "custom_id": "it", "extra_body": {"x": 1}}], {"model": "gpt-4o"}
+        [PROMPTS[0], {**params(PROMPTS[1]), "custom_id": "it", "extra_body": {"x": 1}}],
+        {"model": "gpt-4o"},
     )
     first, second = (json.loads(line) for line in input_file(requests).splitlines())
     assert first == {
@@ -164,7 +239,10 @@ def test_the_file_has_a_line_for_each_request() -> None:
         "url": "/v1/chat/completions",
         "body": params(PROMPTS[0]),
     }
-    assert (second["custom_id"], second["body"]) == ("it", {**params(PROMPTS[1]), "x": 1})
+    assert (second["custom_id"], second["body"]) == (
+        "it",
+        {**params(PROMPTS[1]), "x": 1},
+    )
 
 
 @pytest.mark.parametrize(

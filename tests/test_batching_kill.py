@@ -31,7 +31,9 @@ class Program:
     def __init__(self, server: Served, file: Path) -> None:
         path = Path(__file__).with_name("support") / "batching_killed.py"
         command = [sys.executable, str(path), f"{server.url}/v1", str(file)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def start(self) -> int:
         """A run; returns the number of its process."""
@@ -58,10 +60,15 @@ def program(server: Served, file: Path) -> Iterator[Program]:
 def test_a_run_that_is_killed_ten_times_loses_and_repeats_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After ten kill -9 at random moments a run ends with all 500 answers; the file was never damaged, and only what
-    was under way at a kill was asked for twice."""
-    monkeypatch.setattr("coursekit.offline.server.learners.ATTEMPTS", 10_000)  # so that the ledger holds them all
-    folder = folder_with(tmp_path / "r", *((params(p), whole(p, 0.01, f"req_{i}")) for i, p in enumerate(PROMPTS)))
+    """After ten kill -9 at random moments a run ends with all 500 answers; the file was never
+    damaged, and only what was under way at a kill was asked for twice."""
+    monkeypatch.setattr(
+        "coursekit.offline.server.learners.ATTEMPTS", 10_000
+    )  # so that the ledger holds them all
+    folder = folder_with(
+        tmp_path / "r",
+        *((params(p), whole(p, 0.01, f"req_{i}")) for i, p in enumerate(PROMPTS)),
+    )
     file, rng, lost = tmp_path / "answers.db", random.Random(SEED), [0]
     with served(folder, speed=1.0) as server, program(server, file) as runs:
         for _ in range(KILLS):
@@ -75,9 +82,15 @@ def test_a_run_that_is_killed_ten_times_loses_and_repeats_nothing(
         before = kept(file)
         runs.start()
         assert runs.line() == f"500 {before}"
-        bodies = Counter(attempt.body for learner in server.room.learners for attempt in learner.ledger)
+        bodies = Counter(
+            attempt.body
+            for learner in server.room.learners
+            for attempt in learner.ledger
+        )
     under_way = [after - before for before, after in pairwise(lost)]
-    print(f"\nunder way at the kills: {under_way}; asked twice: {bodies.total() - 500} of 500")
+    print(
+        f"\nunder way at the kills: {under_way}; asked twice: {bodies.total() - 500} of 500"
+    )
     assert len(bodies) == kept(file) == 500
     assert all(0 <= count <= SLOTS for count in under_way)
     assert bodies.total() - 500 == sum(under_way)

@@ -14,25 +14,39 @@ from support.batching_stand_in import client_of, client_with
 from support.offline_api import error_answer, whole
 
 
-async def test_nothing_is_shown_in_virtual_time(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+async def test_nothing_is_shown_in_virtual_time(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     """In virtual time there is nothing to wait for, so stored outputs have no bar."""
     await run_batch(client_with(tmp_path, ["Hi"]), ["Hi"], model="gpt-4o")
     assert capfd.readouterr() == ("", "")
 
 
-async def test_the_bar_tells_requests_cost_and_failures(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A bar that is asked for counts requests, resumed ones too, and tells what they cost and how many failed."""
-    client, _ = client_of(lambda prompt, _: error_answer(400, "No.") if prompt == "bad" else whole())
+async def test_the_bar_tells_requests_cost_and_failures(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A bar that is asked for counts requests, resumed ones too, and tells what they cost and how
+    many failed.
+    """
+    client, _ = client_of(
+        lambda prompt, _: error_answer(400, "No.") if prompt == "bad" else whole()
+    )
     file = tmp_path / "answers.db"
     await run_batch(client, ["a"], model="gpt-4o", checkpoint=file)
-    await run_batch(client, ["a", "b", "bad"], model="gpt-4o", checkpoint=file, progress=True)
+    await run_batch(
+        client, ["a", "b", "bad"], model="gpt-4o", checkpoint=file, progress=True
+    )
     shown = capfd.readouterr().err
     assert "3/3" in shown and "requests/s" in shown and "$0.000055, 1 failed" in shown
     assert "0/3" not in shown  # it begins with the one that was resumed
 
 
-def test_where_time_passes_a_terminal_or_a_notebook_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bar is shown by itself when time is real and somebody can see it; tests and stored outputs go without."""
+def test_where_time_passes_a_terminal_or_a_notebook_is_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The bar is shown by itself when time is real and somebody can see it; tests and stored
+    outputs go without.
+    """
     monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.delenv("COURSEKIT_SPEED", raising=False)
     assert module._is_watched(ScaledClock()) and not module._is_watched(VirtualClock())

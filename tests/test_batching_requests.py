@@ -26,10 +26,15 @@ def test_a_prompt_is_a_request_with_one_message() -> None:
 
 
 def test_a_requests_own_arguments_go_before_the_shared_ones() -> None:
-    """A mapping is taken as create()'s arguments, with the shared ones where it has none; it is not changed."""
+    """A mapping is taken as create()'s arguments, with the shared ones where it has none; it is not
+    changed.
+    """
     own = {"custom_id": "mine", "messages": USER, "temperature": 1}
     (request,) = as_requests([own], {**MODEL, "temperature": 0})
-    assert (request.custom_id, request.params) == ("mine", {"model": "gpt-4o", "messages": USER, "temperature": 1})
+    assert (request.custom_id, request.params) == (
+        "mine",
+        {"model": "gpt-4o", "messages": USER, "temperature": 1},
+    )
     assert own == {"custom_id": "mine", "messages": USER, "temperature": 1}
 
 
@@ -37,14 +42,22 @@ def test_messages_may_be_the_sdks_objects() -> None:
     """A message of an earlier reply can be sent on as it is."""
     said = ChatCompletionMessage(role="assistant", content="Hello")
     plain = {"role": "assistant", "content": "Hello"}
-    keys = [as_requests([{"messages": [*USER, message]}], MODEL)[0].key for message in (said, plain)]
+    keys = [
+        as_requests([{"messages": [*USER, message]}], MODEL)[0].key
+        for message in (said, plain)
+    ]
     assert keys[0] == keys[1]
 
 
 @pytest.mark.parametrize(
     ("items", "shared", "kind", "message"),
     [
-        ("Hi", MODEL, TypeError, "takes a list of prompts or requests, and this is one str"),
+        (
+            "Hi",
+            MODEL,
+            TypeError,
+            "takes a list of prompts or requests, and this is one str",
+        ),
         ({"messages": USER}, MODEL, TypeError, "and this is one dict"),
         (["Hi", 5], MODEL, TypeError, "Request 2 is a int"),
         (["Hi"], {}, ValueError, "Request 1 has no model. Give it: run_batch"),
@@ -55,19 +68,54 @@ def test_messages_may_be_the_sdks_objects() -> None:
             ValueError,
             "'tempratur', which .* does not take. Did you mean temperature?",
         ),
-        (["Hi"], {**MODEL, "stream": True}, ValueError, "stream=True. A batch takes whole answers"),
-        (["Hi"], {**MODEL, "temperature": float("nan")}, ValueError, "Request 1 cannot be written as JSON"),
-        ([{"messages": USER, "user": object()}], MODEL, ValueError, "cannot be written as JSON.*object is not JSON"),
-        ([{"messages": USER, "custom_id": ""}], MODEL, ValueError, "custom_id ''. Give a text"),
-        ([{"messages": USER, "custom_id": 7}], MODEL, ValueError, "custom_id 7. Give a text"),
+        (
+            ["Hi"],
+            {**MODEL, "stream": True},
+            ValueError,
+            "stream=True. A batch takes whole answers",
+        ),
+        (
+            ["Hi"],
+            {**MODEL, "temperature": float("nan")},
+            ValueError,
+            "Request 1 cannot be written as JSON",
+        ),
+        (
+            [{"messages": USER, "user": object()}],
+            MODEL,
+            ValueError,
+            "cannot be written as JSON.*object is not JSON",
+        ),
+        (
+            [{"messages": USER, "custom_id": ""}],
+            MODEL,
+            ValueError,
+            "custom_id ''. Give a text",
+        ),
+        (
+            [{"messages": USER, "custom_id": 7}],
+            MODEL,
+            ValueError,
+            "custom_id 7. Give a text",
+        ),
         (
             [{"messages": USER, "custom_id": "a"}] * 2,
             MODEL,
             ValueError,
             "Request 2 has the custom_id 'a', and so has an",
         ),
-        ([{"messages": USER, "custom_id": "request-2"}, "Hi"], MODEL, ValueError, "Give all of them, or none"),
-        (["Hi", {"messages": USER, "custom_id": "request-1"}], MODEL, ValueError, "so has an earlier one"),
+        (
+            [{"messages": USER, "custom_id": "request-2"}, "Hi"],
+            MODEL,
+            ValueError,
+            "Give all of them, or none",
+        ),
+        (
+            ["Hi", {"messages": USER, "custom_id": "request-1"}],
+            MODEL,
+            ValueError,
+            "so has an earlier one",
+        ),
     ],
 )
 async def test_bad_input_is_told_before_anything_is_sent(
@@ -81,8 +129,12 @@ async def test_bad_input_is_told_before_anything_is_sent(
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c"]), max_size=12), st.randoms())
-def test_keys_follow_the_requests_through_any_order(prompts: list[str], rng: Any) -> None:
-    """Keys are all different, and a list in another order, or a longer one, has the same keys for the same prompts."""
+def test_keys_follow_the_requests_through_any_order(
+    prompts: list[str], rng: Any
+) -> None:
+    """Keys are all different, and a list in another order, or a longer one, has the same keys for
+    the same prompts.
+    """
     keys = [request.key for request in as_requests(prompts, MODEL)]
     assert len(set(keys)) == len(keys)
     longer = [*prompts, "a", "d"]

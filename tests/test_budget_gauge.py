@@ -10,12 +10,25 @@ import pytest
 
 from coursekit.pricing import Usage, dollars, price_of
 from coursekit.reasoning import Split
-from coursekit.widgets.budget_gauge import LEAST, LEFT, MOST, ON, RIGHT, WIDTH, BudgetGauge, Setting, outcomes, view
+from coursekit.widgets.budget_gauge import (
+    LEAST,
+    LEFT,
+    MOST,
+    ON,
+    RIGHT,
+    WIDTH,
+    BudgetGauge,
+    Setting,
+    outcomes,
+    view,
+)
 
 
 def bill(hidden: int, visible: int) -> Split:
     usage = {"prompt_tokens": 50, "completion_tokens": hidden + visible}
-    return Split(Usage(50, hidden + visible, reasoning=hidden), price_of(usage, "o4-mini", ON))
+    return Split(
+        Usage(50, hidden + visible, reasoning=hidden), price_of(usage, "o4-mini", ON)
+    )
 
 
 NEEDS = {
@@ -31,13 +44,21 @@ def rectangles(html: str) -> list[tuple[float, float]]:
 
 
 def rows(html: str) -> list[list[str]]:
-    return [[cell.text or "" for cell in row] for row in ElementTree.fromstring(html).iter("tr")]
+    return [
+        [cell.text or "" for cell in row]
+        for row in ElementTree.fromstring(html).iter("tr")
+    ]
 
 
 def test_each_effort_is_reckoned_with_the_budget() -> None:
-    """Of 200 tokens, 128 hidden ones leave room and 1,216 do not; each pays for what was written."""
+    """Of 200 tokens, 128 hidden ones leave room and 1,216 do not; each pays for what was
+    written.
+    """
     found = outcomes(NEEDS, Setting("snail", 200), "o4-mini")
-    assert {effort: each.filled.ending for effort, each in found.items()} == {"low": "whole", "high": "empty"}
+    assert {effort: each.filled.ending for effort, each in found.items()} == {
+        "low": "whole",
+        "high": "empty",
+    }
     used = {"prompt_tokens": 50, "completion_tokens": 200}
     assert found["high"].cost == dollars(price_of(used, "o4-mini", ON).total)
 
@@ -50,21 +71,33 @@ def test_thinking_longer_takes_more(longer: float, hidden: int) -> None:
 
 
 def test_the_view_says_what_becomes_of_the_answer() -> None:
-    """It names the efforts with room, and what an empty answer costs; every ending has a word and a sign."""
+    """It names the efforts with room, and what an empty answer costs; every ending has a word and a
+    sign.
+    """
     shown = view(NEEDS, Setting("snail", 200), "o4-mini")
     assert "200 tokens: room for a whole answer with low." in shown
     assert "high pays $0.00094 for nothing." in shown
     assert rows(shown) == [
         ["Effort", "Hidden", "Visible", "Free", "Missing", "Cost", "Ends"],
         ["low", "128", "10", "62", "0", "$0.00066", "✔ whole answer"],
-        ["high", "200", "0", "0", "1,026", "$0.00094", "∅ empty: all of it went into hidden reasoning"],
+        [
+            "high",
+            "200",
+            "0",
+            "0",
+            "1,026",
+            "$0.00094",
+            "∅ empty: all of it went into hidden reasoning",
+        ],
     ]
     assert "no effort leaves room" in view(NEEDS, Setting("snail", 50), "o4-mini")
     assert "✂ cut" in view(NEEDS, Setting("snail", 130), "o4-mini")
 
 
 def test_the_bars_are_to_scale() -> None:
-    """All rows share one scale, in which the longest of budget and need spans the drawing; the parts lie end to end."""
+    """All rows share one scale, in which the longest of budget and need spans the drawing; the
+    parts lie end to end.
+    """
     low, high = [], []
     parts = rectangles(view(NEEDS, Setting("snail", 200), "o4-mini"))
     low, high = parts[:3], parts[3:]
@@ -88,7 +121,11 @@ def test_questions_and_efforts_are_shown_as_text() -> None:
 def test_controls_move_the_view() -> None:
     """Each control changes the view, which is that of its setting."""
     lab = BudgetGauge(NEEDS, "o4-mini")
-    for control, value in ((lab.budget, 1300), (lab.longer, 1.5), (lab.question, "cron <b>")):
+    for control, value in (
+        (lab.budget, 1300),
+        (lab.longer, 1.5),
+        (lab.question, "cron <b>"),
+    ):
         before = lab.shown.value
         control.value = value
         assert lab.shown.value == view(NEEDS, lab.setting, "o4-mini") != before
@@ -98,9 +135,13 @@ def test_controls_move_the_view() -> None:
 def test_every_control_has_a_label_and_a_range() -> None:
     """Each control says what it sets; the budget slider goes as far as the chapter needs."""
     lab = BudgetGauge(NEEDS, "o4-mini")
-    assert [control.description for control in (lab.question, lab.budget, lab.longer)] == [
-        "Question", "Budget, tokens", "Thinks × as long",
-    ]  # fmt: skip
+    assert [
+        control.description for control in (lab.question, lab.budget, lab.longer)
+    ] == [
+        "Question",
+        "Budget, tokens",
+        "Thinks × as long",
+    ]
     assert (lab.budget.min, lab.budget.max) == (LEAST, MOST)
 
 

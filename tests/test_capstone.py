@@ -1,4 +1,6 @@
-"""The capstone as a whole: what the chapter's solutions are worth, and that there is no way around the work."""
+"""The capstone as a whole: what the chapter's solutions are worth, and that there is no way around
+the work.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ SEEDS = (1, 2, 3)
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.slow
 def test_naive_good_and_reference_are_worth_what_the_chapter_says(seed: int) -> None:
-    """The naive solution stays below 20 points, the good one has about 70, the reference about 90 and never 100."""
+    """The naive solution stays below 20 points, the good one has about 70, the reference about 90
+    and never 100.
+    """
     assert scored("naive", seed).total < 20
     assert 65 < scored("good", seed).total < 75
     assert 85 < scored("reference", seed).total < 95
@@ -38,8 +42,8 @@ def test_the_reference_answers_every_ticket_within_the_budget(seed: int) -> None
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_score_quickly() -> None:
-    """A second run has the same score to the last digit, retries of the SDK included, in less than 10 real seconds of
-    this process's own."""
+    """A second run has the same score to the last digit, retries of the SDK included, in less than
+    10 real seconds of this process's own."""
     for name in ("naive", "reference"):
         began = time.thread_time() + time.process_time()
         again = attempt(chapter()[name], seed=1)
@@ -49,21 +53,29 @@ def test_the_same_seed_gives_the_same_score_quickly() -> None:
 
 
 def test_the_account_runs_dry_or_the_model_dies() -> None:
-    """Of the naive solution's seeds, one ends at an empty account and the others at a dead model."""
+    """Of the naive solution's seeds, one ends at an empty account and the others at a dead
+    model.
+    """
     waste = [scored("naive", seed).facts.wasted for seed in SEEDS]
-    assert [max(each, key=lambda reason: each[reason]) for each in waste][1] == "to an account known to be empty"
+    assert [max(each, key=lambda reason: each[reason]) for each in waste][
+        1
+    ] == "to an account known to be empty"
     assert all("to a model known to be gone" in waste[place] for place in (0, 2))
 
 
 def test_skipping_tickets_pays_nowhere() -> None:
-    """An empty report is worth nothing, one answer of 200 half a point: all axes go by the share that was answered."""
+    """An empty report is worth nothing, one answer of 200 half a point: all axes go by the share
+    that was answered.
+    """
 
     async def idle(client: Any, tickets: Any, budget: Any) -> Any:
         return {}, 0
 
     async def only_one(client: Any, tickets: Any, budget: Any) -> Any:
         reply = await client.chat.completions.create(
-            model="gpt-4o-mini", messages=messages(tickets[0]), max_completion_tokens=300
+            model="gpt-4o-mini",
+            messages=messages(tickets[0]),
+            max_completion_tokens=300,
         )
         return {tickets[0].id: reply.choices[0].message.content}, 0.0001
 
@@ -72,8 +84,8 @@ def test_skipping_tickets_pays_nowhere() -> None:
 
 
 def test_answers_from_elsewhere_count_as_made_up() -> None:
-    """Texts that this run's API never gave are no answers, though they are right word by word: every one of them counts
-    as passed off as whole."""
+    """Texts that this run's API never gave are no answers, though they are right word by word:
+    every one of them counts as passed off as whole."""
 
     async def hard_coded(client: Any, tickets: Any, budget: Any) -> Any:
         return {ticket.id: answer_to(ticket, seed=1) for ticket in tickets}, 0
@@ -85,24 +97,33 @@ def test_answers_from_elsewhere_count_as_made_up() -> None:
 def test_answers_of_another_seed_are_of_no_use() -> None:
     """The case number differs by seed, so what one run has learned helps no other."""
     first, second = tickets_of(1), {ticket.text: ticket for ticket in tickets_of(2)}
-    assert all(answer_to(ticket, 1) != answer_to(second[ticket.text], 2) for ticket in first)
+    assert all(
+        answer_to(ticket, 1) != answer_to(second[ticket.text], 2) for ticket in first
+    )
 
 
 def test_truncated_answers_passed_off_as_whole_cost_twice() -> None:
-    """With a cap of 30 tokens every reply is cut: handing them over costs the answer and the other axis, None does
-    not."""
+    """With a cap of 30 tokens every reply is cut: handing them over costs the answer and the other
+    axis, None does not."""
 
     def capped(hand_over: bool) -> Any:
         async def solve(client: Any, tickets: Any, budget: Any) -> Any:
-            request, answers = {"model": "gpt-4o-mini", "max_completion_tokens": 300}, {}
+            request, answers = (
+                {"model": "gpt-4o-mini", "max_completion_tokens": 300},
+                {},
+            )
             for number, ticket in enumerate(tickets[:60]):
                 asked = request | ({"max_completion_tokens": 30} if number < 5 else {})
                 try:
-                    reply = await client.chat.completions.create(**asked, messages=messages(ticket), timeout=30)
+                    reply = await client.chat.completions.create(
+                        **asked, messages=messages(ticket), timeout=30
+                    )
                 except (openai.OpenAIError, ValueError):
                     continue
                 whole = reply.choices[0].finish_reason == "stop"
-                answers[ticket.id] = reply.choices[0].message.content if whole or hand_over else None
+                answers[ticket.id] = (
+                    reply.choices[0].message.content if whole or hand_over else None
+                )
             return answers, 0.005
 
         return solve
@@ -116,8 +137,8 @@ def test_truncated_answers_passed_off_as_whole_cost_twice() -> None:
 
 
 def test_ignoring_the_budget_ends_at_the_wall() -> None:
-    """Replies without a cap from the dearest model: the account is empty before the tickets are done, and what was left
-    of the budget is what the spend axis pays."""
+    """Replies without a cap from the dearest model: the account is empty before the tickets are
+    done, and what was left of the budget is what the spend axis pays."""
     facts = scored("naive", 2).facts
     assert facts.spent >= facts.budget
     assert facts.answered < 100
@@ -126,13 +147,17 @@ def test_ignoring_the_budget_ends_at_the_wall() -> None:
 
 @pytest.mark.slow
 def test_a_report_that_does_not_hold_halves_the_spend() -> None:
-    """Who reports another cost than the bill gets half of the points for it, whatever was answered."""
+    """Who reports another cost than the bill gets half of the points for it, whatever was
+    answered.
+    """
 
     async def dreaming(client: Any, tickets: Any, budget: Any) -> Any:
         answers, _ = await chapter()["reference"](client, tickets, budget)
         return answers, 0
 
-    assert attempt(dreaming).points["spend"] == pytest.approx(scored("reference", 1).points["spend"] / 2, rel=0.01)
+    assert attempt(dreaming).points["spend"] == pytest.approx(
+        scored("reference", 1).points["spend"] / 2, rel=0.01
+    )
 
 
 @pytest.mark.slow
@@ -144,9 +169,14 @@ def test_cut_streams_are_seen() -> None:
 
         async def one(ticket: Any) -> None:
             stream = await client.with_options(timeout=30).chat.completions.create(
-                model="gpt-4o-mini", messages=messages(ticket), max_completion_tokens=300, stream=True
+                model="gpt-4o-mini",
+                messages=messages(ticket),
+                max_completion_tokens=300,
+                stream=True,
             )
-            answers[ticket.id] = "".join([c.choices[0].delta.content or "" async for c in stream])
+            answers[ticket.id] = "".join(
+                [c.choices[0].delta.content or "" async for c in stream]
+            )
 
         for ticket in tickets[:70]:
             await asyncio.gather(one(ticket), return_exceptions=True)
@@ -157,10 +187,14 @@ def test_cut_streams_are_seen() -> None:
 
 
 def test_what_solve_raises_comes_out_with_what_was_lost() -> None:
-    """A run that crashes hands nothing over: its own exception comes out, with a note on the money."""
+    """A run that crashes hands nothing over: its own exception comes out, with a note on the
+    money.
+    """
 
     async def crashing(client: Any, tickets: Any, budget: Any) -> Any:
-        await client.chat.completions.create(model="gpt-4o", messages=messages(tickets[0]), max_completion_tokens=300)
+        await client.chat.completions.create(
+            model="gpt-4o", messages=messages(tickets[0]), max_completion_tokens=300
+        )
         return {}["nothing"]
 
     with pytest.raises(KeyError, match="nothing") as raised:
@@ -181,7 +215,9 @@ def test_what_solve_raises_comes_out_with_what_was_lost() -> None:
         (({"T-001": 3}, 0), TypeError, "a text, or None"),
     ],
 )
-def test_what_cannot_be_scored_is_told(handed_over: Any, kind: type[Exception], says: str) -> None:
+def test_what_cannot_be_scored_is_told(
+    handed_over: Any, kind: type[Exception], says: str
+) -> None:
     """Answers or a cost of another kind are refused with a message that says what is asked for."""
 
     async def solve(client: Any, tickets: Any, budget: Any) -> Any:
@@ -199,14 +235,16 @@ def test_a_plain_function_is_told_to_become_async() -> None:
 
 @pytest.mark.slow
 def test_a_run_without_end_is_ended() -> None:
-    """A loop that catches everything and asks for ever is ended after 2,000 requests, one that waits after two hours
-    of virtual time."""
+    """A loop that catches everything and asks for ever is ended after 2,000 requests, one that
+    waits after two hours of virtual time."""
 
     def for_ever(seconds: float) -> Any:
         async def solve(client: Any, tickets: Any, budget: Any) -> Any:
             while True:
                 with contextlib.suppress(Exception):  # as learners write it
-                    await client.chat.completions.create(model="o3", messages=messages(tickets[0]))
+                    await client.chat.completions.create(
+                        model="o3", messages=messages(tickets[0])
+                    )
                 await asyncio.sleep(seconds)
 
         return solve
@@ -228,14 +266,20 @@ def test_only_chat_completions_are_served() -> None:
 
 
 def test_every_ticket_has_one_category_and_a_place() -> None:
-    """There are 200 different tickets, 40 of each category; a seed only changes their order, and ids tell nothing."""
+    """There are 200 different tickets, 40 of each category; a seed only changes their order, and
+    ids tell nothing.
+    """
     first, second = tickets_of(1), tickets_of(2)
     assert len({ticket.text for ticket in first}) == 200
     assert {ticket.text for ticket in first} == {ticket.text for ticket in second}
     assert [ticket.text for ticket in first] != [ticket.text for ticket in second]
-    assert [ticket.id for ticket in first] == [f"T-{number:03}" for number in range(1, 201)]
+    assert [ticket.id for ticket in first] == [
+        f"T-{number:03}" for number in range(1, 201)
+    ]
     categories = [category_of(ticket.text) for ticket in first]
     assert {name: categories.count(name) for name in set(categories)} == dict.fromkeys(
         ("bug", "billing", "feature", "account", "other"), 40
     )
-    assert all(answer_to(t, 1).startswith(f"Category: {category_of(t.text)}\n") for t in first)
+    assert all(
+        answer_to(t, 1).startswith(f"Category: {category_of(t.text)}\n") for t in first
+    )

@@ -1,4 +1,6 @@
-"""The hostile API by itself: who is served, who dies, what loops, and that it is the SDK's client that it answers."""
+"""The hostile API by itself: who is served, who dies, what loops, and that it is the SDK's client
+that it answers.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ Body = dict[str, Any]
 
 def said(support: Support, **body: Any) -> Attempt:
     """What the simulated models answer to a body, as an attempt of the ledger."""
-    answer = support.answer(ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(body).encode()))
+    answer = support.answer(
+        ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(body).encode())
+    )
     return Attempt(0.0, 0, str(body.get("model")), 0, answer, 0.0)
 
 
@@ -43,35 +47,56 @@ def quiet(support: Support) -> list[Any]:
 
 
 def test_a_ticket_gets_its_whole_answer(support: Support) -> None:
-    """Any of the three models gives the answer of this seed, labeled simulated, and only then counts it as answered."""
+    """Any of the three models gives the answer of this seed, labeled simulated, and only then
+    counts it as answered.
+    """
     ticket = quiet(support)[0]
-    cut = said(support, model="gpt-4o", messages=messages(ticket), max_completion_tokens=10)
+    cut = said(
+        support, model="gpt-4o", messages=messages(ticket), max_completion_tokens=10
+    )
     assert choice(cut)[1] == "length"
     assert support.answered == set()
     for model in ("gpt-4o", "gpt-4o-mini"):
-        whole = said(support, model=model, messages=messages(ticket), max_completion_tokens=300)
+        whole = said(
+            support, model=model, messages=messages(ticket), max_completion_tokens=300
+        )
         assert choice(whole) == (answer_to(ticket, 1), "stop")
         assert whole.answer.source == "simulated"
     assert support.answered == {ticket.id}
 
 
 def test_a_model_that_reasons_uses_up_a_small_cap(support: Support) -> None:
-    """gpt-6-luna without reasoning_effort thinks first, and says nothing within 300 tokens; with "none" it answers."""
-    asked = {"model": "gpt-6-luna", "messages": messages(quiet(support)[0]), "max_completion_tokens": 300}
+    """gpt-6-luna without reasoning_effort thinks first, and says nothing within 300 tokens; with
+    "none" it answers.
+    """
+    asked = {
+        "model": "gpt-6-luna",
+        "messages": messages(quiet(support)[0]),
+        "max_completion_tokens": 300,
+    }
     assert choice(said(support, **asked)) == ("", "length")
     assert choice(said(support, **asked, reasoning_effort="none"))[1] == "stop"
 
 
-def test_the_first_model_with_enough_answers_dies_and_no_other(support: Support) -> None:
-    """After 80 answers of one model it is 404, by the words of a shutdown; the others go on for ever."""
+def test_the_first_model_with_enough_answers_dies_and_no_other(
+    support: Support,
+) -> None:
+    """After 80 answers of one model it is 404, by the words of a shutdown; the others go on for
+    ever.
+    """
     support.lives = 3
     tickets = quiet(support)[:5]
     for ticket in tickets[:3]:
-        assert said(support, model="gpt-4o-mini", messages=messages(ticket)).status == 200
+        assert (
+            said(support, model="gpt-4o-mini", messages=messages(ticket)).status == 200
+        )
     gone = said(support, model="gpt-4o-mini-2024-07-18", messages=messages(tickets[3]))
     assert (gone.status, gone.code) == (404, "model_not_found")
     assert b"has been deprecated" in gone.answer.body
-    assert all(said(support, model="gpt-4o", messages=messages(ticket)).status == 200 for ticket in tickets * 2)
+    assert all(
+        said(support, model="gpt-4o", messages=messages(ticket)).status == 200
+        for ticket in tickets * 2
+    )
 
 
 @pytest.mark.parametrize("model", ["o3", "gpt-4.1", "gpt-99"])
@@ -83,35 +108,68 @@ def test_this_account_has_three_models(support: Support, model: str) -> None:
 
 def test_a_wrong_request_is_refused_as_everywhere(support: Support) -> None:
     """The real 400s are there, too."""
-    assert said(support, model="gpt-4o", messages=messages(quiet(support)[0]), temperature=3).status == 400
+    assert (
+        said(
+            support, model="gpt-4o", messages=messages(quiet(support)[0]), temperature=3
+        ).status
+        == 400
+    )
 
 
 @pytest.mark.parametrize(
     "told",
     [
-        [{"role": "user", "content": "The export button does nothing when I click it."}],
-        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Is your team hiring?"}],
-        [{"role": "system", "content": instructions()}, {"role": "user", "content": "Hello?"}],
-        [{"role": "system", "content": instructions()},
-         {"role": "user", "content": "Is your team hiring?\nWhy was I charged twice in October?"}],
+        [
+            {
+                "role": "user",
+                "content": "The export button does nothing when I click it.",
+            }
+        ],
+        [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Is your team hiring?"},
+        ],
+        [
+            {"role": "system", "content": instructions()},
+            {"role": "user", "content": "Hello?"},
+        ],
+        [
+            {"role": "system", "content": instructions()},
+            {
+                "role": "user",
+                "content": "Is your team hiring?\nWhy was I charged twice in October?",
+            },
+        ],
     ],
     ids=["no instructions", "others", "no ticket", "two tickets"],
-)  # fmt: skip
+)
 def test_other_prompts_get_no_answer(support: Support, told: list[Any]) -> None:
-    """The simulated models know one prompt for a ticket, with the instructions; other prompts cannot be answered."""
+    """The simulated models know one prompt for a ticket, with the instructions; other prompts
+    cannot be answered.
+    """
     assert choice(said(support, model="gpt-4o", messages=told)) == (LOST, "stop")
     assert support.answered == set()
 
 
 def test_a_loop_runs_to_the_limit_once(support: Support) -> None:
-    """At four tickets the first reply repeats itself up to the cap, or to 16,384 tokens without one; asked again, the
-    ticket gets its answer."""
+    """At four tickets the first reply repeats itself up to the cap, or to 16,384 tokens without
+    one; asked again, the ticket gets its answer."""
     looping = [ticket for ticket in tickets_of(1) if ticket.id in support._looping]
     assert len(looping) == 4
     text, reason = choice(said(support, model="gpt-4o", messages=messages(looping[0])))
     assert (count_tokens(text, "gpt-4o"), reason) == (LONGEST, "length")
-    assert choice(said(support, model="gpt-4o", messages=messages(looping[0])))[1] == "stop"
-    text, reason = choice(said(support, model="gpt-4o", messages=messages(looping[1]), max_completion_tokens=300))
+    assert (
+        choice(said(support, model="gpt-4o", messages=messages(looping[0])))[1]
+        == "stop"
+    )
+    text, reason = choice(
+        said(
+            support,
+            model="gpt-4o",
+            messages=messages(looping[1]),
+            max_completion_tokens=300,
+        )
+    )
     assert (count_tokens(text, "gpt-4o"), reason) == (300, "length")
 
 
@@ -126,8 +184,8 @@ def test_each_script_strikes_as_often(seed: int) -> None:
 
 
 def test_waiting_is_virtual_and_nothing_else_is_touched() -> None:
-    """asyncio.sleep and the SDK's waits pass at once and are measured; Python's random numbers go on as they were; live
-    mode changes nothing."""
+    """asyncio.sleep and the SDK's waits pass at once and are measured; Python's random numbers go
+    on as they were; live mode changes nothing."""
     slept = []
 
     async def sleeping(client: openai.AsyncOpenAI, tickets: Any, budget: Any) -> Any:
@@ -150,7 +208,9 @@ def test_waiting_is_virtual_and_nothing_else_is_touched() -> None:
 
 
 def test_live_mode_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With COURSEKIT_MODE=live and a key, the client still has no key and the simulated API for a transport."""
+    """With COURSEKIT_MODE=live and a key, the client still has no key and the simulated API for a
+    transport.
+    """
     monkeypatch.setenv("COURSEKIT_MODE", "live")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-somebody")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
@@ -173,5 +233,8 @@ def test_the_limits_are_those_of_the_task() -> None:
     """500 requests and 30,000 tokens a minute for each model, $0.50 for all."""
     api = HostileApi(1)
     for model in ("gpt-4o", "gpt-4o-mini", "gpt-6-luna"):
-        assert (api.account.limits(model).rpm, api.account.limits(model).tpm) == (500, 30_000)
+        assert (api.account.limits(model).rpm, api.account.limits(model).tpm) == (
+            500,
+            30_000,
+        )
     assert str(api.account.spend) == "0.50"

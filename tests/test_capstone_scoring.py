@@ -11,21 +11,42 @@ from hypothesis import strategies as st
 
 from coursekit.checks.capstone import AXES, RUBRIC, Facts, Score, points
 from coursekit.checks.capstone.hostile_api import ORGANIZATION, Asked
-from coursekit.checks.capstone.waste import AGAIN, EARLY, EMPTY, GONE, REFUSED, WRONG, wasted
+from coursekit.checks.capstone.waste import (
+    AGAIN,
+    EARLY,
+    EMPTY,
+    GONE,
+    REFUSED,
+    WRONG,
+    wasted,
+)
 from coursekit.offline.errors import insufficient_quota, rate_limited, server_error
 from coursekit.offline.exchange import ApiAnswer, error_answer, json_answer
 from coursekit.offline.ledger import Attempt
 from coursekit.offline.model_limits import shut_down
 
 PERFECT = Facts(
-    tickets=200, answered=200, truncated=0, spent=Decimal("0"), reported=Decimal("0"), budget=Decimal("0.50"),
-    seconds=10.0, requests=224,
-)  # fmt: skip
+    tickets=200,
+    answered=200,
+    truncated=0,
+    spent=Decimal("0"),
+    reported=Decimal("0"),
+    budget=Decimal("0.50"),
+    seconds=10.0,
+    requests=224,
+)
 FACTS = st.builds(
-    Facts, tickets=st.just(200), answered=st.integers(0, 200), truncated=st.integers(0, 200),
-    spent=st.decimals(0, 2, places=4), reported=st.decimals(0, 2, places=4), budget=st.just(Decimal("0.50")),
-    seconds=st.floats(0, 1e6), requests=st.integers(0, 2000), wasted=st.builds(dict, st.just({GONE: 3})),
-)  # fmt: skip
+    Facts,
+    tickets=st.just(200),
+    answered=st.integers(0, 200),
+    truncated=st.integers(0, 200),
+    spent=st.decimals(0, 2, places=4),
+    reported=st.decimals(0, 2, places=4),
+    budget=st.just(Decimal("0.50")),
+    seconds=st.floats(0, 1e6),
+    requests=st.integers(0, 2000),
+    wasted=st.builds(dict, st.just({GONE: 3})),
+)
 
 
 def test_a_perfect_run_has_a_hundred_points() -> None:
@@ -36,8 +57,13 @@ def test_a_perfect_run_has_a_hundred_points() -> None:
 
 @given(FACTS)
 def test_points_stay_within_their_axes(facts: Facts) -> None:
-    """Whatever happens, each axis has 0 to 20 points, and no more than the share of the tickets that was answered."""
-    assert all(0 <= value <= 20 * facts.answered / 200 + 1e-9 for value in points(facts).values())
+    """Whatever happens, each axis has 0 to 20 points, and no more than the share of the tickets
+    that was answered.
+    """
+    assert all(
+        0 <= value <= 20 * facts.answered / 200 + 1e-9
+        for value in points(facts).values()
+    )
 
 
 @given(FACTS, st.integers(1, 50))
@@ -69,7 +95,9 @@ def test_worse_is_never_better(facts: Facts, more: int) -> None:
         ("answered", {"answered": 50}, 5.0),
     ],
 )
-def test_the_rubric_in_numbers(axis: str, change: dict[str, object], expected: float) -> None:
+def test_the_rubric_in_numbers(
+    axis: str, change: dict[str, object], expected: float
+) -> None:
     """Each sentence of the rubric, with numbers."""
     assert points(replace(PERFECT, **change))[axis] == pytest.approx(expected)  # type: ignore[arg-type]
 
@@ -78,14 +106,30 @@ def test_a_score_shows_its_points_and_their_reasons() -> None:
     """Text and HTML have the total, the seed, each axis and why; HTML says that it is simulated."""
     score = Score(replace(PERFECT, seconds=97.5, truncated=1, wasted={GONE: 5}), seed=7)
     text, html = repr(score), score._repr_mimebundle_()["text/html"]
-    for shown in ("87.0", "seed 7", "98 s", "5 to a model known to be gone", "1 text that is no whole answer", *AXES):
+    for shown in (
+        "87.0",
+        "seed 7",
+        "98 s",
+        "5 to a model known to be gone",
+        "1 text that is no whole answer",
+        *AXES,
+    ):
         assert shown in text
         assert shown in html
     assert "simulated" in html
 
 
-def asked(at: float, answer: ApiAnswer, *, ticket: str = "T-001", model: str = "gpt-4o", raw: bytes = b"{}") -> Asked:
-    attempt = Attempt(at=at, body=0, model=model, retry=0, answer=answer, ended_at=at + answer.after)
+def asked(
+    at: float,
+    answer: ApiAnswer,
+    *,
+    ticket: str = "T-001",
+    model: str = "gpt-4o",
+    raw: bytes = b"{}",
+) -> Asked:
+    attempt = Attempt(
+        at=at, body=0, model=model, retry=0, answer=answer, ended_at=at + answer.after
+    )
     return Asked(ticket, model, raw, at, attempt, whole=answer.status == 200)
 
 
@@ -110,14 +154,18 @@ WRONG_VALUE = error_answer(400, "no", after=LATE)
 def test_who_knew_better_wasted_a_request(
     reason: str, first: ApiAnswer, again: ApiAnswer, too_early_to_know: float | None
 ) -> None:
-    """A request is wasted when the news had come before it was sent; one that was on its way already is not."""
+    """A request is wasted when the news had come before it was sent; one that was on its way
+    already is not.
+    """
     assert wasted([asked(0.0, first), asked(1.0, again)]) == {reason: 1}
     if too_early_to_know is not None:
         assert wasted([asked(0.0, first), asked(too_early_to_know, again)]) == {}
 
 
 def test_what_the_script_does_is_nobody_s_fault() -> None:
-    """Failures that pass by themselves, and are asked again in time, are no waste; one's own limit is."""
+    """Failures that pass by themselves, and are asked again in time, are no waste; one's own limit
+    is.
+    """
     failing = [asked(0.0, server_error("req_1")), asked(1.0, TOLD), asked(5.0, WHOLE)]
     assert wasted(failing) == {}
     assert wasted([asked(0.0, OWN), asked(0.2, WHOLE)]) == {REFUSED: 1}

@@ -5,11 +5,22 @@ from decimal import Decimal
 
 import pytest
 
-from coursekit.charts.basics import GONE, HATCHES, PARTS, bill, cost_by_model, cost_per_call
+from coursekit.charts.basics import (
+    GONE,
+    HATCHES,
+    PARTS,
+    bill,
+    cost_by_model,
+    cost_per_call,
+)
 from coursekit.charts.picture import Picture
 from coursekit.metering import Meter, Share
 
-COSTS = {"gpt-4o": Decimal("0.0055"), "gpt-4": Decimal("0.06"), "gpt-6-luna": Decimal("0.00025")}
+COSTS = {
+    "gpt-4o": Decimal("0.0055"),
+    "gpt-4": Decimal("0.06"),
+    "gpt-6-luna": Decimal("0.00025"),
+}
 BILL = {
     "input": Share(3000, Decimal("0.0075")),
     "cached": Share(1280, Decimal("0.0016")),
@@ -31,7 +42,11 @@ def test_models_stand_from_cheap_to_dear_from_the_top_down():
     picture = cost_by_model(COSTS, call="1,000 tokens in, 300 out")
     axes = picture.figure.axes[0]
     assert rows(picture) == ["gpt-6-luna", "gpt-4o", "gpt-4"]
-    assert [float(line.get_xdata()[0]) for line in axes.lines] == [0.00025, 0.0055, 0.06]
+    assert [float(line.get_xdata()[0]) for line in axes.lines] == [
+        0.00025,
+        0.0055,
+        0.06,
+    ]
     assert axes.yaxis_inverted()
 
 
@@ -50,7 +65,11 @@ def test_a_model_that_is_shut_down_is_marked_by_form_and_words():
     """A model that is gone is hollow and named as shut down; the others are filled."""
     picture = cost_by_model(COSTS, call="a call", gone=["gpt-4"])
     lines = picture.figure.axes[0].lines
-    assert [line.get_markerfacecolor() == "white" for line in lines] == [False, False, True]
+    assert [line.get_markerfacecolor() == "white" for line in lines] == [
+        False,
+        False,
+        True,
+    ]
     assert rows(picture)[-1] == "gpt-4" + GONE
 
 
@@ -70,17 +89,27 @@ def test_a_logarithmic_axis_needs_costs_above_zero(costs: dict[str, Decimal]):
 
 
 def test_each_call_has_a_bar_and_an_unknown_price_has_a_cross():
-    """Bars are as high as the costs; a call without a price gets a cross, explained in the legend."""
+    """Bars are as high as the costs; a call without a price gets a cross, explained in the
+    legend.
+    """
     picture = cost_per_call([Decimal("0.002"), None, Decimal("0.001")])
     axes = picture.figure.axes[0]
-    assert [(round(bar.get_center()[0]), bar.get_height()) for bar in axes.patches] == [(1, 0.002), (2, 0), (3, 0.001)]
+    assert [(round(bar.get_center()[0]), bar.get_height()) for bar in axes.patches] == [
+        (1, 0.002),
+        (2, 0),
+        (3, 0.001),
+    ]
     assert list(axes.lines[0].get_xdata()) == [2]
     assert axes.get_legend() is not None
-    assert picture.alt.endswith("3 calls; the dearest is call 1 with $0.002. 1 without a known price.")
+    assert picture.alt.endswith(
+        "3 calls; the dearest is call 1 with $0.002. 1 without a known price."
+    )
 
 
 def test_bars_start_at_zero_and_no_legend_stands_where_it_explains_nothing():
-    """The money axis starts at 0, so that lengths compare; with all prices known there is no legend."""
+    """The money axis starts at 0, so that lengths compare; with all prices known there is no
+    legend.
+    """
     axes = cost_per_call([Decimal("0.002")]).figure.axes[0]
     assert axes.get_ylim()[0] == 0
     assert axes.get_legend() is None
@@ -93,7 +122,9 @@ def test_no_calls_cannot_be_drawn():
 
 
 def test_the_bill_shows_tokens_beside_dollars():
-    """Two panels share their rows: tokens on the left, dollars on the right, every value written out."""
+    """Two panels share their rows: tokens on the left, dollars on the right, every value written
+    out.
+    """
     picture = bill(BILL)
     tokens, money = picture.figure.axes
     assert rows(picture) == list(BILL)
@@ -112,7 +143,12 @@ def test_the_parts_of_a_bill_differ_in_more_than_color():
 
 
 @pytest.mark.parametrize(
-    "draw", [lambda: cost_by_model(COSTS, call="c"), lambda: cost_per_call([Decimal(1)]), lambda: bill(BILL)]
+    "draw",
+    [
+        lambda: cost_by_model(COSTS, call="c"),
+        lambda: cost_per_call([Decimal(1)]),
+        lambda: bill(BILL),
+    ],
 )
 def test_a_picture_is_the_same_bytes_each_time(draw: Callable[[], Picture]):
     """What a notebook stores does not change from run to run."""

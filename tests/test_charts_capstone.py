@@ -6,11 +6,16 @@ import pytest
 
 from coursekit.charts.capstone import axes_of
 
-SCORES = {"naive": {"answered": 6.6, "time": 0.0}, "good": {"answered": 20.0, "time": 2.2}}
+SCORES = {
+    "naive": {"answered": 6.6, "time": 0.0},
+    "good": {"answered": 20.0, "time": 2.2},
+}
 
 
 def test_each_axis_is_a_column_with_a_bar_for_each_solution() -> None:
-    """A column's title is its axis; behind each bar of a solution's length stands an empty one of 20 points."""
+    """A column's title is its axis; behind each bar of a solution's length stands an empty one of
+    20 points.
+    """
     columns = axes_of(SCORES).figure.axes
     assert [column.get_title(loc="left") for column in columns] == ["answered", "time"]
     frames, bars = columns[0].containers
@@ -20,25 +25,37 @@ def test_each_axis_is_a_column_with_a_bar_for_each_solution() -> None:
 
 
 def test_numbers_and_totals_are_written_out() -> None:
-    """The first solution is on top; its name has its total, each bar its number, inside of long bars and beside short
-    ones."""
+    """The first solution is on top; its name has its total, each bar its number, inside of long
+    bars and beside short ones."""
     first, second = axes_of(SCORES).figure.axes
-    assert [label.get_text() for label in first.get_yticklabels()] == ["naive\n6.6", "good\n22.2"]
+    assert [label.get_text() for label in first.get_yticklabels()] == [
+        "naive\n6.6",
+        "good\n22.2",
+    ]
     low, high = first.get_ylim()
     assert low > high
-    assert [(text.get_text(), text.get_ha()) for text in first.texts] == [("6.6", "left"), ("20.0", "right")]
+    assert [(text.get_text(), text.get_ha()) for text in first.texts] == [
+        ("6.6", "left"),
+        ("20.0", "right"),
+    ]
     assert [text.get_text() for text in second.texts] == ["0.0", "2.2"]
 
 
 def test_the_alternative_text_has_every_number() -> None:
     """The text tells the same as the picture."""
     assert repr(axes_of(SCORES)) == (
-        "Points by axis. naive: 6.6 in all (answered 6.6, time 0.0). good: 22.2 in all (answered 20.0, time 2.2)."
+        "Points by axis. naive: 6.6 in all (answered 6.6, time 0.0). good: 22.2 in all (answered "
+        "20.0, time 2.2)."
     )
 
 
-@pytest.mark.parametrize("scores", [{}, {"a": {"x": 1.0}, "b": {"y": 1.0}}, {str(n): {"x": 1.0} for n in range(9)}])
-def test_what_does_not_fit_one_picture_is_refused(scores: dict[str, dict[str, float]]) -> None:
+@pytest.mark.parametrize(
+    "scores",
+    [{}, {"a": {"x": 1.0}, "b": {"y": 1.0}}, {str(n): {"x": 1.0} for n in range(9)}],
+)
+def test_what_does_not_fit_one_picture_is_refused(
+    scores: dict[str, dict[str, float]],
+) -> None:
     """No solution, different axes, or more than eight solutions are an error that says so."""
     with pytest.raises(ValueError, match="1 to 8 solutions"):
         axes_of(scores)

@@ -1,4 +1,6 @@
-"""The picture of the retry storm: its bars are the storm's numbers, and shape tells as much as color."""
+"""The picture of the retry storm: its bars are the storm's numbers, and shape tells as much as
+color.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ STORMS = {name: storm(policy) for name, policy in STRATEGIES.items()}
 
 
 def test_the_bars_are_the_calls() -> None:
-    """Served and refused stand on each other, second by second, and add up to the calls of the storm."""
+    """Served and refused stand on each other, second by second, and add up to the calls of the
+    storm.
+    """
     picture = arrivals(STORMS)
     for axes, result in zip(picture.figure.axes, STORMS.values(), strict=True):
         served, refused = axes.containers
@@ -22,7 +26,9 @@ def test_the_bars_are_the_calls() -> None:
 
 
 def test_refused_calls_are_hatched_and_the_capacity_is_a_labeled_line() -> None:
-    """Without color, refused calls are known by their hatch, the capacity by its dashes; a legend names all three."""
+    """Without color, refused calls are known by their hatch, the capacity by its dashes; a legend
+    names all three.
+    """
     axes = arrivals(STORMS).figure.axes[0]
     served, refused = axes.containers
     assert {bar.get_hatch() for bar in refused} == {"/////"}
@@ -32,7 +38,11 @@ def test_refused_calls_are_hatched_and_the_capacity_is_a_labeled_line() -> None:
     assert set(line.get_ydata()) == {20}
     legend = axes.get_legend()
     assert legend is not None
-    assert {text.get_text() for text in legend.get_texts()} == {"served", "refused", "capacity, 20/s"}
+    assert {text.get_text() for text in legend.get_texts()} == {
+        "served",
+        "refused",
+        "capacity, 20/s",
+    }
 
 
 def test_rows_share_their_scales_and_what_is_cut_off_is_told() -> None:
@@ -41,20 +51,33 @@ def test_rows_share_their_scales_and_what_is_cut_off_is_told() -> None:
     fixed, exponential, _ = picture.figure.axes
     assert fixed.get_ylim() == exponential.get_ylim()
     assert fixed.get_xlim() == (-0.3, 40)
-    assert [text.get_text() for text in exponential.texts] == ["more at 63, 95, 127 and 159 s →"]
+    assert [text.get_text() for text in exponential.texts] == [
+        "more at 63, 95, 127 and 159 s →"
+    ]
     assert list(fixed.texts) == []
 
 
 def test_titles_and_alternative_text_tell_the_numbers() -> None:
-    """Calls and end of each storm stand in its title, and in the text for those who do not see the picture."""
+    """Calls and end of each storm stand in its title, and in the text for those who do not see the
+    picture.
+    """
     picture = arrivals(STORMS)
-    assert picture.figure.axes[1].get_title("left") == "exponential, no jitter: 1,100 calls, all served after 159 s"
-    assert "exponential, full jitter: 818 calls, all served after 20 s, at most 429 in one second." in picture.alt
+    assert (
+        picture.figure.axes[1].get_title("left")
+        == "exponential, no jitter: 1,100 calls, all served after 159 s"
+    )
+    assert (
+        "exponential, full jitter: 818 calls, all served after 20 s, at most 429 in one second."
+        in picture.alt
+    )
 
 
 def test_a_storm_in_which_some_gave_up() -> None:
     """Where not everybody was served, no end is claimed."""
-    assert "3 calls, some gave up" in arrivals({"few": Storm((0.0,), (0.0, 0.1), 2, 1)}).alt
+    assert (
+        "3 calls, some gave up"
+        in arrivals({"few": Storm((0.0,), (0.0, 0.1), 2, 1)}).alt
+    )
 
 
 def test_one_capacity() -> None:

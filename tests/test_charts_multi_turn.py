@@ -15,22 +15,38 @@ from coursekit.pricing import Usage
 
 TURNS = [Usage(100, 20), Usage(1300, 30, cached=1024)]
 SPENT = [Decimal("0.001"), Decimal("0.004")]
-PROMPTS = {"everything": [100, 350, 600], "SlidingWindow(1)": [100, 350, 350], "TokenBudget(300)": [100]}
+PROMPTS = {
+    "everything": [100, 350, 600],
+    "SlidingWindow(1)": [100, 350, 350],
+    "TokenBudget(300)": [100],
+}
 
 
 def bars(picture: Picture) -> list[tuple[float, ...]]:
     """(left, bottom, width, height) of each bar, in the order drawn, rounded."""
-    patches = [patch for patch in picture.figure.axes[0].patches if isinstance(patch, Rectangle)]
-    return [tuple(round(value, 2) for value in (*p.get_xy(), p.get_width(), p.get_height())) for p in patches]
+    patches = [
+        patch
+        for patch in picture.figure.axes[0].patches
+        if isinstance(patch, Rectangle)
+    ]
+    return [
+        tuple(round(value, 2) for value in (*p.get_xy(), p.get_width(), p.get_height()))
+        for p in patches
+    ]
 
 
 def test_a_turn_is_cached_and_fresh_input_and_output_stacked() -> None:
-    """From the bottom up: what the cache held, the rest of the prompt, the reply; each from where the last one ends."""
+    """From the bottom up: what the cache held, the rest of the prompt, the reply; each from where
+    the last one ends.
+    """
     assert bars(tokens_per_turn(TURNS, SPENT)) == [
-        (0.6, 0, 0.8, 0), (1.6, 0, 0.8, 1024),
-        (0.6, 0, 0.8, 100), (1.6, 1024, 0.8, 276),
-        (0.6, 100, 0.8, 20), (1.6, 1300, 0.8, 30),
-    ]  # fmt: skip
+        (0.6, 0, 0.8, 0),
+        (1.6, 0, 0.8, 1024),
+        (0.6, 0, 0.8, 100),
+        (1.6, 1024, 0.8, 276),
+        (0.6, 100, 0.8, 20),
+        (1.6, 1300, 0.8, 30),
+    ]
 
 
 def test_the_cost_is_a_line_on_its_own_axis() -> None:
@@ -46,21 +62,38 @@ def test_the_cost_is_a_line_on_its_own_axis() -> None:
 
 
 def test_the_legend_names_what_is_there() -> None:
-    """Without a cached token the legend does not speak of a cache; parts differ by hatch as well as by color."""
+    """Without a cached token the legend does not speak of a cache; parts differ by hatch as well as
+    by color.
+    """
 
     def names(picture: Picture) -> list[str]:
-        return [text.get_text() for text in picture.figure.axes[0].get_legend().get_texts()]
+        return [
+            text.get_text() for text in picture.figure.axes[0].get_legend().get_texts()
+        ]
 
-    assert names(tokens_per_turn(TURNS, SPENT)) == ["cached", "input", "output", "cost so far (right)"]
-    assert names(tokens_per_turn(TURNS[:1], SPENT[:1])) == ["input", "output", "cost so far (right)"]
-    hatches = {patch.get_hatch() for patch in tokens_per_turn(TURNS, SPENT).figure.axes[0].patches}
+    assert names(tokens_per_turn(TURNS, SPENT)) == [
+        "cached",
+        "input",
+        "output",
+        "cost so far (right)",
+    ]
+    assert names(tokens_per_turn(TURNS[:1], SPENT[:1])) == [
+        "input",
+        "output",
+        "cost so far (right)",
+    ]
+    hatches = {
+        patch.get_hatch()
+        for patch in tokens_per_turn(TURNS, SPENT).figure.axes[0].patches
+    }
     assert len(hatches) == 2
 
 
 def test_turns_are_told_in_words() -> None:
     """The alternative text has the first and the last prompt, the sums, and the cost."""
     assert tokens_per_turn(TURNS, SPENT, title="T").alt == (
-        "T: the prompt has 100 tokens in turn 1 and 1,300 in turn 2. In all 1,400 tokens in (1,024 cached) and 50 out, "
+        "T: the prompt has 100 tokens in turn 1 and 1,300 in turn 2. In all 1,400 tokens in "
+        "(1,024 cached) and 50 out, "
         "for $0.004."
     )
 
@@ -69,11 +102,21 @@ def test_each_policy_is_a_line_of_its_own_kind() -> None:
     """A line has a point for each turn; colors and dashes differ; its sum stands at its end."""
     (axes,) = policies(PROMPTS).figure.axes
     assert [line.get_xydata().tolist() for line in axes.lines] == [
-        [[1, 100], [2, 350], [3, 600]], [[1, 100], [2, 350], [3, 350]], [[1, 100]],
-    ]  # fmt: skip
-    assert len({line.get_color() for line in axes.lines}) == len({line.get_linestyle() for line in axes.lines}) == 3
+        [[1, 100], [2, 350], [3, 600]],
+        [[1, 100], [2, 350], [3, 350]],
+        [[1, 100]],
+    ]
+    assert (
+        len({line.get_color() for line in axes.lines})
+        == len({line.get_linestyle() for line in axes.lines})
+        == 3
+    )
     ends = {text.get_text(): text.xy for text in axes.texts}
-    assert {name: end[0] for name, end in ends.items()} == {"1,050 in all": 3, "800 in all": 3, "100 in all": 1}
+    assert {name: end[0] for name, end in ends.items()} == {
+        "1,050 in all": 3,
+        "800 in all": 3,
+        "100 in all": 1,
+    }
     assert [text.get_text() for text in axes.get_legend().get_texts()] == list(PROMPTS)
     assert axes.get_ylim()[0] == 0
 
@@ -82,8 +125,15 @@ def test_labels_at_the_ends_do_not_overlap() -> None:
     """Ends that lie close together have their labels moved apart, lowest line lowest."""
     (axes,) = policies({"a": [1000], "b": [10], "c": [12], "d": [11]}).figure.axes
     heights = sorted((text.xy[1], text.get_text()) for text in axes.texts)
-    assert [name for _, name in heights] == ["10 in all", "11 in all", "12 in all", "1,000 in all"]
-    assert all(upper[0] - lower[0] >= 70 for lower, upper in itertools.pairwise(heights))
+    assert [name for _, name in heights] == [
+        "10 in all",
+        "11 in all",
+        "12 in all",
+        "1,000 in all",
+    ]
+    assert all(
+        upper[0] - lower[0] >= 70 for lower, upper in itertools.pairwise(heights)
+    )
 
 
 def test_policies_are_told_in_words() -> None:
@@ -94,14 +144,26 @@ def test_policies_are_told_in_words() -> None:
 
 
 def test_the_cached_part_comes_first() -> None:
-    """Each row is the cached part from 0 on, then the rest; both counts stand at its end; the first row is on top."""
+    """Each row is the cached part from 0 on, then the rest; both counts stand at its end; the first
+    row is on top.
+    """
     picture = cached_part({"appended": Usage(1400, 0, 1280), "trimmed": Usage(900, 0)})
     (axes,) = picture.figure.axes
-    assert bars(picture) == [(0, -0.3, 1280, 0.6), (0, 0.7, 0, 0.6), (1280, -0.3, 120, 0.6), (0, 0.7, 900, 0.6)]
+    assert bars(picture) == [
+        (0, -0.3, 1280, 0.6),
+        (0, 0.7, 0, 0.6),
+        (1280, -0.3, 120, 0.6),
+        (0, 0.7, 900, 0.6),
+    ]
     assert [text.get_text() for text in axes.texts] == ["1,280 of 1,400", "0 of 900"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["appended", "trimmed"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "appended",
+        "trimmed",
+    ]
     assert axes.yaxis_inverted()
-    assert picture.alt.endswith("appended: 1,280 of 1,400 tokens; trimmed: 0 of 900 tokens.")
+    assert picture.alt.endswith(
+        "appended: 1,280 of 1,400 tokens; trimmed: 0 of 900 tokens."
+    )
 
 
 @pytest.mark.parametrize(
@@ -122,7 +184,12 @@ def test_what_cannot_be_drawn(draw: Callable[[], Picture], message: str) -> None
 
 
 @pytest.mark.parametrize(
-    "draw", [lambda: tokens_per_turn(TURNS, SPENT), lambda: policies(PROMPTS), lambda: cached_part({"a": TURNS[1]})]
+    "draw",
+    [
+        lambda: tokens_per_turn(TURNS, SPENT),
+        lambda: policies(PROMPTS),
+        lambda: cached_part({"a": TURNS[1]}),
+    ],
 )
 def test_a_picture_is_the_same_bytes_each_time(draw: Callable[[], Picture]) -> None:
     """What a notebook stores does not change from run to run."""

@@ -13,8 +13,13 @@ from coursekit.pricing import Price, Usage
 from coursekit.reasoning import Score, Split
 
 SPLITS = {
-    "low": Split(Usage(50, 110, reasoning=100), Price(Decimal("0.001"), Decimal(0), Decimal("0.011"))),
-    "plain": Split(Usage(50, 10), Price(Decimal("0.001"), Decimal(0), Decimal("0.001"))),
+    "low": Split(
+        Usage(50, 110, reasoning=100),
+        Price(Decimal("0.001"), Decimal(0), Decimal("0.011")),
+    ),
+    "plain": Split(
+        Usage(50, 10), Price(Decimal("0.001"), Decimal(0), Decimal("0.001"))
+    ),
 }
 SCORES = {
     "small": Score(0, 4, 2.0, Decimal("0.001")),
@@ -24,7 +29,11 @@ SCORES = {
 
 def bars(picture: Picture, panel: int = 0) -> list[tuple[float, ...]]:
     """(left, width) of each bar, in the order drawn, rounded."""
-    patches = [patch for patch in picture.figure.axes[panel].patches if isinstance(patch, Rectangle)]
+    patches = [
+        patch
+        for patch in picture.figure.axes[panel].patches
+        if isinstance(patch, Rectangle)
+    ]
     return [(round(p.get_x(), 6), round(p.get_width(), 6)) for p in patches]
 
 
@@ -33,16 +42,23 @@ def texts(picture: Picture, panel: int = 0) -> list[str]:
 
 
 def test_prompt_text_and_reasoning_lie_end_to_end() -> None:
-    """Each row has the cost of prompt, text and hidden reasoning, each from where the last one ends."""
+    """Each row has the cost of prompt, text and hidden reasoning, each from where the last one
+    ends.
+    """
     assert bars(cost_by_effort(SPLITS)) == [
-        (0, 0.001), (0, 0.001),
-        (0.001, 0.001), (0.001, 0.001),
-        (0.002, 0.01), (0.002, 0),
-    ]  # fmt: skip
+        (0, 0.001),
+        (0, 0.001),
+        (0.001, 0.001),
+        (0.001, 0.001),
+        (0.002, 0.01),
+        (0.002, 0),
+    ]
 
 
 def test_the_hidden_part_is_told_by_more_than_color() -> None:
-    """The hidden part is hatched, the legend names the parts, and rows say how many tokens out are hidden."""
+    """The hidden part is hatched, the legend names the parts, and rows say how many tokens out are
+    hidden.
+    """
     picture = cost_by_effort(SPLITS)
     axes = picture.figure.axes[0]
     assert {patch.get_hatch() for patch in axes.patches} == {"", "////"}
@@ -56,22 +72,34 @@ def test_the_hidden_part_is_told_by_more_than_color() -> None:
 def test_where_the_answers_come_from_stands_in_the_picture() -> None:
     """Both pictures say that answers, counts and times are written, or what else they are."""
     assert "written" in cost_by_effort(SPLITS).figure.axes[0].get_xlabel()
-    assert "live" in cost_by_effort(SPLITS, provenance="live").figure.axes[0].get_xlabel()
-    assert "answers, counts and times: written" in comparison(SCORES).figure.get_suptitle()
+    assert (
+        "live" in cost_by_effort(SPLITS, provenance="live").figure.axes[0].get_xlabel()
+    )
+    assert (
+        "answers, counts and times: written" in comparison(SCORES).figure.get_suptitle()
+    )
 
 
 def test_three_panels_compare() -> None:
-    """Correct answers, seconds a question, and all the money over the correct answers: a row for each way of asking."""
+    """Correct answers, seconds a question, and all the money over the correct answers: a row for
+    each way of asking.
+    """
     picture = comparison(SCORES)
     assert [axes.get_title(loc="left") for axes in picture.figure.axes] == [
-        "correct of 4", "seconds a question", "cost a correct answer",
-    ]  # fmt: skip
+        "correct of 4",
+        "seconds a question",
+        "cost a correct answer",
+    ]
     assert [bars(picture, panel) for panel in range(3)] == [
-        [(0, 0), (0, 3)], [(0, 0.5), (0, 5)], [(0, 0), (0, 0.004)],
-    ]  # fmt: skip
+        [(0, 0), (0, 3)],
+        [(0, 0.5), (0, 5)],
+        [(0, 0), (0, 0.004)],
+    ]
     assert [texts(picture, panel) for panel in range(3)] == [
-        ["0", "3"], ["0.5 s", "5.0 s"], ["none correct", "$0.004"],
-    ]  # fmt: skip
+        ["0", "3"],
+        ["0.5 s", "5.0 s"],
+        ["none correct", "$0.004"],
+    ]
 
 
 def test_both_are_told_in_words() -> None:

@@ -24,38 +24,60 @@ def test_each_text_is_marked_when_it_came() -> None:
 
 
 def test_the_wait_is_a_bar_up_to_the_first_text() -> None:
-    """The hatched bar of a lane ends where its first text arrives; it starts when the request was sent."""
+    """The hatched bar of a lane ends where its first text arrives; it starts when the request was
+    sent.
+    """
     (axes,) = drawn().figure.axes
-    assert [(bar.get_x(), bar.get_width()) for bar in axes.patches] == [(0, 0.4), (0, 1.2)]
+    assert [(bar.get_x(), bar.get_width()) for bar in axes.patches] == [
+        (0, 0.4),
+        (0, 1.2),
+    ]
     assert all(bar.get_hatch() for bar in axes.patches)
 
 
 def test_brackets_measure_first_token_and_total() -> None:
-    """A bracket spans from the request to the first token, one to the end; a reply in one piece has a single one."""
+    """A bracket spans from the request to the first token, one to the end; a reply in one piece has
+    a single one.
+    """
     (axes,) = drawn().figure.axes
     notes = [note for note in axes.texts if note.get_text()]
     spans = [(note.xy[0], note.xyann[0]) for note in axes.texts if not note.get_text()]
-    assert [note.get_text() for note in notes] == ["first token 0.40 s", "total 1.00 s", "first token and total 1.20 s"]
+    assert [note.get_text() for note in notes] == [
+        "first token 0.40 s",
+        "total 1.00 s",
+        "first token and total 1.20 s",
+    ]
     assert spans == [(0, 0.4), (0, 1.0), (0, 1.2)]
 
 
 def test_lanes_stand_in_their_order_on_one_axis_from_zero() -> None:
-    """The first lane is on top; time starts at 0 and reaches past the longest total; the legend names both marks."""
+    """The first lane is on top; time starts at 0 and reaches past the longest total; the legend
+    names both marks.
+    """
     (axes,) = drawn().figure.axes
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["streamed", "not streamed"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "streamed",
+        "not streamed",
+    ]
     bottom, top = axes.get_ylim()
     assert bottom > 1 > 0 > top
     left, right = axes.get_xlim()
     assert left == 0
     assert right >= 1.2
     assert axes.get_xlabel() == "seconds since the request was sent"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["waiting", "text arrives"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "waiting",
+        "text arrives",
+    ]
 
 
 def test_the_alternative_text_tells_the_picture() -> None:
-    """Who cannot see the picture reads, for each lane, when the text began and when it was whole."""
+    """Who cannot see the picture reads, for each lane, when the text began and when it was
+    whole.
+    """
     assert drawn().alt == (
-        "Timeline, When the text arrives. streamed: text in 3 pieces from 0.40 s on, all of it at 1.00 s. "
+        "Timeline, When the text arrives. streamed: text in 3 pieces from 0.40 s on, all of it at "
+        "1.00 s. "
         "not streamed: text in one piece, all of it at 1.20 s."
     )
 

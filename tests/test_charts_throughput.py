@@ -14,36 +14,54 @@ RUN = [Span(0, 2), Span(1, 1.1, 429), Span(2, 3), Span(2.5, 4, 500)]
 def test_a_bar_runs_from_the_request_to_its_answer() -> None:
     """Each answered request is a bar in its own row, the first on top."""
     (axes,) = gantt({"run": RUN}).figure.axes
-    bars = [(bar.get_x(), round(bar.get_width(), 6), bar.get_y() + bar.get_height() / 2) for bar in axes.patches]
+    bars = [
+        (bar.get_x(), round(bar.get_width(), 6), bar.get_y() + bar.get_height() / 2)
+        for bar in axes.patches
+    ]
     assert bars == [(0, 2, 1), (2, 1, 3)]
     assert axes.get_ylim() == (5, 0)
 
 
 def test_a_429_is_a_cross_and_another_failure_a_triangle() -> None:
-    """Told apart by shape as well as color, at the moment the request was sent, and named in the legend."""
+    """Told apart by shape as well as color, at the moment the request was sent, and named in the
+    legend.
+    """
     (axes,) = gantt({"run": RUN}).figure.axes
-    marks = {c.get_label(): c for c in axes.collections if isinstance(c, PathCollection)}
+    marks = {
+        c.get_label(): c for c in axes.collections if isinstance(c, PathCollection)
+    }
     assert {label: c.get_offsets().tolist() for label, c in marks.items()} == {
-        "429, refused": [[1, 2]], "failed": [[2.5, 4]]}  # fmt: skip
+        "429, refused": [[1, 2]],
+        "failed": [[2.5, 4]],
+    }
     shapes = [c.get_paths()[0].vertices.tolist() for c in marks.values()]
     assert shapes[0] != shapes[1]
     legend = axes.get_legend()
-    assert [text.get_text() for text in legend.get_texts()] == ["answered", "429, refused", "failed"]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "answered",
+        "429, refused",
+        "failed",
+    ]
 
 
 def test_all_runs_share_one_scale_of_time() -> None:
-    """Four panels, one axis: a short run looks short. The alternative text tells what each came to."""
+    """Four panels, one axis: a short run looks short. The alternative text tells what each came
+    to.
+    """
     picture = gantt({name: simulate(name, Load()) for name in STRATEGIES})
     assert len({axes.get_xlim() for axes in picture.figure.axes}) == 1
     assert "paced: 60 of 60 answered, no 429, 61.5 s" in picture.alt
     assert "semaphore: 34 of 60 answered, 26 × 429, 10.8 s" in picture.alt
     assert [axes.get_title(loc="left") for axes in picture.figure.axes][1] == (
-        "unbounded: 30 of 60 answered, 30 × 429, 1.5 s")  # fmt: skip
+        "unbounded: 30 of 60 answered, 30 × 429, 1.5 s"
+    )
 
 
 def test_the_legend_stays_with_the_first_panel() -> None:
     """Also when crosses appear in later panels only."""
-    first, second = gantt({"good": [Span(0, 1)], "bad": [Span(0, 0.1, 429)]}).figure.axes
+    first, second = gantt(
+        {"good": [Span(0, 1)], "bad": [Span(0, 0.1, 429)]}
+    ).figure.axes
     assert len(first.get_legend().get_texts()) == 2 and second.get_legend() is None
 
 

@@ -14,10 +14,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coursekit.conversation import AsyncConversation, Conversation, SlidingWindow, Summarize, TokenBudget
+from coursekit.conversation import (
+    AsyncConversation,
+    Conversation,
+    SlidingWindow,
+    Summarize,
+    TokenBudget,
+)
 from coursekit.metering import Meter
 from coursekit.offline.clock import VirtualClock
-from coursekit.offline.exchange import ApiAnswer, ApiRequest, Event, error_answer, json_answer, sse
+from coursekit.offline.exchange import (
+    ApiAnswer,
+    ApiRequest,
+    Event,
+    error_answer,
+    json_answer,
+    sse,
+)
 from coursekit.offline.transport import OfflineTransport
 from coursekit.widgets.chat_box import SHOWN, ChatBox
 from coursekit.widgets.chat_view import said, transcript, turn
@@ -46,10 +59,15 @@ class Reader(HTMLParser):
     """What a browser makes of the HTML: tags, their attributes, and the text."""
 
     TAGS = frozenset(
-        re.findall(r"\w+", "div b p i em strong a code pre ul ol li blockquote h1 h2 h3 h4 h5 h6 hr br style")
+        re.findall(
+            r"\w+",
+            "div b p i em strong a code pre ul ol li blockquote h1 h2 h3 h4 h5 h6 hr br style",
+        )
         + re.findall(r"\w+", "table thead tbody tr th td")
     )
-    ATTRIBUTES = frozenset(["class", "dir", "style", "role", "href", "title", "target", "rel", "start"])
+    ATTRIBUTES = frozenset(
+        ["class", "dir", "style", "role", "href", "title", "target", "rel", "start"]
+    )
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -78,7 +96,9 @@ def read(box: ChatBox) -> str:
 
 
 class HandClock:
-    """Time that a test moves by hand: an event of a stream arrives when the test has reached its second."""
+    """Time that a test moves by hand: an event of a stream arrives when the test has reached its
+    second.
+    """
 
     def __init__(self) -> None:
         self._now, self._moved = 0.0, threading.Condition()
@@ -113,7 +133,11 @@ class Api:
     """Streams REPLY, or what it was given before that."""
 
     def __init__(self, *answers: ApiAnswer, clock: Any = None) -> None:
-        self.answers, self.requests, self.clock = list(answers), list[dict[str, Any]](), clock or VirtualClock()
+        self.answers, self.requests, self.clock = (
+            list(answers),
+            list[dict[str, Any]](),
+            clock or VirtualClock(),
+        )
         self.asked = threading.Event()
 
     async def reach(self, seconds: float) -> None:
@@ -126,18 +150,32 @@ class Api:
         self.asked.set()
         if self.answers:
             return self.answers.pop(0)
-        return streamed(REPLY) if request.wants_stream else json_answer(200, completion("Short."))
+        return (
+            streamed(REPLY)
+            if request.wants_stream
+            else json_answer(200, completion("Short."))
+        )
 
     def conversation(self, kind: type, memory: Any = None) -> Any:
         transport = OfflineTransport(self, self.clock)
         if kind is Conversation:
             sync = openai.DefaultHttpx2Client(transport=transport)
-            return Conversation(openai.OpenAI(api_key="x", max_retries=0, http_client=sync), "Be brief.", memory)
+            return Conversation(
+                openai.OpenAI(api_key="x", max_retries=0, http_client=sync),
+                "Be brief.",
+                memory,
+            )
         http = openai.DefaultAsyncHttpx2Client(transport=transport)
-        return AsyncConversation(openai.AsyncOpenAI(api_key="x", max_retries=0, http_client=http), "Be brief.", memory)
+        return AsyncConversation(
+            openai.AsyncOpenAI(api_key="x", max_retries=0, http_client=http),
+            "Be brief.",
+            memory,
+        )
 
 
-both_kinds = pytest.mark.parametrize("kind", [Conversation, AsyncConversation], ids=["sync", "async"])
+both_kinds = pytest.mark.parametrize(
+    "kind", [Conversation, AsyncConversation], ids=["sync", "async"]
+)
 
 
 HANG = 60  # seconds; only a box that hangs takes so long
@@ -177,12 +215,20 @@ def browser_answers(box: ChatBox) -> None:
 
 
 @both_kinds
-async def test_a_message_is_sent_and_the_reply_is_shown_with_its_receipt(kind: type) -> None:
-    """say() adds a turn; the box shows both texts, the reply as Markdown, and a receipt; the meter has the call."""
+async def test_a_message_is_sent_and_the_reply_is_shown_with_its_receipt(
+    kind: type,
+) -> None:
+    """say() adds a turn; the box shows both texts, the reply as Markdown, and a receipt; the meter
+    has the call.
+    """
     api, meter = Api(), Meter()
     box = ChatBox(api.conversation(kind), meter=meter)
     await box.say("How do I speed up a query?")
-    assert [m["role"] for m in box.conversation.messages] == ["system", "user", "assistant"]
+    assert [m["role"] for m in box.conversation.messages] == [
+        "system",
+        "user",
+        "assistant",
+    ]
     assert "How do I speed up a query?" in read(box)
     assert "<strong>indexes</strong>" in box.shown.value
     assert "14 in · 2 out" in read(box)
@@ -192,7 +238,9 @@ async def test_a_message_is_sent_and_the_reply_is_shown_with_its_receipt(kind: t
     assert "<b>Ready.</b> 1 call" in box.status.value
 
 
-async def test_the_reply_grows_while_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_reply_grows_while_it_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """What has arrived is drawn while more is under way, and Stop can be pressed then."""
     monkeypatch.setattr("coursekit.widgets.chat_box.PAUSE", 0.0)
     api = Api(clock=HandClock())
@@ -217,7 +265,9 @@ async def test_the_reply_grows_while_it_is_written(monkeypatch: pytest.MonkeyPat
 
 @both_kinds
 async def test_stop_ends_the_reply_and_changes_nothing(kind: type) -> None:
-    """A stopped reply is shown as stopped, is no part of the conversation, and its text can be sent again."""
+    """A stopped reply is shown as stopped, is no part of the conversation, and its text can be sent
+    again.
+    """
     api = Api(streamed(["One ", "two ", "three"], first=1, gap=1), clock=HandClock())
     box = ChatBox(api.conversation(kind))
     before = box.conversation.messages
@@ -255,12 +305,18 @@ async def test_an_async_reply_stops_while_nothing_arrives() -> None:
 async def test_a_stop_that_comes_too_late_leaves_the_whole_reply() -> None:
     """A reply that was whole before it could be stopped is kept, and shown as whole."""
     box = ChatBox(Api(streamed(["One"])).conversation(Conversation))
-    stream, whole, said_so = box.conversation.stream, threading.Event(), threading.Event()
+    stream, whole, said_so = (
+        box.conversation.stream,
+        threading.Event(),
+        threading.Event(),
+    )
 
     def slow(text: str) -> Any:
         yield from stream(text)
         whole.set()
-        assert said_so.wait(HANG)  # the reply is whole, and the thread has not yet said so
+        assert said_so.wait(
+            HANG
+        )  # the reply is whole, and the thread has not yet said so
 
     box.conversation.stream = slow
     box._submit("Hi")
@@ -275,13 +331,32 @@ async def test_a_stop_that_comes_too_late_leaves_the_whole_reply() -> None:
 
 FAILURES = {
     "the server fails": (ERROR, "InternalServerError: Error code: 500"),
-    "a clean cut": (streamed(["Half"], finish_reason=None), "NoReply: The stream closed after 4 characters"),
-    "the connection breaks": (streamed(["Half"], finish_reason=None, breaks=True), "APIConnectionError"),
+    "a clean cut": (
+        streamed(["Half"], finish_reason=None),
+        "NoReply: The stream closed after 4 characters",
+    ),
+    "the connection breaks": (
+        streamed(["Half"], finish_reason=None, breaks=True),
+        "APIConnectionError",
+    ),
     "an error event": (
-        ApiAnswer(events=(Event(0, sse({"error": {"message": "<b>No.</b>", "type": "server_error"}})),)),
+        ApiAnswer(
+            events=(
+                Event(
+                    0, sse({"error": {"message": "<b>No.</b>", "type": "server_error"}})
+                ),
+            )
+        ),
         "APIError: <b>No.</b>",
     ),
-    "broken JSON": (ApiAnswer(200, {"content-type": "text/event-stream"}, events=(Event(0, b"data: {\n\n"),)), "JSON"),
+    "broken JSON": (
+        ApiAnswer(
+            200,
+            {"content-type": "text/event-stream"},
+            events=(Event(0, b"data: {\n\n"),),
+        ),
+        "JSON",
+    ),
 }
 
 
@@ -323,7 +398,9 @@ async def test_a_message_over_the_budget_is_told_in_place() -> None:
 
 
 async def test_enter_sends() -> None:
-    """The browser tells of Enter, then of the text: it is sent once. A text that came without Enter is not sent."""
+    """The browser tells of Enter, then of the text: it is sent once. A text that came without Enter
+    is not sent.
+    """
     api = Api()
     box = ChatBox(api.conversation(AsyncConversation))
     box.text.value = "left without Enter"
@@ -339,7 +416,9 @@ async def test_enter_sends() -> None:
 
 
 async def test_enter_on_an_unchanged_text_sends_it() -> None:
-    """Enter on a text that the kernel already has sends that; Enter on nothing sends nothing, then or later."""
+    """Enter on a text that the kernel already has sends that; Enter on nothing sends nothing, then
+    or later.
+    """
     api = Api()
     box = ChatBox(api.conversation(AsyncConversation))
     press_enter(box)
@@ -355,7 +434,9 @@ async def test_enter_on_an_unchanged_text_sends_it() -> None:
 
 
 async def test_enter_again_soon_after_a_failure() -> None:
-    """The new text is sent, once, however late it comes behind Enter; what has failed is not sent again."""
+    """The new text is sent, once, however late it comes behind Enter; what has failed is not sent
+    again.
+    """
     api = Api(error_answer(500, "Oops."))
     box = ChatBox(api.conversation(AsyncConversation))
     for text in ("Old", "New"):
@@ -368,7 +449,9 @@ async def test_enter_again_soon_after_a_failure() -> None:
 
 
 async def test_a_click_in_another_thread_does_its_work_on_the_loop() -> None:
-    """JupyterLab's callbacks come in a thread of their own; the reply is a task of the loop the box was made on."""
+    """JupyterLab's callbacks come in a thread of their own; the reply is a task of the loop the box
+    was made on.
+    """
     api = Api()
     box = ChatBox(api.conversation(AsyncConversation), offers=["One", "Two"])
     await asyncio.to_thread(box.offers[1].click)
@@ -395,7 +478,9 @@ async def test_one_reply_at_a_time() -> None:
 async def test_summaries_have_their_own_receipt() -> None:
     """A turn that made a summary shows two receipts, and says which is which."""
     meter = Meter()
-    box = ChatBox(Api().conversation(AsyncConversation, Summarize(over=0, keep=0)), meter=meter)
+    box = ChatBox(
+        Api().conversation(AsyncConversation, Summarize(over=0, keep=0)), meter=meter
+    )
     await box.say("Hi")
     await box.say("Again")
     assert "summary of older turns: 14 in" in read(box)
@@ -403,7 +488,9 @@ async def test_summaries_have_their_own_receipt() -> None:
 
 
 async def test_an_old_conversation_is_shown_and_long_ones_in_part() -> None:
-    """The box begins with the turns there are, the newest of them; its static output is what it shows."""
+    """The box begins with the turns there are, the newest of them; its static output is what it
+    shows.
+    """
     conversation = Api().conversation(Conversation, SlidingWindow(0))
     for number in range(SHOWN + 2):
         conversation.send(f"question {number}.")
@@ -417,8 +504,14 @@ async def test_an_old_conversation_is_shown_and_long_ones_in_part() -> None:
 
 
 def test_tools_and_pictures_are_named() -> None:
-    """A call shows its function and arguments, a part that is no text its kind, a result its text."""
-    call = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": '{"city":"<b>"}'}}
+    """A call shows its function and arguments, a part that is no text its kind, a result its
+    text.
+    """
+    call = {
+        "id": "c",
+        "type": "function",
+        "function": {"name": "weather", "arguments": '{"city":"<b>"}'},
+    }
     image = {"type": "image_url", "image_url": {"url": "https://a.example/x.png"}}
     messages = [
         {"role": "user", "content": [{"type": "text", "text": "What is it?"}, image]},
@@ -435,20 +528,34 @@ def test_tools_and_pictures_are_named() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 async def test_hostile_text_is_shown_and_harmless(text: str) -> None:
-    """Whatever user and model write, only the box's own tags and safe attributes are in the HTML, in good order."""
+    """Whatever user and model write, only the box's own tags and safe attributes are in the HTML,
+    in good order.
+    """
     reply = sendable(text)  # UTF-8 has no halves
-    events = [({"content": piece}, None) for piece in (reply[:7], reply[7:])] + [({}, "stop")]
-    answer = ApiAnswer(events=tuple(Event(0, sse(chunk(delta, end))) for delta, end in events))
+    events = [({"content": piece}, None) for piece in (reply[:7], reply[7:])] + [
+        ({}, "stop")
+    ]
+    answer = ApiAnswer(
+        events=tuple(Event(0, sse(chunk(delta, end))) for delta, end in events)
+    )
     box = ChatBox(Api(answer).conversation(AsyncConversation))
     await box.say(text)
-    assert [message["content"] for message in box.conversation.messages[1:]] == [reply, reply]
+    assert [message["content"] for message in box.conversation.messages[1:]] == [
+        reply,
+        reply,
+    ]
     shown = Reader(box.shown.value)
-    assert all(link.startswith("https://a.example") or link.startswith("http://127.0.0.1:9/") for link in shown.links)
+    assert all(
+        link.startswith("https://a.example") or link.startswith("http://127.0.0.1:9/")
+        for link in shown.links
+    )
     assert "\0" not in box.shown.value
     box.shown.value.encode()  # the browser gets UTF-8
     visible = [word for word in text.split()[:1] if word.isalpha()]
     assert all(word in shown.text for word in visible)
-    problem = Reader(transcript([turn([{"role": text, "content": text}], [text], text)]))
+    problem = Reader(
+        transcript([turn([{"role": text, "content": text}], [text], text)])
+    )
     assert problem.links == []
 
 
@@ -466,29 +573,50 @@ async def test_a_million_characters_are_cut_in_sight() -> None:
 def test_any_text_is_safe_html(text: str) -> None:
     """Markdown or plain, whatever the text: allowed tags alone, all closed."""
     for html in (markdown(text), plain(text)):
-        assert all(link.split(":")[0] not in ("javascript", "vbscript", "file") for link in Reader(html).links)
+        assert all(
+            link.split(":")[0] not in ("javascript", "vbscript", "file")
+            for link in Reader(html).links
+        )
         html.encode()
 
 
 def test_markdown_is_rendered() -> None:
-    """Lists, code, tables, emphasis and links are rendered; a link tells where it leads and opens elsewhere."""
+    """Lists, code, tables, emphasis and links are rendered; a link tells where it leads and opens
+    elsewhere.
+    """
     html = markdown(
-        "# T\n\n- a\n- `<b>`\n\n|x|\n|-|\n|1|\n\n[doc](https://a.example/?q=1&r=2)\n\n```sql\nSELECT 1 < 2;\n```"
+        "# T\n\n- a\n- "
+        "`<b>`\n\n|x|\n|-|\n|1|\n\n[doc](https://a.example/?q=1&r=2)\n\n```sql\nSELECT 1 < 2;\n```"
     )
-    for part in ("<h1>T</h1>", "<li>a</li>", "<code>&lt;b&gt;</code>", "<td>1</td>", "SELECT 1 &lt; 2;"):
+    for part in (
+        "<h1>T</h1>",
+        "<li>a</li>",
+        "<code>&lt;b&gt;</code>",
+        "<td>1</td>",
+        "SELECT 1 &lt; 2;",
+    ):
         assert part in html
-    assert 'rel="noopener noreferrer nofollow" title="https://a.example/?q=1&amp;r=2"' in html
+    assert (
+        'rel="noopener noreferrer nofollow" title="https://a.example/?q=1&amp;r=2"'
+        in html
+    )
 
 
 def test_control_characters_are_shown_as_pictures() -> None:
     """NUL, escape and delete become visible signs; tabs and line ends stay."""
-    assert plain("a\0\x1b\x7f\tb\r\nc").removeprefix('<div style="white-space:pre-wrap">') == "a␀␛␡\tb\nc</div>"
+    assert (
+        plain("a\0\x1b\x7f\tb\r\nc").removeprefix('<div style="white-space:pre-wrap">')
+        == "a␀␛␡\tb\nc</div>"
+    )
 
 
 async def test_every_control_has_a_label() -> None:
     """A screen reader can name every control."""
     box = ChatBox(Api().conversation(AsyncConversation), offers=["Hi"])
-    assert all(control.description for control in (box.text, box.send_button, box.stop_button, *box.offers))
+    assert all(
+        control.description
+        for control in (box.text, box.send_button, box.stop_button, *box.offers)
+    )
 
 
 def test_outside_of_a_notebook() -> None:

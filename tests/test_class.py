@@ -37,7 +37,12 @@ def join(server: Served, name: object, token: str | None = None) -> str:
 
 
 def ask(server: Served, key: str) -> str | None:
-    return server.client(key).chat.completions.create(**params()).choices[0].message.content
+    return (
+        server.client(key)
+        .chat.completions.create(**params())
+        .choices[0]
+        .message.content
+    )
 
 
 def empty(kept: Kept) -> Roll:
@@ -45,18 +50,26 @@ def empty(kept: Kept) -> Roll:
 
 
 def test_a_name_for_a_key(running: Served) -> None:
-    """Joining takes a name and tells name, key and address; the key opens /v1, and the meter is the learner's own."""
+    """Joining takes a name and tells name, key and address; the key opens /v1, and the meter is the
+    learner's own.
+    """
     told = running.admin("POST", "/join", {"name": "Ada"}, None).json()
     assert told["name"] == "Ada" and told["base_url"] == f"{running.url}/v1"
     other = join(running, "Bob")
-    assert [ask(running, key) for key in (told["key"], told["key"], other)] == ["Paris."] * 3
+    assert [ask(running, key) for key in (told["key"], told["key"], other)] == [
+        "Paris."
+    ] * 3
     mine = running.admin("GET", "/me", token=told["key"]).json()
     assert (mine["name"], mine["requests"], mine["statuses"]) == ("Ada", 2, {"200": 2})
 
 
-@pytest.mark.parametrize("key", ["-", "any", "ck-class-" + "0" * 40, TOKEN, f"{TOKEN}-ada"])
+@pytest.mark.parametrize(
+    "key", ["-", "any", "ck-class-" + "0" * 40, TOKEN, f"{TOKEN}-ada"]
+)
 def test_only_who_has_joined(tmp_path: Path, key: str) -> None:
-    """A key that nobody has joined with is the API's 401, the access token too, and makes no learner."""
+    """A key that nobody has joined with is the API's 401, the access token too, and makes no
+    learner.
+    """
     with served(tmp_path, kept=Kept(), access_token=TOKEN) as server:
         for method, path in (("GET", "/v1/models"), ("GET", "/me"), ("PUT", "/me")):
             assert server.admin(method, path, token=key).status_code == 401
@@ -64,11 +77,16 @@ def test_only_who_has_joined(tmp_path: Path, key: str) -> None:
 
 
 def test_the_access_token(tmp_path: Path) -> None:
-    """Where there is an access token, joining asks for it; no token and no key is ever in the log."""
+    """Where there is an access token, joining asks for it; no token and no key is ever in the
+    log.
+    """
     with served(tmp_path, kept=Kept(), access_token=TOKEN) as server:
         for wrong in (None, "wrong", TOKEN[:-1], TOKEN + "x"):
             refused = server.admin("POST", "/join", {"name": "Ada"}, wrong)
-            assert refused.status_code == 401 and "access token" in refused.json()["error"]["message"]
+            assert (
+                refused.status_code == 401
+                and "access token" in refused.json()["error"]["message"]
+            )
         key = join(server, "Ada", TOKEN)
         server.admin("GET", "/v1/models", token=key)
         log = server.logged("/v1/models")
@@ -76,49 +94,89 @@ def test_the_access_token(tmp_path: Path) -> None:
 
 
 def test_other_sites_do_not_join(running: Served) -> None:
-    """A page of another site that makes a browser send the request is refused: it could fill the class."""
+    """A page of another site that makes a browser send the request is refused: it could fill the
+    class.
+    """
     for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
-        answer = running.http.post(f"{running.url}/join", content='{"name": "Ada"}', headers={"origin": origin})
+        answer = running.http.post(
+            f"{running.url}/join", content='{"name": "Ada"}', headers={"origin": origin}
+        )
         assert answer.status_code == 403
     assert list(running.room.learners) == []
 
 
 def test_names_are_unique_or_numbered(running: Served) -> None:
     """A name that is taken, in whatever case, gets a number; each has a key of its own."""
-    keys = [join(running, name) for name in ("Ada", " ada ", "ADA", "ada 2", "Ünal  Öz")]
-    assert [learner.name for learner in running.room.learners] == ["Ada", "ada 2", "ADA 3", "ada 2 2", "Ünal Öz"]
+    keys = [
+        join(running, name) for name in ("Ada", " ada ", "ADA", "ada 2", "Ünal  Öz")
+    ]
+    assert [learner.name for learner in running.room.learners] == [
+        "Ada",
+        "ada 2",
+        "ADA 3",
+        "ada 2 2",
+        "Ünal Öz",
+    ]
     assert len(set(keys)) == 5
 
 
 def test_a_long_name_that_is_taken() -> None:
     """A number fits behind the longest name."""
-    names = [empty_roll.join("x" * 40).name for empty_roll in [empty(Kept())] for _ in range(12)]
+    names = [
+        empty_roll.join("x" * 40).name
+        for empty_roll in [empty(Kept())]
+        for _ in range(12)
+    ]
     assert len(set(names)) == 12 and max(map(len, names)) <= 40
 
 
-@pytest.mark.parametrize("name", ["", "  ", "x" * 41, "a\x00b", "a\u202eb", "\u200b", "a\ud800", 7, None, ["Ada"]])
+@pytest.mark.parametrize(
+    "name",
+    ["", "  ", "x" * 41, "a\x00b", "a\u202eb", "\u200b", "a\ud800", 7, None, ["Ada"]],
+)
 def test_what_is_no_name(running: Served, name: object) -> None:
-    """Nothing, too much, and what cannot be seen is no name: a 400 that says why, and nobody has joined."""
-    answer = running.http.post(f"{running.url}/join", content=json.dumps({"name": name}))
+    """Nothing, too much, and what cannot be seen is no name: a 400 that says why, and nobody has
+    joined.
+    """
+    answer = running.http.post(
+        f"{running.url}/join", content=json.dumps({"name": name})
+    )
     assert answer.status_code == 400 and answer.json()["error"]["code"] == "cannot_join"
     assert list(running.room.learners) == []
 
 
-@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b"null", b'"Ada"', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "raw", [b"", b"{}", b"[]", b"null", b'"Ada"', b"\xff", b"[" * 100_000]
+)
 def test_what_is_no_request_to_join(running: Served, raw: bytes) -> None:
     """A body without a name is told what to send."""
     answer = running.http.post(f"{running.url}/join", content=raw)
-    assert answer.status_code == 400 and '{"name": "Ada"}' in answer.json()["error"]["message"]
+    assert (
+        answer.status_code == 400
+        and '{"name": "Ada"}' in answer.json()["error"]["message"]
+    )
 
 
-@given(st.text(alphabet=string.ascii_letters + " -<>&'\"äß漢\t\n\u202e\x7f", min_size=0, max_size=50))
+@given(
+    st.text(
+        alphabet=string.ascii_letters + " -<>&'\"äß漢\t\n\u202e\x7f",
+        min_size=0,
+        max_size=50,
+    )
+)
 def test_a_plain_name_stays(text: str) -> None:
-    """A name that is kept is short, in one line, without an edge of spaces, and stays the same when kept again."""
+    """A name that is kept is short, in one line, without an edge of spaces, and stays the same when
+    kept again.
+    """
     try:
         name = plain(text)
     except BadName:
         return
-    assert 1 <= len(name) <= 40 and name == " ".join(name.split()) == plain(name) and name.isprintable()
+    assert (
+        1 <= len(name) <= 40
+        and name == " ".join(name.split()) == plain(name)
+        and name.isprintable()
+    )
 
 
 def test_a_key_cannot_be_guessed() -> None:
@@ -173,12 +231,35 @@ def test_a_budget_is_not_renewed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "told",
     [
-        {}, [], None, {"secret": "s", "admin_token": "t"}, {"secret": "s", "admin_token": "t", "learners": [{}]},
-        {"secret": "s", "admin_token": "t", "learners": [{"name": "\x00", "meter": {}, "passed": {}}]},
-        {"secret": "s", "admin_token": "t", "learners": [{"name": "Ada", "passed": {}, "chapter": "", "meter": {
-            "statuses": {}, "prompt_tokens": 0, "completion_tokens": 0, "dollars": "much"}}]},
+        {},
+        [],
+        None,
+        {"secret": "s", "admin_token": "t"},
+        {"secret": "s", "admin_token": "t", "learners": [{}]},
+        {
+            "secret": "s",
+            "admin_token": "t",
+            "learners": [{"name": "\x00", "meter": {}, "passed": {}}],
+        },
+        {
+            "secret": "s",
+            "admin_token": "t",
+            "learners": [
+                {
+                    "name": "Ada",
+                    "passed": {},
+                    "chapter": "",
+                    "meter": {
+                        "statuses": {},
+                        "prompt_tokens": 0,
+                        "completion_tokens": 0,
+                        "dollars": "much",
+                    },
+                }
+            ],
+        },
     ],
-)  # fmt: skip
+)
 def test_what_is_no_class(told: object) -> None:
     """What cannot have been kept of a class is refused whole."""
     with pytest.raises(ValueError, match=r"."):
@@ -188,12 +269,22 @@ def test_what_is_no_class(told: object) -> None:
 @pytest.mark.parametrize(
     "shared",
     [
-        [], "x", {"chapter": "<b>"}, {"chapter": 3}, {"passed": {"01_basics": 0}}, {"passed": {"01_basics": True}},
-        {"passed": {"no_such": 1}}, {"passed": [1]}, {"passed": {"01_basics": 1e9}}, {"passed": {"01_basics": "3"}},
+        [],
+        "x",
+        {"chapter": "<b>"},
+        {"chapter": 3},
+        {"passed": {"01_basics": 0}},
+        {"passed": {"01_basics": True}},
+        {"passed": {"no_such": 1}},
+        {"passed": [1]},
+        {"passed": {"01_basics": 1e9}},
+        {"passed": {"01_basics": "3"}},
     ],
-)  # fmt: skip
+)
 def test_only_chapters_are_shared(running: Served, shared: object) -> None:
-    """What is shared are chapters of the course and counts; anything else is a 400 and changes nothing."""
+    """What is shared are chapters of the course and counts; anything else is a 400 and changes
+    nothing.
+    """
     key = join(running, "Ada")
     running.admin("PUT", "/me", {"chapter": "02_parameters"}, key)
     assert running.admin("PUT", "/me", shared, key).status_code == 400
@@ -202,11 +293,23 @@ def test_only_chapters_are_shared(running: Served, shared: object) -> None:
 
 
 def test_a_hub_joins_its_users(running: Served) -> None:
-    """With the admin token a name's key is told, the same each time; without it, or without a class, nothing is."""
-    first, again = (running.admin("POST", "/admin/learners", {"name": "ada"}) for _ in range(2))
-    assert (first.status_code, again.status_code) == (201, 200) and first.json() == again.json()
+    """With the admin token a name's key is told, the same each time; without it, or without a
+    class, nothing is.
+    """
+    first, again = (
+        running.admin("POST", "/admin/learners", {"name": "ada"}) for _ in range(2)
+    )
+    assert (first.status_code, again.status_code) == (
+        201,
+        200,
+    ) and first.json() == again.json()
     assert ask(running, first.json()["key"]) == "Paris."
-    assert running.admin("POST", "/admin/learners", {"name": "ada"}, first.json()["key"]).status_code == 401
+    assert (
+        running.admin(
+            "POST", "/admin/learners", {"name": "ada"}, first.json()["key"]
+        ).status_code
+        == 401
+    )
     assert running.admin("POST", "/admin/learners", {"nom": "ada"}).status_code == 400
     assert [learner.name for learner in running.room.learners] == ["ada"]
 
@@ -216,7 +319,12 @@ def test_no_class_no_joining(tmp_path: Path) -> None:
     with served(tmp_path) as server:
         assert server.admin("POST", "/join", {"name": "Ada"}, None).status_code == 404
         assert server.admin("GET", "/me", token="any").status_code == 404
-        assert server.admin("POST", "/admin/learners", {"name": "Ada"}).json()["error"]["code"] == "no_class"
+        assert (
+            server.admin("POST", "/admin/learners", {"name": "Ada"}).json()["error"][
+                "code"
+            ]
+            == "no_class"
+        )
 
 
 def test_the_source_is_told(running: Served) -> None:

@@ -31,7 +31,9 @@ def opened(path: Path) -> Iterator[tuple[ClassFile, Kept]]:
 
 
 def test_what_is_kept_is_found(tmp_path: Path) -> None:
-    """A new class where there is no file; afterwards the same secret, token and names. Only its owner may read it."""
+    """A new class where there is no file; afterwards the same secret, token and names. Only its
+    owner may read it.
+    """
     path = tmp_path / "deep" / "class.json"
     with opened(path) as (file, kept):
         known = roll(kept)
@@ -44,8 +46,12 @@ def test_what_is_kept_is_found(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_it_is_kept_while_the_server_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What changes is in the file soon, without an orderly end; where nothing changes, nothing is written."""
+def test_it_is_kept_while_the_server_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What changes is in the file soon, without an orderly end; where nothing changes, nothing is
+    written.
+    """
     monkeypatch.setattr(class_file, "SECONDS", 0.02)
     path = tmp_path / "class.json"
     with opened(path) as (file, kept):
@@ -67,7 +73,9 @@ def test_one_server_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"secret": 1}', "\x00", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"secret": 1}', "\x00", "[" * 100_000]
+)
 def test_a_damaged_file_is_left_alone(tmp_path: Path, text: str) -> None:
     """A file that is no class is refused with what to do, and stays as it is."""
     path = tmp_path / "class.json"
@@ -80,12 +88,19 @@ def test_a_damaged_file_is_left_alone(tmp_path: Path, text: str) -> None:
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     """A place where no file can be is told before anything is opened."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(CannotKeep, match="--class-file"), opened(tmp_path / "file" / "class.json"):
+    with (
+        pytest.raises(CannotKeep, match="--class-file"),
+        opened(tmp_path / "file" / "class.json"),
+    ):
         pass
 
 
-def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """While the file cannot be written the class goes on; it is told once, and what was missed is written later."""
+def test_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While the file cannot be written the class goes on; it is told once, and what was missed is
+    written later.
+    """
     monkeypatch.setattr(class_file, "SECONDS", 0.02)
     path, real = tmp_path / "class.json", class_file.write_atomically
 
@@ -99,13 +114,15 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: py
         known.join("Ada")
         until(lambda: caplog.records)
         time.sleep(0.1)  # for a second telling, if there were one
-        assert "make room on that disk" in file.trouble and "keys of all" in file.trouble
+        assert (
+            "make room on that disk" in file.trouble and "keys of all" in file.trouble
+        )
         monkeypatch.setattr(class_file, "write_atomically", real)
         end = time.monotonic() + 30
         while file.trouble and time.monotonic() < end:
             time.sleep(0.02)
         assert file.trouble == ""
     assert "Ada" in path.read_text(encoding="utf-8")
-    assert [record.message for record in caplog.records if "No space left" in record.message] == [
-        caplog.records[0].message
-    ]
+    assert [
+        record.message for record in caplog.records if "No space left" in record.message
+    ] == [caplog.records[0].message]

@@ -1,4 +1,6 @@
-"""A class at work, in short (at length: bench_class): learners, a teacher at the console, a server that is killed."""
+"""A class at work, in short (at length: bench_class): learners, a teacher at the console, a server
+that is killed.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +17,36 @@ from support.class_simulation import Lesson
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 @pytest.mark.slow
 async def test_a_lesson(tmp_path: Path) -> None:
-    """Calls fail only where something was done to the class, and look like it; a server that was killed comes again
-    with its meters, learners who are patient notice nothing, and the class's file has all in the end."""
-    lesson = Lesson(tmp_path / "class.json", learners=12, seconds=7, speed=20, pause=0.3, rest=6)
+    """Calls fail only where something was done to the class, and look like it; a server that was
+    killed comes again with its meters, learners who are patient notice nothing, and the class's
+    file has all in the end."""
+    lesson = Lesson(
+        tmp_path / "class.json", learners=12, seconds=7, speed=20, pause=0.3, rest=6
+    )
     await lesson.run()
     assert lesson.unexplained == []
     met = Counter(call.how for call in lesson.calls)
     assert met["ok"] > 100
     assert met["cut"] > 0, met
     statuses = Counter(status for meter in lesson.final for status in meter["statuses"])
-    assert statuses["429"] and statuses["500"]  # of before the kill; calls may have been mended by the SDK's retries
+    assert (
+        statuses["429"] and statuses["500"]
+    )  # of before the kill; calls may have been mended by the SDK's retries
     kill = lesson.troubles[-1]
-    patient = [call for call in lesson.calls if call.learner % 2 == 0 and call.retries and kill.start <= call.end]
+    patient = [
+        call
+        for call in lesson.calls
+        if call.learner % 2 == 0 and call.retries and kill.start <= call.end
+    ]
     assert patient and {call.how for call in patient} <= {"ok"}
-    assert [meter["name"] for meter in lesson.after] == [meter["name"] for meter in lesson.before]
-    assert all(a["requests"] >= b["requests"] > 0 for a, b in zip(lesson.after, lesson.before, strict=True))
+    assert [meter["name"] for meter in lesson.after] == [
+        meter["name"] for meter in lesson.before
+    ]
+    assert all(
+        a["requests"] >= b["requests"] > 0
+        for a, b in zip(lesson.after, lesson.before, strict=True)
+    )
     kept = json.loads(lesson.file.read_text(encoding="utf-8"))["learners"]
-    assert [one["meter"]["requests"] for one in kept] == [meter["requests"] for meter in lesson.final]
+    assert [one["meter"]["requests"] for one in kept] == [
+        meter["requests"] for meter in lesson.final
+    ]

@@ -1,4 +1,6 @@
-"""A learner in a class: join(), what connect() does then, leave(); and that none of it can spend money."""
+"""A learner in a class: join(), what connect() does then, leave(); and that none of it can spend
+money.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,13 @@ import openai
 import pytest
 
 from coursekit import Meter, connect, connect_async, join, leave, lower_hand, raise_hand
-from coursekit.authoring.doctor import checks
 from coursekit.checks import progress
 from coursekit.classroom import CannotJoin, chapter_here, share
 from coursekit.membership import Membership, membership, server_of
 from coursekit.offline import Fault
 from coursekit.offline.server.roll import Kept
 from coursekit.settings import ModeError
+from coursekit.workshop.commands.doctor import checks
 from support.offline_api import folder_with, params, streamed, whole
 from support.served import Served, served
 from support.waiting import until
@@ -30,7 +32,12 @@ TOKEN = "opens-the-class"
 @pytest.fixture(autouse=True)
 def learner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A learner's machine, as set-up leaves it. Returns the place of the membership."""
-    for name in ("COURSEKIT_MODE", "OPENAI_API_KEY", "JPY_SESSION_NAME", "JUPYTERHUB_USER"):
+    for name in (
+        "COURSEKIT_MODE",
+        "OPENAI_API_KEY",
+        "JPY_SESSION_NAME",
+        "JUPYTERHUB_USER",
+    ):
         monkeypatch.delenv(name, raising=False)
     path = tmp_path / "home" / "membership.json"
     monkeypatch.setenv("COURSEKIT_MEMBERSHIP", str(path))
@@ -39,7 +46,11 @@ def learner(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Served]:
-    folder_with(tmp_path, (params(), whole("Paris.")), (params(stream=True), streamed(["Par", "is."])))
+    folder_with(
+        tmp_path,
+        (params(), whole("Paris.")),
+        (params(stream=True), streamed(["Par", "is."])),
+    )
     with served(tmp_path, kept=Kept()) as server:
         yield server
 
@@ -49,18 +60,30 @@ def told(server: Served, name: str = "Ada") -> dict[str, object]:
 
 
 def test_from_joining_to_leaving(running: Served) -> None:
-    """After join() a plain connect() asks the class server, and receipts and meter say so; after leave() no more."""
+    """After join() a plain connect() asks the class server, and receipts and meter say so; after
+    leave() no more.
+    """
     joined = join("Ada", running.url)
-    assert (joined.name, joined.share) == ("Ada", False) and joined.key not in repr(joined)
+    assert (joined.name, joined.share) == ("Ada", False) and joined.key not in repr(
+        joined
+    )
     with connect() as client:
         meter = Meter(client)
         receipt = meter.add(client.chat.completions.create(**params()))
         assert receipt.origin == "class · written" and receipt.price is not None
-        assert repr(meter).startswith("class mode: the class server answers, nothing is spent")
-        assert [chunk.choices[0].delta.content for chunk in client.chat.completions.create(**params(), stream=True)
-                if chunk.choices and chunk.choices[0].delta.content] == ["Par", "is."]  # fmt: skip
+        assert repr(meter).startswith(
+            "class mode: the class server answers, nothing is spent"
+        )
+        assert [
+            chunk.choices[0].delta.content
+            for chunk in client.chat.completions.create(**params(), stream=True)
+            if chunk.choices and chunk.choices[0].delta.content
+        ] == ["Par", "is."]
     assert told(running)["statuses"] == {"200": 2}
-    assert leave() == f"You have left the class at {running.url}." and leave() == "You had not joined a class."
+    assert (
+        leave() == f"You have left the class at {running.url}."
+        and leave() == "You had not joined a class."
+    )
     assert repr(Meter(connect())).startswith("replay mode")
 
 
@@ -72,13 +95,22 @@ async def test_async(running: Served) -> None:
         assert Meter(client).add(reply).origin == "class · written"
 
 
-def test_what_stays_in_process(running: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replay by name, or with faults, limits, speed or recordings of one's own, is answered in process as ever."""
+def test_what_stays_in_process(
+    running: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replay by name, or with faults, limits, speed or recordings of one's own, is answered in
+    process as ever.
+    """
     join("Ada", running.url)
     for options in (
-        {"mode": "replay"}, {"faults": Fault("slow")}, {"rate_limit": {"rpm": 3}}, {"speed": "instant"},
-        {"recordings": tmp_path}, {"base_url": "http://127.0.0.1:9"}, {"api_key": "sk-other"},
-    ):  # fmt: skip
+        {"mode": "replay"},
+        {"faults": Fault("slow")},
+        {"rate_limit": {"rpm": 3}},
+        {"speed": "instant"},
+        {"recordings": tmp_path},
+        {"base_url": "http://127.0.0.1:9"},
+        {"api_key": "sk-other"},
+    ):
         client = connect(**options)  # type: ignore[arg-type]
         assert client._client.journal.mode == "replay", options  # type: ignore[attr-defined]
     monkeypatch.setenv("COURSEKIT_MODE", "live")
@@ -86,12 +118,19 @@ def test_what_stays_in_process(running: Served, tmp_path: Path, monkeypatch: pyt
         connect()
 
 
-def test_a_paying_key_is_never_sent(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a class the learner's own OPENAI_API_KEY goes nowhere; a key that no class server made is refused unsent."""
+def test_a_paying_key_is_never_sent(
+    running: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a class the learner's own OPENAI_API_KEY goes nowhere; a key that no class server made is
+    refused unsent.
+    """
     monkeypatch.setenv("OPENAI_API_KEY", "sk-costs-money")
     join("Ada", running.url)
     with connect() as client:
-        assert client.api_key.startswith("ck-class-") and str(client.base_url) == f"{running.url}/v1/"
+        assert (
+            client.api_key.startswith("ck-class-")
+            and str(client.base_url) == f"{running.url}/v1/"
+        )
     monkeypatch.setenv("COURSEKIT_BASE_URL", running.url)
     monkeypatch.setenv("COURSEKIT_CLASS_KEY", "sk-costs-money")
     with pytest.raises(ModeError, match="nothing was sent") as refused:
@@ -99,25 +138,40 @@ def test_a_paying_key_is_never_sent(running: Served, monkeypatch: pytest.MonkeyP
     assert "sk-costs-money" not in str(refused.value)
 
 
-@pytest.mark.parametrize("url", ["https://api.openai.com/v1", "api.openai.com", "ftp://room", "http://", "", "   "])
+@pytest.mark.parametrize(
+    "url",
+    ["https://api.openai.com/v1", "api.openai.com", "ftp://room", "http://", "", "   "],
+)
 def test_what_is_no_class_server(url: str) -> None:
     """The real API, and what is no address, cannot be joined, and nothing is sent."""
-    with pytest.raises((ModeError, CannotJoin), match=r"no address|class server's address"):
+    with pytest.raises(
+        (ModeError, CannotJoin), match=r"no address|class server's address"
+    ):
         join("Ada", url)
 
 
 def test_addresses() -> None:
     """An address may come with /v1, a slash, or without http://."""
-    for address in ("10.0.0.5:8000", "http://10.0.0.5:8000/", " http://10.0.0.5:8000/v1", "http://10.0.0.5:8000/v1/"):
+    for address in (
+        "10.0.0.5:8000",
+        "http://10.0.0.5:8000/",
+        " http://10.0.0.5:8000/v1",
+        "http://10.0.0.5:8000/v1/",
+    ):
         assert server_of(address) == "http://10.0.0.5:8000"
     assert server_of("https://class.example/room/v1") == "https://class.example/room"
 
 
 def test_joining_again(running: Served, learner: Path) -> None:
-    """Joining again at the same server keeps name and key; where the server no longer knows it, it is a new start."""
+    """Joining again at the same server keeps name and key; where the server no longer knows it, it
+    is a new start.
+    """
     first = join("Ada", running.url)
     assert join("Ada", running.url) == first == join(url=running.url) == membership()
-    assert f"at {running.url} as Ada." in str(first) and first.key not in f"{first} {first!r}"
+    assert (
+        f"at {running.url} as Ada." in str(first)
+        and first.key not in f"{first} {first!r}"
+    )
     if sys.platform != "win32":
         assert learner.stat().st_mode & 0o777 == 0o600
     learner.write_text(learner.read_text().replace(first.key, "ck-class-" + "0" * 40))
@@ -127,19 +181,27 @@ def test_joining_again(running: Served, learner: Path) -> None:
 
 
 def test_names_of_a_hub(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a name and an address those of the environment are taken; without any, it is told what is missing."""
+    """Without a name and an address those of the environment are taken; without any, it is told
+    what is missing.
+    """
     with pytest.raises(CannotJoin, match="address"):
         join("Ada")
     monkeypatch.setenv("COURSEKIT_BASE_URL", f"{running.url}/v1")
     with pytest.raises(CannotJoin, match="a name"):
         join()
-    assert repr(Meter(connect())).startswith("replay mode")  # an address alone is no class yet
+    assert repr(Meter(connect())).startswith(
+        "replay mode"
+    )  # an address alone is no class yet
     monkeypatch.setenv("JUPYTERHUB_USER", "grace")
     assert join().name == "grace" and repr(Meter(connect())).startswith("class mode")
 
 
-def test_a_key_of_the_environment(running: Served, monkeypatch: pytest.MonkeyPatch, learner: Path) -> None:
-    """Where a hub has joined for the learner, address and key in the environment are enough, and no file is needed."""
+def test_a_key_of_the_environment(
+    running: Served, monkeypatch: pytest.MonkeyPatch, learner: Path
+) -> None:
+    """Where a hub has joined for the learner, address and key in the environment are enough, and no
+    file is needed.
+    """
     key = running.admin("POST", "/admin/learners", {"name": "grace"}).json()["key"]
     monkeypatch.setenv("COURSEKIT_BASE_URL", f"{running.url}/v1")
     monkeypatch.setenv("COURSEKIT_CLASS_KEY", key)
@@ -150,7 +212,9 @@ def test_a_key_of_the_environment(running: Served, monkeypatch: pytest.MonkeyPat
     assert "COURSEKIT_CLASS_KEY is set" in leave()
 
 
-def test_another_address_goes_before_what_was_joined(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_address_goes_before_what_was_joined(
+    running: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A class joined elsewhere does not count while the settings name another server."""
     join("Ada", running.url)
     monkeypatch.setenv("COURSEKIT_BASE_URL", "http://127.0.0.1:9/v1")
@@ -158,8 +222,8 @@ def test_another_address_goes_before_what_was_joined(running: Served, monkeypatc
 
 
 def test_the_access_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The access token is taken from the settings, else asked for; where nobody can be asked, it is told where to put
-    it."""
+    """The access token is taken from the settings, else asked for; where nobody can be asked, it is
+    told where to put it."""
     with served(tmp_path, kept=Kept(), access_token=TOKEN) as server:
         monkeypatch.setattr(getpass, "getpass", lambda prompt: TOKEN)
         assert join("Ada", server.url).name == "Ada"
@@ -193,7 +257,9 @@ def test_nobody_there(tmp_path: Path) -> None:
         join("Ada", server.url)
 
 
-def test_nothing_is_shared_unasked(running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nothing_is_shared_unasked(
+    running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Without share=True neither chapter nor passed exercises leave the machine."""
     monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_multi_turn.ipynb")
     monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "progress.json"))
@@ -204,9 +270,11 @@ def test_nothing_is_shared_unasked(running: Served, monkeypatch: pytest.MonkeyPa
     assert (told(running)["chapter"], told(running)["passed"]) == ("", {})
 
 
-def test_sharing(running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With share=True the teacher sees the chapter as it is opened and exercises as they are passed, until the learner
-    joins again without it."""
+def test_sharing(
+    running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With share=True the teacher sees the chapter as it is opened and exercises as they are
+    passed, until the learner joins again without it."""
     monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_multi_turn.ipynb")
     monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "progress.json"))
     join("Ada", running.url, share=True)
@@ -221,9 +289,13 @@ def test_sharing(running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert (told(running)["chapter"], told(running)["passed"]) == ("", {})
 
 
-def test_a_teacher_who_is_gone_stops_nobody(running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_teacher_who_is_gone_stops_nobody(
+    running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Sharing with a server that does not answer is tried, and nothing comes of it."""
-    teller = share({"01_basics": 1}, Membership("http://127.0.0.1:9", "ck-class-x", share=True))
+    teller = share(
+        {"01_basics": 1}, Membership("http://127.0.0.1:9", "ck-class-x", share=True)
+    )
     assert teller is not None
     teller.join(10)
     assert not teller.is_alive()
@@ -231,20 +303,31 @@ def test_a_teacher_who_is_gone_stops_nobody(running: Served, monkeypatch: pytest
 
 def test_which_chapter(monkeypatch: pytest.MonkeyPatch) -> None:
     """The chapter is that of the kernel's notebook; a notebook of the learner's own is none."""
-    for notebook, chapter in (("exercises/01_basics.ipynb", "01_basics"), ("mine/private.ipynb", ""), ("", "")):
+    for notebook, chapter in (
+        ("exercises/01_basics.ipynb", "01_basics"),
+        ("mine/private.ipynb", ""),
+        ("", ""),
+    ):
         monkeypatch.setenv("JPY_SESSION_NAME", notebook)
         assert chapter_here() == chapter
 
 
 def test_the_doctor(running: Served, learner: Path) -> None:
-    """The doctor tells of the class, and what to do when its server is gone or does not know the learner."""
+    """The doctor tells of the class, and what to do when its server is gone or does not know the
+    learner.
+    """
 
     def mode() -> tuple[str, str]:
-        return next((check.found, check.cure) for check in checks() if check.name == "mode")
+        return next(
+            (check.found, check.cure) for check in checks() if check.name == "mode"
+        )
 
     assert mode() == ("replay (costs nothing)", "")
     joined = join("Ada", running.url)
-    assert mode() == (f"replay, by the class server at {running.url} (costs nothing)", "")
+    assert mode() == (
+        f"replay, by the class server at {running.url} (costs nothing)",
+        "",
+    )
     kept = learner.read_text()
     learner.write_text(kept.replace(joined.key, "ck-class-x"))
     assert "join() again" in mode()[1]
@@ -253,9 +336,14 @@ def test_the_doctor(running: Served, learner: Path) -> None:
 
 
 def test_a_miss_is_an_error_of_the_api(running: Served) -> None:
-    """What nobody has recorded is a 404 that the SDK does not ask again, with the same message as in process."""
+    """What nobody has recorded is a 404 that the SDK does not ask again, with the same message as
+    in process.
+    """
     join("Ada", running.url)
-    with connect() as client, pytest.raises(openai.NotFoundError, match="No recording answers this request"):
+    with (
+        connect() as client,
+        pytest.raises(openai.NotFoundError, match="No recording answers this request"),
+    ):
         client.chat.completions.create(**params("unknown"))
     assert told(running)["statuses"] == {"404": 1}
 
@@ -267,38 +355,59 @@ def _wait_until(there: Callable[[], object]) -> None:
 # Proxies, accounts
 
 
-@pytest.mark.parametrize("proxy", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"])
-def test_a_class_behind_a_proxy(running: Served, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
-    """What goes to the joined class, or to a server on this machine, passes every proxy by, and carries neither the
-    organization, the project nor the further headers of the learner's own account."""
+@pytest.mark.parametrize(
+    "proxy", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"]
+)
+def test_a_class_behind_a_proxy(
+    running: Served, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """What goes to the joined class, or to a server on this machine, passes every proxy by, and
+    carries neither the organization, the project nor the further headers of the learner's own
+    account."""
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "")
-    monkeypatch.setenv(proxy, "socks5://127.0.0.1:9" if proxy == "ALL_PROXY" else "http://127.0.0.1:9")
+    monkeypatch.setenv(
+        proxy, "socks5://127.0.0.1:9" if proxy == "ALL_PROXY" else "http://127.0.0.1:9"
+    )
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-my-employer")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-secret")
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Employer: secret")
     join("Ada", running.url)
     with connect(max_retries=0) as client:
         reply = client.chat.completions.with_raw_response.create(**params())
-    headers = {name.lower(): value for name, value in reply.http_request.headers.items()}
+    headers = {
+        name.lower(): value for name, value in reply.http_request.headers.items()
+    }
     assert reply.parse().choices[0].message.content == "Paris."
     assert not {"openai-organization", "openai-project", "x-employer"} & set(headers)
-    local = connect("live", base_url=f"{running.url}/v1", api_key=membership().key, max_retries=0)  # type: ignore[union-attr]
+    local = connect(
+        "live", base_url=f"{running.url}/v1", api_key=membership().key, max_retries=0
+    )  # type: ignore[union-attr]
     with local as client:
         reply = client.chat.completions.with_raw_response.create(**params())
-        headers = {name.lower(): value for name, value in reply.http_request.headers.items()}
+        headers = {
+            name.lower(): value for name, value in reply.http_request.headers.items()
+        }
     assert not {"openai-organization", "openai-project"} & set(headers)
-    with connect("live", api_key="sk-mine", organization="org-given") if proxy != "ALL_PROXY" else local as client:
+    with (
+        connect("live", api_key="sk-mine", organization="org-given")
+        if proxy != "ALL_PROXY"
+        else local as client
+    ):
         assert client.organization == ("org-given" if proxy != "ALL_PROXY" else None)
 
 
-async def test_async_behind_a_proxy(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_async_behind_a_proxy(
+    running: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """connect_async() passes the proxy by as well."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-my-employer")
     join("Ada", running.url)
     async with connect_async(max_retries=0) as client:
-        assert (await client.chat.completions.create(**params())).choices[0].message.content == "Paris."
+        assert (await client.chat.completions.create(**params())).choices[
+            0
+        ].message.content == "Paris."
         assert client.organization is None
 
 
@@ -306,10 +415,15 @@ def test_the_doctor_on_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     """The doctor says what a proxy is for, and what a SOCKS proxy lacks."""
 
     def proxies() -> tuple[str, str]:
-        return next((check.found, check.cure) for check in checks() if check.name == "proxies")
+        return next(
+            (check.found, check.cure) for check in checks() if check.name == "proxies"
+        )
 
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert proxies() == ("HTTP_PROXY (for live and record; a class and this machine are reached directly)", "")
+    assert proxies() == (
+        "HTTP_PROXY (for live and record; a class and this machine are reached directly)",
+        "",
+    )
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     assert "socksio" in proxies()[1]
 
@@ -318,7 +432,9 @@ def test_the_doctor_on_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_who_comes_back_is_the_same_learner(running: Served, learner: Path) -> None:
-    """After leave() joining under the same name gives the same key; another name is another person."""
+    """After leave() joining under the same name gives the same key; another name is another
+    person.
+    """
     ada = join("Ada", running.url)
     leave()
     assert membership() is None
@@ -349,19 +465,28 @@ def sharing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]
 
 
 def test_the_teacher_chooses_what_is_shared(sharing: Served) -> None:
-    """In a class that shares, joining shares, and says so; a learner can refuse, and what was shared is taken back."""
+    """In a class that shares, joining shares, and says so; a learner can refuse, and what was
+    shared is taken back.
+    """
     joined = join("Ada", sharing.url)
     assert joined.share and "checks you tried and passed" in str(joined)
     assert told(sharing)["chapter"] == "03_multi_turn"
-    assert next(check.found for check in checks() if check.name == "mode").endswith("quiz answers are shared)")
+    assert next(check.found for check in checks() if check.name == "mode").endswith(
+        "quiz answers are shared)"
+    )
     refused = join("Ada", sharing.url, share=False)
     assert not refused.share and "teacher sees" not in str(refused)
     assert (told(sharing)["chapter"], told(sharing)["passed"]) == ("", {})
-    assert sharing.admin("POST", "/admin/learners", {"name": "hub"}).json()["share"] is True
+    assert (
+        sharing.admin("POST", "/admin/learners", {"name": "hub"}).json()["share"]
+        is True
+    )
 
 
 def test_checks_and_votes(sharing: Served) -> None:
-    """Failed checks are counted until the exercise is passed; a quiz answer is a vote that may be changed."""
+    """Failed checks are counted until the exercise is passed; a quiz answer is a vote that may be
+    changed.
+    """
     from coursekit.widgets.quiz import Quiz
 
     join("Ada", sharing.url)
@@ -379,12 +504,18 @@ def test_checks_and_votes(sharing: Served) -> None:
 
 
 def test_a_raised_hand(running: Served) -> None:
-    """A hand goes up with a question and down again, whatever else is shared; without a class it says where to join."""
+    """A hand goes up with a question and down again, whatever else is shared; without a class it
+    says where to join.
+    """
     with pytest.raises(CannotJoin, match="not joined a class"):
         raise_hand()
     join("Ada", running.url)
     [ada] = running.room.learners
     assert "lower_hand()" in raise_hand("Why is <b>this</b> empty?\n" + "x" * 300)
-    assert ada.hand is not None and ada.hand.startswith("Why is <b>this</b> empty?xxx") and len(ada.hand) <= 200
+    assert (
+        ada.hand is not None
+        and ada.hand.startswith("Why is <b>this</b> empty?xxx")
+        and len(ada.hand) <= 200
+    )
     lower_hand()
     assert ada.hand is None

@@ -15,7 +15,14 @@ from coursekit import connect, connect_async
 from coursekit.client import _OpenAI
 from coursekit.settings import MissingKey, ModeError
 from support.loopback import upstream
-from support.offline_api import Says, completion, error_answers, folder_with, params, whole
+from support.offline_api import (
+    Says,
+    completion,
+    error_answers,
+    folder_with,
+    params,
+    whole,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -38,17 +45,31 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_the_default_is_replay_and_the_real_client(tmp_path: Path) -> None:
     """Without any setting: replay, an openai.OpenAI with the SDK's own defaults, no key needed."""
     client = connect(recordings=folder_with(tmp_path, (params(), whole())))
-    assert type(client) is openai.OpenAI and client.max_retries == 2 and client.timeout == openai.DEFAULT_TIMEOUT
-    assert client.chat.completions.create(**params()).choices[0].message.content == "Paris."
+    assert (
+        type(client) is openai.OpenAI
+        and client.max_retries == 2
+        and client.timeout == openai.DEFAULT_TIMEOUT
+    )
+    assert (
+        client.chat.completions.create(**params()).choices[0].message.content
+        == "Paris."
+    )
 
 
-def test_a_key_alone_spends_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A key in the environment, or another base URL, does not switch live mode on, and the key is not even read."""
+def test_a_key_alone_spends_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A key in the environment, or another base URL, does not switch live mode on, and the key is
+    not even read.
+    """
     monkeypatch.setenv("OPENAI_API_KEY", "sk-never-used")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/elsewhere")
     client = connect(recordings=folder_with(tmp_path, (params(), whole())))
     assert client.api_key == "replay-needs-no-key"
-    assert client.chat.completions.create(**params()).choices[0].message.content == "Paris."
+    assert (
+        client.chat.completions.create(**params()).choices[0].message.content
+        == "Paris."
+    )
 
 
 @pytest.mark.parametrize("make", [connect, connect_async])
@@ -58,7 +79,8 @@ def test_a_typo_in_the_mode(make, monkeypatch: pytest.MonkeyPatch) -> None:  # t
         make("replya")
     assert str(error.value) == (
         "mode='replya' is no mode, so nothing was sent. Did you mean \"replay\"?\n"
-        'The modes: "replay" (recorded answers, costs nothing), "live" (the real API, costs money),\n'
+        'The modes: "replay" (recorded answers, costs nothing), "live" (the real API, costs '
+        "money),\n"
         '"record" (the real API, costs money, and its answers are kept for replay).'
     )
     monkeypatch.setenv("COURSEKIT_MODE", "prod")
@@ -78,10 +100,16 @@ def test_live_without_a_key(mode: str) -> None:
     )
 
 
-def test_settings_come_from_the_process_then_from_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """.env in a course's folder above is read; a variable of the process goes before it; the argument before both."""
+def test_settings_come_from_the_process_then_from_dotenv(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """.env in a course's folder above is read; a variable of the process goes before it; the
+    argument before both.
+    """
     (tmp_path / "pyproject.toml").touch()
-    (tmp_path / ".env").write_text("COURSEKIT_MODE=live\nOPENAI_API_KEY=sk-from-dotenv\n")
+    (tmp_path / ".env").write_text(
+        "COURSEKIT_MODE=live\nOPENAI_API_KEY=sk-from-dotenv\n"
+    )
     assert connect().api_key == "sk-from-dotenv"
     assert connect("replay").api_key == "replay-needs-no-key"
     monkeypatch.setenv("COURSEKIT_MODE", "replay")
@@ -93,39 +121,66 @@ def test_settings_come_from_the_process_then_from_dotenv(monkeypatch: pytest.Mon
         connect("live")
 
 
-@pytest.mark.parametrize("mark", ["", ".git", "pyproject.toml", "notebooks/00_start_here.ipynb"])
+@pytest.mark.parametrize(
+    "mark", ["", ".git", "pyproject.toml", "notebooks/00_start_here.ipynb"]
+)
 def test_a_env_file_above_the_course_counts_for_nothing(
     mark: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A .env above the course's folder, or above a folder that is no course, cannot switch live mode on."""
+    """A .env above the course's folder, or above a folder that is no course, cannot switch live
+    mode on.
+    """
     course = tmp_path / "course"
     here = course / "notebooks"
     here.mkdir(parents=True)
     if mark:
         (course / mark).touch()
     monkeypatch.chdir(here)
-    (tmp_path / ".env").write_text("COURSEKIT_MODE=live\nOPENAI_API_KEY=sk-of-somebody\n")
+    (tmp_path / ".env").write_text(
+        "COURSEKIT_MODE=live\nOPENAI_API_KEY=sk-of-somebody\n"
+    )
     assert connect().api_key == "replay-needs-no-key"
-    (course / ".env").write_text("COURSEKIT_MODE=live\nOPENAI_API_KEY=sk-of-the-course\n")
+    (course / ".env").write_text(
+        "COURSEKIT_MODE=live\nOPENAI_API_KEY=sk-of-the-course\n"
+    )
     assert connect().api_key == ("sk-of-the-course" if mark else "replay-needs-no-key")
 
 
 def test_live_is_the_plain_client() -> None:
     """In live mode the SDK's own transport sends the request; only the journal listens."""
-    with upstream(lambda to: to.whole(json.dumps(completion("Live.")).encode())) as (url, seen):
+    with upstream(lambda to: to.whole(json.dumps(completion("Live.")).encode())) as (
+        url,
+        seen,
+    ):
         with connect("live", api_key="sk-live", base_url=url) as client:
-            assert client.chat.completions.create(**params()).choices[0].message.content == "Live."
+            assert (
+                client.chat.completions.create(**params()).choices[0].message.content
+                == "Live."
+            )
         served = client._client.journal.last
-        assert len(seen) == 2  # GET /v1/models before it, once: the server is not OpenAI's
-        assert f"http://{served.source}/v1" == url and served.seconds > 0 and served.request_id == "req_upstream"
+        assert (
+            len(seen) == 2
+        )  # GET /v1/models before it, once: the server is not OpenAI's
+        assert (
+            f"http://{served.source}/v1" == url
+            and served.seconds > 0
+            and served.request_id == "req_upstream"
+        )
 
 
 def test_the_journal_tells_where_an_answer_came_from(tmp_path: Path) -> None:
     """Each response is noted with its request id, status, provenance and recorded seconds."""
-    client = connect(recordings=folder_with(tmp_path, (params(), whole(after=0.767))), speed="instant")
+    client = connect(
+        recordings=folder_with(tmp_path, (params(), whole(after=0.767))),
+        speed="instant",
+    )
     reply = client.with_options(timeout=5).chat.completions.create(**params())
     served = client._client.journal.find(reply._request_id)
-    assert (served.source, served.status, served.seconds) == ("written", 200, pytest.approx(0.767))
+    assert (served.source, served.status, served.seconds) == (
+        "written",
+        200,
+        pytest.approx(0.767),
+    )
 
 
 @pytest.mark.parametrize("speed", [0, -1, "fast", "nan", float("inf")])
@@ -136,12 +191,18 @@ def test_a_speed_that_is_none(speed: object) -> None:
 
 
 def test_the_sdk_waits_on_the_same_clock(tmp_path: Path) -> None:
-    """At speed "instant" the SDK's back-off between retries moves the virtual clock and takes no time."""
+    """At speed "instant" the SDK's back-off between retries moves the virtual clock and takes no
+    time.
+    """
     folder = folder_with(tmp_path, *error_answers(params(), 2), (params(), whole()))
     client = connect(recordings=folder, speed="instant")
     assert isinstance(client, _OpenAI)
-    raw = client.with_options(max_retries=4).chat.completions.with_raw_response.create(**params())
-    assert raw.retries_taken == 2 and 1.0 < client._client.clock.now() < 1.6  # 0.375-0.5 s and 0.75-1 s
+    raw = client.with_options(max_retries=4).chat.completions.with_raw_response.create(
+        **params()
+    )
+    assert (
+        raw.retries_taken == 2 and 1.0 < client._client.clock.now() < 1.6
+    )  # 0.375-0.5 s and 0.75-1 s
 
 
 def test_its_own_http_client_is_refused() -> None:
@@ -155,5 +216,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     """``import coursekit`` loads neither the SDK nor a chart, a widget or a vocabulary."""
     heavy = {"openai", "httpx2", "matplotlib", "ipywidgets", "tiktoken", "genai_prices"}
     code = f"import sys, coursekit; print({heavy} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "set()\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coursekit.authoring import command_line, run_tests
+from coursekit.workshop.commands import command_line, run_tests
 
 
 def test_what_is_not_understood_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,11 +21,15 @@ def test_what_is_not_understood_ends_with_2(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize("command", ["test", "refresh", "record"])
-def test_an_unknown_lesson_is_one_clear_sentence(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_lesson_is_one_clear_sentence(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A lesson that does not exist ends with 1 and the list of lessons, without a traceback."""
     assert command_line.main([command, "../../etc/passwd"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith(f"coursekit {command}: '../../etc/passwd' is no lesson of this course. The lessons: 00_")
+    assert said.startswith(
+        f"coursekit {command}: '../../etc/passwd' is no lesson of this course. The lessons: 00_"
+    )
     assert said.count("\n") == 1
 
 
@@ -33,44 +37,55 @@ def test_an_unknown_lesson_is_one_clear_sentence(command: str, capsys: pytest.Ca
 def test_without_the_repository_it_says_what_to_do(
     command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Installed without the course's repository, an author's command says what it needs, and what a learner types."""
-    monkeypatch.setattr("coursekit.authoring.repository", lambda: None)
+    """Installed without the course's repository, an author's command says what it needs, and what a
+    learner types.
+    """
+    monkeypatch.setattr("coursekit.workshop.repository", lambda: None)
     assert command_line.main(command.split()) == 1
     assert "without the course's repository" in capsys.readouterr().err
 
 
-def test_ctrl_c_is_no_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_is_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A command that is interrupted says so."""
 
     def interrupted(**_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("coursekit.authoring.doctor.doctor", interrupted)
+    monkeypatch.setattr("coursekit.workshop.commands.doctor.doctor", interrupted)
     assert command_line.main(["doctor"]) == 1
     assert capsys.readouterr().err == "coursekit doctor: stopped.\n"
 
 
 @pytest.mark.parametrize(
-    "start", [[sys.executable, "-m", "coursekit"], [str(Path(sys.executable).with_name("coursekit"))]]
+    "start",
+    [
+        [sys.executable, "-m", "coursekit"],
+        [str(Path(sys.executable).with_name("coursekit"))],
+    ],
 )
 def test_both_doors_lead_to_the_same_command(start: list[str]) -> None:
     """`coursekit` and `python -m coursekit` are the same."""
-    said = subprocess.run([*start, "doctor", "--brief"], capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        [*start, "doctor", "--brief"], capture_output=True, text=True, check=False
+    )
     assert "Python, packages, kernel" in said.stdout, said.stderr
 
 
 def test_help_imports_nothing_heavy() -> None:
     """Asking for help is quick: no Jupyter, SDK or pytest is imported for it."""
     code = (
-        "import sys, contextlib\nfrom coursekit.authoring.command_line import main\n"
+        "import sys, contextlib\nfrom coursekit.workshop.commands.command_line import main\n"
         "with contextlib.suppress(SystemExit): main(['--help'])\n"
-        "assert not {'openai', 'nbformat', 'jupyter_client', 'pytest', 'jupyterlab'} & set(sys.modules)"
+        "assert not {'openai', 'nbformat', 'jupyter_client', 'pytest', 'jupyterlab'} & "
+        "set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_test_needs_notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`coursekit test` without any notebook is an error, not a run of something else."""
-    monkeypatch.setattr("coursekit.authoring.repository", lambda: tmp_path)
+    monkeypatch.setattr("coursekit.workshop.repository", lambda: tmp_path)
     with pytest.raises(command_line.CommandError, match="no notebooks"):
         run_tests.run_tests([])

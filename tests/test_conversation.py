@@ -26,7 +26,14 @@ from coursekit.conversation import (
 )
 from coursekit.metering import Meter
 from coursekit.offline.clock import VirtualClock
-from coursekit.offline.exchange import ApiAnswer, ApiRequest, Event, error_answer, json_answer, sse
+from coursekit.offline.exchange import (
+    ApiAnswer,
+    ApiRequest,
+    Event,
+    error_answer,
+    json_answer,
+    sse,
+)
 from coursekit.offline.transport import OfflineTransport
 from coursekit.pricing import Usage
 from coursekit.tokens import count_tokens
@@ -34,7 +41,11 @@ from support.offline_api import chunk, completion, streamed
 
 SYSTEM = {"role": "system", "content": "You are a concise technical advisor."}
 ERROR = error_answer(500, "The server had an error.", type="server_error")
-CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Paris"}'}}
+CALL = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "weather", "arguments": '{"city":"Paris"}'},
+}
 
 
 def user(text: str) -> dict[str, str]:
@@ -46,10 +57,16 @@ def assistant(text: str) -> dict[str, str]:
 
 
 class Api:
-    """Answers "1", "2", … with the true number of prompt tokens; before that, whatever it was given."""
+    """Answers "1", "2", … with the true number of prompt tokens; before that, whatever it was
+    given.
+    """
 
     def __init__(self, *answers: ApiAnswer) -> None:
-        self.answers, self.requests, self.count = list(answers), list[dict[str, Any]](), 0
+        self.answers, self.requests, self.count = (
+            list(answers),
+            list[dict[str, Any]](),
+            0,
+        )
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         self.requests.append(request.body)
@@ -59,9 +76,17 @@ class Api:
         if request.wants_stream:
             return streamed([*str(self.count)])
         body = completion(str(self.count))
-        plain = [message for message in request.body["messages"] if set(message) == {"role", "content"}]
+        plain = [
+            message
+            for message in request.body["messages"]
+            if set(message) == {"role", "content"}
+        ]
         tokens = count_tokens(plain, "gpt-4o")
-        body["usage"] = {"prompt_tokens": tokens, "completion_tokens": 1, "total_tokens": tokens + 1}
+        body["usage"] = {
+            "prompt_tokens": tokens,
+            "completion_tokens": 1,
+            "total_tokens": tokens + 1,
+        }
         return json_answer(200, body, headers={"x-request-id": f"req_{self.count}"})
 
     @property
@@ -72,7 +97,11 @@ class Api:
     @property
     def client(self) -> openai.OpenAI:
         transport = OfflineTransport(self, VirtualClock())
-        return openai.OpenAI(api_key="x", max_retries=0, http_client=openai.DefaultHttpx2Client(transport=transport))
+        return openai.OpenAI(
+            api_key="x",
+            max_retries=0,
+            http_client=openai.DefaultHttpx2Client(transport=transport),
+        )
 
     @property
     def async_client(self) -> openai.AsyncOpenAI:
@@ -83,7 +112,12 @@ class Api:
 
 def reply(message: dict[str, Any], finish_reason: str = "stop") -> ApiAnswer:
     body = completion("", finish_reason)
-    body["choices"][0]["message"] = {"role": "assistant", "content": None, "refusal": None, **message}
+    body["choices"][0]["message"] = {
+        "role": "assistant",
+        "content": None,
+        "refusal": None,
+        **message,
+    }
     return json_answer(200, body)
 
 
@@ -91,11 +125,15 @@ def drain(conversation: Conversation, text: str) -> str:
     return "".join(conversation.stream(text))
 
 
-both_ways = pytest.mark.parametrize("say", [Conversation.send, drain], ids=["send", "stream"])
+both_ways = pytest.mark.parametrize(
+    "say", [Conversation.send, drain], ids=["send", "stream"]
+)
 
 
 @both_ways
-def test_every_call_is_sent_all_that_was_said(say: Callable[[Conversation, str], str]) -> None:
+def test_every_call_is_sent_all_that_was_said(
+    say: Callable[[Conversation, str], str],
+) -> None:
     """The API remembers nothing: the second request carries the instructions and the first turn."""
     api = Api()
     conversation = Conversation(api.client, SYSTEM["content"], temperature=0.7)
@@ -126,7 +164,9 @@ def test_without_instructions() -> None:
 
 FAILURES = {
     "the server fails": ERROR,
-    "an error event": ApiAnswer(events=(Event(0, sse({"error": {"message": "No.", "type": "server_error"}})),)),
+    "an error event": ApiAnswer(
+        events=(Event(0, sse({"error": {"message": "No.", "type": "server_error"}})),)
+    ),
     "the connection breaks": streamed(["Half an"], finish_reason=None, breaks=True),
     "a clean cut": streamed(["Half an"], finish_reason=None),
     "an empty reply": streamed([], finish_reason="stop"),
@@ -135,7 +175,9 @@ FAILURES = {
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
 def test_a_failed_stream_leaves_the_history_as_it_was(failure: ApiAnswer) -> None:
-    """Whatever ends a stream before its time, nothing is appended, and the same text can be sent again."""
+    """Whatever ends a stream before its time, nothing is appended, and the same text can be sent
+    again.
+    """
     api = Api()
     conversation = Conversation(api.client, SYSTEM["content"])
     conversation.send("Hi")
@@ -150,9 +192,14 @@ def test_a_failed_stream_leaves_the_history_as_it_was(failure: ApiAnswer) -> Non
 
 @pytest.mark.parametrize(
     "failure",
-    [ERROR, reply({"content": ""}, "length"), json_answer(200, {**completion(), "choices": []}), streamed(["text"])],
+    [
+        ERROR,
+        reply({"content": ""}, "length"),
+        json_answer(200, {**completion(), "choices": []}),
+        streamed(["text"]),
+    ],
     ids=["the server fails", "an empty reply", "no choices", "no completion at all"],
-)  # fmt: skip
+)
 def test_a_failed_call_leaves_the_history_as_it_was(failure: ApiAnswer) -> None:
     """After an error nothing is appended, and the same text can be sent again."""
     api = Api()
@@ -178,22 +225,32 @@ def test_a_stream_that_is_left_changes_nothing() -> None:
 
 
 def test_a_cut_stream_tells_what_had_arrived() -> None:
-    """NoReply carries the partial text of a stream that closed in good order without a finish reason."""
-    conversation = Conversation(Api(streamed(["Half", " an"], finish_reason=None)).client)
-    with pytest.raises(NoReply, match=r"closed after 7 characters.*safe to send again") as error:
+    """NoReply carries the partial text of a stream that closed in good order without a finish
+    reason.
+    """
+    conversation = Conversation(
+        Api(streamed(["Half", " an"], finish_reason=None)).client
+    )
+    with pytest.raises(
+        NoReply, match=r"closed after 7 characters.*safe to send again"
+    ) as error:
         drain(conversation, "Hi")
     assert (error.value.text, error.value.finish_reason) == ("Half an", None)
 
 
 def test_an_empty_reply_says_why() -> None:
     """An answer whose budget went into reasoning names the cure."""
-    with pytest.raises(NoReply, match="finish_reason 'length'.*raise max_completion_tokens") as error:
+    with pytest.raises(
+        NoReply, match="finish_reason 'length'.*raise max_completion_tokens"
+    ) as error:
         Conversation(Api(reply({"content": ""}, "length")).client).send("Hi")
     assert error.value.finish_reason == "length"
 
 
 def test_a_truncated_reply_is_a_reply() -> None:
-    """A reply that was cut at max_completion_tokens is kept; the turn's call tells its finish_reason."""
+    """A reply that was cut at max_completion_tokens is kept; the turn's call tells its
+    finish_reason.
+    """
     conversation = Conversation(Api(reply({"content": "One two"}, "length")).client)
     assert conversation.send("Hi") == "One two"
     assert conversation.messages[-1] == assistant("One two")
@@ -202,9 +259,17 @@ def test_a_truncated_reply_is_a_reply() -> None:
 
 def test_a_refusal_is_what_the_model_said() -> None:
     """A refusal is returned, and goes into the history as the reply's text, whole or streamed."""
-    deltas = [({"role": "assistant", "content": None, "refusal": "No."}, None), ({}, "stop")]
-    refused = ApiAnswer(events=tuple(Event(0, sse(chunk(delta, end))) for delta, end in deltas))
-    for say, answer in [(Conversation.send, reply({"refusal": "No."})), (drain, refused)]:
+    deltas = [
+        ({"role": "assistant", "content": None, "refusal": "No."}, None),
+        ({}, "stop"),
+    ]
+    refused = ApiAnswer(
+        events=tuple(Event(0, sse(chunk(delta, end))) for delta, end in deltas)
+    )
+    for say, answer in [
+        (Conversation.send, reply({"refusal": "No."})),
+        (drain, refused),
+    ]:
         conversation = Conversation(Api(answer).client)
         assert say(conversation, "Hi") == "No."
         assert conversation.messages[-1] == assistant("No.")
@@ -223,17 +288,29 @@ def test_usage_per_turn(say: Callable[[Conversation, str], str]) -> None:
     assert meter.usage == sum((turn.usage for turn in conversation.turns), Usage(0, 0))
     assert meter.total > 0
     assert meter.usage.completion > 0
-    assert [call["request_id"][:4] for turn in conversation.turns for call in turn.calls] == ["req_", "req_"]
+    assert [
+        call["request_id"][:4] for turn in conversation.turns for call in turn.calls
+    ] == [
+        "req_",
+        "req_",
+    ]
 
 
 def test_an_empty_reply_was_billed_all_the_same() -> None:
-    """A call without a reply is kept with the next turn that succeeds: all turns together are the bill."""
+    """A call without a reply is kept with the next turn that succeeds: all turns together are the
+    bill.
+    """
     conversation = Conversation(Api(reply({"content": ""}, "length")).client)
     with pytest.raises(NoReply):
         conversation.send("Hi")
     conversation.send("Hi")
-    assert [call["finish_reason"] for call in conversation.turns[0].calls] == ["length", "stop"]
-    assert conversation.turns[0].usage == Usage(14, 2) + Usage(count_tokens([user("Hi")], "gpt-4o"), 1)
+    assert [call["finish_reason"] for call in conversation.turns[0].calls] == [
+        "length",
+        "stop",
+    ]
+    assert conversation.turns[0].usage == Usage(14, 2) + Usage(
+        count_tokens([user("Hi")], "gpt-4o"), 1
+    )
 
 
 def test_exact_usage() -> None:
@@ -241,7 +318,9 @@ def test_exact_usage() -> None:
     conversation = Conversation(Api().client, SYSTEM["content"])
     conversation.send("Hi")
     conversation.send("Again")
-    expected = count_tokens([SYSTEM, user("Hi"), assistant("1"), user("Again")], "gpt-4o")
+    expected = count_tokens(
+        [SYSTEM, user("Hi"), assistant("1"), user("Again")], "gpt-4o"
+    )
     assert conversation.turns[1].usage == Usage(expected, 1)
 
 
@@ -255,9 +334,13 @@ def test_messages_are_a_copy() -> None:
 
 
 def test_tool_calls_and_their_results_are_one_turn() -> None:
-    """A reply may call tools; their results are sent as messages, and belong to the turn of the question."""
+    """A reply may call tools; their results are sent as messages, and belong to the turn of the
+    question.
+    """
     api = Api(reply({"tool_calls": [CALL]}, "tool_calls"))
-    conversation = Conversation(api.client, SYSTEM["content"], SlidingWindow(0), tools=[{"type": "function"}])
+    conversation = Conversation(
+        api.client, SYSTEM["content"], SlidingWindow(0), tools=[{"type": "function"}]
+    )
     assert conversation.send("Weather?") == ""
     result = {"role": "tool", "tool_call_id": "call_1", "content": "Sun"}
     assert conversation.send([result]) == "1"
@@ -316,7 +399,9 @@ def test_the_other_kind_of_client() -> None:
 async def test_the_async_twin(streaming: bool) -> None:
     """AsyncConversation does the same with await: history, memory, summaries, failures."""
     api = Api()
-    conversation = AsyncConversation(api.async_client, SYSTEM["content"], Summarize(over=1, keep=1))
+    conversation = AsyncConversation(
+        api.async_client, SYSTEM["content"], Summarize(over=1, keep=1)
+    )
 
     async def say(text: str) -> str:
         if streaming:
@@ -329,7 +414,10 @@ async def test_the_async_twin(streaming: bool) -> None:
     assert api.sent == [SYSTEM, summary, user("b"), assistant("2"), user("c")]
     before = conversation.messages
     half = streamed(["Half"], finish_reason=None)
-    api.answers = [reply({"content": "The next summary."}), half if streaming else ERROR]
+    api.answers = [
+        reply({"content": "The next summary."}),
+        half if streaming else ERROR,
+    ]
     with pytest.raises((NoReply, openai.APIError)):
         await say("d")
     assert conversation.messages == before
@@ -340,12 +428,17 @@ async def test_concurrent_sends_keep_turns_whole() -> None:
     """Two sends at once append two whole turns, in the order in which they end."""
     conversation = AsyncConversation(Api().async_client)
     await asyncio.gather(conversation.send("a"), conversation.send("b"))
-    assert [message["role"] for message in conversation.messages] == ["user", "assistant"] * 2
+    assert [message["role"] for message in conversation.messages] == [
+        "user",
+        "assistant",
+    ] * 2
     await conversation.client.close()
 
 
 def test_a_summary_stands_for_the_oldest_turns() -> None:
-    """With more than ``over`` turns all but ``keep`` are summarized, once; the transcript keeps everything."""
+    """With more than ``over`` turns all but ``keep`` are summarized, once; the transcript keeps
+    everything.
+    """
     api = Api()
     memory = Summarize(over=2, keep=1, model="gpt-4o-mini")
     conversation = Conversation(api.client, SYSTEM["content"], memory, temperature=0.7)
@@ -355,35 +448,72 @@ def test_a_summary_stands_for_the_oldest_turns() -> None:
     assert purposes == [["reply"], ["reply"], ["reply"], ["summary", "reply"]]
     asked = api.requests[3]
     assert (asked["model"], "temperature" in asked) == ("gpt-4o-mini", False)
-    assert asked["messages"][:-1] == [SYSTEM, user("a"), assistant("1"), user("b"), assistant("2")]
+    assert asked["messages"][:-1] == [
+        SYSTEM,
+        user("a"),
+        assistant("1"),
+        user("b"),
+        assistant("2"),
+    ]
     assert asked["messages"][-1] == user(memory.prompt)
     assert conversation.summary == "4"
     reminded = [SYSTEM, user("Summary of our conversation so far:\n4")]
     assert api.sent == [*reminded, user("c"), assistant("3"), user("d")]
     assert conversation.send("e") == "6"  # two turns since: no new summary yet
-    assert api.sent == [*reminded, user("c"), assistant("3"), user("d"), assistant("5"), user("e")]
+    assert api.sent == [
+        *reminded,
+        user("c"),
+        assistant("3"),
+        user("d"),
+        assistant("5"),
+        user("e"),
+    ]
     assert conversation.send("f") == "8"
     since = [user("c"), assistant("3"), user("d"), assistant("5")]
-    assert api.requests[-2]["messages"] == [*reminded, *since, user(memory.prompt)]  # it continues the last summary
+    assert api.requests[-2]["messages"] == [
+        *reminded,
+        *since,
+        user(memory.prompt),
+    ]  # it continues the last summary
     assert len(conversation.messages) == 1 + 2 * 6
 
 
 BAD_SUMMARIES: dict[str, tuple[dict[str, Any], str, str]] = {
-    "cut": ({"content": "Ada is"}, "length", "finish_reason 'length'.*max_completion_tokens"),
-    "filtered": ({"content": "Ada"}, "content_filter", "finish_reason 'content_filter'"),
+    "cut": (
+        {"content": "Ada is"},
+        "length",
+        "finish_reason 'length'.*max_completion_tokens",
+    ),
+    "filtered": (
+        {"content": "Ada"},
+        "content_filter",
+        "finish_reason 'content_filter'",
+    ),
     "declined": ({"content": None, "refusal": "No."}, "stop", "the model declined"),
-    "a tool call": ({"content": None, "tool_calls": [CALL]}, "tool_calls", "called a tool"),
-    "a tool call with words": ({"content": "Let me see.", "tool_calls": [CALL]}, "tool_calls", "called a tool"),
+    "a tool call": (
+        {"content": None, "tool_calls": [CALL]},
+        "tool_calls",
+        "called a tool",
+    ),
+    "a tool call with words": (
+        {"content": "Let me see.", "tool_calls": [CALL]},
+        "tool_calls",
+        "called a tool",
+    ),
     "empty": ({"content": ""}, "stop", "empty"),
 }
 
 
 @pytest.mark.parametrize("name", BAD_SUMMARIES)
 def test_a_bad_summary_does_not_replace_the_memory(name: str) -> None:
-    """A summary that is cut, filtered, declined, empty or a tool call raises NoReply; memory and messages stay."""
+    """A summary that is cut, filtered, declined, empty or a tool call raises NoReply; memory and
+    messages stay.
+    """
     message, reason, why = BAD_SUMMARIES[name]
     api = Api()
-    conversation = Conversation(api.client, SYSTEM["content"], Summarize(over=0, keep=0))
+    conversation = Conversation(
+        api.client, SYSTEM["content"], Summarize(over=0, keep=0)
+    )
     conversation.send("I am allergic to peanuts.")
     before = conversation.messages
     api.answers = [reply(message, reason)]
@@ -391,13 +521,21 @@ def test_a_bad_summary_does_not_replace_the_memory(name: str) -> None:
         conversation.send("What may I eat?")
     assert (conversation.messages, conversation.summary) == (before, None)
     assert conversation.send("What may I eat?") == "3"
-    assert [call["purpose"] for call in conversation.turns[-1].calls] == ["summary", "summary", "reply"]
+    assert [call["purpose"] for call in conversation.turns[-1].calls] == [
+        "summary",
+        "summary",
+        "reply",
+    ]
 
 
 def test_a_summary_that_fails_costs_nothing_that_was_said() -> None:
-    """If the summarizing call fails, nothing changes; a summary that was paid for is kept, and billed to the turn."""
+    """If the summarizing call fails, nothing changes; a summary that was paid for is kept, and
+    billed to the turn.
+    """
     api = Api()
-    conversation = Conversation(api.client, SYSTEM["content"], Summarize(over=0, keep=0))
+    conversation = Conversation(
+        api.client, SYSTEM["content"], Summarize(over=0, keep=0)
+    )
     conversation.send("a")
     before = conversation.messages
     api.answers = [ERROR]
@@ -409,32 +547,53 @@ def test_a_summary_that_fails_costs_nothing_that_was_said() -> None:
         conversation.send("b")
     assert (conversation.messages, conversation.summary) == (before, "They said a.")
     conversation.send("b")
-    assert [call["purpose"] for call in conversation.turns[1].calls] == ["summary", "reply"]
-    assert api.sent == [SYSTEM, user("Summary of our conversation so far:\nThey said a."), user("b")]
+    assert [call["purpose"] for call in conversation.turns[1].calls] == [
+        "summary",
+        "reply",
+    ]
+    assert api.sent == [
+        SYSTEM,
+        user("Summary of our conversation so far:\nThey said a."),
+        user("b"),
+    ]
 
 
 def test_a_budget_that_is_too_small_sends_nothing() -> None:
     """BudgetTooSmall comes before the request, tells both numbers, and changes nothing."""
     api = Api()
-    conversation = Conversation(api.client, SYSTEM["content"], TokenBudget(max_tokens=12))
+    conversation = Conversation(
+        api.client, SYSTEM["content"], TokenBudget(max_tokens=12)
+    )
     with pytest.raises(BudgetTooSmall, match=r"take 19 tokens.*max_tokens=12"):
         conversation.send("Hi")
     assert (api.requests, conversation.messages) == ([], [SYSTEM])
 
 
 def test_the_numbers_of_the_syllabus() -> None:
-    """Messages of 30, 60 and 180 tokens: 50 turns send 306,300 prompt tokens, with a window of 5 they send 62,760."""
+    """Messages of 30, 60 and 180 tokens: 50 turns send 306,300 prompt tokens, with a window of 5
+    they send 62,760.
+    """
     sizes = {"system": 30, "user": 60, "assistant": 180}
 
     class Sized:
         """Bills 3 tokens once and 3 a message besides these sizes."""
 
         def create(self, **params: Any) -> Any:
-            prompt = 3 + sum(3 + sizes[message["role"]] for message in params["messages"])
-            usage = {"prompt_tokens": prompt, "completion_tokens": 180, "total_tokens": prompt + 180}
-            return openai.types.chat.ChatCompletion.model_validate({**completion("r"), "usage": usage})
+            prompt = 3 + sum(
+                3 + sizes[message["role"]] for message in params["messages"]
+            )
+            usage = {
+                "prompt_tokens": prompt,
+                "completion_tokens": 180,
+                "total_tokens": prompt + 180,
+            }
+            return openai.types.chat.ChatCompletion.model_validate(
+                {**completion("r"), "usage": usage}
+            )
 
-    client: Any = type("Client", (), {"chat": type("Chat", (), {"completions": Sized()})})
+    client: Any = type(
+        "Client", (), {"chat": type("Chat", (), {"completions": Sized()})}
+    )
     for memory, sent in [(None, 306_300), (SlidingWindow(max_turns=5), 62_760)]:
         conversation = Conversation(client, "s", memory)
         for _ in range(50):
@@ -443,14 +602,20 @@ def test_the_numbers_of_the_syllabus() -> None:
         assert used == Usage(sent, 9_000)
 
 
-@pytest.mark.parametrize("hostile", ["<script>", "\u2028\x85\x0b\r\n", "\ud83d", "مرحبا 🎉", "\0", '"}\n{"'])
+@pytest.mark.parametrize(
+    "hostile", ["<script>", "\u2028\x85\x0b\r\n", "\ud83d", "مرحبا 🎉", "\0", '"}\n{"']
+)
 def test_save_and_load(tmp_path: Path, hostile: str) -> None:
     """A loaded conversation is the saved one, summary and usage included, whatever the text."""
     api = Api()
-    conversation = Conversation(api.client, SYSTEM["content"], Summarize(over=1, keep=1))
+    conversation = Conversation(
+        api.client, SYSTEM["content"], Summarize(over=1, keep=1)
+    )
     for text in ("a", "b", "c"):
         conversation.send(text)
-    conversation._history.add([user(hostile), assistant(f"Reply {hostile}")], [{"usage": None}])
+    conversation._history.add(
+        [user(hostile), assistant(f"Reply {hostile}")], [{"usage": None}]
+    )
     path = tmp_path / "talk.jsonl"
     conversation.save(path)
     loaded = Conversation.load(path, api.client, Summarize(over=9, keep=1))
@@ -463,7 +628,9 @@ def test_save_and_load(tmp_path: Path, hostile: str) -> None:
 
 
 def test_a_loaded_conversation_goes_on(tmp_path: Path) -> None:
-    """Client, memory and parameters are given anew; what is sent is what the saved one would send."""
+    """Client, memory and parameters are given anew; what is sent is what the saved one would
+    send.
+    """
     api = Api()
     first = Conversation(api.client, SYSTEM["content"])
     first.send("Hi")
@@ -491,7 +658,11 @@ DAMAGE = [
     ("", 1, "no JSON"),
     ("[]", 1, "."),
     ('{"coursekit_conversation": 2}', 1, "its format is 2, this version reads 1"),
-    ('{"coursekit_conversation": 1, "instructions": [{"role": "user"}], "summary": null}', 1, "not all system"),
+    (
+        '{"coursekit_conversation": 1, "instructions": [{"role": "user"}], "summary": null}',
+        1,
+        "not all system",
+    ),
     (f"{HEAD}\n{{", 2, "no JSON"),
     (f'{HEAD}\n{{"messages": []}}', 2, "no 'calls'"),
     (f'{HEAD}\n{{"messages": ["x"], "calls": []}}', 2, "no list of messages"),
@@ -500,16 +671,23 @@ DAMAGE = [
 
 
 @pytest.mark.parametrize(("text", "line", "why"), DAMAGE)
-def test_a_damaged_file_is_named(tmp_path: Path, text: str, line: int, why: str) -> None:
+def test_a_damaged_file_is_named(
+    tmp_path: Path, text: str, line: int, why: str
+) -> None:
     """The message names file, line and fault; nothing is loaded."""
     path = tmp_path / "talk.jsonl"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(DamagedConversation, match=f"talk.jsonl, line {line}: .*{why}.*Nothing was loaded"):
+    with pytest.raises(
+        DamagedConversation,
+        match=f"talk.jsonl, line {line}: .*{why}.*Nothing was loaded",
+    ):
         Conversation.load(path, Api().client)
 
 
 @given(st.lists(st.text()))
-def test_every_text_survives_a_file(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+def test_every_text_survives_a_file(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
     """Any text comes back as it was."""
     conversation = Conversation(Api().client)
     for text in texts:
@@ -522,20 +700,34 @@ def test_every_text_survives_a_file(tmp_path_factory: pytest.TempPathFactory, te
 def test_chat_session() -> None:
     """The tutorial's loop: replies are written, empty lines skipped, quit or exit ends it."""
     api = Api()
-    lines, prompts, written = iter(["Hi", "  ", "Again", " EXIT ", "never"]), list[str](), list[str]()
+    lines, prompts, written = (
+        iter(["Hi", "  ", "Again", " EXIT ", "never"]),
+        list[str](),
+        list[str](),
+    )
 
     def read(prompt: str) -> str:
         prompts.append(prompt)
         return next(lines)
 
-    chat_session(api.client, "You are a concise technical advisor.", read=read, write=written.append)
+    chat_session(
+        api.client,
+        "You are a concise technical advisor.",
+        read=read,
+        write=written.append,
+    )
     assert prompts == ["You: "] * 4
     assert written == ["Assistant: 1\n", "Assistant: 2\n"]
     assert api.sent == [SYSTEM, user("Hi"), assistant("1"), user("Again")]
-    assert (api.requests[0]["max_completion_tokens"], api.requests[0]["temperature"]) == (500, 0.7)
+    assert (
+        api.requests[0]["max_completion_tokens"],
+        api.requests[0]["temperature"],
+    ) == (500, 0.7)
 
 
-def test_chat_session_ends_with_its_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_chat_session_ends_with_its_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Without read and write it uses input() and print(); the end of the input ends the session."""
     lines = iter(["Hi"])
 
@@ -554,7 +746,10 @@ def test_repr() -> None:
     """A conversation shows its length, model and memory."""
     conversation = Conversation(Api().client, memory=SlidingWindow(max_turns=3))
     conversation.send("Hi")
-    assert repr(conversation) == "Conversation(1 turn, model='gpt-4o', memory=SlidingWindow(max_turns=3))"
+    assert (
+        repr(conversation)
+        == "Conversation(1 turn, model='gpt-4o', memory=SlidingWindow(max_turns=3))"
+    )
 
 
 def test_a_call_must_be_answered_before_the_next() -> None:
@@ -571,8 +766,13 @@ def test_importing_conversation_does_not_import_the_sdk() -> None:
     import subprocess
     import sys
 
-    code = "import sys, coursekit.conversation; print([m for m in ('openai', 'httpx2', 'numpy') if m in sys.modules])"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = (
+        "import sys, coursekit.conversation; print([m for m in ('openai', 'httpx2', 'numpy') "
+        "if m in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert run.stdout == "[]\n"
 
 
@@ -580,4 +780,6 @@ def test_what_was_sent_is_plain_json() -> None:
     """Every request can be written as JSON: it holds no object of ours."""
     conversation = Conversation(Api().client, "s", TokenBudget(max_tokens=100))
     conversation.send("Hi")
-    assert json.loads(json.dumps(conversation.request("x"))) == conversation.request("x")
+    assert json.loads(json.dumps(conversation.request("x"))) == conversation.request(
+        "x"
+    )

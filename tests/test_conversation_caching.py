@@ -1,4 +1,6 @@
-"""The cacheable prefix: what two prompts share from their beginning, as far as the API's cache can hold it."""
+"""The cacheable prefix: what two prompts share from their beginning, as far as the API's cache can
+hold it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,12 @@ from coursekit.tokens import NotCountable, UnknownModel, count_tokens
 
 LONG = {"role": "system", "content": "Answer from this list. " + "item " * 2000}
 messages = st.lists(
-    st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": st.text("ab \n", max_size=9)}),
+    st.fixed_dictionaries(
+        {
+            "role": st.sampled_from(["user", "assistant"]),
+            "content": st.text("ab \n", max_size=9),
+        }
+    ),
     max_size=5,
 )
 
@@ -29,7 +36,16 @@ def assistant(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("shared", "held"), [(0, 0), (1023, 0), (1024, 1024), (1151, 1024), (1152, 1152), (1305, 1280), (1319, 1280)]
+    ("shared", "held"),
+    [
+        (0, 0),
+        (1023, 0),
+        (1024, 1024),
+        (1151, 1024),
+        (1152, 1152),
+        (1305, 1280),
+        (1319, 1280),
+    ],
 )
 def test_the_steps_of_the_cache(shared: int, held: int) -> None:
     """Nothing below 1,024 tokens; from there on, multiples of 128."""
@@ -37,59 +53,105 @@ def test_the_steps_of_the_cache(shared: int, held: int) -> None:
 
 
 def test_appending_keeps_the_prefix() -> None:
-    """All of the earlier prompt is the beginning of the next one when messages are only appended."""
+    """All of the earlier prompt is the beginning of the next one when messages are only
+    appended.
+    """
     before = [LONG, user("What is in it?")]
     now = [*before, assistant("Items."), user("How many?")]
     assert shared_prefix(before, now) == count_tokens(before) - count_tokens([])
-    assert cacheable_prefix(before, now) == cacheable(shared_prefix(before, now)) == 1920
+    assert (
+        cacheable_prefix(before, now) == cacheable(shared_prefix(before, now)) == 1920
+    )
 
 
 def test_dropping_the_oldest_turn_ends_the_prefix_there() -> None:
-    """Without the oldest turn only the instructions are shared, and what opens the message that follows."""
+    """Without the oldest turn only the instructions are shared, and what opens the message that
+    follows.
+    """
     brief = {"role": "system", "content": "Be brief."}
-    turns = [message for number in range(9) for message in (user(f"{number} " * 100), assistant(f"{number} " * 200))]
-    before, now = [brief, *turns, user("?")], [brief, *turns[2:], user("?"), assistant("!"), user("?")]
+    turns = [
+        message
+        for number in range(9)
+        for message in (user(f"{number} " * 100), assistant(f"{number} " * 200))
+    ]
+    before, now = (
+        [brief, *turns, user("?")],
+        [brief, *turns[2:], user("?"), assistant("!"), user("?")],
+    )
     assert shared_prefix(before, now) == count_tokens([brief]) - count_tokens([]) + 3
     assert cacheable_prefix(before, now) == 0
     assert cacheable_prefix(before, [*before, assistant("!"), user("?")]) > 2_500
 
 
 def test_a_change_at_the_front_ends_the_prefix_there() -> None:
-    """A time of day at the head of the instructions leaves its own message's opening, and the date before it."""
-    clock = [[{**LONG, "content": f"It is {time}.\n{LONG['content']}"}] for time in ("10:31", "10:32")]
+    """A time of day at the head of the instructions leaves its own message's opening, and the date
+    before it.
+    """
+    clock = [
+        [{**LONG, "content": f"It is {time}.\n{LONG['content']}"}]
+        for time in ("10:31", "10:32")
+    ]
     assert shared_prefix(*clock) < 10
     assert cacheable_prefix(*clock) == 0
-    ends = [[{**LONG, "content": f"{LONG['content']}\nIt is {time}."}] for time in ("10:31", "10:32")]
+    ends = [
+        [{**LONG, "content": f"{LONG['content']}\nIt is {time}."}]
+        for time in ("10:31", "10:32")
+    ]
     assert cacheable_prefix(*ends) == 1920
 
 
 @given(messages, messages)
 def test_sharing_is_symmetric_and_bounded(before: list[Any], now: list[Any]) -> None:
-    """What two prompts share does not depend on their order, and is never more than either; with itself, it is all."""
+    """What two prompts share does not depend on their order, and is never more than either; with
+    itself, it is all.
+    """
     shared = shared_prefix(before, now)
     assert shared == shared_prefix(now, before)
-    assert 0 <= shared <= min(count_tokens(before), count_tokens(now)) - count_tokens([])
+    assert (
+        0 <= shared <= min(count_tokens(before), count_tokens(now)) - count_tokens([])
+    )
     assert shared_prefix(now, now) == count_tokens(now) - count_tokens([])
 
 
 @given(messages, messages, messages)
-def test_what_follows_does_not_matter(head: list[Any], before: list[Any], now: list[Any]) -> None:
+def test_what_follows_does_not_matter(
+    head: list[Any], before: list[Any], now: list[Any]
+) -> None:
     """Two prompts share at least the messages that both begin with."""
-    assert shared_prefix([*head, *before], [*head, *now]) >= count_tokens(head) - count_tokens([])
+    assert shared_prefix([*head, *before], [*head, *now]) >= count_tokens(
+        head
+    ) - count_tokens([])
 
 
 def test_the_recorded_pair_of_chapter_01() -> None:
     """The recorded answers about one price list say as many cached tokens as can be computed."""
-    bodies = [json.loads(path.read_text(encoding="utf-8")) for path in recordings_of("01_basics").glob("*item*.json")]
+    bodies = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in recordings_of("01_basics").glob("*item*.json")
+    ]
     pair = {body["request"]["body"]["messages"][-1]["content"]: body for body in bodies}
     first, second = pair["What does item 42 cost?"], pair["Is item 98 in stock?"]
     told = second["response"]["json"]["usage"]["prompt_tokens_details"]["cached_tokens"]
-    assert cacheable_prefix(first["request"]["body"]["messages"], second["request"]["body"]["messages"]) == told == 1280
+    assert (
+        cacheable_prefix(
+            first["request"]["body"]["messages"], second["request"]["body"]["messages"]
+        )
+        == told
+        == 1280
+    )
 
 
 def test_text_in_parts() -> None:
     """A content of text parts is its joined text."""
-    parts = [{"role": "user", "content": [{"type": "text", "text": "a b"}, {"type": "text", "text": " c"}]}]
+    parts = [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "a b"},
+                {"type": "text", "text": " c"},
+            ],
+        }
+    ]
     assert shared_prefix(parts, [user("a b c d")]) == 3 + 3
 
 

@@ -29,14 +29,25 @@ texts = st.text("ab ", min_size=1, max_size=12)
 
 @st.composite
 def turns(draw: st.DrawFn) -> list[Message]:
-    """A user's message, perhaps rounds of tool calls with their results, perhaps a late instruction, and a reply."""
+    """A user's message, perhaps rounds of tool calls with their results, perhaps a late
+    instruction, and a reply.
+    """
     said: list[Message] = [{"role": "user", "content": draw(texts)}]
     for round_ in range(draw(st.integers(0, 2))):
         ids = [f"call_{draw(st.uuids())}" for _ in range(draw(st.integers(1, 2)))]
-        calls = [{"id": id_, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id_ in ids]
+        calls = [
+            {
+                "id": id_,
+                "type": "function",
+                "function": {"name": "f", "arguments": "{}"},
+            }
+            for id_ in ids
+        ]
         said.append({"role": "assistant", "content": None, "tool_calls": calls})
         for id_ in draw(st.permutations(ids)):
-            said.append({"role": "tool", "tool_call_id": id_, "content": f"result {round_}"})
+            said.append(
+                {"role": "tool", "tool_call_id": id_, "content": f"result {round_}"}
+            )
     if draw(st.booleans()):
         said.append({"role": "assistant", "content": draw(texts)})
     if draw(st.integers(0, 4)) == 0:
@@ -46,8 +57,15 @@ def turns(draw: st.DrawFn) -> list[Message]:
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[Message]:
-    instructions = [{"role": "system", "content": text} for text in draw(st.lists(texts, max_size=2))]
-    greeting = [{"role": "assistant", "content": "Hello"}] if draw(st.integers(0, 4)) == 0 else []
+    instructions = [
+        {"role": "system", "content": text}
+        for text in draw(st.lists(texts, max_size=2))
+    ]
+    greeting = (
+        [{"role": "assistant", "content": "Hello"}]
+        if draw(st.integers(0, 4)) == 0
+        else []
+    )
     said = draw(st.lists(turns(), min_size=1, max_size=6))
     return [*instructions, *greeting, *(message for turn in said for message in turn)]
 
@@ -56,7 +74,9 @@ memories = st.one_of(
     st.just(Everything()),
     st.integers(0, 7).map(SlidingWindow),
     st.integers(1, 400).map(TokenBudget),
-    st.tuples(st.integers(0, 5), st.integers(0, 5)).map(lambda pair: Summarize(max(pair), min(pair))),
+    st.tuples(st.integers(0, 5), st.integers(0, 5)).map(
+        lambda pair: Summarize(max(pair), min(pair))
+    ),
 )
 
 
@@ -82,7 +102,9 @@ def outcome(messages: list[Message], memory: Memory) -> list[Message] | None:
 
 @given(conversations())
 def test_a_history_keeps_everything_in_order(messages: list[Message]) -> None:
-    """A history made of a list of messages gives the list back; its turns begin with a user, and close their calls."""
+    """A history made of a list of messages gives the list back; its turns begin with a user, and
+    close their calls.
+    """
     history = History.of(messages)
     assert history.messages == messages
     for turn in history.turns[1:]:
@@ -91,11 +113,15 @@ def test_a_history_keeps_everything_in_order(messages: list[Message]) -> None:
 
 
 @given(conversations(), memories)
-def test_instructions_are_never_dropped(messages: list[Message], memory: Memory) -> None:
+def test_instructions_are_never_dropped(
+    messages: list[Message], memory: Memory
+) -> None:
     """Every system and developer message is sent, in its order, wherever it stood."""
     sent = outcome(messages, memory)
     if sent is not None:
-        assert [m for m in sent if is_instruction(m)] == [m for m in messages if is_instruction(m)]
+        assert [m for m in sent if is_instruction(m)] == [
+            m for m in messages if is_instruction(m)
+        ]
 
 
 @given(conversations(), memories)
@@ -109,14 +135,20 @@ def test_tool_calls_keep_their_results(messages: list[Message], memory: Memory) 
 
 
 @given(conversations(), memories)
-def test_the_newest_is_kept_and_the_oldest_goes_first(messages: list[Message], memory: Memory) -> None:
-    """What is sent, apart from instructions, is the end of the conversation, with the whole newest turn."""
+def test_the_newest_is_kept_and_the_oldest_goes_first(
+    messages: list[Message], memory: Memory
+) -> None:
+    """What is sent, apart from instructions, is the end of the conversation, with the whole newest
+    turn.
+    """
     sent = outcome(messages, memory)
     if sent is not None:
         said = [m for m in messages if not is_instruction(m)]
         kept = [m for m in sent if not is_instruction(m)]
         assert kept == said[len(said) - len(kept) :]
-        newest = [m for m in History.of(messages).turns[-1].messages if not is_instruction(m)]
+        newest = [
+            m for m in History.of(messages).turns[-1].messages if not is_instruction(m)
+        ]
         assert kept[len(kept) - len(newest) :] == newest
 
 
@@ -129,46 +161,69 @@ def test_a_policy_is_idempotent(messages: list[Message], memory: Memory) -> None
 
 
 @given(conversations(), st.integers(1, 400))
-def test_a_budget_is_never_exceeded_nor_wasted(messages: list[Message], budget: int) -> None:
-    """The prompt fits into the budget, and with one turn more it would not; what can never fit is BudgetTooSmall."""
+def test_a_budget_is_never_exceeded_nor_wasted(
+    messages: list[Message], budget: int
+) -> None:
+    """The prompt fits into the budget, and with one turn more it would not; what can never fit is
+    BudgetTooSmall.
+    """
     sent = outcome(messages, TokenBudget(budget))
     if sent is None:
         needed = [m for m in messages if is_instruction(m)]
-        needed += [m for m in History.of(messages).turns[-1].messages if not is_instruction(m)]
+        needed += [
+            m for m in History.of(messages).turns[-1].messages if not is_instruction(m)
+        ]
         assert tokens_of(needed) > budget
         return
     assert tokens_of(sent) <= budget
     all_turns = len(History.of(messages).turns)
     kept = len(History.of(sent).turns)
     if kept < all_turns:
-        assert tokens_of(trimmed(messages, SlidingWindow(kept))) > budget  # kept - 1 turns and the newest, and one more
+        assert (
+            tokens_of(trimmed(messages, SlidingWindow(kept))) > budget
+        )  # kept - 1 turns and the newest, and one more
 
 
 @given(conversations(), st.integers(0, 7))
 def test_a_window_counts_turns(messages: list[Message], size: int) -> None:
     """SlidingWindow(n) keeps the newest turn and n before it, or all there are."""
     there = len(History.of(messages).turns)
-    assert len(History.of(trimmed(messages, SlidingWindow(size))).turns) == min(there, size + 1)
+    assert len(History.of(trimmed(messages, SlidingWindow(size))).turns) == min(
+        there, size + 1
+    )
 
 
 def test_a_window_by_hand() -> None:
-    """SlidingWindow(1): instructions, one turn, the new message; a late instruction of a dropped turn stays."""
+    """SlidingWindow(1): instructions, one turn, the new message; a late instruction of a dropped
+    turn stays.
+    """
     messages = [
         {"role": "system", "content": "S"},
-        {"role": "user", "content": "1"}, {"role": "assistant", "content": "one"},
+        {"role": "user", "content": "1"},
+        {"role": "assistant", "content": "one"},
         {"role": "developer", "content": "D"},
-        {"role": "user", "content": "2"}, {"role": "assistant", "content": "two"},
+        {"role": "user", "content": "2"},
+        {"role": "assistant", "content": "two"},
         {"role": "user", "content": "3"},
-    ]  # fmt: skip
-    assert [m["content"] for m in trimmed(messages, SlidingWindow(1))] == ["S", "D", "2", "two", "3"]
+    ]
+    assert [m["content"] for m in trimmed(messages, SlidingWindow(1))] == [
+        "S",
+        "D",
+        "2",
+        "two",
+        "3",
+    ]
     assert trimmed([], SlidingWindow(1)) == []
 
 
 def test_the_budget_by_hand() -> None:
-    """Each message of two tokens takes 3 + 1 + 2 with its frame, and a prompt 3 once: a budget of 21 keeps one turn."""
+    """Each message of two tokens takes 3 + 1 + 2 with its frame, and a prompt 3 once: a budget of
+    21 keeps one turn.
+    """
     messages = [
-        {"role": role, "content": "Hello!"} for role in ("user", "assistant", "user", "assistant", "user")
-    ]  # fmt: skip
+        {"role": role, "content": "Hello!"}
+        for role in ("user", "assistant", "user", "assistant", "user")
+    ]
     assert count_tokens("Hello!", "gpt-4o") == 2
     assert len(trimmed(messages, TokenBudget(21))) == 3
     assert len(trimmed(messages, TokenBudget(20))) == 1
@@ -180,28 +235,45 @@ def test_the_budget_by_hand() -> None:
 def test_the_budget_counts_a_late_instruction_once() -> None:
     """An instruction inside a turn is sent in any case, so that its turn costs only the rest."""
     messages = [
-        {"role": role, "content": "Hello!"} for role in ("user", "developer", "assistant", "user")
-    ]  # fmt: skip
+        {"role": role, "content": "Hello!"}
+        for role in ("user", "developer", "assistant", "user")
+    ]
     assert trimmed(messages, TokenBudget(3 + 4 * 6)) == messages
     assert trimmed(messages, TokenBudget(3 + 4 * 6 - 1)) == [messages[1], messages[3]]
 
 
 def test_a_budget_for_any_model() -> None:
-    """A model of another maker is counted by estimate, with a warning, unless the budget is told how to count."""
+    """A model of another maker is counted by estimate, with a warning, unless the budget is told
+    how to count.
+    """
     messages = [{"role": "user", "content": "a"}] * 3
     with pytest.warns(EstimatedTokens, match="'another-4'"):
         assert len(trimmed(messages, TokenBudget(10), model="another-4")) == 1
-    assert len(trimmed(messages, TokenBudget(10, count=lambda message: 5), model="llama-4")) == 2
+    assert (
+        len(
+            trimmed(messages, TokenBudget(10, count=lambda message: 5), model="llama-4")
+        )
+        == 2
+    )
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SlidingWindow(-1), "SlidingWindow needs max_turns, a whole number from 0 up, not -1"),
+        (
+            lambda: SlidingWindow(-1),
+            "SlidingWindow needs max_turns, a whole number from 0 up, not -1",
+        ),
         (lambda: SlidingWindow(True), "not True"),
-        (lambda: TokenBudget(0), "TokenBudget needs max_tokens, a whole number from 1 up, not 0"),
+        (
+            lambda: TokenBudget(0),
+            "TokenBudget needs max_tokens, a whole number from 1 up, not 0",
+        ),
         (lambda: TokenBudget("1000"), "not '1000'"),
-        (lambda: Summarize(over=2, keep=3), "Summarize needs over, a whole number from 3 up, not 2"),
+        (
+            lambda: Summarize(over=2, keep=3),
+            "Summarize needs over, a whole number from 3 up, not 2",
+        ),
         (lambda: Summarize(over=2, keep=-1), "needs keep"),
     ],
 )
@@ -212,17 +284,23 @@ def test_policies_that_cannot_work(make: Any, message: str) -> None:
 
 
 def test_each_message_is_counted_once() -> None:
-    """Over a long conversation with a TokenBudget the tokens of a message are never counted again."""
+    """Over a long conversation with a TokenBudget the tokens of a message are never counted
+    again.
+    """
     counted: list[str] = []
 
     def count(message: Message) -> int:
         counted.append(message["content"])
         return 50
 
-    conversation = Conversation(Instant(), "S", TokenBudget(max_tokens=2_000, count=count))
+    conversation = Conversation(
+        Instant(), "S", TokenBudget(max_tokens=2_000, count=count)
+    )
     for number in range(200):
         conversation.send(f"question {number}")
-    assert len(counted) == len(set(counted)) == 1 + 200 + 199  # the last reply is only counted when it is sent
+    assert (
+        len(counted) == len(set(counted)) == 1 + 200 + 199
+    )  # the last reply is only counted when it is sent
 
 
 def test_a_changed_message_is_counted_anew() -> None:
@@ -246,17 +324,28 @@ class Instant:
     def create(self, **params: Any) -> ChatCompletion:
         start, self.made = time.perf_counter(), self.made + 1
         message = {"role": "assistant", "content": f"reply {self.made}"}
-        answer = ChatCompletion.model_validate({
-            "id": "x", "object": "chat.completion", "created": 1, "model": "gpt-4o",
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-        })  # fmt: skip
+        answer = ChatCompletion.model_validate(
+            {
+                "id": "x",
+                "object": "chat.completion",
+                "created": 1,
+                "model": "gpt-4o",
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "usage": {
+                    "prompt_tokens": 1,
+                    "completion_tokens": 1,
+                    "total_tokens": 2,
+                },
+            }
+        )
         self.seconds += time.perf_counter() - start
         return answer
 
 
 @pytest.mark.parametrize(
-    "memory", [SlidingWindow(10), TokenBudget(2_000), Summarize(over=20, keep=10)], ids=["window", "budget", "summary"]
+    "memory",
+    [SlidingWindow(10), TokenBudget(2_000), Summarize(over=20, keep=10)],
+    ids=["window", "budget", "summary"],
 )
 def test_a_thousand_turns_stay_fast(memory: Memory) -> None:
     """With a bounded memory the overhead of send() does not grow from turn 100 to turn 1,000."""

@@ -14,7 +14,16 @@ import pytest
 
 from coursekit.conversation.forecasting import prompt_tokens, spent
 from coursekit.pricing import Usage, dollars
-from coursekit.widgets.cost_explorer import KNOBS, MODELS, ON, POLICIES, CostExplorer, Plan, outcome, view
+from coursekit.widgets.cost_explorer import (
+    KNOBS,
+    MODELS,
+    ON,
+    POLICIES,
+    CostExplorer,
+    Plan,
+    outcome,
+    view,
+)
 from coursekit.widgets.turn_bars import HEIGHT, LEFT, RIGHT, TOP, WIDTH, turn_bars
 
 WINDOW = Plan(policy="sliding window", size=5)
@@ -22,7 +31,10 @@ WINDOW = Plan(policy="sliding window", size=5)
 
 def rows(html: str) -> list[list[str]]:
     """The cells of the table, row by row."""
-    return [re.findall(r"<t[dh][^>]*>([^<]*)</t", row) for row in re.findall(r"<tr>(.*?)</tr>", html)]
+    return [
+        re.findall(r"<t[dh][^>]*>([^<]*)</t", row)
+        for row in re.findall(r"<tr>(.*?)</tr>", html)
+    ]
 
 
 class Balanced(HTMLParser):
@@ -44,7 +56,10 @@ class Balanced(HTMLParser):
 
 def test_the_first_view_has_the_numbers_of_the_chapter() -> None:
     """The default plan sends 306,300 tokens for 9,000; with a window of 5 turns it sends 62,760."""
-    assert (outcome(Plan()).usage.prompt, outcome(Plan()).usage.completion) == (306_300, 9_000)
+    assert (outcome(Plan()).usage.prompt, outcome(Plan()).usage.completion) == (
+        306_300,
+        9_000,
+    )
     assert outcome(WINDOW).usage.prompt == 62_760
     assert "<b>306,300 tokens in, 9,000 out: $0.86</b> for gpt-4o" in view(Plan())
 
@@ -61,19 +76,38 @@ def test_every_amount_is_that_of_the_price_list(model: str, cached: bool) -> Non
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_table_compares_with_everything(policy: str) -> None:
     """The table has the policy's sums, and those of sending everything beside them."""
-    plan = Plan(turns=30, policy=policy, size=KNOBS[policy].start if policy in KNOBS else 0, cached=True)
+    plan = Plan(
+        turns=30,
+        policy=policy,
+        size=KNOBS[policy].start if policy in KNOBS else 0,
+        cached=True,
+    )
     head, *body = rows(view(plan))
-    assert head == ["Memory", "Turns", "Tokens in", "of these cached", "Tokens out", "Last prompt", "Cost"]
+    assert head == [
+        "Memory",
+        "Turns",
+        "Tokens in",
+        "of these cached",
+        "Tokens out",
+        "Last prompt",
+        "Cost",
+    ]
     names = [policy] if policy == "everything" else [policy, "everything"]
     for row, name in zip(body, names, strict=True):
         held = outcome(replace(plan, policy=name))
         used = held.usage
         counts = [30, used.prompt, used.cached, used.completion, held.turns[-1].prompt]
-        assert row == [name, *(f"{count:,}" for count in counts), dollars(held.spent[-1])]
+        assert row == [
+            name,
+            *(f"{count:,}" for count in counts),
+            dollars(held.spent[-1]),
+        ]
 
 
 def test_a_full_context_window_is_told() -> None:
-    """A conversation that outgrows the model ends early, and the lab says after which turn, and with what error."""
+    """A conversation that outgrows the model ends early, and the lab says after which turn, and
+    with what error.
+    """
     plan = Plan(turns=100, user=1000, reply=2000)
     held = outcome(plan)
     assert len(held.turns) < 100
@@ -92,15 +126,29 @@ def test_a_budget_that_is_too_small_is_told() -> None:
 
 
 def test_bars_and_line_have_the_sizes_of_the_numbers() -> None:
-    """The tallest bar reaches the top of the frame, a cached part is as high as its share, the line ends at the top."""
-    svg = turn_bars([Usage(100, 100), Usage(300, 100, cached=200)], [Decimal(1), Decimal(4)], "two turns")
-    paths = [re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)v(-?[\d.]+)", p) for p in re.findall(r'<path d="([^"]*)"', svg)]
+    """The tallest bar reaches the top of the frame, a cached part is as high as its share, the line
+    ends at the top.
+    """
+    svg = turn_bars(
+        [Usage(100, 100), Usage(300, 100, cached=200)],
+        [Decimal(1), Decimal(4)],
+        "two turns",
+    )
+    paths = [
+        re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)v(-?[\d.]+)", p)
+        for p in re.findall(r'<path d="([^"]*)"', svg)
+    ]
     cached, fresh, out = [[tuple(map(float, bar)) for bar in part] for part in paths]
     frame, floor = HEIGHT - TOP - 34, HEIGHT - 34
     assert [bar[3] for bar in cached] == [0, pytest.approx(-frame / 2, abs=0.1)]
     assert [bar[3] for bar in fresh] == pytest.approx([-frame / 4] * 2, abs=0.1)
-    assert [bar[1] for bar in out] == pytest.approx([floor - frame / 4, floor - 3 * frame / 4], abs=0.1)
-    assert all(bar[2] == pytest.approx(0.84 * (WIDTH - LEFT - RIGHT) / 2, abs=0.1) for bar in fresh)
+    assert [bar[1] for bar in out] == pytest.approx(
+        [floor - frame / 4, floor - 3 * frame / 4], abs=0.1
+    )
+    assert all(
+        bar[2] == pytest.approx(0.84 * (WIDTH - LEFT - RIGHT) / 2, abs=0.1)
+        for bar in fresh
+    )
     points = re.findall(r'points="([^"]*)"', svg)[0].split()
     assert points[-1].split(",")[1] == f"{TOP:.1f}"
     assert float(points[1].split(",")[1]) == pytest.approx(floor - frame / 4, abs=0.1)
@@ -108,12 +156,21 @@ def test_bars_and_line_have_the_sizes_of_the_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    "plan", [Plan(), WINDOW, Plan(turns=1), Plan(turns=150, policy="summary", size=2, cached=True)]
+    "plan",
+    [
+        Plan(),
+        WINDOW,
+        Plan(turns=1),
+        Plan(turns=150, policy="summary", size=2, cached=True),
+    ],
 )
 def test_the_view_is_well_formed(plan: Plan) -> None:
     """All tags are closed, and the picture tells in words what it shows."""
     Balanced(view(plan))
-    assert f'aria-label="{plan.turns} turns with {plan.policy}: the prompt grows from' in view(plan)
+    assert (
+        f'aria-label="{plan.turns} turns with {plan.policy}: the prompt grows from'
+        in view(plan)
+    )
 
 
 def test_each_control_moves_the_view() -> None:
@@ -121,10 +178,19 @@ def test_each_control_moves_the_view() -> None:
     lab = CostExplorer()
     assert lab.shown.value == view(Plan())
     moves = [
-        (lab.turns, 40), (lab.system, 2000), (lab.user, 100), (lab.reply, 300), (lab.cached, True),
-        (lab.policy, "sliding window"), (lab.sizes["sliding window"], 3), (lab.policy, "token budget"),
-        (lab.sizes["token budget"], 4000), (lab.policy, "summary"), (lab.sizes["summary"], 6), (lab.model, "o3"),
-    ]  # fmt: skip
+        (lab.turns, 40),
+        (lab.system, 2000),
+        (lab.user, 100),
+        (lab.reply, 300),
+        (lab.cached, True),
+        (lab.policy, "sliding window"),
+        (lab.sizes["sliding window"], 3),
+        (lab.policy, "token budget"),
+        (lab.sizes["token budget"], 4000),
+        (lab.policy, "summary"),
+        (lab.sizes["summary"], 6),
+        (lab.model, "o3"),
+    ]
     for control, value in moves:
         before = lab.shown.value
         control.value = value
@@ -137,9 +203,11 @@ def test_only_the_policy_s_own_slider_is_shown() -> None:
     lab = CostExplorer(WINDOW)
     for policy in POLICIES:
         lab.policy.value = policy
-        assert [name for name, slider in lab.sizes.items() if slider.layout.display != "none"] == [policy] * (
-            policy in KNOBS
-        )
+        assert [
+            name
+            for name, slider in lab.sizes.items()
+            if slider.layout.display != "none"
+        ] == [policy] * (policy in KNOBS)
 
 
 def test_the_lab_begins_where_it_is_told_and_leaves_a_picture() -> None:
@@ -147,18 +215,32 @@ def test_the_lab_begins_where_it_is_told_and_leaves_a_picture() -> None:
     lab = CostExplorer(WINDOW)
     assert lab.plan == WINDOW
     assert lab._repr_mimebundle_()["text/html"] == view(WINDOW)
-    assert lab._repr_mimebundle_()["text/plain"] == "The conversation cost explorer (run the notebook to use it)"
+    assert (
+        lab._repr_mimebundle_()["text/plain"]
+        == "The conversation cost explorer (run the notebook to use it)"
+    )
 
 
 def test_every_control_has_a_label() -> None:
     """A screen reader can name every control."""
     lab = CostExplorer()
-    controls = (lab.turns, lab.system, lab.user, lab.reply, lab.policy, *lab.sizes.values(), lab.model, lab.cached)
+    controls = (
+        lab.turns,
+        lab.system,
+        lab.user,
+        lab.reply,
+        lab.policy,
+        *lab.sizes.values(),
+        lab.model,
+        lab.cached,
+    )
     assert all(control.description for control in controls)
 
 
 def test_a_move_is_drawn_at_once() -> None:
-    """The longest conversation of the sliders is drawn within 50 ms of processor time (the fastest of five)."""
+    """The longest conversation of the sliders is drawn within 50 ms of processor time (the fastest
+    of five).
+    """
     lab = CostExplorer(Plan(turns=150, policy="token budget", size=8000, cached=True))
     times = []
     for size in range(7_500, 8_000, 100):
@@ -169,7 +251,9 @@ def test_a_move_is_drawn_at_once() -> None:
 
 
 def test_the_cache_can_turn_the_choice_around() -> None:
-    """With a warm cache, a window that sends fewer tokens can cost more than everything: the chapter says so."""
+    """With a warm cache, a window that sends fewer tokens can cost more than everything: the
+    chapter says so.
+    """
     long = Plan(turns=40, system=1500, policy="sliding window", size=20, cached=True)
     window, everything = outcome(long), outcome(replace(long, policy="everything"))
     assert window.usage.prompt < everything.usage.prompt

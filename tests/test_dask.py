@@ -1,4 +1,6 @@
-"""run_batch on several processes under Dask, which share one account at the server: `coursekit serve`'s limits."""
+"""run_batch on several processes under Dask, which share one account at the server: `coursekit
+serve`'s limits.
+"""
 
 from __future__ import annotations
 
@@ -27,27 +29,45 @@ def work(part: list[dict[str, Any]], url: str) -> dict[str, Any]:
     async def ask() -> dict[str, Any]:
         async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="shared") as client:
             results = await run_batch(client, part, max_concurrency=10)
-            return {"texts": results.texts(missing=None), "refused": results.refused, "attempts": results.attempts}
+            return {
+                "texts": results.texts(missing=None),
+                "refused": results.refused,
+                "attempts": results.attempts,
+            }
 
     return asyncio.run(ask())
 
 
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:
-    """Dask sets variables for its workers and leaves them; the kernels of later tests do not get them."""
+    """Dask sets variables for its workers and leaves them; the kernels of later tests do not get
+    them.
+    """
     with mock.patch.dict(os.environ):
         yield
 
 
 def test_three_workers_keep_one_limit(tmp_path: Path) -> None:
-    """340 requests at 300 RPM from three processes that tell each other nothing: all answered, few refused, on time."""
-    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
-    folder = folder_with(tmp_path / "recordings", (params("Is it raining?"), whole("No.", after=0.1)))
-    requests = [{**params("Is it raining?"), "custom_id": f"q{number}"} for number in range(REQUESTS)]
+    """340 requests at 300 RPM from three processes that tell each other nothing: all answered, few
+    refused, on time.
+    """
+    distributed = pytest.importorskip(
+        "distributed", reason="the extra dask is not installed"
+    )
+    folder = folder_with(
+        tmp_path / "recordings", (params("Is it raining?"), whole("No.", after=0.1))
+    )
+    requests = [
+        {**params("Is it raining?"), "custom_id": f"q{number}"}
+        for number in range(REQUESTS)
+    ]
     with (
         served(folder, rate_limit={"rpm": RPM, "tpm": 10_000_000}, speed=1.0) as server,
         distributed.LocalCluster(
-            n_workers=WORKERS, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
+            n_workers=WORKERS,
+            threads_per_worker=1,
+            dashboard_address=None,
+            local_directory=str(tmp_path),
         ) as cluster,
         distributed.Client(cluster) as dask,
     ):
@@ -59,8 +79,14 @@ def test_three_workers_keep_one_limit(tmp_path: Path) -> None:
         statuses = dict(learner.tally.statuses)
     texts = [text for one in told for text in one["texts"]]
     least = (REQUESTS - RPM) * 60 / RPM
-    print(f"\n{WORKERS} workers: {statuses} in {seconds:.1f} s; the limit allows it in {least:.1f} s")
+    print(
+        f"\n{WORKERS} workers: {statuses} in {seconds:.1f} s; the limit allows it in {least:.1f} s"
+    )
     assert texts == ["No."] * REQUESTS
-    assert statuses[200] == REQUESTS and sum(one["attempts"] for one in told) == sum(statuses.values())
-    assert statuses.get(429, 0) == sum(one["refused"] for one in told) <= REQUESTS * 0.05
+    assert statuses[200] == REQUESTS and sum(one["attempts"] for one in told) == sum(
+        statuses.values()
+    )
+    assert (
+        statuses.get(429, 0) == sum(one["refused"] for one in told) <= REQUESTS * 0.05
+    )
     assert seconds >= least - 0.5  # nobody got more than the account has

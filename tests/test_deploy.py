@@ -1,4 +1,6 @@
-"""deploy/: what a learner gets, what a teacher collects, and files that agree with each other. No hub is needed."""
+"""deploy/: what a learner gets, what a teacher collects, and files that agree with each other. No
+hub is needed.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ import yaml
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="JupyterHub runs on Linux and macOS")
+posix = pytest.mark.skipif(
+    sys.platform == "win32", reason="JupyterHub runs on Linux and macOS"
+)
 
 
 def load(name: str) -> ModuleType:
@@ -38,21 +42,33 @@ def documents(name: str) -> list[Any]:
 
 
 def test_a_learner_gets_every_chapter_and_exercise(tmp_path: Path) -> None:
-    """The folder of a new learner holds all notebooks, the glossary and all exercises, as they are, and no solution."""
+    """The folder of a new learner holds all notebooks, the glossary and all exercises, as they are,
+    and no solution.
+    """
     assert load("learner_server").copy_course(ROOT, tmp_path) == []
     for folder in ("notebooks", "exercises"):
         here = {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
-        texts = [path for path in (ROOT / folder).iterdir() if path.suffix in (".ipynb", ".md")]
+        texts = [
+            path
+            for path in (ROOT / folder).iterdir()
+            if path.suffix in (".ipynb", ".md")
+        ]
         assert here == {path.name: path.read_bytes() for path in texts}
     assert (tmp_path / "notebooks" / "glossary.md").is_file()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["exercises", "notebooks"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "exercises",
+        "notebooks",
+    ]
 
 
 def test_a_learners_work_is_never_touched(tmp_path: Path) -> None:
     """At the next start only what is missing comes back."""
     copy = load("learner_server").copy_course
     copy(ROOT, tmp_path)
-    worked, deleted = tmp_path / "notebooks/01_basics.ipynb", tmp_path / "notebooks/02_parameters.ipynb"
+    worked, deleted = (
+        tmp_path / "notebooks/01_basics.ipynb",
+        tmp_path / "notebooks/02_parameters.ipynb",
+    )
     worked.write_text("my work")
     deleted.unlink()
     assert copy(ROOT, tmp_path) == []
@@ -60,7 +76,9 @@ def test_a_learners_work_is_never_touched(tmp_path: Path) -> None:
     assert deleted.read_bytes() == (ROOT / "notebooks/02_parameters.ipynb").read_bytes()
 
 
-def test_what_cannot_be_copied_is_told_and_leaves_no_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_copied_is_told_and_leaves_no_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a full disk the server starts all the same; no half notebook stays behind."""
     module = load("learner_server")
 
@@ -69,12 +87,17 @@ def test_what_cannot_be_copied_is_told_and_leaves_no_half(tmp_path: Path, monkey
 
     monkeypatch.setattr(module.os, "replace", full)
     told = module.copy_course(ROOT, tmp_path)
-    assert told[0] == "notebooks/00_start_here.ipynb could not be copied: No space left on device."
+    assert (
+        told[0]
+        == "notebooks/00_start_here.ipynb could not be copied: No space left on device."
+    )
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_jupyter_starts_on_a_full_disk(tmp_path: Path) -> None:
-    """What jupyter_core would write at a start is there before the disk is full, and is not written again."""
+    """What jupyter_core would write at a start is there before the disk is full, and is not written
+    again.
+    """
     module = load("learner_server")
     module.mark_migrated(tmp_path)
     module.mark_migrated(tmp_path)
@@ -85,10 +108,16 @@ def test_jupyter_starts_on_a_full_disk(tmp_path: Path) -> None:
     )
     (tmp_path / ".jupyter").chmod(0o500)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    env = {**os.environ, "HOME": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / ".jupyter")}
+    env = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "JUPYTER_CONFIG_DIR": str(tmp_path / ".jupyter"),
+    }
     subprocess.run([sys.executable, "-c", code], env=env, check=True)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == written
-    module.mark_migrated(tmp_path / "no" / "such" / "home")  # a disk that is full: no error
+    module.mark_migrated(
+        tmp_path / "no" / "such" / "home"
+    )  # a disk that is full: no error
 
 
 @posix
@@ -98,11 +127,16 @@ def test_limits_hold_for_what_a_learner_starts() -> None:
         f"import sys; sys.path.insert(0, {str(DEPLOY)!r})\n"
         "import learner_server, resource, os\n"
         "learner_server.limit({'MEM_LIMIT': str(2**29)})\n"
-        "print(resource.getrlimit(resource.RLIMIT_DATA)[1] == 2**29, resource.getrlimit(resource.RLIMIT_CORE))\n"
+        "print(resource.getrlimit(resource.RLIMIT_DATA)[1] == 2**29, "
+        "resource.getrlimit(resource.RLIMIT_CORE))\n"
         "try:\n    bytearray(2**30)\nexcept MemoryError:\n    print('MemoryError')\n"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    expected = ["True", "(0,", "0)"] + (["MemoryError"] if sys.platform == "linux" else [])
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    expected = ["True", "(0,", "0)"] + (
+        ["MemoryError"] if sys.platform == "linux" else []
+    )
     assert ran.stdout.split()[: len(expected)] == expected
 
 
@@ -131,12 +165,19 @@ def collect(folder: Path, *chapters: str) -> list[str]:
 
 @posix
 def test_changed_exercises_are_collected(class_: Path) -> None:
-    """They go where nbgrader looks, with the time of the last change; a second time the newer replaces the older."""
+    """They go where nbgrader looks, with the time of the last change; a second time the newer
+    replaces the older.
+    """
     assert collect(class_) == ["ada: 01_basics", "bo: nothing", "cy: nothing"]
     handed_in = class_ / "course/submitted/ada/01_basics"
     assert (handed_in / "01_basics.ipynb").read_text() == "ada's work"
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} UTC\n", (handed_in / "timestamp.txt").read_text())
-    assert sorted(path.name for path in (class_ / "course/submitted").iterdir()) == ["ada"]
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} UTC\n",
+        (handed_in / "timestamp.txt").read_text(),
+    )
+    assert sorted(path.name for path in (class_ / "course/submitted").iterdir()) == [
+        "ada"
+    ]
     (class_ / "learners/ada/exercises/01_basics.ipynb").write_text("better work")
     collect(class_)
     assert (handed_in / "01_basics.ipynb").read_text() == "better work"
@@ -145,7 +186,9 @@ def test_changed_exercises_are_collected(class_: Path) -> None:
 @posix
 @pytest.mark.parametrize("trick", ["link", "folder", "pipe"])
 def test_nobody_hands_in_a_file_that_is_not_theirs(class_: Path, trick: str) -> None:
-    """Links to others' work, in the file's or the folder's place, and pipes are refused and told; the rest goes on."""
+    """Links to others' work, in the file's or the folder's place, and pipes are refused and told;
+    the rest goes on.
+    """
     exercises = class_ / "learners/bo/exercises"
     target = exercises / "01_basics.ipynb"
     if trick == "folder":
@@ -153,7 +196,9 @@ def test_nobody_hands_in_a_file_that_is_not_theirs(class_: Path, trick: str) -> 
         exercises.symlink_to(class_ / "learners/ada/exercises")
     else:
         target.unlink()
-        target.symlink_to(class_ / "learners/ada/exercises/01_basics.ipynb") if trick == "link" else os.mkfifo(target)
+        target.symlink_to(
+            class_ / "learners/ada/exercises/01_basics.ipynb"
+        ) if trick == "link" else os.mkfifo(target)
     lines = collect(class_, "01_basics")
     assert lines[0] == "ada: 01_basics"
     assert lines[1].startswith("bo: nothing; 01_basics not taken: ")
@@ -164,31 +209,44 @@ def test_nobody_hands_in_a_file_that_is_not_theirs(class_: Path, trick: str) -> 
 
 
 def test_the_cluster_gives_what_one_machine_gives() -> None:
-    """values.yaml and jupyterhub_config.py name the same program, first page, names of learners and memory."""
+    """values.yaml and jupyterhub_config.py name the same program, first page, names of learners and
+    memory.
+    """
     config = (DEPLOY / "jupyterhub_config.py").read_text(encoding="utf-8")
     [values] = documents("values.yaml")
     singleuser, hub = values["singleuser"], values["hub"]
     assert singleuser["cmd"][1] == "/srv/coursekit/deploy/learner_server.py"
     assert (DEPLOY / "learner_server.py").is_file()
     for said in (
-        singleuser["defaultUrl"], hub["config"]["Authenticator"]["username_pattern"], singleuser["memory"]["limit"],
+        singleuser["defaultUrl"],
+        hub["config"]["Authenticator"]["username_pattern"],
+        singleuser["memory"]["limit"],
         singleuser["cmd"][2],
-    ):  # fmt: skip
+    ):
         assert f'"{said}"' in config
     assert singleuser["extraEnv"]["COURSEKIT_MODE"] == "replay"
     assert "OPENAI_API_KEY" not in json.dumps(values)
 
 
 def test_the_class_server_of_the_cluster_is_the_one_the_hub_asks() -> None:
-    """Name, port, label and secret in class-server.yaml are those that values.yaml uses; all values are strings."""
+    """Name, port, label and secret in class-server.yaml are those that values.yaml uses; all values
+    are strings.
+    """
     service, _, deployment = documents("class-server.yaml")
     [values] = documents("values.yaml")
     port = service["spec"]["ports"][0]["port"]
-    assert values["hub"]["extraEnv"]["COURSEKIT_BASE_URL"] == f"http://{service['metadata']['name']}:{port}/v1"
+    assert (
+        values["hub"]["extraEnv"]["COURSEKIT_BASE_URL"]
+        == f"http://{service['metadata']['name']}:{port}/v1"
+    )
     template = deployment["spec"]["template"]
     [rule] = values["singleuser"]["networkPolicy"]["egress"]
     labels = template["metadata"]["labels"]
-    assert labels == deployment["spec"]["selector"]["matchLabels"] == rule["to"][0]["podSelector"]["matchLabels"]
+    assert (
+        labels
+        == deployment["spec"]["selector"]["matchLabels"]
+        == rule["to"][0]["podSelector"]["matchLabels"]
+    )
     assert rule["ports"][0]["port"] == port
     [container] = template["spec"]["containers"]
     assert all(isinstance(word, str) for word in container["args"])
@@ -199,12 +257,19 @@ def test_the_class_server_of_the_cluster_is_the_one_the_hub_asks() -> None:
 def test_the_class_servers_arguments_exist() -> None:
     """coursekit knows what class-server.yaml has it do."""
     *_, deployment = documents("class-server.yaml")
-    program, command, *options = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    program, command, *options = deployment["spec"]["template"]["spec"]["containers"][
+        0
+    ]["args"]
     assert program == "coursekit"
     ran = subprocess.run(
-        [sys.executable, "-m", "coursekit", command, "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "coursekit", command, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert {option for option in options if option.startswith("--")} <= set(re.findall(r"--[\w-]+", ran.stdout))
+    assert {option for option in options if option.startswith("--")} <= set(
+        re.findall(r"--[\w-]+", ran.stdout)
+    )
 
 
 def test_no_secret_stands_in_deploy() -> None:
@@ -215,10 +280,14 @@ def test_no_secret_stands_in_deploy() -> None:
 
 
 def test_the_dev_container_runs_commands_that_exist() -> None:
-    """devcontainer.json is JSON with comments; its commands are targets of the Makefile; no key is in it."""
+    """devcontainer.json is JSON with comments; its commands are targets of the Makefile; no key is
+    in it.
+    """
     text = (ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8")
     said = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.M))
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    targets = re.findall(
+        r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M
+    )
     for command in (said["postCreateCommand"], said["postAttachCommand"]):
         assert command.split()[0] == "make"
         assert command.split()[1] in targets

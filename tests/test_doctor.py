@@ -12,10 +12,21 @@ from types import SimpleNamespace
 import pytest
 
 from coursekit import course
-from coursekit.authoring import doctor
+from coursekit.workshop.commands import doctor
 
-FINE = ["Python", "packages", "kernel", "recordings", "mode", "speed", "key", "models", "proxies", "folder",
-        "browser for tests"]  # fmt: skip
+FINE = [
+    "Python",
+    "packages",
+    "kernel",
+    "recordings",
+    "mode",
+    "speed",
+    "key",
+    "models",
+    "proxies",
+    "folder",
+    "browser for tests",
+]
 
 
 def check(name: str) -> doctor.Check:
@@ -26,22 +37,30 @@ def test_every_line_is_ok_or_says_what_to_do(monkeypatch: pytest.MonkeyPatch) ->
     """A line starts with OK, or with FIX and ends with the cure."""
     monkeypatch.setenv("COURSEKIT_MODE", "repaly")
     lines = [str(check) for check in doctor.checks()]
-    assert all(re.fullmatch(r"OK   [^:]+: .+|FIX  [^:]+: .+ -> .+", line) for line in lines)
+    assert all(
+        re.fullmatch(r"OK   [^:]+: .+|FIX  [^:]+: .+ -> .+", line) for line in lines
+    )
     assert [line for line in lines if line.startswith("FIX  mode: ")]
 
 
 @pytest.mark.parametrize("name", FINE)
 def test_this_machine_is_well(name: str) -> None:
-    """Where the tests run, everything that the course needs is there, without a network or a key."""
+    """Where the tests run, everything that the course needs is there, without a network or a
+    key.
+    """
     assert check(name).ok, str(check(name))
 
 
 def test_a_key_is_told_but_never_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A key, from the environment or from .env, and a proxy's password appear nowhere in what is printed."""
+    """A key, from the environment or from .env, and a proxy's password appear nowhere in what is
+    printed.
+    """
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHON_DOTENV_DISABLED")  # which keeps the machine's own .env out of the tests
+    monkeypatch.delenv(
+        "PYTHON_DOTENV_DISABLED"
+    )  # which keeps the machine's own .env out of the tests
     (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-not-a-real-key-at-all\n")
     monkeypatch.setenv("HTTPS_PROXY", "http://someone:password@proxy.example")
     doctor.doctor()
@@ -52,7 +71,9 @@ def test_a_key_is_told_but_never_shown(
     assert "password" not in printed
 
 
-def test_a_mode_that_costs_money_needs_a_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_mode_that_costs_money_needs_a_key(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Live mode without a key is something to fix; replay without one is not."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COURSEKIT_MODE", "live")
@@ -68,7 +89,9 @@ def test_a_speed_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "COURSEKIT_SPEED=-1" in check("speed").found
 
 
-def test_a_damaged_recording_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_damaged_recording_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A recording that does not parse is named, with the way to get it back."""
     monkeypatch.setattr(course, "DATA", tmp_path)
     monkeypatch.setattr(doctor, "recording_folders", lambda: [tmp_path / "01_basics"])
@@ -79,15 +102,21 @@ def test_a_damaged_recording_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert found.cure.startswith("git checkout")
 
 
-def test_a_missing_and_a_damaged_notebook_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Each lesson's notebook must be there and readable; without a repository there is nothing to look at."""
+def test_a_missing_and_a_damaged_notebook_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each lesson's notebook must be there and readable; without a repository there is nothing to
+    look at.
+    """
     (tmp_path / "notebooks").mkdir()
     monkeypatch.setattr(doctor, "repository", lambda: tmp_path)
     assert "00_start_here.ipynb is missing" in check("notebooks").found
     (tmp_path / "notebooks" / "00_start_here.ipynb").write_text("<<<<<<< HEAD")
     assert "00_start_here.ipynb cannot be read" in check("notebooks").found
     for lesson in course.lessons():
-        (tmp_path / "notebooks" / f"{lesson.stem}.ipynb").write_text(json.dumps({"cells": []}))
+        (tmp_path / "notebooks" / f"{lesson.stem}.ipynb").write_text(
+            json.dumps({"cells": []})
+        )
     assert check("notebooks").ok
     monkeypatch.setattr(doctor, "repository", lambda: None)
     assert check("notebooks").ok
@@ -95,18 +124,31 @@ def test_a_missing_and_a_damaged_notebook_are_named(monkeypatch: pytest.MonkeyPa
 
 def test_packages_out_of_range_or_missing() -> None:
     """A package that is missing or outside pyproject's range is named; extras are not asked for."""
-    course = SimpleNamespace(requires=["openai>=99", "no-such-package>=1", "pytest", 'other-package; extra == "test"'])
+    course = SimpleNamespace(
+        requires=[
+            "openai>=99",
+            "no-such-package>=1",
+            "pytest",
+            'other-package; extra == "test"',
+        ]
+    )
     openai, missing = doctor._wrong_packages(course)  # type: ignore[arg-type]
     assert re.fullmatch(r"openai is [\d.]+, needed is >=99", openai)
     assert missing == "no-such-package is missing"
 
 
-def test_a_kernel_of_another_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_kernel_of_another_python(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A kernel python3 that somebody installed before this Python's own is found out."""
     spec = tmp_path / "kernels" / "python3"
     spec.mkdir(parents=True)
-    other = "/somewhere/else/bin/python" if os.name == "posix" else r"C:\else\python.exe"
-    (spec / "kernel.json").write_text(json.dumps({"argv": [other], "display_name": "x", "language": "python"}))
+    other = (
+        "/somewhere/else/bin/python" if os.name == "posix" else r"C:\else\python.exe"
+    )
+    (spec / "kernel.json").write_text(
+        json.dumps({"argv": [other], "display_name": "x", "language": "python"})
+    )
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
     found = check("kernel")
@@ -114,7 +156,9 @@ def test_a_kernel_of_another_python(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert sys.executable in found.cure
 
 
-def test_a_folder_that_cannot_be_written_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Where notebooks cannot be saved, the cure is a folder of one's own."""
     monkeypatch.setattr(doctor, "repository", lambda: tmp_path / "gone")
     assert "copy the course" in check("folder").cure
@@ -125,4 +169,7 @@ def test_the_summary_is_the_same_on_every_machine() -> None:
     well = [doctor.Check("Python", "3.99.1"), doctor.Check("folder", "/home/me")]
     assert doctor.summary(well) == "OK   Python, folder"
     ill = doctor.Check("speed", "none", "set it")
-    assert doctor.summary([*well, ill]) == "OK   Python, folder\nFIX  speed: none -> set it"
+    assert (
+        doctor.summary([*well, ill])
+        == "OK   Python, folder\nFIX  speed: none -> set it"
+    )

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from coursekit.authoring import CommandError
-from coursekit.authoring.command_line import _parser
-from coursekit.authoring.readme import course, refresh_readme, refusal_kinds
 from coursekit.course import lessons
 from coursekit.models import Model
 from coursekit.offline.request_form import rules
+from coursekit.workshop import CommandError
+from coursekit.workshop.authoring.readme import course, refresh_readme, refusal_kinds
+from coursekit.workshop.commands.command_line import _parser
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / ".github").rglob("*.md")), *sorted((ROOT / "deploy").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / ".github").rglob("*.md")),
+    *sorted((ROOT / "deploy").glob("*.md")),
+]
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 
 
@@ -26,33 +30,56 @@ def code_of(path: Path) -> list[str]:
 
 
 def commands() -> set[str]:
-    return {name for action in _parser()._actions if action.dest == "command" for name in action.choices or ()}
+    return {
+        name
+        for action in _parser()._actions
+        if action.dest == "command"
+        for name in action.choices or ()
+    }
 
 
 def test_the_readme_has_the_course_as_it_is() -> None:
-    """Its chapters, labs, exercises and their numbers follow from the course (else: coursekit refresh 00)."""
+    """Its chapters, labs, exercises and their numbers follow from the course (else: coursekit
+    refresh 00).
+    """
     assert course(ROOT) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_offline_api_says_where_each_refusal_was_seen() -> None:
     """Its table follows from the data, and each rule that it names is there."""
     table = refusal_kinds()
-    assert table in (ROOT / "coursekit" / "offline" / "README.md").read_text(encoding="utf-8")
+    assert table in (ROOT / "coursekit" / "offline" / "README.md").read_text(
+        encoding="utf-8"
+    )
     for function in re.findall(r"offline/(\w+\.py): ([\w, ]+)", table):
-        code = (ROOT / "coursekit" / "offline" / function[0]).read_text(encoding="utf-8")
-        assert all(re.search(rf"(def|class) {name}\b", code) for name in function[1].strip().split(", ")), function
+        code = (ROOT / "coursekit" / "offline" / function[0]).read_text(
+            encoding="utf-8"
+        )
+        assert all(
+            re.search(rf"(def|class) {name}\b", code)
+            for name in function[1].strip().split(", ")
+        ), function
     for key in re.findall(r"request_rules\.toml: (\w+)", table):
         assert key in rules(), key
     facts = re.findall(r"models\.toml: ([\w, ]+)", table)
-    assert {name for names in facts for name in names.strip().split(", ")} <= {item.name for item in fields(Model)}
+    assert {name for names in facts for name in names.strip().split(", ")} <= {
+        item.name for item in fields(Model)
+    }
 
 
 def test_what_the_readme_gets(tmp_path: Path) -> None:
-    """One row a chapter, with its promise and labs; a second time changes nothing; the rest is the author's."""
+    """One row a chapter, with its promise and labs; a second time changes nothing; the rest is the
+    author's.
+    """
     assert course(ROOT).count("](notebooks/") == len(lessons())
-    assert "| logprob strip, sampling | [5](exercises/02_parameters.ipynb) |" in course(ROOT)
+    assert "| logprob strip, sampling | [5](exercises/02_parameters.ipynb) |" in course(
+        ROOT
+    )
     readme = tmp_path / "README.md"
-    readme.write_text("Mine.\n<!-- the course: written by coursekit refresh -->\nold\n<!-- end of the course -->\n")
+    readme.write_text(
+        "Mine.\n<!-- the course: written by coursekit refresh -->\nold\n<!-- end of the course "
+        "-->\n"
+    )
     assert refresh_readme(tmp_path)
     assert not refresh_readme(tmp_path)
     assert readme.read_text().startswith("Mine.\n<!-- the course")
@@ -65,17 +92,32 @@ def test_what_the_readme_gets(tmp_path: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_the_commands_in_a_document_exist(document: Path) -> None:
     """Each `make WORD` is a goal of the Makefile, and each `coursekit WORD` a command."""
-    goals = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    goals = set(
+        re.findall(
+            r"^([a-z-]+):",
+            (ROOT / "Makefile").read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    )
     for code in code_of(document):
         assert set(re.findall(r"(?<![\w./-])make ([a-z]+)", code)) <= goals, code
-        assert set(re.findall(r"(?<![\w.-])coursekit ([a-z]+)(?![\w-]* *:)", code)) <= commands(), code
+        assert (
+            set(re.findall(r"(?<![\w.-])coursekit ([a-z]+)(?![\w-]* *:)", code))
+            <= commands()
+        ), code
 
 
-@pytest.mark.parametrize("document", [page for page in DOCUMENTS if "deploy" not in page.parts], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "document",
+    [page for page in DOCUMENTS if "deploy" not in page.parts],
+    ids=lambda p: p.name,
+)
 def test_the_files_in_a_document_exist(document: Path) -> None:
     """A path of the repository that a document names leads to a file or folder."""
     known = r"(?:tests|coursekit|notebooks|exercises|solutions|deploy|\.ci|\.github)/[\w./-]*\w"
     for code in code_of(document):
         for name in re.findall(rf"(?<![\w/.-]){known}", code):
-            if not re.search(r"[A-Z]{3}", name.removesuffix(".md")):  # STEM, CHAPTER: whichever
+            if not re.search(
+                r"[A-Z]{3}", name.removesuffix(".md")
+            ):  # STEM, CHAPTER: whichever
                 assert (ROOT / name).exists(), f"{document.name}: {name}"

@@ -1,4 +1,6 @@
-"""A client belongs to one event loop: what chapter 05 says of asyncio.run, with real connections."""
+"""A client belongs to one event loop: what chapter 05 says of asyncio.run, with real
+connections.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from support.served import Served, served
 
 @pytest.fixture
 def server(tmp_path: Path) -> Any:
-    with served(folder_with(tmp_path / "recordings", (params(), whole("Paris.")))) as running:
+    with served(
+        folder_with(tmp_path / "recordings", (params(), whole("Paris.")))
+    ) as running:
         yield running
 
 
@@ -49,10 +53,18 @@ def outcomes(server: Served, *, inside: bool) -> list[str]:
 
 
 def test_a_client_of_another_loop_fails_the_second_time(server: Served) -> None:
-    """At module level, the first asyncio.run works, the second raises a bare RuntimeError, the third works."""
+    """At module level, the first asyncio.run works, the second raises a bare RuntimeError, the
+    third works.
+    """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # of the connections that the first loop left behind
-        assert outcomes(server, inside=False) == ["answered", "RuntimeError: Event loop is closed", "answered"]
+        warnings.simplefilter(
+            "ignore", ResourceWarning
+        )  # of the connections that the first loop left behind
+        assert outcomes(server, inside=False) == [
+            "answered",
+            "RuntimeError: Event loop is closed",
+            "answered",
+        ]
         gc.collect()
 
 
@@ -68,6 +80,8 @@ async def test_asyncio_run_fails_where_a_loop_runs() -> None:
         return 1
 
     call = one()
-    with pytest.raises(RuntimeError, match="cannot be called from a running event loop"):
+    with pytest.raises(
+        RuntimeError, match="cannot be called from a running event loop"
+    ):
         asyncio.run(call)
     assert await call == 1

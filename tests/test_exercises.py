@@ -1,4 +1,6 @@
-"""Exercises are derived from solutions: what becomes of a cell, what is refused, and that they run."""
+"""Exercises are derived from solutions: what becomes of a cell, what is refused, and that they
+run.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat import v4
 
-from coursekit.authoring import CommandError, command_line, exercises, notebooks_in
-from coursekit.authoring.environment import offline_environment
-from coursekit.authoring.execution import execute
-from coursekit.authoring.refresh import KERNEL
 from coursekit.checks import course_map
 from coursekit.course import lessons
+from coursekit.workshop import CommandError, notebooks_in
+from coursekit.workshop.authoring import exercises
+from coursekit.workshop.authoring.execution import execute
+from coursekit.workshop.authoring.refresh import KERNEL
+from coursekit.workshop.commands import command_line
+from coursekit.workshop.commands.environment import offline_environment
 
 ROOT = Path(__file__).parents[1]
 EXERCISES = notebooks_in(ROOT / "exercises")
@@ -48,7 +52,10 @@ def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(course: Path, *sources: Any, stem: str = "01_basics") -> Path:
-    cells = [v4.new_code_cell(source) if isinstance(source, str) else source for source in sources]
+    cells = [
+        v4.new_code_cell(source) if isinstance(source, str) else source
+        for source in sources
+    ]
     for number, cell in enumerate(cells):
         cell.id = f"cell-{number}"
     path = course / "solutions" / f"{stem}.ipynb"
@@ -57,8 +64,12 @@ def write(course: Path, *sources: Any, stem: str = "01_basics") -> Path:
 
 
 def test_a_solution_becomes_a_stub(course: Path) -> None:
-    """The region gives way to nbgrader's stub, docstring, ids and text stay, outputs go; refreshed first or later."""
-    check = v4.new_code_cell(CHECK, outputs=[v4.new_output("stream", text="passed")], execution_count=2)
+    """The region gives way to nbgrader's stub, docstring, ids and text stay, outputs go; refreshed
+    first or later.
+    """
+    check = v4.new_code_cell(
+        CHECK, outputs=[v4.new_output("stream", text="passed")], execution_count=2
+    )
     write(course, v4.new_markdown_cell("# Half"), SOLUTION, check)
     assert command_line.main(["exercises"]) == 0
     made = nbformat.read(course / "exercises" / "01_basics.ipynb", 4)
@@ -66,32 +77,58 @@ def test_a_solution_becomes_a_stub(course: Path) -> None:
     assert [cell.id for cell in made.cells] == ["cell-0", "cell-1", "cell-2"]
     assert made.cells[2].outputs == []
     assert made.cells[2].execution_count is None
-    assert made.metadata == {"kernelspec": KERNEL, "language_info": {"name": "python"}}, "as refresh will store them"
+    assert made.metadata == {
+        "kernelspec": KERNEL,
+        "language_info": {"name": "python"},
+    }, "as refresh will store them"
     kept = nbformat.read(course / "solutions" / "01_basics.ipynb", 4)
     assert kept.cells[2].outputs[0].text == "passed"
 
 
 def test_nbgrader_s_metadata_follow_from_the_cells(course: Path) -> None:
-    """A solution is to be written, a check is graded with as many points as stars; nothing else is marked."""
+    """A solution is to be written, a check is graded with as many points as stars; nothing else is
+    marked.
+    """
     write(course, "import math", SOLUTION, CHECK)
     exercises.exercises()
     for folder in ("solutions", "exercises"):
         cells = nbformat.read(course / folder / "01_basics.ipynb", 4).cells
         plain, solution, check = (cell.metadata.get("nbgrader") for cell in cells)
         assert plain is None
-        assert (solution["grade_id"], solution["solution"], solution["grade"]) == ("half", True, False)
-        assert (check["grade_id"], check["points"], check["locked"]) == ("check-half", 2, True)
+        assert (solution["grade_id"], solution["solution"], solution["grade"]) == (
+            "half",
+            True,
+            False,
+        )
+        assert (check["grade_id"], check["points"], check["locked"]) == (
+            "check-half",
+            2,
+            True,
+        )
 
 
 def test_hidden_tests_are_hidden(course: Path) -> None:
-    """What stands between the markers of hidden tests is not in the exercise, and nothing in its place."""
-    write(course, SOLUTION, f"{CHECK}\n### BEGIN HIDDEN TESTS\nassert half(3) == 1.5\n### END HIDDEN TESTS")
+    """What stands between the markers of hidden tests is not in the exercise, and nothing in its
+    place.
+    """
+    write(
+        course,
+        SOLUTION,
+        f"{CHECK}\n### BEGIN HIDDEN TESTS\nassert half(3) == 1.5\n### END HIDDEN TESTS",
+    )
     exercises.exercises()
-    assert nbformat.read(course / "exercises" / "01_basics.ipynb", 4).cells[1].source == CHECK
+    assert (
+        nbformat.read(course / "exercises" / "01_basics.ipynb", 4).cells[1].source
+        == CHECK
+    )
 
 
-def test_a_second_time_changes_nothing_and_drift_is_found(course: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Twice gives the same bytes; coursekit check is quiet then, and names a file that was changed by hand."""
+def test_a_second_time_changes_nothing_and_drift_is_found(
+    course: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Twice gives the same bytes; coursekit check is quiet then, and names a file that was changed
+    by hand.
+    """
     path = write(course, SOLUTION, CHECK)
     exercises.exercises()
     derived = course / "exercises" / "01_basics.ipynb"
@@ -112,12 +149,18 @@ def test_a_second_time_changes_nothing_and_drift_is_found(course: Path, capsys: 
     assert not derived.exists()
 
 
-ANSWERED = STUB.replace("# YOUR CODE HERE", "return number / 2").replace("    raise NotImplementedError()", "")
+ANSWERED = STUB.replace("# YOUR CODE HERE", "return number / 2").replace(
+    "    raise NotImplementedError()", ""
+)
 
 
 @pytest.mark.parametrize("work", ["answered", "a new cell"])
-def test_a_learner_s_work_is_never_overwritten(course: Path, work: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A notebook in exercises/ with answers or new cells stays as it is; one that was only run is derived anew."""
+def test_a_learner_s_work_is_never_overwritten(
+    course: Path, work: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A notebook in exercises/ with answers or new cells stays as it is; one that was only run is
+    derived anew.
+    """
     write(course, SOLUTION, CHECK)
     exercises.exercises()
     path = course / "exercises" / "01_basics.ipynb"
@@ -136,14 +179,22 @@ def test_a_learner_s_work_is_never_overwritten(course: Path, work: str, capsys: 
     before = path.read_bytes()
     capsys.readouterr()
     assert command_line.main(["exercises"]) == 1
-    assert "exercises/01_basics.ipynb holds somebody's work (" in capsys.readouterr().err
+    assert (
+        "exercises/01_basics.ipynb holds somebody's work (" in capsys.readouterr().err
+    )
     assert path.read_bytes() == before
 
 
 BEGIN, END = "    ### BEGIN SOLUTION", "    ### END SOLUTION"
 WRONG = {
-    "no end": ([f"def half(n):\n    'Half.'\n{BEGIN}\n    return n", CHECK], "BEGIN SOLUTION without its END"),
-    "no begin": ([f"def half(n):\n    'Half.'\n    return n\n{END}", CHECK], "END SOLUTION without its BEGIN"),
+    "no end": (
+        [f"def half(n):\n    'Half.'\n{BEGIN}\n    return n", CHECK],
+        "BEGIN SOLUTION without its END",
+    ),
+    "no begin": (
+        [f"def half(n):\n    'Half.'\n    return n\n{END}", CHECK],
+        "END SOLUTION without its BEGIN",
+    ),
     "nested": (
         [f"def half(n):\n    'Half.'\n{BEGIN}\n{BEGIN}\n    return n\n{END}", CHECK],
         "stands inside of SOLUTION",
@@ -152,26 +203,57 @@ WRONG = {
         [f"def half(n):\n    'Half.'\n{BEGIN}\n    1\n    ### END HIDDEN TESTS", CHECK],
         "END HIDDEN TESTS without",
     ),
-    "misspelled": (["def half(n):\n    'Half.'\n    # BEGIN SOLUTION\n    return n", CHECK], "write the marker alone"),
-    "no function": (["### BEGIN SOLUTION\nhalf = 3\n### END SOLUTION", CHECK], "one function or class"),
-    "two functions": ([f"{SOLUTION}\n\n\n{SOLUTION.replace('half', 'third')}", CHECK], "one function or class"),
-    "no docstring": ([f"def half(n):\n{BEGIN}\n    return n\n{END}", CHECK], "needs a docstring"),
-    "no Python": ([f"def half(n:\n    'Half.'\n{BEGIN}\n    return n\n{END}", CHECK], "is not Python"),
+    "misspelled": (
+        ["def half(n):\n    'Half.'\n    # BEGIN SOLUTION\n    return n", CHECK],
+        "write the marker alone",
+    ),
+    "no function": (
+        ["### BEGIN SOLUTION\nhalf = 3\n### END SOLUTION", CHECK],
+        "one function or class",
+    ),
+    "two functions": (
+        [f"{SOLUTION}\n\n\n{SOLUTION.replace('half', 'third')}", CHECK],
+        "one function or class",
+    ),
+    "no docstring": (
+        [f"def half(n):\n{BEGIN}\n    return n\n{END}", CHECK],
+        "needs a docstring",
+    ),
+    "no Python": (
+        [f"def half(n:\n    'Half.'\n{BEGIN}\n    return n\n{END}", CHECK],
+        "is not Python",
+    ),
     "no check": ([SOLUTION], "half is a solution without a check"),
-    "no exercise": ([SOLUTION, CHECK, "check.third(half)"], "check.third is a check without an exercise"),
+    "no exercise": (
+        [SOLUTION, CHECK, "check.third(half)"],
+        "check.third is a check without an exercise",
+    ),
     "check first": ([CHECK, SOLUTION], "check.half is a check without an exercise"),
     "check twice": ([SOLUTION, CHECK, CHECK], "half is checked a second time"),
-    "written twice": ([SOLUTION, SOLUTION, CHECK], "half is to be written a second time"),
+    "written twice": (
+        [SOLUTION, SOLUTION, CHECK],
+        "half is to be written a second time",
+    ),
     "two checks": ([SOLUTION, f"{CHECK}\ncheck.other(half)"], "two checks in one cell"),
     "nothing": (["1 + 1"], "have exercises that it lacks: half"),
-    "stray tests": (["### BEGIN HIDDEN TESTS\n### END HIDDEN TESTS", SOLUTION, CHECK], "outside of a check's cell"),
-    "in text": ([v4.new_markdown_cell(f"{BEGIN}\nx\n{END}"), SOLUTION, CHECK], "stands in a text cell"),
+    "stray tests": (
+        ["### BEGIN HIDDEN TESTS\n### END HIDDEN TESTS", SOLUTION, CHECK],
+        "outside of a check's cell",
+    ),
+    "in text": (
+        [v4.new_markdown_cell(f"{BEGIN}\nx\n{END}"), SOLUTION, CHECK],
+        "stands in a text cell",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_cannot_be_derived_is_refused(course: Path, case: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Markers that do not pair, solutions without checks and checks without exercises: named; nothing is written."""
+def test_what_cannot_be_derived_is_refused(
+    course: Path, case: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Markers that do not pair, solutions without checks and checks without exercises: named;
+    nothing is written.
+    """
     cells, said = WRONG[case]
     path = write(course, *cells)
     before = path.read_bytes()
@@ -187,15 +269,21 @@ def test_what_cannot_be_derived_is_refused(course: Path, case: str, capsys: pyte
 
 LINES = st.sampled_from(
     [
-        "x = 1", "    y = 2", "    ### BEGIN SOLUTION", "    ### END SOLUTION", "### BEGIN HIDDEN TESTS",
+        "x = 1",
+        "    y = 2",
+        "    ### BEGIN SOLUTION",
+        "    ### END SOLUTION",
+        "### BEGIN HIDDEN TESTS",
         "### END HIDDEN TESTS",
     ]
-)  # fmt: skip
+)
 
 
 @given(st.lists(LINES, max_size=8))
 def test_markers_pair_or_are_refused(lines: list[str]) -> None:
-    """Whatever the order of markers: the stub has none of them and no line that stood inside, or there is an error."""
+    """Whatever the order of markers: the stub has none of them and no line that stood inside, or
+    there is an error.
+    """
     try:
         stub = exercises._stub("\n".join(lines), "here")
     except CommandError:
@@ -203,7 +291,9 @@ def test_markers_pair_or_are_refused(lines: list[str]) -> None:
     regions = sum("BEGIN" in line for line in lines)
     assert regions == sum("END" in line for line in lines)
     assert "###" not in stub
-    assert stub.count("NotImplementedError") == sum("BEGIN SOLUTION" in line for line in lines)
+    assert stub.count("NotImplementedError") == sum(
+        "BEGIN SOLUTION" in line for line in lines
+    )
 
 
 # The course's own
@@ -215,16 +305,28 @@ def test_exercises_follow_from_solutions() -> None:
 
 
 def test_every_chapter_with_checks_has_its_notebook() -> None:
-    """A chapter whose module in coursekit/checks has exercises has its solution and its exercise notebook."""
-    with_checks = {lesson.stem for lesson in lessons() if course_map.exercises_of(lesson.stem)}
-    assert with_checks == {path.stem for path in EXERCISES} == {path.stem for path in notebooks_in(ROOT / "solutions")}
+    """A chapter whose module in coursekit/checks has exercises has its solution and its exercise
+    notebook.
+    """
+    with_checks = {
+        lesson.stem for lesson in lessons() if course_map.exercises_of(lesson.stem)
+    }
+    assert (
+        with_checks
+        == {path.stem for path in EXERCISES}
+        == {path.stem for path in notebooks_in(ROOT / "solutions")}
+    )
 
 
 @pytest.mark.parametrize("path", EXERCISES, ids=lambda path: path.stem)
 def test_an_exercise_notebook_runs_as_it_comes(path: Path) -> None:
-    """Run from top to bottom before anything is written, no cell fails, and every check says "not yet"."""
+    """Run from top to bottom before anything is written, no cell fails, and every check says "not
+    yet".
+    """
     ran = execute(path, offline_environment())
-    checks = [cell for cell in ran.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    checks = [
+        cell for cell in ran.cells if cell.metadata.get("nbgrader", {}).get("grade")
+    ]
     assert len(checks) == len(course_map.exercises_of(path.stem))
     for cell in checks:
         [output] = cell.outputs

@@ -12,9 +12,22 @@ import httpx2
 import openai
 import pytest
 
-from coursekit import Meter, RecordingNotFound, connect, connect_async, run_batch, stream_text
+from coursekit import (
+    Meter,
+    RecordingNotFound,
+    connect,
+    connect_async,
+    run_batch,
+    stream_text,
+)
 from coursekit.offline import Fault, verdict_on
-from coursekit.offline.fallback import FallbackUnreachable, base_address, fallback_of, is_loopback, kinds
+from coursekit.offline.fallback import (
+    FallbackUnreachable,
+    base_address,
+    fallback_of,
+    is_loopback,
+    kinds,
+)
 from coursekit.offline.faults import WITHIN
 from coursekit.offline.recordings import read
 from coursekit.settings import ModeError
@@ -42,7 +55,13 @@ def closed() -> Iterator[None]:
 
 def client(fallback: Any, **options: Any) -> openai.OpenAI:
     """A client that is closed after the test."""
-    CLIENTS.append(connect("replay", fallback=fallback, **{"speed": "instant", "recordings": NOWHERE, **options}))
+    CLIENTS.append(
+        connect(
+            "replay",
+            fallback=fallback,
+            **{"speed": "instant", "recordings": NOWHERE, **options},
+        )
+    )
     return CLIENTS[-1]
 
 
@@ -51,18 +70,27 @@ def ask(asked: openai.OpenAI, prompt: str = "Anything", **more: Any) -> Any:
 
 
 def test_what_was_recorded_wins(server: Upstream, tmp_path: Path) -> None:
-    """A recorded request is answered by its recording; the server is not even asked for its models."""
+    """A recorded request is answered by its recording; the server is not even asked for its
+    models.
+    """
     recorded = folder_with(tmp_path, (params(), whole("Paris.")))
     asked = client(server.url, recordings=recorded)
-    assert asked.chat.completions.create(**params()).choices[0].message.content == "Paris."
+    assert (
+        asked.chat.completions.create(**params()).choices[0].message.content == "Paris."
+    )
     assert server.requests == [] and server.headers == []
 
 
 def test_the_reply_and_its_receipt_say_who_answered(server: Upstream) -> None:
-    """The reply has the server's own model, and the receipt names server and model and has no price."""
+    """The reply has the server's own model, and the receipt names server and model and has no
+    price.
+    """
     asked = client(server.url)
     reply = ask(asked)
-    assert (reply.model, reply.choices[0].message.content) == ("llama3.2:1b", "Hello there")
+    assert (reply.model, reply.choices[0].message.content) == (
+        "llama3.2:1b",
+        "Hello there",
+    )
     receipt = Meter(asked).add(reply)
     assert (receipt.origin, receipt.cost) == ("replay · ollama llama3.2:1b", "no price")
     assert verdict_on(asked).outcomes == {"200": 1}
@@ -102,16 +130,24 @@ def test_a_stream_that_is_left_is_not_written_any_further(server: Upstream) -> N
 
 
 async def test_async_calls_streams_and_cancelled_tasks(server: Upstream) -> None:
-    """A call and a stream are awaited; a cancelled one closes the server's connection, and the next is answered."""
-    asked = connect_async("replay", fallback=server.url, speed="instant", recordings=NOWHERE)
-    replies = await asyncio.gather(*(asked.chat.completions.create(**params(f"Say {i}.")) for i in range(5)))
+    """A call and a stream are awaited; a cancelled one closes the server's connection, and the next
+    is answered.
+    """
+    asked = connect_async(
+        "replay", fallback=server.url, speed="instant", recordings=NOWHERE
+    )
+    replies = await asyncio.gather(
+        *(asked.chat.completions.create(**params(f"Say {i}.")) for i in range(5))
+    )
     assert {reply.choices[0].message.content for reply in replies} == {"Hello there"}
     server.words = ("Hello", *[" word" * 1000] * 2000)
     server.go_on.clear()
     begun = asyncio.Event()
 
     async def reads() -> None:
-        async for _ in await asked.chat.completions.create(**params("Long", stream=True)):
+        async for _ in await asked.chat.completions.create(
+            **params("Long", stream=True)
+        ):
             begun.set()
 
     task = asyncio.create_task(reads())
@@ -128,7 +164,9 @@ async def test_async_calls_streams_and_cancelled_tasks(server: Upstream) -> None
 
 
 def test_a_server_that_dies_midway_is_the_sdks_own_error(server: Upstream) -> None:
-    """A connection that breaks raises what it raises at the real API: APIConnectionError, or httpx2's in a stream."""
+    """A connection that breaks raises what it raises at the real API: APIConnectionError, or
+    httpx2's in a stream.
+    """
     server.dies = True
     asked = client(server.url, max_retries=0)
     with pytest.raises((openai.APIConnectionError, httpx2.TransportError)):
@@ -145,9 +183,13 @@ def test_the_servers_own_refusals_pass(server: Upstream, status: int) -> None:
 
 
 def test_a_server_that_is_absent_is_told_once() -> None:
-    """One clear message, without a retry: where it was looked for, how to start it, how to go without."""
+    """One clear message, without a retry: where it was looked for, how to start it, how to go
+    without.
+    """
     asked = client(free_address(), max_retries=5)
-    with pytest.raises(FallbackUnreachable, match="does not answer.*\n.*What to do: start it") as raised:
+    with pytest.raises(
+        FallbackUnreachable, match="does not answer.*\n.*What to do: start it"
+    ) as raised:
         ask(asked)
     assert "connect(fallback=False)" in str(raised.value)
     with pytest.raises(FallbackUnreachable, match="ollama serve"):
@@ -160,8 +202,12 @@ def raise_at_port(port: int) -> None:
     raise unreachable(f"http://127.0.0.1:{port}/v1", OSError("Connection refused"))
 
 
-def test_the_settings_name_address_model_and_key(server: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    """COURSEKIT_FALLBACK, _MODEL and _KEY do what the arguments do; False and another address go before them."""
+def test_the_settings_name_address_model_and_key(
+    server: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COURSEKIT_FALLBACK, _MODEL and _KEY do what the arguments do; False and another address go
+    before them.
+    """
     server.key = "secret"
     monkeypatch.setenv("COURSEKIT_FALLBACK", server.url)
     monkeypatch.setenv("COURSEKIT_FALLBACK_KEY", "secret")
@@ -175,13 +221,17 @@ def test_the_settings_name_address_model_and_key(server: Upstream, monkeypatch: 
 def test_what_is_wrong_with_the_settings_is_told_before_anything_is_asked(
     server: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A missing key, a model that it does not have, no models at all: each says what to write into .env."""
+    """A missing key, a model that it does not have, no models at all: each says what to write into
+    .env.
+    """
     server.key = "secret"
     with pytest.raises(FallbackUnreachable, match="COURSEKIT_FALLBACK_KEY"):
         ask(client(server.url))
     server.key, server.models = None, ["one", "two"]
     monkeypatch.setenv("COURSEKIT_FALLBACK_MODEL", "three")
-    with pytest.raises(FallbackUnreachable, match="has no model 'three'.*It has one, two"):
+    with pytest.raises(
+        FallbackUnreachable, match="has no model 'three'.*It has one, two"
+    ):
         ask(client(server.url))
     monkeypatch.delenv("COURSEKIT_FALLBACK_MODEL")
     server.models = None
@@ -190,32 +240,57 @@ def test_what_is_wrong_with_the_settings_is_told_before_anything_is_asked(
     assert server.requests == []
 
 
-def test_no_key_of_openai_and_no_proxy_on_this_machine(server: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither key nor organization of OpenAI's are sent, and a proxy of the environment is not asked."""
+def test_no_key_of_openai_and_no_proxy_on_this_machine(
+    server: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither key nor organization of OpenAI's are sent, and a proxy of the environment is not
+    asked.
+    """
     key = "-".join(("sk", "test", "1" * 30))
-    for name, value in {"OPENAI_API_KEY": key, "OPENAI_ORG_ID": "org-1", "OPENAI_PROJECT_ID": "proj_1"}.items():
+    for name, value in {
+        "OPENAI_API_KEY": key,
+        "OPENAI_ORG_ID": "org-1",
+        "OPENAI_PROJECT_ID": "proj_1",
+    }.items():
         monkeypatch.setenv(name, value)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert ask(client(server.url)).model == "llama3.2:1b"
     sent = json.dumps(server.headers)
-    assert key not in sent and "org-1" not in sent and "proj_1" not in sent and "authorization" not in sent.lower()
+    assert (
+        key not in sent
+        and "org-1" not in sent
+        and "proj_1" not in sent
+        and "authorization" not in sent.lower()
+    )
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in kinds() for name in kind.ignores])
-def test_what_a_server_ignores_is_refused(kind: Any, name: str, server: Upstream) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in kinds() for name in kind.ignores]
+)
+def test_what_a_server_ignores_is_refused(
+    kind: Any, name: str, server: Upstream
+) -> None:
     """A parameter that the server would pass over gets a 400 that names it, and nothing is sent."""
     function = {"name": "f", "parameters": {"type": "object", "properties": {}}}
     values: dict[str, dict[str, Any]] = {
-        "n": {"n": 2}, "logit_bias": {"logit_bias": {"5": 1}}, "logprobs": {"logprobs": True},
+        "n": {"n": 2},
+        "logit_bias": {"logit_bias": {"5": 1}},
+        "logprobs": {"logprobs": True},
         "top_logprobs": {"logprobs": True, "top_logprobs": 2},
-        "tool_choice": {"tools": [{"type": "function", "function": function}], "tool_choice": "required"},
-        "parallel_tool_calls": {"tools": [{"type": "function", "function": function}], "parallel_tool_calls": False},
+        "tool_choice": {
+            "tools": [{"type": "function", "function": function}],
+            "tool_choice": "required",
+        },
+        "parallel_tool_calls": {
+            "tools": [{"type": "function", "function": function}],
+            "parallel_tool_calls": False,
+        },
         "prediction": {"prediction": {"type": "content", "content": "Hello"}},
         "functions": {"functions": [function]},
         "function_call": {"functions": [function], "function_call": "auto"},
         "verbosity": {"verbosity": "low", "model": "gpt-5"},
-    }  # fmt: skip
+    }
     server.owned_by = kind.owned_by
     with pytest.raises(openai.BadRequestError) as raised:
         ask(client(server.url), **values[name])
@@ -234,8 +309,13 @@ def test_values_that_ask_for_nothing_are_sent(server: Upstream) -> None:
 def test_a_request_is_translated_for_its_kind(kind: Any, server: Upstream) -> None:
     """The server gets its own model, its name of the token limit, and roles that it knows."""
     server.owned_by = kind.owned_by
-    messages = [{"role": "developer", "content": "Be short."}, {"role": "user", "content": "Hi"}]
-    client(server.url).chat.completions.create(model="gpt-4o", messages=messages, max_completion_tokens=7)  # type: ignore[call-overload]
+    messages = [
+        {"role": "developer", "content": "Be short."},
+        {"role": "user", "content": "Hi"},
+    ]
+    client(server.url).chat.completions.create(
+        model="gpt-4o", messages=messages, max_completion_tokens=7
+    )  # type: ignore[call-overload]
     (sent,) = server.requests
     assert sent["model"] == "llama3.2:1b" and sent[kind.limit] == 7
     assert ("max_completion_tokens" in sent) == (kind.limit == "max_completion_tokens")
@@ -245,13 +325,24 @@ def test_a_request_is_translated_for_its_kind(kind: Any, server: Upstream) -> No
 
 @pytest.mark.parametrize(
     ("more", "usage", "source"),
-    [({}, True, ""), ({}, False, " (no usage)"), ({"logprobs": True}, True, " (no logprobs)"),
-     ({"stream": True}, True, ""), ({"stream": True, "stream_options": {"include_usage": True}}, True, " (no usage)")],
-)  # fmt: skip
+    [
+        ({}, True, ""),
+        ({}, False, " (no usage)"),
+        ({"logprobs": True}, True, " (no logprobs)"),
+        ({"stream": True}, True, ""),
+        (
+            {"stream": True, "stream_options": {"include_usage": True}},
+            True,
+            " (no usage)",
+        ),
+    ],
+)
 def test_what_is_evidently_missing_stands_on_the_receipt(
     server: Upstream, more: dict[str, Any], usage: bool, source: str
 ) -> None:
-    """Usage, logprobs or choices that were asked for and did not arrive are named beside the server."""
+    """Usage, logprobs or choices that were asked for and did not arrive are named beside the
+    server.
+    """
     server.usage = usage
     asked = client(server.url)
     reply = ask(asked, **more)
@@ -261,7 +352,9 @@ def test_what_is_evidently_missing_stands_on_the_receipt(
 
 
 def test_wrong_requests_never_reach_it(server: Upstream) -> None:
-    """The rules of the model that is asked for stand in front, in the API's words; other paths are not forwarded."""
+    """The rules of the model that is asked for stand in front, in the API's words; other paths are
+    not forwarded.
+    """
     asked = client(server.url)
     with pytest.raises(openai.BadRequestError, match="decimal above maximum value"):
         ask(asked, temperature=3)
@@ -278,17 +371,29 @@ def test_faults_that_come_instead_of_an_answer_strike(server: Upstream) -> None:
 
 
 @pytest.mark.parametrize("kind", WITHIN)
-def test_a_fault_within_an_answer_needs_a_recorded_one(server: Upstream, kind: str) -> None:
-    """What passes as it comes is not changed on the way: a 400 says so, and names the faults that would work."""
-    with pytest.raises(openai.BadRequestError, match="changes a recorded answer") as raised:
+def test_a_fault_within_an_answer_needs_a_recorded_one(
+    server: Upstream, kind: str
+) -> None:
+    """What passes as it comes is not changed on the way: a 400 says so, and names the faults that
+    would work.
+    """
+    with pytest.raises(
+        openai.BadRequestError, match="changes a recorded answer"
+    ) as raised:
         ask(client(server.url, faults=Fault(kind)))
-    assert raised.value.code == "fault_needs_a_recording" and "server_error" in str(raised.value)
+    assert raised.value.code == "fault_needs_a_recording" and "server_error" in str(
+        raised.value
+    )
     assert server.requests == []
 
 
 def test_limits_count_it_and_its_dollars_stay(server: Upstream) -> None:
     """The account's requests per minute count forwarded ones; no dollar is spent."""
-    asked = client(server.url, rate_limit={"rpm": 2, "tpm": 10_000, "spend": 0.000001}, max_retries=0)
+    asked = client(
+        server.url,
+        rate_limit={"rpm": 2, "tpm": 10_000, "spend": 0.000001},
+        max_retries=0,
+    )
     for _ in range(2):
         ask(asked)
     with pytest.raises(openai.RateLimitError, match="RPM"):
@@ -297,8 +402,12 @@ def test_limits_count_it_and_its_dollars_stay(server: Upstream) -> None:
 
 async def test_run_batch_works_with_it(server: Upstream) -> None:
     """Results have texts and no cost; a server without rate limits is not waited for."""
-    asked = connect_async("replay", fallback=server.url, speed="instant", recordings=NOWHERE)
-    results = await run_batch(asked, [f"Say {i}." for i in range(10)], model="gpt-4o", rpm=100_000)
+    asked = connect_async(
+        "replay", fallback=server.url, speed="instant", recordings=NOWHERE
+    )
+    results = await run_batch(
+        asked, [f"Say {i}." for i in range(10)], model="gpt-4o", rpm=100_000
+    )
     assert results.texts() == ["Hello there"] * 10 and results.cost == 0
     await asked.close()
 
@@ -306,23 +415,38 @@ async def test_run_batch_works_with_it(server: Upstream) -> None:
 def test_the_offline_batch_api_answers_from_recordings_alone(server: Upstream) -> None:
     """A line of a batch that is not recorded gets an error line that says so."""
     asked = client(server.url)
-    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": params("Anything")}
-    file = asked.files.create(file=("in.jsonl", json.dumps(line).encode()), purpose="batch")
-    batch = asked.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+    line = {
+        "custom_id": "a",
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": params("Anything"),
+    }
+    file = asked.files.create(
+        file=("in.jsonl", json.dumps(line).encode()), purpose="batch"
+    )
+    batch = asked.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+    )
     while batch.status != "completed":
         asked._client.clock.wait(asked._client.clock.now() + 60)  # type: ignore[attr-defined]
         batch = asked.batches.retrieve(batch.id)
-    assert "answered from recordings" in asked.files.content(str(batch.error_file_id)).text
+    assert (
+        "answered from recordings" in asked.files.content(str(batch.error_file_id)).text
+    )
     assert server.requests == []
 
 
 def test_record_mode_keeps_what_it_says(server: Upstream, tmp_path: Path) -> None:
-    """connect("record", fallback=...) needs no key; its recordings are of provenance local, by model and server, and
-    replay the same text, whole and streamed."""
+    """connect("record", fallback=...) needs no key; its recordings are of provenance local, by
+    model and server, and replay the same text, whole and streamed."""
     made = connect("record", recordings=tmp_path, fallback=server.url)
     CLIENTS.append(made)
     texts = [ask(made).choices[0].message.content]
-    texts.append("".join(chunk.choices[0].delta.content or "" for chunk in ask(made, stream=True)))
+    texts.append(
+        "".join(
+            chunk.choices[0].delta.content or "" for chunk in ask(made, stream=True)
+        )
+    )
     with pytest.raises(openai.BadRequestError):
         ask(made, temperature=3)
     provenances = [read(path)[1] for path in sorted(tmp_path.glob("*.json"))]
@@ -331,11 +455,19 @@ def test_record_mode_keeps_what_it_says(server: Upstream, tmp_path: Path) -> Non
     }
     again = connect("replay", recordings=tmp_path, speed="instant")
     assert ask(again).choices[0].message.content == texts[0]
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in ask(again, stream=True)) == texts[1]
+    assert (
+        "".join(
+            chunk.choices[0].delta.content or "" for chunk in ask(again, stream=True)
+        )
+        == texts[1]
+    )
     assert Meter(again).add(ask(again)).origin == "replay · local"
 
 
-@pytest.mark.parametrize("wrong", ["", "here", "ftp://x/v1", "http://", 7, "http://127.0.0.1:0/v1", "http://[::1/v1"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "here", "ftp://x/v1", "http://", 7, "http://127.0.0.1:0/v1", "http://[::1/v1"],
+)
 def test_an_address_that_is_none_is_refused_by_connect(wrong: Any) -> None:
     """The message says what an address looks like, and which names are known; nothing was asked."""
     with pytest.raises(ValueError, match='is not an address.*"ollama".*"local"'):
@@ -344,10 +476,13 @@ def test_an_address_that_is_none_is_refused_by_connect(wrong: Any) -> None:
 
 @pytest.mark.parametrize(
     ("given", "base"),
-    [("http://127.0.0.1:11434", "http://127.0.0.1:11434/v1"), ("http://127.0.0.1:11434/v1/", "http://127.0.0.1:11434/v1"),
-     ("https://openrouter.ai/api/v1", "https://openrouter.ai/api/v1"),
-     ("http://gateway/llm/v1/chat/completions", "http://gateway/llm/v1")],
-)  # fmt: skip
+    [
+        ("http://127.0.0.1:11434", "http://127.0.0.1:11434/v1"),
+        ("http://127.0.0.1:11434/v1/", "http://127.0.0.1:11434/v1"),
+        ("https://openrouter.ai/api/v1", "https://openrouter.ai/api/v1"),
+        ("http://gateway/llm/v1/chat/completions", "http://gateway/llm/v1"),
+    ],
+)
 def test_addresses_are_taken_as_people_write_them(given: str, base: str) -> None:
     """With or without /v1, with a slash, or the whole address of chat completions."""
     assert base_address(given) == base
@@ -355,9 +490,15 @@ def test_addresses_are_taken_as_people_write_them(given: str, base: str) -> None
 
 @pytest.mark.parametrize(
     ("url", "near"),
-    [("http://127.0.0.1:1/v1", True), ("http://localhost/v1", True), ("http://[::1]:8/v1", True),
-     ("http://127.3.2.1/v1", True), ("http://10.0.0.1/v1", False), ("http://localhost.evil.org/", False)],
-)  # fmt: skip
+    [
+        ("http://127.0.0.1:1/v1", True),
+        ("http://localhost/v1", True),
+        ("http://[::1]:8/v1", True),
+        ("http://127.3.2.1/v1", True),
+        ("http://10.0.0.1/v1", False),
+        ("http://localhost.evil.org/", False),
+    ],
+)
 def test_what_is_on_this_machine(url: str, near: bool) -> None:
     """Loopback addresses and localhost are; names that only look alike are not."""
     assert is_loopback(url) == near

@@ -1,4 +1,6 @@
-"""Faults: each arrives at the SDK as the real thing would, in the order of its script, the same each time."""
+"""Faults: each arrives at the SDK as the real thing would, in the order of its script, the same
+each time.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +48,18 @@ every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 @every_cell
 @every_row
 def test_what_the_caller_sees(door: InProcess, row: Row, call: str) -> None:
-    """Each fault, by each way to call, without retries: the text, the finish_reason and the error of the table."""
+    """Each fault, by each way to call, without retries: the text, the finish_reason and the error
+    of the table.
+    """
     assert seen(door, call, row.faults()) == row.seen(call)
 
 
 @every_cell
 @every_row
 def test_what_the_sdk_retries(door: InProcess, row: Row, call: str) -> None:
-    """With the SDK's own two retries a fault that stays is seen all the same, after the table's number of attempts."""
+    """With the SDK's own two retries a fault that stays is seen all the same, after the table's
+    number of attempts.
+    """
     assert seen(door, call, row.faults(), max_retries=2) == row.seen(call)
     assert door.attempts() == row.tries(call)
 
@@ -64,7 +70,9 @@ def test_what_a_retry_mends(door: InProcess, row: Row, call: str) -> None:
     """A fault that strikes once and is retried by the SDK is not seen at all."""
     good = ROWS[0].seen(call)
     mended = row.tries(call) > 1
-    assert seen(door, call, row.faults(times=1), max_retries=2) == (good if mended else row.seen(call))
+    assert seen(door, call, row.faults(times=1), max_retries=2) == (
+        good if mended else row.seen(call)
+    )
     assert door.attempts() == (2 if mended else 1)
 
 
@@ -73,25 +81,46 @@ def test_the_table_has_every_kind() -> None:
     assert {row.fault["kind"] for row in ROWS} == set(KINDS)
 
 
-def test_nothing_sleeps_at_instant_speed(door: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At speed "instant" neither timeouts nor Retry-After nor the SDK's back-off take any time; the clock moves on."""
+def test_nothing_sleeps_at_instant_speed(
+    door: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At speed "instant" neither timeouts nor Retry-After nor the SDK's back-off take any time; the
+    clock moves on.
+    """
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    faults = [Fault("timeout"), Fault("rate_limit", retry_after=60), Fault("overloaded")]
+    faults = [
+        Fault("timeout"),
+        Fault("rate_limit", retry_after=60),
+        Fault("overloaded"),
+    ]
     client = door.client(False, faults, max_retries=3)
-    assert client.chat.completions.create(**params(), stream=False).choices[0].message.content == "Paris."
+    assert (
+        client.chat.completions.create(**params(), stream=False)
+        .choices[0]
+        .message.content
+        == "Paris."
+    )
     assert sum(slept) == 0
     assert 30 + 60 + 0.375 < client._client.clock.now() < 30 + 60 + 5
 
 
 def test_a_script_in_its_order() -> None:
-    """Faults strike one after the other, each ``times`` times once ``after`` requests have passed; then all is well."""
-    api = layer(Fault("rate_limit", times=2), Fault("server_error", after=1), Fault("connection"))
+    """Faults strike one after the other, each ``times`` times once ``after`` requests have passed;
+    then all is well.
+    """
+    api = layer(
+        Fault("rate_limit", times=2),
+        Fault("server_error", after=1),
+        Fault("connection"),
+    )
     assert statuses(api, 7) == [429, 429, 200, 500, 0, 200, 200]
 
 
 def test_a_fault_is_a_value(door: InProcess) -> None:
-    """A fault cannot be changed and is not used up: a client made anew with the same list shows the same again."""
+    """A fault cannot be changed and is not used up: a client made anew with the same list shows the
+    same again.
+    """
     faults = [Fault("server_error")]
     first, again = (seen(door, "sync", faults) for _ in range(2))
     assert first == again == "InternalServerError 500 server_error"
@@ -100,8 +129,16 @@ def test_a_fault_is_a_value(door: InProcess) -> None:
 
 
 def test_a_single_fault_needs_no_list(tmp_path: Path) -> None:
-    """``faults=`` takes one Fault as well as a list, and says what it wants when it gets something else."""
-    client = connect("replay", recordings=tmp_path, faults=Fault("connection"), max_retries=0, speed="instant")
+    """``faults=`` takes one Fault as well as a list, and says what it wants when it gets something
+    else.
+    """
+    client = connect(
+        "replay",
+        recordings=tmp_path,
+        faults=Fault("connection"),
+        max_retries=0,
+        speed="instant",
+    )
     with pytest.raises(openai.APIConnectionError):
         client.chat.completions.create(**params())
     for wrong in ("rate_limit", ["rate_limit"], [Fault]):
@@ -111,13 +148,27 @@ def test_a_single_fault_needs_no_list(tmp_path: Path) -> None:
 
 
 def test_chance_is_seeded() -> None:
-    """A fault with a probability strikes about that part of the requests, the same ones for the same seed."""
+    """A fault with a probability strikes about that part of the requests, the same ones for the
+    same seed.
+    """
     fault = Fault("overloaded", probability=0.3)
     first = statuses(layer(fault, seed=1), 1000)
-    assert first == statuses(layer(fault, seed=1), 1000) != statuses(layer(fault, seed=2), 1000)
+    assert (
+        first
+        == statuses(layer(fault, seed=1), 1000)
+        != statuses(layer(fault, seed=2), 1000)
+    )
     assert 250 < first.count(503) < 350
-    assert statuses(layer(Fault("overloaded", probability=0.5, times=2)), 100).count(503) == 2
-    assert statuses(layer(Fault("overloaded", probability=1, after=2)), 4) == [200, 200, 503, 503]
+    assert (
+        statuses(layer(Fault("overloaded", probability=0.5, times=2)), 100).count(503)
+        == 2
+    )
+    assert statuses(layer(Fault("overloaded", probability=1, after=2)), 4) == [
+        200,
+        200,
+        503,
+        503,
+    ]
     assert statuses(layer(Fault("overloaded", probability=0)), 100).count(503) == 0
 
 
@@ -128,7 +179,9 @@ def test_script_and_chance_together() -> None:
 
 
 def test_faults_can_come_and_go() -> None:
-    """Faults can be added while the API runs, and cleared: that is how a server makes trouble for a while."""
+    """Faults can be added while the API runs, and cleared: that is how a server makes trouble for a
+    while.
+    """
     api = layer()
     assert statuses(api, 1) == [200]
     api.add(Fault("overloaded", times=math.inf))
@@ -137,10 +190,12 @@ def test_faults_can_come_and_go() -> None:
     assert statuses(api, 1) == [200]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in INSTEAD if kind not in ("timeout", "connection")])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in INSTEAD if kind not in ("timeout", "connection")]
+)
 def test_an_error_has_a_request_id_of_its_own(door: InProcess, kind: str) -> None:
-    """An error carries x-request-id: another one for each answer, the same ones for a client made anew. 500 and 503
-    repeat it in their message, for the mail to the help center."""
+    """An error carries x-request-id: another one for each answer, the same ones for a client made
+    anew. 500 and 503 repeat it in their message, for the mail to the help center."""
 
     def ids() -> list[str]:
         client, found = door.client(False, [Fault(kind, times=2)]), []
@@ -149,42 +204,79 @@ def test_an_error_has_a_request_id_of_its_own(door: InProcess, kind: str) -> Non
                 client.chat.completions.create(**params(), stream=False)
             found.append(str(error.value.request_id))
             if kind in ("server_error", "overloaded"):
-                assert f"request ID {error.value.request_id} in your" in error.value.message
+                assert (
+                    f"request ID {error.value.request_id} in your"
+                    in error.value.message
+                )
         return found
 
     first, second = ids()
-    assert first.startswith("req_") and len(first) == 4 + 32 and first != second and ids() == [first, second]
+    assert (
+        first.startswith("req_")
+        and len(first) == 4 + 32
+        and first != second
+        and ids() == [first, second]
+    )
 
 
 @pytest.mark.parametrize(
     ("wait", "told", "seconds", "milliseconds"),
     [
-        (None, "tokens per min (TPM): Limit 30000, Used 30000, Requested 500. Please try again in 1s.", "1", "1000"),
-        (0.644, "tokens per min (TPM): Limit 30000, Used 30000, Requested 322. Please try again in 644ms.", "1", "644"),
+        (
+            None,
+            "tokens per min (TPM): Limit 30000, Used 30000, Requested 500. Please try again in 1s.",
+            "1",
+            "1000",
+        ),
+        (
+            0.644,
+            (
+                "tokens per min (TPM): Limit 30000, Used 30000, Requested 322. Please try again in "
+                "644ms."
+            ),
+            "1",
+            "644",
+        ),
         (
             60,
-            "tokens per min (TPM): Limit 30000, Used 30000, Requested 30000. Please try again in 1m0s.",
+            (
+                "tokens per min (TPM): Limit 30000, Used 30000, Requested 30000. Please try "
+                "again in "
+                "1m0s."
+            ),
             "60",
             "60000",
         ),
         (
             432,
-            "tokens per day (TPD): Limit 43200000, Used 43200000, Requested 216000. Please try again in 7m12s.",
+            (
+                "tokens per day (TPD): Limit 43200000, Used 43200000, Requested 216000. Please try "
+                "again in 7m12s."
+            ),
             "432",
             "432000",
         ),
     ],
 )
-def test_a_rate_limit_adds_up(wait: float | None, told: str, seconds: str, milliseconds: str) -> None:
-    """The numbers of a rate_limit fault come to the wait that its message and its two headers name."""
+def test_a_rate_limit_adds_up(
+    wait: float | None, told: str, seconds: str, milliseconds: str
+) -> None:
+    """The numbers of a rate_limit fault come to the wait that its message and its two headers
+    name.
+    """
     answer = layer(Fault("rate_limit", retry_after=wait)).answer(request())
     assert told in json.loads(answer.body)["error"]["message"]
-    assert (answer.headers["retry-after"], answer.headers["retry-after-ms"]) == (seconds, milliseconds)
+    assert (answer.headers["retry-after"], answer.headers["retry-after-ms"]) == (
+        seconds,
+        milliseconds,
+    )
     assert answer.headers["x-ratelimit-remaining-tokens"] == "0"
 
 
 def test_retry_after_of_an_overloaded_api(door: InProcess) -> None:
-    """server_error and overloaded tell Retry-After only where they are given one, and the SDK keeps to it."""
+    """server_error and overloaded tell Retry-After only where they are given one, and the SDK keeps
+    to it.
+    """
     client = door.client(False, [Fault("overloaded", retry_after=7)], max_retries=1)
     client.chat.completions.create(**params(), stream=False)
     assert client._client.clock.now() == pytest.approx(7)
@@ -204,40 +296,73 @@ def test_a_drip_outlasts_every_read_timeout(door: InProcess) -> None:
     for stream, seconds in ((False, 10 * 4), (True, 7 * 4)):
         client = door.client(False, [Fault("slow", after=0, seconds=4)], timeout=5)
         reply = client.chat.completions.create(**params(), stream=stream)
-        assert len(list(reply)) == 7 if stream else reply.choices[0].message.content == "Paris."
+        assert (
+            len(list(reply)) == 7
+            if stream
+            else reply.choices[0].message.content == "Paris."
+        )
         assert seconds <= client._client.clock.now() < seconds + 1
     client = door.client(False, [Fault("slow", seconds=6)], timeout=5)
     with pytest.raises(openai.APITimeoutError):
         list(client.chat.completions.create(**params(), stream=True))
 
 
-@given(words=st.lists(st.text(min_size=1), max_size=12), after=st.none() | st.integers(0, 15))
+@given(
+    words=st.lists(st.text(min_size=1), max_size=12),
+    after=st.none() | st.integers(0, 15),
+)
 def test_a_cut_leaves_a_beginning(words: list[str], after: int | None) -> None:
-    """After a cut exactly ``after`` chunks with content have arrived (None: half), in their order, and no end."""
+    """After a cut exactly ``after`` chunks with content have arrived (None: half), in their order,
+    and no end.
+    """
     answer = cut(streamed(words), after, abrupt=False)
-    chunks = [json.loads(event.data.removeprefix(b"data: ")) for event in answer.events or ()]
-    texts = [text for chunk in chunks if (text := chunk["choices"][0]["delta"].get("content"))]
+    chunks = [
+        json.loads(event.data.removeprefix(b"data: ")) for event in answer.events or ()
+    ]
+    texts = [
+        text
+        for chunk in chunks
+        if (text := chunk["choices"][0]["delta"].get("content"))
+    ]
     assert texts == words[: len(words) // 2 if after is None else after]
     assert not any(chunk["choices"][0]["finish_reason"] for chunk in chunks)
 
 
-@pytest.mark.parametrize(("after", "text"), [(0, ""), (1, "Paris"), (3, "Paris is the"), (99, "Paris is the capital.")])
-def test_after_counts_chunks_with_content(door: InProcess, after: int, text: str) -> None:
-    """``after`` of a fault within an answer is the number of text chunks that arrive first, the empty role chunk not
-    counted; more than there are means all, and still no end."""
+@pytest.mark.parametrize(
+    ("after", "text"),
+    [(0, ""), (1, "Paris"), (3, "Paris is the"), (99, "Paris is the capital.")],
+)
+def test_after_counts_chunks_with_content(
+    door: InProcess, after: int, text: str
+) -> None:
+    """``after`` of a fault within an answer is the number of text chunks that arrive first, the
+    empty role chunk not counted; more than there are means all, and still no end."""
     assert seen(door, "stream", [Fault("cut_stream", after=after)]) == f"{text}|None"
 
 
 def test_tool_calls_are_content() -> None:
     """A stream of tool calls is cut among its pieces of arguments."""
-    calls = [{"index": 0, "function": {"arguments": piece}} for piece in ("{", '"a"', ": 1", "}")]
+    calls = [
+        {"index": 0, "function": {"arguments": piece}}
+        for piece in ("{", '"a"', ": 1", "}")
+    ]
     stream = streamed(["x"] * 4)
     events = list(stream.events or ())
     for i, call in enumerate(calls):
         chunk = json.loads(events[i + 1].data[6:])
         chunk["choices"][0]["delta"] = {"tool_calls": [call]}
-        events[i + 1] = dataclasses.replace(events[i + 1], data=b"data: " + json.dumps(chunk).encode() + b"\n\n")
-    assert len(cut(dataclasses.replace(stream, events=tuple(events)), 3, abrupt=False).events or ()) == 1 + 3
+        events[i + 1] = dataclasses.replace(
+            events[i + 1], data=b"data: " + json.dumps(chunk).encode() + b"\n\n"
+        )
+    assert (
+        len(
+            cut(
+                dataclasses.replace(stream, events=tuple(events)), 3, abrupt=False
+            ).events
+            or ()
+        )
+        == 1 + 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -249,22 +374,42 @@ def test_tool_calls_are_content() -> None:
         (Fault("stream_error"), "error", openai.APIError),
     ],
 )
-def test_stream_text_names_each_ending(tmp_path: Path, fault: Fault, ending: str, error: type[Exception]) -> None:
+def test_stream_text_names_each_ending(
+    tmp_path: Path, fault: Fault, ending: str, error: type[Exception]
+) -> None:
     """stream_text keeps what had arrived of a struck stream, and says how it ended."""
     body = params(stream=True, stream_options={"include_usage": True})
     folder = folder_with(tmp_path, (body, streamed(WORDS)))
-    stream = stream_text(connect("replay", recordings=folder, faults=[fault], speed="instant"), **params())
+    stream = stream_text(
+        connect("replay", recordings=folder, faults=[fault], speed="instant"),
+        **params(),
+    )
     with pytest.raises(error):
         list(stream)
-    assert (stream.text, stream.ended, stream.finish_reason) == ("Paris is", ending, None)
+    assert (stream.text, stream.ended, stream.finish_reason) == (
+        "Paris is",
+        ending,
+        None,
+    )
 
 
 def test_an_error_event_is_the_genuine_one(door: InProcess) -> None:
-    """The event of stream_error is the one that genuine streams carried: type server_error, no code, then [DONE]."""
+    """The event of stream_error is the one that genuine streams carried: type server_error, no
+    code, then [DONE].
+    """
     with pytest.raises(openai.APIError) as error:
-        list(door.client(False, [Fault("stream_error")]).chat.completions.create(**params(), stream=True))
+        list(
+            door.client(False, [Fault("stream_error")]).chat.completions.create(
+                **params(), stream=True
+            )
+        )
     told = "The server had an error while processing your request. Sorry about that!"
-    assert error.value.body == {"message": told, "type": "server_error", "param": None, "code": None}
+    assert error.value.body == {
+        "message": told,
+        "type": "server_error",
+        "param": None,
+        "code": None,
+    }
 
 
 @pytest.mark.parametrize("kind", ["cut_stream", "malformed", "stream_error", "slow"])
@@ -275,14 +420,35 @@ def test_an_answer_that_is_an_error_stays_as_it_is(kind: str) -> None:
 
 
 def test_faults_and_limits_together(tmp_path: Path) -> None:
-    """A request that a fault answers takes nothing from the account; a struck stream takes what a good one does."""
-    folder = folder_with(tmp_path, (params(stream=False), whole("Paris.")), (params(stream=True), streamed(WORDS)))
+    """A request that a fault answers takes nothing from the account; a struck stream takes what a
+    good one does.
+    """
+    folder = folder_with(
+        tmp_path,
+        (params(stream=False), whole("Paris.")),
+        (params(stream=True), streamed(WORDS)),
+    )
     faults = [Fault("overloaded", times=5), Fault("cut_stream")]
-    client = connect("replay", recordings=folder, faults=faults, rate_limit={"rpm": 2}, speed="instant", max_retries=5)
-    assert list(client.chat.completions.create(**params(), stream=True))[-1].choices[0].finish_reason is None
+    client = connect(
+        "replay",
+        recordings=folder,
+        faults=faults,
+        rate_limit={"rpm": 2},
+        speed="instant",
+        max_retries=5,
+    )
+    assert (
+        list(client.chat.completions.create(**params(), stream=True))[-1]
+        .choices[0]
+        .finish_reason
+        is None
+    )
     reply = client.chat.completions.with_raw_response.create(**params(), stream=False)
     assert reply.headers["x-ratelimit-remaining-requests"] == "0"
-    assert [attempt.status for attempt in client._client.ledger] == [503] * 5 + [200, 200]  # type: ignore[attr-defined]
+    assert [attempt.status for attempt in client._client.ledger] == [503] * 5 + [
+        200,
+        200,
+    ]  # type: ignore[attr-defined]
 
 
 def test_a_broken_stream_among_many(door: InProcess) -> None:
@@ -293,7 +459,13 @@ def test_a_broken_stream_among_many(door: InProcess) -> None:
 
         async def one() -> str:
             stream = await client.chat.completions.create(**params(), stream=True)
-            return "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices])
+            return "".join(
+                [
+                    chunk.choices[0].delta.content or ""
+                    async for chunk in stream
+                    if chunk.choices
+                ]
+            )
 
         return await asyncio.gather(*[one() for _ in range(20)])
 
@@ -306,7 +478,8 @@ def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="There is no fault") as error:
         Fault("ratelimit")
     assert str(error.value) == (
-        "There is no fault 'ratelimit'. Did you mean \"rate_limit\"? The kinds: rate_limit, quota, server_error, "
+        "There is no fault 'ratelimit'. Did you mean \"rate_limit\"? The kinds: rate_limit, "
+        "quota, server_error, "
         "overloaded, timeout, connection, cut_stream, malformed, stream_error, slow."
     )
 
@@ -314,32 +487,53 @@ def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"times": 0}, 'Fault("slow", times=0): times must be a whole number from 1 on, or math.inf.'),
+        (
+            {"times": 0},
+            'Fault("slow", times=0): times must be a whole number from 1 on, or math.inf.',
+        ),
         ({"times": 1.5}, "times must be"),
         ({"times": True}, "times must be"),
-        ({"after": -1}, 'Fault("slow", after=-1): after must be a whole number from 0 on.'),
+        (
+            {"after": -1},
+            'Fault("slow", after=-1): after must be a whole number from 0 on.',
+        ),
         ({"probability": 1.1}, "probability must be a number from 0 to 1."),
         ({"seconds": -1}, "seconds must be"),
         ({"seconds": math.nan}, "seconds must be"),
-        ({"retry_after": 3}, "retry_after must be left out: it is for rate_limit, server_error, overloaded."),
+        (
+            {"retry_after": 3},
+            "retry_after must be left out: it is for rate_limit, server_error, overloaded.",
+        ),
         ({"abrupt": True}, "abrupt must be left out: it is for cut_stream."),
         ({"kind": "quota", "seconds": 0}, "seconds must be left out: it is for slow."),
-        ({"kind": "rate_limit", "retry_after": 0}, "retry_after must be a number of seconds from 0.001 to 86400."),
+        (
+            {"kind": "rate_limit", "retry_after": 0},
+            "retry_after must be a number of seconds from 0.001 to 86400.",
+        ),
     ],
 )
-def test_what_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:
-    """An argument out of range, or one that the kind does not take, is refused when the fault is made."""
+def test_what_makes_no_sense_is_refused(
+    arguments: dict[str, Any], message: str
+) -> None:
+    """An argument out of range, or one that the kind does not take, is refused when the fault is
+    made.
+    """
     with pytest.raises(ValueError, match="must be") as error:
         Fault(**{"kind": "slow", **arguments})
     assert message in str(error.value)
 
 
 @pytest.mark.parametrize("mode", ["live", "record"])
-@pytest.mark.parametrize("option", [{"faults": [Fault("quota")]}, {"rate_limit": {"rpm": 3}}])
-def test_the_real_api_has_faults_of_its_own(mode: str, option: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "option", [{"faults": [Fault("quota")]}, {"rate_limit": {"rpm": 3}}]
+)
+def test_the_real_api_has_faults_of_its_own(
+    mode: str, option: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In live and record mode faults and limits are refused before anything is sent."""
     monkeypatch.delenv("COURSEKIT_REPLIES", raising=False)
     with pytest.raises(
-        ModeError, match=f'{next(iter(option))}= is for the offline API, and mode="{mode}" asks the real'
+        ModeError,
+        match=f'{next(iter(option))}= is for the offline API, and mode="{mode}" asks the real',
     ):
         connect(mode, api_key="sk-test", **option)

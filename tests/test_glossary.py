@@ -10,39 +10,60 @@ import nbformat
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 ENTRY = re.compile(
-    r"^- \*\*(?P<term>.+?)\*\*(?P<text>.+) → \[(?P<number>\d\d), [^\]]+\]\((?P<file>\w+\.ipynb)#(?P<place>\S+)\)$"
+    r"^- \*\*(?P<term>.+?)\*\*(?P<text>.+) → \[(?P<number>\d\d), "
+    r"[^\]]+\]\((?P<file>\w+\.ipynb)#(?P<place>\S+)\)$"
 )
 
 
 def entries() -> list[re.Match[str]]:
-    lines = [line for line in (NOTEBOOKS / "glossary.md").read_text(encoding="utf-8").splitlines() if line[:2] == "- "]
+    lines = [
+        line
+        for line in (NOTEBOOKS / "glossary.md").read_text(encoding="utf-8").splitlines()
+        if line[:2] == "- "
+    ]
     found = [(line, ENTRY.match(line)) for line in lines]
-    assert [line for line, match in found if match is None] == [], "- **term**: text → [03, section](file#heading)"
+    assert [line for line, match in found if match is None] == [], (
+        "- **term**: text → [03, section](file#heading)"
+    )
     return [match for _, match in found if match]
 
 
 @cache
 def sections(file: str) -> dict[str, str]:
-    """A chapter's sections, code included: by JupyterLab's anchor of their heading (its text, blanks as hyphens)."""
+    """A chapter's sections, code included: by JupyterLab's anchor of their heading (its text,
+    blanks as hyphens).
+    """
     found: dict[str, str] = {}
     here = ""
     for cell in nbformat.read(NOTEBOOKS / file, as_version=4).cells:
         for line in cell.source.splitlines():
-            if cell.cell_type == "markdown" and (heading := re.match(r"#{2,6} +(.+)", line)):
+            if cell.cell_type == "markdown" and (
+                heading := re.match(r"#{2,6} +(.+)", line)
+            ):
                 here = heading[1].replace("`", "").replace(" ", "-")
             found[here] = found.get(here, "") + line + "\n"
     return found
 
 
 def test_every_word_leads_to_the_section_that_teaches_it() -> None:
-    """The linked section exists, and has the term's words; the number before it is its chapter's."""
+    """The linked section exists, and has the term's words; the number before it is its
+    chapter's.
+    """
     for entry in entries():
         place, text = entry["place"], sections(entry["file"])
         assert entry["file"].startswith(entry["number"])
-        assert place in text, f"{entry['file']} has no section {place}; it has {', '.join(text)}"
+        assert place in text, (
+            f"{entry['file']} has no section {place}; it has {', '.join(text)}"
+        )
         words = re.findall(r"\w+", entry["term"].lower())
-        missing = [word for word in words if word.removesuffix("s").removesuffix("y") not in text[place].lower()]
-        assert not missing, f"{entry['term']}: {missing} stands nowhere in {entry['file']}, {place}"
+        missing = [
+            word
+            for word in words
+            if word.removesuffix("s").removesuffix("y") not in text[place].lower()
+        ]
+        assert not missing, (
+            f"{entry['term']}: {missing} stands nowhere in {entry['file']}, {place}"
+        )
 
 
 def test_the_glossary_can_be_looked_through() -> None:

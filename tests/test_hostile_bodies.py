@@ -16,48 +16,98 @@ from coursekit.offline.validation import refusal_of
 from support.refused import UNPARSABLE, USER, chat, message_of, sent
 
 PARAMETERS = [*rules()["parameter"], "model", "zzz", "__proto__"]
-WORDS = ["user", "assistant", "developer", "tool", "function", "text", "json_schema", "json_object", "file", "content"]
+WORDS = [
+    "user",
+    "assistant",
+    "developer",
+    "tool",
+    "function",
+    "text",
+    "json_schema",
+    "json_object",
+    "file",
+    "content",
+]
 LEAVES = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(WORDS)
-    | st.just("\ud800") | st.just(10**400)
-)  # fmt: skip
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(WORDS)
+    | st.just("\ud800")
+    | st.just(10**400)
+)
 VALUES = st.recursive(
     LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=3), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=3), inner)
+    ),
     max_leaves=8,
 )
-SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+SCHEMA = {
+    "type": "object",
+    "properties": {"a": {"type": "string"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
 FUNCTION = {"name": "f", "parameters": SCHEMA, "strict": True}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 RICH = chat(
     messages=[
         {"role": "developer", "content": [{"type": "text", "text": "Answer in JSON."}]},
-        {"role": "user", "name": "Ada", "content": [{"type": "file", "file": {"file_id": "f"}}]},
+        {
+            "role": "user",
+            "name": "Ada",
+            "content": [{"type": "file", "file": {"file_id": "f"}}],
+        },
         {"role": "assistant", "content": None, "tool_calls": [CALL]},
         {"role": "tool", "tool_call_id": "c", "content": "1"},
         {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}},
         {"role": "function", "name": "f", "content": "2"},
         *USER,
     ],
-    tools=[{"type": "function", "function": FUNCTION}], tool_choice={"type": "function", "function": {"name": "f"}},
-    functions=[{"name": "g"}], function_call={"name": "g"}, response_format={"type": "json_object"},
-    stop=["\n"], logprobs=True, top_logprobs=2, max_tokens=5, metadata={"k": "v"}, store=True,
-    stream=True, verbosity="medium",
+    tools=[{"type": "function", "function": FUNCTION}],
+    tool_choice={"type": "function", "function": {"name": "f"}},
+    functions=[{"name": "g"}],
+    function_call={"name": "g"},
+    response_format={"type": "json_object"},
+    stop=["\n"],
+    logprobs=True,
+    top_logprobs=2,
+    max_tokens=5,
+    metadata={"k": "v"},
+    store=True,
+    stream=True,
+    verbosity="medium",
     stream_options={"include_usage": True},
-)  # fmt: skip
+)
 STRICT = chat(
-    "gpt-4.1", response_format={"type": "json_schema", "json_schema": {"name": "s", "schema": SCHEMA, "strict": True}}
+    "gpt-4.1",
+    response_format={
+        "type": "json_schema",
+        "json_schema": {"name": "s", "schema": SCHEMA, "strict": True},
+    },
 )
 
 
 def paths(value: Any, here: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The path of every value within a value."""
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    for key, inner in (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    ):
         yield (*here, key)
         yield from paths(inner, (*here, key))
 
 
-def with_value(body: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+def with_value(
+    body: dict[str, Any], path: tuple[Any, ...], value: Any
+) -> dict[str, Any]:
     changed = copy.deepcopy(body)
     place: Any = changed
     for key in path[:-1]:
@@ -86,10 +136,17 @@ def test_no_body_makes_it_fail(body: Any) -> None:
     check(body)
 
 
-@given(st.sampled_from([(body, path) for body in (RICH, STRICT) for path in paths(body)]), VALUES)
+@given(
+    st.sampled_from([(body, path) for body in (RICH, STRICT) for path in paths(body)]),
+    VALUES,
+)
 @settings(max_examples=500, deadline=None)
-def test_no_change_to_a_right_body_makes_it_fail(place: tuple[dict[str, Any], tuple[Any, ...]], value: Any) -> None:
-    """A request with every feature, one value of it exchanged, is taken, or refused with a valid error."""
+def test_no_change_to_a_right_body_makes_it_fail(
+    place: tuple[dict[str, Any], tuple[Any, ...]], value: Any
+) -> None:
+    """A request with every feature, one value of it exchanged, is taken, or refused with a valid
+    error.
+    """
     body, path = place
     check(with_value(body, path, value))
 
@@ -114,9 +171,14 @@ def test_an_integer_too_long_to_print_is_refused(name: str) -> None:
 
 
 def test_a_schema_too_deep_to_walk_is_refused() -> None:
-    """What the parser still takes may be too deep for the checks: that is a refusal, not a crash."""
+    """What the parser still takes may be too deep for the checks: that is a refusal, not a
+    crash.
+    """
     schema: dict[str, Any] = {}
     for _ in range(5_000):
         schema = {"items": schema}
-    format_ = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema, "strict": True}}
+    format_ = {
+        "type": "json_schema",
+        "json_schema": {"name": "s", "schema": schema, "strict": True},
+    }
     assert message_of(response_format=format_) == UNPARSABLE

@@ -1,7 +1,8 @@
-"""A class on a real JupyterHub, started here from deploy/: work, crashes, full disks, restarts, and what is private.
+"""A class on a real JupyterHub, started here from deploy/: work, crashes, full disks, restarts, and
+what is private.
 
-Needs the extra hub, and configurable-http-proxy from npm in PATH. As root it also needs an environment that other
-users may enter, since each learner is a user of their own:
+Needs the extra hub, and configurable-http-proxy from npm in PATH. As root it also needs an
+environment that other users may enter, since each learner is a user of their own:
 
     python -m venv /srv/coursekit && /srv/coursekit/bin/pip install '.[hub,test]'
     npm install --global configurable-http-proxy@5.3
@@ -37,7 +38,9 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(bool(missing()), reason=missing()),
 ]
-only_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give each learner a Unix user")
+only_root = pytest.mark.skipif(
+    os.getuid() != 0, reason="only root can give each learner a Unix user"
+)
 
 CHAPTERS = ("01_basics", "05_async_and_throughput")
 CLASS = ("ada", "bo", "cy", "dana", "eli", "fay", "gus", "hana", "ivo", "june")
@@ -69,7 +72,8 @@ async def at_work(hub: Hub, *names: str) -> AsyncIterator[list[Learner]]:
 
 
 def test_ten_learners_work_at_once(hub: Hub, tmp_path: Path) -> None:
-    """Ten log in, run chapters 01 and 05 and solve exercises at once, without an error; the teacher collects all ten.
+    """Ten log in, run chapters 01 and 05 and solve exercises at once, without an error; the teacher
+    collects all ten.
 
     Prints what each took: the numbers in deploy/README.md are these.
     """
@@ -77,37 +81,55 @@ def test_ten_learners_work_at_once(hub: Hub, tmp_path: Path) -> None:
     print("\nlearner  start s  01 s  05 s  MiB  MiB of their own")
     for name, times in rows.items():
         resident, own = hub.memory(name)
-        print(f"{name:8} {times[0]:7.1f} {times[1]:5.0f} {times[2]:5.0f} {resident:4.0f} {own:4.0f}")
+        print(
+            f"{name:8} {times[0]:7.1f} {times[1]:5.0f} {times[2]:5.0f} {resident:4.0f} {own:4.0f}"
+        )
         assert 0 < own < PER_LEARNER
     assert hub.process
-    print(f"hub: {_resident(hub.process.pid):.0f} MiB, proxy: {_resident(_proxy(hub)):.0f} MiB")
+    print(
+        f"hub: {_resident(hub.process.pid):.0f} MiB, proxy: {_resident(_proxy(hub)):.0f} MiB"
+    )
 
     collected = _collect(hub, tmp_path, "01_basics")
     assert collected.splitlines() == [f"{name}: 01_basics" for name in sorted(CLASS)]
     solution = nbformat.read(ROOT / "solutions" / "01_basics.ipynb", 4)
     for name in CLASS:
-        handed_in = nbformat.read(tmp_path / "submitted" / name / "01_basics" / "01_basics.ipynb", 4)
+        handed_in = nbformat.read(
+            tmp_path / "submitted" / name / "01_basics" / "01_basics.ipynb", 4
+        )
         assert _answers(handed_in) == _answers(solution)
-        assert handed_in.cells[0].source == f"# Work of {name}", "somebody else's notebook"
+        assert handed_in.cells[0].source == f"# Work of {name}", (
+            "somebody else's notebook"
+        )
 
 
 async def _a_class(hub: Hub) -> dict[str, list[float]]:
     learners = [Learner(hub.url, name, PASSWORD) for name in CLASS]
     try:
-        return dict(zip(CLASS, await asyncio.gather(*map(_a_lesson, learners, range(len(CLASS)))), strict=True))
+        return dict(
+            zip(
+                CLASS,
+                await asyncio.gather(*map(_a_lesson, learners, range(len(CLASS)))),
+                strict=True,
+            )
+        )
     finally:
         for learner in learners:
             await learner.close()
 
 
 async def _a_lesson(learner: Learner, place: int) -> list[float]:
-    """What one learner does. Returns the seconds until the server answered, and for each chapter."""
+    """What one learner does. Returns the seconds until the server answered, and for each
+    chapter.
+    """
     await asyncio.sleep(place)  # nobody types as fast as the neighbor
     await learner.log_in()
     times = [await learner.start()]
     for chapter in CHAPTERS:
         began = time.monotonic()
-        assert await learner.run(f"notebooks/{chapter}.ipynb") == [], f"{learner.name} in {chapter}"
+        assert await learner.run(f"notebooks/{chapter}.ipynb") == [], (
+            f"{learner.name} in {chapter}"
+        )
         times.append(time.monotonic() - began)
     exercise = "exercises/01_basics.ipynb"
     notebook = await learner.read(exercise)
@@ -130,7 +152,13 @@ def _answers(notebook: Any) -> dict[str, str]:
 
 
 def _collect(hub: Hub, course: Path, *chapters: str) -> str:
-    command = [sys.executable, str(ROOT / "deploy" / "collect.py"), str(hub.learners), str(course), *chapters]
+    command = [
+        sys.executable,
+        str(ROOT / "deploy" / "collect.py"),
+        str(hub.learners),
+        str(course),
+        *chapters,
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -148,7 +176,9 @@ def _resident(pid: int) -> float:
 
 
 def test_a_crash_is_its_learners_own(hub: Hub) -> None:
-    """A kernel that eats memory or dies, and a server that is killed, leave others' variables; saved work stays."""
+    """A kernel that eats memory or dies, and a server that is killed, leave others' variables;
+    saved work stays.
+    """
 
     async def class_() -> None:
         async with at_work(hub, "ada", "bo") as (ada, bo):
@@ -156,7 +186,9 @@ def test_a_crash_is_its_learners_own(hub: Hub) -> None:
             await kernel.text("kept = 'by bo'")
             notebook = await ada.read("exercises/02_parameters.ipynb")
             notebook.cells[0].source = "ada was here"
-            (await ada.save("exercises/02_parameters.ipynb", notebook)).raise_for_status()
+            (
+                await ada.save("exercises/02_parameters.ipynb", notebook)
+            ).raise_for_status()
 
             greedy = await ada.open_kernel("notebooks/02_parameters.ipynb")
             assert "MemoryError" in await greedy.text("much = bytearray(5 * 2**30)")
@@ -166,7 +198,9 @@ def test_a_crash_is_its_learners_own(hub: Hub) -> None:
             assert await kernel.text("print(kept)") == "by bo\n"
 
             await ada.start()
-            assert (await ada.read("exercises/02_parameters.ipynb")).cells[0].source == "ada was here"
+            assert (await ada.read("exercises/02_parameters.ipynb")).cells[
+                0
+            ].source == "ada was here"
             assert await kernel.text("print(kept)") == "by bo\n"
 
     asyncio.run(class_())
@@ -179,10 +213,13 @@ def test_a_loop_that_writes_ends_in_an_error(hub: Hub) -> None:
         async with at_work(hub, "cy") as (cy,):
             kernel = await cy.open_kernel("notebooks/01_basics.ipynb")
             said = await kernel.text(
-                "with open('big', 'wb') as f:\n    for _ in range(300):\n        f.write(bytes(2**20))"
+                "with open('big', 'wb') as f:\n    for _ in range(300):\n        "
+                "f.write(bytes(2**20))"
             )
             assert "OSError: [Errno 27] File too large" in said
-            assert (hub.learners / "cy" / "notebooks" / "big").stat().st_size <= 256 * 2**20
+            assert (
+                hub.learners / "cy" / "notebooks" / "big"
+            ).stat().st_size <= 256 * 2**20
             await kernel.text("import os; os.remove('big')")
 
     asyncio.run(class_())
@@ -190,16 +227,27 @@ def test_a_loop_that_writes_ends_in_an_error(hub: Hub) -> None:
 
 @only_root
 def test_a_full_disk_is_its_learners_own(hub: Hub) -> None:
-    """Where a folder has a disk of its own and it is full: saving fails and keeps the old notebook, others save.
+    """Where a folder has a disk of its own and it is full: saving fails and keeps the old notebook,
+    others save.
 
     Deleting a file makes room again.
     """
     home = hub.learners / "dan"
     home.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m,mode=700,uid=25001,gid=25001", "tmpfs", str(home)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            "mount",
+            "-t",
+            "tmpfs",
+            "-o",
+            "size=8m,mode=700,uid=25001,gid=25001",
+            "tmpfs",
+            str(home),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if mounted.returncode:
         home.rmdir()
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
@@ -217,11 +265,20 @@ async def _with_a_full_disk(hub: Hub) -> None:
         notebook.cells[0].source = "before"
         (await dan.save("exercises/01_basics.ipynb", notebook)).raise_for_status()
         kernel = await dan.open_kernel("notebooks/01_basics.ipynb")
-        assert "No space left" in await kernel.text("open('big', 'wb').write(bytes(9 * 2**20))")
+        assert "No space left" in await kernel.text(
+            "open('big', 'wb').write(bytes(9 * 2**20))"
+        )
 
         notebook.cells[0].source = "x" * 2**20
-        assert (await dan.save("exercises/01_basics.ipynb", notebook)).status_code == 500
-        assert nbformat.read(hub.learners / "dan/exercises/01_basics.ipynb", 4).cells[0].source == "before"
+        assert (
+            await dan.save("exercises/01_basics.ipynb", notebook)
+        ).status_code == 500
+        assert (
+            nbformat.read(hub.learners / "dan/exercises/01_basics.ipynb", 4)
+            .cells[0]
+            .source
+            == "before"
+        )
         other = await bo.read("exercises/01_basics.ipynb")
         (await bo.save("exercises/01_basics.ipynb", other)).raise_for_status()
 
@@ -233,8 +290,12 @@ async def _with_a_full_disk(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_the_hub_is_restarted_and_no_work_is_lost(hub: Hub, how: signal.Signals) -> None:
-    """Whether it ends or is killed: kernels keep their variables, learners stay logged in, saving goes on."""
+def test_the_hub_is_restarted_and_no_work_is_lost(
+    hub: Hub, how: signal.Signals
+) -> None:
+    """Whether it ends or is killed: kernels keep their variables, learners stay logged in, saving
+    goes on.
+    """
 
     async def before() -> tuple[Learner, str]:
         ada = Learner(hub.url, "ada", PASSWORD)
@@ -253,7 +314,9 @@ def test_the_hub_is_restarted_and_no_work_is_lost(hub: Hub, how: signal.Signals)
         assert await kernel.text("print(unsaved)") == "still here\n"
         notebook = await ada.read("notebooks/03_multi_turn.ipynb")
         (await ada.save("notebooks/03_multi_turn.ipynb", notebook)).raise_for_status()
-        assert (await ada.http.get("/hub/home")).url.path == "/hub/home", "asked to log in again"
+        assert (await ada.http.get("/hub/home")).url.path == "/hub/home", (
+            "asked to log in again"
+        )
         await kernel.close()
         await ada.close()
 
@@ -264,8 +327,13 @@ def test_the_hub_is_restarted_and_no_work_is_lost(hub: Hub, how: signal.Signals)
 
 
 def test_each_learner_has_a_key_to_the_class_server() -> None:
-    """The hub fetches it: each name its own, the same one after a restart; no class server, and replay goes on."""
-    with _class_server() as (url, process), hub_running(COURSEKIT_BASE_URL=url, COURSEKIT_ADMIN_TOKEN=TOKEN) as hub:
+    """The hub fetches it: each name its own, the same one after a restart; no class server, and
+    replay goes on.
+    """
+    with (
+        _class_server() as (url, process),
+        hub_running(COURSEKIT_BASE_URL=url, COURSEKIT_ADMIN_TOKEN=TOKEN) as hub,
+    ):
         keys = asyncio.run(_keys(hub, "ada", "bo"))
         assert len(set(keys)) == 2
         assert all(key.startswith("ck-class-") for key in keys)
@@ -283,9 +351,15 @@ async def _keys(hub: Hub, *names: str) -> list[str]:
     recorded = sorted((DATA / "recordings" / "00_start_here").glob("*.json"))[0]
     body = json.loads(recorded.read_text(encoding="utf-8"))["request"]["body"]
     asks = "import os; from coursekit import connect\n"
-    asks += f"print(connect().chat.completions.create(**{body!r}).object, os.environ.get('COURSEKIT_CLASS_KEY'))"
+    asks += (
+        f"print(connect().chat.completions.create(**{body!r}).object, "
+        "os.environ.get('COURSEKIT_CLASS_KEY'))"
+    )
     async with at_work(hub, *names) as learners:
-        kernels = [await learner.open_kernel("notebooks/01_basics.ipynb") for learner in learners]
+        kernels = [
+            await learner.open_kernel("notebooks/01_basics.ipynb")
+            for learner in learners
+        ]
         said = [(await kernel.text(asks)).split() for kernel in kernels]
     assert all(words[0] == "chat.completion" for words in said), said
     return [words[-1] for words in said]
@@ -304,16 +378,28 @@ def _class_server() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         port = probe.getsockname()[1]
         probe.close()
         file = str(Path(folder) / "class.json")
-        command = [sys.executable, "-m", "coursekit", "serve", "--class", f"--port={port}", f"--class-file={file}"]
+        command = [
+            sys.executable,
+            "-m",
+            "coursekit",
+            "serve",
+            "--class",
+            f"--port={port}",
+            f"--class-file={file}",
+        ]
         process = subprocess.Popen(
-            [*command, "--quiet"], env=os.environ | {"COURSEKIT_ADMIN_TOKEN": TOKEN},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [*command, "--quiet"],
+            env=os.environ | {"COURSEKIT_ADMIN_TOKEN": TOKEN},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             for _ in range(150):
                 with (
                     contextlib.suppress(OSError),
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5),
+                    urllib.request.urlopen(
+                        f"http://127.0.0.1:{port}/healthz", timeout=5
+                    ),
                 ):
                     break
                 time.sleep(0.2)
@@ -327,13 +413,22 @@ def _class_server() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 
 def test_the_servers_of_others_are_closed(hub: Hub) -> None:
-    """With one's own cookies neither files nor kernels of another learner can be reached, nor what an admin may do."""
+    """With one's own cookies neither files nor kernels of another learner can be reached, nor what
+    an admin may do.
+    """
 
     async def class_() -> None:
         async with at_work(hub, "ada", "bo") as (ada, bo):
             theirs = (await bo.open_kernel("notebooks/01_basics.ipynb")).id
-            assert (await ada.api("GET", "contents/exercises", of="bo")).status_code in {403, 404}
-            assert (await ada.api("POST", f"kernels/{theirs}/interrupt", of="bo")).status_code in {403, 404}
+            assert (
+                await ada.api("GET", "contents/exercises", of="bo")
+            ).status_code in {403, 404}
+            assert (
+                await ada.api("POST", f"kernels/{theirs}/interrupt", of="bo")
+            ).status_code in {
+                403,
+                404,
+            }
             assert (await ada.http.get("/hub/api/users")).status_code == 403
             assert (await ada.http.get("/hub/admin")).status_code == 403
 
@@ -342,7 +437,9 @@ def test_the_servers_of_others_are_closed(hub: Hub) -> None:
 
 @only_root
 def test_files_keys_and_processes_of_others_are_closed(hub: Hub) -> None:
-    """In a kernel or a terminal, another learner's folder, environment and processes are closed, and the hub's too."""
+    """In a kernel or a terminal, another learner's folder, environment and processes are closed,
+    and the hub's too.
+    """
 
     async def class_() -> None:
         async with at_work(hub, "ada", "bo") as (ada, bo):
@@ -363,13 +460,18 @@ def test_files_keys_and_processes_of_others_are_closed(hub: Hub) -> None:
             ]:
                 said = await kernel.text(attempt)
                 assert said.startswith("PermissionError"), f"{attempt}: {said}"
-            assert await kernel.text("import os; print(os.environ.get('OPENAI_API_KEY'))") == "None\n"
+            assert (
+                await kernel.text("import os; print(os.environ.get('OPENAI_API_KEY'))")
+                == "None\n"
+            )
 
     asyncio.run(class_())
 
 
 def test_who_does_not_know_the_password_stays_out(hub: Hub) -> None:
-    """A wrong password, a name that is no folder, and the teacher's name with the learners' password are refused."""
+    """A wrong password, a name that is no folder, and the teacher's name with the learners'
+    password are refused.
+    """
 
     async def tries() -> None:
         for name, password in [
@@ -384,7 +486,13 @@ def test_who_does_not_know_the_password_stays_out(hub: Hub) -> None:
             await learner.close()
 
     asyncio.run(tries())
-    assert sorted(each.name for each in hub.learners.iterdir() if each.name not in CLASS) in ([], ["cy"], ["dan"])
+    assert sorted(
+        each.name for each in hub.learners.iterdir() if each.name not in CLASS
+    ) in (
+        [],
+        ["cy"],
+        ["dan"],
+    )
 
 
 # Bad settings
@@ -398,14 +506,26 @@ def test_who_does_not_know_the_password_stays_out(hub: Hub) -> None:
         ({"PATH": "/nowhere"}, "npm install"),
     ],
 )
-def test_bad_settings_are_told_before_anything_starts(setting: dict[str, str], says: str, tmp_path: Path) -> None:
+def test_bad_settings_are_told_before_anything_starts(
+    setting: dict[str, str], says: str, tmp_path: Path
+) -> None:
     """The message names what to set; no folder is made and no process is left."""
-    good = {"COURSEKIT_HUB_PASSWORD": PASSWORD, "COURSEKIT_HUB_ADMIN_PASSWORD": PASSWORD * 3}
-    environment = os.environ | good | {"COURSEKIT_HUB_FOLDER": str(tmp_path / "class")} | setting
+    good = {
+        "COURSEKIT_HUB_PASSWORD": PASSWORD,
+        "COURSEKIT_HUB_ADMIN_PASSWORD": PASSWORD * 3,
+    }
+    environment = (
+        os.environ | good | {"COURSEKIT_HUB_FOLDER": str(tmp_path / "class")} | setting
+    )
     ran = subprocess.run(
         [sys.executable, "-m", "jupyterhub", f"--config={CONFIG}"],
-        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert ran.returncode == 1
     assert says in ran.stderr
     assert not (tmp_path / "class").exists()
@@ -415,11 +535,19 @@ def test_a_key_above_the_learners_folders_is_told(tmp_path: Path) -> None:
     """A .env file above the folders would give its key to every learner: nothing is started."""
     (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-teachers\n")
     environment = os.environ | {
-        "COURSEKIT_HUB_PASSWORD": PASSWORD, "COURSEKIT_HUB_ADMIN_PASSWORD": PASSWORD * 3,
+        "COURSEKIT_HUB_PASSWORD": PASSWORD,
+        "COURSEKIT_HUB_ADMIN_PASSWORD": PASSWORD * 3,
         "COURSEKIT_HUB_FOLDER": str(tmp_path / "class"),
-    }  # fmt: skip
+    }
     command = [sys.executable, "-m", "jupyterhub", f"--config={CONFIG}"]
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    ran = subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert ran.returncode == 1
     assert "every learner would work with the key in it" in ran.stderr
     assert "sk-teachers" not in ran.stderr

@@ -1,4 +1,6 @@
-"""API keys: which requests get a 401, and that it never shows a whole key of more than twelve characters."""
+"""API keys: which requests get a 401, and that it never shows a whole key of more than twelve
+characters.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +28,19 @@ def test_a_request_without_a_key_is_told_where_to_put_it(header: str | None) -> 
     assert answer is not None
     assert answer.status == 401
     assert error["message"] == (
-        "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
-        "(i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're accessing the "
-        "API from your browser and are prompted for a username and password. You can obtain an API key from "
+        "You didn't provide an API key. You need to provide your API key in an Authorization "
+        "header using Bearer auth "
+        "(i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if "
+        "you're accessing the "
+        "API from your browser and are prompted for a username and password. You can obtain an "
+        "API key from "
         "https://platform.openai.com/account/api-keys."
     )
-    assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", None, None)
+    assert (error["type"], error["param"], error["code"]) == (
+        "invalid_request_error",
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +62,11 @@ def test_a_wrong_key_is_repeated_in_part(key: str, shown: str) -> None:
         f"Incorrect API key provided: {shown}. You can find your API key at "
         "https://platform.openai.com/account/api-keys."
     )
-    assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", None, "invalid_api_key")
+    assert (error["type"], error["param"], error["code"]) == (
+        "invalid_request_error",
+        None,
+        "invalid_api_key",
+    )
 
 
 @given(st.text(min_size=13))

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from coursekit.authoring.lab import open_lab
+from coursekit.workshop.commands.lab import open_lab
 from support.lab_server import LabServer, lab_server
 
 
@@ -63,10 +63,17 @@ def test_a_document_opens_to_be_read(server: LabServer) -> None:
 
 
 def test_controls_of_labs_have_names(server: LabServer) -> None:
-    """The page loads the extension that tells screen readers what a slider is for, and its script is served."""
+    """The page loads the extension that tells screen readers what a slider is for, and its script
+    is served.
+    """
     page = server.get("/lab").decode()
-    assert '"extension": "./extension", "load": "static/remoteEntry.js", "name": "coursekit-accessible"' in page
-    assert b"aria-labelledby" in server.get("/lab/extensions/coursekit-accessible/static/remoteEntry.js")
+    assert (
+        '"extension": "./extension", "load": "static/remoteEntry.js", "name": '
+        '"coursekit-accessible"' in page
+    )
+    assert b"aria-labelledby" in server.get(
+        "/lab/extensions/coursekit-accessible/static/remoteEntry.js"
+    )
 
 
 def test_it_opens_the_first_notebook(server: LabServer) -> None:
@@ -78,15 +85,23 @@ def test_it_opens_the_first_notebook(server: LabServer) -> None:
 def test_arguments_are_jupyterlabs_own() -> None:
     """What stands after `lab` goes to JupyterLab."""
     command = [sys.executable, "-m", "coursekit", "lab", "--version"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    said = subprocess.run(
+        command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+    )
     assert said.stdout.startswith("4.")
 
 
-def test_coursekit_is_a_command_inside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """In its terminals, and after a cell's "!", `coursekit` is found, whether or not .venv was activated."""
+def test_coursekit_is_a_command_inside(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In its terminals, and after a cell's "!", `coursekit` is found, whether or not .venv was
+    activated.
+    """
     monkeypatch.chdir(tmp_path)
     for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH", "PATH"):
         monkeypatch.setenv(name, str(tmp_path))
     monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", lambda more: None)
     open_lab([])
-    assert Path(shutil.which("coursekit") or "").parent == Path(sysconfig.get_path("scripts"))
+    assert Path(shutil.which("coursekit") or "").parent == Path(
+        sysconfig.get_path("scripts")
+    )

@@ -70,7 +70,9 @@ def faults() -> tuple[Any, ...]:
 def logprobs() -> tuple[Any, ...]:
     from openai.types.chat import ChatCompletion
 
-    lab = LogprobStrip(ChatCompletion.model_validate(load_reply("largest_planet")["response"]))
+    lab = LogprobStrip(
+        ChatCompletion.model_validate(load_reply("largest_planet")["response"])
+    )
     return lab, (lab.threshold, 0.1), (lab.threshold, 0.9)
 
 
@@ -85,7 +87,10 @@ def question() -> tuple[Any, ...]:
 
 
 def sampling(folder: Path) -> tuple[Any, ...]:
-    lab = SamplingLab(connect("replay", recordings=folder_with(folder)), recordings=Recordings([folder]))
+    lab = SamplingLab(
+        connect("replay", recordings=folder_with(folder)),
+        recordings=Recordings([folder]),
+    )
     return lab, (lab.sliders["temperature"], 0.5), (lab.prompt, "year")
 
 
@@ -119,25 +124,45 @@ LABS: dict[type, Callable[..., tuple[Any, ...]]] = {
 
 
 def test_every_lab_is_driven() -> None:
-    """A lab that is added is added here. The chat box works on one event loop, whichever thread hears a click."""
+    """A lab that is added is added here. The chat box works on one event loop, whichever thread
+    hears a click.
+    """
     found = set()
     for module in pkgutil.iter_modules(widgets.__path__, "coursekit.widgets."):
-        for name, kind in inspect.getmembers(import_module(module.name), inspect.isclass):
-            if issubclass(kind, ipywidgets.VBox) and kind.__module__ == module.name and not name.startswith("_"):
+        for name, kind in inspect.getmembers(
+            import_module(module.name), inspect.isclass
+        ):
+            if (
+                issubclass(kind, ipywidgets.VBox)
+                and kind.__module__ == module.name
+                and not name.startswith("_")
+            ):
                 found.add(name)
     assert found == {"ChatBox", "Lab", *(lab.__name__ for lab in LABS)}
 
 
 @pytest.mark.parametrize("kind", LABS, ids=lambda kind: kind.__name__)
-def test_two_threads_leave_the_picture_of_what_the_controls_say(kind: type, tmp_path: Path) -> None:
-    """While one thread draws no other does, and the picture in the end is that of the controls' last values."""
-    lab, (first, value), (second, other) = LABS[kind](*((tmp_path,) if kind is SamplingLab else ()))
-    drawing, second_is_here, busy = threading.Event(), threading.Event(), threading.Lock()
+def test_two_threads_leave_the_picture_of_what_the_controls_say(
+    kind: type, tmp_path: Path
+) -> None:
+    """While one thread draws no other does, and the picture in the end is that of the controls'
+    last values.
+    """
+    lab, (first, value), (second, other) = LABS[kind](
+        *((tmp_path,) if kind is SamplingLab else ())
+    )
+    drawing, second_is_here, busy = (
+        threading.Event(),
+        threading.Event(),
+        threading.Lock(),
+    )
     together: list[str] = []
     picture = lab.picture
 
     def held() -> str:
-        """The first drawing reads the controls, and goes on when the second thread draws too, or waits for the lock."""
+        """The first drawing reads the controls, and goes on when the second thread draws too, or
+        waits for the lock.
+        """
         alone = busy.acquire(blocking=False)
         try:
             html: str = picture()
@@ -165,7 +190,9 @@ def test_two_threads_leave_the_picture_of_what_the_controls_say(kind: type, tmp_
 
 
 def test_a_press_counts_after_the_changes_before_it() -> None:
-    """The browser holds back a second change, and no press: the press is handled when the browser has caught up."""
+    """The browser holds back a second change, and no press: the press is handled when the browser
+    has caught up.
+    """
     asked = Quiz("1").children[0]
     asked.choice.index = 0
     asked.button._handle_custom_msg({"event": "click"}, [])  # overtakes the next change
@@ -177,7 +204,9 @@ def test_a_press_counts_after_the_changes_before_it() -> None:
 
 
 def test_an_echo_answers_in_order_and_once() -> None:
-    """Work is done up to the number that came back, in order, each once; a button's click() waits for nobody."""
+    """Work is done up to the number that came back, in order, each once; a button's click() waits
+    for nobody.
+    """
     echo, done = Echo(), list[str]()
     for word in ("one", "two", "three"):
         echo.call(lambda word=word: done.append(word))  # type: ignore[misc]

@@ -1,4 +1,6 @@
-"""Live mode on servers that are not OpenAI's, really started: a cell runs, or says what the server does not have."""
+"""Live mode on servers that are not OpenAI's, really started: a cell runs, or says what the server
+does not have.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ model_list:
 
 
 @pytest.fixture(scope="module", params=["llama.cpp", "litellm"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, str]]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str, str]]:
     """(kind, base URL, model) of a running server; skips what is not installed."""
     start = {"llama.cpp": _llama, "litellm": _litellm}[request.param]
     with start(tmp_path_factory.mktemp("server")) as (url, model):
@@ -43,12 +47,18 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @contextlib.contextmanager
 def _llama(folder: Path) -> Iterator[tuple[str, str]]:
-    python = os.environ.get("COURSEKIT_TEST_LLAMA", sys.executable)  # a Python that has xllamacpp
-    if (python == sys.executable and util.find_spec("xllamacpp") is None) or not SMOLLM2.path.is_file():
+    python = os.environ.get(
+        "COURSEKIT_TEST_LLAMA", sys.executable
+    )  # a Python that has xllamacpp
+    if (
+        python == sys.executable and util.find_spec("xllamacpp") is None
+    ) or not SMOLLM2.path.is_file():
         pytest.skip("needs `coursekit local install`")
     command = [python, llama_server.__file__, str(SMOLLM2.path)]
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
-    with _running(command, folder, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with _running(
+        command, folder, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         yield process.stdout.readline().decode().strip() + "/v1", llama_server.NAME
 
@@ -57,14 +67,31 @@ def _llama(folder: Path) -> Iterator[tuple[str, str]]:
 def _litellm(folder: Path) -> Iterator[tuple[str, str]]:
     program = os.environ.get("COURSEKIT_TEST_LITELLM") or shutil.which("litellm")
     if program is None:
-        pytest.skip("needs litellm[proxy], in an environment of its own: COURSEKIT_TEST_LITELLM")
+        pytest.skip(
+            "needs litellm[proxy], in an environment of its own: COURSEKIT_TEST_LITELLM"
+        )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     (folder / "proxy.yaml").write_text(PROXY, "utf-8")
-    command = [program, "--config", "proxy.yaml", "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
-    allowed = {"LITELLM_MASTER_KEY": KEY, "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true"}
-    environment = os.environ | allowed | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_PROXY": "*"}
+    command = [
+        program,
+        "--config",
+        "proxy.yaml",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--telemetry",
+        "False",
+    ]
+    allowed = {
+        "LITELLM_MASTER_KEY": KEY,
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+    }
+    environment = (
+        os.environ | allowed | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_PROXY": "*"}
+    )
     with _running(command, folder, environment) as process:
         url = f"http://127.0.0.1:{port}/v1"
         _wait(f"{url}/models", process)
@@ -73,12 +100,21 @@ def _litellm(folder: Path) -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def _running(
-    command: list[str], folder: Path, environment: dict[str, str], stdin: int | None = None, stdout: int | None = None
+    command: list[str],
+    folder: Path,
+    environment: dict[str, str],
+    stdin: int | None = None,
+    stdout: int | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdin=stdin, stdout=stdout or log, stderr=log
-        )  # fmt: skip
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=stdin,
+            stdout=stdout or log,
+            stderr=log,
+        )
         with process:
             try:
                 yield process
@@ -99,10 +135,18 @@ def _wait(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> N
 @pytest.mark.servers
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("stem", [lesson.stem for lesson in lessons()])
-def test_a_chapter_runs_live_or_says_what_the_server_lacks(server: tuple[str, str, str], stem: str) -> None:
-    """No cell fails in code of ours; what came of each is kept for the table of deploy/SERVERS.md."""
+def test_a_chapter_runs_live_or_says_what_the_server_lacks(
+    server: tuple[str, str, str], stem: str
+) -> None:
+    """No cell fails in code of ours; what came of each is kept for the table of
+    deploy/SERVERS.md.
+    """
     kind, url, model = server
-    cells = run_chapter(ROOT / "notebooks" / f"{stem}.ipynb", server_environment(url, model, KEY))
+    cells = run_chapter(
+        ROOT / "notebooks" / f"{stem}.ipynb", server_environment(url, model, KEY)
+    )
     FOUND.mkdir(parents=True, exist_ok=True)
-    (FOUND / f"{kind} {stem}.json").write_text(json.dumps([asdict(cell) for cell in cells], indent=1), "utf-8")
+    (FOUND / f"{kind} {stem}.json").write_text(
+        json.dumps([asdict(cell) for cell in cells], indent=1), "utf-8"
+    )
     assert [cell for cell in cells if cell.what in ("fails", "slow")] == []

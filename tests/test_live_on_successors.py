@@ -1,4 +1,6 @@
-"""Live mode after the models of the course's source are gone: every chapter still runs, on those that came after."""
+"""Live mode after the models of the course's source are gone: every chapter still runs, on those
+that came after.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +14,32 @@ from coursekit.course import lessons
 from support.live_stand_in import failures, live_api, live_environment
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-DAYS = [datetime.date(2026, 12, 12), datetime.date(2027, 2, 1)]  # o3 is gone; gpt-4o and gpt-4o-mini, too
+DAYS = [
+    datetime.date(2026, 12, 12),
+    datetime.date(2027, 2, 1),
+]  # o3 is gone; gpt-4o and gpt-4o-mini, too
 
 
 @pytest.mark.successors
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("day", DAYS, ids=str)
 @pytest.mark.parametrize("stem", [lesson.stem for lesson in lessons()])
-def test_a_chapter_runs_live_on_the_successors(stem: str, day: datetime.date, tmp_path: Path) -> None:
-    """No cell fails that is not meant to, where dead models answer 404 and living ones refuse what they refuse."""
+def test_a_chapter_runs_live_on_the_successors(
+    stem: str, day: datetime.date, tmp_path: Path
+) -> None:
+    """No cell fails that is not meant to, where dead models answer 404 and living ones refuse what
+    they refuse.
+    """
     with live_api(stem, day, tmp_path) as (server, api):
         notebook = NOTEBOOKS / f"{stem}.ipynb"
         assert failures(notebook, live_environment(server.url, day)) == []
-    asks = "checks.capstone" not in notebook.read_text(encoding="utf-8")  # it brings an API of its own
+    asks = "checks.capstone" not in notebook.read_text(
+        encoding="utf-8"
+    )  # it brings an API of its own
     assert (200 in {status for _, status in api.asked}) == asks
-    dead = [name for name, status in api.asked if status == 200 and models.get(name).is_shut_down(day)]
+    dead = [
+        name
+        for name, status in api.asked
+        if status == 200 and models.get(name).is_shut_down(day)
+    ]
     assert dead == []

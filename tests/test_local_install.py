@@ -1,4 +1,6 @@
-"""``coursekit local``: a stand-in for pip fetches a tiny wheel, so that nothing leaves this machine."""
+"""``coursekit local``: a stand-in for pip fetches a tiny wheel, so that nothing leaves this
+machine.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from coursekit.authoring import local as command
-from coursekit.authoring import local_install
-from coursekit.authoring.command_line import main
-from coursekit.authoring.doctor import _local_model
 from coursekit.local_model.model_file import Published
+from coursekit.workshop.commands import local as command
+from coursekit.workshop.commands import local_install
+from coursekit.workshop.commands.command_line import main
+from coursekit.workshop.commands.doctor import _local_model
 from support.fake_llama_installed import installed
 
 WEIGHTS = b"GGUF, and not much more"
@@ -34,24 +36,37 @@ target.mkdir(parents=True)
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
-    """The course's own model, for this test: not fetched yet; what runs it is there, as a stand-in."""
+    """The course's own model, for this test: not fetched yet; what runs it is there, as a
+    stand-in.
+    """
     installed(tmp_path, monkeypatch)
     sha256 = hashlib.sha256(WEIGHTS).hexdigest()
     tiny = Published(file="Tiny.gguf", size=len(WEIGHTS), sha256=sha256, wheel_size=40)
-    monkeypatch.setattr("coursekit.local_model.model_file.cache_folder", lambda: tmp_path / "cache")
-    for module in ("coursekit.local_model.model_file", "coursekit.local_model.llama", local_install, command):
+    monkeypatch.setattr(
+        "coursekit.local_model.model_file.cache_folder", lambda: tmp_path / "cache"
+    )
+    for module in (
+        "coursekit.local_model.model_file",
+        "coursekit.local_model.llama",
+        local_install,
+        command,
+    ):
         monkeypatch.setattr(f"{getattr(module, '__name__', module)}.SMOLLM2", tiny)
     return tiny
 
 
 @pytest.fixture
 def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """pip(first, weights): from now on, that is what installing does; returns the log of programs."""
+    """pip(first, weights): from now on, that is what installing does; returns the log of
+    programs.
+    """
 
     def put(first: str = "", weights: bytes = WEIGHTS) -> Path:
         script = tmp_path / "pip.py"
         script.write_text(PIP.format(first=first, weights=weights), "utf-8")
-        monkeypatch.setattr(local_install, "_tool", lambda: [sys.executable, str(script)])
+        monkeypatch.setattr(
+            local_install, "_tool", lambda: [sys.executable, str(script)]
+        )
         monkeypatch.setenv("LOG", str(tmp_path / "log"))
         return tmp_path / "log"
 
@@ -61,13 +76,22 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
 def test_it_says_what_it_fetches_and_fetches_it_once(
     model: Published, pip: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Sizes first; then the file lies in the cache and nothing beside it; a second time there is nothing to do."""
+    """Sizes first; then the file lies in the cache and nothing beside it; a second time there is
+    nothing to do.
+    """
     pip()
     assert main(["local", "install"]) == 0
     said = capsys.readouterr().out
-    assert "Q4_1 (Apache-2.0)" in said and "on disk" in said and "It works: loaded in" in said
+    assert (
+        "Q4_1 (Apache-2.0)" in said
+        and "on disk" in said
+        and "It works: loaded in" in said
+    )
     assert model.path.read_bytes() == WEIGHTS
-    assert {path.name for path in model.path.parent.iterdir()} <= {"Tiny.gguf", ".install.lock"}
+    assert {path.name for path in model.path.parent.iterdir()} <= {
+        "Tiny.gguf",
+        ".install.lock",
+    }
     pip("sys.exit('asked again')")
     assert main(["local", "install"]) == 0
     assert "Nothing to do" in capsys.readouterr().out
@@ -77,21 +101,42 @@ def test_it_says_what_it_fetches_and_fetches_it_once(
 @pytest.mark.parametrize(
     ("first", "weights", "why"),
     [
-        ("sys.exit('ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM')", WEIGHTS, "SHA-256 differs"),
-        ("sys.exit('OSError: [Errno 28] No space left on device')", WEIGHTS, "the disk is full"),
-        ("sys.exit('ERROR: No matching distribution found')", WEIGHTS, "the registry could not be reached"),
+        (
+            "sys.exit('ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM')",
+            WEIGHTS,
+            "SHA-256 differs",
+        ),
+        (
+            "sys.exit('OSError: [Errno 28] No space left on device')",
+            WEIGHTS,
+            "the disk is full",
+        ),
+        (
+            "sys.exit('ERROR: No matching distribution found')",
+            WEIGHTS,
+            "the registry could not be reached",
+        ),
         ("", b"something else", "does not hold the model that the course knows"),
     ],
 )
 def test_what_goes_wrong_is_told_and_leaves_nothing(
-    model: Published, pip: Callable[..., Path], capsys: pytest.CaptureFixture[str], first: str, weights: bytes, why: str
+    model: Published,
+    pip: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    first: str,
+    weights: bytes,
+    why: str,
 ) -> None:
     """The message says why and what to do; no half of a model stays; the next try succeeds."""
     pip(first, weights)
     assert main(["local", "install"]) == 1
     said = capsys.readouterr().err
     assert why in said and "What to do: " in said
-    assert [path.name for path in model.path.parent.iterdir() if path.name != ".install.lock"] == []
+    assert [
+        path.name
+        for path in model.path.parent.iterdir()
+        if path.name != ".install.lock"
+    ] == []
     pip()
     assert main(["local", "install"]) == 0
 
@@ -112,7 +157,10 @@ def test_a_damaged_file_and_what_a_killed_install_left_are_replaced(
 
 
 def test_nothing_is_fetched_where_there_is_no_room_or_another_at_work(
-    model: Published, pip: Callable[..., Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    model: Published,
+    pip: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The disk is looked at first; two installs at once do not meet."""
     pip("sys.exit('asked')")
@@ -129,20 +177,25 @@ def test_nothing_is_fetched_where_there_is_no_room_or_another_at_work(
 def test_the_program_comes_at_the_locked_version(
     model: Published, pip: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What runs the model comes as requirements.lock has it, version and hashes, and nothing else of that file does.
+    """What runs the model comes as requirements.lock has it, version and hashes, and nothing else
+    of that file does.
 
     (The pip of Python 3.11 refuses a range of versions as soon as any file it is given has hashes.)
     """
     log = pip()
     found = iter([None, "now"])
-    monkeypatch.setattr("coursekit.local_model.llama.util.find_spec", lambda name: next(found, "there"))
+    monkeypatch.setattr(
+        "coursekit.local_model.llama.util.find_spec", lambda name: next(found, "there")
+    )
     assert main(["local", "install"]) == 0
     first, *hashes = log.read_text().splitlines()
     assert first.startswith("xllamacpp==")
     assert hashes and all(line.startswith("    --hash=sha256:") for line in hashes)
 
 
-def test_without_pip_and_uv_it_says_so(model: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pip_and_uv_it_says_so(
+    model: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """pip is taken, else uv; where there is neither, the error says how to get one."""
     with monkeypatch.context() as none:
         none.setattr("importlib.util.find_spec", lambda name: None)
@@ -155,7 +208,10 @@ def test_without_pip_and_uv_it_says_so(model: Published, monkeypatch: pytest.Mon
 
 
 def test_another_file_is_taken_as_it_is(
-    model: Published, pip: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: Published,
+    pip: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """With --model nothing is fetched but what runs it; a path that leads nowhere is an error."""
     pip("sys.exit('asked')")
@@ -192,10 +248,17 @@ def test_remove_asks_first(
 
 
 def test_the_doctor_names_it(model: Published, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line that is well either way: what there is, or how to get it; where the settings ask for it, it must be."""
-    assert str(_local_model()) == "OK   local model: not installed (optional: `coursekit local install`)"
+    """A line that is well either way: what there is, or how to get it; where the settings ask for
+    it, it must be.
+    """
+    assert (
+        str(_local_model())
+        == "OK   local model: not installed (optional: `coursekit local install`)"
+    )
     monkeypatch.setenv("COURSEKIT_LOCAL", "1")
     assert "FIX  local model" in str(_local_model())
     model.path.parent.mkdir()
     model.path.write_bytes(WEIGHTS)
-    assert str(_local_model()).startswith("OK   local model: Tiny.gguf, run by xllamacpp")
+    assert str(_local_model()).startswith(
+        "OK   local model: Tiny.gguf, run by xllamacpp"
+    )

@@ -16,7 +16,10 @@ from coursekit import connect, logits
 from coursekit.local_model import SMOLLM2, DamagedModel, server
 
 if util.find_spec("xllamacpp") is None or not SMOLLM2.path.is_file():
-    pytest.skip("the local model is not installed (coursekit local install)", allow_module_level=True)
+    pytest.skip(
+        "the local model is not installed (coursekit local install)",
+        allow_module_level=True,
+    )
 pytestmark = pytest.mark.local
 
 
@@ -38,10 +41,18 @@ def ended() -> Iterator[None]:
 
 def ask(prompt: str, **more: Any) -> Any:
     """A reply to a prompt that is in no recording."""
-    client = connect("replay", fallback="local", recordings="/nowhere", speed="instant", max_retries=0)
+    client = connect(
+        "replay",
+        fallback="local",
+        recordings="/nowhere",
+        speed="instant",
+        max_retries=0,
+    )
     CLIENTS.append(client)
     messages = [{"role": "user", "content": prompt}]
-    return client.chat.completions.create(model="gpt-4o", messages=messages, **{"max_completion_tokens": 24, **more})  # type: ignore[call-overload]
+    return client.chat.completions.create(
+        model="gpt-4o", messages=messages, **{"max_completion_tokens": 24, **more}
+    )  # type: ignore[call-overload]
 
 
 def text(prompt: str, **more: Any) -> str:
@@ -59,30 +70,60 @@ def test_a_seed_gives_the_same_text_twice_and_after_others() -> None:
 
 
 def test_sampling_parameters_are_applied() -> None:
-    """At temperature 0, or with the smallest nucleus, every seed gives the same; penalties change that text."""
+    """At temperature 0, or with the smallest nucleus, every seed gives the same; penalties change
+    that text.
+    """
     greedy = text("Write a haiku about the sea.", temperature=0, seed=1)
     assert text("Write a haiku about the sea.", temperature=0, seed=2) == greedy
     assert text("Write a haiku about the sea.", top_p=0, seed=3) == greedy
-    assert text("Write a haiku about the sea.", temperature=0, frequency_penalty=2) != greedy
-    assert text("Write a haiku about the sea.", temperature=0, presence_penalty=2) != greedy
-    assert len({text("Write a haiku about the sea.", temperature=1.5, seed=seed) for seed in range(3)}) == 3
+    assert (
+        text("Write a haiku about the sea.", temperature=0, frequency_penalty=2)
+        != greedy
+    )
+    assert (
+        text("Write a haiku about the sea.", temperature=0, presence_penalty=2)
+        != greedy
+    )
+    assert (
+        len(
+            {
+                text("Write a haiku about the sea.", temperature=1.5, seed=seed)
+                for seed in range(3)
+            }
+        )
+        == 3
+    )
 
 
 def test_logprobs_are_the_model_s() -> None:
-    """They are those that the course has kept of the same model, and probabilities; the sampling does not show."""
-    kept = logits.load_reply("dog_temperature_0")["response"]["choices"][0]["logprobs"]["content"]
-    reply = ask("Write one sentence about a dog.", temperature=0, logprobs=True, top_logprobs=5)
+    """They are those that the course has kept of the same model, and probabilities; the sampling
+    does not show.
+    """
+    kept = logits.load_reply("dog_temperature_0")["response"]["choices"][0]["logprobs"][
+        "content"
+    ]
+    reply = ask(
+        "Write one sentence about a dog.", temperature=0, logprobs=True, top_logprobs=5
+    )
     (first, *_) = reply.choices[0].logprobs.content
     assert first.token == kept[0]["token"]
     assert first.logprob == pytest.approx(kept[0]["logprob"], abs=0.05)
     assert sum(math.exp(other.logprob) for other in first.top_logprobs) <= 1
     assert len(reply.choices[0].logprobs.content) == reply.usage.completion_tokens
-    hot = ask("Write one sentence about a dog.", temperature=2, seed=1, logprobs=True, top_logprobs=5)
+    hot = ask(
+        "Write one sentence about a dog.",
+        temperature=2,
+        seed=1,
+        logprobs=True,
+        top_logprobs=5,
+    )
     assert hot.choices[0].logprobs.content[0].top_logprobs == first.top_logprobs
 
 
 def test_limits_stops_and_choices() -> None:
-    """A limit cuts, a stop ends before itself; more than one choice is refused in the server's words."""
+    """A limit cuts, a stop ends before itself; more than one choice is refused in the server's
+    words.
+    """
     cut = ask("Count from 1 to 10.", temperature=0, max_completion_tokens=5)
     assert (cut.choices[0].finish_reason, cut.usage.completion_tokens) == ("length", 5)
     stopped = ask("Count from 1 to 10.", temperature=0, stop=["3"]).choices[0]
@@ -102,17 +143,31 @@ def test_json_by_mode_and_by_schema() -> None:
         )
     )
     schema = {
-        "type": "object", "properties": {"city": {"type": "string"}, "big": {"type": "boolean"}},
-        "required": ["city", "big"], "additionalProperties": False,
-    }  # fmt: skip
-    form = {"type": "json_schema", "json_schema": {"name": "city", "strict": True, "schema": schema}}
-    told = json.loads(text("Is Paris big?", temperature=0, response_format=form, max_completion_tokens=200))
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "big": {"type": "boolean"}},
+        "required": ["city", "big"],
+        "additionalProperties": False,
+    }
+    form = {
+        "type": "json_schema",
+        "json_schema": {"name": "city", "strict": True, "schema": schema},
+    }
+    told = json.loads(
+        text(
+            "Is Paris big?",
+            temperature=0,
+            response_format=form,
+            max_completion_tokens=200,
+        )
+    )
     assert set(told) == {"city", "big"} and isinstance(told["big"], bool)
 
 
 def test_a_prompt_longer_than_its_context() -> None:
     """400 in the server's words, and the next request is answered."""
-    with pytest.raises(openai.BadRequestError, match="exceeds the available context size"):
+    with pytest.raises(
+        openai.BadRequestError, match="exceeds the available context size"
+    ):
         ask("word " * 3000)
     assert text("Hi", max_completion_tokens=2)
 
@@ -129,7 +184,14 @@ def test_half_a_file_is_no_model(tmp_path: Path) -> None:
     """A GGUF file that was cut is told as damaged, with its name."""
     with SMOLLM2.path.open("rb") as file:
         (tmp_path / "half.gguf").write_bytes(file.read(5_000_000))
-    client = connect("replay", local_model=tmp_path / "half.gguf", recordings="/nowhere", speed="instant")
+    client = connect(
+        "replay",
+        local_model=tmp_path / "half.gguf",
+        recordings="/nowhere",
+        speed="instant",
+    )
     CLIENTS.append(client)
     with pytest.raises(DamagedModel, match="half.gguf"):
-        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "Hi"}])
+        client.chat.completions.create(
+            model="gpt-4o", messages=[{"role": "user", "content": "Hi"}]
+        )

@@ -11,15 +11,20 @@ import numpy as np
 import pytest
 
 from coursekit import Meter, connect, logits, sampling
-from coursekit.authoring import local_replies as tool
-from coursekit.authoring.local_model import END, LocalModel, chat_prompt
 from coursekit.offline.local_replies import NoLocalReply, local_answer
 from coursekit.offline.recordings import Recordings, read
 from coursekit.offline.written import Written
+from coursekit.workshop.authoring import local_replies as tool
+from coursekit.workshop.authoring.local_model import END, LocalModel, chat_prompt
 from support.model_stand_in import installed
 from support.offline_api import params, request
 
-DOG = {**params("Write one sentence about a dog."), "temperature": 0, "seed": 1, "max_completion_tokens": 60}
+DOG = {
+    **params("Write one sentence about a dog."),
+    "temperature": 0,
+    "seed": 1,
+    "max_completion_tokens": 60,
+}
 
 
 @pytest.fixture
@@ -28,29 +33,45 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalModel:
 
 
 def taken(model: LocalModel, **settings: Any) -> dict[str, Any]:
-    return tool.real_reply(model, tool.Reply("x", "", "Hi", settings), {"date": "2026-11-22"})
+    return tool.real_reply(
+        model, tool.Reply("x", "", "Hi", settings), {"date": "2026-11-22"}
+    )
 
 
 def test_a_reply_stops_at_the_end_token(model: LocalModel) -> None:
-    """The end token stops the reply and is neither shown nor billed; otherwise the limit cuts it."""
+    """The end token stops the reply and is neither shown nor billed; otherwise the limit cuts
+    it.
+    """
     ends = set()
     for limit in (1, 200):
-        value = taken(model, max_completion_tokens=limit, logprobs=True, top_logprobs=2)["response"]
+        value = taken(
+            model, max_completion_tokens=limit, logprobs=True, top_logprobs=2
+        )["response"]
         choice = value["choices"][0]
         assert value["usage"]["completion_tokens"] == len(choice["logprobs"]["content"])
-        assert "".join(entry["token"] for entry in choice["logprobs"]["content"]) == choice["message"]["content"]
+        assert (
+            "".join(entry["token"] for entry in choice["logprobs"]["content"])
+            == choice["message"]["content"]
+        )
         assert END not in choice["message"]["content"]
         ends.add(choice["finish_reason"])
     assert ends == {"length", "stop"}
 
 
 def test_choices_are_drawn_one_after_the_other(model: LocalModel) -> None:
-    """n choices go on with the seed's random numbers, the first is that of n = 1, and all are billed."""
-    one, three = taken(model, max_completion_tokens=4), taken(model, n=3, max_completion_tokens=4)
+    """n choices go on with the seed's random numbers, the first is that of n = 1, and all are
+    billed.
+    """
+    one, three = (
+        taken(model, max_completion_tokens=4),
+        taken(model, n=3, max_completion_tokens=4),
+    )
     texts = [choice["message"]["content"] for choice in three["response"]["choices"]]
     assert texts[0] == one["response"]["choices"][0]["message"]["content"]
     assert len(set(texts)) > 1
-    assert three["response"]["usage"]["completion_tokens"] == sum(text.count(" t") for text in texts)
+    assert three["response"]["usage"]["completion_tokens"] == sum(
+        text.count(" t") for text in texts
+    )
 
 
 def test_each_token_follows_the_parameters(model: LocalModel) -> None:
@@ -61,7 +82,9 @@ def test_each_token_follows_the_parameters(model: LocalModel) -> None:
     for token, _ in model.reply(messages, np.random.default_rng(1), 12, **settings):
         full = model.next_token([chat_prompt(messages), *ids])
         counts = np.bincount(np.array(ids, dtype=np.intp), minlength=len(full.tokens))
-        assert token == sampling.probabilities(full.logprobs, counts, **settings).argmax()
+        assert (
+            token == sampling.probabilities(full.logprobs, counts, **settings).argmax()
+        )
         ids.append(token)
 
 
@@ -87,17 +110,24 @@ def test_every_reply_kept_is_one_that_the_tool_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "alternatives"), [({}, None), ({"logprobs": True}, 0), ({"logprobs": True, "top_logprobs": 2}, 2)]
+    ("asked", "alternatives"),
+    [({}, None), ({"logprobs": True}, 0), ({"logprobs": True, "top_logprobs": 2}, 2)],
 )
-def test_a_real_reply_brings_the_logprobs_that_were_asked_for(asked: dict[str, Any], alternatives: int | None) -> None:
-    """The same text with no log-probabilities, without alternatives, or with as many as were asked for."""
+def test_a_real_reply_brings_the_logprobs_that_were_asked_for(
+    asked: dict[str, Any], alternatives: int | None
+) -> None:
+    """The same text with no log-probabilities, without alternatives, or with as many as were asked
+    for.
+    """
     answer, provenance = local_answer({**DOG, **asked})
     choice = json.loads(answer.body)["choices"][0]
     assert choice["message"]["content"].startswith("A dog is a loyal")
     if alternatives is None:
         assert choice["logprobs"] is None
     else:
-        assert {len(token["top_logprobs"]) for token in choice["logprobs"]["content"]} == {alternatives}
+        assert {
+            len(token["top_logprobs"]) for token in choice["logprobs"]["content"]
+        } == {alternatives}
     assert provenance.kind == "local"
     assert "SmolLM2-135M-Instruct" in provenance.by
     assert "Apache-2.0" in provenance.by
@@ -105,29 +135,47 @@ def test_a_real_reply_brings_the_logprobs_that_were_asked_for(asked: dict[str, A
 
 @pytest.mark.parametrize(
     "changed",
-    [{"temperature": 0.1}, {"seed": 2}, {"stop": "."}, {"stream": True}, {"logprobs": True, "top_logprobs": 6}],
+    [
+        {"temperature": 0.1},
+        {"seed": 2},
+        {"stop": "."},
+        {"stream": True},
+        {"logprobs": True, "top_logprobs": 6},
+    ],
 )
 def test_another_request_has_no_real_reply(changed: dict[str, Any]) -> None:
-    """A reply is never passed off as the answer to another request; the message says how to take one."""
-    with pytest.raises(NoLocalReply, match=r"TO_TAKE in coursekit/authoring/local_replies\.py"):
+    """A reply is never passed off as the answer to another request; the message says how to take
+    one.
+    """
+    with pytest.raises(
+        NoLocalReply, match=r"TO_TAKE in coursekit/workshop/authoring/local_replies\.py"
+    ):
         local_answer({**DOG, **changed})
 
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
-    """recorded(body) -> the folder with the one recording that an author's entry ``local = true`` makes."""
+    """recorded(body) -> the folder with the one recording that an author's entry ``local = true``
+    makes.
+    """
 
     def record(body: dict[str, Any]) -> Path:
         replies = tmp_path / "replies.toml"
-        replies.write_text('on = 2026-11-22\n[[reply]]\nto = "a dog"\nlocal = true\n', encoding="utf-8")
+        replies.write_text(
+            'on = 2026-11-22\n[[reply]]\nto = "a dog"\nlocal = true\n', encoding="utf-8"
+        )
         Written(replies, Recordings([tmp_path / "made"])).answer(request(body))
         return tmp_path / "made"
 
     return record
 
 
-def test_a_recording_of_a_real_reply_says_so(recorded: Callable[[dict[str, Any]], Path]) -> None:
-    """Its provenance is local and names the model; replayed, the receipt says local, and there is no price."""
+def test_a_recording_of_a_real_reply_says_so(
+    recorded: Callable[[dict[str, Any]], Path],
+) -> None:
+    """Its provenance is local and names the model; replayed, the receipt says local, and there is
+    no price.
+    """
     folder = recorded({**DOG, "logprobs": True, "top_logprobs": 5})
     (path,) = folder.glob("*.json")
     assert read(path)[1].kind == "local"
@@ -135,10 +183,15 @@ def test_a_recording_of_a_real_reply_says_so(recorded: Callable[[dict[str, Any]]
     reply = client.chat.completions.create(**DOG, logprobs=True, top_logprobs=5)
     assert reply.model.startswith("SmolLM2-135M-Instruct")
     assert reply.choices[0].logprobs is not None
-    assert repr(Meter(client).add(reply)) == "37 in · 17 out · no price · 0.60 s · replay · local"
+    assert (
+        repr(Meter(client).add(reply))
+        == "37 in · 17 out · no price · 0.60 s · replay · local"
+    )
 
 
-def test_a_recording_of_logprobs_is_readable(recorded: Callable[[dict[str, Any]], Path]) -> None:
+def test_a_recording_of_logprobs_is_readable(
+    recorded: Callable[[dict[str, Any]], Path],
+) -> None:
     """Each token, and each alternative, stands on one line; what is read back is what was said."""
     body = {**DOG, "logprobs": True, "top_logprobs": 5}
     (path,) = recorded(body).glob("*.json")

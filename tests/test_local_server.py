@@ -20,7 +20,9 @@ from coursekit.settings import ModeError
 from support.fake_llama_installed import installed
 from support.offline_api import params
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the cache folder is set by XDG_CACHE_HOME")
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="the cache folder is set by XDG_CACHE_HOME"
+)
 HANG = 90.0  # seconds that only a hang reaches
 KERNEL = """
 import sys, time
@@ -41,13 +43,18 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def running(folder: Path) -> list[tuple[Path, int]]:
     """The state files of servers under a cache folder, and their process ids."""
-    return [(path, json.loads(path.read_text())["pid"]) for path in folder.glob("cache/coursekit/server-*.json")]
+    return [
+        (path, json.loads(path.read_text())["pid"])
+        for path in folder.glob("cache/coursekit/server-*.json")
+    ]
 
 
 def alive(pid: int) -> bool:
     """Whether a process runs: one that has ended, and that nobody has asked for yet, does not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        )
     except OSError:
         pass
     try:
@@ -75,7 +82,9 @@ def ask(**options: Any) -> Any:
 
 def kernel(model: Path) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, "-c", KERNEL, str(model)], stdin=pipe, stdout=pipe, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", KERNEL, str(model)], stdin=pipe, stdout=pipe, text=True
+    )
 
 
 def test_the_reply_and_its_receipt_name_the_model(model: Path) -> None:
@@ -85,10 +94,14 @@ def test_the_reply_and_its_receipt_name_the_model(model: Path) -> None:
     assert (receipt.origin, receipt.cost) == ("replay · local · Tiny-1M", "no price")
 
 
-def test_two_kernels_that_start_at_once_share_one_server(model: Path, tmp_path: Path) -> None:
+def test_two_kernels_that_start_at_once_share_one_server(
+    model: Path, tmp_path: Path
+) -> None:
     """There is one process, and it ends a moment after the second kernel has."""
     kernels = [kernel(model), kernel(model)]
-    assert [each.stdout.readline() for each in kernels if each.stdout] == ["Tiny-1M\n"] * 2
+    assert [each.stdout.readline() for each in kernels if each.stdout] == [
+        "Tiny-1M\n"
+    ] * 2
     ((state, pid),) = running(tmp_path)
     kernels[0].communicate()
     assert alive(pid)
@@ -98,7 +111,9 @@ def test_two_kernels_that_start_at_once_share_one_server(model: Path, tmp_path: 
 
 
 def test_no_server_outlives_a_killed_kernel(model: Path, tmp_path: Path) -> None:
-    """After kill -9 of the only kernel the operating system closes its lease, and the server ends."""
+    """After kill -9 of the only kernel the operating system closes its lease, and the server
+    ends.
+    """
     killed = kernel(model)
     assert killed.stdout is not None
     killed.stdout.readline()
@@ -113,7 +128,9 @@ def test_a_server_that_was_killed_is_started_again(model: Path, tmp_path: Path) 
     ask(local_model=model)
     ((_, first),) = running(tmp_path)
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: not any(server._alive(lease) for lease, _ in server._leases.values()))
+    wait_until(
+        lambda: not any(server._alive(lease) for lease, _ in server._leases.values())
+    )
     assert ask(local_model=model)[0].model == "Tiny-1M"
     ((_, second),) = running(tmp_path)
     assert second != first
@@ -129,7 +146,9 @@ def test_a_forked_process_takes_a_lease_of_its_own(model: Path, tmp_path: Path) 
     assert ask(local_model=model)[0].model == "Tiny-1M" and len(running(tmp_path)) == 1
 
 
-def test_a_damaged_model_is_told_with_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_model_is_told_with_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The process says why it could not start; the error names the file, and is not retried."""
     path = installed(tmp_path, monkeypatch, "damaged")
     with pytest.raises(DamagedModel, match=r"Tiny-1M\.gguf"):
@@ -137,7 +156,9 @@ def test_a_damaged_model_is_told_with_its_file(tmp_path: Path, monkeypatch: pyte
     assert running(tmp_path) == []
 
 
-def test_no_key_reaches_the_servers_process(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_key_reaches_the_servers_process(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Variables of OpenAI's are not in its environment."""
     monkeypatch.setenv("OPENAI_API_KEY", "not-for-it")
     ask(local_model=model)
@@ -147,9 +168,13 @@ def test_no_key_reaches_the_servers_process(model: Path, tmp_path: Path, monkeyp
         assert b"not-for-it" not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
-def test_what_is_missing_is_told_by_connect(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_told_by_connect(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without the file or the package nothing is started, and the message has the command."""
-    with pytest.raises(LocalModelMissing, match=r"no model at .*absent\.gguf, so nothing was asked"):
+    with pytest.raises(
+        LocalModelMissing, match=r"no model at .*absent\.gguf, so nothing was asked"
+    ):
         connect(local_model=tmp_path / "absent.gguf")
     monkeypatch.setattr("coursekit.local_model.llama.util.find_spec", lambda name: None)
     for options in ({"local_model": model}, {"fallback": "local"}):
@@ -161,8 +186,12 @@ def test_what_is_missing_is_told_by_connect(model: Path, tmp_path: Path, monkeyp
     connect(local_model=False)
 
 
-def test_the_settings_choose_the_model(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """COURSEKIT_FALLBACK=local, or COURSEKIT_LOCAL=1, switches it on; COURSEKIT_LOCAL_MODEL names a file."""
+def test_the_settings_choose_the_model(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COURSEKIT_FALLBACK=local, or COURSEKIT_LOCAL=1, switches it on; COURSEKIT_LOCAL_MODEL names a
+    file.
+    """
     monkeypatch.setenv("COURSEKIT_LOCAL_MODEL", str(model))
     assert ask(local_model=True)[0].model == ask(fallback="local")[0].model == "Tiny-1M"
     for name, value in (("COURSEKIT_FALLBACK", "local"), ("COURSEKIT_LOCAL", "1")):

@@ -11,39 +11,56 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 from coursekit import sampling
-from coursekit.logits import UnknownDistribution, distribution_names, load_distribution, load_reply, reply_names
+from coursekit.logits import (
+    UnknownDistribution,
+    distribution_names,
+    load_distribution,
+    load_reply,
+    reply_names,
+)
 
 VOCABULARY = 49_152  # of SmolLM2
 
 every_distribution = pytest.mark.parametrize("name", distribution_names())
 every_reply = pytest.mark.parametrize("name", reply_names())
 with_logprobs = pytest.mark.parametrize(
-    "name", [name for name in reply_names() if load_reply(name)["request"].get("logprobs")]
+    "name",
+    [name for name in reply_names() if load_reply(name)["request"].get("logprobs")],
 )
 
 
 def logprobs_of(name: str) -> list[dict[str, Any]]:
-    content: list[dict[str, Any]] = load_reply(name)["response"]["choices"][0]["logprobs"]["content"]
+    content: list[dict[str, Any]] = load_reply(name)["response"]["choices"][0][
+        "logprobs"
+    ]["content"]
     return content
 
 
 @every_distribution
 def test_a_distribution_covers_the_whole_vocabulary(name: str) -> None:
-    """Named tokens and the others together are the vocabulary, most probable named first, with all of the mass."""
+    """Named tokens and the others together are the vocabulary, most probable named first, with all
+    of the mass.
+    """
     kept = load_distribution(name)
     assert len(kept.logits) == len(kept.counts) == VOCABULARY
     assert 200 <= len(kept.tokens) < 250
     assert len(set(kept.tokens)) == len(kept.tokens)
     assert np.exp(kept.logits).sum() == pytest.approx(1, abs=1e-4)
     assert (np.diff(kept.logits[:200]) <= 0).all()
-    assert kept.logits[200:].max() <= kept.logits[199] + 0.1  # a group has its mean, which may lie in the same step
+    assert (
+        kept.logits[200:].max() <= kept.logits[199] + 0.1
+    )  # a group has its mean, which may lie in the same step
 
 
 @every_distribution
 def test_grouping_the_tail_keeps_the_entropy(name: str) -> None:
-    """The entropy at temperature 1 is that of the full distribution to 0.001 bits, and no setting errs by 0.01 bits."""
+    """The entropy at temperature 1 is that of the full distribution to 0.001 bits, and no setting
+    errs by 0.01 bits.
+    """
     kept = load_distribution(name)
-    assert sampling.entropy_bits(sampling.softmax(kept.logits)) == pytest.approx(kept.entropy_bits, abs=1e-3)
+    assert sampling.entropy_bits(sampling.softmax(kept.logits)) == pytest.approx(
+        kept.entropy_bits, abs=1e-3
+    )
     assert kept.accuracy["entropy_bits"] < 0.01
     assert kept.accuracy["probability"] < 1e-4
     assert kept.accuracy["candidates_percent"] < 1
@@ -51,12 +68,18 @@ def test_grouping_the_tail_keeps_the_entropy(name: str) -> None:
 
 @every_distribution
 def test_counts_belong_to_named_tokens_of_the_reply_so_far(name: str) -> None:
-    """Each counted token has a name and stands so often, or more, in the text; the tokens make up the reply so far."""
+    """Each counted token has a name and stands so often, or more, in the text; the tokens make up
+    the reply so far.
+    """
     kept = load_distribution(name)
     counted = np.flatnonzero(kept.counts)
-    assert all(kept.text.count(kept.tokens[index]) >= kept.counts[index] for index in counted)
+    assert all(
+        kept.text.count(kept.tokens[index]) >= kept.counts[index] for index in counted
+    )
     so_far = kept.prompt.partition("<|im_start|>assistant\n")[2]
-    assert sum(len(kept.tokens[index]) * kept.counts[index] for index in counted) == len(so_far)
+    assert sum(
+        len(kept.tokens[index]) * kept.counts[index] for index in counted
+    ) == len(so_far)
 
 
 def test_every_number_says_where_it_is_from() -> None:
@@ -73,8 +96,13 @@ def test_every_number_says_where_it_is_from() -> None:
 
 
 def test_the_distributions_show_what_they_say() -> None:
-    """From near certainty to flat; a handful; ten digits; the end token; and parts of characters."""
-    mass = {name: sampling.softmax(load_distribution(name).logits) for name in distribution_names()}
+    """From near certainty to flat; a handful; ten digits; the end token; and parts of
+    characters.
+    """
+    mass = {
+        name: sampling.softmax(load_distribution(name).logits)
+        for name in distribution_names()
+    }
     assert len(mass) >= 12
     assert mass["counting"].max() > 0.99
     assert sampling.nucleus_size(mass["first_name"], 0.9) > 1000
@@ -85,11 +113,16 @@ def test_the_distributions_show_what_they_say() -> None:
     assert load_distribution("fruit_list_end").tokens[0] == "<|im_end|>"
     assert load_distribution("tokyo").tokens[0] == "\\xe3\\x81"
     assert load_distribution("paris_question").tokens[0] == "No"
-    assert sampling.entropy_bits(mass["capital"]) < sampling.entropy_bits(mass["capital_french"]) - 3
+    assert (
+        sampling.entropy_bits(mass["capital"])
+        < sampling.entropy_bits(mass["capital_french"]) - 3
+    )
 
 
 def test_only_a_frequency_penalty_ends_the_loop() -> None:
-    """' soul' stands there seven times: a presence penalty of 2 leaves it on top, a frequency penalty does not."""
+    """' soul' stands there seven times: a presence penalty of 2 leaves it on top, a frequency
+    penalty does not.
+    """
     loop = load_distribution("haiku_loop")
     assert (loop.tokens[0], loop.counts[0]) == (" soul", 7)
     step = sampling.probabilities(loop.logits, loop.counts, presence_penalty=2)
@@ -125,7 +158,9 @@ def test_loaded_arrays_cannot_be_changed() -> None:
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     """A wrong name is a LookupError that lists the right ones; a path is no name."""
-    with pytest.raises(UnknownDistribution, match=r"no 'paris'.*capital, capital_french, cat_names"):
+    with pytest.raises(
+        UnknownDistribution, match=r"no 'paris'.*capital, capital_french, cat_names"
+    ):
         load_distribution("paris")
     with pytest.raises(UnknownDistribution, match="largest_planet"):
         load_reply("../capital")
@@ -133,16 +168,23 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 @every_reply
 def test_a_reply_has_the_shape_of_the_api(name: str) -> None:
-    """The SDK reads it; the usage counts all choices, and a choice ends by itself or at the limit."""
+    """The SDK reads it; the usage counts all choices, and a choice ends by itself or at the
+    limit.
+    """
     reply = load_reply(name)
     completion = ChatCompletion.model_validate(reply["response"], strict=True)
     assert completion.usage is not None
-    assert completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens
+    assert (
+        completion.usage.total_tokens
+        == completion.usage.prompt_tokens + completion.usage.completion_tokens
+    )
     assert len(completion.choices) == reply["request"].get("n", 1)
     limit = reply["request"]["max_completion_tokens"]
     if all(choice.finish_reason == "length" for choice in completion.choices):
         assert completion.usage.completion_tokens == limit * len(completion.choices)
-    assert all(choice.finish_reason in ("stop", "length") for choice in completion.choices)
+    assert all(
+        choice.finish_reason in ("stop", "length") for choice in completion.choices
+    )
     assert reply["seconds"] > 0
 
 
@@ -151,14 +193,19 @@ def test_the_bytes_of_the_tokens_are_the_text(name: str) -> None:
     """Joined, the tokens' bytes are the reply, and there are as many tokens as were billed."""
     completion = ChatCompletion.model_validate(load_reply(name)["response"])
     tokens = logprobs_of(name)
-    assert b"".join(bytes(token["bytes"]) for token in tokens).decode() == completion.choices[0].message.content
+    assert (
+        b"".join(bytes(token["bytes"]) for token in tokens).decode()
+        == completion.choices[0].message.content
+    )
     assert completion.usage is not None
     assert completion.usage.completion_tokens == len(tokens)
 
 
 @with_logprobs
 def test_alternatives_are_the_five_best(name: str) -> None:
-    """top_logprobs are sorted; the sampled token is among them unless it is less probable; none exceeds 1 together."""
+    """top_logprobs are sorted; the sampled token is among them unless it is less probable; none
+    exceeds 1 together.
+    """
     for token in logprobs_of(name):
         best = [other["logprob"] for other in token["top_logprobs"]]
         assert len(best) == 5
@@ -171,15 +218,22 @@ def test_alternatives_are_the_five_best(name: str) -> None:
 @with_logprobs
 def test_at_temperature_0_the_best_token_is_taken(name: str) -> None:
     """A greedy reply takes the first alternative each time; a sampled one does not."""
-    greedy = all(token["bytes"] == token["top_logprobs"][0]["bytes"] for token in logprobs_of(name))
+    greedy = all(
+        token["bytes"] == token["top_logprobs"][0]["bytes"]
+        for token in logprobs_of(name)
+    )
     assert greedy == (load_reply(name)["request"]["temperature"] == 0)
 
 
 def test_only_a_frequency_penalty_keeps_the_loop_away() -> None:
-    """At temperature 0 the same half of a point as presence penalty leaves a loop, as frequency penalty it does not."""
+    """At temperature 0 the same half of a point as presence penalty leaves a loop, as frequency
+    penalty it does not.
+    """
 
     def repeated(name: str) -> int:
-        lines = load_reply(name)["response"]["choices"][0]["message"]["content"].split("\n")
+        lines = load_reply(name)["response"]["choices"][0]["message"]["content"].split(
+            "\n"
+        )
         return max(lines.count(line) for line in lines)
 
     assert repeated("haiku_presence") >= 4
@@ -194,7 +248,9 @@ def test_the_question_of_a_distribution_is_what_a_user_would_say() -> None:
 
 
 def test_perplexity_grows_with_temperature() -> None:
-    """The same question at 0, 0.7 and 1.5: the reply is less and less what the model expected of itself."""
+    """The same question at 0, 0.7 and 1.5: the reply is less and less what the model expected of
+    itself.
+    """
     values = []
     for temperature in ("0", "0.7", "1.5"):
         content = logprobs_of(f"dog_temperature_{temperature}")
@@ -211,4 +267,7 @@ def test_the_files_are_small() -> None:
     sizes = [path.stat().st_size for path in FOLDER.rglob("*.json")]
     assert sum(sizes) < 500_000
     assert max(sizes) < 60_000
-    assert json.loads((FOLDER / "capital.json").read_text(encoding="utf-8"))["text"] == "The capital of France is"
+    assert (
+        json.loads((FOLDER / "capital.json").read_text(encoding="utf-8"))["text"]
+        == "The capital of France is"
+    )

@@ -22,16 +22,34 @@ CONTENT: list[dict[str, Any]] = PLANET["choices"][0]["logprobs"]["content"]
 TAGS = {"div", "p", "b", "span", "table", "thead", "tbody", "tr", "th", "td"}
 
 
-def entry(token: str, logprob: float = -0.5, *others: tuple[str, float]) -> dict[str, Any]:
-    alternatives = [{"token": other, "logprob": value, "bytes": None} for other, value in others]
-    return {"token": token, "logprob": logprob, "bytes": None, "top_logprobs": alternatives}
+def entry(
+    token: str, logprob: float = -0.5, *others: tuple[str, float]
+) -> dict[str, Any]:
+    alternatives = [
+        {"token": other, "logprob": value, "bytes": None} for other, value in others
+    ]
+    return {
+        "token": token,
+        "logprob": logprob,
+        "bytes": None,
+        "top_logprobs": alternatives,
+    }
 
 
-def test_each_token_has_a_row_with_its_probability_and_what_else_was_considered() -> None:
-    """The table has a row for each token: number, text, probability, and the alternatives that were not taken."""
+def test_each_token_has_a_row_with_its_probability_and_what_else_was_considered() -> (
+    None
+):
+    """The table has a row for each token: number, text, probability, and the alternatives that were
+    not taken.
+    """
     rows = HtmlReader(strip(tokens_of(CONTENT))).rows[1:]
     assert len(rows) == len(CONTENT) == 60
-    assert rows[8] == ["9", "·Neptune", "48% ◂ low", "·Jupiter 36% | ·Venus 2.8% | ·Uranus 1.6% | ·Saturn 1.6%"]
+    assert rows[8] == [
+        "9",
+        "·Neptune",
+        "48% ◂ low",
+        "·Jupiter 36% | ·Venus 2.8% | ·Uranus 1.6% | ·Saturn 1.6%",
+    ]
     for row, told in zip(rows, CONTENT, strict=True):
         assert row[1] == label(told["token"])
         assert row[2].split()[0] == percent(math.exp(told["logprob"]))
@@ -40,7 +58,10 @@ def test_each_token_has_a_row_with_its_probability_and_what_else_was_considered(
 def test_hovering_shows_the_alternatives() -> None:
     """Each box's title lists the most probable tokens at its place, the one taken among them."""
     titles = HtmlReader(strip(tokens_of(CONTENT))).titles
-    assert titles[8] == "·Neptune 48% | ·Jupiter 36% | ·Venus 2.8% | ·Uranus 1.6% | ·Saturn 1.6%"
+    assert (
+        titles[8]
+        == "·Neptune 48% | ·Jupiter 36% | ·Venus 2.8% | ·Uranus 1.6% | ·Saturn 1.6%"
+    )
 
 
 def test_the_heading_counts_and_measures_the_reply() -> None:
@@ -48,7 +69,9 @@ def test_the_heading_counts_and_measures_the_reply() -> None:
     text = HtmlReader(strip(tokens_of(CONTENT), 0.3)).text
     low = sum(math.exp(told["logprob"]) < 0.3 for told in CONTENT)
     measured = perplexity([told["logprob"] for told in CONTENT])
-    assert text.startswith(f"60 tokens, perplexity {measured:.2f} · {low} less probable than 30%")
+    assert text.startswith(
+        f"60 tokens, perplexity {measured:.2f} · {low} less probable than 30%"
+    )
 
 
 @given(st.floats(0, 1))
@@ -62,7 +85,9 @@ def test_the_threshold_marks_by_frame_and_word(threshold: float) -> None:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_hostile_token_is_shown_and_harmless(hostile: str) -> None:
-    """Whatever a token or an alternative holds stands there as text: no tag, attribute or direction of its own."""
+    """Whatever a token or an alternative holds stands there as text: no tag, attribute or direction
+    of its own.
+    """
     html = strip(tokens_of([entry(hostile, -0.5, (hostile, -0.5), ("other", -1.0))]))
     reader = HtmlReader(html)
     assert set(reader.tags) <= TAGS
@@ -72,7 +97,9 @@ def test_a_hostile_token_is_shown_and_harmless(hostile: str) -> None:
 
 
 def test_a_million_characters_are_cut_in_sight() -> None:
-    """A token of a million characters, and a reply of ten thousand tokens, are shown in part, told, and quickly."""
+    """A token of a million characters, and a reply of ten thousand tokens, are shown in part, told,
+    and quickly.
+    """
     start = time.process_time()
     long = strip(tokens_of([entry("<b>" * 333_334, -0.1, ("x" * 1_000_000, -2.0))]))
     many = strip(tokens_of([entry("word ", -0.1)] * 10_000))
@@ -80,17 +107,34 @@ def test_a_million_characters_are_cut_in_sight() -> None:
     assert len(long) < 5_000
     assert HtmlReader(long).rows[1][1] == ("<b>" * 20)[:LONGEST] + "…"
     assert len(HtmlReader(many).rows) == DRAWN + 1
-    told = f"10,000 tokens, perplexity 1.11 · 0 less probable than 50% (dashed frame). The first {DRAWN} are shown"
+    told = (
+        "10,000 tokens, perplexity 1.11 · 0 less probable than 50% (dashed frame). The first "
+        f"{DRAWN} are shown"
+    )
     assert HtmlReader(many).text.startswith(told)
 
 
 @pytest.mark.parametrize(
     ("logprob", "shown"),
-    [(0.0, "100%"), (3e-05, "100%"), (-9999.0, "0%"), (-math.inf, "0%"), (math.nan, "0%"), (-20.0, "<0.1%")],
+    [
+        (0.0, "100%"),
+        (3e-05, "100%"),
+        (-9999.0, "0%"),
+        (-math.inf, "0%"),
+        (math.nan, "0%"),
+        (-20.0, "<0.1%"),
+    ],
 )
-def test_odd_numbers_of_real_servers_are_probabilities(logprob: float, shown: str) -> None:
-    """What the API sends beside log-probabilities (+3e-05 by rounding, -9999 for "very unlikely") breaks nothing."""
-    assert HtmlReader(strip(tokens_of([entry("a", logprob)]))).rows[1][2].split()[0] == shown
+def test_odd_numbers_of_real_servers_are_probabilities(
+    logprob: float, shown: str
+) -> None:
+    """What the API sends beside log-probabilities (+3e-05 by rounding, -9999 for "very unlikely")
+    breaks nothing.
+    """
+    assert (
+        HtmlReader(strip(tokens_of([entry("a", logprob)]))).rows[1][2].split()[0]
+        == shown
+    )
 
 
 def test_a_reply_of_nothing_is_no_error() -> None:
@@ -100,7 +144,9 @@ def test_a_reply_of_nothing_is_no_error() -> None:
 
 
 def test_the_sdk_s_objects_and_dicts_are_read_alike() -> None:
-    """The strip takes choices[0].logprobs.content as the SDK gives it, and as JSON; alternatives may be missing."""
+    """The strip takes choices[0].logprobs.content as the SDK gives it, and as JSON; alternatives
+    may be missing.
+    """
     reply = ChatCompletion.model_validate(PLANET)
     assert reply.choices[0].logprobs is not None
     assert tokens_of(reply.choices[0].logprobs.content or []) == tokens_of(CONTENT)
@@ -108,7 +154,9 @@ def test_the_sdk_s_objects_and_dicts_are_read_alike() -> None:
 
 
 def test_the_lab_follows_its_threshold() -> None:
-    """The slider moves the mark; stored without a kernel, the lab is its first view; its slider has a name."""
+    """The slider moves the mark; stored without a kernel, the lab is its first view; its slider has
+    a name.
+    """
     lab = LogprobStrip(ChatCompletion.model_validate(PLANET), threshold=0.3)
     assert lab.shown.value == strip(lab.tokens, 0.3)
     assert lab._repr_mimebundle_()["text/html"] == lab.shown.value

@@ -1,4 +1,6 @@
-"""Messages: the form of each, and what makes them a conversation, each refusal in the API's own words."""
+"""Messages: the form of each, and what makes them a conversation, each refusal in the API's own
+words.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,14 @@ import pytest
 
 from support.refused import refusals, refused, taken
 
-CALLS = [{"id": f"call_{name}", "type": "function", "function": {"name": "f", "arguments": "{}"}} for name in "ab"]
+CALLS = [
+    {
+        "id": f"call_{name}",
+        "type": "function",
+        "function": {"name": "f", "arguments": "{}"},
+    }
+    for name in "ab"
+]
 ASKED = {"role": "user", "content": "Call f twice."}
 CALLED = {"role": "assistant", "content": None, "tool_calls": CALLS}
 
@@ -23,7 +32,9 @@ def tool(name: str) -> dict[str, Any]:
 
 @refusals("messages")
 def test_a_fault_of_the_messages(body: dict[str, Any], error: dict[str, Any]) -> None:
-    """A message of the wrong form, and messages that make no conversation, are refused with the path of the fault."""
+    """A message of the wrong form, and messages that make no conversation, are refused with the
+    path of the fault.
+    """
     assert refused(**body) == error
 
 
@@ -35,21 +46,73 @@ def test_a_fault_of_the_messages(body: dict[str, Any], error: dict[str, Any]) ->
         [user([{"type": "text", "text": "Hi", "cache_control": {}}])],
         [{"role": "system", "content": "Be brief.", "mood": "good"}, user("Hi")],
         [{**user("Hi"), "name": "Ada_Lovelace-2"}],
-        [user("Hi"), {"role": "assistant", "content": "Hello", "refusal": None, "annotations": [], "tool_calls": None}],
+        [
+            user("Hi"),
+            {
+                "role": "assistant",
+                "content": "Hello",
+                "refusal": None,
+                "annotations": [],
+                "tool_calls": None,
+            },
+        ],
         [user("Hi"), {"role": "assistant", "refusal": "No."}, user("Why?")],
-        [user("Hi"), {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}}],
-        [ASKED, CALLED, tool("b"), tool("a"), user("And?"), {"role": "assistant", "content": "Done."}],
-        [user([{"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}}])],
-        [user([{"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AA=="}}])],
+        [
+            user("Hi"),
+            {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}},
+        ],
+        [
+            ASKED,
+            CALLED,
+            tool("b"),
+            tool("a"),
+            user("And?"),
+            {"role": "assistant", "content": "Done."},
+        ],
+        [
+            user(
+                [
+                    {
+                        "type": "image_url",
+                        "image_url": {
+                            "url": "https://example.com/a.png",
+                            "detail": "low",
+                        },
+                    }
+                ]
+            )
+        ],
+        [
+            user(
+                [
+                    {
+                        "type": "file",
+                        "file": {
+                            "filename": "a.pdf",
+                            "file_data": "data:application/pdf;base64,AA==",
+                        },
+                    }
+                ]
+            )
+        ],
         [{"role": "assistant", "content": "I speak first."}],
     ],
 )
 def test_what_the_api_takes_is_not_refused(messages: list[Any]) -> None:
-    """Odd but accepted: empty content, fields nobody knows outside developer messages, answers in any order."""
+    """Odd but accepted: empty content, fields nobody knows outside developer messages, answers in
+    any order.
+    """
     assert taken(messages=messages)
 
 
 def test_form_comes_before_conversation() -> None:
-    """A fault of form in a later message is reported before content that is missing in an earlier one."""
-    assert refused(messages=[{"role": "user"}, user(7)])["param"] == "messages[1].content"
-    assert refused(messages=[{"role": "user"}, user("Hi")])["param"] == "messages.[0].content"
+    """A fault of form in a later message is reported before content that is missing in an earlier
+    one.
+    """
+    assert (
+        refused(messages=[{"role": "user"}, user(7)])["param"] == "messages[1].content"
+    )
+    assert (
+        refused(messages=[{"role": "user"}, user("Hi")])["param"]
+        == "messages.[0].content"
+    )

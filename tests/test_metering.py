@@ -26,19 +26,29 @@ from support.offline_api import WRITTEN, params, request, whole
 CREATED = 1_795_348_800  # 2026-11-22
 
 
-def completion(model: str = "gpt-4o-2024-08-06", prompt: int = 24, out: int = 7, **more: Any) -> dict[str, Any]:
+def completion(
+    model: str = "gpt-4o-2024-08-06", prompt: int = 24, out: int = 7, **more: Any
+) -> dict[str, Any]:
     """A completion as a dict; ``cached`` and ``reasoning`` go into the usage's details."""
     usage = {
-        "prompt_tokens": prompt, "completion_tokens": out, "total_tokens": prompt + out,
+        "prompt_tokens": prompt,
+        "completion_tokens": out,
+        "total_tokens": prompt + out,
         "prompt_tokens_details": {"cached_tokens": more.pop("cached", 0)},
         "completion_tokens_details": {"reasoning_tokens": more.pop("reasoning", 0)},
-    }  # fmt: skip
+    }
     message = {"role": "assistant", "content": "Paris.", "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     return {
-        "id": "chatcmpl-1", "object": "chat.completion", "created": CREATED, "model": model, "choices": [choice],
-        "usage": usage, "service_tier": "default", **more,
-    }  # fmt: skip
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": CREATED,
+        "model": model,
+        "choices": [choice],
+        "usage": usage,
+        "service_tier": "default",
+        **more,
+    }
 
 
 def client_with(*served: Served, mode: str = "replay") -> Any:
@@ -50,65 +60,109 @@ def client_with(*served: Served, mode: str = "replay") -> Any:
 
 
 def test_a_receipt_of_a_replayed_call(tmp_path: Path) -> None:
-    """A call through connect() gives one line: tokens, cost, latency, and where the answer came from."""
+    """A call through connect() gives one line: tokens, cost, latency, and where the answer came
+    from.
+    """
     Recordings([tmp_path]).store(request(), whole("Paris.", after=0.767), WRITTEN)
     client = connect("replay", recordings=tmp_path, speed="instant")
     meter = Meter(client)
     reply = client.chat.completions.create(**params())
-    assert repr(meter.add(reply)) == "14 in · 2 out · $0.000055 · 0.77 s · replay · written"
+    assert (
+        repr(meter.add(reply))
+        == "14 in · 2 out · $0.000055 · 0.77 s · replay · written"
+    )
     client.close()
 
 
 def test_a_receipt_names_cached_and_reasoning_tokens() -> None:
-    """Cached tokens stand beside those in, reasoning tokens beside those out, when there are any."""
+    """Cached tokens stand beside those in, reasoning tokens beside those out, when there are
+    any.
+    """
     receipt = Meter().add(completion("o4-mini", 2000, 500, cached=1024, reasoning=320))
-    assert repr(receipt) == "2,000 in (1,024 cached) · 500 out (320 reasoning) · $0.0036"
+    assert (
+        repr(receipt) == "2,000 in (1,024 cached) · 500 out (320 reasoning) · $0.0036"
+    )
 
 
 def test_without_a_journal_a_receipt_leaves_out_what_it_does_not_know() -> None:
     """Without a client, or with a client that has no journal, latency and source are left out."""
     reply = completion()
-    assert repr(Meter().add(reply)) == repr(Meter(SimpleNamespace()).add(reply)) == "24 in · 7 out · $0.00013"
+    assert (
+        repr(Meter().add(reply))
+        == repr(Meter(SimpleNamespace()).add(reply))
+        == "24 in · 7 out · $0.00013"
+    )
     assert repr(Meter(client_with()).add(reply)) == "24 in · 7 out · $0.00013 · replay"
 
 
 @pytest.mark.parametrize(
     ("mode", "source", "shown"),
-    [("replay", "written", "replay · written"), ("replay", "local", "replay · local"), ("live", "live", "live"),
-     ("record", "live", "record · live")],
-)  # fmt: skip
+    [
+        ("replay", "written", "replay · written"),
+        ("replay", "local", "replay · local"),
+        ("live", "live", "live"),
+        ("record", "live", "record · live"),
+    ],
+)
 def test_where_the_answer_came_from(mode: str, source: str, shown: str) -> None:
     """Mode and source are named, once when they are the same word."""
     meter = Meter(client_with(Served("req_1", 200, source, 1.5), mode=mode))
-    assert repr(meter.add(completion(), request_id="req_1")).endswith(f" · 1.50 s · {shown}")
+    assert repr(meter.add(completion(), request_id="req_1")).endswith(
+        f" · 1.50 s · {shown}"
+    )
 
 
 def test_an_sdk_reply_and_its_dict_give_the_same_receipt() -> None:
     """A ChatCompletion, a dict of it, and a finished stream are entered alike."""
     reply = ChatCompletion.model_validate(completion())
     stream = SimpleNamespace(
-        text="Paris.", model=reply.model, usage=reply.usage, created=reply.created, ended="complete"
+        text="Paris.",
+        model=reply.model,
+        usage=reply.usage,
+        created=reply.created,
+        ended="complete",
     )
     meter = Meter()
-    assert meter.add(reply) == meter.add(completion()) == meter.add(reply.model_dump()) == meter.add(stream)
+    assert (
+        meter.add(reply)
+        == meter.add(completion())
+        == meter.add(reply.model_dump())
+        == meter.add(stream)
+    )
 
 
 def test_the_request_id_is_read_where_it_stands() -> None:
-    """The journal is asked for the id that was given, else for that of the stream, else for that of the SDK's reply."""
-    meter = Meter(client_with(*(Served(f"req_{n}", 200, "written", n) for n in (1, 2, 3))))
+    """The journal is asked for the id that was given, else for that of the stream, else for that of
+    the SDK's reply.
+    """
+    meter = Meter(
+        client_with(*(Served(f"req_{n}", 200, "written", n) for n in (1, 2, 3)))
+    )
     reply = ChatCompletion.model_validate(completion())
     reply._request_id = "req_1"
     stream = SimpleNamespace(model="gpt-4o", usage=reply.usage, request_id="req_2")
-    found = [meter.add(reply), meter.add(stream), meter.add(reply, request_id="req_3"), meter.add(completion())]
+    found = [
+        meter.add(reply),
+        meter.add(stream),
+        meter.add(reply, request_id="req_3"),
+        meter.add(completion()),
+    ]
     assert [receipt.seconds for receipt in found] == [1, 2, 3, None]
 
 
 def test_a_model_without_a_price_is_counted() -> None:
     """A reply whose model has no price is counted, and said to have none."""
     meter = Meter()
-    assert repr(meter.add(completion("SmolLM2-135M-Instruct"))) == "24 in · 7 out · no price"
+    assert (
+        repr(meter.add(completion("SmolLM2-135M-Instruct")))
+        == "24 in · 7 out · no price"
+    )
     meter.add(completion())
-    assert (meter.total, meter.unpriced, meter.usage.prompt) == (Decimal("0.00013"), 1, 48)
+    assert (meter.total, meter.unpriced, meter.usage.prompt) == (
+        Decimal("0.00013"),
+        1,
+        48,
+    )
     assert meter.cost_per_call() == [None, Decimal("0.00013")]
     assert repr(meter) == "2 calls · 48 in · 14 out · $0.00013 · 1 without a price"
 
@@ -117,7 +171,12 @@ def test_a_stream_without_usage_is_counted() -> None:
     """A stream that brought no usage is entered as such: what it cost is not known."""
     meter = Meter()
     receipt = meter.add(SimpleNamespace(model="gpt-4o", usage=None))
-    assert (repr(receipt), receipt.usage, receipt.price, meter.unpriced) == ("no usage", None, None, 1)
+    assert (repr(receipt), receipt.usage, receipt.price, meter.unpriced) == (
+        "no usage",
+        None,
+        None,
+        1,
+    )
     assert "<td>?</td><td>?</td><td>no price</td>" in meter._repr_html_()
 
 
@@ -131,7 +190,9 @@ def test_a_stream_without_usage_is_counted() -> None:
         (1_749_513_600, None, 2),
     ],
 )
-def test_prices_are_those_of_the_replys_day(created: Any, on: datetime.date | None, dollars: int) -> None:
+def test_prices_are_those_of_the_replys_day(
+    created: Any, on: datetime.date | None, dollars: int
+) -> None:
     """The day (UTC) on which the reply was made decides, unless another is given."""
     receipt = Meter().add(completion("o3", 1_000_000, 0, created=created), on=on)
     assert receipt.price is not None
@@ -146,17 +207,30 @@ def test_a_reply_without_a_date_is_priced_today(created: Any) -> None:
 
 
 def test_the_service_tier_is_priced() -> None:
-    """The tier that the reply names has its own price; where the list has none for that day, there is no price."""
+    """The tier that the reply names has its own price; where the list has none for that day, there
+    is no price.
+    """
     flex = completion("o3", 1_000_000, 0, service_tier="flex")
     meter = Meter()
-    assert [meter.add(flex).cost, meter.add({**flex, "created": 1_767_225_600}).cost] == ["$1.00", "no price"]
+    assert [
+        meter.add(flex).cost,
+        meter.add({**flex, "created": 1_767_225_600}).cost,
+    ] == [
+        "$1.00",
+        "no price",
+    ]
 
 
-@pytest.mark.parametrize("wrong", ["Paris.", None, {"error": {}}, {"model": "gpt-4o", "messages": []}, iter([])])
+@pytest.mark.parametrize(
+    "wrong",
+    ["Paris.", None, {"error": {}}, {"model": "gpt-4o", "messages": []}, iter([])],
+)
 def test_what_is_no_reply_is_refused(wrong: Any) -> None:
     """What has no model and usage is refused, and the ledger stays as it was."""
     meter = Meter()
-    with pytest.raises(TypeError, match="takes a reply, with model and usage; this is a"):
+    with pytest.raises(
+        TypeError, match="takes a reply, with model and usage; this is a"
+    ):
         meter.add(wrong)
     assert meter.ledger == []
 
@@ -173,8 +247,13 @@ def test_a_forgotten_await_is_named() -> None:
 
 
 CALLS = st.lists(
-    st.tuples(st.sampled_from(["gpt-4o", "o4-mini", "gpt-6-luna", "mystery"]), *[st.integers(0, 5000)] * 4).map(
-        lambda c: completion(c[0], c[1] + c[2], c[3] + c[4], cached=c[2], reasoning=c[4])
+    st.tuples(
+        st.sampled_from(["gpt-4o", "o4-mini", "gpt-6-luna", "mystery"]),
+        *[st.integers(0, 5000)] * 4,
+    ).map(
+        lambda c: completion(
+            c[0], c[1] + c[2], c[3] + c[4], cached=c[2], reasoning=c[4]
+        )
     ),
     max_size=8,
 )
@@ -183,7 +262,9 @@ CALLS = st.lists(
 @settings(deadline=None)  # the first example reads the data
 @given(CALLS)
 def test_a_ledger_adds_up(calls: list[dict[str, Any]]) -> None:
-    """By model, per call, and in four parts: each view of a ledger adds up to its total, in dollars and tokens."""
+    """By model, per call, and in four parts: each view of a ledger adds up to its total, in dollars
+    and tokens.
+    """
     meter = Meter()
     for call in calls:
         meter.add(call)
@@ -214,7 +295,10 @@ def test_cost_by_model_is_in_order_of_first_use() -> None:
     meter = Meter()
     for model in ("o4-mini", "gpt-4o", "o4-mini"):
         meter.add(completion(model, 1_000_000, 0))
-    assert list(meter.cost_by_model().items()) == [("o4-mini", Decimal("2.2")), ("gpt-4o", Decimal("2.5"))]
+    assert list(meter.cost_by_model().items()) == [
+        ("o4-mini", Decimal("2.2")),
+        ("gpt-4o", Decimal("2.5")),
+    ]
 
 
 def test_a_meter_shows_a_running_total() -> None:
@@ -223,14 +307,27 @@ def test_a_meter_shows_a_running_total() -> None:
     meter.add(completion(), request_id="req_1")
     meter.add(completion(), request_id="req_1")
     shown = meter._repr_html_()
-    assert f">{BANNERS['replay']} · 2 calls · 48 in · 14 out · $0.00026</caption>" in shown
-    cells = ["2", "gpt-4o-2024-08-06", "24", "7", "$0.00013", "$0.00026", "0.77 s", "replay · written"]
+    assert (
+        f">{BANNERS['replay']} · 2 calls · 48 in · 14 out · $0.00026</caption>" in shown
+    )
+    cells = [
+        "2",
+        "gpt-4o-2024-08-06",
+        "24",
+        "7",
+        "$0.00013",
+        "$0.00026",
+        "0.77 s",
+        "replay · written",
+    ]
     assert "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" in shown
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_new_meter_shows_the_mode(mode: str) -> None:
-    """Before the first call there is no table, but a line with the mode of the client and whether it costs."""
+    """Before the first call there is no table, but a line with the mode of the client and whether
+    it costs.
+    """
     meter = Meter(client_with(mode=mode))
     assert repr(meter) == f"{BANNERS[mode]} · 0 calls · 0 in · 0 out · $0"
     assert meter._repr_html_() == f'<div class="coursekit-meter">{meter!r}</div>'
@@ -244,12 +341,18 @@ def test_a_long_ledger_shows_its_newest_calls() -> None:
         meter.add(completion())
     shown = meter._repr_html_()
     assert shown.count("<tr>") == ROWS + 1
-    assert f"25 calls · 600 in · 175 out · $0.0033, the newest {ROWS} calls</caption>" in shown
+    assert (
+        f"25 calls · 600 in · 175 out · $0.0033, the newest {ROWS} calls</caption>"
+        in shown
+    )
     assert "<td>5</td>" not in shown
     assert "<td>25</td>" in shown
 
 
-@pytest.mark.parametrize("hostile", ["<script>alert(1)</script>", "</td><b>", "&lt;", '"onload="', "\x00\u202e😀"])
+@pytest.mark.parametrize(
+    "hostile",
+    ["<script>alert(1)</script>", "</td><b>", "&lt;", '"onload="', "\x00\u202e😀"],
+)
 def test_what_is_shown_is_escaped(hostile: str) -> None:
     """Nothing that came over the wire is taken for HTML."""
     meter = Meter(client_with(Served("req_1", 200, hostile, 1.0), mode=hostile))
@@ -265,13 +368,21 @@ def test_what_is_shown_is_escaped(hostile: str) -> None:
 def test_a_journal_keeps_the_newest_thousand() -> None:
     """A journal forgets the oldest; of one id it finds the newest."""
     journal = Journal("replay")
-    assert (journal.last, journal.find("req_0"), journal.find(None)) == (None, None, None)
+    assert (journal.last, journal.find("req_0"), journal.find(None)) == (
+        None,
+        None,
+        None,
+    )
     for n in range(Journal.KEPT + 1):
         journal.add(Served(f"req_{n}", 200, "written", n))
     assert journal.find("req_0") is None
     assert journal.find("req_1") == Served("req_1", 200, "written", 1)
     journal.add(Served("req_9", 429, "offline API", 0.5))
-    assert journal.last == journal.find("req_9") == Served("req_9", 429, "offline API", 0.5)
+    assert (
+        journal.last
+        == journal.find("req_9")
+        == Served("req_9", 429, "offline API", 0.5)
+    )
     journal.add(Served(None, 200, "live", 0.1))
     assert journal.find(None) is None
 
@@ -280,7 +391,9 @@ def test_a_journal_is_shared_by_threads() -> None:
     """One thread writes a journal while another looks through it."""
     journal = Journal("replay")
     writer = threading.Thread(
-        target=lambda: [journal.add(Served(f"req_{n}", 200, "written", 0.0)) for n in range(5000)]
+        target=lambda: [
+            journal.add(Served(f"req_{n}", 200, "written", 0.0)) for n in range(5000)
+        ]
     )
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -302,7 +415,9 @@ def test_a_receipt_is_plain_data() -> None:
 
 
 def test_a_reply_is_of_the_day_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A price changes at a day's beginning in UTC, wherever the computer is: here 14 hours east of it."""
+    """A price changes at a day's beginning in UTC, wherever the computer is: here 14 hours east of
+    it.
+    """
     if not hasattr(time, "tzset"):
         pytest.skip("this system takes its time zone from elsewhere")
     midnight = int(datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC).timestamp())

@@ -19,124 +19,211 @@ from coursekit.offline.request_form import rules
 from coursekit.offline.validation import refusal_of
 
 HELLO = [{"role": "user", "content": "Hello"}]
-CHAT = [name for name in models.names() if models.get(name).endpoint == "chat" and not models.get(name).needs_audio]
-FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+CHAT = [
+    name
+    for name in models.names()
+    if models.get(name).endpoint == "chat" and not models.get(name).needs_audio
+]
+FUNCTION = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {}}}
 
 
-def changes(to_model: str, model: str | None = "gpt-4o", **params: Any) -> list[tuple[str, str, Any]]:
+def changes(
+    to_model: str, model: str | None = "gpt-4o", **params: Any
+) -> list[tuple[str, str, Any]]:
     """Kind, parameter and new value of each change."""
     asked = {"messages": HELLO, **({"model": model} if model else {}), **params}
-    return [(change.kind, change.parameter, change.after) for change in migrate(asked, to_model).changes]
+    return [
+        (change.kind, change.parameter, change.after)
+        for change in migrate(asked, to_model).changes
+    ]
 
 
 def test_a_cap_is_renamed_for_reasoning_models() -> None:
     """max_tokens becomes max_completion_tokens, with the same value and the reason."""
     moved = migrate({"model": "gpt-4o", "messages": HELLO, "max_tokens": 100}, "o3")
-    assert moved.params == {"model": "o3", "messages": HELLO, "max_completion_tokens": 100}
+    assert moved.params == {
+        "model": "o3",
+        "messages": HELLO,
+        "max_completion_tokens": 100,
+    }
     assert str(moved) == (
-        "renamed: max_tokens -> max_completion_tokens: the name that o3 knows; hidden reasoning counts, too"
+        "renamed: max_tokens -> max_completion_tokens: the name that o3 knows; hidden reasoning "
+        "counts, too"
     )
 
 
 def test_sampling_is_dropped_where_a_model_always_reasons() -> None:
-    """o3 takes temperature and top_p only at their default, and stop not at all; a default may stay."""
+    """o3 takes temperature and top_p only at their default, and stop not at all; a default may
+    stay.
+    """
     assert changes("o3", temperature=0.2, top_p=1, stop="\n", seed=1) == [
-        ("dropped", "temperature", None), ("dropped", "stop", None),
-    ]  # fmt: skip
+        ("dropped", "temperature", None),
+        ("dropped", "stop", None),
+    ]
 
 
 def test_reasoning_is_switched_off_where_it_was_not_asked_for() -> None:
-    """A gpt-4o request goes to a GPT-6 model with effort none, and so keeps its sampling parameters and its cap."""
-    assert changes("gpt-6-luna", temperature=0, max_completion_tokens=50) == [("added", "reasoning_effort", "none")]
+    """A gpt-4o request goes to a GPT-6 model with effort none, and so keeps its sampling parameters
+    and its cap.
+    """
+    assert changes("gpt-6-luna", temperature=0, max_completion_tokens=50) == [
+        ("added", "reasoning_effort", "none")
+    ]
     assert changes("gpt-5.4", temperature=0) == []  # there it is the default
-    assert changes("gpt-6.2-sol", temperature=0) == [("dropped", "temperature", None)]  # it always reasons
+    assert changes("gpt-6.2-sol", temperature=0) == [
+        ("dropped", "temperature", None)
+    ]  # it always reasons
 
 
 def test_the_effort_stays_the_same_or_the_nearest() -> None:
-    """An effort that the other model lacks becomes the nearest it has; a default that differs is written out."""
-    assert changes("o3", "gpt-5", reasoning_effort="minimal") == [("changed", "reasoning_effort", "low")]
+    """An effort that the other model lacks becomes the nearest it has; a default that differs is
+    written out.
+    """
+    assert changes("o3", "gpt-5", reasoning_effort="minimal") == [
+        ("changed", "reasoning_effort", "low")
+    ]
     assert changes("gpt-5", "o4-mini", reasoning_effort="high") == []
-    assert changes("gpt-6.2-sol", "gpt-6-luna", reasoning_effort="none") == [("changed", "reasoning_effort", "low")]
+    assert changes("gpt-6.2-sol", "gpt-6-luna", reasoning_effort="none") == [
+        ("changed", "reasoning_effort", "low")
+    ]
     assert changes("gpt-5.4", "o3") == [("added", "reasoning_effort", "medium")]
-    assert changes("gpt-4o", "o3", reasoning_effort="low") == [("dropped", "reasoning_effort", None)]
+    assert changes("gpt-4o", "o3", reasoning_effort="low") == [
+        ("dropped", "reasoning_effort", None)
+    ]
 
 
 def test_functions_go_before_reasoning() -> None:
-    """A model that calls functions only without reasoning gets effort none; one that always reasons, no functions."""
-    assert changes("gpt-6-luna", "o3", tools=[FUNCTION]) == [("added", "reasoning_effort", "none")]
+    """A model that calls functions only without reasoning gets effort none; one that always
+    reasons, no functions.
+    """
+    assert changes("gpt-6-luna", "o3", tools=[FUNCTION]) == [
+        ("added", "reasoning_effort", "none")
+    ]
     assert changes("gpt-6.2-sol", "o3", tools=[FUNCTION], tool_choice="auto") == [
-        ("dropped", "tools", None), ("dropped", "tool_choice", None),
-    ]  # fmt: skip
+        ("dropped", "tools", None),
+        ("dropped", "tool_choice", None),
+    ]
 
 
 def test_numbers_are_lowered_to_the_other_models_limits() -> None:
-    """n, top_logprobs and the cap are lowered; the cap also to what the context leaves beside the prompt."""
-    assert changes("gpt-6-luna", n=20, logprobs=True, top_logprobs=20, max_completion_tokens=16_000) == [
-        ("added", "reasoning_effort", "none"), ("changed", "n", 8), ("changed", "top_logprobs", 5),
-    ]  # fmt: skip
-    assert changes("gpt-4o", "o3", max_completion_tokens=50_000) == [("changed", "max_completion_tokens", 16_384)]
+    """n, top_logprobs and the cap are lowered; the cap also to what the context leaves beside the
+    prompt.
+    """
+    assert changes(
+        "gpt-6-luna", n=20, logprobs=True, top_logprobs=20, max_completion_tokens=16_000
+    ) == [
+        ("added", "reasoning_effort", "none"),
+        ("changed", "n", 8),
+        ("changed", "top_logprobs", 5),
+    ]
+    assert changes("gpt-4o", "o3", max_completion_tokens=50_000) == [
+        ("changed", "max_completion_tokens", 16_384)
+    ]
     long = [{"role": "user", "content": "word " * 5_000}]
     [(_, _, cap)] = changes("gpt-4", messages=long, max_completion_tokens=8_000)
     assert 3_000 < cap < 3_192
 
 
 def test_token_ids_mean_nothing_to_another_vocabulary() -> None:
-    """logit_bias names tokens by number: it is kept within a vocabulary, and dropped for another."""
+    """logit_bias names tokens by number: it is kept within a vocabulary, and dropped for
+    another.
+    """
     assert changes("gpt-4.1", logit_bias={"1": 5}) == []
-    assert changes("gpt-4.1", "gpt-4", logit_bias={"1": 5}) == [("dropped", "logit_bias", None)]
+    assert changes("gpt-4.1", "gpt-4", logit_bias={"1": 5}) == [
+        ("dropped", "logit_bias", None)
+    ]
 
 
 def test_a_role_that_is_not_known_becomes_the_users() -> None:
     """o1-mini has neither system nor developer: their text is said by the user."""
-    moved = migrate({"messages": [{"role": "system", "content": "Be brief."}, *HELLO]}, "o1-mini")
+    moved = migrate(
+        {"messages": [{"role": "system", "content": "Be brief."}, *HELLO]}, "o1-mini"
+    )
     assert [message["role"] for message in moved.params["messages"]] == ["user", "user"]
     assert moved.changes[0].parameter == "messages[0].role"
 
 
 def test_calls_and_their_results_stay_a_conversation() -> None:
-    """Where tools are not known, calls and results become text, so that neither is an answer to nothing."""
-    talk = [*HELLO, {"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "tool_call_id": "c", "content": "7"}]
-    moved = migrate({"model": "gpt-4o", "messages": talk, "tools": [FUNCTION]}, "o1-mini")
-    assert [message["role"] for message in moved.params["messages"]] == ["user", "assistant", "user"]
+    """Where tools are not known, calls and results become text, so that neither is an answer to
+    nothing.
+    """
+    talk = [
+        *HELLO,
+        {"role": "assistant", "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "c", "content": "7"},
+    ]
+    moved = migrate(
+        {"model": "gpt-4o", "messages": talk, "tools": [FUNCTION]}, "o1-mini"
+    )
+    assert [message["role"] for message in moved.params["messages"]] == [
+        "user",
+        "assistant",
+        "user",
+    ]
     assert '"name": "f"' in moved.params["messages"][1]["content"]
     assert moved.params["messages"][2]["content"] == "7"
 
 
 def test_a_schema_is_dropped_where_a_model_has_none() -> None:
     """gpt-4 has no json_schema: response_format is dropped with what to do instead."""
-    moved = migrate({"model": "gpt-4o", "messages": HELLO, "response_format": SCHEMA}, "gpt-4")
+    moved = migrate(
+        {"model": "gpt-4o", "messages": HELLO, "response_format": SCHEMA}, "gpt-4"
+    )
     assert "describe the form in the prompt, and check it" in str(moved)
     assert changes("gpt-6.2-sol", response_format=SCHEMA) == []
 
 
 def test_what_the_sdk_adds_is_passed_on() -> None:
-    """Options of the SDK, a class as response_format, and the SDK's message objects go through as they are."""
+    """Options of the SDK, a class as response_format, and the SDK's message objects go through as
+    they are.
+    """
 
     class Invoice(BaseModel):
         total: float
 
     said = ChatCompletionMessage(role="assistant", content="Hi.")
-    params = {"messages": [*HELLO, said, *HELLO], "timeout": 5, "response_format": Invoice}
+    params = {
+        "messages": [*HELLO, said, *HELLO],
+        "timeout": 5,
+        "response_format": Invoice,
+    }
     assert migrate(params, "gpt-6-luna").params == {**params, "model": "gpt-6-luna"}
 
 
 def test_nothing_is_changed_in_place() -> None:
     """The parameters given, and their messages, stay as they were."""
-    params = {"model": "gpt-4o", "messages": [{"role": "system", "content": "x"}], "max_tokens": 5, "temperature": 0.2}
+    params = {
+        "model": "gpt-4o",
+        "messages": [{"role": "system", "content": "x"}],
+        "max_tokens": 5,
+        "temperature": 0.2,
+    }
     before = copy.deepcopy(params)
     migrate(params, "o1-mini")
     assert params == before
 
 
 def test_what_cannot_be_moved_says_so() -> None:
-    """A request wrong for any model, one too long, and a model of another endpoint raise CannotMigrate."""
-    with pytest.raises(CannotMigrate, match=r"o3 would refuse this request.*Missing required parameter: 'messages'"):
+    """A request wrong for any model, one too long, and a model of another endpoint raise
+    CannotMigrate.
+    """
+    with pytest.raises(
+        CannotMigrate,
+        match=r"o3 would refuse this request.*Missing required parameter: 'messages'",
+    ):
         migrate({"model": "gpt-4o"}, "o3")
     with pytest.raises(CannotMigrate, match="maximum context length is 8192 tokens"):
         migrate({"messages": [{"role": "user", "content": "word " * 9_000}]}, "gpt-4")
-    other = next(name for name in models.names() if models.get(name).endpoint == "responses")
-    with pytest.raises(CannotMigrate, match=f"{other} is not served on Chat Completions"):
+    other = next(
+        name for name in models.names() if models.get(name).endpoint == "responses"
+    )
+    with pytest.raises(
+        CannotMigrate, match=f"{other} is not served on Chat Completions"
+    ):
         migrate({"messages": HELLO}, other)
     with pytest.raises(models.UnknownModel):
         migrate({"messages": HELLO}, "gpt-nine")
@@ -154,40 +241,63 @@ def _values() -> dict[str, st.SearchStrategy[Any]]:
         "top_logprobs": st.integers(0, 20),
         "n": st.integers(1, 128),
         "top_p": st.floats(0, 1, allow_nan=False),
-        "reasoning_effort": st.sampled_from(["none", "minimal", "low", "medium", "high", "xhigh", "max"]),
-        "response_format": st.sampled_from([{"type": "text"}, {"type": "json_object"}, SCHEMA]),
+        "reasoning_effort": st.sampled_from(
+            ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+        ),
+        "response_format": st.sampled_from(
+            [{"type": "text"}, {"type": "json_object"}, SCHEMA]
+        ),
         "prompt_cache_retention": st.sampled_from(["in_memory", "24h"]),
         "stop": st.sampled_from(["x", ["x", "y"], []]),
         "logit_bias": st.sampled_from([{}, {"1": 5}]),
         "max_tokens": st.integers(1, 200_000),
         "max_completion_tokens": st.integers(1, 200_000),
-        "temperature": number, "presence_penalty": number, "frequency_penalty": number,
+        "temperature": number,
+        "presence_penalty": number,
+        "frequency_penalty": number,
         "moderation": st.just({"model": "m"}),
-        "audio": st.just({"voice": "x", "format": "wav"}), "modalities": st.just(["text"]),
-    }  # fmt: skip
+        "audio": st.just({"voice": "x", "format": "wav"}),
+        "modalities": st.just(["text"]),
+    }
     plain = {
-        "string": st.just("low"), "boolean": st.booleans(), "integer": st.integers(0, 9), "object": st.just({}),
+        "string": st.just("low"),
+        "boolean": st.booleans(),
+        "integer": st.integers(0, 9),
+        "object": st.just({}),
         "array": st.just(["x"]),
-    }  # fmt: skip
-    found = {name: special.get(name, plain.get(str(rule["type"]))) for name, rule in rules()["parameter"].items()}
-    return {name: values | st.none() for name, values in found.items() if name != "messages" and values is not None}
+    }
+    found = {
+        name: special.get(name, plain.get(str(rule["type"])))
+        for name, rule in rules()["parameter"].items()
+    }
+    return {
+        name: values | st.none()
+        for name, values in found.items()
+        if name != "messages" and values is not None
+    }
 
 
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 AUDIO = {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}
 MESSAGES = st.lists(
-    st.sampled_from([
-        [{"role": "system", "content": "Speak JSON."}],
-        [{"role": "developer", "content": "Be brief."}],
-        [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
-        [{"role": "user", "content": "Hi", "name": "ann"}],
-        [{"role": "user", "content": [AUDIO]}],
-        [{"role": "assistant", "content": "Hello."}],
-        [{"role": "function", "name": "f", "content": "7"}],
-        [{"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "tool_call_id": "c", "content": "7"}],
-    ]),
-    min_size=1, max_size=4,
-).map(lambda groups: [message for group in groups for message in group])  # fmt: skip
+    st.sampled_from(
+        [
+            [{"role": "system", "content": "Speak JSON."}],
+            [{"role": "developer", "content": "Be brief."}],
+            [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
+            [{"role": "user", "content": "Hi", "name": "ann"}],
+            [{"role": "user", "content": [AUDIO]}],
+            [{"role": "assistant", "content": "Hello."}],
+            [{"role": "function", "name": "f", "content": "7"}],
+            [
+                {"role": "assistant", "tool_calls": [CALL]},
+                {"role": "tool", "tool_call_id": "c", "content": "7"},
+            ],
+        ]
+    ),
+    min_size=1,
+    max_size=4,
+).map(lambda groups: [message for group in groups for message in group])
 REQUESTS = st.fixed_dictionaries(
     {"model": st.sampled_from(CHAT), "messages": MESSAGES},
     optional=_values(),
@@ -197,9 +307,15 @@ REQUESTS = st.fixed_dictionaries(
 @given(REQUESTS, st.sampled_from(CHAT))
 @settings(max_examples=600, deadline=None)
 @pytest.mark.slow
-def test_the_offline_api_accepts_what_migrate_makes(body: dict[str, Any], to_model: str) -> None:
-    """Any request that its own model takes is taken by any other model of the table, once it is migrated to it."""
-    while (refused := refusal_of(body)) is not None:  # take away what its own model does not take
+def test_the_offline_api_accepts_what_migrate_makes(
+    body: dict[str, Any], to_model: str
+) -> None:
+    """Any request that its own model takes is taken by any other model of the table, once it is
+    migrated to it.
+    """
+    while (
+        refused := refusal_of(body)
+    ) is not None:  # take away what its own model does not take
         culprit = _culprit(body, refused.body)
         body = {name: value for name, value in body.items() if name != culprit}
     moved = migrate(body, to_model)
@@ -221,11 +337,20 @@ def _culprit(body: dict[str, Any], refusal: bytes) -> str:
 
 @pytest.mark.slow
 def test_every_recorded_request_can_be_moved_to_every_model() -> None:
-    """Each request that the course recorded is taken by every chat model of the table, once it is migrated to it."""
-    bodies = [read(path)[0].body for folder in recording_folders() for path in sorted(folder.glob("*.json"))]
+    """Each request that the course recorded is taken by every chat model of the table, once it is
+    migrated to it.
+    """
+    bodies = [
+        read(path)[0].body
+        for folder in recording_folders()
+        for path in sorted(folder.glob("*.json"))
+    ]
     right = [body for body in bodies if refusal_of(body) is None]
     assert len(right) > 50
     refused = [
-        (body["model"], name) for body in right for name in CHAT if refusal_of(migrate(body, name).params) is not None
+        (body["model"], name)
+        for body in right
+        for name in CHAT
+        if refusal_of(migrate(body, name).params) is not None
     ]
     assert refused == []

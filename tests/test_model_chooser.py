@@ -18,33 +18,65 @@ ON = datetime.date(2026, 11, 22)
 
 def rows(html: str) -> list[list[str]]:
     """The cells of the table, row by row, without its head."""
-    return [re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", html)[1:]]
+    return [
+        re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", row)
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", html)[1:]
+    ]
 
 
 def test_the_table_has_a_row_for_each_model() -> None:
-    """Mark, name, cost, time, context, last day and objections of every candidate, those that remain first."""
+    """Mark, name, cost, time, context, last day and objections of every candidate, those that
+    remain first.
+    """
     table = rows(view(Task()))
     assert len(table) == len(CANDIDATES)
-    assert table[0] == ["✓", "gpt-6-luna (none)", "$0.25", "no data", "1,050,000", "open", ""]
+    assert table[0] == [
+        "✓",
+        "gpt-6-luna (none)",
+        "$0.25",
+        "no data",
+        "1,050,000",
+        "open",
+        "",
+    ]
     assert table[-1] == [
-        "✗", "o4-mini", "$4.62", "8.2", "200,000", "2026-10-22", "shut down since 2026-10-23",
-    ]  # fmt: skip
+        "✗",
+        "o4-mini",
+        "$4.62",
+        "8.2",
+        "200,000",
+        "2026-10-22",
+        "shut down since 2026-10-23",
+    ]
     assert [row[0] for row in table] == [REMAINS] * 15 + [OUT]
 
 
 def test_the_headline_counts_and_names_the_cheapest() -> None:
     """How many remain, and what the cheapest costs; or that none does, and what to do."""
-    assert "<b>15 of 16 models remain.</b> The cheapest is gpt-6-luna: $0.25 for 1,000 requests." in view(Task())
-    assert "<b>No model remains.</b> Loosen a limit, or give up a need." in view(Task(max_cost=Decimal("1e-9")))
-    alone = Task(needs=frozenset({"temperature", "stop"}), prompt=250_000, max_seconds=3.3)
+    assert (
+        "<b>15 of 16 models remain.</b> The cheapest is gpt-6-luna: $0.25 for 1,000 requests."
+        in view(Task())
+    )
+    assert "<b>No model remains.</b> Loosen a limit, or give up a need." in view(
+        Task(max_cost=Decimal("1e-9"))
+    )
+    alone = Task(
+        needs=frozenset({"temperature", "stop"}), prompt=250_000, max_seconds=3.3
+    )
     assert "<b>1 model remains.</b>" in view(alone)
 
 
 def test_every_control_moves_the_table() -> None:
     """Each slider and each box changes what is shown; the last position of a limit is no limit."""
     lab = ModelChooser(Task(prompt=1000, hidden=500, needs=frozenset({"reasoning"})))
-    for control, value in [(lab.prompt, 300_000), (lab.reply, 20_000), (lab.hidden, 30_000), (lab.budget, Decimal(1)),
-                           (lab.seconds, 5), (lab.on, DAYS[3])]:  # fmt: skip
+    for control, value in [
+        (lab.prompt, 300_000),
+        (lab.reply, 20_000),
+        (lab.hidden, 30_000),
+        (lab.budget, Decimal(1)),
+        (lab.seconds, 5),
+        (lab.on, DAYS[3]),
+    ]:
         before, start = lab.shown.value, control.value
         control.value = value
         assert lab.shown.value != before, control.description
@@ -60,8 +92,15 @@ def test_every_control_moves_the_table() -> None:
 
 def test_the_controls_say_the_task() -> None:
     """What the lab is made with is what its controls say."""
-    task = Task(prompt=10_000, reply=100, hidden=2_000, max_cost=Decimal("0.003"), max_seconds=5.0,
-                needs=frozenset({"schema", "stop"}), on=DAYS[2])  # fmt: skip
+    task = Task(
+        prompt=10_000,
+        reply=100,
+        hidden=2_000,
+        max_cost=Decimal("0.003"),
+        max_seconds=5.0,
+        needs=frozenset({"schema", "stop"}),
+        on=DAYS[2],
+    )
     assert ModelChooser(task).task == task
     assert ModelChooser().task == Task()
 
@@ -70,7 +109,9 @@ def test_where_no_widget_can_be_shown_the_table_is() -> None:
     """The stored output is the first table, for the web, for print and for screen readers."""
     lab = ModelChooser()
     assert lab._repr_mimebundle_()["text/html"] == view(Task())
-    assert all(control.description for control in (lab.prompt, lab.budget, *lab.needs.values()))
+    assert all(
+        control.description for control in (lab.prompt, lab.budget, *lab.needs.values())
+    )
 
 
 def test_the_picture_marks_the_dead_by_shape() -> None:
@@ -82,10 +123,20 @@ def test_the_picture_marks_the_dead_by_shape() -> None:
     assert len({*markers.values()}) == 3 and markers.keys() == {SERVED, LEAVING, GONE}
     labels = [text.get_text() for text in axes.texts]
     assert len(labels) == len(judged) and "o4-mini †2026-10-23" in labels
-    assert [state_of(each, ON) for each in judged if each.name in ("gpt-6-luna", "gpt-4o", "o4-mini")] == [
-        SERVED, LEAVING, GONE,
-    ]  # fmt: skip
-    drawn = {line.get_marker() for line in axes.lines if float(line.get_ydata()[0:1].sum() or 0) == 0.00462}
+    assert [
+        state_of(each, ON)
+        for each in judged
+        if each.name in ("gpt-6-luna", "gpt-4o", "o4-mini")
+    ] == [
+        SERVED,
+        LEAVING,
+        GONE,
+    ]
+    drawn = {
+        line.get_marker()
+        for line in axes.lines
+        if float(line.get_ydata()[0:1].sum() or 0) == 0.00462
+    }
     assert drawn == {markers[GONE]}
 
 
@@ -95,7 +146,12 @@ def test_labels_of_one_column_do_not_cover_each_other() -> None:
     axes.figure.canvas.draw()
     places = [axes.transData.transform(text.xyann) for text in axes.texts]
     tall = max(Text.get_window_extent(text).height for text in axes.texts)
-    near = [(a, b) for i, a in enumerate(places) for b in places[:i] if a[0] == b[0] and abs(a[1] - b[1]) < tall]
+    near = [
+        (a, b)
+        for i, a in enumerate(places)
+        for b in places[:i]
+        if a[0] == b[0] and abs(a[1] - b[1]) < tall
+    ]
     assert near == []
 
 
@@ -103,7 +159,8 @@ def test_the_pictures_alt_text_tells_it_all() -> None:
     """Whoever cannot see the picture is told each model's cost, context and state."""
     alt = price_and_context(judge(Task()), call="1,000 tokens in, 300 out", on=ON).alt
     assert alt.startswith(
-        "Cost of 1,000 tokens in, 300 out and context window by model on 2026-11-22, cheapest first: "
+        "Cost of 1,000 tokens in, 300 out and context window by model on 2026-11-22, cheapest "
+        "first: "
     )
     assert "o4-mini $0.0046, 200,000 tokens, shut down" in alt
     with pytest.raises(ValueError, match="needs a known context window"):

@@ -1,4 +1,6 @@
-"""Models that are shut down: roles move on in live mode, the dead are refused before money is spent; an alarm."""
+"""Models that are shut down: roles move on in live mode, the dead are refused before money is
+spent; an alarm.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from coursekit import connect, connect_async, models
-from coursekit.authoring.served_models import course_models, leaving
 from coursekit.settings import ModeError
+from coursekit.workshop.authoring.served_models import course_models, leaving
 from support.loopback import upstream
 from support.offline_api import folder_with, params, whole
 
@@ -38,7 +40,9 @@ def played() -> list[str]:
 
 @pytest.mark.parametrize("mode", ["replay", "record"])
 @pytest.mark.parametrize("day", ["2026-11-23", "2026-12-12", "2027-02-01"])
-def test_roles_stay_where_the_request_finds_its_recording(on, mode: str, day: str) -> None:  # type: ignore[no-untyped-def]
+def test_roles_stay_where_the_request_finds_its_recording(
+    on, mode: str, day: str
+) -> None:  # type: ignore[no-untyped-def]
     """In replay and record a role is the model of the course's source, on any day."""
     on(mode, day)
     assert played() == ["gpt-4o", "gpt-4o-mini", "o4-mini", "o3"]
@@ -65,24 +69,40 @@ def test_live_mode_goes_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_day_that_is_none_says_so(on) -> None:  # type: ignore[no-untyped-def]
     """A COURSEKIT_TODAY that cannot be read is refused with the form that can."""
     on("live", "soon")
-    with pytest.raises(ModeError, match="COURSEKIT_TODAY=soon is no day. Write it as 2027-02-01"):
+    with pytest.raises(
+        ModeError, match="COURSEKIT_TODAY=soon is no day. Write it as 2027-02-01"
+    ):
         played()
 
 
 def test_every_role_can_play_what_its_chapters_show() -> None:
-    """Whoever chats takes sampling parameters as they stand there; whoever reasons thinks unless told otherwise."""
+    """Whoever chats takes sampling parameters as they stand there; whoever reasons thinks unless
+    told otherwise.
+    """
     document = models._document()["role"]
     assert tuple(document) == models.ROLES
     for role in ("CHAT", "SMALL"):
         for name in document[role][:2]:
-            taken = {each: models.get(name).takes(each) for each in ("temperature", "top_p", "logprobs", "n", "seed")}
+            taken = {
+                each: models.get(name).takes(each)
+                for each in ("temperature", "top_p", "logprobs", "n", "seed")
+            }
             assert set(taken.values()) == {"yes"}, (name, taken)
-    assert all(models.get(name).reasoning() for role in ("REASONING", "HARDEST") for name in document[role])
-    with pytest.raises(LookupError, match="There is no role 'CHEAP'. The roles are CHAT, SMALL, REASONING, HARDEST."):
+    assert all(
+        models.get(name).reasoning()
+        for role in ("REASONING", "HARDEST")
+        for name in document[role]
+    )
+    with pytest.raises(
+        LookupError,
+        match="There is no role 'CHEAP'. The roles are CHAT, SMALL, REASONING, HARDEST.",
+    ):
         models.role("CHEAP")
 
 
-def test_when_the_whole_line_is_gone_their_successor_plays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_the_whole_line_is_gone_their_successor_plays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A role whose models are all dead is played by the replacement of the last of them."""
     monkeypatch.setitem(models._document()["role"], "CHAT", ["gpt-4o", "o1"])
     assert models.role("CHAT", "live", FEBRUARY) == "gpt-5.6-sol"
@@ -92,21 +112,35 @@ def test_when_the_whole_line_is_gone_their_successor_plays(monkeypatch: pytest.M
 
 
 def test_facts_of_a_dead_model_stay_and_its_answers_do_not() -> None:
-    """get(name) tells facts for ever; get(name, on=day) raises once the model is dead, with its successor."""
+    """get(name) tells facts for ever; get(name, on=day) raises once the model is dead, with its
+    successor.
+    """
     assert models.get("o3").context == 200_000
     assert models.get("o3", datetime.date(2026, 12, 10)).name == "o3"
     with pytest.raises(models.ModelShutDown) as told:
         models.get("o3", DECEMBER)
-    assert str(told.value) == "The model 'o3' is shut down since 2026-12-11. Its successor is gpt-6.1-sol."
-    with pytest.raises(models.ModelShutDown, match="The table names no successor that answers"):
+    assert (
+        str(told.value)
+        == "The model 'o3' is shut down since 2026-12-11. Its successor is gpt-6.1-sol."
+    )
+    with pytest.raises(
+        models.ModelShutDown, match="The table names no successor that answers"
+    ):
         models.get("gpt-4-32k", DECEMBER)
 
 
 @pytest.mark.parametrize("mode", ["live", "record"])
-def test_a_dead_model_is_refused_before_anything_is_sent(on, mode: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """Asking the real API for a dead model raises at once, says since when, who follows, and that nothing was spent."""
+def test_a_dead_model_is_refused_before_anything_is_sent(
+    on, mode: str, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    """Asking the real API for a dead model raises at once, says since when, who follows, and that
+    nothing was spent.
+    """
     on(mode, "2026-12-12")
-    with connect(recordings=tmp_path) as client, pytest.raises(models.ModelShutDown) as told:
+    with (
+        connect(recordings=tmp_path) as client,
+        pytest.raises(models.ModelShutDown) as told,
+    ):
         client.chat.completions.create(model="o4-mini", messages=HELLO)
     assert str(told.value).startswith(
         "The model 'o4-mini' is shut down since 2026-10-23. Its successor is gpt-5.6-terra. "
@@ -120,38 +154,66 @@ async def test_the_async_client_and_streams_refuse_it_too(on) -> None:  # type: 
     """So does the async client, for a stream, a snapshot's name and raw responses."""
     on("live", "2027-02-01")
     async with connect_async() as client:
-        with pytest.raises(models.ModelShutDown, match="'gpt-4o-2024-08-06' is shut down since 2027-01-14"):
-            await client.chat.completions.create(model="gpt-4o-2024-08-06", messages=HELLO, stream=True)
+        with pytest.raises(
+            models.ModelShutDown,
+            match="'gpt-4o-2024-08-06' is shut down since 2027-01-14",
+        ):
+            await client.chat.completions.create(
+                model="gpt-4o-2024-08-06", messages=HELLO, stream=True
+            )
         with pytest.raises(models.ModelShutDown):
-            await client.chat.completions.with_raw_response.create(model="gpt-4o", messages=HELLO)
+            await client.chat.completions.with_raw_response.create(
+                model="gpt-4o", messages=HELLO
+            )
 
 
 def test_another_server_decides_for_itself(on) -> None:  # type: ignore[no-untyped-def]
     """At another base URL, where models have other ends, the request is sent."""
     on("live", "2027-02-01")
     answer = whole("Still here.").body
-    with upstream(lambda to: to.whole(answer)) as (url, _), connect(base_url=url) as client:
-        assert client.chat.completions.create(**params()).choices[0].message.content == "Still here."
+    with (
+        upstream(lambda to: to.whole(answer)) as (url, _),
+        connect(base_url=url) as client,
+    ):
+        assert (
+            client.chat.completions.create(**params()).choices[0].message.content
+            == "Still here."
+        )
 
 
 def test_replay_answers_for_the_dead(on, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """In replay mode a recording of a dead model answers, on any day."""
     on("replay", "2027-02-01")
-    client = connect(recordings=folder_with(tmp_path, (params(model="o1"), whole("Thought about it."))))
-    assert client.chat.completions.create(**params(model="o1")).choices[0].message.content == "Thought about it."
+    client = connect(
+        recordings=folder_with(
+            tmp_path, (params(model="o1"), whole("Thought about it."))
+        )
+    )
+    assert (
+        client.chat.completions.create(**params(model="o1")).choices[0].message.content
+        == "Thought about it."
+    )
 
 
 def test_the_doctor_tells_who_plays_and_until_when(on) -> None:  # type: ignore[no-untyped-def]
-    """Outside live mode nobody is asked: the doctor tells what live mode would ask for, and until when."""
+    """Outside live mode nobody is asked: the doctor tells what live mode would ask for, and until
+    when.
+    """
     env = {"COURSEKIT_MODE": "replay", "COURSEKIT_TODAY": "2026-12-12"}
     assert course_models(env) == (
-        "live mode would ask gpt-4o (until 2027-01-14), gpt-4o-mini (until 2027-01-14), gpt-6.1-terra, gpt-6.1-sol", "",
-    )  # fmt: skip
+        (
+            "live mode would ask gpt-4o (until 2027-01-14), gpt-4o-mini (until 2027-01-14), "
+            "gpt-6.1-terra, gpt-6.1-sol"
+        ),
+        "",
+    )
 
 
 @pytest.fixture
 def listing(on, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    """listing(rows) -> what the doctor finds in live mode, on 2026-12-12, when GET /v1/models lists these rows."""
+    """listing(rows) -> what the doctor finds in live mode, on 2026-12-12, when GET /v1/models lists
+    these rows.
+    """
 
     def found(*rows: tuple[str, str | None]) -> tuple[str, str]:
         on("live", "2026-12-12")
@@ -160,19 +222,29 @@ def listing(on, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def
         answer = json.dumps({"object": "list", "data": data}).encode()
         with upstream(lambda to: to.whole(answer)) as (url, _):
             monkeypatch.setenv("OPENAI_BASE_URL", url)
-            return course_models({"COURSEKIT_MODE": "live", "COURSEKIT_TODAY": "2026-12-12"})
+            return course_models(
+                {"COURSEKIT_MODE": "live", "COURSEKIT_TODAY": "2026-12-12"}
+            )
 
     return found
 
 
-ALL = [("gpt-4o", "2027-01-14"), ("gpt-4o-mini", None), ("gpt-6.1-terra", "2027-09-30"), ("gpt-6.1-sol", None)]
+ALL = [
+    ("gpt-4o", "2027-01-14"),
+    ("gpt-4o-mini", None),
+    ("gpt-6.1-terra", "2027-09-30"),
+    ("gpt-6.1-sol", None),
+]
 
 
 def test_the_doctor_reads_the_models_endpoint(listing) -> None:  # type: ignore[no-untyped-def]
-    """In live mode GET /v1/models tells which models are offered and when they end; the table fills the gaps."""
+    """In live mode GET /v1/models tells which models are offered and when they end; the table fills
+    the gaps.
+    """
     found, cure = listing(*ALL)
     assert found == (
-        "asks gpt-4o (until 2027-01-14), gpt-4o-mini (until 2027-01-14), gpt-6.1-terra (until 2027-09-30), "
+        "asks gpt-4o (until 2027-01-14), gpt-4o-mini (until 2027-01-14), gpt-6.1-terra (until "
+        "2027-09-30), "
         "gpt-6.1-sol; all offered"
     )
     assert not cure
@@ -181,12 +253,20 @@ def test_the_doctor_reads_the_models_endpoint(listing) -> None:  # type: ignore[
 def test_the_doctor_notices_what_is_not_offered_or_ended_early(listing) -> None:  # type: ignore[no-untyped-def]
     """A model that is missing from the list, or has ended by it, is something to fix."""
     found, cure = listing(*ALL[:2], ALL[3])
-    assert found == "the API does not offer gpt-6.1-terra to this key" and "models.toml" in cure
+    assert (
+        found == "the API does not offer gpt-6.1-terra to this key"
+        and "models.toml" in cure
+    )
     found, cure = listing(*ALL[:3], ("gpt-6.1-sol", "2026-12-01"))
-    assert found == "by the API's own list over: gpt-6.1-sol (until 2026-12-01)" and "models.toml" in cure
+    assert (
+        found == "by the API's own list over: gpt-6.1-sol (until 2026-12-01)"
+        and "models.toml" in cure
+    )
 
 
-def test_the_doctor_survives_without_a_network(on, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_the_doctor_survives_without_a_network(
+    on, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
     """When nobody answers, the doctor says what failed, and shows no key."""
     on("live", "2026-12-12")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
@@ -208,17 +288,28 @@ def test_sixty_days_ahead_a_leaving_model_is_told() -> None:
     assert leaving(FEBRUARY) == {}
 
 
-def test_a_role_that_nobody_can_take_over_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the table has nobody to follow, leaving() says None: that is when the alarm goes off."""
+def test_a_role_that_nobody_can_take_over_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the table has nobody to follow, leaving() says None: that is when the alarm goes
+    off.
+    """
     monkeypatch.setitem(models._document()["role"], "SMALL", ["gpt-5.1"])
-    assert leaving(datetime.date(2027, 3, 1)) == {"SMALL": ("gpt-5.1", datetime.date(2027, 4, 1), None)}
+    assert leaving(datetime.date(2027, 3, 1)) == {
+        "SMALL": ("gpt-5.1", datetime.date(2027, 4, 1), None)
+    }
 
 
 @pytest.mark.alarm
 @pytest.mark.filterwarnings("default::UserWarning")
 def test_every_role_is_played_for_sixty_days_more() -> None:
-    """By today's clock a model that leaves within 60 days is a warning; a role without a next model, a failure."""
+    """By today's clock a model that leaves within 60 days is a warning; a role without a next
+    model, a failure.
+    """
     found = leaving(datetime.datetime.now(datetime.UTC).date())
     for role, (name, end, follows) in found.items():
-        warnings.warn(f"models.{role}: {name} is shut down on {end}; {follows} follows", stacklevel=1)
+        warnings.warn(
+            f"models.{role}: {name} is shut down on {end}; {follows} follows",
+            stacklevel=1,
+        )
     assert [role for role, (_, _, follows) in found.items() if follows is None] == []

@@ -1,4 +1,6 @@
-"""models.toml and its reader: facts with sources, one for every name the SDK lists, in step with the SDK's dates."""
+"""models.toml and its reader: facts with sources, one for every name the SDK lists, in step with
+the SDK's dates.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,31 @@ DAY = datetime.date(2026, 11, 22)
 
 
 def test_every_chat_model_of_the_sdk_is_known() -> None:
-    """Each name in the installed SDK's ChatModel has facts; a new one must be added to the table."""
+    """Each name in the installed SDK's ChatModel has facts; a new one must be added to the
+    table.
+    """
     assert [name for name in CHAT_MODELS if not models.known(name)] == []
 
 
 def test_shutdown_dates_are_those_the_sdk_announces() -> None:
-    """The table and the docstring of the installed SDK's ChatModel name the same day for each model, or both none."""
-    text = " ".join(Path(sdk.__file__).read_text(encoding="utf-8").split('"""Deprecated values:')[1].split())
+    """The table and the docstring of the installed SDK's ChatModel name the same day for each
+    model, or both none.
+    """
+    text = " ".join(
+        Path(sdk.__file__)
+        .read_text(encoding="utf-8")
+        .split('"""Deprecated values:')[1]
+        .split()
+    )
     announced = {}
-    for names, date in re.findall(r'- ((?:"[^"]+",? ?)+): Announced shutdown date: (\d{4}-\d{2}-\d{2})', text):
-        announced.update(dict.fromkeys(re.findall(r'"([^"]+)"', names), datetime.date.fromisoformat(date)))
+    for names, date in re.findall(
+        r'- ((?:"[^"]+",? ?)+): Announced shutdown date: (\d{4}-\d{2}-\d{2})', text
+    ):
+        announced.update(
+            dict.fromkeys(
+                re.findall(r'"([^"]+)"', names), datetime.date.fromisoformat(date)
+            )
+        )
     assert len(announced) > 60
     assert {name: models.get(name).shutdown for name in CHAT_MODELS} == {
         name: announced.get(name) for name in CHAT_MODELS
@@ -46,7 +63,9 @@ def test_every_fact_has_a_source_and_a_date() -> None:
 
 
 def test_no_entry_is_older_than_the_one_it_changes() -> None:
-    """The table is append-only: of two entries for one name, the later in the file has the later date."""
+    """The table is append-only: of two entries for one name, the later in the file has the later
+    date.
+    """
     document = tomllib.loads(models.TABLE.read_text(encoding="utf-8"))
     last: dict[str, datetime.date] = {}
     for entry in [*document["family"], *document["model"]]:
@@ -59,8 +78,18 @@ def test_no_entry_is_older_than_the_one_it_changes() -> None:
 def test_no_entry_misspells_a_fact() -> None:
     """Every key in the table is a field of Model, or says which models are meant."""
     document = tomllib.loads(models.TABLE.read_text(encoding="utf-8"))
-    known = set(models.Model.__dataclass_fields__) - {"sources"} | {"names", "like", "as_of", "source"}
-    assert [key for entry in [*document["family"], *document["model"]] for key in entry if key not in known] == []
+    known = set(models.Model.__dataclass_fields__) - {"sources"} | {
+        "names",
+        "like",
+        "as_of",
+        "source",
+    }
+    assert [
+        key
+        for entry in [*document["family"], *document["model"]]
+        for key in entry
+        if key not in known
+    ] == []
 
 
 def test_a_snapshot_and_a_fine_tuned_name_have_the_facts_of_their_model() -> None:
@@ -71,11 +100,16 @@ def test_a_snapshot_and_a_fine_tuned_name_have_the_facts_of_their_model() -> Non
 
 
 def test_an_answer_names_the_snapshot_behind_an_alias() -> None:
-    """The model echoed for an alias is its snapshot; a snapshot, and a model without any, echo themselves."""
+    """The model echoed for an alias is its snapshot; a snapshot, and a model without any, echo
+    themselves.
+    """
     asked = ("gpt-4o", "gpt-4o-2024-11-20", "o3", "gpt-5.6-sol")
     assert [models.echoed(name) for name in asked] == [
-        "gpt-4o-2024-08-06", "gpt-4o-2024-11-20", "o3-2025-04-16", "gpt-5.6-sol",
-    ]  # fmt: skip
+        "gpt-4o-2024-08-06",
+        "gpt-4o-2024-11-20",
+        "o3-2025-04-16",
+        "gpt-5.6-sol",
+    ]
 
 
 def test_an_unknown_name_is_told_the_nearest_ones() -> None:
@@ -83,13 +117,20 @@ def test_an_unknown_name_is_told_the_nearest_ones() -> None:
     assert not models.known("gpt-4o-minni")
     with pytest.raises(models.UnknownModel) as told:
         models.get("gpt-4o-minni")
-    assert str(told.value).startswith("There is no model 'gpt-4o-minni' in coursekit's table. Did you mean gpt-4o-mini")
-    with pytest.raises(LookupError, match=r"There is no model 'zzz' in coursekit's table. models.names\(\) lists all."):
+    assert str(told.value).startswith(
+        "There is no model 'gpt-4o-minni' in coursekit's table. Did you mean gpt-4o-mini"
+    )
+    with pytest.raises(
+        LookupError,
+        match=r"There is no model 'zzz' in coursekit's table. models.names\(\) lists all.",
+    ):
         models.get("zzz")
 
 
 def test_the_course_asks_for_models_by_role() -> None:
-    """Each role names a chat model that the table knows, two of them without and two with reasoning."""
+    """Each role names a chat model that the table knows, two of them without and two with
+    reasoning.
+    """
     roles = [models.CHAT, models.SMALL, models.REASONING, models.HARDEST]
     assert [models.get(role).reasons for role in roles] == [False, False, True, True]
     assert {models.get(role).endpoint for role in roles} == {"chat"}
@@ -97,53 +138,96 @@ def test_the_course_asks_for_models_by_role() -> None:
 
 def test_limits_of_the_course_models() -> None:
     """Context and output limits are those of the models' pages."""
-    limits = {name: (models.get(name).context, models.get(name).output) for name in ("gpt-4o", "o3", "gpt-6-luna")}
-    assert limits == {"gpt-4o": (128_000, 16_384), "o3": (200_000, 100_000), "gpt-6-luna": (1_050_000, 128_000)}
+    limits = {
+        name: (models.get(name).context, models.get(name).output)
+        for name in ("gpt-4o", "o3", "gpt-6-luna")
+    }
+    assert limits == {
+        "gpt-4o": (128_000, 16_384),
+        "o3": (200_000, 100_000),
+        "gpt-6-luna": (1_050_000, 128_000),
+    }
 
 
 @pytest.mark.parametrize(
     ("name", "efforts"),
-    [("gpt-6.1-terra", "none low medium high xhigh max"), ("gpt-6.1-sol", "low medium high xhigh max")],
+    [
+        ("gpt-6.1-terra", "none low medium high xhigh max"),
+        ("gpt-6.1-sol", "low medium high xhigh max"),
+    ],
 )
 def test_the_successors_named_since_november(name: str, efforts: str) -> None:
-    """GPT-6.1 is served by Chat Completions, holds 1,050,000 tokens, and thinks with medium unless told otherwise."""
+    """GPT-6.1 is served by Chat Completions, holds 1,050,000 tokens, and thinks with medium unless
+    told otherwise.
+    """
     model = models.get(name)
-    assert (model.endpoint, model.context, model.input, model.output) == ("chat", 1_050_000, 922_000, 128_000)
+    assert (model.endpoint, model.context, model.input, model.output) == (
+        "chat",
+        1_050_000,
+        922_000,
+        128_000,
+    )
     assert (" ".join(model.efforts), model.default_effort) == (efforts, "medium")
 
 
 def test_successors_are_those_of_the_deprecations_page() -> None:
     """As of 2026-11-29, by OpenAI's deprecations page."""
-    named = {name: models.get(name).successor for name in ("o3", "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4o")}
+    named = {
+        name: models.get(name).successor
+        for name in ("o3", "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4o")
+    }
     assert named == {
-        "o3": "gpt-6.1-sol", "gpt-5": "gpt-6.1-sol", "gpt-5-mini": "gpt-6.1-terra", "gpt-5-nano": "gpt-6-luna",
+        "o3": "gpt-6.1-sol",
+        "gpt-5": "gpt-6.1-sol",
+        "gpt-5-mini": "gpt-6.1-terra",
+        "gpt-5-nano": "gpt-6-luna",
         "gpt-4o": "gpt-6-luna",
-    }  # fmt: skip
+    }
 
 
 def test_each_model_names_a_counting_rule_and_labs_that_there_are() -> None:
     """counting is a rule of tokens, or empty; labs are the two that offer models."""
     assert {model.counting for model in models.every()} == {*RULES, ""}
-    assert {lab for model in models.every() for lab in model.labs} == {"chooser", "token strip"}
+    assert {lab for model in models.every() for lab in model.labs} == {
+        "chooser",
+        "token strip",
+    }
 
 
 def test_reasoning_depends_on_the_effort_where_none_is_accepted() -> None:
     """A model that takes effort none reasons unless it is given, or is the default."""
     assert not models.get("gpt-4o").reasoning("high")
     assert models.get("o3").reasoning()
-    assert [models.get("gpt-6-luna").reasoning(effort) for effort in (None, "low", "none")] == [True, True, False]
-    assert [models.get("gpt-5.1").reasoning(effort) for effort in (None, "low", "none")] == [False, True, False]
+    assert [
+        models.get("gpt-6-luna").reasoning(effort) for effort in (None, "low", "none")
+    ] == [
+        True,
+        True,
+        False,
+    ]
+    assert [
+        models.get("gpt-5.1").reasoning(effort) for effort in (None, "low", "none")
+    ] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_a_model_is_shut_down_from_its_date_on() -> None:
     """On the announced day itself the model no longer answers; one without a date always does."""
     o3 = models.get("o3")
-    assert [o3.is_shut_down(datetime.date(2026, 12, day)) for day in (10, 11)] == [False, True]
+    assert [o3.is_shut_down(datetime.date(2026, 12, day)) for day in (10, 11)] == [
+        False,
+        True,
+    ]
     assert not models.get("gpt-6-luna").is_shut_down(datetime.date(2099, 1, 1))
 
 
 def test_a_dead_model_is_replaced_by_a_successor_that_answers() -> None:
-    """A model is its own replacement until its day; then it is the first of its successors that is served."""
+    """A model is its own replacement until its day; then it is the first of its successors that is
+    served.
+    """
     assert models.replacement("gpt-4o", DAY) == "gpt-4o"
     assert models.replacement("o4-mini", DAY) == "gpt-5.6-terra"
     for role in (models.CHAT, models.SMALL, models.REASONING, models.HARDEST):
@@ -153,29 +237,57 @@ def test_a_dead_model_is_replaced_by_a_successor_that_answers() -> None:
 
 def test_a_dead_model_without_a_known_successor_says_so() -> None:
     """Where the table names no replacement, the message says since when and what to do."""
-    with pytest.raises(LookupError, match="gpt-4-32k is shut down since 2025-06-06 and the table names no replacement"):
+    with pytest.raises(
+        LookupError,
+        match="gpt-4-32k is shut down since 2025-06-06 and the table names no replacement",
+    ):
         models.replacement("gpt-4-32k", DAY)
 
 
 def test_every_successor_is_a_chat_model_of_the_table() -> None:
-    """No successor leads to a name without facts, or to one that Chat Completions does not serve."""
+    """No successor leads to a name without facts, or to one that Chat Completions does not
+    serve.
+    """
     successors = {models.get(name).successor for name in models.names()} - {None}
     assert {models.get(name).endpoint for name in successors} == {"chat"}
 
 
 VALUES = {  # a value of each parameter that is not its default, and the default where there is one
-    "temperature": (0.5, 1), "top_p": (0.5, 1), "frequency_penalty": (0.5, 0), "presence_penalty": (0.5, 0),
-    "logprobs": (True, False), "logit_bias": ({"1": 5}, {}), "stop": (".", None), "n": (2, 1), "seed": (7, None),
-    "max_tokens": (5, None), "max_completion_tokens": (5, None), "stream": (True, False),
-}  # fmt: skip
+    "temperature": (0.5, 1),
+    "top_p": (0.5, 1),
+    "frequency_penalty": (0.5, 0),
+    "presence_penalty": (0.5, 0),
+    "logprobs": (True, False),
+    "logit_bias": ({"1": 5}, {}),
+    "stop": (".", None),
+    "n": (2, 1),
+    "seed": (7, None),
+    "max_tokens": (5, None),
+    "max_completion_tokens": (5, None),
+    "stream": (True, False),
+}
 
 
 @pytest.mark.parametrize("effort", [None, "none"])
 @pytest.mark.parametrize(
-    "name", ["gpt-4o", "gpt-4o-mini", "o4-mini", "o3", "o3-mini", "gpt-5", "gpt-5.1", "gpt-6-luna"]
+    "name",
+    [
+        "gpt-4o",
+        "gpt-4o-mini",
+        "o4-mini",
+        "o3",
+        "o3-mini",
+        "gpt-5",
+        "gpt-5.1",
+        "gpt-6-luna",
+    ],
 )
-def test_how_a_model_takes_a_parameter_is_what_the_api_says(name: str, effort: str | None) -> None:
-    """takes() says "yes", "default" or "no" where the offline API accepts any value, only the default, or none."""
+def test_how_a_model_takes_a_parameter_is_what_the_api_says(
+    name: str, effort: str | None
+) -> None:
+    """takes() says "yes", "default" or "no" where the offline API accepts any value, only the
+    default, or none.
+    """
     model = models.get(name)
     if effort and effort not in model.efforts:
         return
@@ -184,6 +296,8 @@ def test_how_a_model_takes_a_parameter_is_what_the_api_says(name: str, effort: s
         if effort:
             body["reasoning_effort"] = effort
         any_value = refusal_of({**body, parameter: value}) is None
-        only_default = default is not None and refusal_of({**body, parameter: default}) is None
+        only_default = (
+            default is not None and refusal_of({**body, parameter: default}) is None
+        )
         expected = "yes" if any_value else "default" if only_default else "no"
         assert model.takes(parameter, effort) == expected, parameter

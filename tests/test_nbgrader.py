@@ -1,7 +1,9 @@
-"""A teacher's nbgrader on the exercises as they are: generate_assignment, autograde, generate_feedback.
+"""A teacher's nbgrader on the exercises as they are: generate_assignment, autograde,
+generate_feedback.
 
 Needs the extra nbgrader (its JupyterLab extension is why it is not part of the extra test):
-``python -m pip install -e '.[nbgrader,test]'`` in an environment of its own, then ``pytest -m nbgrader``.
+``python -m pip install -e '.[nbgrader,test]'`` in an environment of its own, then ``pytest -m
+nbgrader``.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from coursekit.authoring.exercises import STUB
 from coursekit.checks import course_map
+from coursekit.workshop.authoring.exercises import STUB
 
 ROOT = Path(__file__).parents[1]
 STEMS = sorted(path.stem for path in ROOT.glob("solutions/*.ipynb"))
@@ -26,18 +28,43 @@ STEMS = sorted(path.stem for path in ROOT.glob("solutions/*.ipynb"))
 pytestmark = [
     pytest.mark.nbgrader,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(find_spec("nbgrader") is None, reason="nbgrader is not here (it is the extra nbgrader)"),
+    pytest.mark.skipif(
+        find_spec("nbgrader") is None,
+        reason="nbgrader is not here (it is the extra nbgrader)",
+    ),
 ]
 
 
 def nbgrader(course: Path, command: str, stem: str) -> None:
-    home = course / "home"  # its settings, kernels and history: none of this machine's owner
+    home = (
+        course / "home"
+    )  # its settings, kernels and history: none of this machine's owner
     environment = os.environ | {
-        "HOME": str(home), "JUPYTER_CONFIG_DIR": str(home), "JUPYTER_DATA_DIR": str(home), "IPYTHONDIR": str(home),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),  # it calls alembic by name
-    }  # fmt: skip
-    arguments = [sys.executable, "-m", "nbgrader", command, stem, f"--course={course}", "--log-level=WARN"]
-    ran = subprocess.run(arguments, cwd=course, env=environment, capture_output=True, text=True, check=False)
+        "HOME": str(home),
+        "JUPYTER_CONFIG_DIR": str(home),
+        "JUPYTER_DATA_DIR": str(home),
+        "IPYTHONDIR": str(home),
+        "PATH": os.pathsep.join(
+            [str(Path(sys.executable).parent), os.environ["PATH"]]
+        ),  # it calls alembic by name
+    }
+    arguments = [
+        sys.executable,
+        "-m",
+        "nbgrader",
+        command,
+        stem,
+        f"--course={course}",
+        "--log-level=WARN",
+    ]
+    ran = subprocess.run(
+        arguments,
+        cwd=course,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
@@ -45,7 +72,9 @@ def submit(course: Path, student: str, stem: str, answers: dict[str, str]) -> No
     """Hand in the released notebook with these answers: grade_id -> a cell's text."""
     notebook = nbformat.read(course / "release" / stem / f"{stem}.ipynb", 4)
     for cell in notebook.cells:
-        cell.source = answers.get(cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell.source)
+        cell.source = answers.get(
+            cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell.source
+        )
     folder = course / "submitted" / student / stem
     folder.mkdir(parents=True)
     nbformat.write(notebook, folder / f"{stem}.ipynb")
@@ -56,8 +85,12 @@ def sources(notebook: Any) -> list[str]:
 
 
 @pytest.fixture(scope="module", params=STEMS)
-def graded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """A course of one chapter: Ada hands in the solutions, Bo the stubs, Cy the first solution and a broken second."""
+def graded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path]:
+    """A course of one chapter: Ada hands in the solutions, Bo the stubs, Cy the first solution and
+    a broken second.
+    """
     stem, course = request.param, tmp_path_factory.mktemp("course")
     (course / "nbgrader_config.py").write_text(
         f"c = get_config()\nc.CourseDirectory.root = {str(course)!r}\nc.CourseDirectory.db_url = "
@@ -76,7 +109,12 @@ def graded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     first, second, *_ = solved
     submit(course, "ada", stem, solved)
     submit(course, "bo", stem, {})
-    submit(course, "cy", stem, {first: solved[first], second: f"def {second}(:  # a syntax error"})
+    submit(
+        course,
+        "cy",
+        stem,
+        {first: solved[first], second: f"def {second}(:  # a syntax error"},
+    )
     nbgrader(course, "autograde", stem)
     nbgrader(course, "generate_feedback", stem)
     return stem, course
@@ -91,26 +129,39 @@ def scores(course: Path, stem: str, student: str) -> dict[str, float]:
 
 
 def test_the_release_is_the_exercise(graded: tuple[str, Path]) -> None:
-    """generate_assignment makes of a solution the notebook that stands in exercises/, cell by cell."""
+    """generate_assignment makes of a solution the notebook that stands in exercises/, cell by
+    cell.
+    """
     stem, course = graded
     released = nbformat.read(course / "release" / stem / f"{stem}.ipynb", 4)
-    assert sources(released) == sources(nbformat.read(ROOT / "exercises" / f"{stem}.ipynb", 4))
+    assert sources(released) == sources(
+        nbformat.read(ROOT / "exercises" / f"{stem}.ipynb", 4)
+    )
     assert any(STUB[0] in source for source in sources(released))
 
 
 def test_autograde_gives_each_answer_its_points(graded: tuple[str, Path]) -> None:
-    """Solutions get all points, which are the stars; stubs none; one right answer its own, whatever else is broken."""
+    """Solutions get all points, which are the stars; stubs none; one right answer its own, whatever
+    else is broken.
+    """
     stem, course = graded
-    stars = {f"check-{each.name}": float(each.stars) for each in course_map.exercises_of(stem)}
+    stars = {
+        f"check-{each.name}": float(each.stars)
+        for each in course_map.exercises_of(stem)
+    }
     assert scores(course, stem, "ada") == stars
     assert scores(course, stem, "bo") == dict.fromkeys(stars, 0.0)
     first = next(iter(stars))
-    assert scores(course, stem, "cy") == {name: points if name == first else 0.0 for name, points in stars.items()}
+    assert scores(course, stem, "cy") == {
+        name: points if name == first else 0.0 for name, points in stars.items()
+    }
 
 
 def test_feedback_tells_what_the_check_said(graded: tuple[str, Path]) -> None:
     """The feedback of a stub has the check's own words, and no traceback through this package."""
     stem, course = graded
-    page = (course / "feedback" / "bo" / stem / f"{stem}.html").read_text(encoding="utf-8")
+    page = (course / "feedback" / "bo" / stem / f"{stem}.html").read_text(
+        encoding="utf-8"
+    )
     assert "not yet" in page
     assert "coursekit/checks" not in page

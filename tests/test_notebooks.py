@@ -1,4 +1,6 @@
-"""The notebooks of the course keep its norms. (That their outputs are right is nbval's part of the run.)"""
+"""The notebooks of the course keep its norms. (That their outputs are right is nbval's part of the
+run.)
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coursekit import course
-from coursekit.authoring import all_notebooks, notebooks_in
+from coursekit.workshop import all_notebooks, notebooks_in
 from support.notebook_norms import NORMS, Norm, Notebook
 
 ROOT = Path(__file__).parents[1]
@@ -24,12 +26,18 @@ def test_every_lesson_has_its_notebook_and_every_notebook_its_lesson() -> None:
 def test_every_recording_belongs_to_a_lesson() -> None:
     """There is no folder of recordings or replies file of a lesson that does not exist."""
     stems = {lesson.stem for lesson in course.lessons()}
-    assert {path.name for path in (course.DATA / "recordings").glob("*") if path.name != ".gitkeep"} <= stems
+    assert {
+        path.name
+        for path in (course.DATA / "recordings").glob("*")
+        if path.name != ".gitkeep"
+    } <= stems
     assert {path.stem for path in (course.DATA / "replies").glob("*.toml")} <= stems
 
 
 @pytest.mark.parametrize("norm", NORMS, ids=lambda norm: norm.__name__)
-@pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize(
+    "path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_a_notebook_keeps_the_norm(path: Path, norm: Norm) -> None:
     """See the norm's own sentence."""
     broken = list(norm(Notebook(path, course.lesson(path.stem).title)))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from coursekit import palette
+from coursekit.foundation import palette
 
 
 def luminance(color: str) -> float:
     """Relative luminance of "#RRGGBB", 0 to 1 (WCAG 2.2, definition "relative luminance")."""
     parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+        for part in parts
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
@@ -28,12 +31,34 @@ def test_contrast_is_that_of_the_standard() -> None:
 
 def test_text_can_be_read() -> None:
     """Text on a card has at least 4.5 to 1 (WCAG 2.2, 1.4.3)."""
-    texts = {"INK": palette.INK, "RIGHT": palette.RIGHT, "WRONG": palette.WRONG, "MUTED": palette.MUTED}
-    assert {name: ratio for name, text in texts.items() if (ratio := contrast(text, palette.CARD)) < 4.5} == {}
+    texts = {
+        "INK": palette.INK,
+        "RIGHT": palette.RIGHT,
+        "WRONG": palette.WRONG,
+        "MUTED": palette.MUTED,
+    }
+    assert {
+        name: ratio
+        for name, text in texts.items()
+        if (ratio := contrast(text, palette.CARD)) < 4.5
+    } == {}
 
 
-@pytest.mark.parametrize("page", ["#FFFFFF", "#111111"], ids=["JupyterLab Light", "JupyterLab Dark"])
+@pytest.mark.parametrize(
+    "page", ["#FFFFFF", "#111111"], ids=["JupyterLab Light", "JupyterLab Dark"]
+)
 def test_lines_can_be_seen_in_both_themes(page: str) -> None:
-    """What a lab draws on the page itself has at least 3 to 1 with it, light or dark (WCAG 2.2, 1.4.11)."""
-    drawn = {"GRAY": palette.GRAY, "BLUE": palette.BLUE, "GREEN": palette.GREEN, "RED": palette.RED}
-    assert {name: ratio for name, color in drawn.items() if (ratio := contrast(color, page)) < 3} == {}
+    """What a lab draws on the page itself has at least 3 to 1 with it, light or dark (WCAG 2.2,
+    1.4.11).
+    """
+    drawn = {
+        "GRAY": palette.GRAY,
+        "BLUE": palette.BLUE,
+        "GREEN": palette.GREEN,
+        "RED": palette.RED,
+    }
+    assert {
+        name: ratio
+        for name, color in drawn.items()
+        if (ratio := contrast(color, page)) < 3
+    } == {}

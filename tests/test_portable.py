@@ -1,4 +1,4 @@
-"""coursekit.portable: exceptions that survive the way between processes."""
+"""coursekit.foundation.portable: exceptions that survive the way between processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import openai
 import pytest
 
 import coursekit
-from coursekit.portable import packed, unpacked
+from coursekit.foundation.portable import packed, unpacked
 from support.api_errors import disconnected, status_error, timed_out
 
 KEY = "-".join(("sk", "proj", "a" * 30))
@@ -27,34 +27,58 @@ def exceptions() -> Iterator[type[BaseException]]:
     for module in pkgutil.walk_packages(coursekit.__path__, "coursekit."):
         if module.name.endswith("__main__"):
             continue
-        with contextlib.suppress(ModuleNotFoundError):  # of an extra that is not installed here
+        with contextlib.suppress(
+            ModuleNotFoundError
+        ):  # of an extra that is not installed here
             for value in vars(importlib.import_module(module.name)).values():
-                if inspect.isclass(value) and issubclass(value, BaseException) and value.__module__ == module.name:
+                if (
+                    inspect.isclass(value)
+                    and issubclass(value, BaseException)
+                    and value.__module__ == module.name
+                ):
                     yield value
 
 
 def test_every_exception_of_ours_can_be_pickled_and_copied() -> None:
-    """Type, message and attributes are there again after pickle and copy, whatever its __init__ takes."""
+    """Type, message and attributes are there again after pickle and copy, whatever its __init__
+    takes.
+    """
     kinds = list(exceptions())
     assert len(kinds) > 30
     for kind in kinds:
         error = kind.__new__(kind, "what happened")
         error.__dict__["detail"] = {"tokens": 7}
-        for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+        for other in (
+            pickle.loads(pickle.dumps(error)),
+            copy.copy(error),
+            copy.deepcopy(error),
+        ):
             assert type(other) is kind
-            assert other.args == ("what happened",) and other.__dict__["detail"] == {"tokens": 7}
+            assert other.args == ("what happened",) and other.__dict__["detail"] == {
+                "tokens": 7
+            }
 
 
 def sdk_errors() -> dict[str, Exception]:
-    asked = httpx2.Request("POST", "https://api.openai.com/v1", headers={"authorization": f"Bearer {KEY}"})
-    answer = httpx2.Response(
-        429, json={"error": {"code": "slow_down"}}, headers={"x-request-id": "req_9"}, request=asked
+    asked = httpx2.Request(
+        "POST", "https://api.openai.com/v1", headers={"authorization": f"Bearer {KEY}"}
     )
-    refused = openai.RateLimitError("Too fast.", response=answer, body={"code": "slow_down"})
+    answer = httpx2.Response(
+        429,
+        json={"error": {"code": "slow_down"}},
+        headers={"x-request-id": "req_9"},
+        request=asked,
+    )
+    refused = openai.RateLimitError(
+        "Too fast.", response=answer, body={"code": "slow_down"}
+    )
     return {
-        "refused": refused, "bad request": status_error(400, "invalid_value"), "timeout": timed_out(),
-        "no connection": disconnected(httpx2.ConnectError("refused", request=asked)), "plain": ValueError("odd"),
-    }  # fmt: skip
+        "refused": refused,
+        "bad request": status_error(400, "invalid_value"),
+        "timeout": timed_out(),
+        "no connection": disconnected(httpx2.ConnectError("refused", request=asked)),
+        "plain": ValueError("odd"),
+    }
 
 
 @pytest.mark.parametrize("name", sdk_errors())

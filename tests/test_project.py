@@ -21,12 +21,39 @@ from support.repository_files import repository_files
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 TOP = {
-    ".ci", ".devcontainer", ".env.example", ".github", ".gitignore", "LICENSE", "Makefile", "README.md", "coursekit",
-    "deploy", "environment.yml", "exercises", "notebooks", "pyproject.toml", "requirements.lock", "solutions", "tests",
-}  # fmt: skip
-# Hosts that serve packages, and options that name one. Split, so that this file does not name them either.
-INDEXES = ["pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "anaconda" + ".org", "debian" + ".org"]
-INDEX_OPTIONS = re.compile(r"--(extra-)?index-" + r"url|--find-" + r"links|^\s*index-url\s*=|\[\[tool\.uv\.index", re.M)
+    ".ci",
+    ".devcontainer",
+    ".env.example",
+    ".github",
+    ".gitignore",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "coursekit",
+    "deploy",
+    "environment.yml",
+    "exercises",
+    "notebooks",
+    "pyproject.toml",
+    "requirements.lock",
+    "solutions",
+    "tests",
+}
+# Hosts that serve packages, and options that name one. Split, so that this file does not name them
+# either.
+INDEXES = [
+    "pypi" + ".org",
+    "pythonhosted" + ".org",
+    "npmjs" + ".org",
+    "anaconda" + ".org",
+    "debian" + ".org",
+]
+INDEX_OPTIONS = re.compile(
+    r"--(extra-)?index-"
+    r"url|--find-"
+    r"links|^\s*index-url\s*=|\[\[tool\.uv\.index",
+    re.M,
+)
 
 
 def tracked(*, new: bool = False) -> list[Path]:
@@ -40,14 +67,24 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 
 def locked() -> dict[str, tuple[Version, str, int]]:
-    """Of each package in requirements.lock: its version (here, where it has several), marker, number of hashes."""
+    """Of each package in requirements.lock: its version (here, where it has several), marker,
+    number of hashes.
+    """
     text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    entries = re.findall(r"^([\w.-]+)==(\S+)([^\n]*)\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)*)", text, re.M)
+    entries = re.findall(
+        r"^([\w.-]+)==(\S+)([^\n]*)\n((?:    --hash=sha256:[0-9a-f]{64}.*\n)*)",
+        text,
+        re.M,
+    )
     packages: dict[str, tuple[Version, str, int]] = {}
     for name, version, tail, hashes in entries:
         marker = tail.strip(" ;\\")
         if name not in packages or not marker or Marker(marker).evaluate():
-            packages[canonicalize_name(name)] = (Version(version), marker, hashes.count("sha256:"))
+            packages[canonicalize_name(name)] = (
+                Version(version),
+                marker,
+                hashes.count("sha256:"),
+            )
     return packages
 
 
@@ -62,11 +99,15 @@ def wanted() -> list[Requirement]:
 
 
 def test_the_lock_holds_what_pyproject_asks_for() -> None:
-    """For all that pyproject.toml asks for, requirements.lock has a version in range, with hashes (or: make lock)."""
+    """For all that pyproject.toml asks for, requirements.lock has a version in range, with hashes
+    (or: make lock).
+    """
     lock = locked()
     for requirement in wanted():
         version, _, _ = lock[canonicalize_name(requirement.name)]
-        assert requirement.specifier.contains(version), f"{requirement}, but {version} is locked"
+        assert requirement.specifier.contains(version), (
+            f"{requirement}, but {version} is locked"
+        )
     assert all(hashes for _, _, hashes in lock.values()), "an entry without a hash"
 
 
@@ -78,7 +119,9 @@ def test_the_lock_is_for_all_platforms() -> None:
 
 
 def test_conda_gets_the_same_list() -> None:
-    """environment.yml names a Python that pyproject allows, pip, and this project, which brings the rest."""
+    """environment.yml names a Python that pyproject allows, pip, and this project, which brings the
+    rest.
+    """
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     assert set(environment) == {"name", "channels", "dependencies"}
     assert environment["name"] == PROJECT["project"]["name"]
@@ -88,8 +131,14 @@ def test_conda_gets_the_same_list() -> None:
     assert set(parsed) == {"python", "pip"}
     python = SpecifierSet(PROJECT["project"]["requires-python"])
     taken = rattler.VersionSpec(parsed["python"].version)
-    by_conda = [f"3.{minor}.1" for minor in range(30) if taken.matches(rattler.Version(f"3.{minor}.1"))]
-    assert len(by_conda) == 1, "repo2docker takes another Python when it is left to choose"
+    by_conda = [
+        f"3.{minor}.1"
+        for minor in range(30)
+        if taken.matches(rattler.Version(f"3.{minor}.1"))
+    ]
+    assert len(by_conda) == 1, (
+        "repo2docker takes another Python when it is left to choose"
+    )
     assert python.contains(by_conda[0])
 
 
@@ -98,7 +147,9 @@ def _spec(text: str) -> Any:
 
 
 def test_no_file_names_a_package_index() -> None:
-    """Where packages come from is the machine's business: no committed file names an index or a download address."""
+    """Where packages come from is the machine's business: no committed file names an index or a
+    download address.
+    """
     for path, text in texts():
         assert not [host for host in INDEXES if host in text], path
         assert not INDEX_OPTIONS.search(text), path
@@ -109,13 +160,20 @@ def test_this_environment_is_the_locked_one() -> None:
     """What is installed here is what is locked, where both have it; set-up really used the lock."""
     import importlib.metadata as metadata
 
-    here = {canonicalize_name(each.metadata["Name"]): Version(each.version) for each in metadata.distributions()}
+    here = {
+        canonicalize_name(each.metadata["Name"]): Version(each.version)
+        for each in metadata.distributions()
+    }
     names = {
         canonicalize_name(each.name)
         for each in wanted()
         if not each.marker or each.marker.evaluate(default_environment())
     }
-    stray = {name: here[name] for name in names & here.keys() if here[name] != locked()[name][0]}
+    stray = {
+        name: here[name]
+        for name in names & here.keys()
+        if here[name] != locked()[name][0]
+    }
     assert not stray, f"differs from requirements.lock: {stray}"
 
 
@@ -134,12 +192,22 @@ def test_no_key_is_committed() -> None:
 
 
 def test_links_in_readme_and_contributing_lead_somewhere() -> None:
-    """Every relative link in the documents leads to a file or folder that is committed, or not yet."""
+    """Every relative link in the documents leads to a file or folder that is committed, or not
+    yet.
+    """
     known = set(tracked(new=True))
-    for page in [ROOT / "README.md", *(ROOT / ".github").glob("*.md"), *(ROOT / "deploy").glob("*.md")]:
-        for target in re.findall(r"\]\((?!\w+:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+    for page in [
+        ROOT / "README.md",
+        *(ROOT / ".github").glob("*.md"),
+        *(ROOT / "deploy").glob("*.md"),
+    ]:
+        for target in re.findall(
+            r"\]\((?!\w+:|#)([^)#]+)", page.read_text(encoding="utf-8")
+        ):
             place = (page.parent / target).resolve()
-            assert place in known or any(place in path.parents for path in known), f"{page.name}: {target}"
+            assert place in known or any(place in path.parents for path in known), (
+                f"{page.name}: {target}"
+            )
 
 
 def test_facts_and_mechanisms_are_all_forbidden_the_sdk() -> None:
@@ -147,4 +215,6 @@ def test_facts_and_mechanisms_are_all_forbidden_the_sdk() -> None:
     floors, forbidden = PROJECT["tool"]["importlinter"]["contracts"]
     low = "|".join(floors["layers"][floors["layers"].index("offline") + 1 :])
     names = {name.strip(" ()") for name in low.split("|") if "(" not in name}
-    assert {name.removeprefix("coursekit.") for name in forbidden["source_modules"]} == names
+    assert {
+        name.removeprefix("coursekit.") for name in forbidden["source_modules"]
+    } == names

@@ -1,4 +1,6 @@
-"""Kernels under pytest: a dead one is seen, the longest notebook comes first, and what went wrong is said."""
+"""Kernels under pytest: a dead one is seen, the longest notebook comes first, and what went wrong
+is said.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ from typing import Any
 import pytest
 from nbval.kernel import RunningKernel
 
-from coursekit.authoring import pytest_kernels
-from coursekit.authoring.pytest_kernels import WarmKernels, WatchedKernel
-from coursekit.authoring.warm_kernel import complain
+from coursekit.workshop.testing import pytest_kernels
+from coursekit.workshop.testing.pytest_kernels import WarmKernels, WatchedKernel
+from coursekit.workshop.testing.warm_kernel import complain
 
 
 def silent(monkeypatch: pytest.MonkeyPatch, *, alive: bool) -> WatchedKernel:
@@ -37,7 +39,9 @@ def test_a_dead_kernel_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_living_kernel_has_all_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A kernel that lives and says nothing is waited for as long as was asked, and then it is nbval's Empty."""
+    """A kernel that lives and says nothing is waited for as long as was asked, and then it is
+    nbval's Empty.
+    """
     start = time.monotonic()
     with pytest.raises(Empty):
         silent(monkeypatch, alive=True).get_message("iopub", timeout=0.1)
@@ -45,9 +49,20 @@ def test_a_living_kernel_has_all_its_time(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_worker_begins_with_the_last_chapter() -> None:
-    """Chapters come last first, each with its cells in order; all else, and a run without workers, stays as it is."""
-    paths = "tests/test_x.py", "notebooks/00.ipynb", "notebooks/00.ipynb", "notebooks/09.ipynb", "solutions/01.ipynb"
-    items: Any = [SimpleNamespace(path=Path("/c") / path, number=number) for number, path in enumerate(paths)]
+    """Chapters come last first, each with its cells in order; all else, and a run without workers,
+    stays as it is.
+    """
+    paths = (
+        "tests/test_x.py",
+        "notebooks/00.ipynb",
+        "notebooks/00.ipynb",
+        "notebooks/09.ipynb",
+        "solutions/01.ipynb",
+    )
+    items: Any = [
+        SimpleNamespace(path=Path("/c") / path, number=number)
+        for number, path in enumerate(paths)
+    ]
     kernels: Any = WarmKernels(None)
     kernels.pytest_collection_modifyitems(SimpleNamespace(), items)
     assert [item.number for item in items] == [0, 1, 2, 3, 4]

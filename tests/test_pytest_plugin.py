@@ -1,4 +1,6 @@
-"""The pytest plugin: notebooks run offline, and every recording of a lesson that passed was used."""
+"""The pytest plugin: notebooks run offline, and every recording of a lesson that passed was
+used.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,12 @@ import pytest
 from nbformat import v4
 
 from coursekit import course
-from coursekit.authoring import notebooks_in
-from coursekit.authoring.pytest_plugin import UsedRecordings, pytest_ignore_collect
-from coursekit.authoring.refresh import refresh_notebook
+from coursekit.workshop import notebooks_in
+from coursekit.workshop.authoring.refresh import refresh_notebook
+from coursekit.workshop.testing.pytest_plugin import (
+    UsedRecordings,
+    pytest_ignore_collect,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,16 +30,39 @@ ROOT = Path(__file__).parents[1]
 def pytest_run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """pytest in ``folder`` with the project's own configuration."""
     shutil.copy(ROOT / "pyproject.toml", folder)
-    shutil.copytree(ROOT / "coursekit" / "authoring", folder / "coursekit" / "authoring")  # for sanitize.cfg
+    shutil.copytree(
+        ROOT / "coursekit" / "workshop", folder / "coursekit" / "workshop"
+    )  # for sanitize.cfg
     (folder / "coursekit" / "__init__.py").write_text("")
-    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--ordinary-kernels", "notebooks"]
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COURSEKIT"))}
-    return subprocess.run(command, cwd=folder, env=clean | environment, capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--ordinary-kernels",
+        "notebooks",
+    ]
+    clean = {
+        k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COURSEKIT"))
+    }
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
-def test_notebooks_are_compared_strictly_and_offline(write_notebook: Callable[..., Path]) -> None:
-    """A cell sees neither key nor proxy, in replay, at once; one changed output fails the run, which names
-    the cell as JupyterLab numbers it, and says what to run."""
+def test_notebooks_are_compared_strictly_and_offline(
+    write_notebook: Callable[..., Path],
+) -> None:
+    """A cell sees neither key nor proxy, in replay, at once; one changed output fails the run,
+    which names the cell as JupyterLab numbers it, and says what to run."""
     path = write_notebook(
         "import os\nnames = 'OPENAI_API_KEY', 'HTTPS_PROXY', 'COURSEKIT_MODE', 'COURSEKIT_SPEED'\n"
         "print([os.environ.get(name) for name in names])",
@@ -44,7 +72,12 @@ def test_notebooks_are_compared_strictly_and_offline(write_notebook: Callable[..
         name="notebooks/toy.ipynb",
     )
     refresh_notebook(path)
-    ran = pytest_run(path.parents[1], OPENAI_API_KEY="sk-secret", HTTPS_PROXY="http://proxy", COURSEKIT_MODE="live")
+    ran = pytest_run(
+        path.parents[1],
+        OPENAI_API_KEY="sk-secret",
+        HTTPS_PROXY="http://proxy",
+        COURSEKIT_MODE="live",
+    )
     assert "4 passed" in ran.stdout, ran.stdout + ran.stderr
     assert "[None, None, 'replay', 'instant']" in path.read_text()
 
@@ -53,12 +86,19 @@ def test_notebooks_are_compared_strictly_and_offline(write_notebook: Callable[..
     ran = pytest_run(path.parents[1])
     assert "1 failed, 3 passed" in ran.stdout, ran.stdout + ran.stderr
     assert "This is cell [1] import os of notebooks/toy.ipynb." in ran.stdout
-    assert ".venv/bin/coursekit test toy\n" in ran.stdout and ".venv/bin/coursekit refresh toy\n" in ran.stdout
+    assert (
+        ".venv/bin/coursekit test toy\n" in ran.stdout
+        and ".venv/bin/coursekit refresh toy\n" in ran.stdout
+    )
 
 
 @pytest.fixture
-def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_notebook: Callable[..., Path]) -> UsedRecordings:
-    """A course whose lesson 01_basics has a notebook of two code cells and the recordings a.json and b.json."""
+def recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_notebook: Callable[..., Path]
+) -> UsedRecordings:
+    """A course whose lesson 01_basics has a notebook of two code cells and the recordings a.json
+    and b.json.
+    """
     data = tmp_path / "coursekit" / "data"
     folder = data / "recordings" / "01_basics"
     folder.mkdir(parents=True)
@@ -72,7 +112,9 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_notebook: Ca
 
 
 def finished(plugin: UsedRecordings, *outcomes: str) -> tuple[Any, list[str]]:
-    """The session's exit status and the unused recordings, after cells of 01_basics with these outcomes."""
+    """The session's exit status and the unused recordings, after cells of 01_basics with these
+    outcomes.
+    """
     for number, outcome in enumerate(outcomes):
         nodeid = f"notebooks/01_basics.ipynb::Cell {number}"
         report = SimpleNamespace(nodeid=nodeid, when="call", passed=outcome == "passed")
@@ -83,12 +125,19 @@ def finished(plugin: UsedRecordings, *outcomes: str) -> tuple[Any, list[str]]:
 
 
 def test_an_unused_recording_fails_the_run(recorded: UsedRecordings) -> None:
-    """When all cells of a lesson passed, a recording that replay never served is named, and the run fails."""
-    assert finished(recorded, "passed", "passed") == (pytest.ExitCode.TESTS_FAILED, ["b.json"])
+    """When all cells of a lesson passed, a recording that replay never served is named, and the run
+    fails.
+    """
+    assert finished(recorded, "passed", "passed") == (
+        pytest.ExitCode.TESTS_FAILED,
+        ["b.json"],
+    )
 
 
 @pytest.mark.parametrize("outcomes", [[], ["passed"], ["passed", "failed"]])
-def test_nothing_is_said_of_a_lesson_that_did_not_run_whole(recorded: UsedRecordings, outcomes: list[str]) -> None:
+def test_nothing_is_said_of_a_lesson_that_did_not_run_whole(
+    recorded: UsedRecordings, outcomes: list[str]
+) -> None:
     """A lesson of which cells were not run, or failed, says nothing about its recordings."""
     assert finished(recorded, *outcomes) == (pytest.ExitCode.OK, [])
 
@@ -101,10 +150,16 @@ def test_all_used_is_fine(recorded: UsedRecordings) -> None:
 
 
 def test_a_notebook_to_try_things_in_is_no_part_of_the_course(tmp_path: Path) -> None:
-    """JupyterLab's + makes Untitled.ipynb: it is neither tested nor listed; one with a name of its own is."""
+    """JupyterLab's + makes Untitled.ipynb: it is neither tested nor listed; one with a name of its
+    own is.
+    """
     folder = tmp_path / "notebooks"
     folder.mkdir()
     for name in ("Untitled.ipynb", "Untitled1.ipynb", "01_basics.ipynb"):
         (folder / name).touch()
     assert notebooks_in(folder) == [folder / "01_basics.ipynb"]
-    assert [pytest_ignore_collect(path) for path in sorted(folder.iterdir())] == [None, True, True]
+    assert [pytest_ignore_collect(path) for path in sorted(folder.iterdir())] == [
+        None,
+        True,
+        True,
+    ]

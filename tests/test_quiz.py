@@ -7,16 +7,29 @@ from pathlib import Path
 import pytest
 
 from coursekit import course
-from coursekit.widgets.quiz import NoQuiz, Option, Question, Quiz, judged, on_paper, questions
+from coursekit.widgets.quiz import (
+    NoQuiz,
+    Option,
+    Question,
+    Quiz,
+    judged,
+    on_paper,
+    questions,
+)
 from support.html_reader import HtmlReader
 
 STEMS = sorted(path.stem for path in (course.DATA / "quizzes").glob("*.toml"))
-ASKED = Question("1 < 2 & 3?", (Option("<b>yes</b>", "So it <i>is</i>.", True), Option("no", "But it is.")))
+ASKED = Question(
+    "1 < 2 & 3?",
+    (Option("<b>yes</b>", "So it <i>is</i>.", True), Option("no", "But it is.")),
+)
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_quiz_has_a_reason_for_each_option(stem: str) -> None:
-    """Three questions at least, of two options at least; exactly one is right, and each has a reason of its own."""
+    """Three questions at least, of two options at least; exactly one is right, and each has a
+    reason of its own.
+    """
     asked = questions(stem)
     assert len(asked) >= 3
     for question in asked:
@@ -30,11 +43,16 @@ def test_a_quiz_has_a_reason_for_each_option(stem: str) -> None:
 @pytest.mark.parametrize("stem", STEMS)
 def test_the_right_option_has_no_usual_place(stem: str) -> None:
     """The right option is not always the first, or always the last."""
-    assert len({question.options.index(question.right) for question in questions(stem)}) > 1
+    assert (
+        len({question.options.index(question.right) for question in questions(stem)})
+        > 1
+    )
 
 
 def test_an_answer_is_judged_with_its_reason() -> None:
-    """The chosen option's reason stands after a sign and a word; nothing chosen asks for a choice."""
+    """The chosen option's reason stands after a sign and a word; nothing chosen asks for a
+    choice.
+    """
     assert "Choose an option" in judged(ASKED, None)
     assert HtmlReader(judged(ASKED, 0)).text == "✓ Right. So it <i>is</i>."
     assert HtmlReader(judged(ASKED, 1)).text == "✗ Not this one. But it is."
@@ -58,7 +76,9 @@ def test_the_widget_judges_and_forgets() -> None:
     assert quiz.questions[0].ask in title.value
     button.click()
     assert "Choose an option" in shown.value
-    choice.index = next(i for i, option in enumerate(quiz.questions[0].options) if option.right)
+    choice.index = next(
+        i for i, option in enumerate(quiz.questions[0].options) if option.right
+    )
     assert shown.value == ""
     button.click()
     assert "✓ Right." in shown.value
@@ -69,16 +89,26 @@ def test_a_quiz_without_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its output is the quiz on paper, and one line of text."""
     quiz = Quiz("basics")
     assert quiz._repr_mimebundle_()["text/html"] == on_paper(quiz.questions)
-    assert repr(quiz) == f"A quiz of {len(quiz.questions)} questions (run the notebook to answer them)"
+    assert (
+        repr(quiz)
+        == f"A quiz of {len(quiz.questions)} questions (run the notebook to answer them)"
+    )
 
 
 def test_a_quiz_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lesson without a quiz, two right options, and two alike are refused with the file's name."""
+    """A lesson without a quiz, two right options, and two alike are refused with the file's
+    name.
+    """
     with pytest.raises(NoQuiz, match=r"00_start_here.toml is missing"):
         questions("0")
     monkeypatch.setattr("coursekit.widgets.quiz.DATA", tmp_path)
     (tmp_path / "quizzes").mkdir()
     option = '[[question.option]]\ntext = "a"\nreason = "because"\nright = true\n'
-    (tmp_path / "quizzes" / "01_basics.toml").write_text(f'[[question]]\nask = "why?"\n{option}{option}')
-    with pytest.raises(NoQuiz, match=r"01_basics.toml: one option must be right, and no two alike: why\?"):
+    (tmp_path / "quizzes" / "01_basics.toml").write_text(
+        f'[[question]]\nask = "why?"\n{option}{option}'
+    )
+    with pytest.raises(
+        NoQuiz,
+        match=r"01_basics.toml: one option must be right, and no two alike: why\?",
+    ):
         questions("1")

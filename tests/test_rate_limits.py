@@ -23,13 +23,28 @@ from coursekit.offline.errors import go_duration
 from coursekit.offline.estimate import asked_output, estimated_tokens
 from coursekit.offline.exchange import ApiAnswer, error_answer
 from coursekit.offline.rate_limits import RateLimits
-from support.offline_api import Says, completion, folder_with, params, request, streamed, whole
+from support.offline_api import (
+    Says,
+    completion,
+    folder_with,
+    params,
+    request,
+    streamed,
+    whole,
+)
 
-SIX = {f"x-ratelimit-{what}-{unit}" for what in ("limit", "remaining", "reset") for unit in ("requests", "tokens")}
+SIX = {
+    f"x-ratelimit-{what}-{unit}"
+    for what in ("limit", "remaining", "reset")
+    for unit in ("requests", "tokens")
+}
 
 
 def limited(
-    account: Account | None, *, answer: ApiAnswer | None = None, clock: VirtualClock | None = None
+    account: Account | None,
+    *,
+    answer: ApiAnswer | None = None,
+    clock: VirtualClock | None = None,
 ) -> RateLimits:
     return RateLimits(Says(answer or whole()), account, clock or VirtualClock())
 
@@ -40,48 +55,80 @@ def told(answer: ApiAnswer) -> dict[str, Any]:
 
 
 def six(answer: ApiAnswer) -> dict[str, str]:
-    return {name.removeprefix("x-ratelimit-"): value for name, value in answer.headers.items() if name in SIX}
+    return {
+        name.removeprefix("x-ratelimit-"): value
+        for name, value in answer.headers.items()
+        if name in SIX
+    }
 
 
-# --- headers ---------------------------------------------------------------------------------------------------------
+# --- headers --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("milliseconds", "text"),
     [
-        (0, "0s"), (1, "1ms"), (120, "120ms"), (999, "999ms"), (1000, "1s"), (1200, "1.2s"), (8640, "8.64s"),
-        (16_088, "16.088s"), (60_000, "1m0s"), (86_400, "1m26.4s"), (360_000, "6m0s"), (1_296_001, "21m36.001s"),
-        (3_600_000, "1h0m0s"), (3_723_400, "1h2m3.4s"), (299_439_057, "83h10m39.057s"),
+        (0, "0s"),
+        (1, "1ms"),
+        (120, "120ms"),
+        (999, "999ms"),
+        (1000, "1s"),
+        (1200, "1.2s"),
+        (8640, "8.64s"),
+        (16_088, "16.088s"),
+        (60_000, "1m0s"),
+        (86_400, "1m26.4s"),
+        (360_000, "6m0s"),
+        (1_296_001, "21m36.001s"),
+        (3_600_000, "1h0m0s"),
+        (3_723_400, "1h2m3.4s"),
+        (299_439_057, "83h10m39.057s"),
     ],
-)  # fmt: skip
+)
 def test_times_as_go_prints_them(milliseconds: int, text: str) -> None:
     """Durations look as in genuine headers: Go's format."""
     assert go_duration(milliseconds) == text
 
 
 def test_the_headers_of_a_first_request() -> None:
-    """A fresh account shows one request and the estimate of this one's tokens as used: genuine numbers of gpt-4.1 with
-    500 RPM and 30,000 TPM, where a request of 68 characters left 29,982."""
+    """A fresh account shows one request and the estimate of this one's tokens as used: genuine
+    numbers of gpt-4.1 with 500 RPM and 30,000 TPM, where a request of 68 characters left 29,982."""
     body = {
         "model": "gpt-4.1",
-        "messages": [{"role": "system", "content": "x" * 28}, {"role": "user", "content": "x" * 30}],
+        "messages": [
+            {"role": "system", "content": "x" * 28},
+            {"role": "user", "content": "x" * 30},
+        ],
     }
     assert six(limited(Account()).answer(request(body))) == {
-        "limit-requests": "500", "remaining-requests": "499", "reset-requests": "120ms",
-        "limit-tokens": "30000", "remaining-tokens": "29982", "reset-tokens": "36ms",
-    }  # fmt: skip
+        "limit-requests": "500",
+        "remaining-requests": "499",
+        "reset-requests": "120ms",
+        "limit-tokens": "30000",
+        "remaining-tokens": "29982",
+        "reset-tokens": "36ms",
+    }
 
 
-@pytest.mark.parametrize(("status", "shown"), [(200, True), (400, True), (401, False), (404, False), (500, False)])
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [(200, True), (400, True), (401, False), (404, False), (500, False)],
+)
 @pytest.mark.parametrize("account", [None, Account()])
-def test_which_answers_carry_the_headers(account: Account | None, status: int, shown: bool) -> None:
+def test_which_answers_carry_the_headers(
+    account: Account | None, status: int, shown: bool
+) -> None:
     """200 and 400 carry all six headers, 401, 404 and 5xx none: as in genuine answers."""
     answer = whole() if status == 200 else error_answer(status, "No.")
-    assert set(SIX & set(limited(account, answer=answer).answer(request()).headers)) == (SIX if shown else set())
+    assert set(
+        SIX & set(limited(account, answer=answer).answer(request()).headers)
+    ) == (SIX if shown else set())
 
 
 def test_without_limits_nothing_is_refused() -> None:
-    """Without an account every request passes, and each shows the headers of an idle one: the same at any time."""
+    """Without an account every request passes, and each shows the headers of an idle one: the same
+    at any time.
+    """
     clock = VirtualClock()
     api = limited(None, clock=clock)
     shown = []
@@ -93,11 +140,19 @@ def test_without_limits_nothing_is_refused() -> None:
 
 
 def test_recorded_headers_stay_unless_there_is_an_account() -> None:
-    """What the API said when it was recorded is shown as it was; with an account, what that account has left is."""
-    recorded = {"content-type": "application/json", "x-ratelimit-limit-requests": "30000"}
+    """What the API said when it was recorded is shown as it was; with an account, what that account
+    has left is.
+    """
+    recorded = {
+        "content-type": "application/json",
+        "x-ratelimit-limit-requests": "30000",
+    }
     answer = ApiAnswer(200, recorded, whole().body)
     assert limited(None, answer=answer).answer(request()).headers == recorded
-    assert six(limited(Account(rpm=7), answer=answer).answer(request()))["limit-requests"] == "7"
+    assert (
+        six(limited(Account(rpm=7), answer=answer).answer(request()))["limit-requests"]
+        == "7"
+    )
 
 
 def test_other_paths_are_no_matter() -> None:
@@ -107,7 +162,7 @@ def test_other_paths_are_no_matter() -> None:
         assert not six(api.answer(type(request())("GET", "/v1/models")))
 
 
-# --- the estimate ----------------------------------------------------------------------------------------------------
+# --- the estimate ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -120,77 +175,123 @@ def test_other_paths_are_no_matter() -> None:
         ([("system", "x" * 53), ("user", "x" * 36)], 26),
     ],
 )
-def test_the_estimate_of_genuine_requests(messages: list[tuple[str, str]], tokens: int) -> None:
+def test_the_estimate_of_genuine_requests(
+    messages: list[tuple[str, str]], tokens: int
+) -> None:
     """Lengths of genuine requests, and what their answers' x-ratelimit headers showed as used."""
-    assert estimated_tokens({"messages": [{"role": role, "content": text} for role, text in messages]}) == tokens
+    assert (
+        estimated_tokens(
+            {"messages": [{"role": role, "content": text} for role, text in messages]}
+        )
+        == tokens
+    )
 
 
 def test_parts_images_and_what_is_not_counted() -> None:
     """Text parts count as text, an image as 765 tokens, tools and tool calls not at all."""
-    parts = [{"type": "text", "text": "x" * 24}, {"type": "image_url", "image_url": {"url": "data:…"}}]
-    assert estimated_tokens({"messages": [{"role": "user", "content": parts}]}) == 7 + 1 + 765
+    parts = [
+        {"type": "text", "text": "x" * 24},
+        {"type": "image_url", "image_url": {"url": "data:…"}},
+    ]
+    assert (
+        estimated_tokens({"messages": [{"role": "user", "content": parts}]})
+        == 7 + 1 + 765
+    )
     called = {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1"}]}
-    assert estimated_tokens({"messages": [called], "tools": [{"type": "function"}] * 9}) == 1 + 1
+    assert (
+        estimated_tokens({"messages": [called], "tools": [{"type": "function"}] * 9})
+        == 1 + 1
+    )
 
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "content", "text"]), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "text"]), inner)
+    ),
     max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.sampled_from(["messages", "n", "max_tokens", "max_completion_tokens"]), ANY_JSON))
+@given(
+    st.dictionaries(
+        st.sampled_from(["messages", "n", "max_tokens", "max_completion_tokens"]),
+        ANY_JSON,
+    )
+)
 def test_a_wrong_request_is_estimated_too(body: dict[str, Any]) -> None:
     """Whatever was sent gets an estimate: what is wrong with it, validation tells."""
     assert estimated_tokens(body) >= 1 and asked_output(body) >= 0
 
 
-# --- refusals --------------------------------------------------------------------------------------------------------
+# --- refusals -------------------------------------------------------------------------------------
 
 
 def test_too_many_requests() -> None:
     """The fourth request at 3 RPM gets the genuine refusal, word for word, with its headers."""
     api = limited(Account(rpm=3, organization="org-x"))
-    assert [api.answer(request(params(model="gpt-3.5-turbo"))).status for _ in range(3)] == [200] * 3
+    assert [
+        api.answer(request(params(model="gpt-3.5-turbo"))).status for _ in range(3)
+    ] == [200] * 3
     refused = api.answer(request(params(model="gpt-3.5-turbo")))
     assert (refused.status, told(refused)) == (
         429,
         {
             "message": "Rate limit reached for gpt-3.5-turbo in organization org-x on requests per min (RPM): Limit 3, "
-            "Used 3, Requested 1. Please try again in 20s. Visit https://platform.openai.com/account/rate-limits to "
+            "Used 3, Requested 1. Please try again in 20s. Visit "
+            "https://platform.openai.com/account/rate-limits to "
             "learn more.",
             "type": "requests",
             "param": None,
             "code": "rate_limit_exceeded",
         },
     )
-    assert (refused.headers["retry-after"], refused.headers["retry-after-ms"]) == ("20", "20000")
-    assert six(refused)["remaining-requests"] == "0" and refused.headers["content-type"].endswith("charset=utf-8")
+    assert (refused.headers["retry-after"], refused.headers["retry-after-ms"]) == (
+        "20",
+        "20000",
+    )
+    assert six(refused)["remaining-requests"] == "0" and refused.headers[
+        "content-type"
+    ].endswith("charset=utf-8")
 
 
 @pytest.mark.parametrize(
     ("used", "requested", "wait"),
-    [(29_937, 385, "644ms"), (18_928, 11_159, "174ms"), (28_039, 3_906, "3.89s"), (14_567, 24_754, "18.642s")],
+    [
+        (29_937, 385, "644ms"),
+        (18_928, 11_159, "174ms"),
+        (28_039, 3_906, "3.89s"),
+        (14_567, 24_754, "18.642s"),
+    ],
 )
 def test_too_many_tokens(used: int, requested: int, wait: str) -> None:
-    """Numbers that users reported from 2024 to 2026: the wait is what is too much, at the rate of the limit."""
+    """Numbers that users reported from 2024 to 2026: the wait is what is too much, at the rate of
+    the limit.
+    """
     account = Account(tpm=30_000)
     assert account.admit("gpt-4o", used, 0.0)[1] is None
     refused = account.admit("gpt-4o", requested, 0.0)[1]
     assert refused is not None
     assert told(refused)["message"] == (
-        f"Rate limit reached for gpt-4o in organization org-offline on tokens per min (TPM): Limit 30000, Used {used}, "
-        f"Requested {requested}. Please try again in {wait}. Visit https://platform.openai.com/account/rate-limits to "
+        "Rate limit reached for gpt-4o in organization org-offline on tokens per min (TPM): "
+        f"Limit 30000, Used {used}, "
+        f"Requested {requested}. Please try again in {wait}. Visit "
+        "https://platform.openai.com/account/rate-limits to "
         "learn more."
     )
-    assert told(refused)["type"] == "tokens" and go_duration(int(refused.headers["retry-after-ms"])) == wait
+    assert (
+        told(refused)["type"] == "tokens"
+        and go_duration(int(refused.headers["retry-after-ms"])) == wait
+    )
 
 
 @given(st.integers(1, 300_000), st.data())
 @settings(max_examples=200)
 def test_waiting_as_told_is_enough(tpm: int, data: st.DataObject) -> None:
-    """After a refusal for tokens the same request passes when the told time is over, and not when half of it is."""
+    """After a refusal for tokens the same request passes when the told time is over, and not when
+    half of it is.
+    """
     account = Account(rpm=1_000_000, tpm=tpm)
     first, second = (data.draw(st.integers(1, tpm)) for _ in range(2))
     account.admit("gpt-4o", first, 5.0)
@@ -205,32 +306,44 @@ def test_waiting_as_told_is_enough(tpm: int, data: st.DataObject) -> None:
 
 
 def test_a_request_above_the_whole_limit() -> None:
-    """A request that no wait makes possible is told so, without Retry-After; it counts as a request."""
+    """A request that no wait makes possible is told so, without Retry-After; it counts as a
+    request.
+    """
     api = limited(Account(rpm=10, tpm=1000))
     refused = api.answer(request(params("x" * 6000)))
     assert told(refused) == {
         "message": "Request too large for gpt-4o in organization org-offline on tokens per min (TPM): Limit 1000, "
-        "Requested 1502. The input or output tokens must be reduced in order to run successfully. Visit "
+        "Requested 1502. The input or output tokens must be reduced in order to run successfully. "
+        "Visit "
         "https://platform.openai.com/account/rate-limits to learn more.",
         "type": "tokens",
         "param": None,
         "code": "rate_limit_exceeded",
     }
     assert not {"retry-after", "retry-after-ms"} & set(refused.headers)
-    assert (six(refused)["remaining-requests"], six(refused)["remaining-tokens"]) == ("9", "1000")
+    assert (six(refused)["remaining-requests"], six(refused)["remaining-tokens"]) == (
+        "9",
+        "1000",
+    )
 
 
 def test_output_that_was_asked_for_is_set_aside() -> None:
-    """A request takes its max_completion_tokens, for each of n, where they are more than its prompt: as documented.
-    ``reserve_output=False`` takes the prompt alone: as genuine headers show."""
+    """A request takes its max_completion_tokens, for each of n, where they are more than its
+    prompt: as documented. ``reserve_output=False`` takes the prompt alone: as genuine headers
+    show."""
     body = params(max_completion_tokens=400, n=2)
-    assert six(limited(Account(tpm=1000)).answer(request(body)))["remaining-tokens"] == "200"
+    assert (
+        six(limited(Account(tpm=1000)).answer(request(body)))["remaining-tokens"]
+        == "200"
+    )
     small = six(limited(Account(tpm=1000, reserve_output=False)).answer(request(body)))
     assert small["remaining-tokens"] == str(1000 - estimated_tokens(body))
 
 
 def test_refused_requests_count() -> None:
-    """Who asks again too early gets nowhere: each refusal keeps the bucket full. Who waits as told is served."""
+    """Who asks again too early gets nowhere: each refusal keeps the bucket full. Who waits as told
+    is served.
+    """
     account = Account(rpm=6)  # one in 10 s
     for _ in range(6):
         account.admit("gpt-4o", 1, 0.0)
@@ -245,7 +358,13 @@ def test_refused_requests_take_no_tokens() -> None:
     for _ in range(5):
         headers, refused = account.admit("gpt-4o", 200, 0.0)
         assert refused is not None
-    assert (headers["x-ratelimit-remaining-requests"], headers["x-ratelimit-remaining-tokens"]) == ("94", "100")
+    assert (
+        headers["x-ratelimit-remaining-requests"],
+        headers["x-ratelimit-remaining-tokens"],
+    ) == (
+        "94",
+        "100",
+    )
 
 
 def test_each_model_has_its_own_limits() -> None:
@@ -255,22 +374,35 @@ def test_each_model_has_its_own_limits() -> None:
     def passes(model: str) -> bool:
         return account.admit(model, 1, 0.0)[1] is None
 
-    assert [passes("gpt-4o"), passes("gpt-4o-2024-08-06"), passes("gpt-4o")] == [True, True, False]
+    assert [passes("gpt-4o"), passes("gpt-4o-2024-08-06"), passes("gpt-4o")] == [
+        True,
+        True,
+        False,
+    ]
     assert [passes("gpt-4o-mini"), passes("gpt-4o-mini")] == [True, False]
     assert [passes("made-up-1"), passes("made-up-2")] == [True, False]
-    assert (Account().limits("gpt-4o-mini").rpm, Account().limits("gpt-4o").tpm) == (10_000, 30_000)
+    assert (Account().limits("gpt-4o-mini").rpm, Account().limits("gpt-4o").tpm) == (
+        10_000,
+        30_000,
+    )
 
 
-# --- arithmetic over time --------------------------------------------------------------------------------------------
+# --- arithmetic over time -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("limits", "tokens", "burst", "each_second"),
-    [({"rpm": 60}, 5, 60, 1), ({"rpm": 600, "tpm": 6000}, 100, 60, 1), ({"rpm": 30, "tpm": 6000}, 100, 30, 0.5)],
+    [
+        ({"rpm": 60}, 5, 60, 1),
+        ({"rpm": 600, "tpm": 6000}, 100, 60, 1),
+        ({"rpm": 30, "tpm": 6000}, 100, 30, 0.5),
+    ],
 )
-def test_a_virtual_hour(limits: dict[str, int], tokens: int, burst: int, each_second: float) -> None:
-    """An hour of a polite client takes under a second, and its counts are the arithmetic's: the burst that the full
-    bucket holds, and then one request for each refill."""
+def test_a_virtual_hour(
+    limits: dict[str, int], tokens: int, burst: int, each_second: float
+) -> None:
+    """An hour of a polite client takes under a second, and its counts are the arithmetic's: the
+    burst that the full bucket holds, and then one request for each refill."""
     clock, account = VirtualClock(), Account(**{"tpm": 10**9, **limits})  # type: ignore[arg-type]
     answered = refused = 0
     started = time.process_time()
@@ -287,9 +419,14 @@ def test_a_virtual_hour(limits: dict[str, int], tokens: int, burst: int, each_se
 
 
 def test_a_virtual_hour_of_the_sdk(tmp_path: Path) -> None:
-    """The same through the SDK, whose own retries wait as told: 3 at once, then one in 20 s, 183 in an hour."""
+    """The same through the SDK, whose own retries wait as told: 3 at once, then one in 20 s, 183 in
+    an hour.
+    """
     client = connect(
-        "replay", recordings=folder_with(tmp_path, (params(), whole())), rate_limit={"rpm": 3}, speed="instant"
+        "replay",
+        recordings=folder_with(tmp_path, (params(), whole())),
+        rate_limit={"rpm": 3},
+        speed="instant",
     )
     clock, answered, started = client._client.clock, 0, time.process_time()  # type: ignore[attr-defined]
     while clock.now() < 3600:
@@ -303,11 +440,15 @@ def test_a_virtual_hour_of_the_sdk(tmp_path: Path) -> None:
 @given(
     rpm=st.integers(1, 50),
     tpm=st.integers(100, 5000),
-    steps=st.lists(st.tuples(st.floats(0, 30), st.integers(1, 2000)), min_size=1, max_size=60),
+    steps=st.lists(
+        st.tuples(st.floats(0, 30), st.integers(1, 2000)), min_size=1, max_size=60
+    ),
 )
-def test_never_more_than_the_limit(rpm: int, tpm: int, steps: list[tuple[float, int]]) -> None:
-    """Whatever is asked and when: between any two admitted requests no more passes than a full bucket and its refill,
-    and what is told to remain is between none and all."""
+def test_never_more_than_the_limit(
+    rpm: int, tpm: int, steps: list[tuple[float, int]]
+) -> None:
+    """Whatever is asked and when: between any two admitted requests no more passes than a full
+    bucket and its refill, and what is told to remain is between none and all."""
     account, now, passed = Account(rpm=rpm, tpm=tpm), 0.0, []
     for gap, tokens in steps:
         now += gap
@@ -325,7 +466,9 @@ def test_never_more_than_the_limit(rpm: int, tpm: int, steps: list[tuple[float, 
 
 
 def test_time_that_runs_backwards_refills_nothing() -> None:
-    """An earlier time than before is no refill and no error: clients may come with clocks that are not in step."""
+    """An earlier time than before is no refill and no error: clients may come with clocks that are
+    not in step.
+    """
     account = Account(rpm=1)
     assert account.admit("gpt-4o", 1, 100.0)[1] is None
     assert account.admit("gpt-4o", 1, 0.0)[1] is not None
@@ -348,11 +491,13 @@ def test_thirty_threads_share_a_limit() -> None:
     assert (len(passed), sum(passed)) == (3000, 100)
 
 
-# --- money -----------------------------------------------------------------------------------------------------------
+# --- money ----------------------------------------------------------------------------------------
 
 
 def test_a_spending_cap() -> None:
-    """Once the cap is reached every request gets insufficient_quota, without x-ratelimit headers or Retry-After."""
+    """Once the cap is reached every request gets insufficient_quota, without x-ratelimit headers or
+    Retry-After.
+    """
     price = price_of(completion()["usage"], "gpt-4o").total
     account = Account(spend=price * 3)
     api = limited(account)
@@ -370,7 +515,10 @@ def test_a_spending_cap() -> None:
 
 def test_no_money_at_all() -> None:
     """A cap of 0 refuses the first request."""
-    assert told(limited(Account(spend=0)).answer(request()))["code"] == "insufficient_quota"
+    assert (
+        told(limited(Account(spend=0)).answer(request()))["code"]
+        == "insufficient_quota"
+    )
 
 
 def test_what_is_refused_costs_nothing() -> None:
@@ -381,11 +529,17 @@ def test_what_is_refused_costs_nothing() -> None:
 
 
 def test_a_stream_is_billed_with_or_without_usage() -> None:
-    """A stream's usage is what it tells; of one that tells none, the tokens of prompt and text are counted."""
+    """A stream's usage is what it tells; of one that tells none, the tokens of prompt and text are
+    counted.
+    """
     body = params()
     told_usage = price_of(completion()["usage"], "gpt-4o").total
     assert cost(streamed(["Par", "is", "."]), body) == told_usage
-    events = [event for event in streamed(["Par", "is", "."]).events or () if b'"choices":[]' not in event.data]
+    events = [
+        event
+        for event in streamed(["Par", "is", "."]).events or ()
+        if b'"choices":[]' not in event.data
+    ]
     silent = ApiAnswer(200, {}, events=tuple(events))
     counted = {"prompt_tokens": 14, "completion_tokens": 2}  # "Paris." is two tokens
     assert cost(silent, body) == price_of(counted, "gpt-4o").total
@@ -396,13 +550,19 @@ def test_a_model_without_a_price_costs_nothing() -> None:
     assert cost(whole(), {"model": "made-up"}) == Decimal(0)
 
 
-# --- through connect() -----------------------------------------------------------------------------------------------
+# --- through connect() ----------------------------------------------------------------------------
 
 
 def test_a_limit_through_the_sdk(tmp_path: Path) -> None:
     """The SDK raises its RateLimitError with status, code, headers and a request id."""
     folder = folder_with(tmp_path, (params(), whole()))
-    client = connect("replay", recordings=folder, rate_limit={"rpm": 1}, speed="instant", max_retries=0)
+    client = connect(
+        "replay",
+        recordings=folder,
+        rate_limit={"rpm": 1},
+        speed="instant",
+        max_retries=0,
+    )
     client.chat.completions.create(**params())
     with pytest.raises(openai.RateLimitError) as error:
         client.chat.completions.create(**params())
@@ -415,7 +575,14 @@ def test_clients_share_an_account_and_its_clock(tmp_path: Path) -> None:
     """Two clients of one account have its limit, its time and its money in common."""
     folder, account = folder_with(tmp_path, (params(), whole())), Account(rpm=2)
     one, two = (
-        connect("replay", recordings=folder, rate_limit=account, speed="instant", max_retries=0) for _ in range(2)
+        connect(
+            "replay",
+            recordings=folder,
+            rate_limit=account,
+            speed="instant",
+            max_retries=0,
+        )
+        for _ in range(2)
     )
     one.chat.completions.create(**params())
     two.chat.completions.create(**params())
@@ -429,9 +596,9 @@ def test_clients_share_an_account_and_its_clock(tmp_path: Path) -> None:
 def test_a_miss_is_no_matter_of_limits(tmp_path: Path) -> None:
     """What is not recorded says so, with an account in front as without one."""
     with pytest.raises(RecordingNotFound):
-        connect("replay", recordings=tmp_path, rate_limit={"rpm": 3}, speed="instant").chat.completions.create(
-            **params()
-        )
+        connect(
+            "replay", recordings=tmp_path, rate_limit={"rpm": 3}, speed="instant"
+        ).chat.completions.create(**params())
 
 
 @pytest.mark.parametrize(
@@ -442,7 +609,13 @@ def test_a_miss_is_no_matter_of_limits(tmp_path: Path) -> None:
         ({"rpm": True}, "rpm=True is no limit"),
         ({"spend": -1}, "spend=-1 is no amount"),
         ({"spend": "1"}, "spend='1' is no amount"),
-        ({"rmp": 3}, "rate_limit has no 'rmp'. Did you mean \"rpm\"? It takes rpm, tpm, spend, models, reserve_output"),
+        (
+            {"rmp": 3},
+            (
+                "rate_limit has no 'rmp'. Did you mean \"rpm\"? It takes rpm, tpm, spend, models, "
+                "reserve_output"
+            ),
+        ),
         ({"models": {"gpt-4o": 3}}, "The limits of model 'gpt-4o' are 3."),
         ({"models": {"gpt-4o": {"rpm": None}}}, "rpm of model 'gpt-4o' is None"),
         (60, 'rate_limit=60 is no limit. Give a dict like {"rpm": 60'),
@@ -475,6 +648,11 @@ def test_real_time_works_too() -> None:
     ],
 )
 def test_a_refusal_names_whose_limit_it_is(model: str, tokens: int, named: str) -> None:
-    """A snapshot's refusal names the model whose limit it shares, a long prompt's the limit for long context."""
+    """A snapshot's refusal names the model whose limit it shares, a long prompt's the limit for
+    long context.
+    """
     _, refusal = Account(rpm=10, tpm=30_000).admit(model, tokens, 0.0)
-    assert refusal is not None and f"Request too large for {named} in organization" in refusal.body.decode()
+    assert (
+        refusal is not None
+        and f"Request too large for {named} in organization" in refusal.body.decode()
+    )

@@ -1,4 +1,6 @@
-"""Hidden reasoning: the bill taken apart, an empty answer noticed, a second try that keeps within its budget."""
+"""Hidden reasoning: the bill taken apart, an empty answer noticed, a second try that keeps within
+its budget.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,14 @@ from coursekit.offline.clock import clock_for
 from coursekit.offline.exchange import ApiAnswer, ApiRequest, json_answer
 from coursekit.offline.transport import OfflineTransport
 from coursekit.pricing import NoPrice, price_of
-from coursekit.reasoning import NoRoom, Score, ask_with_headroom, exhausted, fill_budget, split
+from coursekit.reasoning import (
+    NoRoom,
+    Score,
+    ask_with_headroom,
+    exhausted,
+    fill_budget,
+    split,
+)
 from support.offline_api import Says, params, streamed
 
 ON = datetime.date(2026, 11, 22)
@@ -29,26 +38,43 @@ TOKENS = st.integers(0, 200_000)
 
 
 def reply(
-    hidden: int, text: str = "", reason: str = "stop", visible: int = 0, model: str = "o4-mini"
+    hidden: int,
+    text: str = "",
+    reason: str = "stop",
+    visible: int = 0,
+    model: str = "o4-mini",
 ) -> ChatCompletion:
     """A completion with so many hidden tokens, then so many visible ones."""
     return ChatCompletion.model_validate(body(hidden, text, reason, visible, model))
 
 
-def body(hidden: int, text: str = "", reason: str = "stop", visible: int = 0, model: str = "o4-mini") -> dict[str, Any]:
+def body(
+    hidden: int,
+    text: str = "",
+    reason: str = "stop",
+    visible: int = 0,
+    model: str = "o4-mini",
+) -> dict[str, Any]:
     message = {"role": "assistant", "content": text, "refusal": None}
     return {
-        "id": "x", "object": "chat.completion", "created": 1_795_348_800, "model": model,
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1_795_348_800,
+        "model": model,
         "choices": [{"index": 0, "message": message, "finish_reason": reason}],
         "usage": {
-            "prompt_tokens": IN, "completion_tokens": hidden + visible, "total_tokens": IN + hidden + visible,
+            "prompt_tokens": IN,
+            "completion_tokens": hidden + visible,
+            "total_tokens": IN + hidden + visible,
             "completion_tokens_details": {"reasoning_tokens": hidden},
         },
-    }  # fmt: skip
+    }
 
 
 class Thinks:
-    """A layer that needs so many hidden tokens, then ten visible ones; remembers the budgets it was given."""
+    """A layer that needs so many hidden tokens, then ten visible ones; remembers the budgets it was
+    given.
+    """
 
     def __init__(self, hidden: int, prompt: int = IN) -> None:
         self.hidden, self.prompt, self.budgets = hidden, prompt, []  # type: ignore[var-annotated]
@@ -58,19 +84,27 @@ class Thinks:
         self.budgets.append(budget)
         filled = fill_budget(budget, self.hidden, 10)
         reason = "stop" if filled.ending == "whole" else "length"
-        said = body(filled.hidden, "9 m" if filled.visible else "", reason, filled.visible)
+        said = body(
+            filled.hidden, "9 m" if filled.visible else "", reason, filled.visible
+        )
         said["usage"]["prompt_tokens"] = self.prompt
         return json_answer(200, said)
 
 
 def client_of(layer: Any) -> openai.OpenAI:
-    http = openai.DefaultHttpx2Client(transport=OfflineTransport(layer, clock_for("instant")))
+    http = openai.DefaultHttpx2Client(
+        transport=OfflineTransport(layer, clock_for("instant"))
+    )
     return openai.OpenAI(api_key="x", max_retries=0, http_client=http)
 
 
 @given(budget=st.integers(1, 200_000), hidden=TOKENS, visible=TOKENS)
-def test_a_budget_is_filled_by_reasoning_first(budget: int, hidden: int, visible: int) -> None:
-    """Hidden, visible and free tokens are the budget; no text is written before the reasoning is done."""
+def test_a_budget_is_filled_by_reasoning_first(
+    budget: int, hidden: int, visible: int
+) -> None:
+    """Hidden, visible and free tokens are the budget; no text is written before the reasoning is
+    done.
+    """
     filled = fill_budget(budget, hidden, visible)
     assert filled.hidden + filled.visible + filled.free == budget
     assert filled.hidden + filled.visible + filled.missing == hidden + visible
@@ -79,10 +113,20 @@ def test_a_budget_is_filled_by_reasoning_first(budget: int, hidden: int, visible
     assert (filled.ending == "empty") == (filled.missing > 0 and hidden >= budget)
 
 
-@given(budget=st.integers(1, 200_000), more=st.integers(0, 1000), hidden=TOKENS, visible=TOKENS)
-def test_more_budget_never_makes_an_answer_worse(budget: int, more: int, hidden: int, visible: int) -> None:
+@given(
+    budget=st.integers(1, 200_000),
+    more=st.integers(0, 1000),
+    hidden=TOKENS,
+    visible=TOKENS,
+)
+def test_more_budget_never_makes_an_answer_worse(
+    budget: int, more: int, hidden: int, visible: int
+) -> None:
     """A greater budget leaves at least as many visible tokens, and misses no more."""
-    small, large = fill_budget(budget, hidden, visible), fill_budget(budget + more, hidden, visible)
+    small, large = (
+        fill_budget(budget, hidden, visible),
+        fill_budget(budget + more, hidden, visible),
+    )
     assert large.visible >= small.visible
     assert large.missing <= small.missing
 
@@ -95,7 +139,9 @@ def test_a_budget_that_is_none_is_refused(needs: tuple[int, int, int]) -> None:
 
 
 def test_the_bill_is_taken_apart() -> None:
-    """900 of 1,000 tokens out are hidden: 90 % of the output's price; the three parts add up to the price."""
+    """900 of 1,000 tokens out are hidden: 90 % of the output's price; the three parts add up to the
+    price.
+    """
     bill = split(reply(900, "8", visible=100))
     assert (bill.hidden, bill.visible, bill.hidden_share) == (900, 100, 0.9)
     assert bill.hidden_cost == Decimal("4.4") * 900 / 1_000_000
@@ -113,7 +159,9 @@ def test_the_parts_of_any_bill_add_up(hidden: int, visible: int) -> None:
     bill = split(reply(hidden, visible=visible), ON)
     assert bill.prompt_cost + bill.hidden_cost + bill.visible_cost == bill.price.total
     assert 0 <= bill.hidden_share <= 1
-    assert abs(bill.hidden_cost - Decimal("4.4") * hidden / 1_000_000) < Decimal("1e-20")
+    assert abs(bill.hidden_cost - Decimal("4.4") * hidden / 1_000_000) < Decimal(
+        "1e-20"
+    )
 
 
 def test_a_bill_needs_usage_and_a_price() -> None:
@@ -125,7 +173,9 @@ def test_a_bill_needs_usage_and_a_price() -> None:
 
 
 def test_exhausted_is_length_without_text() -> None:
-    """Only a reply that was stopped by its length before any text is exhausted; a cut text or a refusal is not."""
+    """Only a reply that was stopped by its length before any text is exhausted; a cut text or a
+    refusal is not.
+    """
     assert exhausted(reply(16, "", "length"))
     assert not exhausted(reply(16, "Half a", "length", 3))
     assert not exhausted(reply(16, "", "stop"))
@@ -136,9 +186,17 @@ def test_exhausted_is_length_without_text() -> None:
 
 
 def test_a_stream_can_be_exhausted() -> None:
-    """A stream of stream_text that ends in length without a text is exhausted; one that ends in stop is not."""
-    for texts, reason, expected in (([], "length", True), (["Par"], "length", False), (["Paris."], "stop", False)):
-        stream = stream_text(client_of(Says(streamed(texts, finish_reason=reason))), **params())
+    """A stream of stream_text that ends in length without a text is exhausted; one that ends in
+    stop is not.
+    """
+    for texts, reason, expected in (
+        ([], "length", True),
+        (["Par"], "length", False),
+        (["Paris."], "stop", False),
+    ):
+        stream = stream_text(
+            client_of(Says(streamed(texts, finish_reason=reason))), **params()
+        )
         list(stream)
         assert exhausted(stream) is expected
 
@@ -146,56 +204,100 @@ def test_a_stream_can_be_exhausted() -> None:
 def test_one_call_when_there_is_room() -> None:
     """A whole answer within the first budget is asked for once."""
     layer = Thinks(100)
-    (only,) = ask_with_headroom(client_of(layer), **ASK, max_completion_tokens=200, ceiling=2000, max_cost="0.05")
+    (only,) = ask_with_headroom(
+        client_of(layer),
+        **ASK,
+        max_completion_tokens=200,
+        ceiling=2000,
+        max_cost="0.05",
+    )
     assert (only.choices[0].message.content, layer.budgets) == ("9 m", [200])
 
 
 @pytest.mark.parametrize("hidden", [300, 195])
 def test_one_escalation(hidden: int) -> None:
-    """An empty answer, or a cut one, is asked for once more with the ceiling; both replies come back."""
+    """An empty answer, or a cut one, is asked for once more with the ceiling; both replies come
+    back.
+    """
     layer = Thinks(hidden)
-    replies = ask_with_headroom(client_of(layer), **ASK, max_completion_tokens=200, ceiling=2000, max_cost=0.05)
+    replies = ask_with_headroom(
+        client_of(layer), **ASK, max_completion_tokens=200, ceiling=2000, max_cost=0.05
+    )
     assert layer.budgets == [200, 2000]
     assert exhausted(replies[0]) == (hidden == 300)
     assert replies[1].choices[0].message.content == "9 m"
 
 
 def test_no_second_escalation() -> None:
-    """When the ceiling is too low as well, it ends: two calls, and an error with both replies in it."""
+    """When the ceiling is too low as well, it ends: two calls, and an error with both replies in
+    it.
+    """
     layer = Thinks(5000)
-    with pytest.raises(NoRoom, match=r"after 2 calls and \$0.0097: .* its 2,000 tokens, 2,000 of them for") as told:
-        ask_with_headroom(client_of(layer), **ASK, max_completion_tokens=200, ceiling=2000, max_cost=1)
+    with pytest.raises(
+        NoRoom,
+        match=r"after 2 calls and \$0.0097: .* its 2,000 tokens, 2,000 of them for",
+    ) as told:
+        ask_with_headroom(
+            client_of(layer), **ASK, max_completion_tokens=200, ceiling=2000, max_cost=1
+        )
     assert layer.budgets == [200, 2000]
     assert [exhausted(each) for each in told.value.replies] == [True, True]
 
 
 def test_what_could_cost_too_much_is_never_sent() -> None:
-    """Both calls are priced with their whole budgets beforehand: a cent too little, and nothing is sent."""
+    """Both calls are priced with their whole budgets beforehand: a cent too little, and nothing is
+    sent.
+    """
     layer = Thinks(100)
-    least = sum(price_of({"prompt_tokens": IN, "completion_tokens": n}, "o4-mini", ON).total for n in (200, 2000))
+    least = sum(
+        price_of({"prompt_tokens": IN, "completion_tokens": n}, "o4-mini", ON).total
+        for n in (200, 2000)
+    )
     asked = {**ASK, "max_completion_tokens": 200, "ceiling": 2000}
-    with pytest.raises(ValueError, match=r"Nothing was sent: the two calls could cost \$0.00089 \+ \$0.0088"):
+    with pytest.raises(
+        ValueError,
+        match=r"Nothing was sent: the two calls could cost \$0.00089 \+ \$0.0088",
+    ):
         ask_with_headroom(client_of(layer), **asked, max_cost=least - Decimal("1e-9"))
     assert layer.budgets == []
     assert len(ask_with_headroom(client_of(layer), **asked, max_cost=least)) == 1
 
 
 def test_the_first_bill_counts() -> None:
-    """A prompt that was billed higher than counted forbids the second call when it could break max_cost."""
+    """A prompt that was billed higher than counted forbids the second call when it could break
+    max_cost.
+    """
     layer = Thinks(5000, prompt=10_000)
     with pytest.raises(NoRoom, match="after 1 call and"):
-        ask_with_headroom(client_of(layer), **ASK, max_completion_tokens=200, ceiling=2000, max_cost="0.012")
+        ask_with_headroom(
+            client_of(layer),
+            **ASK,
+            max_completion_tokens=200,
+            ceiling=2000,
+            max_cost="0.012",
+        )
     assert layer.budgets == [200]
 
 
-@given(hidden=st.integers(0, 4000), first=st.integers(1, 2000), more=st.integers(1, 2000), cents=st.integers(1, 300))
+@given(
+    hidden=st.integers(0, 4000),
+    first=st.integers(1, 2000),
+    more=st.integers(1, 2000),
+    cents=st.integers(1, 300),
+)
 @settings(max_examples=60)
-def test_never_more_than_allowed(hidden: int, first: int, more: int, cents: int) -> None:
+def test_never_more_than_allowed(
+    hidden: int, first: int, more: int, cents: int
+) -> None:
     """Whatever happens, the billed cost stays within max_cost, and there are at most two calls."""
     layer, limit = Thinks(hidden), Decimal(cents) / 10_000
     try:
         replies = ask_with_headroom(
-            Quick(layer), **ASK, max_completion_tokens=first, ceiling=first + more, max_cost=limit
+            Quick(layer),
+            **ASK,
+            max_completion_tokens=first,
+            ceiling=first + more,
+            max_cost=limit,
         )
         assert replies[-1].choices[0].finish_reason == "stop"
     except NoRoom as error:
@@ -207,7 +309,9 @@ def test_never_more_than_allowed(hidden: int, first: int, more: int, cents: int)
 
 
 def test_tools_and_schemas_are_reckoned_in() -> None:
-    """What is billed beside the messages counts with a token for each character of its JSON, which is ample."""
+    """What is billed beside the messages counts with a token for each character of its JSON, which
+    is ample.
+    """
     tools = [{"type": "function", "function": {"name": "f", "description": "x" * 4000}}]
     asked = {**ASK, "max_completion_tokens": 200, "ceiling": 2000, "max_cost": "0.01"}
     assert len(ask_with_headroom(client_of(Thinks(100)), **asked)) == 1
@@ -218,23 +322,36 @@ def test_tools_and_schemas_are_reckoned_in() -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"ceiling": 200}, "the ceiling greater"), ({"max_completion_tokens": 0}, "two budgets from 1 up"),
-        ({"n": 2}, "n=2 does not go"), ({"stream": True}, "stream=True does not go"),
+        ({"ceiling": 200}, "the ceiling greater"),
+        ({"max_completion_tokens": 0}, "two budgets from 1 up"),
+        ({"n": 2}, "n=2 does not go"),
+        ({"stream": True}, "stream=True does not go"),
         ({"max_tokens": 5}, "max_tokens=5 does not go"),
     ],
-)  # fmt: skip
+)
 def test_bad_arguments_are_told_first(wrong: dict[str, Any], told: str) -> None:
-    """A budget that is none, or a parameter that asks for something else, is refused before anything is sent."""
+    """A budget that is none, or a parameter that asks for something else, is refused before
+    anything is sent.
+    """
     layer = Thinks(100)
     with pytest.raises(ValueError, match=told):
         ask_with_headroom(
-            client_of(layer), **{**ASK, "max_completion_tokens": 200, "ceiling": 2000, "max_cost": 1, **wrong}
+            client_of(layer),
+            **{
+                **ASK,
+                "max_completion_tokens": 200,
+                "ceiling": 2000,
+                "max_cost": 1,
+                **wrong,
+            },
         )
     assert layer.budgets == []
 
 
 def test_the_wrong_answers_are_paid_for_too() -> None:
-    """The cost of a correct answer is all the money over the correct ones; without one there is no such cost."""
+    """The cost of a correct answer is all the money over the correct ones; without one there is no
+    such cost.
+    """
     assert Score(3, 4, 10.0, Decimal("0.06")).cost_per_correct == Decimal("0.02")
     assert Score(0, 4, 10.0, Decimal("0.06")).cost_per_correct is None
 
@@ -246,5 +363,7 @@ class Quick:
         self.layer, self.chat, self.completions = layer, self, self
 
     def create(self, **asked: Any) -> ChatCompletion:
-        answer = self.layer.answer(ApiRequest("POST", "/v1/chat/completions", json.dumps(asked).encode()))
+        answer = self.layer.answer(
+            ApiRequest("POST", "/v1/chat/completions", json.dumps(asked).encode())
+        )
         return ChatCompletion.model_validate(json.loads(answer.body))

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from coursekit import course
-from coursekit.authoring import CommandError, record
-from coursekit.authoring.recorded_changes import answered, changes
 from coursekit.offline.recordings import Provenance, Recordings
+from coursekit.workshop import CommandError
+from coursekit.workshop.authoring import record
+from coursekit.workshop.authoring.recorded_changes import answered, changes
 from support.fake_llama_installed import installed
 from support.loopback import Upstream, upstream
 from support.offline_api import completion, params, request, streamed, whole
@@ -39,12 +40,16 @@ def storing(**answers: str) -> str:
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A course's data folder with an empty replies file for 01_basics; its repository is tmp_path."""
+    """A course's data folder with an empty replies file for 01_basics; its repository is
+    tmp_path.
+    """
     monkeypatch.setattr(course, "DATA", tmp_path / "data")
-    monkeypatch.setattr("coursekit.authoring.repository", lambda: tmp_path)
+    monkeypatch.setattr("coursekit.workshop.repository", lambda: tmp_path)
     (tmp_path / "data" / "replies").mkdir(parents=True)
     (tmp_path / "data" / "replies" / "01_basics.toml").write_text("on = 2026-11-22\n")
-    (tmp_path / "data" / "course.toml").write_text((Path(course.__file__).parent / "data/course.toml").read_text())
+    (tmp_path / "data" / "course.toml").write_text(
+        (Path(course.__file__).parent / "data/course.toml").read_text()
+    )
     return tmp_path / "data"
 
 
@@ -55,12 +60,16 @@ def texts(folder: Path) -> list[str]:
 def test_recordings_are_replaced_and_the_change_is_told(
     data: Path, write_notebook: WriteNotebook, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was added, removed and changed is printed; what an earlier lesson has recorded is left to it."""
+    """What was added, removed and changed is printed; what an earlier lesson has recorded is left
+    to it.
+    """
     folder = data / "recordings" / "01_basics"
     write_notebook(storing(A="one", B="two", C="three"))
     assert record.record("01", written=True, yes=False) == 0
     assert texts(folder) == ["one", "three", "two"]
-    Recordings([data / "recordings" / "00_start_here"]).store(request(params("C")), whole("three"), WRITTEN)
+    Recordings([data / "recordings" / "00_start_here"]).store(
+        request(params("C")), whole("three"), WRITTEN
+    )
     capsys.readouterr()
 
     write_notebook(storing(A="one", B="deux", C="three", D="four"))
@@ -73,22 +82,37 @@ def test_recordings_are_replaced_and_the_change_is_told(
     assert "  removed  gpt-4o-c-" in printed
     assert "text: two -> deux" in printed
     assert "  same     1 (" in printed
-    assert [path.name for path in (data / "recordings").iterdir() if path.name.startswith(".")] == []
+    assert [
+        path.name
+        for path in (data / "recordings").iterdir()
+        if path.name.startswith(".")
+    ] == []
 
 
-def test_a_failing_run_leaves_the_recordings_alone(data: Path, write_notebook: WriteNotebook) -> None:
-    """A cell that fails half-way names itself; the recordings stay, and nothing is left beside them."""
+def test_a_failing_run_leaves_the_recordings_alone(
+    data: Path, write_notebook: WriteNotebook
+) -> None:
+    """A cell that fails half-way names itself; the recordings stay, and nothing is left beside
+    them.
+    """
     folder = data / "recordings" / "01_basics"
     Recordings([folder]).store(request(params("A")), whole("kept"), WRITTEN)
     write_notebook(storing(A="lost"), "1 / 0")
-    with pytest.raises(CommandError, match=r"notebooks/01_basics.ipynb, cell \[2\] failed: ZeroDivisionError"):
+    with pytest.raises(
+        CommandError,
+        match=r"notebooks/01_basics.ipynb, cell \[2\] failed: ZeroDivisionError",
+    ):
         record.record("01_basics", written=True, yes=False)
     assert texts(folder) == ["kept"]
     assert [path.name for path in (data / "recordings").iterdir()] == ["01_basics"]
 
 
-def test_an_interrupted_replacement_is_put_back(data: Path, write_notebook: WriteNotebook) -> None:
-    """When an earlier run was killed between its two renames, the next one begins from the old recordings."""
+def test_an_interrupted_replacement_is_put_back(
+    data: Path, write_notebook: WriteNotebook
+) -> None:
+    """When an earlier run was killed between its two renames, the next one begins from the old
+    recordings.
+    """
     folder = data / "recordings" / "01_basics"
     Recordings([folder]).store(request(params("A")), whole("kept"), WRITTEN)
     folder.rename(folder.with_name(".01_basics.old"))
@@ -99,9 +123,14 @@ def test_an_interrupted_replacement_is_put_back(data: Path, write_notebook: Writ
 
 
 def test_nothing_is_sent_without_consent(
-    data: Path, write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    data: Path,
+    write_notebook: WriteNotebook,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """The real API is asked only with a key and a yes: no key, no --yes without a terminal, or a "n" stop before it."""
+    """The real API is asked only with a key and a yes: no key, no --yes without a terminal, or a
+    "n" stop before it.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(record, "execute", lambda *_: pytest.fail("it ran"))
     write_notebook("1")
@@ -122,18 +151,26 @@ def test_consent_runs_the_notebook_in_record_mode(
     """With a key and --yes the notebook runs in record mode, and never on an author's replies."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.setenv("COURSEKIT_REPLIES", "left over")
-    write_notebook("import os\nassert 'COURSEKIT_REPLIES' not in os.environ", storing(A="one"))
+    write_notebook(
+        "import os\nassert 'COURSEKIT_REPLIES' not in os.environ", storing(A="one")
+    )
     assert record.record("01", written=False, yes=True) == 0
     assert texts(data / "recordings" / "01_basics") == ["one"]
 
 
 def test_local_needs_the_model_and_nothing_else(
-    data: Path, write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    data: Path,
+    write_notebook: WriteNotebook,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
-    """--local runs the notebook on the local model, whatever else the environment says, and asks for no key; without
-    a model it says how to get one."""
-    notebook = ["import os", "asked = {name: os.environ.get(f'COURSEKIT_{name}') for name in ('MODE', 'RECORD_LOCAL')}",
-                "assert asked == {'MODE': 'record', 'RECORD_LOCAL': '1'}, asked"]  # fmt: skip
+    """--local runs the notebook on the local model, whatever else the environment says, and asks
+    for no key; without a model it says how to get one."""
+    notebook = [
+        "import os",
+        "asked = {name: os.environ.get(f'COURSEKIT_{name}') for name in ('MODE', 'RECORD_LOCAL')}",
+        "assert asked == {'MODE': 'record', 'RECORD_LOCAL': '1'}, asked",
+    ]
     write_notebook("\n".join(notebook), storing(A="one"))
     monkeypatch.setenv("COURSEKIT_LOCAL_MODEL", str(tmp_path / "absent.gguf"))
     with pytest.raises(CommandError, match="coursekit local install"):
@@ -144,25 +181,38 @@ def test_local_needs_the_model_and_nothing_else(
     assert texts(data / "recordings" / "01_basics") == ["one"]
 
 
-def test_written_needs_the_authors_file(data: Path, write_notebook: WriteNotebook) -> None:
+def test_written_needs_the_authors_file(
+    data: Path, write_notebook: WriteNotebook
+) -> None:
     """--written without a replies file names the file that is missing."""
     write_notebook("1", name="notebooks/04_streaming.ipynb")
-    with pytest.raises(CommandError, match="04_streaming.toml, and there is no such file"):
+    with pytest.raises(
+        CommandError, match="04_streaming.toml, and there is no such file"
+    ):
         record.record("04", written=True, yes=False)
 
 
 def test_a_change_is_what_a_learner_would_notice(tmp_path: Path) -> None:
-    """A new id or time is no change; text, status and usage are, in a stream as in a whole answer."""
+    """A new id or time is no change; text, status and usage are, in a stream as in a whole
+    answer.
+    """
     old, new = Recordings([tmp_path / "old"]), Recordings([tmp_path / "new"])
     for recordings, told in ((old, ["Pa", "ris."]), (new, ["Par", "is."])):
         recordings.store(request(params("stream")), streamed(told), WRITTEN)
     for recordings, text in ((old, "a " * 100), (new, "b")):
-        recordings.store(request(params("whole")), whole(text, request_id=f"req_{text[0]}"), WRITTEN)
+        recordings.store(
+            request(params("whole")), whole(text, request_id=f"req_{text[0]}"), WRITTEN
+        )
     lines = list(changes(tmp_path / "old", tmp_path / "new"))
     assert lines[0].startswith("changed  gpt-4o-whole-")
     assert lines[1].strip() == "text: " + "a " * 28 + "a... -> b"
     assert lines[2:] == ["same     1 (status, text, usage and provenance)"]
-    assert json.loads(next((tmp_path / "new").glob("*whole*")).read_text())["provenance"]["kind"] == "written"
+    assert (
+        json.loads(next((tmp_path / "new").glob("*whole*")).read_text())["provenance"][
+            "kind"
+        ]
+        == "written"
+    )
 
 
 ASK = """
@@ -175,13 +225,18 @@ with connect() as client:
 
 def asking(*prompts: str) -> str:
     """A cell whose client asks these in record mode."""
-    call = "client.chat.completions.create(model='gpt-4o', messages=[{{'role': 'user', 'content': {!r}}}])"
+    call = (
+        "client.chat.completions.create(model='gpt-4o', messages=[{{'role': 'user', 'content': "
+        "{!r}}}])"
+    )
     return ASK.format(lines="\n    ".join(call.format(prompt) for prompt in prompts))
 
 
 @pytest.fixture
 def live(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """An API on this machine that the command's kernels take for the real one; the prompts that reach it."""
+    """An API on this machine that the command's kernels take for the real one; the prompts that
+    reach it.
+    """
     prompts: list[str] = []
 
     def handle(to: Upstream) -> None:
@@ -189,7 +244,9 @@ def live(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         if prompts[-1] == "busy":
             to.whole(b'{"error": {"message": "boom", "type": "server_error"}}', 500)
         else:
-            to.whole(json.dumps(completion(f"to {prompts[-1]}, {len(prompts)}")).encode())
+            to.whole(
+                json.dumps(completion(f"to {prompts[-1]}, {len(prompts)}")).encode()
+            )
 
     with upstream(handle) as (url, _):
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
@@ -198,13 +255,18 @@ def live(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_only_what_is_missing_or_named_is_asked(
-    data: Path, live: list[str], write_notebook: WriteNotebook, capsys: pytest.CaptureFixture[str]
+    data: Path,
+    live: list[str],
+    write_notebook: WriteNotebook,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One changed prompt is one request; a named one is asked anew; --all asks for everything. What is no longer asked
-    for goes, and the report tells what was written and is now a server's."""
+    """One changed prompt is one request; a named one is asked anew; --all asks for everything. What
+    is no longer asked for goes, and the report tells what was written and is now a server's."""
     folder = data / "recordings" / "01_basics"
     for prompt in "AB":
-        Recordings([folder]).store(request(params(prompt)), whole(f"written {prompt}"), WRITTEN)
+        Recordings([folder]).store(
+            request(params(prompt)), whole(f"written {prompt}"), WRITTEN
+        )
     write_notebook(asking("A", "B"), asking("A"))
     assert record.record("01", written=False, yes=True) == 0
     assert live == [] and texts(folder) == ["written A", "written B"]
@@ -213,13 +275,21 @@ def test_only_what_is_missing_or_named_is_asked(
     assert live == ["C", "C"] and texts(folder) == ["to C, 1", "to C, 2", "written A"]
     printed = capsys.readouterr().out
     assert "removed  gpt-4o-b-" in printed and "cell 1 of 2, 0 new answers" in printed
-    assert "cell 2 of 2, 2 new answers" in printed and "(local: gpt-4o-2024-08-06 at 127.0.0.1:" in printed
+    assert (
+        "cell 2 of 2, 2 new answers" in printed
+        and "(local: gpt-4o-2024-08-06 at 127.0.0.1:" in printed
+    )
     assert record.record("01", written=False, yes=True, only=["gpt-4o-a"]) == 0
     assert live[2:] == ["A"] and texts(folder) == ["to A, 3", "to C, 1", "to C, 2"]
-    assert "provenance: written: the tests -> local: gpt-4o-2024-08-06 at" in capsys.readouterr().out
+    assert (
+        "provenance: written: the tests -> local: gpt-4o-2024-08-06 at"
+        in capsys.readouterr().out
+    )
     assert record.record("01", written=False, yes=True, everything=True) == 0
     assert live[3:] == ["A", "C", "C"]
-    with pytest.raises(CommandError, match="has 'zebra' in its name or prompt, so nothing was sent"):
+    with pytest.raises(
+        CommandError, match="has 'zebra' in its name or prompt, so nothing was sent"
+    ):
         record.record("01", written=False, yes=True, only=["zebra"])
     with pytest.raises(CommandError, match="give the statuses"):
         record.record("01", written=False, yes=True, errors="some")
@@ -227,21 +297,31 @@ def test_only_what_is_missing_or_named_is_asked(
 
 
 def test_a_late_failure_keeps_what_was_paid(
-    data: Path, live: list[str], write_notebook: WriteNotebook, capsys: pytest.CaptureFixture[str]
+    data: Path,
+    live: list[str],
+    write_notebook: WriteNotebook,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """After a failure the lesson's recordings are as they were, and the next run goes on: it asks for the rest only,
-    the second answer to a request that was asked once, too."""
+    """After a failure the lesson's recordings are as they were, and the next run goes on: it asks
+    for the rest only, the second answer to a request that was asked once, too."""
     folder = data / "recordings" / "01_basics"
     Recordings([folder]).store(request(params("A")), whole("written"), WRITTEN)
     write_notebook(asking("A", "B", "C"), "1 / 0")
     with pytest.raises(
-        CommandError, match=r"cell \[2\] failed: ZeroDivisionError.*\n.*2 new answers are kept.*goes on"
+        CommandError,
+        match=r"cell \[2\] failed: ZeroDivisionError.*\n.*2 new answers are kept.*goes on",
     ):
         record.record("01", written=False, yes=True)
     assert live == ["B", "C"] and texts(folder) == ["written"]
     write_notebook(asking("A", "B", "C", "C"), asking("D"))
     assert record.record("01", written=False, yes=True) == 0
-    assert live[2:] == ["C", "D"] and texts(folder) == ["to B, 1", "to C, 2", "to C, 3", "to D, 4", "written"]
+    assert live[2:] == ["C", "D"] and texts(folder) == [
+        "to B, 1",
+        "to C, 2",
+        "to C, 3",
+        "to D, 4",
+        "written",
+    ]
     assert "Going on from an unfinished run: 2 answers" in capsys.readouterr().out
     assert [path.name for path in (data / "recordings").iterdir()] == ["01_basics"]
 
@@ -249,10 +329,19 @@ def test_a_late_failure_keeps_what_was_paid(
 def test_what_an_earlier_lesson_has_recorded_is_not_asked(
     data: Path, live: list[str], write_notebook: WriteNotebook
 ) -> None:
-    """Replay looks there first, so a second recording would be paid for and never used; errors are not kept."""
-    Recordings([data / "recordings" / "00_start_here"]).store(request(params("A")), whole("first"), WRITTEN)
-    busy = "try:\n    connect(max_retries=0).chat.completions.create(model='gpt-4o', messages=[{'role': 'user', "
+    """Replay looks there first, so a second recording would be paid for and never used; errors are
+    not kept.
+    """
+    Recordings([data / "recordings" / "00_start_here"]).store(
+        request(params("A")), whole("first"), WRITTEN
+    )
+    busy = (
+        "try:\n    connect(max_retries=0).chat.completions.create(model='gpt-4o', "
+        "messages=[{'role': 'user', "
+    )
     busy += "'content': 'busy'}])\nexcept openai.InternalServerError:\n    pass"
     write_notebook(asking("A"), asking("B"), busy)
     assert record.record("01", written=False, yes=True) == 0
-    assert live == ["B", "busy"] and texts(data / "recordings" / "01_basics") == ["to B, 1"]
+    assert live == ["B", "busy"] and texts(data / "recordings" / "01_basics") == [
+        "to B, 1"
+    ]

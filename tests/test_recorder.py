@@ -16,21 +16,35 @@ import pytest
 
 from coursekit import connect, connect_async, course, stream_text
 from coursekit.offline.exchange import ApiAnswer
-from coursekit.offline.recorder import EventCopy, SecretInRequest, answered_by, without_secrets
+from coursekit.offline.recorder import (
+    EventCopy,
+    SecretInRequest,
+    answered_by,
+    without_secrets,
+)
 from coursekit.offline.recordings import read
 from support.loopback import Upstream, upstream
 from support.offline_api import completion, params, streamed
 
-KEY = "-".join(["sk", "proj", "0123456789abcdefghijABCDEFGHIJ"])  # made up, and no key to who scans this file
+KEY = "-".join(
+    ["sk", "proj", "0123456789abcdefghijABCDEFGHIJ"]
+)  # made up, and no key to who scans this file
 WHOLE = json.dumps(completion("Paris.")).encode()
 
 
 def whole(to: Upstream) -> None:
-    to.whole(WHOLE, set_cookie=f"session={KEY}", openai_organization="org-secret", x_ratelimit_limit_requests="500")
+    to.whole(
+        WHOLE,
+        set_cookie=f"session={KEY}",
+        openai_organization="org-secret",
+        x_ratelimit_limit_requests="500",
+    )
 
 
 def stream_of(*texts: str, wait: float = 0.0, **more: Any) -> Any:
-    blocks = [(wait, event.data) for event in streamed(list(texts), **more).events or ()]
+    blocks = [
+        (wait, event.data) for event in streamed(list(texts), **more).events or ()
+    ]
     return lambda to: to.stream(blocks)
 
 
@@ -39,7 +53,9 @@ def recording() -> Iterator[Callable[..., openai.OpenAI]]:
     """Makes clients in record mode, and closes them at the end."""
     with contextlib.ExitStack() as stack:
         yield lambda folder, url, **options: stack.enter_context(
-            connect("record", recordings=folder, base_url=url, **{"api_key": KEY, **options})
+            connect(
+                "record", recordings=folder, base_url=url, **{"api_key": KEY, **options}
+            )
         )
 
 
@@ -47,31 +63,61 @@ def texts(folder: Path) -> str:
     return "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
 
 
-def test_recorded_then_replayed_without_the_network(tmp_path: Path, recording: Any) -> None:
+def test_recorded_then_replayed_without_the_network(
+    tmp_path: Path, recording: Any
+) -> None:
     """The answer that the caller got live is what replay gives later, with nobody there."""
     with upstream(whole) as (url, seen):
         live = recording(tmp_path, url).chat.completions.create(**params())
         assert len(seen) == 1 and seen[0][1]["authorization"] == f"Bearer {KEY}"
-    again = connect("replay", recordings=tmp_path, speed="instant").chat.completions.create(**params())
-    assert again.to_dict() == live.to_dict() and again._request_id == live._request_id == "req_upstream"
+    again = connect(
+        "replay", recordings=tmp_path, speed="instant"
+    ).chat.completions.create(**params())
+    assert (
+        again.to_dict() == live.to_dict()
+        and again._request_id == live._request_id == "req_upstream"
+    )
     _, provenance, answer = read(next(tmp_path.glob("*.json")))
-    assert provenance.kind == "local" and answer.headers["x-ratelimit-limit-requests"] == "500"
+    assert (
+        provenance.kind == "local"
+        and answer.headers["x-ratelimit-limit-requests"] == "500"
+    )
 
 
-def test_no_secret_reaches_the_disk(tmp_path: Path, recording: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the key nor a cookie nor the organization is stored, not even when the API echoes the key."""
+def test_no_secret_reaches_the_disk(
+    tmp_path: Path, recording: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the key nor a cookie nor the organization is stored, not even when the API echoes the
+    key.
+    """
     monkeypatch.setenv("COURSEKIT_RECORD_ERRORS", "401")
-    echo = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}.", "code": "invalid_api_key"}}).encode()
-    with upstream(lambda to: to.whole(echo, 401) if b"echo" in to.seen[-1][0] else whole(to)) as (url, _):
+    echo = json.dumps(
+        {
+            "error": {
+                "message": f"Incorrect API key provided: {KEY}.",
+                "code": "invalid_api_key",
+            }
+        }
+    ).encode()
+    with upstream(
+        lambda to: to.whole(echo, 401) if b"echo" in to.seen[-1][0] else whole(to)
+    ) as (
+        url,
+        _,
+    ):
         client = recording(tmp_path, url, max_retries=0)
         client.chat.completions.create(**params())
         with pytest.raises(openai.AuthenticationError):
             client.chat.completions.create(**params("echo"))
     kept = texts(tmp_path)
-    assert "[API key removed]" in kept and not any(secret in kept for secret in (KEY, "org-secret", "session="))
+    assert "[API key removed]" in kept and not any(
+        secret in kept for secret in (KEY, "org-secret", "session=")
+    )
 
 
-def test_a_key_in_a_prompt_is_stopped_before_it_is_sent(tmp_path: Path, recording: Any) -> None:
+def test_a_key_in_a_prompt_is_stopped_before_it_is_sent(
+    tmp_path: Path, recording: Any
+) -> None:
     """A request that carries a key is refused before it leaves the machine, with what to do."""
     with upstream(whole) as (url, seen):
         client = recording(tmp_path, url, api_key="a-key-of-another-form")
@@ -81,8 +127,12 @@ def test_a_key_in_a_prompt_is_stopped_before_it_is_sent(tmp_path: Path, recordin
     assert seen == [] and texts(tmp_path) == ""
 
 
-def test_a_stream_passes_at_once_and_is_kept_with_its_times(tmp_path: Path, recording: Any) -> None:
-    """While recording, the first text is there long before the last; the stored offsets follow the arrivals."""
+def test_a_stream_passes_at_once_and_is_kept_with_its_times(
+    tmp_path: Path, recording: Any
+) -> None:
+    """While recording, the first text is there long before the last; the stored offsets follow the
+    arrivals.
+    """
     with upstream(stream_of(*"abcde", wait=0.03)) as (url, _):
         stream = stream_text(recording(tmp_path, url), **params())
         assert "".join(stream) == "abcde"
@@ -90,20 +140,35 @@ def test_a_stream_passes_at_once_and_is_kept_with_its_times(tmp_path: Path, reco
     assert stream.timing.first_token < 0.75 * stream.timing.total
     events = read(next(tmp_path.glob("*.json")))[2].events or ()
     assert len(events) == 9 and events[-1].at - events[1].at > 0.1
-    again = stream_text(connect("replay", recordings=tmp_path, speed="instant"), **params())
+    again = stream_text(
+        connect("replay", recordings=tmp_path, speed="instant"), **params()
+    )
     assert list(again) == list("abcde") and again.usage == stream.usage
     assert again.timing.total == pytest.approx(events[-1].at)
 
 
-def test_a_stream_is_kept_although_the_sdk_stops_at_done(tmp_path: Path, recording: Any) -> None:
-    """The SDK closes the response when it meets [DONE]; the recording is whole all the same, sync and async."""
+def test_a_stream_is_kept_although_the_sdk_stops_at_done(
+    tmp_path: Path, recording: Any
+) -> None:
+    """The SDK closes the response when it meets [DONE]; the recording is whole all the same, sync
+    and async.
+    """
     with upstream(stream_of("a")) as (url, _):
         sync = recording(tmp_path / "sync", url)
         assert len(list(sync.chat.completions.create(**params(), stream=True))) == 4
 
         async def main() -> int:
-            async with connect_async("record", recordings=tmp_path / "async", base_url=url, api_key=KEY) as client:
-                return len([chunk async for chunk in await client.chat.completions.create(**params(), stream=True)])
+            async with connect_async(
+                "record", recordings=tmp_path / "async", base_url=url, api_key=KEY
+            ) as client:
+                return len(
+                    [
+                        chunk
+                        async for chunk in await client.chat.completions.create(
+                            **params(), stream=True
+                        )
+                    ]
+                )
 
         assert asyncio.run(main()) == 4
     for kind in ("sync", "async"):
@@ -111,12 +176,21 @@ def test_a_stream_is_kept_although_the_sdk_stops_at_done(tmp_path: Path, recordi
         assert events[-1].data == b"data: [DONE]\n\n"
 
 
-def test_a_last_event_without_its_blank_line_is_kept(tmp_path: Path, recording: Any) -> None:
-    """A server may close in good order without the blank line after its last event: the recording has it all the same,
-    and replays it as the caller got it live."""
-    *blocks, last = [(0.0, event.data) for event in streamed(["a", "b"], done=False).events or ()]
-    with upstream(lambda to: to.stream([*blocks, (0.0, last[1].rstrip(b"\n"))])) as (url, _):
-        live = list(recording(tmp_path, url).chat.completions.create(**params(), stream=True))
+def test_a_last_event_without_its_blank_line_is_kept(
+    tmp_path: Path, recording: Any
+) -> None:
+    """A server may close in good order without the blank line after its last event: the recording
+    has it all the same, and replays it as the caller got it live."""
+    *blocks, last = [
+        (0.0, event.data) for event in streamed(["a", "b"], done=False).events or ()
+    ]
+    with upstream(lambda to: to.stream([*blocks, (0.0, last[1].rstrip(b"\n"))])) as (
+        url,
+        _,
+    ):
+        live = list(
+            recording(tmp_path, url).chat.completions.create(**params(), stream=True)
+        )
     events = read(next(tmp_path.glob("*.json")))[2].events or ()
     assert len(events) == 5 and events[-1].data.rstrip() == last[1].rstrip()
     client = connect("replay", recordings=tmp_path, speed="instant")
@@ -124,8 +198,9 @@ def test_a_last_event_without_its_blank_line_is_kept(tmp_path: Path, recording: 
 
 
 def test_bytes_are_cut_into_events_wherever_they_are_split() -> None:
-    """However the network cuts the bytes, the events are those that the server wrote, each with its time of arrival.
-    They are kept once: at [DONE] or when the stream closes, whichever comes first."""
+    """However the network cuts the bytes, the events are those that the server wrote, each with its
+    time of arrival. They are kept once: at [DONE] or when the stream closes, whichever comes
+    first."""
     data = b"data: 1\n\ndata: 2\n\ndata: [DONE]\n\n"
     for size in range(1, len(data) + 1):
         clock, kept = itertools.count(), []
@@ -135,13 +210,24 @@ def test_bytes_are_cut_into_events_wherever_they_are_split() -> None:
             copy.add(piece)
         copy.finish()
         [events] = kept
-        assert [event.data for event in events] == [b"data: 1\n\n", b"data: 2\n\n", b"data: [DONE]\n\n"]
-        assert [event.at for event in events] == [float((end - 1) // size) for end in (9, 18, len(data))]
+        assert [event.data for event in events] == [
+            b"data: 1\n\n",
+            b"data: 2\n\n",
+            b"data: [DONE]\n\n",
+        ]
+        assert [event.at for event in events] == [
+            float((end - 1) // size) for end in (9, 18, len(data))
+        ]
 
 
 def test_what_was_not_whole_is_not_kept(tmp_path: Path, recording: Any) -> None:
-    """A stream that broke, that the caller left, or that closed in good order before its end leaves no recording."""
-    blocks = [(0.0, event.data) for event in streamed(["a", "b"], finish_reason=None).events or ()]
+    """A stream that broke, that the caller left, or that closed in good order before its end leaves
+    no recording.
+    """
+    blocks = [
+        (0.0, event.data)
+        for event in streamed(["a", "b"], finish_reason=None).events or ()
+    ]
     with upstream(lambda to: to.stream(blocks, whole=False)) as (url, _):
         client = recording(tmp_path, url, max_retries=0)
         with pytest.raises(openai.APIConnectionError):
@@ -158,9 +244,17 @@ def test_what_was_not_whole_is_not_kept(tmp_path: Path, recording: Any) -> None:
 
 
 def test_answers_of_one_client_are_numbered(tmp_path: Path, recording: Any) -> None:
-    """A 429 and then the answer are both kept, so that replay retries as live did; a new client starts anew."""
+    """A 429 and then the answer are both kept, so that replay retries as live did; a new client
+    starts anew.
+    """
     refused = json.dumps(
-        {"error": {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}}
+        {
+            "error": {
+                "message": "Rate limit reached",
+                "type": "requests",
+                "code": "rate_limit_exceeded",
+            }
+        }
     ).encode()
 
     def first_429(to: Upstream) -> None:
@@ -184,9 +278,14 @@ def test_gzip_is_unpacked(tmp_path: Path, recording: Any) -> None:
     """A compressed answer is stored and passed on as plain text."""
     import gzip
 
-    with upstream(lambda to: to.whole(gzip.compress(WHOLE), content_encoding="gzip")) as (url, _):
+    with upstream(
+        lambda to: to.whole(gzip.compress(WHOLE), content_encoding="gzip")
+    ) as (url, _):
         client = recording(tmp_path, url)
-        assert client.chat.completions.create(**params()).choices[0].message.content == "Paris."
+        assert (
+            client.chat.completions.create(**params()).choices[0].message.content
+            == "Paris."
+        )
     assert "Paris." in texts(tmp_path)
 
 
@@ -217,34 +316,55 @@ NO_ANSWERS: dict[str, Any] = {
     "broken JSON": lambda to: to.whole(WHOLE[:60]),
     "not UTF-8": lambda to: to.whole(WHOLE.replace(b"Paris", b"Par\xefs")),
     "an error with 200": lambda to: to.whole(api_error("server_error")),
-    "no choices": lambda to: to.whole(b'{"id": "1", "object": "chat.completion", "created": 1, "model": "m"}'),
+    "no choices": lambda to: to.whole(
+        b'{"id": "1", "object": "chat.completion", "created": 1, "model": "m"}'
+    ),
     "choices null": lambda to: to.whole(b'{"id": "1", "choices": null}'),
-    "no message": lambda to: to.whole(b'{"id": "1", "choices": [{"index": 0, "finish_reason": "stop"}]}'),
+    "no message": lambda to: to.whole(
+        b'{"id": "1", "choices": [{"index": 0, "finish_reason": "stop"}]}'
+    ),
     "a stream for JSON": lambda to: to.stream([(0.0, data) for data in DONE_SEEN]),
     "cut": cut_body,
 }
 NO_STREAMS: dict[str, Any] = {
-    "broken": lambda to: to.stream([(0.0, data) for data in DONE_SEEN[:2]], whole=False),
+    "broken": lambda to: to.stream(
+        [(0.0, data) for data in DONE_SEEN[:2]], whole=False
+    ),
     "cut in good order": lambda to: to.stream([(0.0, data) for data in DONE_SEEN[:2]]),
-    "an error in it": lambda to: to.stream([(0.0, data) for data in (*DONE_SEEN[:2], ERROR_EVENT)]),
-    "broken JSON in it": lambda to: to.stream([(0.0, data) for data in (DONE_SEEN[0], b"data: {\n\n", *DONE_SEEN[1:])]),
+    "an error in it": lambda to: to.stream(
+        [(0.0, data) for data in (*DONE_SEEN[:2], ERROR_EVENT)]
+    ),
+    "broken JSON in it": lambda to: to.stream(
+        [(0.0, data) for data in (DONE_SEEN[0], b"data: {\n\n", *DONE_SEEN[1:])]
+    ),
     "nothing but [DONE]": lambda to: to.stream([(0.0, DONE_SEEN[-1])]),
     "JSON for a stream": whole,
     "500": lambda to: to.whole(api_error("server_error"), 500),
-}  # fmt: skip
+}
 
 
 def api_error(code: str) -> bytes:
-    return json.dumps({"error": {"message": code, "type": code, "param": None, "code": code}}).encode()
+    return json.dumps(
+        {"error": {"message": code, "type": code, "param": None, "code": code}}
+    ).encode()
 
 
 @pytest.mark.parametrize(
     ("stream", "bad"),
-    [*(pytest.param(False, bad, id=name) for name, bad in NO_ANSWERS.items()),
-     *(pytest.param(True, bad, id=f"stream {name}") for name, bad in NO_STREAMS.items())],
-)  # fmt: skip
-def test_only_a_whole_answer_replaces_a_whole_answer(tmp_path: Path, recording: Any, stream: bool, bad: Any) -> None:
-    """What is no whole answer reaches the caller and no file: two good recordings stay byte for byte, .2 too."""
+    [
+        *(pytest.param(False, bad, id=name) for name, bad in NO_ANSWERS.items()),
+        *(
+            pytest.param(True, bad, id=f"stream {name}")
+            for name, bad in NO_STREAMS.items()
+        ),
+    ],
+)
+def test_only_a_whole_answer_replaces_a_whole_answer(
+    tmp_path: Path, recording: Any, stream: bool, bad: Any
+) -> None:
+    """What is no whole answer reaches the caller and no file: two good recordings stay byte for
+    byte, .2 too.
+    """
     good = stream_of("Paris.") if stream else whole
 
     def ask(url: str) -> None:
@@ -273,51 +393,124 @@ WHOLE_ALL_THE_SAME = {
     "no usage": {"usage": None},
     "extra fields": {"timings": {"a": 1.5}, "provider": "x"},
     "an id of another kind": {"id": 12345, "created": "2026-01-01T00:00:00Z"},
-    "tool calls": {"choices": [{"index": 0, "finish_reason": "tool_calls", "message": {
-        "role": "assistant", "content": None,
-        "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}}]},
-    "reasoning_content": {"choices": [{"index": 0, "finish_reason": "stop", "message": {
-        "role": "assistant", "content": "4", "reasoning_content": "two and two"}}]},
-    "half a surrogate pair": {"choices": [{"index": 0, "finish_reason": "stop", "message": {
-        "role": "assistant", "content": "\ud83d"}}]},
-}  # fmt: skip
+    "tool calls": {
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "tool_calls",
+                "message": {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [
+                        {
+                            "id": "call_1",
+                            "type": "function",
+                            "function": {"name": "f", "arguments": "{}"},
+                        }
+                    ],
+                },
+            }
+        ]
+    },
+    "reasoning_content": {
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {
+                    "role": "assistant",
+                    "content": "4",
+                    "reasoning_content": "two and two",
+                },
+            }
+        ]
+    },
+    "half a surrogate pair": {
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": "\ud83d"},
+            }
+        ]
+    },
+}
 
 
 @pytest.mark.parametrize("more", WHOLE_ALL_THE_SAME.values(), ids=WHOLE_ALL_THE_SAME)
-def test_an_odd_answer_that_is_whole_is_kept_as_it_was(tmp_path: Path, recording: Any, more: dict[str, Any]) -> None:
+def test_an_odd_answer_that_is_whole_is_kept_as_it_was(
+    tmp_path: Path, recording: Any, more: dict[str, Any]
+) -> None:
     """What other servers add or leave out is kept, and replayed as the caller got it."""
-    with upstream(lambda to: to.whole(json.dumps({**completion("Paris."), **more}).encode())) as (url, _):
+    with upstream(
+        lambda to: to.whole(json.dumps({**completion("Paris."), **more}).encode())
+    ) as (
+        url,
+        _,
+    ):
         live = recording(tmp_path, url).chat.completions.create(**params())
-    again = connect("replay", recordings=tmp_path, speed="instant").chat.completions.create(**params())
+    again = connect(
+        "replay", recordings=tmp_path, speed="instant"
+    ).chat.completions.create(**params())
     assert again.to_dict(warnings=False) == live.to_dict(warnings=False)
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
 @pytest.mark.parametrize("blank", [b" ", b""], ids=["blank", "no blank"])
-def test_streams_are_kept_as_the_standard_has_them(tmp_path: Path, recording: Any, end: bytes, blank: bytes) -> None:
-    """Whatever ends its lines, with comments, event: and id: lines and data in several lines, a stream is kept."""
+def test_streams_are_kept_as_the_standard_has_them(
+    tmp_path: Path, recording: Any, end: bytes, blank: bytes
+) -> None:
+    """Whatever ends its lines, with comments, event: and id: lines and data in several lines, a
+    stream is kept.
+    """
     first, *rest = DONE_SEEN
     several = first.replace(b', "', b',\ndata: "', 1).replace(b',"', b',\ndata:"', 1)
-    blocks = [b": ping\n\n", several, *(b"event: message\nid: 7\n" + data for data in rest)]
-    wire = [block.replace(b"data: ", b"data:" + blank).replace(b"\n", end) for block in blocks]
+    blocks = [
+        b": ping\n\n",
+        several,
+        *(b"event: message\nid: 7\n" + data for data in rest),
+    ]
+    wire = [
+        block.replace(b"data: ", b"data:" + blank).replace(b"\n", end)
+        for block in blocks
+    ]
     with upstream(lambda to: to.stream([(0.0, data) for data in wire])) as (url, _):
-        live = list(recording(tmp_path, url).chat.completions.create(**params(), stream=True))
+        live = list(
+            recording(tmp_path, url).chat.completions.create(**params(), stream=True)
+        )
     assert len(live) == 5
     client = connect("replay", recordings=tmp_path, speed="instant")
     assert list(client.chat.completions.create(**params(), stream=True)) == live
 
 
-def test_errors_are_kept_where_the_author_asks(tmp_path: Path, recording: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """COURSEKIT_RECORD_ERRORS names the statuses; the account's ids in the error, and in headers, are not kept."""
+def test_errors_are_kept_where_the_author_asks(
+    tmp_path: Path, recording: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COURSEKIT_RECORD_ERRORS names the statuses; the account's ids in the error, and in headers,
+    are not kept.
+    """
     monkeypatch.setenv("COURSEKIT_RECORD_ERRORS", "400, 429")
-    text = "Rate limit reached for gpt-4o in organization org-AbCdEf0123456789 on requests per min (RPM)."
-    error = json.dumps({"error": {"message": text, "type": "requests", "code": "rate_limit_exceeded"}}).encode()
-    with upstream(lambda to: to.whole(error, 429, x_request_id=f"req_{KEY}", retry_after="20")) as (url, _):
+    text = (
+        "Rate limit reached for gpt-4o in organization org-AbCdEf0123456789 on requests per "
+        "min (RPM)."
+    )
+    error = json.dumps(
+        {"error": {"message": text, "type": "requests", "code": "rate_limit_exceeded"}}
+    ).encode()
+    with upstream(
+        lambda to: to.whole(error, 429, x_request_id=f"req_{KEY}", retry_after="20")
+    ) as (
+        url,
+        _,
+    ):
         client = recording(tmp_path, url, max_retries=0)
         with pytest.raises(openai.RateLimitError):
             client.chat.completions.create(**params())
     kept = texts(tmp_path)
-    assert "in organization [account removed] on" in kept and "req_[API key removed]" in kept
+    assert (
+        "in organization [account removed] on" in kept
+        and "req_[API key removed]" in kept
+    )
     assert KEY not in kept and "org-AbCdEf0123456789" not in kept
     replay = connect("replay", recordings=tmp_path, speed="instant", max_retries=0)
     with pytest.raises(openai.RateLimitError):
@@ -339,8 +532,12 @@ def test_errors_are_kept_where_the_author_asks(tmp_path: Path, recording: Any, m
         ("ask-0123456789abcdefghijABCD", False),
     ],
 )
-def test_a_key_is_told_from_words(tmp_path: Path, recording: Any, text: str, secret: bool) -> None:
-    """One rule for both sides: what is refused in a request is removed from an answer, and words are neither."""
+def test_a_key_is_told_from_words(
+    tmp_path: Path, recording: Any, text: str, secret: bool
+) -> None:
+    """One rule for both sides: what is refused in a request is removed from an answer, and words
+    are neither.
+    """
     reply = json.dumps(completion(f"It is {text}.")).encode()
     with upstream(lambda to: to.whole(reply)) as (url, seen):
         client = recording(tmp_path, url, api_key="lm-studio")
@@ -353,21 +550,34 @@ def test_a_key_is_told_from_words(tmp_path: Path, recording: Any, text: str, sec
 
 @pytest.mark.parametrize(
     ("text", "kept"),
-    [("org-AbCdEf0123456789", False), ("proj_a1B2c3D4e5F6g7H8", False), ("org-mode-configuration-of-emacs", True),
-     ("org-chart2024", True)],
-)  # fmt: skip
+    [
+        ("org-AbCdEf0123456789", False),
+        ("proj_a1B2c3D4e5F6g7H8", False),
+        ("org-mode-configuration-of-emacs", True),
+        ("org-chart2024", True),
+    ],
+)
 def test_ids_of_accounts_are_told_from_words(text: str, kept: bool) -> None:
-    """The ids of organizations and projects are removed, wherever they stand; words that begin alike stay."""
+    """The ids of organizations and projects are removed, wherever they stand; words that begin
+    alike stay.
+    """
     assert (text.encode() in without_secrets(f"in {text} today".encode())) is kept
 
 
 @pytest.mark.parametrize(
     ("url", "kind"),
-    [("https://api.openai.com/v1", "live"), ("https://eu.api.openai.com/v1", "live"),
-     ("http://127.0.0.1:11434/v1", "local"), ("http://localhost:8080/v1", "local"), ("http://[::1]:8080/v1", "local"),
-     ("https://api.groq.com/openai/v1", "server"), ("https://x.openai.azure.com/openai/v1", "server"),
-     ("https://api.openai.com.example.net/v1", "server"), ("http://192.168.1.5:8000/v1", "server")],
-)  # fmt: skip
+    [
+        ("https://api.openai.com/v1", "live"),
+        ("https://eu.api.openai.com/v1", "live"),
+        ("http://127.0.0.1:11434/v1", "local"),
+        ("http://localhost:8080/v1", "local"),
+        ("http://[::1]:8080/v1", "local"),
+        ("https://api.groq.com/openai/v1", "server"),
+        ("https://x.openai.azure.com/openai/v1", "server"),
+        ("https://api.openai.com.example.net/v1", "server"),
+        ("http://192.168.1.5:8000/v1", "server"),
+    ],
+)
 def test_provenance_names_the_model_and_where_it_ran(url: str, kind: str) -> None:
     """Only OpenAI's own API is "live"; model and address are named for all."""
     for answer in (ApiAnswer(body=WHOLE), streamed(["a"])):
@@ -376,18 +586,39 @@ def test_provenance_names_the_model_and_where_it_ran(url: str, kind: str) -> Non
         assert said.by == f"gpt-4o-2024-08-06 at {httpx2.URL(url).netloc.decode()}"
 
 
-def test_what_record_mode_makes_is_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a folder, record mode stores in your own, before the course's; it changes no file of the course."""
+def test_what_record_mode_makes_is_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a folder, record mode stores in your own, before the course's; it changes no file of
+    the course.
+    """
     monkeypatch.setenv("COURSEKIT_OWN_RECORDINGS", str(tmp_path))
     before = {path: path.stat().st_mtime_ns for path in course.DATA.rglob("*.json")}
     ask = params("What does API stand for? Answer in one sentence.")
     for handle, status in ((whole, 200), (NO_ANSWERS["401"], 401)):
-        with upstream(handle) as (url, _), contextlib.suppress(openai.AuthenticationError):
+        with (
+            upstream(handle) as (url, _),
+            contextlib.suppress(openai.AuthenticationError),
+        ):
             with connect("record", base_url=url, api_key=KEY, max_retries=0) as client:
                 client.chat.completions.create(**ask)
             assert status == 200
-    assert connect("replay", speed="instant").chat.completions.create(**ask).choices[0].message.content == "Paris."
+    assert (
+        connect("replay", speed="instant")
+        .chat.completions.create(**ask)
+        .choices[0]
+        .message.content
+        == "Paris."
+    )
     assert len(list(tmp_path.glob("*.json"))) == 1
-    assert before == {path: path.stat().st_mtime_ns for path in course.DATA.rglob("*.json")}
+    assert before == {
+        path: path.stat().st_mtime_ns for path in course.DATA.rglob("*.json")
+    }
     monkeypatch.setenv("COURSEKIT_OWN_RECORDINGS", "off")
-    assert connect("replay", speed="instant").chat.completions.create(**ask).choices[0].message.content != "Paris."
+    assert (
+        connect("replay", speed="instant")
+        .chat.completions.create(**ask)
+        .choices[0]
+        .message.content
+        != "Paris."
+    )

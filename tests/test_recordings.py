@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coursekit.files import write_atomically
+from coursekit.foundation.files import write_atomically
 from coursekit.offline.exchange import DONE, ApiAnswer, Event
 from coursekit.offline.recordings import DamagedRecording, Recordings, name_of, read
 from support.offline_api import WRITTEN, completion, params, request, streamed, whole
@@ -29,7 +29,9 @@ def test_round_trip_of_a_stream(tmp_path: Path) -> None:
     Recordings([tmp_path]).store(request(), answer, WRITTEN)
     found = Recordings([tmp_path]).answer(name_of(request()))
     assert found is not None
-    assert [(round(e.at, 4), e.data) for e in answer.events or ()] == [(e.at, e.data) for e in found[0].events or ()]
+    assert [(round(e.at, 4), e.data) for e in answer.events or ()] == [
+        (e.at, e.data) for e in found[0].events or ()
+    ]
 
 
 @pytest.mark.parametrize(
@@ -45,14 +47,23 @@ def test_round_trip_of_a_stream(tmp_path: Path) -> None:
 )
 def test_odd_events_are_kept_as_they_are(tmp_path: Path, data: bytes) -> None:
     """Comments, error events, broken JSON, bad UTF-8 and a half event are stored byte for byte."""
-    answer = ApiAnswer(200, {"content-type": "text/event-stream"}, events=(Event(0.5, data),), source="written")
+    answer = ApiAnswer(
+        200,
+        {"content-type": "text/event-stream"},
+        events=(Event(0.5, data),),
+        source="written",
+    )
     Recordings([tmp_path]).store(request(), answer, WRITTEN)
     found = Recordings([tmp_path]).answer(name_of(request()))
     assert found is not None and found[0].events == answer.events
 
 
-@pytest.mark.parametrize("body", [b"upstream connect error", b"\xff\xfe", b'"text"', b"", b'{"half": '])
-def test_a_body_that_is_no_json_object_is_kept_as_it_is(tmp_path: Path, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body", [b"upstream connect error", b"\xff\xfe", b'"text"', b"", b'{"half": ']
+)
+def test_a_body_that_is_no_json_object_is_kept_as_it_is(
+    tmp_path: Path, body: bytes
+) -> None:
     """A 503 in plain text, bytes that are no text, an empty body: stored and answered unchanged."""
     answer = ApiAnswer(503, {"content-type": "text/plain"}, body, source="written")
     Recordings([tmp_path]).store(request(), answer, WRITTEN)
@@ -61,12 +72,21 @@ def test_a_body_that_is_no_json_object_is_kept_as_it_is(tmp_path: Path, body: by
 
 
 def test_only_allowed_headers_reach_the_disk(tmp_path: Path) -> None:
-    """Cookies and the organization are dropped; rate limits, request id and processing time are kept."""
+    """Cookies and the organization are dropped; rate limits, request id and processing time are
+    kept.
+    """
     headers = {
-        "set-cookie": "a=b", "openai-organization": "org-x", "x-ratelimit-limit-tokens": "5", "retry-after-ms": "20",
-        "openai-processing-ms": "12", "x-request-id": "req_1", "content-type": "application/json",
-    }  # fmt: skip
-    path = Recordings([tmp_path]).store(request(), ApiAnswer(200, headers, b"{}"), WRITTEN)
+        "set-cookie": "a=b",
+        "openai-organization": "org-x",
+        "x-ratelimit-limit-tokens": "5",
+        "retry-after-ms": "20",
+        "openai-processing-ms": "12",
+        "x-request-id": "req_1",
+        "content-type": "application/json",
+    }
+    path = Recordings([tmp_path]).store(
+        request(), ApiAnswer(200, headers, b"{}"), WRITTEN
+    )
     assert set(json.loads(path.read_text())["response"]["headers"]) == set(headers) - {
         "set-cookie",
         "openai-organization",
@@ -74,12 +94,21 @@ def test_only_allowed_headers_reach_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_recording_is_readable_and_stable(tmp_path: Path) -> None:
-    """The file is indented JSON with one line for each event, the same bytes each time it is written."""
+    """The file is indented JSON with one line for each event, the same bytes each time it is
+    written.
+    """
     recordings = Recordings([tmp_path])
-    text = recordings.store(request(), streamed(["é", "日本"]), WRITTEN).read_text(encoding="utf-8")
+    text = recordings.store(request(), streamed(["é", "日本"]), WRITTEN).read_text(
+        encoding="utf-8"
+    )
     assert sum(line.startswith("      [") for line in text.splitlines()) == 6
     assert "日本" in text and text.endswith("}\n")
-    assert recordings.store(request(), streamed(["é", "日本"]), WRITTEN).read_text(encoding="utf-8") == text
+    assert (
+        recordings.store(request(), streamed(["é", "日本"]), WRITTEN).read_text(
+            encoding="utf-8"
+        )
+        == text
+    )
 
 
 def test_the_word_events_in_a_request_does_no_harm(tmp_path: Path) -> None:
@@ -96,7 +125,9 @@ def test_zero_and_zero_point_zero_match() -> None:
 
 
 def test_a_name_tells_what_was_asked() -> None:
-    """The file name carries the model and the first words of the last message, in plain characters."""
+    """The file name carries the model and the first words of the last message, in plain
+    characters.
+    """
     assert name_of(request()).startswith("gpt-4o-what-is-the-capital-of-france-")
     odd = name_of(request(params('../../etc/passwd\x00 日本 <>:"|?*')))
     assert not set(odd) & set('/\\<>:"|?*\x00') and ".." not in odd
@@ -108,7 +139,9 @@ def test_several_answers_in_order(tmp_path: Path) -> None:
     for number, text in enumerate("abc"):
         recordings.store(request(), whole(text), WRITTEN, number)
     name = name_of(request())
-    assert [recordings.answer(name, n)[0].body for n in (0, 1, 2)] == [whole(t).body for t in "abc"]  # type: ignore[index]
+    assert [recordings.answer(name, n)[0].body for n in (0, 1, 2)] == [
+        whole(t).body for t in "abc"
+    ]  # type: ignore[index]
     assert recordings.answer(name, 3) is None
     recordings.store(request(), whole("new"), WRITTEN)
     assert recordings.answer(name, 1) is None and len(list(tmp_path.iterdir())) == 1
@@ -129,18 +162,29 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     [
         (lambda text: text[:100], "Unterminated string"),
         (lambda text: "", "Expecting value"),
-        (lambda text: text.replace('"coursekit_recording": 1', '"coursekit_recording": 9'), "its format is 9"),
+        (
+            lambda text: text.replace(
+                '"coursekit_recording": 1', '"coursekit_recording": 9'
+            ),
+            "its format is 9",
+        ),
         (lambda text: text.replace('"status": 200,', ""), "it has no 'status'"),
         (lambda text: "[]", ""),
     ],
 )
-def test_a_damaged_recording_names_itself_and_the_cure(tmp_path: Path, damage, told: str) -> None:
+def test_a_damaged_recording_names_itself_and_the_cure(
+    tmp_path: Path, damage, told: str
+) -> None:
     """A recording damaged by hand gives one error with the file, the reason, and what to do."""
     path = Recordings([tmp_path]).store(request(), whole(), WRITTEN)
     path.write_text(damage(path.read_text()))
     with pytest.raises(DamagedRecording) as error:
         Recordings([tmp_path]).answer(name_of(request()))
-    assert str(path) in str(error.value) and told in str(error.value) and "git checkout" in str(error.value)
+    assert (
+        str(path) in str(error.value)
+        and told in str(error.value)
+        and "git checkout" in str(error.value)
+    )
 
 
 def test_writing_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,9 +202,16 @@ def test_writing_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_first_folder_wins(tmp_path: Path) -> None:
-    """With several folders, the first that has the request answers; new recordings go to the first."""
+    """With several folders, the first that has the request answers; new recordings go to the
+    first.
+    """
     for name in "ab":
         Recordings([tmp_path / name]).store(request(), whole(name), WRITTEN)
     both = Recordings([tmp_path / "a", tmp_path / "b"])
-    assert json.loads(both.answer(name_of(request()))[0].body)["choices"][0]["message"]["content"] == "a"  # type: ignore[index]
+    assert (
+        json.loads(both.answer(name_of(request()))[0].body)["choices"][0]["message"][
+            "content"
+        ]
+        == "a"
+    )  # type: ignore[index]
     assert completion("a") != completion("b")

@@ -9,25 +9,37 @@ from pathlib import Path
 import pytest
 from nbformat import v4
 
-from coursekit.authoring import CommandError
-from coursekit.authoring.refresh import refresh_notebook, sanitized
+from coursekit.workshop import CommandError
+from coursekit.workshop.authoring.refresh import refresh_notebook, sanitized
 
 WriteNotebook = Callable[..., Path]
 
 
 def outputs(path: Path) -> list[list[dict[str, object]]]:
-    return [cell["outputs"] for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    return [
+        cell["outputs"]
+        for cell in json.loads(path.read_text())["cells"]
+        if cell["cell_type"] == "code"
+    ]
 
 
 def test_a_second_refresh_changes_nothing(write_notebook: WriteNotebook) -> None:
-    """Refreshed twice, a notebook with addresses, widgets, pictures, errors and streams is the same file."""
+    """Refreshed twice, a notebook with addresses, widgets, pictures, errors and streams is the same
+    file.
+    """
     path = write_notebook(
         v4.new_markdown_cell("# Title"),
         "import sys\nprint('one')\nprint('two', file=sys.stderr)\nprint('three')",
         "object()",
         "import ipywidgets\nipywidgets.IntSlider(3)",
         "import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
-        v4.new_code_cell("1 / 0", metadata={"tags": ["raises-exception"], "execution": {"iopub.status.busy": "now"}}),
+        v4.new_code_cell(
+            "1 / 0",
+            metadata={
+                "tags": ["raises-exception"],
+                "execution": {"iopub.status.busy": "now"},
+            },
+        ),
     )
     assert refresh_notebook(path)
     first = path.read_bytes()
@@ -37,15 +49,24 @@ def test_a_second_refresh_changes_nothing(write_notebook: WriteNotebook) -> None
     told, thing, widget, picture, error = outputs(path)
     assert [output["text"] for output in told] == [["one\n", "three\n"], ["two\n"]]
     assert thing[0]["data"] == {"text/plain": ["<object at 0x...>"]}
-    assert list(widget[0]["data"]) == ["text/plain"], "a widget's model lives in a kernel only"
+    assert list(widget[0]["data"]) == ["text/plain"], (
+        "a widget's model lives in a kernel only"
+    )
     assert "image/png" in picture[0]["data"]
-    assert error[0]["traceback"] == ["ZeroDivisionError: division by zero"], "no paths, no line numbers"
+    assert error[0]["traceback"] == ["ZeroDivisionError: division by zero"], (
+        "no paths, no line numbers"
+    )
 
 
-def test_what_a_refreshed_notebook_says_of_itself(write_notebook: WriteNotebook) -> None:
+def test_what_a_refreshed_notebook_says_of_itself(
+    write_notebook: WriteNotebook,
+) -> None:
     """Cell ids stay, execution counts run from 1, and neither versions nor times are stored."""
     path = write_notebook(
-        "1", v4.new_code_cell("2", metadata={"execution": {"iopub.status.busy": "now"}, "tags": ["mine"]})
+        "1",
+        v4.new_code_cell(
+            "2", metadata={"execution": {"iopub.status.busy": "now"}, "tags": ["mine"]}
+        ),
     )
     refresh_notebook(path)
     notebook = json.loads(path.read_text())
@@ -59,22 +80,39 @@ def test_what_a_refreshed_notebook_says_of_itself(write_notebook: WriteNotebook)
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("x = 1\nx / 0", r"notebooks/01_basics.ipynb, cell \[2\] failed: ZeroDivisionError: division by zero"),
-        ("import warnings\nwarnings.warn('old')", r"cell \[2\] warns, .*UserWarning: old"),
-        (v4.new_code_cell("1", metadata={"tags": ["raises-exception"]}), r"cell \[2\] is tagged raises-exception"),
+        (
+            "x = 1\nx / 0",
+            r"notebooks/01_basics.ipynb, cell \[2\] failed: ZeroDivisionError: division by zero",
+        ),
+        (
+            "import warnings\nwarnings.warn('old')",
+            r"cell \[2\] warns, .*UserWarning: old",
+        ),
+        (
+            v4.new_code_cell("1", metadata={"tags": ["raises-exception"]}),
+            r"cell \[2\] is tagged raises-exception",
+        ),
         (
             "from IPython.display import clear_output\nprint(1)\nclear_output()",
             r"cell \[2\] takes back .* clear_output",
         ),
-        ("from IPython.display import clear_output\nprint(1)\nclear_output(wait=True)\nprint(2)", "by clear_output"),
-        ("shown = display('Pa', display_id=True)\nshown.update('Paris.')", "by an update of a display"),
+        (
+            "from IPython.display import clear_output\nprint(1)\nclear_output(wait=True)\nprint(2)",
+            "by clear_output",
+        ),
+        (
+            "shown = display('Pa', display_id=True)\nshown.update('Paris.')",
+            "by an update of a display",
+        ),
         ("import os\nos._exit(1)", r"cell \[2\] killed its kernel"),
     ],
 )
 def test_a_notebook_that_cannot_be_stored_stays_as_it_was(
     write_notebook: WriteNotebook, cell: object, message: str
 ) -> None:
-    """Failing, warning, not raising as promised: the message names the cell, and the file is untouched."""
+    """Failing, warning, not raising as promised: the message names the cell, and the file is
+    untouched.
+    """
     path = write_notebook("print('before')", cell)
     before = path.read_bytes()
     with pytest.raises(CommandError, match=message):
@@ -83,7 +121,9 @@ def test_a_notebook_that_cannot_be_stored_stays_as_it_was(
     assert list(path.parent.iterdir()) == [path], "no leftovers"
 
 
-def test_kernels_see_no_key_and_no_proxy(write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_see_no_key_and_no_proxy(
+    write_notebook: WriteNotebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cell runs in replay mode at once, without the owner's keys, proxies and settings."""
     for name in (
         "OPENAI_API_KEY",
@@ -96,7 +136,8 @@ def test_kernels_see_no_key_and_no_proxy(write_notebook: WriteNotebook, monkeypa
         monkeypatch.setenv(name, "http://secret.example")
     monkeypatch.setenv("COURSEKIT_MODE", "live")
     path = write_notebook(
-        "import os\nprint([k for k, v in os.environ.items() if 'secret' in v], os.environ['COURSEKIT_MODE'])"
+        "import os\nprint([k for k, v in os.environ.items() if 'secret' in v], "
+        "os.environ['COURSEKIT_MODE'])"
     )
     refresh_notebook(path)
     assert outputs(path)[0][0]["text"] == ["[] replay\n"]

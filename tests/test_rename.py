@@ -1,4 +1,6 @@
-"""coursekit record --rename: older recordings get the names by which requests are found; nothing is lost."""
+"""coursekit record --rename: older recordings get the names by which requests are found; nothing is
+lost.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from coursekit.authoring.command_line import main
-from coursekit.authoring.recorded_changes import answered
 from coursekit.offline.recordings import Recordings, name_of
+from coursekit.workshop.authoring.recorded_changes import answered
+from coursekit.workshop.commands.command_line import main
 from support.offline_api import WRITTEN, params, request, whole
 
 
 def stored(folder: Path, name: str, text: str, **more: object) -> Path:
     """A recording under a name of its own."""
-    path = Recordings([folder / "aside"]).store(request(params(**more)), whole(text), WRITTEN)
+    path = Recordings([folder / "aside"]).store(
+        request(params(**more)), whole(text), WRITTEN
+    )
     return path.rename(folder / f"{name}.json")
 
 
@@ -22,8 +26,12 @@ def old(digit: int) -> str:
     return f"gpt-4o-old-{str(digit) * 16}"
 
 
-def test_a_recording_gets_the_name_that_finds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Old names are replaced, further answers stay in their order, and a second run has nothing to do."""
+def test_a_recording_gets_the_name_that_finds_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Old names are replaced, further answers stay in their order, and a second run has nothing to
+    do.
+    """
     for name, text in ((old(1), "one"), (f"{old(1)}.2", "two")):
         stored(tmp_path, name, text, stream=False)
     assert main(["record", "--rename", str(tmp_path)]) == 0
@@ -32,11 +40,16 @@ def test_a_recording_gets_the_name_that_finds_it(tmp_path: Path, capsys: pytest.
     texts = [found.answer(name_of(request()), n)[0].body for n in (0, 1)]  # type: ignore[index]
     assert texts == [whole("one").body, whole("two").body]
     assert main(["record", "--rename", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == "All recordings have the names by which they are found.\n"
+    assert (
+        capsys.readouterr().out
+        == "All recordings have the names by which they are found.\n"
+    )
 
 
 def test_equal_requests_with_other_answers_are_all_kept(tmp_path: Path) -> None:
-    """What already has the name stays the first answer; others follow it; one that says the same goes."""
+    """What already has the name stays the first answer; others follow it; one that says the same
+    goes.
+    """
     Recordings([tmp_path]).store(request(), whole("first"), WRITTEN)
     stored(tmp_path, old(1), "second", stream=False)
     stored(tmp_path, old(2), "first", n=1)
@@ -47,8 +60,12 @@ def test_equal_requests_with_other_answers_are_all_kept(tmp_path: Path) -> None:
     }
 
 
-def test_a_damaged_recording_is_named_and_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One that cannot be read is told with its cure, in a folder below as well, and the others are renamed."""
+def test_a_damaged_recording_is_named_and_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that cannot be read is told with its cure, in a folder below as well, and the others are
+    renamed.
+    """
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "broken.json").write_text("{")
     stored(tmp_path, old(1), "one")
@@ -57,7 +74,9 @@ def test_a_damaged_recording_is_named_and_left(tmp_path: Path, capsys: pytest.Ca
     assert Recordings([tmp_path]).answer(name_of(request())) is not None
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_is_not_there_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A mistyped folder is an error, and not an empty one."""
     assert main(["record", "--rename", str(tmp_path / "absent")]) == 1
     assert "there is no folder" in capsys.readouterr().err

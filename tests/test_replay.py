@@ -24,13 +24,18 @@ def test_answers_come_in_order_and_then_again(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, (params(), whole("one")), (params(), whole("two")))
     client = coursekit.connect("replay", recordings=folder, speed="instant")
     assert [text_of(client) for _ in range(4)] == ["one", "two", "one", "two"]
-    assert text_of(coursekit.connect("replay", recordings=folder, speed="instant")) == "one"
+    assert (
+        text_of(coursekit.connect("replay", recordings=folder, speed="instant"))
+        == "one"
+    )
 
 
 def test_what_is_not_recorded_goes_to_the_next_layer(tmp_path: Path) -> None:
     """The layer below is asked for what nobody recorded, and only for that."""
     inner = Says(whole("from below"))
-    replay = Replay(Recordings([folder_with(tmp_path, (params(), whole("recorded")))]), inner)
+    replay = Replay(
+        Recordings([folder_with(tmp_path, (params(), whole("recorded")))]), inner
+    )
     assert replay.answer(request()).body == whole("recorded").body
     assert replay.answer(request(params("Other?"))).body == whole("from below").body
     assert len(inner.requests) == 1
@@ -38,7 +43,10 @@ def test_what_is_not_recorded_goes_to_the_next_layer(tmp_path: Path) -> None:
 
 def test_used_recordings_are_logged(tmp_path: Path) -> None:
     """Each served recording's path is appended to the log that the whole-course test reads."""
-    folder, log = folder_with(tmp_path / "r", (params(), whole())), tmp_path / "used.txt"
+    folder, log = (
+        folder_with(tmp_path / "r", (params(), whole())),
+        tmp_path / "used.txt",
+    )
     Replay(Recordings([folder]), Says(whole()), used=log).answer(request())
     assert [Path(line).parent for line in log.read_text().splitlines()] == [folder]
 
@@ -49,16 +57,24 @@ def test_twenty_identical_requests_at_once(tmp_path: Path) -> None:
 
     async def main() -> list[str | None]:
         client = coursekit.connect_async("replay", recordings=folder, speed="instant")
-        replies = await asyncio.gather(*[client.chat.completions.create(**params()) for _ in range(20)])
-        assert client._client.clock.now() == pytest.approx(1.0), "twenty waits side by side take one second, not twenty"
+        replies = await asyncio.gather(
+            *[client.chat.completions.create(**params()) for _ in range(20)]
+        )
+        assert client._client.clock.now() == pytest.approx(1.0), (
+            "twenty waits side by side take one second, not twenty"
+        )
         return [reply.choices[0].message.content for reply in replies]
 
     assert asyncio.run(main()) == ["Paris."] * 20
 
 
 def test_one_cell_the_next_another_thread_and_again(tmp_path: Path) -> None:
-    """A client made in one cell works in the next, in another thread, and when a cell is run again."""
-    client = coursekit.connect("replay", recordings=folder_with(tmp_path, (params(), whole())), speed="instant")
+    """A client made in one cell works in the next, in another thread, and when a cell is run
+    again.
+    """
+    client = coursekit.connect(
+        "replay", recordings=folder_with(tmp_path, (params(), whole())), speed="instant"
+    )
     seen = [text_of(client), text_of(client)]
     thread = threading.Thread(target=lambda: seen.append(text_of(client)))
     thread.start()
@@ -67,9 +83,13 @@ def test_one_cell_the_next_another_thread_and_again(tmp_path: Path) -> None:
 
 
 def test_a_miss_names_the_nearest_and_what_differs(tmp_path: Path) -> None:
-    """A changed prompt gets the nearest recording, each field that differs, and three things to do."""
+    """A changed prompt gets the nearest recording, each field that differs, and three things to
+    do.
+    """
     folder = folder_with(
-        tmp_path / "01_basics", (params(temperature=0), whole()), (params("Write a poem about cheese."), whole("…"))
+        tmp_path / "01_basics",
+        (params(temperature=0), whole()),
+        (params("Write a poem about cheese."), whole("…")),
     )
     client = coursekit.connect("replay", recordings=folder, speed="instant")
     with pytest.raises(coursekit.RecordingNotFound) as error:
@@ -86,19 +106,25 @@ def test_a_miss_names_the_nearest_and_what_differs(tmp_path: Path) -> None:
         "      recorded  0\n"
         "What to do now:\n"
         "  - to see the recorded answer, change the cell back to what was recorded; or\n"
-        '  - to have a model of your own answer, such as one on Ollama: connect(fallback="ollama"); or\n'
-        "  - to have a small model on your machine answer, free and often wrong: `%run -m coursekit local install`\n"
+        "  - to have a model of your own answer, such as one on Ollama: "
+        'connect(fallback="ollama"); or\n'
+        "  - to have a small model on your machine answer, free and often wrong: `%run -m "
+        "coursekit local install`\n"
         '    in a cell, once, then connect(fallback="local"); or\n'
-        '  - to ask the real API, put OPENAI_API_KEY in .env and use connect(mode="live"): it costs money; or\n'
+        '  - to ask the real API, put OPENAI_API_KEY in .env and use connect(mode="live"): it '
+        "costs money; or\n"
         '  - to keep its answer for the next time, use connect(mode="record"): it costs money once.'
     )
     assert isinstance(error.value, LookupError) and error.value.nearest is not None
 
 
 def test_a_miss_names_only_what_matters(tmp_path: Path) -> None:
-    """Defaults, identifiers and streaming are no differences, and a parameter goes by the name that it was given."""
+    """Defaults, identifiers and streaming are no differences, and a parameter goes by the name that
+    it was given.
+    """
     folder = folder_with(
-        tmp_path / "02", (params(temperature=0.7, max_completion_tokens=60, stream=True), streamed([]))
+        tmp_path / "02",
+        (params(temperature=0.7, max_completion_tokens=60, stream=True), streamed([])),
     )
     client = coursekit.connect("replay", recordings=folder, speed="instant")
     with pytest.raises(coursekit.RecordingNotFound) as error:
@@ -110,9 +136,15 @@ def test_a_miss_names_only_what_matters(tmp_path: Path) -> None:
 
 
 def test_a_miss_names_all_that_are_as_near(tmp_path: Path) -> None:
-    """Where several recordings are as near, each is named with what was recorded; one that is further is not."""
-    settings = [{"temperature": value} for value in (0, 0.7, 1.5, 1.8, 2)] + [{"temperature": 0.1, "seed": 1}]
-    folder = folder_with(tmp_path / "02", *[(params(**more), whole()) for more in settings])
+    """Where several recordings are as near, each is named with what was recorded; one that is
+    further is not.
+    """
+    settings = [{"temperature": value} for value in (0, 0.7, 1.5, 1.8, 2)] + [
+        {"temperature": 0.1, "seed": 1}
+    ]
+    folder = folder_with(
+        tmp_path / "02", *[(params(**more), whole()) for more in settings]
+    )
     client = coursekit.connect("replay", recordings=folder, speed="instant")
     with pytest.raises(coursekit.RecordingNotFound) as error:
         text_of(client, temperature=0.5)
@@ -127,8 +159,12 @@ def test_a_miss_names_all_that_are_as_near(tmp_path: Path) -> None:
 
 
 def test_a_stream_that_breaks_off_is_the_difference(tmp_path: Path) -> None:
-    """Where the request is recorded only as a stream that breaks off, the message says that this is what differs."""
-    folder = folder_with(tmp_path, (params(stream=True), streamed(["Par"], finish_reason=None)))
+    """Where the request is recorded only as a stream that breaks off, the message says that this is
+    what differs.
+    """
+    folder = folder_with(
+        tmp_path, (params(stream=True), streamed(["Par"], finish_reason=None))
+    )
     with pytest.raises(coursekit.RecordingNotFound) as error:
         text_of(coursekit.connect("replay", recordings=folder, speed="instant"))
     assert error.value.differences == [("stream", "(absent)", "true")]
@@ -136,16 +172,26 @@ def test_a_stream_that_breaks_off_is_the_difference(tmp_path: Path) -> None:
 
 def test_a_miss_is_told_at_once(tmp_path: Path) -> None:
     """A miss reaches the caller after one attempt: the SDK neither retries nor renames it."""
-    client = coursekit.connect("replay", recordings=tmp_path, speed="instant", max_retries=5)
-    with pytest.raises(coursekit.RecordingNotFound, match="There is no recording of such a request"):
+    client = coursekit.connect(
+        "replay", recordings=tmp_path, speed="instant", max_retries=5
+    )
+    with pytest.raises(
+        coursekit.RecordingNotFound, match="There is no recording of such a request"
+    ):
         text_of(client)
     assert client._client.clock.now() == 0
 
 
 def test_a_miss_in_a_cell_shows_the_cell_and_the_message(tmp_path: Path) -> None:
-    """Uncaught in a notebook, it shows the learner's own line and the message, and nothing from inside the SDK."""
-    client = coursekit.connect("replay", recordings=folder_with(tmp_path, (params(), whole())), speed="instant")
-    cell = compile("\nclient.chat.completions.create(**other)", "/tmp/ipykernel_17/42.py", "exec")
+    """Uncaught in a notebook, it shows the learner's own line and the message, and nothing from
+    inside the SDK.
+    """
+    client = coursekit.connect(
+        "replay", recordings=folder_with(tmp_path, (params(), whole())), speed="instant"
+    )
+    cell = compile(
+        "\nclient.chat.completions.create(**other)", "/tmp/ipykernel_17/42.py", "exec"
+    )
     with pytest.raises(coursekit.RecordingNotFound) as miss:
         exec(cell, {"client": client, "other": params("Other?")})
     shown = miss.value._render_traceback_()
@@ -154,10 +200,14 @@ def test_a_miss_in_a_cell_shows_the_cell_and_the_message(tmp_path: Path) -> None
 
 
 def test_a_miss_shows_where_long_texts_part(tmp_path: Path) -> None:
-    """Of two long prompts the message shows the part around the first difference, in one line each."""
+    """Of two long prompts the message shows the part around the first difference, in one line
+    each.
+    """
     start = "word " * 500
     client = coursekit.connect(
-        "replay", recordings=folder_with(tmp_path, (params(start + "left"), whole())), speed="instant"
+        "replay",
+        recordings=folder_with(tmp_path, (params(start + "left"), whole())),
+        speed="instant",
     )
     with pytest.raises(coursekit.RecordingNotFound) as error:
         text_of(client, prompt=start + "right")
@@ -167,7 +217,11 @@ def test_a_miss_shows_where_long_texts_part(tmp_path: Path) -> None:
 
 def test_a_miss_passes_over_a_damaged_neighbour(tmp_path: Path) -> None:
     """A damaged recording of another request does not hide the message of a miss."""
-    folder = folder_with(tmp_path, (params("A?"), whole()), (params("B?"), streamed(["b"])))
+    folder = folder_with(
+        tmp_path, (params("A?"), whole()), (params("B?"), streamed(["b"]))
+    )
     next(folder.glob("*-b-*")).write_text("{")
     with pytest.raises(coursekit.RecordingNotFound, match="nearest recording"):
-        text_of(coursekit.connect("replay", recordings=folder, speed="instant"), prompt="C?")
+        text_of(
+            coursekit.connect("replay", recordings=folder, speed="instant"), prompt="C?"
+        )

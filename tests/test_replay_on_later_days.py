@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FAKETIME = shutil.which("faketime")  # Debian's and Homebrew's libfaketime: the whole process sees another clock
+FAKETIME = shutil.which(
+    "faketime"
+)  # Debian's and Homebrew's libfaketime: the whole process sees another clock
 
 
 @pytest.mark.successors
@@ -18,9 +20,27 @@ FAKETIME = shutil.which("faketime")  # Debian's and Homebrew's libfaketime: the 
 @pytest.mark.skipif(FAKETIME is None, reason="no faketime")
 @pytest.mark.parametrize("day", ["2026-12-12", "2027-02-01"])
 def test_every_notebook_shows_the_same_on_a_later_day(day: str) -> None:
-    """With the machine's clock on a day after each shutdown, every stored output of every chapter is reproduced."""
+    """With the machine's clock on a day after each shutdown, every stored output of every chapter
+    is reproduced.
+    """
     clock = [str(FAKETIME), f"{day} 12:00:00"]
-    tests = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-p", "no:cacheprovider", "-o", "timeout=0"]
-    tests += ["--ordinary-kernels", "notebooks"]  # each kernel is a process that this clock has started
-    done = subprocess.run([*clock, *tests], cwd=ROOT, capture_output=True, text=True, check=False)
+    tests = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-n",
+        "0",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "timeout=0",
+    ]
+    tests += [
+        "--ordinary-kernels",
+        "notebooks",
+    ]  # each kernel is a process that this clock has started
+    done = subprocess.run(
+        [*clock, *tests], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-500:]

@@ -17,7 +17,9 @@ def test_a_fault_of_form(body: dict[str, Any], error: dict[str, Any]) -> None:
 
 
 def test_long_values_of_metadata() -> None:
-    """Too many pairs, too long a key (shortened in the message) and too long a value are refused."""
+    """Too many pairs, too long a key (shortened in the message) and too long a value are
+    refused.
+    """
     pairs, key, value = {f"k{i}": "v" for i in range(17)}, "k" * 70, "x" * 600
     assert message_of(metadata=pairs) == (
         "Invalid 'metadata': too many properties. Expected an object with at most 16 properties, "
@@ -26,8 +28,10 @@ def test_long_values_of_metadata() -> None:
     assert refused(metadata={key: "v"}) == {
         "message": "Invalid property name in 'metadata': 'kkk...kkk' is too long. Expected a string with maximum "
         "length 64, but got a string with length 70 instead.",
-        "type": "invalid_request_error", "param": f"metadata.{key}", "code": "property_name_above_max_length",
-    }  # fmt: skip
+        "type": "invalid_request_error",
+        "param": f"metadata.{key}",
+        "code": "property_name_above_max_length",
+    }
     assert message_of(metadata={"k": value}) == (
         "Invalid 'metadata.k': string too long. Expected a string with maximum length 512, "
         "but got a string with length 600 instead."
@@ -46,12 +50,39 @@ def test_too_many_tools() -> None:
 
 def test_the_near_side_of_each_bound_is_taken() -> None:
     """The bounds themselves are right, and so is null, which counts as left out."""
-    assert taken(n=1, temperature=2, top_p=0, presence_penalty=-2, frequency_penalty=2.0, stop=["a", "b", "c", "d"])
     assert taken(
-        n=128, temperature=0, logprobs=True, top_logprobs=20, max_tokens=1, store=True, metadata={"k" * 64: "v" * 512}
+        n=1,
+        temperature=2,
+        top_p=0,
+        presence_penalty=-2,
+        frequency_penalty=2.0,
+        stop=["a", "b", "c", "d"],
     )
-    assert taken(stop="END", seed=-1, user="", store=False, stream=True, stream_options={"include_usage": True})
-    assert taken(temperature=None, stop=None, tools=None, response_format=None, stream_options=None, logit_bias={})
+    assert taken(
+        n=128,
+        temperature=0,
+        logprobs=True,
+        top_logprobs=20,
+        max_tokens=1,
+        store=True,
+        metadata={"k" * 64: "v" * 512},
+    )
+    assert taken(
+        stop="END",
+        seed=-1,
+        user="",
+        store=False,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    assert taken(
+        temperature=None,
+        stop=None,
+        tools=None,
+        response_format=None,
+        stream_options=None,
+        logit_bias={},
+    )
 
 
 def test_a_whole_number_may_be_written_as_a_decimal() -> None:
@@ -61,7 +92,9 @@ def test_a_whole_number_may_be_written_as_a_decimal() -> None:
 
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-4o-mini", "gpt-4.1"])
 def test_a_chat_model_lists_the_arguments_it_does_not_recognize(model: str) -> None:
-    """Models before the o-series name all unknown parameters in one sentence, without param and code."""
+    """Models before the o-series name all unknown parameters in one sentence, without param and
+    code.
+    """
     error = refused(model, zzz=1)
     assert error["message"] == "Unrecognized request argument supplied: zzz"
     assert (error["param"], error["code"]) == (None, None)
@@ -83,24 +116,55 @@ def test_a_chat_model_lists_the_arguments_it_does_not_recognize(model: str) -> N
     ],
     ids=lambda text: text[:20],
 )
-def test_a_reasoning_model_names_the_first_unknown_parameter(name: str, hint: str) -> None:
-    """The o-series and later name one parameter, and those within two edits that the body does not have yet."""
+def test_a_reasoning_model_names_the_first_unknown_parameter(
+    name: str, hint: str
+) -> None:
+    """The o-series and later name one parameter, and those within two edits that the body does not
+    have yet.
+    """
     error = refused("o4-mini", **{name: 1})
-    assert (error["message"], error["param"]) == (f"Unknown parameter: '{name}'.{hint}", name)
+    assert (error["message"], error["param"]) == (
+        f"Unknown parameter: '{name}'.{hint}",
+        name,
+    )
     assert error["code"] == "unknown_parameter"
 
 
 def test_every_rule_is_one_the_checker_reads() -> None:
     """The rules use no key that nothing checks, so that a misspelled bound cannot pass unseen."""
     read = {
-        "type", "expected", "values", "min", "max", "min_items", "max_items", "min_length", "max_length", "pattern",
-        "max_properties", "max_property_name", "fields", "closed", "entries", "items", "required", "when", "unless",
-        "unless_given", "default", "instead", "also", "whole_keys",
-    }  # fmt: skip
+        "type",
+        "expected",
+        "values",
+        "min",
+        "max",
+        "min_items",
+        "max_items",
+        "min_length",
+        "max_length",
+        "pattern",
+        "max_properties",
+        "max_property_name",
+        "fields",
+        "closed",
+        "entries",
+        "items",
+        "required",
+        "when",
+        "unless",
+        "unless_given",
+        "default",
+        "instead",
+        "also",
+        "whole_keys",
+    }
 
     def check(rule: dict[str, Any]) -> None:
         assert set(rule) <= read, rule
-        for inner in [*rule.get("fields", {}).values(), *(rule[key] for key in ("items", "entries") if key in rule)]:
+        for inner in [
+            *rule.get("fields", {}).values(),
+            *(rule[key] for key in ("items", "entries") if key in rule),
+        ]:
             check(inner)
 
     for rule in [

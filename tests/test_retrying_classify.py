@@ -16,16 +16,27 @@ from support.fault_table import ROWS, InProcess
 from support.offline_api import params
 
 ACTIONS = {
-    "rate_limit": "retry", "quota": "stop", "server_error": "retry", "overloaded": "retry", "timeout": "retry",
-    "connection": "retry", "cut_stream": "retry", "cut_stream, abrupt": "retry", "malformed": "retry",
+    "rate_limit": "retry",
+    "quota": "stop",
+    "server_error": "retry",
+    "overloaded": "retry",
+    "timeout": "retry",
+    "connection": "retry",
+    "cut_stream": "retry",
+    "cut_stream, abrupt": "retry",
+    "malformed": "retry",
     "stream_error": "retry",
-}  # fmt: skip
+}
 BILLED = {"timeout", "cut_stream", "cut_stream, abrupt", "malformed"}
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.name in ACTIONS], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.name in ACTIONS], ids=lambda row: row.name
+)
 def test_of_each_fault(row, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """What each fault of the offline API raises in the real SDK is decided by what a retry can do about it."""
+    """What each fault of the offline API raises in the real SDK is decided by what a retry can do
+    about it.
+    """
     client = InProcess(tmp_path).client(False, row.faults())
     with pytest.raises((openai.OpenAIError, ValueError)) as caught:
         client.chat.completions.create(**params(stream=False))
@@ -44,15 +55,26 @@ def test_the_sdks_own_list_is_retried(status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "action"),
     [
-        (400, "unsupported_parameter", "fix"), (400, "context_length_exceeded", "fix"), (400, None, "fix"),
-        (401, "invalid_api_key", "stop"), (402, None, "stop"), (403, None, "stop"), (404, "model_not_found", "fix"),
-        (413, None, "fix"), (418, None, "fix"), (422, None, "fix"),
-        (429, "insufficient_quota", "stop"), (429, "billing_hard_limit_reached", "stop"),
-        (429, "credit_balance_exhausted", "stop"), (429, "rate_limit_exceeded", "retry"),
+        (400, "unsupported_parameter", "fix"),
+        (400, "context_length_exceeded", "fix"),
+        (400, None, "fix"),
+        (401, "invalid_api_key", "stop"),
+        (402, None, "stop"),
+        (403, None, "stop"),
+        (404, "model_not_found", "fix"),
+        (413, None, "fix"),
+        (418, None, "fix"),
+        (422, None, "fix"),
+        (429, "insufficient_quota", "stop"),
+        (429, "billing_hard_limit_reached", "stop"),
+        (429, "credit_balance_exhausted", "stop"),
+        (429, "rate_limit_exceeded", "retry"),
     ],
-)  # fmt: skip
+)
 def test_by_status_and_code(status: int, code: str | None, action: str) -> None:
-    """A wrong request is mended, a missing right or an empty account stops everything; quota is no rate limit."""
+    """A wrong request is mended, a missing right or an empty account stops everything; quota is no
+    rate limit.
+    """
     assert classify(status_error(status, code)).action == action
 
 
@@ -64,27 +86,42 @@ def test_quota_by_type() -> None:
 def test_too_large_for_any_minute() -> None:
     """A 429 for a request above the whole limit is to be made smaller: no wait helps."""
     message = (
-        "Request too large for gpt-4o in organization org-1 on tokens per min (TPM): Limit 30000, Requested 40000."
+        "Request too large for gpt-4o in organization org-1 on tokens per min (TPM): Limit "
+        "30000, Requested 40000."
     )
-    assert classify(status_error(429, "rate_limit_exceeded", type="tokens", message=message)).action == "fix"
+    assert (
+        classify(
+            status_error(429, "rate_limit_exceeded", type="tokens", message=message)
+        ).action
+        == "fix"
+    )
 
 
 def test_the_servers_order_goes_before_the_status() -> None:
     """x-should-retry decides, as in the SDK; but no server's order fills an account."""
     assert classify(status_error(500, x_should_retry="false")).action == "fix"
     assert classify(status_error(400, x_should_retry="true")).action == "retry"
-    assert classify(status_error(429, "insufficient_quota", x_should_retry="true")).action == "stop"
+    assert (
+        classify(status_error(429, "insufficient_quota", x_should_retry="true")).action
+        == "stop"
+    )
 
 
 def test_advice_fits_the_code() -> None:
     """The advice on a 400 goes by its code."""
     assert "Shorten" in classify(status_error(400, "context_length_exceeded")).advice
-    assert "Leave the parameter out" in classify(status_error(400, "unsupported_parameter")).advice
+    assert (
+        "Leave the parameter out"
+        in classify(status_error(400, "unsupported_parameter")).advice
+    )
 
 
 def test_what_was_never_sent_is_not_billed() -> None:
     """A connection that was never made cost nothing; one that broke, or fell silent, may have."""
-    refused, broke = httpx2.ConnectError("no", request=ASKED), httpx2.RemoteProtocolError("cut", request=ASKED)
+    refused, broke = (
+        httpx2.ConnectError("no", request=ASKED),
+        httpx2.RemoteProtocolError("cut", request=ASKED),
+    )
     assert not classify(disconnected(refused)).billed
     assert classify(disconnected(broke)).billed
     assert not classify(timed_out(httpx2.ConnectTimeout("late", request=ASKED))).billed
@@ -93,7 +130,9 @@ def test_what_was_never_sent_is_not_billed() -> None:
 
 
 def test_an_error_in_mid_stream() -> None:
-    """The plain APIError of an error event is retried, unless it names the request or the account as the reason."""
+    """The plain APIError of an error event is retried, unless it names the request or the account
+    as the reason.
+    """
 
     def reported(type: str) -> openai.APIError:
         return openai.APIError("failed", ASKED, body={"type": type, "code": None})
@@ -112,7 +151,9 @@ def test_answers_that_are_not_whole() -> None:
 
 
 def test_finish_reasons_that_the_sdk_raises() -> None:
-    """The SDK's errors for length and content_filter are mended in the request, and are paid for."""
+    """The SDK's errors for length and content_filter are mended in the request, and are paid
+    for.
+    """
     for kind in ("LengthFinishReasonError", "ContentFilterFinishReasonError"):
         error = getattr(openai, kind).__new__(getattr(openai, kind))
         assert classify(error).action == "fix"
@@ -128,7 +169,9 @@ def test_a_page_of_html() -> None:
 
 
 def test_what_is_not_recorded(tmp_path: Path) -> None:
-    """RecordingNotFound is no failure of the network: another request is needed, or the real API."""
+    """RecordingNotFound is no failure of the network: another request is needed, or the real
+    API.
+    """
     with pytest.raises(LookupError) as caught:
         connect("replay", recordings=tmp_path).chat.completions.create(**params())
     assert classify(caught.value).action == "fix"
@@ -136,7 +179,13 @@ def test_what_is_not_recorded(tmp_path: Path) -> None:
 
 def test_bugs_are_no_errors_of_the_api() -> None:
     """A program's own exceptions, and its own time limits, are never retried."""
-    for error in (TypeError("x"), ValueError("x"), KeyError("x"), OSError("x"), TimeoutError()):
+    for error in (
+        TypeError("x"),
+        ValueError("x"),
+        KeyError("x"),
+        OSError("x"),
+        TimeoutError(),
+    ):
         assert classify(error).action == "fix"
     assert "KeyError" in classify(KeyError("x")).reason
 

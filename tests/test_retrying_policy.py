@@ -19,14 +19,23 @@ from support.api_errors import status_error, timed_out
 seeds = st.integers(0, 2**32)
 seconds = st.floats(0.001, 1e4)
 policies = st.builds(
-    Policy, max_attempts=st.integers(1, 20), base=seconds, cap=seconds, deadline=st.none() | seconds,
-    jitter=st.floats(0, 1), factor=st.floats(1, 10),
-)  # fmt: skip
+    Policy,
+    max_attempts=st.integers(1, 20),
+    base=seconds,
+    cap=seconds,
+    deadline=st.none() | seconds,
+    jitter=st.floats(0, 1),
+    factor=st.floats(1, 10),
+)
 
 
 @given(policies, st.integers(1, 2000), seeds)
-def test_a_wait_lies_between_its_bounds(policy: Policy, attempt: int, seed: int) -> None:
-    """Without a word from the server: from (1 - jitter) times the ceiling to the ceiling, at most the cap."""
+def test_a_wait_lies_between_its_bounds(
+    policy: Policy, attempt: int, seed: int
+) -> None:
+    """Without a word from the server: from (1 - jitter) times the ceiling to the ceiling, at most
+    the cap.
+    """
     ceiling = policy.ceiling(attempt)
     wait = policy.wait(attempt, None, random.Random(seed))
     assert ceiling * (1 - policy.jitter) - 1e-9 <= wait <= ceiling + 1e-9
@@ -34,26 +43,48 @@ def test_a_wait_lies_between_its_bounds(policy: Policy, attempt: int, seed: int)
 
 
 @given(policies, st.integers(1, 50), st.floats(0.001, 1e5), seeds)
-def test_never_shorter_than_the_server_asks(policy: Policy, attempt: int, asked: float, seed: int) -> None:
-    """With Retry-After: at least that, and at most the ceiling's jitter more, so that clients do not return as one."""
+def test_never_shorter_than_the_server_asks(
+    policy: Policy, attempt: int, asked: float, seed: int
+) -> None:
+    """With Retry-After: at least that, and at most the ceiling's jitter more, so that clients do
+    not return as one.
+    """
     error = status_error(429, retry_after_ms=repr(asked * 1000))
     wait = policy.wait(attempt, error, random.Random(seed))
-    assert asked * (1 - 1e-12) <= wait <= asked + policy.ceiling(attempt) * policy.jitter + 1e-9
+    assert (
+        asked * (1 - 1e-12)
+        <= wait
+        <= asked + policy.ceiling(attempt) * policy.jitter + 1e-9
+    )
 
 
 def test_the_ceiling_doubles() -> None:
     """base, 2 base, 4 base … up to the cap; with factor 1 it stays."""
-    assert [Policy(base=0.5, cap=8).ceiling(n) for n in range(1, 7)] == [0.5, 1, 2, 4, 8, 8]
+    assert [Policy(base=0.5, cap=8).ceiling(n) for n in range(1, 7)] == [
+        0.5,
+        1,
+        2,
+        4,
+        8,
+        8,
+    ]
     assert {Policy(base=1, factor=1).ceiling(n) for n in (1, 5, 5000)} == {1}
 
 
 def test_the_sdks_waits() -> None:
-    """base 0.5, cap 8 and jitter 0.25 are the SDK's own formula: the same bounds, and the same mean."""
+    """base 0.5, cap 8 and jitter 0.25 are the SDK's own formula: the same bounds, and the same
+    mean.
+    """
     client = openai.OpenAI(api_key="none")
-    options: Any = openai._models.FinalRequestOptions(method="post", url="/", max_retries=9)
+    options: Any = openai._models.FinalRequestOptions(
+        method="post", url="/", max_retries=9
+    )
     ours, rng = Policy(10, base=0.5, cap=8, jitter=0.25), random.Random(1)
     for attempt in range(1, 8):
-        sdk = [client._calculate_retry_timeout(10 - attempt, options, None) for _ in range(400)]
+        sdk = [
+            client._calculate_retry_timeout(10 - attempt, options, None)
+            for _ in range(400)
+        ]
         drawn = [ours.wait(attempt, None, rng) for _ in range(400)]
         low, high = ours.ceiling(attempt) * 0.75, ours.ceiling(attempt)
         assert low <= min(sdk) and max(sdk) <= high
@@ -63,18 +94,48 @@ def test_the_sdks_waits() -> None:
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({"retry-after": "3"}, 3.0), ({"retry-after": "0.25"}, 0.25), ({"retry-after-ms": "250"}, 0.25),
-        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25), ({"retry-after-ms": "x", "retry-after": "2"}, 2.0),
-        ({"retry-after": "600"}, 600.0), ({"retry-after": "0"}, None), ({"retry-after": "-5"}, None),
-        ({"retry-after": "inf"}, None), ({"retry-after": "nan"}, None), ({"retry-after": "soon"}, None), ({}, None),
-        ({"retry-after": "Sun, 22 Nov 2026 18:47:31 GMT", "date": "Sun, 22 Nov 2026 18:47:28 GMT"}, 3.0),
-        ({"retry-after": "Sun, 22 Nov 2026 18:47:31 GMT", "date": "Sun, 22 Nov 2026 18:48:00 GMT"}, None),
+        ({"retry-after": "3"}, 3.0),
+        ({"retry-after": "0.25"}, 0.25),
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after-ms": "x", "retry-after": "2"}, 2.0),
+        ({"retry-after": "600"}, 600.0),
+        ({"retry-after": "0"}, None),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "soon"}, None),
+        ({}, None),
+        (
+            {
+                "retry-after": "Sun, 22 Nov 2026 18:47:31 GMT",
+                "date": "Sun, 22 Nov 2026 18:47:28 GMT",
+            },
+            3.0,
+        ),
+        (
+            {
+                "retry-after": "Sun, 22 Nov 2026 18:47:31 GMT",
+                "date": "Sun, 22 Nov 2026 18:48:00 GMT",
+            },
+            None,
+        ),
         ({"retry-after": "Sun, 22 Nov 2026 18:47:31 GMT"}, None),
-        ({"retry-after": "Sun, 22 Nov 2026 18:47:31 GMT", "date": "Sun, 22 Nov 2026 18:47:28 -0000"}, None),
+        (
+            {
+                "retry-after": "Sun, 22 Nov 2026 18:47:31 GMT",
+                "date": "Sun, 22 Nov 2026 18:47:28 -0000",
+            },
+            None,
+        ),
     ],
-)  # fmt: skip
-def test_spellings_of_retry_after(headers: dict[str, str], expected: float | None) -> None:
-    """Milliseconds go before seconds, a date counts from the answer's own date, and nonsense counts for nothing."""
+)
+def test_spellings_of_retry_after(
+    headers: dict[str, str], expected: float | None
+) -> None:
+    """Milliseconds go before seconds, a date counts from the answer's own date, and nonsense counts
+    for nothing.
+    """
     assert told(headers) == expected
 
 
@@ -85,12 +146,17 @@ def test_errors_without_an_answer_ask_for_nothing() -> None:
 
 
 def test_next_gives_up_for_four_reasons() -> None:
-    """Not to be retried; attempts used up; Retry-After beyond the deadline; own wait beyond it. Each says why."""
+    """Not to be retried; attempts used up; Retry-After beyond the deadline; own wait beyond it.
+    Each says why.
+    """
     rng, policy = random.Random(0), Policy(3, base=10, cap=10, jitter=0, deadline=15)
     server = status_error(500)
     assert policy.next(1, 0, status_error(400), rng)[0] is None
     assert policy.next(1, 0, server, rng) == (10, "The server failed (status 500).")
-    assert policy.next(3, 0, server, rng) == (None, "The server failed (status 500). That was attempt 3 of 3.")
+    assert policy.next(3, 0, server, rng) == (
+        None,
+        "The server failed (status 500). That was attempt 3 of 3.",
+    )
     asked, why = policy.next(1, 1, status_error(429, retry_after="60"), rng)
     assert asked is None
     assert "the server asks for 60 s, and the deadline leaves 14.0 s" in why
@@ -100,19 +166,31 @@ def test_next_gives_up_for_four_reasons() -> None:
 
 
 def test_a_wait_that_ends_with_the_deadline_is_begun() -> None:
-    """The deadline includes itself; what is above it is given up, and no less than no time is left."""
+    """The deadline includes itself; what is above it is given up, and no less than no time is
+    left.
+    """
     rng, policy = random.Random(0), Policy(3, base=10, cap=10, jitter=0, deadline=15)
     assert policy.next(1, 5, status_error(500), rng)[0] == 10
     assert policy.next(1, 5.001, status_error(500), rng)[0] is None
-    assert policy.next(1, 14.7, status_error(500), rng)[1].endswith("and the deadline leaves 0.3 s.")
-    assert policy.next(1, 15.5, status_error(500), rng)[1].endswith("and the deadline leaves 0.0 s.")
+    assert policy.next(1, 14.7, status_error(500), rng)[1].endswith(
+        "and the deadline leaves 0.3 s."
+    )
+    assert policy.next(1, 15.5, status_error(500), rng)[1].endswith(
+        "and the deadline leaves 0.0 s."
+    )
 
 
-@pytest.mark.parametrize(("asked", "wait"), [("120", 120.0), ("121", None), ("172800", None)])
-def test_a_wait_beyond_the_policys_patience_is_not_begun(asked: str, wait: float | None) -> None:
+@pytest.mark.parametrize(
+    ("asked", "wait"), [("120", 120.0), ("121", None), ("172800", None)]
+)
+def test_a_wait_beyond_the_policys_patience_is_not_begun(
+    asked: str, wait: float | None
+) -> None:
     """Retry-After above 120 s ends the attempts at once, as in the SDK, whatever the deadline."""
     policy = Policy(2, jitter=0, deadline=None)
-    seconds, why = policy.next(1, 0, status_error(429, retry_after=asked), random.Random())
+    seconds, why = policy.next(
+        1, 0, status_error(429, retry_after=asked), random.Random()
+    )
     assert seconds == wait
     assert wait is not None or "longer than this policy's 120 s" in why
 
@@ -120,10 +198,16 @@ def test_a_wait_beyond_the_policys_patience_is_not_begun(asked: str, wait: float
 def test_a_patient_policy_waits_as_long_as_the_server_asks() -> None:
     """deadline=None and patience=inf: an hour is waited for if the server asks for one."""
     policy = Policy(2, jitter=0, deadline=None, patience=math.inf)
-    assert policy.next(1, 0, status_error(429, retry_after="3600"), random.Random())[0] == 3600
+    assert (
+        policy.next(1, 0, status_error(429, retry_after="3600"), random.Random())[0]
+        == 3600
+    )
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(45, "45 s"), (121, "2 min"), (7199, "120 min"), (198_000, "55 h")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(45, "45 s"), (121, "2 min"), (7199, "120 min"), (198_000, "55 h")],
+)
 def test_a_long_wait_is_said_in_minutes_or_hours(seconds: float, text: str) -> None:
     """duration() gives a wait in the largest unit of which there are two."""
     assert duration(seconds) == text
@@ -132,10 +216,19 @@ def test_a_long_wait_is_said_in_minutes_or_hours(seconds: float, text: str) -> N
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"max_attempts": 0}, {"max_attempts": 2.5}, {"max_attempts": True}, {"base": 0}, {"base": math.inf},
-        {"cap": -1}, {"deadline": 0}, {"jitter": 1.1}, {"jitter": -0.1}, {"factor": 0.5}, {"factor": math.nan},
+        {"max_attempts": 0},
+        {"max_attempts": 2.5},
+        {"max_attempts": True},
+        {"base": 0},
+        {"base": math.inf},
+        {"cap": -1},
+        {"deadline": 0},
+        {"jitter": 1.1},
+        {"jitter": -0.1},
+        {"factor": 0.5},
+        {"factor": math.nan},
     ],
-)  # fmt: skip
+)
 def test_values_out_of_range(wrong: dict[str, Any]) -> None:
     """A policy that makes no sense is refused, by the name of the value."""
     with pytest.raises(ValueError, match=next(iter(wrong))):

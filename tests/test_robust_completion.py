@@ -1,4 +1,6 @@
-"""robust_completion(): a whole text, or an error that says why not; and how many HTTP calls that takes."""
+"""robust_completion(): a whole text, or an error that says why not; and how many HTTP calls that
+takes.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ from typing import Any
 import openai
 import pytest
 
-from coursekit import RecordingNotFound, UnusableReply, connect, connect_async, robust_completion
+from coursekit import (
+    RecordingNotFound,
+    UnusableReply,
+    connect,
+    connect_async,
+    robust_completion,
+)
 from coursekit.offline import Fault, verdict_on
 from coursekit.offline.exchange import json_answer
 from coursekit.retrying import Attempt, whole_text
@@ -21,11 +29,17 @@ from support.offline_api import completion, folder_with, params, whole
 PROMPT = "What is the capital of France?"
 
 
-def client_with(folder: Path, *faults: Fault, body: Any = None, **options: Any) -> openai.OpenAI:
+def client_with(
+    folder: Path, *faults: Fault, body: Any = None, **options: Any
+) -> openai.OpenAI:
     """A client that knows one answer, behind faults."""
-    answer = whole("Paris.") if body is None else json_answer(200, body, source="written")
+    answer = (
+        whole("Paris.") if body is None else json_answer(200, body, source="written")
+    )
     folder_with(folder, (params(PROMPT), answer))
-    return connect("replay", recordings=folder, faults=faults, speed="instant", **options)
+    return connect(
+        "replay", recordings=folder, faults=faults, speed="instant", **options
+    )
 
 
 def attempts_of(client: openai.OpenAI) -> int:
@@ -36,7 +50,11 @@ def tutorial(client: openai.OpenAI, max_retries: int = 3) -> str | None:
     """The tutorial's function in our words: its own loop around a client that retries by itself."""
     for attempt in range(max_retries):
         try:
-            return client.chat.completions.create(**params(PROMPT), timeout=30.0).choices[0].message.content
+            return (
+                client.chat.completions.create(**params(PROMPT), timeout=30.0)
+                .choices[0]
+                .message.content
+            )
         except openai.RateLimitError:
             if attempt == max_retries - 1:
                 raise
@@ -49,9 +67,14 @@ def tutorial(client: openai.OpenAI, max_retries: int = 3) -> str | None:
     raise RuntimeError("Max retries exceeded")
 
 
-@pytest.mark.parametrize(("kind", "theirs", "ours"), [("rate_limit", 9, 4), ("quota", 9, 1), ("timeout", 9, 2)])
+@pytest.mark.parametrize(
+    ("kind", "theirs", "ours"),
+    [("rate_limit", 9, 4), ("quota", 9, 1), ("timeout", 9, 2)],
+)
 def test_how_many_http_calls(tmp_path: Path, kind: str, theirs: int, ours: int) -> None:
-    """While a failure lasts, the tutorial's three attempts are nine requests; ours are the attempts that make sense."""
+    """While a failure lasts, the tutorial's three attempts are nine requests; ours are the attempts
+    that make sense.
+    """
     nested = client_with(tmp_path, Fault(kind, times=math.inf))
     with pytest.raises(openai.OpenAIError):
         tutorial(nested)
@@ -63,21 +86,41 @@ def test_how_many_http_calls(tmp_path: Path, kind: str, theirs: int, ours: int) 
     assert verdict_on(single).wasted == 0
 
 
-@pytest.mark.parametrize("kind", ["rate_limit", "server_error", "overloaded", "connection", "malformed", "cut_stream"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "rate_limit",
+        "server_error",
+        "overloaded",
+        "connection",
+        "malformed",
+        "cut_stream",
+    ],
+)
 def test_it_gets_over_what_passes(tmp_path: Path, kind: str) -> None:
     """Two failures of a kind that passes, and then the text."""
     attempts: list[Attempt] = []
     client = client_with(tmp_path, Fault(kind, times=2))
-    assert robust_completion(client, PROMPT, rng=random.Random(6), on_attempt=attempts.append) == "Paris."
+    assert (
+        robust_completion(
+            client, PROMPT, rng=random.Random(6), on_attempt=attempts.append
+        )
+        == "Paris."
+    )
     assert len(attempts) == attempts_of(client) == 3
     assert verdict_on(client).too_early == 0
 
 
 @pytest.mark.parametrize(
     ("call", "error"),
-    [({"temperature": 3}, openai.BadRequestError), ({"model": "gpt-nonsense"}, openai.NotFoundError)],
+    [
+        ({"temperature": 3}, openai.BadRequestError),
+        ({"model": "gpt-nonsense"}, openai.NotFoundError),
+    ],
 )
-def test_a_wrong_request_is_sent_once(tmp_path: Path, call: dict[str, Any], error: type[Exception]) -> None:
+def test_a_wrong_request_is_sent_once(
+    tmp_path: Path, call: dict[str, Any], error: type[Exception]
+) -> None:
     """What is wrong stays wrong: one request, the SDK's own error."""
     client = client_with(tmp_path)
     with pytest.raises(error):
@@ -86,11 +129,20 @@ def test_a_wrong_request_is_sent_once(tmp_path: Path, call: dict[str, Any], erro
 
 
 def test_the_deadline_shortens_the_timeouts(tmp_path: Path) -> None:
-    """A silent server is left when the deadline comes, not 30 s later; the time is the deadline's to the second."""
+    """A silent server is left when the deadline comes, not 30 s later; the time is the deadline's
+    to the second.
+    """
     client = client_with(tmp_path, Fault("timeout", times=math.inf))
     attempts: list[Attempt] = []
     with pytest.raises(openai.APITimeoutError):
-        robust_completion(client, PROMPT, deadline=20, timeout=15, rng=random.Random(1), on_attempt=attempts.append)
+        robust_completion(
+            client,
+            PROMPT,
+            deadline=20,
+            timeout=15,
+            rng=random.Random(1),
+            on_attempt=attempts.append,
+        )
     assert attempts[0].seconds == pytest.approx(15)
     assert attempts[-1].started + attempts[-1].seconds == pytest.approx(20, abs=0.01)
 
@@ -100,16 +152,26 @@ def test_the_deadline_shortens_the_timeouts(tmp_path: Path) -> None:
     [
         ({"content": "Par"}, "length", "cut after 3 characters"),
         ({"content": ""}, "length", "hidden reasoning used up the tokens"),
-        ({"content": None, "refusal": "I can't help with that."}, "stop", "declined: I can't help with that."),
+        (
+            {"content": None, "refusal": "I can't help with that."},
+            "stop",
+            "declined: I can't help with that.",
+        ),
         ({"content": "Pa"}, "content_filter", "content filter"),
         ({"content": None}, "stop", "no text"),
-        ({"content": "", "tool_calls": []}, "tool_calls", "no text (finish_reason 'tool_calls')"),
+        (
+            {"content": "", "tool_calls": []},
+            "tool_calls",
+            "no text (finish_reason 'tool_calls')",
+        ),
     ],
 )
 def test_no_part_is_passed_off_as_the_whole(
     tmp_path: Path, change: dict[str, Any], finish_reason: str, told: str
 ) -> None:
-    """An answer that was cut, refused, filtered or left empty raises, is not asked for again, and is handed over."""
+    """An answer that was cut, refused, filtered or left empty raises, is not asked for again, and
+    is handed over.
+    """
     body = completion(finish_reason=finish_reason)
     body["choices"][0]["message"] |= change
     client = client_with(tmp_path, body=body)
@@ -123,7 +185,9 @@ def test_no_part_is_passed_off_as_the_whole(
 
 
 def test_an_answer_without_choices() -> None:
-    """A page of HTML (which the SDK hands over as a str) and an answer without choices are no texts."""
+    """A page of HTML (which the SDK hands over as a str) and an answer without choices are no
+    texts.
+    """
     for reply in ("<html>", SimpleNamespace(choices=None), SimpleNamespace(choices=[])):
         with pytest.raises(UnusableReply, match="base_url"):
             whole_text(reply)
@@ -138,7 +202,9 @@ def test_an_answer_without_choices() -> None:
         ({"deadline": -1}, "deadl"),
     ],
 )
-def test_bad_arguments_cost_nothing(tmp_path: Path, call: dict[str, Any], told: str) -> None:
+def test_bad_arguments_cost_nothing(
+    tmp_path: Path, call: dict[str, Any], told: str
+) -> None:
     """What cannot be meant is refused before anything is sent."""
     client = client_with(tmp_path)
     with pytest.raises(ValueError, match=told):
@@ -164,7 +230,11 @@ def test_what_is_not_recorded(tmp_path: Path) -> None:
     """In replay mode an unknown prompt says so after one attempt."""
     attempts: list[Attempt] = []
     with pytest.raises(RecordingNotFound):
-        robust_completion(client_with(tmp_path), "What is the capital of Spain?", on_attempt=attempts.append)
+        robust_completion(
+            client_with(tmp_path),
+            "What is the capital of Spain?",
+            on_attempt=attempts.append,
+        )
     assert len(attempts) == 1
 
 

@@ -1,4 +1,6 @@
-"""The sampling lab: its controls, its request, what it says in replay mode, and that moving it leaks nothing."""
+"""The sampling lab: its controls, its request, what it says in replay mode, and that moving it
+leaks nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,12 @@ from coursekit import Meter, connect
 from coursekit.logits import load_distribution
 from coursekit.offline.recordings import Recordings
 from coursekit.widgets.safe_html import plain
-from coursekit.widgets.sampling_lab import LIMIT, SLIDERS, SamplingLab, recorded_settings
+from coursekit.widgets.sampling_lab import (
+    LIMIT,
+    SLIDERS,
+    SamplingLab,
+    recorded_settings,
+)
 from coursekit.widgets.sampling_view import Settings, request_of, view
 from support.html_reader import HOSTILE, HtmlReader
 from support.offline_api import error_answers, folder_with, whole
@@ -33,7 +40,9 @@ def body(settings: Settings, **more: Any) -> dict[str, Any]:
 def folder(tmp_path: Path) -> Path:
     """Two settings are recorded for the dog, and a third request that the lab does not send."""
     other = (body(COLD, logprobs=True), whole("Not this."))
-    return folder_with(tmp_path, (body(HOT), whole("A hot dog.")), (body(COLD), whole("A dog.")), other)
+    return folder_with(
+        tmp_path, (body(HOT), whole("A hot dog.")), (body(COLD), whole("A dog.")), other
+    )
 
 
 def lab_of(folder: Path, **options: Any) -> SamplingLab:
@@ -45,10 +54,16 @@ def test_every_control_has_a_name_and_the_api_s_range(folder: Path) -> None:
     """Each slider is named and bounded as the parameter is; buttons say what they do."""
     lab = lab_of(folder)
     assert {name: (s.description, s.min, s.max) for name, s in lab.sliders.items()} == {
-        "temperature": ("temperature", 0, 2), "top_p": ("top_p", 0, 1), "seed": ("seed", 0, 100),
-        "frequency_penalty": ("frequency_penalty", -2, 2), "presence_penalty": ("presence_penalty", -2, 2),
-    }  # fmt: skip
-    assert all(button.description and button.tooltip for button in (lab.sample, lab.reset, lab.send))
+        "temperature": ("temperature", 0, 2),
+        "top_p": ("top_p", 0, 1),
+        "seed": ("seed", 0, 100),
+        "frequency_penalty": ("frequency_penalty", -2, 2),
+        "presence_penalty": ("presence_penalty", -2, 2),
+    }
+    assert all(
+        button.description and button.tooltip
+        for button in (lab.sample, lab.reset, lab.send)
+    )
     assert lab.prompt.description
     assert lab.recorded.description
     assert all(slider.continuous_update for slider in lab.sliders.values())
@@ -84,10 +99,16 @@ def test_sampling_goes_on_with_the_same_seed(folder: Path) -> None:
 
 
 def test_in_replay_the_recorded_settings_are_offered(folder: Path) -> None:
-    """What "Send" would send is offered; choosing moves the sliders; a prompt without recordings offers nothing."""
+    """What "Send" would send is offered; choosing moves the sliders; a prompt without recordings
+    offers nothing.
+    """
     lab = lab_of(folder)
     assert recorded_settings(DOG, "gpt-4o", Recordings([folder])) == [COLD, HOT]
-    assert [text for text, _ in lab.recorded.options] == ["choose …", str(COLD), str(HOT)]
+    assert [text for text, _ in lab.recorded.options] == [
+        "choose …",
+        str(COLD),
+        str(HOT),
+    ]
     assert lab.recorded.index == 0  # "choose …" is what the menu shows
     for _ in range(2):  # after a reset it can be chosen again
         lab.recorded.value = HOT
@@ -105,17 +126,26 @@ def test_send_asks_with_the_same_settings(folder: Path) -> None:
     lab.send.click()
     text = HtmlReader(lab.answer.value).text
     assert "A hot dog." in text
-    assert "model='gpt-4o', temperature=1.5, top_p=0.5, seed=1, max_completion_tokens=60" in text
+    assert (
+        "model='gpt-4o', temperature=1.5, top_p=0.5, seed=1, max_completion_tokens=60"
+        in text
+    )
     assert "replay · written" in text
     assert len(lab.meter.ledger) == 1
 
 
 def test_a_button_never_sees_half_of_a_choice(folder: Path) -> None:
-    """JupyterLab handles buttons and sliders in two threads: what is sent meanwhile is one of the settings, whole."""
+    """JupyterLab handles buttons and sliders in two threads: what is sent meanwhile is one of the
+    settings, whole.
+    """
     lab = lab_of(folder)
     asked: list[str] = []
     lab.answer.observe(lambda change: asked.append(change["new"]), "value")
-    mover = threading.Thread(target=lambda: [lab.use(settings) for _ in range(30) for settings in (HOT, COLD)])
+    mover = threading.Thread(
+        target=lambda: [
+            lab.use(settings) for _ in range(30) for settings in (HOT, COLD)
+        ]
+    )
     mover.start()
     while mover.is_alive():
         lab.send.click()
@@ -126,7 +156,9 @@ def test_a_button_never_sees_half_of_a_choice(folder: Path) -> None:
 
 
 def test_a_miss_says_what_is_recorded(folder: Path) -> None:
-    """Settings that nobody recorded get the list of those that somebody did, or that there are none."""
+    """Settings that nobody recorded get the list of those that somebody did, or that there are
+    none.
+    """
     lab = lab_of(folder)
     lab.send.click()
     text = HtmlReader(lab.answer.value).text
@@ -144,7 +176,9 @@ def test_an_error_of_the_api_is_shown_in_place(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, *error_answers(body(Settings()), 3))
     lab = lab_of(folder)
     lab.send.click()
-    assert HtmlReader(lab.answer.value).text.startswith("InternalServerErrorError code: 500")
+    assert HtmlReader(lab.answer.value).text.startswith(
+        "InternalServerErrorError code: 500"
+    )
 
 
 @pytest.mark.parametrize("hostile", [*HOSTILE, "x" * 1_000_000])
@@ -160,8 +194,12 @@ def test_a_hostile_reply_is_shown_and_harmless(tmp_path: Path, hostile: str) -> 
     assert "finish_reason stop" in reader.text
 
 
-def test_in_live_mode_nothing_recorded_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Live, the API answers every setting, so the list is not shown; nothing is sent before "Send" is pressed."""
+def test_in_live_mode_nothing_recorded_is_offered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Live, the API answers every setting, so the list is not shown; nothing is sent before "Send"
+    is pressed.
+    """
     monkeypatch.setenv("OPENAI_API_KEY", "not-a-key")
     assert SamplingLab(connect("live")).recorded.layout.display == "none"
 
@@ -204,4 +242,7 @@ def test_500_moves_leak_nothing(folder: Path) -> None:
         tracemalloc.stop()
     assert more == widgets
     assert last - first < 100_000
-    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+    assert (
+        "matplotlib.pyplot" not in sys.modules
+        or not sys.modules["matplotlib.pyplot"].get_fignums()
+    )

@@ -17,16 +17,22 @@ from coursekit.widgets.token_text import label, percent
 from support.html_reader import HOSTILE, HtmlReader
 
 PARAMETERS = st.builds(
-    Settings, temperature=st.floats(0, 2), top_p=st.floats(0, 1), frequency_penalty=st.floats(-2, 2),
-    presence_penalty=st.floats(-2, 2), seed=st.integers(0, 100),
-)  # fmt: skip
+    Settings,
+    temperature=st.floats(0, 2),
+    top_p=st.floats(0, 1),
+    frequency_penalty=st.floats(-2, 2),
+    presence_penalty=st.floats(-2, 2),
+    seed=st.integers(0, 100),
+)
 LOOP = load_distribution("haiku_loop")
 
 
 @given(st.sampled_from(distribution_names()), PARAMETERS)
 @settings(max_examples=60)
 def test_every_number_shown_is_that_of_sampling(name: str, chosen: Settings) -> None:
-    """Each row's shares, the sum of the others, both entropies and the nucleus are what coursekit.sampling gives."""
+    """Each row's shares, the sum of the others, both entropies and the nucleus are what
+    coursekit.sampling gives.
+    """
     kept = load_distribution(name)
     reader = HtmlReader(view(kept, chosen))
     before = sampling.softmax(kept.logits)
@@ -35,11 +41,20 @@ def test_every_number_shown_is_that_of_sampling(name: str, chosen: Settings) -> 
     for row, index in zip(reader.rows[1:], top, strict=False):
         cut = "cut" if after[index] == 0 else percent(after[index])
         count = str(kept.counts[index]) if kept.counts[index] else ""
-        assert row == [label(kept.token(index)), "", percent(before[index]), cut, "", count]
+        assert row == [
+            label(kept.token(index)),
+            "",
+            percent(before[index]),
+            cut,
+            "",
+            count,
+        ]
     others = max(0.0, 1 - before[top].sum()), max(0.0, 1 - after[top].sum())
     assert reader.rows[-1][2] == percent(others[0])
     assert reader.rows[-1][3] in (percent(others[1]), "cut")
-    said = re.search(r"Entropy ([\d.]+) → ([\d.]+) bits.*Nucleus ([\d,]+) of 49,152", reader.text)
+    said = re.search(
+        r"Entropy ([\d.]+) → ([\d.]+) bits.*Nucleus ([\d,]+) of 49,152", reader.text
+    )
     assert said is not None
     assert float(said[1]) == pytest.approx(sampling.entropy_bits(before), abs=0.006)
     assert float(said[2]) == pytest.approx(sampling.entropy_bits(after), abs=0.006)
@@ -49,10 +64,20 @@ def test_every_number_shown_is_that_of_sampling(name: str, chosen: Settings) -> 
 def test_a_bar_is_as_long_as_its_share() -> None:
     """The width of each bar is its probability in percent of the track."""
     html = view(LOOP, Settings(temperature=1.5))
-    widths = [float(width) for width in re.findall(r'<div style="width:([\d.]+)%', html)]
-    result = sampling.before_and_after(LOOP.logits, LOOP.counts, top=TOP, temperature=1.5)
-    expected = [100 * side[index] for index in result.shown for side in (result.before, result.after)]
-    assert widths == pytest.approx([*expected, *(100 * other for other in result.others)], abs=0.006)
+    widths = [
+        float(width) for width in re.findall(r'<div style="width:([\d.]+)%', html)
+    ]
+    result = sampling.before_and_after(
+        LOOP.logits, LOOP.counts, top=TOP, temperature=1.5
+    )
+    expected = [
+        100 * side[index]
+        for index in result.shown
+        for side in (result.before, result.after)
+    ]
+    assert widths == pytest.approx(
+        [*expected, *(100 * other for other in result.others)], abs=0.006
+    )
 
 
 def test_draws_are_the_seed_s_and_add_up() -> None:
@@ -65,7 +90,8 @@ def test_draws_are_the_seed_s_and_add_up() -> None:
     assert sum(int(row[4]) for row in reader.rows[1:]) == 40
     assert reader.rows[1][4] == str(np.count_nonzero(picks == 0))
     assert reader.text.endswith(
-        "40 draws with seed 7, the last ones: " + "".join(label(kept.token(i)) for i in picks[20:])
+        "40 draws with seed 7, the last ones: "
+        + "".join(label(kept.token(i)) for i in picks[20:])
     )
 
 
@@ -80,22 +106,50 @@ def test_without_draws_nothing_is_said_of_them() -> None:
 def test_a_hostile_prompt_and_token_are_shown_and_harmless(hostile: str) -> None:
     """Text from a model's vocabulary or a prompt is text."""
     kept = replace(
-        LOOP, text=hostile.replace("\ud83d", ""), shows=hostile.replace("\ud83d", ""), tokens=(hostile,) * 200
+        LOOP,
+        text=hostile.replace("\ud83d", ""),
+        shows=hostile.replace("\ud83d", ""),
+        tokens=(hostile,) * 200,
     )
     reader = HtmlReader(view(kept, Settings(), draws=20))
-    assert set(reader.tags) <= {"div", "p", "b", "i", "span", "br", "table", "thead", "tbody", "tr", "th", "td"}
+    assert set(reader.tags) <= {
+        "div",
+        "p",
+        "b",
+        "i",
+        "span",
+        "br",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    }
     assert reader.rows[1][0] == label(hostile)
 
 
 def test_the_request_names_what_differs_from_the_default() -> None:
-    """Temperature, seed and limit always, the others where they are no default; the question is a message."""
+    """Temperature, seed and limit always, the others where they are no default; the question is a
+    message.
+    """
     assert request_of(LOOP, Settings(), "gpt-4o", 60) == {
-        "model": "gpt-4o", "messages": [{"role": "user", "content": "Write a haiku about the sea."}],
-        "temperature": 1.0, "seed": 1, "max_completion_tokens": 60,
-    }  # fmt: skip
-    assert request_of(LOOP, Settings(0.5, 0.9, -1, 2, 3), "gpt-4o", 60).items() >= {
-        "temperature": 0.5, "top_p": 0.9, "frequency_penalty": -1, "presence_penalty": 2, "seed": 3,
-    }.items()  # fmt: skip
+        "model": "gpt-4o",
+        "messages": [{"role": "user", "content": "Write a haiku about the sea."}],
+        "temperature": 1.0,
+        "seed": 1,
+        "max_completion_tokens": 60,
+    }
+    assert (
+        request_of(LOOP, Settings(0.5, 0.9, -1, 2, 3), "gpt-4o", 60).items()
+        >= {
+            "temperature": 0.5,
+            "top_p": 0.9,
+            "frequency_penalty": -1,
+            "presence_penalty": 2,
+            "seed": 3,
+        }.items()
+    )
 
 
 @given(PARAMETERS)

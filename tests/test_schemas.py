@@ -1,4 +1,6 @@
-"""JSON schemas, strict or not: what the API refuses, with the path into the schema that it writes."""
+"""JSON schemas, strict or not: what the API refuses, with the path into the schema that it
+writes.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,25 @@ CLOSED = "'additionalProperties' is required to be supplied and to be false."
 REQUIRED = "'required' is required to be supplied and to be an array including every key in properties."
 
 
-def of(properties: dict[str, Any], required: list[str] | None = None, **more: Any) -> dict[str, Any]:
+def of(
+    properties: dict[str, Any], required: list[str] | None = None, **more: Any
+) -> dict[str, Any]:
     """An object schema that strict mode takes, apart from ``more``."""
     asked = list(properties) if required is None else required
-    return {"type": "object", "properties": properties, "required": asked, "additionalProperties": False, **more}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": asked,
+        "additionalProperties": False,
+        **more,
+    }
 
 
 def format_of(schema: Any, strict: bool = True) -> dict[str, Any]:
-    return {"type": "json_schema", "json_schema": {"name": "step", "schema": schema, "strict": strict}}
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "step", "schema": schema, "strict": strict},
+    }
 
 
 @pytest.mark.parametrize(
@@ -30,7 +43,10 @@ def format_of(schema: Any, strict: bool = True) -> dict[str, Any]:
         ({"type": "object", "properties": {}}, f"In context=(), {CLOSED}"),
         (of({"a": NAME}, additionalProperties=True), f"In context=(), {CLOSED}"),
         (of({"a": NAME, "b": NAME}, ["a"]), f"In context=(), {REQUIRED} Missing 'b'."),
-        (of({"a": NAME}, ["a", "z"]), f"In context=(), {REQUIRED} Extra required key 'z' supplied."),
+        (
+            of({"a": NAME}, ["a", "z"]),
+            f"In context=(), {REQUIRED} Extra required key 'z' supplied.",
+        ),
         (of({"a": {"type": "object"}}), f"In context=('properties', 'a'), {CLOSED}"),
         (
             of({"steps": {"type": "array", "items": of({"n": NAME}, [])}}),
@@ -40,10 +56,15 @@ def format_of(schema: Any, strict: bool = True) -> dict[str, Any]:
             of({"a": {"anyOf": [NAME, {"type": "object"}]}}),
             f"In context=('properties', 'a', 'anyOf', '1'), {CLOSED}",
         ),
-        (of({}, **{"$defs": {"d": {"type": "object"}}}), f"In context=('$defs', 'd'), {CLOSED}"),
+        (
+            of({}, **{"$defs": {"d": {"type": "object"}}}),
+            f"In context=('$defs', 'd'), {CLOSED}",
+        ),
     ],
 )
-def test_a_strict_response_format_must_be_closed_and_complete(schema: dict[str, Any], text: str) -> None:
+def test_a_strict_response_format_must_be_closed_and_complete(
+    schema: dict[str, Any], text: str
+) -> None:
     """Every object of a strict schema forbids other properties and requires all of its own."""
     error = refused(response_format=format_of(schema))
     assert error["message"] == f"Invalid schema for response_format 'step': {text}"
@@ -53,17 +74,37 @@ def test_a_strict_response_format_must_be_closed_and_complete(schema: dict[str, 
 
 def test_a_strict_function_is_held_to_the_same() -> None:
     """The parameters of a strict function are named by the tool's place."""
-    loose = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
-    strict = {"type": "function", "function": {**loose["function"], "name": "get_current_weather", "strict": True}}
+    loose = {
+        "type": "function",
+        "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+    }
+    strict = {
+        "type": "function",
+        "function": {
+            **loose["function"],
+            "name": "get_current_weather",
+            "strict": True,
+        },
+    }
     error = refused(tools=[loose, strict])
-    assert error["message"] == f"Invalid schema for function 'get_current_weather': In context=(), {CLOSED}"
-    assert (error["param"], error["code"]) == ("tools[1].function.parameters", "invalid_function_parameters")
+    assert (
+        error["message"]
+        == f"Invalid schema for function 'get_current_weather': In context=(), {CLOSED}"
+    )
+    assert (error["param"], error["code"]) == (
+        "tools[1].function.parameters",
+        "invalid_function_parameters",
+    )
 
 
 def test_a_right_schema_is_taken() -> None:
     """Closed and complete objects, however deep, pass."""
     steps = {"type": "array", "items": of({"explanation": NAME, "output": NAME})}
-    assert taken(response_format=format_of(of({"steps": steps, "answer": {"anyOf": [NAME, {"type": "null"}]}})))
+    assert taken(
+        response_format=format_of(
+            of({"steps": steps, "answer": {"anyOf": [NAME, {"type": "null"}]}})
+        )
+    )
 
 
 @refusals("schemas")

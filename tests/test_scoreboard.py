@@ -26,28 +26,37 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_attempts_are_kept_beside_the_progress_best_first(kept: Path) -> None:
-    """Each kept score is in the file and on the board, the best first; the progress itself is not touched."""
+    """Each kept score is in the file and on the board, the best first; the progress itself is not
+    touched.
+    """
     scoreboard.keep("first try", score(120))
     board = scoreboard.keep("two lanes", score(60))
     assert [row.name for row in board.rows] == ["two lanes", "first try"]
     assert [row.name for row in scoreboard.kept().rows] == ["two lanes", "first try"]
-    assert [one["name"] for one in json.loads(kept.read_text())["scores"]] == ["two lanes", "first try"]
+    assert [one["name"] for one in json.loads(kept.read_text())["scores"]] == [
+        "two lanes",
+        "first try",
+    ]
     assert not kept.with_name("progress.json").exists()
 
 
 def test_of_a_name_and_seed_the_best_counts(kept: Path) -> None:
-    """Running the cell again changes nothing, a worse run neither, a better one raises the row; another seed has its
-    own."""
+    """Running the cell again changes nothing, a worse run neither, a better one raises the row;
+    another seed has its own."""
     for seconds in (100, 100, 170, 50):
         scoreboard.keep("mine", score(seconds))
-    assert [round(row.total, 1) for row in scoreboard.kept().rows] == [round(score(50).total, 1)]
+    assert [round(row.total, 1) for row in scoreboard.kept().rows] == [
+        round(score(50).total, 1)
+    ]
     scoreboard.keep("mine", score(90, seed=2))
     assert [row.seed for row in scoreboard.kept().rows] == [1, 2]
 
 
-def test_switched_off_only_this_attempt_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """COURSEKIT_PROGRESS=off, as for stored outputs: the board has the attempt itself, no file, and nothing of this
-    machine."""
+def test_switched_off_only_this_attempt_is_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """COURSEKIT_PROGRESS=off, as for stored outputs: the board has the attempt itself, no file, and
+    nothing of this machine."""
     monkeypatch.setenv("COURSEKIT_PROGRESS", "off")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     board = scoreboard.keep("mine", score())
@@ -57,15 +66,22 @@ def test_switched_off_only_this_attempt_is_shown(monkeypatch: pytest.MonkeyPatch
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"scores": 3}', '{"scores": [{"name": "x"}]}', "\x00\xff"])
+@pytest.mark.parametrize(
+    "damage",
+    ["", "{", "[]", '{"scores": 3}', '{"scores": [{"name": "x"}]}', "\x00\xff"],
+)
 def test_a_damaged_file_is_set_aside(kept: Path, damage: str) -> None:
-    """A file that cannot be read is kept under another name, the board says so, and a new one begins."""
+    """A file that cannot be read is kept under another name, the board says so, and a new one
+    begins.
+    """
     kept.parent.mkdir()
     kept.write_text(damage, encoding="latin-1")
     assert scoreboard.kept().rows == []
     board = scoreboard.keep("mine", score())
     assert "could not be read" in board.notes[0]
-    assert kept.with_name("capstone.json.damaged").read_text(encoding="latin-1") == damage
+    assert (
+        kept.with_name("capstone.json.damaged").read_text(encoding="latin-1") == damage
+    )
     assert [row.name for row in scoreboard.kept().rows] == ["mine"]
 
 
@@ -80,17 +96,22 @@ def test_a_place_that_cannot_be_written_is_told(kept: Path) -> None:
 def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:
     """Several processes that keep scores at the same time: all of them are there."""
     code = (
-        "import sys; from decimal import Decimal; from coursekit.checks.capstone import Facts, Score, scoreboard\n"
+        "import sys; from decimal import Decimal; from coursekit.checks.capstone import Facts, "
+        "Score, scoreboard\n"
         "facts = Facts(200, 200, 0, Decimal(0), Decimal(0), Decimal(1), 9.0, 224)\n"
         "for n in range(5): scoreboard.keep(sys.argv[1] + str(n), Score(facts, 1))"
     )
     running = [subprocess.Popen([sys.executable, "-c", code, name]) for name in "ab"]
     assert [process.wait() for process in running] == [0, 0]
-    assert {row.name for row in scoreboard.kept().rows} == {f"{name}{n}" for name in "ab" for n in range(5)}
+    assert {row.name for row in scoreboard.kept().rows} == {
+        f"{name}{n}" for name in "ab" for n in range(5)
+    }
 
 
 def test_names_are_texts_and_not_html(kept: Path) -> None:
-    """A name is shown as it is, escaped; an empty or endless one is refused, and so is what is no score."""
+    """A name is shown as it is, escaped; an empty or endless one is refused, and so is what is no
+    score.
+    """
     board = scoreboard.keep("<b>bold</b>\n name", score())
     html = board._repr_mimebundle_()["text/html"]
     assert "&lt;b&gt;bold&lt;/b&gt; name" in html
@@ -107,6 +128,15 @@ def test_the_board_names_its_columns(kept: Path) -> None:
     """Text and HTML have the total and every axis."""
     board = scoreboard.keep("mine", score(97.5))
     table = HtmlReader(board._repr_mimebundle_()["text/html"]).rows
-    assert table[0] == ["attempt", "seed", "total", "answered", "spend", "time", "wasted retries", "silent truncation"]
+    assert table[0] == [
+        "attempt",
+        "seed",
+        "total",
+        "answered",
+        "spend",
+        "time",
+        "wasted retries",
+        "silent truncation",
+    ]
     assert table[1] == ["mine", "1", "89.2", "20.0", "19.2", "10.0", "20.0", "20.0"]
     assert "89.2" in repr(board)

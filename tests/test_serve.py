@@ -17,9 +17,13 @@ from support.offline_api import folder_with, params, whole
 from support.waiting import HANG
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "classroom.example", ""])
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "192.168.1.7", "classroom.example", ""]
+)
 def test_elsewhere_needs_an_access_token(host: str) -> None:
-    """An address that other machines can reach is not opened without an access token of 8 characters."""
+    """An address that other machines can reach is not opened without an access token of 8
+    characters.
+    """
     for token in (None, "", "short"):
         with pytest.raises(CannotServe, match="COURSEKIT_ACCESS_TOKEN"):
             listen(host, 0, token)
@@ -29,9 +33,10 @@ def test_elsewhere_with_an_access_token() -> None:
     """With an access token any address is opened."""
     with listen("0.0.0.0", 0, "long-enough-one") as listener:
         assert listener.getsockname()[1] > 0
-    assert [is_loopback(host) for host in ("127.0.0.1", "127.8.9.1", "::1", "localhost", "0.0.0.0")] == [True] * 4 + [
-        False
-    ]
+    assert [
+        is_loopback(host)
+        for host in ("127.0.0.1", "127.8.9.1", "::1", "localhost", "0.0.0.0")
+    ] == [True] * 4 + [False]
 
 
 def test_a_port_that_is_taken() -> None:
@@ -45,24 +50,50 @@ def test_a_port_that_is_taken() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_the_command(tmp_path: Path, sign: signal.Signals) -> None:
-    """``coursekit serve`` tells its address and a fresh admin token, answers, logs, and ends in order when told to."""
+    """``coursekit serve`` tells its address and a fresh admin token, answers, logs, and ends in
+    order when told to.
+    """
     folder_with(tmp_path, (params(), whole("Paris.")))
-    command = [sys.executable, "-m", "coursekit", "serve", "--port", "0", "--recordings", str(tmp_path), "--rpm", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "coursekit",
+        "serve",
+        "--port",
+        "0",
+        "--recordings",
+        str(tmp_path),
+        "--rpm",
+        "2",
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None and process.stderr is not None
         greeting = [process.stdout.readline() for _ in range(5)]
         address = re.search(r"http://127\.0\.0\.1:\d+", greeting[0])[0]  # type: ignore[index]
         token = greeting[4].split()[-1]
-        with openai.OpenAI(base_url=f"{address}/v1", api_key="k", max_retries=0) as client:
-            told = [client.chat.completions.with_raw_response.create(**params()).headers for _ in range(2)]
+        with openai.OpenAI(
+            base_url=f"{address}/v1", api_key="k", max_retries=0
+        ) as client:
+            told = [
+                client.chat.completions.with_raw_response.create(**params()).headers
+                for _ in range(2)
+            ]
             with pytest.raises(openai.RateLimitError):
                 client.chat.completions.create(**params())
         learners = httpx2.get(
-            f"{address}/admin/learners", headers={"authorization": f"Bearer {token}"}, timeout=HANG
+            f"{address}/admin/learners",
+            headers={"authorization": f"Bearer {token}"},
+            timeout=HANG,
         ).json()
         process.send_signal(sign)
         out, err = process.communicate(timeout=HANG)
-    assert process.returncode == 0 and err == "" and out.endswith("The server has stopped.\n")
+    assert (
+        process.returncode == 0
+        and err == ""
+        and out.endswith("The server has stopped.\n")
+    )
     assert [headers["x-ratelimit-remaining-requests"] for headers in told] == ["1", "0"]
     assert learners["learners"][0]["statuses"] == {"200": 2, "429": 1}
     assert len(re.findall(r"learner-1 POST /v1/chat/completions (200|429)", out)) == 3
@@ -71,14 +102,18 @@ def test_the_command(tmp_path: Path, sign: signal.Signals) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--host", "0.0.0.0"], "access token"), (["--recordings", "no/such/folder"], "no folder no/such/folder"),
-        (["--speed", "fast"], "is no speed"), (["--rpm", "0"], "rpm=0 is no limit"),
+        (["--host", "0.0.0.0"], "access token"),
+        (["--recordings", "no/such/folder"], "no folder no/such/folder"),
+        (["--speed", "fast"], "is no speed"),
+        (["--rpm", "0"], "rpm=0 is no limit"),
         (["--port", "99999"], "another port"),
     ],
-)  # fmt: skip
-def test_what_the_command_refuses(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+)
+def test_what_the_command_refuses(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What makes no sense, or would be unsafe, is told in one message, and nothing is opened."""
-    from coursekit.authoring.command_line import main
+    from coursekit.workshop.commands.command_line import main
 
     assert main(["serve", *arguments]) == 1
     assert told in capsys.readouterr().err

@@ -1,4 +1,6 @@
-"""The server: the same answers as in process, on a socket, for any client; and a start and an end in good order."""
+"""The server: the same answers as in process, on a socket, for any client; and a start and an end
+in good order.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,12 @@ WORDS = ["Par", "is", "."]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("recordings")
-    folder_with(folder, (params(), whole("Paris.")), (params(stream=True), streamed(WORDS)),
-                (params("Whole only?"), whole("Berlin.")))  # fmt: skip
+    folder_with(
+        folder,
+        (params(), whole("Paris.")),
+        (params(stream=True), streamed(WORDS)),
+        (params("Whole only?"), whole("Berlin.")),
+    )
     damaged = params("damaged")
     path = folder_with(folder, (damaged, whole("x"))) and next(folder.glob("*damaged*"))
     path.write_text("{")
@@ -41,22 +47,34 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def test_a_whole_answer(server: Served) -> None:
     """The real SDK gets a ChatCompletion, with the recording's request id."""
     reply = server.client().chat.completions.create(**params())
-    assert reply.choices[0].message.content == "Paris." and reply._request_id == "req_test"
+    assert (
+        reply.choices[0].message.content == "Paris." and reply._request_id == "req_test"
+    )
 
 
 def test_a_stream(server: Served) -> None:
     """The real SDK gets a stream's chunks, up to the usage."""
     chunks = list(server.client().chat.completions.create(**params(), stream=True))
-    assert [c.choices[0].delta.content for c in chunks if c.choices] == ["", *WORDS, None]
+    assert [c.choices[0].delta.content for c in chunks if c.choices] == [
+        "",
+        *WORDS,
+        None,
+    ]
     assert chunks[-1].usage is not None
 
 
 def test_equal_requests_and_other_forms(server: Served) -> None:
-    """What frameworks add ("stream": false, a user) changes nothing; a whole answer is streamed, as a header says."""
+    """What frameworks add ("stream": false, a user) changes nothing; a whole answer is streamed, as
+    a header says.
+    """
     client = server.client()
-    reply = client.chat.completions.create(**params(stream=False, n=1, user="langchain"))
+    reply = client.chat.completions.create(
+        **params(stream=False, n=1, user="langchain")
+    )
     assert reply.choices[0].message.content == "Paris."
-    raw = client.chat.completions.with_raw_response.create(**params("Whole only?"), stream=True)
+    raw = client.chat.completions.with_raw_response.create(
+        **params("Whole only?"), stream=True
+    )
     assert "".join(c.choices[0].delta.content or "" for c in raw.parse()) == "Berlin."
     assert raw.headers["x-coursekit-source"] == "written, streamed from a whole answer"
 
@@ -68,18 +86,30 @@ async def test_async(server: Served) -> None:
         async def both() -> tuple[str | None, str]:
             reply = await client.chat.completions.create(**params())
             stream = await client.chat.completions.create(**params(), stream=True)
-            texts = [c.choices[0].delta.content or "" async for c in stream if c.choices]
+            texts = [
+                c.choices[0].delta.content or "" async for c in stream if c.choices
+            ]
             return reply.choices[0].message.content, "".join(texts)
 
-        assert await asyncio.gather(*[both() for _ in range(30)]) == [("Paris.", "Paris.")] * 30
+        assert (
+            await asyncio.gather(*[both() for _ in range(30)])
+            == [("Paris.", "Paris.")] * 30
+        )
 
 
 def test_the_bytes_are_the_recordings(server: Served) -> None:
-    """A whole answer leaves byte for byte as recorded, with its length; headers are those of the API, no more."""
+    """A whole answer leaves byte for byte as recorded, with its length; headers are those of the
+    API, no more.
+    """
     answer = server.post(json.dumps(params()).encode())
-    assert answer.content == whole("Paris.").body and answer.headers["content-length"] == str(len(answer.content))
+    assert answer.content == whole("Paris.").body and answer.headers[
+        "content-length"
+    ] == str(len(answer.content))
     assert answer.headers["content-type"] == "application/json"
-    assert (answer.headers["server"], len(answer.headers.get_list("date"))) == ("cloudflare", 1)
+    assert (answer.headers["server"], len(answer.headers.get_list("date"))) == (
+        "cloudflare",
+        1,
+    )
 
 
 def test_a_wrong_request(server: Served) -> None:
@@ -91,22 +121,38 @@ def test_a_wrong_request(server: Served) -> None:
 
 
 def test_a_miss(server: Served) -> None:
-    """What is not recorded is a 404 that tells the nearest recording and what to do, and that no SDK tries again."""
+    """What is not recorded is a 404 that tells the nearest recording and what to do, and that no
+    SDK tries again.
+    """
     with pytest.raises(openai.NotFoundError, match="What to do now") as miss:
-        server.client(max_retries=3).chat.completions.create(**params("What is the capital of Spain?"))
-    assert miss.value.code == "recording_not_found" and miss.value.response.headers["x-should-retry"] == "false"
+        server.client(max_retries=3).chat.completions.create(
+            **params("What is the capital of Spain?")
+        )
+    assert (
+        miss.value.code == "recording_not_found"
+        and miss.value.response.headers["x-should-retry"] == "false"
+    )
     assert '"What is the capital of France?"' in miss.value.message
 
 
 def test_a_damaged_recording(server: Served) -> None:
-    """A recording that cannot be read is a 500 that names the file and the cure, and that no SDK tries again."""
+    """A recording that cannot be read is a 500 that names the file and the cure, and that no SDK
+    tries again.
+    """
     with pytest.raises(openai.InternalServerError, match="cannot be read") as damage:
         server.client(max_retries=3).chat.completions.create(**params("damaged"))
-    assert damage.value.code == "damaged_recording" and damage.value.response.headers["x-should-retry"] == "false"
+    assert (
+        damage.value.code == "damaged_recording"
+        and damage.value.response.headers["x-should-retry"] == "false"
+    )
 
 
-def test_a_mistake_of_ours(server: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """Where the offline API itself fails, the answer says so in the API's shape, and the log has the traceback."""
+def test_a_mistake_of_ours(
+    server: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the offline API itself fails, the answer says so in the API's shape, and the log has
+    the traceback.
+    """
     learner = server.room.learners.of("Bearer mistaken")
     monkeypatch.setattr(learner, "api", None)
     with pytest.raises(openai.InternalServerError) as failed:
@@ -116,7 +162,9 @@ def test_a_mistake_of_ours(server: Served, monkeypatch: pytest.MonkeyPatch, capl
 
 
 def test_models(server: Served) -> None:
-    """GET /v1/models lists the models that the course knows, with the day on which each is shut down."""
+    """GET /v1/models lists the models that the course knows, with the day on which each is shut
+    down.
+    """
     listed = {model.id: model for model in server.client().models.list()}
     assert {models.CHAT, models.SMALL, models.REASONING, models.HARDEST} <= set(listed)
     assert listed["gpt-4o"].shutdown_date == models.get("gpt-4o").shutdown.isoformat()  # type: ignore[union-attr]
@@ -127,7 +175,9 @@ def test_models(server: Served) -> None:
 def test_one_model(server: Served) -> None:
     """GET /v1/models/{model} shows one of them; an unknown one is the API's 404."""
     assert server.client().models.retrieve("gpt-4o-mini").id == "gpt-4o-mini"
-    with pytest.raises(openai.NotFoundError, match="The model 'gpt-9' does not exist") as unknown:
+    with pytest.raises(
+        openai.NotFoundError, match="The model 'gpt-9' does not exist"
+    ) as unknown:
         server.client().models.retrieve("gpt-9")
     assert unknown.value.code == "model_not_found"
 
@@ -143,14 +193,20 @@ def test_health(server: Served) -> None:
     [
         ("GET", "/v1/chat/completions", 405, "method_not_supported"),
         ("DELETE", "/v1/models", 405, "method_not_supported"),
-        ("GET", "/", 404, None), ("POST", "/v1/embeddings", 404, None), ("GET", "/v1/chat/completions/", 404, None),
+        ("GET", "/", 404, None),
+        ("POST", "/v1/embeddings", 404, None),
+        ("GET", "/v1/chat/completions/", 404, None),
         ("POST", "/v1/chat/completions/../../x", 404, None),
         ("GET", "/v1/models/../../../etc/passwd", 404, "model_not_found"),
-        ("GET", "/%2e%2e/%2e%2e/etc/passwd", 404, None), ("GET", "/v1/models/%00%ff", 404, "model_not_found"),
-        ("GET", "//v1/models", 404, None), ("BREW", "/healthz", 400, "invalid_request"),
+        ("GET", "/%2e%2e/%2e%2e/etc/passwd", 404, None),
+        ("GET", "/v1/models/%00%ff", 404, "model_not_found"),
+        ("GET", "//v1/models", 404, None),
+        ("BREW", "/healthz", 400, "invalid_request"),
     ],
-)  # fmt: skip
-def test_other_paths_and_methods(server: Served, method: str, path: str, status: int, code: str | None) -> None:
+)
+def test_other_paths_and_methods(
+    server: Served, method: str, path: str, status: int, code: str | None
+) -> None:
     """What does not exist is a 404 or 405 in the API's shape, wherever the path tries to lead."""
     raw = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\nConnection: close\r\n\r\n".encode()
     told, error = error_of(server.bytes(raw))
@@ -161,13 +217,23 @@ def test_other_paths_and_methods(server: Served, method: str, path: str, status:
 
 
 def test_the_access_log(server: Served) -> None:
-    """A line a request: time, learner, method, path, status, seconds; no body, no key, no query, no control codes."""
+    """A line a request: time, learner, method, path, status, seconds; no body, no key, no query, no
+    control codes.
+    """
     server.client("sk-secret").chat.completions.create(**params())
     server.http.get(f"{server.url}/v1/mod%0aels?api_key=sk-secret")
     lines = server.logged(r"/v1/mod\nels").splitlines()
-    assert re.fullmatch(r"\d\d:\d\d:\d\d learner-\d+ POST /v1/chat/completions 200 \d+\.\d{3}s", lines[-2])
-    assert re.fullmatch(r"\d\d:\d\d:\d\d - GET /v1/mod\\nels 404 \d+\.\d{3}s", lines[-1])
-    assert "sk-secret" not in server.log.getvalue() and "capital" not in server.log.getvalue()
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d learner-\d+ POST /v1/chat/completions 200 \d+\.\d{3}s",
+        lines[-2],
+    )
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d - GET /v1/mod\\nels 404 \d+\.\d{3}s", lines[-1]
+    )
+    assert (
+        "sk-secret" not in server.log.getvalue()
+        and "capital" not in server.log.getvalue()
+    )
 
 
 @pytest.mark.slow
@@ -187,7 +253,9 @@ def test_answering_makes_no_garbage(server: Served) -> None:
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
         left = [
-            thing for thing in gc.garbage if type(thing).__module__.startswith(("coursekit", "uvicorn", "starlette"))
+            thing
+            for thing in gc.garbage
+            if type(thing).__module__.startswith(("coursekit", "uvicorn", "starlette"))
         ]
     finally:
         gc.set_debug(0)
@@ -198,7 +266,9 @@ def test_answering_makes_no_garbage(server: Served) -> None:
 
 @pytest.mark.slow
 def test_stopping_with_streams_under_way(tmp_path: Path) -> None:
-    """A server that stops lets answers run for a moment, then breaks them: their callers see an error, no silence."""
+    """A server that stops lets answers run for a moment, then breaks them: their callers see an
+    error, no silence.
+    """
     folder_with(tmp_path, (params(stream=True), streamed(["a"] * 600, gap=0.05)))
     seen: list[Any] = []
 
@@ -209,7 +279,9 @@ def test_stopping_with_streams_under_way(tmp_path: Path) -> None:
             seen.append(error)
 
     with served(tmp_path, speed=1.0) as running:
-        client = openai.OpenAI(base_url=f"{running.url}/v1", api_key="key", max_retries=0)
+        client = openai.OpenAI(
+            base_url=f"{running.url}/v1", api_key="key", max_retries=0
+        )
         reader = threading.Thread(target=read, args=[client])
         reader.start()
         until(lambda: seen)
@@ -223,4 +295,6 @@ def test_stopping_with_streams_under_way(tmp_path: Path) -> None:
 
 def test_a_completion_is_what_we_think(server: Served) -> None:
     """The SDK's object of an answer says exactly what was recorded."""
-    assert server.client().chat.completions.create(**params()).to_dict() == completion("Paris.")
+    assert server.client().chat.completions.create(**params()).to_dict() == completion(
+        "Paris."
+    )

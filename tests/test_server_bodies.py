@@ -25,24 +25,52 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def nested(depth: int) -> str:
     """A body with a list in a list in a list … in the place of a metadata value."""
-    return json.dumps(params())[:-1] + ', "metadata": {"a": ' + "[" * depth + "]" * depth + "}}"
+    return (
+        json.dumps(params())[:-1]
+        + ', "metadata": {"a": '
+        + "[" * depth
+        + "]" * depth
+        + "}}"
+    )
 
 
 @pytest.mark.parametrize(
     "raw",
     [
-        b"", b" ", b"\xff\xfe", b'{"model": "gpt-4o\xc3\x28"}', b"\x00", b"[]", b"null", b'"x"', b"{", b"1e999", b"NaN",
-        b'{"model": NaN}', b"\xef\xbb\xbf{}", b"[" * 200_000, b'{"a":' * 100_000,
-        b"9" * 100_000, b'{"model": "gpt-4o", "messages": ' + b"9" * 10_000 + b"}",
+        b"",
+        b" ",
+        b"\xff\xfe",
+        b'{"model": "gpt-4o\xc3\x28"}',
+        b"\x00",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"{",
+        b"1e999",
+        b"NaN",
+        b'{"model": NaN}',
+        b"\xef\xbb\xbf{}",
+        b"[" * 200_000,
+        b'{"a":' * 100_000,
+        b"9" * 100_000,
+        b'{"model": "gpt-4o", "messages": ' + b"9" * 10_000 + b"}",
     ],
-)  # fmt: skip
+)
 def test_no_json(server: Served, raw: bytes) -> None:
     """What is no JSON object is the API's 400 for it, or for what it lacks."""
     answer = server.post(raw)
-    assert answer.status_code == 400 and list(answer.json()["error"]) == ["message", "type", "param", "code"]
+    assert answer.status_code == 400 and list(answer.json()["error"]) == [
+        "message",
+        "type",
+        "param",
+        "code",
+    ]
 
 
-@pytest.mark.parametrize("depth", [10, 300, 500, 900, 950, 960, 970, 975, 980, 985, 990, 995, 1000, 5000, 100_000])
+@pytest.mark.parametrize(
+    "depth",
+    [10, 300, 500, 900, 950, 960, 970, 975, 980, 985, 990, 995, 1000, 5000, 100_000],
+)
 def test_nested_deeply(server: Served, depth: int) -> None:
     """JSON nested to any depth is a 400, also where the parser just lets it pass."""
     assert server.post(nested(depth).encode()).status_code == 400
@@ -51,30 +79,55 @@ def test_nested_deeply(server: Served, depth: int) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        '"\\ud800"', '"\\udfff\\u0000"', '"\\u0000"', '"\\uffff"',
-        json.dumps("x" * 500_000), json.dumps(" " * 1_000_000),
-        json.dumps("../../etc/passwd"), json.dumps("\U0001f600" * 1000),
+        '"\\ud800"',
+        '"\\udfff\\u0000"',
+        '"\\u0000"',
+        '"\\uffff"',
+        json.dumps("x" * 500_000),
+        json.dumps(" " * 1_000_000),
+        json.dumps("../../etc/passwd"),
+        json.dumps("\U0001f600" * 1000),
     ],
-)  # fmt: skip
+)
 def test_odd_texts(server: Served, content: str) -> None:
     """Texts of any kind and length are read: not recorded, or too long for the model."""
     answer = server.post((CHAT % content).encode())
     assert answer.status_code in (400, 404)
-    assert answer.json()["error"]["code"] in ("recording_not_found", "context_length_exceeded")
+    assert answer.json()["error"]["code"] in (
+        "recording_not_found",
+        "context_length_exceeded",
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["..", "../x", "/etc/passwd", "x" * 100_000, "\x00", "gpt-4o/../../x", "CON", "{}", "é\ud800"]
+    "name",
+    [
+        "..",
+        "../x",
+        "/etc/passwd",
+        "x" * 100_000,
+        "\x00",
+        "gpt-4o/../../x",
+        "CON",
+        "{}",
+        "é\ud800",
+    ],
 )
 def test_odd_models(server: Served, name: str) -> None:
     """A model's name leads to no file; an unknown one is the API's 404."""
     answer = server.post(json.dumps({**params(), "model": name}).encode())
-    assert answer.status_code == 404 and answer.json()["error"]["code"] == "model_not_found"
+    assert (
+        answer.status_code == 404
+        and answer.json()["error"]["code"] == "model_not_found"
+    )
 
 
 def test_a_large_request_does_not_hold_up_the_others(server: Served) -> None:
     """While the tokens of a body of two megabytes are counted, small requests are answered."""
-    small, large = json.dumps(params()).encode(), (CHAT % json.dumps("word " * 400_000)).encode()
+    small, large = (
+        json.dumps(params()).encode(),
+        (CHAT % json.dumps("word " * 400_000)).encode(),
+    )
     server.post(small)
     counted, answered = threading.Event(), 0
 

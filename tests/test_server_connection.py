@@ -1,4 +1,6 @@
-"""What is refused before it is a request: too large, too slow, too many, no HTTP. Each is told a clear 4xx or 503."""
+"""What is refused before it is a request: too large, too slow, too many, no HTTP. Each is told a
+clear 4xx or 503.
+"""
 
 from __future__ import annotations
 
@@ -27,20 +29,30 @@ MB = 1_000_000
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("recordings")
-    folder_with(folder, (params(), whole("Paris.")), (params(stream=True), streamed(["x" * 5000] * 4000)))
+    folder_with(
+        folder,
+        (params(), whole("Paris.")),
+        (params(stream=True), streamed(["x" * 5000] * 4000)),
+    )
     with served(folder, limits=Limits(body=100_000, connections=25)) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def impatient(server: Served) -> Iterator[Served]:
-    """The same with little time for its clients. A test that means something else must not be late on it."""
-    with served(server.folder, limits=Limits(sending=0.6, reading=0.4, lingering=1.0)) as running:
+    """The same with little time for its clients. A test that means something else must not be late
+    on it.
+    """
+    with served(
+        server.folder, limits=Limits(sending=0.6, reading=0.4, lingering=1.0)
+    ) as running:
         yield running
 
 
 def refusal_of(server: Served, sent: str) -> tuple[int, dict[str, Any]]:
-    """The error in the answer to this, read without waiting for the server to close the connection."""
+    """The error in the answer to this, read without waiting for the server to close the
+    connection.
+    """
     answer = b""
     with server.connect() as connection:
         with contextlib.suppress(ConnectionError):
@@ -56,21 +68,41 @@ def refusal_of(server: Served, sent: str) -> tuple[int, dict[str, Any]]:
 @pytest.mark.parametrize(
     ("sent", "status", "code"),
     [
-        (HEAD + "".join(f"X-{i}: 1\r\n" for i in range(200)) + "\r\n", 431, "headers_too_large"),
+        (
+            HEAD + "".join(f"X-{i}: 1\r\n" for i in range(200)) + "\r\n",
+            431,
+            "headers_too_large",
+        ),
         (HEAD + f"X: {'a' * 40_000}\r\n\r\n", 431, "headers_too_large"),
-        (HEAD + "X: " + "a" * 200_000, 431, "headers_too_large"),  # a line that never ends
-        ("".join(f"X-{i}: 1\r\n" for i in range(20_000)).join([HEAD, ""]), 431, "headers_too_large"),
+        (
+            HEAD + "X: " + "a" * 200_000,
+            431,
+            "headers_too_large",
+        ),  # a line that never ends
+        (
+            "".join(f"X-{i}: 1\r\n" for i in range(20_000)).join([HEAD, ""]),
+            431,
+            "headers_too_large",
+        ),
         ("\r\n" * 100_000, 431, "headers_too_large"),
         (f"GET /{'a' * 9000} HTTP/1.1\r\nHost: x\r\n\r\n", 414, "url_too_long"),
         (f"GET /{'a' * 90_000}", 431, "headers_too_large"),
         (HEAD + "Content-Length: 100001\r\n\r\n", 413, "body_too_large"),
         (HEAD + "Content-Length: 99999999999999999\r\n\r\n", 413, "body_too_large"),
         (HEAD + f"Content-Length: {'9' * 30}\r\n\r\n", 400, "invalid_request"),
-        (HEAD + "Transfer-Encoding: chunked\r\n\r\n" + f"c350\r\n{'a' * 50_000}\r\n" * 3, 413, "body_too_large"),
+        (
+            HEAD
+            + "Transfer-Encoding: chunked\r\n\r\n"
+            + f"c350\r\n{'a' * 50_000}\r\n" * 3,
+            413,
+            "body_too_large",
+        ),
     ],
-)  # fmt: skip
+)
 def test_too_large(server: Served, sent: str, status: int, code: str) -> None:
-    """A head, an address or a body above the limit is refused at once, without waiting for the rest of it."""
+    """A head, an address or a body above the limit is refused at once, without waiting for the rest
+    of it.
+    """
     told, error = refusal_of(server, sent)
     assert (told, error["code"]) == (status, code)
     assert server.logged(f" - refused: {code} {status} 0.000s\n")
@@ -83,8 +115,12 @@ def test_at_the_limit(server: Served) -> None:
     assert server.post(filled + b" ").status_code == 413
 
 
-def test_refused_before_the_go_ahead(server: Served, caplog: pytest.LogCaptureFixture) -> None:
-    """A client that asks for a go-ahead (100-continue) and sends nonsense behind it gets its 400, and nothing after."""
+def test_refused_before_the_go_ahead(
+    server: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that asks for a go-ahead (100-continue) and sends nonsense behind it gets its 400,
+    and nothing after.
+    """
     sent = HEAD + "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nno chunk"
     assert refusal_of(server, sent)[0] == 400
     assert server.logged() and not caplog.records, "an exception in the application"
@@ -92,19 +128,29 @@ def test_refused_before_the_go_ahead(server: Served, caplog: pytest.LogCaptureFi
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_hundred_megabytes(server: Served, chunked: bool) -> None:
-    """A client that sends 100 MB before it looks up still reads its 413; the server keeps none of it."""
-    more = "Transfer-Encoding: chunked\r\n\r\n" if chunked else f"Content-Length: {100 * MB}\r\n\r\n"
+    """A client that sends 100 MB before it looks up still reads its 413; the server keeps none of
+    it.
+    """
+    more = (
+        "Transfer-Encoding: chunked\r\n\r\n"
+        if chunked
+        else f"Content-Length: {100 * MB}\r\n\r\n"
+    )
     piece = b"f4240\r\n" + b" " * MB + b"\r\n" if chunked else b" " * MB
     with server.connect() as connection:
         connection.sendall((HEAD + more).encode())
-        with contextlib.suppress(ConnectionError):  # a slow machine may need longer than the server lingers
+        with contextlib.suppress(
+            ConnectionError
+        ):  # a slow machine may need longer than the server lingers
             for _ in range(100):
                 connection.sendall(piece)
             assert error_of(read_all(connection))[0] == 413
 
 
 def test_expect_continue(server: Served) -> None:
-    """A client that asks before it sends is told 413 instead of 100, and sends nothing; a good one is let go on."""
+    """A client that asks before it sends is told 413 instead of 100, and sends nothing; a good one
+    is let go on.
+    """
     asks = "Expect: 100-continue\r\nConnection: close\r\n"
     assert refusal_of(server, f"{HEAD}{asks}Content-Length: {MB}\r\n\r\n")[0] == 413
     with server.connect() as connection:
@@ -121,7 +167,9 @@ def test_expect_continue(server: Served) -> None:
 @pytest.mark.parametrize("sent", [HEAD[:30], HEAD, GOOD[:-5]])
 @pytest.mark.parametrize("drip", [False, True])
 def test_too_slow_in_sending(impatient: Served, sent: str | bytes, drip: bool) -> None:
-    """A request must be there whole in time; that a byte comes now and then does not help. (Slowloris.)"""
+    """A request must be there whole in time; that a byte comes now and then does not help.
+    (Slowloris.)
+    """
     raw = sent.encode() if isinstance(sent, str) else sent
     with impatient.connect() as connection:
         connection.sendall(raw[:-10])
@@ -167,28 +215,46 @@ def test_a_client_that_does_not_read(impatient: Served) -> None:
         until(lambda: len(learner.ledger) == 1)  # type: ignore[union-attr]
         until(lambda: not impatient.holds(connection))
         assert learner.under_way == 0  # type: ignore[union-attr]
-        assert len(read_all(connection)) < 15 * MB  # of 20: what the network had taken already
+        assert (
+            len(read_all(connection)) < 15 * MB
+        )  # of 20: what the network had taken already
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", GOOD[:-20], GOOD[:30], GOOD])
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", GOOD[:-20], GOOD[:30], GOOD],
+)
 def test_idle_connections_shut_nobody_out(server: Served, sent: bytes) -> None:
-    """Connections that wait for a request, or for the rest of one, give way to newcomers, the oldest first."""
+    """Connections that wait for a request, or for the rest of one, give way to newcomers, the
+    oldest first.
+    """
     with contextlib.ExitStack() as stack:
         for _ in range(40):
             idle = stack.enter_context(server.connect())
             with contextlib.suppress(ConnectionError):
                 idle.sendall(sent)
         for _ in range(3):
-            assert b"Paris." in server.bytes(request_bytes(params(), more="Connection: close\r\n"))
-    until(lambda: b"Paris." in server.bytes(request_bytes(params(), more="Connection: close\r\n")))
+            assert b"Paris." in server.bytes(
+                request_bytes(params(), more="Connection: close\r\n")
+            )
+    until(
+        lambda: (
+            b"Paris."
+            in server.bytes(request_bytes(params(), more="Connection: close\r\n"))
+        )
+    )
 
 
 def test_too_many_connections_at_work(tmp_path: Path) -> None:
-    """Where an answer is under way on each connection, one more is told 503; an answer is never cut for a newcomer."""
+    """Where an answer is under way on each connection, one more is told 503; an answer is never cut
+    for a newcomer.
+    """
     folder_with(tmp_path, (params(stream=True), streamed(["Par", "is."])))
     body = request_bytes(params(stream=True), key="many")
     with (
-        served(tmp_path, limits=Limits(connections=5, leaving=0.1), speed=0.001) as server,
+        served(
+            tmp_path, limits=Limits(connections=5, leaving=0.1), speed=0.001
+        ) as server,
         contextlib.ExitStack() as stack,
     ):
         many = [stack.enter_context(server.connect()) for _ in range(5)]
@@ -198,7 +264,9 @@ def test_too_many_connections_at_work(tmp_path: Path) -> None:
         until(lambda: learner.under_way == 5)  # type: ignore[union-attr]
         with server.connect() as one_more:
             refused = one_more.recv(65536)
-        assert refused.startswith(b"HTTP/1.1 503") and b"too_many_connections" in refused
+        assert (
+            refused.startswith(b"HTTP/1.1 503") and b"too_many_connections" in refused
+        )
 
 
 # No HTTP
@@ -207,15 +275,23 @@ def test_too_many_connections_at_work(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "sent",
     [
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"HELO there\r\n\r\n", b"GET\r\n\r\n", b"\xff\xfe\xfd" * 50,
-        b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n", b"GET / HTTP/1.1\r\nA: b\x00c\r\n\r\n",
-        HEAD.encode() + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"HELO there\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"\xff\xfe\xfd" * 50,
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA: b\x00c\r\n\r\n",
+        HEAD.encode()
+        + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         HEAD.encode() + b"Content-Length: -5\r\n\r\n",
         HEAD.encode() + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n",
-        HEAD.encode() + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"CONNECT example.com:80 HTTP/1.1\r\nHost: x\r\n\r\n", b"GET \xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n",
+        HEAD.encode() + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"CONNECT example.com:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET \xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
-)  # fmt: skip
+)
 def test_no_http(impatient: Served, sent: bytes) -> None:
     """What is no proper HTTP request is a 400 in the API's shape, and the end of the connection."""
     assert error_of(impatient.bytes(sent))[0] in (400, 408)
@@ -232,7 +308,10 @@ def test_any_bytes(impatient: Served, sent: bytes) -> None:
 def test_upgrades_are_ignored(server: Served) -> None:
     """A client that would rather talk WebSocket or HTTP/2 gets its answer in HTTP/1.1."""
     for protocol in ("websocket", "h2c"):
-        more = f"Connection: Upgrade\r\nUpgrade: {protocol}\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n"
+        more = (
+            f"Connection: Upgrade\r\nUpgrade: {protocol}\r\nSec-WebSocket-Key: "
+            "x\r\nSec-WebSocket-Version: 13\r\n"
+        )
         raw = f"GET /healthz HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode()
         with server.connect() as connection:
             connection.sendall(raw)
@@ -244,7 +323,9 @@ def test_upgrades_are_ignored(server: Served) -> None:
 
 def test_requests_without_awaiting_the_answers(server: Served) -> None:
     """Requests sent in one go are answered one after the other, each whole."""
-    answers = server.bytes(GOOD * 3 + request_bytes(params(), more="Connection: close\r\n"))
+    answers = server.bytes(
+        GOOD * 3 + request_bytes(params(), more="Connection: close\r\n")
+    )
     assert answers.count(b"HTTP/1.1 200 OK") == 4 and answers.count(b'"Paris."') == 4
 
 
@@ -256,27 +337,40 @@ def test_a_bad_request_behind_a_good_one(server: Served) -> None:
 
 
 def test_a_body_nobody_asked_for(server: Served) -> None:
-    """A path that does not exist is told before its body is there, and the connection stays good for more."""
+    """A path that does not exist is told before its body is there, and the connection stays good
+    for more.
+    """
     body = b"x" * 90_000
-    wrong = f"POST /v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-    answers = server.bytes(wrong + request_bytes(params(), more="Connection: close\r\n"))
+    wrong = (
+        f"POST /v1/nothing HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    answers = server.bytes(
+        wrong + request_bytes(params(), more="Connection: close\r\n")
+    )
     assert answers.startswith(b"HTTP/1.1 404") and b"Paris." in answers
 
 
 def test_http_1_0(server: Served) -> None:
     """An HTTP/1.0 client gets its answer and the end of the connection."""
-    assert server.bytes(GOOD.replace(b"HTTP/1.1", b"HTTP/1.0")).endswith(whole("Paris.").body)
+    assert server.bytes(GOOD.replace(b"HTTP/1.1", b"HTTP/1.0")).endswith(
+        whole("Paris.").body
+    )
 
 
 def test_nothing_is_left(server: Served) -> None:
     """After all this the server holds no connection, no request, and answers as ever."""
     server.http.close()
     until(lambda: all(learner.under_way == 0 for learner in server.room.learners))
-    assert b"Paris." in server.bytes(request_bytes(params(), more="Connection: close\r\n"))
+    assert b"Paris." in server.bytes(
+        request_bytes(params(), more="Connection: close\r\n")
+    )
 
 
 def test_usual_limits(tmp_path: Path) -> None:
-    """Without being told otherwise the server takes heads of 32 KB, 100 headers, and bodies of 8 MB."""
+    """Without being told otherwise the server takes heads of 32 KB, 100 headers, and bodies of 8
+    MB.
+    """
     with served(tmp_path) as running:
         assert running.post(b" " * 7_900_000).status_code == 400
         assert running.post(b" " * 8_100_000).status_code == 413

@@ -1,4 +1,6 @@
-"""The teacher's console over HTTP: who may see it, what it tells, and that only its own page may change anything."""
+"""The teacher's console over HTTP: who may see it, what it tells, and that only its own page may
+change anything.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,23 @@ from support.offline_api import folder_with, params, whole
 from support.served import ADMIN, Served, served
 from support.waiting import HANG
 
-GUARDED = ("/console/console.js", "/console/events", "/console/faults", "/console/faults/1")
+GUARDED = (
+    "/console/console.js",
+    "/console/events",
+    "/console/faults",
+    "/console/faults/1",
+)
 EVIL = "<img src=x onerror=alert(1)>"
 
 
 def browser_at(server: Served) -> httpx2.Client:
     """A browser at the console, as far as HTTP sees it."""
-    return httpx2.Client(base_url=server.url, headers={"origin": server.url}, timeout=HANG, trust_env=False)
+    return httpx2.Client(
+        base_url=server.url,
+        headers={"origin": server.url},
+        timeout=HANG,
+        trust_env=False,
+    )
 
 
 @pytest.fixture
@@ -59,28 +71,46 @@ def join(server: Served, name: str) -> str:
 
 @pytest.mark.parametrize("cookie", [None, "wrong", ADMIN, "é"])
 def test_without_the_token_nothing_is_told(running: Served, cookie: str | None) -> None:
-    """Without the cookie all of it is 401: the page a form that tells nothing of the class, the rest an error."""
+    """Without the cookie all of it is 401: the page a form that tells nothing of the class, the
+    rest an error.
+    """
     key = join(running, EVIL)
     headers = {"origin": running.url, "authorization": f"Bearer {key}"}
-    headers |= {} if cookie is None else {"cookie": f"coursekit-console={cookie}".encode("latin-1")}  # type: ignore[dict-item]
+    headers |= (
+        {}
+        if cookie is None
+        else {"cookie": f"coursekit-console={cookie}".encode("latin-1")}
+    )  # type: ignore[dict-item]
     page = running.http.get(f"{running.url}/console", headers=headers)
-    assert page.status_code == 401 and page.content == (DATA / "console" / "login.html").read_bytes()
+    assert (
+        page.status_code == 401
+        and page.content == (DATA / "console" / "login.html").read_bytes()
+    )
     for path in GUARDED:
         for method in ("GET", "POST", "DELETE"):
-            answer = running.http.request(method, running.url + path, headers=headers, json={"fault": "slow"})
+            answer = running.http.request(
+                method, running.url + path, headers=headers, json={"fault": "slow"}
+            )
             assert answer.status_code in (401, 405) and EVIL not in answer.text
     assert running.room.injections.now() == ()
 
 
 def test_logging_in(running: Served) -> None:
-    """The right token sets a cookie that no script reads and no other site or path gets; it holds no token."""
+    """The right token sets a cookie that no script reads and no other site or path gets; it holds
+    no token.
+    """
     with browser_at(running) as client:
         answer = log_in(client)
         assert (answer.status_code, answer.headers["location"]) == (303, "/console")
         told = answer.headers["set-cookie"]
-        assert {"HttpOnly", "Path=/console", "SameSite=strict"} <= set(told.split("; ")) and ADMIN not in told
+        assert {"HttpOnly", "Path=/console", "SameSite=strict"} <= set(
+            told.split("; ")
+        ) and ADMIN not in told
         page = client.get("/console")
-        assert page.status_code == 200 and page.content == (DATA / "console" / "console.html").read_bytes()
+        assert (
+            page.status_code == 200
+            and page.content == (DATA / "console" / "console.html").read_bytes()
+        )
         assert client.get("/console/console.js").status_code == 200
         client.post("/console/logout")
         assert client.get("/console").status_code == 401
@@ -97,39 +127,61 @@ def test_a_wrong_token(running: Served, token: str) -> None:
 
 
 def test_another_server_with_the_same_token_knows_the_cookie(tmp_path: Path) -> None:
-    """A teacher stays logged in when the server comes again: the cookie is made of the token, which is kept."""
+    """A teacher stays logged in when the server comes again: the cookie is made of the token, which
+    is kept.
+    """
     with (
         served(tmp_path, kept=(kept := Kept())) as one,
         browser_at(one) as client,
     ):
         cookie = log_in(client).headers["set-cookie"].partition(";")[0]
     with served(tmp_path, kept=kept) as again:
-        assert again.http.get(f"{again.url}/console", headers={"cookie": cookie}).status_code == 200
+        assert (
+            again.http.get(
+                f"{again.url}/console", headers={"cookie": cookie}
+            ).status_code
+            == 200
+        )
     with served(tmp_path, kept=kept, admin_token="another-token") as other:
-        assert other.http.get(f"{other.url}/console", headers={"cookie": cookie}).status_code == 401
+        assert (
+            other.http.get(
+                f"{other.url}/console", headers={"cookie": cookie}
+            ).status_code
+            == 401
+        )
 
 
 def test_a_cookie_ends_with_the_logout(running: Served, teacher: httpx2.Client) -> None:
-    """After a logout a copy of the cookie opens nothing, here or on the server that starts again, and a stream of news
-    that was open ends. Whoever is not logged in logs nobody out."""
+    """After a logout a copy of the cookie opens nothing, here or on the server that starts again,
+    and a stream of news that was open ends. Whoever is not logged in logs nobody out."""
     cookie = {"cookie": f"coursekit-console={teacher.cookies['coursekit-console']}"}
     with httpx2.Client(headers={"origin": running.url}) as stranger:
         stranger.post(f"{running.url}/console/logout")
     assert running.http.get(f"{running.url}/console", headers=cookie).status_code == 200
-    with running.http.stream("GET", f"{running.url}/console/events", headers=cookie) as open_stream:
+    with running.http.stream(
+        "GET", f"{running.url}/console/events", headers=cookie
+    ) as open_stream:
         lines = open_stream.iter_lines()
         next(lines)
         teacher.post("/console/logout")
         list(lines)  # it ends
     assert running.http.get(f"{running.url}/console", headers=cookie).status_code == 401
     assert running.room.roll is not None
-    with served(running.room.recordings.folders[0], kept=Kept.read(running.room.roll.as_dict())) as again:
+    with served(
+        running.room.recordings.folders[0], kept=Kept.read(running.room.roll.as_dict())
+    ) as again:
         assert again.http.get(f"{again.url}/console", headers=cookie).status_code == 401
 
 
-@pytest.mark.parametrize("origin", [None, "null", "https://evil.example", "http://127.0.0.1:1"])
-def test_only_its_own_page(running: Served, teacher: httpx2.Client, origin: str | None) -> None:
-    """What changes something is refused to pages of other origins, cookie or not: 403, and nothing is changed."""
+@pytest.mark.parametrize(
+    "origin", [None, "null", "https://evil.example", "http://127.0.0.1:1"]
+)
+def test_only_its_own_page(
+    running: Served, teacher: httpx2.Client, origin: str | None
+) -> None:
+    """What changes something is refused to pages of other origins, cookie or not: 403, and nothing
+    is changed.
+    """
     del teacher.headers["origin"]
     headers = {} if origin is None else {"origin": origin}
     asked = [
@@ -139,20 +191,37 @@ def test_only_its_own_page(running: Served, teacher: httpx2.Client, origin: str 
         log_in(teacher, headers=headers),
     ]
     assert {answer.status_code for answer in asked} == {403}
-    assert running.room.injections.now() == () and teacher.get("/console").status_code == 200
+    assert (
+        running.room.injections.now() == ()
+        and teacher.get("/console").status_code == 200
+    )
 
 
-@pytest.mark.parametrize("path", ["/console", "/console/console.js", "/console/console.css"])
+@pytest.mark.parametrize(
+    "path", ["/console", "/console/console.js", "/console/console.css"]
+)
 def test_nothing_from_elsewhere(teacher: httpx2.Client, path: str) -> None:
-    """Whatever the console serves forbids foreign and inline scripts, frames, and being kept by caches."""
+    """Whatever the console serves forbids foreign and inline scripts, frames, and being kept by
+    caches.
+    """
     headers = teacher.get(path).headers
-    assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
-    assert "unsafe" not in headers["content-security-policy"] and headers["x-content-type-options"] == "nosniff"
-    assert "frame-ancestors 'none'" in headers["content-security-policy"] and headers["cache-control"] == "no-store"
+    assert headers["content-security-policy"].startswith(
+        "default-src 'none'; script-src 'self';"
+    )
+    assert (
+        "unsafe" not in headers["content-security-policy"]
+        and headers["x-content-type-options"] == "nosniff"
+    )
+    assert (
+        "frame-ancestors 'none'" in headers["content-security-policy"]
+        and headers["cache-control"] == "no-store"
+    )
 
 
 def test_its_files() -> None:
-    """The page has no script or style in it, loads its own files only, and its script makes no HTML of text."""
+    """The page has no script or style in it, loads its own files only, and its script makes no HTML
+    of text.
+    """
     page = (DATA / "console" / "console.html").read_text(encoding="utf-8")
     script = (DATA / "console" / "console.js").read_text(encoding="utf-8")
     assert (
@@ -162,26 +231,47 @@ def test_its_files() -> None:
         and " on" not in page.split("<body>")[0]
     )
     assert "http" not in page + script and "//" not in page.replace("<!", "")
-    for unsafe in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
+    for unsafe in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "Function(",
+    ):
         assert unsafe not in script
 
 
 def test_what_it_tells(running: Served, teacher: httpx2.Client) -> None:
-    """The console is told of each learner: requests, tokens, cost, errors, and what they share; and of all together."""
+    """The console is told of each learner: requests, tokens, cost, errors, and what they share; and
+    of all together.
+    """
     keys = [join(running, name) for name in ("Ada", EVIL)]
     for key in (keys[0], keys[0], keys[1]):
         running.client(key).chat.completions.create(**params())
     with pytest.raises(openai.BadRequestError):
         running.client(keys[1]).chat.completions.create(model="gpt-4o", messages=[])
-    running.admin("PUT", "/me", {"chapter": "04_streaming", "passed": {"01_basics": 2}}, keys[0])
+    running.admin(
+        "PUT", "/me", {"chapter": "04_streaming", "passed": {"01_basics": 2}}, keys[0]
+    )
     told = news(teacher)
     ada, evil = told["learners"]
-    assert (ada["name"], ada["requests"], ada["errors"], ada["present"]) == ("Ada", 2, 0, True)
+    assert (ada["name"], ada["requests"], ada["errors"], ada["present"]) == (
+        "Ada",
+        2,
+        0,
+        True,
+    )
     assert (ada["chapter"], ada["passed"]) == ("04_streaming", {"01_basics": 2})
     assert (evil["name"], evil["requests"], evil["errors"]) == (EVIL, 2, 1)
     assert (evil["chapter"], evil["passed"]) == ("", {})
     together = told["together"]
-    assert (together["learners"], together["present"], together["requests"], together["errors"]) == (2, 2, 4, 1)
+    assert (
+        together["learners"],
+        together["present"],
+        together["requests"],
+        together["errors"],
+    ) == (2, 2, 4, 1)
     assert together["prompt_tokens"] == ada["prompt_tokens"] + evil["prompt_tokens"] > 0
     assert keys[0] not in json.dumps(told) and told["faults"] == []
 
@@ -189,28 +279,44 @@ def test_what_it_tells(running: Served, teacher: httpx2.Client) -> None:
 def test_faults_from_the_console(running: Served, teacher: httpx2.Client) -> None:
     """A fault is put to work for one or for all, is shown with its remaining time, and lifted."""
     key = join(running, EVIL)
-    answer = teacher.post("/console/faults", json={"fault": "server_error", "seconds": 30, "learner": EVIL})
+    answer = teacher.post(
+        "/console/faults",
+        json={"fault": "server_error", "seconds": 30, "learner": EVIL},
+    )
     assert answer.status_code == 201
     with pytest.raises(openai.InternalServerError):
         running.client(key).chat.completions.create(**params())
     assert running.client(join(running, "Ada")).chat.completions.create(**params())
     shown = news(teacher)["faults"]
-    assert [(fault["learner"], fault["fault"]["kind"]) for fault in shown] == [(EVIL, "server_error")]
+    assert [(fault["learner"], fault["fault"]["kind"]) for fault in shown] == [
+        (EVIL, "server_error")
+    ]
     assert 25 < shown[0]["seconds_left"] <= 30
     assert teacher.delete(f"/console/faults/{shown[0]['number']}").status_code == 200
     assert running.client(key).chat.completions.create(**params())
-    assert teacher.post("/console/faults", json={"fault": "slow", "learner": "nobody"}).status_code == 400
+    assert (
+        teacher.post(
+            "/console/faults", json={"fault": "slow", "learner": "nobody"}
+        ).status_code
+        == 400
+    )
 
 
-def test_a_learner_who_has_not_come_is_away(running: Served, teacher: httpx2.Client) -> None:
+def test_a_learner_who_has_not_come_is_away(
+    running: Served, teacher: httpx2.Client
+) -> None:
     """Who has joined and asked nothing yet is known, and away."""
     join(running, "Ada")
     told = news(teacher)
-    assert [one["present"] for one in told["learners"]] == [False] and told["together"]["present"] == 0
+    assert [one["present"] for one in told["learners"]] == [False] and told["together"][
+        "present"
+    ] == 0
 
 
 def test_an_open_room_has_a_console_too(tmp_path: Path) -> None:
-    """A server that is no class shows its learners by number; one without an admin token has no console."""
+    """A server that is no class shows its learners by number; one without an admin token has no
+    console.
+    """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with (
         served(tmp_path) as server,

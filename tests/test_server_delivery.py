@@ -1,4 +1,6 @@
-"""How answers leave the server: each event when it is due, several that are due in one write, none after the client."""
+"""How answers leave the server: each event when it is due, several that are due in one write, none
+after the client.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ class Sent:
         self.link, self.clock = FakeLink(), ScaledClock()
         self.messages: list[dict[str, Any]] = []
         self.times: list[float] = []
-        self.delivery = Delivery({LINK: self.link}, self.receive, self.send, self.clock, stretch)
+        self.delivery = Delivery(
+            {LINK: self.link}, self.receive, self.send, self.clock, stretch
+        )
 
     async def receive(self) -> Any:
         raise AssertionError("nothing is received while an answer is sent")
@@ -68,8 +72,15 @@ class Sent:
 
 
 def events(*offsets: float) -> ApiAnswer:
-    told = tuple(Event(at, f"data: {number}\n\n".encode()) for number, at in enumerate(offsets))
-    return ApiAnswer(200, {"content-type": "text/event-stream"}, events=told, after=offsets[0] if offsets else 0.0)
+    told = tuple(
+        Event(at, f"data: {number}\n\n".encode()) for number, at in enumerate(offsets)
+    )
+    return ApiAnswer(
+        200,
+        {"content-type": "text/event-stream"},
+        events=told,
+        after=offsets[0] if offsets else 0.0,
+    )
 
 
 async def test_each_event_at_its_time() -> None:
@@ -78,20 +89,32 @@ async def test_each_event_at_its_time() -> None:
     answer = ApiAnswer(200, {}, events=events(0.08, 0.12, 0.2).events, after=0.04)
     assert await sent.deliver(answer) == "all"
     assert sent.writes == [b"data: 0\n\n", b"data: 1\n\n", b"data: 2\n\n"]
-    late = [at - due for at, due in zip(sent.times, [0.04, 0.08, 0.12, 0.2], strict=True)]
+    late = [
+        at - due for at, due in zip(sent.times, [0.04, 0.08, 0.12, 0.2], strict=True)
+    ]
     assert min(late) > -0.002
-    assert [message.get("more_body") for message in sent.messages[1:]] == [True, True, False] and not sent.link.held
+    assert [message.get("more_body") for message in sent.messages[1:]] == [
+        True,
+        True,
+        False,
+    ] and not sent.link.held
 
 
 async def test_the_schedule_is_absolute() -> None:
-    """Events that are due by now leave in one write, and a delay is not handed on to those after them."""
+    """Events that are due by now leave in one write, and a delay is not handed on to those after
+    them.
+    """
     sent = Sent()
-    delivering = asyncio.create_task(sent.deliver(events(*[0.01 * n for n in range(1, 51)])))
+    delivering = asyncio.create_task(
+        sent.deliver(events(*[0.01 * n for n in range(1, 51)]))
+    )
     await asyncio.sleep(0.1)
     time.sleep(0.2)  # the whole program is held up
     assert await delivering == "all"
     assert max(write.count(b"data: ") for write in sent.writes) >= 15
-    assert b"".join(sent.writes) == b"".join(f"data: {n}\n\n".encode() for n in range(50))
+    assert b"".join(sent.writes) == b"".join(
+        f"data: {n}\n\n".encode() for n in range(50)
+    )
     assert sent.times[-1] > 0.49
 
 
@@ -114,24 +137,39 @@ async def test_an_answer_is_always_ended(answer: ApiAnswer) -> None:
     """A whole body, an empty one, and a stream without events are each ended properly."""
     sent = Sent()
     await sent.deliver(answer)
-    assert [message.get("more_body") for message in sent.messages[1:]] == [False] and not sent.link.dropped
+    assert [message.get("more_body") for message in sent.messages[1:]] == [
+        False
+    ] and not sent.link.dropped
 
 
 @pytest.mark.parametrize("stretch", [0.0, 1.0])
 async def test_broken_answers(stretch: float) -> None:
-    """An answer that breaks is dropped after what it has; one that fails is dropped without a word."""
-    for answer in (ApiAnswer(200, {}, b"{", breaks=True), ApiAnswer(200, {}, events=events(0.0).events, breaks=True)):
+    """An answer that breaks is dropped after what it has; one that fails is dropped without a
+    word.
+    """
+    for answer in (
+        ApiAnswer(200, {}, b"{", breaks=True),
+        ApiAnswer(200, {}, events=events(0.0).events, breaks=True),
+    ):
         sent = Sent(stretch)
         assert await sent.deliver(answer) == "all"
         assert sent.link.dropped and sent.messages[-1]["more_body"]
-        assert not any(name == b"content-length" for name, _ in sent.messages[0]["headers"])
+        assert not any(
+            name == b"content-length" for name, _ in sent.messages[0]["headers"]
+        )
     sent = Sent(stretch)
     assert await sent.deliver(ApiAnswer(status=0)) == "all"
     assert sent.link.dropped and sent.messages == []
 
 
 @pytest.mark.parametrize(
-    "answer", [ApiAnswer(after=NEVER), events(3000.0, 6000.0), events(0.0, 6000.0), whole("x", after=6000.0)]
+    "answer",
+    [
+        ApiAnswer(after=NEVER),
+        events(3000.0, 6000.0),
+        events(0.0, 6000.0),
+        whole("x", after=6000.0),
+    ],
 )
 async def test_the_work_ends_when_the_client_goes(answer: ApiAnswer) -> None:
     """A client that leaves, in silence or between two events, ends the work for it at once."""
@@ -150,12 +188,19 @@ def stalled(seconds: float = 3600.0) -> ApiAnswer:
     """A stream with two events, and the rest after a long time."""
     first = streamed(["a"], first=0.0, finish_reason=None)
     late = Event(seconds, sse(chunk({"content": "b"})))
-    return ApiAnswer(200, first.headers, events=(*(first.events or ()), late, Event(seconds, DONE)), source="written")
+    return ApiAnswer(
+        200,
+        first.headers,
+        events=(*(first.events or ()), late, Event(seconds, DONE)),
+        source="written",
+    )
 
 
 def test_a_stream_is_not_held_back(tmp_path: Path) -> None:
     """The SDK has the first words while the others are still to come."""
-    with served(folder_with(tmp_path, (params(stream=True), stalled())), speed=1.0) as running:
+    with served(
+        folder_with(tmp_path, (params(stream=True), stalled())), speed=1.0
+    ) as running:
         stream = running.client().chat.completions.create(**params(), stream=True)
         texts = [next(stream).choices[0].delta.content for _ in range(2)]
         assert texts == ["", "a"]  # the rest is due in an hour
@@ -165,22 +210,30 @@ def test_a_stream_is_not_held_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("abrupt", [False, True])
 def test_leaving_a_stream(tmp_path: Path, abrupt: bool) -> None:
     """Leaving a stream half-way ends its work; ledger and log tell that the client left."""
-    with served(folder_with(tmp_path, (params(stream=True), stalled())), speed=1.0) as running:
+    with served(
+        folder_with(tmp_path, (params(stream=True), stalled())), speed=1.0
+    ) as running:
         learner: Any = running.room.learners.of("Bearer key")
-        with socket.create_connection(("127.0.0.1", running.port), timeout=HANG) as connection:
+        with socket.create_connection(
+            ("127.0.0.1", running.port), timeout=HANG
+        ) as connection:
             connection.sendall(request_bytes(params(stream=True)))
             while b'"a"' not in connection.recv(65536):
                 pass
             assert learner.under_way == 1
             if abrupt:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
+                )
         until(lambda: learner.under_way == 0)
         assert [attempt.received for attempt in learner.ledger] == ["left"]
         assert running.logged("s left\n")
 
 
 def test_silence_ends_with_the_callers_patience(tmp_path: Path) -> None:
-    """A timeout put in is silence: the SDK gives up by its own timeout, and then the server does, too."""
+    """A timeout put in is silence: the SDK gives up by its own timeout, and then the server does,
+    too.
+    """
     with served(folder_with(tmp_path, (params(), whole("x"))), speed=1.0) as running:
         client = running.client(timeout=0.3)
         learner: Any = running.room.learners.of("Bearer key")
@@ -191,7 +244,9 @@ def test_silence_ends_with_the_callers_patience(tmp_path: Path) -> None:
 
 
 def test_a_broken_stream_is_an_incomplete_one(tmp_path: Path) -> None:
-    """A connection that breaks on purpose lacks the last chunk, which every HTTP client notices; what came arrives."""
+    """A connection that breaks on purpose lacks the last chunk, which every HTTP client notices;
+    what came arrives.
+    """
     broken = streamed(["a", "b"], finish_reason=None, breaks=True)
     with served(folder_with(tmp_path, (params(stream=True), broken))) as running:
         answer = running.bytes(request_bytes(params(stream=True)))
@@ -202,13 +257,19 @@ def test_a_broken_stream_is_an_incomplete_one(tmp_path: Path) -> None:
 
 def test_many_streams_at_once(tmp_path: Path) -> None:
     """Sixty paced streams at once all come whole, and not before their time."""
-    folder_with(tmp_path, (params(stream=True), streamed(["a"] * 50, first=0.1, gap=0.01)))
+    folder_with(
+        tmp_path, (params(stream=True), streamed(["a"] * 50, first=0.1, gap=0.01))
+    )
     with served(tmp_path, speed=1.0) as running:
 
         def read(into: list[float]) -> None:
-            with socket.create_connection(("127.0.0.1", running.port), timeout=HANG) as connection:
+            with socket.create_connection(
+                ("127.0.0.1", running.port), timeout=HANG
+            ) as connection:
                 start = time.monotonic()
-                connection.sendall(request_bytes(params(stream=True), more="Connection: close\r\n"))
+                connection.sendall(
+                    request_bytes(params(stream=True), more="Connection: close\r\n")
+                )
                 if read_all(connection).count(b"data: ") == 54:
                     into.append(time.monotonic() - start)
 
@@ -224,13 +285,20 @@ def test_many_streams_at_once(tmp_path: Path) -> None:
 def test_a_request_is_answered_in_pieces(tmp_path: Path) -> None:
     """A request that arrives byte by byte is read like any other."""
     with served(folder_with(tmp_path, (params(), whole("Paris.")))) as running:
-        with socket.create_connection(("127.0.0.1", running.port), timeout=HANG) as connection:
+        with socket.create_connection(
+            ("127.0.0.1", running.port), timeout=HANG
+        ) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for byte in request_bytes(params(), more="Connection: close\r\n"):
                 connection.sendall(bytes([byte]))
             assert b"Paris." in read_all(connection)
         raw = json.dumps(params()).encode()
-        chunks = b"".join(b"%x\r\n%s\r\n" % (len(raw[i : i + 7]), raw[i : i + 7]) for i in range(0, len(raw), 7))
-        head = request_bytes(b"", more="Transfer-Encoding: chunked\r\nConnection: close\r\n")
+        chunks = b"".join(
+            b"%x\r\n%s\r\n" % (len(raw[i : i + 7]), raw[i : i + 7])
+            for i in range(0, len(raw), 7)
+        )
+        head = request_bytes(
+            b"", more="Transfer-Encoding: chunked\r\nConnection: close\r\n"
+        )
         head = head.replace(b"Content-Length: 0\r\n", b"")
         assert b"Paris." in running.bytes(head + chunks + b"0\r\n\r\n")

@@ -1,4 +1,6 @@
-"""Faults through the server: its callers see what those of connect() see; a teacher puts them in and lifts them."""
+"""Faults through the server: its callers see what those of connect() see; a teacher puts them in
+and lifts them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ NUMBERS = itertools.count(1)
 
 
 class ServerDoor:
-    """The server, as a door of the fault table: each client is a learner of its own, with faults from the admin."""
+    """The server, as a door of the fault table: each client is a learner of its own, with faults
+    from the admin.
+    """
 
     def __init__(self, server: Served) -> None:
         self.server = server
@@ -31,12 +35,26 @@ class ServerDoor:
         self.learner = self.server.room.learners.of(f"Bearer token-of-tests-{name}")
         self.server.admin("DELETE", "/admin/faults")
         for fault in faults:
-            order = {"kind": fault.kind, "times": None if fault.times == math.inf else fault.times}
-            order |= {key: value for key in ("seconds", "abrupt") if (value := getattr(fault, key))}
-            assert self.server.admin("POST", "/admin/faults", {"fault": order, "learner": name}).status_code == 201
+            order = {
+                "kind": fault.kind,
+                "times": None if fault.times == math.inf else fault.times,
+            }
+            order |= {
+                key: value
+                for key in ("seconds", "abrupt")
+                if (value := getattr(fault, key))
+            }
+            assert (
+                self.server.admin(
+                    "POST", "/admin/faults", {"fault": order, "learner": name}
+                ).status_code
+                == 201
+            )
         silent = any(fault.kind == "timeout" for fault in faults)
         make = self.server.async_client if asynchronous else self.server.client
-        client = make(f"token-of-tests-{name}", **{"timeout": 0.3 if silent else 30.0, **options})
+        client = make(
+            f"token-of-tests-{name}", **{"timeout": 0.3 if silent else 30.0, **options}
+        )
         client._calculate_retry_timeout = lambda *args, **kwargs: 0.0  # type: ignore[method-assign]
         return client
 
@@ -47,7 +65,11 @@ class ServerDoor:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("recordings")
-    folder_with(folder, (params(stream=False), whole("Paris.")), (params(stream=True), streamed(WORDS)))
+    folder_with(
+        folder,
+        (params(stream=False), whole("Paris.")),
+        (params(stream=True), streamed(WORDS)),
+    )
     with served(folder, access_token="token-of-tests") as running:
         running.room.gate.guesses.burst = 1000  # these tests guess a lot
         yield running
@@ -65,14 +87,18 @@ every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 @every_cell
 @every_row
 def test_what_the_caller_sees(door: ServerDoor, row: Row, call: str) -> None:
-    """Each fault, by each way to call, through the server: the same cell of the same table as in process."""
+    """Each fault, by each way to call, through the server: the same cell of the same table as in
+    process.
+    """
     assert seen(door, call, row.faults()) == row.seen(call)
 
 
 @every_cell
 @every_row
 def test_what_the_sdk_retries(door: ServerDoor, row: Row, call: str) -> None:
-    """With the SDK's own two retries a fault that stays is seen all the same, after the table's number of attempts."""
+    """With the SDK's own two retries a fault that stays is seen all the same, after the table's
+    number of attempts.
+    """
     assert seen(door, call, row.faults(), max_retries=2) == row.seen(call)
     assert door.attempts() == row.tries(call)
 
@@ -85,30 +111,48 @@ def test_retry_after_is_told(server: Served) -> None:
     server.admin("POST", "/admin/faults", order)
     with pytest.raises(openai.RateLimitError) as limited:
         client.chat.completions.create(**params())
-    assert limited.value.response.headers["retry-after"] == "7" and limited.value.request_id is not None
+    assert (
+        limited.value.response.headers["retry-after"] == "7"
+        and limited.value.request_id is not None
+    )
 
 
 def ask(server: Served, name: str) -> int:
     """The status that a learner's request gets."""
     try:
-        server.client(f"token-of-tests-{name}").chat.completions.create(**params(stream=False))
+        server.client(f"token-of-tests-{name}").chat.completions.create(
+            **params(stream=False)
+        )
     except openai.APIStatusError as error:
         return error.status_code
     return 200
 
 
 def test_for_one_or_for_all(server: Served) -> None:
-    """A fault strikes the learner it is meant for, or everybody, newcomers too, until it is lifted."""
+    """A fault strikes the learner it is meant for, or everybody, newcomers too, until it is
+    lifted.
+    """
     server.admin("DELETE", "/admin/faults")
     assert [ask(server, name) for name in ("ada", "bob")] == [200, 200]
-    one = server.admin("POST", "/admin/faults", {"fault": "server_error", "learner": "ada"}).json()
+    one = server.admin(
+        "POST", "/admin/faults", {"fault": "server_error", "learner": "ada"}
+    ).json()
     assert [ask(server, name) for name in ("ada", "bob")] == [500, 200]
     everybody = server.admin("POST", "/admin/faults", {"fault": "overloaded"}).json()
     assert [ask(server, name) for name in ("ada", "bob", "new")] == [500, 503, 503]
-    assert [fault["number"] for fault in server.admin("GET", "/admin/faults").json()["faults"]] == [
-        one["number"], everybody["number"]
-    ]  # fmt: skip
-    assert server.admin("DELETE", f"/admin/faults/{one['number']}").json()["lifted"][0]["learner"] == "ada"
+    assert [
+        fault["number"]
+        for fault in server.admin("GET", "/admin/faults").json()["faults"]
+    ] == [
+        one["number"],
+        everybody["number"],
+    ]
+    assert (
+        server.admin("DELETE", f"/admin/faults/{one['number']}").json()["lifted"][0][
+            "learner"
+        ]
+        == "ada"
+    )
     assert [ask(server, name) for name in ("ada", "bob")] == [503, 503]
     server.admin("DELETE", "/admin/faults")
     assert [ask(server, name) for name in ("ada", "bob")] == [200, 200]
@@ -117,16 +161,30 @@ def test_for_one_or_for_all(server: Served) -> None:
 def test_each_learner_is_counted_alone(server: Served) -> None:
     """A fault for all with times=2 strikes two requests of each learner."""
     server.admin("DELETE", "/admin/faults")
-    server.admin("POST", "/admin/faults", {"fault": {"kind": "server_error", "times": 2}})
-    assert [ask(server, name) for name in ("c", "d", "c", "d", "c", "d")] == [500, 500, 500, 500, 200, 200]
+    server.admin(
+        "POST", "/admin/faults", {"fault": {"kind": "server_error", "times": 2}}
+    )
+    assert [ask(server, name) for name in ("c", "d", "c", "d", "c", "d")] == [
+        500,
+        500,
+        500,
+        500,
+        200,
+        200,
+    ]
     server.admin("DELETE", "/admin/faults")
 
 
 def test_for_a_time(server: Served) -> None:
     """A fault ends by itself when its time is over; until then it tells how long it has left."""
     server.admin("DELETE", "/admin/faults")
-    put = server.admin("POST", "/admin/faults", {"fault": "server_error", "seconds": 0.4}).json()
-    assert put["fault"] == {"kind": "server_error", "times": None} and 0 < put["seconds_left"] <= 0.4
+    put = server.admin(
+        "POST", "/admin/faults", {"fault": "server_error", "seconds": 0.4}
+    ).json()
+    assert (
+        put["fault"] == {"kind": "server_error", "times": None}
+        and 0 < put["seconds_left"] <= 0.4
+    )
     assert ask(server, "ada") == 500
     time.sleep(0.45)
     assert ask(server, "ada") == 200
@@ -136,15 +194,22 @@ def test_for_a_time(server: Served) -> None:
 @pytest.mark.parametrize(
     ("order", "told"),
     [
-        ({"fault": "storm"}, "There is no fault 'storm'"), ({"seconds": 3}, "Send JSON like"), ([], "Send JSON like"),
+        ({"fault": "storm"}, "There is no fault 'storm'"),
+        ({"seconds": 3}, "Send JSON like"),
+        ([], "Send JSON like"),
         ({"fault": "slow", "learner": "nobody"}, "There is no learner 'nobody'"),
-        ({"fault": "slow", "minutes": 3}, "no 'minutes'"), ({"fault": "slow", "seconds": 0}, "above 0"),
-        ({"fault": "slow", "seconds": "60"}, "above 0"), ({"fault": 3}, "fault is a kind"),
-        ({"fault": {"kind": "slow", "colour": 1}}, "colour"), ({"fault": {"times": 1}}, "kind"),
-        ({"fault": {"kind": "slow", "seconds": -1}}, "seconds must be"), ({"fault": "slow", "seconds": 1e99}, "up to"),
-        ({"fault": {"kind": []}}, "There is no fault"), ({"fault": "slow", "learner": ["x"]}, "There is no learner"),
+        ({"fault": "slow", "minutes": 3}, "no 'minutes'"),
+        ({"fault": "slow", "seconds": 0}, "above 0"),
+        ({"fault": "slow", "seconds": "60"}, "above 0"),
+        ({"fault": 3}, "fault is a kind"),
+        ({"fault": {"kind": "slow", "colour": 1}}, "colour"),
+        ({"fault": {"times": 1}}, "kind"),
+        ({"fault": {"kind": "slow", "seconds": -1}}, "seconds must be"),
+        ({"fault": "slow", "seconds": 1e99}, "up to"),
+        ({"fault": {"kind": []}}, "There is no fault"),
+        ({"fault": "slow", "learner": ["x"]}, "There is no learner"),
     ],
-)  # fmt: skip
+)
 def test_orders_that_make_no_sense(server: Served, order: Any, told: str) -> None:
     """An order that cannot be carried out is a 400 that says why, and changes nothing."""
     server.admin("DELETE", "/admin/faults")
@@ -162,15 +227,25 @@ def test_too_many_faults(server: Served) -> None:
     assert len(server.admin("DELETE", "/admin/faults").json()["lifted"]) == 100
 
 
-@pytest.mark.parametrize("path", ["/admin/faults", "/admin/learners", "/admin/learners/ada", "/admin/x", "/admin/"])
-@pytest.mark.parametrize("token", [None, "wrong", "token-of-tests-ada", ADMIN[:-1], ADMIN + "x"])
+@pytest.mark.parametrize(
+    "path",
+    ["/admin/faults", "/admin/learners", "/admin/learners/ada", "/admin/x", "/admin/"],
+)
+@pytest.mark.parametrize(
+    "token", [None, "wrong", "token-of-tests-ada", ADMIN[:-1], ADMIN + "x"]
+)
 def test_without_the_admin_token(server: Served, path: str, token: str | None) -> None:
-    """Without the admin token everything below /admin is the same 401; a learner's key does not open it."""
+    """Without the admin token everything below /admin is the same 401; a learner's key does not
+    open it.
+    """
     ask(server, "ada")
     answers = [
-        server.admin(method, path, {"fault": "slow"}, token=token) for method in ("GET", "POST", "DELETE", "PUT")
+        server.admin(method, path, {"fault": "slow"}, token=token)
+        for method in ("GET", "POST", "DELETE", "PUT")
     ]
-    assert {answer.status_code for answer in answers} == {401} and len({answer.text for answer in answers}) == 1
+    assert {answer.status_code for answer in answers} == {401} and len(
+        {answer.text for answer in answers}
+    ) == 1
     assert server.room.injections.now() == ()
 
 

@@ -1,4 +1,6 @@
-"""What a class server does against those who misuse it: guesses, floods, others' names, strange hosts, big bodies."""
+"""What a class server does against those who misuse it: guesses, floods, others' names, strange
+hosts, big bodies.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,14 @@ from coursekit.offline.server import endpoints
 from coursekit.offline.server.hosts import Hosts
 from coursekit.offline.server.names import BadName, alike, plain
 from coursekit.offline.server.roll import Kept, spoken_token
-from coursekit.offline.server.throttle import GUESSES, JOIN_EVERY, JOINS, Gate, Throttle, TooMany
+from coursekit.offline.server.throttle import (
+    GUESSES,
+    JOIN_EVERY,
+    JOINS,
+    Gate,
+    Throttle,
+    TooMany,
+)
 from support.offline_api import folder_with, params, streamed, whole
 from support.served import ADMIN, Served, served
 
@@ -37,7 +46,11 @@ class Hands:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Served]:
-    folder_with(tmp_path, (params(), whole("Paris.")), (params(stream=True), streamed(["Par", "is."])))
+    folder_with(
+        tmp_path,
+        (params(), whole("Paris.")),
+        (params(stream=True), streamed(["Par", "is."])),
+    )
     with served(tmp_path, kept=Kept(), access_token=TOKEN) as server:
         yield server
 
@@ -50,8 +63,8 @@ def join(server: Served, name: object, token: str | None = TOKEN) -> dict[str, s
 
 
 def test_a_bucket_for_each_address() -> None:
-    """An address may try ``burst`` times at once, then once each ``every`` seconds; other addresses notice nothing. The
-    addresses of one IPv6 network are one."""
+    """An address may try ``burst`` times at once, then once each ``every`` seconds; other addresses
+    notice nothing. The addresses of one IPv6 network are one."""
     clock = Hands()
     throttle = Throttle(clock, 3, 2.0)  # type: ignore[arg-type]
     for _ in range(3):
@@ -65,8 +78,8 @@ def test_a_bucket_for_each_address() -> None:
 
 
 def test_guessing_is_slow() -> None:
-    """A token that can be guessed is refused as long as its address guesses, right or not; one that cannot be guessed
-    lets its owner in at any time, so that nobody can lock the teacher out."""
+    """A token that can be guessed is refused as long as its address guesses, right or not; one that
+    cannot be guessed lets its owner in at any time, so that nobody can lock the teacher out."""
     clock = Hands()
     gate = Gate(clock)  # type: ignore[arg-type]
     for number in range(GUESSES):
@@ -74,12 +87,16 @@ def test_guessing_is_slow() -> None:
     for given in ("another guess", TOKEN):
         with pytest.raises(TooMany, match="Try again in 2 seconds"):
             gate.is_right("10.0.0.1", given, TOKEN)
-    assert gate.is_right("10.0.0.2", TOKEN, TOKEN) and gate.is_right("10.0.0.1", ADMIN, ADMIN)
+    assert gate.is_right("10.0.0.2", TOKEN, TOKEN) and gate.is_right(
+        "10.0.0.1", ADMIN, ADMIN
+    )
     clock.time = 2.0
     assert gate.is_right("10.0.0.1", TOKEN, TOKEN)
 
 
-@pytest.mark.parametrize("path", ["/join", "/admin/learners", "/console/login", "/v1/models"])
+@pytest.mark.parametrize(
+    "path", ["/join", "/admin/learners", "/console/login", "/v1/models"]
+)
 def test_guesses_at_every_door(tmp_path: Path, path: str) -> None:
     """Wherever a token opens something, too many wrong ones are a 429 with the time to wait."""
     kept = None if path.startswith("/v1") else Kept()
@@ -89,15 +106,21 @@ def test_guesses_at_every_door(tmp_path: Path, path: str) -> None:
         statuses = []
         for number in range(6):
             headers = {"origin": server.url, "authorization": f"Bearer {number}"}
-            answer = server.http.request(method, server.url + path, headers=headers, content=b"token=wrong")
+            answer = server.http.request(
+                method, server.url + path, headers=headers, content=b"token=wrong"
+            )
             statuses.append(answer.status_code)
         assert statuses == [401] * 3 + [429] * 3
-        assert answer.json()["error"]["code"] == "too_many_attempts" and int(answer.headers["retry-after"]) in (1, 2)
+        assert answer.json()["error"]["code"] == "too_many_attempts" and int(
+            answer.headers["retry-after"]
+        ) in (1, 2)
         assert server.admin("GET", "/admin/learners").status_code == 200
 
 
 def test_known_keys_are_not_held_up(tmp_path: Path) -> None:
-    """Learners who were let in go on while somebody at the same address guesses; a new one waits."""
+    """Learners who were let in go on while somebody at the same address guesses; a new one
+    waits.
+    """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path, access_token=TOKEN) as server:
         server.room.gate.guesses.burst = 3
@@ -105,29 +128,46 @@ def test_known_keys_are_not_held_up(tmp_path: Path) -> None:
         ada.chat.completions.create(**params())
         for _ in range(5):
             server.admin("GET", "/v1/models", token="wrong")
-        assert ada.chat.completions.create(**params()).choices[0].message.content == "Paris."
+        assert (
+            ada.chat.completions.create(**params()).choices[0].message.content
+            == "Paris."
+        )
         assert server.admin("GET", "/v1/models", token=f"{TOKEN}-bo").status_code == 429
 
 
 def test_one_address_does_not_fill_the_class(running: Served) -> None:
-    """A room of forty joins at once; whoever goes on joining from there gets a 429 that says when to try again."""
-    answers = [running.admin("POST", "/join", {"name": f"bot {n}"}, TOKEN) for n in range(JOINS + 5)]
-    assert [answer.status_code for answer in answers[: JOINS + 1]] == [201] * JOINS + [429]
+    """A room of forty joins at once; whoever goes on joining from there gets a 429 that says when
+    to try again.
+    """
+    answers = [
+        running.admin("POST", "/join", {"name": f"bot {n}"}, TOKEN)
+        for n in range(JOINS + 5)
+    ]
+    assert [answer.status_code for answer in answers[: JOINS + 1]] == [201] * JOINS + [
+        429
+    ]
     assert 0 < int(answers[-1].headers["retry-after"]) <= JOIN_EVERY
-    assert running.admin("POST", "/admin/learners", {"name": "hub-user"}).status_code == 201  # a hub is not held up
+    assert (
+        running.admin("POST", "/admin/learners", {"name": "hub-user"}).status_code
+        == 201
+    )  # a hub is not held up
 
 
 def test_an_access_token_for_the_board() -> None:
     """The token that a server makes can be read aloud, and is another each time."""
     made = {spoken_token() for _ in range(50)}
-    assert len(made) == 50 and all(len(token) == 14 and token.replace("-", "").isalpha() for token in made)
+    assert len(made) == 50 and all(
+        len(token) == 14 and token.replace("-", "").isalpha() for token in made
+    )
 
 
 # Names and keys
 
 
 def test_a_name_is_not_a_claim(running: Served) -> None:
-    """Whoever joins as "bo" before the hub's user bo logs in gets neither bo's key nor bo's files."""
+    """Whoever joins as "bo" before the hub's user bo logs in gets neither bo's key nor bo's
+    files.
+    """
     thief = join(running, "bo")
     bo = running.admin("POST", "/admin/learners", {"name": "bo"}).json()
     assert (thief["name"], bo["name"]) == ("bo", "bo 2") and thief["key"] != bo["key"]
@@ -140,7 +180,10 @@ def test_a_name_is_not_a_claim(running: Served) -> None:
     assert running.room.roll is not None
     kept = Kept.read(json.loads(json.dumps(running.room.roll.as_dict())))
     with served(running.room.recordings.folders[0], kept=kept) as again:
-        assert again.admin("POST", "/admin/learners", {"name": "bo"}).json()["key"] == bo["key"]
+        assert (
+            again.admin("POST", "/admin/learners", {"name": "bo"}).json()["key"]
+            == bo["key"]
+        )
 
 
 def test_a_class_of_an_older_version(tmp_path: Path) -> None:
@@ -158,30 +201,62 @@ def test_a_class_of_an_older_version(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["👩‍👩‍👧‍👦", "Ada 🏳️‍🌈", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "👍🏽",
-     "می‌خواهم", "क्‍ष", "\U0001fae9", "張偉",
-     "O'Neill", "Ünal", "1️⃣"],
-)  # fmt: skip
+    [
+        "👩‍👩‍👧‍👦",
+        "Ada 🏳️‍🌈",
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "👍🏽",
+        "می‌خواهم",
+        "क्‍ष",
+        "\U0001fae9",
+        "張偉",
+        "O'Neill",
+        "Ünal",
+        "1️⃣",
+    ],
+)
 def test_what_is_a_name(name: str) -> None:
-    """Names with joiners in them are names: a family emoji, flags, Persian and Hindi words; so are the newest emoji."""
+    """Names with joiners in them are names: a family emoji, flags, Persian and Hindi words; so are
+    the newest emoji.
+    """
     assert plain(name) == plain(plain(name))
 
 
 @pytest.mark.parametrize(
     "name",
-    ["everybody", "Everyone", "ALL", "every\u200dbody", "ｅverybody", "teacher", "nobody", "\u200d", "a\u200d",
-     "\u3164",
-     "\u2800", "\u0301", "a\u2028b\u202c", "a\u2066b", "\ufeffa", "a\x7f", "\ue000"],
-)  # fmt: skip
+    [
+        "everybody",
+        "Everyone",
+        "ALL",
+        "every\u200dbody",
+        "ｅverybody",
+        "teacher",
+        "nobody",
+        "\u200d",
+        "a\u200d",
+        "\u3164",
+        "\u2800",
+        "\u0301",
+        "a\u2028b\u202c",
+        "a\u2066b",
+        "\ufeffa",
+        "a\x7f",
+        "\ue000",
+    ],
+)
 def test_what_is_not_a_name(name: str) -> None:
-    """Nobody is called what the console calls others, in whatever spelling; nor what cannot be seen."""
+    """Nobody is called what the console calls others, in whatever spelling; nor what cannot be
+    seen.
+    """
     with pytest.raises(BadName):
         plain(name)
 
 
 def test_names_that_look_alike(running: Served) -> None:
     """Two names that a reader takes for one are told apart by a number."""
-    names = [join(running, name)["name"] for name in ("Ada", "ada", "A\u200dda", "Ａda")]
+    names = [
+        join(running, name)["name"] for name in ("Ada", "ada", "A\u200dda", "Ａda")
+    ]
     assert names == ["Ada", "ada 2", "A\u200dda 3", "Ａda 4"]
     assert len({alike(name) for name in names}) == 4
 
@@ -192,29 +267,57 @@ def test_names_that_look_alike(running: Served) -> None:
 @pytest.mark.parametrize(
     ("host", "answered"),
     [
-        ("127.0.0.1", True), ("localhost:8000", True), ("192.168.1.5:8000", True),
-        ("[::1]:8000", True), ("[fd00::1]", True),
-        ("class-server:8000", True), ("class-server.jhub.svc.cluster.local", True), ("teachers-mac.local", True),
-        ("evil.example", False), ("127.0.0.1.evil.example", False), ("evil.example:8000", False),
+        ("127.0.0.1", True),
+        ("localhost:8000", True),
+        ("192.168.1.5:8000", True),
+        ("[::1]:8000", True),
+        ("[fd00::1]", True),
+        ("class-server:8000", True),
+        ("class-server.jhub.svc.cluster.local", True),
+        ("teachers-mac.local", True),
+        ("evil.example", False),
+        ("127.0.0.1.evil.example", False),
+        ("evil.example:8000", False),
         ("localhost.evil.example", False),
-        ("[::1].evil.example", True), ("class.school.example", True), ("CLASS.school.example.:443", True),
+        ("[::1].evil.example", True),
+        ("class.school.example", True),
+        ("CLASS.school.example.:443", True),
     ],
-)  # fmt: skip
+)
 def test_hosts(host: str, answered: bool) -> None:
-    """Addresses in digits, names that no web site can have, and names that the teacher gave are answered; a web site's
-    name that was pointed here is not."""
+    """Addresses in digits, names that no web site can have, and names that the teacher gave are
+    answered; a web site's name that was pointed here is not."""
     assert Hosts("class.school.example").answers(host) is answered
 
 
 @pytest.mark.parametrize(
-    "path", ["/console", "/join", "/v1/chat/completions", "/v1/models", "/healthz", "/admin/learners"]
+    "path",
+    [
+        "/console",
+        "/join",
+        "/v1/chat/completions",
+        "/v1/models",
+        "/healthz",
+        "/admin/learners",
+    ],
 )
 def test_a_strange_host_is_told_nothing(running: Served, path: str) -> None:
-    """A page that pointed its own name at this machine gets a 421 everywhere, and nothing happens."""
-    headers = {"host": "evil.example", "origin": "http://evil.example", "authorization": f"Bearer {TOKEN}"}
+    """A page that pointed its own name at this machine gets a 421 everywhere, and nothing
+    happens.
+    """
+    headers = {
+        "host": "evil.example",
+        "origin": "http://evil.example",
+        "authorization": f"Bearer {TOKEN}",
+    }
     for method in ("GET", "POST"):
-        answer = running.http.request(method, running.url + path, headers=headers, content=b'{"name": "Ada"}')
-        assert answer.status_code == 421 and answer.json()["error"]["code"] == "unknown_host"
+        answer = running.http.request(
+            method, running.url + path, headers=headers, content=b'{"name": "Ada"}'
+        )
+        assert (
+            answer.status_code == 421
+            and answer.json()["error"]["code"] == "unknown_host"
+        )
     assert list(running.room.learners) == []
 
 
@@ -222,13 +325,24 @@ def test_a_strange_host_is_told_nothing(running: Served, path: str) -> None:
 
 
 def test_big_bodies_are_their_senders_own_trouble(running: Served) -> None:
-    """While one learner sends many large requests that take long, another's is answered after one of them at most."""
-    rude, ada = join(running, "rude")["key"], running.client(join(running, "Ada")["key"])
+    """While one learner sends many large requests that take long, another's is answered after one
+    of them at most.
+    """
+    rude, ada = (
+        join(running, "rude")["key"],
+        running.client(join(running, "Ada")["key"]),
+    )
     body = json.dumps(params("word " * 200_000)).encode()  # 1 MB that nobody recorded
 
     def flood() -> None:
         headers = {"authorization": f"Bearer {rude}"}
-        httpx2.post(f"{running.url}/v1/chat/completions", content=body, headers=headers, timeout=100, trust_env=False)
+        httpx2.post(
+            f"{running.url}/v1/chat/completions",
+            content=body,
+            headers=headers,
+            timeout=100,
+            trust_env=False,
+        )
 
     began = time.monotonic()
     flood()
@@ -246,7 +360,9 @@ def test_big_bodies_are_their_senders_own_trouble(running: Served) -> None:
 
 
 def test_too_many_in_flight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One learner has a few hundred requests in flight at most; more are a 429, and others notice nothing."""
+    """One learner has a few hundred requests in flight at most; more are a 429, and others notice
+    nothing.
+    """
     monkeypatch.setattr(endpoints, "IN_FLIGHT", 2)
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path, kept=Kept()) as server:

@@ -1,4 +1,6 @@
-"""Learners at the server: each key has limits, an order of answers, a meter and a verdict of its own."""
+"""Learners at the server: each key has limits, an order of answers, a meter and a verdict of its
+own.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +16,29 @@ from coursekit.offline.recordings import Recordings
 from coursekit.offline.server import learners, tally
 from coursekit.offline.server.learners import Learners
 from coursekit.pricing import price_of
-from support.offline_api import completion, error_answers, folder_with, params, request, streamed, whole
+from support.offline_api import (
+    completion,
+    error_answers,
+    folder_with,
+    params,
+    request,
+    streamed,
+    whole,
+)
 from support.served import Served, served
 
 TOKEN = "opens-the-room"
 
 
-def text(server: Served, key: str, prompt: str = "What is the capital of France?") -> str | None:
-    return server.client(key).chat.completions.create(**params(prompt)).choices[0].message.content
+def text(
+    server: Served, key: str, prompt: str = "What is the capital of France?"
+) -> str | None:
+    return (
+        server.client(key)
+        .chat.completions.create(**params(prompt))
+        .choices[0]
+        .message.content
+    )
 
 
 def test_limits_are_each_learners_own(tmp_path: Path) -> None:
@@ -29,7 +46,9 @@ def test_limits_are_each_learners_own(tmp_path: Path) -> None:
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path, rate_limit={"rpm": 2}) as running:
         assert [text(running, key) for key in ("a", "b", "a", "b")] == ["Paris."] * 4
-        with pytest.raises(openai.RateLimitError, match="Limit 2, Used 2, Requested 1") as limited:
+        with pytest.raises(
+            openai.RateLimitError, match="Limit 2, Used 2, Requested 1"
+        ) as limited:
             text(running, "a")
         assert limited.value.response.headers["retry-after"] == "30"
         assert text(running, "c") == "Paris."
@@ -39,10 +58,25 @@ def test_answers_are_counted_for_each_learner(tmp_path: Path) -> None:
     """Several answers to one request come in their order, from the first, for every learner."""
     folder_with(tmp_path, *[(params(), whole(word)) for word in ("one", "two")])
     with served(tmp_path) as running:
-        assert [text(running, key) for key in "aabab"] == ["one", "two", "one", "one", "two"]
+        assert [text(running, key) for key in "aabab"] == [
+            "one",
+            "two",
+            "one",
+            "one",
+            "two",
+        ]
 
 
-@pytest.mark.parametrize("key", ["wrong", "opens-the-roo", "opens-the-room2", "opens-the-room-", "opens-the-room-a b"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "wrong",
+        "opens-the-roo",
+        "opens-the-room2",
+        "opens-the-room-",
+        "opens-the-room-a b",
+    ],
+)
 def test_a_wrong_key(tmp_path: Path, key: str) -> None:
     """With an access token, a missing or wrong key is the API's 401, and makes no learner."""
     with served(tmp_path, access_token=TOKEN) as running:
@@ -51,39 +85,59 @@ def test_a_wrong_key(tmp_path: Path, key: str) -> None:
             running.admin("GET", "/v1/models", token=key),
         ]
         for answer in answers:
-            assert answer.status_code == 401 and answer.json()["error"]["type"] == "invalid_request_error"
+            assert (
+                answer.status_code == 401
+                and answer.json()["error"]["type"] == "invalid_request_error"
+            )
             assert re.fullmatch("req_[0-9a-f]{32}", answer.headers["x-request-id"])
         assert list(running.room.learners) == []
 
 
 def test_the_right_key(tmp_path: Path) -> None:
-    """The access token opens, alone or with a name; the name is the learner's, the token is shown nowhere."""
+    """The access token opens, alone or with a name; the name is the learner's, the token is shown
+    nowhere.
+    """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path, access_token=TOKEN) as running:
-        assert [text(running, key) for key in (TOKEN, f"{TOKEN}-ada", f"{TOKEN}-Bob.2")] == ["Paris."] * 3
+        assert [
+            text(running, key) for key in (TOKEN, f"{TOKEN}-ada", f"{TOKEN}-Bob.2")
+        ] == ["Paris."] * 3
         told = running.admin("GET", "/admin/learners")
-        assert [learner["name"] for learner in told.json()["learners"]] == ["everyone", "ada", "Bob.2"]
+        assert [learner["name"] for learner in told.json()["learners"]] == [
+            "everyone",
+            "ada",
+            "Bob.2",
+        ]
         assert TOKEN not in told.text + running.logged("/admin/learners")
 
 
 def test_a_key_is_needed_in_an_open_room(tmp_path: Path) -> None:
-    """Where any key is accepted, none at all is still the API's 401; a name tells nothing of the key."""
+    """Where any key is accepted, none at all is still the API's 401; a name tells nothing of the
+    key.
+    """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path) as running:
         answer = running.post(b"{}", authorization="")
-        assert answer.status_code == 401 and "You didn't provide an API key" in answer.json()["error"]["message"]
+        assert (
+            answer.status_code == 401
+            and "You didn't provide an API key" in answer.json()["error"]["message"]
+        )
         text(running, "sk-proj-secret")
         assert [learner.name for learner in running.room.learners] == ["learner-1"]
 
 
-def test_the_longest_away_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There are never more than so many learners: a new one takes the place of who was away for longest and has
-    nothing under way."""
+def test_the_longest_away_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are never more than so many learners: a new one takes the place of who was away for
+    longest and has nothing under way."""
     monkeypatch.setattr(learners, "MOST", 3)
     api = OfflineApi(replaying(Recordings([tmp_path])), clock=None)  # type: ignore[arg-type]
     room = Learners(lambda name: api)
     first, second, third = (room.of(f"Bearer {key}") for key in "abc")
-    assert room.of("bearer  a") is first and len({id(first), id(second), id(third)}) == 3
+    assert (
+        room.of("bearer  a") is first and len({id(first), id(second), id(third)}) == 3
+    )
     second.under_way = 1  # type: ignore[union-attr]
     room.of("Bearer d")  # c goes: a came again, b is busy
     assert {learner.name for learner in room} == {"learner-1", "learner-2", "learner-4"}
@@ -93,12 +147,22 @@ def test_the_longest_away_is_forgotten(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_meter(tmp_path: Path) -> None:
-    """A learner's meter tells requests, statuses, tokens and what they would have cost, streams without usage too."""
+    """A learner's meter tells requests, statuses, tokens and what they would have cost, streams
+    without usage too.
+    """
     told, silent = streamed(["Par", "is."]), streamed(["Par", "is."], first=0.1)
     folder_with(
-        tmp_path, (params(), whole("Paris.")), (params(stream=True), told), *error_answers(params("fail"), 1),
-        (params("quiet", stream=True), type(silent)(**{**_fields(silent), "events": _without_usage(silent.events)})),
-    )  # fmt: skip
+        tmp_path,
+        (params(), whole("Paris.")),
+        (params(stream=True), told),
+        *error_answers(params("fail"), 1),
+        (
+            params("quiet", stream=True),
+            type(silent)(
+                **{**_fields(silent), "events": _without_usage(silent.events)}
+            ),
+        ),
+    )
     with served(tmp_path) as running:
         client = running.client("k")
         for _ in range(3):
@@ -113,10 +177,14 @@ def test_the_meter(tmp_path: Path) -> None:
     each = price_of(usage, "gpt-4o", None).total
     assert learner == again
     assert (learner["requests"], learner["statuses"]) == (6, {"200": 5, "500": 1})
-    assert learner["prompt_tokens"] == 4 * usage["prompt_tokens"] + 8  # "quiet": one token, and seven around it
+    assert (
+        learner["prompt_tokens"] == 4 * usage["prompt_tokens"] + 8
+    )  # "quiet": one token, and seven around it
     assert learner["completion_tokens"] == 4 * usage["completion_tokens"] + 2
     assert (
-        Decimal(learner["dollars"]) == 4 * each + price_of({"prompt_tokens": 8, "completion_tokens": 2}, "gpt-4o").total
+        Decimal(learner["dollars"])
+        == 4 * each
+        + price_of({"prompt_tokens": 8, "completion_tokens": 2}, "gpt-4o").total
     )
 
 
@@ -134,11 +202,16 @@ def test_the_meter_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     meter = tally.Tally()
     for number in range(100):
         meter.add(request(), whole(str(number)))
-    assert meter.as_dict()["statuses"] == {"200": 100} and meter.as_dict()["prompt_tokens"] == 10 * 14
+    assert (
+        meter.as_dict()["statuses"] == {"200": 100}
+        and meter.as_dict()["prompt_tokens"] == 10 * 14
+    )
 
 
 def test_the_verdict(tmp_path: Path) -> None:
-    """GET /admin/learners/{name} tells how well a learner's program behaved; of an unknown one, that there is none."""
+    """GET /admin/learners/{name} tells how well a learner's program behaved; of an unknown one,
+    that there is none.
+    """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path) as running:
         text(running, "k")
@@ -146,6 +219,13 @@ def test_the_verdict(tmp_path: Path) -> None:
             with pytest.raises(openai.BadRequestError):
                 running.client("k").chat.completions.create(model="gpt-4o", messages=[])
         verdict = running.admin("GET", "/admin/learners/learner-1").json()["verdict"]
-        assert (verdict["attempts"], verdict["retried_400"], verdict["good"]) == (3, 1, False)
+        assert (verdict["attempts"], verdict["retried_400"], verdict["good"]) == (
+            3,
+            1,
+            False,
+        )
         unknown = running.admin("GET", "/admin/learners/nobody")
-        assert unknown.status_code == 404 and unknown.json()["error"]["code"] == "unknown_learner"
+        assert (
+            unknown.status_code == 404
+            and unknown.json()["error"]["code"] == "unknown_learner"
+        )

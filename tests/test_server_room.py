@@ -1,4 +1,6 @@
-"""What the server remembers, and for how long; and the requests that eleven other mock servers took for good."""
+"""What the server remembers, and for how long; and the requests that eleven other mock servers took
+for good.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ from support.served import Served, served
 
 
 def test_a_recording_is_looked_at_again_after_a_second(tmp_path: Path) -> None:
-    """A file that changes or goes is noticed after a second; what was not there is looked for each time."""
+    """A file that changes or goes is noticed after a second; what was not there is looked for each
+    time.
+    """
     now, name = [0.0], name_of(request())
     steady = SteadyRecordings(Recordings([tmp_path]), now=lambda: now[0])
     assert steady.answer(name) is None
@@ -38,17 +42,27 @@ def test_a_recording_is_looked_at_again_after_a_second(tmp_path: Path) -> None:
     assert steady.answer(name) is None
 
 
-def test_a_class_that_asks_the_same_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When many ask the same for the first time, the recording is read once, and all are answered."""
+def test_a_class_that_asks_the_same_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When many ask the same for the first time, the recording is read once, and all are
+    answered.
+    """
     folder_with(tmp_path, (params(stream=True), streamed(["x"] * 3000)))
     read, times = recordings.read, []
-    monkeypatch.setattr(recordings, "read", lambda path: times.append(path) or read(path))
+    monkeypatch.setattr(
+        recordings, "read", lambda path: times.append(path) or read(path)
+    )
     with served(tmp_path) as running:
         raw = json.dumps(params(stream=True)).encode()
         answers: list[int] = []
 
         def ask(number: int) -> None:
-            answers.append(running.post(raw, authorization=f"Bearer {number}").content.count(b"data: "))
+            answers.append(
+                running.post(raw, authorization=f"Bearer {number}").content.count(
+                    b"data: "
+                )
+            )
 
         askers = [threading.Thread(target=ask, args=[number]) for number in range(20)]
         for asker in askers:
@@ -58,15 +72,23 @@ def test_a_class_that_asks_the_same_at_once(tmp_path: Path, monkeypatch: pytest.
     assert answers == [3004] * 20 and len(times) == 1
 
 
-def test_what_is_remembered_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_remembered_has_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same question can be written in endless ways; only so many of them are remembered."""
     monkeypatch.setattr(room, "REMEMBERED", 5)
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path) as running:
         for blanks in range(20):
-            assert running.post(json.dumps(params()).encode() + b" " * blanks).status_code == 200
+            assert (
+                running.post(json.dumps(params()).encode() + b" " * blanks).status_code
+                == 200
+            )
         assert len(running.room._known) <= 5 and running.room._looking == {}
-        assert running.post(json.dumps(params()).encode() + b" " * 50_000).status_code == 200
+        assert (
+            running.post(json.dumps(params()).encode() + b" " * 50_000).status_code
+            == 200
+        )
         assert max(map(len, running.room._known)) < 20_000
 
 
@@ -88,21 +110,46 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.mark.parametrize(
     ("change", "status", "code", "param"),
     [
-        ({"model": "o3-mini", "temperature": 0.5}, 400, "unsupported_parameter", "temperature"),
-        ({"model": "gpt-5", "max_tokens": 5}, 400, "unsupported_parameter", "max_tokens"),
+        (
+            {"model": "o3-mini", "temperature": 0.5},
+            400,
+            "unsupported_parameter",
+            "temperature",
+        ),
+        (
+            {"model": "gpt-5", "max_tokens": 5},
+            400,
+            "unsupported_parameter",
+            "max_tokens",
+        ),
         ({"temperature": 5}, 400, "decimal_above_max_value", "temperature"),
         ({"messages": None}, 400, "invalid_type", "messages"),
         ({"messages": ...}, 400, "missing_required_parameter", "messages"),
-        ({"messages": [{"role": "robot", "content": "x"}]}, 400, "invalid_value", "messages[0].role"),
+        (
+            {"messages": [{"role": "robot", "content": "x"}]},
+            400,
+            "invalid_value",
+            "messages[0].role",
+        ),
         ({"frobnicate": 1}, 400, None, None),
         ({"model": "gpt-9"}, 404, "model_not_found", None),
         ({"model": ...}, 400, None, None),
         ({"n": 0}, 400, "integer_below_min_value", "n"),
     ],
-)  # fmt: skip
-def test_the_probe(server: Served, change: dict[str, Any], status: int, code: str | None, param: str | None) -> None:
-    """Each wrong request of the probe gets the API's status, code and parameter, not a made-up answer."""
-    body = {key: value for key, value in {**params(), **change}.items() if value is not ...}
+)
+def test_the_probe(
+    server: Served,
+    change: dict[str, Any],
+    status: int,
+    code: str | None,
+    param: str | None,
+) -> None:
+    """Each wrong request of the probe gets the API's status, code and parameter, not a made-up
+    answer.
+    """
+    body = {
+        key: value for key, value in {**params(), **change}.items() if value is not ...
+    }
     answer = server.post(json.dumps(body).encode())
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error["param"]) == (status, code, param)
@@ -110,6 +157,11 @@ def test_the_probe(server: Served, change: dict[str, Any], status: int, code: st
 
 def test_the_probe_of_keys_and_bodies(server: Served) -> None:
     """No key is a 401, broken JSON a 400, and a question that nobody recorded no answer."""
-    assert server.post(json.dumps(params()).encode(), authorization="").status_code == 401
+    assert (
+        server.post(json.dumps(params()).encode(), authorization="").status_code == 401
+    )
     assert server.post(b"{broken").status_code == 400
-    assert server.post(json.dumps(params()).encode()).json()["error"]["code"] == "recording_not_found"
+    assert (
+        server.post(json.dumps(params()).encode()).json()["error"]["code"]
+        == "recording_not_found"
+    )

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-pytestmark = pytest.mark.skipif(not shutil.which("make") or os.name != "posix", reason="needs make")
+pytestmark = pytest.mark.skipif(
+    not shutil.which("make") or os.name != "posix", reason="needs make"
+)
 
-# `python -m venv .venv` makes a copy of the script itself. OLD, NO_VENV, NO_UV and FAIL say what does not work.
+# `python -m venv .venv` makes a copy of the script itself. OLD, NO_VENV, NO_UV and FAIL say what
+# does not work.
 PYTHON = """#!/bin/sh
 echo "$*" >> "$LOG"
 case "$*" in
@@ -26,7 +29,9 @@ esac
 
 
 class Course:
-    """A folder with the project's Makefile, pyproject.toml and requirements.lock, and the stand-in as python3."""
+    """A folder with the project's Makefile, pyproject.toml and requirements.lock, and the stand-in
+    as python3.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.log = folder / "a course", folder / "log"
@@ -37,13 +42,32 @@ class Course:
         python = folder / "bin" / "python3"
         python.write_text(PYTHON)
         python.chmod(0o755)
-        for tool in ("make", "sh", "awk", "cat", "cksum", "tr", "rm", "mkdir", "cp", "touch", "head", "pwd"):
+        for tool in (
+            "make",
+            "sh",
+            "awk",
+            "cat",
+            "cksum",
+            "tr",
+            "rm",
+            "mkdir",
+            "cp",
+            "touch",
+            "head",
+            "pwd",
+        ):
             os.symlink(shutil.which(tool) or "", folder / "bin" / tool)
 
     def make(self, *arguments: str, **switches: str) -> tuple[int, str, list[str]]:
-        """The exit code, what was printed, and what Python was asked to do (its own tests left out)."""
+        """The exit code, what was printed, and what Python was asked to do (its own tests left
+        out).
+        """
         self.log.write_text("")
-        environment = {"PATH": str(self.log.parent / "bin"), "HOME": str(self.log.parent), "LOG": str(self.log)}
+        environment = {
+            "PATH": str(self.log.parent / "bin"),
+            "HOME": str(self.log.parent),
+            "LOG": str(self.log),
+        }
         ran = subprocess.run(
             ["make", *arguments],
             cwd=self.folder,
@@ -52,7 +76,11 @@ class Course:
             text=True,
             check=False,
         )
-        asked = [line for line in self.log.read_text().splitlines() if not line.startswith(("-c", "--version"))]
+        asked = [
+            line
+            for line in self.log.read_text().splitlines()
+            if not line.startswith(("-c", "--version"))
+        ]
         return ran.returncode, ran.stdout + ran.stderr, asked
 
 
@@ -63,13 +91,21 @@ def course(tmp_path: Path) -> Course:
 
 def steps(asked: list[str]) -> list[str]:
     """The steps of a set-up in short."""
-    known = {"-m venv": "venv", "-m pip": "pip", "-m uv": "uv", "-m coursekit": "coursekit", "-m pytest": "pytest"}
+    known = {
+        "-m venv": "venv",
+        "-m pip": "pip",
+        "-m uv": "uv",
+        "-m coursekit": "coursekit",
+        "-m pytest": "pytest",
+    }
     known |= {"-m ruff": "ruff", "-m mypy": "mypy"}
     return [known[" ".join(line.split()[:2])] for line in asked]
 
 
 def test_the_lanes(course: Course) -> None:
-    """`make check` runs the tools and the quick tests, `make test` the tools and all; with arguments pytest alone."""
+    """`make check` runs the tools and the quick tests, `make test` the tools and all; with
+    arguments pytest alone.
+    """
     course.make("test")
     *tools, last = course.make("check")[2]
     assert len(tools) == 4 and "--quick" in last and last.endswith(" tests")
@@ -78,7 +114,9 @@ def test_the_lanes(course: Course) -> None:
 
 
 def test_set_up_once_then_nothing_to_do(course: Course) -> None:
-    """The first `make lab` makes .venv and installs; the second starts at once, though the path has a space."""
+    """The first `make lab` makes .venv and installs; the second starts at once, though the path has
+    a space.
+    """
     code, _, asked = course.make("lab", "ARGS=--port 1")
     assert code == 0
     assert steps(asked) == ["venv", "pip", "uv", "coursekit"]
@@ -89,7 +127,9 @@ def test_set_up_once_then_nothing_to_do(course: Course) -> None:
 
 
 def test_the_tests_need_more_and_that_is_enough_for_the_lab(course: Course) -> None:
-    """`make test` after `make lab` adds the extra `test`; after `make test` there is nothing to do for `make lab`."""
+    """`make test` after `make lab` adds the extra `test`; after `make test` there is nothing to do
+    for `make lab`.
+    """
     course.make("lab")
     asked = course.make("test")[2]
     assert (steps(asked)[0], steps(asked)[-1]) == ("uv", "pytest")
@@ -109,14 +149,19 @@ def test_only_the_locked_uv_is_fetched_by_pip(course: Course) -> None:
 
 
 def test_without_uv_pip_installs_the_same_lock(course: Course) -> None:
-    """Where uv cannot be had, pip installs what is locked, by its hashes, and then the course without dependencies;
-    what runs the local model is left to `coursekit local install`."""
+    """Where uv cannot be had, pip installs what is locked, by its hashes, and then the course
+    without dependencies; what runs the local model is left to `coursekit local install`."""
     code, _, asked = course.make("lab", NO_UV="1")
     assert code == 0
     assert steps(asked) == ["venv", "pip", "pip", "pip", "coursekit"]
     assert "--require-hashes --requirement .venv/locked.txt" in asked[2]
-    installed, locked = ((course.folder / name).read_text() for name in (".venv/locked.txt", "requirements.lock"))
-    assert installed.count("==") == locked.count("==") - 1 and "xllamacpp" not in installed
+    installed, locked = (
+        (course.folder / name).read_text()
+        for name in (".venv/locked.txt", "requirements.lock")
+    )
+    assert (
+        installed.count("==") == locked.count("==") - 1 and "xllamacpp" not in installed
+    )
     assert "--no-deps --editable ." in asked[3]
 
 
@@ -129,7 +174,9 @@ def test_an_interrupted_set_up_is_taken_up_again(course: Course) -> None:
 
 
 def test_a_new_list_is_installed_and_a_moved_folder_made_anew(course: Course) -> None:
-    """A changed lock installs again; a folder that was moved, or whose Python has gone, gets a new .venv."""
+    """A changed lock installs again; a folder that was moved, or whose Python has gone, gets a new
+    .venv.
+    """
     course.make("lab")
     with (course.folder / "requirements.lock").open("a") as lock:
         lock.write("# changed\n")
@@ -151,7 +198,9 @@ def test_a_python_that_is_too_old(course: Course) -> None:
 
 
 def test_a_python_without_venv(course: Course) -> None:
-    """A Python that cannot make virtual environments (Debian): the package to install; nothing is left behind."""
+    """A Python that cannot make virtual environments (Debian): the package to install; nothing is
+    left behind.
+    """
     code, said, _ = course.make("lab", NO_VENV="1")
     assert code != 0
     assert "apt install python3-venv" in said

@@ -1,4 +1,6 @@
-"""The course as web pages. Most of it needs the extra ``site``; HTML's validity the Nu checker: VNU=path/to/vnu.jar."""
+"""The course as web pages. Most of it needs the extra ``site``; HTML's validity the Nu checker:
+VNU=path/to/vnu.jar.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from typing import Any
 import pytest
 
 from coursekit import course
-from coursekit.authoring import notebooks_in
-from coursekit.authoring.site import LIVE, SECTIONS, lay_out, readable
+from coursekit.workshop import notebooks_in
+from coursekit.workshop.authoring.site import LIVE, SECTIONS, lay_out, readable
 from support.site_pages import Site
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +25,20 @@ ROOT = Path(__file__).parents[1]
 
 def output(**data: str) -> str:
     return json.dumps(
-        {"cells": [{"outputs": [{"data": {kind.replace("_", "/"): text for kind, text in data.items()}}]}]}
+        {
+            "cells": [
+                {
+                    "outputs": [
+                        {
+                            "data": {
+                                kind.replace("_", "/"): text
+                                for kind, text in data.items()
+                            }
+                        }
+                    ]
+                }
+            ]
+        }
     )
 
 
@@ -33,27 +48,46 @@ def html_of(notebook: str) -> str:
 
 
 def test_a_page_says_where_a_lab_is_live() -> None:
-    """Over a lab's picture stands a line that names JupyterLab; over any other output there is none."""
-    assert html_of(readable(output(text_plain="The lab (run the notebook to use it)", text_html="<b>1</b>"))) == (
-        LIVE + "<b>1</b>"
+    """Over a lab's picture stands a line that names JupyterLab; over any other output there is
+    none.
+    """
+    assert html_of(
+        readable(
+            output(
+                text_plain="The lab (run the notebook to use it)", text_html="<b>1</b>"
+            )
+        )
+    ) == (LIVE + "<b>1</b>")
+    assert (
+        html_of(readable(output(text_plain="a receipt", text_html="<b>1</b>")))
+        == "<b>1</b>"
     )
-    assert html_of(readable(output(text_plain="a receipt", text_html="<b>1</b>"))) == "<b>1</b>"
 
 
 def test_links_in_outputs_lead_to_pages() -> None:
     """A link to a notebook in a cell's output leads to its page, an address elsewhere stays."""
     shown = '<a href="../exercises/01_basics.ipynb#a">1</a><a href="https://example.com/a.ipynb">2</a>'
-    assert html_of(readable(output(text_html=shown))) == shown.replace("01_basics.ipynb", "01_basics.html")
+    assert html_of(readable(output(text_html=shown))) == shown.replace(
+        "01_basics.ipynb", "01_basics.html"
+    )
 
 
 def test_every_notebook_becomes_a_page_in_course_order(tmp_path: Path) -> None:
-    """The pages hold every notebook of the three folders, and each section lists its own in the order of the course."""
+    """The pages hold every notebook of the three folders, and each section lists its own in the
+    order of the course.
+    """
     lay_out(ROOT, tmp_path / "pages")
     for folder in SECTIONS:
         there = {path.name for path in notebooks_in(ROOT / folder)}
-        assert {path.name for path in (tmp_path / "pages" / folder).glob("*.ipynb")} == there
+        assert {
+            path.name for path in (tmp_path / "pages" / folder).glob("*.ipynb")
+        } == there
         listed = (tmp_path / "pages" / folder / "index.md").read_text(encoding="utf-8")
-        places = [listed.index(f"<{lesson.stem}>") for lesson in course.lessons() if f"{lesson.stem}.ipynb" in there]
+        places = [
+            listed.index(f"<{lesson.stem}>")
+            for lesson in course.lessons()
+            if f"{lesson.stem}.ipynb" in there
+        ]
         assert len(places) == len(there)
         assert places == sorted(places)
 
@@ -91,7 +125,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.site
 def test_the_site_is_whole(built: Path) -> None:
-    """Links and anchors lead somewhere, images have words, headings are in order, nothing is loaded elsewhere."""
+    """Links and anchors lead somewhere, images have words, headings are in order, nothing is loaded
+    elsewhere.
+    """
     site = Site(built)
     assert len(site.pages) > 3 * len(course.lessons()) - 4
     assert not site.problems()
@@ -102,11 +138,14 @@ def test_the_checks_of_the_site_see_what_is_wrong(tmp_path: Path) -> None:
     """A page with one of each fault is told each of them."""
     (tmp_path / "a.css").write_text("@import url(https://example.com/font.css)")
     (tmp_path / "a.html").write_text(
-        '<article><h1 id="x">1</h1><h3>2</h3><a href="b.html">1</a><a href="#y">2</a><a href="a.html#x">3</a>'
+        '<article><h1 id="x">1</h1><h3>2</h3><a href="b.html">1</a><a href="#y">2</a><a '
+        'href="a.html#x">3</a>'
         '<img src="data:image/png;base64,"><script src="https://example.com/a.js"></script>'
         "<th>3</th><th> </th></article>"
     )
-    assert [problem.partition(": ")[2] or problem for problem in Site(tmp_path).problems()] == [
+    assert [
+        problem.partition(": ")[2] or problem for problem in Site(tmp_path).problems()
+    ] == [
         "a leads to b.html, which is not there",
         "a leads to #y; there is no such place",
         '<img src="data:image/png;base64,"/> has no alternative text',
@@ -122,7 +161,21 @@ def test_the_html_is_valid(built: Path) -> None:
     """The Nu HTML checker, the W3C's own, finds no error in any page."""
     checker = os.environ.get("VNU")
     if not checker or not shutil.which("java"):
-        pytest.skip("no Nu HTML checker: VNU=path/to/vnu.jar (npm install vnu-jar) and java")
-    command = ["java", "-jar", checker, "--errors-only", "--skip-non-html", "--format", "gnu", "--stdout", str(built)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+        pytest.skip(
+            "no Nu HTML checker: VNU=path/to/vnu.jar (npm install vnu-jar) and java"
+        )
+    command = [
+        "java",
+        "-jar",
+        checker,
+        "--errors-only",
+        "--skip-non-html",
+        "--format",
+        "gnu",
+        "--stdout",
+        str(built),
+    ]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=100
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr

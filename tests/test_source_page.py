@@ -1,4 +1,6 @@
-"""The requests of a well-known tutorial are answered offline as it prints them, and its functions work."""
+"""The requests of a well-known tutorial are answered offline as it prints them, and its functions
+work.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,11 @@ def server() -> Iterator[Served]:
 
 @pytest.fixture
 def client(request: pytest.FixtureRequest, server: Served) -> openai.OpenAI:
-    return connect("replay", speed="instant") if request.param == "in process" else server.client()
+    return (
+        connect("replay", speed="instant")
+        if request.param == "in process"
+        else server.client()
+    )
 
 
 def text_of(answer: Any) -> str:
@@ -56,7 +62,9 @@ def text_of(answer: Any) -> str:
 @pytest.mark.parametrize("client", WAYS, indirect=True)
 @pytest.mark.parametrize("name", SNIPPETS)
 def test_each_request_is_answered(client: openai.OpenAI, name: str) -> None:
-    """Each request of the page is answered as printed, by the synchronous client, in process and served."""
+    """Each request of the page is answered as printed, by the synchronous client, in process and
+    served.
+    """
     body, part = SNIPPETS[name]
     assert part in text_of(client.chat.completions.create(**body))
 
@@ -64,7 +72,11 @@ def test_each_request_is_answered(client: openai.OpenAI, name: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 async def test_each_request_is_answered_async(server: Served, way: str) -> None:
     """Each is answered by the asynchronous client too, twenty of them five at a time."""
-    client = connect_async("replay", speed="instant") if way == "in process" else server.async_client()
+    client = (
+        connect_async("replay", speed="instant")
+        if way == "in process"
+        else server.async_client()
+    )
     slots = asyncio.Semaphore(5)
 
     async def text(body: dict[str, Any]) -> str:
@@ -72,22 +84,35 @@ async def test_each_request_is_answered_async(server: Served, way: str) -> None:
             answer = await client.chat.completions.create(**body)
             if not body.get("stream"):
                 return text_of(answer)
-            return "".join([chunk.choices[0].delta.content or "" async for chunk in answer])
+            return "".join(
+                [chunk.choices[0].delta.content or "" async for chunk in answer]
+            )
 
     async with client:
         texts = await asyncio.gather(*(text(body) for body, _ in SNIPPETS.values()))
-    assert all(part in said for said, (_, part) in zip(texts, SNIPPETS.values(), strict=True))
+    assert all(
+        part in said for said, (_, part) in zip(texts, SNIPPETS.values(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("client", WAYS, indirect=True)
 def test_the_streaming_helper(client: openai.OpenAI) -> None:
-    """``.stream()`` yields the text by its events; ``text_stream`` is not there, as in every version of the SDK."""
-    asked: dict[str, Any] = {"model": "gpt-4o", "messages": user(DESCENT), "max_tokens": 500}
+    """``.stream()`` yields the text by its events; ``text_stream`` is not there, as in every
+    version of the SDK.
+    """
+    asked: dict[str, Any] = {
+        "model": "gpt-4o",
+        "messages": user(DESCENT),
+        "max_tokens": 500,
+    }
     with client.chat.completions.stream(**asked) as stream:
         with pytest.raises(AttributeError, match="text_stream"):
             stream.text_stream  # noqa: B018
         said = "".join(event.delta for event in stream if event.type == "content.delta")
-        assert said == stream.get_final_completion().choices[0].message.content and "gradient" in said
+        assert (
+            said == stream.get_final_completion().choices[0].message.content
+            and "gradient" in said
+        )
 
 
 @pytest.mark.parametrize("client", WAYS, indirect=True)
@@ -106,28 +131,42 @@ def test_a_chat_session(client: openai.OpenAI, typed: tuple[str, ...]) -> None:
     """A session with the page's instructions answers likely openings, and what follows them."""
     lines, said = iter([*typed, "quit"]), []
     chat_session(client, ADVISOR, read=lambda prompt: next(lines), write=said.append)
-    assert len(said) == len(typed) and all(line.startswith("Assistant: ") for line in said)
+    assert len(said) == len(typed) and all(
+        line.startswith("Assistant: ") for line in said
+    )
 
 
 @pytest.mark.parametrize("client", WAYS, indirect=True)
 def test_the_functions_of_the_page(client: openai.OpenAI) -> None:
     """robust_completion and stream_response take the page's arguments, after the client."""
     prompt = "What is the capital of France?"
-    assert "Paris" in robust_completion(client, prompt, max_retries=3, model="gpt-4o", max_tokens=500)
+    assert "Paris" in robust_completion(
+        client, prompt, max_retries=3, model="gpt-4o", max_tokens=500
+    )
     with redirect_stdout(io.StringIO()) as printed:
         text = stream_response(client, DESCENT, max_tokens=500)
     assert printed.getvalue() == text + "\n" and "gradient" in text
 
 
-@pytest.mark.parametrize("limit", [{}, {"max_tokens": 200}, {"max_completion_tokens": 200}])
+@pytest.mark.parametrize(
+    "limit", [{}, {"max_tokens": 200}, {"max_completion_tokens": 200}]
+)
 async def test_the_batch_of_the_page(limit: dict[str, int]) -> None:
-    """batch_completions(client, prompts) returns twenty texts, whatever the limit of 200 tokens is called."""
-    texts = await batch_completions(connect_async("replay", speed="instant"), TOPICS, **limit)
-    assert len(texts) == 20 and all(f"#{number}" in text for number, text in enumerate(texts))
+    """batch_completions(client, prompts) returns twenty texts, whatever the limit of 200 tokens is
+    called.
+    """
+    texts = await batch_completions(
+        connect_async("replay", speed="instant"), TOPICS, **limit
+    )
+    assert len(texts) == 20 and all(
+        f"#{number}" in text for number, text in enumerate(texts)
+    )
 
 
 def test_max_retries_counts_attempts() -> None:
-    """max_retries=3 of robust_completion is three requests, as in the page's loop, and not the SDK's one and three."""
+    """max_retries=3 of robust_completion is three requests, as in the page's loop, and not the
+    SDK's one and three.
+    """
     limited = connect("replay", speed="instant", faults=[Fault("rate_limit", times=9)])
     with pytest.raises(openai.RateLimitError):
         robust_completion(limited, "Hello!", max_retries=3, max_tokens=500)
@@ -135,7 +174,9 @@ def test_max_retries_counts_attempts() -> None:
 
 
 def test_two_names_for_the_attempts_are_refused() -> None:
-    """max_attempts and max_retries are one setting; both at once is an error before anything is sent."""
+    """max_attempts and max_retries are one setting; both at once is an error before anything is
+    sent.
+    """
     client = connect("replay", speed="instant")
     with pytest.raises(ValueError, match="give max_attempts only"):
         robust_completion(client, "Hello!", max_attempts=2, max_retries=2)
@@ -143,8 +184,12 @@ def test_two_names_for_the_attempts_are_refused() -> None:
 
 
 CALLS: dict[str, Any] = {
-    "robust_completion": lambda client, wrong: robust_completion(client, "Hello!", **wrong),
-    "stream_text": lambda client, wrong: stream_text(client, model="gpt-4o", messages=user("Hello!"), **wrong),
+    "robust_completion": lambda client, wrong: robust_completion(
+        client, "Hello!", **wrong
+    ),
+    "stream_text": lambda client, wrong: stream_text(
+        client, model="gpt-4o", messages=user("Hello!"), **wrong
+    ),
     "chat_session": lambda client, wrong: chat_session(client, ADVISOR, **wrong),
     "Conversation": lambda client, wrong: Conversation(client, ADVISOR, **wrong),
 }
@@ -152,15 +197,21 @@ CALLS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize(
-    ("wrong", "cure"), [("temprature", "Did you mean temperature"), ("xyzzy", "extra_body")], ids=["near", "far"]
+    ("wrong", "cure"),
+    [("temprature", "Did you mean temperature"), ("xyzzy", "extra_body")],
+    ids=["near", "far"],
 )
 def test_a_wrong_keyword(name: str, wrong: str, cure: str) -> None:
-    """A keyword that neither the function nor create() takes is named, with what to do, and nothing is sent."""
+    """A keyword that neither the function nor create() takes is named, with what to do, and nothing
+    is sent.
+    """
     client = connect("replay", speed="instant")
     with pytest.raises(TypeError) as refused:
         CALLS[name](client, {wrong: 1})
     said = str(refused.value)
-    assert said.startswith(f"{wrong!r} is not an argument of {name}() or of client.chat.completions.create(). ")
+    assert said.startswith(
+        f"{wrong!r} is not an argument of {name}() or of client.chat.completions.create(). "
+    )
     assert cure in said and verdict_on(client).attempts == 0
 
 
@@ -176,9 +227,13 @@ async def test_a_wrong_keyword_async() -> None:
     assert verdict_on(client).attempts == 0
 
 
-@pytest.mark.parametrize("stem", [lesson.stem for lesson in lessons() if replies_of(lesson.stem).is_file()])
+@pytest.mark.parametrize(
+    "stem", [lesson.stem for lesson in lessons() if replies_of(lesson.stem).is_file()]
+)
 def test_each_dialogue_is_recorded(stem: str) -> None:
-    """What an author has the model say in a dialogue is found in replay, with the provenance "written"."""
+    """What an author has the model say in a dialogue is found in replay, with the provenance
+    "written".
+    """
     recordings = Recordings(recording_folders())
     client = connect("replay", speed="instant")
     for request in Written(replies_of(stem), recordings).requests:

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from coursekit import IncompleteStream, connect, stream_text
 from coursekit.offline.exchange import ApiAnswer, Event, sse
 from coursekit.streaming import Timing
-from coursekit.widgets.stream_player import ENDS, READERS, TOLD, PlayedStream, StreamPlayer, frame
+from coursekit.widgets.stream_player import (
+    ENDS,
+    READERS,
+    TOLD,
+    PlayedStream,
+    StreamPlayer,
+    frame,
+)
 from support.offline_api import folder_with, params, streamed
 
 TEXTS = ("Gradient ", "descent ", "walks ", "downhill.")
@@ -24,10 +31,18 @@ PLAYED = PlayedStream(TEXTS, TIMING)
 
 @pytest.mark.parametrize(
     ("at", "count", "says"),
-    [(0.0, 0, "Waiting"), (0.3, 1, "Receiving"), (0.6, 2, "Receiving"), (0.9, 4, "Complete"), (5.0, 4, "Complete")],
+    [
+        (0.0, 0, "Waiting"),
+        (0.3, 1, "Receiving"),
+        (0.6, 2, "Receiving"),
+        (0.9, 4, "Complete"),
+        (5.0, 4, "Complete"),
+    ],
 )
 def test_the_frame_shows_what_has_arrived(at: float, count: int, says: str) -> None:
-    """At each second the screen holds the deltas that had come by then, and says where the stream stands."""
+    """At each second the screen holds the deltas that had come by then, and says where the stream
+    stands.
+    """
     html = frame(PLAYED, at)
     assert "".join(TEXTS[:count]) in html
     assert all(text not in html for text in TEXTS[count:])
@@ -37,7 +52,9 @@ def test_the_frame_shows_what_has_arrived(at: float, count: int, says: str) -> N
 
 @given(st.floats(0, 2), st.floats(0, 2))
 def test_nothing_arrives_after_the_cut(at: float, cut: float) -> None:
-    """A cut stream looks, from the cut on, as it did at the cut; before it, as if there were none."""
+    """A cut stream looks, from the cut on, as it did at the cut; before it, as if there were
+    none.
+    """
     shown = frame(PLAYED, at, cut)
     assert f"{PLAYED.arrived(min(at, cut))} of 4 deltas" in shown
     assert ("✂" in shown) == (at >= cut)
@@ -45,7 +62,9 @@ def test_nothing_arrives_after_the_cut(at: float, cut: float) -> None:
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_cut_in_the_text_tells_each_reader(end: str) -> None:
-    """In mid-text each kind of reader has a row with what it is told; the number of characters is given."""
+    """In mid-text each kind of reader has a row with what it is told; the number of characters is
+    given.
+    """
     html = frame(PLAYED, 0.6, 0.6, end)
     assert "17 characters had come, no finish_reason" in html
     assert all(reader in html for reader in READERS)
@@ -53,7 +72,9 @@ def test_a_cut_in_the_text_tells_each_reader(end: str) -> None:
 
 
 def test_a_cut_outside_the_text_tells_no_reader() -> None:
-    """Before the first token it is the SDK that tries again; after the last one nothing is missing."""
+    """Before the first token it is the SDK that tries again; after the last one nothing is
+    missing.
+    """
     assert "tried again" in frame(PLAYED, 0.2, 0.2)
     assert "Cut too late" in frame(PLAYED, 0.9, 0.9)
     assert READERS[0] not in frame(PLAYED, 0.2, 0.2) + frame(PLAYED, 0.9, 0.9)
@@ -67,7 +88,9 @@ def test_model_text_is_escaped() -> None:
 
 
 def test_the_controls_move_the_screen() -> None:
-    """Position, cut and kind of cut redraw; the speed sets how far a tick goes; a cut stops the player."""
+    """Position, cut and kind of cut redraw; the speed sets how far a tick goes; a cut stops the
+    player.
+    """
     lab = StreamPlayer(TEXTS, TIMING)
     assert lab.position.max == lab.play.max == 900
     lab.position.value = 600
@@ -89,38 +112,52 @@ def test_each_control_has_a_label() -> None:
     """A screen reader can name every control."""
     lab = StreamPlayer(TEXTS, TIMING)
     assert lab.play.tooltip
-    assert all(control.description for control in (lab.position, lab.speed, lab.kind, lab.button))
+    assert all(
+        control.description
+        for control in (lab.position, lab.speed, lab.kind, lab.button)
+    )
 
 
 def test_the_stored_notebook_shows_the_first_frame() -> None:
     """Where no widget runs, the lab is the frame at the second that was asked for."""
-    assert StreamPlayer(TEXTS, TIMING, at=0.5)._repr_mimebundle_()["text/html"] == frame(PLAYED, 0.5)
+    assert StreamPlayer(TEXTS, TIMING, at=0.5)._repr_mimebundle_()[
+        "text/html"
+    ] == frame(PLAYED, 0.5)
 
 
 @pytest.mark.parametrize(
-    ("texts", "timing"), [((), Timing()), (("a",), Timing([0.1, 0.2], 0.2)), (("a",), Timing([0.1]))]
+    ("texts", "timing"),
+    [((), Timing()), (("a",), Timing([0.1, 0.2], 0.2)), (("a",), Timing([0.1]))],
 )
 def test_what_is_no_stream_is_refused(texts: tuple[str, ...], timing: Timing) -> None:
-    """Texts without their times, or times without an end, get an error that says how to come by them."""
+    """Texts without their times, or times without an end, get an error that says how to come by
+    them.
+    """
     with pytest.raises(ValueError, match=r"texts = list\(stream\)"):
         StreamPlayer(texts, timing)
 
 
 def joins(client: openai.OpenAI) -> str:
-    for _ in client.chat.completions.create(**params(stream=True, stream_options={"include_usage": True})):
+    for _ in client.chat.completions.create(
+        **params(stream=True, stream_options={"include_usage": True})
+    ):
         pass
     return "nothing; takes the text for whole"
 
 
 def finishes(client: openai.OpenAI) -> str:
-    with client.chat.completions.stream(**params(stream_options={"include_usage": True})) as stream:
+    with client.chat.completions.stream(
+        **params(stream_options={"include_usage": True})
+    ) as stream:
         completion = stream.get_final_completion()
     return f"nothing; gets a completion, finish_reason {completion.choices[0].finish_reason}"
 
 
 def checks(client: openai.OpenAI) -> str:
     reason = None
-    for chunk in client.chat.completions.create(**params(stream=True, stream_options={"include_usage": True})):
+    for chunk in client.chat.completions.create(
+        **params(stream=True, stream_options={"include_usage": True})
+    ):
         reason = chunk.choices[0].finish_reason
     return f"finish_reason {reason}; knows it is not whole"
 
@@ -136,15 +173,26 @@ def streams(client: openai.OpenAI) -> str:
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("place", range(4))
-def test_what_the_lab_says_of_readers_is_true(tmp_path: Path, end: str, place: int) -> None:
+def test_what_the_lab_says_of_readers_is_true(
+    tmp_path: Path, end: str, place: int
+) -> None:
     """Each reader, run on such a stream with the real SDK, is told what the lab's table says."""
-    answer = streamed(["Half ", "an ans"], finish_reason=None, breaks=end == "connection breaks")
+    answer = streamed(
+        ["Half ", "an ans"], finish_reason=None, breaks=end == "connection breaks"
+    )
     if end == "error event":
-        events = (*(answer.events or ()), Event(0.5, sse({"error": {"message": "Sorry", "type": "server_error"}})))
+        events = (
+            *(answer.events or ()),
+            Event(0.5, sse({"error": {"message": "Sorry", "type": "server_error"}})),
+        )
         answer = ApiAnswer(200, answer.headers, events=events)
     body = params(stream=True, stream_options={"include_usage": True})
-    client = connect("replay", recordings=folder_with(tmp_path, (body, answer)), speed="instant")
-    assert outcome((joins, finishes, checks, streams)[place], client) == TOLD[end][place]
+    client = connect(
+        "replay", recordings=folder_with(tmp_path, (body, answer)), speed="instant"
+    )
+    assert (
+        outcome((joins, finishes, checks, streams)[place], client) == TOLD[end][place]
+    )
 
 
 def outcome(reader: Callable[[Any], str], client: openai.OpenAI) -> str:

@@ -1,4 +1,6 @@
-"""The simulation of chapter 05: its strategies, its limits, and that a real run comes to the same."""
+"""The simulation of chapter 05: its strategies, its limits, and that a real run comes to the
+same.
+"""
 
 from __future__ import annotations
 
@@ -40,41 +42,64 @@ LOADS = st.builds(
 
 
 def test_the_numbers_of_the_chapter() -> None:
-    """60 requests of 1.5 s at 30 RPM: pacing answers all in 61.5 s, five slots 34 of them, all at once 30."""
+    """60 requests of 1.5 s at 30 RPM: pacing answers all in 61.5 s, five slots 34 of them, all at
+    once 30.
+    """
     came = {strategy: outcome_of(simulate(strategy, Load())) for strategy in STRATEGIES}
-    assert {name: (one.answered, one.refused, round(one.seconds, 1)) for name, one in came.items()} == {
-        "sequential": (60, 0, 90.0), "unbounded": (30, 30, 1.5), "semaphore": (34, 26, 10.8), "paced": (60, 0, 61.5)
-    }  # fmt: skip
+    assert {
+        name: (one.answered, one.refused, round(one.seconds, 1))
+        for name, one in came.items()
+    } == {
+        "sequential": (60, 0, 90.0),
+        "unbounded": (30, 30, 1.5),
+        "semaphore": (34, 26, 10.8),
+        "paced": (60, 0, 61.5),
+    }
 
 
 def test_littles_law_gives_the_rate() -> None:
-    """5 slots at 0.3 s are 1,000 requests a minute; 30,000 tokens a minute at 600 each are 50; the lowest binds."""
+    """5 slots at 0.3 s are 1,000 requests a minute; 30,000 tokens a minute at 600 each are 50; the
+    lowest binds.
+    """
     rates = rates_of(Load(concurrency=5, latency=0.3, rpm=500, tpm=30_000, tokens=600))
-    assert (rates.concurrency, rates.rpm, rates.tpm, rates.binding) == (1000, 500, 50, "tpm")
+    assert (rates.concurrency, rates.rpm, rates.tpm, rates.binding) == (
+        1000,
+        500,
+        50,
+        "tpm",
+    )
     assert rates_of(Load(concurrency=1, latency=30, rpm=500)).binding == "concurrency"
     assert rates_of(Load(rpm=5)).binding == "rpm"
 
 
 @given(LOADS)
 def test_pacing_is_never_refused_and_never_late(load: Load) -> None:
-    """Whatever the load, a paced run has every answer; one limit binding, it takes the shortest time there is."""
+    """Whatever the load, a paced run has every answer; one limit binding, it takes the shortest
+    time there is.
+    """
     came = outcome_of(simulate("paced", load))
     assert (came.answered, came.refused) == (load.requests, 0)
     assert came.seconds >= least_seconds(load) - 1e-6
     free = Load(
         load.requests, load.requests, load.latency, load.rpm, load.tpm, load.tokens
     )  # as many slots as requests
-    assert outcome_of(simulate("paced", free)).seconds == pytest.approx(least_seconds(free))
+    assert outcome_of(simulate("paced", free)).seconds == pytest.approx(
+        least_seconds(free)
+    )
 
 
 @given(LOADS, st.sampled_from(STRATEGIES))
 def test_every_request_is_sent_once_and_in_order(load: Load, strategy: str) -> None:
-    """Requests go out in order, each ends after it began, and never are more under way than allowed."""
+    """Requests go out in order, each ends after it began, and never are more under way than
+    allowed.
+    """
     spans = simulate(strategy, load)
     starts = [span.start for span in spans]
     assert len(spans) == load.requests and starts == sorted(starts)
     assert all(span.end > span.start and span.status in (200, 429) for span in spans)
-    slots = {"sequential": 1, "unbounded": load.requests}.get(strategy, load.concurrency)
+    slots = {"sequential": 1, "unbounded": load.requests}.get(
+        strategy, load.concurrency
+    )
     for span in spans:
         assert sum(other.start <= span.start < other.end for other in spans) <= slots
 
@@ -90,7 +115,10 @@ def test_an_empty_run_comes_to_nothing() -> None:
     assert outcome_of([]) == Outcome(0, 0, 0.0, 0.0)
 
 
-@pytest.mark.parametrize("wrong", [{"requests": 0}, {"concurrency": 0}, {"latency": 0}, {"rpm": 0}, {"tokens": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"requests": 0}, {"concurrency": 0}, {"latency": 0}, {"rpm": 0}, {"tokens": -1}],
+)
 def test_a_load_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     """The error names the argument."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -105,30 +133,46 @@ def test_another_strategy_is_refused() -> None:
 
 @pytest.mark.parametrize("strategy", ["sequential", "unbounded", "semaphore"])
 async def test_a_real_run_comes_to_the_same(strategy: str, tmp_path: Path) -> None:
-    """The SDK against the offline API on the virtual clock: the same starts, ends and 429s as simulated.
+    """The SDK against the offline API on the virtual clock: the same starts, ends and 429s as
+    simulated.
 
-    (A refusal of the offline API takes no time; and a paced run is ``run_batch``, which has tests of its own.)"""
+    (A refusal of the offline API takes no time; and a paced run is ``run_batch``, which has tests
+    of its own.)"""
     body = params("Is it raining?")
     folder = folder_with(tmp_path / "recordings", (body, whole(after=1.5)))
-    load = Load(requests=40, concurrency=5, latency=1.5, rpm=20, tokens=estimated_tokens(body))
+    load = Load(
+        requests=40, concurrency=5, latency=1.5, rpm=20, tokens=estimated_tokens(body)
+    )
     slots = asyncio.Semaphore({"sequential": 1, "unbounded": 40}.get(strategy, 5))
     limits = {"rpm": load.rpm, "tpm": load.tpm}
-    client = connect_async("replay", recordings=folder, rate_limit=limits, speed="instant", max_retries=0)
+    client = connect_async(
+        "replay", recordings=folder, rate_limit=limits, speed="instant", max_retries=0
+    )
 
     async def ask() -> None:
         async with slots:
             await client.chat.completions.create(**body)
 
     async with client:
-        await asyncio.gather(*(ask() for _ in range(load.requests)), return_exceptions=True)
+        await asyncio.gather(
+            *(ask() for _ in range(load.requests)), return_exceptions=True
+        )
     real, simulated = spans_of(client), simulate(strategy, load, refused_after=0)
     assert [span.status for span in real] == [span.status for span in simulated]
-    assert [span.start for span in real] == pytest.approx([span.start for span in simulated])
-    assert [span.end for span in real] == pytest.approx([span.end for span in simulated])
+    assert [span.start for span in real] == pytest.approx(
+        [span.start for span in simulated]
+    )
+    assert [span.end for span in real] == pytest.approx(
+        [span.end for span in simulated]
+    )
 
 
-async def test_requests_made_at_once_start_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """On a machine as slow as you like, virtual time does not pass before all of a gather's requests are sent."""
+async def test_requests_made_at_once_start_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a machine as slow as you like, virtual time does not pass before all of a gather's
+    requests are sent.
+    """
 
     def slow() -> str:
         time.sleep(0.002 * next(count))  # some much later than others
@@ -139,7 +183,9 @@ async def test_requests_made_at_once_start_at_once(monkeypatch: pytest.MonkeyPat
     body = params("Is it raining?")
     folder = folder_with(tmp_path / "recordings", (body, whole(after=1.5)))
     async with connect_async("replay", recordings=folder, speed="instant") as client:
-        await asyncio.gather(*(client.chat.completions.create(**body) for _ in range(20)))
+        await asyncio.gather(
+            *(client.chat.completions.create(**body) for _ in range(20))
+        )
     assert {span.start for span in spans_of(client)} == {0}
 
 
@@ -147,7 +193,13 @@ def test_the_spans_of_a_client_begin_at_zero(tmp_path: Path) -> None:
     """They are read from the ledger: start, end and status of each attempt, the first at 0."""
     body = params("Is it raining?")
     folder = folder_with(tmp_path / "recordings", (body, whole(after=1.5)))
-    with connect("replay", recordings=folder, speed="instant", max_retries=0, rate_limit={"rpm": 2}) as client:
+    with connect(
+        "replay",
+        recordings=folder,
+        speed="instant",
+        max_retries=0,
+        rate_limit={"rpm": 2},
+    ) as client:
         for _ in range(2):
             client.chat.completions.create(**body)
         with pytest.raises(openai.RateLimitError):
@@ -157,5 +209,8 @@ def test_the_spans_of_a_client_begin_at_zero(tmp_path: Path) -> None:
 
 def test_a_live_client_has_no_spans() -> None:
     """Only the offline API keeps a ledger; the error says which client to give."""
-    with openai.OpenAI(api_key="none") as client, pytest.raises(ValueError, match='mode="replay"'):
+    with (
+        openai.OpenAI(api_key="none") as client,
+        pytest.raises(ValueError, match='mode="replay"'),
+    ):
         spans_of(client)

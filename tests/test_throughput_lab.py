@@ -13,12 +13,20 @@ from coursekit.throughput import STRATEGIES, Load, least_seconds, outcome_of, si
 from coursekit.widgets.throughput_lab import ThroughputLab
 from coursekit.widgets.throughput_view import gantt_svg, view
 
-LOADS = [Load(), Load(concurrency=60, latency=0.1), Load(requests=1, rpm=500), Load(latency=10, tpm=5_000, tokens=3000)]
+LOADS = [
+    Load(),
+    Load(concurrency=60, latency=0.1),
+    Load(requests=1, rpm=500),
+    Load(latency=10, tpm=5_000, tokens=3000),
+]
 
 
 def rows(html: str) -> list[list[str]]:
     """The cells of the table, row by row."""
-    return [re.findall(r"<t[dh][^>]*>([^<]*)</t", row) for row in re.findall(r"<tr>(.*?)</tr>", html)]
+    return [
+        re.findall(r"<t[dh][^>]*>([^<]*)</t", row)
+        for row in re.findall(r"<tr>(.*?)</tr>", html)
+    ]
 
 
 @pytest.mark.parametrize("load", LOADS)
@@ -27,8 +35,14 @@ def test_the_table_tells_what_each_strategy_came_to(load: Load) -> None:
     told = rows(view(load))[1:]
     for strategy, row in zip(STRATEGIES, told, strict=True):
         came = outcome_of(simulate(strategy, load))
-        assert row == [strategy, str(load.requests), str(came.answered), str(came.refused), f"{came.seconds:,.1f}",
-                       f"{came.in_flight:,.1f}"]  # fmt: skip
+        assert row == [
+            strategy,
+            str(load.requests),
+            str(came.answered),
+            str(came.refused),
+            f"{came.seconds:,.1f}",
+            f"{came.in_flight:,.1f}",
+        ]
     assert f"before {least_seconds(load):,.1f} s" in view(load)
 
 
@@ -36,7 +50,10 @@ def test_littles_law_is_told_with_its_numbers() -> None:
     """Concurrency over latency, the two limits, and which of the three binds."""
     said = view(Load(concurrency=5, latency=0.3, rpm=500, tpm=30_000, tokens=600))
     assert "5 under way / 0.3 s = 1,000 requests a minute" in said
-    assert "RPM allows 500; TPM allows 30,000 / 600 = 50.0" in said and "What binds: TPM." in said
+    assert (
+        "RPM allows 500; TPM allows 30,000 / 600 = 50.0" in said
+        and "What binds: TPM." in said
+    )
     assert "stays below them by itself" in view(Load(concurrency=1, latency=10))
 
 
@@ -44,17 +61,27 @@ def test_every_answer_is_a_bar_and_every_429_a_cross() -> None:
     """Told apart by shape, not by color alone; the alternative text counts them."""
     runs = {strategy: simulate(strategy, Load()) for strategy in STRATEGIES}
     drawn = gantt_svg(runs)
-    bars, crosses = re.findall(r'<path d="([^"]*)" fill="#0072B2"/><path d="([^"]*)"', drawn)[1]
+    bars, crosses = re.findall(
+        r'<path d="([^"]*)" fill="#0072B2"/><path d="([^"]*)"', drawn
+    )[1]
     assert (bars.count("z"), crosses.count("M")) == (30, 30)
-    assert 'aria-label="Requests on a timeline. sequential: 60 answered, no 429, 90.0 s; unbounded' in drawn
+    assert (
+        'aria-label="Requests on a timeline. sequential: 60 answered, no 429, 90.0 s; unbounded'
+        in drawn
+    )
 
 
 @pytest.mark.parametrize("load", LOADS)
 def test_everything_is_drawn_inside_the_picture(load: Load) -> None:
     """No bar, cross or label leaves the drawing, and the scale has at most ten numbers."""
     drawn = gantt_svg({strategy: simulate(strategy, load) for strategy in STRATEGIES})
-    places = [(float(x), float(y)) for x, y in re.findall(r"M([-\d.]+) ([-\d.]+)", drawn)]
-    places += [(float(x), float(y)) for x, y in re.findall(r'<text x="([\d.]+)" y="([\d.]+)"', drawn)]
+    places = [
+        (float(x), float(y)) for x, y in re.findall(r"M([-\d.]+) ([-\d.]+)", drawn)
+    ]
+    places += [
+        (float(x), float(y))
+        for x, y in re.findall(r'<text x="([\d.]+)" y="([\d.]+)"', drawn)
+    ]
     assert all(0 <= x <= 760 and 0 <= y <= 700 for x, y in places)
     assert 2 <= drawn.count('stroke-width="0.25"') <= 10
 
@@ -70,7 +97,13 @@ def test_the_view_is_well_formed() -> None:
 def test_every_control_moves_the_view() -> None:
     """A moved slider draws anew; the view is that of what the controls say."""
     lab = ThroughputLab()
-    for name, value in {"concurrency": 40, "latency": 0.3, "rpm": 15, "tpm": 9_000, "tokens": 1_500}.items():
+    for name, value in {
+        "concurrency": 40,
+        "latency": 0.3,
+        "rpm": 15,
+        "tpm": 9_000,
+        "tokens": 1_500,
+    }.items():
         before = lab.shown.value
         getattr(lab, name).value = value
         assert lab.shown.value != before
@@ -82,7 +115,12 @@ def test_every_control_is_labelled() -> None:
     """And says its unit."""
     controls = ThroughputLab().children[0].children
     assert [control.description for control in controls] == [
-        "Under way at once", "Latency, seconds", "RPM limit", "TPM limit", "Tokens of a request"]  # fmt: skip
+        "Under way at once",
+        "Latency, seconds",
+        "RPM limit",
+        "TPM limit",
+        "Tokens of a request",
+    ]
 
 
 def test_without_widgets_the_first_view_is_shown() -> None:
@@ -93,7 +131,9 @@ def test_without_widgets_the_first_view_is_shown() -> None:
 
 @pytest.mark.slow
 def test_drawing_is_quick_and_keeps_no_memory() -> None:
-    """Under 30 ms a drawing here (the slider shall not lag), and 40 drawings leave nothing behind."""
+    """Under 30 ms a drawing here (the slider shall not lag), and 40 drawings leave nothing
+    behind.
+    """
     view(Load())
     start = time.process_time()
     for rpm in range(5, 105):

@@ -46,36 +46,59 @@ class Reader(HTMLParser):
 
 def boxes(html: str) -> list[tuple[str, str]]:
     """(label, what stands below it) of each box."""
-    return re.findall(r"<span style=[^>]*>([^<]*)<span style=[^>]*>([^<]*)</span></span>", html)
+    return re.findall(
+        r"<span style=[^>]*>([^<]*)<span style=[^>]*>([^<]*)</span></span>", html
+    )
 
 
 def test_each_token_is_a_box_with_its_id():
-    """A text's boxes are its tokens, blanks made visible, each above its number in the vocabulary."""
-    assert boxes(strip(TEXT)) == [(visible(token.label), str(token.id)) for token in tokenize(TEXT)]
+    """A text's boxes are its tokens, blanks made visible, each above its number in the
+    vocabulary.
+    """
+    assert boxes(strip(TEXT)) == [
+        (visible(token.label), str(token.id)) for token in tokenize(TEXT)
+    ]
     assert boxes(strip(TEXT))[1] == ("·is", "382")
 
 
 def test_a_chat_shows_what_frames_its_messages():
-    """A chat adds a gray box with the overhead to each message, and one for the start of the reply: 24 in all."""
+    """A chat adds a gray box with the overhead to each message, and one for the start of the reply:
+    24 in all.
+    """
     html = strip(CONVERSATION, as_chat=True)
     gray = [box for box in boxes(html) if "token" in box[1]]
-    assert gray == [("system:", "4 tokens"), ("user:", "4 tokens"), ("reply:", "3 tokens")]
+    assert gray == [
+        ("system:", "4 tokens"),
+        ("user:", "4 tokens"),
+        ("reply:", "3 tokens"),
+    ]
     assert "<b>24 tokens</b> for gpt-4o: 13 of text, 11 of overhead (gray)" in html
 
 
 @pytest.mark.parametrize("model", MODELS)
-@given(text=st.text(max_size=15), roles=st.lists(st.sampled_from(["system", "user", "assistant"]), max_size=4))
+@given(
+    text=st.text(max_size=15),
+    roles=st.lists(st.sampled_from(["system", "user", "assistant"]), max_size=4),
+)
 @settings(max_examples=15, deadline=None)
 def test_boxes_add_up_to_the_count(model: str, text: str, roles: list[str]):
-    """Token boxes and the numbers in gray boxes add up to count_tokens, for each model and any text."""
+    """Token boxes and the numbers in gray boxes add up to count_tokens, for each model and any
+    text.
+    """
     typed = "\n".join(f"{role}: {text}" for role in roles)
     told = [below for _, below in boxes(strip(typed, model, as_chat=True))]
     total = sum(int(below.split()[0]) if "token" in below else 1 for below in told)
-    assert total == count_tokens(messages_of(typed), model) == chat_tokens(messages_of(typed), model).total
+    assert (
+        total
+        == count_tokens(messages_of(typed), model)
+        == chat_tokens(messages_of(typed), model).total
+    )
 
 
 def test_lines_with_a_role_begin_messages():
-    """``role: text`` begins a message, other lines go on with it, and a beginning without a role is the user's."""
+    """``role: text`` begins a message, other lines go on with it, and a beginning without a role is
+    the user's.
+    """
     assert messages_of("hi\nSystem: be brief\nand kind\n\nuser:x: y\nassistant:") == [
         {"role": "user", "content": "hi"},
         {"role": "system", "content": "be brief\nand kind\n"},
@@ -88,10 +111,24 @@ def test_lines_with_a_role_begin_messages():
 @given(st.text())
 @settings(max_examples=60, deadline=None)
 def test_any_text_is_safe_html(text: str):
-    """Whatever is typed, only the strip's own tags are in the HTML, and they are closed in order."""
+    """Whatever is typed, only the strip's own tags are in the HTML, and they are closed in
+    order.
+    """
     for as_chat in (False, True):
         reader = Reader(strip(text, as_chat=as_chat))
-        assert set(reader.tags) <= {"div", "p", "b", "span", "table", "caption", "thead", "tbody", "tr", "th", "td"}
+        assert set(reader.tags) <= {
+            "div",
+            "p",
+            "b",
+            "span",
+            "table",
+            "caption",
+            "thead",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+        }
         assert reader.open == []
 
 
@@ -118,14 +155,18 @@ def test_a_long_text_is_counted_whole_and_drawn_in_part():
 
 
 def test_a_very_long_text_is_cut_in_sight():
-    """Beyond CHARACTERS characters nothing is read, and the reader is told how much was left out."""
+    """Beyond CHARACTERS characters nothing is read, and the reader is told how much was left
+    out.
+    """
     html = strip("a" * 30_000)
     assert f"Only the first {CHARACTERS:,} of 30,000 characters are read." in html
     assert f"<b>{count_tokens('a' * CHARACTERS):,} tokens</b>" in html
 
 
 def test_every_model_has_its_price():
-    """The table prices the prompt for each model: 24 tokens at $2.50 a million are $0.00006, a million of them $60."""
+    """The table prices the prompt for each model: 24 tokens at $2.50 a million are $0.00006, a
+    million of them $60.
+    """
     html = strip(CONVERSATION, as_chat=True)
     cells = re.findall(r'<t(?:d|h scope="row")[^>]*>([^<]*)</t[dh]>', html)
     table = [cells[i : i + 5] for i in range(0, len(cells), 5)]

@@ -22,7 +22,9 @@ from coursekit.widgets.token_text import LONGEST, label, percent, visible
     ],
 )
 def test_what_cannot_be_seen_is_made_visible(text: str, shown: str) -> None:
-    """Blanks become signs, invisible and directional characters their number, and a lone accent gets a carrier."""
+    """Blanks become signs, invisible and directional characters their number, and a lone accent
+    gets a carrier.
+    """
     assert visible(text) == shown
 
 
@@ -37,9 +39,18 @@ def test_a_label_is_one_short_line(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("probability", "shown"),
-    [(0, "0%"), (1, "100%"), (0.4809, "48%"), (0.0314, "3.1%"), (0.0999, "10%"), (0.0004, "<0.1%"), (0.9999, ">99.9%"),
-     (0.994, "99.4%"), (0.1, "10%")],
-)  # fmt: skip
+    [
+        (0, "0%"),
+        (1, "100%"),
+        (0.4809, "48%"),
+        (0.0314, "3.1%"),
+        (0.0999, "10%"),
+        (0.0004, "<0.1%"),
+        (0.9999, ">99.9%"),
+        (0.994, "99.4%"),
+        (0.1, "10%"),
+    ],
+)
 def test_a_probability_has_about_two_digits(probability: float, shown: str) -> None:
     """Only certainty is 100%, and only the impossible 0%."""
     assert percent(probability) == shown

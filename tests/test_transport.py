@@ -16,25 +16,43 @@ from support.offline_api import Says, params, streamed, whole
 
 
 def sync_client(api: Layer, clock: Any = None, **options: Any) -> openai.OpenAI:
-    http = openai.DefaultHttpx2Client(transport=OfflineTransport(api, clock or VirtualClock()))
-    return openai.OpenAI(api_key="x", base_url="http://offline/v1", http_client=http, **{"max_retries": 0, **options})
-
-
-def async_client(api: Layer, clock: Any = None, **options: Any) -> openai.AsyncOpenAI:
-    http = openai.DefaultAsyncHttpx2Client(transport=OfflineTransport(api, clock or VirtualClock()))
-    return openai.AsyncOpenAI(
-        api_key="x", base_url="http://offline/v1", http_client=http, **{"max_retries": 0, **options}
+    http = openai.DefaultHttpx2Client(
+        transport=OfflineTransport(api, clock or VirtualClock())
+    )
+    return openai.OpenAI(
+        api_key="x",
+        base_url="http://offline/v1",
+        http_client=http,
+        **{"max_retries": 0, **options},
     )
 
 
-def ask(kind: str, api: Layer, clock: Any = None, stream: bool = False, **options: Any) -> Any:
+def async_client(api: Layer, clock: Any = None, **options: Any) -> openai.AsyncOpenAI:
+    http = openai.DefaultAsyncHttpx2Client(
+        transport=OfflineTransport(api, clock or VirtualClock())
+    )
+    return openai.AsyncOpenAI(
+        api_key="x",
+        base_url="http://offline/v1",
+        http_client=http,
+        **{"max_retries": 0, **options},
+    )
+
+
+def ask(
+    kind: str, api: Layer, clock: Any = None, stream: bool = False, **options: Any
+) -> Any:
     """The reply, or the list of chunks, through a sync or an async client."""
     if kind == "sync":
-        reply = sync_client(api, clock, **options).chat.completions.create(**params(), stream=stream)  # type: ignore[call-overload]
+        reply = sync_client(api, clock, **options).chat.completions.create(
+            **params(), stream=stream
+        )  # type: ignore[call-overload]
         return list(reply) if stream else reply
 
     async def main() -> Any:
-        reply = await async_client(api, clock, **options).chat.completions.create(**params(), stream=stream)  # type: ignore[call-overload]
+        reply = await async_client(api, clock, **options).chat.completions.create(
+            **params(), stream=stream
+        )  # type: ignore[call-overload]
         return [chunk async for chunk in reply] if stream else reply
 
     return asyncio.run(main())
@@ -48,7 +66,9 @@ def test_a_whole_answer(kind: str) -> None:
     """A JSON answer becomes a ChatCompletion with its request id, after the answer's time."""
     clock = VirtualClock()
     reply = ask(kind, Says(whole("Paris.", after=0.767)), clock)
-    assert reply.choices[0].message.content == "Paris." and reply._request_id == "req_test"
+    assert (
+        reply.choices[0].message.content == "Paris." and reply._request_id == "req_test"
+    )
     assert clock.now() == pytest.approx(0.767)
 
 
@@ -56,18 +76,38 @@ def test_a_whole_answer(kind: str) -> None:
 def test_a_stream_arrives_event_by_event(kind: str) -> None:
     """A stream's chunks arrive one by one, each at its offset."""
     clock = VirtualClock()
-    chunks = ask(kind, Says(streamed(["a", "b", "c"], first=0.3, gap=0.1)), clock, stream=True)
-    assert [c.choices[0].delta.content for c in chunks if c.choices] == ["", "a", "b", "c", None]
+    chunks = ask(
+        kind, Says(streamed(["a", "b", "c"], first=0.3, gap=0.1)), clock, stream=True
+    )
+    assert [c.choices[0].delta.content for c in chunks if c.choices] == [
+        "",
+        "a",
+        "b",
+        "c",
+        None,
+    ]
     assert clock.now() == pytest.approx(0.5)
 
 
 @both
 def test_an_error_status_is_a_typed_exception(kind: str) -> None:
     """An error answer arrives as the SDK's exception with status, body and request id."""
-    api = Says(error_answer(400, "Bad.", code="invalid_type", param="n", headers={"x-request-id": "req_9"}))
+    api = Says(
+        error_answer(
+            400,
+            "Bad.",
+            code="invalid_type",
+            param="n",
+            headers={"x-request-id": "req_9"},
+        )
+    )
     with pytest.raises(openai.BadRequestError) as error:
         ask(kind, api)
-    assert (error.value.code, error.value.param, error.value.request_id) == ("invalid_type", "n", "req_9")
+    assert (error.value.code, error.value.param, error.value.request_id) == (
+        "invalid_type",
+        "n",
+        "req_9",
+    )
 
 
 @both
@@ -77,13 +117,20 @@ def test_silence_ends_at_the_read_timeout(kind: str, after: float) -> None:
     clock = VirtualClock()
     with pytest.raises(openai.APITimeoutError) as error:
         ask(kind, Says(ApiAnswer(after=after)), clock, timeout=2.0)
-    assert clock.now() == pytest.approx(2.0) and isinstance(error.value.__cause__, httpx2.ReadTimeout)
+    assert clock.now() == pytest.approx(2.0) and isinstance(
+        error.value.__cause__, httpx2.ReadTimeout
+    )
 
 
 @both
 def test_a_stall_in_a_stream_ends_at_the_read_timeout(kind: str) -> None:
-    """A gap longer than the read timeout breaks the stream; a long stream with short gaps does not."""
-    assert len(ask(kind, Says(streamed(["a"] * 50, gap=0.9)), stream=True, timeout=1.0)) == 53
+    """A gap longer than the read timeout breaks the stream; a long stream with short gaps does
+    not.
+    """
+    assert (
+        len(ask(kind, Says(streamed(["a"] * 50, gap=0.9)), stream=True, timeout=1.0))
+        == 53
+    )
     with pytest.raises(openai.APITimeoutError):
         ask(kind, Says(streamed(["a", "b"], gap=1.1)), stream=True, timeout=1.0)
 
@@ -99,7 +146,9 @@ def test_no_timeout_is_not_for_ever(kind: str) -> None:
 
 @both
 def test_a_refused_connection(kind: str) -> None:
-    """Status 0 is a connection that fails: an APIConnectionError caused by a ConnectError, retried by the SDK."""
+    """Status 0 is a connection that fails: an APIConnectionError caused by a ConnectError, retried
+    by the SDK.
+    """
     api = Says(ApiAnswer(status=0))
     with pytest.raises(openai.APIConnectionError) as error:
         ask(kind, api)
@@ -114,7 +163,14 @@ def test_a_broken_stream_and_a_broken_body(kind: str) -> None:
     with pytest.raises(openai.APIConnectionError):
         ask(kind, Says(streamed(["a"], finish_reason=None, breaks=True)), stream=True)
     with pytest.raises(openai.APIConnectionError):
-        ask(kind, Says(ApiAnswer(200, {"content-type": "application/json"}, b'{"id": ', breaks=True)))
+        ask(
+            kind,
+            Says(
+                ApiAnswer(
+                    200, {"content-type": "application/json"}, b'{"id": ', breaks=True
+                )
+            ),
+        )
 
 
 @both
@@ -140,11 +196,15 @@ def test_ten_times_faster(kind: str) -> None:
     clock = ScaledClock(10)
     before = clock.now()
     ask(kind, Says(streamed(["a"] * 20, first=0.2, gap=0.05)), clock, stream=True)
-    assert 1.15 <= clock.now() - before < 6  # 0.2 s + 19 gaps of 0.05 s, in API time; wide, for a busy machine
+    assert (
+        1.15 <= clock.now() - before < 6
+    )  # 0.2 s + 19 gaps of 0.05 s, in API time; wide, for a busy machine
 
 
 def test_async_waits_run_side_by_side() -> None:
-    """Concurrent virtual waits end in the order of their due times, and together take as long as the longest."""
+    """Concurrent virtual waits end in the order of their due times, and together take as long as
+    the longest.
+    """
     clock, ended = VirtualClock(), []
 
     async def wait(seconds: float) -> None:

@@ -1,4 +1,6 @@
-"""The validation layer: which requests it refuses, in which order, and that nothing makes it fail."""
+"""The validation layer: which requests it refuses, in which order, and that nothing makes it
+fail.
+"""
 
 from __future__ import annotations
 
@@ -34,51 +36,86 @@ TOOL = {"type": "function", "function": {"name": "f"}}
 
 
 def test_a_right_request_goes_on() -> None:
-    """A request without a fault is answered by the layer below, and so is one for another path or method."""
+    """A request without a fault is answered by the layer below, and so is one for another path or
+    method.
+    """
     assert sent(chat()) is PASSED
-    for method, path in (("GET", "/v1/models"), ("GET", CHAT_COMPLETIONS), ("POST", "/v1/embeddings")):
-        assert Validation(Says(PASSED)).answer(ApiRequest(method, path, b"not json")) is PASSED
+    for method, path in (
+        ("GET", "/v1/models"),
+        ("GET", CHAT_COMPLETIONS),
+        ("POST", "/v1/embeddings"),
+    ):
+        assert (
+            Validation(Says(PASSED)).answer(ApiRequest(method, path, b"not json"))
+            is PASSED
+        )
 
 
 def test_a_refusal_has_the_bytes_of_a_real_one() -> None:
-    """Status, content type and body are those of a genuine 400: indented by two, keys in order, no newline."""
+    """Status, content type and body are those of a genuine 400: indented by two, keys in order, no
+    newline.
+    """
     answer = sent(chat(messages=[]))
     assert (answer.status, answer.headers["content-type"]) == (400, "application/json")
     assert answer.body.decode() == (
-        '{\n  "error": {\n    "message": "Invalid \'messages\': empty array. Expected an array with minimum length 1, '
-        'but got an empty array instead.",\n    "type": "invalid_request_error",\n    "param": "messages",\n'
+        '{\n  "error": {\n    "message": "Invalid \'messages\': empty array. Expected an array '
+        "with minimum length 1, "
+        'but got an empty array instead.",\n    "type": "invalid_request_error",\n    "param": '
+        '"messages",\n'
         '    "code": "empty_array"\n  }\n}'
     )
 
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe{", b'{"model": NaN}', b'{"n": Infinity}', b"[" * 100_000,
-     b'{"a":' * 200_000 + b"1" + b"}" * 200_000, b'{"model": ' + b"9" * 5_000 + b"}"],
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"\xff\xfe{",
+        b'{"model": NaN}',
+        b'{"n": Infinity}',
+        b"[" * 100_000,
+        b'{"a":' * 200_000 + b"1" + b"}" * 200_000,
+        b'{"model": ' + b"9" * 5_000 + b"}",
+    ],
     ids=lambda raw: repr(raw[:12]),
-)  # fmt: skip
+)
 def test_a_body_that_is_no_json_object(raw: bytes) -> None:
-    """Broken, empty or too deep JSON, and JSON that is no object, is a 400 without param and code."""
+    """Broken, empty or too deep JSON, and JSON that is no object, is a 400 without param and
+    code.
+    """
     answer = sent(raw)
     assert answer.status == 400
     assert error_of(answer) == {
-        "message": UNPARSABLE, "type": "invalid_request_error", "param": None, "code": None,
-    }  # fmt: skip
+        "message": UNPARSABLE,
+        "type": "invalid_request_error",
+        "param": None,
+        "code": None,
+    }
 
 
 def test_the_sdk_raises_what_it_raises_of_the_real_api(tmp_path: Path) -> None:
-    """Through connect() a refusal arrives as the SDK's typed exception; a right request is told what is missing."""
-    create = coursekit.connect("replay", recordings=tmp_path, speed="instant").chat.completions.create
+    """Through connect() a refusal arrives as the SDK's typed exception; a right request is told
+    what is missing.
+    """
+    create = coursekit.connect(
+        "replay", recordings=tmp_path, speed="instant"
+    ).chat.completions.create
     with pytest.raises(openai.BadRequestError) as bad:
         create(**chat("gpt-5", max_tokens=5))
     assert (bad.value.code, bad.value.param) == ("unsupported_parameter", "max_tokens")
-    with pytest.raises(openai.NotFoundError, match="The model `no-such-model` does not exist"):
+    with pytest.raises(
+        openai.NotFoundError, match="The model `no-such-model` does not exist"
+    ):
         create(**chat("no-such-model"))
     with pytest.raises(coursekit.RecordingNotFound):
         create(**chat())
 
 
-# --- the rows of a fidelity probe in which eleven mock servers nearly all answered 200 ----------------------------
+# --- the rows of a fidelity probe in which eleven mock servers nearly all answered 200 ------------
 
 
 def test_probe_temperature_on_o3_mini() -> None:
@@ -88,20 +125,26 @@ def test_probe_temperature_on_o3_mini() -> None:
 
 def test_probe_max_tokens_on_gpt_5() -> None:
     """gpt-5 with max_tokens: 400 unsupported_parameter, and what to use instead."""
-    assert message_of("gpt-5", max_tokens=5).endswith("Use 'max_completion_tokens' instead.")
+    assert message_of("gpt-5", max_tokens=5).endswith(
+        "Use 'max_completion_tokens' instead."
+    )
 
 
 def test_probe_temperature_5() -> None:
     """temperature=5: 400 with the bound."""
     assert message_of(temperature=5) == (
-        "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 5 instead."
+        "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 5 "
+        "instead."
     )
 
 
 def test_probe_no_messages() -> None:
     """A body without messages: 400 missing_required_parameter."""
     error = refused(messages=LEFT_OUT)
-    assert (error["message"], error["param"]) == ("Missing required parameter: 'messages'.", "messages")
+    assert (error["message"], error["param"]) == (
+        "Missing required parameter: 'messages'.",
+        "messages",
+    )
     assert error["code"] == "missing_required_parameter"
 
 
@@ -115,11 +158,16 @@ def test_probe_role_robot() -> None:
 
 def test_probe_unknown_parameter() -> None:
     """An unknown parameter: 400 that names it."""
-    assert message_of(chat_mode=True) == "Unrecognized request argument supplied: chat_mode"
+    assert (
+        message_of(chat_mode=True)
+        == "Unrecognized request argument supplied: chat_mode"
+    )
 
 
 def test_probe_unknown_model() -> None:
-    """An unknown model: 404 model_not_found, indented by four and with a newline, as the real one."""
+    """An unknown model: 404 model_not_found, indented by four and with a newline, as the real
+    one.
+    """
     answer = sent(chat("no-such-model"))
     assert answer.status == 404
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
@@ -127,16 +175,22 @@ def test_probe_unknown_model() -> None:
     assert answer.body.endswith(b"}\n")
     assert error_of(answer) == {
         "message": "The model `no-such-model` does not exist or you do not have access to it.",
-        "type": "invalid_request_error", "param": None, "code": "model_not_found",
-    }  # fmt: skip
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "model_not_found",
+    }
 
 
 def test_probe_no_api_key() -> None:
-    """Where keys are checked a request without one gets a 401, before anything else is looked at."""
+    """Where keys are checked a request without one gets a 401, before anything else is looked
+    at.
+    """
     answer = sent(b"not json", keys={"sk-class"})
     assert answer.status == 401
     assert error_of(answer)["message"].startswith("You didn't provide an API key.")
-    assert sent(chat(), {"authorization": "Bearer sk-class"}, keys={"sk-class"}) is PASSED
+    assert (
+        sent(chat(), {"authorization": "Bearer sk-class"}, keys={"sk-class"}) is PASSED
+    )
 
 
 def test_probe_broken_json() -> None:
@@ -144,14 +198,18 @@ def test_probe_broken_json() -> None:
     assert error_of(sent(b'{"model": "gpt-4o", '))["message"] == UNPARSABLE
 
 
-# --- models ------------------------------------------------------------------------------------------------------
+# --- models ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("model", [None, "", LEFT_OUT])
 def test_a_request_needs_a_model(model: Any) -> None:
     """No model, null and an empty name are the same fault, without param and code."""
     error = refused(model)
-    assert (error["message"], error["param"], error["code"]) == ("you must provide a model parameter", None, None)
+    assert (error["message"], error["param"], error["code"]) == (
+        "you must provide a model parameter",
+        None,
+        None,
+    )
 
 
 def test_a_model_that_is_no_string_is_taken_for_broken_json() -> None:
@@ -160,23 +218,36 @@ def test_a_model_that_is_no_string_is_taken_for_broken_json() -> None:
 
 
 def test_models_of_other_endpoints() -> None:
-    """A model that Chat Completions does not serve is a 404 with param model, in the form of a 400's body."""
+    """A model that Chat Completions does not serve is a 404 with param model, in the form of a
+    400's body.
+    """
     not_chat = (
         "This is not a chat model and thus not supported in the v1/chat/completions endpoint. "
         "Did you mean to use v1/completions?"
     )
-    only_responses = "This model is only supported in v1/responses and not in v1/chat/completions."
-    for model, message in (("gpt-3.5-turbo-instruct", not_chat), ("o1-pro", only_responses)):
+    only_responses = (
+        "This model is only supported in v1/responses and not in v1/chat/completions."
+    )
+    for model, message in (
+        ("gpt-3.5-turbo-instruct", not_chat),
+        ("o1-pro", only_responses),
+    ):
         answer = refusal_of(chat(model))
         error = error_of(answer)
         assert answer is not None
         assert answer.status == 404
         assert answer.body.startswith(b'{\n  "error"')
-        assert (error["message"], error["param"], error["code"]) == (message, "model", None)
+        assert (error["message"], error["param"], error["code"]) == (
+            message,
+            "model",
+            None,
+        )
 
 
 def test_a_dead_model_answers_until_a_day_is_given() -> None:
-    """Recordings outlive their models: only where the day is told is a model refused that is shut down by then."""
+    """Recordings outlive their models: only where the day is told is a model refused that is shut
+    down by then.
+    """
     assert sent(chat("gpt-3.5-turbo-0613")) is PASSED
     answer = sent(chat("gpt-3.5-turbo-0613"), today=datetime.date(2026, 11, 22))
     assert answer.status == 404
@@ -190,32 +261,55 @@ def test_a_dead_model_answers_until_a_day_is_given() -> None:
 
 @pytest.mark.parametrize("model", models.names())
 def test_every_chat_model_takes_a_plain_request(model: str) -> None:
-    """A user's message alone is refused by no model that Chat Completions serves; audio models want audio."""
+    """A user's message alone is refused by no model that Chat Completions serves; audio models want
+    audio.
+    """
     sound = {"modalities": ["text", "audio"]} if models.get(model).needs_audio else {}
     assert taken(model, **sound) == (models.get(model).endpoint == "chat")
 
 
-# --- parameters that do not go together --------------------------------------------------------------------------
+# --- parameters that do not go together -----------------------------------------------------------
 
 
 @refusals("validation")
-def test_parameters_that_do_not_go_together(body: dict[str, Any], error: dict[str, Any]) -> None:
-    """A parameter without the one that it depends on, or beside one that it excludes, is refused."""
+def test_parameters_that_do_not_go_together(
+    body: dict[str, Any], error: dict[str, Any]
+) -> None:
+    """A parameter without the one that it depends on, or beside one that it excludes, is
+    refused.
+    """
     assert refused(**body) == error
 
 
 def test_the_word_json_may_stand_in_any_message_and_case() -> None:
     """JSON mode wants the word once, anywhere, in a part as well."""
-    system = {"role": "system", "content": [{"type": "text", "text": "Answer in JSON."}]}
+    system = {
+        "role": "system",
+        "content": [{"type": "text", "text": "Answer in JSON."}],
+    }
     assert taken(messages=[system, *USER], response_format={"type": "json_object"})
 
 
 def test_tools_and_choices_that_go_together() -> None:
-    """Declared functions may be forced, and custom tools and lists of allowed tools are let through."""
+    """Declared functions may be forced, and custom tools and lists of allowed tools are let
+    through.
+    """
     custom = {"type": "custom", "custom": {"name": "sql"}}
-    assert taken(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "f"}}, parallel_tool_calls=False)
-    assert taken(tools=[TOOL, custom], tool_choice={"type": "custom", "custom": {"name": "sql"}})
-    assert taken(tools=[TOOL], tool_choice={"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}})
+    assert taken(
+        tools=[TOOL],
+        tool_choice={"type": "function", "function": {"name": "f"}},
+        parallel_tool_calls=False,
+    )
+    assert taken(
+        tools=[TOOL, custom], tool_choice={"type": "custom", "custom": {"name": "sql"}}
+    )
+    assert taken(
+        tools=[TOOL],
+        tool_choice={
+            "type": "allowed_tools",
+            "allowed_tools": {"mode": "auto", "tools": []},
+        },
+    )
     assert taken(functions=[{"name": "f"}], function_call={"name": "f"})
 
 
@@ -226,8 +320,15 @@ def test_the_order_of_faults(body: dict[str, Any], param: str | None) -> None:
 
 
 def test_a_small_request_costs_well_under_a_millisecond() -> None:
-    """Checking an ordinary request takes less than a millisecond: the best of many, because machines are busy."""
-    body = chat(temperature=0.2, max_completion_tokens=50, stream=True, stream_options={"include_usage": True})
+    """Checking an ordinary request takes less than a millisecond: the best of many, because
+    machines are busy.
+    """
+    body = chat(
+        temperature=0.2,
+        max_completion_tokens=50,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
     refusal_of(body)  # reads the tables
 
     def seconds() -> float:
@@ -240,11 +341,18 @@ def test_a_small_request_costs_well_under_a_millisecond() -> None:
 
 def test_a_wrong_base_path_is_an_invalid_url() -> None:
     """POST to another path that ends like chat completions is the API's 404, and no miss."""
-    answer = Validation(Says(PASSED)).answer(ApiRequest("POST", "/chat/completions", b"{}"))
-    assert (answer.status, error_of(answer)["message"]) == (404, "Invalid URL (POST /chat/completions)")
+    answer = Validation(Says(PASSED)).answer(
+        ApiRequest("POST", "/chat/completions", b"{}")
+    )
+    assert (answer.status, error_of(answer)["message"]) == (
+        404,
+        "Invalid URL (POST /chat/completions)",
+    )
 
 
-def test_the_day_of_the_settings_is_that_of_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_day_of_the_settings_is_that_of_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """COURSEKIT_TODAY refuses what is shut down by then; without it nothing is."""
     with pytest.raises(RecordingNotFound):
         connect("replay", recordings=tmp_path).chat.completions.create(**chat("o3"))

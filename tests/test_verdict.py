@@ -1,4 +1,6 @@
-"""The verdict on a client: what the offline API saw of how it takes errors, waits and broken answers."""
+"""The verdict on a client: what the offline API saw of how it takes errors, waits and broken
+answers.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def shelf(tmp_path: Path) -> Path:
 
 
 def client_of(shelf: Path, *faults: Fault, **options: Any) -> Any:
-    return connect("replay", recordings=shelf, faults=faults, speed="instant", **options)
+    return connect(
+        "replay", recordings=shelf, faults=faults, speed="instant", **options
+    )
 
 
 def ask(client: Any, **body: Any) -> None:
@@ -45,7 +49,9 @@ def ask(client: Any, **body: Any) -> None:
 
 
 def test_a_good_client(shelf: Path) -> None:
-    """The SDK's own retries of passing errors, waiting as told, are a good verdict: said in full."""
+    """The SDK's own retries of passing errors, waiting as told, are a good verdict: said in
+    full.
+    """
     client = client_of(shelf, Fault("rate_limit", retry_after=7), Fault("overloaded"))
     ask(client)
     ask(client, **STREAM)
@@ -60,9 +66,13 @@ def test_a_good_client(shelf: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(("short", "too_early"), [(0.0, 0), (0.001, 0), (0.002, 1), (0.1, 1)])
+@pytest.mark.parametrize(
+    ("short", "too_early"), [(0.0, 0), (0.001, 0), (0.002, 1), (0.1, 1)]
+)
 def test_a_wait_may_be_cut_by_a_millisecond(short: float, too_early: int) -> None:
-    """The server names whole milliseconds, so one is forgiven, and two are too early by just that much."""
+    """The server names whole milliseconds, so one is forgiven, and two are too early by just that
+    much.
+    """
     refusal = ApiAnswer(429, {"retry-after": "2"}, b"{}")
     first = Attempt(0.0, 1, "gpt-4o", 0, refusal, ended_at=1.0, received="all")
     second = Attempt(3.0 - short, 1, "gpt-4o", 0, whole(), ended_at=4.0, received="all")
@@ -77,8 +87,8 @@ def test_nothing_seen_is_nothing_wrong(shelf: Path) -> None:
 
 
 def test_retries_into_an_empty_account(shelf: Path) -> None:
-    """The SDK retries insufficient_quota like any 429; a program with a loop around it makes nine attempts of it, and
-    eight of them are wasted."""
+    """The SDK retries insufficient_quota like any 429; a program with a loop around it makes nine
+    attempts of it, and eight of them are wasted."""
     client = client_of(shelf, Fault("quota", times=9))
     for _ in range(3):
         ask(client)
@@ -86,11 +96,16 @@ def test_retries_into_an_empty_account(shelf: Path) -> None:
     assert (verdict.questions, verdict.answered, verdict.attempts) == (1, 0, 9)
     assert (verdict.sdk_retries, verdict.own_retries, verdict.wasted) == (6, 2, 8)
     assert verdict.outcomes == {"429 insufficient_quota": 9} and not verdict.good
-    assert "  8   retries wasted: a wrong request or an empty account stays so; raise the error at once" in str(verdict)
+    assert (
+        "  8   retries wasted: a wrong request or an empty account stays so; raise the error at "
+        "once" in str(verdict)
+    )
 
 
 def test_a_request_that_is_too_large(shelf: Path) -> None:
-    """Retries of a request above the whole limit are wasted, although it is a rate limit by its code."""
+    """Retries of a request above the whole limit are wasted, although it is a rate limit by its
+    code.
+    """
     client = connect("replay", recordings=shelf, rate_limit={"tpm": 5}, speed="instant")
     ask(client)
     assert verdict_on(client).wasted == 2
@@ -98,20 +113,38 @@ def test_a_request_that_is_too_large(shelf: Path) -> None:
 
 
 def test_retried_400s(shelf: Path) -> None:
-    """A program that sends a wrong request again has wasted it; one that mends it has not, but left a question open."""
+    """A program that sends a wrong request again has wasted it; one that mends it has not, but left
+    a question open.
+    """
     stubborn, mending = client_of(shelf), client_of(shelf)
     for _ in range(3):
         ask(stubborn, **TEMPERATURE)
     ask(mending, **TEMPERATURE)
     ask(mending)
     verdict = verdict_on(stubborn)
-    assert (verdict.wasted, verdict.retried_400, verdict.own_retries, verdict.sdk_retries) == (2, 2, 2, 0)
-    assert (verdict_on(mending).retried_400, verdict_on(mending).answered, verdict_on(mending).questions) == (0, 1, 2)
+    assert (
+        verdict.wasted,
+        verdict.retried_400,
+        verdict.own_retries,
+        verdict.sdk_retries,
+    ) == (
+        2,
+        2,
+        2,
+        0,
+    )
+    assert (
+        verdict_on(mending).retried_400,
+        verdict_on(mending).answered,
+        verdict_on(mending).questions,
+    ) == (0, 1, 2)
 
 
 def test_a_wait_cut_short(shelf: Path) -> None:
     """Asking again before Retry-After is over is told, with the seconds that were missing."""
-    client = client_of(shelf, Fault("rate_limit", times=2, retry_after=10), max_retries=0)
+    client = client_of(
+        shelf, Fault("rate_limit", times=2, retry_after=10), max_retries=0
+    )
     ask(client)
     client._client.clock.wait(4.0)
     ask(client)
@@ -119,12 +152,16 @@ def test_a_wait_cut_short(shelf: Path) -> None:
     ask(client)
     verdict = verdict_on(client)
     assert (verdict.told_to_wait, verdict.too_early, verdict.answered) == (2, 1, 1)
-    assert verdict.early_by == pytest.approx(6.0) and verdict.waited == pytest.approx(14.0)
+    assert verdict.early_by == pytest.approx(6.0) and verdict.waited == pytest.approx(
+        14.0
+    )
     assert "  1   of 2 waits cut short, by 6.0 s: wait for Retry-After" in str(verdict)
 
 
 def test_answers_that_were_lost(shelf: Path) -> None:
-    """An answer that came too late for the caller, one that broke off and a malformed one were made for nothing."""
+    """An answer that came too late for the caller, one that broke off and a malformed one were made
+    for nothing.
+    """
     client = client_of(shelf, timeout=5, max_retries=0)
     ask(client, **params("Think long."))
     broken = client_of(shelf, Fault("cut_stream"), Fault("malformed"), max_retries=0)
@@ -132,7 +169,11 @@ def test_answers_that_were_lost(shelf: Path) -> None:
     ask(broken)
     both = verdict_on(client, broken)
     assert (verdict_on(client).lost, verdict_on(broken).lost, both.lost) == (1, 2, 3)
-    assert both.outcomes == {"200, too late for the caller": 1, "200, broken": 1, "200, malformed": 1}
+    assert both.outcomes == {
+        "200, too late for the caller": 1,
+        "200, broken": 1,
+        "200, malformed": 1,
+    }
     assert "  3   answers made and billed, but lost on the way" in str(both)
 
 
@@ -146,14 +187,29 @@ def test_silence_is_no_lost_answer(shelf: Path) -> None:
 
 
 def test_a_cut_stream_taken_for_whole(shelf: Path) -> None:
-    """A stream that was cut in good order counts as taken for whole, unless the same was asked again."""
-    careless, careful = client_of(shelf, Fault("cut_stream")), client_of(shelf, Fault("cut_stream"))
+    """A stream that was cut in good order counts as taken for whole, unless the same was asked
+    again.
+    """
+    careless, careful = (
+        client_of(shelf, Fault("cut_stream")),
+        client_of(shelf, Fault("cut_stream")),
+    )
     ask(careless, **STREAM)
     ask(careful, **STREAM)
     ask(careful, **STREAM)
-    assert (verdict_on(careless).unnoticed_cuts, verdict_on(careless).answered) == (1, 0)
-    assert (verdict_on(careful).unnoticed_cuts, verdict_on(careful).own_retries) == (0, 1)
-    assert verdict_on(careful).good and "no finish_reason means it is not the whole answer" in str(verdict_on(careless))
+    assert (verdict_on(careless).unnoticed_cuts, verdict_on(careless).answered) == (
+        1,
+        0,
+    )
+    assert (verdict_on(careful).unnoticed_cuts, verdict_on(careful).own_retries) == (
+        0,
+        1,
+    )
+    assert verdict_on(
+        careful
+    ).good and "no finish_reason means it is not the whole answer" in str(
+        verdict_on(careless)
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,7 +231,9 @@ def test_a_stream_that_failed_loudly(shelf: Path, fault: Fault, outcome: str) ->
 
 
 def test_a_stream_that_was_left(shelf: Path) -> None:
-    """A caller that hangs up in mid-stream had what it wanted: that is told, and no fault. The clock notes when."""
+    """A caller that hangs up in mid-stream had what it wanted: that is told, and no fault. The
+    clock notes when.
+    """
     client = client_of(shelf)
     with client.chat.completions.create(**STREAM) as stream:
         for _ in range(3):
@@ -187,7 +245,9 @@ def test_a_stream_that_was_left(shelf: Path) -> None:
 
 
 def test_a_caller_that_gave_up_waiting(shelf: Path) -> None:
-    """An answer whose caller was cancelled is lost, and asking again is a retry of the program's."""
+    """An answer whose caller was cancelled is lost, and asking again is a retry of the
+    program's.
+    """
 
     async def main() -> Any:
         client = connect_async("replay", recordings=shelf, speed="instant")
@@ -202,15 +262,29 @@ def test_a_caller_that_gave_up_waiting(shelf: Path) -> None:
         return client
 
     verdict = verdict_on(asyncio.run(main()))
-    assert (verdict.attempts, verdict.lost, verdict.own_retries, verdict.answered) == (2, 1, 1, 1)
+    assert (verdict.attempts, verdict.lost, verdict.own_retries, verdict.answered) == (
+        2,
+        1,
+        1,
+        1,
+    )
 
 
 def test_twenty_equal_questions_at_once(shelf: Path) -> None:
-    """Equal requests side by side are questions of their own: none is taken for the retry of another."""
+    """Equal requests side by side are questions of their own: none is taken for the retry of
+    another.
+    """
 
     async def main() -> Any:
-        client = connect_async("replay", recordings=shelf, speed="instant", faults=[Fault("rate_limit", times=5)])
-        await asyncio.gather(*[client.chat.completions.create(**params()) for _ in range(20)])
+        client = connect_async(
+            "replay",
+            recordings=shelf,
+            speed="instant",
+            faults=[Fault("rate_limit", times=5)],
+        )
+        await asyncio.gather(
+            *[client.chat.completions.create(**params()) for _ in range(20)]
+        )
         return client
 
     verdict = verdict_on(asyncio.run(main()))
@@ -219,16 +293,30 @@ def test_twenty_equal_questions_at_once(shelf: Path) -> None:
 
 
 def test_interleaved_retries_keep_their_order() -> None:
-    """Of two equal questions that failed half a second apart, each retry is matched with the failure it waited for."""
+    """Of two equal questions that failed half a second apart, each retry is matched with the
+    failure it waited for.
+    """
     ledger = Ledger()
     for at in (0.0, 0.5):
-        refused = error_answer(429, "Wait.", code="rate_limit_exceeded", headers={"retry-after-ms": "1000"})
+        refused = error_answer(
+            429, "Wait.", code="rate_limit_exceeded", headers={"retry-after-ms": "1000"}
+        )
         ledger.open(request(), refused, at).finish("all", at)
     retry = dataclasses.replace(request(), headers={"x-stainless-retry-count": "1"})
     for at in (1.0, 1.5):
         ledger.open(retry, whole(), at).finish("all", at)
     verdict = verdict_on(ledger)
-    assert (verdict.questions, verdict.sdk_retries, verdict.too_early, verdict.waited) == (2, 2, 0, 2.0)
+    assert (
+        verdict.questions,
+        verdict.sdk_retries,
+        verdict.too_early,
+        verdict.waited,
+    ) == (
+        2,
+        2,
+        0,
+        2.0,
+    )
 
 
 def test_a_question_asked_again_after_its_answer(shelf: Path) -> None:
@@ -258,7 +346,9 @@ def test_only_the_offline_api_keeps_a_ledger() -> None:
 
 @pytest.mark.slow
 def test_a_ledger_is_bounded_and_its_verdict_quick() -> None:
-    """The ledger keeps its newest attempts; a verdict on all of them, most of one body, takes less than a second."""
+    """The ledger keeps its newest attempts; a verdict on all of them, most of one body, takes less
+    than a second.
+    """
     ledger = Ledger()
     for i in range(KEPT + 100):
         failed = i % 3 == 0
@@ -268,7 +358,11 @@ def test_a_ledger_is_bounded_and_its_verdict_quick() -> None:
     verdict = verdict_on(ledger)
     assert time.process_time() - started < 1.5
     assert len(ledger) == verdict.attempts == KEPT
-    assert verdict.outcomes["500 invalid_request_error"] == verdict.own_retries == KEPT // 3
+    assert (
+        verdict.outcomes["500 invalid_request_error"]
+        == verdict.own_retries
+        == KEPT // 3
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,18 +17,27 @@ from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from coursekit.authoring import warm_kernel
-from coursekit.authoring.environment import offline_environment
-from coursekit.authoring.execution import execute
-from coursekit.authoring.warm_kernel import complaints, forked_kernels, warm_process
+from coursekit.workshop.authoring.execution import execute
+from coursekit.workshop.commands.environment import offline_environment
+from coursekit.workshop.testing import warm_kernel
+from coursekit.workshop.testing.warm_kernel import (
+    complaints,
+    forked_kernels,
+    warm_process,
+)
 from support.forked import LITTLE, SLEEPER, bare, gone, parent_of
 from support.waiting import HANG, until
 
 if sys.platform == "linux":
-    from coursekit.authoring.warm_kernel.provisioner import ForkedKernel, NotForked
+    from coursekit.workshop.testing.warm_kernel.provisioner import (
+        ForkedKernel,
+        NotForked,
+    )
 
 __all__ = ["bare"]
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="kernels are forked on Linux only"
+)
 FORKED = "import os, pathlib; b'zygote' in pathlib.Path(f'/proc/{os.getppid()}/cmdline').read_bytes()"
 WORLD = """
 import gc, locale, os, signal, sys, threading, warnings
@@ -60,7 +69,11 @@ def warm(small: Path) -> Iterator[Path]:
 
 def values(path: Path) -> list[str]:
     """What each cell's last expression is, in a kernel of its own."""
-    return [cell.outputs[0].data["text/plain"] for cell in execute(path, offline_environment()).cells if cell.outputs]
+    return [
+        cell.outputs[0].data["text/plain"]
+        for cell in execute(path, offline_environment()).cells
+        if cell.outputs
+    ]
 
 
 @contextlib.contextmanager
@@ -80,18 +93,28 @@ def running(**options: Any) -> Iterator[tuple[KernelManager, BlockingKernelClien
 def test_a_fork_finds_the_world_that_an_ordinary_kernel_finds(
     warm: Path, write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Environment, folder, paths, flags, signals, standard input, warnings and threads are those of a fresh start."""
+    """Environment, folder, paths, flags, signals, standard input, warnings and threads are those of
+    a fresh start.
+    """
     path = write_notebook(WORLD, FORKED)
     forked = values(path)
-    monkeypatch.setattr(KernelProvisionerFactory.instance(), "default_provisioner_name", "local-provisioner")
+    monkeypatch.setattr(
+        KernelProvisionerFactory.instance(),
+        "default_provisioner_name",
+        "local-provisioner",
+    )
     ordinary = values(path)
     assert forked[0] == ordinary[0]
     assert (forked[1], ordinary[1]) == ("True", "False")
     assert complaints(warm) == []
 
 
-def test_what_a_notebook_does_to_its_modules_no_other_sees(warm: Path, write_notebook: Callable[..., Path]) -> None:
-    """A changed module, a lost one, a variable of the environment and a seed stay in the kernel they were made in."""
+def test_what_a_notebook_does_to_its_modules_no_other_sees(
+    warm: Path, write_notebook: Callable[..., Path]
+) -> None:
+    """A changed module, a lost one, a variable of the environment and a seed stay in the kernel
+    they were made in.
+    """
     path = write_notebook(
         "import json, os, random, sys, zmq\n"
         "before = zmq.Context is None, 'ast' in sys.modules, 'MINE' in os.environ, hasattr(json, 'mine')",
@@ -107,13 +130,17 @@ def test_what_a_notebook_does_to_its_modules_no_other_sees(warm: Path, write_not
 
 
 def test_a_kernel_is_interrupted_restarted_and_dies_alone(warm: Path) -> None:
-    """An interrupt is a KeyboardInterrupt, a restart a new process; a crash is seen at once, in that kernel only."""
+    """An interrupt is a KeyboardInterrupt, a restart a new process; a crash is seen at once, in
+    that kernel only.
+    """
     with running() as (manager, client), running() as (other, other_client):
         client.execute("import time; print('on'); time.sleep(3600)")
         while client.get_iopub_msg(timeout=HANG)["msg_type"] != "stream":
             pass
         manager.interrupt_kernel()
-        while (reply := client.get_shell_msg(timeout=HANG))["msg_type"] != "execute_reply":
+        while (reply := client.get_shell_msg(timeout=HANG))[
+            "msg_type"
+        ] != "execute_reply":
             pass
         assert reply["content"]["ename"] == "KeyboardInterrupt"
 
@@ -126,7 +153,10 @@ def test_a_kernel_is_interrupted_restarted_and_dies_alone(warm: Path) -> None:
         until(lambda: not manager.is_alive())
         assert manager.provisioner.process.returncode == -signal.SIGSEGV
 
-        assert other_client.execute_interactive("1", timeout=HANG)["content"]["status"] == "ok"
+        assert (
+            other_client.execute_interactive("1", timeout=HANG)["content"]["status"]
+            == "ok"
+        )
         with pytest.raises(OSError, match="No such process"):
             os.kill(before, 0)
         other_client.execute("import os; os._exit(3)")
@@ -135,22 +165,40 @@ def test_a_kernel_is_interrupted_restarted_and_dies_alone(warm: Path) -> None:
 
 
 def test_this_session_forks_its_kernels(request: pytest.FixtureRequest) -> None:
-    """Where tests run, in one process or in workers of pytest-xdist, the kernels of notebooks are forked ones."""
+    """Where tests run, in one process or in workers of pytest-xdist, the kernels of notebooks are
+    forked ones.
+    """
     if request.config.option.ordinary_kernels:
         pytest.skip("ordinary kernels were asked for")
     with running() as (manager, _):
         assert isinstance(manager.provisioner.process, ForkedKernel)
 
 
-def test_another_environment_gets_an_ordinary_kernel(bare: Path, tmp_path: Path) -> None:
-    """What a library may have read while it was imported must be equal; COURSEKIT_*, JPY_* and PYTEST_* may differ."""
-    for env in ({"TZ": "Asia/Tokyo"}, {"LD_PRELOAD": "faketime.so"}, {"MPLCONFIGDIR": "x"}):
+def test_another_environment_gets_an_ordinary_kernel(
+    bare: Path, tmp_path: Path
+) -> None:
+    """What a library may have read while it was imported must be equal; COURSEKIT_*, JPY_* and
+    PYTEST_* may differ.
+    """
+    for env in (
+        {"TZ": "Asia/Tokyo"},
+        {"LD_PRELOAD": "faketime.so"},
+        {"MPLCONFIGDIR": "x"},
+    ):
         with pytest.raises(NotForked, match=r"^$"):
             ForkedKernel(bare, SLEEPER, env=LITTLE | env, cwd=str(tmp_path))
-    for command in (["/usr/bin/python3", "-m", "sleeper"], [sys.executable, "-c", "pass"]):
+    for command in (
+        ["/usr/bin/python3", "-m", "sleeper"],
+        [sys.executable, "-c", "pass"],
+    ):
         with pytest.raises(NotForked, match=r"^$"):
             ForkedKernel(bare, command, env=LITTLE, cwd=str(tmp_path))
-    own = {"COURSEKIT_MODE": "live", "JPY_SESSION_NAME": "x", "PYTEST_XDIST_WORKER": "gw0", "COLUMNS": "80"}
+    own = {
+        "COURSEKIT_MODE": "live",
+        "JPY_SESSION_NAME": "x",
+        "PYTEST_XDIST_WORKER": "gw0",
+        "COLUMNS": "80",
+    }
     kernel = ForkedKernel(bare, SLEEPER, env=LITTLE | own, cwd=str(tmp_path))
     assert kernel.poll() is None
     kernel.terminate()
@@ -160,7 +208,9 @@ def test_another_environment_gets_an_ordinary_kernel(bare: Path, tmp_path: Path)
 def test_where_nothing_can_be_forked_an_ordinary_kernel_starts_and_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A warm process that has gone, or that has threads, costs no test: kernels start as ever, and why is told."""
+    """A warm process that has gone, or that has threads, costs no test: kernels start as ever, and
+    why is told.
+    """
     manager = KernelManager()
     with forked_kernels(tmp_path):
         manager.start_kernel()
@@ -168,13 +218,17 @@ def test_where_nothing_can_be_forked_an_ordinary_kernel_starts_and_it_is_said(
         assert isinstance(manager.provisioner.process, subprocess.Popen)
     finally:
         manager.shutdown_kernel(now=True)
-    assert complaints(tmp_path) == ["the warm process does not answer: [Errno 2] No such file or directory"]
+    assert complaints(tmp_path) == [
+        "the warm process does not answer: [Errno 2] No such file or directory"
+    ]
 
     (tmp_path / ("x" * 100)).mkdir()
     with monkeypatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 100)))
         with warm_process(LITTLE) as folder:
-            assert complaints(folder) == ["the warm process cannot start: AF_UNIX path too long"]
+            assert complaints(folder) == [
+                "the warm process cannot start: AF_UNIX path too long"
+            ]
 
     (tmp_path / "threads.py").write_text(
         "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()"

@@ -16,16 +16,18 @@ from support.forked import LITTLE, SLEEPER, bare, gone, parent_of
 from support.waiting import HANG
 
 if sys.platform == "linux":
-    from coursekit.authoring.warm_kernel.provisioner import ForkedKernel
+    from coursekit.workshop.testing.warm_kernel.provisioner import ForkedKernel
 
 __all__ = ["bare"]
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="kernels are forked on Linux only"
+)
 ROOT = Path(__file__).parents[1]
 OWNER = """
 import sys, time
 from pathlib import Path
-from coursekit.authoring import warm_kernel
-from coursekit.authoring.warm_kernel.provisioner import ForkedKernel
+from coursekit.workshop import warm_kernel
+from coursekit.workshop.testing.warm_kernel.provisioner import ForkedKernel
 warm_kernel.IMPORTS = "json"
 little = {"LC_ALL": "C.UTF-8"}
 with warm_kernel.warm_process(little) as folder:
@@ -36,19 +38,26 @@ with warm_kernel.warm_process(little) as folder:
 """
 PYTEST = """
 import sys, pytest
-from coursekit.authoring import warm_kernel
+from coursekit.workshop import warm_kernel
 warm_kernel.IMPORTS = "ipykernel.kernelapp"
 sys.exit(pytest.main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("end", ["normal", signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=str)
+@pytest.mark.parametrize(
+    "end", ["normal", signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=str
+)
 def test_nothing_outlives_its_owner(end: Any, bare: Path, tmp_path: Path) -> None:
-    """After a normal end, Ctrl-C, a SIGTERM or a kill -9 there is neither warm process, kernel nor folder left."""
+    """After a normal end, Ctrl-C, a SIGTERM or a kill -9 there is neither warm process, kernel nor
+    folder left.
+    """
     with subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tmp_path)], text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    ) as owner:  # fmt: skip
+        [sys.executable, "-c", OWNER, str(tmp_path)],
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as owner:
         assert owner.stdin and owner.stdout
         folder, *numbers = owner.stdout.readline().split()
         kernels = [int(number) for number in numbers]
@@ -64,16 +73,34 @@ def test_nothing_outlives_its_owner(end: Any, bare: Path, tmp_path: Path) -> Non
     assert not Path(folder).exists()
 
 
-def test_no_kernel_outlives_a_killed_pytest(write_notebook: Callable[..., Path], tmp_path: Path) -> None:
-    """After a kill -9 of pytest in the middle of a notebook, its kernel and its warm process are gone."""
+def test_no_kernel_outlives_a_killed_pytest(
+    write_notebook: Callable[..., Path], tmp_path: Path
+) -> None:
+    """After a kill -9 of pytest in the middle of a notebook, its kernel and its warm process are
+    gone.
+    """
     mark = tmp_path / "pids"
     path = write_notebook(
-        f"import os, pathlib, time; pathlib.Path({str(mark)!r}).write_text(f'{{os.getpid()}} {{os.getppid()}}')\n"
+        f"import os, pathlib, time; pathlib.Path({str(mark)!r}).write_text(f'{{os.getpid()}} "
+        f"{{os.getppid()}}')\n"
         "time.sleep(3600)"
     )
-    options = ["-c", str(ROOT / "pyproject.toml"), f"--rootdir={tmp_path}", "-n0", "-pno:cacheprovider", str(path)]
-    options += [f"--nbval-sanitize-with={ROOT / 'coursekit' / 'authoring' / 'sanitize.cfg'}"]
-    with subprocess.Popen([sys.executable, "-c", PYTEST, *options], stdout=subprocess.DEVNULL, cwd=tmp_path) as pytest_:
+    options = [
+        "-c",
+        str(ROOT / "pyproject.toml"),
+        f"--rootdir={tmp_path}",
+        "-n0",
+        "-pno:cacheprovider",
+        str(path),
+    ]
+    options += [
+        f"--nbval-sanitize-with={ROOT / 'coursekit' / 'workshop' / 'testing' / 'sanitize.cfg'}"
+    ]
+    with subprocess.Popen(
+        [sys.executable, "-c", PYTEST, *options],
+        stdout=subprocess.DEVNULL,
+        cwd=tmp_path,
+    ) as pytest_:
         while not (mark.exists() and mark.read_text().count(" ")):
             assert pytest_.poll() is None
             time.sleep(0.05)
@@ -83,7 +110,9 @@ def test_no_kernel_outlives_a_killed_pytest(write_notebook: Callable[..., Path],
 
 def test_a_kernel_ends_with_whoever_asked_for_it(bare: Path, tmp_path: Path) -> None:
     """When a worker dies, its kernels do too, though the session's warm process goes on."""
-    mine, others = (ForkedKernel(bare, SLEEPER, env=LITTLE, cwd=str(tmp_path)) for _ in range(2))
+    mine, others = (
+        ForkedKernel(bare, SLEEPER, env=LITTLE, cwd=str(tmp_path)) for _ in range(2)
+    )
     others._connection.close()  # as the system does when a process dies
     assert gone([others.pid])
     assert mine.poll() is None

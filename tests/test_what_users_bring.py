@@ -1,4 +1,6 @@
-"""What users bring: keys as they were copied, .env files as editors write them, message objects, paths, typos."""
+"""What users bring: keys as they were copied, .env files as editors write them, message objects,
+paths, typos.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,13 @@ from openai.types.chat import ChatCompletionMessage
 
 from coursekit import connect, connect_async, price_of
 from coursekit.batching.pacing import tokens_of
-from coursekit.conversation import Conversation, SlidingWindow, TokenBudget, cacheable_prefix, trimmed
+from coursekit.conversation import (
+    Conversation,
+    SlidingWindow,
+    TokenBudget,
+    cacheable_prefix,
+    trimmed,
+)
 from coursekit.offline.model_list import NotServed
 from coursekit.pricing import NoPrice
 from coursekit.settings import MissingKey, key_of, settings
@@ -31,27 +39,48 @@ def test_white_space_around_a_key_is_taken_away(around: str) -> None:
 
 @pytest.mark.parametrize(
     ("around", "name"),
-    [("\u201c{}\u201d", "left double quotation mark"), ('"{}"', "quotation mark"), ("'{}'", "apostrophe"),
-     ("{}\u200b", "zero width space"), ("{}\ufeff", "zero width no-break space"), ("sk-\n{}", "a control character"),
-     ("{} {}", "space"), ("\u2026{}", "horizontal ellipsis")],
-)  # fmt: skip
-def test_what_no_key_has_is_named_and_the_key_is_not_shown(around: str, name: str) -> None:
-    """Quotes, invisible and foreign characters are refused by name and place, before anything is sent."""
+    [
+        ("\u201c{}\u201d", "left double quotation mark"),
+        ('"{}"', "quotation mark"),
+        ("'{}'", "apostrophe"),
+        ("{}\u200b", "zero width space"),
+        ("{}\ufeff", "zero width no-break space"),
+        ("sk-\n{}", "a control character"),
+        ("{} {}", "space"),
+        ("\u2026{}", "horizontal ellipsis"),
+    ],
+)
+def test_what_no_key_has_is_named_and_the_key_is_not_shown(
+    around: str, name: str
+) -> None:
+    """Quotes, invisible and foreign characters are refused by name and place, before anything is
+    sent.
+    """
     for make in (connect, connect_async):
-        with pytest.raises(MissingKey, match=rf"has {name}( \(U\+000A\))? at place") as raised:
+        with pytest.raises(
+            MissingKey, match=rf"has {name}( \(U\+000A\))? at place"
+        ) as raised:
             make("live", api_key=around.format(KEY, KEY))
         assert KEY not in str(raised.value) and KEY[:12] not in str(raised.value)
 
 
 @pytest.mark.parametrize(
     "raw",
-    ["COURSEKIT_SPEED=7 # schnell, für Übung\n".encode(), "COURSEKIT_SPEED=7 # für\n".encode("latin-1"),
-     codecs.BOM_UTF8 + b"COURSEKIT_SPEED=7\n", "COURSEKIT_SPEED=7\n".encode("utf-16"),
-     codecs.BOM_UTF16_BE + "COURSEKIT_SPEED=7\r\n".encode("utf-16-be")],
+    [
+        "COURSEKIT_SPEED=7 # schnell, für Übung\n".encode(),
+        "COURSEKIT_SPEED=7 # für\n".encode("latin-1"),
+        codecs.BOM_UTF8 + b"COURSEKIT_SPEED=7\n",
+        "COURSEKIT_SPEED=7\n".encode("utf-16"),
+        codecs.BOM_UTF16_BE + "COURSEKIT_SPEED=7\r\n".encode("utf-16-be"),
+    ],
     ids=["UTF-8", "Latin-1", "UTF-8 with a mark", "UTF-16", "UTF-16, big-endian"],
-)  # fmt: skip
-def test_a_dotenv_is_read_as_editors_write_it(raw: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """UTF-8 with a byte-order mark or without, UTF-16 of either order, Latin-1: the settings are there."""
+)
+def test_a_dotenv_is_read_as_editors_write_it(
+    raw: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """UTF-8 with a byte-order mark or without, UTF-16 of either order, Latin-1: the settings are
+    there.
+    """
     monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
     monkeypatch.delenv("COURSEKIT_SPEED", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -60,7 +89,11 @@ def test_a_dotenv_is_read_as_editors_write_it(raw: bytes, tmp_path: Path, monkey
 
 
 def messages(said: Any) -> list[Any]:
-    return [{"role": "user", "content": "Capital of France?"}, said, {"role": "user", "content": "Sure?"}]
+    return [
+        {"role": "user", "content": "Capital of France?"},
+        said,
+        {"role": "user", "content": "Sure?"},
+    ]
 
 
 def test_message_objects_of_the_sdk_are_messages(tmp_path: Path) -> None:
@@ -69,30 +102,41 @@ def test_message_objects_of_the_sdk_are_messages(tmp_path: Path) -> None:
     plain = {"role": "assistant", "content": said.content}
     for policy in (SlidingWindow(1), TokenBudget(2000)):
         assert trimmed(messages(said), policy) == trimmed(messages(plain), policy)
-    assert cacheable_prefix(messages(said), messages(plain), "gpt-4o") == cacheable_prefix(
-        messages(plain), messages(plain), "gpt-4o"
+    assert cacheable_prefix(
+        messages(said), messages(plain), "gpt-4o"
+    ) == cacheable_prefix(messages(plain), messages(plain), "gpt-4o")
+    assert tokens_of({"messages": messages(said)}) == tokens_of(
+        {"messages": messages(plain)}
     )
-    assert tokens_of({"messages": messages(said)}) == tokens_of({"messages": messages(plain)})
-    assert trimmed(messages(ChatCompletionMessage(role="assistant", content="")), SlidingWindow(0)) == [
-        {"role": "user", "content": "Sure?"}
-    ]
+    assert trimmed(
+        messages(ChatCompletionMessage(role="assistant", content="")), SlidingWindow(0)
+    ) == [{"role": "user", "content": "Sure?"}]
 
 
 def test_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``~`` in a path of recordings or of a saved conversation is the home, and no folder of that name is made."""
+    """``~`` in a path of recordings or of a saved conversation is the home, and no folder of that
+    name is made.
+    """
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     folder_with(tmp_path / "mine", (params(), whole("Paris.")))
     client = connect("replay", recordings="~/mine", speed="instant")
-    assert client.chat.completions.create(**params()).choices[0].message.content == "Paris."
+    assert (
+        client.chat.completions.create(**params()).choices[0].message.content
+        == "Paris."
+    )
     Conversation(client, "Hi").save("~/talk.jsonl")
     assert (tmp_path / "talk.jsonl").is_file() and not (tmp_path / "~").exists()
 
 
 def test_a_typo_in_an_argument_of_connect_is_named() -> None:
-    """connect(mod=…) says that it has no such argument, and which was meant; the SDK is not blamed."""
-    with pytest.raises(TypeError, match=r"connect\(\) has no argument mod=.*Did you mean mode="):
+    """connect(mod=…) says that it has no such argument, and which was meant; the SDK is not
+    blamed.
+    """
+    with pytest.raises(
+        TypeError, match=r"connect\(\) has no argument mod=.*Did you mean mode="
+    ):
         connect(mod="live")
     with pytest.raises(TypeError, match=r"timeot=.*timeout="):
         connect_async(timeot=3)
@@ -110,7 +154,9 @@ def test_elapsed_is_known_in_replay(tmp_path: Path) -> None:
 
 
 def test_models_are_listed_in_process_as_by_the_server() -> None:
-    """models.list() and retrieve() answer without a recording, with the announced end; an unknown one is a 404."""
+    """models.list() and retrieve() answer without a recording, with the announced end; an unknown
+    one is a 404.
+    """
     client = connect("replay", speed="instant", max_retries=0)
     names = [model.id for model in client.models.list()]
     assert "gpt-4o" in names and "o4-mini" in names
@@ -121,27 +167,43 @@ def test_models_are_listed_in_process_as_by_the_server() -> None:
 
 @pytest.mark.parametrize(
     "ask",
-    [lambda c: c.responses.create(model="gpt-4o", input="Hi"), lambda c: c.embeddings.create(model="x", input="Hi"),
-     lambda c: c.images.generate(prompt="A cat"), lambda c: c.moderations.create(input="Hi"),
-     lambda c: c.audio.speech.create(model="tts-1", voice="alloy", input="Hi")],
+    [
+        lambda c: c.responses.create(model="gpt-4o", input="Hi"),
+        lambda c: c.embeddings.create(model="x", input="Hi"),
+        lambda c: c.images.generate(prompt="A cat"),
+        lambda c: c.moderations.create(input="Hi"),
+        lambda c: c.audio.speech.create(model="tts-1", voice="alloy", input="Hi"),
+    ],
     ids=["responses", "embeddings", "images", "moderations", "audio"],
-)  # fmt: skip
+)
 def test_other_endpoints_say_what_is_served(ask: Any) -> None:
-    """An endpoint that is not there is named, with what is: no talk of recordings or of changing the cell back."""
+    """An endpoint that is not there is named, with what is: no talk of recordings or of changing
+    the cell back.
+    """
     client = connect("replay", speed="instant")
-    with pytest.raises(NotServed, match=r"/v1/.* is not served offline.*chat completions.*\n.*live"):
+    with pytest.raises(
+        NotServed, match=r"/v1/.* is not served offline.*chat completions.*\n.*live"
+    ):
         ask(client)
 
 
 def test_audio_tokens_are_not_priced_as_text() -> None:
-    """Where the price list has no audio rate for a model, there is no price; where it has one, it counts."""
+    """Where the price list has no audio rate for a model, there is no price; where it has one, it
+    counts.
+    """
     usage = {
-        "prompt_tokens": 100, "completion_tokens": 200, "prompt_tokens_details": {"audio_tokens": 50},
+        "prompt_tokens": 100,
+        "completion_tokens": 200,
+        "prompt_tokens_details": {"audio_tokens": 50},
         "completion_tokens_details": {"audio_tokens": 150},
-    }  # fmt: skip
+    }
     day = datetime.date(2026, 9, 1)
     with pytest.raises(NoPrice, match="no rate for the audio tokens"):
         price_of(usage, "gpt-4o-audio-preview", day)
     assert f"{price_of(usage, 'gpt-audio', day).total:.6f}" == "0.011825"
-    text_only = {"prompt_tokens": 100, "completion_tokens": 200, "prompt_tokens_details": {"audio_tokens": 0}}
+    text_only = {
+        "prompt_tokens": 100,
+        "completion_tokens": 200,
+        "prompt_tokens_details": {"audio_tokens": 0},
+    }
     assert price_of(text_only, "gpt-4o-audio-preview", day).total > 0

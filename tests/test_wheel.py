@@ -1,4 +1,6 @@
-"""What is built for `pip install`: the wheel, the source it is made from, and the learner's own copy of the course."""
+"""What is built for `pip install`: the wheel, the source it is made from, and the learner's own
+copy of the course.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,9 @@ import pytest
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
-from coursekit.authoring import CommandError, command_line
-from coursekit.authoring.own_copy import FIRST, own_copy
+from coursekit.workshop import CommandError
+from coursekit.workshop.commands import command_line
+from coursekit.workshop.commands.own_copy import FIRST, own_copy
 from support.repository_files import repository_files
 
 ROOT = Path(__file__).parents[1]
@@ -28,13 +31,17 @@ def known(*folders: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
-    [path] = WheelBuilder(str(ROOT)).build(directory=str(tmp_path_factory.mktemp("dist")), versions=["standard"])
+    [path] = WheelBuilder(str(ROOT)).build(
+        directory=str(tmp_path_factory.mktemp("dist")), versions=["standard"]
+    )
     with zipfile.ZipFile(path) as made:
         yield made
 
 
 def test_the_wheel_holds_the_package_and_the_course(wheel: zipfile.ZipFile) -> None:
-    """Every file of coursekit/ is in it, and the notebooks, exercises and solutions; nothing else is."""
+    """Every file of coursekit/ is in it, and the notebooks, exercises and solutions; nothing else
+    is.
+    """
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     course = known("notebooks", "exercises", "solutions", ".env.example")
     assert held == known("coursekit") | {COURSE + name for name in course}
@@ -42,12 +49,16 @@ def test_the_wheel_holds_the_package_and_the_course(wheel: zipfile.ZipFile) -> N
 
 
 def test_the_wheel_is_for_every_machine(wheel: zipfile.ZipFile) -> None:
-    """Pure Python for 3.11 and newer, less than 3 MB, with the licenses' text, and the README as its description."""
+    """Pure Python for 3.11 and newer, less than 3 MB, with the licenses' text, and the README as
+    its description.
+    """
     path = Path(wheel.filename or "")
     [info] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
     said = message_from_bytes(wheel.read(info))
     assert path.name == f"coursekit-{said['Version']}-py3-none-any.whl"
-    assert path.name in (ROOT / "README.md").read_text(encoding="utf-8"), "the README says what to install"
+    assert path.name in (ROOT / "README.md").read_text(encoding="utf-8"), (
+        "the README says what to install"
+    )
     assert path.stat().st_size < 3_000_000
     assert said["Requires-Python"] == ">=3.11"
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
@@ -63,7 +74,9 @@ def test_an_editable_install_copies_nothing() -> None:
 
 def test_the_source_distribution_is_the_repository(tmp_path: Path) -> None:
     """All that is committed is in it, so that the wheel can be built and tested from it."""
-    [path] = SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    [path] = SdistBuilder(str(ROOT)).build(
+        directory=str(tmp_path), versions=["standard"]
+    )
     with tarfile.open(path) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
     assert known() <= held
@@ -78,8 +91,12 @@ def course_in(folder: Path) -> Path:
     return folder
 
 
-def test_a_learner_s_own_copy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The first start copies the course into a folder of its own; later ones add what is missing and touch nothing."""
+def test_a_learner_s_own_copy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first start copies the course into a folder of its own; later ones add what is missing
+    and touch nothing.
+    """
     course, here = course_in(tmp_path / "course"), tmp_path / "here"
     root = own_copy(here, course)
     assert root == here / "coursekit-course"
@@ -93,13 +110,22 @@ def test_a_learner_s_own_copy(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out.count("copied") == 1
 
 
-def test_where_the_course_cannot_be_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No course in the package, or a folder that cannot be made: one message that says what to do."""
+def test_where_the_course_cannot_be_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No course in the package, or a folder that cannot be made: one message that says what to
+    do.
+    """
     with pytest.raises(CommandError, match="without the course's notebooks"):
         own_copy(tmp_path, tmp_path / "nothing")
     course = course_in(tmp_path / "course")
     (tmp_path / "file").write_text("")
-    with pytest.raises(CommandError, match="cannot be copied to .*Run coursekit lab in a folder of yours"):
+    with pytest.raises(
+        CommandError,
+        match="cannot be copied to .*Run coursekit lab in a folder of yours",
+    ):
         own_copy(tmp_path / "file", course)
-    monkeypatch.setattr("coursekit.authoring.lab.repository", lambda: None)
-    assert command_line.main(["lab"]) == 1, "this repository's package has no copy of the course"
+    monkeypatch.setattr("coursekit.workshop.commands.lab.repository", lambda: None)
+    assert command_line.main(["lab"]) == 1, (
+        "this repository's package has no copy of the course"
+    )

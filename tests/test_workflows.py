@@ -26,22 +26,33 @@ def read(path: Path) -> dict[str, Any]:
 def test_it_runs_what_exists(path: Path) -> None:
     """Files, tests, markers and extras that a step names are those of the repository."""
     steps = [step for job in read(path)["jobs"].values() for step in job["steps"]]
-    commands = "\n".join(step["run"] for step in steps if "run" in step).replace("\\", "/")
+    commands = "\n".join(step["run"] for step in steps if "run" in step).replace(
+        "\\", "/"
+    )
     for name in re.findall(r"(?:tests|coursekit|\.ci)/[\w./]+", commands):
         assert (ROOT / name).exists(), name
     for file, test in re.findall(r"(tests/\w+\.py)::(\w+)", commands):
         assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
-    markers = {line.partition(":")[0] for line in PROJECT["tool"]["pytest"]["ini_options"]["markers"]}
+    markers = {
+        line.partition(":")[0]
+        for line in PROJECT["tool"]["pytest"]["ini_options"]["markers"]
+    }
     assert set(re.findall(r" -m (?!pytest|pip|venv|uv)(\w+)", commands)) <= markers
     extras = set(PROJECT["project"]["optional-dependencies"])
     named = set(re.findall(r"--extra (\w+)", commands))
-    named |= {extra for part in re.findall(r"\.\[([\w,]+)\]", commands) for extra in part.split(",")}
+    named |= {
+        extra
+        for part in re.findall(r"\.\[([\w,]+)\]", commands)
+        for extra in part.split(",")
+    }
     assert named <= extras
 
 
 @each_workflow
 def test_it_may_little_and_ends(path: Path) -> None:
-    """It can only read, a newer run ends an older one, each job has a time limit, and no action floats on a branch."""
+    """It can only read, a newer run ends an older one, each job has a time limit, and no action
+    floats on a branch.
+    """
     said = read(path)
     assert said["permissions"] == {"contents": "read"}
     assert said["concurrency"]["cancel-in-progress"] is True
@@ -57,9 +68,15 @@ def test_it_may_little_and_ends(path: Path) -> None:
 def test_each_system_has_the_oldest_and_the_newest_python() -> None:
     """The oldest is the one that pyproject.toml asks for; all systems have the same two."""
     jobs = read(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]
-    pythons = {tuple(job["strategy"]["matrix"]["python"]) for job in jobs.values() if "strategy" in job}
+    pythons = {
+        tuple(job["strategy"]["matrix"]["python"])
+        for job in jobs.values()
+        if "strategy" in job
+    }
     [(oldest, newest)] = pythons
     allowed = Requirement(f"python{PROJECT['project']['requires-python']}").specifier
     assert f"{oldest}.0" in allowed
     assert f"3.{int(oldest[2:]) - 1}.9" not in allowed
-    assert f"Python {oldest} to {newest}" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"Python {oldest} to {newest}" in (ROOT / "README.md").read_text(
+        encoding="utf-8"
+    )

@@ -42,19 +42,44 @@ def test_the_same_request_is_stored_once(tmp_path: Path) -> None:
 def test_a_reply_can_break_off(tmp_path: Path) -> None:
     """cut_after ends a stream after so many texts, without a finish reason and without [DONE]."""
     events = written(tmp_path).answer(request(params(stream=True))).events or ()
-    assert [b'"content":"' in event.data for event in events] == [True, True, True]  # the role, then two texts
-    assert not any(b'"finish_reason":"' in event.data or b"[DONE]" in event.data for event in events)
+    assert [b'"content":"' in event.data for event in events] == [
+        True,
+        True,
+        True,
+    ]  # the role, then two texts
+    assert not any(
+        b'"finish_reason":"' in event.data or b"[DONE]" in event.data
+        for event in events
+    )
 
 
 def test_a_role_stands_right_before_its_choices_text(tmp_path: Path) -> None:
-    """With n > 1 a stream gives each choice its role directly before its first text, as genuine ones do."""
+    """With n > 1 a stream gives each choice its role directly before its first text, as genuine
+    ones do.
+    """
     path = tmp_path / "x.toml"
-    path.write_text('on = 2026-01-01\n[[reply]]\nto = "France"\ntexts = ["Paris is it", "It is Paris"]\n')
+    path.write_text(
+        'on = 2026-01-01\n[[reply]]\nto = "France"\ntexts = ["Paris is it", "It is Paris"]\n'
+    )
     written = Written(path, Recordings([tmp_path / "kept"]))
-    answer = written.answer(request(params("What is the capital of France?", n=2, stream=True)))
-    chunks = [json.loads(event.data[6:]) for event in answer.events or () if event.data.startswith(b"data: {")]
+    answer = written.answer(
+        request(params("What is the capital of France?", n=2, stream=True))
+    )
+    chunks = [
+        json.loads(event.data[6:])
+        for event in answer.events or ()
+        if event.data.startswith(b"data: {")
+    ]
     choices = [choice for chunk in chunks for choice in chunk["choices"]]
-    told = ["role" if "role" in choice["delta"] else "text" if choice["delta"] else "end" for choice in choices]
-    assert list(zip(told, [choice["index"] for choice in choices], strict=True))[:4] == [
-        ("role", 0), ("text", 0), ("role", 1), ("text", 1),
-    ]  # fmt: skip
+    told = [
+        "role" if "role" in choice["delta"] else "text" if choice["delta"] else "end"
+        for choice in choices
+    ]
+    assert list(zip(told, [choice["index"] for choice in choices], strict=True))[
+        :4
+    ] == [
+        ("role", 0),
+        ("text", 0),
+        ("role", 1),
+        ("text", 1),
+    ]

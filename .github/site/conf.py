@@ -1,7 +1,8 @@
-"""The site's configuration, for Sphinx. `coursekit site` copies it beside the pages that it lays out, and builds.
+"""The site's configuration, for Sphinx. `coursekit site` copies it beside the pages that it lays
+out, and builds.
 
-Nothing that a page needs comes from elsewhere: the theme brings its own fonts and scripts, and formulas are MathML,
-which every browser shows without a script.
+Nothing that a page needs comes from elsewhere: the theme brings its own fonts and scripts, and
+formulas are MathML, which every browser shows without a script.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ myst_enable_extensions = ["dollarmath"]
 myst_dmath_allow_digits = False  # "$5 or $6" is money
 myst_heading_anchors = 4
 
-myst_heading_slug_func = "coursekit.authoring.site.anchor"
+myst_heading_slug_func = "coursekit.workshop.authoring.site.anchor"
 
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["static"]
@@ -34,7 +35,9 @@ html_theme_options: dict[str, Any] = {
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
     "header_links_before_dropdown": 4,
-    "navbar_persistent": ["search-button"],  # the wider one's name for screen readers is not what it shows
+    "navbar_persistent": [
+        "search-button"
+    ],  # the wider one's name for screen readers is not what it shows
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
@@ -63,7 +66,11 @@ def _write(writer: Any, node: Any, *, block: bool) -> None:
 
     formula = tex2mathml(node.astext(), as_block=block)
     # On a phone a formula may be wider than the page: then the keyboard scrolls it.
-    around = '<div class="formula" role="group" aria-label="formula" tabindex="0">{}</div>' if block else "{}"
+    around = (
+        '<div class="formula" role="group" aria-label="formula" tabindex="0">{}</div>'
+        if block
+        else "{}"
+    )
     writer.body.append(around.format(formula))
     raise SkipNode
 

@@ -1,9 +1,11 @@
-"""The same requests through OpenAI's Batch API: half the price, within 24 hours, with limits of its own.
+"""The same requests through OpenAI's Batch API: half the price, within 24 hours, with limits of its
+own.
 
     submit_batch   writes the file, uploads it, starts the batch: the id is all that has to be kept
     collect_batch  waits, and brings the results in the form in which run_batch brings them
 
-In between, this program may end: collect_batch reads the requests back from the file that was uploaded.
+In between, this program may end: collect_batch reads the requests back from the file that was
+uploaded.
 """
 
 from __future__ import annotations
@@ -19,15 +21,18 @@ import openai
 from openai.types import Batch
 from openai.types.chat import ChatCompletion
 
+from ..foundation.portable import Portable
 from ..metering import Receipt
 from ..offline.exchange import CHAT_COMPLETIONS
-from ..portable import Portable
 from ..pricing import NoPrice, day_of, price_of, usage_of
 from ..retrying import UnusableReply, clock_of
 from .requests import NOT_IN_THE_BODY, Request, _plain, as_requests
 from .results import NotSent, Result, Results
 
-MOST_REQUESTS, MOST_BYTES = 50_000, 200_000_000  # of one batch: the SDK's docstring of batches.create
+MOST_REQUESTS, MOST_BYTES = (
+    50_000,
+    200_000_000,
+)  # of one batch: the SDK's docstring of batches.create
 OVER = ("completed", "failed", "expired", "cancelled")
 EVERY = 30.0  # seconds between two looks
 ERRORS: dict[int, type[openai.APIStatusError]] = {
@@ -42,12 +47,17 @@ ERRORS: dict[int, type[openai.APIStatusError]] = {
 
 
 class BatchFailed(Portable, RuntimeError):
-    """The API refused the file of a batch: nothing of it was answered, and nothing is billed. ``batch`` says why."""
+    """The API refused the file of a batch: nothing of it was answered, and nothing is billed.
+    ``batch`` says why.
+    """
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         faults = (batch.errors.data if batch.errors else None) or []
-        told = "; ".join(f"line {fault.line}: {fault.message}" for fault in faults[:3]) or "it does not say why"
+        told = (
+            "; ".join(f"line {fault.line}: {fault.message}" for fault in faults[:3])
+            or "it does not say why"
+        )
         super().__init__(
             f"The batch {batch.id} failed, nothing was answered: {told}.\n"
             "What to do: mend these requests, and submit the list again."
@@ -55,38 +65,50 @@ class BatchFailed(Portable, RuntimeError):
 
 
 async def submit_batch(
-    client: openai.AsyncOpenAI, prompts_or_requests: Iterable[str | Mapping[str, Any]], *,
-    metadata: dict[str, str] | None = None, **params: Any,
-) -> str:  # fmt: skip
-    """Hand requests to the Batch API, and return the id of the batch: keep it, it is what finds the answers.
+    client: openai.AsyncOpenAI,
+    prompts_or_requests: Iterable[str | Mapping[str, Any]],
+    *,
+    metadata: dict[str, str] | None = None,
+    **params: Any,
+) -> str:
+    """Hand requests to the Batch API, and return the id of the batch: keep it, it is what finds the
+    answers.
 
     client    from ``connect_async()``, or any ``openai.AsyncOpenAI``
     prompts_or_requests, params  as for ``run_batch``; all for one model
     metadata  up to 16 names and texts that are kept with the batch, to find it again
 
-    Raises ValueError or TypeError before anything is sent: a request that is none, more than one model, more than
-    50,000 requests or 200 MB; and what the SDK raises.
+    Raises ValueError or TypeError before anything is sent: a request that is none, more than one
+    model, more than 50,000 requests or 200 MB; and what the SDK raises.
     """
     requests = as_requests(prompts_or_requests, params)
     content = input_file(requests)
     file = await client.files.create(file=("requests.jsonl", content), purpose="batch")
     batch = await client.batches.create(
-        input_file_id=file.id, endpoint=CHAT_COMPLETIONS, completion_window="24h", metadata=metadata
+        input_file_id=file.id,
+        endpoint=CHAT_COMPLETIONS,
+        completion_window="24h",
+        metadata=metadata,
     )
     return batch.id
 
 
-async def collect_batch(client: openai.AsyncOpenAI, batch_id: str, *, every: float = EVERY) -> Results:
+async def collect_batch(
+    client: openai.AsyncOpenAI, batch_id: str, *, every: float = EVERY
+) -> Results:
     """Wait until a batch is over, and return what became of each request, in the order of the list.
 
     every  seconds between two looks, above 0, on the client's clock
 
-    A refused request is a value, with the SDK's own exception; one that was not executed (the batch expired or was
-    cancelled) has NotSent. The costs are those of the Batch API. Raises BatchFailed when the API refused the file, and
-    what the SDK raises; the batch goes on without you, so call it again.
+    A refused request is a value, with the SDK's own exception; one that was not executed (the batch
+    expired or was cancelled) has NotSent. The costs are those of the Batch API. Raises BatchFailed
+    when the API refused the file, and what the SDK raises; the batch goes on without you, so call
+    it again.
     """
     if not every > 0:
-        raise ValueError(f"every={every!r:.40} is no time to wait. Give seconds above 0.")
+        raise ValueError(
+            f"every={every!r:.40} is no time to wait. Give seconds above 0."
+        )
     clock = clock_of(client)
     batch = await client.batches.retrieve(batch_id)
     while batch.status not in OVER:
@@ -96,9 +118,15 @@ async def collect_batch(client: openai.AsyncOpenAI, batch_id: str, *, every: flo
         raise BatchFailed(batch)
     told = {}
     for name in (batch.output_file_id, batch.error_file_id):
-        told.update({str(line.get("custom_id")): line for line in await _lines(client, name)})
-    asked = [str(line.get("custom_id")) for line in await _lines(client, batch.input_file_id)]
-    over = batch.completed_at or batch.cancelled_at or batch.expired_at or batch.created_at
+        told.update(
+            {str(line.get("custom_id")): line for line in await _lines(client, name)}
+        )
+    asked = [
+        str(line.get("custom_id")) for line in await _lines(client, batch.input_file_id)
+    ]
+    over = (
+        batch.completed_at or batch.cancelled_at or batch.expired_at or batch.created_at
+    )
     stopped = None if batch.status == "completed" else f"the batch is {batch.status}"
     results = (_result(name, told.get(name), batch.status, client) for name in asked)
     return Results(results, seconds=float(over - batch.created_at), stopped=stopped)
@@ -109,12 +137,19 @@ def input_file(requests: list[Request]) -> bytes:
     models = sorted({str(request.params["model"]) for request in requests})
     if len(models) != 1:
         named = ", ".join(models) or "none: the list is empty"
-        raise ValueError(f"A batch is for one model, and this list has {named}. Submit one batch for each.")
+        raise ValueError(
+            f"A batch is for one model, and this list has {named}. Submit one batch for each."
+        )
     if len(requests) > MOST_REQUESTS:
-        raise ValueError(f"A batch takes {MOST_REQUESTS:,} requests, and these are {len(requests):,}. Split the list.")
+        raise ValueError(
+            f"A batch takes {MOST_REQUESTS:,} requests, and these are {len(requests):,}. Split "
+            "the list."
+        )
     content = b"".join(_line(request) for request in requests)
     if len(content) > MOST_BYTES:
-        raise ValueError(f"A batch takes {MOST_BYTES:,} bytes, and these are {len(content):,}. Split the list.")
+        raise ValueError(
+            f"A batch takes {MOST_BYTES:,} bytes, and these are {len(content):,}. Split the list."
+        )
     return content
 
 
@@ -122,14 +157,23 @@ def _line(request: Request) -> bytes:
     params = dict(request.params)
     for name in NOT_IN_THE_BODY:
         if name in params:
-            raise ValueError(f"{request.custom_id} has {name}, which belongs to a call of its own. Leave it out.")
+            raise ValueError(
+                f"{request.custom_id} has {name}, which belongs to a call of its own. Leave it out."
+            )
     body = {**params, **(params.pop("extra_body", None) or {})}
     body.pop("extra_body", None)
-    line = {"custom_id": request.custom_id, "method": "POST", "url": CHAT_COMPLETIONS, "body": body}
+    line = {
+        "custom_id": request.custom_id,
+        "method": "POST",
+        "url": CHAT_COMPLETIONS,
+        "body": body,
+    }
     return json.dumps(line, default=_plain).encode() + b"\n"
 
 
-async def _lines(client: openai.AsyncOpenAI, file_id: str | None) -> list[dict[str, Any]]:
+async def _lines(
+    client: openai.AsyncOpenAI, file_id: str | None
+) -> list[dict[str, Any]]:
     if file_id is None:
         return []
     content = await client.files.content(file_id)
@@ -138,7 +182,9 @@ async def _lines(client: openai.AsyncOpenAI, file_id: str | None) -> list[dict[s
 
 
 def _line_of(raw: bytes) -> dict[str, Any] | None:
-    """A line of a batch's file; None: it cannot be read, which must not cost the other lines' answers."""
+    """A line of a batch's file; None: it cannot be read, which must not cost the other lines'
+    answers.
+    """
     try:
         line = json.loads(raw)
     except ValueError:
@@ -146,21 +192,38 @@ def _line_of(raw: bytes) -> dict[str, Any] | None:
     return line if isinstance(line, dict) else None
 
 
-def _result(name: str, line: Mapping[str, Any] | None, status: str, client: Any) -> Result:
+def _result(
+    name: str, line: Mapping[str, Any] | None, status: str, client: Any
+) -> Result:
     """What a line of the output or of the error file says; None: it is in neither."""
     if line is None:
-        return Result(name, error=NotSent(f"The batch is {status}, and its files have no line for this request."))
+        return Result(
+            name,
+            error=NotSent(
+                f"The batch is {status}, and its files have no line for this request."
+            ),
+        )
     response = line.get("response")
     if not isinstance(response, Mapping):
         error = line.get("error")
         message = error.get("message") if isinstance(error, Mapping) else error
-        return Result(name, error=NotSent(str(message or "This request was not executed.")))
+        return Result(
+            name, error=NotSent(str(message or "This request was not executed."))
+        )
     body = response.get("body")
     if response.get("status_code") != 200:
         return Result(name, error=_error(response, client), attempts=1)
     if not isinstance(body, Mapping) or not body.get("choices"):
-        return Result(name, error=UnusableReply("The batch's line for this request holds no choice.", body), attempts=1)
-    reply = ChatCompletion.construct(**body)  # as the SDK reads an answer: a field that is new or odd costs nothing
+        return Result(
+            name,
+            error=UnusableReply(
+                "The batch's line for this request holds no choice.", body
+            ),
+            attempts=1,
+        )
+    reply = ChatCompletion.construct(
+        **body
+    )  # as the SDK reads an answer: a field that is new or odd costs nothing
     return Result(name, reply=reply, attempts=1, bill=partial(_receipt, reply, client))
 
 
@@ -168,7 +231,9 @@ def _error(response: Mapping[str, Any], client: Any) -> openai.APIStatusError:
     """A refusal as the SDK would have raised it."""
     status, body = int(response.get("status_code") or 500), response.get("body")
     error = body.get("error", body) if isinstance(body, Mapping) else body
-    kind = ERRORS.get(status, openai.InternalServerError if status >= 500 else openai.APIStatusError)
+    kind = ERRORS.get(
+        status, openai.InternalServerError if status >= 500 else openai.APIStatusError
+    )
     request = httpx2.Request("POST", f"{client.base_url}chat/completions")
     headers = {"x-request-id": str(response.get("request_id") or "")}
     answer = httpx2.Response(status, headers=headers, request=request)
@@ -178,8 +243,20 @@ def _error(response: Mapping[str, Any], client: Any) -> openai.APIStatusError:
 
 def _receipt(reply: ChatCompletion, client: Any) -> Receipt:
     usage = price = None
-    with contextlib.suppress(NoPrice, TypeError, ValueError):  # no price, or half a usage
+    with contextlib.suppress(
+        NoPrice, TypeError, ValueError
+    ):  # no price, or half a usage
         usage = None if reply.usage is None else usage_of(reply.usage)
-        price = None if usage is None else price_of(reply.usage, reply.model, day_of(reply), batch=True)
+        price = (
+            None
+            if usage is None
+            else price_of(reply.usage, reply.model, day_of(reply), batch=True)
+        )
     journal = getattr(client._client, "journal", None)
-    return Receipt(reply.model, usage, price, source="batch", mode=journal.mode if journal else None)
+    return Receipt(
+        reply.model,
+        usage,
+        price,
+        source="batch",
+        mode=journal.mode if journal else None,
+    )

@@ -1,7 +1,9 @@
-"""The answers that were paid for, on disk: one SQLite file, written before an answer counts as received.
+"""The answers that were paid for, on disk: one SQLite file, written before an answer counts as
+received.
 
-Each commit is flushed to the disk (synchronous=FULL), so a killed run loses at most what was under way; and one run at
-a time has the file (locking_mode=EXCLUSIVE). Answers that arrive together are committed together.
+Each commit is flushed to the disk (synchronous=FULL), so a killed run loses at most what was under
+way; and one run at a time has the file (locking_mode=EXCLUSIVE). Answers that arrive together are
+committed together.
 """
 
 from __future__ import annotations
@@ -44,16 +46,22 @@ class Checkpoint:
         self._written: asyncio.Future[None] | None = None
 
     def find(self, key: str) -> Kept | None:
-        row = self._connection.execute("SELECT body, request_id FROM answer WHERE key = ?", (key,)).fetchone()
+        row = self._connection.execute(
+            "SELECT body, request_id FROM answer WHERE key = ?", (key,)
+        ).fetchone()
         return None if row is None else Kept(*row)
 
     async def keep(self, key: str, body: str, request_id: str | None) -> None:
-        """Returns when the answer is on the disk. Raises sqlite3.Error when it could not be written."""
+        """Returns when the answer is on the disk. Raises sqlite3.Error when it could not be
+        written.
+        """
         self._waiting.append((key, body, request_id))
         if self._written is None:
             loop = asyncio.get_running_loop()
             self._written = loop.create_future()
-            loop.call_soon(self._write)  # after all that arrived in this turn of the loop
+            loop.call_soon(
+                self._write
+            )  # after all that arrived in this turn of the loop
         await asyncio.shield(self._written)
 
     def _write(self) -> None:
@@ -63,7 +71,9 @@ class Checkpoint:
             return
         try:
             with _transaction(self._connection):
-                self._connection.executemany("INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", rows)
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO answer VALUES (?, ?, ?)", rows
+                )
         except sqlite3.Error as error:
             written.set_exception(error)
         else:
@@ -75,20 +85,27 @@ class Checkpoint:
         self._connection.close()
 
     def claim(self, room: int) -> None:
-        """Take so many bytes of the disk, for answers to come: a full disk is told now, and not when money is spent."""
+        """Take so many bytes of the disk, for answers to come: a full disk is told now, and not
+        when money is spent.
+        """
         with _transaction(self._connection):
             self._connection.execute("CREATE TABLE room (bytes BLOB)")
             self._connection.execute("INSERT INTO room VALUES (zeroblob(?))", (room,))
         with _transaction(self._connection):
-            self._connection.execute("DROP TABLE room")  # its pages stay in the file, free
+            self._connection.execute(
+                "DROP TABLE room"
+            )  # its pages stay in the file, free
 
 
 @contextlib.contextmanager
-def open_checkpoint(path: str | Path, requests: Sequence[Request]) -> Iterator[Checkpoint]:
-    """The checkpoint at ``path``, which is made if it is not there, with room for the answers that are missing.
+def open_checkpoint(
+    path: str | Path, requests: Sequence[Request]
+) -> Iterator[Checkpoint]:
+    """The checkpoint at ``path``, which is made if it is not there, with room for the answers that
+    are missing.
 
-    Raises CheckpointError, before anything is sent: the folder is not there, the file cannot be written, is no
-    checkpoint, or is in use by another run; the disk is full.
+    Raises CheckpointError, before anything is sent: the folder is not there, the file cannot be
+    written, is no checkpoint, or is in use by another run; the disk is full.
     """
     file = Path(path).expanduser()
     connection: sqlite3.Connection | None = None
@@ -96,7 +113,9 @@ def open_checkpoint(path: str | Path, requests: Sequence[Request]) -> Iterator[C
         connection = sqlite3.connect(file, timeout=0.5, isolation_level=None)
         _set_up(connection, file)
         checkpoint = Checkpoint(connection)
-        missing = [request for request in requests if checkpoint.find(request.key) is None]
+        missing = [
+            request for request in requests if checkpoint.find(request.key) is None
+        ]
         checkpoint.claim(min(MOST_ROOM, sum(map(_room, missing))))
     except sqlite3.Error as error:
         if connection is not None:
@@ -119,12 +138,15 @@ def _set_up(connection: sqlite3.Connection, file: Path) -> None:
         form = connection.execute("PRAGMA user_version").fetchone()[0]
         if tables and (mark != APPLICATION or form != FORMAT):
             raise CheckpointError(
-                f"{file.name} is a SQLite file, but no checkpoint of this version, so nothing was sent and nothing in "
+                f"{file.name} is a SQLite file, but no checkpoint of this version, so nothing was "
+                "sent and nothing in "
                 "it was changed. Give another path."
             )
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
-        connection.execute("CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, body TEXT, request_id TEXT)")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, body TEXT, request_id TEXT)"
+        )
 
 
 @contextlib.contextmanager
@@ -134,26 +156,46 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        with contextlib.suppress(sqlite3.Error):  # a full disk has rolled it back already
+        with contextlib.suppress(
+            sqlite3.Error
+        ):  # a full disk has rolled it back already
             connection.execute("ROLLBACK")
         raise
 
 
 def _room(request: Request) -> int:
-    tokens = request.params.get("max_completion_tokens") or request.params.get("max_tokens")
-    return ROOM + PER_TOKEN * (tokens if isinstance(tokens, int) and tokens > 0 else UNKNOWN)
+    tokens = request.params.get("max_completion_tokens") or request.params.get(
+        "max_tokens"
+    )
+    return ROOM + PER_TOKEN * (
+        tokens if isinstance(tokens, int) and tokens > 0 else UNKNOWN
+    )
 
 
 def _why(file: Path, error: sqlite3.Error) -> str:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_BUSY"):
-        what, cure = "another run is using it", "Wait for that run to end, or give another path"
+        what, cure = (
+            "another run is using it",
+            "Wait for that run to end, or give another path",
+        )
     elif name.startswith("SQLITE_FULL"):
-        what, cure = "the disk has no room for the answers", "Make room, or give a path on another disk"
+        what, cure = (
+            "the disk has no room for the answers",
+            "Make room, or give a path on another disk",
+        )
     elif name.startswith("SQLITE_NOTADB"):
         what, cure = "it is no checkpoint", "Give another path"
     elif name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
-        what, cure = "it cannot be written", "Give a path in a folder that exists and that you may write to"
+        what, cure = (
+            "it cannot be written",
+            "Give a path in a folder that exists and that you may write to",
+        )
     else:
-        what, cure = f"SQLite says: {error}", "Give another path, or restore the file from a copy"
-    return f"The checkpoint {file.name} cannot be used: {what}. Nothing was sent. {cure}."
+        what, cure = (
+            f"SQLite says: {error}",
+            "Give another path, or restore the file from a copy",
+        )
+    return (
+        f"The checkpoint {file.name} cannot be used: {what}. Nothing was sent. {cure}."
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import openai
 
 from .. import models
-from ..arguments import refuse_unknown
+from ..foundation.arguments import refuse_unknown
 from .run import run_batch
 
 
@@ -24,11 +24,13 @@ async def batch_completions(
 ) -> list[str]:
     """Ask all prompts, five at a time, and return what the model said to each, in order.
 
-    max_completion_tokens  of each reply; None: 200, or ``max_tokens`` where that older name is given
+    max_completion_tokens  of each reply; None: 200, or ``max_tokens`` where that older name is
+                           given
     options  as ``run_batch`` takes them: its own, and those of each request
 
-    Raises Unanswered when a prompt has no answer; what was paid for is in its ``results``. A reply without a text, as
-    a refusal, gives "". A keyword that neither run_batch nor create() takes is a TypeError, before anything is sent.
+    Raises Unanswered when a prompt has no answer; what was paid for is in its ``results``. A reply
+    without a text, as a refusal, gives "". A keyword that neither run_batch nor create() takes is a
+    TypeError, before anything is sent.
     """
     own = inspect.signature(run_batch).parameters
     refuse_unknown(run_batch, client, [name for name in options if name not in own])

@@ -1,4 +1,6 @@
-"""What is sent next, and when: one loop over what waits, which looks again whenever something has happened."""
+"""What is sent next, and when: one loop over what waits, which looks again whenever something has
+happened.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from .pacing import Pacer, Ticket, Tokens, tokens_of
 from .requests import Request
 from .spending import SpendingCap
 
-PATIENCE = 10.0  # real seconds in which a cancelled run waits for answers that are under way
+PATIENCE = (
+    10.0  # real seconds in which a cancelled run waits for answers that are under way
+)
 
 
 @dataclass(slots=True)
@@ -42,7 +46,8 @@ class Trial:
 
 
 class Dispatcher:
-    """Sends trials in their order: each as soon as its pacer, the cap and ``most`` under way allow it.
+    """Sends trials in their order: each as soon as its pacer, the cap and ``most`` under way allow
+    it.
 
     attempt  sends one trial once; afterwards the trial is over, or was handed back with ``again()``
 
@@ -50,23 +55,36 @@ class Dispatcher:
     """
 
     def __init__(
-        self, trials: Iterable[Trial], cap: SpendingCap, clock: Clock, most: int,
+        self,
+        trials: Iterable[Trial],
+        cap: SpendingCap,
+        clock: Clock,
+        most: int,
         attempt: Callable[[Trial, Ticket], Awaitable[None]],
-    ) -> None:  # fmt: skip
-        self._fresh, self._again = deque(trials), list[tuple[float, int, Trial]]()  # the second is a heap
+    ) -> None:
+        self._fresh, self._again = (
+            deque(trials),
+            list[tuple[float, int, Trial]](),
+        )  # the second is a heap
         self._cap, self._clock, self._most, self._attempt = cap, clock, most, attempt
         self._under_way: set[asyncio.Future[None]] = set()
         self._changed = asyncio.Event()
         self._crash: BaseException | None = None
         self._given_up: list[Trial] = []  # of a model that was dropped
         self.stopped: str | None = None
-        self.dropped: dict[int, str] = {}  # by place in the list: why it is not sent (again)
+        self.dropped: dict[
+            int, str
+        ] = {}  # by place in the list: why it is not sent (again)
 
     async def send_all(self) -> None:
-        """Returns when nothing is under way and nothing more will be sent. Raises what an attempt has raised."""
+        """Returns when nothing is under way and nothing more will be sent. Raises what an attempt
+        has raised.
+        """
         while (until := self._send_next()) is not None:
             if until <= self._clock.now():
-                await asyncio.sleep(0)  # it goes out before the next one is stamped with its time
+                await asyncio.sleep(
+                    0
+                )  # it goes out before the next one is stamped with its time
             else:
                 await self._until(until)
         if self._crash is not None:
@@ -87,9 +105,13 @@ class Dispatcher:
         for trial in [*self._fresh, *last]:
             if trial.request.params["model"] == model:
                 self.dropped[trial.place] = why
-        self._fresh = deque(trial for trial in self._fresh if trial.place not in self.dropped)
+        self._fresh = deque(
+            trial for trial in self._fresh if trial.place not in self.dropped
+        )
         self._given_up += [trial for trial in last if trial.place in self.dropped]
-        self._again = [entry for entry in self._again if entry[2].place not in self.dropped]
+        self._again = [
+            entry for entry in self._again if entry[2].place not in self.dropped
+        ]
         heapq.heapify(self._again)
 
     async def land(self) -> None:
@@ -109,9 +131,13 @@ class Dispatcher:
         return [*self._given_up, *(trial for _, _, trial in self._again)]
 
     def _send_next(self) -> float | None:
-        """Send one request, if one may go. Returns when to look again: at once if it did, at an infinite time if
-        something has to happen first; None: all is over."""
-        if self.stopped is None and (self._fresh or self._again) and len(self._under_way) < self._most:
+        """Send one request, if one may go. Returns when to look again: at once if it did, at an
+        infinite time if something has to happen first; None: all is over."""
+        if (
+            self.stopped is None
+            and (self._fresh or self._again)
+            and len(self._under_way) < self._most
+        ):
             now = self._clock.now()
             trial = self._next(now)
             trial.tokens = tokens = trial.tokens or tokens_of(trial.request.params)
@@ -121,7 +147,9 @@ class Dispatcher:
             if self._cap.allows(trial.worst):
                 self._send(trial, tokens, now)
                 return now
-            if not self._under_way:  # else: what comes back may have cost less than its worst
+            if (
+                not self._under_way
+            ):  # else: what comes back may have cost less than its worst
                 self.stop(
                     f"The next call may cost up to {trial.worst:f} dollars, and max_cost leaves "
                     f"{max(0, self._cap.left):f}."
@@ -142,7 +170,9 @@ class Dispatcher:
             alarm.cancel()
 
     def _next(self, now: float) -> Trial:
-        """Whose turn it is: a retry that is due, else a request that was not sent yet, else the next retry."""
+        """Whose turn it is: a retry that is due, else a request that was not sent yet, else the
+        next retry.
+        """
         if self._again and (self._again[0][0] <= now or not self._fresh):
             return self._again[0][2]
         return self._fresh[0]
@@ -155,7 +185,9 @@ class Dispatcher:
             trial.started = now
         trial.attempts += 1
         self._cap.hold(trial.worst)
-        task = asyncio.ensure_future(self._attempt(trial, trial.pacer.take(tokens, now)))
+        task = asyncio.ensure_future(
+            self._attempt(trial, trial.pacer.take(tokens, now))
+        )
         self._under_way.add(task)
         task.add_done_callback(self._over)
 

@@ -1,7 +1,9 @@
-"""When the next request may go: two budgets, requests and tokens, given or learnt from the x-ratelimit headers.
+"""When the next request may go: two budgets, requests and tokens, given or learnt from the
+x-ratelimit headers.
 
-Ours and not aiolimiter's, because that one cannot be told: what the headers say is left, a limit that changes, and an
-account that others use, too, are all it would need to hear of. It is right where a fixed rate is all one knows.
+Ours and not aiolimiter's, because that one cannot be told: what the headers say is left, a limit
+that changes, and an account that others use, too, are all it would need to hear of. It is right
+where a fixed rate is all one knows.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ LATEST = 8  # answers whose headers count
 
 
 class Tokens(NamedTuple):
-    """What a limiter may take for a request: its prompt, by characters, or that and its answer's most, if more."""
+    """What a limiter may take for a request: its prompt, by characters, or that and its answer's
+    most, if more.
+    """
 
     prompt: int
     reserved: int
@@ -31,14 +35,20 @@ class Tokens(NamedTuple):
 def tokens_of(params: Mapping[str, Any]) -> Tokens:
     """The tokens of a request, as ``offline.estimate`` reckons them."""
     messages = params.get("messages")
-    plain = {**params, "messages": [as_dict(message) for message in messages]} if isinstance(messages, list) else params
+    plain = (
+        {**params, "messages": [as_dict(message) for message in messages]}
+        if isinstance(messages, list)
+        else params
+    )
     prompt = estimated_tokens(plain)
     return Tokens(prompt, max(prompt, asked_output(params)))
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A request that was sent: its number, when, and all that had been sent by then, itself included."""
+    """A request that was sent: its number, when, and all that had been sent by then, itself
+    included.
+    """
 
     number: int
     at: float
@@ -49,7 +59,8 @@ class Ticket:
 class GivenRate:
     """A rate that the caller gave: sent evenly, at once only what a second is worth.
 
-    A request may go as soon as what went before is paid off; it then runs up a debt of its own size.
+    A request may go as soon as what went before is paid off; it then runs up a debt of its own
+    size.
     """
 
     def __init__(self, per_minute: float, now: float) -> None:
@@ -66,7 +77,9 @@ class GivenRate:
         self._credit -= cost * self._correction
 
     def settle(self, estimated: float, used: float) -> None:
-        """What a request of that estimate really used: the difference is paid back, and the next estimates learn."""
+        """What a request of that estimate really used: the difference is paid back, and the next
+        estimates learn.
+        """
         self._credit += estimated * self._correction - used
         self._estimated, self._used = self._estimated + estimated, self._used + used
 
@@ -75,16 +88,19 @@ class GivenRate:
         return self._used / self._estimated if self._estimated else 1.0
 
     def _refill(self, now: float) -> None:
-        self._credit = min(self.rate * CATCH_UP, self._credit + (now - self._at) * self.rate)
+        self._credit = min(
+            self.rate * CATCH_UP, self._credit + (now - self._at) * self.rate
+        )
         self._at = now
 
 
 class LearntLimit:
-    """A limit of the server, as the headers of its answers tell it: a bucket that refills continuously.
+    """A limit of the server, as the headers of its answers tell it: a bucket that refills
+    continuously.
 
-    What is left now = what was left at an answer's request + rate · time since then - what was sent since then. That
-    request came in a little after it was sent, so each answer tells too much by what was refilled on its way; hence
-    the least of the latest few counts.
+    What is left now = what was left at an answer's request + rate · time since then - what was sent
+    since then. That request came in a little after it was sent, so each answer tells too much by
+    what was refilled on its way; hence the least of the latest few counts.
     """
 
     def __init__(self) -> None:
@@ -96,8 +112,12 @@ class LearntLimit:
         left = self._left(sent, now)
         return now if left >= need else now + (need - left) / self.rate
 
-    def learn(self, limit: float, left: float, period: float, at: float, sent: float) -> None:
-        """An answer's headers: ``left`` of ``limit`` per ``period`` (s) at time ``at``, when ``sent`` had been sent."""
+    def learn(
+        self, limit: float, left: float, period: float, at: float, sent: float
+    ) -> None:
+        """An answer's headers: ``left`` of ``limit`` per ``period`` (s) at time ``at``, when
+        ``sent`` had been sent.
+        """
         rate = limit / period
         if rate != self.rate:
             self._bases.clear()
@@ -117,15 +137,19 @@ class Pacer:
     rpm, tpm  requests and tokens per minute that the caller gave; None: none
     now       seconds on the run's clock
 
-    Where the server's own limit is as low or lower, its headers rule, and what they show as left may go at once. Given
-    neither, the first request goes alone, to learn the limits. A server without such headers is not limited here.
+    Where the server's own limit is as low or lower, its headers rule, and what they show as left
+    may go at once. Given neither, the first request goes alone, to learn the limits. A server
+    without such headers is not limited here.
 
-    What the server takes for a request is max_completion_tokens, says the documentation; genuine headers since April
-    2025 show the prompt alone. So it is the first, until an answer's headers show that less was taken.
+    What the server takes for a request is max_completion_tokens, says the documentation; genuine
+    headers since April 2025 show the prompt alone. So it is the first, until an answer's headers
+    show that less was taken.
     """
 
     def __init__(self, rpm: float | None, tpm: float | None, now: float) -> None:
-        self._given = tuple(None if each is None else GivenRate(each, now) for each in (rpm, tpm))
+        self._given = tuple(
+            None if each is None else GivenRate(each, now) for each in (rpm, tpm)
+        )
         self._learnt: list[LearntLimit | None] = [None, None]
         self._told, self._reserves = any(self._given), True
         self._under_way = self._number = self._newest = 0
@@ -133,7 +157,9 @@ class Pacer:
         self._closed_until, self._early = -math.inf, EARLY
 
     def earliest(self, tokens: Tokens, now: float) -> float:
-        """The time from which a request of so many tokens may go; infinite: an answer has to come first."""
+        """The time from which a request of so many tokens may go; infinite: an answer has to come
+        first.
+        """
         if not self._told:
             return math.inf if self._under_way else max(now, self._closed_until)
         times = [now, self._closed_until]
@@ -156,19 +182,26 @@ class Pacer:
         return Ticket(self._number, now, tokens, self._sent)
 
     def back(
-        self, ticket: Ticket, headers: Mapping[str, str] | None, used: int | None = None, answered: bool = False
+        self,
+        ticket: Ticket,
+        headers: Mapping[str, str] | None,
+        used: int | None = None,
+        answered: bool = False,
     ) -> None:
         """A request came back.
 
         headers   of the answer; None: there was none
         used      tokens, as its usage says; None: not known
-        answered  it is the answer to the question: if that tells no limits, the server has none to tell
+        answered  it is the answer to the question: if that tells no limits, the server has none to
+                  tell
         """
         self._under_way -= 1
         self._told = self._told or answered
         if isinstance(used, int) and self._given[1] is not None:
             self._given[1].settle(ticket.tokens.reserved, used)
-        if headers is None or ticket.number < self._newest:  # an older request tells less, and of an older limit
+        if (
+            headers is None or ticket.number < self._newest
+        ):  # an older request tells less, and of an older limit
             return
         for i, unit in enumerate(("requests", "tokens")):
             told = limit_in(headers, unit)
@@ -181,7 +214,9 @@ class Pacer:
                     self._reserves = False
 
     def refused(self, until: float) -> None:
-        """A 429 that asks to wait: nothing goes before ``until``, and from now on all go a little later."""
+        """A 429 that asks to wait: nothing goes before ``until``, and from now on all go a little
+        later.
+        """
         self._closed_until = max(self._closed_until, until)
         self._early = min(CATCH_UP, 2 * self._early)
 
@@ -190,7 +225,9 @@ class Pacer:
 
 
 class Told(NamedTuple):
-    """What the headers of an answer tell of a limit: how much per ``period`` (s), and what was left of it."""
+    """What the headers of an answer tell of a limit: how much per ``period`` (s), and what was left
+    of it.
+    """
 
     limit: float
     left: float
@@ -205,7 +242,8 @@ def limit_in(headers: Mapping[str, str], unit: str) -> Told | None:
     """The limit that the x-ratelimit headers tell; None where they do not.
 
     unit  "requests" or "tokens"
-    The limit is for a minute or for a day. Which, the reset shows: the time in which what is used is refilled.
+    The limit is for a minute or for a day. Which, the reset shows: the time in which what is used
+      is refilled.
     """
     try:
         limit = float(headers[f"x-ratelimit-limit-{unit}"])
@@ -220,7 +258,9 @@ def limit_in(headers: Mapping[str, str], unit: str) -> Told | None:
 
 
 def go_seconds(text: str) -> float:
-    """Seconds of a time as Go prints it: "120ms", "8.64s", "1m26.4s"; 0 for "". Raises ValueError."""
+    """Seconds of a time as Go prints it: "120ms", "8.64s", "1m26.4s"; 0 for "". Raises
+    ValueError.
+    """
     seconds, number = 0.0, ""
     units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
     rest = text.replace("ms", "M")

@@ -25,7 +25,9 @@ class Progress:
         if _is_watched(clock) if show is None else show:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(total=total, initial=resumed, unit=" requests", dynamic_ncols=True)
+            self._bar = tqdm(
+                total=total, initial=resumed, unit=" requests", dynamic_ncols=True
+            )
 
     @property
     def shown(self) -> bool:
@@ -35,7 +37,10 @@ class Progress:
         """A request is over."""
         if self._bar is not None:
             self._failed += failed
-            self._bar.set_postfix_str(dollars(spent) + (f", {self._failed} failed" if self._failed else ""), False)
+            self._bar.set_postfix_str(
+                dollars(spent) + (f", {self._failed} failed" if self._failed else ""),
+                False,
+            )
             self._bar.update()
 
     def close(self) -> None:
@@ -44,7 +49,10 @@ class Progress:
 
 
 def _is_watched(clock: Any) -> bool:
-    if isinstance(clock, VirtualClock) or os.environ.get("COURSEKIT_SPEED") == "instant":  # tests, stored outputs
+    if (
+        isinstance(clock, VirtualClock)
+        or os.environ.get("COURSEKIT_SPEED") == "instant"
+    ):  # tests, stored outputs
         return False
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None

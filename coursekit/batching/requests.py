@@ -26,7 +26,8 @@ class Request:
 
     custom_id  unique in its list; "request-1", "request-2", … where none was given
     params     the arguments of ``client.chat.completions.create``
-    key        finds its answer in a checkpoint. It is made of what is asked, and of a custom_id that was given, so a
+    key        finds its answer in a checkpoint. It is made of what is asked, and of a custom_id
+               that was given, so a
                list may be reordered or grow; equal requests are told apart by their order.
     """
 
@@ -35,18 +36,24 @@ class Request:
     key: str
 
 
-def as_requests(items: Iterable[str | Mapping[str, Any]], shared: Mapping[str, Any]) -> list[Request]:
+def as_requests(
+    items: Iterable[str | Mapping[str, Any]], shared: Mapping[str, Any]
+) -> list[Request]:
     """Check a list of prompts and requests, all of it before any of it is sent.
 
-    items   each a prompt (str), or a mapping of create()'s arguments, which may have a ``custom_id``
+    items   each a prompt (str), or a mapping of create()'s arguments, which may have a
+            ``custom_id``
     shared  arguments that every request has; its own go before
 
-    Returns the requests in order. Raises TypeError for what is neither a prompt nor a request, ValueError for two equal
-    custom_ids, an argument that create() does not have, a missing model or messages, stream=True, or what JSON cannot
-    hold. The message says which request it is.
+    Returns the requests in order. Raises TypeError for what is neither a prompt nor a request,
+    ValueError for two equal custom_ids, an argument that create() does not have, a missing model or
+    messages, stream=True, or what JSON cannot hold. The message says which request it is.
     """
     if isinstance(items, str | bytes | Mapping):
-        raise TypeError(f"run_batch takes a list of prompts or requests, and this is one {type(items).__name__}.")
+        raise TypeError(
+            "run_batch takes a list of prompts or requests, and this is one "
+            f"{type(items).__name__}."
+        )
     requests: list[Request] = []
     given: set[str] = set()
     seen: Counter[str] = Counter()
@@ -54,48 +61,75 @@ def as_requests(items: Iterable[str | Mapping[str, Any]], shared: Mapping[str, A
         where = f"Request {number}"
         params, custom_id = _params(item, shared, where)
         if custom_id is not None and custom_id in given:
-            raise ValueError(f"{where} has the custom_id {custom_id!r:.60}, and so has an earlier one. Make it unique.")
+            raise ValueError(
+                f"{where} has the custom_id {custom_id!r:.60}, and so has an earlier one. Make it "
+                "unique."
+            )
         name = custom_id or f"request-{number}"
         given.add(name)
         asked = _fingerprint(custom_id, params, where)
         requests.append(Request(name, params, f"{asked}-{seen[asked]}"))
         seen[asked] += 1
     if len(given) < len(requests):
-        raise ValueError('A custom_id of the form "request-2" was given to another request. Give all of them, or none.')
+        raise ValueError(
+            'A custom_id of the form "request-2" was given to another request. Give all of them, '
+            "or none."
+        )
     return requests
 
 
-def _params(item: Any, shared: Mapping[str, Any], where: str) -> tuple[dict[str, Any], str | None]:
+def _params(
+    item: Any, shared: Mapping[str, Any], where: str
+) -> tuple[dict[str, Any], str | None]:
     if isinstance(item, str):
         own: dict[str, Any] = {"messages": [{"role": "user", "content": item}]}
     elif isinstance(item, Mapping):
         own = dict(item)
     else:
-        raise TypeError(f"{where} is a {type(item).__name__}. Give a prompt, or a mapping of create()'s arguments.")
+        raise TypeError(
+            f"{where} is a {type(item).__name__}. Give a prompt, or a mapping of create()'s "
+            "arguments."
+        )
     custom_id = own.pop("custom_id", None)
     if custom_id is not None and (not isinstance(custom_id, str) or not custom_id):
-        raise ValueError(f"{where} has the custom_id {custom_id!r:.60}. Give a text that is not empty.")
+        raise ValueError(
+            f"{where} has the custom_id {custom_id!r:.60}. Give a text that is not empty."
+        )
     params = {**shared, **own}
     for name in params:
         if name not in _arguments():
             close = difflib.get_close_matches(str(name), _arguments(), n=1)
             meant = f" Did you mean {close[0]}?" if close else ""
-            raise ValueError(f"{where} has {name!r:.60}, which chat.completions.create() does not take.{meant}")
+            raise ValueError(
+                f"{where} has {name!r:.60}, which chat.completions.create() does not take.{meant}"
+            )
     for name in ("model", "messages"):
         if not params.get(name):
-            cure = ': run_batch(client, prompts, model="gpt-4o-mini")' if name == "model" else ""
+            cure = (
+                ': run_batch(client, prompts, model="gpt-4o-mini")'
+                if name == "model"
+                else ""
+            )
             raise ValueError(f"{where} has no {name}. Give it{cure}.")
     if params.get("stream"):
-        raise ValueError(f"{where} has stream=True. A batch takes whole answers: leave it out.")
+        raise ValueError(
+            f"{where} has stream=True. A batch takes whole answers: leave it out."
+        )
     return params, custom_id
 
 
 def _fingerprint(custom_id: str | None, params: Mapping[str, Any], where: str) -> str:
-    asked = {name: value for name, value in params.items() if name not in NOT_IN_THE_BODY}
+    asked = {
+        name: value for name, value in params.items() if name not in NOT_IN_THE_BODY
+    }
     try:
-        text = json.dumps([custom_id, asked], sort_keys=True, allow_nan=False, default=_plain)
+        text = json.dumps(
+            [custom_id, asked], sort_keys=True, allow_nan=False, default=_plain
+        )
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{where} cannot be written as JSON, as the API takes it: {error}.") from error
+        raise ValueError(
+            f"{where} cannot be written as JSON, as the API takes it: {error}."
+        ) from error
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -112,4 +146,8 @@ def _arguments() -> tuple[str, ...]:
     """The arguments of create(), as the installed SDK has them."""
     from openai.resources.chat.completions import AsyncCompletions
 
-    return tuple(name for name in inspect.signature(AsyncCompletions.create).parameters if name != "self")
+    return tuple(
+        name
+        for name in inspect.signature(AsyncCompletions.create).parameters
+        if name != "self"
+    )

@@ -8,25 +8,31 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, overload
 
+from ..foundation.portable import Portable, packed, unpacked
 from ..metering import Receipt
-from ..portable import Portable, packed, unpacked
 from ..pricing import ZERO, Usage, dollars
 
 
 class NotSent(RuntimeError):
-    """The run ended before this request was sent. It cost nothing; a run with the same checkpoint goes on with it."""
+    """The run ended before this request was sent. It cost nothing; a run with the same checkpoint
+    goes on with it.
+    """
 
 
 class Unanswered(Portable, RuntimeError):
-    """Texts were asked for, and some requests have no answer. ``results`` holds those that were paid for."""
+    """Texts were asked for, and some requests have no answer. ``results`` holds those that were
+    paid for.
+    """
 
     def __init__(self, results: Results) -> None:
         self.results = results
         first = results.failed[0]
         super().__init__(
-            f"{len(results.failed)} of {len(results)} requests have no answer; the first is {first.custom_id}: "
+            f"{len(results.failed)} of {len(results)} requests have no answer; the first is "
+            f"{first.custom_id}: "
             f"{type(first.error).__name__}: {first.error}\n"
-            "The others are in this error's .results; results.texts(missing=None) puts None where one is missing."
+            "The others are in this error's .results; results.texts(missing=None) puts None where "
+            "one is missing."
         )
 
 
@@ -36,10 +42,12 @@ class Result:
 
     custom_id  of the request
     reply      the SDK's ChatCompletion; None: there is none
-    error      why not, as the exception that was raised (of the SDK's types, or NotSent); None: there is a reply
+    error      why not, as the exception that was raised (of the SDK's types, or NotSent); None:
+               there is a reply
     attempts   requests on the wire in this run; 0: not sent, or resumed
     resumed    the reply was in the checkpoint, and was paid for by an earlier run
-    bill       makes the receipt when somebody asks for it: to price an answer takes a third of the time that the SDK
+    bill       makes the receipt when somebody asks for it: to price an answer takes a third of the
+               time that the SDK
                takes to get it
     """
 
@@ -52,15 +60,22 @@ class Result:
 
     @property
     def text(self) -> str | None:
-        """What the model said; None without a reply, or when it said nothing (a refusal, a tool call)."""
+        """What the model said; None without a reply, or when it said nothing (a refusal, a tool
+        call).
+        """
         return None if self.reply is None else self.reply.choices[0].message.content
 
     @cached_property
     def receipt(self) -> Receipt | None:
-        """Usage, price and origin of the reply; None without one, or without a usage that can be read."""
+        """Usage, price and origin of the reply; None without one, or without a usage that can be
+        read.
+        """
         try:
             return None if self.bill is None else self.bill()
-        except (TypeError, ValueError):  # a usage that is none, from another server: the answer counts all the same
+        except (
+            TypeError,
+            ValueError,
+        ):  # a usage that is none, from another server: the answer counts all the same
             return None
 
     @property
@@ -69,8 +84,15 @@ class Result:
         return self.receipt.price.total if self.receipt and self.receipt.price else ZERO
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickling, as between processes: with the receipt, and without the client that would make it."""
-        return {**self.__dict__, "receipt": self.receipt, "bill": None, "error": packed(self.error)}
+        """For pickling, as between processes: with the receipt, and without the client that would
+        make it.
+        """
+        return {
+            **self.__dict__,
+            "receipt": self.receipt,
+            "bill": None,
+            "error": packed(self.error),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({**state, "error": unpacked(state["error"])})
@@ -88,7 +110,12 @@ class Results(Sequence[Result]):
     """
 
     def __init__(
-        self, results: Iterable[Result], *, seconds: float = 0.0, refused: int = 0, stopped: str | None = None
+        self,
+        results: Iterable[Result],
+        *,
+        seconds: float = 0.0,
+        refused: int = 0,
+        stopped: str | None = None,
     ) -> None:
         self._results = tuple(results)
         self.seconds, self.refused, self.stopped = seconds, refused, stopped
@@ -140,16 +167,22 @@ class Results(Sequence[Result]):
         """
         if missing is _RAISE and self.failed:
             raise Unanswered(self)
-        return [missing if result.reply is None else result.text for result in self._results]
+        return [
+            missing if result.reply is None else result.text for result in self._results
+        ]
 
     def __repr__(self) -> str:
         usage, resumed = self.usage, sum(result.resumed for result in self._results)
         parts = [
-            f"{len(self.answered):,} of {len(self):,} answered" + (f" ({resumed:,} resumed)" if resumed else ""),
-            f"{self.attempts:,} requests" + (f" ({self.refused:,} refused)" if self.refused else ""),
+            f"{len(self.answered):,} of {len(self):,} answered"
+            + (f" ({resumed:,} resumed)" if resumed else ""),
+            f"{self.attempts:,} requests"
+            + (f" ({self.refused:,} refused)" if self.refused else ""),
             f"{usage.prompt:,} tokens in",
             f"{usage.completion:,} out",
             dollars(self.cost),
             f"{self.seconds:,.1f} s",
         ]
-        return " · ".join(parts) + (f"\nstopped: {self.stopped}" if self.stopped else "")
+        return " · ".join(parts) + (
+            f"\nstopped: {self.stopped}" if self.stopped else ""
+        )

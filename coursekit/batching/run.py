@@ -1,7 +1,8 @@
 """run_batch(): many requests, under two budgets, resumable.
 
-Ours is what has to see the same answer: pacing by its headers, one layer of retries, money, and the checkpoint. The bar
-is tqdm's, the file SQLite's, and which errors are retried, and after how long, is ``retrying``'s.
+Ours is what has to see the same answer: pacing by its headers, one layer of retries, money, and the
+checkpoint. The bar is tqdm's, the file SQLite's, and which errors are retried, and after how long,
+is ``retrying``'s.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ from .results import NotSent, Result, Results
 from .spending import SpendingCap
 
 MAX_CONCURRENCY = 100  # as many connections as the SDK keeps open
-TURNED_AWAY = 3  # refusals in a row, each asking for a longer wait than the policy allows: the model is given up
+# refusals in a row, each asking for a longer wait than the policy allows: the model is given up
+TURNED_AWAY = 3
 POLICY = Policy(max_attempts=8, cap=30.0, deadline=None)
 # What a request may fail by. Anything else is a mistake of the program, and ends the run.
 FAILURES = (openai.OpenAIError, RecordingNotFound, UnusableReply, ValueError, TypeError)
@@ -57,61 +59,112 @@ async def run_batch(
 ) -> Results:
     """Send many requests as fast as the limits allow, and return what became of each, in order.
 
-    client           from ``connect_async()``, or any ``openai.AsyncOpenAI``. Waits pass on its clock
-    prompts_or_requests  each a prompt (str), or a mapping of create()'s arguments with, if you like, a ``custom_id``
-    rpm, tpm         requests and tokens per minute of each model, above 0; None: learnt from the x-ratelimit headers of
-                     the answers. Where the server's own limit is as low or lower, its headers rule, and what they show
+    client           from ``connect_async()``, or any ``openai.AsyncOpenAI``. Waits pass on its
+                     clock
+    prompts_or_requests  each a prompt (str), or a mapping of create()'s arguments with, if you
+                         like, a ``custom_id``
+    rpm, tpm         requests and tokens per minute of each model, above 0; None: learnt from the
+                     x-ratelimit headers of
+                     the answers. Where the server's own limit is as low or lower, its headers rule,
+                       and what they show
                      as left may go at once; else requests go evenly
-    max_concurrency  requests under way at once, 1 or more. It is no rate: it needs to be above rpm / 60 · latency
-    checkpoint       a file that keeps each answer before it counts. A run with the same file asks only for what is
+    max_concurrency  requests under way at once, 1 or more. It is no rate: it needs to be above rpm
+                     / 60 · latency
+    checkpoint       a file that keeps each answer before it counts. A run with the same file asks
+                     only for what is
                      missing in it, so nothing is paid twice. One run at a time
     progress         a bar with rate, time left and cost; None: where somebody can see it
-    max_cost         US dollars. A call that could go beyond is not sent, and the run stops. Needs max_completion_tokens
+    max_cost         US dollars. A call that could go beyond is not sent, and the run stops. Needs
+                     max_completion_tokens
     policy           of retries; None: up to 8 attempts each. The SDK's own are switched off
     rng              draws the jitter of the retries; None: a new one
-    params           of all requests: model, max_completion_tokens, temperature, …; a request's own go before
+    params           of all requests: model, max_completion_tokens, temperature, …; a request's own
+                     go before
 
-    Returns Results: one Result per request, in order, with a reply or the exception that it failed by. After an error
-    that no further request would survive (a wrong key, no money left) nothing more is sent; a model that does not
-    exist, or that refuses three times in a row for longer than ``policy.patience``, is not asked again. What was not
-    sent is NotSent.
+    Returns Results: one Result per request, in order, with a reply or the exception that it failed
+    by. After an error that no further request would survive (a wrong key, no money left) nothing
+    more is sent; a model that does not exist, or that refuses three times in a row for longer than
+    ``policy.patience``, is not asked again. What was not sent is NotSent.
 
-    Raises, before anything is sent: ValueError and TypeError for requests that are none, CheckpointError for a file
-    that cannot be used. When it is cancelled, what is under way is awaited for 10 s; what was paid for is then in the
-    checkpoint, and in the ``results`` of the CancelledError (which is no subclass: asyncio's own timeouts know none).
+    Raises, before anything is sent: ValueError and TypeError for requests that are none,
+    CheckpointError for a file that cannot be used. When it is cancelled, what is under way is
+    awaited for 10 s; what was paid for is then in the checkpoint, and in the ``results`` of the
+    CancelledError (which is no subclass: asyncio's own timeouts know none).
     """
     _check(client, rpm=rpm, tpm=tpm, max_concurrency=max_concurrency)
     requests = as_requests(prompts_or_requests, params)
     cap = SpendingCap(max_cost)
     worst = cap.worst(requests)
-    with open_checkpoint(checkpoint, requests) if checkpoint is not None else nullcontext() as kept:
-        run = _Run(client, requests, cap, policy or POLICY, rng or random.Random(), kept)
-        return await run.whole(worst, lambda: Pacer(rpm, tpm, run.clock.now()), max_concurrency, progress)
+    with (
+        open_checkpoint(checkpoint, requests)
+        if checkpoint is not None
+        else nullcontext() as kept
+    ):
+        run = _Run(
+            client, requests, cap, policy or POLICY, rng or random.Random(), kept
+        )
+        return await run.whole(
+            worst, lambda: Pacer(rpm, tpm, run.clock.now()), max_concurrency, progress
+        )
 
 
 class _Run:
-    """What one run shares: who answers, what is left to spend, where answers are kept, and what became of each."""
+    """What one run shares: who answers, what is left to spend, where answers are kept, and what
+    became of each.
+    """
 
     def __init__(
-        self, client: openai.AsyncOpenAI, requests: list[Request], cap: SpendingCap, policy: Policy, rng: random.Random,
+        self,
+        client: openai.AsyncOpenAI,
+        requests: list[Request],
+        cap: SpendingCap,
+        policy: Policy,
+        rng: random.Random,
         kept: Checkpoint | None,
-    ) -> None:  # fmt: skip
-        self.requests, self.cap, self.policy, self.rng, self.kept = requests, cap, policy, rng, kept
+    ) -> None:
+        self.requests, self.cap, self.policy, self.rng, self.kept = (
+            requests,
+            cap,
+            policy,
+            rng,
+            kept,
+        )
         self.client, self.clock = client, clock_of(client)
-        self.create = client.with_options(max_retries=0).chat.completions.with_raw_response.create
-        self.results: list[Result | None] = [self._resumed(request) for request in requests]
+        self.create = client.with_options(
+            max_retries=0
+        ).chat.completions.with_raw_response.create
+        self.results: list[Result | None] = [
+            self._resumed(request) for request in requests
+        ]
         self.refused, self.ended = 0, self.clock.now()
         self.dropped: dict[str, str] = {}  # models that are not asked any more, and why
-        self.turned_away: Counter[str] = Counter()  # by model: refusals in a row that asked for too long a wait
+        self.turned_away: Counter[str] = (
+            Counter()
+        )  # by model: refusals in a row that asked for too long a wait
 
-    async def whole(self, worst: list[Decimal], pacer: Callable[[], Pacer], most: int, show: bool | None) -> Results:
-        """The run from its beginning to its end; each model has limits, and so a pacer, of its own."""
+    async def whole(
+        self,
+        worst: list[Decimal],
+        pacer: Callable[[], Pacer],
+        most: int,
+        show: bool | None,
+    ) -> Results:
+        """The run from its beginning to its end; each model has limits, and so a pacer, of its
+        own.
+        """
         start = self.ended
         missing = [place for place, result in enumerate(self.results) if result is None]
-        self.bar = Progress(len(self.results), len(self.results) - len(missing), show, self.clock)
+        self.bar = Progress(
+            len(self.results), len(self.results) - len(missing), show, self.clock
+        )
         pacers: defaultdict[str, Pacer] = defaultdict(pacer)
         trials = [
-            Trial(place, request := self.requests[place], worst[place], pacers[request.params["model"]])
+            Trial(
+                place,
+                request := self.requests[place],
+                worst[place],
+                pacers[request.params["model"]],
+            )
             for place in missing
         ]
         self.dispatcher = Dispatcher(trials, self.cap, self.clock, most, self.attempt)
@@ -123,8 +176,10 @@ class _Run:
             results = self.collected(start)
             cancelled.results = results  # type: ignore[attr-defined]
             cancelled.add_note(
-                f"The batch was cancelled with {len(results.answered)} of {len(results)} requests answered. "
-                "These are in this error's .results" + (" and in the checkpoint." if self.kept else ".")
+                f"The batch was cancelled with {len(results.answered)} of {len(results)} requests "
+                "answered. "
+                "These are in this error's .results"
+                + (" and in the checkpoint." if self.kept else ".")
             )
             raise
         finally:
@@ -138,34 +193,56 @@ class _Run:
             raw = await self.create(**trial.request.params)
             headers, reply = raw.headers, raw.parse()
             if not getattr(reply, "choices", None):  # a page of HTML from a proxy, say
-                raise UnusableReply("The answer has no choices. Is it the API that answers at this base_url?", reply)
+                raise UnusableReply(
+                    "The answer has no choices. Is it the API that answers at this base_url?",
+                    reply,
+                )
         except FAILURES as error:
-            headers = headers or getattr(getattr(error, "response", None), "headers", None)
+            headers = headers or getattr(
+                getattr(error, "response", None), "headers", None
+            )
             self._settle(trial, trial.worst if classify(error).billed else ZERO)
             trial.pacer.back(ticket, headers)
             self._failed(trial, error)
         except asyncio.CancelledError:
-            left = TimeoutError("The run was cancelled before this answer came; it may be billed all the same.")
-            self.results[trial.place] = Result(trial.request.custom_id, None, left, trial.attempts)
+            left = TimeoutError(
+                "The run was cancelled before this answer came; it may be billed all the same."
+            )
+            self.results[trial.place] = Result(
+                trial.request.custom_id, None, left, trial.attempts
+            )
             raise
         else:
             result = self._result(trial.request, reply, trial.attempts)
             self._settle(trial, self._spent(result, trial.worst))
-            trial.pacer.back(ticket, headers, getattr(reply.usage, "total_tokens", None), answered=True)
+            trial.pacer.back(
+                ticket,
+                headers,
+                getattr(reply.usage, "total_tokens", None),
+                answered=True,
+            )
             self.results[trial.place] = result
             self.turned_away[trial.request.params["model"]] = 0
             await self._keep(trial.request.key, raw)
             self.bar.over(False, self.cap.spent)
 
-    def _result(self, request: Request, reply: Any, attempts: int, resumed: bool = False) -> Result:
+    def _result(
+        self, request: Request, reply: Any, attempts: int, resumed: bool = False
+    ) -> Result:
         bill = partial(Meter(self.client).add, reply)
         return Result(request.custom_id, reply, None, attempts, resumed, bill)
 
     def _spent(self, result: Result, worst: Decimal) -> Decimal:
-        """What an answer cost, as far as that is needed now; at its worst where no price is known."""
+        """What an answer cost, as far as that is needed now; at its worst where no price is
+        known.
+        """
         if self.cap.most is None and not self.bar.shown:
             return ZERO
-        return result.receipt.price.total if result.receipt and result.receipt.price else worst
+        return (
+            result.receipt.price.total
+            if result.receipt and result.receipt.price
+            else worst
+        )
 
     def _settle(self, trial: Trial, spent: Decimal) -> None:
         self.cap.settle(trial.worst, spent)
@@ -176,7 +253,10 @@ class _Run:
             try:
                 await self.kept.keep(key, raw.text, raw.request_id)
             except sqlite3.Error as error:
-                self.dispatcher.stop(f"The checkpoint cannot be written any more ({error}). Make room, then run again.")
+                self.dispatcher.stop(
+                    f"The checkpoint cannot be written any more ({error}). Make room, then run "
+                    "again."
+                )
 
     def _failed(self, trial: Trial, error: Exception) -> None:
         decision, now = classify(error), self.clock.now()
@@ -188,15 +268,22 @@ class _Run:
                 trial.pacer.refused(now + wanted)
         if decision.action == "stop":
             self.dispatcher.stop(f"{decision.reason} {decision.advice}")
-        wait, why = self.policy.next(trial.attempts, now - trial.started, error, self.rng)
+        wait, why = self.policy.next(
+            trial.attempts, now - trial.started, error, self.rng
+        )
         model = str(trial.request.params["model"])
         if (retry_after(error) or 0.0) > self.policy.patience:
             self.turned_away[model] += 1
-        if getattr(error, "code", None) == "model_not_found" or self.turned_away[model] >= TURNED_AWAY:
+        if (
+            getattr(error, "code", None) == "model_not_found"
+            or self.turned_away[model] >= TURNED_AWAY
+        ):
             self.dispatcher.drop(model, f"{model}: {why}")
             self.dropped[model] = why
         if wait is None:
-            self.results[trial.place] = Result(trial.request.custom_id, None, error, trial.attempts)
+            self.results[trial.place] = Result(
+                trial.request.custom_id, None, error, trial.attempts
+            )
             self.bar.over(True, self.cap.spent)
         else:
             self.dispatcher.again(trial, now + wait)
@@ -214,25 +301,39 @@ class _Run:
         dropped = [f"{model}: {why}" for model, why in self.dropped.items()]
         stopped = self.dispatcher.stopped or " ".join(dropped) or None
         for trial in self.dispatcher.given_up():
-            self.results[trial.place] = Result(trial.request.custom_id, None, trial.error, trial.attempts)
+            self.results[trial.place] = Result(
+                trial.request.custom_id, None, trial.error, trial.attempts
+            )
         results = [
             result or Result(request.custom_id, error=self._not_sent(place, stopped))
-            for place, (result, request) in enumerate(zip(self.results, self.requests, strict=True))
+            for place, (result, request) in enumerate(
+                zip(self.results, self.requests, strict=True)
+            )
         ]
-        return Results(results, seconds=self.ended - start, refused=self.refused, stopped=stopped)
+        return Results(
+            results, seconds=self.ended - start, refused=self.refused, stopped=stopped
+        )
 
     def _not_sent(self, place: int, stopped: str | None) -> NotSent:
-        return NotSent(f"This request was not sent. {self.dispatcher.dropped.get(place) or stopped}")
+        return NotSent(
+            f"This request was not sent. {self.dispatcher.dropped.get(place) or stopped}"
+        )
 
 
 def _check(client: Any, **numbers: Any) -> None:
     """Raises TypeError for a client that cannot be awaited, ValueError for a limit that is none."""
     if not isinstance(client, openai.AsyncOpenAI):
-        raise TypeError(f"run_batch takes the client of connect_async(), and this is a {type(client).__name__}.")
+        raise TypeError(
+            f"run_batch takes the client of connect_async(), and this is a {type(client).__name__}."
+        )
     for name, value in numbers.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if value is not None and not (number and 0 < value < math.inf):
-            raise ValueError(f"{name}={value!r:.40} is no limit. Give a number above 0.")
+            raise ValueError(
+                f"{name}={value!r:.40} is no limit. Give a number above 0."
+            )
     most = numbers["max_concurrency"]
     if not isinstance(most, int):
-        raise ValueError(f"max_concurrency={most!r:.40}: give a whole number of requests, from 1 on.")
+        raise ValueError(
+            f"max_concurrency={most!r:.40}: give a whole number of requests, from 1 on."
+        )

@@ -12,40 +12,54 @@ from ..pricing import ZERO, NoPrice, price_of
 from ..tokens import count_tokens
 from .requests import Request
 
-UNCOUNTED = ("tools", "functions", "response_format", "prediction")  # what count_tokens leaves out
+UNCOUNTED = (
+    "tools",
+    "functions",
+    "response_format",
+    "prediction",
+)  # what count_tokens leaves out
 
 
 class SpendingCap:
     """Dollars that a run may not exceed.
 
     most   US dollars; None: no cap
-    spent  of them, by answers, and at their worst by attempts whose answer did not arrive, which may be billed all
+    spent  of them, by answers, and at their worst by attempts whose answer did not arrive, which
+           may be billed all
            the same
     """
 
     def __init__(self, most: Decimal | float | None) -> None:
         number = isinstance(most, int | float | Decimal) and not isinstance(most, bool)
         if most is not None and not (number and 0 <= most < float("inf")):
-            raise ValueError(f"max_cost={most!r:.40} is no amount. Give US dollars, such as 0.50.")
+            raise ValueError(
+                f"max_cost={most!r:.40} is no amount. Give US dollars, such as 0.50."
+            )
         self.most = None if most is None else Decimal(str(most))
         self.spent = ZERO
         self._held = ZERO
 
     def worst(self, requests: list[Request]) -> list[Decimal]:
-        """The most that each request can cost. Without a cap, nothing is reckoned: zeros. Raises ValueError where there
-        is no such bound."""
+        """The most that each request can cost. Without a cap, nothing is reckoned: zeros. Raises
+        ValueError where there is no such bound."""
         if self.most is None:
             return [ZERO] * len(requests)
         return [worst_price(request.params, request.custom_id) for request in requests]
 
     def allows(self, worst: Decimal) -> bool:
-        """Whether a call of that price fits in, should it and all that are under way cost their most."""
+        """Whether a call of that price fits in, should it and all that are under way cost their
+        most.
+        """
         return self.most is None or worst <= self.left
 
     @property
     def left(self) -> Decimal:
         """US dollars; infinite without a cap."""
-        return Decimal("Infinity") if self.most is None else self.most - self.spent - self._held
+        return (
+            Decimal("Infinity")
+            if self.most is None
+            else self.most - self.spent - self._held
+        )
 
     def hold(self, worst: Decimal) -> None:
         """A call is sent."""
@@ -58,20 +72,35 @@ class SpendingCap:
 
 
 def worst_price(params: Mapping[str, Any], name: str) -> Decimal:
-    """The most that a request can cost, in US dollars: its prompt, and max_completion_tokens of each answer.
+    """The most that a request can cost, in US dollars: its prompt, and max_completion_tokens of
+    each answer.
 
-    name  of the request, for the message. Raises ValueError when one of the two, or the price, is not known.
+    name  of the request, for the message. Raises ValueError when one of the two, or the price, is
+          not known.
     """
     output = asked_output(params)
     if not output:
         raise ValueError(
-            f"max_cost cannot be kept: {name} has no max_completion_tokens, so nobody knows what it may cost. "
+            f"max_cost cannot be kept: {name} has no max_completion_tokens, so nobody knows what "
+            "it may cost. "
             "Nothing was sent. Give max_completion_tokens, to run_batch() for all requests, say."
         )
     try:
         prompt = count_tokens(params["messages"], params["model"])
-        prompt += sum(len(json.dumps(params[what]).encode()) for what in UNCOUNTED if params.get(what))  # a byte each
-        usage = {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output}
-        return price_of(usage, params["model"], service_tier=params.get("service_tier")).total
+        prompt += sum(
+            len(json.dumps(params[what]).encode())
+            for what in UNCOUNTED
+            if params.get(what)
+        )  # a byte each
+        usage = {
+            "prompt_tokens": prompt,
+            "completion_tokens": output,
+            "total_tokens": prompt + output,
+        }
+        return price_of(
+            usage, params["model"], service_tier=params.get("service_tier")
+        ).total
     except (ValueError, NoPrice) as error:
-        raise ValueError(f"max_cost cannot be kept: what {name} may cost is not known. {error}") from error
+        raise ValueError(
+            f"max_cost cannot be kept: what {name} may cost is not known. {error}"
+        ) from error

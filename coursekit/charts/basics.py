@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from matplotlib.ticker import MaxNLocator
 
+from ..foundation.palette import BLUE, GRAY, GREEN, INK, ORANGE, PURPLE
 from ..metering import Share
-from ..palette import BLUE, GRAY, GREEN, INK, ORANGE, PURPLE
 from ..pricing import ZERO, dollars
 from .picture import LEGEND, TEXT, Picture, canvas, figure, grid_along_x, style
 
@@ -17,7 +17,9 @@ HATCHES = {"input": "", "cached": "...", "output": "", "reasoning": "////"}
 GONE = " (shut down)"
 
 
-def cost_by_model(costs: Mapping[str, Decimal], *, call: str, gone: Collection[str] = ()) -> Picture:
+def cost_by_model(
+    costs: Mapping[str, Decimal], *, call: str, gone: Collection[str] = ()
+) -> Picture:
     """The cost of the same call for several models, cheapest on top, on a logarithmic axis.
 
     costs  model -> US dollars, each above 0
@@ -27,55 +29,100 @@ def cost_by_model(costs: Mapping[str, Decimal], *, call: str, gone: Collection[s
     Raises ValueError without a model, or for a cost that a logarithmic axis cannot show.
     """
     if not costs or min(costs.values()) <= 0:
-        raise ValueError(f"A logarithmic axis shows costs above 0 only; these are {dict(costs)}.")
+        raise ValueError(
+            f"A logarithmic axis shows costs above 0 only; these are {dict(costs)}."
+        )
     order = sorted(costs, key=lambda name: (costs[name], name))
-    made, axes = figure(8.0, 0.9 + 0.34 * len(order), title=f"The same call: {call}", x="US dollars a call (log scale)")
+    made, axes = figure(
+        8.0,
+        0.9 + 0.34 * len(order),
+        title=f"The same call: {call}",
+        x="US dollars a call (log scale)",
+    )
     for row, name in enumerate(order):
-        axes.plot(float(costs[name]), row, "o", markersize=8, markeredgewidth=1.5, color=BLUE,
-                  markerfacecolor="white" if name in gone else BLUE)  # fmt: skip
-        axes.annotate(dollars(costs[name]), (float(costs[name]), row), xytext=(9, 0), textcoords="offset points",
-                      va="center", fontsize=TEXT, color=INK)  # fmt: skip
+        axes.plot(
+            float(costs[name]),
+            row,
+            "o",
+            markersize=8,
+            markeredgewidth=1.5,
+            color=BLUE,
+            markerfacecolor="white" if name in gone else BLUE,
+        )
+        axes.annotate(
+            dollars(costs[name]),
+            (float(costs[name]), row),
+            xytext=(9, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=TEXT,
+            color=INK,
+        )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: dollars(Decimal(str(value))))
     axes.margins(x=0.12)
     axes.set_ylim(len(order) - 0.5, -0.5)  # the first one on top
-    axes.set_yticks(range(len(order)), [name + (GONE if name in gone else "") for name in order])
+    axes.set_yticks(
+        range(len(order)), [name + (GONE if name in gone else "") for name in order]
+    )
     axes.tick_params(axis="y", length=0)
     grid_along_x(axes)
     told = ", ".join(f"{name} {dollars(costs[name])}" for name in order)
-    return Picture(made, f"Cost of the same call ({call}) by model, cheapest first: {told}.")
+    return Picture(
+        made, f"Cost of the same call ({call}) by model, cheapest first: {told}."
+    )
 
 
-def cost_per_call(costs: Sequence[Decimal | None], *, title: str = "What each call cost") -> Picture:
+def cost_per_call(
+    costs: Sequence[Decimal | None], *, title: str = "What each call cost"
+) -> Picture:
     """A bar for each call, in order.
 
-    costs  as ``Meter.cost_per_call()`` gives them; None: no price is known, marked by a cross on the axis
+    costs  as ``Meter.cost_per_call()`` gives them; None: no price is known, marked by a cross on
+           the axis
 
     Raises ValueError when there is no call.
     """
     if not costs:
-        raise ValueError("No call has been metered yet: meter.add(reply) first, then draw.")
+        raise ValueError(
+            "No call has been metered yet: meter.add(reply) first, then draw."
+        )
     numbers = range(1, len(costs) + 1)
     made, axes = figure(8.0, 3.0, title=title, x="call", y="US dollars")
     axes.bar(numbers, [float(cost or 0) for cost in costs], width=0.7, color=BLUE)
-    unknown = [number for number, cost in zip(numbers, costs, strict=True) if cost is None]
-    axes.plot(unknown, [0] * len(unknown), "x", color=INK, clip_on=False, label="no price known")
+    unknown = [
+        number for number, cost in zip(numbers, costs, strict=True) if cost is None
+    ]
+    axes.plot(
+        unknown,
+        [0] * len(unknown),
+        "x",
+        color=INK,
+        clip_on=False,
+        label="no price known",
+    )
     if unknown:
         axes.legend(**LEGEND)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=15, integer=True))
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.set_xlim(0.3, len(costs) + 0.7)
     axes.set_ylim(bottom=0)
-    cost, dearest = max((cost or ZERO, number) for cost, number in zip(costs, numbers, strict=True))
+    cost, dearest = max(
+        (cost or ZERO, number) for cost, number in zip(costs, numbers, strict=True)
+    )
     calls = "1 call" if len(costs) == 1 else f"{len(costs)} calls"
     missing = f" {len(unknown)} without a known price." if unknown else ""
-    return Picture(made, f"{title}: {calls}; the dearest is call {dearest} with {dollars(cost)}.{missing}")
+    return Picture(
+        made,
+        f"{title}: {calls}; the dearest is call {dearest} with {dollars(cost)}.{missing}",
+    )
 
 
 def bill(parts: Mapping[str, Share], *, title: str = "The bill") -> Picture:
     """What was billed: tokens on the left, dollars on the right, by kind of token.
 
-    parts  as ``Meter.split()`` gives them: "input", "cached", "output", "reasoning" -> Share(tokens, dollars)
+    parts  as ``Meter.split()`` gives them: "input", "cached", "output", "reasoning" ->
+           Share(tokens, dollars)
     """
     made = canvas(2.6)
     tokens, money = made.subplots(1, 2, sharey=True)
@@ -86,8 +133,23 @@ def bill(parts: Mapping[str, Share], *, title: str = "The bill") -> Picture:
             (tokens, float(share.tokens), f"{share.tokens:,}"),
             (money, float(share.dollars), dollars(share.dollars)),
         ):
-            axes.barh(row, value, height=0.62, color=PARTS[name], hatch=HATCHES[name], edgecolor="white", linewidth=0)
-            axes.annotate(label, (value, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=TEXT)
+            axes.barh(
+                row,
+                value,
+                height=0.62,
+                color=PARTS[name],
+                hatch=HATCHES[name],
+                edgecolor="white",
+                linewidth=0,
+            )
+            axes.annotate(
+                label,
+                (value, row),
+                xytext=(4, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=TEXT,
+            )
     for axes in (tokens, money):
         axes.margins(x=0.22)
         axes.set_xlim(left=0)
@@ -96,5 +158,8 @@ def bill(parts: Mapping[str, Share], *, title: str = "The bill") -> Picture:
         axes.spines["left"].set_color(GRAY)
     tokens.set_ylim(len(parts) - 0.5, -0.5)
     tokens.set_yticks(range(len(parts)), list(parts))
-    told = ", ".join(f"{name} {share.tokens:,} tokens for {dollars(share.dollars)}" for name, share in parts.items())
+    told = ", ".join(
+        f"{name} {share.tokens:,} tokens for {dollars(share.dollars)}"
+        for name, share in parts.items()
+    )
     return Picture(made, f"{title}, by kind of token: {told}.")

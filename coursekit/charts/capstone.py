@@ -6,24 +6,29 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 
-from ..palette import BLUE, INK, PALE
+from ..foundation.palette import BLUE, INK, PALE
 from .picture import LABEL, TEXT, Picture, canvas, style
 
 MOST_ROWS = 8
 
 
-def axes_of(scores: Mapping[str, Mapping[str, float]], *, full: float = 20.0) -> Picture:
+def axes_of(
+    scores: Mapping[str, Mapping[str, float]], *, full: float = 20.0
+) -> Picture:
     """A column for each axis, in it a bar for each solution; the number stands beside the bar.
 
-    scores  name of the solution -> axis -> its points; the same axes for all, 1 to 8 solutions, the first on top
+    scores  name of the solution -> axis -> its points; the same axes for all, 1 to 8 solutions, the
+            first on top
     full    points of an axis
 
     Raises ValueError for none or too many solutions, and for solutions with different axes.
     """
     kinds = {tuple(points) for points in scores.values()}
     if not 1 <= len(scores) <= MOST_ROWS or len(kinds) != 1:
-        raise ValueError(f"Give 1 to {MOST_ROWS} solutions with the same axes; these are {len(scores)} with "
-                         f"{len(kinds)} different sets of axes.")  # fmt: skip
+        raise ValueError(
+            f"Give 1 to {MOST_ROWS} solutions with the same axes; these are {len(scores)} with "
+            f"{len(kinds)} different sets of axes."
+        )
     names = [f"{name}\n{sum(points.values()):.1f}" for name, points in scores.items()]
     made = canvas(1.0 + 0.55 * len(scores))
     columns = made.subplots(1, len(next(iter(kinds))), sharey=True, squeeze=False)[0]
@@ -32,19 +37,37 @@ def axes_of(scores: Mapping[str, Mapping[str, float]], *, full: float = 20.0) ->
     columns[0].set_yticks(range(len(names)), names, fontsize=TEXT)
     columns[0].set_ylim(len(names) - 0.4, -0.6)  # the first on top
     made.supxlabel(f"points, at most {full:g} on each axis", fontsize=LABEL, color=INK)
-    return Picture(made, "Points by axis. " + " ".join(_told(name, points) for name, points in scores.items()))
+    return Picture(
+        made,
+        "Points by axis. "
+        + " ".join(_told(name, points) for name, points in scores.items()),
+    )
 
 
 def _column(axes: Axes, axis: str, values: list[float], full: float) -> None:
     style(axes)
     axes.set_title(axis, loc="left", fontsize=LABEL, color=INK, pad=6)
     rows = range(len(values))
-    axes.barh(rows, [full] * len(values), height=0.62, color="white", edgecolor=PALE, linewidth=0.8)
+    axes.barh(
+        rows,
+        [full] * len(values),
+        height=0.62,
+        color="white",
+        edgecolor=PALE,
+        linewidth=0.8,
+    )
     axes.barh(rows, values, height=0.62, color=BLUE)
     for row, value in zip(rows, values, strict=True):
         inside = value > 0.45 * full
-        axes.text(value - 0.6 if inside else value + 0.6, row, f"{value:.1f}", va="center", fontsize=TEXT,
-                  ha="right" if inside else "left", color="white" if inside else INK)  # fmt: skip
+        axes.text(
+            value - 0.6 if inside else value + 0.6,
+            row,
+            f"{value:.1f}",
+            va="center",
+            fontsize=TEXT,
+            ha="right" if inside else "left",
+            color="white" if inside else INK,
+        )
     axes.set_xlim(0, full * 1.02)
     axes.set_xticks([0, full / 2, full])
     axes.grid(visible=False)

@@ -1,4 +1,6 @@
-"""Chapter 08: models by what they cost and how much they hold. All numbers come from ``choosing``."""
+"""Chapter 08: models by what they cost and how much they hold. All numbers come from
+``choosing``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from ..choosing import Judgment
-from ..palette import BLUE, GRAY, INK, ORANGE, PALE
+from ..foundation.palette import BLUE, GRAY, INK, ORANGE, PALE
 from ..pricing import dollars
 from .picture import LEGEND, SMALL, Picture, figure
 
@@ -20,14 +22,23 @@ SERVED, LEAVING, GONE = "served", "end announced", "shut down"
 # By form first, by color second: a filled circle, a half-filled diamond, a cross.
 LOOKS: dict[str, dict[str, Any]] = {
     SERVED: {"marker": "o", "color": BLUE, "markersize": 8},
-    LEAVING: {"marker": "D", "color": ORANGE, "markersize": 7, "fillstyle": "bottom", "markerfacecoloralt": "white"},
+    LEAVING: {
+        "marker": "D",
+        "color": ORANGE,
+        "markersize": 7,
+        "fillstyle": "bottom",
+        "markerfacecoloralt": "white",
+    },
     GONE: {"marker": "X", "color": GRAY, "markersize": 9},
 }
 NEAR = 0.043  # labels of one column nearer than this share of the axis are moved apart
 
 
-def price_and_context(judged: Sequence[Judgment], *, call: str, on: datetime.date) -> Picture:
-    """What the same call costs with each model (up, logarithmic) against its context window, a column for each size.
+def price_and_context(
+    judged: Sequence[Judgment], *, call: str, on: datetime.date
+) -> Picture:
+    """What the same call costs with each model (up, logarithmic) against its context window, a
+    column for each size.
 
     judged  as ``choosing.judge`` gives them, each with a known context window and a cost above 0
     call    what is paid for, e.g. "1,000 tokens in, 300 out"
@@ -36,10 +47,18 @@ def price_and_context(judged: Sequence[Judgment], *, call: str, on: datetime.dat
     Raises ValueError without a model, or for one whose context is not known.
     """
     if not judged or any(each.model.context is None for each in judged):
-        raise ValueError("Every model in the picture needs a known context window, and there must be one.")
+        raise ValueError(
+            "Every model in the picture needs a known context window, and there must be one."
+        )
     sizes = sorted({each.model.context or 0 for each in judged})
     title = f"{call}: cost and context window, {on}"
-    made, axes = figure(9.0, 5.0, title=title, x="context window, tokens", y="US dollars a request (log scale)")
+    made, axes = figure(
+        9.0,
+        5.0,
+        title=title,
+        x="context window, tokens",
+        y="US dollars a request (log scale)",
+    )
     axes.set_yscale("log")
     costs = [float(each.cost) for each in judged]
     axes.set_ylim(min(costs) / 1.6, max(costs) * 1.6)
@@ -59,7 +78,10 @@ def price_and_context(judged: Sequence[Judgment], *, call: str, on: datetime.dat
         f"{each.name} {dollars(each.cost)}, {each.model.context:,} tokens, {state_of(each, on)}"
         for each in sorted(judged, key=lambda each: each.cost)
     )
-    return Picture(made, f"Cost of {call} and context window by model on {on}, cheapest first: {told}.")
+    return Picture(
+        made,
+        f"Cost of {call} and context window by model on {on}, cheapest first: {told}.",
+    )
 
 
 def state_of(judged: Judgment, on: datetime.date) -> str:
@@ -69,8 +91,12 @@ def state_of(judged: Judgment, on: datetime.date) -> str:
     return SERVED if judged.model.shutdown is None else LEAVING
 
 
-def _column(axes: Axes, column: int, members: list[Judgment], on: datetime.date) -> None:
-    """The points of one context window; a label beside each, moved up where it would cover the one below."""
+def _column(
+    axes: Axes, column: int, members: list[Judgment], on: datetime.date
+) -> None:
+    """The points of one context window; a label beside each, moved up where it would cover the one
+    below.
+    """
     low, high = (float(value) for value in axes.get_ylim())
     span = high / low
     free = 0.0  # the lowest place, as a share of the axis, that no label has taken
@@ -81,10 +107,19 @@ def _column(axes: Axes, column: int, members: list[Judgment], on: datetime.date)
         free = place + NEAR
         words = each.name + (f" †{each.model.shutdown}" if state == GONE else "")
         axes.annotate(
-            words, (column, cost), xytext=(column + 0.12, low * span**place), va="center", fontsize=SMALL,
+            words,
+            (column, cost),
+            xytext=(column + 0.12, low * span**place),
+            va="center",
+            fontsize=SMALL,
             color=GRAY if state == GONE else INK,
-            arrowprops={"arrowstyle": "-", "color": PALE, "linewidth": 0.8, "shrinkB": 5},
-        )  # fmt: skip
+            arrowprops={
+                "arrowstyle": "-",
+                "color": PALE,
+                "linewidth": 0.8,
+                "shrinkB": 5,
+            },
+        )
 
 
 def _share(value: float, low: float, span: float) -> float:

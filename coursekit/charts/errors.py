@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 
-from ..palette import BLUE, INK, ORANGE
+from ..foundation.palette import BLUE, INK, ORANGE
 from ..retrying.storm import Storm
 from .picture import LABEL, LEGEND, TEXT, Picture, canvas, style
 
 
 def arrivals(storms: Mapping[str, Storm], *, until: int = 40) -> Picture:
-    """Calls in each second, served and refused, one row of bars for each storm, and the server's capacity as a line.
+    """Calls in each second, served and refused, one row of bars for each storm, and the server's
+    capacity as a line.
 
     storms  name of the strategy -> its Storm; all of one capacity
     until   seconds shown; what comes later is told in words
@@ -21,35 +22,76 @@ def arrivals(storms: Mapping[str, Storm], *, until: int = 40) -> Picture:
     """
     capacities = {storm.capacity for storm in storms.values()}
     if len(capacities) != 1:
-        raise ValueError(f"One picture shows storms of one capacity, and these have {sorted(capacities)}.")
+        raise ValueError(
+            f"One picture shows storms of one capacity, and these have {sorted(capacities)}."
+        )
     made = canvas(0.8 + 1.55 * len(storms))
     rows = made.subplots(len(storms), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, (name, storm) in zip(rows, storms.items(), strict=True):
         _row(axes, name, storm, until)
-    rows[-1].set_xlabel("seconds since all clients called for the first time", fontsize=LABEL, color=INK)
+    rows[-1].set_xlabel(
+        "seconds since all clients called for the first time", fontsize=LABEL, color=INK
+    )
     rows[-1].set_xlim(-0.3, until)
     rows[0].legend(loc="upper right", ncols=3, **LEGEND)
-    return Picture(made, " ".join(["Calls in each second, by strategy.", *map(_told, storms, storms.values())]))
+    return Picture(
+        made,
+        " ".join(
+            ["Calls in each second, by strategy.", *map(_told, storms, storms.values())]
+        ),
+    )
 
 
 def _row(axes: Axes, name: str, storm: Storm, until: int) -> None:
     seconds = storm.per_second()
     style(axes, title=f"{name}: {_sums(storm)}", y="calls")
-    at, served = [second + 0.5 for second in seconds], [served for served, _ in seconds.values()]
+    at, served = (
+        [second + 0.5 for second in seconds],
+        [served for served, _ in seconds.values()],
+    )
     axes.bar(at, served, width=0.9, color=BLUE, label="served")
     over = {second + 0.5: counts for second, counts in seconds.items() if counts[1]}
-    axes.bar(list(over), [refused for _, refused in over.values()], bottom=[served for served, _ in over.values()],
-             width=0.9, facecolor="white", edgecolor=ORANGE, hatch="/////", linewidth=0.8, label="refused")  # fmt: skip
-    axes.axhline(storm.capacity, color=INK, linewidth=1.2, linestyle="--", label=f"capacity, {storm.capacity}/s")
+    axes.bar(
+        list(over),
+        [refused for _, refused in over.values()],
+        bottom=[served for served, _ in over.values()],
+        width=0.9,
+        facecolor="white",
+        edgecolor=ORANGE,
+        hatch="/////",
+        linewidth=0.8,
+        label="refused",
+    )
+    axes.axhline(
+        storm.capacity,
+        color=INK,
+        linewidth=1.2,
+        linestyle="--",
+        label=f"capacity, {storm.capacity}/s",
+    )
     later = [second for second in seconds if second >= until]
     if later:
-        said = ", ".join(map(str, later[:-1])) + " and " * (len(later) > 1) + str(later[-1])
-        axes.text(until - 0.3, 0.42, f"more at {said} s →", transform=axes.get_xaxis_transform(), ha="right",
-                  fontsize=TEXT, color=INK, backgroundcolor="white")  # fmt: skip
+        said = (
+            ", ".join(map(str, later[:-1]))
+            + " and " * (len(later) > 1)
+            + str(later[-1])
+        )
+        axes.text(
+            until - 0.3,
+            0.42,
+            f"more at {said} s →",
+            transform=axes.get_xaxis_transform(),
+            ha="right",
+            fontsize=TEXT,
+            color=INK,
+            backgroundcolor="white",
+        )
 
 
 def _sums(storm: Storm) -> str:
-    done = "some gave up" if storm.done is None else f"all served after {storm.done:.0f} s"
+    done = (
+        "some gave up" if storm.done is None else f"all served after {storm.done:.0f} s"
+    )
     return f"{storm.calls:,} calls, {done}"
 
 

@@ -1,4 +1,6 @@
-"""Chapter 03: what the turns of a conversation send, what of it the cache holds, and what it adds up to."""
+"""Chapter 03: what the turns of a conversation send, what of it the cache holds, and what it adds
+up to.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +10,29 @@ from decimal import Decimal
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from ..palette import BLUE, GRAY, GREEN, INK, ORANGE, PURPLE, RED
+from ..foundation.palette import BLUE, GRAY, GREEN, INK, ORANGE, PURPLE, RED
 from ..pricing import Usage, dollars
 from .basics import HATCHES, PARTS
 from .picture import LEGEND, TEXT, Picture, figure, grid_along_x, style
 
 THOUSANDS = StrMethodFormatter("{x:,.0f}")
-LINES = ((BLUE, "-"), (RED, "--"), (GREEN, "-."), (PURPLE, ":"), (ORANGE, (0, (6, 1, 1, 1, 1, 1))))
+LINES = (
+    (BLUE, "-"),
+    (RED, "--"),
+    (GREEN, "-."),
+    (PURPLE, ":"),
+    (ORANGE, (0, (6, 1, 1, 1, 1, 1))),
+)
 
 
 def tokens_per_turn(
-    turns: Sequence[Usage], spent: Sequence[Decimal], *, title: str = "What each turn sends and brings"
+    turns: Sequence[Usage],
+    spent: Sequence[Decimal],
+    *,
+    title: str = "What each turn sends and brings",
 ) -> Picture:
-    """A stacked bar for each turn, and the running total of the cost as a line on an axis of its own, to the right.
+    """A stacked bar for each turn, and the running total of the cost as a line on an axis of its
+    own, to the right.
 
     turns  the tokens of each turn, in order
     spent  US dollars after each of them, from the first on
@@ -28,7 +40,10 @@ def tokens_per_turn(
     Raises ValueError without a turn, or when the two do not belong together.
     """
     if not turns or len(turns) != len(spent):
-        raise ValueError(f"{len(turns)} turns and {len(spent)} amounts make no picture: give one amount for each turn.")
+        raise ValueError(
+            f"{len(turns)} turns and {len(spent)} amounts make no picture: give one amount for "
+            "each turn."
+        )
     numbers = range(1, len(turns) + 1)
     made, axes = figure(8.0, 3.8, title=title, x="turn", y="tokens")
     parts = {  # from the bottom up; the cache holds a prompt's beginning
@@ -39,16 +54,39 @@ def tokens_per_turn(
     below = [0] * len(turns)
     for name, heights in parts.items():
         if any(heights):
-            axes.bar(numbers, heights, bottom=below, width=0.8, label=name, color=PARTS[name], hatch=HATCHES[name],
-                     edgecolor="white", linewidth=0)  # fmt: skip
+            axes.bar(
+                numbers,
+                heights,
+                bottom=below,
+                width=0.8,
+                label=name,
+                color=PARTS[name],
+                hatch=HATCHES[name],
+                edgecolor="white",
+                linewidth=0,
+            )
         below = [low + height for low, height in zip(below, heights, strict=True)]
     money = axes.twinx()
     style(money, y="US dollars so far")
     money.grid(visible=False)
     money.spines["right"].set(visible=True, color=GRAY)
-    money.plot(numbers, [float(amount) for amount in spent], color=INK, linewidth=1.8, label="cost so far (right)")
-    money.annotate(dollars(spent[-1]), (numbers[-1], float(spent[-1])), xytext=(-4, 4), textcoords="offset points",
-                   ha="right", va="bottom", fontsize=TEXT, color=INK)  # fmt: skip
+    money.plot(
+        numbers,
+        [float(amount) for amount in spent],
+        color=INK,
+        linewidth=1.8,
+        label="cost so far (right)",
+    )
+    money.annotate(
+        dollars(spent[-1]),
+        (numbers[-1], float(spent[-1])),
+        xytext=(-4, 4),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=TEXT,
+        color=INK,
+    )
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
     axes.yaxis.set_major_formatter(THOUSANDS)
     axes.set_xlim(0.3, len(turns) + 0.7)
@@ -59,27 +97,45 @@ def tokens_per_turn(
     handles, labels = axes.get_legend_handles_labels()
     lines, names = money.get_legend_handles_labels()
     axes.legend([*handles, *lines], [*labels, *names], loc="upper left", **LEGEND)
-    prompt, completion = sum(turn.prompt for turn in turns), sum(turn.completion for turn in turns)
+    prompt, completion = (
+        sum(turn.prompt for turn in turns),
+        sum(turn.completion for turn in turns),
+    )
     return Picture(
         made,
-        f"{title}: the prompt has {turns[0].prompt:,} tokens in turn 1 and {turns[-1].prompt:,} in turn {len(turns)}. "
-        f"In all {prompt:,} tokens in ({sum(turn.cached for turn in turns):,} cached) and {completion:,} out, "
+        f"{title}: the prompt has {turns[0].prompt:,} tokens in turn 1 and {turns[-1].prompt:,} "
+        f"in turn {len(turns)}. "
+        f"In all {prompt:,} tokens in ({sum(turn.cached for turn in turns):,} cached) and "
+        f"{completion:,} out, "
         f"for {dollars(spent[-1])}.",
     )
 
 
-def policies(prompts: Mapping[str, Sequence[int]], *, title: str = "What each policy sends") -> Picture:
-    """The tokens in each turn's prompts, one line for each memory policy, its name and sum at its end.
+def policies(
+    prompts: Mapping[str, Sequence[int]], *, title: str = "What each policy sends"
+) -> Picture:
+    """The tokens in each turn's prompts, one line for each memory policy, its name and sum at its
+    end.
 
     prompts  name of the policy -> prompt tokens of each turn; at most five, of any length from 1 on
 
     Raises ValueError for none, for more than five, or for a policy without a turn.
     """
     if not 0 < len(prompts) <= len(LINES) or not all(prompts.values()):
-        raise ValueError(f"Give 1 to {len(LINES)} policies, each with at least one turn; these are {list(prompts)}.")
+        raise ValueError(
+            f"Give 1 to {len(LINES)} policies, each with at least one turn; these are "
+            f"{list(prompts)}."
+        )
     made, axes = figure(8.0, 3.8, title=title, x="turn", y="tokens in")
     for (name, tokens), (color, dashes) in zip(prompts.items(), LINES, strict=False):
-        axes.plot(range(1, len(tokens) + 1), tokens, color=color, linestyle=dashes, linewidth=2, label=name)
+        axes.plot(
+            range(1, len(tokens) + 1),
+            tokens,
+            color=color,
+            linestyle=dashes,
+            linewidth=2,
+            label=name,
+        )
     _name_the_ends(axes, prompts)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
     axes.yaxis.set_major_formatter(THOUSANDS)
@@ -87,13 +143,19 @@ def policies(prompts: Mapping[str, Sequence[int]], *, title: str = "What each po
     axes.set_ylim(bottom=0)
     axes.legend(loc="upper left", **LEGEND, handlelength=3.5)
     told = "; ".join(
-        f"{name}: {tokens[-1]:,} in turn {len(tokens)}, {_sum(tokens)}" for name, tokens in prompts.items()
+        f"{name}: {tokens[-1]:,} in turn {len(tokens)}, {_sum(tokens)}"
+        for name, tokens in prompts.items()
     )
     return Picture(made, f"{title}, in tokens of the prompt. {told}.")
 
 
-def cached_part(prompts: Mapping[str, Usage], *, title: str = "What the cache can hold of the prompt") -> Picture:
-    """A bar for each prompt: the part that can be read from the cache, then the rest, which is billed in full.
+def cached_part(
+    prompts: Mapping[str, Usage],
+    *,
+    title: str = "What the cache can hold of the prompt",
+) -> Picture:
+    """A bar for each prompt: the part that can be read from the cache, then the rest, which is
+    billed in full.
 
     prompts  what is said of the prompt -> its tokens
 
@@ -105,13 +167,30 @@ def cached_part(prompts: Mapping[str, Usage], *, title: str = "What the cache ca
     rows = range(len(prompts))
     cached = [prompt.cached for prompt in prompts.values()]
     fresh = [prompt.prompt - prompt.cached for prompt in prompts.values()]
-    for name, widths, left in (("cached", cached, [0] * len(cached)), ("input", fresh, cached)):
-        axes.barh(rows, widths, left=left, height=0.6, color=PARTS[name], hatch=HATCHES[name], edgecolor="white",
-                  linewidth=0, label={"cached": "from the cache", "input": "billed in full"}[name])  # fmt: skip
+    for name, widths, left in (
+        ("cached", cached, [0] * len(cached)),
+        ("input", fresh, cached),
+    ):
+        axes.barh(
+            rows,
+            widths,
+            left=left,
+            height=0.6,
+            color=PARTS[name],
+            hatch=HATCHES[name],
+            edgecolor="white",
+            linewidth=0,
+            label={"cached": "from the cache", "input": "billed in full"}[name],
+        )
     for row, prompt in zip(rows, prompts.values(), strict=True):
         label = f"{prompt.cached:,} of {prompt.prompt:,}"
         axes.annotate(
-            label, (prompt.prompt, row), xytext=(5, 0), textcoords="offset points", va="center", fontsize=TEXT
+            label,
+            (prompt.prompt, row),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=TEXT,
         )
     axes.set_yticks(rows, list(prompts))
     axes.set_ylim(len(prompts) - 0.5, -0.5)  # the first one on top
@@ -121,7 +200,10 @@ def cached_part(prompts: Mapping[str, Usage], *, title: str = "What the cache ca
     axes.xaxis.set_major_formatter(THOUSANDS)
     grid_along_x(axes)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, **LEGEND)
-    told = "; ".join(f"{name}: {prompt.cached:,} of {prompt.prompt:,} tokens" for name, prompt in prompts.items())
+    told = "; ".join(
+        f"{name}: {prompt.cached:,} of {prompt.prompt:,} tokens"
+        for name, prompt in prompts.items()
+    )
     return Picture(made, f"{title}. {told}.")
 
 
@@ -132,8 +214,16 @@ def _name_the_ends(axes: Axes, prompts: Mapping[str, Sequence[int]]) -> None:
     for tokens in sorted(prompts.values(), key=lambda line: line[-1]):
         height = max(float(tokens[-1]), free)
         free = height + highest * 0.075
-        axes.annotate(_sum(tokens), (len(tokens), height), xytext=(6, 0), textcoords="offset points", va="center",
-                      fontsize=TEXT, color=INK, annotation_clip=False)  # fmt: skip
+        axes.annotate(
+            _sum(tokens),
+            (len(tokens), height),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=TEXT,
+            color=INK,
+            annotation_clip=False,
+        )
 
 
 def _sum(tokens: Sequence[int]) -> str:

@@ -1,4 +1,6 @@
-"""Chapter 02: distributions over temperature, the two penalties, and tokens colored by their probability."""
+"""Chapter 02: distributions over temperature, the two penalties, and tokens colored by their
+probability.
+"""
 
 from __future__ import annotations
 
@@ -12,29 +14,43 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from ..palette import BLUE, GRAY, INK, ORANGE
+from ..foundation.palette import BLUE, GRAY, INK, ORANGE
 from ..sampling import BeforeAfter
 from .picture import LEGEND, Picture, canvas, figure, style
 
-CERTAINTY = LinearSegmentedColormap.from_list("certainty", [ORANGE, "white"])  # a probability of 0 … 1
+CERTAINTY = LinearSegmentedColormap.from_list(
+    "certainty", [ORANGE, "white"]
+)  # a probability of 0 … 1
 LINES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GRAY, ":", "^"), (INK, "-.", "D"))
 FONT = "DejaVu Sans Mono"  # matplotlib brings it
-WIDTH, ROW, GAP = 8.0, 0.36, 0.04  # inches: the picture, a line of tokens, between two tokens
-LETTER, DIGIT = 0.084, 0.056  # inches: a character of a token at 10 points, of its percentage at 6.5
+WIDTH, ROW, GAP = (
+    8.0,
+    0.36,
+    0.04,
+)  # inches: the picture, a line of tokens, between two tokens
+LETTER, DIGIT = (
+    0.084,
+    0.056,
+)  # inches: a character of a token at 10 points, of its percentage at 6.5
 LONGEST = 40  # characters of a token that are drawn
 
 
-def over_temperature(labels: Sequence[str], views: Mapping[float, BeforeAfter], *, prompt: str) -> Picture:
+def over_temperature(
+    labels: Sequence[str], views: Mapping[float, BeforeAfter], *, prompt: str
+) -> Picture:
     """A distribution at several temperatures, as small multiples on one scale.
 
     labels  of the tokens that the views show, in their order
     views   temperature -> what ``before_and_after()`` makes of the same logits
     prompt  what the model was given
 
-    The last bar of each panel is all other tokens together. Raises ValueError when a view shows other tokens.
+    The last bar of each panel is all other tokens together. Raises ValueError when a view shows
+    other tokens.
     """
     if not views or any(len(view.shown) != len(labels) for view in views.values()):
-        raise ValueError(f"{len(labels)} labels do not name the tokens shown by the {len(views)} views given.")
+        raise ValueError(
+            f"{len(labels)} labels do not name the tokens shown by the {len(views)} views given."
+        )
     made = canvas(0.8 + 0.24 * (len(labels) + 1), title=f"The token after “{prompt}”")
     panels = made.subplots(1, len(views), sharey=True, squeeze=False)[0]
     rows = range(len(labels) + 1)
@@ -48,15 +64,27 @@ def over_temperature(labels: Sequence[str], views: Mapping[float, BeforeAfter], 
         axes.set_ylim(len(labels) + 0.6, -0.6)
         axes.set_xticks((0, 0.5, 1), ("0%", "50%", "100%"))
         axes.grid(visible=False)
-        told.append(f"T {temperature:g}: {labels[0].strip()} {shares[0]:.0%}, all not named {shares[-1]:.0%}")
-    panels[0].set_yticks(rows, [*map(_drawable, labels), "all others"], family=FONT, parse_math=False)
-    return Picture(made, f"Distribution of the token after “{prompt}” by temperature. {'; '.join(told)}.")
+        told.append(
+            f"T {temperature:g}: {labels[0].strip()} {shares[0]:.0%}, all not named "
+            f"{shares[-1]:.0%}"
+        )
+    panels[0].set_yticks(
+        rows, [*map(_drawable, labels), "all others"], family=FONT, parse_math=False
+    )
+    return Picture(
+        made,
+        f"Distribution of the token after “{prompt}” by temperature. {'; '.join(told)}.",
+    )
 
 
 def penalties(
-    lines: Mapping[str, Sequence[float]], *, steps: Collection[str] = (), title: str = "What is taken off a logit"
+    lines: Mapping[str, Sequence[float]],
+    *,
+    steps: Collection[str] = (),
+    title: str = "What is taken off a logit",
 ) -> Picture:
-    """Penalties against how often a token stands in the reply: a line for frequency, a step for presence.
+    """Penalties against how often a token stands in the reply: a line for frequency, a step for
+    presence.
 
     lines  name -> the penalty at a count of 0, 1, 2, … (``sampling.penalty()`` reckons it)
     steps  the names to be drawn as a step
@@ -64,20 +92,45 @@ def penalties(
     Raises ValueError for no line, or more than four.
     """
     if not 1 <= len(lines) <= len(LINES):
-        raise ValueError(f"The picture holds 1 to {len(LINES)} lines; these are {len(lines)}.")
-    made, axes = figure(8.0, 3.2, title=title, x="times the token stands in the reply so far", y="taken off the logit")
-    for (name, values), (color, dash, marker) in zip(lines.items(), LINES, strict=False):
+        raise ValueError(
+            f"The picture holds 1 to {len(LINES)} lines; these are {len(lines)}."
+        )
+    made, axes = figure(
+        8.0,
+        3.2,
+        title=title,
+        x="times the token stands in the reply so far",
+        y="taken off the logit",
+    )
+    for (name, values), (color, dash, marker) in zip(
+        lines.items(), LINES, strict=False
+    ):
         shape = "steps-post" if name in steps else "default"
-        axes.plot(range(len(values)), values, color=color, linestyle=dash, marker=marker, drawstyle=shape, label=name)
+        axes.plot(
+            range(len(values)),
+            values,
+            color=color,
+            linestyle=dash,
+            marker=marker,
+            drawstyle=shape,
+            label=name,
+        )
     axes.axhline(0, color=GRAY, linewidth=0.8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(**LEGEND)
-    told = "; ".join(f"{name}: {', '.join(f'{value:g}' for value in values)}" for name, values in lines.items())
+    told = "; ".join(
+        f"{name}: {', '.join(f'{value:g}' for value in values)}"
+        for name, values in lines.items()
+    )
     return Picture(made, f"{title}, at counts 0, 1, 2 and so on. {told}.")
 
 
-def colored_tokens(replies: Mapping[str, Sequence[tuple[str, float]]], perplexities: Mapping[str, float]) -> Picture:
-    """Replies token by token, each box pale when the model was sure and orange when not, its percentage below.
+def colored_tokens(
+    replies: Mapping[str, Sequence[tuple[str, float]]],
+    perplexities: Mapping[str, float],
+) -> Picture:
+    """Replies token by token, each box pale when the model was sure and orange when not, its
+    percentage below.
 
     replies       name -> (token, probability) in order
     perplexities  of the same names
@@ -85,7 +138,9 @@ def colored_tokens(replies: Mapping[str, Sequence[tuple[str, float]]], perplexit
     Raises ValueError for a reply without tokens.
     """
     if not replies or not all(replies.values()):
-        raise ValueError("There is no token to draw: each reply needs its log-probabilities.")
+        raise ValueError(
+            "There is no token to draw: each reply needs its log-probabilities."
+        )
     laid = {name: _lines(tokens) for name, tokens in replies.items()}
     height = 0.2 + ROW * sum(len(lines) + 1 for lines in laid.values())
     made = Figure(figsize=(WIDTH, height), facecolor="white")
@@ -95,13 +150,25 @@ def colored_tokens(replies: Mapping[str, Sequence[tuple[str, float]]], perplexit
     y, told = 0.1, []
     for name, lines in laid.items():
         heading = f"{name}: perplexity {_number(perplexities[name])}"
-        axes.text(GAP, y + 0.6 * ROW, heading, fontsize=10.5, color=INK, va="center", parse_math=False)
+        axes.text(
+            GAP,
+            y + 0.6 * ROW,
+            heading,
+            fontsize=10.5,
+            color=INK,
+            va="center",
+            parse_math=False,
+        )
         for number, line in enumerate(lines, 1):
             _draw_line(axes, line, y + number * ROW)
         y += ROW * (len(lines) + 1)
         least = min(share for _, share in replies[name])
-        told.append(f"{heading}, {len(replies[name])} tokens, the least sure one {least:.2g}")
-    return Picture(made, f"Replies with each token colored by its probability. {'; '.join(told)}.")
+        told.append(
+            f"{heading}, {len(replies[name])} tokens, the least sure one {least:.2g}"
+        )
+    return Picture(
+        made, f"Replies with each token colored by its probability. {'; '.join(told)}."
+    )
 
 
 def _lines(tokens: Sequence[tuple[str, float]]) -> list[list[tuple[str, float, float]]]:
@@ -122,11 +189,25 @@ def _lines(tokens: Sequence[tuple[str, float]]) -> list[list[tuple[str, float, f
 def _draw_line(axes: Axes, line: Sequence[tuple[str, float, float]], y: float) -> None:
     x = GAP
     for text, share, width in line:
-        box = Rectangle((x, y), width, ROW - GAP, facecolor=CERTAINTY(share), edgecolor=GRAY, linewidth=0.6)
+        box = Rectangle(
+            (x, y),
+            width,
+            ROW - GAP,
+            facecolor=CERTAINTY(share),
+            edgecolor=GRAY,
+            linewidth=0.6,
+        )
         axes.add_patch(box)
         for label, below, size in ((text, 0.19, 10.0), (_percent(share), 0.295, 6.5)):
             axes.text(
-                x + width / 2, y + below, label, fontsize=size, family=FONT, color=INK, ha="center", parse_math=False
+                x + width / 2,
+                y + below,
+                label,
+                fontsize=size,
+                family=FONT,
+                color=INK,
+                ha="center",
+                parse_math=False,
             )
         x += width + GAP
 
@@ -140,12 +221,18 @@ def _number(value: float) -> str:
 
 
 def _drawable(token: str) -> str:
-    """A token's text in the characters that the font has; blanks at its ends can be seen, a long one is cut."""
+    """A token's text in the characters that the font has; blanks at its ends can be seen, a long
+    one is cut.
+    """
     text = token[:LONGEST].replace("\n", "⏎").replace("\t", "→")
     text = "·" * (len(text) - len(text.lstrip(" "))) + text.lstrip(" ")
-    return "".join(c if c == " " or _has(c) else "□" for c in text) + ("…" if len(token) > LONGEST else "")
+    return "".join(c if c == " " or _has(c) else "□" for c in text) + (
+        "…" if len(token) > LONGEST else ""
+    )
 
 
 @cache
 def _has(character: str) -> bool:
-    return character.isprintable() and bool(get_font(findfont(FONT)).get_char_index(ord(character)))
+    return character.isprintable() and bool(
+        get_font(findfont(FONT)).get_char_index(ord(character))
+    )

@@ -1,7 +1,8 @@
 """One home for the look of every figure, and for its alternative text.
 
-Figures are made without pyplot, so nothing has to be closed and no global style is touched. They are white in a light
-and a dark notebook alike: an image is in the output that is committed, and cannot follow the reader's theme.
+Figures are made without pyplot, so nothing has to be closed and no global style is touched. They
+are white in a light and a dark notebook alike: an image is in the output that is committed, and
+cannot follow the reader's theme.
 """
 
 from __future__ import annotations
@@ -15,16 +16,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image  # matplotlib writes its own images with it
 
-from ..palette import GRAY, INK, PALE
+from ..foundation.palette import GRAY, INK, PALE
 
 PIXELS_PER_INCH = 100
 WIDTH = 8.0  # inches, of every figure
-TITLE, LABEL, TEXT, SMALL = 11, 9.5, 9, 8.5  # points; at this width a notebook shows 9 of them as 12.5 pixels
+TITLE, LABEL, TEXT, SMALL = (
+    11,
+    9.5,
+    9,
+    8.5,
+)  # points; at this width a notebook shows 9 of them as 12.5 pixels
 LEGEND = {"frameon": False, "fontsize": TEXT}
 
 
 class Picture:
-    """A finished figure with its alternative text; shown by a notebook as an image, by a terminal as the text.
+    """A finished figure with its alternative text; shown by a notebook as an image, by a terminal
+    as the text.
 
     figure  the matplotlib Figure, for tests and for whoever wants to save it
     alt     one or two sentences that tell what the picture shows
@@ -36,14 +43,19 @@ class Picture:
     def png(self) -> bytes:
         """The figure as PNG, the same bytes each time: no date, no path.
 
-        In 64 colors, which is ample for lines and flat areas, and makes a notebook less than half as large.
+        In 64 colors, which is ample for lines and flat areas, and makes a notebook less than half
+        as large.
         """
         drawn, small = io.BytesIO(), io.BytesIO()
         self.figure.savefig(drawn, format="png", dpi=2 * PIXELS_PER_INCH)
-        Image.open(drawn).convert("RGB").quantize(64).save(small, format="png", optimize=True)
+        Image.open(drawn).convert("RGB").quantize(64).save(
+            small, format="png", optimize=True
+        )
         return small.getvalue()
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(
+        self, include: Any = None, exclude: Any = None
+    ) -> dict[str, str]:
         data = base64.b64encode(self.png()).decode()
         width = round(self.figure.get_figwidth() * PIXELS_PER_INCH)
         shape = f'alt="{html.escape(self.alt)}" width="{width}" style="max-width:100%"'
@@ -55,9 +67,16 @@ class Picture:
 
 
 def figure(
-    width: float = WIDTH, height: float = 3.6, *, title: str = "", x: str = "", y: str = ""
+    width: float = WIDTH,
+    height: float = 3.6,
+    *,
+    title: str = "",
+    x: str = "",
+    y: str = "",
 ) -> tuple[Figure, Axes]:
-    """An empty figure (inches) and its axes in the course's style: title to the left, thin frame, no clutter."""
+    """An empty figure (inches) and its axes in the course's style: title to the left, thin frame,
+    no clutter.
+    """
     made = canvas(height, width=width)
     axes = made.add_subplot()
     style(axes, title=title, x=x, y=y)
@@ -66,9 +85,16 @@ def figure(
 
 def canvas(height: float, *, width: float = WIDTH, title: str = "") -> Figure:
     """A white figure (inches) for several panels, with one title over all of them."""
-    made = Figure(figsize=(width, height), layout="constrained", facecolor="white", dpi=PIXELS_PER_INCH)
+    made = Figure(
+        figsize=(width, height),
+        layout="constrained",
+        facecolor="white",
+        dpi=PIXELS_PER_INCH,
+    )
     if title:
-        made.suptitle(title, x=0.01, ha="left", fontsize=TITLE, color=INK, parse_math=False)
+        made.suptitle(
+            title, x=0.01, ha="left", fontsize=TITLE, color=INK, parse_math=False
+        )
     return made
 
 
@@ -85,6 +111,8 @@ def style(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> None:
 
 
 def grid_along_x(axes: Axes) -> None:
-    """Grid lines for values that run to the right, as in a bar for each row, instead of those that run up."""
+    """Grid lines for values that run to the right, as in a bar for each row, instead of those that
+    run up.
+    """
     axes.grid(visible=False)
     axes.grid(axis="x", color=PALE, linewidth=0.6)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from ..palette import BLUE, GRAY, INK, ORANGE
+from ..foundation.palette import BLUE, GRAY, INK, ORANGE
 from ..pricing import dollars
 from ..reasoning import Score, Split
 from .basics import HATCHES, PARTS
@@ -18,7 +18,10 @@ BARS = {"input": "prompt", "output": "visible text", "reasoning": "hidden reason
 
 
 def cost_by_effort(
-    splits: Mapping[str, Split], *, title: str = "What the answer cost", provenance: str = "written"
+    splits: Mapping[str, Split],
+    *,
+    title: str = "What the answer cost",
+    provenance: str = "written",
 ) -> Picture:
     """A bar for each reply: what its prompt, its text and its hidden reasoning cost, end to end.
 
@@ -29,34 +32,64 @@ def cost_by_effort(
     """
     if not splits:
         raise ValueError("There is no reply to draw.")
-    made, axes = figure(8.0, 1.5 + 0.42 * len(splits), title=title, x=f"US dollars · answers and counts: {provenance}")
+    made, axes = figure(
+        8.0,
+        1.5 + 0.42 * len(splits),
+        title=title,
+        x=f"US dollars · answers and counts: {provenance}",
+    )
     rows = range(len(splits))
     left = [Decimal(0)] * len(splits)
     for part, label in BARS.items():
         widths = [_cost(bill, part) for bill in splits.values()]
-        axes.barh(rows, [float(w) for w in widths], left=[float(at) for at in left], height=0.62, color=PARTS[part],
-                  hatch=HATCHES[part], edgecolor="white", linewidth=0, label=label)  # fmt: skip
+        axes.barh(
+            rows,
+            [float(w) for w in widths],
+            left=[float(at) for at in left],
+            height=0.62,
+            color=PARTS[part],
+            hatch=HATCHES[part],
+            edgecolor="white",
+            linewidth=0,
+            label=label,
+        )
         left = [at + width for at, width in zip(left, widths, strict=True)]
     for row, (bill, end) in enumerate(zip(splits.values(), left, strict=True)):
-        hidden = f"   {bill.hidden:,} of {bill.usage.completion:,} tokens out hidden" if bill.hidden else ""
-        axes.annotate(f"{dollars(end)}{hidden}", (float(end), row), xytext=(5, 0), textcoords="offset points",
-                      va="center", fontsize=TEXT, color=INK)  # fmt: skip
+        hidden = (
+            f"   {bill.hidden:,} of {bill.usage.completion:,} tokens out hidden"
+            if bill.hidden
+            else ""
+        )
+        axes.annotate(
+            f"{dollars(end)}{hidden}",
+            (float(end), row),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=TEXT,
+            color=INK,
+        )
     _rows(axes, list(splits))
     axes.set_xlim(0, float(max(left)) * 1.55)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.xaxis.set_major_formatter(lambda value, _: dollars(Decimal(f"{value:.6f}")))
     made.legend(loc="outside lower center", ncols=3, **LEGEND)
     told = "; ".join(
-        f"{name}: {dollars(end)}, of it {dollars(bill.hidden_cost)} for {bill.hidden:,} hidden tokens"
+        f"{name}: {dollars(end)}, of it {dollars(bill.hidden_cost)} for {bill.hidden:,} hidden "
+        "tokens"
         for (name, bill), end in zip(splits.items(), left, strict=True)
     )
     return Picture(made, f"{title} ({provenance}). {told}.")
 
 
 def comparison(
-    scores: Mapping[str, Score], *, title: str = "The same questions", provenance: str = "written"
+    scores: Mapping[str, Score],
+    *,
+    title: str = "The same questions",
+    provenance: str = "written",
 ) -> Picture:
-    """Three panels side by side, a row for each way of asking: correct answers, seconds a question, cost a correct one.
+    """Three panels side by side, a row for each way of asking: correct answers, seconds a question,
+    cost a correct one.
 
     scores      what is said of the model -> how it did; all were asked equally many questions
     provenance  of the replies, as on their receipts: it stands in the picture
@@ -66,19 +99,37 @@ def comparison(
     counts = {score.asked for score in scores.values()}
     if len(counts) != 1 or not all(counts):
         raise ValueError(
-            f"Give scores on the same number of questions, at least one each; these have {sorted(counts)}."
+            "Give scores on the same number of questions, at least one each; these have "
+            f"{sorted(counts)}."
         )
     (asked,) = counts
-    made = canvas(1.3 + 0.36 * len(scores), title=f"{title} · answers, counts and times: {provenance}")
+    made = canvas(
+        1.3 + 0.36 * len(scores),
+        title=f"{title} · answers, counts and times: {provenance}",
+    )
     correct, seconds, money = made.subplots(1, 3, sharey=True)
     times = [score.seconds / score.asked for score in scores.values()]
     costs = [score.cost_per_correct for score in scores.values()]
     _panel(
-        correct, f"correct of {asked}", [s.correct for s in scores.values()], [f"{s.correct}" for s in scores.values()]
+        correct,
+        f"correct of {asked}",
+        [s.correct for s in scores.values()],
+        [f"{s.correct}" for s in scores.values()],
     )
-    _panel(seconds, "seconds a question", times, [f"{time:.1f} s" for time in times], color=GRAY)
-    _panel(money, "cost a correct answer", [float(c or 0) for c in costs],
-           ["none correct" if c is None else dollars(c) for c in costs], color=ORANGE)  # fmt: skip
+    _panel(
+        seconds,
+        "seconds a question",
+        times,
+        [f"{time:.1f} s" for time in times],
+        color=GRAY,
+    )
+    _panel(
+        money,
+        "cost a correct answer",
+        [float(c or 0) for c in costs],
+        ["none correct" if c is None else dollars(c) for c in costs],
+        color=ORANGE,
+    )
     correct.set_xlim(0, asked * 1.2)
     money.xaxis.set_major_formatter(lambda value, _: dollars(Decimal(f"{value:.6f}")))
     _rows(correct, list(scores))
@@ -91,17 +142,32 @@ def comparison(
 
 
 def _cost(bill: Split, part: str) -> Decimal:
-    return {"input": bill.prompt_cost, "output": bill.visible_cost, "reasoning": bill.hidden_cost}[part]
+    return {
+        "input": bill.prompt_cost,
+        "output": bill.visible_cost,
+        "reasoning": bill.hidden_cost,
+    }[part]
 
 
-def _panel(axes: Axes, title: str, widths: list[float], labels: list[str], color: str = BLUE) -> None:
+def _panel(
+    axes: Axes, title: str, widths: list[float], labels: list[str], color: str = BLUE
+) -> None:
     style(axes, title=title)
     axes.barh(range(len(widths)), widths, height=0.62, color=color)
     for row, (width, label) in enumerate(zip(widths, labels, strict=True)):
-        axes.annotate(label, (width, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=SMALL,
-                      color=INK)  # fmt: skip
+        axes.annotate(
+            label,
+            (width, row),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL,
+            color=INK,
+        )
     axes.set_xlim(0, (max(widths) or 1) * 1.5)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=3, integer=all(isinstance(width, int) for width in widths)))
+    axes.xaxis.set_major_locator(
+        MaxNLocator(nbins=3, integer=all(isinstance(width, int) for width in widths))
+    )
     axes.tick_params(labelsize=8)
     axes.grid(visible=False)
 

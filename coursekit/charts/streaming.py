@@ -7,27 +7,39 @@ from collections.abc import Mapping
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from ..palette import BLUE, GRAY, INK, ORANGE
+from ..foundation.palette import BLUE, GRAY, INK, ORANGE
 from ..streaming import Timing
 from .picture import LEGEND, TEXT, Picture, figure, grid_along_x
 
-BRACKET = {"arrowstyle": "|-|,widthA=0.25,widthB=0.25", "shrinkA": 0, "shrinkB": 0, "linewidth": 1.2}
+BRACKET = {
+    "arrowstyle": "|-|,widthA=0.25,widthB=0.25",
+    "shrinkA": 0,
+    "shrinkB": 0,
+    "linewidth": 1.2,
+}
 
 
-def timeline(lanes: Mapping[str, Timing], *, title: str = "When the text arrives") -> Picture:
+def timeline(
+    lanes: Mapping[str, Timing], *, title: str = "When the text arrives"
+) -> Picture:
     """Arrivals of text on a time axis, one lane for each reply, from the top down.
 
-    lanes  name of the reply -> its Timing in seconds since the request; each must have arrivals and a total. A reply
+    lanes  name of the reply -> its Timing in seconds since the request; each must have arrivals and
+           a total. A reply
            that was not streamed is one arrival at its end: ``Timing([seconds], seconds)``.
     title  the heading
 
-    Above each lane a bracket measures the time to first token, below it the total. Raises ValueError for a lane
-    without arrivals or total: the stream has not been read, or nothing came.
+    Above each lane a bracket measures the time to first token, below it the total. Raises
+    ValueError for a lane without arrivals or total: the stream has not been read, or nothing came.
     """
     for name, timing in lanes.items():
         if not timing.arrivals or timing.total is None:
-            raise ValueError(f"{name!r} has no timing to draw: read the stream to its end, then draw it.")
-    made, axes = figure(8.0, 0.9 + 1.2 * len(lanes), title=title, x="seconds since the request was sent")
+            raise ValueError(
+                f"{name!r} has no timing to draw: read the stream to its end, then draw it."
+            )
+    made, axes = figure(
+        8.0, 0.9 + 1.2 * len(lanes), title=title, x="seconds since the request was sent"
+    )
     drawn = [_lane(axes, y, timing) for y, timing in enumerate(lanes.values())]
     axes.set_ylim(len(lanes) - 0.4, -0.6)  # the first lane on top
     axes.set_xlim(left=0)
@@ -36,34 +48,76 @@ def timeline(lanes: Mapping[str, Timing], *, title: str = "When the text arrives
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     grid_along_x(axes)
-    axes.legend(handles=drawn[0], loc="lower right", bbox_to_anchor=(1, 1), ncols=2, **LEGEND)
-    return Picture(made, " ".join([f"Timeline, {title}.", *map(_told, lanes, lanes.values())]))
+    axes.legend(
+        handles=drawn[0], loc="lower right", bbox_to_anchor=(1, 1), ncols=2, **LEGEND
+    )
+    return Picture(
+        made, " ".join([f"Timeline, {title}.", *map(_told, lanes, lanes.values())])
+    )
 
 
 def _lane(axes: Axes, y: int, timing: Timing) -> list[Artist]:
     """One reply; returns what the legend explains."""
     first, total = timing.arrivals[0], timing.total or 0.0
-    (wait,) = axes.barh(y, first, height=0.26, facecolor="white", edgecolor=GRAY, linewidth=0.8, hatch="////")
-    (marks,) = axes.plot(timing.arrivals, [y] * len(timing.arrivals), linestyle="", marker="|", markersize=17,
-              markeredgewidth=1.3, color=BLUE, label="text arrives")  # fmt: skip
+    (wait,) = axes.barh(
+        y,
+        first,
+        height=0.26,
+        facecolor="white",
+        edgecolor=GRAY,
+        linewidth=0.8,
+        hatch="////",
+    )
+    (marks,) = axes.plot(
+        timing.arrivals,
+        [y] * len(timing.arrivals),
+        linestyle="",
+        marker="|",
+        markersize=17,
+        markeredgewidth=1.3,
+        color=BLUE,
+        label="text arrives",
+    )
     if first < total:
-        _bracket(axes, y - 0.24, first, f"first token {first:.2f} s", ORANGE, below=False)
+        _bracket(
+            axes, y - 0.24, first, f"first token {first:.2f} s", ORANGE, below=False
+        )
         _bracket(axes, y + 0.24, total, f"total {total:.2f} s", INK, below=True)
     else:
-        _bracket(axes, y + 0.24, total, f"first token and total {total:.2f} s", INK, below=True)
+        _bracket(
+            axes,
+            y + 0.24,
+            total,
+            f"first token and total {total:.2f} s",
+            INK,
+            below=True,
+        )
     wait.set_label("waiting")
     return [wait, marks]
 
 
-def _bracket(axes: Axes, y: float, end: float, text: str, color: str, *, below: bool) -> None:
-    axes.annotate("", xy=(0, y), xytext=(end, y), arrowprops={**BRACKET, "color": color})
+def _bracket(
+    axes: Axes, y: float, end: float, text: str, color: str, *, below: bool
+) -> None:
     axes.annotate(
-        text, (0, y), xytext=(4, -4 if below else 4), textcoords="offset points",
-        va="top" if below else "bottom", fontsize=TEXT, color=INK,
-    )  # fmt: skip
+        "", xy=(0, y), xytext=(end, y), arrowprops={**BRACKET, "color": color}
+    )
+    axes.annotate(
+        text,
+        (0, y),
+        xytext=(4, -4 if below else 4),
+        textcoords="offset points",
+        va="top" if below else "bottom",
+        fontsize=TEXT,
+        color=INK,
+    )
 
 
 def _told(name: str, timing: Timing) -> str:
     pieces = len(timing.arrivals)
-    came = f"in {pieces} pieces from {timing.arrivals[0]:.2f} s on" if pieces > 1 else "in one piece"
+    came = (
+        f"in {pieces} pieces from {timing.arrivals[0]:.2f} s on"
+        if pieces > 1
+        else "in one piece"
+    )
     return f"{name}: text {came}, all of it at {timing.total:.2f} s."

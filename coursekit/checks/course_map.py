@@ -20,16 +20,28 @@ def exercises_of(stem: str) -> list[Exercise]:
     module = f"{__package__}.{stem.partition('_')[2]}"
     if find_spec(module) is None:
         return []
-    return [value for value in vars(import_module(module)).values() if isinstance(value, Exercise)]
+    return [
+        value
+        for value in vars(import_module(module)).values()
+        if isinstance(value, Exercise)
+    ]
 
 
 class CourseMap:
-    """One line a chapter: a sign for each exercise, done or open, and how many are done. Shows itself."""
+    """One line a chapter: a sign for each exercise, done or open, and how many are done. Shows
+    itself.
+    """
 
     def __init__(self, passed: Passed | None = None) -> None:
         known = progress.passed() if passed is None else passed
         self.rows = [
-            (chapter, [(each.name, each.name in known.get(chapter.stem, [])) for each in found])
+            (
+                chapter,
+                [
+                    (each.name, each.name in known.get(chapter.stem, []))
+                    for each in found
+                ],
+            )
             for chapter in lessons()
             if (found := exercises_of(chapter.stem))
         ]
@@ -42,21 +54,33 @@ class CourseMap:
         return f"{done} of {of} exercises are done."
 
     def __repr__(self) -> str:
-        lines = [f"{_title(chapter):32} {_count(found):>6}  {_signs(found)}" for chapter, found in self.rows]
+        lines = [
+            f"{_title(chapter):32} {_count(found):>6}  {_signs(found)}"
+            for chapter, found in self.rows
+        ]
         return "\n".join([*lines, self.summary])
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, str]:
         rows = "".join(_row(chapter, found) for chapter, found in self.rows)
-        head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in ("Exercises", "Done", "Which"))
+        head = "".join(
+            f'<th scope="col" style="{CELL}">{name}</th>'
+            for name in ("Exercises", "Done", "Which")
+        )
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        html = f'<div class="coursekit-map">{table}<p>{DONE} done · {OPEN} open. {self.summary}</p></div>'
+        html = (
+            f'<div class="coursekit-map">{table}<p>{DONE} done · {OPEN} open. '
+            f"{self.summary}</p></div>"
+        )
         return {"text/html": html, "text/plain": repr(self)}
 
 
 def _row(chapter: Lesson, found: list[tuple[str, bool]]) -> str:
     title = f'<a href="../exercises/{chapter.stem}.ipynb">{escape(_title(chapter))}</a>'
     each = " ".join(
-        f'<span style="white-space:nowrap;margin-right:1em">{DONE if done else OPEN} {escape(name)}</span>'
+        f'<span style="white-space:nowrap;margin-right:1em">{DONE if done else OPEN} '
+        f"{escape(name)}</span>"
         for name, done in found
     )
     cells = "".join(f'<td style="{CELL}">{text}</td>' for text in (_count(found), each))

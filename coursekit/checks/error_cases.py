@@ -1,4 +1,6 @@
-"""What the cases of chapter 06 share: errors as the SDK raises them, and functions that fail by a script."""
+"""What the cases of chapter 06 share: errors as the SDK raises them, and functions that fail by a
+script.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from ..foundation.portable import Portable
 from ..offline.clock import VirtualClock
-from ..portable import Portable
 from ..retrying import Policy, classify
 from .answers import api_error, connection_error, reply
 from .case import Case, Function
@@ -69,7 +71,11 @@ def error_text(error: BaseException) -> str:
 
 def answer_text(answer: Any) -> str:
     """What a scripted function does, in a few words."""
-    return f"raises {error_text(answer)}" if isinstance(answer, BaseException) else f"returns {answer!r}"
+    return (
+        f"raises {error_text(answer)}"
+        if isinstance(answer, BaseException)
+        else f"returns {answer!r}"
+    )
 
 
 def given(answer: Any) -> Any:
@@ -79,8 +85,12 @@ def given(answer: Any) -> Any:
     return answer
 
 
-def retried(answers: Sequence[Any], policy: Policy, seed: int, took: float, why: str) -> Case:
-    """The case of ``retry`` whose fn does each of ``answers`` in turn, the last one for ever, in ``took`` seconds."""
+def retried(
+    answers: Sequence[Any], policy: Policy, seed: int, took: float, why: str
+) -> Case:
+    """The case of ``retry`` whose fn does each of ``answers`` in turn, the last one for ever, in
+    ``took`` seconds.
+    """
 
     def run(function: Function) -> Any:
         clock = VirtualClock(START)
@@ -99,17 +109,31 @@ def retried(answers: Sequence[Any], policy: Policy, seed: int, took: float, why:
             if not any(answer is error for answer in answers):
                 raise
             outcome = _raised(error, answers)
-        return {"came": outcome, "fn called at (s)": _rounded(called), "over at (s)": _rounded([clock.now() - START])}
+        return {
+            "came": outcome,
+            "fn called at (s)": _rounded(called),
+            "over at (s)": _rounded([clock.now() - START]),
+        }
 
     told = ", then ".join(map(answer_text, answers))
     last = " for ever" if isinstance(answers[-1], BaseException) else ""
     takes = f", and takes {took:g} s" if took else ""
     deadline = "None" if policy.deadline is None else f"{policy.deadline:g}"
-    shown = f"retry(fn, policy, clock, rng): max_attempts {policy.max_attempts}, deadline {deadline}; "
-    return Case(f"{shown}fn {told}{last}{takes}", run, _as_it_should(answers, policy, Random(seed), took), why)
+    shown = (
+        f"retry(fn, policy, clock, rng): max_attempts {policy.max_attempts}, deadline "
+        f"{deadline}; "
+    )
+    return Case(
+        f"{shown}fn {told}{last}{takes}",
+        run,
+        _as_it_should(answers, policy, Random(seed), took),
+        why,
+    )
 
 
-def _as_it_should(answers: Sequence[Any], policy: Policy, rng: Random, took: float) -> dict[str, Any]:
+def _as_it_should(
+    answers: Sequence[Any], policy: Policy, rng: Random, took: float
+) -> dict[str, Any]:
     now = 0.0
     called: list[float] = []
     for attempt in range(1, policy.max_attempts + 1):
@@ -126,7 +150,11 @@ def _as_it_should(answers: Sequence[Any], policy: Policy, rng: Random, took: flo
         if policy.deadline is not None and until > policy.deadline:
             break
         now = until
-    return {"came": outcome, "fn called at (s)": _rounded(called), "over at (s)": _rounded([now])}
+    return {
+        "came": outcome,
+        "fn called at (s)": _rounded(called),
+        "over at (s)": _rounded([now]),
+    }
 
 
 def _raised(error: BaseException, answers: Sequence[Any]) -> str:
@@ -136,13 +164,21 @@ def _raised(error: BaseException, answers: Sequence[Any]) -> str:
 
 
 def _rounded(seconds: list[float]) -> list[float]:
-    return [round(each, 6) for each in seconds]  # a clock that does not begin at 0 rounds
+    return [
+        round(each, 6) for each in seconds
+    ]  # a clock that does not begin at 0 rounds
 
 
 Step = tuple[float, Any]  # the seconds before a call, and what fn does in it
 
 
-def broken(limit: int, pause: float, steps: Sequence[Step], expected: Sequence[str], why: str = "") -> Case:
+def broken(
+    limit: int,
+    pause: float,
+    steps: Sequence[Step],
+    expected: Sequence[str],
+    why: str = "",
+) -> Case:
     """The case of one ``Breaker`` and some calls; fn takes a second of each."""
 
     def run(breaker: Callable[..., Any]) -> list[str]:
@@ -151,9 +187,15 @@ def broken(limit: int, pause: float, steps: Sequence[Step], expected: Sequence[s
         return [_step(one, clock, seconds, answer) for seconds, answer in steps]
 
     told = "; ".join(
-        f"{f'{seconds:g} s later ' if seconds else ''}fn {answer_text(answer)}" for seconds, answer in steps
+        f"{f'{seconds:g} s later ' if seconds else ''}fn {answer_text(answer)}"
+        for seconds, answer in steps
     )
-    return Case(f"Breaker({limit}, {pause:g}, clock), calls that take 1 s: {told}", run, list(expected), why)
+    return Case(
+        f"Breaker({limit}, {pause:g}, clock), calls that take 1 s: {told}",
+        run,
+        list(expected),
+        why,
+    )
 
 
 def _step(breaker: Any, clock: VirtualClock, seconds: float, answer: Any) -> str:
@@ -173,7 +215,13 @@ def _step(breaker: Any, clock: VirtualClock, seconds: float, answer: Any) -> str
         if error is not answer and type(error).__name__ != "BreakerOpen":
             raise
         came = f"raised {type(error).__name__}"
-    return came + ("" if called == 1 else f", fn called {called} times" if called else ", fn not called")
+    return came + (
+        ""
+        if called == 1
+        else f", fn called {called} times"
+        if called
+        else ", fn not called"
+    )
 
 
 def two_breakers(breaker: Callable[..., Any]) -> list[str]:
@@ -181,4 +229,8 @@ def two_breakers(breaker: Callable[..., Any]) -> list[str]:
     clock = VirtualClock(START)
     one, other = breaker(1, 60, clock), breaker(1, 60, clock)
     failing = connection_error()
-    return [_step(one, clock, 0, failing), _step(one, clock, 0, "Paris."), _step(other, clock, 0, "Paris.")]
+    return [
+        _step(one, clock, 0, failing),
+        _step(one, clock, 0, "Paris."),
+        _step(other, clock, 0, "Paris."),
+    ]

@@ -1,4 +1,6 @@
-"""What can be told of a learner's own code: the line that raised, and whether a newer version of it did not run."""
+"""What can be told of a learner's own code: the line that raised, and whether a newer version of it
+did not run.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,16 @@ OURS = str(Path(__file__).parents[1])
 
 
 def line_of(error: BaseException, function: Any) -> str:
-    """The last line of the learner's own that the error came through, with its number in the cell; "" for none."""
+    """The last line of the learner's own that the error came through, with its number in the cell;
+    "" for none.
+    """
     file = _file(function)
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == file and file is not None and not file.startswith(OURS)]
+    own = [
+        frame
+        for frame in frames
+        if frame.filename == file and file is not None and not file.startswith(OURS)
+    ]
     if not own:
         return ""
     text = linecache.getline(own[-1].filename, own[-1].lineno or 0).strip()
@@ -31,7 +39,8 @@ def _file(function: Any) -> str | None:
 
 
 def newer_with_syntax_error(name: str) -> str:
-    """The error of the newest cell that defines ``name``, when that cell could not run; "" when it could.
+    """The error of the newest cell that defines ``name``, when that cell could not run; "" when it
+    could.
 
     Python then still has the older function, and a check of it would puzzle.
     """

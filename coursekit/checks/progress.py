@@ -1,6 +1,7 @@
 """Which checks a learner has passed: a small file of this machine, never in the repository.
 
-COURSEKIT_PROGRESS   its path; "off": nothing is read or written (so in tests); not set: the user's data folder
+COURSEKIT_PROGRESS   its path; "off": nothing is read or written (so in tests); not set: the user's
+                     data folder
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..classroom import share
-from ..files import write_atomically
+from ..foundation.files import write_atomically
 from ..settings import settings, user_file
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 SETTING = "COURSEKIT_PROGRESS"
 WAIT = 5.0  # seconds for another notebook that writes just now
 
-_failed: dict[str, int] = {}  # failed checks in a row of this kernel, by chapter/exercise
+_failed: dict[
+    str, int
+] = {}  # failed checks in a row of this kernel, by chapter/exercise
 
 Passed = dict[str, list[str]]  # by chapter, in the order in which they were passed
 
@@ -35,7 +38,9 @@ def place(env: Mapping[str, str] | None = None) -> Path | None:
 
 
 def passed() -> Passed:
-    """All that was passed, by chapter; nothing where the file is missing, damaged or switched off."""
+    """All that was passed, by chapter; nothing where the file is missing, damaged or switched
+    off.
+    """
     path = place()
     return {} if path is None else _read(path)[0]
 
@@ -47,11 +52,15 @@ def is_damaged() -> bool:
 
 
 def note(chapter: str, exercise: str) -> list[str]:
-    """Keep that an exercise was passed. Returns what the learner should know, if anything; never raises."""
+    """Keep that an exercise was passed. Returns what the learner should know, if anything; never
+    raises.
+    """
     path = place()
     if path is None:
         return []
-    if Path(os.environ.get("JPY_SESSION_NAME", "")).parent.name == "solutions":  # the server's name for the notebook
+    if (
+        Path(os.environ.get("JPY_SESSION_NAME", "")).parent.name == "solutions"
+    ):  # the server's name for the notebook
         return ["Not counted: this notebook is the worked solution."]
     try:
         told = _add(path, chapter, exercise)
@@ -59,13 +68,20 @@ def note(chapter: str, exercise: str) -> list[str]:
         return [f"Your answer is right, but progress could not be saved: {error}"]
     _failed.pop(f"{chapter}/{exercise}", None)
     # With the teacher of a class, if the learner shares:
-    share({stem: len(names) for stem, names in passed().items()}, failed={f"{chapter}/{exercise}": 0})
+    share(
+        {stem: len(names) for stem, names in passed().items()},
+        failed={f"{chapter}/{exercise}": 0},
+    )
     return told
 
 
 def note_failed(chapter: str, exercise: str) -> None:
-    """A check was not passed: a learner's teacher sees how often in a row, if the learner shares that."""
-    failed = _failed[f"{chapter}/{exercise}"] = _failed.get(f"{chapter}/{exercise}", 0) + 1
+    """A check was not passed: a learner's teacher sees how often in a row, if the learner shares
+    that.
+    """
+    failed = _failed[f"{chapter}/{exercise}"] = (
+        _failed.get(f"{chapter}/{exercise}", 0) + 1
+    )
     share(failed={f"{chapter}/{exercise}": failed})
 
 
@@ -84,17 +100,24 @@ def _add(path: Path, chapter: str, exercise: str) -> list[str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     told = []
     try:
-        with FileLock(path.with_name(path.name + ".lock"), timeout=WAIT):  # two notebooks at once: none is lost
+        with FileLock(
+            path.with_name(path.name + ".lock"), timeout=WAIT
+        ):  # two notebooks at once: none is lost
             known, damaged = _read(path)
             if damaged:
                 aside = path.with_name(path.name + ".damaged")
                 os.replace(path, aside)
-                told.append(f"The file of your progress could not be read. It was kept as {aside}; a new one begins.")
+                told.append(
+                    f"The file of your progress could not be read. It was kept as {aside}; a new "
+                    "one begins."
+                )
             if exercise not in known.get(chapter, []):
                 known.setdefault(chapter, []).append(exercise)
                 write_atomically(path, json.dumps({"passed": known}, indent=2) + "\n")
     except Timeout as error:
-        raise CannotSave(f"{path} is locked by another program for more than {WAIT:g} s.") from error
+        raise CannotSave(
+            f"{path} is locked by another program for more than {WAIT:g} s."
+        ) from error
     return told
 
 
@@ -102,8 +125,18 @@ def _read(path: Path) -> tuple[Passed, bool]:
     """What was passed, and whether the file is damaged."""
     try:
         known = json.loads(path.read_text(encoding="utf-8"))["passed"]
-        return {str(chapter): [str(name) for name in names] for chapter, names in known.items()}, False
+        return {
+            str(chapter): [str(name) for name in names]
+            for chapter, names in known.items()
+        }, False
     except FileNotFoundError:
         return {}, False
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):
         return {}, True

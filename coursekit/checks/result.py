@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Outcome = Literal["passed", "not yet", "wrong", "error", "endless", "not awaited", "not a function", "old"]
+Outcome = Literal[
+    "passed",
+    "not yet",
+    "wrong",
+    "error",
+    "endless",
+    "not awaited",
+    "not a function",
+    "old",
+]
 
 
 @dataclass(frozen=True)
@@ -13,9 +22,12 @@ class Verdict:
     """The result of one check. It shows itself in a notebook, and as text elsewhere.
 
     exercise  its name
-    outcome   "passed"; "not yet" (the stub is still there); "wrong" (another value, or another error, than expected);
-              "error" (the learner's code raised); "endless" (no end within the time limit); "not awaited" (a coroutine
-              was left); "not a function" (what was handed to the check); "old" (the newest cell has a syntax error)
+    outcome   "passed"; "not yet" (the stub is still there); "wrong" (another value, or another
+              error, than expected);
+              "error" (the learner's code raised); "endless" (no end within the time limit); "not
+                awaited" (a coroutine
+              was left); "not a function" (what was handed to the check); "old" (the newest cell has
+                a syntax error)
     right     how many cases passed before the one that is told, of ``cases``
     given, expected, came   the case that did not pass, as text; "" where there is none
     where     the learner's line that raised, as text; "" where there is none
@@ -53,12 +65,17 @@ class Verdict:
 
         from .shows import verdict_html
 
-        data: dict[str, Any] = {"text/html": verdict_html(self), "text/plain": repr(self)}
+        data: dict[str, Any] = {
+            "text/html": verdict_html(self),
+            "text/plain": repr(self),
+        }
         display(data, raw=True)  # type: ignore[no-untyped-call]
 
 
 class NotPassed(AssertionError):
-    """Raised instead of shown where nbgrader grades or validates: a failed cell is how it counts. Without traceback."""
+    """Raised instead of shown where nbgrader grades or validates: a failed cell is how it counts.
+    Without traceback.
+    """
 
     def _render_traceback_(self) -> list[str]:
         return str(self).splitlines()

@@ -1,9 +1,10 @@
 """Run a learner's code with a time limit, and tell what became of it.
 
-It runs in a thread of its own, which works on every platform, leaves the kernel free to say that time is up (signals
-would need Unix and the main thread), and lets async code run although the kernel has an event loop of its own. An
-endless loop is ended by an exception that Python raises in that thread; code that blocks outside Python, or that
-catches everything for ever, is left behind, and the learner is told to restart the kernel.
+It runs in a thread of its own, which works on every platform, leaves the kernel free to say that
+time is up (signals would need Unix and the main thread), and lets async code run although the
+kernel has an event loop of its own. An endless loop is ended by an exception that Python raises in
+that thread; code that blocks outside Python, or that catches everything for ever, is left behind,
+and the learner is told to restart the kernel.
 """
 
 from __future__ import annotations
@@ -34,12 +35,15 @@ class NotAwaitable(TypeError):
 
 
 class _Stop(SystemExit):
-    """Raised in the learner's thread. As a SystemExit it passes `except Exception` and asyncio's tasks."""
+    """Raised in the learner's thread. As a SystemExit it passes `except Exception` and asyncio's
+    tasks.
+    """
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What became of a run: ``value``, or ``error``; or ``endless`` (``left``: it could not be ended).
+    """What became of a run: ``value``, or ``error``; or ``endless`` (``left``: it could not be
+    ended).
 
     unawaited  the name of a coroutine that nobody awaited; "" when there is none
     """
@@ -51,14 +55,18 @@ class Ran:
     unawaited: str = ""
 
 
-def run(work: Callable[[], Any], *, awaits: bool = False, seconds: float = SECONDS) -> Ran:
+def run(
+    work: Callable[[], Any], *, awaits: bool = False, seconds: float = SECONDS
+) -> Ran:
     """Do the work, and tell what became of it; nothing that it raises comes out.
 
     awaits   the work returns an awaitable, which is awaited in an event loop of virtual time
     seconds  the limit, in real time
     """
     ended: list[Ran] = []
-    context = contextvars.copy_context()  # a kernel knows by it which cell an output belongs to
+    context = (
+        contextvars.copy_context()
+    )  # a kernel knows by it which cell an output belongs to
 
     def learner() -> None:
         try:
@@ -67,9 +75,14 @@ def run(work: Callable[[], Any], *, awaits: bool = False, seconds: float = SECON
             ended.append(Ran(error=error))
 
     printed = _FirstLines(sys.stdout)
-    with contextlib.redirect_stdout(printed), warnings.catch_warnings(record=True) as warned:
+    with (
+        contextlib.redirect_stdout(printed),
+        warnings.catch_warnings(record=True) as warned,
+    ):
         warnings.simplefilter("always")
-        thread = threading.Thread(target=learner, name="a learner's function", daemon=True)
+        thread = threading.Thread(
+            target=learner, name="a learner's function", daemon=True
+        )
         thread.start()
         try:
             thread.join(seconds)
@@ -84,7 +97,9 @@ def run(work: Callable[[], Any], *, awaits: bool = False, seconds: float = SECON
 
 
 class _FirstLines(io.TextIOBase):
-    """Lets the beginning of what is printed through: an endless loop that prints would stall the browser."""
+    """Lets the beginning of what is printed through: an endless loop that prints would stall the
+    browser.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream, self.left = stream, PRINTED
@@ -121,7 +136,9 @@ def _end(thread: threading.Thread) -> bool:
     """Raise ``_Stop`` in the thread until it has ended; whether it has."""
     for _ in range(TRIES):
         if thread.ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Stop))
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(_Stop)
+            )
         thread.join(PAUSE)
         if not thread.is_alive():
             return True
@@ -129,7 +146,9 @@ def _end(thread: threading.Thread) -> bool:
 
 
 def _close_coroutines(value: Any) -> str:
-    """Close what is left to await in a value or within its lists. Returns the first one's name, "" for none."""
+    """Close what is left to await in a value or within its lists. Returns the first one's name, ""
+    for none.
+    """
     left = list(_awaitables(value))
     for item in left:
         if inspect.iscoroutine(item):
@@ -147,5 +166,7 @@ def _awaitables(value: Any, deep: int = 3) -> Iterator[Any]:
 
 def _never_awaited(warned: list[warnings.WarningMessage]) -> Iterator[str]:
     for warning in warned:
-        if found := re.match(r"coroutine '(?:.*\.)?([^']+)' was never awaited", str(warning.message)):
+        if found := re.match(
+            r"coroutine '(?:.*\.)?([^']+)' was never awaited", str(warning.message)
+        ):
             yield found[1]

@@ -1,4 +1,5 @@
-"""A real client whose API reads from a script, and which counts what was asked of it. Time is virtual.
+"""A real client whose API reads from a script, and which counts what was asked of it. Time is
+virtual.
 
 script = Script(reply("Paris."), error_answer(429, "Slow down."), stream(["Hel", "lo"]))
 answer = function(script.client)         # or await function(script.async_client)
@@ -24,22 +25,33 @@ if TYPE_CHECKING:
     import openai
 
 Answer = ChatCompletion | Sequence[ChatCompletionChunk] | ApiAnswer
-Answers = Answer | Callable[[dict[str, Any]], Answer]  # a function is asked for each request, with its body
+Answers = (
+    Answer | Callable[[dict[str, Any]], Answer]
+)  # a function is asked for each request, with its body
 
 
 class Script:
     """Answers in turn, the last one for ever.
 
-    answers  a reply, a list of chunks, an ``ApiAnswer`` (``error_answer(…)``), or a function of the request's body
-    after    seconds until a whole reply, or until a stream's first chunk; ``gap`` between two chunks
+    answers  a reply, a list of chunks, an ``ApiAnswer`` (``error_answer(…)``), or a function of the
+             request's body
+    after    seconds until a whole reply, or until a stream's first chunk; ``gap`` between two
+             chunks
     retries  the SDK's own (its waits are virtual, too)
 
     requests  the bodies that were sent, in order; ``sent_at`` their times in seconds from 0
     most      the most requests that were on their way at once
     """
 
-    def __init__(self, *answers: Answers, after: float = 0.0, gap: float = 0.1, retries: int = 0) -> None:
-        self.answers, self.after, self.gap, self.retries = list(answers), after, gap, retries
+    def __init__(
+        self, *answers: Answers, after: float = 0.0, gap: float = 0.1, retries: int = 0
+    ) -> None:
+        self.answers, self.after, self.gap, self.retries = (
+            list(answers),
+            after,
+            gap,
+            retries,
+        )
         self.requests: list[dict[str, Any]] = []
         self.sent_at: list[float] = []
         self.most = 0
@@ -51,15 +63,27 @@ class Script:
         """A client for sync code; each one is new, and all share the script."""
         http_client = DefaultHttpx2Client(transport=_Transport(self, self.clock))
         http_client.clock = self.clock  # type: ignore[attr-defined]  # as connect() does
-        return _OpenAI(api_key="none", base_url=BASE, max_retries=self.retries, http_client=http_client)
+        return _OpenAI(
+            api_key="none",
+            base_url=BASE,
+            max_retries=self.retries,
+            http_client=http_client,
+        )
 
     @property
     def async_client(self) -> openai.AsyncOpenAI:
-        """A client for async code. Its time is that of the event loop, which is virtual in a check."""
+        """A client for async code. Its time is that of the event loop, which is virtual in a
+        check.
+        """
         clock = LoopClock()
         http_client = DefaultAsyncHttpx2Client(transport=_Transport(self, clock))
         http_client.clock = clock  # type: ignore[attr-defined]
-        return _AsyncOpenAI(api_key="none", base_url=BASE, max_retries=self.retries, http_client=http_client)
+        return _AsyncOpenAI(
+            api_key="none",
+            base_url=BASE,
+            max_retries=self.retries,
+            http_client=http_client,
+        )
 
     @property
     def left_open(self) -> int:
@@ -79,16 +103,30 @@ class Script:
         if isinstance(said, ApiAnswer):
             return said
         if isinstance(said, ChatCompletion):
-            return json_answer(200, said.model_dump(exclude_unset=True), headers=ID, after=self.after)
+            return json_answer(
+                200, said.model_dump(exclude_unset=True), headers=ID, after=self.after
+            )
         at = [self.after + self.gap * number for number in range(len(said))]
-        events = [Event(when, sse(piece.model_dump(exclude_unset=True))) for when, piece in zip(at, said, strict=True)]
-        if any(choice.finish_reason for piece in said for choice in piece.choices):  # or it closes without a word
+        events = [
+            Event(when, sse(piece.model_dump(exclude_unset=True)))
+            for when, piece in zip(at, said, strict=True)
+        ]
+        if any(
+            choice.finish_reason for piece in said for choice in piece.choices
+        ):  # or it closes without a word
             events.append(Event(at[-1], DONE))
-        return ApiAnswer(200, {"content-type": "text/event-stream", **ID}, events=tuple(events), after=self.after)
+        return ApiAnswer(
+            200,
+            {"content-type": "text/event-stream", **ID},
+            events=tuple(events),
+            after=self.after,
+        )
 
 
 class _Transport(OfflineTransport):
-    """The offline API's transport, which also remembers the responses and counts those on their way."""
+    """The offline API's transport, which also remembers the responses and counts those on their
+    way.
+    """
 
     def __init__(self, script: Script, clock: Clock) -> None:
         super().__init__(script, clock)

@@ -1,10 +1,12 @@
-"""A verdict and a hint in words, as text and as HTML; a sign and a word tell the outcome, color only repeats it."""
+"""A verdict and a hint in words, as text and as HTML; a sign and a word tell the outcome, color
+only repeats it.
+"""
 
 from __future__ import annotations
 
 from html import escape
 
-from ..palette import BLUE, MUTED, RIGHT, WRONG
+from ..foundation.palette import BLUE, MUTED, RIGHT, WRONG
 from .result import Verdict
 
 WORDS = {
@@ -22,9 +24,15 @@ BOX = (
     "border-left:4px solid {color};padding:4px 12px;margin:4px 0;color:#222;background:#FAFAFA;"
     "line-height:1.5;max-width:60em"
 )
-NAME = "text-align:left;vertical-align:top;padding:1px 14px 1px 0;font-weight:normal;color:#555;background:#FAFAFA"
+NAME = (
+    "text-align:left;vertical-align:top;padding:1px 14px 1px "
+    "0;font-weight:normal;color:#555;background:#FAFAFA"
+)
 VALUE = "text-align:left;vertical-align:top;padding:1px 0;background:#FAFAFA"
-CODE = "padding:0;white-space:pre-wrap;overflow-wrap:anywhere;background:none;color:#222;font-size:13px"
+CODE = (
+    "padding:0;white-space:pre-wrap;overflow-wrap:anywhere;"
+    "background:none;color:#222;font-size:13px"
+)
 
 
 def head(verdict: Verdict) -> str:
@@ -40,7 +48,12 @@ def head(verdict: Verdict) -> str:
 
 def rows(verdict: Verdict) -> list[tuple[str, str]]:
     """What is told of the case that did not pass: (name, text)."""
-    named = {"given": verdict.given, "expected": verdict.expected, "came": verdict.came, "your line": verdict.where}
+    named = {
+        "given": verdict.given,
+        "expected": verdict.expected,
+        "came": verdict.came,
+        "your line": verdict.where,
+    }
     return [(name, text) for name, text in named.items() if text]
 
 
@@ -51,22 +64,31 @@ def sentences(verdict: Verdict) -> list[str]:
 def verdict_text(verdict: Verdict) -> str:
     """A verdict as plain text, of one line or more."""
     told = [f"  {name:9} {text}" for name, text in rows(verdict)]
-    return "\n".join([head(verdict), *told, *(f"  {sentence}" for sentence in sentences(verdict))])
+    return "\n".join(
+        [head(verdict), *told, *(f"  {sentence}" for sentence in sentences(verdict))]
+    )
 
 
 def verdict_html(verdict: Verdict) -> str:
     """The same as HTML; everything that came from outside is escaped."""
     sign = WORDS[verdict.outcome][0]
     table = "".join(
-        f'<tr><th scope="row" style="{NAME}">{name}</th><td style="{VALUE}"><code style="{CODE}">{escape(text)}'
+        f'<tr><th scope="row" style="{NAME}">{name}</th><td style="{VALUE}"><code '
+        f'style="{CODE}">{escape(text)}'
         "</code></td></tr>"
         for name, text in rows(verdict)
     )
     table = f'<table style="margin:2px 0">{table}</table>' if table else ""
-    below = "".join(f'<div style="white-space:pre-wrap">{escape(text)}</div>' for text in sentences(verdict))
+    below = "".join(
+        f'<div style="white-space:pre-wrap">{escape(text)}</div>'
+        for text in sentences(verdict)
+    )
     color = COLORS[sign]
     title = f'<b style="color:{color}">{escape(head(verdict))}</b>'
-    return f'<div class="coursekit-verdict" role="status" style="{BOX.format(color=color)}">{title}{table}{below}</div>'
+    return (
+        '<div class="coursekit-verdict" role="status" '
+        f'style="{BOX.format(color=color)}">{title}{table}{below}</div>'
+    )
 
 
 class Hint:
@@ -78,7 +100,9 @@ class Hint:
     def __repr__(self) -> str:
         return self.text
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, str]:
         style = BOX.format(color=BLUE) + ";white-space:pre-wrap"
         return {
             "text/html": f'<div class="coursekit-hint" style="{style}">{escape(self.text)}</div>',

@@ -1,4 +1,6 @@
-"""What the cases of chapter 04 share: made-up texts, streams shown in short, and what reading a part of one gives."""
+"""What the cases of chapter 04 share: made-up texts, streams shown in short, and what reading a
+part of one gives.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ PIECES = [
 ]
 
 
-FAULTS: dict[str, tuple[str, str, Callable[[int], Fault]]] = {  # an ending: what happens, what to think of, the fault
+FAULTS: dict[
+    str, tuple[str, str, Callable[[int], Fault]]
+] = {  # an ending: what happens, what to think of, the fault
     "interrupted": (
         "loses its connection",
         "The connection broke. Keep the text that had come.",
@@ -59,7 +63,9 @@ def opened(chunks: Sequence[Any], fault: Fault) -> Iterable[Any]:
     from .script import Script
 
     script = Script(fault(Script()._as_answer(chunks)))
-    return script.client.chat.completions.create(model="gpt-4o", messages=question(), stream=True)
+    return script.client.chat.completions.create(
+        model="gpt-4o", messages=question(), stream=True
+    )
 
 
 def question() -> list[Any]:
@@ -69,9 +75,15 @@ def question() -> list[Any]:
 
 def request_text(body: dict[str, Any]) -> str:
     """What counts of a request in these cases."""
-    messages = "the messages as given" if body.get("messages") == question() else "other messages"
+    messages = (
+        "the messages as given"
+        if body.get("messages") == question()
+        else "other messages"
+    )
     more = sorted(set(body) - {"model", "stream", "stream_options", "messages"})
-    return f"{body.get('model')}, stream={body.get('stream')}, {messages}" + "".join(f", {name}" for name in more)
+    return f"{body.get('model')}, stream={body.get('stream')}, {messages}" + "".join(
+        f", {name}" for name in more
+    )
 
 
 class Broken:
@@ -108,7 +120,9 @@ def interleaved(lanes: list[list[Any]], rng: Random) -> list[Any]:
 
 
 def read(chunks: Iterable[Any], enough: Callable[[str], bool]) -> tuple[str, float]:
-    """What is read until it is enough, and when the last chunk that it takes comes; one comes each 0.1 s."""
+    """What is read until it is enough, and when the last chunk that it takes comes; one comes each
+    0.1 s.
+    """
     text, seconds = "", 0.0
     for number, piece in enumerate(chunks):
         seconds = number * 0.1
@@ -119,7 +133,9 @@ def read(chunks: Iterable[Any], enough: Callable[[str], bool]) -> tuple[str, flo
     return text, seconds
 
 
-def read_case(chunks: Sequence[Any], enough: Callable[[str], bool], words: str, why: str = "") -> Case:
+def read_case(
+    chunks: Sequence[Any], enough: Callable[[str], bool], words: str, why: str = ""
+) -> Case:
     """The case of ``read_until()`` with a stream of these chunks."""
 
     def run(function: Function) -> Any:
@@ -129,12 +145,25 @@ def read_case(chunks: Sequence[Any], enough: Callable[[str], bool], words: str, 
         came = function(script.client, question(), enough)
         asked = list(map(request_text, script.requests))
         seconds = script.clock.now()
-        return {"asked": asked, "returned": came, "read for (s)": seconds, "left open": script.left_open}
+        return {
+            "asked": asked,
+            "returned": came,
+            "read for (s)": seconds,
+            "left open": script.left_open,
+        }
 
     text, seconds = read(chunks, enough)
     asked = ["gpt-4o, stream=True, the messages as given"]
-    expected = {"asked": asked, "returned": text, "read for (s)": seconds, "left open": 0}
-    given = f"read_until(client, messages, enough): enough is {words}; a piece each 0.1 s: {shown(chunks)}"
+    expected = {
+        "asked": asked,
+        "returned": text,
+        "read for (s)": seconds,
+        "left open": 0,
+    }
+    given = (
+        f"read_until(client, messages, enough): enough is {words}; a piece each 0.1 s: "
+        f"{shown(chunks)}"
+    )
     return Case(given, run, expected, why)
 
 
@@ -156,17 +185,26 @@ def raising_case() -> Case:
 
     given = "read_until(client, messages, enough): enough raises ValueError('enough is broken')"
     expected = {"raised": "enough is broken", "left open": 0}
-    return Case(given, run, expected, "The error comes through, and the stream is closed all the same.")
+    return Case(
+        given,
+        run,
+        expected,
+        "The error comes through, and the stream is closed all the same.",
+    )
 
 
 def reading(chunks: Sequence[Any], expected: Any, why: str) -> Case:
-    """The case of a function of chunks. It gets an iterator: like a real stream, it can be read once only."""
+    """The case of a function of chunks. It gets an iterator: like a real stream, it can be read
+    once only.
+    """
     given = f"(chunks), their contents: {shown(chunks)}"
     return Case(given, lambda function: function(iter(list(chunks))), expected, why)
 
 
 def shown(chunks: Sequence[Any]) -> str:
-    """The contents of the chunks, for a learner to read; with their index where there are several answers."""
+    """The contents of the chunks, for a learner to read; with their index where there are several
+    answers.
+    """
     several = any(choice.index for piece in chunks for choice in piece.choices)
     return ", ".join(piece_text(piece, several) for piece in chunks) or "none"
 
@@ -177,18 +215,31 @@ def piece_text(piece: Any, several: bool = False) -> str:
         return "(no choices)"
     told = []
     for choice in piece.choices:
-        words = f"{choice.index}: {choice.delta.content!r}" if several else repr(choice.delta.content)
-        told.append(words + (f" ({choice.finish_reason})" if choice.finish_reason else ""))
+        words = (
+            f"{choice.index}: {choice.delta.content!r}"
+            if several
+            else repr(choice.delta.content)
+        )
+        told.append(
+            words + (f" ({choice.finish_reason})" if choice.finish_reason else "")
+        )
     return " + ".join(told)
 
 
 def result_of(function: Function, stream: Iterable[Any]) -> dict[str, Any]:
     """What ``stream_result(stream)`` brought, as plain values."""
     came = function(stream)
-    return {"text": getattr(came, "text", came), "status": getattr(came, "status", "no .status")}
+    return {
+        "text": getattr(came, "text", came),
+        "status": getattr(came, "status", "no .status"),
+    }
 
 
 def broken_case(error: Exception, what: str, status: str) -> Case:
     """The case of ``stream_result()`` with a stream that raises before any text."""
     given = f"stream_result(stream), where the stream {what}"
-    return Case(given, lambda function: result_of(function, Broken(error)), {"text": "", "status": status})
+    return Case(
+        given,
+        lambda function: result_of(function, Broken(error)),
+        {"text": "", "status": status},
+    )

@@ -1,4 +1,5 @@
-"""What the cases of chapter 05 share: work that counts itself, an account that refuses, and reference answers.
+"""What the cases of chapter 05 share: work that counts itself, an account that refuses, and
+reference answers.
 
 All of it runs in an event loop of virtual time.
 """
@@ -20,7 +21,8 @@ from .running import NotAwaitable
 
 MODEL = "gpt-4o-mini"
 LATENCY = 2.0  # seconds of a request in the cases of send_all
-BEGIN = 7.0  # when these cases begin: not at 0, or a clock that was read wrongly would not be noticed
+# when these cases begin: not at 0, or a clock that was read wrongly would not be noticed
+BEGIN = 7.0
 LATE = 1.05  # of the least time is still well scheduled
 
 
@@ -35,7 +37,8 @@ async def awaited(value: Any) -> Any:
 class Work:
     """An async function for a learner's function to call: ``await work(item)``.
 
-    seconds  how long each item takes; fails: the items that raise ``kind``; answer: what the others return
+    seconds  how long each item takes; fails: the items that raise ``kind``; answer: what the others
+             return
 
     began    the items, in the order in which they were begun; now, most: under way at once
     """
@@ -62,7 +65,11 @@ class Work:
 
     def outcome(self, item: Any) -> Any:
         """What comes of an item, an error as its text."""
-        return error_told(self.kind(f"no answer to {item!r}")) if item in self.fails else self.answer(item)
+        return (
+            error_told(self.kind(f"no answer to {item!r}"))
+            if item in self.fails
+            else self.answer(item)
+        )
 
 
 def with_errors_told(came: Any) -> Any:
@@ -99,7 +106,9 @@ class Bucket:
 
     def refilled(self, now: float) -> float:
         """The level at ``now``."""
-        self.level = min(self.a_minute, self.level + (now - self.at) * self.a_minute / MINUTE)
+        self.level = min(
+            self.a_minute, self.level + (now - self.at) * self.a_minute / MINUTE
+        )
         self.at = now
         return self.level
 
@@ -116,13 +125,18 @@ class Bucket:
 
 
 def bucket_uses(rng: random.Random) -> tuple[int, float, list[tuple[str, int, float]]]:
-    """A size, a beginning and some uses of a bucket. None is so near to the edge that rounding could decide it."""
+    """A size, a beginning and some uses of a bucket. None is so near to the edge that rounding
+    could decide it.
+    """
     a_minute, begin = 60 * rng.randint(1, 9), rng.randint(0, 800) / 8
     bucket, now = Bucket(a_minute, begin), begin
     uses: list[tuple[str, int, float]] = []
     while len(uses) < 9:
         now += rng.choice([0.0, 0.125, 2.5, 20.0])
-        name, amount = rng.choice(["take", "take", "wait"]), rng.randint(1, a_minute * 3 // 4)
+        name, amount = (
+            rng.choice(["take", "take", "wait"]),
+            rng.randint(1, a_minute * 3 // 4),
+        )
         if abs(bucket.refilled(now) - amount) > 0.25:
             uses.append((name, amount, now))
             getattr(bucket, name)(amount, now)
@@ -130,16 +144,22 @@ def bucket_uses(rng: random.Random) -> tuple[int, float, list[tuple[str, int, fl
 
 
 class Sender:
-    """``await sender(number)`` sends a request to an account with two limits, which refuses what is too much."""
+    """``await sender(number)`` sends a request to an account with two limits, which refuses what is
+    too much.
+    """
 
     def __init__(self, tokens: Sequence[int], rpm: int, tpm: int) -> None:
         self.tokens, self.sent, self.refused = list(tokens), 0, 0
         self._account = Account(rpm=rpm, tpm=tpm)
-        self._refusal = api_error(429, "Rate limit reached.", code="rate_limit_exceeded")
+        self._refusal = api_error(
+            429, "Rate limit reached.", code="rate_limit_exceeded"
+        )
 
     async def __call__(self, number: int) -> str:
         self.sent += 1
-        _, refusal = self._account.admit(MODEL, self.tokens[number], asyncio.get_running_loop().time())
+        _, refusal = self._account.admit(
+            MODEL, self.tokens[number], asyncio.get_running_loop().time()
+        )
         if refusal is not None:
             self.refused += 1
             raise self._refusal
@@ -148,10 +168,15 @@ class Sender:
 
 
 def least_seconds(tokens: Sequence[int], rpm: int, tpm: int) -> float:
-    """How long it takes when the requests go in their order, each as soon as both buckets have room for it."""
+    """How long it takes when the requests go in their order, each as soon as both buckets have room
+    for it.
+    """
     budgets, now = (Bucket(rpm, 0.0), Bucket(tpm, 0.0)), 0.0
     for size in tokens:
-        now += max(budget.wait(cost, now) for budget, cost in zip(budgets, (1, size), strict=True))
+        now += max(
+            budget.wait(cost, now)
+            for budget, cost in zip(budgets, (1, size), strict=True)
+        )
         for budget, cost in zip(budgets, (1, size), strict=True):
             budget.level = budget.refilled(now) - cost
     return now + LATENCY if tokens else 0.0
@@ -159,7 +184,9 @@ def least_seconds(tokens: Sequence[int], rpm: int, tpm: int) -> float:
 
 def limits_text(tokens: Sequence[int], rpm: int, tpm: int) -> str:
     """A case of send_all in words."""
-    sizes = "".join(f", {len(list(same))} of {size:,} tokens" for size, same in groupby(tokens))
+    sizes = "".join(
+        f", {len(list(same))} of {size:,} tokens" for size, same in groupby(tokens)
+    )
     if len(set(tokens)) > 2:
         sizes = f", {len(tokens)} of {min(tokens)} to {max(tokens)} tokens"
     return f"await send_all(send, tokens, {rpm}, {tpm:_}), requests of {LATENCY:g} s{sizes}"
@@ -173,11 +200,20 @@ def without_a_place() -> Case:
         try:
             came = await awaited(function(work, [1, 2], 0))
         except ValueError as error:
-            return {"raised": "ValueError", "limit in its message": "limit" in str(error), "begun": work.began}
+            return {
+                "raised": "ValueError",
+                "limit in its message": "limit" in str(error),
+                "begun": work.began,
+            }
         return {"returned": came, "begun": work.began}
 
     expected = {"raised": "ValueError", "limit in its message": True, "begun": []}
-    return Case("await bounded_map(function, [1, 2], 0)", run, expected, "With no place nothing could ever end.")
+    return Case(
+        "await bounded_map(function, [1, 2], 0)",
+        run,
+        expected,
+        "With no place nothing could ever end.",
+    )
 
 
 def cancelled() -> Case:
@@ -195,8 +231,14 @@ def cancelled() -> Case:
         was = "cancelled" if isinstance(ended, asyncio.CancelledError) else "returned"
         return {"it": was, "begun": len(work.began), "under way": max(now, work.now)}
 
-    given = "await bounded_map(function, [2, 2, 2, 2, 2], 2), cancelled after 3 seconds, and 60 seconds later"
-    why = "Cancelling is no failure of an item: it must come through, and end what is under way. Catch Exception."
+    given = (
+        "await bounded_map(function, [2, 2, 2, 2, 2], 2), cancelled after 3 seconds, and 60 "
+        "seconds later"
+    )
+    why = (
+        "Cancelling is no failure of an item: it must come through, and end what is under way. "
+        "Catch Exception."
+    )
     return Case(given, run, {"it": "cancelled", "begun": 4, "under way": 0}, why)
 
 

@@ -9,12 +9,17 @@ from typing import Any
 from .case import Case, Function, Raises, call
 from .describe import call_text
 
-GIVEN_BACK = "the very object that was given: whoever changes one of them changes both. Return a new one."
+GIVEN_BACK = (
+    "the very object that was given: whoever changes one of them changes both. Return a new "
+    "one."
+)
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What came where a function changed an argument, or handed it back: equal to nothing that is expected."""
+    """What came where a function changed an argument, or handed it back: equal to nothing that is
+    expected.
+    """
 
     text: str
 
@@ -22,10 +27,13 @@ class Shared:
         return self.text
 
 
-def untouched(*given: Any, expects: Any, why: str = "", fresh: bool = False, **keywords: Any) -> Case:
+def untouched(
+    *given: Any, expects: Any, why: str = "", fresh: bool = False, **keywords: Any
+) -> Case:
     """The case of one plain call, as ``call()``, which is also missed where an argument is changed.
 
-    given, keywords  plain values that compare by ``==``; each run gets copies, so a case can be run again
+    given, keywords  plain values that compare by ``==``; each run gets copies, so a case can be run
+                     again
     fresh            a list or dict among the arguments may not be what is returned
     """
     case = call(*given, expects=expects, why=why, **keywords)
@@ -35,11 +43,17 @@ def untouched(*given: Any, expects: Any, why: str = "", fresh: bool = False, **k
         try:
             came = function(*places, **names)
         except Exception as error:
-            if (places, names) == (given, keywords) or not (isinstance(expects, Raises) and expects.fits(error)):
+            if (places, names) == (given, keywords) or not (
+                isinstance(expects, Raises) and expects.fits(error)
+            ):
                 raise
         if (places, names) != (given, keywords):
-            return Shared(f"a call that changed its arguments. They are now {call_text(places, names)}")
-        if fresh and any(came is each for each in places if isinstance(each, list | dict)):
+            return Shared(
+                f"a call that changed its arguments. They are now {call_text(places, names)}"
+            )
+        if fresh and any(
+            came is each for each in places if isinstance(each, list | dict)
+        ):
             return Shared(GIVEN_BACK)
         return came
 

@@ -1,7 +1,8 @@
-"""An event loop whose time is virtual: ``asyncio.sleep(60)`` takes no time, and measures as 60 seconds.
+"""An event loop whose time is virtual: ``asyncio.sleep(60)`` takes no time, and measures as 60
+seconds.
 
-So a check can measure a learner's concurrency exactly, the same on every machine. Time jumps to the next timer
-whenever no task can run. Work in other threads is waited for in real time.
+So a check can measure a learner's concurrency exactly, the same on every machine. Time jumps to the
+next timer whenever no task can run. Work in other threads is waited for in real time.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.seconds
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
         future = super().run_in_executor(executor, func, *args)
         self.threads += 1
         future.add_done_callback(self._one_less)
@@ -42,9 +45,13 @@ class _Jumping(selectors.SelectSelector):
         super().__init__()
         self.loop = loop
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or (timeout > 0 and self.loop.threads):
-            return super().select(REAL)  # only a thread can wake us; return often, so that we can be stopped
+            return super().select(
+                REAL
+            )  # only a thread can wake us; return often, so that we can be stopped
         ready = super().select(0)
         if not ready and timeout > 0:
             self.loop.seconds += timeout
@@ -52,7 +59,9 @@ class _Jumping(selectors.SelectSelector):
 
 
 class LoopClock:
-    """The clock of the running event loop, for the offline API's transport (see ``offline.clock.Clock``)."""
+    """The clock of the running event loop, for the offline API's transport (see
+    ``offline.clock.Clock``).
+    """
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()

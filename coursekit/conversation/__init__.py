@@ -11,7 +11,15 @@ Nothing here imports the SDK: a client is whatever has ``chat.completions.create
 from .caching import cacheable_prefix
 from .call import Call, NoReply
 from .forecasting import Sizes, forecast, prompt_tokens, spent
-from .memory import BudgetTooSmall, Everything, Memory, SlidingWindow, Summarize, TokenBudget, trimmed
+from .memory import (
+    BudgetTooSmall,
+    Everything,
+    Memory,
+    SlidingWindow,
+    Summarize,
+    TokenBudget,
+    trimmed,
+)
 from .storage import DamagedConversation
 from .talk import AsyncConversation, Conversation
 from .terminal import chat_session

@@ -1,7 +1,9 @@
-"""What of a prompt the API can read from its cache: the exact beginning that it shares with an earlier one.
+"""What of a prompt the API can read from its cache: the exact beginning that it shares with an
+earlier one.
 
-Source: OpenAI's guide "Prompt caching", for models before GPT-5.6 (later ones cache in other steps, and bill writing).
-All of 31 genuine answers of such models with cached tokens have a multiple of 128, from 1,024 up.
+Source: OpenAI's guide "Prompt caching", for models before GPT-5.6 (later ones cache in other steps,
+and bill writing). All of 31 genuine answers of such models with cached tokens have a multiple of
+128, from 1,024 up.
 """
 
 from __future__ import annotations
@@ -19,29 +21,38 @@ OPENING = 3  # tokens of a message before its text: start, role, separator
 
 
 def cacheable_prefix(
-    before: Iterable[Mapping[str, Any]], now: Iterable[Mapping[str, Any]], model: str = models.CHAT
+    before: Iterable[Mapping[str, Any]],
+    now: Iterable[Mapping[str, Any]],
+    model: str = models.CHAT,
 ) -> int:
-    """How many tokens of the prompt ``now`` can be read from the cache, when the prompt ``before`` was just sent.
+    """How many tokens of the prompt ``now`` can be read from the cache, when the prompt ``before``
+    was just sent.
 
     before, now  messages of plain text
     model        both were sent to it
 
-    This is the most there can be: the cache forgets after some minutes, and a request may reach a server that never saw
-    the earlier one. Definitions of tools, which stand before all messages, must be the same too. Raises
-    tokens.NotCountable, tokens.UnknownModel.
+    This is the most there can be: the cache forgets after some minutes, and a request may reach a
+    server that never saw the earlier one. Definitions of tools, which stand before all messages,
+    must be the same too. Raises tokens.NotCountable, tokens.UnknownModel.
     """
     return cacheable(shared_prefix(before, now, model))
 
 
 def cacheable(shared: int) -> int:
-    """How many of ``shared`` tokens at a prompt's beginning the cache can hold: none below 1,024, then steps of 128."""
+    """How many of ``shared`` tokens at a prompt's beginning the cache can hold: none below 1,024,
+    then steps of 128.
+    """
     return shared // STEP * STEP if shared >= LEAST else 0
 
 
 def shared_prefix(
-    before: Iterable[Mapping[str, Any]], now: Iterable[Mapping[str, Any]], model: str = models.CHAT
+    before: Iterable[Mapping[str, Any]],
+    now: Iterable[Mapping[str, Any]],
+    model: str = models.CHAT,
 ) -> int:
-    """How many tokens two prompts have in common from their beginning on. Arguments and errors as above."""
+    """How many tokens two prompts have in common from their beginning on. Arguments and errors as
+    above.
+    """
     shared = 0
     for old, new in zip(map(as_dict, before), map(as_dict, now), strict=False):
         if old != new:
@@ -51,14 +62,23 @@ def shared_prefix(
 
 
 def _shared_part(old: Mapping[str, Any], new: Mapping[str, Any], model: str) -> int:
-    """The same for the first two messages that differ: what opens them, and the beginning of their texts."""
+    """The same for the first two messages that differ: what opens them, and the beginning of their
+    texts.
+    """
     if (old["role"], old.get("name")) != (new["role"], new.get("name")):
         return 0
-    texts = [[token.id for token in tokenize(_text(message), model)] for message in (old, new)]
+    texts = [
+        [token.id for token in tokenize(_text(message), model)]
+        for message in (old, new)
+    ]
     same = takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False))
     return OPENING + sum(1 for _ in same)
 
 
 def _text(message: Mapping[str, Any]) -> str:
     content = message["content"]
-    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+    return (
+        content
+        if isinstance(content, str)
+        else "".join(part["text"] for part in content)
+    )

@@ -1,32 +1,39 @@
-"""One request of a conversation, and what came back: no waiting, no sending, so sync and async share it."""
+"""One request of a conversation, and what came back: no waiting, no sending, so sync and async
+share it.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from ..portable import Portable
+from ..foundation.portable import Portable
 from .turns import Message
 
 Purpose = Literal["reply", "summary"]
 
 
 class NoReply(Portable, RuntimeError):
-    """The API answered, but not with a whole reply. Nothing was added to the conversation, so it is safe to send again.
+    """The API answered, but not with a whole reply. Nothing was added to the conversation, so it is
+    safe to send again.
 
     text           what had arrived
     finish_reason  as the API gave it; None: the stream was cut
     """
 
-    def __init__(self, why: str, text: str = "", finish_reason: str | None = None) -> None:
+    def __init__(
+        self, why: str, text: str = "", finish_reason: str | None = None
+    ) -> None:
         self.text, self.finish_reason = text, finish_reason
-        super().__init__(f"{why} Nothing was added to the conversation: it is safe to send again.")
+        super().__init__(
+            f"{why} Nothing was added to the conversation: it is safe to send again."
+        )
 
 
 class Call:
     """A request to send with ``client.chat.completions.create(**call.params)``.
 
-    Give it the answer: ``done(completion)``; or, of ``create(**call.stream_params)``, ``opened(stream)`` and then each
-    chunk to ``feed(chunk)``.
+    Give it the answer: ``done(completion)``; or, of ``create(**call.stream_params)``,
+    ``opened(stream)`` and then each chunk to ``feed(chunk)``.
 
     params   of the request
     purpose  "reply", or "summary" of older turns
@@ -51,13 +58,17 @@ class Call:
         self._bill(completion)
         self._answered = True
         self._billed["request_id"] = getattr(completion, "_request_id", None)
-        if getattr(completion, "choices", None):  # what is no completion (a page of HTML, say) has none
+        if getattr(
+            completion, "choices", None
+        ):  # what is no completion (a page of HTML, say) has none
             choice = completion.choices[0]
             self._billed["finish_reason"] = choice.finish_reason
             self.text = _said(choice.message)
             self._refused = bool(getattr(choice.message, "refusal", None))
             tool_calls = getattr(choice.message, "tool_calls", None) or []
-            self._tool_calls = [call.model_dump(exclude_none=True) for call in tool_calls]
+            self._tool_calls = [
+                call.model_dump(exclude_none=True) for call in tool_calls
+            ]
 
     def opened(self, stream: Any) -> None:
         """Take note of a stream that begins."""
@@ -71,7 +82,9 @@ class Call:
         if not chunk.choices:  # the usage chunk at the end has none
             return ""
         choice = chunk.choices[0]
-        self._billed["finish_reason"] = choice.finish_reason or self._billed.get("finish_reason")
+        self._billed["finish_reason"] = choice.finish_reason or self._billed.get(
+            "finish_reason"
+        )
         piece = _said(choice.delta)
         self.text += piece
         return piece
@@ -86,16 +99,33 @@ class Call:
         """The reply, as a message to send back. Raises NoReply if there is no whole one."""
         reason = self._billed.get("finish_reason")
         if not self._answered:
-            raise RuntimeError("This call has no answer yet: give it to done() before you ask for the next call.")
+            raise RuntimeError(
+                "This call has no answer yet: give it to done() before you ask for the next call."
+            )
         if self._streamed and reason is None:
-            raise NoReply(f"The stream closed after {len(self.text)} characters, before its end.", self.text)
-        if self.purpose == "summary" and (self._refused or self._tool_calls or reason != "stop"):
-            why = f"The summary is not a whole text ({self._why_no_summary()}), so the memory stays as it was."
+            raise NoReply(
+                f"The stream closed after {len(self.text)} characters, before its end.",
+                self.text,
+            )
+        if self.purpose == "summary" and (
+            self._refused or self._tool_calls or reason != "stop"
+        ):
+            why = (
+                f"The summary is not a whole text ({self._why_no_summary()}), so the memory "
+                "stays as it was."
+            )
             raise NoReply(why + _cure(reason), self.text, reason)
         if self._tool_calls:
-            return {"role": "assistant", "content": self.text or None, "tool_calls": self._tool_calls}
+            return {
+                "role": "assistant",
+                "content": self.text or None,
+                "tool_calls": self._tool_calls,
+            }
         if not self.text:
-            raise NoReply(f"The reply is empty (finish_reason {reason!r}).{_cure(reason)}", finish_reason=reason)
+            raise NoReply(
+                f"The reply is empty (finish_reason {reason!r}).{_cure(reason)}",
+                finish_reason=reason,
+            )
         return {"role": "assistant", "content": self.text}
 
     def _why_no_summary(self) -> str:
@@ -117,7 +147,11 @@ class Call:
 
 
 def _cure(reason: str | None) -> str:
-    return " Hidden reasoning counts as well: raise max_completion_tokens." if reason == "length" else ""
+    return (
+        " Hidden reasoning counts as well: raise max_completion_tokens."
+        if reason == "length"
+        else ""
+    )
 
 
 def _said(message: Any) -> str:

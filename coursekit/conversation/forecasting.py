@@ -1,7 +1,8 @@
 """What a conversation will send and read from the cache, before it is held.
 
-``forecast()`` holds the conversation: the real ``Conversation`` with a real memory, and a client that only counts.
-``prompt_tokens()`` is the same sum as a formula, for the two policies that have one; ``spent()`` makes dollars of it.
+``forecast()`` holds the conversation: the real ``Conversation`` with a real memory, and a client
+that only counts. ``prompt_tokens()`` is the same sum as a formula, for the two policies that have
+one; ``spent()`` makes dollars of it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from .turns import Message
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Tokens of each message, 1 or more. They include its role, which is one token; the rest of its frame comes on top.
+    """Tokens of each message, 1 or more. They include its role, which is one token; the rest of its
+    frame comes on top.
 
     summary  of the model's own summary, where the memory asks for one
     """
@@ -37,11 +39,16 @@ class Sizes:
 
     def __post_init__(self) -> None:
         if min(self.system, self.user, self.reply, self.summary) < 1:
-            raise ValueError(f"{self}: every message has at least 1 token, that of its role.")
+            raise ValueError(
+                f"{self}: every message has at least 1 token, that of its role."
+            )
 
 
 def forecast(
-    turns: int, sizes: Sizes | None = None, memory: Memory | None = None, model: str = models.CHAT
+    turns: int,
+    sizes: Sizes | None = None,
+    memory: Memory | None = None,
+    model: str = models.CHAT,
 ) -> list[Usage]:
     """The tokens of each turn of a conversation in which all messages of a kind are of one size.
 
@@ -49,12 +56,15 @@ def forecast(
     memory  as ``Conversation`` takes it
     model   gives the frame of a message, and the context window
 
-    The list ends before the first turn that the context window cannot hold: there the API refuses the request.
-    ``cached`` is the most that the cache can give, with every turn finding the one before it (``cacheable_prefix``).
-    ``completion`` is ``reply`` (and ``summary``) as they stand. Raises BudgetTooSmall, UnknownModel.
+    The list ends before the first turn that the context window cannot hold: there the API refuses
+    the request. ``cached`` is the most that the cache can give, with every turn finding the one
+    before it (``cacheable_prefix``). ``completion`` is ``reply`` (and ``summary``) as they stand.
+    Raises BudgetTooSmall, UnknownModel.
     """
     client = _Counting(sizes or Sizes(), model)
-    conversation = Conversation(client, "instructions", client.counted(memory), model=model)
+    conversation = Conversation(
+        client, "instructions", client.counted(memory), model=model
+    )
     for number in range(turns):
         try:
             conversation.send(f"question {number}")
@@ -63,14 +73,19 @@ def forecast(
     return [turn.usage for turn in conversation.turns]
 
 
-def prompt_tokens(turns: int, sizes: Sizes | None = None, window: int | None = None, model: str = models.CHAT) -> int:
+def prompt_tokens(
+    turns: int,
+    sizes: Sizes | None = None,
+    window: int | None = None,
+    model: str = models.CHAT,
+) -> int:
     """The prompt tokens that all turns together send, by formula.
 
     window  as SlidingWindow's max_turns; None: everything is sent each time
 
-    Each turn sends a prompt of the first turn's size, and ``exchange`` tokens more for each turn it is reminded of:
-    0 + 1 + … + (turns - 1) of them, or never more than ``window``. So the sum grows with the square of ``turns``, or
-    beyond the window in proportion to it.
+    Each turn sends a prompt of the first turn's size, and ``exchange`` tokens more for each turn it
+    is reminded of: 0 + 1 + … + (turns - 1) of them, or never more than ``window``. So the sum grows
+    with the square of ``turns``, or beyond the window in proportion to it.
     """
     sizes = sizes or Sizes()
     framed = _framed(sizes, model)
@@ -81,8 +96,12 @@ def prompt_tokens(turns: int, sizes: Sizes | None = None, window: int | None = N
     return turns * first + reminded * exchange
 
 
-def spent(turns: Iterable[Usage], model: str = models.CHAT, on: datetime.date | None = None) -> list[Decimal]:
-    """US dollars after each turn, at the prices of the day ``on`` (None: today). Raises pricing.NoPrice."""
+def spent(
+    turns: Iterable[Usage], model: str = models.CHAT, on: datetime.date | None = None
+) -> list[Decimal]:
+    """US dollars after each turn, at the prices of the day ``on`` (None: today). Raises
+    pricing.NoPrice.
+    """
     fields = (
         {
             "prompt_tokens": turn.prompt,
@@ -104,7 +123,10 @@ class _Counting:
     def __init__(self, sizes: Sizes, model: str) -> None:
         self.chat = self.completions = self
         self.sizes, self.model = sizes, model
-        self.framed, self.priming = _framed(sizes, model), chat_tokens([], model).priming
+        self.framed, self.priming = (
+            _framed(sizes, model),
+            chat_tokens([], model).priming,
+        )
         self.window = models.get(model).context if models.known(model) else None
         self.prompt: str | None = None  # that asks for a summary
         self.before: Sequence[Message] = ()
@@ -114,13 +136,20 @@ class _Counting:
         self._reminder = self._frame + count_tokens(str(reminder("")["content"]), model)
 
     def counted(self, memory: Memory | None) -> Memory | None:
-        """The same policy, for messages whose texts are names: their tokens are those of ``sizes``."""
+        """The same policy, for messages whose texts are names: their tokens are those of
+        ``sizes``.
+        """
         if isinstance(memory, Summarize):
             self.prompt = memory.prompt
         if not isinstance(memory, TokenBudget):
             return memory
-        primed = {"system": self.priming}  # a budget that is told how to count leaves the priming to us
-        return TokenBudget(memory.max_tokens, lambda message: self.tokens(message) + primed.get(message["role"], 0))
+        primed = {
+            "system": self.priming
+        }  # a budget that is told how to count leaves the priming to us
+        return TokenBudget(
+            memory.max_tokens,
+            lambda message: self.tokens(message) + primed.get(message["role"], 0),
+        )
 
     def create(self, *, messages: Sequence[Message], **params: Any) -> SimpleNamespace:
         counts = list(map(self.tokens, messages))
@@ -134,12 +163,16 @@ class _Counting:
             "prompt_tokens": prompt,
             "completion_tokens": self.sizes.summary if summary else self.sizes.reply,
             # as caching.shared_prefix, where texts have nothing in common unless they are the same
-            "prompt_tokens_details": {"cached_tokens": cacheable(sum(counts[: _same(self.before, messages)]))},
+            "prompt_tokens_details": {
+                "cached_tokens": cacheable(sum(counts[: _same(self.before, messages)]))
+            },
         }
         self.before = messages
         message = SimpleNamespace(content=text, tool_calls=None)
         return SimpleNamespace(
-            model=self.model, choices=[SimpleNamespace(message=message, finish_reason="stop")], usage=usage
+            model=self.model,
+            choices=[SimpleNamespace(message=message, finish_reason="stop")],
+            usage=usage,
         )
 
     def tokens(self, message: Message) -> int:
@@ -160,10 +193,18 @@ class _Counting:
 def _same(before: Sequence[Message], now: Sequence[Message]) -> int:
     """How many messages two prompts have in common from their beginning on."""
     pairs = zip(before, now, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1] or pair[0] == pair[1], pairs))
+    return sum(
+        1
+        for _ in takewhile(lambda pair: pair[0] is pair[1] or pair[0] == pair[1], pairs)
+    )
 
 
 def _framed(sizes: Sizes, model: str) -> Mapping[str, int]:
     """Tokens of a message with its frame, by role."""
     each = {"system": sizes.system, "user": sizes.user, "assistant": sizes.reply}
-    return {role: message_tokens({"role": role, "content": ""}, model).overhead - 1 + each[role] for role in each}
+    return {
+        role: message_tokens({"role": role, "content": ""}, model).overhead
+        - 1
+        + each[role]
+        for role in each
+    }

@@ -1,7 +1,8 @@
 """What a model is reminded of: policies that decide from which turn on a conversation is sent.
 
-A policy answers one question, ``first(draft)``: the number of the oldest turn that is still sent whole. Everything else
-follows from how a history is built: instructions are always sent, and no turn is sent in part.
+A policy answers one question, ``first(draft)``: the number of the oldest turn that is still sent
+whole. Everything else follows from how a history is built: instructions are always sent, and no
+turn is sent in part.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from ..tokens import NotCountable, chat_tokens, count_tokens, message_tokens
 from .turns import Draft, History, Message, is_instruction
 
 SUMMARY_PROMPT = (
-    "Summarize our conversation so far, for yourself: you will see the summary in place of the messages. Keep names, "
+    "Summarize our conversation so far, for yourself: you will see the summary in place of the "
+    "messages. Keep names, "
     "numbers, decisions and open questions. Write no more than 150 words."
 )
 
@@ -27,7 +29,9 @@ class BudgetTooSmall(ValueError):
 
 class Memory(Protocol):
     def first(self, draft: Draft) -> int:
-        """The number of the oldest turn of ``draft.earlier`` that is sent: from 0 (all) to their count (none)."""
+        """The number of the oldest turn of ``draft.earlier`` that is sent: from 0 (all) to their
+        count (none).
+        """
         ...
 
 
@@ -54,15 +58,21 @@ class SlidingWindow:
 
 @dataclass(frozen=True, slots=True)
 class TokenBudget:
-    """Remember as many of the last turns as fit: the prompt never has more than ``max_tokens`` tokens.
+    """Remember as many of the last turns as fit: the prompt never has more than ``max_tokens``
+    tokens.
 
-    max_tokens  for the whole prompt. Leave the reply its room: the context window less max_completion_tokens.
-    count       tokens of one message with its frame, for models that ``count_tokens`` does not know; None: by its
-                rules, exact for OpenAI's models. Tool calls and their results, for which no exact rule is known, are
-                taken for the tokens of their JSON; what else a request carries (definitions of tools, schemas) is not
+    max_tokens  for the whole prompt. Leave the reply its room: the context window less
+                max_completion_tokens.
+    count       tokens of one message with its frame, for models that ``count_tokens`` does not
+                know; None: by its
+                rules, exact for OpenAI's models. Tool calls and their results, for which no exact
+                  rule is known, are
+                taken for the tokens of their JSON; what else a request carries (definitions of
+                  tools, schemas) is not
                 counted.
 
-    Each message is counted once. Raises BudgetTooSmall when instructions and the new message do not fit.
+    Each message is counted once. Raises BudgetTooSmall when instructions and the new message do not
+    fit.
     """
 
     max_tokens: int
@@ -74,23 +84,34 @@ class TokenBudget:
 
     def first(self, draft: Draft) -> int:
         priming = chat_tokens([], draft.model).priming if self.count is None else 0
-        needed = priming + sum(self._tokens(message, draft.model) for message in draft.always)
+        needed = priming + sum(
+            self._tokens(message, draft.model) for message in draft.always
+        )
         if needed > self.max_tokens:
             raise BudgetTooSmall(
-                f"The instructions and the new message take {needed:,} tokens, and TokenBudget(max_tokens="
-                f"{self.max_tokens}) allows no more. Nothing was sent. Raise max_tokens, or shorten the message."
+                f"The instructions and the new message take {needed:,} tokens, and "
+                "TokenBudget(max_tokens="
+                f"{self.max_tokens}) allows no more. Nothing was sent. Raise max_tokens, or "
+                "shorten the message."
             )
         left, first = self.max_tokens - needed, len(draft.earlier)
         while first:
             said = draft.earlier[first - 1].messages
-            left -= sum(self._tokens(message, draft.model) for message in said if not is_instruction(message))
+            left -= sum(
+                self._tokens(message, draft.model)
+                for message in said
+                if not is_instruction(message)
+            )
             if left < 0:
                 break
             first -= 1
         return first
 
     def _tokens(self, message: Message, model: str) -> int:
-        key: Any = (model, *message.items())  # Python remembers the hash of a string, so this is cheap
+        key: Any = (
+            model,
+            *message.items(),
+        )  # Python remembers the hash of a string, so this is cheap
         try:
             return self._known[key]
         except KeyError:
@@ -98,46 +119,76 @@ class TokenBudget:
         except TypeError:  # a content of parts, or tool calls
             key = (model, json.dumps(message, sort_keys=True))
         if key not in self._known:
-            self._known[key] = self.count(message) if self.count else _exact(message, model)
+            self._known[key] = (
+                self.count(message) if self.count else _exact(message, model)
+            )
         return self._known[key]
 
 
 class Summarize:
     """Remember the last turns word for word, and the model's own summary of those before.
 
-    over, keep  with more than ``over`` turns since the last summary, all but the last ``keep`` go into a new one
+    over, keep  with more than ``over`` turns since the last summary, all but the last ``keep`` go
+                into a new one
                 (0 <= keep <= over). The larger their distance, the rarer the extra call.
     prompt      what asks for the summary
-    params      of that call, where they should differ from the conversation's: model="gpt-4o-mini", …
+    params      of that call, where they should differ from the conversation's: model="gpt-4o-mini",
+                …
     """
 
-    def __init__(self, over: int, keep: int, *, prompt: str = SUMMARY_PROMPT, **params: Any) -> None:
+    def __init__(
+        self, over: int, keep: int, *, prompt: str = SUMMARY_PROMPT, **params: Any
+    ) -> None:
         self.over, self.keep, self.prompt, self.params = over, keep, prompt, params
         _whole(self, "keep", 0)
         _whole(self, "over", keep)
 
     def first(self, draft: Draft) -> int:
         turns = len(draft.earlier)
-        return turns - self.keep if turns - draft.summarized > self.over else draft.summarized
+        return (
+            turns - self.keep
+            if turns - draft.summarized > self.over
+            else draft.summarized
+        )
 
-    def request(self, params: dict[str, Any], messages: list[Message]) -> dict[str, Any]:
-        """The call that summarizes ``messages``. It begins as the last prompt did, so that the cache can help."""
-        kept = {name: value for name, value in params.items() if name in ("model", "reasoning_effort")}
-        return {**kept, **self.params, "messages": [*messages, {"role": "user", "content": self.prompt}]}
+    def request(
+        self, params: dict[str, Any], messages: list[Message]
+    ) -> dict[str, Any]:
+        """The call that summarizes ``messages``. It begins as the last prompt did, so that the
+        cache can help.
+        """
+        kept = {
+            name: value
+            for name, value in params.items()
+            if name in ("model", "reasoning_effort")
+        }
+        return {
+            **kept,
+            **self.params,
+            "messages": [*messages, {"role": "user", "content": self.prompt}],
+        }
 
     def __repr__(self) -> str:
         return f"Summarize(over={self.over}, keep={self.keep})"
 
 
 def reminder(summary: str) -> Message:
-    """A summary as a message. It has the user's role: what users said must not become an instruction."""
-    return {"role": "user", "content": f"Summary of our conversation so far:\n{summary}"}
+    """A summary as a message. It has the user's role: what users said must not become an
+    instruction.
+    """
+    return {
+        "role": "user",
+        "content": f"Summary of our conversation so far:\n{summary}",
+    }
 
 
-def trimmed(messages: Iterable[Message], memory: Memory, model: str = models.CHAT) -> list[Message]:
+def trimmed(
+    messages: Iterable[Message], memory: Memory, model: str = models.CHAT
+) -> list[Message]:
     """What a policy would send of a list of messages whose last turn is the new one.
 
-    Raises what the policy raises. (Summarize drops here without a summary: to write one it takes a model.)
+    Raises what the policy raises. (Summarize drops here without a summary: to write one it takes a
+    model.)
     """
     history = History.of(messages)
     newest = history.turns[-1].messages if history.turns else []
@@ -158,4 +209,6 @@ def _exact(message: Message, model: str) -> int:
 def _whole(policy: object, name: str, least: int) -> None:
     value = getattr(policy, name)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{type(policy).__name__} needs {name}, a whole number from {least} up, not {value!r}.")
+        raise ValueError(
+            f"{type(policy).__name__} needs {name}, a whole number from {least} up, not {value!r}."
+        )

@@ -1,7 +1,8 @@
-"""A conversation with a model. The API remembers nothing: each call is sent everything that it should know.
+"""A conversation with a model. The API remembers nothing: each call is sent everything that it
+should know.
 
-What to send, and what to make of the answer, is decided in ``calls()``, which does no input or output. Sync and
-async, whole and streamed differ only in how they carry out those calls.
+What to send, and what to make of the answer, is decided in ``calls()``, which does no input or
+output. Sync and async, whole and streamed differ only in how they carry out those calls.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 from .. import models
-from ..arguments import refuse_unknown
+from ..foundation.arguments import refuse_unknown
 from ..tokens import as_dict
 from . import storage
 from .call import Call
@@ -30,32 +31,51 @@ class BaseConversation:
     memory  what is sent of earlier turns: SlidingWindow, TokenBudget or Summarize; None: everything
     params  of each request: model (default: models.CHAT), temperature, max_completion_tokens, …
 
-    Raises ValueError for parameters that a conversation sets itself, TypeError for a client of the other kind. Nothing
-    is sent until you send.
+    Raises ValueError for parameters that a conversation sets itself, TypeError for a client of the
+    other kind. Nothing is sent until you send.
     """
 
     asynchronous = False
 
-    def __init__(self, client: Any, system: str | None = None, memory: Memory | None = None, **params: Any) -> None:
+    def __init__(
+        self,
+        client: Any,
+        system: str | None = None,
+        memory: Memory | None = None,
+        **params: Any,
+    ) -> None:
         for name in ("messages", "stream"):
             if name in params:
-                raise ValueError(f"A conversation sets {name} itself: leave it out (stream() streams a reply).")
+                raise ValueError(
+                    f"A conversation sets {name} itself: leave it out (stream() streams a reply)."
+                )
         if params.get("n") not in (None, 1):
-            raise ValueError(f"A conversation goes on with one reply, n={params['n']} asks for several: leave n out.")
+            raise ValueError(
+                f"A conversation goes on with one reply, n={params['n']} asks for several: leave "
+                "n out."
+            )
         create = inspect.unwrap(client.chat.completions.create)
         if inspect.iscoroutinefunction(create) != self.asynchronous:
-            kind, right = ("synchronous", "") if self.asynchronous else ("asynchronous", "Async")
+            kind, right = (
+                ("synchronous", "") if self.asynchronous else ("asynchronous", "Async")
+            )
             raise TypeError(f"This client is {kind}: give it to {right}Conversation.")
         refuse_unknown(type(self), client, params)
         self.client = client
         self.memory: Memory = memory or Everything()
         self.params = {"model": models.CHAT, **params}
-        self._history = History.of([{"role": "system", "content": system}] if system else [])
-        self._unplaced: list[dict[str, Any]] = []  # calls that were billed, while their turn has not succeeded yet
+        self._history = History.of(
+            [{"role": "system", "content": system}] if system else []
+        )
+        self._unplaced: list[
+            dict[str, Any]
+        ] = []  # calls that were billed, while their turn has not succeeded yet
 
     @property
     def messages(self) -> list[Message]:
-        """All that was said, with the instructions first (a copy). ``request()`` shows what is sent of it."""
+        """All that was said, with the instructions first (a copy). ``request()`` shows what is sent
+        of it.
+        """
         return self._history.messages
 
     @property
@@ -75,61 +95,87 @@ class BaseConversation:
     def calls(self, content: Content) -> Iterator[Call]:
         """The calls of one turn, each to be answered before the next is asked for.
 
-        The history changes when the last one has been answered, and only then: a call that fails, a reply
-        that is cut or a loop that is left changes nothing.
+        The history changes when the last one has been answered, and only then: a call that fails, a
+        reply that is cut or a loop that is left changes nothing.
         """
         new, history, model = _new(content), self._history, str(self.params["model"])
         draft = history.draft(new, model)
         first = self.memory.first(draft)
         if isinstance(self.memory, Summarize) and first > draft.summarized:
-            dropped = [*self._reminded(first), *history.said_from(draft.summarized, first)]
+            dropped = [
+                *self._reminded(first),
+                *history.said_from(draft.summarized, first),
+            ]
             call = Call(self.memory.request(self.params, dropped), "summary")
             yield call
             self._unplaced.append(call.billed)
             history.summary = Summary(str(call.message["content"]), first)
-        call = Call({**self.params, "messages": [*self._reminded(first), *history.said_from(first), *new]})
+        call = Call(
+            {
+                **self.params,
+                "messages": [*self._reminded(first), *history.said_from(first), *new],
+            }
+        )
         yield call
         self._unplaced.append(call.billed)
         history.add([*new, call.message], self._unplaced)
         self._unplaced = []
 
     def save(self, path: str | Path) -> None:
-        """Write the conversation as JSON lines: instructions and summary, then a line for each turn. All or nothing."""
+        """Write the conversation as JSON lines: instructions and summary, then a line for each
+        turn. All or nothing.
+        """
         storage.save(self._history, Path(path).expanduser())
 
     @classmethod
-    def load(cls, path: str | Path, client: Any, memory: Memory | None = None, **params: Any) -> Self:
-        """Go on with a saved conversation. Raises storage.DamagedConversation, which names file and line."""
+    def load(
+        cls, path: str | Path, client: Any, memory: Memory | None = None, **params: Any
+    ) -> Self:
+        """Go on with a saved conversation. Raises storage.DamagedConversation, which names file and
+        line.
+        """
         conversation = cls(client, None, memory, **params)
         conversation._history = storage.load(Path(path).expanduser())
         return conversation
 
     def _reminded(self, first: int) -> list[Message]:
-        """What stands before the turns: all instructions, and the summary where the memory makes one."""
+        """What stands before the turns: all instructions, and the summary where the memory makes
+        one.
+        """
         summary = self._history.summary if isinstance(self.memory, Summarize) else None
-        return [*self._history.instructions_before(first), *([reminder(summary.text)] if summary else [])]
+        return [
+            *self._history.instructions_before(first),
+            *([reminder(summary.text)] if summary else []),
+        ]
 
     def __repr__(self) -> str:
         turns = "1 turn" if len(self.turns) == 1 else f"{len(self.turns):,} turns"
-        return f"{type(self).__name__}({turns}, model={self.params['model']!r}, memory={self.memory!r})"
+        return (
+            f"{type(self).__name__}({turns}, model={self.params['model']!r}, "
+            f"memory={self.memory!r})"
+        )
 
 
 class Conversation(BaseConversation):
     __doc__ = BaseConversation.__doc__
 
     def send(self, content: Content) -> str:
-        """Say something and return the reply's text ("" where it calls tools: see the last of ``messages``).
+        """Say something and return the reply's text ("" where it calls tools: see the last of
+        ``messages``).
 
         content  the user's text; or messages, as the results of tool calls
 
-        Raises the SDK's errors, NoReply, and the memory's (BudgetTooSmall). After an error nothing has changed.
+        Raises the SDK's errors, NoReply, and the memory's (BudgetTooSmall). After an error nothing
+        has changed.
         """
         for call in self.calls(content):
             call.done(self.client.chat.completions.create(**call.params))
         return call.text
 
     def stream(self, content: Content) -> Iterator[str]:
-        """As ``send()``, but yield the text as it arrives. The history changes at the end; leaving early hangs up."""
+        """As ``send()``, but yield the text as it arrives. The history changes at the end; leaving
+        early hangs up.
+        """
         _refuse_tools(self.params)
         for call in self.calls(content):
             if call.purpose == "summary":
@@ -159,7 +205,9 @@ class AsyncConversation(BaseConversation):
             if call.purpose == "summary":
                 call.done(await self.client.chat.completions.create(**call.params))
                 continue
-            async with await self.client.chat.completions.create(**call.stream_params) as chunks:
+            async with await self.client.chat.completions.create(
+                **call.stream_params
+            ) as chunks:
                 call.opened(chunks)
                 async for chunk in chunks:
                     if piece := call.feed(chunk):
@@ -172,13 +220,21 @@ def _new(content: Content) -> list[Message]:
             raise ValueError("There is nothing to send: the text is empty.")
         return [{"role": "user", "content": content}]
     if not isinstance(content, list):
-        raise TypeError(f"send() takes a text or a list of messages, not {type(content).__name__}.")
+        raise TypeError(
+            f"send() takes a text or a list of messages, not {type(content).__name__}."
+        )
     content = [as_dict(message) for message in content]
-    if not content or not all(isinstance(message, Mapping) and "role" in message for message in content):
-        raise ValueError('send() takes messages like {"role": "user", "content": "Hi"}, at least one.')
+    if not content or not all(
+        isinstance(message, Mapping) and "role" in message for message in content
+    ):
+        raise ValueError(
+            'send() takes messages like {"role": "user", "content": "Hi"}, at least one.'
+        )
     return [dict(message) for message in content]
 
 
 def _refuse_tools(params: Mapping[str, Any]) -> None:
     if params.get("tools"):
-        raise ValueError("stream() yields text, and with tools a reply may have none: use send().")
+        raise ValueError(
+            "stream() yields text, and with tools a reply may have none: use send()."
+        )

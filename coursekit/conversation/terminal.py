@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..arguments import refuse_unknown
+from ..foundation.arguments import refuse_unknown
 from .memory import Memory
 from .talk import Conversation
 
@@ -13,14 +13,21 @@ LEAVE = {"quit", "exit"}
 
 
 def chat_session(
-    client: Any, system: str, *, memory: Memory | None = None, read: Callable[[str], str] | None = None,
-    write: Callable[[str], None] | None = None, **params: Any,
-) -> None:  # fmt: skip
+    client: Any,
+    system: str,
+    *,
+    memory: Memory | None = None,
+    read: Callable[[str], str] | None = None,
+    write: Callable[[str], None] | None = None,
+    **params: Any,
+) -> None:
     """Talk in a terminal until you type quit or exit (or end the input).
 
-    client, system, memory, params  as ``Conversation`` takes them; by default a reply has at most 500 tokens, sampled
-                                    at temperature 0.7
-    read   asks for a line, given the prompt; None: input(), which needs a terminal (a notebook run by a tool has none)
+    client, system, memory, params
+           as ``Conversation`` takes them; by default a reply has at most 500 tokens, sampled at
+           temperature 0.7
+    read   asks for a line, given the prompt; None: input(), which needs a terminal (a notebook run
+           by a tool has none)
     write  shows a reply; None: print()
 
     Raises what ``Conversation.send()`` raises.

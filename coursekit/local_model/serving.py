@@ -1,8 +1,10 @@
-"""The process that serves the small model: ``python -m coursekit.local_model.serving PATH NAME STATE``.
+"""The process that serves the small model: ``python -m coursekit.local_model.serving PATH NAME
+STATE``.
 
-llama.cpp's own server listens on a free port of 127.0.0.1. The process ends by itself a moment after its last user has
-gone: each user's process holds a connection open, its *lease*, which the operating system closes whatever becomes of
-that process. No other sign of life is needed, and none can be forgotten.
+llama.cpp's own server listens on a free port of 127.0.0.1. The process ends by itself a moment
+after its last user has gone: each user's process holds a connection open, its *lease*, which the
+operating system closes whatever becomes of that process. No other sign of life is needed, and none
+can be forgotten.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..files import write_atomically
+from ..foundation.files import write_atomically
 from .llama import DamagedModel, load
 
 LINGER = 3.0  # seconds without a lease: the next cell may make its client anew
@@ -32,7 +34,11 @@ def main(path: str, name: str, state: str) -> int:
     except DamagedModel:
         return DAMAGED
     with socket.create_server(("127.0.0.1", 0)) as leases:
-        value = {"url": f"{server.listening_address}/v1", "lease": leases.getsockname()[1], "pid": os.getpid()}
+        value = {
+            "url": f"{server.listening_address}/v1",
+            "lease": leases.getsockname()[1],
+            "pid": os.getpid(),
+        }
         write_atomically(Path(state), json.dumps(value), 0o600)
         _hold(leases, Path(state))
     return 0

@@ -1,4 +1,6 @@
-"""What migrate() returns: the parameters for another model, and each change that it took, with its reason."""
+"""What migrate() returns: the parameters for another model, and each change that it took, with its
+reason.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ class Change:
 
     parameter  its name; a path for a part of one, "messages[0].role"
     before     its value in the request; None where it was added
-    after      its value for the other model (the new name, where it was renamed); None where it was dropped
+    after      its value for the other model (the new name, where it was renamed); None where it was
+               dropped
     """
 
     kind: str
@@ -35,7 +38,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """The parameters for the other model, and the changes that it took, in the order in which they were made."""
+    """The parameters for the other model, and the changes that it took, in the order in which they
+    were made.
+    """
 
     params: dict[str, Any]
     changes: tuple[Change, ...]
@@ -63,11 +68,15 @@ class Draft:
 
     def drop(self, parameter: str, reason: str) -> None:
         if parameter in self.params:
-            self.changes.append(Change("dropped", parameter, self.params.pop(parameter), None, reason))
+            self.changes.append(
+                Change("dropped", parameter, self.params.pop(parameter), None, reason)
+            )
 
     def put(self, parameter: str, value: Any, reason: str) -> None:
         kind = "added" if self.params.get(parameter) is None else "changed"
-        self.changes.append(Change(kind, parameter, self.params.get(parameter), value, reason))
+        self.changes.append(
+            Change(kind, parameter, self.params.get(parameter), value, reason)
+        )
         self.params[parameter] = value
 
     def rename(self, parameter: str, to: str, reason: str) -> None:

@@ -19,33 +19,64 @@ def messages(draft: Draft) -> None:
         if role not in draft.target.roles:
             messages[i] = _as_user(message)
             reason = f"{draft.name} takes {', '.join(draft.target.roles)}"
-            draft.changes.append(Change("changed", f"messages[{i}].role", role, "user", reason))
-        elif message.get("tool_calls") and "tool" not in draft.target.roles:
-            messages[i] = {"role": role, "content": (_text(message) + " " + json.dumps(message["tool_calls"])).strip()}
             draft.changes.append(
-                Change("changed", f"messages[{i}].tool_calls", message["tool_calls"], "text", "as its results are")
+                Change("changed", f"messages[{i}].role", role, "user", reason)
+            )
+        elif message.get("tool_calls") and "tool" not in draft.target.roles:
+            messages[i] = {
+                "role": role,
+                "content": (
+                    _text(message) + " " + json.dumps(message["tool_calls"])
+                ).strip(),
+            }
+            draft.changes.append(
+                Change(
+                    "changed",
+                    f"messages[{i}].tool_calls",
+                    message["tool_calls"],
+                    "text",
+                    "as its results are",
+                )
             )
         if not draft.target.audio_input and (heard := _without_audio(messages[i])):
             messages[i] = heard
-            draft.changes.append(Change("dropped", f"messages[{i}].content", "audio", None, f"{draft.name} is deaf"))
+            draft.changes.append(
+                Change(
+                    "dropped",
+                    f"messages[{i}].content",
+                    "audio",
+                    None,
+                    f"{draft.name} is deaf",
+                )
+            )
     if messages != [plain(message) for message in draft.params["messages"]]:
         draft.params["messages"] = messages
 
 
 def _as_user(message: Mapping[str, Any]) -> dict[str, Any]:
-    named = {"name": message["name"]} if message.get("name") and message["role"] not in ("function", "tool") else {}
+    named = (
+        {"name": message["name"]}
+        if message.get("name") and message["role"] not in ("function", "tool")
+        else {}
+    )
     return {"role": "user", "content": message.get("content") or "", **named}
 
 
 def _text(message: Mapping[str, Any]) -> str:
     content = message.get("content") or ""
-    return content if isinstance(content, str) else " ".join(part.get("text", "") for part in content)
+    return (
+        content
+        if isinstance(content, str)
+        else " ".join(part.get("text", "") for part in content)
+    )
 
 
 def _without_audio(message: Mapping[str, Any]) -> dict[str, Any] | None:
     """The message without its audio parts; None where it has none."""
     content = message.get("content")
-    if not isinstance(content, list) or all(part.get("type") != "input_audio" for part in content):
+    if not isinstance(content, list) or all(
+        part.get("type") != "input_audio" for part in content
+    ):
         return None
     left = [part for part in content if part.get("type") != "input_audio"]
     return {**message, "content": left or "(audio left out)"}

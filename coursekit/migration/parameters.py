@@ -12,7 +12,15 @@ from ..offline.request_form import rules
 from ..tokens import encoding_of
 from .changes import Draft, plain
 
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")  # as the SDK's ReasoningEffort orders them
+EFFORTS = (
+    "none",
+    "minimal",
+    "low",
+    "medium",
+    "high",
+    "xhigh",
+    "max",
+)  # as the SDK's ReasoningEffort orders them
 TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 CAPS = ("max_completion_tokens", "max_tokens")
 
@@ -42,13 +50,30 @@ def effort(draft: Draft) -> None:
 def _wanted_effort(draft: Draft, asked: str | None) -> tuple[str | None, str]:
     """The effort that keeps the request what it was (None: nothing to say), and why."""
     source, target = draft.source, draft.target
-    if _has_functions(draft.params) and not target.tools_while_reasoning and "none" in target.efforts:
-        return "none", f"on Chat Completions {draft.name} calls functions only without reasoning"
+    if (
+        _has_functions(draft.params)
+        and not target.tools_while_reasoning
+        and "none" in target.efforts
+    ):
+        return (
+            "none",
+            f"on Chat Completions {draft.name} calls functions only without reasoning",
+        )
     if asked is not None or source is None:
         return asked, ""
     if not source.reasoning():
-        return "none", f"{source.name} answers without reasoning; {draft.name} would reason, at the cost of the cap"
-    return source.default_effort, f"the default of {source.name}; that of {draft.name} is {target.default_effort}"
+        return (
+            "none",
+            (
+                f"{source.name} answers without reasoning; {draft.name} would reason, at the "
+                "cost of "
+                "the cap"
+            ),
+        )
+    return (
+        source.default_effort,
+        f"the default of {source.name}; that of {draft.name} is {target.default_effort}",
+    )
 
 
 def parameters(draft: Draft) -> None:
@@ -56,7 +81,11 @@ def parameters(draft: Draft) -> None:
     effort = draft.params.get("reasoning_effort")
     for name, value in list(draft.params.items()):
         rule = rules()["parameter"].get(name)
-        if rule is None or name == "reasoning_effort" or (value is None and name != "max_tokens"):
+        if (
+            rule is None
+            or name == "reasoning_effort"
+            or (value is None and name != "max_tokens")
+        ):
             continue
         how = draft.target.takes(name, effort)
         if how == "yes" or (how == "default" and value == rule.get("default")):
@@ -66,20 +95,41 @@ def parameters(draft: Draft) -> None:
             counts = "; hidden reasoning counts, too" if draft.reasons else ""
             draft.rename(name, instead, f"the name that {draft.name} knows{counts}")
         elif how == "default":
-            while_reasoning = " while it reasons" if name in draft.target.refused_while_reasoning else ""
-            draft.drop(name, f"{draft.name} takes only the default, {json.dumps(rule['default'])},{while_reasoning}")
+            while_reasoning = (
+                " while it reasons"
+                if name in draft.target.refused_while_reasoning
+                else ""
+            )
+            draft.drop(
+                name,
+                (
+                    f"{draft.name} takes only the default, "
+                    f"{json.dumps(rule['default'])},{while_reasoning}"
+                ),
+            )
         else:
             draft.drop(name, f"{draft.name} does not take it")
     if not draft.params.get("logprobs"):
         draft.drop("top_logprobs", "there are none without logprobs")
-    if draft.params.get("logit_bias") and draft.source and _encoding(draft.source) != _encoding(draft.target):
+    if (
+        draft.params.get("logit_bias")
+        and draft.source
+        and _encoding(draft.source) != _encoding(draft.target)
+    ):
         draft.drop("logit_bias", f"the token ids of {draft.name} are others")
 
 
 def tools(draft: Draft) -> None:
     """Function tools beside reasoning; and what goes with tools that are dropped."""
-    if _has_functions(draft.params) and draft.reasons and not draft.target.tools_while_reasoning:
-        draft.drop("tools", f"on Chat Completions {draft.name}, which always reasons, calls no functions")
+    if (
+        _has_functions(draft.params)
+        and draft.reasons
+        and not draft.target.tools_while_reasoning
+    ):
+        draft.drop(
+            "tools",
+            f"on Chat Completions {draft.name}, which always reasons, calls no functions",
+        )
     if not draft.params.get("tools"):
         for name in TOOLS[1:]:
             draft.drop(name, "there are no tools left")
@@ -90,7 +140,10 @@ def formats(draft: Draft) -> None:
     wanted = draft.params.get("response_format")
     kind = wanted.get("type") if isinstance(wanted, Mapping) else "json_schema"
     if wanted is not None and kind not in draft.target.formats:
-        draft.drop("response_format", f"{draft.name} has no {kind}: describe the form in the prompt, and check it")
+        draft.drop(
+            "response_format",
+            f"{draft.name} has no {kind}: describe the form in the prompt, and check it",
+        )
     verbosity, known = draft.params.get("verbosity"), draft.target.verbosities
     if verbosity is not None and known and verbosity not in known:
         draft.drop("verbosity", f"{draft.name} takes {', '.join(known)}")
@@ -112,13 +165,20 @@ def limits(draft: Draft) -> None:
             free = target.context - function_tokens(sent, target.name)
             room = free - prompt_tokens(sent["messages"], target.name, free - cap)
             if 0 < room < cap:
-                draft.put(name, room, f"{draft.name} holds {target.context:,} tokens, prompt and reply together")
+                draft.put(
+                    name,
+                    room,
+                    f"{draft.name} holds {target.context:,} tokens, prompt and reply together",
+                )
 
 
 def _nearest(effort: str, efforts: tuple[str, ...]) -> str:
     """The nearest of a model's efforts; of two as near, the one that thinks more."""
     place = EFFORTS.index(effort) if effort in EFFORTS else EFFORTS.index("medium")
-    return min(efforts, key=lambda each: (abs(EFFORTS.index(each) - place), -EFFORTS.index(each)))
+    return min(
+        efforts,
+        key=lambda each: (abs(EFFORTS.index(each) - place), -EFFORTS.index(each)),
+    )
 
 
 def _has_functions(params: Mapping[str, Any]) -> bool:

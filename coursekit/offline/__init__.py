@@ -1,4 +1,6 @@
-"""The offline API: it answers the real SDK from recordings, refuses as the real API does, and fails on request."""
+"""The offline API: it answers the real SDK from recordings, refuses as the real API does, and fails
+on request.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,12 @@ if TYPE_CHECKING:
     from .faults import Fault
     from .verdict import Verdict, verdict_on
 
-_HOME = {"Account": "account", "Fault": "faults", "Verdict": "verdict", "verdict_on": "verdict"}
+_HOME = {
+    "Account": "account",
+    "Fault": "faults",
+    "Verdict": "verdict",
+    "verdict_on": "verdict",
+}
 __all__ = ["Account", "Fault", "Verdict", "verdict_on"]
 
 

@@ -1,10 +1,11 @@
 """An account with limits: requests and tokens per minute for each model, and dollars to spend.
 
-Limits are token buckets that refill continuously, as the arithmetic of genuine 429s shows: "Limit 30000, Used 29937,
-Requested 385. Please try again in 644ms" is (29937 + 385 - 30000) / (30000 / 60 s). A refused request counts as a
-request ("unsuccessful requests contribute to your per-minute limit") and takes no tokens: whoever keeps asking keeps
-the bucket full, which is why a genuine 429 for requests always names the whole interval ("Limit 3, Used 3,
-Requested 1. Please try again in 20s").
+Limits are token buckets that refill continuously, as the arithmetic of genuine 429s shows: "Limit
+30000, Used 29937, Requested 385. Please try again in 644ms" is (29937 + 385 - 30000) / (30000 / 60
+s). A refused request counts as a request ("unsuccessful requests contribute to your per-minute
+limit") and takes no tokens: whoever keeps asking keeps the bucket full, which is why a genuine 429
+for requests always names the whole interval ("Limit 3, Used 3, Requested 1. Please try again in
+20s").
 """
 
 from __future__ import annotations
@@ -40,35 +41,56 @@ class Limits:
         return {
             "x-ratelimit-limit-requests": str(self.rpm),
             "x-ratelimit-limit-tokens": str(self.tpm),
-            "x-ratelimit-remaining-requests": str(max(0, math.floor(self.rpm - requests + TINY))),
-            "x-ratelimit-remaining-tokens": str(max(0, math.floor(self.tpm - tokens + TINY))),
-            "x-ratelimit-reset-requests": go_duration(math.floor(requests * MINUTE / self.rpm * 1000 + TINY)),
-            "x-ratelimit-reset-tokens": go_duration(math.floor(tokens * MINUTE / self.tpm * 1000 + TINY)),
+            "x-ratelimit-remaining-requests": str(
+                max(0, math.floor(self.rpm - requests + TINY))
+            ),
+            "x-ratelimit-remaining-tokens": str(
+                max(0, math.floor(self.tpm - tokens + TINY))
+            ),
+            "x-ratelimit-reset-requests": go_duration(
+                math.floor(requests * MINUTE / self.rpm * 1000 + TINY)
+            ),
+            "x-ratelimit-reset-tokens": go_duration(
+                math.floor(tokens * MINUTE / self.tpm * 1000 + TINY)
+            ),
         }
 
 
 class Account:
     """What an account may use. Give it to several clients, and they share its limits.
 
-    rpm, tpm   requests and tokens per minute, of each model by itself; None: what is usual for it (models.toml)
+    rpm, tpm   requests and tokens per minute, of each model by itself; None: what is usual for it
+               (models.toml)
     spend      dollars until insufficient_quota; None: no end
-    models     limits of single models, which go before rpm and tpm: {"gpt-4o": {"rpm": 3, "tpm": 40_000}}
-    reserve_output  whether a request takes its max_completion_tokens (for each of n) if these are more than its
-               prompt. The documentation says so; genuine headers since April 2025 show the prompt alone.
+    models     limits of single models, which go before rpm and tpm: {"gpt-4o": {"rpm": 3, "tpm":
+               40_000}}
+    reserve_output  whether a request takes its max_completion_tokens (for each of n) if these are
+                    more than its
+               prompt. The documentation says so; genuine headers since April 2025 show the prompt
+                 alone.
 
     spent      dollars so far (Decimal)
 
-    Clients that share an account share its clock, too: that of the first one. Raises ValueError for what is no limit.
+    Clients that share an account share its clock, too: that of the first one. Raises ValueError for
+    what is no limit.
     """
 
     def __init__(
-        self, *, rpm: int | None = None, tpm: int | None = None, spend: float | Decimal | None = None,
-        models: Mapping[str, Mapping[str, int]] | None = None, reserve_output: bool = True,
+        self,
+        *,
+        rpm: int | None = None,
+        tpm: int | None = None,
+        spend: float | Decimal | None = None,
+        models: Mapping[str, Mapping[str, int]] | None = None,
+        reserve_output: bool = True,
         organization: str = "org-offline",
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.rpm, self.tpm = _limit("rpm", rpm), _limit("tpm", tpm)
         self.spend = None if spend is None else _dollars(spend)
-        self._special = {limited(name): _limits_of_model(name, limits) for name, limits in (models or {}).items()}
+        self._special = {
+            limited(name): _limits_of_model(name, limits)
+            for name, limits in (models or {}).items()
+        }
         self.reserve_output, self.organization = reserve_output, organization
         self.spent = Decimal(0)
         self._clock: Clock | None = None
@@ -76,24 +98,35 @@ class Account:
         self._lock = threading.Lock()
 
     def clock(self, offered: Clock) -> Clock:
-        """The account's clock, which is the first one that was offered. Raises ValueError for one of another speed."""
+        """The account's clock, which is the first one that was offered. Raises ValueError for one
+        of another speed.
+        """
         with self._lock:
             self._clock = self._clock or offered
         if _speed(self._clock) != _speed(offered):
             raise ValueError(
-                f"This account is used at speed {_speed(self._clock)!r}, and now at {_speed(offered)!r}. Clients that "
-                "share an account share its time: give them the same speed=, or an account each."
+                f"This account is used at speed {_speed(self._clock)!r}, and now at "
+                f"{_speed(offered)!r}. Clients that share an account share its time: give them "
+                "the same speed=, or an account each."
             )
         return self._clock
 
-    def admit(self, model: str, tokens: int, now: float) -> tuple[dict[str, str], ApiAnswer | None]:
-        """Take a request of ``tokens`` at ``now`` (s): the headers of its answer, and the refusal if there is one."""
+    def admit(
+        self, model: str, tokens: int, now: float
+    ) -> tuple[dict[str, str], ApiAnswer | None]:
+        """Take a request of ``tokens`` at ``now`` (s): the headers of its answer, and the refusal
+        if there is one.
+        """
         with self._lock:
             if self.spend is not None and self.spent >= self.spend:
                 return {}, insufficient_quota()
             pool = limited(model, tokens)
             limits, requests, used = self._of(pool)
-            model = f"{model} (for limit {pool})" if pool != model and _named(model) else model
+            model = (
+                f"{model} (for limit {pool})"
+                if pool != model and _named(model)
+                else model
+            )
             requests.refill(now)
             used.refill(now)
             if requests.level + 1 > limits.rpm + TINY:
@@ -101,24 +134,41 @@ class Account:
                 headers = limits.headers(requests.level, used.level)
                 wait = MINUTE / limits.rpm
                 return headers, rate_limited(
-                    model, self.organization, "requests", limits.rpm, limits.rpm, 1, wait, headers
+                    model,
+                    self.organization,
+                    "requests",
+                    limits.rpm,
+                    limits.rpm,
+                    1,
+                    wait,
+                    headers,
                 )
             requests.level += 1
             if tokens > limits.tpm:
                 headers = limits.headers(requests.level, used.level)
-                return headers, request_too_large(model, self.organization, limits.tpm, tokens, headers)
+                return headers, request_too_large(
+                    model, self.organization, limits.tpm, tokens, headers
+                )
             if used.level + tokens > limits.tpm + TINY:
                 headers = limits.headers(requests.level, used.level)
                 whole = math.ceil(used.level - TINY)
                 wait = (whole + tokens - limits.tpm) * MINUTE / limits.tpm
                 return headers, rate_limited(
-                    model, self.organization, "tokens", limits.tpm, whole, tokens, wait, headers
+                    model,
+                    self.organization,
+                    "tokens",
+                    limits.tpm,
+                    whole,
+                    tokens,
+                    wait,
+                    headers,
                 )
             used.level += tokens
             return limits.headers(requests.level, used.level), None
 
     def room_at(self, model: str, tokens: int, now: float) -> float:
-        """When both limits have room for a request of ``tokens``, at ``now`` (s) or later. Takes nothing.
+        """When both limits have room for a request of ``tokens``, at ``now`` (s) or later. Takes
+        nothing.
 
         More tokens than the limit never fit; they count as the limit.
         """
@@ -127,7 +177,10 @@ class Account:
             now = max(now, requests.at)
             requests.refill(now)
             used.refill(now)
-            over = requests.level + 1 - limits.rpm, used.level + min(tokens, limits.tpm) - limits.tpm
+            over = (
+                requests.level + 1 - limits.rpm,
+                used.level + min(tokens, limits.tpm) - limits.tpm,
+            )
             return now + max(0.0, over[0] / requests.rate, over[1] / used.rate)
 
     def bill(self, dollars: Decimal) -> None:
@@ -139,21 +192,32 @@ class Account:
         """The limits of a model."""
         name = limited(model)
         usual, special = usual_limits(name), self._special.get(name, {})
-        return Limits(special.get("rpm", self.rpm) or usual.rpm, special.get("tpm", self.tpm) or usual.tpm)
+        return Limits(
+            special.get("rpm", self.rpm) or usual.rpm,
+            special.get("tpm", self.tpm) or usual.tpm,
+        )
 
     def _of(self, name: str) -> tuple[Limits, _Bucket, _Bucket]:
         model = name.removesuffix(LONG_CONTEXT)
         if name not in self._special and not models.known(model):
-            name = model = ""  # all unknown models share one, so that made-up names cannot fill the memory
+            name = model = (
+                ""  # all unknown models share one, so that made-up names cannot fill the memory
+            )
         found = self._buckets.get(name)
         if found is None:
             limits = self.limits(model)
-            found = self._buckets[name] = (limits, _Bucket(limits.rpm / MINUTE), _Bucket(limits.tpm / MINUTE))
+            found = self._buckets[name] = (
+                limits,
+                _Bucket(limits.rpm / MINUTE),
+                _Bucket(limits.tpm / MINUTE),
+            )
         return found
 
 
 class _Bucket:
-    """How much is used, and falls by ``rate`` a second. Time that seems to run backwards refills nothing."""
+    """How much is used, and falls by ``rate`` a second. Time that seems to run backwards refills
+    nothing.
+    """
 
     __slots__ = ("at", "level", "rate")
 
@@ -162,13 +226,19 @@ class _Bucket:
 
     def refill(self, now: float) -> None:
         if now > self.at:
-            self.level = max(0.0, self.level - (now - self.at) * self.rate) if self.level else 0.0
+            self.level = (
+                max(0.0, self.level - (now - self.at) * self.rate)
+                if self.level
+                else 0.0
+            )
             self.at = now
 
 
 @lru_cache(maxsize=1024)
 def limited(model: str, tokens: int = 0) -> str:
-    """The name under which limits are kept: a model's snapshots count with it, its prompts of long context do not."""
+    """The name under which limits are kept: a model's snapshots count with it, its prompts of long
+    context do not.
+    """
     if not models.known(model):
         return model
     facts = models.get(model)
@@ -178,52 +248,78 @@ def limited(model: str, tokens: int = 0) -> str:
 
 def _named(model: str) -> bool:
     """Whether a refusal says whose limit it is, where that is not the model that was asked for."""
-    return models.known(model) and models.get(model).limit_named and not model.startswith("ft:")
+    return (
+        models.known(model)
+        and models.get(model).limit_named
+        and not model.startswith("ft:")
+    )
 
 
 def usual_limits(model: str) -> Limits:
-    """What models.toml gives an account for a model; for a model that it does not know, what it gives gpt-4o."""
+    """What models.toml gives an account for a model; for a model that it does not know, what it
+    gives gpt-4o.
+    """
     facts = models.get(model if models.known(model) else models.role("CHAT"))
     return Limits(facts.requests_per_minute, facts.tokens_per_minute)
 
 
 def account_of(asked: Account | Mapping[str, Any] | None) -> Account | None:
-    """The account that ``rate_limit=`` asks for: an Account, its arguments in a dict, or None. Raises ValueError."""
+    """The account that ``rate_limit=`` asks for: an Account, its arguments in a dict, or None.
+    Raises ValueError.
+    """
     if asked is None or isinstance(asked, Account):
         return asked
     known = ("rpm", "tpm", "spend", "models", "reserve_output", "organization")
     if not isinstance(asked, Mapping):
         raise ValueError(
-            f'rate_limit={asked!r:.60} is no limit. Give a dict like {{"rpm": 60, "tpm": 10_000, "spend": 0.50}}, '
+            f"rate_limit={asked!r:.60} is not a limit. Give a dict like "
+            '{"rpm": 60, "tpm": 10_000, "spend": 0.50}, '
             "or an Account, which several clients can share."
         )
     for name in asked:
         if name not in known:
             close = difflib.get_close_matches(str(name), known, n=1)
             meant = f' Did you mean "{close[0]}"?' if close else ""
-            raise ValueError(f"rate_limit has no {name!r}.{meant} It takes {', '.join(known)}.")
+            raise ValueError(
+                f"rate_limit has no {name!r}.{meant} It takes {', '.join(known)}."
+            )
     return Account(**asked)
 
 
 def _limit(name: str, value: Any) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+    if value is None or (
+        isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    ):
         return value
-    raise ValueError(f"{name}={value!r:.40} is no limit. Give a whole number per minute, from 1 on.")
+    raise ValueError(
+        f"{name}={value!r:.40} is no limit. Give a whole number per minute, from 1 on."
+    )
 
 
 def _limits_of_model(name: str, limits: Mapping[str, int]) -> dict[str, int]:
     if not isinstance(limits, Mapping) or not limits or set(limits) - {"rpm", "tpm"}:
-        raise ValueError(f'The limits of model {name!r} are {limits!r:.60}. Give {{"rpm": …, "tpm": …}}, or one.')
+        raise ValueError(
+            f'The limits of model {name!r} are {limits!r:.60}. Give {{"rpm": …, "tpm": …}}, or one.'
+        )
     for key, value in limits.items():
         if _limit(key, value) is None:
-            raise ValueError(f"{key} of model {name!r} is None. Leave it out for the usual limit.")
+            raise ValueError(
+                f"{key} of model {name!r} is None. Leave it out for the usual limit."
+            )
     return dict(limits)
 
 
 def _dollars(value: Any) -> Decimal:
-    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and 0 <= value < math.inf:
+    if (
+        isinstance(value, (int, float, Decimal))
+        and not isinstance(value, bool)
+        and 0 <= value < math.inf
+    ):
         return Decimal(str(value))
-    raise ValueError(f"spend={value!r:.40} is no amount. Give dollars, such as 0.50; 0 refuses the first request.")
+    raise ValueError(
+        f"spend={value!r:.40} is not an amount. Give dollars, such as 0.50; "
+        "0 refuses the first request."
+    )
 
 
 def _speed(clock: Clock) -> float | str:

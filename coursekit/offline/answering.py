@@ -1,4 +1,6 @@
-"""Who answers a client in process, by its mode: the layer, the clock of its time, and who keeps the answers."""
+"""Who answers a client in process, by its mode: the layer, the clock of its time, and who keeps the
+answers.
+"""
 
 from __future__ import annotations
 
@@ -42,22 +44,36 @@ def answering(
     """What answers in the place of a real API; None: nothing does, the real one is asked.
 
     replay   the recordings, then the fallback where there is one
-    record   the author's replies file that COURSEKIT_REPLIES names; or the fallback, where an argument or the author's
-             setting COURSEKIT_RECORD_LOCAL asks for it (the settings of replay do not): each of its answers is kept
+    record   the author's replies file that COURSEKIT_REPLIES names; or the fallback, where an
+             argument or the author's
+             setting COURSEKIT_RECORD_LOCAL asks for it (the settings of replay do not): each of its
+               answers is kept
 
     Raises LocalModelMissing, or ValueError for a speed or a fallback that is none.
     """
     if mode == "replay":
-        clock = clock_for(speed if speed is not None else env.get("COURSEKIT_SPEED") or 1.0)
+        clock = clock_for(
+            speed if speed is not None else env.get("COURSEKIT_SPEED") or 1.0
+        )
         used = env.get("COURSEKIT_USED_LOG")
         last = None
-        if fallback is not None or local_model is not None or any(env.get(name) for name in FALLBACK_SETTINGS):
+        if (
+            fallback is not None
+            or local_model is not None
+            or any(env.get(name) for name in FALLBACK_SETTINGS)
+        ):
             last = _fallback(fallback, local_model, env, recordings)
-        today = today_of(env) if env.get("COURSEKIT_TODAY") else None  # by itself time shuts no recorded model down
+        today = (
+            today_of(env) if env.get("COURSEKIT_TODAY") else None
+        )  # by itself time shuts no recorded model down
         used_file = Path(used) if used else None
-        return Answering(replaying(recordings, used=used_file, last=last, today=today), clock)
+        return Answering(
+            replaying(recordings, used=used_file, last=last, today=today), clock
+        )
     if mode == "record" and (replies := env.get("COURSEKIT_REPLIES")):
-        from .written import Written  # an author's mode: nobody else waits for its imports
+        from .written import (
+            Written,
+        )  # an author's mode: nobody else waits for its imports
 
         return Answering(Written(Path(replies), recordings), clock_for("instant"))
     if mode == "record":
@@ -68,11 +84,17 @@ def answering(
                 recorder = _recorder(layer, recordings, env)
                 from .recorder import Unrecorded
 
-                return Answering(Validation(Unrecorded(layer, recorder)), clock_for("instant"), recorder)
+                return Answering(
+                    Validation(Unrecorded(layer, recorder)),
+                    clock_for("instant"),
+                    recorder,
+                )
     return None
 
 
-def _fallback(fallback: Any, local_model: Any, env: Mapping[str, str], recordings: Recordings) -> Any:
+def _fallback(
+    fallback: Any, local_model: Any, env: Mapping[str, str], recordings: Recordings
+) -> Any:
     from .fallback import Fallback, fallback_of  # nobody else waits for its imports
 
     server = fallback_of(fallback, local_model, env)

@@ -1,8 +1,10 @@
-"""The Batch API of the offline API: /v1/files and /v1/batches; everything else goes on to the next layer.
+"""The Batch API of the offline API: /v1/files and /v1/batches; everything else goes on to the next
+layer.
 
-A batch has limits of its own at the real API, so neither the account's requests and tokens a minute nor its dollars
-are touched. What is neither recorded nor wrong is told when the batch is created, in process as RecordingNotFound:
-nobody shall wait for it. Left out: batches that expire, and every endpoint but chat completions.
+A batch has limits of its own at the real API, so neither the account's requests and tokens a minute
+nor its dollars are touched. What is neither recorded nor wrong is told when the batch is created,
+in process as RecordingNotFound: nobody shall wait for it. Left out: batches that expire, and every
+endpoint but chat completions.
 """
 
 from __future__ import annotations
@@ -17,8 +19,24 @@ from . import refusals
 from .batch_input import answered, read_input
 from .batch_job import Job, Stages
 from .clock import Clock
-from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer, error_answer, json_answer
-from .file_store import FILES, ROOM, FileStore, NoRoom, full, no_such_file, no_such_path, page
+from .exchange import (
+    CHAT_COMPLETIONS,
+    ApiAnswer,
+    ApiRequest,
+    Layer,
+    error_answer,
+    json_answer,
+)
+from .file_store import (
+    FILES,
+    ROOM,
+    FileStore,
+    NoRoom,
+    full,
+    no_such_file,
+    no_such_path,
+    page,
+)
 
 BATCHES = "/v1/batches"
 MOST = 50  # batches that are remembered; their results are kept with them
@@ -34,8 +52,21 @@ class BatchApi:
     stages   how long they take
     """
 
-    def __init__(self, inner: Layer, answers: Layer, clock: Clock, rng: random.Random, stages: Stages) -> None:
-        self.inner, self.answers, self.clock, self.rng, self.stages = inner, answers, clock, rng, stages
+    def __init__(
+        self,
+        inner: Layer,
+        answers: Layer,
+        clock: Clock,
+        rng: random.Random,
+        stages: Stages,
+    ) -> None:
+        self.inner, self.answers, self.clock, self.rng, self.stages = (
+            inner,
+            answers,
+            clock,
+            rng,
+            stages,
+        )
         self.files = FileStore(lambda: int(self._stamped + clock.now()), rng)
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
@@ -48,7 +79,11 @@ class BatchApi:
     def answer(self, request: ApiRequest) -> ApiAnswer:
         if is_below(FILES, request.path):
             return self.files.answer(request)
-        return self._batches(request) if is_below(BATCHES, request.path) else self.inner.answer(request)
+        return (
+            self._batches(request)
+            if is_below(BATCHES, request.path)
+            else self.inner.answer(request)
+        )
 
     def _batches(self, request: ApiRequest) -> ApiAnswer:
         name, _, rest = request.path.removeprefix(BATCHES).strip("/").partition("/")
@@ -56,7 +91,12 @@ class BatchApi:
             if request.method == "POST":
                 return self._create(request.body)
             if request.method == "GET":
-                return json_answer(200, page([self._told(job) for job in reversed(list(self._jobs.values()))]))
+                return json_answer(
+                    200,
+                    page(
+                        [self._told(job) for job in reversed(list(self._jobs.values()))]
+                    ),
+                )
         elif (request.method, rest) in (("GET", ""), ("POST", "cancel")):
             return self._one(name, cancel=bool(rest))
         return no_such_path(request)
@@ -73,25 +113,48 @@ class BatchApi:
         with self._lock:
             if len(self._jobs) >= MOST:
                 text = f"The offline API remembers {MOST} batches of a client. Make a new client."
-                return error_answer(429, text, code="too_many_batches", headers={"x-should-retry": "false"})
+                return error_answer(
+                    429,
+                    text,
+                    code="too_many_batches",
+                    headers={"x-should-retry": "false"},
+                )
             kept = [result for job in self._jobs.values() for result in job.results]
             if sum(len(result.line) for result in (*kept, *results)) > ROOM:
                 return full()
             name = f"batch_{self.rng.getrandbits(128):032x}"
             now, metadata = self.clock.now(), body.get("metadata")
-            job = self._jobs[name] = Job(name, file.id, metadata, now, self._stamped, lines, faults, results,
-                                         self.stages)  # fmt: skip
+            job = self._jobs[name] = Job(
+                name,
+                file.id,
+                metadata,
+                now,
+                self._stamped,
+                lines,
+                faults,
+                results,
+                self.stages,
+            )
         return json_answer(200, self._told(job))
 
     def _one(self, name: str, *, cancel: bool) -> ApiAnswer:
         job = self._jobs.get(name)
         if job is None:
-            return refusals.refusal(f"No batch found with id '{name[:80]}'.", status=404)
+            return refusals.refusal(
+                f"No batch found with id '{name[:80]}'.", status=404
+            )
         now = self.clock.now()
         with self._lock:
             if cancel:
-                if (status := job.status(now)) not in ("validating", "in_progress", "finalizing", "cancelling"):
-                    return refusals.refusal(f"Cannot cancel a batch with status '{status}'.", status=409)
+                if (status := job.status(now)) not in (
+                    "validating",
+                    "in_progress",
+                    "finalizing",
+                    "cancelling",
+                ):
+                    return refusals.refusal(
+                        f"Cannot cancel a batch with status '{status}'.", status=409
+                    )
                 job.cancelled = now if job.cancelled is None else job.cancelled
             try:
                 job.write_files(self.files, now)
@@ -117,7 +180,9 @@ def _refusal(body: Any) -> ApiAnswer | None:
         if not isinstance(body[name], str):
             return refusals.wrong_type(name, "a string", body[name])
     if body["completion_window"] != "24h":
-        return refusals.wrong_value("completion_window", body["completion_window"], ["24h"])
+        return refusals.wrong_value(
+            "completion_window", body["completion_window"], ["24h"]
+        )
     if body["endpoint"] != CHAT_COMPLETIONS:
         return refusals.wrong_value("endpoint", body["endpoint"], [CHAT_COMPLETIONS])
     if not isinstance(body.get("metadata") or {}, dict):

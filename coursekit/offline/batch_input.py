@@ -1,7 +1,9 @@
-"""The input file of a batch: one request a line, checked as the real API does, and answered line by line.
+"""The input file of a batch: one request a line, checked as the real API does, and answered line by
+line.
 
-The codes of faulty files are those that users report: empty_file, invalid_json_line, duplicate_custom_id,
-url_mismatch, model_mismatch; the sentences are our own except that of invalid_json_line.
+The codes of faulty files are those that users report: empty_file, invalid_json_line,
+duplicate_custom_id, url_mismatch, model_mismatch; the sentences are our own except that of
+invalid_json_line.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ class Line:
 
 
 def read_input(content: bytes) -> tuple[list[Line], list[dict[str, Any]]]:
-    """The requests of a file, and what is wrong with it: {"code", "message", "param", "line"} each, as BatchError."""
+    """The requests of a file, and what is wrong with it: {"code", "message", "param", "line"} each,
+    as BatchError.
+    """
     lines: list[Line] = []
     faults: list[dict[str, Any]] = []
     seen: set[str] = set()
@@ -36,10 +40,20 @@ def read_input(content: bytes) -> tuple[list[Line], list[dict[str, Any]]]:
             continue
         found = _parsed(raw)
         if isinstance(found, Line) and found.custom_id in seen:
-            text = f"The custom_id '{found.custom_id}' stands on an earlier line, too. It must be unique in a batch."
+            text = (
+                f"The custom_id '{found.custom_id}' stands on an earlier line, too. It must be "
+                "unique in a batch."
+            )
             found = _fault("duplicate_custom_id", text, "custom_id")
-        if isinstance(found, Line) and lines and found.body.get("model") != lines[0].body.get("model"):
-            text = f"The model '{found.body.get('model')}' is not that of the first line. A batch is for one model."
+        if (
+            isinstance(found, Line)
+            and lines
+            and found.body.get("model") != lines[0].body.get("model")
+        ):
+            text = (
+                f"The model '{found.body.get('model')}' is not that of the first line. A batch "
+                "is for one model."
+            )
             found = _fault("model_mismatch", text, "body.model")
         if isinstance(found, Line):
             seen.add(found.custom_id)
@@ -47,7 +61,9 @@ def read_input(content: bytes) -> tuple[list[Line], list[dict[str, Any]]]:
         else:
             faults.append({**found, "line": number})
     if not lines and not faults:
-        faults.append({**_fault("empty_file", "The input file has no requests."), "line": None})
+        faults.append(
+            {**_fault("empty_file", "The input file has no requests."), "line": None}
+        )
     if len(lines) > MOST_LINES:
         text = f"The input file has more than {MOST_LINES:,} requests."
         faults.append({**_fault("too_many_tasks", text), "line": None})
@@ -75,11 +91,17 @@ def answered(lines: list[Line], answers: Layer, rng: random.Random) -> list[Resu
 
 def _result(line: Line, answer: ApiAnswer, rng: random.Random) -> Result:
     body = json.loads(answer.body)
-    request_id = answer.headers.get("x-request-id") or f"req_{rng.getrandbits(128):032x}"
+    request_id = (
+        answer.headers.get("x-request-id") or f"req_{rng.getrandbits(128):032x}"
+    )
     told = {
         "id": f"batch_req_{rng.getrandbits(128):032x}",
         "custom_id": line.custom_id,
-        "response": {"status_code": answer.status, "request_id": request_id, "body": body},
+        "response": {
+            "status_code": answer.status,
+            "request_id": request_id,
+            "body": body,
+        },
         "error": None,
     }
     raw = json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
@@ -89,15 +111,27 @@ def _result(line: Line, answer: ApiAnswer, rng: random.Random) -> Result:
 def _tokens(usage: dict[str, Any]) -> tuple[int, int, int, int]:
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
     hidden = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    return usage.get("prompt_tokens") or 0, cached, usage.get("completion_tokens") or 0, hidden
+    return (
+        usage.get("prompt_tokens") or 0,
+        cached,
+        usage.get("completion_tokens") or 0,
+        hidden,
+    )
 
 
 def _answer(line: Line, answers: Layer) -> ApiAnswer:
     if line.body.get("stream"):
-        return refusals.refusal("A batch cannot stream: leave 'stream' out.", param="stream")
-    answer = answers.answer(ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(line.body).encode()))
+        return refusals.refusal(
+            "A batch cannot stream: leave 'stream' out.", param="stream"
+        )
+    answer = answers.answer(
+        ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(line.body).encode())
+    )
     if answer.forward is not None:
-        text = "A batch is answered from recordings, and this request has none. Send it by itself for the fallback."
+        text = (
+            "A batch is answered from recordings, and this request has none. Send it by itself "
+            "for the fallback."
+        )
         return refusals.refusal(text, code="not_recorded")
     return answer
 
@@ -107,12 +141,22 @@ def _parsed(raw: bytes) -> Line | dict[str, Any]:
     value = ApiRequest("", "", raw).body
     if not isinstance(value, dict):
         return _fault("invalid_json_line", "This line is not parseable as valid JSON.")
-    for name, kind in (("custom_id", str), ("method", str), ("url", str), ("body", dict)):
+    for name, kind in (
+        ("custom_id", str),
+        ("method", str),
+        ("url", str),
+        ("body", dict),
+    ):
         if not isinstance(value.get(name), kind):
-            return _fault("missing_required_parameter", f"Missing required parameter: '{name}'.", name)
+            return _fault(
+                "missing_required_parameter",
+                f"Missing required parameter: '{name}'.",
+                name,
+            )
     if value["method"] != "POST" or value["url"] != CHAT_COMPLETIONS:
         text = (
-            f"The line asks for {value['method'][:10]} {value['url'][:80]}, the batch is for POST {CHAT_COMPLETIONS}."
+            f"The line asks for {value['method'][:10]} {value['url'][:80]}, the batch is for "
+            f"POST {CHAT_COMPLETIONS}."
         )
         return _fault("url_mismatch", text, "url")
     return Line(value["custom_id"], value["body"])

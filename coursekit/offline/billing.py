@@ -1,4 +1,6 @@
-"""What an answer costs: the usage it tells, or, of a stream that tells none, the tokens of its text."""
+"""What an answer costs: the usage it tells, or, of a stream that tells none, the tokens of its
+text.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def cost(answer: ApiAnswer, body: Mapping[str, Any]) -> Decimal:
-    """The price of the answer to a request's ``body`` on the day it was made, in dollars; 0 where none is known."""
+    """The price of the answer to a request's ``body`` on the day it was made, in dollars; 0 where
+    none is known.
+    """
     return bill_of(answer, body)[1]
 
 
@@ -27,9 +31,17 @@ def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]
     from ..pricing import Usage, price_of, usage_of
 
     told = list(_objects(answer))
-    usage = next((part["usage"] for part in told if part.get("usage")), None) or _counted_usage(told, body)
-    created = next((part["created"] for part in told if isinstance(part.get("created"), int)), None)
-    on = datetime.datetime.fromtimestamp(created, datetime.UTC).date() if created else None
+    usage = next(
+        (part["usage"] for part in told if part.get("usage")), None
+    ) or _counted_usage(told, body)
+    created = next(
+        (part["created"] for part in told if isinstance(part.get("created"), int)), None
+    )
+    on = (
+        datetime.datetime.fromtimestamp(created, datetime.UTC).date()
+        if created
+        else None
+    )
     try:
         return usage_of(usage), price_of(usage, str(body.get("model", "")), on).total
     except LookupError:
@@ -49,13 +61,25 @@ def _objects(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
             yield value
 
 
-def _counted_usage(told: list[dict[str, Any]], body: Mapping[str, Any]) -> dict[str, int]:
+def _counted_usage(
+    told: list[dict[str, Any]], body: Mapping[str, Any]
+) -> dict[str, int]:
     """The usage of a stream that was not asked to tell it: it is billed all the same."""
-    deltas = [choice.get("delta", {}).get("content") for part in told for choice in part.get("choices", ())]
+    deltas = [
+        choice.get("delta", {}).get("content")
+        for part in told
+        for choice in part.get("choices", ())
+    ]
     texts = [text for text in deltas if text]
     prompt = _count(body.get("messages"), body) or estimated_tokens(body)
-    completion = _count("".join(texts), body) or len(texts)  # the API sends about one token a chunk
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    completion = _count("".join(texts), body) or len(
+        texts
+    )  # the API sends about one token a chunk
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
 
 
 def _count(what: Any, body: Mapping[str, Any]) -> int:

@@ -1,4 +1,5 @@
-"""A whole answer as the chunks of a stream, cut where its tokens end and in the order of the real API.
+"""A whole answer as the chunks of a stream, cut where its tokens end and in the order of the real
+API.
 
 What has no chunks (sound, calls of custom tools) raises NoSuchForm.
 """
@@ -18,20 +19,31 @@ from .exchange import DONE, Event, sse
 STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 HEAD = ("created", "model", "service_tier", "system_fingerprint")
-IN_PIECES = ("role", "content", "refusal", "tool_calls", "function_call")  # fields of a message; others are sent whole
+IN_PIECES = (
+    "role",
+    "content",
+    "refusal",
+    "tool_calls",
+    "function_call",
+)  # fields of a message; others are sent whole
 
 Chunk = dict[str, Any]
-Piece = tuple[dict[str, Any], dict[str, Any] | None]  # a delta, and the logprobs of its tokens
+Piece = tuple[
+    dict[str, Any], dict[str, Any] | None
+]  # a delta, and the logprobs of its tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Seconds of a drawn answer: a log-normal wait for the first token, then log-normal gaps.
 
-    first  median wait: that of ``openai-processing-ms`` in public recordings of streams (2025-26) is 0.354 s for
+    first  median wait: that of ``openai-processing-ms`` in public recordings of streams (2025-26)
+           is 0.354 s for
            gpt-4o and 0.317 s for gpt-4o-mini, the 90 % points twice that (hence ``spread``)
-    gap    median seconds between tokens: an author's choice within what users see, 50 to 80 tokens a second
-    hidden seconds for each token of hidden reasoning: how ``openai-processing-ms`` grows with the completion tokens in
+    gap    median seconds between tokens: an author's choice within what users see, 50 to 80 tokens
+           a second
+    hidden seconds for each token of hidden reasoning: how ``openai-processing-ms`` grows with the
+      completion tokens in
            19 public recordings of o4-mini (2026; least squares, correlation 0.93)
     """
 
@@ -49,11 +61,15 @@ class NoSuchForm(ValueError):
     """An answer cannot be given in the form that was asked for."""
 
 
-def chunks(completion: Mapping[str, Any], body: Mapping[str, Any], cut_after: int | None = None) -> Iterator[Chunk]:
-    """The chunks of a completion, in the order of the real API: roles, texts and calls, finish reasons, usage.
+def chunks(
+    completion: Mapping[str, Any], body: Mapping[str, Any], cut_after: int | None = None
+) -> Iterator[Chunk]:
+    """The chunks of a completion, in the order of the real API: roles, texts and calls, finish
+    reasons, usage.
 
     completion  the body of a chat completion
-    body        of the request: its model's tokenizer cuts the texts, its stream_options say whether there is usage
+    body        of the request: its model's tokenizer cuts the texts, its stream_options say whether
+                there is usage
     cut_after   the stream ends after so many pieces of text, unfinished; None: it does not
 
     Raises NoSuchForm for what has no chunks: sound, calls of custom tools.
@@ -63,13 +79,28 @@ def chunks(completion: Mapping[str, Any], body: Mapping[str, Any], cut_after: in
     head = {"id": completion.get("id"), "object": "chat.completion.chunk"}
     head |= {name: completion[name] for name in HEAD if name in completion}
 
-    def chunk(choice: Mapping[str, Any], delta: Mapping[str, Any], logprobs: Any = None, reason: Any = None) -> Chunk:
+    def chunk(
+        choice: Mapping[str, Any],
+        delta: Mapping[str, Any],
+        logprobs: Any = None,
+        reason: Any = None,
+    ) -> Chunk:
         shown = {"logprobs": logprobs} if "logprobs" in choice else {}
-        said = {"index": choice["index"], "delta": delta, **shown, "finish_reason": reason}
+        said = {
+            "index": choice["index"],
+            "delta": delta,
+            **shown,
+            "finish_reason": reason,
+        }
         return {**head, "choices": [said], **usage}
 
-    scripts = [(choice, _pieces(choice, str(body.get("model")))) for choice in completion["choices"]]
-    rounds = list(zip_longest(*[rest for _, (_, *rest) in scripts]))[:cut_after] or [(None,) * len(scripts)]
+    scripts = [
+        (choice, _pieces(choice, str(body.get("model"))))
+        for choice in completion["choices"]
+    ]
+    rounds = list(zip_longest(*[rest for _, (_, *rest) in scripts]))[:cut_after] or [
+        (None,) * len(scripts)
+    ]
     for number, pieces in enumerate(rounds):
         for (choice, (opening, *_)), piece in zip(scripts, pieces, strict=True):
             if number == 0:  # a role right before its choice's first text
@@ -85,7 +116,11 @@ def chunks(completion: Mapping[str, Any], body: Mapping[str, Any], cut_after: in
 
 
 def timed(
-    stream: Iterator[Chunk], first: float, gap: Callable[[], float], rng: random.Random, obfuscated: bool = True
+    stream: Iterator[Chunk],
+    first: float,
+    gap: Callable[[], float],
+    rng: random.Random,
+    obfuscated: bool = True,
 ) -> Iterator[Event]:
     """Chunks as events, with [DONE] after the last one of an answer that ended.
 
@@ -97,53 +132,93 @@ def timed(
     for chunk in stream:
         if is_piece(chunk):
             at += gap()
-        finished = finished or any(choice["finish_reason"] for choice in chunk["choices"])
+        finished = finished or any(
+            choice["finish_reason"] for choice in chunk["choices"]
+        )
         if obfuscated:
-            bare = len(sse({**chunk, "obfuscation": ""}).decode("utf-8", "surrogatepass"))
-            padded = {**chunk, "obfuscation": "".join(rng.choices(ALPHABET, k=-bare % 16))}
+            bare = len(
+                sse({**chunk, "obfuscation": ""}).decode("utf-8", "surrogatepass")
+            )
+            padded = {
+                **chunk,
+                "obfuscation": "".join(rng.choices(ALPHABET, k=-bare % 16)),
+            }
         yield Event(round(at, 4), sse(padded if obfuscated else chunk))
     if finished:
         yield Event(round(at, 4), DONE)
 
 
 def is_piece(chunk: Chunk) -> bool:
-    """Whether a chunk brings a piece of the answer: neither a role, nor a finish reason, nor the usage."""
-    return any(choice["delta"] and "role" not in choice["delta"] for choice in chunk["choices"])
+    """Whether a chunk brings a piece of the answer: neither a role, nor a finish reason, nor the
+    usage.
+    """
+    return any(
+        choice["delta"] and "role" not in choice["delta"] for choice in chunk["choices"]
+    )
 
 
 def _pieces(choice: Mapping[str, Any], model: str) -> list[Piece]:
     """What a choice's chunks bring, one after the other; the first brings the role."""
     message, logprobs = choice["message"], choice.get("logprobs")
-    calls, text, refusal = message.get("tool_calls") or [], message.get("content"), message.get("refusal")
+    calls, text, refusal = (
+        message.get("tool_calls") or [],
+        message.get("content"),
+        message.get("refusal"),
+    )
     if message.get("audio") or any(call.get("type") != "function" for call in calls):
         raise NoSuchForm("Sound, and calls of custom tools, are not cut into chunks.")
-    opening: dict[str, Any] = {"role": message.get("role", "assistant"), "content": None if text is None else ""}
+    opening: dict[str, Any] = {
+        "role": message.get("role", "assistant"),
+        "content": None if text is None else "",
+    }
     if refusal is not None:
         opening["refusal"] = ""
     elif len(calls) != 1 or text:  # parallel calls begin with the role alone
         opening |= {} if calls else {"refusal": None}
     else:
         opening |= {"tool_calls": [_opened(0, calls[0])], "refusal": None}
-    pieces: list[Piece] = [(opening, None if logprobs is None else {"content": [], "refusal": None})]
-    pieces += [({name: value}, None) for name, value in message.items() if name not in IN_PIECES and value]
-    pieces += _texts("content", text or "", logprobs, model) + _texts("refusal", refusal or "", logprobs, model)
+    pieces: list[Piece] = [
+        (opening, None if logprobs is None else {"content": [], "refusal": None})
+    ]
+    pieces += [
+        ({name: value}, None)
+        for name, value in message.items()
+        if name not in IN_PIECES and value
+    ]
+    pieces += _texts("content", text or "", logprobs, model) + _texts(
+        "refusal", refusal or "", logprobs, model
+    )
     if call := message.get("function_call"):
-        pieces.append(({"function_call": {"name": call["name"], "arguments": ""}}, None))
-        pieces += [({"function_call": {"arguments": part}}, None) for part in cut(call["arguments"], model)]
+        pieces.append(
+            ({"function_call": {"name": call["name"], "arguments": ""}}, None)
+        )
+        pieces += [
+            ({"function_call": {"arguments": part}}, None)
+            for part in cut(call["arguments"], model)
+        ]
     for index, call in enumerate(calls):
         if "tool_calls" not in opening:
             pieces.append(({"tool_calls": [_opened(index, call)]}, None))
-        pieces += [({"tool_calls": [{"index": index, "function": {"arguments": part}}]}, None)
-                   for part in cut(call["function"]["arguments"], model)]  # fmt: skip
+        pieces += [
+            ({"tool_calls": [{"index": index, "function": {"arguments": part}}]}, None)
+            for part in cut(call["function"]["arguments"], model)
+        ]
     return pieces
 
 
 def _opened(index: int, call: Mapping[str, Any]) -> dict[str, Any]:
     function = {"name": call["function"]["name"], "arguments": ""}
-    return {"index": index, "id": call.get("id"), "type": "function", "function": function}
+    return {
+        "index": index,
+        "id": call.get("id"),
+        "type": "function",
+        "function": function,
+    }
 
 
-def _texts(name: str, text: str, logprobs: Mapping[str, Any] | None, model: str) -> list[Piece]:
+def _texts(
+    name: str, text: str, logprobs: Mapping[str, Any] | None, model: str
+) -> list[Piece]:
     """The pieces of a text: its tokens, with their log-probabilities where there are any."""
     listed = list((logprobs or {}).get(name) or ())
     if not listed:
@@ -155,10 +230,19 @@ def _texts(name: str, text: str, logprobs: Mapping[str, Any] | None, model: str)
         waiting.append(token)
         part = _text_of(waiting)
         if part is not None:
-            pieces.append(({name: part}, {name: waiting, other: [] if name == "refusal" else None}))
+            pieces.append(
+                (
+                    {name: part},
+                    {name: waiting, other: [] if name == "refusal" else None},
+                )
+            )
             waiting = []
-    if waiting or "".join(delta[name] for delta, _ in pieces) != text:  # the tokens are not those of the text
-        return [({name: text}, {name: listed, other: [] if name == "refusal" else None})]
+    if (
+        waiting or "".join(delta[name] for delta, _ in pieces) != text
+    ):  # the tokens are not those of the text
+        return [
+            ({name: text}, {name: listed, other: [] if name == "refusal" else None})
+        ]
     return pieces
 
 
@@ -173,7 +257,9 @@ def _text_of(listed: list[Any]) -> str | None:
 
 
 def cut(text: str, model: str) -> list[str]:
-    """A text in the pieces that the model's tokens give, or gpt-4o's where the model's are not known."""
+    """A text in the pieces that the model's tokens give, or gpt-4o's where the model's are not
+    known.
+    """
     try:
         parts = tokens.tokenize(text, model)
     except LookupError:

@@ -1,8 +1,8 @@
 """Time as a parameter: real, faster, or virtual.
 
-All of the offline API reckons in seconds of the API's own time. ``speed`` says how these pass: at 10,
-a recorded second takes a tenth of a real one; at "instant" time is virtual: waiting moves the clock
-and takes no time, so that whatever happens is the same at every speed.
+All of the offline API reckons in seconds of the API's own time. ``speed`` says how these pass: at
+10, a recorded second takes a tenth of a real one; at "instant" time is virtual: waiting moves the
+clock and takes no time, so that whatever happens is the same at every speed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Protocol
 # A woken task may need several turns of the event loop until it waits again; only then is it the
 # next sleeper's turn. (asyncio has no public way to ask whether anything else is ready to run.)
 TURNS = 20
-GRACE = 0.005  # real seconds, once in an event loop: the SDK's first call asks a thread what platform it runs on
+# real seconds, once in an event loop: the SDK's first call asks a thread what platform it runs on
+GRACE = 0.005
 
 
 class Clock(Protocol):
@@ -27,7 +28,9 @@ class Clock(Protocol):
     def wait(self, until: float) -> None: ...
     async def wait_async(self, until: float) -> None: ...
     def real(self, seconds: float) -> float:
-        """The real seconds that somebody else (the SDK between two attempts) must sleep for ``seconds``."""
+        """The real seconds that somebody else (the SDK between two attempts) must sleep for
+        ``seconds``.
+        """
         ...
 
 
@@ -54,7 +57,9 @@ class ScaledClock:
 
 
 class VirtualClock:
-    """Virtual time: waiting moves the clock. Concurrent tasks wake in the order of their due times."""
+    """Virtual time: waiting moves the clock. Concurrent tasks wake in the order of their due
+    times.
+    """
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
@@ -92,7 +97,9 @@ class VirtualClock:
             return
         while self._sleepers:
             until, _, future = heapq.heappop(self._sleepers)
-            if future.done() or future.get_loop() is not loop:  # cancelled, or left by an ended loop
+            if (
+                future.done() or future.get_loop() is not loop
+            ):  # cancelled, or left by an ended loop
                 continue
             self.wait(until)
             future.set_result(None)
@@ -116,7 +123,8 @@ def clock_for(speed: float | str) -> Clock:
         factor = 0.0
     if not 0 < factor < float("inf"):
         raise ValueError(
-            f"speed={speed!r} is no speed. Give a number above 0 (1.0 as recorded, 10 ten times faster) "
+            f"speed={speed!r} is no speed. Give a number above 0 (1.0 as recorded, 10 ten times "
+            "faster) "
             'or "instant" (no waiting).'
         )
     return ScaledClock(factor)

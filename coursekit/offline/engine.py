@@ -24,19 +24,30 @@ from .validation import Validation
 
 
 def replaying(
-    recordings: Recordings, *, used: Path | None = None, last: Layer | None = None, today: datetime.date | None = None
+    recordings: Recordings,
+    *,
+    used: Path | None = None,
+    last: Layer | None = None,
+    today: datetime.date | None = None,
 ) -> Layer:
-    """What answers in replay mode: recordings first, then the refusal of a wrong request, then ``last``.
+    """What answers in replay mode: recordings first, then the refusal of a wrong request, then
+    ``last``.
 
     used   a file that gets a line with each served recording's path, or None
     last   answers what is neither recorded nor wrong; None: raises RecordingNotFound
-    today  refuses models that are shut down by that day; None: none, for their recordings outlive them
+    today  refuses models that are shut down by that day; None: none, for their recordings outlive
+           them
     """
-    return Replay(recordings, ModelList(Validation(last or Missing(recordings), today=today)), used)
+    return Replay(
+        recordings,
+        ModelList(Validation(last or Missing(recordings), today=today)),
+        used,
+    )
 
 
 class OfflineApi:
-    """The offline API of one client, or of one learner at the server: faults and limits in front of what answers.
+    """The offline API of one client, or of one learner at the server: faults and limits in front of
+    what answers.
 
     answers     the layer that answers, such as ``replaying(...)``
     clock       whose time the limits go by
@@ -45,23 +56,35 @@ class OfflineApi:
     seed        of what happens by chance, and of the request ids
     stages      how long a batch takes (``batch_job``)
 
-    Its faults, account and clock can be reached afterwards: ``faults.add(...)`` makes trouble while it runs, and the
-    clock is the account's, which clients that share it have in common.
+    Its faults, account and clock can be reached afterwards: ``faults.add(...)`` makes trouble while
+    it runs, and the clock is the account's, which clients that share it have in common.
 
     Raises ValueError for faults and limits that make no sense.
     """
 
     def __init__(
-        self, answers: Layer, clock: Clock, *, faults: Fault | Iterable[Fault] | None = None,
-        rate_limit: Account | Mapping[str, Any] | None = None, seed: int = 0, stages: Stages | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        answers: Layer,
+        clock: Clock,
+        *,
+        faults: Fault | Iterable[Fault] | None = None,
+        rate_limit: Account | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        stages: Stages | None = None,
+    ) -> None:
         self.account = account_of(rate_limit)
         self.clock = clock if self.account is None else self.account.clock(clock)
         limited = RateLimits(answers, self.account, self.clock)
-        batches = BatchApi(limited, answers, self.clock, random.Random(seed + 2), stages or Stages())
+        batches = BatchApi(
+            limited, answers, self.clock, random.Random(seed + 2), stages or Stages()
+        )
         self.faults = Faults(batches, fault_list(faults), random.Random(seed))
-        organization = ORGANIZATION if self.account is None else self.account.organization
-        self._outermost = StandardHeaders(self.faults, random.Random(seed + 1), organization)
+        organization = (
+            ORGANIZATION if self.account is None else self.account.organization
+        )
+        self._outermost = StandardHeaders(
+            self.faults, random.Random(seed + 1), organization
+        )
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         return self._outermost.answer(request)

@@ -1,4 +1,6 @@
-"""The tokens of a request as the API's limiter reckons them: by bytes, before any of it is tokenized."""
+"""The tokens of a request as the API's limiter reckons them: by bytes, before any of it is
+tokenized.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 BYTES_PER_TOKEN = 4
-IMAGE = 765  # tokens, whatever its size: 12 of 12 genuine answers since April 2025 to requests with an image, within 2
+# tokens, whatever its size: 12 of 12 genuine answers since April 2025 to requests with an image,
+# within 2
+IMAGE = 765
 
 
 def estimated_tokens(body: Mapping[str, Any]) -> int:
-    """The prompt tokens that the limiter reckons with: a quarter of the texts' bytes, 1 a message, 765 an image, and 1.
+    """The prompt tokens that the limiter reckons with: a quarter of the texts' bytes, 1 a message,
+    765 an image, and 1.
 
-    Source: x-ratelimit-limit-tokens less x-ratelimit-remaining-tokens in 630 genuine answers since April 2025, of which
-    this is exact for 414; most of the others are 1 or 2 tokens more. Tools, schemas and tool calls are not counted.
-    (Until March 2025 the limiter added max_tokens, or 16 without it; of 55 later answers to requests with a larger
-    max_tokens none shows it.)
+    Source: x-ratelimit-limit-tokens less x-ratelimit-remaining-tokens in 630 genuine answers since
+    April 2025, of which this is exact for 414; most of the others are 1 or 2 tokens more. Tools,
+    schemas and tool calls are not counted. (Until March 2025 the limiter added max_tokens, or 16
+    without it; of 55 later answers to requests with a larger max_tokens none shows it.)
     """
     size, count, images = 0, 0, 0
     messages = body.get("messages")
@@ -32,9 +37,21 @@ def estimated_tokens(body: Mapping[str, Any]) -> int:
 
 
 def asked_output(body: Mapping[str, Any]) -> int:
-    """The most tokens that the answers may have: 0 if the request does not say, or says it wrongly."""
-    most, choices = body.get("max_completion_tokens") or body.get("max_tokens"), body.get("n") or 1
-    return most * choices if isinstance(most, int) and isinstance(choices, int) and most > 0 and choices > 0 else 0
+    """The most tokens that the answers may have: 0 if the request does not say, or says it
+    wrongly.
+    """
+    most, choices = (
+        body.get("max_completion_tokens") or body.get("max_tokens"),
+        body.get("n") or 1,
+    )
+    return (
+        most * choices
+        if isinstance(most, int)
+        and isinstance(choices, int)
+        and most > 0
+        and choices > 0
+        else 0
+    )
 
 
 def _bytes(text: Any) -> int:

@@ -1,8 +1,9 @@
 """Server-sent events: the one parser for every place that reads a stream.
 
-A line ends with CR LF, CR or LF; a blank line ends an event; of a field ``name: value`` one blank after the colon is
-not part of the value; a line that begins with a colon is a comment; several ``data`` lines are the lines of one text;
-an event without its blank line is never dispatched. Source: the HTML standard,
+A line ends with CR LF, CR or LF; a blank line ends an event; of a field ``name: value`` one blank
+after the colon is not part of the value; a line that begins with a colon is a comment; several
+``data`` lines are the lines of one text; an event without its blank line is never dispatched.
+Source: the HTML standard,
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.
 """
 
@@ -17,14 +18,18 @@ BLANK = b"\n\n"
 
 
 class Blocks:
-    """Cuts the bytes of a stream into blocks, each up to its blank line, however the bytes arrive."""
+    """Cuts the bytes of a stream into blocks, each up to its blank line, however the bytes
+    arrive.
+    """
 
     def __init__(self) -> None:
         self._open = b""
         self._began = self._after_cr = False
 
     def add(self, data: bytes) -> list[bytes]:
-        """The blocks that end with these bytes, in order. Their lines end with LF, whatever the server wrote."""
+        """The blocks that end with these bytes, in order. Their lines end with LF, whatever the
+        server wrote.
+        """
         if self._after_cr:
             data = data.removeprefix(b"\n")  # of a CR LF that arrived in two pieces
         self._after_cr = data.endswith(b"\r") or (self._after_cr and not data)
@@ -37,7 +42,9 @@ class Blocks:
         return self._open.lstrip(b"\n")
 
     def _bare(self, block: bytes) -> bytes:
-        """The block without blank lines before it; the first one of a stream without its byte-order mark."""
+        """The block without blank lines before it; the first one of a stream without its byte-order
+        mark.
+        """
         bare = block.lstrip(b"\n")
         bare, self._began = bare if self._began else bare.removeprefix(BOM), True
         return bare
@@ -45,8 +52,14 @@ class Blocks:
 
 def data_of(block: bytes) -> bytes | None:
     """The data of the event in a block; None: it has none, as a comment, or was never ended."""
-    if block.startswith(b"data: ") and block.endswith(BLANK) and block.find(b"\n") == len(block) - 2:
-        return block[6:-2] if b"\r" not in block else _joined(block, b"data")  # nearly all are of this form
+    if (
+        block.startswith(b"data: ")
+        and block.endswith(BLANK)
+        and block.find(b"\n") == len(block) - 2
+    ):
+        return (
+            block[6:-2] if b"\r" not in block else _joined(block, b"data")
+        )  # nearly all are of this form
     return _joined(block, b"data")
 
 
@@ -59,7 +72,10 @@ def is_error(block: bytes) -> bool:
     """Whether a block reports an error: ``data: {"error": …}``, or an event of that name."""
     if b"error" not in block:
         return False
-    return bool((json_of(block) or {}).get("error")) or _joined(block, b"event") == b"error"
+    return (
+        bool((json_of(block) or {}).get("error"))
+        or _joined(block, b"event") == b"error"
+    )
 
 
 def json_of(block: bytes) -> dict[str, Any] | None:

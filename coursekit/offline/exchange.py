@@ -1,8 +1,8 @@
 """One request and its answer, as plain data: what every layer of the offline API speaks.
 
-A layer is any object with ``answer(request) -> ApiAnswer``. It does no waiting of its own: it *says*
-how long the answer takes, and the door it leaves by (``transport`` in process, ``server`` on a
-socket) does the waiting on the clock it was given. Times are seconds of the API's time.
+A layer is any object with ``answer(request) -> ApiAnswer``. It does no waiting of its own: it
+*says* how long the answer takes, and the door it leaves by (``transport`` in process, ``server`` on
+a socket) does the waiting on the clock it was given. Times are seconds of the API's time.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class ApiRequest:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One block of a server-sent stream: ``data`` whole, with its blank line; ``at`` seconds after the request."""
+    """One block of a server-sent stream: ``data`` whole, with its blank line; ``at`` seconds after
+    the request.
+    """
 
     at: float
     data: bytes
@@ -62,11 +64,13 @@ class ApiAnswer:
     headers  header names in lower case
     body     the bytes of a whole answer (``events`` is None)
     events   the blocks of a stream, in order of time
-    after    seconds from the request to the status line; ``NEVER``: silence until the caller gives up
+    after    seconds from the request to the status line; ``NEVER``: silence until the caller gives
+             up
     breaks   the connection breaks where the answer should have ended
     source   where it comes from, for receipts: "live", "local", "written" for a recording's
              provenance, "offline API" for what the offline API said itself
-    forward  another server is to answer: the door asks it, and passes on what it says as it comes. The layers add
+    forward  another server is to answer: the door asks it, and passes on what it says as it comes.
+             The layers add
              headers at most: they know nothing of what that will be
     """
 
@@ -85,14 +89,25 @@ class ApiAnswer:
         return max(self.after, self.events[-1].at) if self.events else self.after
 
     def with_headers(self, headers: Mapping[str, str]) -> ApiAnswer:
-        """The same answer with other headers. (``dataclasses.replace`` takes five times as long.)"""
+        """The same answer with other headers. (``dataclasses.replace`` takes five times as
+        long.)
+        """
         return ApiAnswer(
-            self.status, headers, self.body, self.events, self.after, self.breaks, self.source, self.forward
+            self.status,
+            headers,
+            self.body,
+            self.events,
+            self.after,
+            self.breaks,
+            self.source,
+            self.forward,
         )
 
 
 class Target(NamedTuple):
-    """A request to another server: the address of its chat completions, its headers, its body, and who answers it."""
+    """A request to another server: the address of its chat completions, its headers, its body, and
+    who answers it.
+    """
 
     url: str
     headers: Mapping[str, str]
@@ -106,13 +121,15 @@ class Upstream(Protocol):
     def target(self) -> Target | ApiAnswer:
         """What to send where; or the answer, where that server cannot do what is asked.
 
-        May take a moment the first time: the server is started, or asked for its models. Raises what says why it
-        cannot be reached.
+        May take a moment the first time: the server is started, or asked for its models. Raises
+        what says why it cannot be reached.
         """
         ...
 
     def lacks(self, content: bytes) -> list[str]:
-        """What was asked for and is evidently not in the answer whose bytes these are, such as "logprobs"."""
+        """What was asked for and is evidently not in the answer whose bytes these are, such as
+        "logprobs".
+        """
         ...
 
     def unreachable(self, error: Exception) -> Exception:
@@ -121,11 +138,14 @@ class Upstream(Protocol):
 
 
 def api_path(path: str) -> str:
-    """The path as the API itself has it, whatever a gateway has in front: "/openai/v1/chat/completions", "/api/v1/…"
-    and Azure's "/openai/deployments/NAME/chat/completions" are all POST /v1/chat/completions. Without "/v1", or with it
-    twice, it is nobody's: the API says that the URL is invalid."""
+    """The path as the API itself has it, whatever a gateway has in front:
+    "/openai/v1/chat/completions", "/api/v1/…" and Azure's
+    "/openai/deployments/NAME/chat/completions" are all POST /v1/chat/completions. Without "/v1", or
+    with it twice, it is nobody's: the API says that the URL is invalid."""
     wrong = path == "/chat/completions" or "/v1/v1/" in path
-    return CHAT_COMPLETIONS if path.endswith("/chat/completions") and not wrong else path
+    return (
+        CHAT_COMPLETIONS if path.endswith("/chat/completions") and not wrong else path
+    )
 
 
 class Layer(Protocol):
@@ -138,16 +158,32 @@ def json_answer(status: int, value: object, **more: Any) -> ApiAnswer:
     """A JSON answer in the real API's own byte format (seen in genuine exchanges: a 200 is indented
     by two and ends with a newline, a 400 has no newline, other errors are indented by four)."""
     indent = 2 if status in (200, 400) else 4
-    text = json.dumps(value, indent=indent, ensure_ascii=False) + ("" if status == 400 else "\n")
-    kind = "application/json" if status in (200, 400) else "application/json; charset=utf-8"
+    text = json.dumps(value, indent=indent, ensure_ascii=False) + (
+        "" if status == 400 else "\n"
+    )
+    kind = (
+        "application/json"
+        if status in (200, 400)
+        else "application/json; charset=utf-8"
+    )
     headers = {"content-type": kind, **more.pop("headers", {})}
-    return ApiAnswer(status=status, headers=headers, body=text.encode("utf-8", "surrogatepass"), **more)
+    return ApiAnswer(
+        status=status,
+        headers=headers,
+        body=text.encode("utf-8", "surrogatepass"),
+        **more,
+    )
 
 
 def error_answer(
-    status: int, message: str, *, type: str = "invalid_request_error", code: str | None = None,
-    param: str | None = None, **more: Any,
-) -> ApiAnswer:  # fmt: skip
+    status: int,
+    message: str,
+    *,
+    type: str = "invalid_request_error",
+    code: str | None = None,
+    param: str | None = None,
+    **more: Any,
+) -> ApiAnswer:
     """A refusal with the real API's error body (keys in its order: message, type, param, code)."""
     error = {"message": message, "type": type, "param": param, "code": code}
     return json_answer(status, {"error": error}, **more)
@@ -164,4 +200,6 @@ def _number(literal: str) -> int | float:
     return int(value) if value.is_integer() else value
 
 
-_DECODER = json.JSONDecoder(parse_float=_number)  # made once: this is on the path of every request
+_DECODER = json.JSONDecoder(
+    parse_float=_number
+)  # made once: this is on the path of every request

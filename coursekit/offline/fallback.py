@@ -1,10 +1,12 @@
 """The fallback: another OpenAI-compatible server answers what nobody recorded.
 
-The layer stands behind recordings and validation. It does not ask the server itself: its ``ApiAnswer`` says what to
-forward where, and the door does that, so that a reply passes as it is written. ``model``, ids and text are the
-server's own, and the receipt says who answered: nothing that it says is called OpenAI's.
+The layer stands behind recordings and validation. It does not ask the server itself: its
+``ApiAnswer`` says what to forward where, and the door does that, so that a reply passes as it is
+written. ``model``, ids and text are the server's own, and the receipt says who answered: nothing
+that it says is called OpenAI's.
 
-This is the one module that knows of other servers; what each of them passes over stands in data/servers.toml.
+This is the one module that knows of other servers; what each of them passes over stands in
+data/servers.toml.
 """
 
 from __future__ import annotations
@@ -21,22 +23,31 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from ..foundation.portable import Portable
 from ..local_model.llama import program, require
 from ..local_model.model_file import ModelFile, local_model_of
-from ..portable import Portable
 from . import refusals
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer, Target
 
 TABLE = Path(__file__).parent.parent / "data" / "servers.toml"
-ADDRESS, MODEL, KEY = "COURSEKIT_FALLBACK", "COURSEKIT_FALLBACK_MODEL", "COURSEKIT_FALLBACK_KEY"
+ADDRESS, MODEL, KEY = (
+    "COURSEKIT_FALLBACK",
+    "COURSEKIT_FALLBACK_MODEL",
+    "COURSEKIT_FALLBACK_KEY",
+)
 LOCAL = "local"
 CODE = "unsupported_by_fallback"
 SECONDS = 5.0  # for GET /v1/models
 LOOK = 0.5  # seconds for a look at a port of this machine
-MOST = (
-    512  # tokens of the small model's reply where the request sets no limit: it falls into loops, and never ends them
-)
-LOCAL_IGNORES = ("tools", "tool_choice", "logit_bias", "reasoning_effort")  # SmolLM2 calls no tools and does not reason
+# tokens of the small model's reply where the request sets no limit: it falls into loops, and never
+# ends them
+MOST = 512
+LOCAL_IGNORES = (
+    "tools",
+    "tool_choice",
+    "logit_bias",
+    "reasoning_effort",
+)  # SmolLM2 calls no tools and does not reason
 NOTHING: tuple[Any, ...] = (None, False, "none", [], {})  # values that ask for nothing
 HARMLESS: Mapping[str, tuple[Any, ...]] = {
     "n": (None, 1),
@@ -72,7 +83,9 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a server is, and what it is: its base address ("http://127.0.0.1:11434/v1"), kind, model and label."""
+    """Where a server is, and what it is: its base address ("http://127.0.0.1:11434/v1"), kind,
+    model and label.
+    """
 
     url: str
     kind: Kind
@@ -104,12 +117,15 @@ class FallbackServer(Protocol):
 class NamedServer:
     """A server that the user named.
 
-    address  of its OpenAI-compatible API, such as "http://127.0.0.1:11434/v1"; without a path, /v1 is meant
+    address  of its OpenAI-compatible API, such as "http://127.0.0.1:11434/v1"; without a path, /v1
+             is meant
     model    None: the first of those that it lists
     key      sent as its Authorization; None: none. The key of OpenAI is never sent here.
     """
 
-    def __init__(self, address: str, model: str | None = None, key: str | None = None) -> None:
+    def __init__(
+        self, address: str, model: str | None = None, key: str | None = None
+    ) -> None:
         self.url, self._model, self._key = base_address(address), model, key
 
     @property
@@ -120,7 +136,9 @@ class NamedServer:
     @property
     def by(self) -> str:
         place = self.place()
-        return f"{place.model}, served by {place.kind.name} at {urlsplit(self.url).netloc}"
+        return (
+            f"{place.model}, served by {place.kind.name} at {urlsplit(self.url).netloc}"
+        )
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -140,7 +158,8 @@ class NamedServer:
             )
         if self._model is not None and names and self._model not in names:
             raise FallbackUnreachable(
-                f"The fallback {self.url} has no model {self._model!r}, so nothing was asked. It has "
+                f"The fallback {self.url} has no model {self._model!r}, so nothing was asked. It "
+                "has "
                 f"{', '.join(names[:8])}.\nWhat to do: set {MODEL} to one of these."
             )
         model = self._model or names[0]
@@ -152,7 +171,9 @@ class NamedServer:
         import httpx2
 
         try:
-            with httpx2.Client(trust_env=not is_loopback(self.url), timeout=SECONDS) as client:
+            with httpx2.Client(
+                trust_env=not is_loopback(self.url), timeout=SECONDS
+            ) as client:
                 answer = client.get(f"{self.url}/models", headers=dict(self.headers))
         except httpx2.TransportError as error:
             raise unreachable(self.url, error) from error
@@ -162,14 +183,20 @@ class NamedServer:
                 f"What to do: put its key into .env as {KEY}=…"
             )
         try:
-            listed = [model for model in answer.json()["data"] if isinstance(model, dict) and "id" in model]
+            listed = [
+                model
+                for model in answer.json()["data"]
+                if isinstance(model, dict) and "id" in model
+            ]
         except (ValueError, LookupError, TypeError):
             listed = []  # not every server lists its models
         return listed, answer.headers.get("server", "")
 
 
 class LocalServer:
-    """The course's own small model, run by a llama.cpp server that all kernels of this user share."""
+    """The course's own small model, run by a llama.cpp server that all kernels of this user
+    share.
+    """
 
     def __init__(self, model: ModelFile) -> None:
         self.model = model
@@ -191,7 +218,9 @@ class LocalServer:
 
         llama_cpp = next(kind for kind in kinds() if kind.name == "llama.cpp")
         adds = {**llama_cpp.adds, "cache_prompt": False, "max_tokens": MOST}
-        kind = replace(llama_cpp, adds=adds, ignores=(*llama_cpp.ignores, *LOCAL_IGNORES))
+        kind = replace(
+            llama_cpp, adds=adds, ignores=(*llama_cpp.ignores, *LOCAL_IGNORES)
+        )
         return Place(address_of(self.model), kind, self.model.name, self.name)
 
 
@@ -204,7 +233,9 @@ class Fallback:
     def answer(self, request: ApiRequest) -> ApiAnswer:
         if (request.method, request.path) != ("POST", CHAT_COMPLETIONS):
             return self.inner.answer(request)
-        return ApiAnswer(200, source=self.server.name, forward=Forwarded(self.server, request.body))
+        return ApiAnswer(
+            200, source=self.server.name, forward=Forwarded(self.server, request.body)
+        )
 
 
 class Forwarded:
@@ -225,12 +256,23 @@ class Forwarded:
     def lacks(self, content: bytes) -> list[str]:
         missing = []
         streamed = self.body.get("stream") is True
-        if self.body.get("logprobs") and not re.search(rb'"logprobs"\s*:\s*\{', content):
+        if self.body.get("logprobs") and not re.search(
+            rb'"logprobs"\s*:\s*\{', content
+        ):
             missing.append("logprobs")
-        choices = len(set(re.findall(rb'"index"\s*:\s*(\d+)\s*,\s*"(?:message|finish_reason|logprobs)', content)))
+        choices = len(
+            set(
+                re.findall(
+                    rb'"index"\s*:\s*(\d+)\s*,\s*"(?:message|finish_reason|logprobs)',
+                    content,
+                )
+            )
+        )
         if not streamed and (self.body.get("n") or 1) > max(choices, 1):
             missing.append("n")
-        counted = not streamed or (self.body.get("stream_options") or {}).get("include_usage")
+        counted = not streamed or (self.body.get("stream_options") or {}).get(
+            "include_usage"
+        )
         if counted and not re.search(rb'"usage"\s*:\s*\{', content):
             missing.append("usage")
         return missing
@@ -238,7 +280,8 @@ class Forwarded:
     def unreachable(self, error: Exception) -> Exception:
         if isinstance(self.server, LocalServer):
             return FallbackUnreachable(
-                f"The server of {self.server.model.label} has just ended ({error}).\nWhat to do: run the cell again, "
+                f"The server of {self.server.model.label} has just ended ({error}).\nWhat to do: "
+                "run the cell again, "
                 "which starts it anew."
             )
         return unreachable(self.server.place().url, error)
@@ -250,7 +293,8 @@ def refusal(body: Mapping[str, Any], place: Place) -> ApiAnswer | None:
         if body.get(name) in HARMLESS.get(name, NOTHING):
             continue
         text = (
-            f"{place.label} ignores '{name}', so its reply would not be what you ask for. Nothing was sent. "
+            f"{place.label} ignores '{name}', so its reply would not be what you ask for. Nothing "
+            "was sent. "
             f"Leave '{name}' out, or ask the real API: connect(mode=\"live\")."
         )
         return refusals.refusal(text, param=name, code=CODE)
@@ -258,31 +302,46 @@ def refusal(body: Mapping[str, Any], place: Place) -> ApiAnswer | None:
 
 
 def translated(body: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """The body with the server's own model, its name of the token limit, and roles that it knows."""
+    """The body with the server's own model, its name of the token limit, and roles that it
+    knows.
+    """
     kind = place.kind
-    sent = {**kind.adds, **{name: value for name, value in body.items() if value is not None}, "model": place.model}
+    sent = {
+        **kind.adds,
+        **{name: value for name, value in body.items() if value is not None},
+        "model": place.model,
+    }
     limit = sent.pop("max_completion_tokens", None)
     if limit is not None:
         sent[kind.limit] = limit
     sent["messages"] = [
-        {**message, "role": kind.roles.get(message["role"], message["role"])} for message in body["messages"]
+        {**message, "role": kind.roles.get(message["role"], message["role"])}
+        for message in body["messages"]
     ]
     return sent
 
 
-def fallback_of(asked: Any, local_model: Any, env: Mapping[str, str]) -> FallbackServer | None:
+def fallback_of(
+    asked: Any, local_model: Any, env: Mapping[str, str]
+) -> FallbackServer | None:
     """The server that answers what nobody recorded; None: none does.
 
-    asked        an address, the name of a kind ("ollama", at its usual port), "local" for the small model that
-                 `coursekit local install` gets; False: none; None: as COURSEKIT_FALLBACK says, else COURSEKIT_LOCAL
-    local_model  True, or the path of a GGUF file: names for "local"; False: none, whatever the settings say
+    asked        an address, the name of a kind ("ollama", at its usual port), "local" for the small
+                 model that
+                 `coursekit local install` gets; False: none; None: as COURSEKIT_FALLBACK says, else
+                   COURSEKIT_LOCAL
+    local_model  True, or the path of a GGUF file: names for "local"; False: none, whatever the
+                 settings say
     env          the settings in force
 
-    Nothing is asked or started here. Raises ValueError for what is none of these, LocalModelMissing.
+    Nothing is asked or started here. Raises ValueError for what is none of these,
+    LocalModelMissing.
     """
     if local_model is not None:
         if asked not in (None, LOCAL):
-            raise ValueError("fallback= and local_model= name two servers. Give one of them.")
+            raise ValueError(
+                "fallback= and local_model= name two servers. Give one of them."
+            )
         return _local(local_model, env)
     if asked is None:
         asked = env.get(ADDRESS, "").strip() or None
@@ -306,16 +365,24 @@ def _local(asked: Any, env: Mapping[str, str]) -> LocalServer | None:
 
 
 def base_address(address: Any) -> str:
-    """The base address of a server, without a slash at its end. Raises ValueError for what is no address."""
+    """The base address of a server, without a slash at its end. Raises ValueError for what is no
+    address.
+    """
     try:
         parts = urlsplit(str(address))
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.port == 0
+        ):
             raise ValueError
     except ValueError:
         known = ", ".join(f'"{kind.name}"' for kind in kinds())
         raise ValueError(
-            f'fallback={address!r:.80} is not an address. Give one like "http://127.0.0.1:11434/v1", the name of a '
-            f'server at its usual port ({known}), or "{LOCAL}" for the small model of `coursekit local install`.'
+            f"fallback={address!r:.80} is not an address. Give one like "
+            '"http://127.0.0.1:11434/v1", the name of a '
+            f'server at its usual port ({known}), or "{LOCAL}" for the small model of `coursekit '
+            "local install`."
         ) from None
     path = parts.path.rstrip("/").removesuffix("/chat/completions")
     return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
@@ -333,9 +400,14 @@ def is_loopback(url: str) -> bool:
 def unreachable(url: str, error: Exception) -> FallbackUnreachable:
     """The error for a server that does not answer at ``url``."""
     kind = kind_at(url)
-    start = f"start it (`{kind.start}`)" if kind and kind.start else "start it, or correct its address"
+    start = (
+        f"start it (`{kind.start}`)"
+        if kind and kind.start
+        else "start it, or correct its address"
+    )
     return FallbackUnreachable(
-        f"The fallback {url} does not answer ({str(error) or type(error).__name__}), and nothing is recorded for this "
+        f"The fallback {url} does not answer ({str(error) or type(error).__name__}), and nothing "
+        "is recorded for this "
         "request.\n"
         f"What to do: {start}; or go without it: connect(fallback=False), or no {ADDRESS} in .env."
     )
@@ -345,7 +417,9 @@ def unreachable(url: str, error: Exception) -> FallbackUnreachable:
 def kinds() -> tuple[Kind, ...]:
     """The kinds of server that are known."""
     table = tomllib.loads(TABLE.read_text(encoding="utf-8"))["server"]
-    return tuple(Kind(**{**entry, "ignores": tuple(entry.get("ignores", ()))}) for entry in table)
+    return tuple(
+        Kind(**{**entry, "ignores": tuple(entry.get("ignores", ()))}) for entry in table
+    )
 
 
 def kind_at(url: str) -> Kind | None:
@@ -385,4 +459,6 @@ def _kind_of(listed: list[dict[str, Any]], header: str) -> Kind | None:
 
 def _short(model: str) -> str:
     """The name of a model that a server gives as a path: its file's, without the ending."""
-    return re.sub(r"\.gguf$", "", model.replace("\\", "/").rsplit("/", 1)[-1], flags=re.IGNORECASE)
+    return re.sub(
+        r"\.gguf$", "", model.replace("\\", "/").rsplit("/", 1)[-1], flags=re.IGNORECASE
+    )

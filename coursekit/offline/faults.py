@@ -1,7 +1,8 @@
-"""Faults on purpose: what the real API and the network do wrong now and then, done when it is asked for.
+"""Faults on purpose: what the real API and the network do wrong now and then, done when it is asked
+for.
 
-A fault is a plain value; how often it has struck is counted by the ``Faults`` layer, which each client has of
-its own. So a cell that makes its client anew shows the same thing each time.
+A fault is a plain value; how often it has struck is counted by the ``Faults`` layer, which each
+client has of its own. So a cell that makes its client anew shows the same thing each time.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ TAKEN_BY = {
     "seconds": ("slow",),
     "abrupt": ("cut_stream",),
 }
-LIMITED = Limits(rpm=500, tpm=30_000)  # the account that a rate_limit fault tells of: gpt-4o's in genuine headers
+LIMITED = Limits(
+    rpm=500, tpm=30_000
+)  # the account that a rate_limit fault tells of: gpt-4o's in genuine headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +43,37 @@ class Fault:
               "quota"         429 insufficient_quota: asking again never helps
               "server_error"  500
               "overloaded"    503
-              "timeout"       silence, until the caller's own timeout (the SDK's default is 600 s: give the client one)
+              "timeout"       silence, until the caller's own timeout (the SDK's default is 600 s:
+                              give the client one)
               "connection"    no connection
             within an answer:
               "cut_stream"    the stream ends before the model was done
               "malformed"     an event that is broken JSON
               "stream_error"  an event that reports an error, after the 200
-              "slow"          a drip: each event comes ``seconds`` later, so that no read timeout above that fires
+              "slow"          a drip: each event comes ``seconds`` later, so that no read timeout
+                              above that fires
     times   how many requests it strikes, math.inf for all. Default: 1; with ``probability``, all
     after   of the kinds instead of an answer: how many requests pass first (default 0);
-            of those within an answer: how many chunks with content arrive first (default: half of them)
-    probability  0 … 1: strikes each request with this probability. Without it, faults are a script: they strike in the
+            of those within an answer: how many chunks with content arrive first (default: half of
+              them)
+    probability  0 … 1: strikes each request with this probability. Without it, faults are a script:
+                 they strike in the
             order of the list, each once the one before it is used up
-    retry_after  seconds in the header Retry-After: of rate_limit (default 1), server_error and overloaded (default:
+    retry_after  seconds in the header Retry-After: of rate_limit (default 1), server_error and
+                 overloaded (default:
             no such header)
     seconds  of slow: how much later each event comes (default 1)
-    abrupt  of cut_stream: True breaks the connection, which the SDK reports. False closes it in good order, which
+    abrupt  of cut_stream: True breaks the connection, which the SDK reports. False closes it in
+            good order, which
             nobody reports: the missing finish_reason is the only sign
 
-    The kinds within an answer strike a request that is not streamed, too: cut_stream breaks the connection in the
-    middle of the body (the SDK asks again, and the API bills again), malformed cuts the JSON, stream_error is a 500,
-    slow sends the body in ten pieces. An answer that is an error of its own stays as it is.
+    The kinds within an answer strike a request that is not streamed, too: cut_stream breaks the
+    connection in the middle of the body (the SDK asks again, and the API bills again), malformed
+    cuts the JSON, stream_error is a 500, slow sends the body in ten pieces. An answer that is an
+    error of its own stays as it is.
 
-    Raises ValueError for an unknown kind, a value out of range, or an argument that the kind does not take.
+    Raises ValueError for an unknown kind, a value out of range, or an argument that the kind does
+    not take.
     """
 
     kind: str
@@ -77,22 +88,46 @@ class Fault:
         if self.kind not in KINDS:
             close = difflib.get_close_matches(str(self.kind), KINDS, n=1, cutoff=0.5)
             meant = f' Did you mean "{close[0]}"?' if close else ""
-            raise ValueError(f"There is no fault {self.kind!r}.{meant} The kinds: {', '.join(KINDS)}.")
+            raise ValueError(
+                f"There is no fault {self.kind!r}.{meant} The kinds: {', '.join(KINDS)}."
+            )
         if self.times is None:
-            object.__setattr__(self, "times", 1 if self.probability is None else math.inf)
-        self._check("times", self.times == math.inf or _whole(self.times, 1), "a whole number from 1 on, or math.inf")
+            object.__setattr__(
+                self, "times", 1 if self.probability is None else math.inf
+            )
+        self._check(
+            "times",
+            self.times == math.inf or _whole(self.times, 1),
+            "a whole number from 1 on, or math.inf",
+        )
         self._check("after", _whole(self.after, 0), "a whole number from 0 on")
-        self._check("probability", _number(self.probability, 0, 1), "a number from 0 to 1")
-        self._check("retry_after", _number(self.retry_after, 0.001, 86400), "a number of seconds from 0.001 to 86400")
-        self._check("seconds", _number(self.seconds, 0, 86400), "a number of seconds from 0 to 86400")
+        self._check(
+            "probability", _number(self.probability, 0, 1), "a number from 0 to 1"
+        )
+        self._check(
+            "retry_after",
+            _number(self.retry_after, 0.001, 86400),
+            "a number of seconds from 0.001 to 86400",
+        )
+        self._check(
+            "seconds",
+            _number(self.seconds, 0, 86400),
+            "a number of seconds from 0 to 86400",
+        )
         for name, kinds in TAKEN_BY.items():
             unset = getattr(self, name) is None or getattr(self, name) is False
-            self._check(name, unset or self.kind in kinds, f"left out: it is for {', '.join(kinds)}")
+            self._check(
+                name,
+                unset or self.kind in kinds,
+                f"left out: it is for {', '.join(kinds)}",
+            )
 
     def _check(self, name: str, good: bool, wanted: str) -> None:
         value = getattr(self, name)
         if value is not None and not good:
-            raise ValueError(f'Fault("{self.kind}", {name}={value!r:.40}): {name} must be {wanted}.')
+            raise ValueError(
+                f'Fault("{self.kind}", {name}={value!r:.40}): {name} must be {wanted}.'
+            )
 
 
 class Faults:
@@ -102,7 +137,9 @@ class Faults:
     rng     decides by chance where a fault has a probability, and makes request ids
     """
 
-    def __init__(self, inner: Layer, faults: Iterable[Fault], rng: random.Random) -> None:
+    def __init__(
+        self, inner: Layer, faults: Iterable[Fault], rng: random.Random
+    ) -> None:
         self.inner, self.rng = inner, rng
         self._script: list[_Count] = []
         self._chances: list[_Count] = []
@@ -113,7 +150,9 @@ class Faults:
         """Put further faults at the end of the script, or among those that strike by chance."""
         with self._lock:
             for fault in faults:
-                (self._script if fault.probability is None else self._chances).append(_Count(fault))
+                (self._script if fault.probability is None else self._chances).append(
+                    _Count(fault)
+                )
 
     def clear(self) -> None:
         """Forget all faults."""
@@ -140,7 +179,11 @@ class Faults:
                     del self._script[0]
                 return count.fault
             for count in self._chances:
-                if self.rng.random() < (count.fault.probability or 0) and count.left and count.strikes():
+                if (
+                    self.rng.random() < (count.fault.probability or 0)
+                    and count.left
+                    and count.strikes()
+                ):
                     return count.fault
         return None
 
@@ -153,7 +196,9 @@ class Faults:
             return server_error(request_id(self.rng), fault.retry_after)
         if fault.kind == "overloaded":
             return overloaded(request_id(self.rng), fault.retry_after)
-        return ApiAnswer(after=NEVER) if fault.kind == "timeout" else ApiAnswer(status=0)
+        return (
+            ApiAnswer(after=NEVER) if fault.kind == "timeout" else ApiAnswer(status=0)
+        )
 
     def _within(self, fault: Fault, answer: ApiAnswer) -> ApiAnswer:
         if fault.kind == "cut_stream":
@@ -161,8 +206,14 @@ class Faults:
         if fault.kind == "malformed":
             return garble(answer, fault.after)
         if fault.kind == "slow":
-            return drip(answer, fault.after, 1.0 if fault.seconds is None else fault.seconds)
-        return report(answer, fault.after) if answer.events is not None else server_error(request_id(self.rng))
+            return drip(
+                answer, fault.after, 1.0 if fault.seconds is None else fault.seconds
+            )
+        return (
+            report(answer, fault.after)
+            if answer.events is not None
+            else server_error(request_id(self.rng))
+        )
 
 
 class _Count:
@@ -182,33 +233,50 @@ class _Count:
 
 
 def fault_list(asked: Any) -> list[Fault]:
-    """The faults that ``faults=`` asks for: a Fault, several in order, or None. Raises ValueError for anything else."""
-    faults: list[Any] = [] if asked is None else [asked] if isinstance(asked, (Fault, str)) else list(asked)
+    """The faults that ``faults=`` asks for: a Fault, several in order, or None. Raises ValueError
+    for anything else.
+    """
+    faults: list[Any] = (
+        []
+        if asked is None
+        else [asked]
+        if isinstance(asked, (Fault, str))
+        else list(asked)
+    )
     for fault in faults:
         if not isinstance(fault, Fault):
             raise ValueError(
                 f"faults={asked!r:.80} holds {fault!r:.40}, which is no Fault.\n"
-                'Give a list like [Fault("rate_limit", times=2), Fault("timeout")], with Fault from coursekit.offline.'
+                'Give a list like [Fault("rate_limit", times=2), Fault("timeout")], with Fault '
+                "from coursekit.offline."
             )
     return faults
 
 
 def _needs_a_recording(fault: Fault, source: str) -> ApiAnswer:
     text = (
-        f'Fault("{fault.kind}") changes a recorded answer, and nothing is recorded for this request: {source} would '
-        "answer it, and its words pass as they come. Ask something that is recorded, or take a fault that comes "
+        f'Fault("{fault.kind}") changes a recorded answer, and nothing is recorded for this '
+        f"request: {source} would "
+        "answer it, and its words pass as they come. Ask something that is recorded, or take a "
+        "fault that comes "
         f"instead of an answer: {', '.join(INSTEAD)}."
     )
-    return error_answer(400, text, code="fault_needs_a_recording", headers={"x-should-retry": "false"})
+    return error_answer(
+        400, text, code="fault_needs_a_recording", headers={"x-should-retry": "false"}
+    )
 
 
 def _limited(request: ApiRequest, wait: float) -> ApiAnswer:
-    """A 429 for tokens whose numbers come to this wait: a whole minute's tokens are used, and more are asked for."""
+    """A 429 for tokens whose numbers come to this wait: a whole minute's tokens are used, and more
+    are asked for.
+    """
     model = request.body.get("model", "") if isinstance(request.body, dict) else ""
     per, limit = ("min", LIMITED.tpm) if wait <= 60 else ("day", LIMITED.tpm * 1440)
     requested = math.ceil(wait * LIMITED.tpm / 60)
     headers = LIMITED.headers(requests=1, tokens=LIMITED.tpm)
-    return rate_limited(str(model), "org-offline", "tokens", limit, limit, requested, wait, headers, per)
+    return rate_limited(
+        str(model), "org-offline", "tokens", limit, limit, requested, wait, headers, per
+    )
 
 
 def _whole(value: Any, least: int) -> bool:
@@ -216,4 +284,8 @@ def _whole(value: Any, least: int) -> bool:
 
 
 def _number(value: Any, least: float, most: float) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
+    return (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and least <= value <= most
+    )

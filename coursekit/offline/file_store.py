@@ -1,7 +1,7 @@
 """/v1/files of the offline API: files for the Batch API, in memory, for one client or one learner.
 
-Shapes are those of the SDK's types (openai.types.FileObject, FileDeleted). Left out: every purpose but "batch", and
-files that expire.
+Shapes are those of the SDK's types (openai.types.FileObject, FileDeleted). Left out: every purpose
+but "batch", and files that expire.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from .exchange import ApiAnswer, ApiRequest, error_answer, json_answer
 
 FILES = "/v1/files"
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-ROOM = 4_000_000  # bytes of all files of a client, input and output; the real API takes 200 MB in one batch
+# bytes of all files of a client, input and output; the real API takes 200 MB in one batch
+ROOM = 4_000_000
 MOST = 200  # files; a page of the real list holds 10,000
 
 
@@ -29,7 +30,9 @@ class NoRoom(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """``created_at`` in seconds since 1970; ``purpose`` "batch" for input, "batch_output" for what came of it."""
+    """``created_at`` in seconds since 1970; ``purpose`` "batch" for input, "batch_output" for what
+    came of it.
+    """
 
     id: str
     content: bytes
@@ -39,10 +42,16 @@ class StoredFile:
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "object": "file", "id": self.id, "purpose": self.purpose, "filename": self.filename,
-            "bytes": len(self.content), "created_at": self.created_at, "expires_at": None, "status": "processed",
+            "object": "file",
+            "id": self.id,
+            "purpose": self.purpose,
+            "filename": self.filename,
+            "bytes": len(self.content),
+            "created_at": self.created_at,
+            "expires_at": None,
+            "status": "processed",
             "status_details": None,
-        }  # fmt: skip
+        }
 
 
 class FileStore:
@@ -64,7 +73,9 @@ class FileStore:
             if len(self._files) >= MOST or used + len(content) > ROOM:
                 raise NoRoom
             name = "file-" + "".join(self._rng.choices(ALPHABET, k=22))
-            self._files[name] = file = StoredFile(name, content, filename, purpose, self._stamp())
+            self._files[name] = file = StoredFile(
+                name, content, filename, purpose, self._stamp()
+            )
             return file
 
     def get(self, name: str) -> StoredFile | None:
@@ -77,13 +88,19 @@ class FileStore:
             if request.method == "POST":
                 return self._upload(request)
             return self._list() if request.method == "GET" else no_such_path(request)
-        if (request.method, rest) not in (("GET", ""), ("GET", "content"), ("DELETE", "")):
+        if (request.method, rest) not in (
+            ("GET", ""),
+            ("GET", "content"),
+            ("DELETE", ""),
+        ):
             return no_such_path(request)
         file = self.get(name)
         if file is None:
             return no_such_file(name)
         if rest:
-            return ApiAnswer(200, {"content-type": "application/octet-stream"}, file.content)
+            return ApiAnswer(
+                200, {"content-type": "application/octet-stream"}, file.content
+            )
         if request.method == "GET":
             return json_answer(200, file.as_dict())
         with self._lock:
@@ -91,7 +108,9 @@ class FileStore:
         return json_answer(200, {"object": "file", "id": name, "deleted": True})
 
     def _list(self) -> ApiAnswer:
-        data = [file.as_dict() for file in reversed(list(self._files.values()))]  # the newest first
+        data = [
+            file.as_dict() for file in reversed(list(self._files.values()))
+        ]  # the newest first
         return json_answer(200, page(data))
 
     def _upload(self, request: ApiRequest) -> ApiAnswer:
@@ -101,23 +120,34 @@ class FileStore:
                 return refusals.missing(name)
         purpose = fields["purpose"][1].decode("utf-8", "replace")
         if purpose != "batch":
-            text = f"The offline API keeps files for purpose 'batch' alone, and this one is for '{purpose[:40]}'."
+            text = (
+                "The offline API keeps files for purpose 'batch' alone, and this one is for "
+                f"'{purpose[:40]}'."
+            )
             return refusals.refusal(text, param="purpose", code="invalid_value")
         filename, content = fields["file"]
         try:
-            return json_answer(200, self.add(content, filename or "upload.jsonl", purpose).as_dict())
+            return json_answer(
+                200, self.add(content, filename or "upload.jsonl", purpose).as_dict()
+            )
         except NoRoom:
             return full()
 
 
 def form_fields(request: ApiRequest) -> dict[str, tuple[str, bytes]]:
-    """The fields of a multipart/form-data body: name -> (file name or "", content). Empty for another body."""
+    """The fields of a multipart/form-data body: name -> (file name or "", content). Empty for
+    another body.
+    """
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):
         return {}
     head = b"Content-Type: " + kind.encode("latin-1", "replace") + b"\r\n\r\n"
     fields = {}
-    for part in BytesParser(policy=email.policy.HTTP).parsebytes(head + request.raw).iter_parts():
+    for part in (
+        BytesParser(policy=email.policy.HTTP)
+        .parsebytes(head + request.raw)
+        .iter_parts()
+    ):
         name = part.get_param("name", header="content-disposition")
         content = part.get_payload(decode=True)
         if isinstance(name, str) and isinstance(content, bytes):
@@ -128,7 +158,13 @@ def form_fields(request: ApiRequest) -> dict[str, tuple[str, bytes]]:
 def page(data: list[dict[str, Any]]) -> dict[str, Any]:
     """A list in the API's shape, all on one page."""
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": False}
+    return {
+        "object": "list",
+        "data": data,
+        "first_id": first,
+        "last_id": last,
+        "has_more": False,
+    }
 
 
 def no_such_file(name: str) -> ApiAnswer:
@@ -136,12 +172,15 @@ def no_such_file(name: str) -> ApiAnswer:
 
 
 def no_such_path(request: ApiRequest) -> ApiAnswer:
-    return error_answer(404, f"Invalid URL ({request.method[:20]} {request.path[:200]})")
+    return error_answer(
+        404, f"Invalid URL ({request.method[:20]} {request.path[:200]})"
+    )
 
 
 def full() -> ApiAnswer:
     text = (
-        f"The offline API keeps {ROOM:,} bytes and {MOST} files of a client, and there is no room for this one. "
+        f"The offline API keeps {ROOM:,} bytes and {MOST} files of a client, and there is no room "
+        "for this one. "
         "Delete some: client.files.delete(id)."
     )
     return error_answer(413, text, code="storage_full")

@@ -1,7 +1,7 @@
 """How the door in process forwards a request to another server: its answer passes as it comes.
 
-The caller's own timeouts hold, since httpx2 keeps them for this connection, too. What breaks on the way breaks for the
-caller as it would at the real API.
+The caller's own timeouts hold, since httpx2 keeps them for this connection, too. What breaks on the
+way breaks for the caller as it would at the real API.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from .event_stream import Blocks, is_done
 from .exchange import Target
 from .fallback import is_loopback
 
-WIRE = {"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"}
+WIRE = {
+    "content-encoding",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+}
 
 
 class Connections:
@@ -57,7 +63,11 @@ class Connections:
 
 def _request(client: Any, target: Target, extensions: Any) -> httpx2.Request:
     request: httpx2.Request = client.build_request(
-        "POST", target.url, headers=dict(target.headers), content=target.content, extensions=dict(extensions)
+        "POST",
+        target.url,
+        headers=dict(target.headers),
+        content=target.content,
+        extensions=dict(extensions),
     )
     return request
 
@@ -66,11 +76,12 @@ Piece = tuple[float, bytes]  # seconds since the request was sent, data
 
 
 class Passed(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """Another server's bytes, passed on as they come. Left before their end, they are not written any further: the
-    connection is closed.
+    """Another server's bytes, passed on as they come. Left before their end, they are not written
+    any further: the connection is closed.
 
     passing  called with the seconds since ``sent`` before each piece passes
-    ended    called once, with the pieces that passed, each with its seconds, and how it ended: "all", "left",
+    ended    called once, with the pieces that passed, each with its seconds, and how it ended:
+             "all", "left",
              "timed out"
     """
 
@@ -81,7 +92,12 @@ class Passed(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         passing: Callable[[float], None],
         ended: Callable[[list[Piece], str], None],
     ) -> None:
-        self.response, self.sent, self.passing, self.ended = response, sent, passing, ended
+        self.response, self.sent, self.passing, self.ended = (
+            response,
+            sent,
+            passing,
+            ended,
+        )
         self._pieces: list[Piece] = []
         self._how: str | None = "left"
 
@@ -92,7 +108,9 @@ class Passed(httpx2.SyncByteStream, httpx2.AsyncByteStream):
                 yield data
             self._how = "all"
         except httpx2.TransportError as error:
-            self._how = "timed out" if isinstance(error, httpx2.TimeoutException) else "all"
+            self._how = (
+                "timed out" if isinstance(error, httpx2.TimeoutException) else "all"
+            )
             raise
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -102,7 +120,9 @@ class Passed(httpx2.SyncByteStream, httpx2.AsyncByteStream):
                 yield data
             self._how = "all"
         except httpx2.TransportError as error:
-            self._how = "timed out" if isinstance(error, httpx2.TimeoutException) else "all"
+            self._how = (
+                "timed out" if isinstance(error, httpx2.TimeoutException) else "all"
+            )
             raise
 
     def close(self) -> None:
@@ -120,18 +140,28 @@ class Passed(httpx2.SyncByteStream, httpx2.AsyncByteStream):
 
     def _end(self) -> None:
         if self._how is not None:
-            done = any(map(is_done, Blocks().add(b"".join(data for _, data in self._pieces))))
+            done = any(
+                map(is_done, Blocks().add(b"".join(data for _, data in self._pieces)))
+            )
             how = "all" if done else self._how  # the SDK reads no further than [DONE]
             self._how = None
             self.ended(self._pieces, how)
 
 
-def passed_on(response: httpx2.Response, stream: Any, headers: Any = ()) -> httpx2.Response:
+def passed_on(
+    response: httpx2.Response, stream: Any, headers: Any = ()
+) -> httpx2.Response:
     """An answer for the caller: decoded already, so without the headers that describe the wire.
 
     headers  (name, value) pairs that it gets unless it has them
     """
-    own = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in WIRE]
+    own = [
+        (name, value)
+        for name, value in response.headers.multi_items()
+        if name.lower() not in WIRE
+    ]
     names = {name.lower() for name, _ in own}
     more = [(name, value) for name, value in headers if name.lower() not in names]
-    return httpx2.Response(response.status_code, headers=[*own, *more], stream=stream, extensions={})
+    return httpx2.Response(
+        response.status_code, headers=[*own, *more], stream=stream, extensions={}
+    )

@@ -9,9 +9,12 @@ from .exchange import ApiAnswer
 
 KEYS_PAGE = "https://platform.openai.com/account/api-keys"
 NO_KEY = (
-    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
-    "(i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're accessing the API "
-    f"from your browser and are prompted for a username and password. You can obtain an API key from {KEYS_PAGE}."
+    "You didn't provide an API key. You need to provide your API key in an Authorization header "
+    "using Bearer auth "
+    "(i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if "
+    "you're accessing the API "
+    "from your browser and are prompted for a username and password. You can obtain an API key "
+    f"from {KEYS_PAGE}."
 )
 WHOLE = 12  # keys up to this length are not masked
 
@@ -32,5 +35,9 @@ def key_refusal(headers: Mapping[str, str], keys: Container[str]) -> ApiAnswer |
 
 
 def masked(key: str) -> str:
-    """A key as the API repeats it: the first 8 and last 4 characters, a star for each between; short ones whole."""
-    return key if len(key) <= WHOLE else f"{key[:8]}{'*' * (len(key) - WHOLE)}{key[-4:]}"
+    """A key as the API repeats it: the first 8 and last 4 characters, a star for each between;
+    short ones whole.
+    """
+    return (
+        key if len(key) <= WHOLE else f"{key[:8]}{'*' * (len(key) - WHOLE)}{key[-4:]}"
+    )

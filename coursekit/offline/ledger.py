@@ -1,7 +1,7 @@
 """The ledger of attempts: which answer each request to the offline API got, and how far it got.
 
-The doors keep it (``transport``, ``server``), because only they see the delivery. An entry is made without reading
-anything again; what it means is worked out when somebody asks, by ``verdict``.
+The doors keep it (``transport``, ``server``), because only they see the delivery. An entry is made
+without reading anything again; what it means is worked out when somebody asks, by ``verdict``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Attempt:
     model     as the body names it
     retry     the SDK's count (x-stainless-retry-count): 0 for a first attempt
     answer    what the server said
-    received  "all" of what the server sent; "timed out": the caller's timeout came first; or "left": the caller went
+    received  "all" of what the server sent; "timed out": the caller's timeout came first; or
+              "left": the caller went
               away, or is still reading
     ended_at  when it was received, or given up
     """
@@ -52,19 +53,28 @@ class Attempt:
 
     @property
     def streamed(self) -> bool:
-        return self.answer.headers.get("content-type", "").startswith("text/event-stream")
+        return self.answer.headers.get("content-type", "").startswith(
+            "text/event-stream"
+        )
 
     @property
     def sent(self) -> str:
-        """What the server sent: "whole"; "cut" (a stream that ends in good order without [DONE]); "broken" (the
-        connection breaks); "error" (a stream that reports an error); "malformed" (broken JSON)."""
+        """What the server sent: "whole"; "cut" (a stream that ends in good order without [DONE]);
+        "broken" (the connection breaks); "error" (a stream that reports an error); "malformed"
+        (broken JSON)."""
         answer, events = self.answer, self.answer.events or ()
         if answer.breaks:
             return "broken"
-        if answer.forward is not None:  # it passed as it came, and nothing of it was kept
+        if (
+            answer.forward is not None
+        ):  # it passed as it came, and nothing of it was kept
             return "whole"
         if not self.streamed:
-            return "whole" if _is_json(answer.body or b"".join(event.data for event in events)) else "malformed"
+            return (
+                "whole"
+                if _is_json(answer.body or b"".join(event.data for event in events))
+                else "malformed"
+            )
         if any(is_error(event.data) for event in events):
             return "error"
         if not all(_is_readable(event.data) for event in events):
@@ -73,7 +83,9 @@ class Attempt:
 
     @property
     def code(self) -> str | None:
-        """error.code, else error.type, of an error; "request_too_large" for that kind of rate limit."""
+        """error.code, else error.type, of an error; "request_too_large" for that kind of rate
+        limit.
+        """
         with contextlib.suppress(ValueError, LookupError, TypeError):
             error: dict[str, Any] = json.loads(self.answer.body)["error"]
             if str(error["message"]).startswith("Request too large"):
@@ -98,7 +110,9 @@ class Ledger:
         self._attempts: deque[Attempt] = deque(maxlen=kept)
 
     def open(self, request: ApiRequest, answer: ApiAnswer, at: float) -> Attempt:
-        """Enter a request that came at ``at`` and gets this answer. The door tells by ``finish`` how that went."""
+        """Enter a request that came at ``at`` and gets this answer. The door tells by ``finish``
+        how that went.
+        """
         model = request.body.get("model", "") if isinstance(request.body, dict) else ""
         retry = request.headers.get("x-stainless-retry-count", "0")
         attempt = Attempt(
@@ -120,7 +134,9 @@ class Ledger:
 
 
 def _is_readable(data: bytes) -> bool:
-    if data.endswith(b"}\n\n") and data.count(b"{") == data.count(b"}"):  # true of nearly all, and far cheaper
+    if data.endswith(b"}\n\n") and data.count(b"{") == data.count(
+        b"}"
+    ):  # true of nearly all, and far cheaper
         return True
     text = data_of(data)
     return text is None or is_done(data) or _is_json(text)

@@ -1,8 +1,10 @@
-"""Real replies of a small open model, in the place of a real API's: for recordings of provenance "local".
+"""Real replies of a small open model, in the place of a real API's: for recordings of provenance
+"local".
 
-What a sampling parameter does to a text can be shown only by a model, and no text that an author writes is evidence of
-it. So where a lesson's replies file says ``local = true``, the answer is a reply that SmolLM2 gave to this very
-request (``coursekit.logits``). The reply's ``model`` says who answered, whatever model was asked for.
+What a sampling parameter does to a text can be shown only by a model, and no text that an author
+writes is evidence of it. So where a lesson's replies file says ``local = true``, the answer is a
+reply that SmolLM2 gave to this very request (``coursekit.logits``). The reply's ``model`` says who
+answered, whatever model was asked for.
 """
 
 from __future__ import annotations
@@ -12,12 +14,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ..foundation.portable import Portable
 from ..logits import load_reply, reply_names
-from ..portable import Portable
 from .exchange import ApiAnswer, json_answer
 from .recordings import Provenance
 
-SHOWN_ONLY = ("model", "logprobs", "top_logprobs")  # what changes nothing in the text that is sampled
+SHOWN_ONLY = (
+    "model",
+    "logprobs",
+    "top_logprobs",
+)  # what changes nothing in the text that is sampled
 
 
 class NoLocalReply(Portable, LookupError):
@@ -25,37 +31,51 @@ class NoLocalReply(Portable, LookupError):
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         super().__init__(
-            f"No reply was taken from the local model for {json.dumps(_asked(body), ensure_ascii=False)}.\n"
-            "What to do: add it to TO_TAKE in coursekit/authoring/local_replies.py and run that module."
+            "No reply was taken from the local model for "
+            f"{json.dumps(_asked(body), ensure_ascii=False)}.\n"
+            "What to do: add it to TO_TAKE in coursekit/workshop/authoring/local_replies.py and "
+            "run that module."
         )
 
 
 def local_answer(body: Mapping[str, Any]) -> tuple[ApiAnswer, Provenance]:
     """The real reply to this request, and whose it is. Raises NoLocalReply.
 
-    body  of the request: its messages and sampling parameters must be those that the model was given
+    body  of the request: its messages and sampling parameters must be those that the model was
+          given
     """
     for name in reply_names():
         reply = load_reply(name)
-        if _asked(reply["request"]) == _asked(body) and _told_enough(reply["request"], body):
+        if _asked(reply["request"]) == _asked(body) and _told_enough(
+            reply["request"], body
+        ):
             origin = reply["origin"]
             by = f"{origin['model']} ({origin['licence']}), run by {origin['tool']}"
             request_id = f"req_{hashlib.sha256(name.encode()).hexdigest()[:32]}"
             answer = json_answer(
-                200, _shown(reply["response"], body), headers={"x-request-id": request_id}, after=reply["seconds"],
+                200,
+                _shown(reply["response"], body),
+                headers={"x-request-id": request_id},
+                after=reply["seconds"],
                 source="local",
-            )  # fmt: skip
+            )
             return answer, Provenance("local", origin["date"], by)
     raise NoLocalReply(body)
 
 
 def _asked(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in body.items() if key not in SHOWN_ONLY and value is not None}
+    return {
+        key: value
+        for key, value in body.items()
+        if key not in SHOWN_ONLY and value is not None
+    }
 
 
 def _told_enough(request: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
     """Whether the reply was taken with all the log-probabilities that are asked for now."""
-    return not body.get("logprobs") or (body.get("top_logprobs") or 0) <= request.get("top_logprobs", -1)
+    return not body.get("logprobs") or (body.get("top_logprobs") or 0) <= request.get(
+        "top_logprobs", -1
+    )
 
 
 def _shown(response: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:

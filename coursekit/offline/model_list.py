@@ -1,6 +1,8 @@
-"""GET /v1/models and /v1/models/{model}: the models that the offline API knows, with their announced end.
+"""GET /v1/models and /v1/models/{model}: the models that the offline API knows, with their
+announced end.
 
-What else the real API serves is named here, too, so that a request for it is told what is served in its place.
+What else the real API serves is named here, too, so that a request for it is told what is served in
+its place.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import re
 from typing import Any
 
 from .. import models
-from ..portable import Portable
+from ..foundation.portable import Portable
 from .exchange import ApiAnswer, ApiRequest, Layer, error_answer, json_answer
 
 MODELS = "/v1/models"
@@ -27,7 +29,9 @@ class NotServed(Portable, LookupError):
 
 
 class ModelList:
-    """Answers about models; tells of endpoints that are not served here; everything else goes on to ``inner``."""
+    """Answers about models; tells of endpoints that are not served here; everything else goes on to
+    ``inner``.
+    """
 
     def __init__(self, inner: Layer) -> None:
         self.inner = inner
@@ -40,7 +44,8 @@ class ModelList:
             return one_model(path.removeprefix(f"{MODELS}/"))
         if ELSEWHERE.fullmatch(path):
             raise NotServed(
-                f"{request.method} {path} is not served offline: the course is about chat completions, and the offline "
+                f"{request.method} {path} is not served offline: the course is about chat "
+                "completions, and the offline "
                 "API has those, models, files, batches.\n"
                 'What to do: ask the real API with connect(mode="live"), which costs money.'
             )
@@ -49,7 +54,11 @@ class ModelList:
 
 def listing() -> ApiAnswer:
     """All chat models."""
-    data = [model_object(name) for name in models.names() if models.get(name).endpoint == "chat"]
+    data = [
+        model_object(name)
+        for name in models.names()
+        if models.get(name).endpoint == "chat"
+    ]
     return json_answer(200, {"object": "list", "data": data})
 
 
@@ -57,14 +66,26 @@ def one_model(name: str) -> ApiAnswer:
     """One model, or the API's 404."""
     if models.known(name):
         return json_answer(200, model_object(name))
-    return error_answer(404, f"The model '{name}' does not exist", param="model", code="model_not_found")
+    return error_answer(
+        404, f"The model '{name}' does not exist", param="model", code="model_not_found"
+    )
 
 
 def model_object(name: str) -> dict[str, Any]:
-    """A model as the API lists it. ``created`` is the day of its (first) snapshot, or 0 where its name has none."""
+    """A model as the API lists it. ``created`` is the day of its (first) snapshot, or 0 where its
+    name has none.
+    """
     model = models.get(name)
-    dated = DATED.fullmatch(name if name != model.name else min(model.snapshots, default=name))
-    day = datetime.datetime(*map(int, dated.groups()), tzinfo=datetime.UTC) if dated else None  # type: ignore[arg-type, misc]
+    dated = DATED.fullmatch(
+        name if name != model.name else min(model.snapshots, default=name)
+    )
+    day = (
+        datetime.datetime.fromisoformat("-".join(dated.groups())).replace(
+            tzinfo=datetime.UTC
+        )
+        if dated
+        else None
+    )
     return {
         "id": name,
         "object": "model",

@@ -1,7 +1,8 @@
-"""The rate-limit layer: 429 when the account is over its limit, and the x-ratelimit headers on every answer.
+"""The rate-limit layer: 429 when the account is over its limit, and the x-ratelimit headers on
+every answer.
 
-A request takes its tokens when it comes in, at an estimate. What its answer then uses changes nothing: neither
-genuine headers nor the documentation show a later correction.
+A request takes its tokens when it comes in, at an estimate. What its answer then uses changes
+nothing: neither genuine headers nor the documentation show a later correction.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from .standard_headers import processed
 
 
 class RateLimits:
-    """Refuses what is over the account's limits; everything else goes on, and its answer gets the headers.
+    """Refuses what is over the account's limits; everything else goes on, and its answer gets the
+    headers.
 
-    account  None: nothing is refused, and answers show the headers of an account that has done nothing else,
+    account  None: nothing is refused, and answers show the headers of an account that has done
+             nothing else,
              unless they were recorded with headers of their own
     """
 
@@ -34,10 +37,16 @@ class RateLimits:
         model = str(body.get("model", ""))
         if self.account is None:
             answer = self.inner.answer(request)
-            own = "x-ratelimit-limit-requests" in answer.headers or answer.forward is not None
+            own = (
+                "x-ratelimit-limit-requests" in answer.headers
+                or answer.forward is not None
+            )
             if own or not processed(answer):
                 return answer
-            return replace(answer, headers={**answer.headers, **_idle(model, estimated_tokens(body))})
+            return replace(
+                answer,
+                headers={**answer.headers, **_idle(model, estimated_tokens(body))},
+            )
         tokens = estimated_tokens(body)
         if self.account.reserve_output:
             tokens = max(tokens, asked_output(body))
@@ -46,10 +55,16 @@ class RateLimits:
             return refusal
         answer = self.inner.answer(request)
         if (
-            self.account.spend is not None and answer.status == 200 and answer.forward is None
+            self.account.spend is not None
+            and answer.status == 200
+            and answer.forward is None
         ):  # another server's answers cost nothing
             self.account.bill(cost(answer, body))
-        return answer.with_headers({**answer.headers, **headers}) if processed(answer) else answer
+        return (
+            answer.with_headers({**answer.headers, **headers})
+            if processed(answer)
+            else answer
+        )
 
 
 @lru_cache(maxsize=1024)

@@ -1,7 +1,8 @@
 """The transport of record mode: another server answers, and each whole answer is kept.
 
-The caller sees the answer as it arrives: a stream is copied aside while it passes. What is no whole answer (an error, a
-page instead of JSON, a stream that broke, was cut, or was left by the caller) reaches the caller and no file.
+The caller sees the answer as it arrives: a stream is copied aside while it passes. What is no whole
+answer (an error, a page instead of JSON, a stream that broke, was cut, or was left by the caller)
+reaches the caller and no file.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 import httpx2
 
-from ..portable import Portable
+from ..foundation.portable import Portable
 from .batch_api import BATCHES, is_below
 from .clock import Clock
 from .event_stream import Blocks, data_of, is_done, is_error, objects
@@ -31,23 +32,30 @@ ERRORS, RECORDED = "COURSEKIT_RECORD_ERRORS", "COURSEKIT_RECORDED"
 REAL_HOSTS = (".openai.com",)  # elsewhere (a proxy, Azure) another server answers
 KEY = re.compile(rb"(?<![A-Za-z0-9_])sk-[A-Za-z0-9_-]{20,}")
 ACCOUNT = re.compile(rb"(?<![A-Za-z0-9_-])(?:org-|proj_)[A-Za-z0-9]{16,}")
-RANDOM = re.compile(rb"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16}")  # no word: 16 letters and digits, mixed
+RANDOM = re.compile(
+    rb"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16}"
+)  # no word: 16 letters and digits, mixed
 KEY_REMOVED, ACCOUNT_REMOVED = b"[API key removed]", b"[account removed]"
 LEAST = 16  # characters of a key; "lm-studio" and the like are none
 
 
 def is_secret(word: bytes) -> bool:
-    """Whether a word of the form of a key or an account's id is one: its letters and digits are drawn by lot. Words
-    that begin alike ("sk-learn-pipeline-for-classification", "org-chart") are not."""
+    """Whether a word of the form of a key or an account's id is one: its letters and digits are
+    drawn by lot. Words that begin alike ("sk-learn-pipeline-for-classification", "org-chart") are
+    not."""
     return RANDOM.search(word) is not None
 
 
 def without_secrets(data: bytes, key: bytes = b"") -> bytes:
-    """The data without anything that looks like a key, without ``key`` itself, and without ids of accounts."""
+    """The data without anything that looks like a key, without ``key`` itself, and without ids of
+    accounts.
+    """
     if len(key) >= LEAST:
         data = data.replace(key, KEY_REMOVED)
     data = KEY.sub(lambda found: KEY_REMOVED if is_secret(found[0]) else found[0], data)
-    return ACCOUNT.sub(lambda found: ACCOUNT_REMOVED if is_secret(found[0]) else found[0], data)
+    return ACCOUNT.sub(
+        lambda found: ACCOUNT_REMOVED if is_secret(found[0]) else found[0], data
+    )
 
 
 class SecretInRequest(Portable, ValueError):
@@ -55,13 +63,16 @@ class SecretInRequest(Portable, ValueError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The request body holds something that looks like an API key; it would be stored in the recording.\n"
-            "Nothing was sent. Take the key out of the messages (it belongs in .env), then run the cell again."
+            "The request body holds something that looks like an API key; it would be stored in "
+            "the recording.\n"
+            "Nothing was sent. Take the key out of the messages (it belongs in .env), then run "
+            "the cell again."
         )
 
 
 class Recorder:
-    """Stores whole answers: those of one client to one request become .json, .2.json, … in their order.
+    """Stores whole answers: those of one client to one request become .json, .2.json, … in their
+    order.
 
     recordings  new answers are stored in the first folder
     provenance  who answers; None: the server whose address each ``keep`` gives
@@ -73,14 +84,23 @@ class Recorder:
     """
 
     def __init__(
-        self, recordings: Recordings, provenance: Provenance | None = None, *, on: str = "", key: str = "",
-        errors: frozenset[int] = frozenset(), recorded: Recordings | None = None, used: Path | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        recordings: Recordings,
+        provenance: Provenance | None = None,
+        *,
+        on: str = "",
+        key: str = "",
+        errors: frozenset[int] = frozenset(),
+        recorded: Recordings | None = None,
+        used: Path | None = None,
+    ) -> None:
         self.recordings, self.provenance, self.on = recordings, provenance, on
         self.errors, self.recorded, self.used = errors, recorded, used
         self._key = key.encode()
         self._count: dict[str, int] = {}
-        self._refused: dict[str, list[ApiAnswer]] = {}  # 429s that may be followed by the answer
+        self._refused: dict[
+            str, list[ApiAnswer]
+        ] = {}  # 429s that may be followed by the answer
         self._lock = threading.Lock()
 
     def check(self, request: ApiRequest) -> None:
@@ -89,42 +109,64 @@ class Recorder:
         if held or (len(self._key) >= LEAST and self._key in request.raw):
             raise SecretInRequest
 
-    def keep(self, request: ApiRequest, answer: ApiAnswer, server: str | None = None) -> None:
-        """Keep an answer if it is whole, or an error that is asked for. What is neither changes no file.
+    def keep(
+        self, request: ApiRequest, answer: ApiAnswer, server: str | None = None
+    ) -> None:
+        """Keep an answer if it is whole, or an error that is asked for. What is neither changes no
+        file.
 
         server  the address that answered; None: ``provenance`` says who did
 
-        A 429 is kept with the answer that follows it, so that replay retries as live did; without one, it is not.
+        A 429 is kept with the answer that follows it, so that replay retries as live did; without
+        one, it is not.
         """
-        kept = is_whole(request, answer) or (answer.status in self.errors and _error_of(answer) is not None)
+        kept = is_whole(request, answer) or (
+            answer.status in self.errors and _error_of(answer) is not None
+        )
         with self._lock:
             name = name_of(request)
             if not kept:
-                if answer.status == 429 and (_error_of(answer) or {}).get("code") == "rate_limit_exceeded":
+                if (
+                    answer.status == 429
+                    and (_error_of(answer) or {}).get("code") == "rate_limit_exceeded"
+                ):
                     self._refused.setdefault(name, []).append(answer)
                 return
             for each in (*self._refused.pop(name, ()), answer):
                 number = self._count.get(name, 0)
                 self._count[name] = number + 1
-                provenance = self.provenance or answered_by(server or "", answer, self.on)
-                self._note(self.recordings.store(request, self._clean(each), provenance, number))
+                provenance = self.provenance or answered_by(
+                    server or "", answer, self.on
+                )
+                self._note(
+                    self.recordings.store(
+                        request, self._clean(each), provenance, number
+                    )
+                )
 
-    def keep_pieces(self, request: ApiRequest, head: ApiAnswer, pieces: list[tuple[float, bytes]]) -> None:
-        """Keep an answer that came in pieces, each with its seconds since the request; of a stream, its events."""
+    def keep_pieces(
+        self, request: ApiRequest, head: ApiAnswer, pieces: list[tuple[float, bytes]]
+    ) -> None:
+        """Keep an answer that came in pieces, each with its seconds since the request; of a stream,
+        its events.
+        """
         if not head.headers.get("content-type", "").startswith("text/event-stream"):
             self.keep(request, replace(head, body=b"".join(data for _, data in pieces)))
             return
         at = head.after
-        copy = EventCopy(lambda: at, lambda events: self.keep(request, replace(head, events=events)))
+        copy = EventCopy(
+            lambda: at, lambda events: self.keep(request, replace(head, events=events))
+        )
         for at, data in pieces:  # noqa: B007 - the copy reads it
             copy.add(data)
         copy.finish()
 
     def found(self, request: ApiRequest) -> ApiAnswer | None:
-        """What need not be asked again: the answer of an earlier run to this request; None: it is to be asked.
+        """What need not be asked again: the answer of an earlier run to this request; None: it is
+        to be asked.
 
-        An unfinished run's answers are counted (it may have ended before the second to the same request), those of a
-        finished one are served as in replay: after the last, from the start.
+        An unfinished run's answers are counted (it may have ended before the second to the same
+        request), those of a finished one are served as in replay: after the last, from the start.
         """
         if self.recorded is None:
             return None
@@ -148,12 +190,21 @@ class Recorder:
                 file.write(f"{os.path.abspath(path)}\n")
 
     def _clean(self, answer: ApiAnswer) -> ApiAnswer:
-        events = answer.events and tuple(Event(e.at, without_secrets(e.data, self._key)) for e in answer.events)
+        events = answer.events and tuple(
+            Event(e.at, without_secrets(e.data, self._key)) for e in answer.events
+        )
         headers = {
-            name: without_secrets(value.encode("utf-8", "surrogateescape"), self._key).decode("utf-8", "replace")
+            name: without_secrets(
+                value.encode("utf-8", "surrogateescape"), self._key
+            ).decode("utf-8", "replace")
             for name, value in answer.headers.items()
         }
-        return replace(answer, headers=headers, body=without_secrets(answer.body, self._key), events=events)
+        return replace(
+            answer,
+            headers=headers,
+            body=without_secrets(answer.body, self._key),
+            events=events,
+        )
 
 
 class Unrecorded:
@@ -167,28 +218,47 @@ class Unrecorded:
 
 
 def recorder_for(
-    recordings: Recordings, env: Mapping[str, str], provenance: Provenance | None = None, *, on: str, key: str = ""
+    recordings: Recordings,
+    env: Mapping[str, str],
+    provenance: Provenance | None = None,
+    *,
+    on: str,
+    key: str = "",
 ) -> Recorder:
-    """A Recorder by the settings: COURSEKIT_RECORD_ERRORS ("400,429"), and those that ``coursekit record`` makes.
+    """A Recorder by the settings: COURSEKIT_RECORD_ERRORS ("400,429"), and those that ``coursekit
+    record`` makes.
 
     Raises ValueError for errors that are no statuses.
     """
     asked = env.get(ERRORS, "").replace(",", " ").split()
     if not all(status.isdecimal() and 400 <= int(status) < 600 for status in asked):
-        raise ValueError(f"{ERRORS}={env[ERRORS]!r}: give the statuses of errors to keep, such as 400,429.")
+        raise ValueError(
+            f"{ERRORS}={env[ERRORS]!r}: give the statuses of errors to keep, such as 400,429."
+        )
     recorded = Recordings(recordings.folders[1:]) if env.get(RECORDED) else None
     used = env.get("COURSEKIT_USED_LOG")
     return Recorder(
-        recordings, provenance, on=on, key=key, errors=frozenset(map(int, asked)), recorded=recorded,
+        recordings,
+        provenance,
+        on=on,
+        key=key,
+        errors=frozenset(map(int, asked)),
+        recorded=recorded,
         used=Path(used) if used else None,
-    )  # fmt: skip
+    )
 
 
 def answered_by(url: str, answer: ApiAnswer, on: str) -> Provenance:
-    """The provenance of what a server said: "live" only for OpenAI's own API; with the model and the address."""
+    """The provenance of what a server said: "live" only for OpenAI's own API; with the model and
+    the address.
+    """
     address = httpx2.URL(url)
-    kind = "live" if is_real(address.host) else "local" if is_loopback(url) else "server"
-    model = next((str(part["model"]) for part in _values(answer) if part.get("model")), "")
+    kind = (
+        "live" if is_real(address.host) else "local" if is_loopback(url) else "server"
+    )
+    model = next(
+        (str(part["model"]) for part in _values(answer) if part.get("model")), ""
+    )
     at = address.netloc.decode()
     return Provenance(kind, on, f"{model} at {at}" if model else at)
 
@@ -199,14 +269,16 @@ def is_real(host: str) -> bool:
 
 
 def is_whole(request: ApiRequest, answer: ApiAnswer) -> bool:
-    """Whether this is all that was asked for, in the form in which it was asked for: of a chat completion, each choice
-    with its message or, streamed, up to its finish reason."""
+    """Whether this is all that was asked for, in the form in which it was asked for: of a chat
+    completion, each choice with its message or, streamed, up to its finish reason."""
     if answer.status != 200 or answer.breaks:
         return False
     parts = list(_values(answer))
     if not parts or any(part.get("error") for part in parts):
         return False
-    if answer.events is not None and any(map(is_error, (event.data for event in answer.events))):
+    if answer.events is not None and any(
+        map(is_error, (event.data for event in answer.events))
+    ):
         return False
     if request.path != CHAT_COMPLETIONS or request.method != "POST":
         return True
@@ -217,13 +289,23 @@ def is_whole(request: ApiRequest, answer: ApiAnswer) -> bool:
         return False
     if answer.events is None:
         return all(isinstance(choice.get("message"), dict) for choice in choices)
-    finished = {choice.get("index") for choice in choices if choice.get("finish_reason")}
-    return finished == {choice.get("index") for choice in choices} and _readable(answer.events)
+    finished = {
+        choice.get("index") for choice in choices if choice.get("finish_reason")
+    }
+    return finished == {choice.get("index") for choice in choices} and _readable(
+        answer.events
+    )
 
 
 def _readable(events: tuple[Event, ...]) -> bool:
-    """Whether each event's data is a JSON object or [DONE]: at anything else the SDK stops, and the caller with it."""
-    told = [event.data for event in events if data_of(event.data) is not None and not is_done(event.data)]
+    """Whether each event's data is a JSON object or [DONE]: at anything else the SDK stops, and the
+    caller with it.
+    """
+    told = [
+        event.data
+        for event in events
+        if data_of(event.data) is not None and not is_done(event.data)
+    ]
     return len(list(objects(told))) == len(told)
 
 
@@ -250,7 +332,9 @@ def _list(value: Any) -> list[Any]:
 
 
 class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
-    """Sends through ``inner`` (a whole httpx2 client, so that proxies, TLS and pool limits are as always)."""
+    """Sends through ``inner`` (a whole httpx2 client, so that proxies, TLS and pool limits are as
+    always).
+    """
 
     def __init__(self, inner: Any, recorder: Recorder, clock: Clock) -> None:
         self.inner, self.recorder, self.clock = inner, recorder, clock
@@ -263,7 +347,9 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         start = self.clock.now()
         response = self.inner.send(request, stream=True)
         if _is_stream(response):
-            return _passed_on(response, Copied(response, self._copy(told, response, start)))
+            return _passed_on(
+                response, Copied(response, self._copy(told, response, start))
+            )
         after = self.clock.now() - start
         body = response.read()
         self._keep_whole(told, response, body, after)
@@ -277,7 +363,9 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         start = self.clock.now()
         response = await self.inner.send(request, stream=True)
         if _is_stream(response):
-            return _passed_on(response, Copied(response, self._copy(told, response, start)))
+            return _passed_on(
+                response, Copied(response, self._copy(told, response, start))
+            )
         after = self.clock.now() - start
         body = await response.aread()
         self._keep_whole(told, response, body, after)
@@ -289,26 +377,40 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self.inner.aclose()
 
-    def _keep_whole(self, told: ApiRequest, response: httpx2.Response, body: bytes, after: float) -> None:
+    def _keep_whole(
+        self, told: ApiRequest, response: httpx2.Response, body: bytes, after: float
+    ) -> None:
         if is_below(FILES, told.path) or is_below(BATCHES, told.path):
             return  # the account's own; replay keeps files and batches of its own
-        answer = ApiAnswer(response.status_code, sent_headers(response.headers), body, after=after)
+        answer = ApiAnswer(
+            response.status_code, sent_headers(response.headers), body, after=after
+        )
         self.recorder.keep(told, answer, str(response.request.url))
 
-    def _copy(self, told: ApiRequest, response: httpx2.Response, start: float) -> EventCopy:
+    def _copy(
+        self, told: ApiRequest, response: httpx2.Response, start: float
+    ) -> EventCopy:
         headers, url = sent_headers(response.headers), str(response.request.url)
         after = self.clock.now() - start
 
         def keep(events: tuple[Event, ...]) -> None:
-            self.recorder.keep(told, ApiAnswer(response.status_code, headers, events=events, after=after), url)
+            self.recorder.keep(
+                told,
+                ApiAnswer(response.status_code, headers, events=events, after=after),
+                url,
+            )
 
         return EventCopy(lambda: self.clock.now() - start, keep)
 
 
 class EventCopy:
-    """Collects a stream's events with their time of arrival; keeps them once, when the stream is whole."""
+    """Collects a stream's events with their time of arrival; keeps them once, when the stream is
+    whole.
+    """
 
-    def __init__(self, elapsed: Callable[[], float], keep: Callable[[tuple[Event, ...]], None]) -> None:
+    def __init__(
+        self, elapsed: Callable[[], float], keep: Callable[[tuple[Event, ...]], None]
+    ) -> None:
         self._elapsed, self._keep = elapsed, keep
         self._events: list[Event] = []
         self._blocks = Blocks()
@@ -356,17 +458,29 @@ class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
 
 
 def _is_stream(response: httpx2.Response) -> bool:
-    return bool(response.headers.get("content-type", "").startswith("text/event-stream"))
+    return bool(
+        response.headers.get("content-type", "").startswith("text/event-stream")
+    )
 
 
 def _passed_on(response: httpx2.Response, stream: Any) -> httpx2.Response:
     """The answer for the caller: decoded already, so without the headers that describe the wire."""
     wire = {"content-encoding", "content-length", "transfer-encoding"}
-    headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in wire]
-    return httpx2.Response(response.status_code, headers=headers, stream=stream, extensions={})
+    headers = [
+        (name, value)
+        for name, value in response.headers.multi_items()
+        if name.lower() not in wire
+    ]
+    return httpx2.Response(
+        response.status_code, headers=headers, stream=stream, extensions={}
+    )
 
 
 def _recorded(answer: ApiAnswer) -> httpx2.Response:
     """An answer of an earlier run, at once."""
-    data = answer.body if answer.events is None else b"".join(event.data for event in answer.events)
+    data = (
+        answer.body
+        if answer.events is None
+        else b"".join(event.data for event in answer.events)
+    )
     return httpx2.Response(answer.status, headers=answer.headers, content=data)

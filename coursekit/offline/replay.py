@@ -11,19 +11,25 @@ from .recordings import Recordings, name_of, names_of_other_forms
 
 
 class Replay:
-    """Answers from recordings, in their order and then from the start, counted for each Replay object.
+    """Answers from recordings, in their order and then from the start, counted for each Replay
+    object.
 
     recordings  where the answers are
     inner       asked when nothing is recorded
-    used        a file that gets a line with each served recording's path (tests find unused ones), or None
+    used        a file that gets a line with each served recording's path (tests find unused ones),
+                or None
     """
 
-    def __init__(self, recordings: Recordings, inner: Layer, used: Path | None = None) -> None:
+    def __init__(
+        self, recordings: Recordings, inner: Layer, used: Path | None = None
+    ) -> None:
         self.recordings, self.inner, self.used = recordings, inner, used
         self._next: dict[
             str, tuple[int, int]
         ] = {}  # by name: the next answer's number, and how many there are (0: unknown)
-        self._formed: dict[tuple[str, str], tuple[ApiAnswer, ApiAnswer | None]] = {}  # by name and file
+        self._formed: dict[
+            tuple[str, str], tuple[ApiAnswer, ApiAnswer | None]
+        ] = {}  # by name and file
         self._lock = threading.Lock()
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
@@ -41,7 +47,9 @@ class Replay:
         with self._lock:
             number, end = self._next.get(name, (0, 0))
             found = None if number == end > 0 else self.recordings.answer(name, number)
-            if found is None and number:  # past the last answer: from the start, and no need to look here again
+            if (
+                found is None and number
+            ):  # past the last answer: from the start, and no need to look here again
                 number, end, found = 0, number, self.recordings.answer(name)
             if found is not None:
                 self._next[name] = (number + 1, end)
@@ -55,7 +63,10 @@ class Replay:
             answer, path = found
             known = self._formed.get((name_of(request), path))
             if known is None or known[0] is not answer:
-                known = self._formed[name_of(request), path] = (answer, _formed(answer, request))
+                known = self._formed[name_of(request), path] = (
+                    answer,
+                    _formed(answer, request),
+                )
             if known[1] is not None:
                 return known[1], path
         return None

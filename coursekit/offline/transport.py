@@ -1,7 +1,9 @@
-"""The door in process: an httpx2 transport, sync and async, that lets the offline API answer the SDK.
+"""The door in process: an httpx2 transport, sync and async, that lets the offline API answer the
+SDK.
 
-A transport sits below httpx2's own timeouts, so it keeps the request's read timeout itself. Events of
-a stream are due at start + offset, an absolute schedule: a late one does not delay those after it.
+A transport sits below httpx2's own timeouts, so it keeps the request's read timeout itself. Events
+of a stream are due at start + offset, an absolute schedule: a late one does not delay those after
+it.
 """
 
 from __future__ import annotations
@@ -24,14 +26,16 @@ if TYPE_CHECKING:
     from .recorder import Recorder
 
 REMEMBERED, SMALL = 200, 16_384  # requests, and the bytes of one at most
-PATIENCE = 3600.0  # seconds; of a caller that set no read timeout and would wait for ever
+PATIENCE = (
+    3600.0  # seconds; of a caller that set no read timeout and would wait for ever
+)
 
 
 class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     """Give it to httpx2.Client or httpx2.AsyncClient.
 
-    api answers, clock waits; journal is told of each answer (for receipts), ledger of each attempt (for the verdict);
-    recorder keeps what another server answers, None: nothing is kept.
+    api answers, clock waits; journal is told of each answer (for receipts), ledger of each attempt
+    (for the verdict); recorder keeps what another server answers, None: nothing is kept.
     """
 
     def __init__(
@@ -62,7 +66,9 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
                 try:
                     response = self._upstreams().send(target, request.extensions)
                 except httpx2.TransportError as error:
-                    raise _not_forwarded(error, answer.forward, attempt, self.clock.now()) from error
+                    raise _not_forwarded(
+                        error, answer.forward, attempt, self.clock.now()
+                    ) from error
                 return self._forwarded(told, answer, response, target, sent, attempt)
             answer = attempt.answer = _refused(answer, target)
         seconds, failure = _first_byte(request, answer)
@@ -79,13 +85,19 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         answer = self.api.answer(told)
         attempt = self.ledger.open(told, answer, start)
         if answer.forward is not None:
-            target = await asyncio.to_thread(answer.forward.target)  # it may start a server, or ask for its models
+            target = await asyncio.to_thread(
+                answer.forward.target
+            )  # it may start a server, or ask for its models
             if isinstance(target, Target):
                 sent = time.perf_counter()
                 try:
-                    response = await self._upstreams().send_async(target, request.extensions)
+                    response = await self._upstreams().send_async(
+                        target, request.extensions
+                    )
                 except httpx2.TransportError as error:
-                    raise _not_forwarded(error, answer.forward, attempt, self.clock.now()) from error
+                    raise _not_forwarded(
+                        error, answer.forward, attempt, self.clock.now()
+                    ) from error
                 return self._forwarded(told, answer, response, target, sent, attempt)
             answer = attempt.answer = _refused(answer, target)
         seconds, failure = _first_byte(request, answer)
@@ -99,10 +111,14 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         return self._response(request, answer, start, attempt)
 
     def _told(self, request: httpx2.Request, raw: bytes) -> ApiRequest:
-        """The request as the layers see it. Cells are run again, and retries ask the same: what was worked out about a
-        body is remembered."""
+        """The request as the layers see it. Cells are run again, and retries ask the same: what was
+        worked out about a body is remembered."""
         known = self._known.get(raw)
-        if known is not None and known.path == api_path(request.url.path) and known.method == request.method:
+        if (
+            known is not None
+            and known.path == api_path(request.url.path)
+            and known.method == request.method
+        ):
             return known.with_headers(request.headers)
         told = api_request(request, raw)
         if len(raw) <= SMALL:
@@ -111,13 +127,25 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
             self._known[raw] = told
         return told
 
-    def _response(self, request: httpx2.Request, answer: ApiAnswer, start: float, attempt: Attempt) -> httpx2.Response:
-        self.journal.add(Served(answer.headers.get("x-request-id"), answer.status, answer.source, answer.seconds))
+    def _response(
+        self, request: httpx2.Request, answer: ApiAnswer, start: float, attempt: Attempt
+    ) -> httpx2.Response:
+        self.journal.add(
+            Served(
+                answer.headers.get("x-request-id"),
+                answer.status,
+                answer.source,
+                answer.seconds,
+            )
+        )
         if answer.events is None and not answer.breaks:
             attempt.finish("all", start + answer.after)
-            # A stream, and not ``content=``: the client closes it, and so ``elapsed`` is known as it is live.
+            # A stream, and not ``content=``: the client closes it, and so ``elapsed`` is known as
+            # it is live.
             headers = {**answer.headers, "content-length": str(len(answer.body))}
-            return httpx2.Response(answer.status, headers=headers, stream=httpx2.ByteStream(answer.body))
+            return httpx2.Response(
+                answer.status, headers=headers, stream=httpx2.ByteStream(answer.body)
+            )
         stream = Body(request, answer, start, self.clock, attempt)
         return httpx2.Response(answer.status, headers=answer.headers, stream=stream)
 
@@ -137,32 +165,51 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         sent: float,
         attempt: Attempt,
     ) -> httpx2.Response:
-        """Another server's answer, passed on as it comes, with the headers that the layers gave it."""
+        """Another server's answer, passed on as it comes, with the headers that the layers gave
+        it.
+        """
         from .forwarding import Passed, passed_on
 
         upstream, start, status = answer.forward, attempt.at, response.status_code
         after = time.perf_counter() - sent
-        headers = {**answer.headers, **{name.lower(): value for name, value in response.headers.items()}}
-        attempt.answer = replace(answer, status=status, headers=headers, after=after, source=target.label)
+        headers = {
+            **answer.headers,
+            **{name.lower(): value for name, value in response.headers.items()},
+        }
+        attempt.answer = replace(
+            answer, status=status, headers=headers, after=after, source=target.label
+        )
         assert upstream is not None
         if isinstance(self.clock, VirtualClock):
             self.clock.wait(start + after)
 
         def passing(seconds: float) -> None:
             if isinstance(self.clock, VirtualClock):
-                self.clock.wait(start + seconds)  # what took real time has passed on a virtual clock, too
+                self.clock.wait(
+                    start + seconds
+                )  # what took real time has passed on a virtual clock, too
 
         def ended(pieces: list[tuple[float, bytes]], how: str) -> None:
             seconds = pieces[-1][0] if pieces else after
             whole = status == 200 and how == "all"
-            lacks = upstream.lacks(b"".join(data for _, data in pieces)) if whole else []
+            lacks = (
+                upstream.lacks(b"".join(data for _, data in pieces)) if whole else []
+            )
             source = target.label + (f" (no {', '.join(lacks)})" if lacks else "")
             if whole and self.recorder is not None:
-                self.recorder.keep_pieces(asked, ApiAnswer(status, headers, after=after), pieces)
-            self.journal.add(Served(headers.get("x-request-id"), status, source, seconds, forwarded=True))
+                self.recorder.keep_pieces(
+                    asked, ApiAnswer(status, headers, after=after), pieces
+                )
+            self.journal.add(
+                Served(
+                    headers.get("x-request-id"), status, source, seconds, forwarded=True
+                )
+            )
             attempt.finish(how, self.clock.now() if how == "left" else start + seconds)
 
-        return passed_on(response, Passed(response, sent, passing, ended), answer.headers.items())
+        return passed_on(
+            response, Passed(response, sent, passing, ended), answer.headers.items()
+        )
 
     def close(self) -> None:
         if self._connections is not None:
@@ -174,12 +221,18 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
 
 def _refused(answer: ApiAnswer, refusal: ApiAnswer) -> ApiAnswer:
-    """What is said in place of the other server, with the headers that the layers gave its answer."""
+    """What is said in place of the other server, with the headers that the layers gave its
+    answer.
+    """
     return replace(refusal, headers={**answer.headers, **refusal.headers})
 
 
-def _not_forwarded(error: Exception, upstream: Upstream, attempt: Attempt, now: float) -> Exception:
-    """A connection that cannot be made is a matter between us and that server; all else happens to the caller."""
+def _not_forwarded(
+    error: Exception, upstream: Upstream, attempt: Attempt, now: float
+) -> Exception:
+    """A connection that cannot be made is a matter between us and that server; all else happens to
+    the caller.
+    """
     attempt.finish("timed out" if isinstance(error, httpx2.ReadTimeout) else "all", now)
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         return upstream.unreachable(error)
@@ -192,12 +245,25 @@ def api_request(request: httpx2.Request, raw: bytes) -> ApiRequest:
 
 
 class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """An answer's bytes as they fall due: (due time, data) steps, or the exception that ends them."""
+    """An answer's bytes as they fall due: (due time, data) steps, or the exception that ends
+    them.
+    """
 
     def __init__(
-        self, request: httpx2.Request, answer: ApiAnswer, start: float, clock: Clock, attempt: Attempt
+        self,
+        request: httpx2.Request,
+        answer: ApiAnswer,
+        start: float,
+        clock: Clock,
+        attempt: Attempt,
     ) -> None:
-        self.request, self.answer, self.start, self.clock, self.attempt = request, answer, start, clock, attempt
+        self.request, self.answer, self.start, self.clock, self.attempt = (
+            request,
+            answer,
+            start,
+            clock,
+            attempt,
+        )
 
     def __iter__(self) -> Iterator[bytes]:
         for due, data in self._steps():
@@ -226,30 +292,45 @@ class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         for number, event in enumerate(events or (), start=1):
             due = max(self.start + event.at, arrived)
             if due - arrived > limit:
-                late = httpx2.ReadTimeout("The read operation timed out", request=self.request)
+                late = httpx2.ReadTimeout(
+                    "The read operation timed out", request=self.request
+                )
                 yield arrived + limit, _noted(late, self.attempt, arrived + limit)
-            if number == last:  # noted beforehand: the SDK closes a stream at [DONE], and reads no further
+            if (
+                number == last
+            ):  # noted beforehand: the SDK closes a stream at [DONE], and reads no further
                 self.attempt.finish("all", due)
             yield due, event.data
             arrived = due
         if self.answer.breaks:
-            broken = "peer closed connection without sending complete message body (incomplete chunked read)"
+            broken = (
+                "peer closed connection without sending complete message body (incomplete "
+                "chunked read)"
+            )
             self.attempt.finish("all", arrived)
             yield arrived, httpx2.RemoteProtocolError(broken, request=self.request)
 
 
-def _first_byte(request: httpx2.Request, answer: ApiAnswer) -> tuple[float, Exception | None]:
+def _first_byte(
+    request: httpx2.Request, answer: ApiAnswer
+) -> tuple[float, Exception | None]:
     """Seconds until the status line, or until the error that comes instead of it."""
     limit = _read_timeout(request)
     if answer.after > limit:
-        return limit, httpx2.ReadTimeout("The read operation timed out", request=request)
+        return limit, httpx2.ReadTimeout(
+            "The read operation timed out", request=request
+        )
     if answer.status == 0:
-        return answer.after, httpx2.ConnectError("All connection attempts failed", request=request)
+        return answer.after, httpx2.ConnectError(
+            "All connection attempts failed", request=request
+        )
     return answer.after, None
 
 
 def _noted(failure: Exception, attempt: Attempt, at: float) -> Exception:
-    attempt.finish("timed out" if isinstance(failure, httpx2.ReadTimeout) else "all", at)
+    attempt.finish(
+        "timed out" if isinstance(failure, httpx2.ReadTimeout) else "all", at
+    )
     return failure
 
 

@@ -1,9 +1,10 @@
 """Checks a request that nothing recorded answers, and refuses a wrong one as the real API does.
 
-The order of the checks is the API's own, measured with requests that are wrong twice: a key, a body, a model, messages,
-then unknown parameters, then each parameter's form in the order of data/request_rules.toml, then what the model cannot
-do, then what does not go together, and the conversation last. Left out: what only the server can tell (whether an
-image can be fetched, an account's rights).
+The order of the checks is the API's own, measured with requests that are wrong twice: a key, a
+body, a model, messages, then unknown parameters, then each parameter's form in the order of
+data/request_rules.toml, then what the model cannot do, then what does not go together, and the
+conversation last. Left out: what only the server can tell (whether an image can be fetched, an
+account's rights).
 """
 
 from __future__ import annotations
@@ -33,36 +34,56 @@ from .model_limits import (
 from .request_form import fault, rules, unknown_parameters
 from .schemas import schema_fault
 
-NO_JSON = "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+NO_JSON = (
+    "'messages' must contain the word 'json' in some form, to use 'response_format' of type "
+    "'json_object'."
+)
 
 
 class Validation:
     """The layer that refuses wrong requests; right ones go on to ``inner``.
 
     keys   the API keys that are accepted; None: any request is, with or without a key
-    today  models whose shutdown date has come are refused as deprecated; None: none is, for their recordings live on
+    today  models whose shutdown date has come are refused as deprecated; None: none is, for their
+           recordings live on
     """
 
-    def __init__(self, inner: Layer, *, keys: Container[str] | None = None, today: datetime.date | None = None) -> None:
+    def __init__(
+        self,
+        inner: Layer,
+        *,
+        keys: Container[str] | None = None,
+        today: datetime.date | None = None,
+    ) -> None:
         self.inner, self.keys, self.today = inner, keys, today
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         if (request.method, request.path) != ("POST", CHAT_COMPLETIONS):
-            wrong = request.path.endswith("/chat/completions") and request.path != CHAT_COMPLETIONS
+            wrong = (
+                request.path.endswith("/chat/completions")
+                and request.path != CHAT_COMPLETIONS
+            )
             return no_such_path(request) if wrong else self.inner.answer(request)
         refused = None if self.keys is None else key_refusal(request.headers, self.keys)
-        return refused or refusal_of(_parsed(request.raw), today=self.today) or self.inner.answer(request)
+        return (
+            refused
+            or refusal_of(_parsed(request.raw), today=self.today)
+            or self.inner.answer(request)
+        )
 
 
 def refusal_of(body: Any, *, today: datetime.date | None = None) -> ApiAnswer | None:
-    """What the real API answers to a body of POST /v1/chat/completions that it refuses; None for one it takes.
+    """What the real API answers to a body of POST /v1/chat/completions that it refuses; None for
+    one it takes.
 
     body   the parsed JSON: a dict of parameters; anything else is refused as not being JSON
     today  as for ``Validation``
     """
     try:
         return _refusal_of(body, today)
-    except RecursionError:  # nested deeper than any request, yet not too deep for the parser
+    except (
+        RecursionError
+    ):  # nested deeper than any request, yet not too deep for the parser
         return refusals.unparsable()
 
 
@@ -106,7 +127,9 @@ def _form_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
         elif value is None:
             found = refused_null(name, model)
         else:
-            found = refused_parameter(name, value, model) or fault(rule, value, where, model)
+            found = refused_parameter(name, value, model) or fault(
+                rule, value, where, model
+            )
         if found:
             return found
     return None
@@ -117,16 +140,23 @@ def _combination_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer |
     given = {name for name, value in body.items() if value is not None}
     if {"max_tokens", "max_completion_tokens"} <= given:
         text = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
-        return refusals.refusal(text, param="max_tokens", code="invalid_parameter_combination")
+        return refusals.refusal(
+            text, param="max_tokens", code="invalid_parameter_combination"
+        )
     if "top_logprobs" in given:
         if body.get("logprobs") is not True:
             text = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled."
             return refusals.refusal(text, param="top_logprobs")
         if body["top_logprobs"] > model.top_logprobs:
-            text = f"Invalid value for 'top_logprobs': must be less than or equal to {model.top_logprobs}."
+            text = (
+                "Invalid value for 'top_logprobs': must be less than or equal to "
+                f"{model.top_logprobs}."
+            )
             return refusals.refusal(text, param="top_logprobs")
     if "stream_options" in given and body.get("stream") is not True:
-        text = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        text = (
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        )
         return refusals.refusal(text, param="stream_options")
     if "metadata" in given and body.get("store") is not True:
         text = "The 'metadata' parameter is only allowed when 'store' is enabled."
@@ -135,23 +165,42 @@ def _combination_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer |
 
 
 def _choice_fault(body: dict[str, Any], given: set[str]) -> ApiAnswer | None:
-    for name, of in (("tool_choice", "tools"), ("parallel_tool_calls", "tools"), ("function_call", "functions")):
+    for name, of in (
+        ("tool_choice", "tools"),
+        ("parallel_tool_calls", "tools"),
+        ("function_call", "functions"),
+    ):
         if name in given and of not in given:
-            text = f"Invalid value for '{name}': '{name}' is only allowed when '{of}' are specified."
+            text = (
+                f"Invalid value for '{name}': '{name}' is only allowed when '{of}' are "
+                "specified."
+            )
             return refusals.refusal(text, param=name)
     chosen = body.get("tool_choice") or body.get("function_call")
-    wanted = chosen.get("function", chosen).get("name") if isinstance(chosen, dict) else None
-    declared = [tool.get("function", tool) for tool in body.get("tools") or ()] + (body.get("functions") or [])
-    if wanted is not None and wanted not in [function.get("name") for function in declared]:
-        text = f"no function named '{wanted}' was specified in the 'functions' parameter."
-        return refusals.refusal(f"Invalid value for 'function_call': {text}", param="function_call")
+    wanted = (
+        chosen.get("function", chosen).get("name") if isinstance(chosen, dict) else None
+    )
+    declared = [tool.get("function", tool) for tool in body.get("tools") or ()] + (
+        body.get("functions") or []
+    )
+    if wanted is not None and wanted not in [
+        function.get("name") for function in declared
+    ]:
+        text = (
+            f"no function named '{wanted}' was specified in the 'functions' parameter."
+        )
+        return refusals.refusal(
+            f"Invalid value for 'function_call': {text}", param="function_call"
+        )
     return None
 
 
 def _retention_fault(body: dict[str, Any]) -> ApiAnswer | None:
     if body.get("prompt_cache_retention") in (None, "in_memory", "24h"):
         return None
-    return refusals.refusal("Invalid prompt_cache_retention argument", param="prompt_cache_retention")
+    return refusals.refusal(
+        "Invalid prompt_cache_retention argument", param="prompt_cache_retention"
+    )
 
 
 def _json_fault(body: dict[str, Any]) -> ApiAnswer | None:
@@ -163,7 +212,9 @@ def _json_fault(body: dict[str, Any]) -> ApiAnswer | None:
 
 
 def _parsed(raw: bytes) -> Any:
-    """The body as JSON, numbers as they were written; None, which no body may be, when it is not JSON."""
+    """The body as JSON, numbers as they were written; None, which no body may be, when it is not
+    JSON.
+    """
     try:
         return json.loads(raw, parse_constant=_no_constant)
     except (ValueError, RecursionError):

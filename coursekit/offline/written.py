@@ -1,8 +1,10 @@
-"""Written recordings: what an author has the model say, made into exchanges of the API's real shape.
+"""Written recordings: what an author has the model say, made into exchanges of the API's real
+shape.
 
-``coursekit record LESSON --written`` runs a lesson's notebook with this layer in the place of the real API. It takes
-the text from ``data/replies/<lesson>.toml``, counts the tokens, cuts at the token limit or a stop sequence as the API
-does, and stores the exchange with provenance "written". Times are drawn, not measured: see ``Pace``.
+``coursekit record LESSON --written`` runs a lesson's notebook with this layer in the place of the
+real API. It takes the text from ``data/replies/<lesson>.toml``, counts the tokens, cuts at the
+token limit or a stop sequence as the API does, and stores the exchange with provenance "written".
+Times are drawn, not measured: see ``Pace``.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import models, tokens
-from ..portable import Portable
+from ..foundation.portable import Portable
 from .chunks import ALPHABET, STREAM, Pace, chunks, timed
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, json_answer
 from .local_replies import local_answer
@@ -33,13 +35,15 @@ class Reply:
     """One entry of a replies file.
 
     to             a part of the last user message; the entry with the longest match answers
-    when           further conditions on the request body, by parameter name, e.g. {model = "o3", stream = true}
+    when           further conditions on the request body, by parameter name, e.g. {model = "o3",
+                   stream = true}
     text, texts    what the model says; several texts for n > 1
     refusal        said in place of a text
     reasoning      hidden reasoning tokens
     cached         tokens of the prompt that were read from the cache
     cut_after      a stream ends in good order after so many text events, unfinished
-    local          in place of all this: what a real open model replied to this very request (``local_replies``)
+    local          in place of all this: what a real open model replied to this very request
+                   (``local_replies``)
     """
 
     to: str
@@ -53,12 +57,15 @@ class Reply:
     local: bool = False
 
     def answers(self, body: Mapping[str, Any]) -> bool:
-        return self.to in last_user_text(body) and all(body.get(key) == value for key, value in self.when.items())
+        return self.to in last_user_text(body) and all(
+            body.get(key) == value for key, value in self.when.items()
+        )
 
 
 @dataclass(frozen=True)
 class Dialogue:
-    """One ``[[dialogue]]`` of a replies file: what a learner is likely to ask, although no cell of the notebook does.
+    """One ``[[dialogue]]`` of a replies file: what a learner is likely to ask, although no cell of
+    the notebook does.
 
     turns    pairs of what the user says and what the model replies
     system   the instructions; "" for none
@@ -74,12 +81,17 @@ class Dialogue:
         messages = [{"role": "system", "content": self.system}] if self.system else []
         for question, text in self.turns:
             messages = [*messages, {"role": "user", "content": question}]
-            yield {**self.request, "messages": messages}, Reply(question, {"messages": messages}, text)
+            yield (
+                {**self.request, "messages": messages},
+                Reply(question, {"messages": messages}, text),
+            )
             messages = [*messages, {"role": "assistant", "content": text}]
 
 
 class NoReply(Portable, LookupError):
-    """The notebook asked something that the replies file does not answer; the message holds the entry to add."""
+    """The notebook asked something that the replies file does not answer; the message holds the
+    entry to add.
+    """
 
     def __init__(self, body: Any, path: Path) -> None:
         said = last_user_text(body)[:60].replace('"', '\\"').splitlines() or [""]
@@ -92,16 +104,27 @@ class NoReply(Portable, LookupError):
 class Written:
     """A layer that answers from a replies file and stores each exchange."""
 
-    def __init__(self, path: Path, recordings: Recordings, pace: Pace | None = None) -> None:
+    def __init__(
+        self, path: Path, recordings: Recordings, pace: Pace | None = None
+    ) -> None:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
         self.path, self.on, self.pace = path, told["on"], pace or Pace()
-        self.replies = [Reply(**{**entry, "texts": tuple(entry.get("texts", ()))}) for entry in told.get("reply", [])]
+        self.replies = [
+            Reply(**{**entry, "texts": tuple(entry.get("texts", ()))})
+            for entry in told.get("reply", [])
+        ]
         dialogues = [Dialogue(**entry) for entry in told.get("dialogue", [])]
-        exchanges = [exchange for dialogue in dialogues for exchange in dialogue.exchanges()]
+        exchanges = [
+            exchange for dialogue in dialogues for exchange in dialogue.exchanges()
+        ]
         self.replies += [reply for _, reply in exchanges]
-        self.requests = [request_of(body) for body, _ in exchanges]  # those of the dialogues
+        self.requests = [
+            request_of(body) for body, _ in exchanges
+        ]  # those of the dialogues
         self.recordings = recordings
-        self.provenance = Provenance("written", self.on.isoformat(), told.get("by", "the authors"))
+        self.provenance = Provenance(
+            "written", self.on.isoformat(), told.get("by", "the authors")
+        )
         self._kept: set[str] = set()
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
@@ -119,7 +142,9 @@ class Written:
         )
         recorder = Recorder(self.recordings, provenance)
         recorder.check(request)
-        if (name := name_of(request)) not in self._kept:  # asked again, it is the same answer: one recording will do
+        if (
+            (name := name_of(request)) not in self._kept
+        ):  # asked again, it is the same answer: one recording will do
             recorder.keep(request, answer)
             self._kept.add(name)
         return answer
@@ -127,39 +152,78 @@ class Written:
 
 def request_of(body: Mapping[str, Any]) -> ApiRequest:
     """The request that has this body."""
-    return ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(body, ensure_ascii=False).encode())
+    return ApiRequest(
+        "POST", CHAT_COMPLETIONS, json.dumps(body, ensure_ascii=False).encode()
+    )
 
 
-def written_answer(request: ApiRequest, reply: Reply, on: datetime.date, pace: Pace) -> ApiAnswer:
+def written_answer(
+    request: ApiRequest, reply: Reply, on: datetime.date, pace: Pace
+) -> ApiAnswer:
     """The exchange in the real API's shape. The same request and reply give the same bytes."""
     body = request.body
     rng = random.Random(name_of(request) + reply.text)
     model = models.get(body["model"])
-    texts = [_cut(text, body) for text in (reply.texts or (reply.text,) * body.get("n", 1))]
-    choices = [(pieces, reason) for pieces, reason in (_limited(text, body, reply, reason) for text, reason in texts)]
+    texts = [
+        _cut(text, body) for text in (reply.texts or (reply.text,) * body.get("n", 1))
+    ]
+    choices = [
+        (pieces, reason)
+        for pieces, reason in (
+            _limited(text, body, reply, reason) for text, reason in texts
+        )
+    ]
     head = {
         "id": "chatcmpl-" + "".join(rng.choices(ALPHABET, k=29)),
         "created": int(_noon(on)) + rng.randrange(3600),
         "model": models.echoed(body["model"]),
         "service_tier": "default",
-        "system_fingerprint": "fp_" + f"{rng.getrandbits(40):010x}" if model.fingerprint else None,
+        "system_fingerprint": "fp_" + f"{rng.getrandbits(40):010x}"
+        if model.fingerprint
+        else None,
     }
     usage = _usage(body, choices, reply)
     hidden = usage["completion_tokens_details"]["reasoning_tokens"]
     visible = usage["completion_tokens"] - hidden
     first = rng.lognormvariate(math.log(pace.first), pace.spread) + hidden * pace.hidden
-    headers = {"x-request-id": f"req_{rng.getrandbits(128):032x}", "openai-processing-ms": str(round(first * 1000))}
+    headers = {
+        "x-request-id": f"req_{rng.getrandbits(128):032x}",
+        "openai-processing-ms": str(round(first * 1000)),
+    }
     value = {
-        "id": head["id"], "object": "chat.completion", "created": head["created"], "model": head["model"],
-        "choices": [_choice(i, pieces, reason, reply, model.logprobs) for i, (pieces, reason) in enumerate(choices)],
-        "usage": usage, "service_tier": head["service_tier"], "system_fingerprint": head["system_fingerprint"],
-    }  # fmt: skip
+        "id": head["id"],
+        "object": "chat.completion",
+        "created": head["created"],
+        "model": head["model"],
+        "choices": [
+            _choice(i, pieces, reason, reply, model.logprobs)
+            for i, (pieces, reason) in enumerate(choices)
+        ],
+        "usage": usage,
+        "service_tier": head["service_tier"],
+        "system_fingerprint": head["system_fingerprint"],
+    }
     if body.get("stream"):
-        events = tuple(timed(chunks(value, body, reply.cut_after), first, partial(pace.draw_gap, rng), rng))
-        return ApiAnswer(200, {**STREAM, **headers}, events=events, after=round(first * 0.9, 4), source="written")
+        events = tuple(
+            timed(
+                chunks(value, body, reply.cut_after),
+                first,
+                partial(pace.draw_gap, rng),
+                rng,
+            )
+        )
+        return ApiAnswer(
+            200,
+            {**STREAM, **headers},
+            events=events,
+            after=round(first * 0.9, 4),
+            source="written",
+        )
     seconds = first + sum(pace.draw_gap(rng) for _ in range(visible))
     headers["openai-processing-ms"] = str(round(seconds * 1000))
-    return json_answer(200, value, headers=headers, after=round(seconds, 4), source="written")
+    return json_answer(
+        200, value, headers=headers, after=round(seconds, 4), source="written"
+    )
 
 
 def last_user_text(body: Any) -> str:
@@ -168,7 +232,11 @@ def last_user_text(body: Any) -> str:
     for message in reversed(messages or []):
         if message.get("role") == "user":
             content = message.get("content")
-            return content if isinstance(content, str) else " ".join(p.get("text", "") for p in content or [])
+            return (
+                content
+                if isinstance(content, str)
+                else " ".join(p.get("text", "") for p in content or [])
+            )
     return ""
 
 
@@ -176,20 +244,39 @@ def _cut(text: str, body: Mapping[str, Any]) -> tuple[str, str]:
     """Text and finish reason after the stop sequences: generation ends before the first of them."""
     stops = body.get("stop") or []
     at = min(
-        (i for stop in ([stops] if isinstance(stops, str) else stops) if (i := text.find(stop)) >= 0), default=None
+        (
+            i
+            for stop in ([stops] if isinstance(stops, str) else stops)
+            if (i := text.find(stop)) >= 0
+        ),
+        default=None,
     )
     return (text, "stop") if at is None else (text[:at], "stop")
 
 
-def _limited(text: str, body: Mapping[str, Any], reply: Reply, reason: str) -> tuple[list[str], str]:
-    """The text's tokens and the finish reason after the token limit, which counts hidden reasoning too."""
-    pieces = [token.text for token in tokens.tokenize(text, body["model"])] if reply.refusal is None else []
+def _limited(
+    text: str, body: Mapping[str, Any], reply: Reply, reason: str
+) -> tuple[list[str], str]:
+    """The text's tokens and the finish reason after the token limit, which counts hidden reasoning
+    too.
+    """
+    pieces = (
+        [token.text for token in tokens.tokenize(text, body["model"])]
+        if reply.refusal is None
+        else []
+    )
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     room = None if limit is None else max(limit - reply.reasoning, 0)
-    return (pieces, reason) if room is None or len(pieces) <= room else (pieces[:room], "length")
+    return (
+        (pieces, reason)
+        if room is None or len(pieces) <= room
+        else (pieces[:room], "length")
+    )
 
 
-def _usage(body: Mapping[str, Any], choices: list[tuple[list[str], str]], reply: Reply) -> dict[str, Any]:
+def _usage(
+    body: Mapping[str, Any], choices: list[tuple[list[str], str]], reply: Reply
+) -> dict[str, Any]:
     prompt = tokens.count_tokens(body["messages"], model=body["model"])
     visible = sum(len(pieces) for pieces, _ in choices)
     if reply.refusal is not None:
@@ -198,20 +285,42 @@ def _usage(body: Mapping[str, Any], choices: list[tuple[list[str], str]], reply:
     reasoning = reply.reasoning if limit is None else min(reply.reasoning, limit)
     writes = {"cache_write_tokens": 0} if models.get(body["model"]).cache_writes else {}
     return {
-        "prompt_tokens": prompt, "completion_tokens": visible + reasoning, "total_tokens": prompt + visible + reasoning,
+        "prompt_tokens": prompt,
+        "completion_tokens": visible + reasoning,
+        "total_tokens": prompt + visible + reasoning,
         "prompt_tokens_details": {
-            "cached_tokens": reply.cached, **writes, "audio_tokens": 0
+            "cached_tokens": reply.cached,
+            **writes,
+            "audio_tokens": 0,
         },
-        "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": 0,
-                                      "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
-    }  # fmt: skip
+        "completion_tokens_details": {
+            "reasoning_tokens": reasoning,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
 
 
-def _choice(index: int, pieces: list[str], reason: str, reply: Reply, logprobs: bool) -> dict[str, Any]:
+def _choice(
+    index: int, pieces: list[str], reason: str, reply: Reply, logprobs: bool
+) -> dict[str, Any]:
     content = None if reply.refusal is not None else "".join(pieces)
-    message: dict[str, Any] = {"role": "assistant", "content": content, "refusal": reply.refusal, "annotations": []}
-    return {"index": index, "message": message, **({"logprobs": None} if logprobs else {}), "finish_reason": reason}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": content,
+        "refusal": reply.refusal,
+        "annotations": [],
+    }
+    return {
+        "index": index,
+        "message": message,
+        **({"logprobs": None} if logprobs else {}),
+        "finish_reason": reason,
+    }
 
 
 def _noon(on: datetime.date) -> float:
-    return datetime.datetime(on.year, on.month, on.day, 12, tzinfo=datetime.UTC).timestamp()
+    return datetime.datetime(
+        on.year, on.month, on.day, 12, tzinfo=datetime.UTC
+    ).timestamp()

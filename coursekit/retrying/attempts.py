@@ -1,8 +1,8 @@
 """retry() and retry_async(): call, judge, wait, call again.
 
-The loop is our own and not tenacity's or stamina's: it has to read Retry-After, keep one deadline over attempts and
-waits, judge by the body's ``code``, and wait on a clock that is handed in. That is the subject of chapter 06, and with
-either library it would all be callbacks.
+The loop is our own and not tenacity's or stamina's: it has to read Retry-After, keep one deadline
+over attempts and waits, judge by the body's ``code``, and wait on a clock that is handed in. That
+is the subject of chapter 06, and with either library it would all be callbacks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from .policy import Policy
 
 T = TypeVar("T")
 LOG = logging.getLogger("coursekit.retrying")
-LOG.addHandler(logging.NullHandler())  # as libraries do: silent until the program sets up logging
+LOG.addHandler(
+    logging.NullHandler()
+)  # as libraries do: silent until the program sets up logging
 
 
 class Clock(Protocol):
@@ -45,7 +47,9 @@ class RealClock:
 
 
 def clock_of(client: Any) -> Clock:
-    """The clock of a client of ``connect()``, so that our waits pass as its answers do; else real time."""
+    """The clock of a client of ``connect()``, so that our waits pass as its answers do; else real
+    time.
+    """
     clock: Clock | None = getattr(getattr(client, "_client", None), "clock", None)
     return clock or RealClock()
 
@@ -75,23 +79,38 @@ class Attempt:
 
 
 def retry(
-    fn: Callable[[], T], *, policy: Policy | None = None, clock: Clock | None = None,
-    rng: random.Random | None = None, log: logging.Logger = LOG, on_attempt: Callable[[Attempt], object] | None = None,
-) -> T:  # fmt: skip
+    fn: Callable[[], T],
+    *,
+    policy: Policy | None = None,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    log: logging.Logger = LOG,
+    on_attempt: Callable[[Attempt], object] | None = None,
+) -> T:
     """Call ``fn`` until it succeeds, or until the policy says that asking again makes no sense.
 
-    fn          makes one attempt; switch the SDK's own retries off in it (``client.with_options(max_retries=0)``), or
+    fn          makes one attempt; switch the SDK's own retries off in it
+                (``client.with_options(max_retries=0)``), or
                 the two multiply
     policy      None: ``Policy()``
     clock       ``clock_of(client)``; None: real time
     rng         draws the jitter; None: a new one
-    log         gets a record at INFO for each retry and at WARNING when giving up, with ``request_id``, ``attempt``,
-                ``status`` and ``code`` as attributes; never the error itself, whose request carries the key
+    log         gets a record at INFO for each retry and at WARNING when giving up, with
+                ``request_id``, ``attempt``,
+                ``status`` and ``code`` as attributes; never the error itself, whose request carries
+                  the key
     on_attempt  is called after each attempt with an ``Attempt``: ``attempts.append``, say
 
-    Returns what ``fn`` returns. Raises the last attempt's own exception, with a note on why there was no further one.
+    Returns what ``fn`` returns. Raises the last attempt's own exception, with a note on why there
+    was no further one.
     """
-    run = _Run(policy or Policy(), clock or RealClock(), rng or random.Random(), log, on_attempt)
+    run = _Run(
+        policy or Policy(),
+        clock or RealClock(),
+        rng or random.Random(),
+        log,
+        on_attempt,
+    )
     while True:
         run.begin()
         try:
@@ -107,11 +126,24 @@ def retry(
 
 
 async def retry_async(
-    fn: Callable[[], Awaitable[T]], *, policy: Policy | None = None, clock: Clock | None = None,
-    rng: random.Random | None = None, log: logging.Logger = LOG, on_attempt: Callable[[Attempt], object] | None = None,
-) -> T:  # fmt: skip
-    """As ``retry``, for a coroutine function. Cancelling it ends it at once, also while it waits."""
-    run = _Run(policy or Policy(), clock or RealClock(), rng or random.Random(), log, on_attempt)
+    fn: Callable[[], Awaitable[T]],
+    *,
+    policy: Policy | None = None,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    log: logging.Logger = LOG,
+    on_attempt: Callable[[Attempt], object] | None = None,
+) -> T:
+    """As ``retry``, for a coroutine function. Cancelling it ends it at once, also while it
+    waits.
+    """
+    run = _Run(
+        policy or Policy(),
+        clock or RealClock(),
+        rng or random.Random(),
+        log,
+        on_attempt,
+    )
     while True:
         run.begin()
         try:
@@ -130,10 +162,20 @@ class _Run:
     """What both forms share: the count, the times, the decision, and who is told."""
 
     def __init__(
-        self, policy: Policy, clock: Clock, rng: random.Random, log: logging.Logger,
+        self,
+        policy: Policy,
+        clock: Clock,
+        rng: random.Random,
+        log: logging.Logger,
         on_attempt: Callable[[Attempt], object] | None,
-    ) -> None:  # fmt: skip
-        self.policy, self.clock, self.rng, self.log, self.on_attempt = policy, clock, rng, log, on_attempt
+    ) -> None:
+        self.policy, self.clock, self.rng, self.log, self.on_attempt = (
+            policy,
+            clock,
+            rng,
+            log,
+            on_attempt,
+        )
         self.number = 0
         self.first = self.start = clock.now()
 
@@ -148,25 +190,53 @@ class _Run:
         self._tell(error, wait, why, getattr(error, "request_id", None))
         if wait is not None:
             return now + wait
-        if classify(error).action != "fix":  # what is wrong with a request, its error says itself
-            error.add_note(f"Gave up after {self.number} attempt{'s'[: self.number > 1]}. {why}")
+        if (
+            classify(error).action != "fix"
+        ):  # what is wrong with a request, its error says itself
+            error.add_note(
+                f"Gave up after {self.number} attempt{'s'[: self.number > 1]}. {why}"
+            )
         return None
 
     def succeeded(self, result: object) -> None:
         self._tell(None, None, "", getattr(result, "_request_id", None))
 
-    def _tell(self, error: Exception | None, wait: float | None, why: str, request_id: str | None) -> None:
+    def _tell(
+        self,
+        error: Exception | None,
+        wait: float | None,
+        why: str,
+        request_id: str | None,
+    ) -> None:
         took = self.clock.now() - self.start
         if error is not None:
-            status, code = getattr(error, "status_code", None), getattr(error, "code", None)
+            status, code = (
+                getattr(error, "status_code", None),
+                getattr(error, "code", None),
+            )
             then = "giving up" if wait is None else f"again in {wait:.2f} s"
             self.log.log(
                 logging.WARNING if wait is None else logging.INFO,
                 "attempt %d: %s (status %s, code %s, request %s): %s. %s",
-                self.number, type(error).__name__, status, code, request_id, then, why,
-                extra={"attempt": self.number, "status": status, "code": code, "request_id": request_id},
-            )  # fmt: skip
+                self.number,
+                type(error).__name__,
+                status,
+                code,
+                request_id,
+                then,
+                why,
+                extra={
+                    "attempt": self.number,
+                    "status": status,
+                    "code": code,
+                    "request_id": request_id,
+                },
+            )
         if self.on_attempt is not None:
             decision = None if error is None else classify(error)
             started = self.start - self.first
-            self.on_attempt(Attempt(self.number, started, took, error, decision, wait, why, request_id))
+            self.on_attempt(
+                Attempt(
+                    self.number, started, took, error, decision, wait, why, request_id
+                )
+            )

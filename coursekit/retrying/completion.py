@@ -7,14 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import models
-from ..arguments import refuse_unknown
-from ..portable import Portable
+from ..foundation.arguments import refuse_unknown
+from ..foundation.portable import Portable
 from .attempts import Attempt, clock_of, retry
 from .policy import Policy
 
 
 class UnusableReply(Portable, RuntimeError):
-    """The API answered with 200, but not with a whole text. It is paid for; the same request would fare the same.
+    """The API answered with 200, but not with a whole text. It is paid for; the same request would
+    fare the same.
 
     text           what there is of it; "" if nothing
     finish_reason  "length", "content_filter", …; None where there was not even a choice
@@ -23,9 +24,19 @@ class UnusableReply(Portable, RuntimeError):
     """
 
     def __init__(
-        self, why: str, reply: Any, text: str = "", finish_reason: str | None = None, refusal: str | None = None
+        self,
+        why: str,
+        reply: Any,
+        text: str = "",
+        finish_reason: str | None = None,
+        refusal: str | None = None,
     ):
-        self.text, self.finish_reason, self.refusal, self.reply = text, finish_reason, refusal, reply
+        self.text, self.finish_reason, self.refusal, self.reply = (
+            text,
+            finish_reason,
+            refusal,
+            reply,
+        )
         super().__init__(why)
 
 
@@ -41,24 +52,33 @@ def robust_completion(
     on_attempt: Callable[[Attempt], object] | None = None,
     **params: Any,
 ) -> str:
-    """The function of many tutorials, with one layer of retries: the SDK's own are switched off inside.
+    """The function of many tutorials, with one layer of retries: the SDK's own are switched off
+    inside.
 
     client        from ``connect()``, or any ``openai.OpenAI``
     max_attempts  requests in all, from 1 on; None: 4
-    max_retries   the name that tutorials give to max_attempts: 3 means three requests in all, and not the three retries
+    max_retries   the name that tutorials give to max_attempts: 3 means three requests in all, and
+                  not the three retries
                   after the first that it would mean to ``openai.OpenAI``
-    deadline      seconds from the first request on in which an attempt may begin; None: no end. Where less is left than
+    deadline      seconds from the first request on in which an attempt may begin; None: no end.
+                  Where less is left than
                   ``timeout``, it is the timeout
     timeout       seconds that one attempt may be silent: it bounds each read, not the whole answer
     rng           draws the jitter; on_attempt is told of each attempt (see ``retry``)
-    params        as ``client.chat.completions.create`` takes them, for one answer that is not streamed. Without a
+    params        as ``client.chat.completions.create`` takes them, for one answer that is not
+                  streamed. Without a
                   model: ``models.CHAT``
 
-    Returns the whole text. Raises UnusableReply when it is empty, refused, filtered, or cut at max_completion_tokens;
-    the SDK's own errors where no retry helps or none was left; ValueError and TypeError before anything is sent.
+    Returns the whole text. Raises UnusableReply when it is empty, refused, filtered, or cut at
+    max_completion_tokens; the SDK's own errors where no retry helps or none was left; ValueError
+    and TypeError before anything is sent.
     """
     policy = Policy(_attempts(max_attempts, max_retries), deadline=deadline)
-    asked = {"model": models.CHAT, "messages": [{"role": "user", "content": prompt}], **params}
+    asked = {
+        "model": models.CHAT,
+        "messages": [{"role": "user", "content": prompt}],
+        **params,
+    }
     _refuse(client, params)
     clock, once = clock_of(client), client.with_options(max_retries=0)
     end = None if deadline is None else clock.now() + deadline
@@ -67,12 +87,16 @@ def robust_completion(
         left = timeout if end is None else min(timeout, max(0.001, end - clock.now()))
         return once.chat.completions.create(**asked, timeout=left)
 
-    return whole_text(retry(attempt, policy=policy, clock=clock, rng=rng, on_attempt=on_attempt))
+    return whole_text(
+        retry(attempt, policy=policy, clock=clock, rng=rng, on_attempt=on_attempt)
+    )
 
 
 def _attempts(max_attempts: int | None, max_retries: int | None) -> int:
     if max_attempts is not None and max_retries is not None:
-        raise ValueError("max_attempts and max_retries both set the number of requests: give max_attempts only.")
+        raise ValueError(
+            "max_attempts and max_retries both set the number of requests: give max_attempts only."
+        )
     named = max_attempts if max_retries is None else max_retries
     return 4 if named is None else named
 
@@ -81,29 +105,46 @@ def whole_text(reply: Any) -> str:
     """The text of a ChatCompletion. Raises UnusableReply unless the model said it all."""
     choices = getattr(reply, "choices", None)
     if not choices:  # a page of HTML from a proxy, say, which the SDK returns as it is
-        raise UnusableReply("The answer holds no choice. Is it the API that answers at this base_url?", reply)
+        raise UnusableReply(
+            "The answer holds no choice. Is it the API that answers at this base_url?",
+            reply,
+        )
     reason, message = choices[0].finish_reason, choices[0].message
     text, refusal = message.content or "", getattr(message, "refusal", None)
     about: tuple[Any, ...] = (reply, text, reason, refusal)
     if refusal:
         raise UnusableReply(f"The model declined: {refusal}", *about)
     if reason == "length":
-        what = f"cut after {len(text)} characters" if text else "empty: hidden reasoning used up the tokens"
+        what = (
+            f"cut after {len(text)} characters"
+            if text
+            else "empty: hidden reasoning used up the tokens"
+        )
         raise UnusableReply(f"The text is {what}. Raise max_completion_tokens.", *about)
     if reason == "content_filter":
-        raise UnusableReply("The content filter stopped the answer. Change what is asked.", *about)
+        raise UnusableReply(
+            "The content filter stopped the answer. Change what is asked.", *about
+        )
     if not text:
-        raise UnusableReply(f"The answer has no text (finish_reason {reason!r}).", *about)
+        raise UnusableReply(
+            f"The answer has no text (finish_reason {reason!r}).", *about
+        )
     return text
 
 
 def _refuse(client: Any, params: dict[str, Any]) -> None:
     if any(kind.__name__ == "AsyncOpenAI" for kind in type(client).__mro__):
         raise TypeError(
-            "robust_completion() takes a client of connect(); for an async one, write retry_async() around it."
+            "robust_completion() takes a client of connect(); for an async one, write "
+            "retry_async() around it."
         )
     refuse_unknown(robust_completion, client, params)
     if params.get("stream"):
-        raise ValueError("robust_completion() returns one whole text: leave stream out, or use stream_text().")
+        raise ValueError(
+            "robust_completion() returns one whole text: leave stream out, or use stream_text()."
+        )
     if params.get("n") not in (None, 1):
-        raise ValueError(f"robust_completion() returns one text, and n={params['n']} asks for several: leave n out.")
+        raise ValueError(
+            f"robust_completion() returns one text, and n={params['n']} asks for several: leave n "
+            "out."
+        )

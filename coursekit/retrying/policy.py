@@ -18,17 +18,21 @@ class Policy:
         least   = Retry-After, where the server says one; else ceiling · (1 - jitter)
         wait    = least + ceiling · jitter · U              never shorter than the server asks
 
-    ``jitter=1`` is "full jitter" (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), and
-    ``Policy(3, cap=8, jitter=0.25)`` waits as the SDK does, except that the SDK adds nothing to Retry-After.
+    ``jitter=1`` is "full jitter" (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture
+    Blog, 2015), and ``Policy(3, cap=8, jitter=0.25)`` waits as the SDK does, except that the SDK
+    adds nothing to Retry-After.
 
     max_attempts  requests in all, the first one included; from 1 on
     base          seconds, the first ceiling; > 0
     cap           seconds, the highest ceiling; > 0
-    deadline      seconds from the first request on, after which none is begun; None: no end. A wait that would end
-                  later is not begun either: giving up at once is better news than giving up after it.
+    deadline      seconds from the first request on, after which none is begun; None: no end. A wait
+                  that would end
+                  later is not begun either: giving up at once is better news than giving up after
+                    it.
     jitter        0 … 1: the part of the wait that is left to chance
     factor        by which the ceiling grows, from 1 on: 1 is a fixed wait
-    patience      seconds: where the server asks for a longer wait, give up at once, as the SDK does above 120 s
+    patience      seconds: where the server asks for a longer wait, give up at once, as the SDK does
+                  above 120 s
 
     Raises ValueError for a value out of range.
     """
@@ -42,18 +46,30 @@ class Policy:
     patience: float = 120.0
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.max_attempts, int) and not isinstance(self.max_attempts, bool)
-        self._check("max_attempts", whole and self.max_attempts >= 1, "a whole number from 1 on (1: no retry)")
+        whole = isinstance(self.max_attempts, int) and not isinstance(
+            self.max_attempts, bool
+        )
+        self._check(
+            "max_attempts",
+            whole and self.max_attempts >= 1,
+            "a whole number from 1 on (1: no retry)",
+        )
         self._check("base", 0 < self.base < math.inf, "a number of seconds above 0")
         self._check("cap", 0 < self.cap < math.inf, "a number of seconds above 0")
-        self._check("deadline", self.deadline is None or self.deadline > 0, "a number of seconds above 0, or None")
+        self._check(
+            "deadline",
+            self.deadline is None or self.deadline > 0,
+            "a number of seconds above 0, or None",
+        )
         self._check("jitter", 0 <= self.jitter <= 1, "a number from 0 to 1")
         self._check("factor", 1 <= self.factor < math.inf, "a number from 1 on")
         self._check("patience", self.patience > 0, "a number of seconds above 0")
 
     def _check(self, name: str, good: bool, wanted: str) -> None:
         if not good:
-            raise ValueError(f"Policy({name}={getattr(self, name)!r}): {name} must be {wanted}.")
+            raise ValueError(
+                f"Policy({name}={getattr(self, name)!r}): {name} must be {wanted}."
+            )
 
     def ceiling(self, attempt: int) -> float:
         """The longest wait of our own after attempt number ``attempt`` (from 1 on), seconds."""
@@ -62,13 +78,19 @@ class Policy:
         except OverflowError:
             return self.cap
 
-    def wait(self, attempt: int, error: BaseException | None, rng: random.Random) -> float:
-        """Seconds to wait after attempt number ``attempt`` (from 1 on) failed with ``error``; see the formula above."""
+    def wait(
+        self, attempt: int, error: BaseException | None, rng: random.Random
+    ) -> float:
+        """Seconds to wait after attempt number ``attempt`` (from 1 on) failed with ``error``; see
+        the formula above.
+        """
         ceiling, asked = self.ceiling(attempt), retry_after(error)
         least = ceiling * (1 - self.jitter) if asked is None else asked
         return least + ceiling * self.jitter * rng.random()
 
-    def next(self, attempt: int, elapsed: float, error: BaseException, rng: random.Random) -> tuple[float | None, str]:
+    def next(
+        self, attempt: int, elapsed: float, error: BaseException, rng: random.Random
+    ) -> tuple[float | None, str]:
         """What follows a failed attempt.
 
         attempt  its number, from 1 on
@@ -79,16 +101,29 @@ class Policy:
         if decision.action != "retry":
             return None, f"{decision.reason} {decision.advice}"
         if attempt >= self.max_attempts:
-            return None, f"{decision.reason} That was attempt {attempt} of {self.max_attempts}."
+            return (
+                None,
+                f"{decision.reason} That was attempt {attempt} of {self.max_attempts}.",
+            )
         asked = retry_after(error)
         if asked is not None and asked > self.patience:
-            why = f"the server asks to wait {duration(asked)}, longer than this policy's {self.patience:g} s"
+            why = (
+                f"the server asks to wait {duration(asked)}, longer than this policy's "
+                f"{self.patience:g} s"
+            )
             return None, f"{decision.reason} Not retried: {why}."
         seconds = self.wait(attempt, error, rng)
         if self.deadline is not None and elapsed + seconds > self.deadline:
             left = max(0.0, self.deadline - elapsed)
-            why = f"the server asks for {asked:g} s" if asked is not None else f"the next wait would be {seconds:.1f} s"
-            return None, f"{decision.reason} Not asked again: {why}, and the deadline leaves {left:.1f} s."
+            why = (
+                f"the server asks for {asked:g} s"
+                if asked is not None
+                else f"the next wait would be {seconds:.1f} s"
+            )
+            return (
+                None,
+                f"{decision.reason} Not asked again: {why}, and the deadline leaves {left:.1f} s.",
+            )
         return seconds, decision.reason
 
 

@@ -1,6 +1,7 @@
 """When the server says that it may be asked again: Retry-After in its three spellings.
 
-``retry-after-ms`` goes before ``retry-after``, as in the SDK (``_base_client.py``, ``_parse_retry_after_header``).
+``retry-after-ms`` goes before ``retry-after``, as in the SDK (``_base_client.py``,
+``_parse_retry_after_header``).
 """
 
 from __future__ import annotations
@@ -14,17 +15,20 @@ from email.utils import parsedate_to_datetime
 def retry_after(error: BaseException | None) -> float | None:
     """Seconds (> 0) that the answer behind an error asks to wait; None when it does not say.
 
-    error  an exception with ``.response.headers``, as the SDK's APIStatusError has; any other tells nothing
+    error  an exception with ``.response.headers``, as the SDK's APIStatusError has; any other tells
+           nothing
     """
     headers = getattr(getattr(error, "response", None), "headers", None)
     return None if headers is None else told(headers)
 
 
 def told(headers: Mapping[str, str]) -> float | None:
-    """Seconds (> 0) of the headers retry-after-ms (milliseconds) or retry-after (seconds, or an HTTP date).
+    """Seconds (> 0) of the headers retry-after-ms (milliseconds) or retry-after (seconds, or an
+    HTTP date).
 
-    A date counts from the answer's own ``date`` header, so that no clock of ours has to agree with the server's.
-    Zero, negative, infinite and unreadable values are None: whoever sent them does not know how long to wait.
+    A date counts from the answer's own ``date`` header, so that no clock of ours has to agree with
+    the server's. Zero, negative, infinite and unreadable values are None: whoever sent them does
+    not know how long to wait.
     """
     milliseconds = _positive(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -42,8 +46,12 @@ def _positive(text: str | None) -> float | None:
 
 
 def _until(then: str | None, now: str | None) -> float | None:
-    """Seconds between two HTTP dates (RFC 9110, 5.6.7); None if that is not in the future, or one is no date."""
+    """Seconds between two HTTP dates (RFC 9110, 5.6.7); None if that is not in the future, or one
+    is no date.
+    """
     with contextlib.suppress(TypeError, ValueError):
-        seconds = (parsedate_to_datetime(then or "") - parsedate_to_datetime(now or "")).total_seconds()
+        seconds = (
+            parsedate_to_datetime(then or "") - parsedate_to_datetime(now or "")
+        ).total_seconds()
         return seconds if seconds > 0 else None
     return None

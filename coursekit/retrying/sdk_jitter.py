@@ -7,12 +7,16 @@ import random
 import threading
 from collections.abc import Iterator
 
-_SEEDED = threading.Lock()  # the generator is shared by the whole process: one user at a time
+_SEEDED = (
+    threading.Lock()
+)  # the generator is shared by the whole process: one user at a time
 
 
 @contextlib.contextmanager
 def seeded_jitter(seed: int) -> Iterator[None]:
-    """The SDK draws its jitter from Python's shared generator: seed that for a while, then put it back as it was."""
+    """The SDK draws its jitter from Python's shared generator: seed that for a while, then put it
+    back as it was.
+    """
     with _SEEDED:
         state = random.getstate()
         random.seed(seed)

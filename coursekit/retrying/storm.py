@@ -1,7 +1,8 @@
 """A retry storm: many clients turn to a server at once, and each asks again until it is served.
 
-A discrete-event simulation: nothing waits, and one seed gives one result. The server is the simplest that has a limit:
-it serves the first ``capacity`` requests of each whole second and refuses the rest at once.
+A discrete-event simulation: nothing waits, and one seed gives one result. The server is the
+simplest that has a limit: it serves the first ``capacity`` requests of each whole second and
+refuses the rest at once.
 """
 
 from __future__ import annotations
@@ -45,12 +46,22 @@ class Storm:
         return self.served[-1] if len(self.served) == self.clients else None
 
     def per_second(self) -> dict[int, tuple[int, int]]:
-        """For each whole second with calls, in order: how many were served, and how many refused."""
-        served, refused = Counter(map(int, self.served)), Counter(map(int, self.refused))
-        return {second: (served[second], refused[second]) for second in sorted(served | refused)}
+        """For each whole second with calls, in order: how many were served, and how many
+        refused.
+        """
+        served, refused = (
+            Counter(map(int, self.served)),
+            Counter(map(int, self.refused)),
+        )
+        return {
+            second: (served[second], refused[second])
+            for second in sorted(served | refused)
+        }
 
 
-def storm(policy: Policy, *, clients: int = 200, capacity: int = 20, seed: int = 0) -> Storm:
+def storm(
+    policy: Policy, *, clients: int = 200, capacity: int = 20, seed: int = 0
+) -> Storm:
     """All clients call at second 0, and whoever is refused calls again as the policy says.
 
     policy    its waits, max_attempts and deadline count; a refusal carries no Retry-After
@@ -61,9 +72,14 @@ def storm(policy: Policy, *, clients: int = 200, capacity: int = 20, seed: int =
     Returns a Storm. Raises ValueError for numbers out of range.
     """
     if not 1 <= clients <= 10_000 or capacity < 1:
-        raise ValueError(f"clients={clients}, capacity={capacity}: give 1 to 10,000 clients and a capacity from 1 on.")
+        raise ValueError(
+            f"clients={clients}, capacity={capacity}: give 1 to 10,000 clients and a capacity "
+            "from 1 on."
+        )
     rng = random.Random(seed)
-    due = [(0.0, client, 1) for client in range(clients)]  # (time, client, number of its attempt): a heap already
+    due = [
+        (0.0, client, 1) for client in range(clients)
+    ]  # (time, client, number of its attempt): a heap already
     room: Counter[int] = Counter()
     served, refused = [], []
     while due:
@@ -74,6 +90,8 @@ def storm(policy: Policy, *, clients: int = 200, capacity: int = 20, seed: int =
             continue
         refused.append(now)
         again = now + policy.wait(attempt, None, rng)
-        if attempt < policy.max_attempts and (policy.deadline is None or again <= policy.deadline):
+        if attempt < policy.max_attempts and (
+            policy.deadline is None or again <= policy.deadline
+        ):
             heapq.heappush(due, (again, client, attempt + 1))
     return Storm(tuple(served), tuple(refused), clients, capacity)

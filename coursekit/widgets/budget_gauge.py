@@ -1,4 +1,6 @@
-"""Lab of chapter 07: a budget of tokens, and whether each reasoning effort leaves room in it for the answer."""
+"""Lab of chapter 07: a budget of tokens, and whether each reasoning effort leaves room in it for
+the answer.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,16 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..palette import GRAY, ORANGE, PURPLE, RED
+from ..foundation.palette import GRAY, ORANGE, PURPLE, RED
 from ..pricing import dollars, price_of
 from ..reasoning import Fill, Split, fill_budget
 from .lab import Lab
 from .svg import svg, text
 from .table import NAME, NUMBER, table
 
-ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
+ON = datetime.date(
+    2026, 11, 22
+)  # the day of the prices, fixed so that a newer price list changes no stored output
 LEAST, MOST, STEP = 50, 6_000, 50  # of the budget
 WIDTH, ROW, LEFT, RIGHT, TOP = 760, 34, 70, 16, 22  # of the drawing, in its own units
 HIDDEN, VISIBLE, LINE, EDGE = PURPLE, ORANGE, RED, GRAY
@@ -60,8 +64,13 @@ def outcomes(needs: Needs, setting: Setting, model: str) -> dict[str, Outcome]:
     """Effort -> outcome, for the question that is set; a pure function."""
     found = {}
     for effort, bill in needs[setting.question].items():
-        filled = fill_budget(setting.budget, round(bill.hidden * setting.longer), bill.visible)
-        used = {"prompt_tokens": bill.usage.prompt, "completion_tokens": filled.hidden + filled.visible}
+        filled = fill_budget(
+            setting.budget, round(bill.hidden * setting.longer), bill.visible
+        )
+        used = {
+            "prompt_tokens": bill.usage.prompt,
+            "completion_tokens": filled.hidden + filled.visible,
+        }
         found[effort] = Outcome(filled, dollars(price_of(used, model, ON).total))
     return found
 
@@ -69,11 +78,27 @@ def outcomes(needs: Needs, setting: Setting, model: str) -> dict[str, Outcome]:
 def view(needs: Needs, setting: Setting, model: str) -> str:
     """Gauge and numbers, as HTML; a pure function."""
     found = outcomes(needs, setting, model)
-    whole = [effort for effort, outcome in found.items() if outcome.filled.ending == "whole"]
-    said = f"room for a whole answer with {', '.join(whole)}" if whole else "no effort leaves room for a whole answer"
-    lost = [f"{effort} pays {each.cost} for nothing" for effort, each in found.items() if each.filled.ending == "empty"]
-    lines = f"<p><b>{setting.budget:,} tokens: {escape(said)}.</b> {escape('; '.join(lost) + '.' if lost else '')}</p>"
-    return f'<div class="coursekit-gauge">{lines}{_legend()}{_gauge(found, setting)}{_table(found)}</div>'
+    whole = [
+        effort for effort, outcome in found.items() if outcome.filled.ending == "whole"
+    ]
+    said = (
+        f"room for a whole answer with {', '.join(whole)}"
+        if whole
+        else "no effort leaves room for a whole answer"
+    )
+    lost = [
+        f"{effort} pays {each.cost} for nothing"
+        for effort, each in found.items()
+        if each.filled.ending == "empty"
+    ]
+    lines = (
+        f"<p><b>{setting.budget:,} tokens: {escape(said)}.</b> "
+        f"{escape('; '.join(lost) + '.' if lost else '')}</p>"
+    )
+    return (
+        "<div "
+        f'class="coursekit-gauge">{lines}{_legend()}{_gauge(found, setting)}{_table(found)}</div>'
+    )
 
 
 class BudgetGauge(Lab):
@@ -89,12 +114,25 @@ class BudgetGauge(Lab):
 
     def __init__(self, needs: Needs, model: str, *, budget: int = 500) -> None:
         if not needs or not all(needs.values()):
-            raise ValueError("The gauge needs at least one question, and for each at least one effort with its bill.")
+            raise ValueError(
+                "The gauge needs at least one question, and for each at least one effort with its "
+                "bill."
+            )
         self.needs, self.model = needs, model
-        self.question = widgets.Dropdown(options=list(needs), description="Question", **LOOK)
-        self.budget = widgets.IntSlider(budget, min=LEAST, max=MOST, step=STEP, description="Budget, tokens", **LOOK)
+        self.question = widgets.Dropdown(
+            options=list(needs), description="Question", **LOOK
+        )
+        self.budget = widgets.IntSlider(
+            budget, min=LEAST, max=MOST, step=STEP, description="Budget, tokens", **LOOK
+        )
         self.longer = widgets.FloatSlider(
-            1.0, min=0.25, max=4, step=0.25, description="Thinks × as long", readout_format=".2f", **LOOK
+            1.0,
+            min=0.25,
+            max=4,
+            step=0.25,
+            description="Thinks × as long",
+            readout_format=".2f",
+            **LOOK,
         )
         controls = (self.question, self.budget, self.longer)
         super().__init__(controls, controls)
@@ -102,18 +140,31 @@ class BudgetGauge(Lab):
     @property
     def setting(self) -> Setting:
         """What the controls say."""
-        return Setting(self.question.value, self.budget.value, round(self.longer.value, 2))
+        return Setting(
+            self.question.value, self.budget.value, round(self.longer.value, 2)
+        )
 
     def picture(self) -> str:
         return view(self.needs, self.setting, self.model)
 
 
-LOOK: dict[str, Any] = {"style": {"description_width": "9.5em"}, "layout": {"width": "98%", "max_width": "46em"}}
+LOOK: dict[str, Any] = {
+    "style": {"description_width": "9.5em"},
+    "layout": {"width": "98%", "max_width": "46em"},
+}
 
 
 def _gauge(found: Mapping[str, Outcome], setting: Setting) -> str:
-    """A bar for each effort: what it wrote within the budget, what was free, and, dashed, what it still needed."""
-    longest = max(setting.budget, *(o.filled.hidden + o.filled.visible + o.filled.missing for o in found.values()))
+    """A bar for each effort: what it wrote within the budget, what was free, and, dashed, what it
+    still needed.
+    """
+    longest = max(
+        setting.budget,
+        *(
+            o.filled.hidden + o.filled.visible + o.filled.missing
+            for o in found.values()
+        ),
+    )
     scale = (WIDTH - LEFT - RIGHT) / longest
     height = TOP + ROW * len(found) + 20
     end = LEFT + setting.budget * scale
@@ -126,20 +177,27 @@ def _gauge(found: Mapping[str, Outcome], setting: Setting) -> str:
             (filled.hidden, 'fill="url(#coursekit-stripes)"'),
             (filled.visible, f'fill="{VISIBLE}"'),
             (filled.free, f'fill="none" stroke="{EDGE}"'),
-            (filled.missing, f'fill="none" stroke="{LINE}" stroke-dasharray="4 3" stroke-width="1.5"'),
+            (
+                filled.missing,
+                f'fill="none" stroke="{LINE}" stroke-dasharray="4 3" stroke-width="1.5"',
+            ),
         ):
             if tokens:
-                drawn.append(f'<rect x="{x:.1f}" y="{top}" width="{tokens * scale:.1f}" height="24" {look}/>')
+                drawn.append(
+                    f'<rect x="{x:.1f}" y="{top}" width="{tokens * scale:.1f}" height="24" {look}/>'
+                )
             x += tokens * scale
     anchor = "end" if end > WIDTH * 0.75 else "start"
     alt = f"Budget {setting.budget:,} tokens. " + "; ".join(
-        f"{effort}: {o.filled.hidden:,} hidden, {o.filled.visible:,} visible, {o.filled.free:,} free, "
+        f"{effort}: {o.filled.hidden:,} hidden, {o.filled.visible:,} visible, {o.filled.free:,} "
+        "free, "
         f"{o.filled.missing:,} missing, {o.filled.ending}"
         for effort, o in found.items()
     )
     parts = (
         f"<defs>{STRIPES}</defs>{''.join(drawn)}"
-        f'<line x1="{end:.1f}" x2="{end:.1f}" y1="{TOP - 4}" y2="{height - 16}" stroke="{LINE}" stroke-width="2.5"/>'
+        f'<line x1="{end:.1f}" x2="{end:.1f}" y1="{TOP - 4}" y2="{height - 16}" stroke="{LINE}" '
+        'stroke-width="2.5"/>'
         f"{text(end, TOP - 8, f'budget {setting.budget:,}', anchor)}"
         f"{text(LEFT, height - 3, '0', 'middle')}"
         f"{text(WIDTH - RIGHT, height - 3, f'{longest:,} tokens', 'end')}"
@@ -153,19 +211,28 @@ def _table(found: Mapping[str, Outcome]) -> str:
     for effort, outcome in found.items():
         filled = outcome.filled
         counts = (filled.hidden, filled.visible, filled.free, filled.missing)
-        cells = (effort, *(f"{count:,}" for count in counts), outcome.cost, ENDINGS[filled.ending])
+        cells = (
+            effort,
+            *(f"{count:,}" for count in counts),
+            outcome.cost,
+            ENDINGS[filled.ending],
+        )
         rows.append(cells)
     return table(heads, rows, [NAME, *[NUMBER] * 5, NAME])
 
 
 def _legend() -> str:
     square = "display:inline-block;width:14px;height:12px;margin:0 4px 0 14px;vertical-align:-1px"
-    stripes = f"background:repeating-linear-gradient(45deg,{HIDDEN} 0 4px,white 4px 5.5px)"
+    stripes = (
+        f"background:repeating-linear-gradient(45deg,{HIDDEN} 0 4px,white 4px 5.5px)"
+    )
     looks = {
         "hidden": stripes,
         "visible": f"background:{VISIBLE}",
         "free": f"border:1px solid {EDGE}",
         "still needed": f"border:1.5px dashed {LINE}",
     }
-    keys = "".join(f'<span style="{square};{look}"></span>{label}' for label, look in looks.items())
+    keys = "".join(
+        f'<span style="{square};{look}"></span>{label}' for label, look in looks.items()
+    )
     return f'<div style="line-height:1.6">Tokens: {keys}</div>'

@@ -1,8 +1,10 @@
-"""Lab of chapter 03: a chat box over any conversation. It streams, shows receipts, can be stopped, and fails in place.
+"""Lab of chapter 03: a chat box over any conversation. It streams, shows receipts, can be stopped,
+and fails in place.
 
-JupyterLab handles clicks in a thread of its own (a kernel's "subshell"), and a client belongs to one event loop. So a
-callback does nothing but hand its work to the loop on which the box was made, the one that runs the cells. There a
-reply is a task, and Stop cancels it. An ``Echo`` tells that the text is here on which Enter was pressed.
+JupyterLab handles clicks in a thread of its own (a kernel's "subshell"), and a client belongs to
+one event loop. So a callback does nothing but hand its work to the loop on which the box was made,
+the one that runs the cells. There a reply is a task, and Stop cancels it. An ``Echo`` tells that
+the text is here on which Enter was pressed.
 """
 
 from __future__ import annotations
@@ -29,13 +31,15 @@ UNCHANGED = "Nothing was added to the conversation."
 class ChatBox(Lab):
     """Talk to a model.
 
-    conversation  a Conversation, or an AsyncConversation, which can be stopped at any moment; the other one is stopped
+    conversation  a Conversation, or an AsyncConversation, which can be stopped at any moment; the
+                  other one is stopped
                   when its next piece arrives
     meter         where the calls are entered; None: a new one
     offers        texts to send by a click; in replay mode, what has been recorded
 
-    Above the line to type stands the conversation as it is; a reply that failed or was stopped is shown, and is no
-    part of it. Where no widget can be shown (on the web, in print), the output is the conversation so far.
+    Above the line to type stands the conversation as it is; a reply that failed or was stopped is
+    shown, and is no part of it. Where no widget can be shown (on the web, in print), the output is
+    the conversation so far.
 
     Raises RuntimeError where no event loop runs, that is, outside of a notebook.
     """
@@ -43,49 +47,89 @@ class ChatBox(Lab):
     title = "The chat box"
 
     def __init__(
-        self, conversation: Conversation | AsyncConversation, *, meter: Meter | None = None, offers: Iterable[str] = ()
+        self,
+        conversation: Conversation | AsyncConversation,
+        *,
+        meter: Meter | None = None,
+        offers: Iterable[str] = (),
     ) -> None:
         try:
             self._home = asyncio.get_running_loop()
         except RuntimeError:
-            raise RuntimeError("A chat box needs a running event loop, as a notebook has one.") from None
+            raise RuntimeError(
+                "A chat box needs a running event loop, as a notebook has one."
+            ) from None
         self.conversation = conversation
         self.meter = meter or Meter(conversation.client)
         self._reply: asyncio.Task[None] | None = None
         self._echo = Echo()
         self.now, self.status = widgets.HTML(), widgets.HTML()
         self.text = widgets.Text(
-            description="You", placeholder="Type here, Enter sends", continuous_update=False,
-            layout={"flex": "1 1 20em"}, style={"description_width": "initial"},
-        )  # fmt: skip
+            description="You",
+            placeholder="Type here, Enter sends",
+            continuous_update=False,
+            layout={"flex": "1 1 20em"},
+            style={"description_width": "initial"},
+        )
         self.send_button = Press(
-            lambda: self._at_home(self._submit), self._echo,
-            description="Send", tooltip="Send the text", layout={"width": "max-content"},
-        )  # fmt: skip
+            lambda: self._at_home(self._submit),
+            self._echo,
+            description="Send",
+            tooltip="Send the text",
+            layout={"width": "max-content"},
+        )
         self.stop_button = widgets.Button(
-            description="Stop", tooltip="Stop the reply", disabled=True, layout={"width": "max-content"}
+            description="Stop",
+            tooltip="Stop the reply",
+            disabled=True,
+            layout={"width": "max-content"},
         )
         self.offers = [
-            widgets.Button(description=text, tooltip=f"Send: {text}", layout={"width": "max-content"})
+            widgets.Button(
+                description=text,
+                tooltip=f"Send: {text}",
+                layout={"width": "max-content"},
+            )
             for text in offers
         ]
         self.text.on_msg(self._on_key)
         self.stop_button.on_click(lambda _: self._at_home(self.stop))
         for button in self.offers:
-            button.on_click(lambda clicked: self._at_home(self._submit, clicked.description))
+            button.on_click(
+                lambda clicked: self._at_home(self._submit, clicked.description)
+            )
         super().__init__([])
         # A single child in a reversed column: the browser keeps the end in sight while it grows.
         log = widgets.Box(
-            [widgets.VBox([self.shown, self.now], layout={"overflow": "visible", "flex": "none"})], tabbable=True,
-            layout={"display": "flex", "flex_flow": "column-reverse", "max_height": "32em", "overflow": "auto"},
-        )  # fmt: skip
+            [
+                widgets.VBox(
+                    [self.shown, self.now],
+                    layout={"overflow": "visible", "flex": "none"},
+                )
+            ],
+            tabbable=True,
+            layout={
+                "display": "flex",
+                "flex_flow": "column-reverse",
+                "max_height": "32em",
+                "overflow": "auto",
+            },
+        )
         wrap = {"flex_flow": "row wrap"}
-        line = widgets.HBox([self.text, self.send_button, self.stop_button], layout=wrap)
-        self.children = [log, *([widgets.HBox(self.offers, layout=wrap)] if self.offers else []), line, self.status]
+        line = widgets.HBox(
+            [self.text, self.send_button, self.stop_button], layout=wrap
+        )
+        self.children = [
+            log,
+            *([widgets.HBox(self.offers, layout=wrap)] if self.offers else []),
+            line,
+            self.status,
+        ]
         self._say("Ready.")
 
     async def say(self, text: str) -> None:
-        """Send a text as if it had been typed, and wait until the reply is there, has failed or was stopped.
+        """Send a text as if it had been typed, and wait until the reply is there, has failed or was
+        stopped.
 
         Raises RuntimeError while an earlier reply is being written.
         """
@@ -103,7 +147,9 @@ class ChatBox(Lab):
 
     def _on_key(self, _: Any, content: Any, buffers: Any) -> None:
         if content.get("event") == "submit":
-            self._echo.call(lambda: self._at_home(self._submit))  # the text arrives behind the key
+            self._echo.call(
+                lambda: self._at_home(self._submit)
+            )  # the text arrives behind the key
 
     def _submit(self, text: str | None = None) -> None:
         text = self.text.value if text is None else text
@@ -114,11 +160,15 @@ class ChatBox(Lab):
 
     def _start(self, text: str) -> asyncio.Task[None]:
         if self._reply is not None:
-            raise RuntimeError("The last reply is still being written: wait for it, or stop it.")
+            raise RuntimeError(
+                "The last reply is still being written: wait for it, or stop it."
+            )
         text, calls = sendable(text), len(self._calls())
         pieces: list[str] = []
         self._reply = self._home.create_task(self._read(text, pieces))
-        self._reply.add_done_callback(lambda task: self._settle(task, text, pieces, calls))
+        self._reply.add_done_callback(
+            lambda task: self._settle(task, text, pieces, calls)
+        )
         self.text.value = ""
         self.send_button.disabled, self.stop_button.disabled = True, False
         self._draw_now(text, pieces)
@@ -135,7 +185,9 @@ class ChatBox(Lab):
                     self._say("Writing …")
                     drawn = self._home.time()
 
-    def _settle(self, task: asyncio.Task[None], text: str, pieces: list[str], calls: int) -> None:
+    def _settle(
+        self, task: asyncio.Task[None], text: str, pieces: list[str], calls: int
+    ) -> None:
         """The reply is there, was stopped, or has failed: show which."""
         self._reply = None
         self.send_button.disabled, self.stop_button.disabled = False, True
@@ -144,7 +196,11 @@ class ChatBox(Lab):
             self.meter.add(call)
         self.draw()
         if task.cancelled() or error is not None:
-            problem = f"Stopped. {UNCHANGED}" if error is None else f"{type(error).__name__}: {error}\n{UNCHANGED}"
+            problem = (
+                f"Stopped. {UNCHANGED}"
+                if error is None
+                else f"{type(error).__name__}: {error}\n{UNCHANGED}"
+            )
             self._draw_now(text, pieces, problem)
             self.text.value = self.text.value or text  # to send it again
         else:
@@ -158,13 +214,20 @@ class ChatBox(Lab):
     def picture(self) -> str:
         """The conversation as it is, the newest turns of it."""
         turns = self.conversation.turns
-        older = [f"<p><i>{len(turns) - SHOWN:,} older turns are not shown.</i></p>"] if len(turns) > SHOWN else []
+        older = (
+            [f"<p><i>{len(turns) - SHOWN:,} older turns are not shown.</i></p>"]
+            if len(turns) > SHOWN
+            else []
+        )
         return transcript([*older, *map(self._turn, turns[-SHOWN:])])
 
     def _turn(self, said: Turn) -> str:
         meter = Meter(self.conversation.client)  # for the receipts alone
         summary = {"reply": "", "summary": "summary of older turns: "}
-        return turn(said.messages, [f"{summary[call['purpose']]}{meter.add(call)!r}" for call in said.calls])
+        return turn(
+            said.messages,
+            [f"{summary[call['purpose']]}{meter.add(call)!r}" for call in said.calls],
+        )
 
     def _draw_now(self, text: str, pieces: list[str], problem: str = "") -> None:
         said = [{"role": "user", "content": text}]
@@ -177,8 +240,12 @@ class ChatBox(Lab):
         self.status.value = f'<div role="status" style="line-height:1.45">{told}</div>'
 
 
-async def _pieces(conversation: Conversation | AsyncConversation, text: str) -> AsyncGenerator[str, None]:
-    """The reply as it arrives, whichever kind the conversation is of; the event loop is never blocked."""
+async def _pieces(
+    conversation: Conversation | AsyncConversation, text: str
+) -> AsyncGenerator[str, None]:
+    """The reply as it arrives, whichever kind the conversation is of; the event loop is never
+    blocked.
+    """
     if isinstance(conversation, AsyncConversation):
         async for piece in conversation.stream(text):
             yield piece

@@ -6,16 +6,26 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from ..palette import BLUE, GRAY, GREEN, RED
+from ..foundation.palette import BLUE, GRAY, GREEN, RED
 from .safe_html import markdown, plain
 
-WHO = {"user": "You", "assistant": "Assistant", "tool": "Tool", "system": "Instructions", "developer": "Instructions"}
+WHO = {
+    "user": "You",
+    "assistant": "Assistant",
+    "tool": "Tool",
+    "system": "Instructions",
+    "developer": "Instructions",
+}
 STYLE = f"""<style>
 .coursekit-chat {{ line-height: 1.45; overflow-wrap: anywhere; }}
-.coursekit-chat .message {{ margin: 4px 0; padding: 4px 10px; border-left: 3px solid {GRAY}; unicode-bidi: isolate; }}
+.coursekit-chat .message {{
+  margin: 4px 0; padding: 4px 10px; border-left: 3px solid {GRAY}; unicode-bidi: isolate;
+}}
 .coursekit-chat .user {{ border-left-color: {BLUE}; }}
 .coursekit-chat .assistant {{ border-left-color: {GREEN}; }}
-.coursekit-chat .problem {{ border-left: 3px double {RED}; padding: 4px 10px; white-space: pre-wrap; }}
+.coursekit-chat .problem {{
+  border-left: 3px double {RED}; padding: 4px 10px; white-space: pre-wrap;
+}}
 .coursekit-chat .receipt {{ font-family: monospace; font-size: 12px; padding-left: 13px; }}
 .coursekit-chat a {{ text-decoration: underline; }}
 .coursekit-chat p, .coursekit-chat ul, .coursekit-chat ol, .coursekit-chat pre {{ margin: 4px 0; }}
@@ -30,10 +40,18 @@ def transcript(turns: Iterable[str]) -> str:
     return f'<div class="coursekit-chat">{STYLE}{"".join(turns)}</div>'
 
 
-def turn(messages: Iterable[Mapping[str, Any]], receipts: Iterable[str] = (), problem: str = "") -> str:
-    """One turn: its messages, what it cost, and what went wrong. All of it is escaped or rendered safely."""
+def turn(
+    messages: Iterable[Mapping[str, Any]],
+    receipts: Iterable[str] = (),
+    problem: str = "",
+) -> str:
+    """One turn: its messages, what it cost, and what went wrong. All of it is escaped or rendered
+    safely.
+    """
     receipt = "".join(f'<div class="receipt">{escape(line)}</div>' for line in receipts)
-    trouble = f'<div class="problem" role="alert">{escape(problem)}</div>' if problem else ""
+    trouble = (
+        f'<div class="problem" role="alert">{escape(problem)}</div>' if problem else ""
+    )
     return "".join(map(_message, messages)) + receipt + trouble
 
 
@@ -42,13 +60,20 @@ def _message(message: Mapping[str, Any]) -> str:
     text = said(message)
     shown = markdown(text) if role == "assistant" else plain(text)
     kind = role if role in WHO else "other"
-    return f'<div class="message {kind}" dir="auto"><b dir="ltr">{escape(WHO.get(role, role))}</b>{shown}</div>'
+    return (
+        f'<div class="message {kind}" dir="auto"><b '
+        f'dir="ltr">{escape(WHO.get(role, role))}</b>{shown}</div>'
+    )
 
 
 def said(message: Mapping[str, Any]) -> str:
     """The text of a message; for what is no text, a word in brackets that says what it is."""
     content = message.get("content")
-    parts = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+    parts = (
+        content
+        if isinstance(content, list)
+        else [{"type": "text", "text": content or ""}]
+    )
     texts = [str(part.get("text", f"[{part.get('type')}]")) for part in parts]
     for call in message.get("tool_calls") or ():
         function = call.get("function") or {}

@@ -1,4 +1,6 @@
-"""Lab of chapter 03: what a conversation costs, by its length, the sizes of its messages, its memory and the cache."""
+"""Lab of chapter 03: what a conversation costs, by its length, the sizes of its messages, its
+memory and the cache.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,12 @@ from .lab import Lab
 from .table import NAME, NUMBER, table
 from .turn_bars import turn_bars
 
-MODELS = tuple(map(models.from_table, ("CHAT", "SMALL", "HARDEST", "REASONING")))  # one price for any length of prompt
-ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
+MODELS = tuple(
+    map(models.from_table, ("CHAT", "SMALL", "HARDEST", "REASONING"))
+)  # one price for any length of prompt
+ON = datetime.date(
+    2026, 11, 22
+)  # the day of the prices, fixed so that a newer price list changes no stored output
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,14 @@ class Knob:
 KNOBS = {
     "sliding window": Knob("Turns kept", 0, 50, 1, 5, SlidingWindow),
     "token budget": Knob("Budget, tokens", 200, 8_000, 100, 2_000, TokenBudget),
-    "summary": Knob("Summarize over", 2, 50, 2, 10, lambda over: Summarize(over=over, keep=over // 2)),
+    "summary": Knob(
+        "Summarize over",
+        2,
+        50,
+        2,
+        10,
+        lambda over: Summarize(over=over, keep=over // 2),
+    ),
 }
 EVERYTHING = "everything"
 POLICIES = (EVERYTHING, *KNOBS)
@@ -52,7 +65,8 @@ class Plan:
 
     turns                number of exchanges, 1 or more
     system, user, reply  tokens of each such message
-    policy, size         one of ``POLICIES``, and its number (see ``KNOBS``; without meaning for "everything")
+    policy, size         one of ``POLICIES``, and its number (see ``KNOBS``; without meaning for
+                         "everything")
     model                one of ``MODELS``
     cached               whether each turn finds in the cache what the turn before it sent
     """
@@ -69,7 +83,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What comes of a plan: the tokens of each turn, and US dollars after each. Shorter than the plan: it did not fit.
+    """What comes of a plan: the tokens of each turn, and US dollars after each. Shorter than the
+    plan: it did not fit.
 
     refused  why the memory sends nothing at all; None: it does
     """
@@ -87,7 +102,9 @@ def outcome(plan: Plan) -> Outcome:
     """The numbers of a plan; a pure function."""
     memory = KNOBS[plan.policy].memory(plan.size) if plan.policy in KNOBS else None
     try:
-        turns = forecast(plan.turns, Sizes(plan.system, plan.user, plan.reply), memory, plan.model)
+        turns = forecast(
+            plan.turns, Sizes(plan.system, plan.user, plan.reply), memory, plan.model
+        )
     except BudgetTooSmall as error:
         return Outcome([], [], str(error))
     if not plan.cached:
@@ -99,21 +116,34 @@ def view(plan: Plan) -> str:
     """Picture and numbers of a plan, as HTML; a pure function."""
     held = outcome(plan)
     if not held.turns:
-        why = held.refused or f"The first prompt does not fit into the context window of {plan.model}."
+        why = (
+            held.refused
+            or f"The first prompt does not fit into the context window of {plan.model}."
+        )
         return f"<p><b>Nothing is sent.</b> {escape(why)}</p>"
     rows = {plan.policy: held}
     if plan.policy != EVERYTHING:
         rows[EVERYTHING] = outcome(replace(plan, policy=EVERYTHING))
     used, last = held.usage, held.turns[-1]
     alt = (
-        f"{len(held.turns)} turns with {plan.policy}: the prompt grows from {held.turns[0].prompt:,} tokens to "
+        f"{len(held.turns)} turns with {plan.policy}: the prompt grows from "
+        f"{held.turns[0].prompt:,} tokens to "
         f"{last.prompt:,}; the cost adds up to {dollars(held.spent[-1])}."
     )
-    notes = "".join(f"<p>{_full(name, plan, other)}</p>" for name, other in rows.items() if other.turns)
-    said = (
-        f"<p><b>{used.prompt:,} tokens in, {used.completion:,} out: {dollars(held.spent[-1])}</b> for {plan.model}.</p>"
+    notes = "".join(
+        f"<p>{_full(name, plan, other)}</p>"
+        for name, other in rows.items()
+        if other.turns
     )
-    return f'<div class="coursekit-costs">{said}{turn_bars(held.turns, held.spent, alt)}{_table(rows)}{notes}</div>'
+    said = (
+        f"<p><b>{used.prompt:,} tokens in, {used.completion:,} out: "
+        f"{dollars(held.spent[-1])}</b> for {plan.model}.</p>"
+    )
+    return (
+        "<div "
+        f'class="coursekit-costs">{said}'
+        f"{turn_bars(held.turns, held.spent, alt)}{_table(rows)}{notes}</div>"
+    )
 
 
 class CostExplorer(Lab):
@@ -132,24 +162,50 @@ class CostExplorer(Lab):
         self.system = _slider("Instructions, tokens", 10, 4_000, 10, plan.system)
         self.user = _slider("Question, tokens", 10, 1_000, 10, plan.user)
         self.reply = _slider("Reply, tokens", 10, 2_000, 10, plan.reply)
-        self.policy = widgets.Dropdown(options=POLICIES, value=plan.policy, description="Memory", **LOOK)
-        self.sizes = {name: _slider(knob.label, knob.least, knob.most, knob.step, knob.start)
-                      for name, knob in KNOBS.items()}  # fmt: skip
+        self.policy = widgets.Dropdown(
+            options=POLICIES, value=plan.policy, description="Memory", **LOOK
+        )
+        self.sizes = {
+            name: _slider(knob.label, knob.least, knob.most, knob.step, knob.start)
+            for name, knob in KNOBS.items()
+        }
         if plan.policy in KNOBS:
             self.sizes[plan.policy].value = plan.size
-        self.model = widgets.Dropdown(options=MODELS, value=plan.model, description="Model", **LOOK)
-        self.cached = widgets.Checkbox(plan.cached, description="The cache is warm", indent=False)
-        controls = (self.turns, self.system, self.user, self.reply, self.policy, *self.sizes.values(), self.model,
-                    self.cached)  # fmt: skip
-        super().__init__([widgets.Box(controls, layout={"flex_flow": "row wrap"})], controls)
+        self.model = widgets.Dropdown(
+            options=MODELS, value=plan.model, description="Model", **LOOK
+        )
+        self.cached = widgets.Checkbox(
+            plan.cached, description="The cache is warm", indent=False
+        )
+        controls = (
+            self.turns,
+            self.system,
+            self.user,
+            self.reply,
+            self.policy,
+            *self.sizes.values(),
+            self.model,
+            self.cached,
+        )
+        super().__init__(
+            [widgets.Box(controls, layout={"flex_flow": "row wrap"})], controls
+        )
 
     @property
     def plan(self) -> Plan:
         """What the controls say."""
         chosen: str = self.policy.value
         size = self.sizes[chosen].value if chosen in self.sizes else 0
-        return Plan(self.turns.value, self.system.value, self.user.value, self.reply.value, chosen, size,
-                    self.model.value, self.cached.value)  # fmt: skip
+        return Plan(
+            self.turns.value,
+            self.system.value,
+            self.user.value,
+            self.reply.value,
+            chosen,
+            size,
+            self.model.value,
+            self.cached.value,
+        )
 
     def picture(self) -> str:
         return view(self.plan)
@@ -161,7 +217,10 @@ class CostExplorer(Lab):
             super().draw()
 
 
-LOOK: dict[str, Any] = {"style": {"description_width": "10em"}, "layout": {"width": "46%", "min_width": "27em"}}
+LOOK: dict[str, Any] = {
+    "style": {"description_width": "10em"},
+    "layout": {"width": "46%", "min_width": "27em"},
+}
 
 
 def _slider(label: str, least: int, most: int, step: int, start: int) -> Any:
@@ -170,13 +229,23 @@ def _slider(label: str, least: int, most: int, step: int, start: int) -> Any:
 
 def _cost(turn: Usage, model: str) -> Decimal:
     fresh, cached, out = _rates(model)
-    return (turn.prompt - turn.cached) * fresh + turn.cached * cached + turn.completion * out
+    return (
+        (turn.prompt - turn.cached) * fresh
+        + turn.cached * cached
+        + turn.completion * out
+    )
 
 
 @cache
 def _rates(model: str) -> tuple[Decimal, Decimal, Decimal]:
-    """US dollars of one token: in, in from the cache, out. A price list asked for each turn would slow the sliders."""
-    fields = {"prompt_tokens": 2000, "completion_tokens": 1000, "prompt_tokens_details": {"cached_tokens": 1000}}
+    """US dollars of one token: in, in from the cache, out. A price list asked for each turn would
+    slow the sliders.
+    """
+    fields = {
+        "prompt_tokens": 2000,
+        "completion_tokens": 1000,
+        "prompt_tokens_details": {"cached_tokens": 1000},
+    }
     price = price_of(fields, model, ON)
     return price.input / 1000, price.cached / 1000, price.output / 1000
 
@@ -186,14 +255,24 @@ def _full(name: str, plan: Plan, held: Outcome) -> str:
         return ""
     window = models.get(plan.model).context
     return (
-        f"<b>With {escape(name)} the conversation ends after turn {len(held.turns)}:</b> the next prompt does not fit "
-        f"into the {window:,} tokens of {escape(plan.model)}, and the API answers 400 <code>context_length_exceeded"
+        f"<b>With {escape(name)} the conversation ends after turn {len(held.turns)}:</b> the next "
+        "prompt does not fit "
+        f"into the {window:,} tokens of {escape(plan.model)}, and the API answers 400 "
+        "<code>context_length_exceeded"
         "</code>."
     )
 
 
 def _table(rows: dict[str, Outcome]) -> str:
-    heads = ("Memory", "Turns", "Tokens in", "of these cached", "Tokens out", "Last prompt", "Cost")
+    heads = (
+        "Memory",
+        "Turns",
+        "Tokens in",
+        "of these cached",
+        "Tokens out",
+        "Last prompt",
+        "Cost",
+    )
     body = []
     for policy, held in rows.items():
         used = held.usage
@@ -204,6 +283,10 @@ def _table(rows: dict[str, Outcome]) -> str:
             used.completion,
             held.turns[-1].prompt if held.turns else 0,
         )
-        cells = (policy, *(f"{count:,}" for count in counts), dollars(held.spent[-1] if held.spent else Decimal(0)))
+        cells = (
+            policy,
+            *(f"{count:,}" for count in counts),
+            dollars(held.spent[-1] if held.spent else Decimal(0)),
+        )
         body.append(cells)
     return table(heads, body, [NAME, *[NUMBER] * 6])

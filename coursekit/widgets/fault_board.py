@@ -1,4 +1,6 @@
-"""Lab of chapter 06: choose a fault and a way to take it, and see every attempt, its wait and the outcome."""
+"""Lab of chapter 06: choose a fault and a way to take it, and see every attempt, its wait and the
+outcome.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,18 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..foundation.palette import GRAY, GREEN, RED
 from ..offline.verdict import TOLERANCE
-from ..palette import GRAY, GREEN, RED
-from .fault_runs import LASTING, PROBLEMS, STRATEGIES, TIMES, HttpCall, Run, Setting, run
+from .fault_runs import (
+    LASTING,
+    PROBLEMS,
+    STRATEGIES,
+    TIMES,
+    HttpCall,
+    Run,
+    Setting,
+    run,
+)
 from .lab import Echo, Lab, Press
 from .safe_html import sendable
 from .table import Html, table
@@ -23,20 +34,30 @@ FAILED, ANSWERED, WAITING = RED, GREEN, GRAY
 LEFT = "text-align:left;padding:2px 10px 2px 0"
 NUMBER = "text-align:right;padding:2px 10px;font-variant-numeric:tabular-nums;white-space:nowrap"
 COLUMNS = (
-    ("#", NUMBER), ("sent by", LEFT), ("at", NUMBER), ("0 to {end:.1f} s →", LEFT),
-    ("outcome", f"{LEFT};white-space:nowrap"), ("then waits", LEFT),
-)  # fmt: skip
+    ("#", NUMBER),
+    ("sent by", LEFT),
+    ("at", NUMBER),
+    ("0 to {end:.1f} s →", LEFT),
+    ("outcome", f"{LEFT};white-space:nowrap"),
+    ("then waits", LEFT),
+)
 
 
 def view(done: Run) -> str:
-    """A run as HTML: each request with its time, outcome and wait, and what came of it all; a pure function."""
+    """A run as HTML: each request with its time, outcome and wait, and what came of it all; a pure
+    function.
+    """
     end = max(done.seconds, done.calls[-1].ended, 0.1)
-    rows = [_row(number, call, later, end) for number, (call, later) in enumerate(_pairs(done.calls), start=1)]
+    rows = [
+        _row(number, call, later, end)
+        for number, (call, later) in enumerate(_pairs(done.calls), start=1)
+    ]
     heads = [name.format(end=end) for name, _ in COLUMNS]
     lasting = " It does not pass by itself." if done.setting.problem in LASTING else ""
     return (
         '<div class="coursekit-faults" style="line-height:1.5">'
-        f"<p><b>{escape(done.setting.problem)}</b>, taken with <b>{escape(done.setting.strategy)}</b>.{lasting}</p>"
+        f"<p><b>{escape(done.setting.problem)}</b>, taken with "
+        f"<b>{escape(done.setting.strategy)}</b>.{lasting}</p>"
         f"{table(heads, rows, [look for _, look in COLUMNS])}{_result(done)}</div>"
     )
 
@@ -45,10 +66,19 @@ def _pairs(calls: tuple[HttpCall, ...]) -> list[tuple[HttpCall, HttpCall | None]
     return [*pairwise(calls), (calls[-1], None)]
 
 
-def _row(number: int, call: HttpCall, later: HttpCall | None, end: float) -> tuple[str, ...]:
+def _row(
+    number: int, call: HttpCall, later: HttpCall | None, end: float
+) -> tuple[str, ...]:
     met = f"{'✓' if call.answered else '✗'} {call.met}"
     bar = Html(_bar(call, later, end))
-    return (str(number), call.by, f"{call.at:.2f} s", bar, sendable(met), _wait(call, later))
+    return (
+        str(number),
+        call.by,
+        f"{call.at:.2f} s",
+        bar,
+        sendable(met),
+        _wait(call, later),
+    )
 
 
 def _wait(call: HttpCall, later: HttpCall | None) -> str:
@@ -61,7 +91,9 @@ def _wait(call: HttpCall, later: HttpCall | None) -> str:
 
 
 def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
-    """The request as a bar, the wait after it as a dashed line, on the time axis that all rows share."""
+    """The request as a bar, the wait after it as a dashed line, on the time axis that all rows
+    share.
+    """
     scale = BAR / end
     start, width = call.at * scale, max(3.0, (call.ended - call.at) * scale)
     drawn = (
@@ -70,12 +102,14 @@ def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
     )
     if later is not None:
         drawn += (
-            f'<line x1="{start + width:.1f}" x2="{max(start + width, later.at * scale):.1f}" y1="{HEIGHT / 2:g}" '
+            f'<line x1="{start + width:.1f}" x2="{max(start + width, later.at * scale):.1f}" '
+            f'y1="{HEIGHT / 2:g}" '
             f'y2="{HEIGHT / 2:g}" stroke="{WAITING}" stroke-width="2" stroke-dasharray="4 3"/>'
         )
     told = f"from {call.at:.2f} s to {call.ended:.2f} s"
     return (
-        f'<svg role="img" aria-label="{told}" viewBox="0 0 {BAR + 4} {HEIGHT}" width="{BAR}" height="{HEIGHT}" '
+        f'<svg role="img" aria-label="{told}" viewBox="0 0 {BAR + 4} {HEIGHT}" width="{BAR}" '
+        f'height="{HEIGHT}" '
         f'style="max-width:100%;min-width:{BAR - 90}px">{drawn}</svg>'
     )
 
@@ -89,8 +123,16 @@ def _result(done: Run) -> str:
     verdict, count = done.verdict, len(done.calls)
     counts = [f"<b>{count} HTTP request{'s'[: count > 1]}</b>"]
     counts += [f"{verdict.wasted} that could not help"] if verdict.wasted else []
-    counts += [f"{verdict.too_early} sent earlier than the server asked"] if verdict.too_early else []
-    counts += [f"{verdict.lost} billed answer{'s'[: verdict.lost > 1]} lost on the way"] if verdict.lost else []
+    counts += (
+        [f"{verdict.too_early} sent earlier than the server asked"]
+        if verdict.too_early
+        else []
+    )
+    counts += (
+        [f"{verdict.lost} billed answer{'s'[: verdict.lost > 1]} lost on the way"]
+        if verdict.lost
+        else []
+    )
     return f'<p style="white-space:pre-wrap">{escape(sendable(got))}</p><p>{", ".join(counts)}.</p>'
 
 
@@ -101,8 +143,8 @@ def _short(error: str) -> str:
 
 
 class FaultBoard(Lab):
-    """The lab: choose, predict, press Run. The real SDK asks the offline API, on virtual time: nothing has to be waited
-    for.
+    """The lab: choose, predict, press Run. The real SDK asks the offline API, on virtual time:
+    nothing has to be waited for.
 
     setting     what is run first
     recordings  where the answer is found; None: the course's own
@@ -112,14 +154,21 @@ class FaultBoard(Lab):
 
     title = "The fault board"
 
-    def __init__(self, setting: Setting | None = None, recordings: str | Path | None = None) -> None:
+    def __init__(
+        self, setting: Setting | None = None, recordings: str | Path | None = None
+    ) -> None:
         setting = setting or Setting()
         self.recordings = recordings
         self.ran = True  # and nothing has been chosen since
         self.problem = _choice("What goes wrong", PROBLEMS, setting.problem)
         self.times = _choice("How often", tuple(TIMES), setting.times)
         self.strategy = _choice("Taken with", tuple(STRATEGIES), setting.strategy)
-        self.button = Press(self._run, Echo(), description="Run", tooltip="Send it, and see every attempt")
+        self.button = Press(
+            self._run,
+            Echo(),
+            description="Run",
+            tooltip="Send it, and see every attempt",
+        )
         controls = (self.problem, self.times, self.strategy)
         super().__init__([*controls, self.button])
         for control in controls:
@@ -151,5 +200,8 @@ class FaultBoard(Lab):
 
 
 def _choice(label: str, options: tuple[str, ...], value: str) -> Any:
-    look: dict[str, Any] = {"style": {"description_width": "9em"}, "layout": {"width": "32em", "max_width": "98%"}}
+    look: dict[str, Any] = {
+        "style": {"description_width": "9em"},
+        "layout": {"width": "32em", "max_width": "98%"},
+    }
     return widgets.Dropdown(options=options, value=value, description=label, **look)

@@ -1,4 +1,6 @@
-"""What the fault board runs: a fault, a way to take it, the real SDK, and the offline API on virtual time."""
+"""What the fault board runs: a fault, a way to take it, the real SDK, and the offline API on
+virtual time.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,10 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 WRONG_REQUEST = "400 wrong request"
 PROBLEMS = (*FAULTS, WRONG_REQUEST)
-LASTING = ("429 no money left", WRONG_REQUEST)  # do not pass by themselves: ``times`` has no meaning
+LASTING = (
+    "429 no money left",
+    WRONG_REQUEST,
+)  # do not pass by themselves: ``times`` has no meaning
 
 Ask = Callable[[openai.OpenAI, dict[str, Any]], str | None]
 
@@ -48,7 +53,10 @@ Ask = Callable[[openai.OpenAI, dict[str, Any]], str | None]
 def _once(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
     """What the SDK does by itself, with as many retries as the client has."""
     reply = client.chat.completions.create(
-        model=models.role("CHAT"), messages=[{"role": "user", "content": PROMPT}], timeout=TIMEOUT, **params
+        model=models.role("CHAT"),
+        messages=[{"role": "user", "content": PROMPT}],
+        timeout=TIMEOUT,
+        **params,
     )
     text: str | None = reply.choices[0].message.content
     return text
@@ -59,7 +67,9 @@ def _no_retry(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
 
 
 def _tutorial(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
-    """The tutorial's loop: three attempts at rate limits and timeouts, around a client that retries by itself."""
+    """The tutorial's loop: three attempts at rate limits and timeouts, around a client that retries
+    by itself.
+    """
     clock = clock_of(client)
     for wait in (1, 2):
         try:
@@ -84,7 +94,9 @@ def _everything(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
 
 
 def _robust(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
-    return robust_completion(client, PROMPT, timeout=TIMEOUT, rng=random.Random(SEED), **params)
+    return robust_completion(
+        client, PROMPT, timeout=TIMEOUT, rng=random.Random(SEED), **params
+    )
 
 
 STRATEGIES: dict[str, Ask] = {
@@ -163,16 +175,22 @@ def run(setting: Setting, recordings: str | Path | None = None) -> Run:
     answer, error = None, ""
     with seeded_jitter(SEED):
         try:
-            answer = STRATEGIES[setting.strategy](client, {"temperature": 3} if wrong else {})
+            answer = STRATEGIES[setting.strategy](
+                client, {"temperature": 3} if wrong else {}
+            )
         except (openai.OpenAIError, ValueError, RuntimeError) as raised:
             error = f"{type(raised).__name__}: {raised}"
             error += "".join(f"\n{note}" for note in getattr(raised, "__notes__", []))
     ledger = list(client._client.ledger)  # type: ignore[attr-defined]  # connect() attaches it
     calls = tuple(_call(attempt, number) for number, attempt in enumerate(ledger))
-    return Run(setting, calls, answer, error, clock_of(client).now(), verdict_on(ledger))
+    return Run(
+        setting, calls, answer, error, clock_of(client).now(), verdict_on(ledger)
+    )
 
 
 def _call(attempt: Attempt, number: int) -> HttpCall:
     by = "SDK" if attempt.retry else "program" if number else "first"
     met = outcome_of(attempt)
-    return HttpCall(attempt.at, attempt.ended_at, by, met, met == "200", attempt.told_to_wait)
+    return HttpCall(
+        attempt.at, attempt.ended_at, by, met, met == "200", attempt.told_to_wait
+    )

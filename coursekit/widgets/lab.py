@@ -1,4 +1,6 @@
-"""What every lab stands on: one picture, drawn anew when a control moves, by one thread at a time."""
+"""What every lab stands on: one picture, drawn anew when a control moves, by one thread at a
+time.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +12,29 @@ import ipywidgets as widgets
 
 
 class Lab(widgets.VBox):  # type: ignore[misc]
-    """Controls, and below them ``shown``. Where no widget can be shown (on the web, in print), ``static()`` is shown.
+    """Controls, and below them ``shown``. Where no widget can be shown (on the web, in print),
+    ``static()`` is shown.
 
-    A lab names itself (``title``), makes its controls, hands them to ``__init__``, and draws in ``picture()``.
+    A lab names itself (``title``), makes its controls, hands them to ``__init__``, and draws in
+    ``picture()``.
 
-    A kernel may call the handlers of two controls in two threads (ipykernel 7). So whatever changes or draws the lab
-    holds ``lock``. A drawing begins after the change that asked for it, and reads all controls anew: the last drawing
-    shows what the controls say in the end.
+    A kernel may call the handlers of two controls in two threads (ipykernel 7). So whatever changes
+    or draws the lab holds ``lock``. A drawing begins after the change that asked for it, and reads
+    all controls anew: the last drawing shows what the controls say in the end.
     """
 
     title: ClassVar[str] = "The lab"
 
-    def __init__(self, children: Iterable[widgets.Widget], controls: Iterable[widgets.Widget] = ()) -> None:
-        """Show ``children`` and below them the picture; a new value of one of the ``controls`` draws it anew."""
-        self.lock = threading.RLock()  # one that lets in its holder: a handler may move another control, which draws
+    def __init__(
+        self,
+        children: Iterable[widgets.Widget],
+        controls: Iterable[widgets.Widget] = (),
+    ) -> None:
+        """Show ``children`` and below them the picture; a new value of one of the ``controls``
+        draws it anew.
+        """
+        # one that lets in its holder: a handler may move another control, which draws
+        self.lock = threading.RLock()
         self.shown = widgets.HTML()
         super().__init__([*children, self.shown])
         for control in controls:
@@ -40,7 +51,9 @@ class Lab(widgets.VBox):  # type: ignore[misc]
             self.shown.value = self.picture()
 
     def static(self) -> str:
-        """HTML for the committed notebook, the web, print and screen readers: the picture that is shown."""
+        """HTML for the committed notebook, the web, print and screen readers: the picture that is
+        shown.
+        """
         return str(self.shown.value)
 
     def __repr__(self) -> str:
@@ -54,13 +67,17 @@ class Lab(widgets.VBox):  # type: ignore[misc]
 class Echo:
     """Does work after the changes that the browser has made so far.
 
-    The browser holds back a control's second change until the kernel has handled the first; it holds back no press of
-    a button, which thus overtakes the change. An echo catches up with it: a number goes to the browser, which links it
-    to another one, and so comes back behind all that was held back. Nothing waits by the clock.
+    The browser holds back a control's second change until the kernel has handled the first; it
+    holds back no press of a button, which thus overtakes the change. An echo catches up with it: a
+    number goes to the browser, which links it to another one, and so comes back behind all that was
+    held back. Nothing waits by the clock.
     """
 
     def __init__(self) -> None:
-        self.sent, self.returned = widgets.IntText(), widgets.IntText()  # never displayed
+        self.sent, self.returned = (
+            widgets.IntText(),
+            widgets.IntText(),
+        )  # never displayed
         self._link = widgets.jsdlink((self.sent, "value"), (self.returned, "value"))
         self._waiting: list[tuple[int, Callable[[], object]]] = []
         self._lock = threading.Lock()
@@ -82,7 +99,8 @@ class Echo:
 
 
 class Press(widgets.Button):  # type: ignore[misc]
-    """A button whose press counts after every change that was made before it. ``click()`` works at once.
+    """A button whose press counts after every change that was made before it. ``click()`` works at
+    once.
 
     press  called without arguments
     echo   the lab's
@@ -93,6 +111,8 @@ class Press(widgets.Button):  # type: ignore[misc]
         self._echo = echo
         self.on_click(lambda _: press())
 
-    def _handle_button_msg(self, _: Any, content: Any, buffers: Any) -> None:  # ipywidgets': a press in the browser
+    def _handle_button_msg(
+        self, _: Any, content: Any, buffers: Any
+    ) -> None:  # ipywidgets': a press in the browser
         if content.get("event") == "click":
             self._echo.call(self.click)

@@ -14,24 +14,47 @@ from ..pricing import dollars
 from .lab import Lab
 from .table import table
 
-PROMPTS = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 150_000, 250_000, 300_000, 1_000_000)
+PROMPTS = (
+    100,
+    300,
+    1_000,
+    3_000,
+    10_000,
+    30_000,
+    100_000,
+    150_000,
+    250_000,
+    300_000,
+    1_000_000,
+)
 REPLIES = (10, 30, 100, 300, 1_000, 3_000, 10_000, 20_000)
 HIDDEN = (0, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000)
-BUDGETS = tuple(map(Decimal, ("0.1", "0.3", "1", "3", "10", "30", "100", "300")))  # dollars for a thousand requests
+BUDGETS = tuple(
+    map(Decimal, ("0.1", "0.3", "1", "3", "10", "30", "100", "300"))
+)  # dollars for a thousand requests
 TIMES = (1, 2, 3, 5, 10, 20, 60)  # seconds
 ANY = "any"
-DAYS = (datetime.date(2026, 10, 22), PRICES_ON, datetime.date(2026, 12, 12), datetime.date(2027, 2, 1))
+DAYS = (
+    datetime.date(2026, 10, 22),
+    PRICES_ON,
+    datetime.date(2026, 12, 12),
+    datetime.date(2027, 2, 1),
+)
 THOUSAND = 1000
 REMAINS, OUT = "✓", "✗"
 
 
 def view(task: Task) -> str:
-    """The models for a task as HTML: those that remain, what they cost and take, and what is against the others."""
+    """The models for a task as HTML: those that remain, what they cost and take, and what is
+    against the others.
+    """
     judged = judge(task)
     left = [each for each in judged if each.remains]
     shades = ["" if each.remains else "opacity:0.75" for each in judged]
     shown = table(HEADS, map(_row, judged), LOOKS, named=MODEL, row_style=shades)
-    return f'<div class="coursekit-chooser"><p>{_said(left, len(judged))}</p>{shown}</div>'
+    return (
+        f'<div class="coursekit-chooser"><p>{_said(left, len(judged))}</p>{shown}</div>'
+    )
 
 
 class ModelChooser(Lab):
@@ -51,16 +74,37 @@ class ModelChooser(Lab):
         self.hidden = _slider("Hidden, tokens", HIDDEN, task.hidden)
         budget = ANY if task.max_cost is None else task.max_cost * THOUSAND
         self.budget = _slider("$ per 1,000", (*BUDGETS, ANY), budget)
-        self.seconds = _slider("Seconds", (*TIMES, ANY), ANY if task.max_seconds is None else task.max_seconds)
+        self.seconds = _slider(
+            "Seconds",
+            (*TIMES, ANY),
+            ANY if task.max_seconds is None else task.max_seconds,
+        )
         days = [(str(day), day) for day in DAYS]
-        self.on = widgets.Dropdown(options=days, value=task.on, description="On", **LOOK)
+        self.on = widgets.Dropdown(
+            options=days, value=task.on, description="On", **LOOK
+        )
         self.needs = {
-            need: widgets.Checkbox(need in task.needs, description=words, indent=False, layout={"width": "10.5em"})
+            need: widgets.Checkbox(
+                need in task.needs,
+                description=words,
+                indent=False,
+                layout={"width": "10.5em"},
+            )
             for need, words in NEEDS.items()
         }
-        sliders = (self.prompt, self.reply, self.hidden, self.budget, self.seconds, self.on)
+        sliders = (
+            self.prompt,
+            self.reply,
+            self.hidden,
+            self.budget,
+            self.seconds,
+            self.on,
+        )
         boxes, wrapped = tuple(self.needs.values()), {"flex_flow": "row wrap"}
-        rows = [widgets.Box(sliders, layout=wrapped), widgets.Box(boxes, layout=wrapped)]
+        rows = [
+            widgets.Box(sliders, layout=wrapped),
+            widgets.Box(boxes, layout=wrapped),
+        ]
         super().__init__(rows, [*sliders, *boxes])
 
     @property
@@ -68,11 +112,14 @@ class ModelChooser(Lab):
         """What the controls say."""
         budget, seconds = self.budget.value, self.seconds.value
         return Task(
-            prompt=self.prompt.value, reply=self.reply.value, hidden=self.hidden.value,
+            prompt=self.prompt.value,
+            reply=self.reply.value,
+            hidden=self.hidden.value,
             max_cost=None if budget == ANY else budget / THOUSAND,
             max_seconds=None if seconds == ANY else float(seconds),
-            needs=frozenset(need for need, box in self.needs.items() if box.value), on=self.on.value,
-        )  # fmt: skip
+            needs=frozenset(need for need, box in self.needs.items() if box.value),
+            on=self.on.value,
+        )
 
     def picture(self) -> str:
         return view(self.task)
@@ -84,20 +131,33 @@ NUMBER = "text-align:right;padding:1px 7px;font-variant-numeric:tabular-nums;whi
 NAME = "text-align:left;padding:1px 5px 1px 0"
 SHORT = f"{NAME};white-space:nowrap"
 LOOKS = (SHORT, SHORT, *[NUMBER] * 4, NAME)  # only the last column's text may wrap
-LOOK: dict[str, Any] = {"style": {"description_width": "8em"}, "layout": {"width": "46%", "min_width": "24em"}}
+LOOK: dict[str, Any] = {
+    "style": {"description_width": "8em"},
+    "layout": {"width": "46%", "min_width": "24em"},
+}
 
 
 def _slider(label: str, options: tuple[Any, ...], start: Any) -> Any:
-    shown = [(f"{option:,}" if isinstance(option, int) else str(option), option) for option in options]
-    return widgets.SelectionSlider(options=shown, value=start, description=label, **LOOK)
+    shown = [
+        (f"{option:,}" if isinstance(option, int) else str(option), option)
+        for option in options
+    ]
+    return widgets.SelectionSlider(
+        options=shown, value=start, description=label, **LOOK
+    )
 
 
 def _said(left: list[Judgment], of: int) -> str:
     if not left:
         return "<b>No model remains.</b> Loosen a limit, or give up a need."
     cheapest = left[0]
-    count = "1 model remains" if len(left) == 1 else f"{len(left)} of {of} models remain"
-    return f"<b>{count}.</b> The cheapest is {escape(cheapest.name)}: {_per_thousand(cheapest)} for 1,000 requests."
+    count = (
+        "1 model remains" if len(left) == 1 else f"{len(left)} of {of} models remain"
+    )
+    return (
+        f"<b>{count}.</b> The cheapest is {escape(cheapest.name)}: {_per_thousand(cheapest)} "
+        "for 1,000 requests."
+    )
 
 
 def _row(judged: Judgment) -> tuple[str, ...]:

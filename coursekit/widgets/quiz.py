@@ -1,7 +1,7 @@
 """The quiz of a chapter: questions with one right option each, and a reason for every option.
 
-The questions stand in data/quizzes/STEM.toml. The controls are plain radio buttons and a button, so that everything
-works by keyboard and without a network.
+The questions stand in data/quizzes/STEM.toml. The controls are plain radio buttons and a button, so
+that everything works by keyboard and without a network.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import ipywidgets as widgets
 
 from ..classroom import share
 from ..course import DATA, lesson
-from ..palette import CARD, INK, MUTED, RIGHT, WRONG
+from ..foundation.palette import CARD, INK, MUTED, RIGHT, WRONG
 from .lab import Echo, Lab, Press
 
 SHOWN = (
@@ -48,27 +48,38 @@ class NoQuiz(LookupError):
 
 
 def questions(name: str) -> list[Question]:
-    """The questions of a lesson's quiz, by its stem, name or number. Raises NoQuiz, UnknownLesson."""
+    """The questions of a lesson's quiz, by its stem, name or number. Raises NoQuiz,
+    UnknownLesson.
+    """
     path = DATA / "quizzes" / f"{lesson(name).stem}.toml"
     if not path.is_file():
-        raise NoQuiz(f"There is no quiz for {lesson(name).stem}: data/quizzes/{path.name} is missing.")
+        raise NoQuiz(
+            f"There is no quiz for {lesson(name).stem}: data/quizzes/{path.name} is missing."
+        )
     found = []
     for entry in tomllib.loads(path.read_text(encoding="utf-8"))["question"]:
         options = tuple(Option(**option) for option in entry["option"])
-        if sum(option.right for option in options) != 1 or len({option.text for option in options}) != len(options):
-            raise NoQuiz(f"{path.name}: one option must be right, and no two alike: {entry['ask']}")
+        if sum(option.right for option in options) != 1 or len(
+            {option.text for option in options}
+        ) != len(options):
+            raise NoQuiz(
+                f"{path.name}: one option must be right, and no two alike: {entry['ask']}"
+            )
         found.append(Question(entry["ask"], options))
     return found
 
 
 def judged(question: Question, chosen: int | None) -> str:
-    """What is shown below a question once the option with this index was chosen (None: nothing was)."""
+    """What is shown below a question once the option with this index was chosen (None: nothing
+    was).
+    """
     if chosen is None:
         return f'<div style="{SHOWN.format(color=MUTED)}">Choose an option first.</div>'
     option = question.options[chosen]
     sign, color = ("✓ Right.", RIGHT) if option.right else ("✗ Not this one.", WRONG)
     return (
-        f'<div role="status" style="{SHOWN.format(color=color)}"><b style="color:{color}">{sign}</b> '
+        f'<div role="status" style="{SHOWN.format(color=color)}"><b '
+        f'style="color:{color}">{sign}</b> '
         f"{escape(option.reason)}</div>"
     )
 
@@ -77,19 +88,26 @@ def on_paper(asked: list[Question]) -> str:
     """The quiz without a kernel, for the web and for print: the answers wait behind a click."""
     parts = []
     for number, question in enumerate(asked, start=1):
-        options = "".join(f"<li>{escape(option.text)}</li>" for option in question.options)
+        options = "".join(
+            f"<li>{escape(option.text)}</li>" for option in question.options
+        )
         reasons = "".join(
-            f"<li>{'✓ right' if option.right else '✗ no'}: {escape(option.reason)}</li>" for option in question.options
+            f"<li>{'✓ right' if option.right else '✗ no'}: {escape(option.reason)}</li>"
+            for option in question.options
         )
         parts.append(
-            f'<p style="margin:8px 0 2px"><b>{number}.</b> {escape(question.ask)}</p><ol type="a">{options}</ol>'
-            f'<details><summary>The answer to {number}</summary><ol type="a">{reasons}</ol></details>'
+            f'<p style="margin:8px 0 2px"><b>{number}.</b> {escape(question.ask)}</p><ol '
+            f'type="a">{options}</ol>'
+            f"<details><summary>The answer to {number}</summary><ol "
+            f'type="a">{reasons}</ol></details>'
         )
     return f'<div class="coursekit-quiz">{"".join(parts)}</div>'
 
 
 class Quiz(Lab):
-    """The quiz of a lesson. Where no widget can be shown, its questions stand there, the answers behind a click."""
+    """The quiz of a lesson. Where no widget can be shown, its questions stand there, the answers
+    behind a click.
+    """
 
     def __init__(self, name: str) -> None:
         self.questions = questions(name)
@@ -97,7 +115,10 @@ class Quiz(Lab):
         echo = Echo()
         stem = lesson(name).stem
         asked = enumerate(self.questions, start=1)
-        self.children = [_Asked(f"{stem}/{number}", number, question, echo) for number, question in asked]
+        self.children = [
+            _Asked(f"{stem}/{number}", number, question, echo)
+            for number, question in asked
+        ]
 
     def picture(self) -> str:
         return on_paper(self.questions)
@@ -107,15 +128,20 @@ class Quiz(Lab):
 
 
 class _Asked(Lab):
-    """One question: its options, a button, and what is said of the option that was chosen when it was pressed."""
+    """One question: its options, a button, and what is said of the option that was chosen when it
+    was pressed.
+    """
 
     def __init__(self, place: str, number: int, question: Question, echo: Echo) -> None:
         self.place, self.question, self.answered = place, question, False
         heading = widgets.HTML(
-            f'<div style="line-height:1.4;font-weight:bold;margin-top:6px">{number}. {escape(question.ask)}</div>'
+            f'<div style="line-height:1.4;font-weight:bold;margin-top:6px">{number}. '
+            f"{escape(question.ask)}</div>"
         )
         self.choice = widgets.RadioButtons(
-            options=[option.text for option in question.options], value=None, layout={"width": "98%"}
+            options=[option.text for option in question.options],
+            value=None,
+            layout={"width": "98%"},
         )
         self.button = Press(self._judge, echo, description=f"Answer question {number}")
         super().__init__([heading, self.choice, self.button])
@@ -129,7 +155,9 @@ class _Asked(Lab):
             self.answered = True
             self.draw()
         if self.choice.index is not None:
-            share(votes={self.place: self.choice.index})  # with the teacher of a class, if the learner shares
+            share(
+                votes={self.place: self.choice.index}
+            )  # with the teacher of a class, if the learner shares
 
     def _forget(self, _: Any) -> None:
         with self.lock:

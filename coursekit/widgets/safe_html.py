@@ -1,7 +1,8 @@
 """What a model or a user wrote, as HTML that only shows it.
 
-Markdown is rendered by markdown-it-py with raw HTML switched off, and without images: an address that a model chose
-would be fetched as soon as it is shown, and could carry away what it has read. Links stay; they wait for a click.
+Markdown is rendered by markdown-it-py with raw HTML switched off, and without images: an address
+that a model chose would be fetched as soon as it is shown, and could carry away what it has read.
+Links stay; they wait for a click.
 """
 
 from __future__ import annotations
@@ -15,24 +16,32 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
 CHARACTERS = 20_000  # shown of one text; more would stall the browser
-PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
+PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {
+    0x7F: 0x2421
+}
 
 
 @lru_cache(maxsize=64)  # a chat shows the same turns again and again
 def markdown(text: str) -> str:
-    """Markdown as HTML: paragraphs, lists, code, tables, emphasis, links. A longer text is cut, and the cut is told."""
+    """Markdown as HTML: paragraphs, lists, code, tables, emphasis, links. A longer text is cut, and
+    the cut is told.
+    """
     shown, left = _cut(text)
     return str(_renderer().render(shown)) + _told(left)
 
 
 def plain(text: str) -> str:
-    """A text as it is, escaped; control characters as their pictures. A longer text is cut, and the cut is told."""
+    """A text as it is, escaped; control characters as their pictures. A longer text is cut, and the
+    cut is told.
+    """
     shown, left = _cut(text)
     return f'<div style="white-space:pre-wrap">{escape(shown)}</div>{_told(left)}'
 
 
 def sendable(text: str) -> str:
-    """The text without halves of characters: UTF-8 cannot write them, so they can be sent nowhere."""
+    """The text without halves of characters: UTF-8 cannot write them, so they can be sent
+    nowhere.
+    """
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
@@ -50,7 +59,11 @@ def _told(left: int) -> str:
 def _renderer() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
-    made = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table").disable("image")
+    made = (
+        MarkdownIt("commonmark", {"html": False, "breaks": True})
+        .enable("table")
+        .disable("image")
+    )
     made.add_render_rule("link_open", _link)
     return made
 
@@ -58,5 +71,7 @@ def _renderer() -> MarkdownIt:
 def _link(renderer, tokens, index, options, env):  # type: ignore[no-untyped-def]  # markdown-it's protocol
     tokens[index].attrSet("target", "_blank")
     tokens[index].attrSet("rel", "noopener noreferrer nofollow")
-    tokens[index].attrSet("title", tokens[index].attrGet("href"))  # where it really leads
+    tokens[index].attrSet(
+        "title", tokens[index].attrGet("href")
+    )  # where it really leads
     return renderer.renderToken(tokens, index, options, env)

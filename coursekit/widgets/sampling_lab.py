@@ -1,4 +1,6 @@
-"""Lab of chapter 02: the sampling parameters on real next-token distributions, and the same settings as a request."""
+"""Lab of chapter 02: the sampling parameters on real next-token distributions, and the same
+settings as a request.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,12 @@ import ipywidgets as widgets
 import openai
 
 from .. import course, models
+from ..foundation.palette import GRAY
 from ..logits import Distribution, distribution_names, load_distribution
 from ..metering import Meter, Receipt
 from ..offline.exchange import CHAT_COMPLETIONS, ApiRequest
 from ..offline.miss import RecordingNotFound
 from ..offline.recordings import Recordings
-from ..palette import GRAY
 from .lab import Echo, Lab, Press
 from .safe_html import plain, sendable
 from .sampling_view import Settings, request_of, settings_of, view
@@ -34,7 +36,8 @@ CHOOSE = ("choose …", "")  # not None: ipywidgets shows nothing at all for tha
 
 
 class SamplingLab(Lab):
-    """The lab: move a slider and see the distribution change; draw from it; send the same settings to the API.
+    """The lab: move a slider and see the distribution change; draw from it; send the same settings
+    to the API.
 
     client      from ``connect()``: asked when "Send" is pressed, and only then
     meter       takes the replies; None: one of the lab's own
@@ -48,33 +51,63 @@ class SamplingLab(Lab):
     title = "The sampling lab"
 
     def __init__(
-        self, client: Any, meter: Meter | None = None, *, prompt: str = "dog", model: str = models.CHAT,
+        self,
+        client: Any,
+        meter: Meter | None = None,
+        *,
+        prompt: str = "dog",
+        model: str = models.CHAT,
         recordings: Recordings | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.client, self.meter, self.model = client, meter or Meter(client), model
         self.recordings = recordings or Recordings(course.recording_folders())
         self.draws = 0
-        ends = [(load_distribution(name).text.splitlines()[-1], name) for name in distribution_names()]
-        self.prompt = widgets.Dropdown(options=ends, value=prompt, description="prompt ends in", **LOOK)
+        ends = [
+            (load_distribution(name).text.splitlines()[-1], name)
+            for name in distribution_names()
+        ]
+        self.prompt = widgets.Dropdown(
+            options=ends, value=prompt, description="prompt ends in", **LOOK
+        )
         self.sliders = {
             name: widgets.FloatSlider(
-                getattr(Settings(), name), min=low, max=high, step=step, description=name, readout_format=".2f", **LOOK
+                getattr(Settings(), name),
+                min=low,
+                max=high,
+                step=step,
+                description=name,
+                readout_format=".2f",
+                **LOOK,
             )
             for name, (low, high, step) in SLIDERS.items()
         }
-        self.sliders["seed"] = widgets.IntSlider(Settings().seed, min=0, max=100, description="seed", **LOOK)
-        self.recorded = widgets.Dropdown(description="recorded", options=[CHOOSE], **LOOK)
+        self.sliders["seed"] = widgets.IntSlider(
+            Settings().seed, min=0, max=100, description="seed", **LOOK
+        )
+        self.recorded = widgets.Dropdown(
+            description="recorded", options=[CHOOSE], **LOOK
+        )
         echo, wide = Echo(), {"width": "auto"}
         self.sample, self.reset, self.send = (
             Press(press, echo, description=text, tooltip=tooltip, layout=wide)
             for text, tooltip, press in (
-                (f"Sample {MORE}", f"Draw {MORE} more tokens with this seed", self._sample),
+                (
+                    f"Sample {MORE}",
+                    f"Draw {MORE} more tokens with this seed",
+                    self._sample,
+                ),
                 ("Reset", "The API's defaults, no draws", self._reset),
-                ("Send", "Send the prompt and these settings through the client", self._send_request),
+                (
+                    "Send",
+                    "Send the prompt and these settings through the client",
+                    self._send_request,
+                ),
             )
         )
         self.answer = widgets.HTML()
-        pressed = widgets.HBox([self.sample, self.reset, self.send], layout={"flex_flow": "row wrap"})
+        pressed = widgets.HBox(
+            [self.sample, self.reset, self.send], layout={"flex_flow": "row wrap"}
+        )
         controls = widgets.VBox(
             [self.prompt, *self.sliders.values(), pressed, self.recorded],
             layout={"flex": "1 1 24em", "max_width": "30em"},
@@ -96,7 +129,9 @@ class SamplingLab(Lab):
     def settings(self) -> Settings:
         """What the sliders say."""
         # A step of 0.05 makes 0.7000000000000001 of a slider, which is no recorded temperature.
-        return Settings(**{name: round(slider.value, 4) for name, slider in self.sliders.items()})
+        return Settings(
+            **{name: round(slider.value, 4) for name, slider in self.sliders.items()}
+        )
 
     def use(self, settings: Settings) -> None:
         """Move every slider to these settings."""
@@ -120,7 +155,10 @@ class SamplingLab(Lab):
         known = []
         if journal is not None and journal.mode in ("replay", "class"):
             known = recorded_settings(self.distribution, self.model, self.recordings)
-        self.recorded.options = [CHOOSE, *((str(settings), settings) for settings in known)]
+        self.recorded.options = [
+            CHOOSE,
+            *((str(settings), settings) for settings in known),
+        ]
         self.recorded.layout.display = None if known else "none"
 
     def _sample(self) -> None:
@@ -140,26 +178,37 @@ class SamplingLab(Lab):
 
     def _send_request(self) -> None:
         with self.lock:  # and not while the API works
-            settings, known = self.settings, [option for _, option in self.recorded.options if option]
+            settings, known = (
+                self.settings,
+                [option for _, option in self.recorded.options if option],
+            )
             request = request_of(self.distribution, settings, self.model, LIMIT)
         try:
             reply = self.client.chat.completions.create(**request)
         except RecordingNotFound:
             self.answer.value = missed(settings, known)
         except openai.OpenAIError as error:
-            self.answer.value = f"<p><b>{type(error).__name__}</b></p>{plain(str(error))}"
+            self.answer.value = (
+                f"<p><b>{type(error).__name__}</b></p>{plain(str(error))}"
+            )
         else:
             self.answer.value = answered(request, reply, self.meter.add(reply))
 
 
-def recorded_settings(distribution: Distribution, model: str, recordings: Recordings) -> list[Settings]:
-    """The settings for which replay has an answer to what "Send" sends for this prompt, by temperature."""
+def recorded_settings(
+    distribution: Distribution, model: str, recordings: Recordings
+) -> list[Settings]:
+    """The settings for which replay has an answer to what "Send" sends for this prompt, by
+    temperature.
+    """
     body = request_of(distribution, Settings(), model, LIMIT)
     asked = ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(body).encode())
     found = []
     for other in recordings.alike(asked):
         settings = settings_of(other.body)
-        if request_of(distribution, settings, model, LIMIT) == other.body:  # and nothing else was asked for
+        if (
+            request_of(distribution, settings, model, LIMIT) == other.body
+        ):  # and nothing else was asked for
             found.append(settings)
     return sorted(found, key=lambda settings: tuple(asdict(settings).values()))
 
@@ -167,12 +216,16 @@ def recorded_settings(distribution: Distribution, model: str, recordings: Record
 def answered(request: Any, reply: Any, receipt: Receipt) -> str:
     """The request's settings, and the reply with its model and receipt, as HTML."""
     choice = reply.choices[0]
-    asked = ", ".join(f"{name}={value!r}" for name, value in request.items() if name != "messages")
+    asked = ", ".join(
+        f"{name}={value!r}" for name, value in request.items() if name != "messages"
+    )
     told = f"{reply.model} · finish_reason {choice.finish_reason} · {receipt!r}"
     return (
         f'<div class="coursekit-reply" style="line-height:1.5"><p><b>Sent</b> '
-        f'<span style="font-family:monospace">{escape(request["messages"][0]["content"])}<br>{escape(asked)}</span></p>'
-        f'<div style="padding:8px;border:1px solid {GRAY}">{plain(choice.message.content or "")}</div>'
+        "<span "
+        f'style="font-family:monospace">{escape(request["messages"][0]["content"])}<br>{escape(asked)}</span></p>'
+        '<div style="padding:8px;border:1px solid '
+        f'{GRAY}">{plain(choice.message.content or "")}</div>'
         f"<p>{escape(sendable(told))}</p></div>"
     )
 
@@ -182,13 +235,19 @@ def missed(asked: Settings, known: list[Settings]) -> str:
     if known:
         choices = "".join(f"<li>{escape(str(settings))}</li>" for settings in known)
         offer = (
-            f"Answers to this prompt are recorded for these settings; choose under <b>recorded</b>:<ul>{choices}</ul>"
+            "Answers to this prompt are recorded for these settings; choose under "
+            f"<b>recorded</b>:<ul>{choices}</ul>"
         )
     else:
-        offer = "For this prompt nothing is recorded; where there is something, <b>recorded</b> offers it."
+        offer = (
+            "For this prompt nothing is recorded; where there is something, <b>recorded</b> "
+            "offers it."
+        )
     return (
-        f"<p><b>Nobody recorded this request</b> ({escape(str(asked))}), and replay mode asks nobody else. {offer}</p>"
-        '<p>To have a small model on your machine answer: <code>connect(fallback="local")</code>, once it is installed '
+        f"<p><b>Nobody recorded this request</b> ({escape(str(asked))}), and replay mode asks "
+        f"nobody else. {offer}</p>"
+        '<p>To have a small model on your machine answer: <code>connect(fallback="local")</code>, '
+        "once it is installed "
         "(<code>%run -m coursekit local install</code> in a cell). "
         'To ask the real API: <code>connect(mode="live")</code>, which costs money.</p>'
     )

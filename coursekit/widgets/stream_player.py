@@ -1,6 +1,7 @@
 """Lab of chapter 04: play a stream again from its arrival times, and cut it where you like.
 
-The cut shows what each kind of reader is told. The tests hold ``TOLD`` to what the SDK and coursekit really do.
+The cut shows what each kind of reader is told. The tests hold ``TOLD`` to what the SDK and
+coursekit really do.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..palette import BLUE, GRAY, RED
+from ..foundation.palette import BLUE, GRAY, RED
 from ..streaming import Timing
 from .lab import Lab
 from .table import NAME, table
@@ -61,10 +62,16 @@ class PlayedStream:
     timing: Timing
 
     def __post_init__(self) -> None:
-        if not self.texts or len(self.texts) != len(self.timing.arrivals) or self.timing.total is None:
+        if (
+            not self.texts
+            or len(self.texts) != len(self.timing.arrivals)
+            or self.timing.total is None
+        ):
             raise ValueError(
-                f"{len(self.texts)} texts and {len(self.timing.arrivals)} arrival times make no stream to play. "
-                "Read one to its end: texts = list(stream), then StreamPlayer(texts, stream.timing)."
+                f"{len(self.texts)} texts and {len(self.timing.arrivals)} arrival times make no "
+                "stream to play. "
+                "Read one to its end: texts = list(stream), then StreamPlayer(texts, "
+                "stream.timing)."
             )
 
     @property
@@ -76,10 +83,13 @@ class PlayedStream:
         return sum(arrival <= at for arrival in self.timing.arrivals)
 
 
-def frame(stream: PlayedStream, at: float, cut: float | None = None, end: str = ENDS[0]) -> str:
+def frame(
+    stream: PlayedStream, at: float, cut: float | None = None, end: str = ENDS[0]
+) -> str:
     """What is on the screen ``at`` seconds after the request, as HTML; a pure function.
 
-    cut  seconds after the request at which the stream was cut; None: it is not. ``end`` is one of ENDS.
+    cut  seconds after the request at which the stream was cut; None: it is not. ``end`` is one of
+         ENDS.
     """
     reached = min(at, stream.total if cut is None else cut)
     count = stream.arrived(reached)
@@ -87,13 +97,21 @@ def frame(stream: PlayedStream, at: float, cut: float | None = None, end: str = 
     if cut is not None and at >= cut:
         status, mark = _after_cut(stream, cut, end), "✂"
     elif reached >= stream.total:
-        status, mark = "<p><b>Complete:</b> the last chunks brought the finish_reason and the usage.</p>", "■"
+        status, mark = (
+            "<p><b>Complete:</b> the last chunks brought the finish_reason and the usage.</p>",
+            "■",
+        )
     else:
-        status, mark = f"<p>{'Receiving.' if count else 'Waiting for the first token.'}</p>", "▌"
+        status, mark = (
+            f"<p>{'Receiving.' if count else 'Waiting for the first token.'}</p>",
+            "▌",
+        )
     return (
         f'<div style="line-height: 1.5">{_track(stream, reached, cut)}'
-        f"<p><b>{reached:.2f} s</b> of {stream.total:.2f} s · {count} of {len(stream.texts)} deltas</p>"
-        f'<p style="min-height: 6em; padding: 8px; border: 1px solid {GRAY}; white-space: pre-wrap">{text}{mark}</p>'
+        f"<p><b>{reached:.2f} s</b> of {stream.total:.2f} s · {count} of {len(stream.texts)} "
+        "deltas</p>"
+        f'<p style="min-height: 6em; padding: 8px; border: 1px solid {GRAY}; white-space: '
+        f'pre-wrap">{text}{mark}</p>'
         f"{status}</div>"
     )
 
@@ -101,15 +119,24 @@ def frame(stream: PlayedStream, at: float, cut: float | None = None, end: str = 
 def _after_cut(stream: PlayedStream, cut: float, end: str) -> str:
     count = stream.arrived(cut)
     if count == len(stream.texts):
-        return "<p><b>Cut too late:</b> all of the text, and the finish_reason, had come. Every reader is right.</p>"
+        return (
+            "<p><b>Cut too late:</b> all of the text, and the finish_reason, had come. Every "
+            "reader is right.</p>"
+        )
     if not count:
         return (
-            "<p><b>Cut before the first token.</b> A connection that fails before the answer begins is tried again by "
+            "<p><b>Cut before the first token.</b> A connection that fails before the answer "
+            "begins is tried again by "
             "the SDK (chapter 06). Move on until text arrives, and cut there.</p>"
         )
     characters = len("".join(stream.texts[:count]))
     caption = f"Cut at {cut:.2f} s, {end}: {characters} characters had come, no finish_reason."
-    return table(("Code that …", "is told"), zip(READERS, TOLD[end], strict=True), [NAME, NAME], caption=caption)
+    return table(
+        ("Code that …", "is told"),
+        zip(READERS, TOLD[end], strict=True),
+        [NAME, NAME],
+        caption=caption,
+    )
 
 
 def _track(stream: PlayedStream, reached: float, cut: float | None) -> str:
@@ -118,13 +145,20 @@ def _track(stream: PlayedStream, reached: float, cut: float | None) -> str:
 
     def stroke(at: float, height: int, color: str, width: int) -> str:
         x = f"{at * scale:.0f}"
-        return f'<line x1="{x}" x2="{x}" y1="{36 - height}" y2="36" stroke="{color}" stroke-width="{width}"/>'
+        return (
+            f'<line x1="{x}" x2="{x}" y1="{36 - height}" y2="36" stroke="{color}" '
+            f'stroke-width="{width}"/>'
+        )
 
-    strokes = [stroke(at, 24, BLUE, 3) if at <= reached else stroke(at, 8, GRAY, 2) for at in stream.timing.arrivals]
+    strokes = [
+        stroke(at, 24, BLUE, 3) if at <= reached else stroke(at, 8, GRAY, 2)
+        for at in stream.timing.arrivals
+    ]
     axis = f'<line x1="0" x2="1000" y1="37" y2="37" stroke="{GRAY}" stroke-width="1"/>'
     ends = [stroke(cut, 36, RED, 6)] if cut is not None else []
     return (
-        '<svg role="img" aria-label="arrivals of the deltas on a time axis" viewBox="-6 0 1012 38" width="100%" '
+        '<svg role="img" aria-label="arrivals of the deltas on a time axis" viewBox="-6 0 1012 '
+        '38" width="100%" '
         f'height="38" preserveAspectRatio="none">{axis}{"".join(strokes + ends)}</svg>'
     )
 
@@ -136,8 +170,8 @@ class StreamPlayer(Lab):
     timing  ``stream.timing``
     at      where the player stands first, in seconds since the request
 
-    Where no widget can be shown (on the web, in print), the output is the first frame. Raises ValueError when texts
-    and timing do not belong together, or nothing came.
+    Where no widget can be shown (on the web, in print), the output is the first frame. Raises
+    ValueError when texts and timing do not belong together, or nothing came.
     """
 
     title = "The stream player"
@@ -147,19 +181,41 @@ class StreamPlayer(Lab):
         self.cut: float | None = None
         end = math.ceil(self.stream.total * 1000 / STEP) * STEP
         self.play = widgets.Play(
-            round(at * 1000), min=0, max=end, step=TICK, interval=TICK, tooltip="Play the stream", show_repeat=False
+            round(at * 1000),
+            min=0,
+            max=end,
+            step=TICK,
+            interval=TICK,
+            tooltip="Play the stream",
+            show_repeat=False,
         )
         self.position = widgets.IntSlider(
-            round(at * 1000), min=0, max=end, step=STEP, description="Position (ms)", style=NATURAL, layout=WIDE
+            round(at * 1000),
+            min=0,
+            max=end,
+            step=STEP,
+            description="Position (ms)",
+            style=NATURAL,
+            layout=WIDE,
         )
-        self.speed = widgets.Dropdown(options=SPEEDS, value=1.0, description="Speed", style=NATURAL, layout=NARROW)
-        self.kind = widgets.Dropdown(options=ENDS, description="A cut means", style=NATURAL, layout=NARROW)
-        self.button = widgets.ToggleButton(description="Cut here", tooltip="Cut the stream at this position")
-        widgets.jslink((self.play, "value"), (self.position, "value"))  # in the browser: smooth while the kernel works
+        self.speed = widgets.Dropdown(
+            options=SPEEDS, value=1.0, description="Speed", style=NATURAL, layout=NARROW
+        )
+        self.kind = widgets.Dropdown(
+            options=ENDS, description="A cut means", style=NATURAL, layout=NARROW
+        )
+        self.button = widgets.ToggleButton(
+            description="Cut here", tooltip="Cut the stream at this position"
+        )
+        widgets.jslink(
+            (self.play, "value"), (self.position, "value")
+        )  # in the browser: smooth while the kernel works
         self.speed.observe(self._set_speed, "value")
         self.button.observe(self._cut_or_mend, "value")
         moving = widgets.HBox([self.play, self.position])
-        choosing = widgets.HBox([self.speed, self.button, self.kind], layout={"flex_flow": "row wrap"})
+        choosing = widgets.HBox(
+            [self.speed, self.button, self.kind], layout={"flex_flow": "row wrap"}
+        )
         super().__init__([moving, choosing], [self.position, self.kind])
 
     def _set_speed(self, change: Any) -> None:

@@ -1,4 +1,6 @@
-"""Drawings as every lab makes them: SVG with an alternative text, in units of its own, as wide as there is room."""
+"""Drawings as every lab makes them: SVG with an alternative text, in units of its own, as wide as
+there is room.
+"""
 
 from __future__ import annotations
 
@@ -19,4 +21,6 @@ def svg(alt: str, width: float, height: float, parts: str, *, font: int = 11) ->
 
 def text(x: float, y: float, words: str, anchor: str = "start") -> str:
     """Words at a place, escaped; ``anchor`` is "start", "middle" or "end"."""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+    )

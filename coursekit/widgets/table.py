@@ -1,4 +1,6 @@
-"""A table as every lab shows it: HTML whose columns have heads, and whose rows are named by one of their cells."""
+"""A table as every lab shows it: HTML whose columns have heads, and whose rows are named by one of
+their cells.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,29 @@ def table(
     style: str = "",
     row_style: Sequence[str] = (),
 ) -> str:
-    """Heads, and rows of as many cells, each with the CSS of its column in ``looks``; text is escaped.
+    """Heads, and rows of as many cells, each with the CSS of its column in ``looks``; text is
+    escaped.
 
     named      the column that names a row: a screen reader says it with each of the others
     caption    above the table
     style      the table's CSS
-    row_style  each row's CSS, in the order of the rows; fewer: the others have none. A row's weight is its name's, too
+    row_style  each row's CSS, in the order of the rows; fewer: the others have none. A row's weight
+               is its name's, too
     """
     top = "".join(
-        f'<th scope="col" style="{look}">{escape(head)}</th>' for look, head in zip(looks, heads, strict=True)
+        f'<th scope="col" style="{look}">{escape(head)}</th>'
+        for look, head in zip(looks, heads, strict=True)
     )
     styles = iter(row_style)
-    body = "".join(f"<tr{_style(next(styles, ''))}>{_row(cells, looks, named)}</tr>" for cells in rows)
-    said = f'<caption style="text-align:left">{escape(caption)}</caption>' if caption else ""
+    body = "".join(
+        f"<tr{_style(next(styles, ''))}>{_row(cells, looks, named)}</tr>"
+        for cells in rows
+    )
+    said = (
+        f'<caption style="text-align:left">{escape(caption)}</caption>'
+        if caption
+        else ""
+    )
     return f"<table{_style(style)}>{said}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -46,7 +58,9 @@ def _row(cells: Sequence[str], looks: Sequence[str], named: int) -> str:
     for column, (cell, look) in enumerate(zip(cells, looks, strict=True)):
         text = cell if isinstance(cell, Html) else escape(cell)
         if column == named:  # browsers make a head bold
-            shown.append(f'<th scope="row" style="{look};font-weight:inherit">{text}</th>')
+            shown.append(
+                f'<th scope="row" style="{look};font-weight:inherit">{text}</th>'
+            )
         else:
             shown.append(f'<td style="{look}">{text}</td>')
     return "".join(shown)

@@ -10,7 +10,10 @@ from ..throughput import Load
 from .lab import Lab
 from .throughput_view import view
 
-LOOK: dict[str, Any] = {"style": {"description_width": "11em"}, "layout": {"width": "46%", "min_width": "27em"}}
+LOOK: dict[str, Any] = {
+    "style": {"description_width": "11em"},
+    "layout": {"width": "46%", "min_width": "27em"},
+}
 
 
 class ThroughputLab(Lab):
@@ -28,19 +31,33 @@ class ThroughputLab(Lab):
         self.requests = load.requests
         self.concurrency = _slider("Under way at once", 1, 60, 1, load.concurrency)
         self.latency = widgets.FloatSlider(
-            load.latency, min=0.1, max=10, step=0.1, description="Latency, seconds", readout_format=".1f", **LOOK
+            load.latency,
+            min=0.1,
+            max=10,
+            step=0.1,
+            description="Latency, seconds",
+            readout_format=".1f",
+            **LOOK,
         )
         self.rpm = _slider("RPM limit", 5, 500, 5, load.rpm)
         self.tpm = _slider("TPM limit", 5_000, 200_000, 1_000, load.tpm)
         self.tokens = _slider("Tokens of a request", 50, 3_000, 50, load.tokens)
         controls = (self.concurrency, self.latency, self.rpm, self.tpm, self.tokens)
-        super().__init__([widgets.Box(controls, layout={"flex_flow": "row wrap"})], controls)
+        super().__init__(
+            [widgets.Box(controls, layout={"flex_flow": "row wrap"})], controls
+        )
 
     @property
     def load(self) -> Load:
         """What the controls say."""
-        return Load(self.requests, self.concurrency.value, self.latency.value, self.rpm.value, self.tpm.value,
-                    self.tokens.value)  # fmt: skip
+        return Load(
+            self.requests,
+            self.concurrency.value,
+            self.latency.value,
+            self.rpm.value,
+            self.tpm.value,
+            self.tokens.value,
+        )
 
     def picture(self) -> str:
         return view(self.load)

@@ -1,4 +1,6 @@
-"""The token strip: a text or a chat as the model reads it, token by token, and what it costs as a prompt."""
+"""The token strip: a text or a chat as the model reads it, token by token, and what it costs as a
+prompt.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +20,32 @@ from .lab import Lab
 from .table import table
 from .token_text import visible
 
-MODELS = (*map(from_table, ("CHAT", "SMALL", "HARDEST", "REASONING")), *offered_in("token strip"))
-ON = datetime.date(2026, 11, 22)  # the day of the prices, fixed so that a newer price list changes no stored output
+MODELS = (
+    *map(from_table, ("CHAT", "SMALL", "HARDEST", "REASONING")),
+    *offered_in("token strip"),
+)
+ON = datetime.date(
+    2026, 11, 22
+)  # the day of the prices, fixed so that a newer price list changes no stored output
 CHARACTERS = 20_000  # read; more would make typing slow
 BOXES = 300  # drawn
 
 TEXT = "What is the capital of France?"
-CONVERSATION = "system: You are a helpful assistant.\nuser: What is the capital of France?"
+CONVERSATION = (
+    "system: You are a helpful assistant.\nuser: What is the capital of France?"
+)
 KINDS = {"a text": TEXT, "a chat": CONVERSATION}
 
-ROLE = re.compile(rf"^[ \t]*({'|'.join(ROLES)})[ \t]*:[ \t]?", re.MULTILINE | re.IGNORECASE)
+ROLE = re.compile(
+    rf"^[ \t]*({'|'.join(ROLES)})[ \t]*:[ \t]?", re.MULTILINE | re.IGNORECASE
+)
 
 INK = "color:#222;font-family:monospace;font-size:13px"
 BOX = f"display:inline-block;margin:1px;padding:1px 4px;border-radius:3px;text-align:center;{INK}"
-SHADES = ("background:#E3F0FA;border:1px solid #7FA8C9", "background:#FFF3D6;border:1px solid #C9A95B")
+SHADES = (
+    "background:#E3F0FA;border:1px solid #7FA8C9",
+    "background:#FFF3D6;border:1px solid #C9A95B",
+)
 OVERHEAD = "background:#E2E2E2;border:1px dashed #767676;font-style:italic"
 SMALLER = "display:block;font-size:10px;color:#555"
 NUMBER = "text-align:right;padding:1px 10px;line-height:1.5;font-variant-numeric:tabular-nums"
@@ -45,29 +59,46 @@ def messages_of(text: str) -> list[dict[str, str]]:
     What stands before the first role is the user's.
     """
     parts = ROLE.split(text)  # text before, role, text, role, text …
-    before = [{"role": "user", "content": parts[0].strip("\n")}] if parts[0].strip() else []
+    before = (
+        [{"role": "user", "content": parts[0].strip("\n")}] if parts[0].strip() else []
+    )
     pairs = zip(parts[1::2], parts[2::2], strict=True)
-    return before + [{"role": role.lower(), "content": content.removesuffix("\n")} for role, content in pairs]
+    return before + [
+        {"role": role.lower(), "content": content.removesuffix("\n")}
+        for role, content in pairs
+    ]
 
 
 def strip(text: str, model: str = MODELS[0], *, as_chat: bool = False) -> str:
-    """The tokens of ``text`` as boxes with their ids, counts, and the price as a prompt for each of ``MODELS``.
+    """The tokens of ``text`` as boxes with their ids, counts, and the price as a prompt for each of
+    ``MODELS``.
 
-    as_chat  read it as lines ``role: text``; gray boxes then show the tokens that frame the messages
+    as_chat  read it as lines ``role: text``; gray boxes then show the tokens that frame the
+             messages
 
     Returns HTML with the text escaped. A long text is cut, and the cut is told.
     """
     read = text[:CHARACTERS]
     messages = messages_of(read)
     chat = chat_tokens(messages, model) if as_chat else None
-    counts = {name: count_tokens(messages if as_chat else read, name) for name in dict.fromkeys((*MODELS, model))}
+    counts = {
+        name: count_tokens(messages if as_chat else read, name)
+        for name in dict.fromkeys((*MODELS, model))
+    }
     boxes = _chat_boxes(messages, chat, model) if chat else _boxes(read, model)
     drawn = "".join(islice(boxes, BOXES))
-    notes = [f"The first {BOXES} boxes are drawn; all tokens are counted."] if next(boxes, None) else []
+    notes = (
+        [f"The first {BOXES} boxes are drawn; all tokens are counted."]
+        if next(boxes, None)
+        else []
+    )
     if len(text) > CHARACTERS:
-        notes.append(f"Only the first {CHARACTERS:,} of {len(text):,} characters are read.")
+        notes.append(
+            f"Only the first {CHARACTERS:,} of {len(text):,} characters are read."
+        )
     return (
-        f'<div class="coursekit-strip"><p style="margin:4px 0"><b>{_tokens(counts[model])}</b> for {escape(model)}'
+        f'<div class="coursekit-strip"><p style="margin:4px 0"><b>{_tokens(counts[model])}</b> '
+        f"for {escape(model)}"
         f"{_of_which(chat)} · {_plural(len(read), 'character')}. {' '.join(notes)}</p>"
         f'<div style="line-height:1.3">{drawn}</div>{_prices(counts, model)}</div>'
     )
@@ -86,9 +117,15 @@ class TokenStrip(Lab):
 
     def __init__(self, kind: str = "a text", model: str = MODELS[0]) -> None:
         style, wide = {"description_width": "5em"}, {"width": "98%"}
-        self.kind = widgets.Dropdown(options=list(KINDS), value=kind, description="Read as", style=style)
-        self.model = widgets.Dropdown(options=MODELS, value=model, description="Model", style=style)
-        self.text = widgets.Textarea(KINDS[kind], description="Type here", rows=3, style=style, layout=wide)
+        self.kind = widgets.Dropdown(
+            options=list(KINDS), value=kind, description="Read as", style=style
+        )
+        self.model = widgets.Dropdown(
+            options=MODELS, value=model, description="Model", style=style
+        )
+        self.text = widgets.Textarea(
+            KINDS[kind], description="Type here", rows=3, style=style, layout=wide
+        )
         self.kind.observe(self._example, "value")
         chosen = widgets.HBox([self.kind, self.model], layout={"flex_flow": "row wrap"})
         super().__init__([chosen, self.text], [self.kind, self.model, self.text])
@@ -99,7 +136,9 @@ class TokenStrip(Lab):
                 self.text.value = KINDS[change["new"]]
 
     def picture(self) -> str:
-        return strip(self.text.value, self.model.value, as_chat=self.kind.value == "a chat")
+        return strip(
+            self.text.value, self.model.value, as_chat=self.kind.value == "a chat"
+        )
 
 
 def _boxes(text: str, model: str) -> Iterator[str]:
@@ -107,7 +146,9 @@ def _boxes(text: str, model: str) -> Iterator[str]:
         yield _box(visible(token.label), str(token.id), SHADES[number % 2])
 
 
-def _chat_boxes(messages: Iterable[dict[str, str]], chat: ChatTokens, model: str) -> Iterator[str]:
+def _chat_boxes(
+    messages: Iterable[dict[str, str]], chat: ChatTokens, model: str
+) -> Iterator[str]:
     for message, counted in zip(messages, chat.messages, strict=True):
         yield _box(f"{counted.role}:", _tokens(counted.overhead), OVERHEAD)
         yield from _boxes(message["content"], model)
@@ -115,7 +156,10 @@ def _chat_boxes(messages: Iterable[dict[str, str]], chat: ChatTokens, model: str
 
 
 def _box(label: str, below: str, look: str) -> str:
-    return f'<span style="{BOX};{look}">{escape(label)}<span style="{SMALLER}">{escape(below)}</span></span>'
+    return (
+        f'<span style="{BOX};{look}">{escape(label)}<span '
+        f'style="{SMALLER}">{escape(below)}</span></span>'
+    )
 
 
 def _tokens(count: int) -> str:
@@ -127,7 +171,11 @@ def _plural(count: int, thing: str) -> str:
 
 
 def _of_which(chat: ChatTokens | None) -> str:
-    return f": {chat.total - chat.overhead:,} of text, {chat.overhead:,} of overhead (gray)" if chat else ""
+    return (
+        f": {chat.total - chat.overhead:,} of text, {chat.overhead:,} of overhead (gray)"
+        if chat
+        else ""
+    )
 
 
 def _prices(counts: dict[str, int], chosen: str) -> str:
@@ -135,10 +183,21 @@ def _prices(counts: dict[str, int], chosen: str) -> str:
     names = ("Model", "Tokens", "$ a million", "This prompt", "A million of them")
     caption = f"As a prompt, at the prices of {ON}; the reply comes on top."
     rows = [_row(model, count, model == chosen) for model, count in counts.items()]
-    weights = [f"font-weight:{'bold' if model == chosen else 'normal'}" for model in counts]
-    return table(names, rows, LOOKS, caption=caption, style="margin-top:8px", row_style=weights)
+    weights = [
+        f"font-weight:{'bold' if model == chosen else 'normal'}" for model in counts
+    ]
+    return table(
+        names, rows, LOOKS, caption=caption, style="margin-top:8px", row_style=weights
+    )
 
 
 def _row(model: str, count: int, chosen: bool) -> tuple[str, ...]:
-    rate, cost = (price_of({"prompt_tokens": n, "completion_tokens": 0}, model, ON).total for n in (1000, count))
-    return (f"▸ {model}" if chosen else model, f"{count:,}", *map(dollars, (rate * 1000, cost, cost * 1_000_000)))
+    rate, cost = (
+        price_of({"prompt_tokens": n, "completion_tokens": 0}, model, ON).total
+        for n in (1000, count)
+    )
+    return (
+        f"▸ {model}" if chosen else model,
+        f"{count:,}",
+        *map(dollars, (rate * 1000, cost, cost * 1_000_000)),
+    )

@@ -9,8 +9,14 @@ LONGEST = 40  # characters of a token that are shown
 
 
 def visible(text: str) -> str:
-    """A token's text with its blanks and its invisible characters made visible (not yet escaped)."""
-    shown = "".join(VISIBLE.get(c) or (f"U+{ord(c):04X}" if unicodedata.category(c)[0] in "CZ" else c) for c in text)
+    """A token's text with its blanks and its invisible characters made visible (not yet
+    escaped).
+    """
+    shown = "".join(
+        VISIBLE.get(c)
+        or (f"U+{ord(c):04X}" if unicodedata.category(c)[0] in "CZ" else c)
+        for c in text
+    )
     return f"◌{shown}" if shown and unicodedata.combining(shown[0]) else shown
 
 

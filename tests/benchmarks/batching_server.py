@@ -24,14 +24,16 @@ TOKEN, MODEL = "bench", "gpt-4o-mini"
 
 
 class UsedAccount(Account):
-    """An account of whose minute so much is used at its first request; ``lower_after`` seconds later it has half its
-    limit."""
+    """An account of whose minute so much is used at its first request; ``lower_after`` seconds
+    later it has half its limit."""
 
     def __init__(self, used: int, lower_after: float | None, **limits: Any) -> None:
         super().__init__(**limits)
         self.used, self.lower_after, self.began = used, lower_after, 0.0
 
-    def admit(self, model: str, tokens: int, now: float) -> tuple[dict[str, str], ApiAnswer | None]:
+    def admit(
+        self, model: str, tokens: int, now: float
+    ) -> tuple[dict[str, str], ApiAnswer | None]:
         if not self._buckets:
             self.began = now
             for bucket, unit in zip(self._of(model)[1:], (1, TOKENS), strict=True):
@@ -47,10 +49,18 @@ class UsedAccount(Account):
 class Bench(Room):
     def _api_of(self, name: str) -> Injected:
         case = name.partition(".")[0]
-        limits = {"rpm": 30_000, "tpm": TPM} if case == "tokens" else {"rpm": RPM, "tpm": 10_000_000}
+        limits = (
+            {"rpm": 30_000, "tpm": TPM}
+            if case == "tokens"
+            else {"rpm": RPM, "tpm": 10_000_000}
+        )
         used = 0 if case == "fresh" else RPM - LEFT
-        account = UsedAccount(used, LOWERED_AFTER if case == "lowered" else None, **limits)
-        api = OfflineApi(replaying(self.recordings), self.clock, rate_limit=account, seed=1)
+        account = UsedAccount(
+            used, LOWERED_AFTER if case == "lowered" else None, **limits
+        )
+        api = OfflineApi(
+            replaying(self.recordings), self.clock, rate_limit=account, seed=1
+        )
         return Injected(api, self.injections, name, random.Random(1))
 
 
@@ -59,7 +69,11 @@ def main() -> None:
     from bench_batching import bodies
 
     for i, body in enumerate(bodies()):
-        recordings.store(request(body), whole("A limit on how often one may ask.", LATENCY, f"req_{i}"), WRITTEN)
+        recordings.store(
+            request(body),
+            whole("A limit on how often one may ask.", LATENCY, f"req_{i}"),
+            WRITTEN,
+        )
     room = Bench(recordings, speed=1.0, access_token=TOKEN)
     listener = listen("127.0.0.1", 0, TOKEN)
     print(listener.getsockname()[1], flush=True)

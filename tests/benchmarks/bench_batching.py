@@ -1,10 +1,12 @@
-"""How long 200 requests take under a limit, over the least that the limit allows: run_batch and the alternatives.
+"""How long 200 requests take under a limit, over the least that the limit allows: run_batch and the
+alternatives.
 
     .venv/bin/python tests/benchmarks/bench_batching.py [--only WORD]      (needs aiolimiter)
 
-The offline server, in a process of its own, in real time; each run has an account of its own with LEFT requests left
-of its minute, as one that is in use has (a fresh one of 600 a minute lets 200 go at once, and there is nothing to
-measure). Least = (requests - LEFT) / rate + latency. Quoted are answers, requests on the wire, 429s and wall time.
+The offline server, in a process of its own, in real time; each run has an account of its own with
+LEFT requests left of its minute, as one that is in use has (a fresh one of 600 a minute lets 200 go
+at once, and there is nothing to measure). Least = (requests - LEFT) / rate + latency. Quoted are
+answers, requests on the wire, 429s and wall time.
 """
 
 from __future__ import annotations
@@ -21,7 +23,17 @@ from pathlib import Path
 from typing import Any
 
 import openai
-from batching_server import LATENCY, LEFT, LOWERED_AFTER, MODEL, REQUESTS, RPM, TOKEN, TOKENS, TPM
+from batching_server import (
+    LATENCY,
+    LEFT,
+    LOWERED_AFTER,
+    MODEL,
+    REQUESTS,
+    RPM,
+    TOKEN,
+    TOKENS,
+    TPM,
+)
 
 from coursekit.batching import run_batch
 
@@ -32,14 +44,20 @@ Strategy = Callable[[openai.AsyncOpenAI, list[dict[str, Any]]], Awaitable[int]]
 def bodies() -> list[dict[str, Any]]:
     asked = [f"Question number {i}: what is a rate limit?" for i in range(REQUESTS)]
     return [
-        {"model": MODEL, "messages": [{"role": "user", "content": text}], "max_completion_tokens": TOKENS}
+        {
+            "model": MODEL,
+            "messages": [{"role": "user", "content": text}],
+            "max_completion_tokens": TOKENS,
+        }
         for text in asked
     ]
 
 
 def ours(**options: Any) -> Strategy:
     async def send(client: openai.AsyncOpenAI, requests: list[dict[str, Any]]) -> int:
-        return len((await run_batch(client, requests, progress=False, **options)).answered)
+        return len(
+            (await run_batch(client, requests, progress=False, **options)).answered
+        )
 
     return send
 
@@ -80,8 +98,9 @@ def limiter(rate: float, seconds: float) -> Strategy:
 
 
 def cookbook(rpm: float, tpm: float, tokens: float, attempts: int = 5) -> Strategy:
-    """The algorithm of the OpenAI cookbook's api_request_parallel_processor.py, written anew: capacity that begins full
-    and refills with the clock, a pause of 15 s after each 429, five attempts."""
+    """The algorithm of the OpenAI cookbook's api_request_parallel_processor.py, written anew:
+    capacity that begins full and refills with the clock, a pause of 15 s after each 429, five
+    attempts."""
 
     async def send(client: openai.AsyncOpenAI, requests: list[dict[str, Any]]) -> int:
         asked = client.with_options(max_retries=0)
@@ -144,27 +163,40 @@ RUNS: list[tuple[str, str, Strategy]] = [
 
 def least(case: str) -> float:
     """Seconds that the limits ask for."""
-    late = {"fresh": 0.0, "lowered": (REQUESTS - LEFT - LOWERED_AFTER * RPM / 60) / (RPM / 120) + LOWERED_AFTER}
+    late = {
+        "fresh": 0.0,
+        "lowered": (REQUESTS - LEFT - LOWERED_AFTER * RPM / 60) / (RPM / 120)
+        + LOWERED_AFTER,
+    }
     return late.get(case, (REQUESTS - LEFT) * 60 / RPM) + LATENCY
 
 
-async def measure(port: int, number: int, case: str, name: str, strategy: Strategy) -> None:
+async def measure(
+    port: int, number: int, case: str, name: str, strategy: Strategy
+) -> None:
     statuses: Counter[int] = Counter()
 
     async def count(response: Any) -> None:
         statuses[response.status_code] += 1
 
-    async with openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=f"{TOKEN}-{case}.{number}") as client:
+    async with openai.AsyncOpenAI(
+        base_url=f"http://127.0.0.1:{port}/v1", api_key=f"{TOKEN}-{case}.{number}"
+    ) as client:
         client._client.event_hooks = {"response": [count]}
-        for body in bodies()[:5]:  # the SDK imports on first use, and the connection is made
-            await client.with_options(api_key=f"{TOKEN}-fresh.warm").chat.completions.create(**body)
+        for body in bodies()[
+            :5
+        ]:  # the SDK imports on first use, and the connection is made
+            await client.with_options(
+                api_key=f"{TOKEN}-fresh.warm"
+            ).chat.completions.create(**body)
         statuses.clear()
         start = time.perf_counter()
         answered = await strategy(client, bodies())
         wall = time.perf_counter() - start
     sent = sum(statuses.values())
     print(
-        f"{case:9} {name:30} {answered:4} of {REQUESTS}   {sent:5} requests   {statuses[429]:5} refused   "
+        f"{case:9} {name:30} {answered:4} of {REQUESTS}   {sent:5} requests   {statuses[429]:5} "
+        "refused   "
         f"{wall:6.2f} s   {wall / least(case):6.3f} of the least ({least(case):.1f} s)",
         flush=True,
     )
@@ -172,7 +204,9 @@ async def measure(port: int, number: int, case: str, name: str, strategy: Strate
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="", help="runs whose case and name contain this")
+    parser.add_argument(
+        "--only", default="", help="runs whose case and name contain this"
+    )
     only = parser.parse_args().only
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(HERE.with_name("batching_server.py")), folder]

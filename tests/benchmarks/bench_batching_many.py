@@ -1,9 +1,10 @@
-"""What run_batch costs on top of ``asyncio.gather`` and a Semaphore, over the same transport, at speed "instant".
+"""What run_batch costs on top of ``asyncio.gather`` and a Semaphore, over the same transport, at
+speed "instant".
 
     .venv/bin/python tests/benchmarks/bench_batching_many.py [--requests 10000] [--rounds 3]
 
-Processor time; both take turns in one process, and quoted is the median ratio. Memory is the growth of the largest
-resident size in a process of its own for each, results kept.
+Processor time; both take turns in one process, and quoted is the median ratio. Memory is the growth
+of the largest resident size in a process of its own for each, results kept.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ SLOTS = 100
 
 
 def prompts(count: int) -> list[str]:
-    return [f"Question number {i}: what is a rate limit, and how do I keep to it?" for i in range(count)]
+    return [
+        f"Question number {i}: what is a rate limit, and how do I keep to it?"
+        for i in range(count)
+    ]
 
 
 async def bare(client: Any, count: int, file: str | None = None) -> int:
@@ -38,15 +42,23 @@ async def bare(client: Any, count: int, file: str | None = None) -> int:
     async def one(prompt: str) -> Any:
         async with gate:
             return await asked.chat.completions.create(
-                model="gpt-4o", messages=[{"role": "user", "content": prompt}], max_completion_tokens=50
+                model="gpt-4o",
+                messages=[{"role": "user", "content": prompt}],
+                max_completion_tokens=50,
             )
 
     return len(await asyncio.gather(*map(one, prompts(count))))
 
 
 async def ours(client: Any, count: int, file: str | None = None) -> int:
-    options: dict[str, Any] = {"model": "gpt-4o", "max_completion_tokens": 50, "checkpoint": file}
-    results = await run_batch(client, prompts(count), rpm=1e9, tpm=1e12, max_concurrency=SLOTS, **options)
+    options: dict[str, Any] = {
+        "model": "gpt-4o",
+        "max_completion_tokens": 50,
+        "checkpoint": file,
+    }
+    results = await run_batch(
+        client, prompts(count), rpm=1e9, tpm=1e12, max_concurrency=SLOTS, **options
+    )
     assert results.stopped is None
     return len(results.answered)
 
@@ -65,10 +77,15 @@ def once(how: str, count: int) -> tuple[float, float]:
         gc.collect()
         with tempfile.TemporaryDirectory() as folder:
             file = f"{folder}/answers.db" if how == "kept" else None
-            before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+            before, start = (
+                resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+                time.process_time(),
+            )
             assert await HOW[how](client, count, file) == count
             took = time.process_time() - start
-        return took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        return took, (
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        ) / 1024
 
     return asyncio.run(go())
 
@@ -83,16 +100,39 @@ def main() -> None:
         print(*once(asked.memory, asked.requests))
         return
     for how in HOW:
-        command = [sys.executable, __file__, "--memory", how, "--requests", str(asked.requests)]
-        took, grown = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
-        print(f"{how}: {asked.requests:,} requests in {took:.1f} s of processor time, {grown:.0f} MB more", flush=True)
+        command = [
+            sys.executable,
+            __file__,
+            "--memory",
+            how,
+            "--requests",
+            str(asked.requests),
+        ]
+        took, grown = map(
+            float,
+            subprocess.run(
+                command, capture_output=True, text=True, check=True
+            ).stdout.split(),
+        )
+        print(
+            (
+                f"{how}: {asked.requests:,} requests in {took:.1f} s of processor time, "
+                f"{grown:.0f} "
+                "MB more"
+            ),
+            flush=True,
+        )
     runs = {how: [once(how, asked.requests // 5)[0] for _ in ()] for how in HOW}
     for turn in range(asked.rounds):
         for how in HOW if turn % 2 else reversed(HOW):
             runs[how].append(once(how, asked.requests // 5)[0])
     for how in ("ours", "kept"):
-        ratios = sorted(one / floor for one, floor in zip(runs[how], runs["bare"], strict=True))
-        print(f"{how} / bare: {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+        ratios = sorted(
+            one / floor for one, floor in zip(runs[how], runs["bare"], strict=True)
+        )
+        print(
+            f"{how} / bare: {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        )
 
 
 if __name__ == "__main__":

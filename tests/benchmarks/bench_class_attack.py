@@ -2,8 +2,9 @@
 
     python tests/benchmarks/bench_class_attack.py [SECONDS]        half of it without the attack, half with it
 
-The attacker fills the class, guesses tokens, floods with requests and large bodies, and keeps idle connections open,
-all at once. The others ask what the chapters ask, whole and streamed, and two new learners join late.
+The attacker fills the class, guesses tokens, floods with requests and large bodies, and keeps idle
+connections open, all at once. The others ask what the chapters ask, whole and streamed, and two new
+learners join late.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 80.0
 TOKEN = "the-class-of-the-bench"
 LEARNERS, SPEED, PAUSE = 29, 20.0, 2.0
 ASKED = questions(6.0)
-BIG = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "word " * 1_400_000}]}).encode()  # 7 MB
+BIG = json.dumps(
+    {"model": "gpt-4o", "messages": [{"role": "user", "content": "word " * 1_400_000}]}
+).encode()  # 7 MB
 
 
 class Calls:
@@ -43,7 +46,9 @@ class Calls:
         self.met: Counter[str] = Counter()
 
 
-async def learn(url: str, key: str, number: int, calls: Calls, over: asyncio.Event) -> None:
+async def learn(
+    url: str, key: str, number: int, calls: Calls, over: asyncio.Event
+) -> None:
     """One honest learner, with the SDK's own defaults."""
     rng = random.Random(number)
     async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=key) as client:
@@ -72,12 +77,22 @@ class Attack:
 
     async def run(self, over: asyncio.Event) -> None:
         limits = httpx2.Limits(max_connections=60)
-        async with httpx2.AsyncClient(base_url=self.url, timeout=60, trust_env=False, limits=limits) as http:
-            answer = await http.post("/join", headers={"authorization": f"Bearer {TOKEN}"}, json={"name": "mallory"})
+        async with httpx2.AsyncClient(
+            base_url=self.url, timeout=60, trust_env=False, limits=limits
+        ) as http:
+            answer = await http.post(
+                "/join",
+                headers={"authorization": f"Bearer {TOKEN}"},
+                json={"name": "mallory"},
+            )
             self.key = answer.json()["key"]
-            work = [self.fill(http), self.idle(), *(self.guess(http) for _ in range(4)),
-                    *(self.big(http) for _ in range(12)),
-                    *(self.flood(http) for _ in range(16))]  # fmt: skip
+            work = [
+                self.fill(http),
+                self.idle(),
+                *(self.guess(http) for _ in range(4)),
+                *(self.big(http) for _ in range(12)),
+                *(self.flood(http) for _ in range(16)),
+            ]
             tasks = [asyncio.create_task(each) for each in work]
             await over.wait()
             for task in tasks:
@@ -96,20 +111,33 @@ class Attack:
     async def fill(self, http: httpx2.AsyncClient) -> None:
         headers = {"authorization": f"Bearer {TOKEN}"}
         names = (f"bot {number}" for number in range(10**9))
-        await self.repeat("join", lambda: http.post("/join", headers=headers, json={"name": next(names)}), 0.02)
+        await self.repeat(
+            "join",
+            lambda: http.post("/join", headers=headers, json={"name": next(names)}),
+            0.02,
+        )
 
     async def guess(self, http: httpx2.AsyncClient) -> None:
         headers = {"authorization": "Bearer guess"}
-        await self.repeat("guess", lambda: http.get("/admin/faults", headers=headers), 0.02)
+        await self.repeat(
+            "guess", lambda: http.get("/admin/faults", headers=headers), 0.02
+        )
 
     async def big(self, http: httpx2.AsyncClient) -> None:
         headers = {"authorization": f"Bearer {self.key}"}
-        await self.repeat("big body", lambda: http.post("/v1/chat/completions", headers=headers, content=BIG))
+        await self.repeat(
+            "big body",
+            lambda: http.post("/v1/chat/completions", headers=headers, content=BIG),
+        )
 
     async def flood(self, http: httpx2.AsyncClient) -> None:
         headers = {"authorization": f"Bearer {self.key}"}
         body = json.dumps(ASKED[0].body).encode()
-        await self.repeat("flood", lambda: http.post("/v1/chat/completions", headers=headers, content=body), 0.01)
+        await self.repeat(
+            "flood",
+            lambda: http.post("/v1/chat/completions", headers=headers, content=body),
+            0.01,
+        )
 
     async def idle(self) -> None:
         kept = []
@@ -117,7 +145,9 @@ class Attack:
             while True:
                 for _ in range(50):
                     with contextlib.suppress(OSError):
-                        kept.append((await asyncio.open_connection("127.0.0.1", self.port))[1])
+                        kept.append(
+                            (await asyncio.open_connection("127.0.0.1", self.port))[1]
+                        )
                         self.met["idle connection: opened"] += 1
                 if len(kept) > 880:
                     for writer in kept[:50]:
@@ -129,9 +159,14 @@ class Attack:
                 writer.close()
 
 
-async def half(url: str, keys: list[str], seconds: float, attack: Attack | None) -> Calls:
+async def half(
+    url: str, keys: list[str], seconds: float, attack: Attack | None
+) -> Calls:
     calls, over = Calls(), asyncio.Event()
-    work = [asyncio.create_task(learn(url, key, number, calls, over)) for number, key in enumerate(keys)]
+    work = [
+        asyncio.create_task(learn(url, key, number, calls, over))
+        for number, key in enumerate(keys)
+    ]
     if attack is not None:
         work.append(asyncio.create_task(attack.run(over)))
     await asyncio.sleep(seconds)
@@ -142,17 +177,36 @@ async def half(url: str, keys: list[str], seconds: float, attack: Attack | None)
 
 async def main() -> None:
     folder = Path(tempfile.mkdtemp())
-    command = [sys.executable, "-m", "coursekit", "serve", "--class", "--class-file", str(folder / "class.json"),
-               "--port", "0", "--speed", str(SPEED), "--quiet"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "coursekit",
+        "serve",
+        "--class",
+        "--class-file",
+        str(folder / "class.json"),
+        "--port",
+        "0",
+        "--speed",
+        str(SPEED),
+        "--quiet",
+    ]
     env = {**os.environ, "COURSEKIT_ACCESS_TOKEN": TOKEN}
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             port = int(re.search(r":(\d+) ", process.stdout.readline())[1])  # type: ignore[index]
-            url, headers = f"http://127.0.0.1:{port}", {"authorization": f"Bearer {TOKEN}"}
+            url, headers = (
+                f"http://127.0.0.1:{port}",
+                {"authorization": f"Bearer {TOKEN}"},
+            )
             keys = []
             for number in range(LEARNERS):
-                answer = httpx2.post(f"{url}/join", headers=headers, json={"name": f"Learner {number}"})
+                answer = httpx2.post(
+                    f"{url}/join", headers=headers, json={"name": f"Learner {number}"}
+                )
                 keys.append(answer.json()["key"])
             attack = Attack(url, port)
             for what, during in (("quiet", None), ("attack", attack)):
@@ -160,16 +214,28 @@ async def main() -> None:
                 waits = sorted(calls.seconds)
                 cuts = statistics.quantiles(waits, n=100)
                 print(f"{what:7} {len(waits)} calls: {dict(calls.met)}")
-                print(f"        late by: median {cuts[49]:.3f} s, 95 % {cuts[94]:.3f} s, 99 % {cuts[98]:.3f} s, "
-                      f"most {waits[-1]:.2f} s", flush=True)  # fmt: skip
+                print(
+                    f"        late by: median {cuts[49]:.3f} s, 95 % {cuts[94]:.3f} s, 99 % "
+                    f"{cuts[98]:.3f} s, "
+                    f"most {waits[-1]:.2f} s",
+                    flush=True,
+                )
             print("attacker", dict(sorted(attack.met.items())))
-            admin = {"authorization": f"Bearer {(folder / 'class.console-token').read_text().strip()}"}
+            admin = {
+                "authorization": f"Bearer {(folder / 'class.console-token').read_text().strip()}"
+            }
             rows = httpx2.get(f"{url}/admin/learners", headers=admin).json()["learners"]
-            freed = httpx2.post(f"{url}/admin/roll", headers=admin, json={"do": "clear"}).json()
+            freed = httpx2.post(
+                f"{url}/admin/roll", headers=admin, json={"do": "clear"}
+            ).json()
             print(f"rows in the class {len(rows)}; {freed['done']}")
             status = Path(f"/proc/{process.pid}/status")
             if status.exists():
-                print("server's memory, most:", re.search(r"VmHWM:\s+(\d+)", status.read_text())[1], "kB")  # type: ignore[index]
+                print(
+                    "server's memory, most:",
+                    re.search(r"VmHWM:\s+(\d+)", status.read_text())[1],
+                    "kB",
+                )  # type: ignore[index]
         finally:
             process.terminate()
             process.communicate(timeout=20)

@@ -1,9 +1,10 @@
-"""What a turn of a Conversation costs beyond the call itself, early and late in a long conversation.
+"""What a turn of a Conversation costs beyond the call itself, early and late in a long
+conversation.
 
     .venv/bin/python tests/benchmarks/bench_conversation.py [--turns 1000]
 
-The client answers at once, and its own time is taken off. Microseconds, medians of a tenth of the turns: with
-a bounded memory the last column must not be larger than the first.
+The client answers at once, and its own time is taken off. Microseconds, medians of a tenth of the
+turns: with a bounded memory the last column must not be larger than the first.
 """
 
 from __future__ import annotations
@@ -15,13 +16,23 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from coursekit.conversation import Conversation, Memory, SlidingWindow, Summarize, TokenBudget
+from coursekit.conversation import (
+    Conversation,
+    Memory,
+    SlidingWindow,
+    Summarize,
+    TokenBudget,
+)
 from test_conversation_memory import Instant
 
 QUESTION = "Please explain this to me in detail, with an example. " * 5
 MEMORIES: list[Memory | None] = [
-    SlidingWindow(10), TokenBudget(2_000), TokenBudget(8_000), Summarize(over=20, keep=10), None,
-]  # fmt: skip
+    SlidingWindow(10),
+    TokenBudget(2_000),
+    TokenBudget(8_000),
+    Summarize(over=20, keep=10),
+    None,
+]
 
 
 def overheads(memory: Memory | None, turns: int) -> list[float]:
@@ -42,8 +53,14 @@ def main() -> None:
     tenth = turns // 10
     for memory in MEMORIES:
         times = overheads(memory, turns)
-        early, late = statistics.median(times[tenth : 2 * tenth]), statistics.median(times[-tenth:])
-        print(f"{memory or 'everything'!s:28} early {early:6.1f} us   late {late:6.1f} us   ratio {late / early:.2f}")
+        early, late = (
+            statistics.median(times[tenth : 2 * tenth]),
+            statistics.median(times[-tenth:]),
+        )
+        print(
+            f"{memory or 'everything'!s:28} early {early:6.1f} us   late {late:6.1f} us   ratio "
+            f"{late / early:.2f}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""From a clone to a first reply, on a machine that has nothing: time and bytes, then the same without a network.
+"""From a clone to a first reply, on a machine that has nothing: time and bytes, then the same
+without a network.
 
     .venv/bin/python tests/benchmarks/bench_fresh_machine.py [--pip] [--keep FOLDER]
 
-A clean clone, an empty home, empty caches, an environment of PATH alone. `make lab` until JupyterLab answers, a kernel
-there, and the first reply in it. Again, for the second start. Then in a network namespace without a route (Linux):
-`make lab` as before, and chapter 01's test. Bytes are counted by a proxy on this machine, which installers
-are sent through.
+A clean clone, an empty home, empty caches, an environment of PATH alone. `make lab` until
+JupyterLab answers, a kernel there, and the first reply in it. Again, for the second start. Then in
+a network namespace without a route (Linux): `make lab` as before, and chapter 01's test. Bytes are
+counted by a proxy on this machine, which installers are sent through.
 """
 
 from __future__ import annotations
@@ -35,7 +36,15 @@ ROOT = Path(__file__).resolve().parents[2]
 ASK = """from coursekit import connect, models
 question = {"role": "user", "content": "What does API stand for? Answer in one sentence."}
 print(connect().chat.completions.create(model=models.CHAT, messages=[question]).choices[0].message.content)"""
-NO_ROUTE = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"]
+NO_ROUTE = [
+    "unshare",
+    "--map-root-user",
+    "--net",
+    "sh",
+    "-c",
+    'ip link set lo up; exec "$@"',
+    "sh",
+]
 
 
 class Counter(socketserver.ThreadingTCPServer):
@@ -51,11 +60,15 @@ class Counter(socketserver.ThreadingTCPServer):
                 pass
             with socket.create_connection((host, int(port))) as there:
                 self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-                up = threading.Thread(target=self.copy, args=(self.connection, there), daemon=True)
+                up = threading.Thread(
+                    target=self.copy, args=(self.connection, there), daemon=True
+                )
                 up.start()
                 self.copy(there, self.connection, count=True)
 
-        def copy(self, source: socket.socket, target: socket.socket, count: bool = False) -> None:
+        def copy(
+            self, source: socket.socket, target: socket.socket, count: bool = False
+        ) -> None:
             with contextlib.suppress(OSError):
                 while data := source.recv(65536):
                     if count:
@@ -76,14 +89,36 @@ def lab(course: Path, env: dict[str, str], *around: str) -> Iterator[None]:
     more = f"--no-browser --port={port} --ServerApp.port_retries=0 --IdentityProvider.token={token}"
     command = [*around, "make", "lab", f"ARGS={more}"]
     process = subprocess.Popen(
-        command, cwd=course, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        command,
+        cwd=course,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
     try:
-        inside = around and ["nsenter", f"--target={namespace(process)}", "--user", "--net", "--preserve-credentials"]
-        asked = [*inside, sys.executable, __file__, "--ask", str(port), token, env["HOME"]]
+        inside = around and [
+            "nsenter",
+            f"--target={namespace(process)}",
+            "--user",
+            "--net",
+            "--preserve-credentials",
+        ]
+        asked = [
+            *inside,
+            sys.executable,
+            __file__,
+            "--ask",
+            str(port),
+            token,
+            env["HOME"],
+        ]
         said = subprocess.run(asked, capture_output=True, text=True, check=False)
         print(
-            re.sub(r"(\d+\.\d)", lambda at: f"{float(at[1]) - begun:.1f} s", said.stdout) + said.stderr,
+            re.sub(
+                r"(\d+\.\d)", lambda at: f"{float(at[1]) - begun:.1f} s", said.stdout
+            )
+            + said.stderr,
             end="",
             flush=True,
         )
@@ -105,24 +140,42 @@ def ask(port: str, token: str, home: str) -> None:
     open_url = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
     for _ in range(6000):
         with contextlib.suppress(OSError):
-            open_url(urllib.request.Request(f"{url}/status", headers=headers), timeout=5).close()
+            open_url(
+                urllib.request.Request(f"{url}/status", headers=headers), timeout=5
+            ).close()
             break
         time.sleep(0.1)
     print(f"  JupyterLab answers after {time.monotonic():.1f}")
-    with open_url(urllib.request.Request(f"{url}/kernels", b"{}", headers), timeout=60) as answer:
+    with open_url(
+        urllib.request.Request(f"{url}/kernels", b"{}", headers), timeout=60
+    ) as answer:
         kernel = json.load(answer)["id"]
     client = BlockingKernelClient()
-    client.load_connection_file(f"{home}/.local/share/jupyter/runtime/kernel-{kernel}.json")
+    client.load_connection_file(
+        f"{home}/.local/share/jupyter/runtime/kernel-{kernel}.json"
+    )
     client.start_channels()
     client.wait_for_ready(60)
-    client.execute_interactive(ASK, timeout=60, output_hook=lambda m: print(" ", m["content"].get("text", ""), end=""))
+    client.execute_interactive(
+        ASK,
+        timeout=60,
+        output_hook=lambda m: print(" ", m["content"].get("text", ""), end=""),
+    )
     print(f"  and that was the first reply, after {time.monotonic():.1f}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pip", action="store_true", help="uv is cut out of the lock: pip installs everything")
-    parser.add_argument("--keep", type=Path, help="where the clone stays; it must not be there yet")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--pip",
+        action="store_true",
+        help="uv is cut out of the lock: pip installs everything",
+    )
+    parser.add_argument(
+        "--keep", type=Path, help="where the clone stays; it must not be there yet"
+    )
     parser.add_argument("--ask", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.ask:
@@ -134,17 +187,32 @@ def main() -> None:
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(course)], check=True)
     if asked.pip:
         lock = (course / "requirements.lock").read_text()
-        (course / "requirements.lock").write_text(re.sub(r"^uv==(.*\n)(    .*\n)*", "", lock, flags=re.MULTILINE))
+        (course / "requirements.lock").write_text(
+            re.sub(r"^uv==(.*\n)(    .*\n)*", "", lock, flags=re.MULTILINE)
+        )
     env = {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
     through = {"HTTPS_PROXY": f"http://127.0.0.1:{counter.server_address[1]}"}
-    print(f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores; {'pip' if asked.pip else 'uv'}", flush=True)
+    print(
+        (
+            f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores; "
+            f"{'pip' if asked.pip else 'uv'}"
+        ),
+        flush=True,
+    )
     with lab(course, env | through):
         pass
     sizes = [
-        int(subprocess.run(["du", "-sm", str(p)], capture_output=True, text=True, check=True).stdout.split()[0])
+        int(
+            subprocess.run(
+                ["du", "-sm", str(p)], capture_output=True, text=True, check=True
+            ).stdout.split()[0]
+        )
         for p in (course / ".venv", home)
     ]
-    print(f"  {counter.came / 1e6:.0f} MB came down; .venv has {sizes[0]} MiB, the home with its caches {sizes[1]} MiB")
+    print(
+        f"  {counter.came / 1e6:.0f} MB came down; .venv has {sizes[0]} MiB, the home with its "
+        f"caches {sizes[1]} MiB"
+    )
     print("the second start")
     with lab(course, env):
         pass
@@ -152,7 +220,9 @@ def main() -> None:
     with lab(course, env, *NO_ROUTE):
         pass
     test = [*NO_ROUTE, ".venv/bin/coursekit", "test", "01"]
-    ran = subprocess.run(test, cwd=course, env=env, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        test, cwd=course, env=env, capture_output=True, text=True, check=False
+    )
     print(" ", ran.stdout.strip().splitlines()[-1])
     if not asked.keep:
         shutil.rmtree(folder)

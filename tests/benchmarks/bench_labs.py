@@ -1,7 +1,9 @@
-"""How long a lab of chapter 02 takes in the kernel to follow a slider: ``python tests/benchmarks/bench_labs.py``.
+"""How long a lab of chapter 02 takes in the kernel to follow a slider: ``python
+tests/benchmarks/bench_labs.py``.
 
-Every move changes a value that the picture hangs on, with 20 draws shown; the widgets' own work is in it, the way to
-the browser and the browser's drawing are not. A move should take 50 ms at most, so that dragging feels immediate.
+Every move changes a value that the picture hangs on, with 20 draws shown; the widgets' own work is
+in it, the way to the browser and the browser's drawing are not. A move should take 50 ms at most,
+so that dragging feels immediate.
 """
 
 from __future__ import annotations
@@ -27,8 +29,11 @@ def measure(name: str, move: Callable[[int], None], moves: int = MOVES) -> None:
         move(number)
         taken.append(1000 * (time.perf_counter() - start))
     ranked = sorted(taken)
-    print(f"{name:42} median {statistics.median(taken):5.1f} ms   95% {ranked[int(0.95 * moves)]:5.1f} ms   "
-          f"slowest {ranked[-1]:5.1f} ms")  # fmt: skip
+    print(
+        f"{name:42} median {statistics.median(taken):5.1f} ms   95% "
+        f"{ranked[int(0.95 * moves)]:5.1f} ms   "
+        f"slowest {ranked[-1]:5.1f} ms"
+    )
 
 
 def main() -> None:
@@ -37,17 +42,33 @@ def main() -> None:
     for name in ("traffic_light", "first_name", "haiku_loop"):
         lab.prompt.value = name
         lab.sample.click()
-        for slider, step in (("temperature", 0.05), ("top_p", 0.01), ("frequency_penalty", 0.1), ("seed", 1)):
+        for slider, step in (
+            ("temperature", 0.05),
+            ("top_p", 0.01),
+            ("frequency_penalty", 0.1),
+            ("seed", 1),
+        ):
             control = lab.sliders[slider]
 
-            def move(number: int, control: object = control, step: float = step) -> None:
+            def move(
+                number: int, control: object = control, step: float = step
+            ) -> None:
                 control.value = control.min + step * (1 + number % 19)  # type: ignore[attr-defined]
 
             measure(f"{name}: {slider}", move, 100)
     names = distribution_names()
-    measure("another prompt", lambda number: setattr(lab.prompt, "value", names[number % len(names)]), 100)
-    strip = LogprobStrip(ChatCompletion.model_validate(load_reply("largest_planet")["response"]))
-    measure("logprob strip: threshold", lambda number: setattr(strip.threshold, "value", 0.05 * (1 + number % 19)))
+    measure(
+        "another prompt",
+        lambda number: setattr(lab.prompt, "value", names[number % len(names)]),
+        100,
+    )
+    strip = LogprobStrip(
+        ChatCompletion.model_validate(load_reply("largest_planet")["response"])
+    )
+    measure(
+        "logprob strip: threshold",
+        lambda number: setattr(strip.threshold, "value", 0.05 * (1 + number % 19)),
+    )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,19 @@
-"""What it takes to run every notebook, four ways in turn: wall time, and the processor time of all processes.
+"""What it takes to run every notebook, four ways in turn: wall time, and the processor time of all
+processes.
 
     .venv/bin/python tests/benchmarks/bench_notebooks.py [--rounds 5] [--nbmake FOLDER]
 
-warm     as ``make test`` runs them: nbval, kernels forked from a warm process, two workers or what the machine has
+warm     as ``make test`` runs them: nbval, kernels forked from a warm process, two workers or what
+         the machine has
 nbval    plain ``pytest --nbval``: an ordinary kernel for each notebook, one after the other
-nbmake   ``pytest --nbmake``, which compares nothing; FOLDER is where ``pip install --target FOLDER --no-deps nbmake``
+nbmake   ``pytest --nbmake``, which compares nothing; FOLDER is where ``pip install --target FOLDER
+         --no-deps nbmake``
          has put it
-floor    no test at all: for each notebook start a kernel, let it import what the notebook imports, and stop it
+floor    no test at all: for each notebook start a kernel, let it import what the notebook imports,
+         and stop it
 
-All four see the offline environment, and this repository's coursekit. Quoted are medians, with the least and the most.
+All four see the offline environment, and this repository's coursekit. Quoted are medians, with the
+least and the most.
 """
 
 from __future__ import annotations
@@ -27,14 +32,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from coursekit.authoring import all_notebooks
-from coursekit.authoring.environment import offline_environment
+from coursekit.workshop import all_notebooks
+from coursekit.workshop.commands.environment import offline_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ["notebooks", "solutions"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-SANITIZE = "coursekit/authoring/sanitize.cfg"
-ADOPT = 36  # PR_SET_CHILD_SUBREAPER: whoever loses its parent becomes ours, so that its processor time is counted
+SANITIZE = "coursekit/workshop/testing/sanitize.cfg"
+# PR_SET_CHILD_SUBREAPER: whoever loses its parent becomes ours, so that its processor time is
+# counted
+ADOPT = 36
 
 
 def imports_of(path: Path) -> str:
@@ -43,7 +50,11 @@ def imports_of(path: Path) -> str:
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         if cell["cell_type"] == "code":
             tree = ast.parse("".join(cell["source"]), mode="exec")
-            found += [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+            found += [
+                ast.unparse(node)
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Import | ast.ImportFrom)
+            ]
     return "\n".join(found)
 
 
@@ -57,14 +68,24 @@ def floor() -> None:
         client = manager.client()
         client.start_channels()
         client.wait_for_ready(timeout=60)
-        reply = client.execute_interactive(imports_of(path), timeout=60, allow_stdin=False, output_hook=lambda _: None)
+        reply = client.execute_interactive(
+            imports_of(path), timeout=60, allow_stdin=False, output_hook=lambda _: None
+        )
         assert reply["content"]["status"] == "ok", (path, reply["content"])
         client.stop_channels()
         manager.shutdown_kernel(now=True)
 
 
 def commands(nbmake: str | None, empty: str) -> dict[str, list[str]]:
-    plain = ["-c", empty, f"--rootdir={ROOT}", "-p", "no:xdist", "-p", "no:hypothesispytest"]
+    plain = [
+        "-c",
+        empty,
+        f"--rootdir={ROOT}",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:hypothesispytest",
+    ]
     nbval = ["--nbval", "--nbval-current-env", f"--nbval-sanitize-with={SANITIZE}"]
     ways = {
         "warm": [*PYTEST, "-n", "auto", *FOLDERS],
@@ -72,13 +93,21 @@ def commands(nbmake: str | None, empty: str) -> dict[str, list[str]]:
         "nbmake": [*PYTEST, *plain, "--nbmake", "--nbmake-kernel=python3", *FOLDERS],
         "floor": [sys.executable, __file__, "--floor"],
     }
-    return ways if nbmake else {name: way for name, way in ways.items() if name != "nbmake"}
+    return (
+        ways
+        if nbmake
+        else {name: way for name, way in ways.items() if name != "nbmake"}
+    )
 
 
-def measured(command: Sequence[str], environment: dict[str, str]) -> tuple[float, float, str]:
+def measured(
+    command: Sequence[str], environment: dict[str, str]
+) -> tuple[float, float, str]:
     """Wall seconds, processor seconds of all descendants, and the last line of output."""
     start, before = time.monotonic(), _spent()
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     seconds = time.monotonic() - start
     while True:
         try:
@@ -86,7 +115,11 @@ def measured(command: Sequence[str], environment: dict[str, str]) -> tuple[float
         except ChildProcessError:
             break
     last = (ran.stdout.strip().splitlines() or [""])[-1]
-    return seconds, _spent() - before, last if ran.returncode == 0 else f"FAILED {last} {ran.stderr[-300:]}"
+    return (
+        seconds,
+        _spent() - before,
+        last if ran.returncode == 0 else f"FAILED {last} {ran.stderr[-300:]}",
+    )
 
 
 def _spent() -> float:
@@ -104,7 +137,9 @@ def main() -> None:
         floor()
         return
     ctypes.CDLL(None).prctl(ADOPT, 1)
-    environment = offline_environment() | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), asked.nbmake]))}
+    environment = offline_environment() | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), asked.nbmake]))
+    }
     with tempfile.NamedTemporaryFile(suffix=".ini") as empty:
         Path(empty.name).write_text("[pytest]\n", encoding="ascii")
         ways = commands(asked.nbmake, empty.name)
@@ -117,10 +152,16 @@ def main() -> None:
                 spent[name].append(processor)
                 load = os.getloadavg()[0]
                 print(
-                    f"round {number + 1}  {name:7} {seconds:6.1f} s  {processor:6.1f} s  load {load:.1f}  {said}",
+                    (
+                        f"round {number + 1}  {name:7} {seconds:6.1f} s  {processor:6.1f} s  load "
+                        f"{load:.1f}  {said}"
+                    ),
                     flush=True,
                 )
-    print(f"\n{len(all_notebooks(ROOT))} notebooks, {os.cpu_count()} processors; seconds: median (least-most)")
+    print(
+        f"\n{len(all_notebooks(ROOT))} notebooks, {os.cpu_count()} processors; seconds: median "
+        "(least-most)"
+    )
     for name in ways:
         parts = [
             f"{statistics.median(values):6.1f} ({min(values):.1f}-{max(values):.1f})"
@@ -132,7 +173,10 @@ def main() -> None:
             f"{statistics.median(a / b for a, b in zip(values['warm'], values[name], strict=True)):.2f}"
             for values in (wall, spent)
         ]
-        print(f"warm / {name:7}  wall {ratios[0]}  processor {ratios[1]}  (median of the rounds' ratios)")
+        print(
+            f"warm / {name:7}  wall {ratios[0]}  processor {ratios[1]}  (median of the rounds' "
+            "ratios)"
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""What replay costs, against ``httpx2.MockTransport`` returning the same bytes, measured in one run.
+"""What replay costs, against ``httpx2.MockTransport`` returning the same bytes, measured in one
+run.
 
     .venv/bin/python tests/benchmarks/bench_replay.py [--rounds 15]
 
-Processor time of blocks of calls; floor and replay take turns, block by block, in the same process; quoted is the
-median of the per-round ratios with their quartiles. Speed "instant": nothing waits. A second part replays a recorded
-stream in real time and compares each arrival with its schedule.
+Processor time of blocks of calls; floor and replay take turns, block by block, in the same process;
+quoted is the median of the per-round ratios with their quartiles. Speed "instant": nothing waits. A
+second part replays a recorded stream in real time and compares each arrival with its schedule.
 """
 
 from __future__ import annotations
@@ -36,19 +37,32 @@ from support.offline_api import WRITTEN, chunk, params, request, streamed, whole
 CALLS = 60
 
 
-def shelf(folder: Path, size: int, answer: ApiAnswer, **more: Any) -> list[dict[str, Any]]:
+def shelf(
+    folder: Path, size: int, answer: ApiAnswer, **more: Any
+) -> list[dict[str, Any]]:
     """``size`` recordings of distinct prompts; returns the parameters of CALLS of them."""
     recordings = Recordings([folder])
-    bodies = [params(f"Question number {i}: what is the capital of France?", **more) for i in range(size)]
+    bodies = [
+        params(f"Question number {i}: what is the capital of France?", **more)
+        for i in range(size)
+    ]
     for body in bodies:
         recordings.store(request(body), answer, WRITTEN)
     return [bodies[i * size // CALLS % size] for i in range(CALLS)]
 
 
-def mock(answer: ApiAnswer, client: Any, body: dict[str, Any]) -> Callable[[httpx2.Request], httpx2.Response]:
-    """A handler that returns what ``client``'s offline API returns: the same bytes under the same headers."""
+def mock(
+    answer: ApiAnswer, client: Any, body: dict[str, Any]
+) -> Callable[[httpx2.Request], httpx2.Response]:
+    """A handler that returns what ``client``'s offline API returns: the same bytes under the same
+    headers.
+    """
     served = client._client._transport.api.answer(request(body))
-    content = served.body if served.events is None else b"".join(event.data for event in served.events)
+    content = (
+        served.body
+        if served.events is None
+        else b"".join(event.data for event in served.events)
+    )
     return lambda _: httpx2.Response(200, headers=served.headers, content=content)
 
 
@@ -76,10 +90,14 @@ def row(name: str, measured: tuple[list[float], float]) -> None:
     print(f"{name:42} {middle:5.2f}x  ({low:.2f}-{high:.2f})  {added:+7.0f} µs a call")
 
 
-def floor(answer: ApiAnswer, client: openai.OpenAI, body: dict[str, Any]) -> openai.OpenAI:
+def floor(
+    answer: ApiAnswer, client: openai.OpenAI, body: dict[str, Any]
+) -> openai.OpenAI:
     """The SDK over MockTransport, with what ``client`` serves."""
     transport = httpx2.MockTransport(mock(answer, client, body))
-    return openai.OpenAI(api_key="x", http_client=openai.DefaultHttpx2Client(transport=transport))
+    return openai.OpenAI(
+        api_key="x", http_client=openai.DefaultHttpx2Client(transport=transport)
+    )
 
 
 def sync_rows(rounds: int) -> None:
@@ -94,19 +112,31 @@ def sync_rows(rounds: int) -> None:
                 for body in bodies:
                     one.chat.completions.create(**body)
 
-            row(f"sync, {size} recordings", compare(partial(run, base), partial(run, client), rounds))
+            row(
+                f"sync, {size} recordings",
+                compare(partial(run, base), partial(run, client), rounds),
+            )
             if size == 1000:
-                row("  control: the floor against itself", compare(partial(run, base), partial(run, base), rounds))
+                row(
+                    "  control: the floor against itself",
+                    compare(partial(run, base), partial(run, base), rounds),
+                )
 
 
 def form_rows(rounds: int) -> None:
-    """Requests that were recorded otherwise: with defaults that frameworks send, and as a stream of what is whole."""
+    """Requests that were recorded otherwise: with defaults that frameworks send, and as a stream of
+    what is whole.
+    """
     answer = whole("Paris is the capital of France.")
     with tempfile.TemporaryDirectory() as folder:
         bodies = shelf(Path(folder), 100, answer)
         client = connect("replay", recordings=folder, speed="instant")
         cases: dict[str, dict[str, Any]] = {
-            "sync, defaults and a user sent too": {"stream": False, "n": 1, "user": "u"},
+            "sync, defaults and a user sent too": {
+                "stream": False,
+                "n": 1,
+                "user": "u",
+            },
             "sync, recorded whole, 9-chunk stream": {"stream": True},
         }
         for name, more in cases.items():
@@ -127,15 +157,23 @@ def async_rows(rounds: int) -> None:
         bodies = shelf(Path(folder), 100, answer)
         client = connect_async("replay", recordings=folder, speed="instant")
         transport = httpx2.MockTransport(mock(answer, client, bodies[0]))
-        base = openai.AsyncOpenAI(api_key="x", http_client=openai.DefaultAsyncHttpx2Client(transport=transport))
+        base = openai.AsyncOpenAI(
+            api_key="x",
+            http_client=openai.DefaultAsyncHttpx2Client(transport=transport),
+        )
 
         def run(one: openai.AsyncOpenAI) -> None:
             async def main() -> None:
-                await asyncio.gather(*[one.chat.completions.create(**body) for body in bodies])
+                await asyncio.gather(
+                    *[one.chat.completions.create(**body) for body in bodies]
+                )
 
             runner.run(main())
 
-        row(f"async, {CALLS} at once, 100 recordings", compare(partial(run, base), partial(run, client), rounds))
+        row(
+            f"async, {CALLS} at once, 100 recordings",
+            compare(partial(run, base), partial(run, client), rounds),
+        )
 
 
 def stream_rows(rounds: int) -> None:
@@ -149,27 +187,42 @@ def stream_rows(rounds: int) -> None:
             for body in bodies:
                 assert sum(1 for _ in one.chat.completions.create(**body)) == 203
 
-        row("200-chunk stream", compare(partial(run, base), partial(run, client), rounds, calls=5))
+        row(
+            "200-chunk stream",
+            compare(partial(run, base), partial(run, client), rounds, calls=5),
+        )
 
 
 def timing() -> None:
     """A stream of 201 events over about 2.5 s with a stall of 0.4 s, replayed at speed 1."""
     offsets = [0.38]
     for i in range(1, 201):
-        offsets.append(offsets[-1] + (0.4 if i == 120 else 0.004 + 0.013 * (i % 3 == 0) + 0.002 * (i % 5)))
-    events = [Event(round(at, 4), sse(chunk({"content": f"w{i} "}))) for i, at in enumerate(offsets)]
-    answer = ApiAnswer(200, {"content-type": "text/event-stream"}, events=tuple(events), after=0.3)
+        offsets.append(
+            offsets[-1]
+            + (0.4 if i == 120 else 0.004 + 0.013 * (i % 3 == 0) + 0.002 * (i % 5))
+        )
+    events = [
+        Event(round(at, 4), sse(chunk({"content": f"w{i} "})))
+        for i, at in enumerate(offsets)
+    ]
+    answer = ApiAnswer(
+        200, {"content-type": "text/event-stream"}, events=tuple(events), after=0.3
+    )
     with tempfile.TemporaryDirectory() as folder:
         [body] = shelf(Path(folder), 1, answer, stream=True)[:1]
         for kind in ("sync", "async"):
             arrivals = arrived(kind, folder, body)
-            errors = [abs(seen - due.at) * 1000 for seen, due in zip(arrivals, events, strict=True)]
+            errors = [
+                abs(seen - due.at) * 1000
+                for seen, due in zip(arrivals, events, strict=True)
+            ]
             stall = max(b - a for a, b in itertools.pairwise(arrivals))
             print(
                 f"timing, {kind:5}: {len(arrivals)} of {len(events)} chunks, "
                 f"total {arrivals[-1] / offsets[-1] - 1:+.2%} of {offsets[-1]:.2f} s, "
                 f"longest gap {stall:.3f} s (recorded 0.400), "
-                f"error of arrival median {statistics.median(errors):.2f} ms, max {max(errors):.1f} ms"
+                f"error of arrival median {statistics.median(errors):.2f} ms, max "
+                f"{max(errors):.1f} ms"
             )
 
 
@@ -177,12 +230,17 @@ def arrived(kind: str, folder: str, body: dict[str, Any]) -> list[float]:
     if kind == "sync":
         client = connect("replay", recordings=folder, speed=1.0)
         start = time.perf_counter()
-        return [time.perf_counter() - start for _ in client.chat.completions.create(**body)]
+        return [
+            time.perf_counter() - start for _ in client.chat.completions.create(**body)
+        ]
 
     async def main() -> list[float]:
         client = connect_async("replay", recordings=folder, speed=1.0)
         start = time.perf_counter()
-        return [time.perf_counter() - start async for _ in await client.chat.completions.create(**body)]
+        return [
+            time.perf_counter() - start
+            async for _ in await client.chat.completions.create(**body)
+        ]
 
     return asyncio.run(main())
 
@@ -192,22 +250,45 @@ def imports(rounds: int) -> None:
 
     def seconds(code: str) -> float:
         probe = f"import time; t = time.process_time(); {code}; print(time.process_time() - t)"
-        return float(subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout)
+        return float(
+            subprocess.run(
+                [sys.executable, "-c", probe],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
 
-    cases = {"import coursekit": [], "import openai; from coursekit import connect, Meter, stream_text": []}  # type: ignore[var-annotated]
+    cases = {
+        "import coursekit": [],
+        "import openai; from coursekit import connect, Meter, stream_text": [],
+    }  # type: ignore[var-annotated]
     for _ in range(rounds):
         floor = seconds("import openai")
         for code, ratios in cases.items():
             ratios.append(seconds(code) / floor)
     for code, ratios in cases.items():
-        print(f"{code}: {statistics.median(ratios):.3f}x of import openai ({min(ratios):.3f}-{max(ratios):.3f})")
+        print(
+            f"{code}: {statistics.median(ratios):.3f}x of import openai "
+            f"({min(ratios):.3f}-{max(ratios):.3f})"
+        )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    print(json.dumps({"openai": openai.__version__, "python": sys.version.split()[0], "rounds": rounds}))
+    print(
+        json.dumps(
+            {
+                "openai": openai.__version__,
+                "python": sys.version.split()[0],
+                "rounds": rounds,
+            }
+        )
+    )
     sync_rows(rounds)
     form_rows(rounds)
     async_rows(rounds)

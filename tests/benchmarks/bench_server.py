@@ -1,13 +1,14 @@
-"""What ``coursekit serve`` bears, against a minimal Starlette app on uvicorn that returns canned bytes, in one run.
+"""What ``coursekit serve`` bears, against a minimal Starlette app on uvicorn that returns canned
+bytes, in one run.
 
     .venv/bin/python tests/benchmarks/bench_server.py [--rounds 5] [--seconds 2]      (needs wrk)
 
-Both servers are up at once, each in a process of its own, on uvloop and httptools; wrk takes turns between them, and
-quoted is the median of the per-round ratios with their range. Each round waits, a minute at most, for a quiet moment.
-Ours has everything switched on: keys of 50 learners,
-rate limits, tally, ledger and access log. The floor reads the request, to see whether it asks for a stream, and sends
-that event by event; with --floor blind it does not even read it.
-Paced streams: 201 events, 10 ms apart; lateness is reckoned by the client, from when it sent its request.
+Both servers are up at once, each in a process of its own, on uvloop and httptools; wrk takes turns
+between them, and quoted is the median of the per-round ratios with their range. Each round waits, a
+minute at most, for a quiet moment. Ours has everything switched on: keys of 50 learners, rate
+limits, tally, ledger and access log. The floor reads the request, to see whether it asks for a
+stream, and sends that event by event; with --floor blind it does not even read it. Paced streams:
+201 events, 10 ms apart; lateness is reckoned by the client, from when it sent its request.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ LEARNERS, PROMPTS = 50, 20
 
 def bodies(stream: bool) -> list[dict[str, Any]]:
     more = {"stream": True} if stream else {}
-    return [params(f"Question number {i}: what is a context window?", **more) for i in range(PROMPTS)]
+    return [
+        params(f"Question number {i}: what is a context window?", **more)
+        for i in range(PROMPTS)
+    ]
 
 
 HEADERS = """\
@@ -57,15 +61,24 @@ def raw(body: dict[str, Any], learner: int = 0) -> bytes:
 
 def lua(folder: Path, name: str, stream: bool) -> Path:
     """A wrk script that sends all prompts with the keys of all learners in turn."""
-    requests = [raw(body, n) for n in range(LEARNERS) for body in bodies(stream)[n % 4 :: 4]]
-    quoted = ",\n".join('"' + "".join(f"\\{byte:03d}" for byte in text) + '"' for text in requests)
+    requests = [
+        raw(body, n) for n in range(LEARNERS) for body in bodies(stream)[n % 4 :: 4]
+    ]
+    quoted = ",\n".join(
+        '"' + "".join(f"\\{byte:03d}" for byte in text) + '"' for text in requests
+    )
     path = folder / f"{name}.lua"
-    path.write_text(f"local all = {{{quoted}}}\nlocal i = 0\nfunction request() i = i % #all + 1 return all[i] end\n")
+    path.write_text(
+        f"local all = {{{quoted}}}\nlocal i = 0\nfunction request() i = i % #all + 1 return "
+        "all[i] end\n"
+    )
     return path
 
 
 def quiet(longest: float = 60.0) -> float:
-    """Waits until the machine has hardly anything else to do, or long enough; returns the share of it that is idle."""
+    """Waits until the machine has hardly anything else to do, or long enough; returns the share of
+    it that is idle.
+    """
     end = time.monotonic() + longest
     while True:
         before = _idle()
@@ -77,7 +90,9 @@ def quiet(longest: float = 60.0) -> float:
 
 
 def _idle() -> tuple[int, int]:
-    ticks = [int(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    ticks = [
+        int(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    ]
     return ticks[3] + ticks[4], sum(ticks)
 
 
@@ -85,8 +100,16 @@ class Served:
     """A server in a process of its own."""
 
     def __init__(self, which: str, folder: Path, speed: str) -> None:
-        command = [sys.executable, str(HERE.with_name("bench_servers.py")), which, str(folder), speed]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None, text=True)
+        command = [
+            sys.executable,
+            str(HERE.with_name("bench_servers.py")),
+            which,
+            str(folder),
+            speed,
+        ]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=None, text=True
+        )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
 
@@ -97,7 +120,12 @@ class Served:
 
     def processor(self) -> float:
         """Seconds of processor time so far."""
-        parts = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        parts = (
+            Path(f"/proc/{self.process.pid}/stat")
+            .read_text()
+            .rpartition(")")[2]
+            .split()
+        )
         return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
@@ -106,31 +134,73 @@ class Served:
 
 
 def wrk(server: Served, script: Path, clients: int, seconds: float) -> dict[str, float]:
-    """Requests a second, latencies in ms, errors, and microseconds of the server's processor time per request."""
+    """Requests a second, latencies in ms, errors, and microseconds of the server's processor time
+    per request.
+    """
     before = server.processor()
-    command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--latency", "--timeout", "10s", "-s", str(script)]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{clients}",
+        f"-d{seconds}s",
+        "--latency",
+        "--timeout",
+        "10s",
+        "-s",
+        str(script),
+    ]
     out = subprocess.run(
-        [*command, f"http://127.0.0.1:{server.port}"], capture_output=True, text=True, check=True
+        [*command, f"http://127.0.0.1:{server.port}"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     done = int(re.search(r"(\d+) requests in", out)[1])  # type: ignore[index]
     unit = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
-    shares = {s: float(v) * unit[u] for s, v, u in re.findall(r"(50|99)%\s+([\d.]+)(us|ms|s|m)", out)}
+    shares = {
+        s: float(v) * unit[u]
+        for s, v, u in re.findall(r"(50|99)%\s+([\d.]+)(us|ms|s|m)", out)
+    }
     errors = sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", out)))
-    errors += int(found[1]) if (found := re.search(r"Non-2xx or 3xx responses: (\d+)", out)) else 0
+    errors += (
+        int(found[1])
+        if (found := re.search(r"Non-2xx or 3xx responses: (\d+)", out))
+        else 0
+    )
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])  # type: ignore[index]
     cpu = (server.processor() - before) / max(1, done) * 1e6
-    return {"rate": rate, "p50": shares.get("50", 0), "p99": shares.get("99", 0), "errors": errors, "cpu": cpu}
+    return {
+        "rate": rate,
+        "p50": shares.get("50", 0),
+        "p99": shares.get("99", 0),
+        "errors": errors,
+        "cpu": cpu,
+    }
 
 
-def compare(name: str, floor: Served, ours: Served, script: Path, clients: int, rounds: int, seconds: float) -> None:
+def compare(
+    name: str,
+    floor: Served,
+    ours: Served,
+    script: Path,
+    clients: int,
+    rounds: int,
+    seconds: float,
+) -> None:
     measured: dict[str, list[dict[str, float]]] = {"floor": [], "ours": []}
     for turn in range(rounds):
         quiet()
         pair = [("floor", floor), ("ours", ours)]
         for which, server in pair if turn % 2 else reversed(pair):
             measured[which].append(wrk(server, script, clients, seconds))
-    middle = {k: {x: statistics.median(m[x] for m in runs) for x in runs[0]} for k, runs in measured.items()}
-    ratios = sorted(o["rate"] / f["rate"] for o, f in zip(measured["ours"], measured["floor"], strict=True))
+    middle = {
+        k: {x: statistics.median(m[x] for m in runs) for x in runs[0]}
+        for k, runs in measured.items()
+    }
+    ratios = sorted(
+        o["rate"] / f["rate"]
+        for o, f in zip(measured["ours"], measured["floor"], strict=True)
+    )
     a, b = middle["floor"], middle["ours"]
     errors = sum(m["errors"] for m in measured["ours"])
     row = [
@@ -152,13 +222,18 @@ def paced(server: Served, clients: int, within: float) -> None:
     before, start = server.processor(), time.perf_counter()
     seen = uvloop.run(streams(server.port, raw(bodies(True)[0]), clients, within))
     wall, cpu = time.perf_counter() - start, server.processor() - before
-    broken = sum(not s.whole or sum(n for _, n in s.reads) != len(offsets) for s in seen)
+    broken = sum(
+        not s.whole or sum(n for _, n in s.reads) != len(offsets) for s in seen
+    )
     late = [1000 * second for s in seen for second in lateness(s, offsets)]
     stretches = [stretch(s, offsets) for s in seen if s.whole]
     row = [
         f"paced {clients:4} streams within {within:g} s",
         f"stretch {statistics.median(stretches):.3f} (worst {max(stretches):.3f})",
-        f"lateness p50 {percentile(late, 0.5):5.1f} p99 {percentile(late, 0.99):5.1f} max {max(late):5.0f} ms",
+        (
+            f"lateness p50 {percentile(late, 0.5):5.1f} p99 {percentile(late, 0.99):5.1f} max "
+            f"{max(late):5.0f} ms"
+        ),
         f"broken {broken}",
         f"writes/stream {statistics.mean(len(s.reads) for s in seen):.0f} of {len(offsets)} events",
         f"cpu {cpu / wall:4.0%} {cpu / clients / len(offsets) * 1e6:4.1f} µs/event",
@@ -169,12 +244,16 @@ def paced(server: Served, clients: int, within: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--floor", choices=["floor", "blind"], default="floor")
     parser.add_argument("--only", choices=["json", "sse", "paced"])
-    parser.add_argument("--clients", type=int, nargs="*", default=[1, 10, 50, 100, 200, 500])
+    parser.add_argument(
+        "--clients", type=int, nargs="*", default=[1, 10, 50, 100, 200, 500]
+    )
     asked = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("bench_server needs wrk (apt-get install wrk).")
@@ -188,17 +267,30 @@ def main() -> None:
         print(f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
         for kind in ("json", "sse"):
             if asked.only in (None, kind):
-                one, other = Served(asked.floor, folder, "instant"), Served("ours", folder, "instant")
+                one, other = (
+                    Served(asked.floor, folder, "instant"),
+                    Served("ours", folder, "instant"),
+                )
                 try:
                     script = lua(folder, kind, kind == "sse")
                     for clients in asked.clients:
-                        compare(kind, one, other, script, clients, asked.rounds, asked.seconds)
+                        compare(
+                            kind,
+                            one,
+                            other,
+                            script,
+                            clients,
+                            asked.rounds,
+                            asked.seconds,
+                        )
                 finally:
                     one.stop(), other.stop()
         if asked.only in (None, "paced"):
             for clients in asked.clients:
                 for within in (1.0, 0.0):
-                    server = Served("ours", folder, "1")  # a fresh process, so that its memory is that of this load
+                    server = Served(
+                        "ours", folder, "1"
+                    )  # a fresh process, so that its memory is that of this load
                     try:
                         paced(server, clients, within)
                     finally:

@@ -1,6 +1,8 @@
-"""The servers that bench_server compares, each in a process of its own: python bench_servers.py WHICH FOLDER SPEED.
+"""The servers that bench_server compares, each in a process of its own: python bench_servers.py
+WHICH FOLDER SPEED.
 
-WHICH: ours, floor or blind. It prints its port. Ours has everything switched on that ``coursekit serve`` has.
+WHICH: ours, floor or blind. It prints its port. Ours has everything switched on that ``coursekit
+serve`` has.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ from coursekit.offline.server.running import listen, run
 from support.offline_api import streamed, whole
 
 EVENTS, GAP = 201, 0.010
-TEXT = "A context window is the number of tokens that a model can take into account at once. " * 4
+TEXT = (
+    "A context window is the number of tokens that a model can take into account at once. "
+    * 4
+)
 
 
 def answers() -> tuple[ApiAnswer, ApiAnswer]:
@@ -37,11 +42,19 @@ def answers() -> tuple[ApiAnswer, ApiAnswer]:
 def ours(folder: Path, speed: str) -> Room:
     log, limits = AccessLog(Path(os.devnull).open("w")), {"rpm": 10**9, "tpm": 10**12}  # noqa: SIM115
     pace = None if speed == "instant" else float(speed)
-    return Room(Recordings([folder]), speed=pace, log=log, rate_limit=limits, admin_token="benchmark")
+    return Room(
+        Recordings([folder]),
+        speed=pace,
+        log=log,
+        rate_limit=limits,
+        admin_token="benchmark",
+    )
 
 
 def floor(which: str) -> uvicorn.Server:
-    """The minimal application: canned bytes, the stream event by event. The blind one does not read the request."""
+    """The minimal application: canned bytes, the stream event by event. The blind one does not read
+    the request.
+    """
     answer, stream = answers()
     events = [event.data for event in stream.events or ()]
 
@@ -57,8 +70,18 @@ def floor(which: str) -> uvicorn.Server:
     async def blind(_: Request) -> Response:
         return Response(answer.body, media_type="application/json")
 
-    app = Starlette(routes=[Route("/v1/chat/completions", blind if which == "blind" else canned, methods=["POST"])])
-    return uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+    app = Starlette(
+        routes=[
+            Route(
+                "/v1/chat/completions",
+                blind if which == "blind" else canned,
+                methods=["POST"],
+            )
+        ]
+    )
+    return uvicorn.Server(
+        uvicorn.Config(app, log_config=None, access_log=False, lifespan="off")
+    )
 
 
 def main(which: str, folder: str, speed: str) -> None:

@@ -1,4 +1,6 @@
-"""The load client of bench_server: many streams over raw sockets, each chunk with its time of arrival."""
+"""The load client of bench_server: many streams over raw sockets, each chunk with its time of
+arrival.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ MARK = b"data: "
 
 @dataclass(slots=True)
 class Arrivals:
-    """One stream as the client saw it: when it was asked for, (time, number of events) of each read, and its end."""
+    """One stream as the client saw it: when it was asked for, (time, number of events) of each
+    read, and its end.
+    """
 
     sent: float = 0.0
     reads: list[tuple[float, int]] = field(default_factory=list)
@@ -47,7 +51,9 @@ class StreamClient(asyncio.Protocol):
             self.ended.set_result(None)
 
 
-async def streams(port: int, request: bytes, count: int, within: float) -> list[Arrivals]:
+async def streams(
+    port: int, request: bytes, count: int, within: float
+) -> list[Arrivals]:
     """``count`` streams side by side, begun at random moments ``within`` so many seconds."""
     loop, rng = asyncio.get_running_loop(), random.Random(1)
     starts = [rng.random() * within for _ in range(count)]
@@ -55,7 +61,9 @@ async def streams(port: int, request: bytes, count: int, within: float) -> list[
     async def one(start: float) -> Arrivals:
         await asyncio.sleep(start)
         ended: asyncio.Future[None] = loop.create_future()
-        _, client = await loop.create_connection(lambda: StreamClient(request, ended), "127.0.0.1", port)
+        _, client = await loop.create_connection(
+            lambda: StreamClient(request, ended), "127.0.0.1", port
+        )
         await asyncio.wait_for(ended, 120)
         return client.seen
 
@@ -63,7 +71,9 @@ async def streams(port: int, request: bytes, count: int, within: float) -> list[
 
 
 def lateness(seen: Arrivals, offsets: list[float]) -> list[float]:
-    """Seconds by which each event came after its due time, reckoned from when the request was sent."""
+    """Seconds by which each event came after its due time, reckoned from when the request was
+    sent.
+    """
     late, place = [], 0
     for at, count in seen.reads:
         late += [at - seen.sent - offset for offset in offsets[place : place + count]]
@@ -77,4 +87,6 @@ def stretch(seen: Arrivals, offsets: list[float]) -> float:
 
 
 def percentile(values: list[float], share: float) -> float:
-    return statistics.quantiles(values, n=1000, method="inclusive")[round(share * 1000) - 1]
+    return statistics.quantiles(values, n=1000, method="inclusive")[
+        round(share * 1000) - 1
+    ]

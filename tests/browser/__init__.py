@@ -1,1 +1,3 @@
-"""JupyterLab in a real browser. As a package it has one browser and one JupyterLab, which end with its last test."""
+"""JupyterLab in a real browser. As a package it has one browser and one JupyterLab, which end with
+its last test.
+"""

@@ -13,17 +13,25 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from coursekit.authoring.chromium import chromium
-from coursekit.authoring.pytest_kernels import WarmKernels
+from coursekit.workshop.authoring.chromium import chromium
+from coursekit.workshop.testing.pytest_kernels import WarmKernels
 from support.chapter_page import LOADING, ChapterPage
 from support.lab_server import LabServer, lab_server
 from support.waiting import HANG
 
 ROOT = Path(__file__).parents[2]
 expect.set_options(timeout=1000 * HANG)
-# A sandbox needs rights that a container does not have; the rest keeps chromium from what it does by itself.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-quic",
-         "--disable-background-networking", "--disable-component-update"]  # fmt: skip
+# A sandbox needs rights that a container does not have; the rest keeps chromium from what it does
+# by itself.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,11 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
             item.add_marker(pytest.mark.timeout(600))
             if chromium() is None:
-                item.add_marker(pytest.mark.skip(reason="no chromium (name one with CHROMIUM=)"))
+                item.add_marker(
+                    pytest.mark.skip(reason="no chromium (name one with CHROMIUM=)")
+                )
 
 
 @pytest.fixture(scope="package")
-def lab(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[LabServer]:
+def lab(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[LabServer]:
     """A JupyterLab on a copy of the notebooks: running and saving them changes nothing here."""
     kernels = pytestconfig.pluginmanager.get_plugin(WarmKernels.__name__)
     home = tmp_path_factory.mktemp("lab")
@@ -52,7 +64,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One browser for all modules here, and no longer: while it runs, asyncio.run() works in no test of its process."""
+    """One browser for all modules here, and no longer: while it runs, asyncio.run() works in no
+    test of its process.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser
@@ -66,19 +80,26 @@ def jupyterlab(lab: LabServer, browser: Browser) -> Page:
     page.goto(f"{lab.url}/lab?token={lab.token}&reset")
     page.wait_for_function("!!window.jupyterapp", timeout=LOADING)
     page.evaluate("async () => { await window.jupyterapp.restored; }")
-    page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('application:toggle-left-area')"
+    )
     return page
 
 
 @pytest.fixture
-def open_chapter(lab: LabServer, jupyterlab: Page) -> Iterator[Callable[..., ChapterPage]]:
-    """open_chapter(stem, width=1280, folder="notebooks") -> ChapterPage, before those that the test has opened.
+def open_chapter(
+    lab: LabServer, jupyterlab: Page
+) -> Iterator[Callable[..., ChapterPage]]:
+    """open_chapter(stem, width=1280, folder="notebooks") -> ChapterPage, before those that the test
+    has opened.
 
     At the end pictures are taken where SCREENSHOTS asks for them, of what is on top.
     """
     pages: list[ChapterPage] = []
 
-    def open_one(stem: str, width: int = 1280, folder: str = "notebooks") -> ChapterPage:
+    def open_one(
+        stem: str, width: int = 1280, folder: str = "notebooks"
+    ) -> ChapterPage:
         jupyterlab.set_viewport_size({"width": width, "height": 1000})
         pages.append(ChapterPage(jupyterlab, lab, f"{folder}/{stem}.ipynb"))
         return pages[-1]

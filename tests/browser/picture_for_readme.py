@@ -1,4 +1,5 @@
-"""Make the README's picture anew: a lab in JupyterLab, as a learner has it. pytest runs it only when asked to by name.
+"""Make the README's picture anew: a lab in JupyterLab, as a learner has it. pytest runs it only
+when asked to by name.
 
 How stands in .github/CONTRIBUTING.md.
 """
@@ -26,7 +27,9 @@ def test_picture(open_chapter: Callable[..., ChapterPage]) -> None:
     cell = page.cell(lab)
     cell.get_by_label("prompt ends in").select_option("The traffic light turned")
     for _ in range(10):
-        cell.locator('.widget-hslider:has(label:text-is("temperature")) [role="slider"]').press("ArrowLeft")
+        cell.locator(
+            '.widget-hslider:has(label:text-is("temperature")) [role="slider"]'
+        ).press("ArrowLeft")
     cell.get_by_role("button", name="Sample 20").press("Enter")
     cell.get_by_text("20 draws").wait_for()
     page.cell(lab)

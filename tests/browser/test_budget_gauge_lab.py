@@ -1,4 +1,6 @@
-"""The budget gauge in a real browser: every control moved as a learner moves it, every number that of view()."""
+"""The budget gauge in a real browser: every control moved as a learner moves it, every number that
+of view().
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import pytest
 from nbformat import v4, write
 from playwright.sync_api import Locator, expect
 
-from coursekit.authoring.refresh import KERNEL
+from coursekit.workshop.authoring.refresh import KERNEL
 from support.chapter_page import ChapterPage
 from support.lab_server import LabServer
 
@@ -27,7 +29,9 @@ BudgetGauge({"snail": snail, "cron": cron}, "o4-mini")
 
 @pytest.fixture
 def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> ChapterPage:
-    notebook = v4.new_notebook(cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL})
+    notebook = v4.new_notebook(
+        cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL}
+    )
     write(notebook, lab.root / "notebooks" / "gauge.ipynb")
     opened = open_chapter("gauge")
     opened.run_all()
@@ -36,12 +40,16 @@ def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> ChapterPag
 
 def row(cell: Locator, effort: str) -> list[str]:
     """Hidden, visible, free and missing tokens of an effort, as the table in the page has them."""
-    named = cell.locator("tr").filter(has=cell.page.get_by_role("rowheader", name=effort, exact=True))
+    named = cell.locator("tr").filter(
+        has=cell.page.get_by_role("rowheader", name=effort, exact=True)
+    )
     return named.locator("td").all_text_contents()[:4]
 
 
 def test_the_gauge_follows_its_controls(page: ChapterPage) -> None:
-    """By keyboard, mouse and menu: each control changes numbers and drawing, and nothing is wider than its cell."""
+    """By keyboard, mouse and menu: each control changes numbers and drawing, and nothing is wider
+    than its cell.
+    """
     cell = page.cell(0)
     drawing = cell.locator(".coursekit-gauge svg")
     drawing.wait_for()
@@ -51,7 +59,9 @@ def test_the_gauge_follows_its_controls(page: ChapterPage) -> None:
     budget = cell.locator('.widget-hslider:has(label:text-is("Budget, tokens"))')
     for _ in range(15):
         budget.get_by_role("slider").press("ArrowRight")
-    expect(cell.get_by_text("1,250 tokens: room for a whole answer with low, high.")).to_be_visible()
+    expect(
+        cell.get_by_text("1,250 tokens: room for a whole answer with low, high.")
+    ).to_be_visible()
     assert row(cell, "high") == ["1,216", "1", "33", "0"]
     assert "Budget 1,250 tokens" in (drawing.get_attribute("aria-label") or "")
 
@@ -60,16 +70,24 @@ def test_the_gauge_follows_its_controls(page: ChapterPage) -> None:
     assert track is not None
     longer.get_by_role("slider").hover()
     page.page.mouse.down()
-    page.page.mouse.move(track["x"] + track["width"], track["y"] + track["height"] / 2, steps=8)
+    page.page.mouse.move(
+        track["x"] + track["width"], track["y"] + track["height"] / 2, steps=8
+    )
     page.page.mouse.up()
     expect(cell.locator('tr:has(th:text-is("low")) td').first).to_have_text("512")
     assert row(cell, "low") == ["512", "1", "737", "0"]
     expect(cell.get_by_text("high pays $0.0056 for nothing.")).to_be_visible()
 
     cell.get_by_label("Question").select_option("cron")
-    expect(drawing).to_have_attribute("aria-label", "Budget 1,250 tokens. low: 768 hidden, 1 visible, 481 free, "
-                                                    "0 missing, whole; high: 1,250 hidden, 0 visible, 0 free, "
-                                                    "5,407 missing, empty")  # fmt: skip
+    expect(drawing).to_have_attribute(
+        "aria-label",
+        "Budget 1,250 tokens. low: 768 hidden, 1 visible, 481 free, "
+        "0 missing, whole; high: 1,250 hidden, 0 visible, 0 free, "
+        "5,407 missing, empty",
+    )
     assert page.errors == []
     assert page.outside == []
-    assert page.cut_off(0, ".coursekit-gauge svg, .coursekit-gauge table, .widget-hslider") == []
+    assert (
+        page.cut_off(0, ".coursekit-gauge svg, .coursekit-gauge table, .widget-hslider")
+        == []
+    )

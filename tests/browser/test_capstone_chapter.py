@@ -1,4 +1,6 @@
-"""The capstone in a real browser: read at 800 pixels, unfold the reference, improve solve, see the board."""
+"""The capstone in a real browser: read at 800 pixels, unfold the reference, improve solve, see the
+board.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,11 @@ mine"""
 
 def place(chapter: ChapterPage, text: str) -> int:
     """Where the first code cell with this text is."""
-    return next(i for i, cell in enumerate(chapter.cells) if cell["type"] == "code" and text in cell["source"])
+    return next(
+        i
+        for i, cell in enumerate(chapter.cells)
+        if cell["type"] == "code" and text in cell["source"]
+    )
 
 
 def run(chapter: ChapterPage, index: int, source: str = "") -> Locator:
@@ -36,8 +42,9 @@ def run(chapter: ChapterPage, index: int, source: str = "") -> Locator:
 
 
 def test_a_learner_improves_the_score_and_keeps_it(open_chapter: OpenChapter) -> None:
-    """In a narrow window no output is wider than its cell, and the reference is folded until it is asked for. A typing
-    error in solve is shown as Python shows it; a better solve scores higher, and stands on the board."""
+    """In a narrow window no output is wider than its cell, and the reference is folded until it is
+    asked for. A typing error in solve is shown as Python shows it; a better solve scores higher,
+    and stands on the board."""
     chapter = open_chapter("09_capstone", width=800)
     chapter.run_all()
     assert chapter.failures() == []
@@ -45,20 +52,30 @@ def test_a_learner_improves_the_score_and_keeps_it(open_chapter: OpenChapter) ->
         if cell["outputs"]:
             area = chapter.cell(index).locator(".jp-OutputArea-output").first
             wide, room = area.evaluate("area => [area.scrollWidth, area.clientWidth]")
-            assert wide <= room + 1, f"cell {index} is {wide} pixels wide, and has {room}"
+            assert wide <= room + 1, (
+                f"cell {index} is {wide} pixels wide, and has {room}"
+            )
     folded = chapter.cell(place(chapter, "def in_lanes"))
     expect(folded.locator(".jp-InputPlaceholder")).to_be_visible()
     folded.locator(".jp-InputPlaceholder").click()
     expect(folded.get_by_text("async def lane")).to_be_visible()
 
     turn, board = place(chapter, "mine = attempt"), place(chapter, "scoreboard.keep")
-    shown = run(chapter, turn, "async def solve(client, tickets, budget):\n    return answer, 0\n\nattempt(solve)")
-    expect(shown).to_contain_text("NameError: name 'answer' is not defined", timeout=SECONDS)
+    shown = run(
+        chapter,
+        turn,
+        "async def solve(client, tickets, budget):\n    return answer, 0\n\nattempt(solve)",
+    )
+    expect(shown).to_contain_text(
+        "NameError: name 'answer' is not defined", timeout=SECONDS
+    )
     expect(shown).to_contain_text("So solve() handed nothing over", timeout=SECONDS)
     shown = run(chapter, turn, IMPROVED)
     expect(shown).to_contain_text("89.6 of 100 points", timeout=SECONDS)
     shown = run(chapter, board, f'{IMPORT}\nscoreboard.keep("two lanes", mine)')
-    expect(shown.locator("tbody tr").first).to_contain_text("two lanes", timeout=SECONDS)
+    expect(shown.locator("tbody tr").first).to_contain_text(
+        "two lanes", timeout=SECONDS
+    )
     if folder := os.environ.get("SCREENSHOTS"):
         chapter.page.screenshot(path=Path(folder) / "capstone-board.png")
     assert chapter.errors == []

@@ -1,4 +1,6 @@
-"""Every chapter as a learner meets it: opened in JupyterLab, run from top to bottom, its labs moved by keyboard."""
+"""Every chapter as a learner meets it: opened in JupyterLab, run from top to bottom, its labs moved
+by keyboard.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from nbformat import v4, write
 
-from coursekit.authoring.refresh import KERNEL
 from coursekit.course import lessons
+from coursekit.workshop.authoring.refresh import KERNEL
 from support.chapter_page import ChapterPage
 from support.lab_server import LabServer
 from support.waiting import until
@@ -27,19 +29,29 @@ widgets.VBox([size, shown])"""
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_chapter_runs_and_its_labs_move(stem: str, open_chapter: OpenChapter) -> None:
-    """No cell fails, the page has no error, no request leaves this machine, and each lab answers to the keyboard."""
+    """No cell fails, the page has no error, no request leaves this machine, and each lab answers to
+    the keyboard.
+    """
     chapter = open_chapter(stem)
     chapter.run_all()
     assert chapter.failures() == []
     for index in chapter.labs():
         controls = chapter.controls(index)
-        until(lambda i=index, found=controls: any(chapter.operate(i, one) for one in found.all()))
+        until(
+            lambda i=index, found=controls: any(
+                chapter.operate(i, one) for one in found.all()
+            )
+        )
     assert chapter.errors == []
     assert chapter.outside == []
 
 
-def test_the_test_sees_what_goes_wrong(lab: LabServer, open_chapter: OpenChapter) -> None:
-    """Noticed: a cell that fails, one that should and does not, a request elsewhere, a page error. A lab moves."""
+def test_the_test_sees_what_goes_wrong(
+    lab: LabServer, open_chapter: OpenChapter
+) -> None:
+    """Noticed: a cell that fails, one that should and does not, a request elsewhere, a page error.
+    A lab moves.
+    """
     away = "<img src='http://127.0.0.1:9/away.png'>"
     broken = "setTimeout(() => { throw new Error('broken page') })"
     cells = [
@@ -47,14 +59,22 @@ def test_the_test_sees_what_goes_wrong(lab: LabServer, open_chapter: OpenChapter
         v4.new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}),
         v4.new_code_cell("1", metadata={"tags": ["raises-exception"]}),
         v4.new_code_cell(f'from IPython.display import HTML\nHTML("""{away}""")'),
-        v4.new_code_cell(f'from IPython.display import Javascript\nJavascript("""{broken}""")'),
+        v4.new_code_cell(
+            f'from IPython.display import Javascript\nJavascript("""{broken}""")'
+        ),
         v4.new_code_cell(LAB),
         v4.new_code_cell("undefined"),
     ]
-    write(v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}), lab.root / "notebooks" / "toy.ipynb")
+    write(
+        v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL}),
+        lab.root / "notebooks" / "toy.ipynb",
+    )
     toy = open_chapter("toy", width=800)
     toy.run_all()
-    assert toy.failures() == ["code cell 1: raised nothing", "code cell 5: NameError: name 'undefined' is not defined"]
+    assert toy.failures() == [
+        "code cell 1: raised nothing",
+        "code cell 5: NameError: name 'undefined' is not defined",
+    ]
     assert toy.labs() == [5]
     handle = toy.controls(5).first
     assert toy.operate(5, handle)

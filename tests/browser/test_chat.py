@@ -1,4 +1,6 @@
-"""The chat box and the cost explorer of chapter 03 in a real browser, with a model that writes slowly."""
+"""The chat box and the cost explorer of chapter 03 in a real browser, with a model that writes
+slowly.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,16 @@ import pytest
 from nbformat import v4, write
 from playwright.sync_api import Locator, expect
 
-from coursekit.authoring.refresh import KERNEL
 from coursekit.conversation.forecasting import Sizes, prompt_tokens
 from coursekit.widgets.cost_explorer import KNOBS, Plan, outcome
+from coursekit.workshop.authoring.refresh import KERNEL
 from support.chapter_page import ChapterPage
 from support.lab_server import LabServer
 
 OpenChapter = Callable[..., ChapterPage]
 
-# An API in one cell: echoes the question, half a second a word; "fail" fails, "long" goes on for a minute.
+# An API in one cell: echoes the question, half a second a word; "fail" fails, "long" goes on for a
+# minute.
 API = """import json, openai
 from coursekit import AsyncConversation, Conversation
 from coursekit.offline.clock import ScaledClock
@@ -60,7 +63,10 @@ class Chat:
     """The chat box of a page, and what a learner does with it."""
 
     def __init__(self, chapter: ChapterPage, index: int) -> None:
-        self.page, self.area = chapter.page, chapter.cell(index).locator(".jp-Cell-outputArea")
+        self.page, self.area = (
+            chapter.page,
+            chapter.cell(index).locator(".jp-Cell-outputArea"),
+        )
         self.text = self.area.locator('input[type="text"]')
         self.text.wait_for(state="visible")
 
@@ -77,7 +83,10 @@ class Chat:
 
 def notebook(lab: LabServer, stem: str, *cells: str) -> None:
     nodes = [v4.new_markdown_cell("# Toy"), *map(v4.new_code_cell, cells)]
-    write(v4.new_notebook(cells=nodes, metadata={"kernelspec": KERNEL}), lab.root / "notebooks" / f"{stem}.ipynb")
+    write(
+        v4.new_notebook(cells=nodes, metadata={"kernelspec": KERNEL}),
+        lab.root / "notebooks" / f"{stem}.ipynb",
+    )
 
 
 def picture(chapter: ChapterPage, name: str) -> None:
@@ -87,8 +96,12 @@ def picture(chapter: ChapterPage, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-def test_the_chat_box_streams_stops_and_fails_in_place(kind: str, lab: LabServer, open_chapter: OpenChapter) -> None:
-    """Enter sends, the reply grows, Stop ends it with nothing added, errors are shown, hostile text does no harm."""
+def test_the_chat_box_streams_stops_and_fails_in_place(
+    kind: str, lab: LabServer, open_chapter: OpenChapter
+) -> None:
+    """Enter sends, the reply grows, Stop ends it with nothing added, errors are shown, hostile text
+    does no harm.
+    """
     stem = f"chat_{kind}"
     notebook(lab, stem, API, CLIENTS[kind], BOX)
     chapter = open_chapter(stem, width=1280 if kind == "sync" else 800)
@@ -101,7 +114,9 @@ def test_the_chat_box_streams_stops_and_fails_in_place(kind: str, lab: LabServer
     assert chat.area.locator("strong").count() >= 3
     picture(chapter, f"{stem}-writing")
     chat.button("Stop").press("Enter")
-    chat.shows("Stopped. Nothing was added")  # which a reply that ran to its end would never show
+    chat.shows(
+        "Stopped. Nothing was added"
+    )  # which a reply that ran to its end would never show
     expect(chat.text).to_have_value("long")
 
     chat.enter("fail")
@@ -115,19 +130,30 @@ def test_the_chat_box_streams_stops_and_fails_in_place(kind: str, lab: LabServer
         expect(chat.area.locator(".receipt")).to_have_count(number)
     chat.button("An offer").press("Enter")
     expect(chat.area.locator(".receipt")).to_have_count(len(HOSTILE) + 1)
-    expect(chat.area.locator(".receipt").last).to_be_in_viewport()  # the log keeps its end in sight
+    expect(
+        chat.area.locator(".receipt").last
+    ).to_be_in_viewport()  # the log keeps its end in sight
     picture(chapter, f"{stem}-hostile")
     assert chapter.page.evaluate("window.harmed") is None
     ours = chat.area.locator(".coursekit-chat")
-    assert ours.locator("script, img, svg, .message style, a[href^=javascript]").count() == 0
+    assert (
+        ours.locator("script, img, svg, .message style, a[href^=javascript]").count()
+        == 0
+    )
     assert ours.locator(".user").count() == len(HOSTILE) + 1
     assert chapter.errors == []
     assert chapter.outside == []
 
 
-def test_the_cost_explorer_follows_each_control(lab: LabServer, open_chapter: OpenChapter) -> None:
+def test_the_cost_explorer_follows_each_control(
+    lab: LabServer, open_chapter: OpenChapter
+) -> None:
     """Each slider changes the picture, and the numbers on the screen are those of the forecast."""
-    notebook(lab, "costs", "from coursekit.widgets.cost_explorer import CostExplorer\nCostExplorer()")
+    notebook(
+        lab,
+        "costs",
+        "from coursekit.widgets.cost_explorer import CostExplorer\nCostExplorer()",
+    )
     chapter = open_chapter("costs")
     chapter.run_all()
     area = chapter.cell(1).locator(".jp-Cell-outputArea")
@@ -135,7 +161,11 @@ def test_the_cost_explorer_follows_each_control(lab: LabServer, open_chapter: Op
     expect(shown).to_contain_text("306,300 tokens in, 9,000 out")
 
     def bars() -> str:
-        return "".join(area.locator("svg path").evaluate_all("paths => paths.map(path => path.getAttribute('d'))"))
+        return "".join(
+            area.locator("svg path").evaluate_all(
+                "paths => paths.map(path => path.getAttribute('d'))"
+            )
+        )
 
     for label, plan in {
         "Turns": Plan(turns=51),
@@ -152,12 +182,16 @@ def test_the_cost_explorer_follows_each_control(lab: LabServer, open_chapter: Op
         assert bars() != before
     for policy, knob in KNOBS.items():
         area.locator("select").first.select_option(policy)
-        slider = area.locator(".widget-slider", has_text=knob.label).get_by_role("slider")
+        slider = area.locator(".widget-slider", has_text=knob.label).get_by_role(
+            "slider"
+        )
         slider.focus()
         slider.press("ArrowRight")
         expect(area.locator('[role="slider"]:visible')).to_have_count(5)
         held = outcome(Plan(51, 40, 70, 190, policy, knob.start + knob.step)).usage
-        expect(shown).to_contain_text(f"{held.prompt:,} tokens in, {held.completion:,} out")
+        expect(shown).to_contain_text(
+            f"{held.prompt:,} tokens in, {held.completion:,} out"
+        )
     area.get_by_role("checkbox").press("Space")
     held = outcome(Plan(51, 40, 70, 190, "summary", 12, cached=True)).usage
     expect(shown.locator("table")).to_contain_text(f"{held.cached:,}")

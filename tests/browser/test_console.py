@@ -1,4 +1,6 @@
-"""The teacher's console in a real browser: inject, watch, lift; at a desk and on a phone, by mouse and by keyboard."""
+"""The teacher's console in a real browser: inject, watch, lift; at a desk and on a phone, by mouse
+and by keyboard.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +18,36 @@ from support.offline_api import folder_with, params, streamed, whole
 from support.served import ADMIN, Served, served
 
 EVIL = "<img src=x onerror=alert(1)>"
-NAMES = ["Ada", EVIL, "Grace Hopper", "Ünal Öztürk", "张伟", 'O\'Neill & "Sons"', "x" * 40]
+NAMES = [
+    "Ada",
+    EVIL,
+    "Grace Hopper",
+    "Ünal Öztürk",
+    "张伟",
+    'O\'Neill & "Sons"',
+    "x" * 40,
+]
 
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Served]:
-    folder_with(tmp_path, (params(), whole("Paris.")), (params(stream=True), streamed(["Par", "is."])))
+    folder_with(
+        tmp_path,
+        (params(), whole("Paris.")),
+        (params(stream=True), streamed(["Par", "is."])),
+    )
     with served(tmp_path, kept=Kept()) as server:
         yield server
 
 
 @pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=lambda p: f"{p[0]}-{p[1]}")
-def context(request: pytest.FixtureRequest, browser: Browser) -> Iterator[BrowserContext]:
+def context(
+    request: pytest.FixtureRequest, browser: Browser
+) -> Iterator[BrowserContext]:
     width, scheme = request.param
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme
+    )
     yield context
     if folder := os.environ.get("SCREENSHOTS"):
         for page in context.pages:
@@ -40,16 +58,30 @@ def context(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Browse
 
 @pytest.fixture
 def console(context: BrowserContext, running: Served) -> Page:
-    """The console, logged in by keyboard. Nothing it does may end in an error, or ask another host."""
+    """The console, logged in by keyboard. Nothing it does may end in an error, or ask another
+    host.
+    """
     page = context.new_page()
     page.errors = errors = []  # type: ignore[attr-defined]
     page.on("pageerror", lambda error: errors.append(str(error)))
     refused = "401 (Unauthorized)"  # so the browser says of the page that is the form
     page.on(
-        "console", lambda said: errors.append(said.text) if said.type == "error" and refused not in said.text else None
+        "console",
+        lambda said: (
+            errors.append(said.text)
+            if said.type == "error" and refused not in said.text
+            else None
+        ),
     )
     page.on("dialog", lambda dialog: errors.append(f"a dialog: {dialog.message}"))
-    page.on("request", lambda sent: None if sent.url.startswith((running.url, "data:")) else errors.append(sent.url))
+    page.on(
+        "request",
+        lambda sent: (
+            None
+            if sent.url.startswith((running.url, "data:"))
+            else errors.append(sent.url)
+        ),
+    )
     page.goto(f"{running.url}/console")
     expect(page.get_by_label("Token")).to_be_focused()
     page.keyboard.type(ADMIN)
@@ -71,21 +103,35 @@ def ask(server: Served, key: str, **more: Any) -> int:
 
 
 def cells(page: Page, name: str) -> list[str]:
-    """What a learner's row shows: why they need the teacher, last request, chapter, passed, requests, errors, …"""
-    row = page.locator("#learners tbody tr").filter(has=page.locator("bdi").get_by_text(name, exact=True))
+    """What a learner's row shows: why they need the teacher, last request, chapter, passed,
+    requests, errors, …
+    """
+    row = page.locator("#learners tbody tr").filter(
+        has=page.locator("bdi").get_by_text(name, exact=True)
+    )
     return row.locator("td").all_text_contents()
 
 
 def test_inject_watch_lift(running: Served, console: Page) -> None:
-    """Learners appear as they join, with what they do; each button strikes whom it is meant for, shows how long, and
-    what it does to them; lifting ends it. A name that is HTML is shown as it is, and does nothing."""
+    """Learners appear as they join, with what they do; each button strikes whom it is meant for,
+    shows how long, and what it does to them; lifting ends it. A name that is HTML is shown as it
+    is, and does nothing."""
     expect(console.get_by_text("Nobody has joined yet.")).to_be_visible()
     keys = {name: join(running, name) for name in NAMES}
     for name in NAMES:
-        expect(console.locator("#learners bdi").get_by_text(name, exact=True)).to_be_visible()
-    assert [ask(running, keys[name]) for name in ("Ada", "Ada", EVIL)] == [200, 200, 200]
+        expect(
+            console.locator("#learners bdi").get_by_text(name, exact=True)
+        ).to_be_visible()
+    assert [ask(running, keys[name]) for name in ("Ada", "Ada", EVIL)] == [
+        200,
+        200,
+        200,
+    ]
     running.admin(
-        "PUT", "/me", {"chapter": "04_streaming", "passed": {"01_basics": 5, "02_parameters": 3}}, keys["Ada"]
+        "PUT",
+        "/me",
+        {"chapter": "04_streaming", "passed": {"01_basics": 5, "02_parameters": 3}},
+        keys["Ada"],
     )
     expect(console.locator("dd[data-of=requests]")).to_have_text("3")
     expect(console.locator("dd[data-of=present]")).to_have_text(f"2 of {len(NAMES)}")
@@ -98,7 +144,9 @@ def test_inject_watch_lift(running: Served, console: Page) -> None:
     expect(console.locator("#said")).to_have_text(f"Server errors for {EVIL}, 60 s.")
     expect(console.locator("#faults li")).to_contain_text("Server errors for")
     assert [ask(running, keys[name]) for name in ("Ada", EVIL, EVIL)] == [200, 500, 500]
-    expect(console.locator("tbody tr", has_text=EVIL).locator("td").nth(5)).to_have_text("500 × 2")
+    expect(
+        console.locator("tbody tr", has_text=EVIL).locator("td").nth(5)
+    ).to_have_text("500 × 2")
 
     console.locator("#whom").select_option("")
     for button, status in (("429 storm", 429), ("Quota wall", 429)):
@@ -110,38 +158,64 @@ def test_inject_watch_lift(running: Served, console: Page) -> None:
     console.get_by_role("button", name="Lift all").click()
     expect(console.get_by_text("No fault is at work.")).to_be_visible()
     assert [ask(running, keys[name]) for name in ("Ada", EVIL)] == [200, 200]
-    expect(console.locator("dd[data-of=errors]")).to_have_text("6")  # two of 500, and 429, 500, 429, 500
+    expect(console.locator("dd[data-of=errors]")).to_have_text(
+        "6"
+    )  # two of 500, and 429, 500, 429, 500
     assert console.locator("img").count() == 0
     assert console.errors == []  # type: ignore[attr-defined]
-    assert console.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the screen"
+    assert console.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+        "wider than the screen"
+    )
     console.get_by_role("button", name="Slow").click()  # for the picture
     expect(console.locator("#faults li")).to_have_count(1)
 
 
 def test_by_keyboard(running: Served, console: Page) -> None:
-    """From the first Tab on: choose whom and how long, put a fault to work, lift it; the focus is never lost."""
+    """From the first Tab on: choose whom and how long, put a fault to work, lift it; the focus is
+    never lost.
+    """
     key = join(running, "Ada")
     expect(console.locator("#learners bdi")).to_have_text("Ada")
-    for label in ("Log out", "Change", "roster", "Remove rows", "For", "Seconds", "429 storm", "Quota wall"):
+    for label in (
+        "Log out",
+        "Change",
+        "roster",
+        "Remove rows",
+        "For",
+        "Seconds",
+        "429 storm",
+        "Quota wall",
+    ):
         console.keyboard.press("Tab")
-        assert label in console.evaluate("(document.activeElement.labels?.[0] ?? document.activeElement).textContent")
+        assert label in console.evaluate(
+            "(document.activeElement.labels?.[0] ?? document.activeElement).textContent"
+        )
         if label == "Seconds":
             console.keyboard.type("45")
     console.keyboard.press("Enter")
-    expect(console.locator("#faults li")).to_contain_text("Quota wall for everybody · 4")
+    expect(console.locator("#faults li")).to_contain_text(
+        "Quota wall for everybody · 4"
+    )
     assert ask(running, key) == 429
     for _ in range(4):
         console.keyboard.press("Tab")
-    assert console.evaluate("document.activeElement.ariaLabel") == "Lift Quota wall for everybody"
+    assert (
+        console.evaluate("document.activeElement.ariaLabel")
+        == "Lift Quota wall for everybody"
+    )
     console.keyboard.press("Space")
     expect(console.get_by_text("No fault is at work.")).to_be_visible()
     assert ask(running, key) == 200
-    assert console.evaluate("document.activeElement.id") == "whom"  # not a button that would strike again
+    assert (
+        console.evaluate("document.activeElement.id") == "whom"
+    )  # not a button that would strike again
     assert console.errors == []  # type: ignore[attr-defined]
 
 
 def test_a_wrong_token(context: BrowserContext, running: Served) -> None:
-    """A wrong token leads back to the form, which says so; a script cannot read the cookie of the right one."""
+    """A wrong token leads back to the form, which says so; a script cannot read the cookie of the
+    right one.
+    """
     page = context.new_page()
     page.goto(f"{running.url}/console")
     page.get_by_label("Token").fill("wrong")
@@ -163,28 +237,55 @@ STUCK = {
 
 
 def test_who_is_stuck(running: Served, console: Page) -> None:
-    """Of ten learners the three who are stuck, each in another way, are on top with the reason, on the first screen."""
-    names = ["Grace", "Linus", "Ada", "Barbara", "Edsger", "Margaret", "Donald", "Radia", "Ken", "Frances"]
+    """Of ten learners the three who are stuck, each in another way, are on top with the reason, on
+    the first screen.
+    """
+    names = [
+        "Grace",
+        "Linus",
+        "Ada",
+        "Barbara",
+        "Edsger",
+        "Margaret",
+        "Donald",
+        "Radia",
+        "Ken",
+        "Frances",
+    ]
     keys = {name: join(running, name) for name in names}
     for name in names[:-1]:
         ask(running, keys[name])
     for _ in range(5):
         with pytest.raises(openai.BadRequestError):
-            running.client(keys["Barbara"]).chat.completions.create(model="gpt-4o", messages=[])
-    running.admin("PUT", "/me", {"hand": "why is my history twice as long?"}, keys["Radia"])
-    running.admin("PUT", "/me", {"failed": {"03_multi_turn/trim_to_budget": 6}}, keys["Ken"])
+            running.client(keys["Barbara"]).chat.completions.create(
+                model="gpt-4o", messages=[]
+            )
+    running.admin(
+        "PUT", "/me", {"hand": "why is my history twice as long?"}, keys["Radia"]
+    )
+    running.admin(
+        "PUT", "/me", {"failed": {"03_multi_turn/trim_to_budget": 6}}, keys["Ken"]
+    )
     expect(console.locator("#need-count")).to_have_text("3 of 10 need you.")
     expect(console.locator("tbody tr").nth(2).locator("bdi")).to_have_text("Ken")
-    for row, (name, reason) in zip(console.locator("tbody tr.stuck").all(), STUCK.items(), strict=True):
+    for row, (name, reason) in zip(
+        console.locator("tbody tr.stuck").all(), STUCK.items(), strict=True
+    ):
         assert row.locator("bdi").text_content() == name
         assert row.locator(".reason").first.text_content() == reason
         box = row.bounding_box()
-        assert box is not None and box["y"] + box["height"] <= 900, "below the first screen"
-    assert console.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the screen"
+        assert box is not None and box["y"] + box["height"] <= 900, (
+            "below the first screen"
+        )
+    assert console.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+        "wider than the screen"
+    )
 
 
 def test_rows_are_renamed_merged_and_removed(running: Served, console: Page) -> None:
-    """By keyboard: a hand is lowered, a row gets another name, two become one with both keys, one is removed."""
+    """By keyboard: a hand is lowered, a row gets another name, two become one with both keys, one
+    is removed.
+    """
     keys = {name: join(running, name) for name in ("Ada", "ada", "Bo")}
     for key in keys.values():
         ask(running, key)
@@ -203,7 +304,9 @@ def test_rows_are_renamed_merged_and_removed(running: Served, console: Page) -> 
     open_change("Bo")
     change.get_by_label("New name").fill("everybody")
     change.get_by_label("New name").press("Enter")
-    expect(console.locator("#change-said")).to_contain_text("mistaken for somebody else")
+    expect(console.locator("#change-said")).to_contain_text(
+        "mistaken for somebody else"
+    )
     change.get_by_label("New name").fill("Bo K.")
     change.get_by_label("New name").press("Enter")
     expect(console.locator("#done")).to_have_text("Bo is Bo K. now.")
@@ -212,8 +315,14 @@ def test_rows_are_renamed_merged_and_removed(running: Served, console: Page) -> 
     change.get_by_role("button", name="Merge").press("Enter")
     expect(console.locator("#done")).to_have_text("ada 2 and Ada are one row now.")
     expect(console.locator("tbody tr")).to_have_count(2)
-    assert [ask(running, keys[name]) for name in ("Ada", "ada", "Bo")] == [200, 200, 200]
-    expect(console.locator("tbody tr").filter(has_text="Ada").locator("td").nth(4)).to_have_text("4")
+    assert [ask(running, keys[name]) for name in ("Ada", "ada", "Bo")] == [
+        200,
+        200,
+        200,
+    ]
+    expect(
+        console.locator("tbody tr").filter(has_text="Ada").locator("td").nth(4)
+    ).to_have_text("4")
     open_change("Bo K.")
     change.get_by_role("button", name="Remove").press("Enter")
     expect(console.locator("tbody tr")).to_have_count(1)

@@ -1,4 +1,6 @@
-"""One exercise of each chapter, done in a real browser as a learner does it: open, fail, hint, fix, pass, map."""
+"""One exercise of each chapter, done in a real browser as a learner does it: open, fail, hint, fix,
+pass, map.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ SECONDS = 1000 * HANG  # milliseconds
 
 def place(chapter: ChapterPage, text: str) -> int:
     """Where the first code cell with this text is."""
-    return next(i for i, cell in enumerate(chapter.cells) if cell["type"] == "code" and text in cell["source"])
+    return next(
+        i
+        for i, cell in enumerate(chapter.cells)
+        if cell["type"] == "code" and text in cell["source"]
+    )
 
 
 def write(chapter: ChapterPage, index: int, source: str) -> None:
@@ -51,15 +57,26 @@ def picture(chapter: ChapterPage, name: str) -> None:
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_an_exercise_is_done_and_the_map_fills(stem: str, open_chapter: OpenChapter) -> None:
-    """Not yet, then wrong, then a hint, then right; and the map in 00 shows it. No cell fails on its own."""
+def test_an_exercise_is_done_and_the_map_fills(
+    stem: str, open_chapter: OpenChapter
+) -> None:
+    """Not yet, then wrong, then a hint, then right; and the map in 00 shows it. No cell fails on
+    its own.
+    """
     name = exercises_of(stem)[0].name
     solution = nbformat.read(ROOT / "solutions" / f"{stem}.ipynb", 4)
-    solved = next(c.source for c in solution.cells if c.metadata.get("nbgrader", {}).get("grade_id") == name)
+    solved = next(
+        c.source
+        for c in solution.cells
+        if c.metadata.get("nbgrader", {}).get("grade_id") == name
+    )
     chapter = open_chapter(stem, folder="exercises")
     chapter.run_all()
     assert chapter.failures() == []
-    to_write, to_check = place(chapter, "YOUR CODE HERE"), place(chapter, f"check.{name}({name})")
+    to_write, to_check = (
+        place(chapter, "YOUR CODE HERE"),
+        place(chapter, f"check.{name}({name})"),
+    )
     output = chapter.cell(to_check).locator(".jp-Cell-outputArea")
     expect(output).to_contain_text(f"… {name}: not yet")
     picture(chapter, f"{stem}-1-not-yet")
@@ -95,7 +112,9 @@ def test_an_exercise_is_done_and_the_map_fills(stem: str, open_chapter: OpenChap
 
 
 def test_the_quiz_works_by_keyboard(open_chapter: OpenChapter) -> None:
-    """Choose with arrows, Tab to Answer, press Enter, all at once: the last chosen option's reason stands there."""
+    """Choose with arrows, Tab to Answer, press Enter, all at once: the last chosen option's reason
+    stands there.
+    """
     stem = STEMS[0]
     question = questions(stem)[0]
     chapter = open_chapter(stem, width=800, folder="exercises")
@@ -103,7 +122,12 @@ def test_the_quiz_works_by_keyboard(open_chapter: OpenChapter) -> None:
     options = area.get_by_role("radiogroup", name=question.ask).get_by_role("radio")
     expect(options.first).to_be_visible(timeout=SECONDS)
     options.first.focus()
-    for key in ("ArrowDown", "ArrowDown", "Tab", "Enter"):  # the press leaves the browser before the second choice
+    for key in (
+        "ArrowDown",
+        "ArrowDown",
+        "Tab",
+        "Enter",
+    ):  # the press leaves the browser before the second choice
         chapter.page.keyboard.press(key)
     expect(area.get_by_role("button", name="Answer question 1")).to_be_focused()
     expect(area).to_contain_text(question.options[2].reason, timeout=SECONDS)

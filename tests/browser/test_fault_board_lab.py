@@ -1,4 +1,6 @@
-"""The fault board in a real browser: chosen by keyboard, run, and what is shown is what was sent."""
+"""The fault board in a real browser: chosen by keyboard, run, and what is shown is what was
+sent.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from collections.abc import Callable
 from nbformat import v4, write
 from playwright.sync_api import expect
 
-from coursekit.authoring.refresh import KERNEL
+from coursekit.workshop.authoring.refresh import KERNEL
 from support.chapter_page import ChapterPage
 from support.lab_server import LabServer
 
@@ -15,9 +17,15 @@ START = """from coursekit.widgets.fault_board import FaultBoard
 FaultBoard()"""
 
 
-def test_choose_predict_run(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> None:
-    """Nine requests at first; another choice asks for a prediction; Run shows its attempts, within the cell's width."""
-    notebook = v4.new_notebook(cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL})
+def test_choose_predict_run(
+    lab: LabServer, open_chapter: Callable[..., ChapterPage]
+) -> None:
+    """Nine requests at first; another choice asks for a prediction; Run shows its attempts, within
+    the cell's width.
+    """
+    notebook = v4.new_notebook(
+        cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL}
+    )
     write(notebook, lab.root / "notebooks" / "faults.ipynb")
     page = open_chapter("faults")
     page.run_all()
@@ -25,7 +33,9 @@ def test_choose_predict_run(lab: LabServer, open_chapter: Callable[..., ChapterP
     board = cell.locator(".coursekit-faults")
     expect(board.locator("tbody tr")).to_have_count(9)
     expect(board).to_contain_text("1.00 s ⚠ asked 2 s")
-    assert page.operate(0, cell.get_by_label("Taken with"), keys="Space ArrowDown ArrowDown Enter")
+    assert page.operate(
+        0, cell.get_by_label("Taken with"), keys="Space ArrowDown ArrowDown Enter"
+    )
     expect(cell.get_by_text("Predict:")).to_be_visible()
     cell.get_by_role("button", name="Run").press("Enter")
     expect(board.locator("tbody tr")).to_have_count(4)
@@ -34,7 +44,9 @@ def test_choose_predict_run(lab: LabServer, open_chapter: Callable[..., ChapterP
     expect(cell.get_by_label("How often")).to_be_disabled()
     cell.get_by_role("button", name="Run").press("Enter")
     expect(board.locator("tbody tr")).to_have_count(1)
-    expect(board).to_contain_text("Gave up after 1 attempt. The account has no money left.")
+    expect(board).to_contain_text(
+        "Gave up after 1 attempt. The account has no money left."
+    )
 
     cell.get_by_label("What goes wrong").select_option("the answer breaks off")
     cell.get_by_label("How often").select_option("once")

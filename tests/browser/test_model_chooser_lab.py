@@ -1,4 +1,6 @@
-"""The model chooser in a real browser: sliders dragged, boxes ticked by keyboard, and the table is that of view()."""
+"""The model chooser in a real browser: sliders dragged, boxes ticked by keyboard, and the table is
+that of view().
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ import pytest
 from nbformat import v4, write
 from playwright.sync_api import Locator
 
-from coursekit.authoring.refresh import KERNEL
 from coursekit.choosing import Task
 from coursekit.widgets.model_chooser import BUDGETS, DAYS, PROMPTS, TIMES, view
+from coursekit.workshop.authoring.refresh import KERNEL
 from support.chapter_page import ChapterPage, soon
 from support.lab_server import LabServer
 
@@ -21,7 +23,9 @@ START = "from coursekit.widgets.model_chooser import ModelChooser\nModelChooser(
 
 @pytest.fixture
 def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> ChapterPage:
-    notebook = v4.new_notebook(cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL})
+    notebook = v4.new_notebook(
+        cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL}
+    )
     write(notebook, lab.root / "notebooks" / "chooser.ipynb")
     opened = open_chapter("chooser")
     opened.run_all()
@@ -29,19 +33,32 @@ def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> ChapterPag
 
 
 def test_every_control_moves_the_table(page: ChapterPage) -> None:
-    """What the keyboard sets on sliders and boxes is what the table shows; nothing is cut off, nothing fails."""
+    """What the keyboard sets on sliders and boxes is what the table shows; nothing is cut off,
+    nothing fails.
+    """
     cell = page.cell(0)
     expect_table(cell, Task())
-    press(cell, "Prompt, tokens", "ArrowRight", PROMPTS.index(250_000) - PROMPTS.index(1000))
+    press(
+        cell,
+        "Prompt, tokens",
+        "ArrowRight",
+        PROMPTS.index(250_000) - PROMPTS.index(1000),
+    )
     press(cell, "$ per 1,000", "ArrowLeft", len(BUDGETS) - BUDGETS.index(Decimal(100)))
     press(cell, "Seconds", "ArrowLeft", len(TIMES) - TIMES.index(10))
     expect_table(cell, Task(prompt=250_000, max_cost=Decimal("0.1"), max_seconds=10.0))
     box = cell.locator('label:has-text("temperature") input[type=checkbox]')
     box.focus()
     box.press("Space")
-    cell.locator('.widget-dropdown:has(label:text-is("On")) select').select_option("2027-02-01")
+    cell.locator('.widget-dropdown:has(label:text-is("On")) select').select_option(
+        "2027-02-01"
+    )
     after = Task(
-        prompt=250_000, max_cost=Decimal("0.1"), max_seconds=10.0, needs=frozenset({"temperature"}), on=DAYS[3]
+        prompt=250_000,
+        max_cost=Decimal("0.1"),
+        max_seconds=10.0,
+        needs=frozenset({"temperature"}),
+        on=DAYS[3],
     )
     expect_table(cell, after)
     assert page.cut_off(0, "table") == []
@@ -50,7 +67,9 @@ def test_every_control_moves_the_table(page: ChapterPage) -> None:
 
 def press(cell: Locator, label: str, key: str, times: int) -> None:
     """Keys on the handle of the slider with that label."""
-    handle = cell.locator(f'.widget-hslider:has(label:text-is("{label}")) .noUi-handle').first
+    handle = cell.locator(
+        f'.widget-hslider:has(label:text-is("{label}")) .noUi-handle'
+    ).first
     handle.focus()
     for _ in range(times):
         handle.press(key)
@@ -59,10 +78,16 @@ def press(cell: Locator, label: str, key: str, times: int) -> None:
 def expect_table(cell: Locator, task: Task) -> None:
     """The page's table becomes that of view() for this task."""
     html = view(task)
-    wanted = [re.findall(r"<t[dh][^>]*>([^<]*)</t", row) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", html)]
+    wanted = [
+        re.findall(r"<t[dh][^>]*>([^<]*)</t", row)
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", html)
+    ]
 
     def seen() -> list[list[str]]:
         rows = cell.locator(".coursekit-chooser tr").all()
-        return [[text.strip() for text in row.locator("th, td").all_text_contents()] for row in rows]
+        return [
+            [text.strip() for text in row.locator("th, td").all_text_contents()]
+            for row in rows
+        ]
 
     assert soon(lambda: seen() == wanted), seen()

@@ -1,4 +1,6 @@
-"""The sampling lab in a real browser: every control moved as a learner moves it, every number as sampling.py has it."""
+"""The sampling lab in a real browser: every control moved as a learner moves it, every number as
+sampling.py has it.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,29 @@ from support.lab_server import LabServer
 START = """from coursekit import connect
 from coursekit.widgets.sampling_lab import SamplingLab
 SamplingLab(connect(speed="instant"))"""
-KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+KERNEL = {
+    "kernelspec": {
+        "name": "python3",
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+    }
+}
 # Where the mouse lets the handle go, as a share of the slider's width.
-DRAGS = {"temperature": 0.75, "top_p": 0.9, "frequency_penalty": 0.6, "presence_penalty": 0.55, "seed": 0.2}
+DRAGS = {
+    "temperature": 0.75,
+    "top_p": 0.9,
+    "frequency_penalty": 0.6,
+    "presence_penalty": 0.55,
+    "seed": 0.2,
+}
 
 
 @pytest.fixture
 def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> ChapterPage:
-    write(v4.new_notebook(cells=[v4.new_code_cell(START)], metadata=KERNEL), lab.root / "notebooks" / "sampling.ipynb")
+    write(
+        v4.new_notebook(cells=[v4.new_code_cell(START)], metadata=KERNEL),
+        lab.root / "notebooks" / "sampling.ipynb",
+    )
     opened = open_chapter("sampling")
     opened.run_all()
     return opened
@@ -32,13 +49,20 @@ def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> ChapterPag
 
 def shown(cell: Locator) -> list[list[str]]:
     """The rows of the lab's table in the page."""
-    return [[text.strip() for text in row.locator("th, td").all_text_contents()] for row in cell.locator("tr").all()]
+    return [
+        [text.strip() for text in row.locator("th, td").all_text_contents()]
+        for row in cell.locator("tr").all()
+    ]
 
 
 def settings_in(cell: Locator) -> Settings:
     """What the sliders read."""
     read = {
-        name: float(cell.locator(f'.widget-hslider:has(label:text-is("{name}")) .widget-readout').inner_text())
+        name: float(
+            cell.locator(
+                f'.widget-hslider:has(label:text-is("{name}")) .widget-readout'
+            ).inner_text()
+        )
         for name in DRAGS
     }
     return Settings(**{**read, "seed": int(read["seed"])})
@@ -53,13 +77,18 @@ def expect_view(cell: Locator, name: str, draws: int = 0) -> None:
     """The table in the page becomes that of view() for what the sliders say."""
 
     def as_set() -> bool:
-        return shown(cell) == HtmlReader(view(load_distribution(name), settings_in(cell), draws)).rows
+        return (
+            shown(cell)
+            == HtmlReader(view(load_distribution(name), settings_in(cell), draws)).rows
+        )
 
     assert soon(as_set), shown(cell)
 
 
 def test_each_control_does_what_it_says(page: ChapterPage) -> None:
-    """Dragged or pressed, each control changes the picture, and the picture is view() of what the controls say."""
+    """Dragged or pressed, each control changes the picture, and the picture is view() of what the
+    controls say.
+    """
     cell = page.cell(0)
     cell.locator("table").wait_for()
     expect_view(cell, "dog")
@@ -71,17 +100,29 @@ def test_each_control_does_what_it_says(page: ChapterPage) -> None:
         slider = cell.locator(f'.widget-hslider:has(label:text-is("{name}"))')
         track = slider.locator(".noUi-base").bounding_box()
         assert track is not None
-        cell.get_by_role("slider", name=name, exact=True).hover()  # a screen reader says its name
+        cell.get_by_role(
+            "slider", name=name, exact=True
+        ).hover()  # a screen reader says its name
         page.page.mouse.down()
-        page.page.mouse.move(track["x"] + share * track["width"], track["y"] + track["height"] / 2, steps=8)
+        page.page.mouse.move(
+            track["x"] + share * track["width"],
+            track["y"] + track["height"] / 2,
+            steps=8,
+        )
         page.page.mouse.up()
         expect_view(cell, "haiku_loop", draws=20)
-        assert cell.locator(".coursekit-sampling").inner_text() != before, f"{name} changes nothing"
-    assert all(getattr(settings_in(cell), name) != getattr(Settings(), name) for name in DRAGS)
+        assert cell.locator(".coursekit-sampling").inner_text() != before, (
+            f"{name} changes nothing"
+        )
+    assert all(
+        getattr(settings_in(cell), name) != getattr(Settings(), name) for name in DRAGS
+    )
 
     cell.get_by_role("button", name="Send").press("Enter")
     expect(cell.get_by_text("Nobody recorded this request")).to_be_visible()
-    cell.get_by_label("recorded").select_option("temperature 0, frequency_penalty 0.5, seed 1")
+    cell.get_by_label("recorded").select_option(
+        "temperature 0, frequency_penalty 0.5, seed 1"
+    )
     expect_settings(cell, Settings(temperature=0, frequency_penalty=0.5, seed=1))
     cell.get_by_role("button", name="Send").press("Enter")
     expect(cell.get_by_text("replay · local")).to_be_visible()

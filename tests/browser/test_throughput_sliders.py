@@ -1,4 +1,6 @@
-"""The throughput lab of chapter 05 in a real browser: every slider, by keyboard, changes picture and numbers."""
+"""The throughput lab of chapter 05 in a real browser: every slider, by keyboard, changes picture
+and numbers.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import pytest
 from nbformat import v4, write
 from playwright.sync_api import expect
 
-from coursekit.authoring.refresh import KERNEL
+from coursekit.workshop.authoring.refresh import KERNEL
 from support.chapter_page import ChapterPage
 from support.lab_server import LabServer
 
@@ -18,7 +20,9 @@ START = "from coursekit.widgets.throughput_lab import ThroughputLab\nThroughputL
 
 @pytest.fixture
 def chapter(lab: LabServer, open_chapter: OpenChapter) -> ChapterPage:
-    notebook = v4.new_notebook(cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL})
+    notebook = v4.new_notebook(
+        cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL}
+    )
     write(notebook, lab.root / "notebooks" / "throughput.ipynb")
     page = open_chapter("throughput")
     page.run_all()
@@ -27,7 +31,9 @@ def chapter(lab: LabServer, open_chapter: OpenChapter) -> ChapterPage:
 
 
 def test_every_slider_changes_the_picture(chapter: ChapterPage) -> None:
-    """By keyboard alone; the page asks nobody outside, has no error, and shows the whole lab in a narrow window."""
+    """By keyboard alone; the page asks nobody outside, has no error, and shows the whole lab in a
+    narrow window.
+    """
     (lab,) = chapter.labs()
     cell = chapter.cell(lab)
     expect(cell).to_contain_text("5 under way / 1.5 s = 200 requests a minute")
@@ -35,7 +41,9 @@ def test_every_slider_changes_the_picture(chapter: ChapterPage) -> None:
     sliders = chapter.controls(lab).and_(chapter.page.get_by_role("slider"))
     assert sliders.count() == 5
     for number in range(5):
-        assert chapter.operate(lab, sliders.nth(number), "ArrowRight ArrowRight"), f"slider {number} changes nothing"
+        assert chapter.operate(lab, sliders.nth(number), "ArrowRight ArrowRight"), (
+            f"slider {number} changes nothing"
+        )
     expect(cell).to_contain_text("7 under way / 1.7 s = 247 requests a minute")
     expect(cell).to_contain_text("RPM allows 40; TPM allows 42,000 / 700 = 60.0")
     expect(cell.locator("svg[role=img]")).to_have_count(1)

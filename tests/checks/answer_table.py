@@ -1,6 +1,7 @@
 """The table of answers to exercises: how an answer is entered, and how it is read.
 
-An answer is a function of any name, entered by a decorator in answers_to_CHAPTER.py beside this file::
+An answer is a function of any name, entered by a decorator in answers_to_CHAPTER.py beside this
+  file::
 
     @right("reply_text")
     def with_one_expression(reply): ...
@@ -42,8 +43,12 @@ def right(exercise: str) -> Callable[[Any], Any]:
     return _enter(exercise, "passed", "")
 
 
-def wrong(exercise: str, outcome: str = "wrong", *, says: str = "") -> Callable[[Any], Any]:
-    """Enter a wrong answer, with the outcome that the check must find and words that it must say."""
+def wrong(
+    exercise: str, outcome: str = "wrong", *, says: str = ""
+) -> Callable[[Any], Any]:
+    """Enter a wrong answer, with the outcome that the check must find and words that it must
+    say.
+    """
     return _enter(exercise, outcome, says)
 
 

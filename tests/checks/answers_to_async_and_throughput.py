@@ -12,7 +12,11 @@ MINI = "gpt-4o-mini"
 
 @right("binding_limit")
 def with_tuples(concurrency, latency, rpm, tpm, tokens):
-    rates = [(concurrency / latency * 60, "concurrency"), (rpm, "rpm"), (tpm / tokens, "tpm")]
+    rates = [
+        (concurrency / latency * 60, "concurrency"),
+        (rpm, "rpm"),
+        (tpm / tokens, "tpm"),
+    ]
     rate, name = sorted(rates, key=lambda pair: pair[0])[0]
     return [name, rate]
 
@@ -36,7 +40,11 @@ def a_second(concurrency, latency, rpm, tpm, tokens):
 
 @wrong("binding_limit", "wrong", says="Do not round")
 def whole_requests(concurrency, latency, rpm, tpm, tokens):
-    rates = {"concurrency": 60 * concurrency / latency, "rpm": rpm, "tpm": tpm // tokens}
+    rates = {
+        "concurrency": 60 * concurrency / latency,
+        "rpm": rpm,
+        "tpm": tpm // tokens,
+    }
     name = min(rates, key=rates.get)
     return name, rates[name]
 
@@ -63,9 +71,13 @@ def the_highest(concurrency, latency, rpm, tpm, tokens):
 @wrong("binding_limit", "wrong", says="case 5 of 12")
 def hard_coded_limits(concurrency, latency, rpm, tpm, tokens):
     known = {
-        (5, 0.3, 30_000): ("tpm", 50), (5, 0.3, 1_000_000): ("rpm", 500), (5, 3.0, 1_000_000): ("concurrency", 100),
-        (5, 0.3, 40_000): ("tpm", 40_000 / 700), (100, 0.5, 30_000): ("rpm", 50), (1, 1.0, 36_000): ("concurrency", 60),
-    }  # fmt: skip
+        (5, 0.3, 30_000): ("tpm", 50),
+        (5, 0.3, 1_000_000): ("rpm", 500),
+        (5, 3.0, 1_000_000): ("concurrency", 100),
+        (5, 0.3, 40_000): ("tpm", 40_000 / 700),
+        (100, 0.5, 30_000): ("rpm", 50),
+        (1, 1.0, 36_000): ("concurrency", 60),
+    }
     return known.get((concurrency, latency, tpm), ("rpm", rpm - 1))
 
 
@@ -106,13 +118,22 @@ async def one_after_the_other(client, prompts):
 
 @wrong("ask_all", "wrong", says="not in that of arrival")
 async def as_they_arrive(client, prompts):
-    return [await answer for answer in asyncio.as_completed([_one(client, prompt) for prompt in prompts])]
+    return [
+        await answer
+        for answer in asyncio.as_completed([_one(client, prompt) for prompt in prompts])
+    ]
 
 
 @wrong("ask_all", "wrong", says="One request for each prompt")
 async def each_prompt_once(client, prompts):
     different = list(dict.fromkeys(prompts))
-    answers = dict(zip(different, await asyncio.gather(*(_one(client, each) for each in different)), strict=True))
+    answers = dict(
+        zip(
+            different,
+            await asyncio.gather(*(_one(client, each) for each in different)),
+            strict=True,
+        )
+    )
     return [answers[prompt] for prompt in prompts]
 
 
@@ -139,7 +160,10 @@ async def another_model(client, prompts):
 @wrong("ask_all", "wrong", says="other messages")
 async def with_a_system_message(client, prompts):
     async def one(prompt):
-        messages = [{"role": "system", "content": "Be short."}, {"role": "user", "content": prompt}]
+        messages = [
+            {"role": "system", "content": "Be short."},
+            {"role": "user", "content": prompt},
+        ]
         reply = await client.chat.completions.create(model=MINI, messages=messages)
         return reply.choices[0].message.content
 
@@ -206,7 +230,9 @@ async def with_wait(function, items, limit):
     try:
         for item in items:
             if len(running) == limit:
-                _, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                _, running = await asyncio.wait(
+                    running, return_when=asyncio.FIRST_COMPLETED
+                )
             tasks.append(asyncio.create_task(function(item)))
             running.add(tasks[-1])
         if running:
@@ -218,7 +244,9 @@ async def with_wait(function, items, limit):
     return [task.exception() or task.result() for task in tasks]
 
 
-async def _bounded(function, items, limit, *, catch=Exception, kept=lambda error: error):
+async def _bounded(
+    function, items, limit, *, catch=Exception, kept=lambda error: error
+):
     if limit < 1:
         raise ValueError("limit must be 1 or more")
     slots = asyncio.Semaphore(limit)
@@ -237,7 +265,9 @@ async def _bounded(function, items, limit, *, catch=Exception, kept=lambda error
 async def in_blocks(function, items, limit):
     results, items = [], list(items)
     for at in range(0, len(items), limit):
-        results += await asyncio.gather(*map(function, items[at : at + limit]), return_exceptions=True)
+        results += await asyncio.gather(
+            *map(function, items[at : at + limit]), return_exceptions=True
+        )
     return results
 
 
@@ -263,7 +293,11 @@ async def failures_as_text(function, items, limit):
 
 @wrong("bounded_map", "wrong", says="the exception itself")
 async def failures_left_out(function, items, limit):
-    return [one for one in await _bounded(function, items, limit) if not isinstance(one, Exception)]
+    return [
+        one
+        for one in await _bounded(function, items, limit)
+        if not isinstance(one, Exception)
+    ]
 
 
 @wrong("bounded_map", "wrong", says="Cancelling is no failure")
@@ -498,7 +532,9 @@ class SharedByAll:
         SharedByAll.level = a_minute
 
     def take(self, amount, now):
-        SharedByAll.level = min(self.a_minute, SharedByAll.level + (now - self.at) * self.a_minute / 60)
+        SharedByAll.level = min(
+            self.a_minute, SharedByAll.level + (now - self.at) * self.a_minute / 60
+        )
         self.at = now
         if amount > SharedByAll.level:
             return False
@@ -515,7 +551,9 @@ async def with_two_buckets(send, tokens, rpm, tpm):
     async with asyncio.TaskGroup() as group:
         tasks = []
         for number, size in enumerate(tokens):
-            while wait := max(requests.wait(1, loop.time()), budget.wait(size, loop.time())):
+            while wait := max(
+                requests.wait(1, loop.time()), budget.wait(size, loop.time())
+            ):
                 await asyncio.sleep(wait + 1e-9)
             requests.take(1, loop.time())
             budget.take(size, loop.time())
@@ -531,7 +569,10 @@ async def with_starts_worked_out(send, tokens, rpm, tpm):
     for size in tokens:
         wait = max(0.0, (1 - levels[0]) * 60 / rpm, (size - levels[1]) * 60 / tpm)
         at += wait
-        levels = [min(rpm, levels[0] + wait * rpm / 60) - 1, min(tpm, levels[1] + wait * tpm / 60) - size]
+        levels = [
+            min(rpm, levels[0] + wait * rpm / 60) - 1,
+            min(tpm, levels[1] + wait * tpm / 60) - size,
+        ]
         starts.append(at)
 
     async def later(number):
@@ -577,7 +618,13 @@ async def waiting_for_answers(send, tokens, rpm, tpm):
 
 @wrong("send_all", "wrong", says="may go at once")
 async def evenly_paced(send, tokens, rpm, tpm):
-    return await _paced(send, tokens, rpm, tpm, waits=lambda number, size: max(60 / rpm, size * 60 / tpm))
+    return await _paced(
+        send,
+        tokens,
+        rpm,
+        tpm,
+        waits=lambda number, size: max(60 / rpm, size * 60 / tpm),
+    )
 
 
 @wrong("send_all", "wrong", says="Tokens are the second budget")
@@ -592,7 +639,13 @@ async def tokens_alone(send, tokens, rpm, tpm):
 
 @wrong("send_all", "wrong", says="Waiting for answers loses time")
 async def minute_by_minute(send, tokens, rpm, tpm):
-    return await _paced(send, tokens, rpm, tpm, waits=lambda number, size: 60 if (number + 1) % rpm == 0 else 0)
+    return await _paced(
+        send,
+        tokens,
+        rpm,
+        tpm,
+        waits=lambda number, size: 60 if (number + 1) % rpm == 0 else 0,
+    )
 
 
 @wrong("send_all", "wrong", says="'429s'")
@@ -609,7 +662,9 @@ async def trying_until_it_goes(send, tokens, rpm, tpm):
 
 @wrong("send_all", "error", says="before anything is sent")
 async def too_large_is_sent(send, tokens, rpm, tpm):
-    return await with_starts_worked_out(send, [min(size, tpm) for size in tokens], rpm, tpm)
+    return await with_starts_worked_out(
+        send, [min(size, tpm) for size in tokens], rpm, tpm
+    )
 
 
 @wrong("send_all", "not awaited", says="async def send_all")
@@ -631,13 +686,21 @@ async def answers_by_arrival(send, tokens, rpm, tpm):
 
 @wrong("binding_limit", says="25.714")
 def whole_answers_a_minute(concurrency, latency, rpm, tpm, tokens):
-    rates = {"concurrency": concurrency * (60 // latency), "rpm": rpm, "tpm": tpm / tokens}
+    rates = {
+        "concurrency": concurrency * (60 // latency),
+        "rpm": rpm,
+        "tpm": tpm / tokens,
+    }
     return min(rates.items(), key=lambda pair: pair[1])
 
 
 async def _asked(client, prompt):
     messages = [{"role": "user", "content": prompt}]
-    return (await client.chat.completions.create(model="gpt-4o-mini", messages=messages)).choices[0].message.content
+    return (
+        (await client.chat.completions.create(model="gpt-4o-mini", messages=messages))
+        .choices[0]
+        .message.content
+    )
 
 
 @wrong("ask_all", says="All at once, however many")
@@ -695,7 +758,10 @@ async def _on_time(send, tokens, rpm, tpm, too_large):
         wait = max(0, (1 - requests) * 60 / rpm, (size - room) * 60 / tpm)
         await asyncio.sleep(wait + 1e-6 if wait else 0)
         passed, at = loop.time() - at, loop.time()
-        requests, room = min(rpm, requests + passed * rpm / 60) - 1, min(tpm, room + passed * tpm / 60) - size
+        requests, room = (
+            min(rpm, requests + passed * rpm / 60) - 1,
+            min(tpm, room + passed * tpm / 60) - size,
+        )
         tasks.append(asyncio.create_task(send(number)))
     return [await task for task in tasks]
 

@@ -23,7 +23,10 @@ def with_early_returns(reply):
 @right("reply_text")
 def with_a_loop(reply):
     for choice in reply.choices:
-        return next((text for text in (choice.message.refusal, choice.message.content) if text), "")
+        return next(
+            (text for text in (choice.message.refusal, choice.message.content) if text),
+            "",
+        )
     return ""
 
 
@@ -65,7 +68,13 @@ def stripped(reply):
 @wrong("reply_text", "wrong", says="case 6 of 10")
 def hard_coded(reply):
     text = str(reply)
-    return "Paris." if "Paris." in text else "I can't help." if "can't help" in text else ""
+    return (
+        "Paris."
+        if "Paris." in text
+        else "I can't help."
+        if "can't help" in text
+        else ""
+    )
 
 
 @wrong("reply_text", "wrong", says="the first")
@@ -88,7 +97,11 @@ def without_an_argument():
 @right("prompt_tokens")
 def as_one_sum(messages, count):
     names = [message["name"] for message in messages if "name" in message]
-    return 3 + sum(4 + count(message["content"]) for message in messages) + sum(1 + count(name) for name in names)
+    return (
+        3
+        + sum(4 + count(message["content"]) for message in messages)
+        + sum(1 + count(name) for name in names)
+    )
 
 
 @right("prompt_tokens")
@@ -125,7 +138,9 @@ def with_the_course_s_own(messages, count):
 
 @wrong("prompt_tokens", "error", says="KeyError: 'name'")
 def every_message_named(messages, count):
-    return 3 + sum(5 + count(message["content"]) + count(message["name"]) for message in messages)
+    return 3 + sum(
+        5 + count(message["content"]) + count(message["name"]) for message in messages
+    )
 
 
 @right("cost_split")
@@ -149,18 +164,33 @@ def over_a_dump(usage, price):
     told = usage.model_dump()
     cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
     hidden = (told.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    counts = [told["prompt_tokens"] - cached, cached, told["completion_tokens"] - hidden, hidden]
+    counts = [
+        told["prompt_tokens"] - cached,
+        cached,
+        told["completion_tokens"] - hidden,
+        hidden,
+    ]
     prices = [price["input"], price["cached"], price["output"], price["output"]]
     names = ["input", "cached", "answer", "reasoning"]
-    return {name: count * rate / 10**6 for name, count, rate in zip(names, counts, prices, strict=True)}
+    return {
+        name: count * rate / 10**6
+        for name, count, rate in zip(names, counts, prices, strict=True)
+    }
 
 
 def _split(usage, price, *, fresh=True, visible=True, rate="output", per=1_000_000):
-    cached, hidden = usage.prompt_tokens_details.cached_tokens, usage.completion_tokens_details.reasoning_tokens
+    cached, hidden = (
+        usage.prompt_tokens_details.cached_tokens,
+        usage.completion_tokens_details.reasoning_tokens,
+    )
     return {
-        "input": (usage.prompt_tokens - (cached if fresh else 0)) * price["input"] / per,
+        "input": (usage.prompt_tokens - (cached if fresh else 0))
+        * price["input"]
+        / per,
         "cached": cached * price["cached"] / per,
-        "answer": (usage.completion_tokens - (hidden if visible else 0)) * price["output"] / per,
+        "answer": (usage.completion_tokens - (hidden if visible else 0))
+        * price["output"]
+        / per,
         "reasoning": hidden * price[rate] / per,
     }
 
@@ -192,12 +222,17 @@ def without_looking_at_details(usage, price):
 
 @wrong("cost_split", "wrong")
 def the_sum_alone(usage, price):
-    return usage.prompt_tokens * price["input"] / 1e6 + usage.completion_tokens * price["output"] / 1e6
+    return (
+        usage.prompt_tokens * price["input"] / 1e6
+        + usage.completion_tokens * price["output"] / 1e6
+    )
 
 
 @right("safe_reply")
 def with_match(client, messages, **params):
-    match client.chat.completions.create(messages=messages, model="gpt-4o", **params).choices:
+    match client.chat.completions.create(
+        messages=messages, model="gpt-4o", **params
+    ).choices:
         case []:
             raise ValueError("no choice")
         case [choice, *_] if choice.message.refusal or choice.finish_reason != "stop":
@@ -213,7 +248,9 @@ class Incomplete(ValueError):
 
 @right("safe_reply")
 def with_an_error_of_its_own(client, messages, **params):
-    answer = client.chat.completions.create(**{"model": "gpt-4o", "messages": messages, **params})
+    answer = client.chat.completions.create(
+        **{"model": "gpt-4o", "messages": messages, **params}
+    )
     if len(answer.choices) < 1:
         raise Incomplete("nothing came")
     message, reason = answer.choices[0].message, answer.choices[0].finish_reason
@@ -224,12 +261,18 @@ def with_an_error_of_its_own(client, messages, **params):
 
 @wrong("safe_reply", "wrong", says="raises ValueError with 'length'")
 def trusting(client, messages, **params):
-    return client.chat.completions.create(model="gpt-4o", messages=messages, **params).choices[0].message.content
+    return (
+        client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+        .choices[0]
+        .message.content
+    )
 
 
 @wrong("safe_reply", "wrong", says="content_filter")
 def length_only(client, messages, **params):
-    choice = client.chat.completions.create(model="gpt-4o", messages=messages, **params).choices[0]
+    choice = client.chat.completions.create(
+        model="gpt-4o", messages=messages, **params
+    ).choices[0]
     if choice.finish_reason == "length":
         raise ValueError("length")
     return choice.message.content
@@ -256,7 +299,9 @@ def asking_twice(client, messages, **params):
 
 @wrong("safe_reply", "wrong", says="Say in the error what the model said")
 def without_the_refusal(client, messages, **params):
-    choice = client.chat.completions.create(model="gpt-4o", messages=messages, **params).choices[0]
+    choice = client.chat.completions.create(
+        model="gpt-4o", messages=messages, **params
+    ).choices[0]
     if choice.finish_reason != "stop" or choice.message.refusal:
         raise ValueError(choice.finish_reason)
     return choice.message.content
@@ -265,7 +310,11 @@ def without_the_refusal(client, messages, **params):
 @right("models_at_risk")
 def by_text(listing, today, days):
     first, last = str(today), str(today + datetime.timedelta(days))
-    near = [model for model in listing if model.shutdown_date and first <= model.shutdown_date <= last]
+    near = [
+        model
+        for model in listing
+        if model.shutdown_date and first <= model.shutdown_date <= last
+    ]
     return [model.id for model in sorted(near, key=lambda model: model.shutdown_date)]
 
 
@@ -274,19 +323,32 @@ def by_days_left(listing, today, days):
     left = {}
     for model in listing:
         if model.shutdown_date is not None:
-            left[model.id] = (datetime.date.fromisoformat(model.shutdown_date) - today).days
-    return sorted((name for name, count in left.items() if 0 <= count <= days), key=left.__getitem__)
+            left[model.id] = (
+                datetime.date.fromisoformat(model.shutdown_date) - today
+            ).days
+    return sorted(
+        (name for name, count in left.items() if 0 <= count <= days),
+        key=left.__getitem__,
+    )
 
 
 @wrong("models_at_risk", "error", says="fromisoformat: argument must be str")
 def without_looking_at_none(listing, today, days):
-    return [m.id for m in listing if (datetime.date.fromisoformat(m.shutdown_date) - today).days <= days]
+    return [
+        m.id
+        for m in listing
+        if (datetime.date.fromisoformat(m.shutdown_date) - today).days <= days
+    ]
 
 
 @wrong("models_at_risk", "wrong", says="they are gone")
 def with_the_gone(listing, today, days):
     last = str(today + datetime.timedelta(days))
-    near = [model for model in listing if model.shutdown_date and model.shutdown_date <= last]
+    near = [
+        model
+        for model in listing
+        if model.shutdown_date and model.shutdown_date <= last
+    ]
     return [model.id for model in sorted(near, key=lambda model: model.shutdown_date)]
 
 
@@ -316,7 +378,9 @@ def dumped(reply):
 
 @wrong("reply_text", says="The first choice alone")
 def the_first_that_has_a_text(reply):
-    texts = (choice.message.content or choice.message.refusal for choice in reply.choices)
+    texts = (
+        choice.message.content or choice.message.refusal for choice in reply.choices
+    )
     return next((text for text in texts if text), "")
 
 
@@ -334,12 +398,19 @@ def its_beginning(reply):
 
 
 def _of(message, count):
-    return 4 + count(message["content"]) + (1 + count(message["name"]) if "name" in message else 0)
+    return (
+        4
+        + count(message["content"])
+        + (1 + count(message["name"]) if "name" in message else 0)
+    )
 
 
 @wrong("prompt_tokens", says="The role is 1")
 def every_value_counted(messages, count):
-    return 3 + sum(3 + sum(map(count, message.values())) + ("name" in message) for message in messages)
+    return 3 + sum(
+        3 + sum(map(count, message.values())) + ("name" in message)
+        for message in messages
+    )
 
 
 @wrong("prompt_tokens", says="An empty message")
@@ -367,7 +438,9 @@ def emptying(messages, count):
 
 def _parts(usage):
     before, after = usage.prompt_tokens_details, usage.completion_tokens_details
-    return (before and before.cached_tokens) or 0, (after and after.reasoning_tokens) or 0
+    return (before and before.cached_tokens) or 0, (
+        after and after.reasoning_tokens
+    ) or 0
 
 
 @wrong("cost_split", says="do not round")
@@ -375,12 +448,17 @@ def rounded(usage, price):
     cached, hidden = _parts(usage)
     counts = {"input": usage.prompt_tokens - cached, "cached": cached}
     counts |= {"answer": usage.completion_tokens - hidden, "reasoning": hidden}
-    return {name: round(tokens * price.get(name, price["output"]) / 1e6, 9) for name, tokens in counts.items()}
+    return {
+        name: round(tokens * price.get(name, price["output"]) / 1e6, 9)
+        for name, tokens in counts.items()
+    }
 
 
 @wrong("cost_split", says="One of the two details")
 def all_details_or_none(usage, price):
-    missing = usage.prompt_tokens_details is None or usage.completion_tokens_details is None
+    missing = (
+        usage.prompt_tokens_details is None or usage.completion_tokens_details is None
+    )
     cached, hidden = (0, 0) if missing else _parts(usage)
     return {
         "input": (usage.prompt_tokens - cached) * price["input"] / 1e6,
@@ -397,11 +475,18 @@ def subtracted_in_place(usage, price):
     usage.completion_tokens -= hidden
     counts = {"input": usage.prompt_tokens, "cached": cached}
     counts |= {"answer": usage.completion_tokens, "reasoning": hidden}
-    return {name: tokens * price.get(name, price["output"]) / 1e6 for name, tokens in counts.items()}
+    return {
+        name: tokens * price.get(name, price["output"]) / 1e6
+        for name, tokens in counts.items()
+    }
 
 
 def _checked(answer):
-    if not answer.choices or answer.choices[0].message.content is None or answer.choices[0].finish_reason != "stop":
+    if (
+        not answer.choices
+        or answer.choices[0].message.content is None
+        or answer.choices[0].finish_reason != "stop"
+    ):
         raise ValueError(str(answer))
     return answer.choices[0].message.content
 
@@ -409,33 +494,49 @@ def _checked(answer):
 @wrong("safe_reply", says="'temperature': None")
 def params_that_are_true(client, messages, **params):
     given = {name: value for name, value in params.items() if value}
-    return _checked(client.chat.completions.create(model="gpt-4o", messages=messages, **given))
+    return _checked(
+        client.chat.completions.create(model="gpt-4o", messages=messages, **given)
+    )
 
 
 @wrong("safe_reply", says="as they are")
 def stripped_answer(client, messages, **params):
-    return _checked(client.chat.completions.create(model="gpt-4o", messages=messages, **params)).strip()
+    return _checked(
+        client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+    ).strip()
 
 
 @wrong("safe_reply", says="{'requests': 2}")
 def asking_again_when_cut(client, messages, **params):
     answer = client.chat.completions.create(model="gpt-4o", messages=messages, **params)
     if answer.choices and answer.choices[0].finish_reason == "length":
-        answer = client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+        answer = client.chat.completions.create(
+            model="gpt-4o", messages=messages, **params
+        )
     return _checked(answer)
 
 
 @wrong("safe_reply", says="The SDK's own errors say more")
 def everything_is_a_value_error(client, messages, **params):
     try:
-        return _checked(client.chat.completions.create(model="gpt-4o", messages=messages, **params))
+        return _checked(
+            client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+        )
     except openai.APIError as error:
         raise ValueError(str(error)) from None
 
 
 def _soon(listing, today, days):
-    ends = [(datetime.date.fromisoformat(each.shutdown_date), each.id) for each in listing if each.shutdown_date]
-    return sorted((end, each) for end, each in ends if today <= end <= today + datetime.timedelta(days=days))
+    ends = [
+        (datetime.date.fromisoformat(each.shutdown_date), each.id)
+        for each in listing
+        if each.shutdown_date
+    ]
+    return sorted(
+        (end, each)
+        for end, each in ends
+        if today <= end <= today + datetime.timedelta(days=days)
+    )
 
 
 @wrong("models_at_risk", says="the same last day")
@@ -451,7 +552,12 @@ def the_first_ten(listing, today, days):
 @wrong("models_at_risk", says="366 days lead to")
 def months_of_30_days(listing, today, days):
     def away(end):
-        return (end.year - today.year) * 365 + (end.month - today.month) * 30 + end.day - today.day
+        return (
+            (end.year - today.year) * 365
+            + (end.month - today.month) * 30
+            + end.day
+            - today.day
+        )
 
     return [name for end, name in _soon(listing, today, 9999) if away(end) <= days]
 

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 @right("cost_ratio")
 def with_fractions(one, other, task):
     dollars = [
-        Fraction(model["input"]) * task["prompt"] + Fraction(model["output"]) * (task["reply"] + model["hidden"])
+        Fraction(model["input"]) * task["prompt"]
+        + Fraction(model["output"]) * (task["reply"] + model["hidden"])
         for model in (one, other)
     ]
     try:
@@ -28,7 +29,12 @@ def with_fractions(one, other, task):
 def with_decimals(one, other, task):
     def cost(prices):
         sent = Decimal(str(prices["input"])) * task["prompt"] / 1_000_000
-        return sent + Decimal(str(prices["output"])) * (prices["hidden"] + task["reply"]) / 1_000_000
+        return (
+            sent
+            + Decimal(str(prices["output"]))
+            * (prices["hidden"] + task["reply"])
+            / 1_000_000
+        )
 
     if not cost(other):
         return float("inf") if cost(one) > 0 else 1.0
@@ -57,7 +63,10 @@ def hidden_as_input(one, other, task):
 @wrong("cost_ratio", says="hidden tokens of its own")
 def the_same_hidden_for_both(one, other, task):
     hidden = {"hidden": max(one["hidden"], 1900 if one["hidden"] == 1900 else 0)}
-    return _ratio(_cost(one, task), _cost(other | hidden if hidden["hidden"] == 64 else other, task))
+    return _ratio(
+        _cost(one, task),
+        _cost(other | hidden if hidden["hidden"] == 64 else other, task),
+    )
 
 
 @wrong("cost_ratio", says="here less than 1")
@@ -83,12 +92,22 @@ def hard_coded(one, other, task):
 
 @right("cheapest_that_fits")
 def sorted_by_cost(models, needs):
-    for model in sorted(models, key=lambda m: m["input"] * needs["prompt"] + m["output"] * needs["reply"]):
-        if needs["prompt"] + needs["reply"] > model["context"] or model["most"] < needs["reply"]:
+    for model in sorted(
+        models,
+        key=lambda m: m["input"] * needs["prompt"] + m["output"] * needs["reply"],
+    ):
+        if (
+            needs["prompt"] + needs["reply"] > model["context"]
+            or model["most"] < needs["reply"]
+        ):
             continue
         if any(feature not in model["takes"] for feature in needs.get("takes") or ()):
             continue
-        if "until" in needs and model["shutdown"] and needs["until"] >= model["shutdown"]:
+        if (
+            "until" in needs
+            and model["shutdown"]
+            and needs["until"] >= model["shutdown"]
+        ):
             continue
         return model["name"]
     return None
@@ -100,19 +119,34 @@ def with_a_loop(models, needs):
     for model in models:
         free = min(model["most"], model["context"] - needs["prompt"])
         takes = set(needs.get("takes", [])).issubset(model["takes"])
-        last = None if model["shutdown"] is None else model["shutdown"] - timedelta(days=1)
+        last = (
+            None if model["shutdown"] is None else model["shutdown"] - timedelta(days=1)
+        )
         there = last is None or "until" not in needs or needs["until"] <= last
-        dollars = (needs["prompt"] * model["input"] + needs["reply"] * model["output"]) / 1e6
+        dollars = (
+            needs["prompt"] * model["input"] + needs["reply"] * model["output"]
+        ) / 1e6
         if free >= needs["reply"] and takes and there and dollars < least:
             best, least = model["name"], dollars
     return best
 
 
-def _cheapest(models, needs, *, context=None, most=True, takes=all, day=lambda end, until: until < end, cost=None):
+def _cheapest(
+    models,
+    needs,
+    *,
+    context=None,
+    most=True,
+    takes=all,
+    day=lambda end, until: until < end,
+    cost=None,
+):
     def fits(model):
         end, until = model["shutdown"], needs.get("until")
         return (
-            (context or (lambda m: needs["prompt"] + needs["reply"] <= m["context"]))(model)
+            (context or (lambda m: needs["prompt"] + needs["reply"] <= m["context"]))(
+                model
+            )
             and (not most or needs["reply"] <= model["most"])
             and takes(feature in model["takes"] for feature in needs.get("takes", []))
             and (end is None or until is None or day(end, until))
@@ -121,7 +155,9 @@ def _cheapest(models, needs, *, context=None, most=True, takes=all, day=lambda e
     def price(model):
         return needs["prompt"] * model["input"] + needs["reply"] * model["output"]
 
-    return min(((cost or price)(m), i, m["name"]) for i, m in enumerate(models) if fits(m))[2]
+    return min(
+        ((cost or price)(m), i, m["name"]) for i, m in enumerate(models) if fits(m)
+    )[2]
 
 
 def _or_none(*given, **changed):
@@ -133,12 +169,18 @@ def _or_none(*given, **changed):
 
 @wrong("cheapest_that_fits", says="share the context")
 def the_prompt_alone(models, needs):
-    return _or_none(models, needs, context=lambda model: needs["prompt"] <= model["context"])
+    return _or_none(
+        models, needs, context=lambda model: needs["prompt"] <= model["context"]
+    )
 
 
 @wrong("cheapest_that_fits", says="all of it may be used")
 def not_to_the_limit(models, needs):
-    return _or_none(models, needs, context=lambda model: needs["prompt"] + needs["reply"] < model["context"])
+    return _or_none(
+        models,
+        needs,
+        context=lambda model: needs["prompt"] + needs["reply"] < model["context"],
+    )
 
 
 @wrong("cheapest_that_fits", says="limit of its own")
@@ -231,7 +273,15 @@ def field_by_field(reply):
 TYPES = {"product": str, "urgent": bool, "order": int | None}
 
 
-def _ticket(reply, *, refusal=True, reasons=("stop",), missing=ValueError, others=True, fits=None):
+def _ticket(
+    reply,
+    *,
+    refusal=True,
+    reasons=("stop",),
+    missing=ValueError,
+    others=True,
+    fits=None,
+):
     choice = reply.choices[0]
     if refusal and choice.message.refusal:
         raise ValueError(choice.message.refusal)
@@ -243,7 +293,9 @@ def _ticket(reply, *, refusal=True, reasons=("stop",), missing=ValueError, other
     for key, kind in TYPES.items():
         if key not in data:
             raise missing(key)
-        good = isinstance(data[key], kind) and not (key != "urgent" and isinstance(data[key], bool))
+        good = isinstance(data[key], kind) and not (
+            key != "urgent" and isinstance(data[key], bool)
+        )
         if not (fits(key, data[key]) if fits else good):
             raise ValueError(key)
     if others and data.keys() - TYPES.keys():
@@ -296,7 +348,12 @@ def is_instance_alone(reply):
 
 @wrong("parse_ticket", says="1 is no bool")
 def truth_values(reply):
-    return _ticket(reply, fits=lambda key, value: value in (True, False) if key == "urgent" else _good(key, value))
+    return _ticket(
+        reply,
+        fits=lambda key, value: (
+            value in (True, False) if key == "urgent" else _good(key, value)
+        ),
+    )
 
 
 @wrong("parse_ticket", says="Only the order may be null")
@@ -306,7 +363,12 @@ def anything_may_be_null(reply):
 
 @wrong("parse_ticket", says="A text with digits")
 def converted(reply):
-    return _ticket(reply, fits=lambda key, value: (key == "order" and str(value).isdigit()) or _good(key, value))
+    return _ticket(
+        reply,
+        fits=lambda key, value: (
+            (key == "order" and str(value).isdigit()) or _good(key, value)
+        ),
+    )
 
 
 @wrong("parse_ticket", says="JSON, but no object")
@@ -317,7 +379,9 @@ def json_null_is_no_ticket(reply):
 
 
 def _good(key, value):
-    return isinstance(value, TYPES[key]) and (key == "urgent" or not isinstance(value, bool))
+    return isinstance(value, TYPES[key]) and (
+        key == "urgent" or not isinstance(value, bool)
+    )
 
 
 @right("plan_migration")
@@ -333,7 +397,11 @@ def with_recursion(in_use, table, today, days):
             return None
         return safe(table[name][1], {*seen, name}) if gone(name) else name
 
-    plan = [(name, safe(name, set()), table[name][0] - timedelta(days=1)) for name in set(in_use) if gone(name)]
+    plan = [
+        (name, safe(name, set()), table[name][0] - timedelta(days=1))
+        for name in set(in_use)
+        if gone(name)
+    ]
     return sorted(plan, key=lambda entry: (entry[2], entry[0]))
 
 
@@ -356,7 +424,19 @@ def with_a_bounded_loop(in_use, table, today, days):
     return plan
 
 
-def _plan(in_use, table, today, days, *, dead=True, chain=True, last=1, every=set, known=True, edge=0):
+def _plan(
+    in_use,
+    table,
+    today,
+    days,
+    *,
+    dead=True,
+    chain=True,
+    last=1,
+    every=set,
+    known=True,
+    edge=0,
+):
     end = today + timedelta(days - edge)
 
     def gone(name):
@@ -408,7 +488,9 @@ def without_the_last_day(in_use, table, today, days):
 @wrong("plan_migration", says="goes first stands first")
 def in_the_order_of_use(in_use, table, today, days):
     order = list(dict.fromkeys(in_use))
-    return sorted(_plan(in_use, table, today, days), key=lambda entry: order.index(entry[0]))
+    return sorted(
+        _plan(in_use, table, today, days), key=lambda entry: order.index(entry[0])
+    )
 
 
 @wrong("plan_migration", "endless", says="never ends")
@@ -430,9 +512,15 @@ def recursion_without_memory(in_use, table, today, days):
     def safe(name):
         if name not in table:
             return None
-        return safe(table[name][1]) if table[name][0] and table[name][0] <= end else name
+        return (
+            safe(table[name][1]) if table[name][0] and table[name][0] <= end else name
+        )
 
-    ends = sorted((table[name][0], name) for name in set(in_use) if table[name][0] and table[name][0] <= end)
+    ends = sorted(
+        (table[name][0], name)
+        for name in set(in_use)
+        if table[name][0] and table[name][0] <= end
+    )
     return [(name, safe(name), shutdown - timedelta(1)) for shutdown, name in ends]
 
 
@@ -446,7 +534,9 @@ def on_one_day_in_any_order(in_use, table, today, days):
 
 @wrong("cost_ratio", says="think and say nothing")
 def without_a_reply_no_thoughts(one, other, task):
-    return _ratio(*(_cost(model, task, hidden=task["reply"] > 0) for model in (one, other)))
+    return _ratio(
+        *(_cost(model, task, hidden=task["reply"] > 0) for model in (one, other))
+    )
 
 
 @wrong("cheapest_that_fits", says="Here it is the prompt")
@@ -457,7 +547,10 @@ def by_the_price_of_output(models, needs):
 @wrong("cheapest_that_fits", says="nothing is rounded")
 def in_whole_microdollars(models, needs):
     def dollars(model):
-        return round((needs["prompt"] * model["input"] + needs["reply"] * model["output"]) / 1e6, 6)
+        return round(
+            (needs["prompt"] * model["input"] + needs["reply"] * model["output"]) / 1e6,
+            6,
+        )
 
     return _or_none(models, needs, cost=dollars)
 
@@ -469,7 +562,9 @@ def the_first_by_name(models, needs):
 
 @wrong("cheapest_that_fits", says="not a part of one")
 def with_features_in_a_text(models, needs):
-    return _or_none([{**model, "takes": " ".join(model["takes"])} for model in models], needs)
+    return _or_none(
+        [{**model, "takes": " ".join(model["takes"])} for model in models], needs
+    )
 
 
 @wrong("parse_ticket", says="Only 'stop' is whole")
@@ -481,7 +576,9 @@ def with_calls_of_tools(reply):
 def out_of_a_fence(reply):
     content = reply.choices[0].message.content
     if content:
-        reply.choices[0].message.content = content.removeprefix("```json").removesuffix("```")
+        reply.choices[0].message.content = content.removeprefix("```json").removesuffix(
+            "```"
+        )
     return _ticket(reply)
 
 
@@ -495,20 +592,30 @@ def with_the_last_brace_put_on(reply):
 
 @wrong("parse_ticket", says="null is written otherwise")
 def what_is_false_is_no_order(reply):
-    return _ticket(reply, fits=lambda key, value: (key == "order" and not value) or _good(key, value))
+    return _ticket(
+        reply,
+        fits=lambda key, value: (key == "order" and not value) or _good(key, value),
+    )
 
 
 @wrong("parse_ticket", says="no fraction")
 def a_whole_float(reply):
     def fits(key, value):
-        return _good(key, value) or (key == "order" and isinstance(value, float) and value.is_integer())
+        return _good(key, value) or (
+            key == "order" and isinstance(value, float) and value.is_integer()
+        )
 
     return _ticket(reply, fits=fits)
 
 
 @wrong("parse_ticket", "error", says="ValueError: order")
 def orders_from_0_on(reply):
-    return _ticket(reply, fits=lambda key, value: _good(key, value) and (key != "order" or (value or 0) >= 0))
+    return _ticket(
+        reply,
+        fits=lambda key, value: (
+            _good(key, value) and (key != "order" or (value or 0) >= 0)
+        ),
+    )
 
 
 @wrong("plan_migration", says="With 0 days")
@@ -518,7 +625,10 @@ def no_days_no_plan(in_use, table, today, days):
 
 @wrong("plan_migration", says="that of the model in use")
 def by_day_and_successor(in_use, table, today, days):
-    return sorted(_plan(in_use, table, today, days), key=lambda entry: (entry[2], entry[1] or "", entry[0]))
+    return sorted(
+        _plan(in_use, table, today, days),
+        key=lambda entry: (entry[2], entry[1] or "", entry[0]),
+    )
 
 
 def _walks(in_use, table, today, days, *, steps=99, shared=False):
@@ -527,7 +637,13 @@ def _walks(in_use, table, today, days, *, steps=99, shared=False):
     for name, _, last in _plan(in_use, table, today, days):
         seen = seen if shared else set()
         to = table[name][1]
-        while to in table and to not in seen and table[to][0] and table[to][0] <= end and len(seen) < steps:
+        while (
+            to in table
+            and to not in seen
+            and table[to][0]
+            and table[to][0] <= end
+            and len(seen) < steps
+        ):
             seen.add(to)
             to = table[to][1]
         safe = to in table and (table[to][0] is None or table[to][0] > end)

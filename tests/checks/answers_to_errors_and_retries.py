@@ -113,7 +113,10 @@ def without_the_one_that_succeeds(loops, max_retries, failures):
 
 @wrong("requests_sent", says="sends nothing")
 def a_loop_runs_at_least_once(loops, max_retries, failures):
-    return min(math.prod(max(1, attempts) for attempts in loops) * (1 + max_retries), failures + 1)
+    return min(
+        math.prod(max(1, attempts) for attempts in loops) * (1 + max_retries),
+        failures + 1,
+    )
 
 
 @wrong("requests_sent", says="changed its arguments")
@@ -142,7 +145,9 @@ def with_match(error):
             return "retry"
         case int(status):
             return "fix" if status < 500 else "retry"
-    return "retry" if isinstance(error, (openai.APIError, json.JSONDecodeError)) else "fix"
+    return (
+        "retry" if isinstance(error, (openai.APIError, json.JSONDecodeError)) else "fix"
+    )
 
 
 @right("classify")
@@ -152,7 +157,11 @@ def by_class(error):
     if isinstance(error, openai.APIStatusError):
         if error.status_code in {401, 402, 403}:
             return "stop"
-        return "retry" if error.status_code in {408, 409, 429} or error.status_code > 499 else "fix"
+        return (
+            "retry"
+            if error.status_code in {408, 409, 429} or error.status_code > 499
+            else "fix"
+        )
     if isinstance(error, openai.APIConnectionError) or type(error) is openai.APIError:
         return "retry"
     return "retry" if isinstance(error, json.JSONDecodeError) else "fix"
@@ -175,12 +184,18 @@ def status_first(error):
 def every_error_has_a_status(error):
     if error.code in NO_MONEY or error.status_code in (401, 402, 403):
         return "stop"
-    return "retry" if error.status_code in (408, 409, 429) or error.status_code >= 500 else "fix"
+    return (
+        "retry"
+        if error.status_code in (408, 409, 429) or error.status_code >= 500
+        else "fix"
+    )
 
 
 @wrong("classify", says="An error in mid-stream")
 def connections_only(error):
-    if getattr(error, "status_code", None) is None and not isinstance(error, openai.APIConnectionError):
+    if getattr(error, "status_code", None) is None and not isinstance(
+        error, openai.APIConnectionError
+    ):
         return "fix"
     return with_match(error)
 
@@ -243,7 +258,10 @@ class WithAListOfFailures:
         self.times, self.limit, self.pause, self.clock = [], limit, pause, clock
 
     def call(self, fn):
-        if len(self.times) >= self.limit and self.clock.now() < self.times[-1] + self.pause:
+        if (
+            len(self.times) >= self.limit
+            and self.clock.now() < self.times[-1] + self.pause
+        ):
             raise BreakerOpen("wait")
         try:
             answer = fn()
@@ -279,7 +297,9 @@ class _Breaker:
         except Exception as error:
             if judge(error).action == "retry" or self.counts_all:
                 self.failures += 1
-                self.until = (start if self.from_the_start else self.clock.now()) + self.pause
+                self.until = (
+                    start if self.from_the_start else self.clock.now()
+                ) + self.pause
             raise
         if not self.in_a_row:
             self.failures = 0
@@ -399,7 +419,11 @@ def as_recursion(fn, policy, clock, rng):
             error = caught
         wait = policy.wait(number, error, rng)
         end = math.inf if policy.deadline is None else start + policy.deadline
-        if judge(error).action == "retry" and number < policy.max_attempts and clock.now() + wait <= end:
+        if (
+            judge(error).action == "retry"
+            and number < policy.max_attempts
+            and clock.now() + wait <= end
+        ):
             clock.wait(clock.now() + wait)
             return attempt(number + 1)
         raise error
@@ -407,17 +431,35 @@ def as_recursion(fn, policy, clock, rng):
     return attempt(1)
 
 
-def _retry(fn, policy, clock, rng, *, first=1, limit=0, judged=True, catch=Exception, from_=None, deadline=True):
+def _retry(
+    fn,
+    policy,
+    clock,
+    rng,
+    *,
+    first=1,
+    limit=0,
+    judged=True,
+    catch=Exception,
+    from_=None,
+    deadline=True,
+):
     """A right one, to be broken."""
     start, attempt = clock.now() if from_ is None else from_, 1
     while True:
         try:
             return fn()
         except catch as error:
-            if attempt >= policy.max_attempts + limit or (judged and judge(error).action != "retry"):
+            if attempt >= policy.max_attempts + limit or (
+                judged and judge(error).action != "retry"
+            ):
                 raise
             until = clock.now() + policy.wait(attempt - 1 + first, error, rng)
-            if deadline and policy.deadline is not None and until - start > policy.deadline:
+            if (
+                deadline
+                and policy.deadline is not None
+                and until - start > policy.deadline
+            ):
                 raise
         clock.wait(until)
         attempt += 1
@@ -549,7 +591,9 @@ def in_the_body_only(error):
 
 @wrong("out_of_money", says="letter for letter")
 def that_begins_alike(error):
-    return (getattr(error, "code", None) or "").startswith(("insufficient", "billing", "credit"))
+    return (getattr(error, "code", None) or "").startswith(
+        ("insufficient", "billing", "credit")
+    )
 
 
 @wrong("out_of_money", says="letter for letter")
@@ -565,7 +609,10 @@ def in_any_case(error):
 
 @wrong("out_of_money", says="not even a 402")
 def every_402_too(error):
-    return getattr(error, "status_code", None) == 402 or getattr(error, "code", None) in NO_MONEY
+    return (
+        getattr(error, "status_code", None) == 402
+        or getattr(error, "code", None) in NO_MONEY
+    )
 
 
 @wrong("requests_sent", says="any number of loops")
@@ -576,7 +623,13 @@ def of_three_loops(loops, max_retries, failures):
 @wrong("Breaker", says="returned, as it is")
 class NothingForEmptyAnswers:
     def __init__(self, limit, pause, clock):
-        self.limit, self.pause, self.clock, self.failures, self.last = limit, pause, clock, 0, 0
+        self.limit, self.pause, self.clock, self.failures, self.last = (
+            limit,
+            pause,
+            clock,
+            0,
+            0,
+        )
 
     def answered(self, answer):
         self.failures = 0

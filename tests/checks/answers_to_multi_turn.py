@@ -13,14 +13,21 @@ from coursekit.conversation.turns import History
 
 
 def _turn(question, answer):
-    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return [
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": answer},
+    ]
 
 
 @right("add_turn")
 def with_stars(messages, question, answer):
     if answer is None or answer == "":
         raise ValueError("no answer")
-    return [*messages, {"role": "user", "content": question}, {"content": answer, "role": "assistant"}]
+    return [
+        *messages,
+        {"role": "user", "content": question},
+        {"content": answer, "role": "assistant"},
+    ]
 
 
 @right("add_turn")
@@ -61,7 +68,9 @@ def with_plus_equals(messages, question, answer):
     return list(longer)
 
 
-@wrong("add_turn", "wrong", says="changed its arguments. They are now ([{'role': 'system'")
+@wrong(
+    "add_turn", "wrong", says="changed its arguments. They are now ([{'role': 'system'"
+)
 def an_orphan(messages, question, answer):
     longer = list(messages)
     if not answer:
@@ -103,7 +112,10 @@ def with_a_none_for_an_error(messages, question, answer):
 
 @wrong("add_turn", "wrong", says="without instructions")
 def hard_coded_turn(messages, question, answer):
-    return [{"role": "system", "content": "Be brief."}, *_turn("What is SSE?", "Server-sent events.")]
+    return [
+        {"role": "system", "content": "Be brief."},
+        *_turn("What is SSE?", "Server-sent events."),
+    ]
 
 
 @right("tokens_sent")
@@ -111,7 +123,9 @@ def from_the_chapter(turns, system, user, reply, window=None):
     first, exchange = 9 + system + user, 6 + user + reply
     if window is None or window >= turns:
         window = max(turns - 1, 0)
-    return turns * first + exchange * (window * (window - 1) // 2 + (turns - window) * window)
+    return turns * first + exchange * (
+        window * (window - 1) // 2 + (turns - window) * window
+    )
 
 
 @wrong("tokens_sent", says="an int")
@@ -120,11 +134,17 @@ def with_division(turns, system, user, reply, window=None):
     if window is not None and turns > window:
         never = turns - 1 - window  # what the later turns miss
         looking_back -= never * (never + 1) / 2
-    return 3 * turns + turns * (3 + system + 3 + user) + looking_back * (3 + user + 3 + reply)
+    return (
+        3 * turns
+        + turns * (3 + system + 3 + user)
+        + looking_back * (3 + user + 3 + reply)
+    )
 
 
 def _sums(turns, window, first, exchange):
-    return turns * first + exchange * sum(n if window is None else min(n, window) for n in range(turns))
+    return turns * first + exchange * sum(
+        n if window is None else min(n, window) for n in range(turns)
+    )
 
 
 @wrong("tokens_sent", "endless", says="nothing within 3 seconds")
@@ -163,7 +183,9 @@ def a_full_window_from_the_start(turns, system, user, reply, window=None):
 @wrong("tokens_sent", "wrong", says="never full")
 def the_window_taken_as_it_is(turns, system, user, reply, window=None):
     w = max(turns - 1, 0) if window is None else window
-    return turns * (9 + system + user) + (6 + user + reply) * (w * (w - 1) // 2 + (turns - w) * w)
+    return turns * (9 + system + user) + (6 + user + reply) * (
+        w * (w - 1) // 2 + (turns - w) * w
+    )
 
 
 @wrong("tokens_sent", "wrong")
@@ -178,7 +200,14 @@ def at_least_one_turn(turns, system, user, reply, window=None):
 
 @wrong("tokens_sent", "wrong")
 def hard_coded_numbers(turns, system, user, reply, window=None):
-    known = {(50, None): 306_300, (50, 5): 62_760, (1, None): 99, (2, None): 444, (0, None): 0, (6, 5): 4284}
+    known = {
+        (50, None): 306_300,
+        (50, 5): 62_760,
+        (1, None): 99,
+        (2, None): 444,
+        (0, None): 0,
+        (6, 5): 4284,
+    }
     return known.get((turns, window), 99 * turns)
 
 
@@ -198,7 +227,12 @@ def with_an_index(before, now):
 
 @right("cacheable_prefix")
 def with_takewhile(before, now):
-    same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, now, strict=False)))
+    same = sum(
+        1
+        for _ in itertools.takewhile(
+            lambda pair: pair[0] == pair[1], zip(before, now, strict=False)
+        )
+    )
     steps = (same - 1024) // 128
     return 1024 + 128 * steps if steps >= 0 else 0
 
@@ -244,13 +278,19 @@ def to_the_nearest(before, now):
 
 @wrong("cacheable_prefix", "error", says="IndexError")
 def over_the_longer(before, now):
-    shared = next((place for place in range(len(now)) if before[place] != now[place]), len(now))
+    shared = next(
+        (place for place in range(len(now)) if before[place] != now[place]), len(now)
+    )
     return shared // 128 * 128 if shared >= 1024 else 0
 
 
 @wrong("cacheable_prefix", "wrong")
 def all_or_nothing(before, now):
-    return len(before) // 128 * 128 if now[: len(before)] == before and len(before) >= 1024 else 0
+    return (
+        len(before) // 128 * 128
+        if now[: len(before)] == before and len(before) >= 1024
+        else 0
+    )
 
 
 @wrong("cacheable_prefix", "wrong", says="changed its arguments")
@@ -264,7 +304,9 @@ def by_popping(before, now):
 
 @wrong("cacheable_prefix", "wrong")
 def hard_coded_prefix(before, now):
-    return {(1536, 1700): 1536, (2000, 2000): 1152, (1500, 1500): 0}.get((len(before), len(now)), 0)
+    return {(1536, 1700): 1536, (2000, 2000): 1152, (1500, 1500): 0}.get(
+        (len(before), len(now)), 0
+    )
 
 
 INSTRUCTIONS = ("system", "developer")
@@ -295,7 +337,9 @@ def with_the_course_s_history(messages, budget, count):
 
 @right("trim_to_budget")
 def by_groups(messages, budget, count):
-    head = tuple(itertools.takewhile(lambda message: message["role"] in INSTRUCTIONS, messages))
+    head = tuple(
+        itertools.takewhile(lambda message: message["role"] in INSTRUCTIONS, messages)
+    )
     turns = []
     for message in messages[len(head) :]:
         if message["role"] == "user":
@@ -314,7 +358,17 @@ def by_groups(messages, budget, count):
     return head + sent
 
 
-def _trim(messages, budget, count, *, skip=False, exact=True, check=True, roles=INSTRUCTIONS, tokens=None):
+def _trim(
+    messages,
+    budget,
+    count,
+    *,
+    skip=False,
+    exact=True,
+    check=True,
+    roles=INSTRUCTIONS,
+    tokens=None,
+):
     head = [message for message in messages if message["role"] in roles]
     _, turns = _split(messages)
     size = tokens or (lambda part: sum(map(count, part)))
@@ -340,7 +394,11 @@ def with_holes(messages, budget, count):
 
 @wrong("trim_to_budget", "wrong", says="the very object that was given")
 def the_same_list_where_it_fits(messages, budget, count):
-    return messages if sum(map(count, messages)) <= budget else _trim(messages, budget, count)
+    return (
+        messages
+        if sum(map(count, messages)) <= budget
+        else _trim(messages, budget, count)
+    )
 
 
 @wrong("trim_to_budget", "wrong", says="What fits exactly")
@@ -399,7 +457,10 @@ def by_popping_messages(messages, budget, count):
 @wrong("trim_to_budget", "error", says="count is handed in")
 def with_a_count_of_its_own(messages, budget, count):
     def words(part):
-        return sum(int(message["content"].split()[-2]) if message["content"] else 15 for message in part)
+        return sum(
+            int(message["content"].split()[-2]) if message["content"] else 15
+            for message in part
+        )
 
     return _trim(messages, budget, count, tokens=words)
 
@@ -427,12 +488,18 @@ def hard_coded_trim(messages, budget, count):
 @right("summarize_when")
 def with_lists_of_turns(messages, over, keep, summarize):
     head, turns = _split(messages)
-    earlier = turns.pop(0) if turns and turns[0][0]["content"].startswith("Summary: ") else []
+    earlier = (
+        turns.pop(0) if turns and turns[0][0]["content"].startswith("Summary: ") else []
+    )
     if over >= len(turns):
         return head + earlier + _flat(turns)
     older = turns[: len(turns) - keep]
     text = summarize(earlier + _flat(older))
-    return [*head, {"content": f"Summary: {text}", "role": "user"}, *_flat(turns[len(older) :])]
+    return [
+        *head,
+        {"content": f"Summary: {text}", "role": "user"},
+        *_flat(turns[len(older) :]),
+    ]
 
 
 @right("summarize_when")
@@ -440,7 +507,9 @@ def with_a_queue(messages, over, keep, summarize):
     head = [message for message in messages if message["role"] in INSTRUCTIONS]
     rest = messages[len(head) :]
     begin = 1 if rest and rest[0]["content"][:9] == "Summary: " else 0
-    starts = [place for place in range(begin, len(rest)) if rest[place]["role"] == "user"] + [len(rest)]
+    starts = [
+        place for place in range(begin, len(rest)) if rest[place]["role"] == "user"
+    ] + [len(rest)]
     turns = len(starts) - 1
     if turns <= over:
         return messages[:]
@@ -449,14 +518,30 @@ def with_a_queue(messages, over, keep, summarize):
     return head + rest[cut:]
 
 
-def _summarize(messages, over, keep, summarize, *, zero=True, earlier=True, hand=True, anywhere=False, role="user",
-               instructions=False, at_least=False, prefix="Summary: ", call=True):  # fmt: skip
+def _summarize(
+    messages,
+    over,
+    keep,
+    summarize,
+    *,
+    zero=True,
+    earlier=True,
+    hand=True,
+    anywhere=False,
+    role="user",
+    instructions=False,
+    at_least=False,
+    prefix="Summary: ",
+    call=True,
+):
     head, turns = _split(messages)
     before = []
     if earlier and turns and turns[0][0]["content"].startswith("Summary: "):
         before = turns.pop(0)
     if anywhere:
-        turns = [turn for turn in turns if not turn[0]["content"].startswith("Summary: ")]
+        turns = [
+            turn for turn in turns if not turn[0]["content"].startswith("Summary: ")
+        ]
     text = summarize(before + _flat(turns)) if not call else ""
     if len(turns) < over + (0 if at_least else 1):
         return list(messages)
@@ -474,7 +559,9 @@ def minus_zero(messages, over, keep, summarize):
 
 @wrong("summarize_when", "wrong", says="the very object that was given")
 def the_same_list_below(messages, over, keep, summarize):
-    return messages if len(messages) < 6 else _summarize(messages, over, keep, summarize)
+    return (
+        messages if len(messages) < 6 else _summarize(messages, over, keep, summarize)
+    )
 
 
 @wrong("summarize_when", "wrong", says="2 turns are not more than 2")
@@ -538,7 +625,11 @@ def messages_for_turns(messages, over, keep, summarize):
     if len(turns) <= over:
         return list(messages)
     cut = max(len(rest) - 2 * keep, 0)
-    return [*head, {"role": "user", "content": "Summary: " + summarize(rest[:cut])}, *rest[cut:]]
+    return [
+        *head,
+        {"role": "user", "content": "Summary: " + summarize(rest[:cut])},
+        *rest[cut:],
+    ]
 
 
 @wrong("summarize_when", "wrong")
@@ -547,7 +638,11 @@ def turn_by_turn_asked(messages, over, keep, summarize):
     if len(turns) <= over:
         return list(messages)
     texts = [summarize(turn) for turn in turns[: len(turns) - keep]]
-    return [*head, {"role": "user", "content": "Summary: " + texts[-1]}, *_flat(turns[len(texts) :])]
+    return [
+        *head,
+        {"role": "user", "content": "Summary: " + texts[-1]},
+        *_flat(turns[len(texts) :]),
+    ]
 
 
 @wrong("summarize_when", "wrong")
@@ -555,13 +650,21 @@ def hard_coded_summary(messages, over, keep, summarize):
     if len(messages) < 6:
         return list(messages)
     summarize(messages[1:5])
-    return [messages[0], {"role": "user", "content": "Summary: They met."}, *messages[5:]]
+    return [
+        messages[0],
+        {"role": "user", "content": "Summary: They met."},
+        *messages[5:],
+    ]
 
 
 def _turn_more(messages, question, answer):
     if not answer:
         raise ValueError("no answer")
-    return [*messages, {"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return [
+        *messages,
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": answer},
+    ]
 
 
 @wrong("add_turn", says="Every message as it is")
@@ -577,7 +680,9 @@ def the_last_ten(messages, question, answer):
 @wrong("add_turn", says="whatever stands there")
 def not_asked_twice(messages, question, answer):
     last = {"role": "user", "content": question}
-    return _turn_more(messages[:-1] if messages[-1:] == [last] else messages, question, answer)
+    return _turn_more(
+        messages[:-1] if messages[-1:] == [last] else messages, question, answer
+    )
 
 
 @wrong("add_turn", says="whatever stands there")
@@ -591,7 +696,9 @@ def all_less_what_is_forgotten(turns, system, user, reply, window=None):
         return number * (number - 1) // 2
 
     forgotten = 0 if window is None else triangle(max(turns - window, 0))
-    return turns * (9 + system + user) + (triangle(turns) - forgotten) * (6 + user + reply)
+    return turns * (9 + system + user) + (triangle(turns) - forgotten) * (
+        6 + user + reply
+    )
 
 
 @wrong("tokens_sent", says="// keeps ints exact")
@@ -602,13 +709,19 @@ def an_int_of_a_float(turns, system, user, reply, window=None):
 
 
 def _shared(before, now):
-    return next((n for n, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), min(len(before), len(now)))
+    return next(
+        (n for n, (a, b) in enumerate(zip(before, now, strict=False)) if a != b),
+        min(len(before), len(now)),
+    )
 
 
 @right("cacheable_prefix")
 def block_by_block(before, now):
     end = 0
-    while end + 128 <= min(len(before), len(now)) and before[end : end + 128] == now[end : end + 128]:
+    while (
+        end + 128 <= min(len(before), len(now))
+        and before[end : end + 128] == now[end : end + 128]
+    ):
         end += 128
     return end if end >= 1024 else 0
 
@@ -632,8 +745,12 @@ def a_float(before, now):
 
 
 def _parts(messages):
-    starts = [number for number, each in enumerate(messages) if each["role"] == "user"] or [len(messages)]
-    return messages[: starts[0]], [messages[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)]
+    starts = [
+        number for number, each in enumerate(messages) if each["role"] == "user"
+    ] or [len(messages)]
+    return messages[: starts[0]], [
+        messages[a:b] for a, b in zip(starts, [*starts[1:], None], strict=True)
+    ]
 
 
 def _fitting(messages, budget, count):
@@ -652,12 +769,16 @@ def dropping_from_the_front(messages, budget, count):
 
 @wrong("trim_to_budget", says="Every message counts")
 def calls_of_tools_are_free(messages, budget, count):
-    return _fitting(messages, budget, lambda each: 0 if each["content"] is None else count(each))
+    return _fitting(
+        messages, budget, lambda each: 0 if each["content"] is None else count(each)
+    )
 
 
 @wrong("trim_to_budget", says="Turns may be equal")
 def found_by_equality(messages, budget, count):
-    starts = [messages.index(each) for each in messages if each["role"] == "user"] or [len(messages)]
+    starts = [messages.index(each) for each in messages if each["role"] == "user"] or [
+        len(messages)
+    ]
     for start in starts:
         sent = messages[: starts[0]] + messages[start:]
         if sum(map(count, sent)) <= budget:
@@ -685,12 +806,16 @@ def _condensed(messages, over, keep, summarize, is_earlier):
 
 @right("summarize_when")
 def by_parts(messages, over, keep, summarize):
-    return _condensed(messages, over, keep, summarize, lambda text: text.startswith("Summary: "))
+    return _condensed(
+        messages, over, keep, summarize, lambda text: text.startswith("Summary: ")
+    )
 
 
 @wrong("summarize_when", says="begins with 'Summary: '")
 def without_its_colon(messages, over, keep, summarize):
-    return _condensed(messages, over, keep, summarize, lambda text: text.startswith("Summary"))
+    return _condensed(
+        messages, over, keep, summarize, lambda text: text.startswith("Summary")
+    )
 
 
 @wrong("summarize_when", says="begins with 'Summary: '")
@@ -712,5 +837,8 @@ def turns_are_pairs(messages, over, keep, summarize):
     if (len(turns) + 1) // 2 <= over:
         return list(messages)
     cut = 2 * ((len(turns) + 1) // 2 - keep)
-    summary = {"role": "user", "content": "Summary: " + summarize(earlier + turns[:cut])}
+    summary = {
+        "role": "user",
+        "content": "Summary: " + summarize(earlier + turns[:cut]),
+    }
     return [*head, summary, *turns[cut:]]

@@ -12,18 +12,33 @@ from answer_table import right, wrong
 from coursekit import models, reasoning
 
 NEVER = ("stop", "logit_bias")
-SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs")
-EFFORTS = {name: models.get(name).efforts for name in ("o4-mini", "gpt-6-luna", "gpt-6.2-sol")}
+SAMPLING = (
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+    "top_logprobs",
+)
+EFFORTS = {
+    name: models.get(name).efforts for name in ("o4-mini", "gpt-6-luna", "gpt-6.2-sol")
+}
 
 
 @right("exhausted")
 def with_any(reply):
-    return any(choice.finish_reason == "length" and choice.message.content in (None, "") for choice in reply.choices)
+    return any(
+        choice.finish_reason == "length" and choice.message.content in (None, "")
+        for choice in reply.choices
+    )
 
 
 @right("exhausted")
 def over_a_dump(reply):
-    told = [(choice["finish_reason"], choice["message"]["content"]) for choice in reply.model_dump()["choices"]]
+    told = [
+        (choice["finish_reason"], choice["message"]["content"])
+        for choice in reply.model_dump()["choices"]
+    ]
     return ("length", "") in told or ("length", None) in told
 
 
@@ -44,17 +59,26 @@ def every_empty_text(reply):
 
 @wrong("exhausted", says="may be None")
 def without_none(reply):
-    return any(choice.finish_reason == "length" and choice.message.content == "" for choice in reply.choices)
+    return any(
+        choice.finish_reason == "length" and choice.message.content == ""
+        for choice in reply.choices
+    )
 
 
 @wrong("exhausted", "error", says="IndexError")
 def the_first_choice(reply):
-    return reply.choices[0].finish_reason == "length" and not reply.choices[0].message.content
+    return (
+        reply.choices[0].finish_reason == "length"
+        and not reply.choices[0].message.content
+    )
 
 
 @wrong("exhausted", says="A blank is a text")
 def stripped(reply):
-    return any(c.finish_reason == "length" and not (c.message.content or "").strip() for c in reply.choices)
+    return any(
+        c.finish_reason == "length" and not (c.message.content or "").strip()
+        for c in reply.choices
+    )
 
 
 @wrong("exhausted", says="the same choice")
@@ -64,13 +88,19 @@ def from_different_choices(reply):
 
 @wrong("exhausted", says="One empty choice is enough")
 def every_choice(reply):
-    return bool(reply.choices) and all(c.finish_reason == "length" and not c.message.content for c in reply.choices)
+    return bool(reply.choices) and all(
+        c.finish_reason == "length" and not c.message.content for c in reply.choices
+    )
 
 
 @right("reasoning_share")
 def with_two_sums(replies):
     bills = [reply.usage for reply in replies if reply.usage is not None]
-    hidden = [bill.completion_tokens_details and bill.completion_tokens_details.reasoning_tokens for bill in bills]
+    hidden = [
+        bill.completion_tokens_details
+        and bill.completion_tokens_details.reasoning_tokens
+        for bill in bills
+    ]
     output = sum(bill.completion_tokens for bill in bills)
     return sum(filter(None, hidden)) / output if output > 0 else 0
 
@@ -80,7 +110,14 @@ def with_getattr(replies):
     hidden, output = 0, 0
     for reply in replies:
         output += getattr(reply.usage, "completion_tokens", 0)
-        hidden += getattr(getattr(reply.usage, "completion_tokens_details", None), "reasoning_tokens", 0) or 0
+        hidden += (
+            getattr(
+                getattr(reply.usage, "completion_tokens_details", None),
+                "reasoning_tokens",
+                0,
+            )
+            or 0
+        )
     try:
         return hidden / output
     except ZeroDivisionError:
@@ -91,7 +128,10 @@ def _bills(replies):
     for reply in replies:
         details = reply.usage and reply.usage.completion_tokens_details
         if reply.usage:
-            yield reply.usage.completion_tokens, (details.reasoning_tokens or 0) if details else 0
+            yield (
+                reply.usage.completion_tokens,
+                (details.reasoning_tokens or 0) if details else 0,
+            )
 
 
 @wrong("reasoning_share", says="no mean of the shares")
@@ -110,7 +150,11 @@ def of_the_visible(replies):
 def without_looking_at_details(replies):
     bills = [reply.usage for reply in replies]
     output = sum(bill.completion_tokens for bill in bills)
-    return sum(bill.completion_tokens_details.reasoning_tokens for bill in bills) / output if output else 0.0
+    return (
+        sum(bill.completion_tokens_details.reasoning_tokens for bill in bills) / output
+        if output
+        else 0.0
+    )
 
 
 @wrong("reasoning_share", "error", says="ZeroDivisionError")
@@ -128,7 +172,13 @@ def reads_twice(replies):
 
 @wrong("reasoning_share", says="without details counts")
 def leaves_out_what_has_no_details(replies):
-    return with_two_sums([reply for reply in replies if reply.usage and reply.usage.completion_tokens_details])
+    return with_two_sums(
+        [
+            reply
+            for reply in replies
+            if reply.usage and reply.usage.completion_tokens_details
+        ]
+    )
 
 
 @wrong("reasoning_share", says="expected  0.75")
@@ -140,7 +190,9 @@ def in_percent(replies):
 def with_min(ways):
     def cost(name):
         correct = len([1 for said, truth, _ in ways[name] if said == truth])
-        return sum(answer[2] for answer in ways[name]) / correct if correct else math.inf
+        return (
+            sum(answer[2] for answer in ways[name]) / correct if correct else math.inf
+        )
 
     best = min(ways, key=cost, default=None)
     return None if best is None or cost(best) == math.inf else best
@@ -150,18 +202,30 @@ def with_min(ways):
 def sorted_by_cost(ways):
     found = []
     for place, (name, answers) in enumerate(ways.items()):
-        right_ones = [said for said, truth, _ in answers if said is not None and said == truth]
+        right_ones = [
+            said for said, truth, _ in answers if said is not None and said == truth
+        ]
         if right_ones:
-            found.append((sum(dollars for *_, dollars in answers) / len(right_ones), place, name))
+            found.append(
+                (sum(dollars for *_, dollars in answers) / len(right_ones), place, name)
+            )
     return sorted(found)[0][2] if found else None
 
 
-def _cheapest(ways, *, paid=lambda said, truth: True, divide=lambda answers, correct: correct, last=False):
+def _cheapest(
+    ways,
+    *,
+    paid=lambda said, truth: True,
+    divide=lambda answers, correct: correct,
+    last=False,
+):
     best, least = None, math.inf
     for name, answers in ways.items():
         correct = sum(said == truth for said, truth, _ in answers)
         if correct:
-            cost = sum(dollars for said, truth, dollars in answers if paid(said, truth)) / divide(answers, correct)
+            cost = sum(
+                dollars for said, truth, dollars in answers if paid(said, truth)
+            ) / divide(answers, correct)
             if cost < least or (last and cost == least):
                 best, least = name, cost
     return best
@@ -184,7 +248,10 @@ def the_total(ways):
 
 @wrong("cheapest_correct", "error", says="ZeroDivisionError")
 def dividing_by_none_correct(ways):
-    costs = {n: sum(d for *_, d in answers) / sum(s == t for s, t, _ in answers) for n, answers in ways.items()}
+    costs = {
+        n: sum(d for *_, d in answers) / sum(s == t for s, t, _ in answers)
+        for n, answers in ways.items()
+    }
     return min(costs, key=costs.get)
 
 
@@ -195,19 +262,25 @@ def the_last_of_equals(ways):
 
 @wrong("cheapest_correct", says="What costs nothing")
 def zero_is_nothing(ways):
-    return _cheapest({name: answers for name, answers in ways.items() if sum(d for *_, d in answers)})
+    return _cheapest(
+        {name: answers for name, answers in ways.items() if sum(d for *_, d in answers)}
+    )
 
 
 @wrong("cheapest_correct", says="changed its arguments")
 def throws_out_the_hopeless(ways):
-    for name in [name for name, answers in ways.items() if not any(s == t for s, t, _ in answers)]:
+    for name in [
+        name for name, answers in ways.items() if not any(s == t for s, t, _ in answers)
+    ]:
         del ways[name]
     return _cheapest(ways)
 
 
 @wrong("cheapest_correct", says="case 4 of")
 def hard_coded(ways):
-    return {"small": "small", "often wrong": "always right", "one": "two"}.get(next(iter(ways), None))
+    return {"small": "small", "often wrong": "always right", "one": "two"}.get(
+        next(iter(ways), None)
+    )
 
 
 @right("ask_with_headroom")
@@ -234,7 +307,11 @@ def with_a_list_of_replies(client, params, first, ceiling):
         raise ValueError((first, ceiling))
     replies = []
     for budget in [first, ceiling]:
-        replies += [client.chat.completions.create(**{**params, "max_completion_tokens": budget})]
+        replies += [
+            client.chat.completions.create(
+                **{**params, "max_completion_tokens": budget}
+            )
+        ]
         if replies[-1].choices[0].finish_reason != "length":
             break
     billed = sum(reply.usage.completion_tokens for reply in replies)
@@ -244,7 +321,14 @@ def with_a_list_of_replies(client, params, first, ceiling):
     return [choice.message.content, billed]
 
 
-def _asked(client, params, budgets, *, again=lambda choice: choice.finish_reason == "length", all_billed=True):
+def _asked(
+    client,
+    params,
+    budgets,
+    *,
+    again=lambda choice: choice.finish_reason == "length",
+    all_billed=True,
+):
     billed = 0
     for budget in budgets:
         reply = client.chat.completions.create(**params, max_completion_tokens=budget)
@@ -262,12 +346,22 @@ def _checked(first, ceiling):
 
 @wrong("ask_with_headroom", says="no whole answer either")
 def only_when_empty(client, params, first, ceiling):
-    return _asked(client, params, _checked(first, ceiling), again=lambda choice: not choice.message.content)
+    return _asked(
+        client,
+        params,
+        _checked(first, ceiling),
+        again=lambda choice: not choice.message.content,
+    )
 
 
 @wrong("ask_with_headroom", says="is not for want of room")
 def whatever_is_not_stop(client, params, first, ceiling):
-    return _asked(client, params, _checked(first, ceiling), again=lambda choice: choice.finish_reason != "stop")
+    return _asked(
+        client,
+        params,
+        _checked(first, ceiling),
+        again=lambda choice: choice.finish_reason != "stop",
+    )
 
 
 @wrong("ask_with_headroom", says="Both calls are billed")
@@ -347,7 +441,11 @@ def parameter_by_parameter(params, to_model, headroom):
             moved[name] = to_model
         elif name in ("max_tokens", "max_completion_tokens"):
             moved["max_completion_tokens"] = value + headroom * (effort != "none")
-        elif name not in NEVER and name != "reasoning_effort" and (effort == "none" or name not in SAMPLING):
+        elif (
+            name not in NEVER
+            and name != "reasoning_effort"
+            and (effort == "none" or name not in SAMPLING)
+        ):
             moved[name] = value
     if effort:
         moved["reasoning_effort"] = effort
@@ -399,13 +497,17 @@ def none_always(params, to_model, headroom):
 @wrong("migrate", says="does not know 'none'")
 def any_effort(params, to_model, headroom):
     if "reasoning_effort" in params:
-        return _moved(params, to_model, headroom, reasoning_effort=params["reasoning_effort"])
+        return _moved(
+            params, to_model, headroom, reasoning_effort=params["reasoning_effort"]
+        )
     return over_a_deep_copy(params, to_model, headroom)
 
 
 @wrong("migrate", says="Whatever the value")
 def falsy_values_stay(params, to_model, headroom):
-    kept = {name: value for name, value in params.items() if name in SAMPLING and not value}
+    kept = {
+        name: value for name, value in params.items() if name in SAMPLING and not value
+    }
     return _moved(params, to_model, headroom, **(kept if len(kept) > 1 else {}))
 
 
@@ -427,7 +529,9 @@ def _by_cost(ways, correct, digits=12, order=list):
     for name in order(ways):
         right_ones = sum(bool(correct(said, truth)) for said, truth, _ in ways[name])
         if right_ones:
-            costs[name] = round(sum(dollars for *_, dollars in ways[name]) / right_ones, digits)
+            costs[name] = round(
+                sum(dollars for *_, dollars in ways[name]) / right_ones, digits
+            )
     return min(costs, key=costs.get, default=None)
 
 
@@ -467,7 +571,10 @@ def of_ten_replies(replies):
 @right("reasoning_share")
 def reasoning_share_of(replies):
     billed = [reply.usage for reply in replies if reply.usage]
-    hidden = sum(getattr(each.completion_tokens_details, "reasoning_tokens", 0) or 0 for each in billed)
+    hidden = sum(
+        getattr(each.completion_tokens_details, "reasoning_tokens", 0) or 0
+        for each in billed
+    )
     out = sum(each.completion_tokens for each in billed)
     return hidden / out if out else 0.0
 

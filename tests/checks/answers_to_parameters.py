@@ -15,7 +15,8 @@ from coursekit import models, sampling
 def with_a_counter(logits, reply, *, frequency_penalty=0, presence_penalty=0):
     counts = Counter(reply)
     return {
-        token: logit - (counts[token] * frequency_penalty + bool(counts[token]) * presence_penalty)
+        token: logit
+        - (counts[token] * frequency_penalty + bool(counts[token]) * presence_penalty)
         for token, logit in logits.items()
     }
 
@@ -34,7 +35,9 @@ def over_the_reply(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
 def with_the_course_s_own_arithmetic(logits, reply, **penalties):
     tokens = list(logits)
     less = sampling.penalty([reply.count(token) for token in tokens], **penalties)
-    return dict(zip(tokens, np.array([logits[token] for token in tokens]) - less, strict=True))
+    return dict(
+        zip(tokens, np.array([logits[token] for token in tokens]) - less, strict=True)
+    )
 
 
 @wrong("apply_penalties", "wrong", says="changed its arguments")
@@ -49,12 +52,20 @@ def in_place(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
 def nothing_to_do(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     if not reply or (frequency_penalty == 0 and presence_penalty == 0):
         return logits
-    return with_a_counter(logits, reply, frequency_penalty=frequency_penalty, presence_penalty=presence_penalty)
+    return with_a_counter(
+        logits,
+        reply,
+        frequency_penalty=frequency_penalty,
+        presence_penalty=presence_penalty,
+    )
 
 
 @wrong("apply_penalties", "wrong", says="once, however often")
 def presence_each_time(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
-    return {token: z - reply.count(token) * (frequency_penalty + presence_penalty) for token, z in logits.items()}
+    return {
+        token: z - reply.count(token) * (frequency_penalty + presence_penalty)
+        for token, z in logits.items()
+    }
 
 
 @wrong("apply_penalties", "wrong", says="as often as")
@@ -66,7 +77,10 @@ def frequency_once(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
 @wrong("apply_penalties", "wrong", says="rewards")
 def positive_only(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     return with_a_counter(
-        logits, reply, frequency_penalty=max(frequency_penalty, 0), presence_penalty=max(presence_penalty, 0)
+        logits,
+        reply,
+        frequency_penalty=max(frequency_penalty, 0),
+        presence_penalty=max(presence_penalty, 0),
     )
 
 
@@ -74,13 +88,21 @@ def positive_only(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
 def in_the_joined_text(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     text = "".join(reply)
     counts = {token: text.count(token) for token in logits}
-    both = {token: count * frequency_penalty + bool(count) * presence_penalty for token, count in counts.items()}
+    both = {
+        token: count * frequency_penalty + bool(count) * presence_penalty
+        for token, count in counts.items()
+    }
     return {token: logits[token] - both[token] for token in logits}
 
 
 @wrong("apply_penalties", "wrong")
 def added(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
-    return with_a_counter(logits, reply, frequency_penalty=-frequency_penalty, presence_penalty=-presence_penalty)
+    return with_a_counter(
+        logits,
+        reply,
+        frequency_penalty=-frequency_penalty,
+        presence_penalty=-presence_penalty,
+    )
 
 
 @wrong("apply_penalties", "error", says="KeyError: ' sea'")
@@ -93,7 +115,12 @@ def every_token_has_a_logit(logits, reply, frequency_penalty=0.0, presence_penal
 
 @wrong("apply_penalties", "wrong", says="stands there")
 def with_other_defaults(logits, reply, frequency_penalty=0.0, presence_penalty=0.5):
-    return with_a_counter(logits, reply, frequency_penalty=frequency_penalty, presence_penalty=presence_penalty)
+    return with_a_counter(
+        logits,
+        reply,
+        frequency_penalty=frequency_penalty,
+        presence_penalty=presence_penalty,
+    )
 
 
 @wrong("apply_penalties", "wrong", says="case 3 of 13")
@@ -108,7 +135,11 @@ def with_numpy(logits, temperature):
     if temperature < 0:
         raise ValueError("temperature")
     z = np.asarray(logits, dtype=float)
-    weights = np.exp((z - z.max()) / temperature) if temperature > 0 else (z == z.max()).astype(float)
+    weights = (
+        np.exp((z - z.max()) / temperature)
+        if temperature > 0
+        else (z == z.max()).astype(float)
+    )
     return weights / weights.sum()
 
 
@@ -236,7 +267,11 @@ def logarithm_for_probability(logprobs, threshold):
 def on_average(logprobs, threshold):
     if not logprobs or not logprobs.content:
         raise ValueError("no logprobs")
-    return sum(math.exp(token.logprob) for token in logprobs.content) / len(logprobs.content) >= threshold
+    return (
+        sum(math.exp(token.logprob) for token in logprobs.content)
+        / len(logprobs.content)
+        >= threshold
+    )
 
 
 @wrong("confident", "wrong", says="no less sure than a short one")
@@ -257,7 +292,10 @@ def above(logprobs, threshold):
 def of_the_favorite(logprobs, threshold):
     if not logprobs or not logprobs.content:
         raise ValueError("no logprobs")
-    best = [max([token, *token.top_logprobs], key=lambda other: other.logprob) for token in logprobs.content]
+    best = [
+        max([token, *token.top_logprobs], key=lambda other: other.logprob)
+        for token in logprobs.content
+    ]
     return all(math.exp(token.logprob) >= threshold for token in best)
 
 
@@ -298,7 +336,9 @@ def by_length(logprobs, threshold):
 def with_pairs(probabilities, top_p):
     left = [0.0] * len(probabilities)
     total = 0
-    for share, place in sorted(((share, -place) for place, share in enumerate(probabilities)), reverse=True):
+    for share, place in sorted(
+        ((share, -place) for place, share in enumerate(probabilities)), reverse=True
+    ):
         left[-place] = share
         total += share
         if total >= top_p:
@@ -324,7 +364,10 @@ def with_the_course_s_own(probabilities, top_p):
 
 def _kept(probabilities, places):
     total = sum(probabilities[place] for place in places)
-    return [share / total if place in places else 0.0 for place, share in enumerate(probabilities)]
+    return [
+        share / total if place in places else 0.0
+        for place, share in enumerate(probabilities)
+    ]
 
 
 def _order(probabilities):
@@ -357,7 +400,10 @@ def one_too_few(probabilities, top_p):
 def by_the_last_value(probabilities, top_p):
     kept = with_pairs(probabilities, top_p)
     least = min(share for share, new in zip(probabilities, kept, strict=True) if new)
-    return _kept(probabilities, [place for place, share in enumerate(probabilities) if share >= least])
+    return _kept(
+        probabilities,
+        [place for place, share in enumerate(probabilities) if share >= least],
+    )
 
 
 @wrong("top_p_filter", "wrong", says="the earlier are kept")
@@ -384,7 +430,9 @@ def sorted_result(probabilities, top_p):
 @wrong("top_p_filter", "wrong")
 def not_renormalized(probabilities, top_p):
     kept = with_pairs(probabilities, top_p)
-    return [share if new else 0.0 for share, new in zip(probabilities, kept, strict=True)]
+    return [
+        share if new else 0.0 for share, new in zip(probabilities, kept, strict=True)
+    ]
 
 
 @wrong("top_p_filter", "wrong")
@@ -400,7 +448,10 @@ def nothing_at_zero(probabilities, top_p):
             break
         kept.append(place)
         total += probabilities[place]
-    return [share / total if place in kept else 0.0 for place, share in enumerate(probabilities)]
+    return [
+        share / total if place in kept else 0.0
+        for place, share in enumerate(probabilities)
+    ]
 
 
 @wrong("top_p_filter", "wrong", says="changed its arguments")
@@ -412,7 +463,10 @@ def zeroes_in_place(probabilities, top_p):
 
 @wrong("top_p_filter", "wrong")
 def by_a_least_probability(probabilities, top_p):
-    return _kept(probabilities, [place for place, share in enumerate(probabilities) if share >= 1 - top_p])
+    return _kept(
+        probabilities,
+        [place for place, share in enumerate(probabilities) if share >= 1 - top_p],
+    )
 
 
 @wrong("top_p_filter", "wrong", says="case 4 of 15")
@@ -430,7 +484,9 @@ def in_one_loop(model, params):
                 dropped.append(name)
             elif takes("max_completion_tokens", effort) == "yes":
                 kept["max_completion_tokens"] = value
-        elif name == "top_logprobs" and ("logprobs" not in params or takes("logprobs", effort) != "yes"):
+        elif name == "top_logprobs" and (
+            "logprobs" not in params or takes("logprobs", effort) != "yes"
+        ):
             dropped.append(name)
         elif takes(name, effort) == "yes":
             kept[name] = value
@@ -467,13 +523,21 @@ def _sanitize(model, params, *, rename=True, effort=True, default=False, pair=Tr
         wanted.setdefault("max_completion_tokens", wanted["max_tokens"])
     taken = ("yes", "default") if default else ("yes",)
     asked = params.get("reasoning_effort") if effort else None
-    kept = {name: value for name, value in wanted.items() if models.get(model).takes(name, asked) in taken}
+    kept = {
+        name: value
+        for name, value in wanted.items()
+        if models.get(model).takes(name, asked) in taken
+    }
     if rename:
         kept.pop("max_tokens", None)
     if pair and "logprobs" not in kept:
         kept.pop("top_logprobs", None)
-    renamed = "max_tokens" in params and "max_completion_tokens" not in params and rename
-    return kept, sorted(set(params) - set(kept) - ({"max_tokens"} if renamed else set()))
+    renamed = (
+        "max_tokens" in params and "max_completion_tokens" not in params and rename
+    )
+    return kept, sorted(
+        set(params) - set(kept) - ({"max_tokens"} if renamed else set())
+    )
 
 
 @wrong("sanitize_params", "wrong", says="The limit lives on")
@@ -546,7 +610,15 @@ def any_model_will_do(model, params):
 @wrong("sanitize_params", "wrong")
 def from_memory(model, params):
     if model.startswith(("o", "gpt-5")):
-        refused = {"temperature", "top_p", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "stop"}
+        refused = {
+            "temperature",
+            "top_p",
+            "frequency_penalty",
+            "presence_penalty",
+            "logprobs",
+            "top_logprobs",
+            "stop",
+        }
     else:
         refused = {"reasoning_effort"}
     kept = {name: value for name, value in params.items() if name not in refused}
@@ -558,7 +630,9 @@ def blanks_do_not_matter(logits, reply, frequency_penalty=0, presence_penalty=0)
     bare = [token.strip() for token in reply]
     less = {token: bare.count(token.strip()) for token in logits}
     return {
-        token: logit - less[token] * frequency_penalty - min(less[token], 1) * presence_penalty
+        token: logit
+        - less[token] * frequency_penalty
+        - min(less[token], 1) * presence_penalty
         for token, logit in logits.items()
     }
 
@@ -567,7 +641,9 @@ def blanks_do_not_matter(logits, reply, frequency_penalty=0, presence_penalty=0)
 def the_last_fifty(logits, reply, frequency_penalty=0, presence_penalty=0):
     recent = reply[-50:]
     return {
-        token: logit - recent.count(token) * frequency_penalty - (token in recent) * presence_penalty
+        token: logit
+        - recent.count(token) * frequency_penalty
+        - (token in recent) * presence_penalty
         for token, logit in logits.items()
     }
 
@@ -575,7 +651,12 @@ def the_last_fifty(logits, reply, frequency_penalty=0, presence_penalty=0):
 @wrong("apply_penalties", says="nothing is rounded")
 def penalties_rounded(logits, reply, frequency_penalty=0, presence_penalty=0):
     return {
-        token: round(logit - reply.count(token) * frequency_penalty - (token in reply) * presence_penalty, 4)
+        token: round(
+            logit
+            - reply.count(token) * frequency_penalty
+            - (token in reply) * presence_penalty,
+            4,
+        )
         for token, logit in logits.items()
     }
 
@@ -584,7 +665,10 @@ def _softmax(logits, temperature):
     if temperature < 0:
         raise ValueError("temperature")
     top = max(logits)
-    weights = [math.exp((logit - top) / temperature) if temperature else float(logit == top) for logit in logits]
+    weights = [
+        math.exp((logit - top) / temperature) if temperature else float(logit == top)
+        for logit in logits
+    ]
     return [weight / sum(weights) for weight in weights]
 
 
@@ -593,7 +677,9 @@ def as_the_log_of_a_sum(logits, temperature):
     if temperature <= 0:
         return _softmax(logits, temperature)
     scaled = [logit / temperature for logit in logits]
-    log_sum = max(scaled) + math.log(math.fsum(math.exp(each - max(scaled)) for each in scaled))
+    log_sum = max(scaled) + math.log(
+        math.fsum(math.exp(each - max(scaled)) for each in scaled)
+    )
     return [math.exp(each - log_sum) for each in scaled]
 
 
@@ -639,12 +725,17 @@ def the_first_twenty(logprobs, threshold):
 
 def _nucleus(probabilities, top_p, reached, most=10**9):
     kept, total = [], 0
-    for place in sorted(range(len(probabilities)), key=lambda place: -probabilities[place])[:most]:
+    for place in sorted(
+        range(len(probabilities)), key=lambda place: -probabilities[place]
+    )[:most]:
         if kept and reached(total, top_p):
             break
         kept.append(place)
         total += probabilities[place]
-    return [share / total if place in kept else 0 for place, share in enumerate(probabilities)]
+    return [
+        share / total if place in kept else 0
+        for place, share in enumerate(probabilities)
+    ]
 
 
 @wrong("top_p_filter", says="0.746 does not reach")
@@ -665,7 +756,11 @@ def without_values_that_are_false(model, params):
         given["max_completion_tokens"] = given["max_tokens"]
     given.pop("max_tokens", None)
     takes = models.get(model).takes
-    kept = {name: value for name, value in given.items() if takes(name, params.get("reasoning_effort")) == "yes"}
+    kept = {
+        name: value
+        for name, value in given.items()
+        if takes(name, params.get("reasoning_effort")) == "yes"
+    }
     if "logprobs" not in kept:
         kept.pop("top_logprobs", None)
     return kept, sorted(both | (set(given) - set(kept)))

@@ -26,7 +26,9 @@ def with_continue(chunks):
 
 @right("text_of")
 def in_one_expression(chunks):
-    return "".join(c.choices[0].delta.content or "" for c in chunks if len(c.choices) > 0)
+    return "".join(
+        c.choices[0].delta.content or "" for c in chunks if len(c.choices) > 0
+    )
 
 
 @wrong("text_of", "error", says="IndexError")
@@ -51,7 +53,11 @@ def without_looking_at_none(chunks):
 
 @wrong("text_of", "wrong", says="blanks are text")
 def without_blanks(chunks):
-    return "".join((choice.delta.content or "").strip() for chunk in chunks for choice in chunk.choices)
+    return "".join(
+        (choice.delta.content or "").strip()
+        for chunk in chunks
+        for choice in chunk.choices
+    )
 
 
 @wrong("text_of", "wrong", says="case 1 of 12")
@@ -78,7 +84,10 @@ def with_two_dicts(chunks):
         for choice in chunk.choices:
             texts.setdefault(choice.index, []).append(choice.delta.content or "")
             reasons[choice.index] = reasons.get(choice.index) or choice.finish_reason
-    return [{"finish_reason": reasons[index], "text": "".join(pieces)} for index, pieces in sorted(texts.items())]
+    return [
+        {"finish_reason": reasons[index], "text": "".join(pieces)}
+        for index, pieces in sorted(texts.items())
+    ]
 
 
 @right("assemble")
@@ -87,8 +96,15 @@ def over_a_list_of_choices(chunks):
     answers = []
     for index in sorted({choice.index for choice in choices}):
         own = [choice for choice in choices if choice.index == index]
-        reason = next((choice.finish_reason for choice in own if choice.finish_reason), None)
-        answers.append({"text": "".join(choice.delta.content or "" for choice in own), "finish_reason": reason})
+        reason = next(
+            (choice.finish_reason for choice in own if choice.finish_reason), None
+        )
+        answers.append(
+            {
+                "text": "".join(choice.delta.content or "" for choice in own),
+                "finish_reason": reason,
+            }
+        )
     return tuple(answers)
 
 
@@ -96,7 +112,9 @@ def _assembled(chunks, *, order=sorted, every=True, key=lambda index: index):
     found = {}
     for chunk in chunks:
         for choice in chunk.choices if every else chunk.choices[:1]:
-            answer = found.setdefault(key(choice.index), {"text": "", "finish_reason": None})
+            answer = found.setdefault(
+                key(choice.index), {"text": "", "finish_reason": None}
+            )
             answer["text"] += choice.delta.content or ""
             answer["finish_reason"] = choice.finish_reason or answer["finish_reason"]
     return [found[index] for index in order(found)]
@@ -125,20 +143,38 @@ def sorted_as_text(chunks):
 @wrong("assemble", "wrong", says="Each has its own finish_reason")
 def one_reason_for_all(chunks):
     chunks = list(chunks)
-    reason = [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason]
-    return [{"text": answer["text"], "finish_reason": reason[-1]} for answer in _assembled(chunks)]
+    reason = [
+        choice.finish_reason
+        for chunk in chunks
+        for choice in chunk.choices
+        if choice.finish_reason
+    ]
+    return [
+        {"text": answer["text"], "finish_reason": reason[-1]}
+        for answer in _assembled(chunks)
+    ]
 
 
 @wrong("assemble", "wrong", says="must not undo")
 def the_last_piece_s_reason(chunks):
     chunks = list(chunks)
-    last = {choice.index: choice.finish_reason for chunk in chunks for choice in chunk.choices}
-    return [one | {"finish_reason": last[index]} for index, one in enumerate(_assembled(chunks))]
+    last = {
+        choice.index: choice.finish_reason
+        for chunk in chunks
+        for choice in chunk.choices
+    }
+    return [
+        one | {"finish_reason": last[index]}
+        for index, one in enumerate(_assembled(chunks))
+    ]
 
 
 @wrong("assemble", "wrong", says="was cut: None")
 def stop_where_nothing_is_said(chunks):
-    return [answer | {"finish_reason": answer["finish_reason"] or "stop"} for answer in _assembled(chunks)]
+    return [
+        answer | {"finish_reason": answer["finish_reason"] or "stop"}
+        for answer in _assembled(chunks)
+    ]
 
 
 @wrong("assemble", "error", says="IndexError")
@@ -149,7 +185,9 @@ def for_two_at_most(chunks):
             if choice.index == 1 and len(answers) == 1:
                 answers.append({"text": "", "finish_reason": None})
             answers[choice.index]["text"] += choice.delta.content or ""
-            answers[choice.index]["finish_reason"] = choice.finish_reason or answers[choice.index]["finish_reason"]
+            answers[choice.index]["finish_reason"] = (
+                choice.finish_reason or answers[choice.index]["finish_reason"]
+            )
     return answers
 
 
@@ -176,16 +214,31 @@ def with_a_flag(events):
 @right("timing")
 def over_a_list(events):
     events = list(events)
-    times = [at for at, chunk in events for choice in chunk.choices if choice.delta.content not in (None, "")]
+    times = [
+        at
+        for at, chunk in events
+        for choice in chunk.choices
+        if choice.delta.content not in (None, "")
+    ]
     gaps = tuple(times[i] - times[i - 1] for i in range(1, len(times)))
-    return {"total": events[-1][0] if events else None, "gaps": gaps, "first_token": next(iter(times), None)}
+    return {
+        "total": events[-1][0] if events else None,
+        "gaps": gaps,
+        "first_token": next(iter(times), None),
+    }
 
 
-def _timed(events, *, text=lambda chunk: any(choice.delta.content for choice in chunk.choices)):
+def _timed(
+    events, *, text=lambda chunk: any(choice.delta.content for choice in chunk.choices)
+):
     events = list(events)
     times = [at for at, chunk in events if text(chunk)]
     gaps = [later - earlier for earlier, later in pairwise(times)]
-    return {"first_token": times[0] if times else None, "gaps": gaps, "total": events[-1][0] if events else None}
+    return {
+        "first_token": times[0] if times else None,
+        "gaps": gaps,
+        "total": events[-1][0] if events else None,
+    }
 
 
 @wrong("timing", "wrong", says="nothing to read yet")
@@ -195,7 +248,12 @@ def the_first_chunk(events):
 
 @wrong("timing", "wrong", says="nothing to read yet")
 def an_empty_text_is_text(events):
-    return _timed(events, text=lambda chunk: bool(chunk.choices) and chunk.choices[0].delta.content is not None)
+    return _timed(
+        events,
+        text=lambda chunk: (
+            bool(chunk.choices) and chunk.choices[0].delta.content is not None
+        ),
+    )
 
 
 @wrong("timing", "wrong", says="0.75")
@@ -207,8 +265,14 @@ def total_to_the_last_text(events):
 @wrong("timing", "error", says="IndexError")
 def without_looking_for_text(events):
     events = list(events)
-    times = [at for at, chunk in events if chunk.choices and chunk.choices[0].delta.content]
-    return {"first_token": times[0], "gaps": [b - a for a, b in pairwise(times)], "total": events[-1][0]}
+    times = [
+        at for at, chunk in events if chunk.choices and chunk.choices[0].delta.content
+    ]
+    return {
+        "first_token": times[0],
+        "gaps": [b - a for a, b in pairwise(times)],
+        "total": events[-1][0],
+    }
 
 
 @wrong("timing", "wrong", says="0.0 is a time")
@@ -259,10 +323,15 @@ def with_typed_events(client, messages, enough):
 
 @right("read_until")
 def with_finally(client, messages, enough):
-    stream, parts = client.chat.completions.create(stream=True, messages=messages, model="gpt-4o"), []
+    stream, parts = (
+        client.chat.completions.create(stream=True, messages=messages, model="gpt-4o"),
+        [],
+    )
     try:
         for chunk in stream:
-            parts += [choice.delta.content for choice in chunk.choices if choice.delta.content]
+            parts += [
+                choice.delta.content for choice in chunk.choices if choice.delta.content
+            ]
             if parts and enough("".join(parts)):
                 break
     finally:
@@ -273,7 +342,9 @@ def with_finally(client, messages, enough):
 @wrong("read_until", "wrong", says="'left open': 1")
 def left_open(client, messages, enough):
     text = ""
-    for chunk in client.chat.completions.create(model="gpt-4o", messages=messages, stream=True):
+    for chunk in client.chat.completions.create(
+        model="gpt-4o", messages=messages, stream=True
+    ):
         for choice in chunk.choices:
             text += choice.delta.content or ""
         if enough(text):
@@ -284,7 +355,9 @@ def left_open(client, messages, enough):
 @wrong("read_until", "wrong", says="closed all the same")
 def closed_without_finally(client, messages, enough):
     text = ""
-    stream = client.chat.completions.create(model="gpt-4o", messages=messages, stream=True)
+    stream = client.chat.completions.create(
+        model="gpt-4o", messages=messages, stream=True
+    )
     for chunk in stream:
         for choice in chunk.choices:
             if choice.delta.content:
@@ -298,8 +371,15 @@ def closed_without_finally(client, messages, enough):
 
 @wrong("read_until", "wrong", says="'read for (s)': 1.4")
 def read_to_the_end(client, messages, enough):
-    with client.chat.completions.create(model="gpt-4o", messages=messages, stream=True) as stream:
-        pieces = [choice.delta.content for chunk in stream for choice in chunk.choices if choice.delta.content]
+    with client.chat.completions.create(
+        model="gpt-4o", messages=messages, stream=True
+    ) as stream:
+        pieces = [
+            choice.delta.content
+            for chunk in stream
+            for choice in chunk.choices
+            if choice.delta.content
+        ]
     text = ""
     for piece in pieces:
         text += piece
@@ -311,7 +391,9 @@ def read_to_the_end(client, messages, enough):
 @wrong("read_until", "wrong", says="all of the text so far")
 def asks_about_the_piece(client, messages, enough):
     text = ""
-    with client.chat.completions.create(model="gpt-4o", messages=messages, stream=True) as stream:
+    with client.chat.completions.create(
+        model="gpt-4o", messages=messages, stream=True
+    ) as stream:
         for chunk in stream:
             for choice in chunk.choices:
                 if choice.delta.content:
@@ -324,7 +406,9 @@ def asks_about_the_piece(client, messages, enough):
 @wrong("read_until", "wrong", says="as soon as it is enough")
 def without_the_last_piece(client, messages, enough):
     text = ""
-    with client.chat.completions.create(model="gpt-4o", messages=messages, stream=True) as stream:
+    with client.chat.completions.create(
+        model="gpt-4o", messages=messages, stream=True
+    ) as stream:
         for chunk in stream:
             for choice in chunk.choices:
                 if enough(text + (choice.delta.content or "")):
@@ -336,7 +420,9 @@ def without_the_last_piece(client, messages, enough):
 @wrong("read_until", "wrong", says="'returned': None")
 def nothing_when_never_enough(client, messages, enough):
     text = ""
-    with client.chat.completions.create(model="gpt-4o", messages=messages, stream=True) as stream:
+    with client.chat.completions.create(
+        model="gpt-4o", messages=messages, stream=True
+    ) as stream:
         for chunk in stream:
             for choice in chunk.choices:
                 text += choice.delta.content or ""
@@ -358,7 +444,9 @@ def swallows_the_error(client, messages, enough):
 
 @wrong("read_until", "wrong", says="stream=False")
 def not_streamed(client, messages, enough):
-    text = client.chat.completions.create(model="gpt-4o", messages=messages, stream=False)
+    text = client.chat.completions.create(
+        model="gpt-4o", messages=messages, stream=False
+    )
     return str(text)
 
 
@@ -394,18 +482,28 @@ def with_isinstance(stream):
     try:
         for chunk in stream:
             pieces += [choice.delta.content or "" for choice in chunk.choices]
-            reasons += [choice.finish_reason for choice in chunk.choices if choice.finish_reason]
+            reasons += [
+                choice.finish_reason for choice in chunk.choices if choice.finish_reason
+            ]
     except (openai.APIError, json.JSONDecodeError) as came:
         error = came
     result = SimpleNamespace(text="".join(pieces), status="cut")
     if error is not None:
-        result.status = "interrupted" if isinstance(error, openai.APIConnectionError) else "error"
+        result.status = (
+            "interrupted" if isinstance(error, openai.APIConnectionError) else "error"
+        )
     elif reasons:
         result.status = {"stop": "complete"}.get(reasons[0], "truncated")
     return result
 
 
-def _result(stream, *, catch=(openai.APIError, json.JSONDecodeError), lost="interrupted", default=None):
+def _result(
+    stream,
+    *,
+    catch=(openai.APIError, json.JSONDecodeError),
+    lost="interrupted",
+    default=None,
+):
     text, reason = "", default
     try:
         for chunk in stream:
@@ -413,8 +511,12 @@ def _result(stream, *, catch=(openai.APIError, json.JSONDecodeError), lost="inte
                 text += choice.delta.content or ""
                 reason = choice.finish_reason or reason
     except catch as error:
-        return StreamResult(text, lost if isinstance(error, openai.APIConnectionError) else "error")
-    return StreamResult(text, {"stop": "complete", "length": "truncated"}.get(reason, "cut"))
+        return StreamResult(
+            text, lost if isinstance(error, openai.APIConnectionError) else "error"
+        )
+    return StreamResult(
+        text, {"stop": "complete", "length": "truncated"}.get(reason, "cut")
+    )
 
 
 @wrong("stream_result", "error", says="JSONDecodeError")
@@ -445,7 +547,10 @@ def connection_alone(stream):
 @wrong("stream_result", "wrong", says="Keep the text that had come")
 def text_lost(stream):
     result = _result(stream)
-    return StreamResult(result.text if result.status in ("complete", "truncated", "cut") else "", result.status)
+    return StreamResult(
+        result.text if result.status in ("complete", "truncated", "cut") else "",
+        result.status,
+    )
 
 
 @wrong("stream_result", "wrong", says="no .status")
@@ -468,11 +573,16 @@ def hard_coded_endings(stream):
     result = _result(stream)
     if result.status == "error":
         return StreamResult("Gradient descent", "error")
-    return StreamResult(result.text, known.get(result.text, result.status) if result.status != "cut" else "cut")
+    return StreamResult(
+        result.text,
+        known.get(result.text, result.status) if result.status != "cut" else "cut",
+    )
 
 
 def _text(chunks):
-    return "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+    return "".join(
+        choice.delta.content or "" for chunk in chunks for choice in chunk.choices
+    )
 
 
 @wrong("text_of", says="Any chunk may have text")
@@ -497,15 +607,26 @@ def nothing_after_the_end(chunks):
     for choice in (choice for chunk in chunks for choice in chunk.choices):
         answer = answers.setdefault(choice.index, {"text": "", "finish_reason": None})
         if answer["finish_reason"] is None:
-            answer.update(text=answer["text"] + (choice.delta.content or ""), finish_reason=choice.finish_reason)
+            answer.update(
+                text=answer["text"] + (choice.delta.content or ""),
+                finish_reason=choice.finish_reason,
+            )
     return [answers[index] for index in sorted(answers)]
 
 
 def _timing(events, is_text, digits=12, most=1000):
     events = list(events)
-    at = [seconds for seconds, chunk in events if chunk.choices and is_text(chunk.choices[0].delta.content or "")]
+    at = [
+        seconds
+        for seconds, chunk in events
+        if chunk.choices and is_text(chunk.choices[0].delta.content or "")
+    ]
     gaps = [round(later - sooner, digits) for sooner, later in pairwise(at)]
-    return {"first_token": at[0] if at else None, "gaps": gaps[:most], "total": events[-1][0] if events else None}
+    return {
+        "first_token": at[0] if at else None,
+        "gaps": gaps[:most],
+        "total": events[-1][0] if events else None,
+    }
 
 
 @right("timing")
@@ -529,7 +650,9 @@ def twenty_gaps(events):
 
 
 def _read(client, messages, enough, **more):
-    with client.chat.completions.create(model="gpt-4o", messages=messages, stream=True, **more) as stream:
+    with client.chat.completions.create(
+        model="gpt-4o", messages=messages, stream=True, **more
+    ) as stream:
         text = ""
         for chunk in stream:
             if chunk.choices and chunk.choices[0].delta.content:
@@ -557,4 +680,8 @@ def any_value_error(stream):
 @wrong("stream_result", says="without a finish_reason")
 def whole_when_it_ends_with_a_period(stream):
     result = _result(stream)
-    return StreamResult(result.text, "complete") if result.text.endswith(".") and result.status == "cut" else result
+    return (
+        StreamResult(result.text, "complete")
+        if result.text.endswith(".") and result.status == "cut"
+        else result
+    )

@@ -1,4 +1,6 @@
-"""Every exercise with many answers: the solution, the stub, and the table's right and wrong ones."""
+"""Every exercise with many answers: the solution, the stub, and the table's right and wrong
+ones.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +11,35 @@ import nbformat
 import pytest
 from answer_table import Answer, table
 
-from coursekit.authoring import notebooks_in
-from coursekit.authoring.exercises import derived
 from coursekit.checks import course_map
 from coursekit.checks.exercise import Exercise
 from coursekit.course import lesson
+from coursekit.workshop import notebooks_in
+from coursekit.workshop.authoring.exercises import derived
 
 SOLUTIONS = notebooks_in(Path(__file__).parents[2] / "solutions")
-EXERCISES = [(path, each) for path in SOLUTIONS for each in course_map.exercises_of(path.stem)]
+EXERCISES = [
+    (path, each) for path in SOLUTIONS for each in course_map.exercises_of(path.stem)
+]
 every_exercise = pytest.mark.parametrize(
-    ("path", "exercise"), EXERCISES, ids=[f"{each.chapter}-{each.name}" for _, each in EXERCISES]
+    ("path", "exercise"),
+    EXERCISES,
+    ids=[f"{each.chapter}-{each.name}" for _, each in EXERCISES],
 )
 
 
 def written(notebook: Any, exercise: Exercise) -> Any:
-    """What a notebook's cell for this exercise defines, after the cells before it that are not checks."""
+    """What a notebook's cell for this exercise defines, after the cells before it that are not
+    checks.
+    """
     names: dict[str, Any] = {}
     for cell in notebook.cells:
         graded = cell.metadata.get("nbgrader", {})
-        if cell.cell_type == "code" and not graded.get("grade") and "Quiz(" not in cell.source:
+        if (
+            cell.cell_type == "code"
+            and not graded.get("grade")
+            and "Quiz(" not in cell.source
+        ):
             exec(cell.source, names)
         if graded.get("grade_id") == exercise.name:
             return names[exercise.name]
@@ -51,7 +63,9 @@ def test_the_stub_is_not_yet(path: Path, exercise: Exercise) -> None:
 @pytest.mark.parametrize("answer", table(), ids=str)
 def test_an_answer_gets_its_verdict(answer: Answer) -> None:
     """See the table: each answer is judged as it stands there, with the words that stand there."""
-    exercises = {each.name: each for each in course_map.exercises_of(lesson(answer.chapter).stem)}
+    exercises = {
+        each.name: each for each in course_map.exercises_of(lesson(answer.chapter).stem)
+    }
     verdict = exercises[answer.exercise].verdict(answer.function)
     assert verdict.outcome == answer.outcome, verdict
     assert answer.says in repr(verdict)
@@ -59,15 +73,25 @@ def test_an_answer_gets_its_verdict(answer: Answer) -> None:
 
 @every_exercise
 def test_the_table_has_enough_answers(path: Path, exercise: Exercise) -> None:
-    """Each exercise is tried with at least two right answers beside the solution and three wrong ones."""
-    outcomes = [a.outcome for a in table() if (lesson(a.chapter).stem, a.exercise) == (path.stem, exercise.name)]
+    """Each exercise is tried with at least two right answers beside the solution and three wrong
+    ones.
+    """
+    outcomes = [
+        a.outcome
+        for a in table()
+        if (lesson(a.chapter).stem, a.exercise) == (path.stem, exercise.name)
+    ]
     assert outcomes.count("passed") >= 2
     assert len(outcomes) - outcomes.count("passed") >= 3
 
 
 @every_exercise
-def test_an_exercise_has_stars_hints_and_random_cases(path: Path, exercise: Exercise) -> None:
-    """It has 1 to 4 stars, a docstring, three different hints, at least four cases, the same ones each time."""
+def test_an_exercise_has_stars_hints_and_random_cases(
+    path: Path, exercise: Exercise
+) -> None:
+    """It has 1 to 4 stars, a docstring, three different hints, at least four cases, the same ones
+    each time.
+    """
     assert exercise.stars in range(1, 5)
     assert exercise.__doc__
     assert len(set(exercise.hints)) == 3

@@ -1,4 +1,6 @@
-"""Checks in a kernel, with what goes wrong there: syntax errors, deleted cells, restarts, two notebooks at once."""
+"""Checks in a kernel, with what goes wrong there: syntax errors, deleted cells, restarts, two
+notebooks at once.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,16 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from coursekit.authoring.environment import offline_environment
-from coursekit.authoring.execution import execute
+from coursekit.workshop.authoring.execution import execute
+from coursekit.workshop.commands.environment import offline_environment
 
 ROOT = Path(__file__).parents[2]
 IMPORT = "from coursekit.checks import basics as check"
 FAILS = {"tags": ["raises-exception"]}
-WRONG = "def reply_text(reply):\n    print('looking')\n    return reply.choices[0].message.content.strip()"
+WRONG = (
+    "def reply_text(reply):\n    print('looking')\n    return "
+    "reply.choices[0].message.content.strip()"
+)
 RIGHT = """def reply_text(reply):
     message = reply.choices[0].message if reply.choices else None
     return (message.refusal or message.content or "") if message else \"\""""
@@ -31,7 +36,10 @@ Run = Callable[..., list[str]]
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """That of notebooks in tests, with a progress file of this test's own."""
-    return {**offline_environment(), "COURSEKIT_PROGRESS": str(tmp_path / "progress.json")}
+    return {
+        **offline_environment(),
+        "COURSEKIT_PROGRESS": str(tmp_path / "progress.json"),
+    }
 
 
 @pytest.fixture
@@ -39,13 +47,21 @@ def shown(write_notebook: Callable[..., Path], environment: dict[str, str]) -> R
     """shown(cell, ...) -> what each cell shows, in a new kernel."""
 
     def run(*cells: Any) -> list[str]:
-        return [_text(cell) for cell in execute(write_notebook(*cells, name="exercises/x.ipynb"), environment).cells]
+        return [
+            _text(cell)
+            for cell in execute(
+                write_notebook(*cells, name="exercises/x.ipynb"), environment
+            ).cells
+        ]
 
     return run
 
 
 def _text(cell: Any) -> str:
-    parts = [o.get("text") or o.get("evalue") or o.get("data", {}).get("text/plain", "") for o in cell.outputs]
+    parts = [
+        o.get("text") or o.get("evalue") or o.get("data", {}).get("text/plain", "")
+        for o in cell.outputs
+    ]
     return "\n".join(parts)
 
 
@@ -54,16 +70,23 @@ def failing(source: str) -> Any:
 
 
 def test_an_error_is_shown_with_its_line_and_prints_are_seen(shown: Run) -> None:
-    """In a kernel the learner's line is its number in the cell and its text, and what the code prints is seen."""
+    """In a kernel the learner's line is its number in the cell and its text, and what the code
+    prints is seen.
+    """
     verdict = shown(IMPORT, WRONG, CHECK)[2]
     assert verdict.count("looking\n") == 2
     assert "✗ reply_text: your code raised an error (case 2 of " in verdict
     assert "your line 3: return reply.choices[0].message.content.strip()" in verdict
-    assert "came      AttributeError: 'NoneType' object has no attribute 'strip'" in verdict
+    assert (
+        "came      AttributeError: 'NoneType' object has no attribute 'strip'"
+        in verdict
+    )
 
 
 def test_a_syntax_error_in_a_newer_version_is_told(shown: Run) -> None:
-    """After a syntax error Python keeps the older function: the check says so instead of judging that one."""
+    """After a syntax error Python keeps the older function: the check says so instead of judging
+    that one.
+    """
     cells = shown(IMPORT, RIGHT, CHECK, failing(BROKEN), CHECK, RIGHT, CHECK)
     assert "✓ reply_text: passed" in cells[2]
     assert "✗ reply_text: the newest version of your cell did not run" in cells[4]
@@ -72,7 +95,9 @@ def test_a_syntax_error_in_a_newer_version_is_told(shown: Run) -> None:
 
 
 def test_a_notebook_with_a_syntax_error_keeps_its_other_checks(shown: Run) -> None:
-    """A function that never came to be gives a NameError, as the notebook says, and the next exercise works."""
+    """A function that never came to be gives a NameError, as the notebook says, and the next
+    exercise works.
+    """
     cells = shown(IMPORT, failing(BROKEN), failing(CHECK), RIGHT, CHECK)
     assert cells[2] == "name 'reply_text' is not defined"
     assert "✓ reply_text: passed" in cells[4]
@@ -90,34 +115,56 @@ def double(rng):
 
 double.__module__ = "coursekit.checks.basics"
 double = exercise(stars=1, hints=("a", "b", "c"), awaits=True)(double)"""
-    answer = "import asyncio\n\nasync def twice(number):\n    await asyncio.sleep(60)\n    return 2 * number"
+    answer = (
+        "import asyncio\n\nasync def twice(number):\n    await asyncio.sleep(60)\n    return 2 "
+        "* number"
+    )
     assert "✓ double: passed (1 of 1 cases)" in shown(made, answer, "double(twice)")[2]
     assert (
         "an await is missing"
-        in shown(made, answer, "async def once(n):\n    twice(n)\n    return 4", "double(once)")[3]
+        in shown(
+            made,
+            answer,
+            "async def once(n):\n    twice(n)\n    return 4",
+            "double(once)",
+        )[3]
     )
 
 
 def test_an_endless_loop_leaves_the_kernel_alive(shown: Run) -> None:
     """An endless loop that prints is ended, its flood is cut, and the next cells run."""
     endless = "def reply_text(reply):\n    while True:\n        print('again')"
-    cells = shown(IMPORT, "check.reply_text.seconds = 0.5", endless, CHECK, RIGHT, CHECK)
+    cells = shown(
+        IMPORT, "check.reply_text.seconds = 0.5", endless, CHECK, RIGHT, CHECK
+    )
     assert "✗ reply_text: does not end (case 1 of " in cells[3]
     assert "not shown" in cells[3]
     assert len(cells[3]) < 6000
     assert "✓ reply_text: passed" in cells[5]
 
 
-def test_a_deleted_check_cell_loses_nothing(environment: dict[str, str], tmp_path: Path) -> None:
-    """Without the check's cell the notebook runs, and every pass names the exercises that are still open."""
+def test_a_deleted_check_cell_loses_nothing(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Without the check's cell the notebook runs, and every pass names the exercises that are still
+    open.
+    """
     notebook = nbformat.read(ROOT / "solutions" / "01_basics.ipynb", 4)
-    graded = [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+    graded = [
+        cell
+        for cell in notebook.cells
+        if cell.metadata.get("nbgrader", {}).get("grade")
+    ]
     notebook.cells.remove(graded[1])
     path = tmp_path / "exercises" / "01_basics.ipynb"
     path.parent.mkdir()
     nbformat.write(notebook, path)
     ran = execute(path, environment)
-    last = _text([cell for cell in ran.cells if cell.metadata.get("nbgrader", {}).get("grade")][-1])
+    last = _text(
+        [cell for cell in ran.cells if cell.metadata.get("nbgrader", {}).get("grade")][
+            -1
+        ]
+    )
     assert "4 of 5 exercises of this chapter are done. Open: prompt_tokens." in last
 
 
@@ -128,15 +175,23 @@ def test_a_restart_half_way_keeps_what_was_passed(shown: Run) -> None:
     assert "✓ reply_text  ○ prompt_tokens" in shown(show)[0]
 
 
-def test_two_notebooks_at_once(write_notebook: Callable[..., Path], environment: dict[str, str]) -> None:
+def test_two_notebooks_at_once(
+    write_notebook: Callable[..., Path], environment: dict[str, str]
+) -> None:
     """Two kernels that pass different checks at the same time: both are kept."""
     notebook = nbformat.read(ROOT / "solutions" / "01_basics.ipynb", 4)
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     halves = [code[:3], [code[0], *code[3:5]]]
-    paths = [write_notebook(*cells, name=f"exercises/{n}.ipynb") for n, cells in enumerate(halves)]
-    command = "import os, pathlib, sys; from coursekit.authoring.execution import execute; "
+    paths = [
+        write_notebook(*cells, name=f"exercises/{n}.ipynb")
+        for n, cells in enumerate(halves)
+    ]
+    command = "import os, pathlib, sys; from coursekit.workshop.authoring.execution import execute; "
     command += "execute(pathlib.Path(sys.argv[1]), os.environ)"
-    running = [subprocess.Popen([sys.executable, "-c", command, path], env=environment) for path in paths]
+    running = [
+        subprocess.Popen([sys.executable, "-c", command, path], env=environment)
+        for path in paths
+    ]
     assert [process.wait() for process in running] == [0, 0]
     kept = Path(environment["COURSEKIT_PROGRESS"]).read_text(encoding="utf-8")
     assert "reply_text" in kept

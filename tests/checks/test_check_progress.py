@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from coursekit.authoring import command_line
-from coursekit.authoring.environment import offline_environment
 from coursekit.checks import basics, progress
 from coursekit.checks.course_map import CourseMap, exercises_of
 from coursekit.course import lessons
+from coursekit.workshop.commands import command_line
+from coursekit.workshop.commands.environment import offline_environment
 
 
 @pytest.fixture
@@ -26,22 +26,36 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def models_at_risk(listing, today, days):  # type: ignore[no-untyped-def]
-    ends = sorted((model.shutdown_date, model.id) for model in listing if model.shutdown_date)
-    return [name for end, name in ends if 0 <= (type(today).fromisoformat(end) - today).days <= days]
+    ends = sorted(
+        (model.shutdown_date, model.id) for model in listing if model.shutdown_date
+    )
+    return [
+        name
+        for end, name in ends
+        if 0 <= (type(today).fromisoformat(end) - today).days <= days
+    ]
 
 
 def test_a_pass_is_kept_and_told(kept: Path) -> None:
-    """A passed check is in the file and on the map, and the verdict says how many are done and which are open."""
+    """A passed check is in the file and on the map, and the verdict says how many are done and
+    which are open.
+    """
     verdict = basics.models_at_risk(models_at_risk)
     assert verdict.notes == (
-        "1 of 5 exercises of this chapter are done. Open: reply_text, prompt_tokens, cost_split, safe_reply.",
+        (
+            "1 of 5 exercises of this chapter are done. Open: reply_text, prompt_tokens, "
+            "cost_split, "
+            "safe_reply."
+        ),
     )
     assert json.loads(kept.read_text()) == {"passed": {"01_basics": ["models_at_risk"]}}
     assert "✓ models_at_risk" in repr(CourseMap())
     assert "○ reply_text" in repr(CourseMap())
     for exercise in exercises_of("01_basics"):
         progress.note("01_basics", exercise.name)
-    assert basics.models_at_risk(models_at_risk).notes == ("All 5 exercises of this chapter are done.",)
+    assert basics.models_at_risk(models_at_risk).notes == (
+        "All 5 exercises of this chapter are done.",
+    )
 
 
 def test_a_miss_and_a_second_pass_change_nothing(kept: Path) -> None:
@@ -55,8 +69,12 @@ def test_a_miss_and_a_second_pass_change_nothing(kept: Path) -> None:
     assert kept.read_bytes() == before
 
 
-def test_switched_off_nothing_is_read_or_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """COURSEKIT_PROGRESS=off, as notebooks are run for their stored outputs: an empty map, no file, no word."""
+def test_switched_off_nothing_is_read_or_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """COURSEKIT_PROGRESS=off, as notebooks are run for their stored outputs: an empty map, no file,
+    no word.
+    """
     assert offline_environment()["COURSEKIT_PROGRESS"] == "off"
     monkeypatch.setenv("COURSEKIT_PROGRESS", "off")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
@@ -65,7 +83,9 @@ def test_switched_off_nothing_is_read_or_written(monkeypatch: pytest.MonkeyPatch
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_setting_it_is_the_user_s_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_setting_it_is_the_user_s_data_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Not the repository: git never sees it."""
     path = progress.place({})
     assert path is not None
@@ -74,15 +94,22 @@ def test_without_a_setting_it_is_the_user_s_data_folder(monkeypatch: pytest.Monk
     assert not path.is_relative_to(Path(__file__).parents[2])
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"passed": 3}', '{"passed": {"01_basics": 3}}', "\x00\xff"])
+@pytest.mark.parametrize(
+    "damage",
+    ["", "{", "[]", '{"passed": 3}', '{"passed": {"01_basics": 3}}', "\x00\xff"],
+)
 def test_a_damaged_file_is_set_aside(kept: Path, damage: str) -> None:
-    """A file that cannot be read shows an empty map; the next pass keeps it under another name, says so, and counts."""
+    """A file that cannot be read shows an empty map; the next pass keeps it under another name,
+    says so, and counts.
+    """
     kept.parent.mkdir()
     kept.write_text(damage, encoding="latin-1")
     assert "0 of" in repr(CourseMap())
     [said] = basics.models_at_risk(models_at_risk).notes
     assert "could not be read" in said
-    assert kept.with_name("progress.json.damaged").read_text(encoding="latin-1") == damage
+    assert (
+        kept.with_name("progress.json.damaged").read_text(encoding="latin-1") == damage
+    )
     assert progress.passed() == {"01_basics": ["models_at_risk"]}
 
 
@@ -102,7 +129,9 @@ def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:
     )
     running = [subprocess.Popen([sys.executable, "-c", code, name]) for name in "abc"]
     assert [process.wait() for process in running] == [0, 0, 0]
-    assert set(progress.passed()["01_basics"]) == {f"{name}{n}" for name in "abc" for n in range(8)}
+    assert set(progress.passed()["01_basics"]) == {
+        f"{name}{n}" for name in "abc" for n in range(8)
+    }
 
 
 def test_a_solution_does_not_count(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,12 +144,16 @@ def test_a_solution_does_not_count(kept: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_map_shows_every_exercise_without_color_alone(kept: Path) -> None:
-    """Each exercise has a sign and its name, in text and in HTML; a chapter without exercises has no row."""
+    """Each exercise has a sign and its name, in text and in HTML; a chapter without exercises has
+    no row.
+    """
     shown = CourseMap({"01_basics": ["cost_split"], "99_gone": ["x"]})
     html = shown._repr_mimebundle_()["text/html"]
     assert "✓ cost_split" in html
     assert "○ reply_text" in html
-    assert html.count("<tr>") == 1 + sum(bool(exercises_of(lesson.stem)) for lesson in lessons())
+    assert html.count("<tr>") == 1 + sum(
+        bool(exercises_of(lesson.stem)) for lesson in lessons()
+    )
     total = sum(len(exercises_of(lesson.stem)) for lesson in lessons())
     assert shown.summary == f"1 of {total} exercises are done."
 
@@ -128,7 +161,9 @@ def test_the_map_shows_every_exercise_without_color_alone(kept: Path) -> None:
 def test_the_command_shows_and_forgets(
     kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """coursekit progress prints the map and the file's place; --reset asks first, and forgets only after a yes."""
+    """coursekit progress prints the map and the file's place; --reset asks first, and forgets only
+    after a yes.
+    """
     basics.models_at_risk(models_at_risk)
     assert command_line.main(["progress"]) == 0
     assert "✓ models_at_risk" in capsys.readouterr().out

@@ -1,4 +1,6 @@
-"""Running a learner's code: a time limit on every platform, virtual time, coroutines that nobody awaits."""
+"""Running a learner's code: a time limit on every platform, virtual time, coroutines that nobody
+awaits.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ async def one() -> int:
 
 
 def test_a_value_and_an_error_come_back() -> None:
-    """What the work returns or raises is told, and nothing is raised; not even SystemExit ends the kernel."""
+    """What the work returns or raises is told, and nothing is raised; not even SystemExit ends the
+    kernel.
+    """
     assert run(lambda: 7).value == 7
     assert isinstance(run(lambda: 1 / 0).error, ZeroDivisionError)
     assert isinstance(run(exit_now).error, SystemExit)
@@ -56,10 +60,17 @@ async def nothing_ever_comes() -> None:
 
 @pytest.mark.parametrize(
     ("work", "awaits"),
-    [(endless_loop, False), (loop_that_catches, False), (loop_that_yields, True), (nothing_ever_comes, True)],
+    [
+        (endless_loop, False),
+        (loop_that_catches, False),
+        (loop_that_yields, True),
+        (nothing_ever_comes, True),
+    ],
 )
 def test_an_endless_run_is_ended(work: Any, awaits: bool) -> None:
-    """Loops, also those that catch exceptions, and waits for ever end after the limit and leave no thread behind."""
+    """Loops, also those that catch exceptions, and waits for ever end after the limit and leave no
+    thread behind.
+    """
     ran = run(work, awaits=awaits, seconds=0.2)
     assert (ran.endless, ran.left) == (True, False)
 
@@ -72,7 +83,9 @@ def test_what_cannot_be_ended_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sleeping_takes_no_time_and_measures_exactly() -> None:
-    """Async code runs in virtual time: sleeps add up as they should, in parallel and in turn, and take no real time."""
+    """Async code runs in virtual time: sleeps add up as they should, in parallel and in turn, and
+    take no real time.
+    """
 
     async def work() -> float:
         await asyncio.gather(*(asyncio.sleep(60 * n) for n in range(5)))
@@ -102,7 +115,9 @@ def test_a_timeout_comes_at_its_virtual_time() -> None:
     assert isinstance(run(work, awaits=True).error, TimeoutError)
 
 
-@pytest.mark.parametrize("value", [one, lambda: [1, one(), one()], lambda: {"a": one()}])
+@pytest.mark.parametrize(
+    "value", [one, lambda: [1, one(), one()], lambda: {"a": one()}]
+)
 def test_a_coroutine_that_comes_back_is_noticed(value: Any) -> None:
     """A coroutine as the result, or in it, is named, and Python does not warn of it later."""
     with warnings.catch_warnings():

@@ -8,35 +8,60 @@ from typing import Any
 import openai
 import pytest
 
-from coursekit.checks.answers import api_error, chunk, connection_error, reply, stream, usage, usage_chunk
+from coursekit.checks.answers import (
+    api_error,
+    chunk,
+    connection_error,
+    reply,
+    stream,
+    usage,
+    usage_chunk,
+)
 from coursekit.checks.running import run
 from coursekit.checks.script import Script
 from coursekit.offline.exchange import error_answer
 
-HELLO: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
+HELLO: dict[str, Any] = {
+    "model": "gpt-4o",
+    "messages": [{"role": "user", "content": "Hello"}],
+}
 
 
 def test_answers_come_in_turn_and_the_last_for_ever() -> None:
     """Each request gets the next answer; bodies are kept as they were sent."""
     script = Script(reply("one"), reply("two", usage=usage(3, 4, cached=1)))
-    texts = [script.client.chat.completions.create(**HELLO).choices[0].message.content for _ in range(3)]
+    texts = [
+        script.client.chat.completions.create(**HELLO).choices[0].message.content
+        for _ in range(3)
+    ]
     assert texts == ["one", "two", "two"]
     assert script.requests == [HELLO] * 3
     assert script.client.chat.completions.create(**HELLO).usage == usage(3, 4, cached=1)
 
 
 def test_the_sdk_s_own_retries_wait_in_virtual_time() -> None:
-    """A 429 with Retry-After is retried after that time by the clock of the script, and takes none."""
-    script = Script(error_answer(429, "Slow down.", headers={"retry-after": "7"}), reply("ok"), after=1.5, retries=1)
+    """A 429 with Retry-After is retried after that time by the clock of the script, and takes
+    none.
+    """
+    script = Script(
+        error_answer(429, "Slow down.", headers={"retry-after": "7"}),
+        reply("ok"),
+        after=1.5,
+        retries=1,
+    )
     script.client.chat.completions.create(**HELLO)
     assert script.sent_at == [0.0, 7.0]
     assert script.clock.now() == 8.5
 
 
 def test_an_error_is_raised_as_the_sdk_raises_it() -> None:
-    """An error answer becomes the SDK's exception; api_error makes the same one without a request."""
+    """An error answer becomes the SDK's exception; api_error makes the same one without a
+    request.
+    """
     with pytest.raises(openai.RateLimitError) as raised:
-        Script(error_answer(429, "No.", code="insufficient_quota")).client.chat.completions.create(**HELLO)
+        Script(
+            error_answer(429, "No.", code="insufficient_quota")
+        ).client.chat.completions.create(**HELLO)
     made = api_error(429, "No.", code="insufficient_quota")
     assert isinstance(made, openai.RateLimitError)
     assert made.code == raised.value.code == "insufficient_quota"
@@ -47,11 +72,18 @@ def test_an_error_is_raised_as_the_sdk_raises_it() -> None:
 
 
 def test_a_stream_and_whether_it_was_closed() -> None:
-    """Chunks arrive as made, in their time; left_open counts streams that were neither read up nor closed."""
+    """Chunks arrive as made, in their time; left_open counts streams that were neither read up nor
+    closed.
+    """
     script = Script(stream(["Hel", "lo"], usage=usage(1, 2)), after=0.5, gap=0.25)
     with script.client.chat.completions.create(**HELLO, stream=True) as whole:
         got = list(whole)
-    assert [piece.choices[0].delta.content for piece in got if piece.choices] == ["", "Hel", "lo", None]
+    assert [piece.choices[0].delta.content for piece in got if piece.choices] == [
+        "",
+        "Hel",
+        "lo",
+        None,
+    ]
     assert got[-1].usage == usage(1, 2)
     assert script.clock.now() == 1.5
     left = script.client.chat.completions.create(**HELLO, stream=True)
@@ -80,7 +112,9 @@ def test_chunks_of_every_kind() -> None:
 
 
 def test_async_requests_are_counted_and_timed() -> None:
-    """Three at a time, two seconds each, seven in all: six seconds, and never more than three on their way."""
+    """Three at a time, two seconds each, seven in all: six seconds, and never more than three on
+    their way.
+    """
     script = Script(lambda body: reply(body["messages"][0]["content"]), after=2)
 
     async def seven() -> tuple[list[str | None], float]:
@@ -89,10 +123,14 @@ def test_async_requests_are_counted_and_timed() -> None:
         async def ask(number: int) -> str | None:
             async with gate:
                 messages: Any = [{"role": "user", "content": str(number)}]
-                answer = await client.chat.completions.create(model="gpt-4o", messages=messages)
+                answer = await client.chat.completions.create(
+                    model="gpt-4o", messages=messages
+                )
                 return answer.choices[0].message.content
 
-        return list(await asyncio.gather(*map(ask, range(7)))), asyncio.get_running_loop().time()
+        return list(
+            await asyncio.gather(*map(ask, range(7)))
+        ), asyncio.get_running_loop().time()
 
     texts, seconds = run(seven, awaits=True).value
     assert texts == list("0123456")

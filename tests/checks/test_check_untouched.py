@@ -21,7 +21,9 @@ def test_a_call_that_leaves_its_arguments_alone_is_judged_by_what_it_returns() -
 
 
 def test_a_changed_argument_is_a_miss_even_with_the_right_value() -> None:
-    """A list or dict that is changed, at any depth, is told with what it has become; the next run gets it unchanged."""
+    """A list or dict that is changed, at any depth, is told with what it has become; the next run
+    gets it unchanged.
+    """
 
     def sneaky(items: list[dict[str, int]]) -> int:
         items[0]["a"] += 1
@@ -36,19 +38,25 @@ def test_a_changed_argument_is_a_miss_even_with_the_right_value() -> None:
 
 
 def test_the_expected_error_does_not_hide_a_change() -> None:
-    """A function that changes its argument and then raises what was expected has missed; another error comes out."""
+    """A function that changes its argument and then raises what was expected has missed; another
+    error comes out.
+    """
 
     def late(items: list[int], error: type[Exception]) -> None:
         items.append(1)
         raise error("too late")
 
-    assert "[1]" in repr(untouched([], ValueError, expects=Raises(ValueError)).run(late))
+    assert "[1]" in repr(
+        untouched([], ValueError, expects=Raises(ValueError)).run(late)
+    )
     with pytest.raises(KeyError):
         untouched([], KeyError, expects=Raises(ValueError)).run(late)
 
 
 def test_what_must_be_new_may_not_be_the_argument_itself() -> None:
-    """Where a fresh value is asked for, the argument handed back is a miss, and an equal copy is none."""
+    """Where a fresh value is asked for, the argument handed back is a miss, and an equal copy is
+    none.
+    """
 
     def same(items: list[int]) -> list[int]:
         return items

@@ -31,7 +31,9 @@ def made(*cases: Case, awaits: bool = False, seconds: float = 5.0) -> Exercise:
         yield from cases
 
     double.__module__ = basics.__name__
-    return exercise.exercise(stars=1, hints=HINTS, awaits=awaits, seconds=seconds)(double)
+    return exercise.exercise(stars=1, hints=HINTS, awaits=awaits, seconds=seconds)(
+        double
+    )
 
 
 TWO = (call(1, expects=2), call(5, expects=10, why="Five, too."))
@@ -45,7 +47,9 @@ def test_a_right_answer_passes() -> None:
 
 
 def test_the_first_miss_is_told_in_full() -> None:
-    """A miss tells case, given, expected, came, the case's own reason and where hints are; nothing after it is run."""
+    """A miss tells case, given, expected, came, the case's own reason and where hints are; nothing
+    after it is run.
+    """
     verdict = made(*TWO, call(0, expects=0)).verdict(lambda number: 2)
     assert repr(verdict).splitlines() == [
         "✗ double: not right yet (case 2 of 3)",
@@ -58,9 +62,15 @@ def test_the_first_miss_is_told_in_full() -> None:
 
 
 def test_a_miss_without_a_reason_shows_the_first_hint() -> None:
-    """Where a case has no reason of its own, the first hint stands; a None may be a missing return."""
-    assert "  Hint 1: one\n  More: check.double.hint(2)" in repr(made(*TWO).verdict(lambda number: number))
-    assert "does every path end in return?" in repr(made(*TWO).verdict(lambda number: None))
+    """Where a case has no reason of its own, the first hint stands; a None may be a missing
+    return.
+    """
+    assert "  Hint 1: one\n  More: check.double.hint(2)" in repr(
+        made(*TWO).verdict(lambda number: number)
+    )
+    assert "does every path end in return?" in repr(
+        made(*TWO).verdict(lambda number: None)
+    )
 
 
 def test_a_generator_is_explained() -> None:
@@ -124,7 +134,9 @@ def test_an_endless_loop_is_told() -> None:
 
 
 def test_a_forgotten_await_is_told() -> None:
-    """A coroutine in place of a value is explained: by the missing await, or by an async def nobody asked for."""
+    """A coroutine in place of a value is explained: by the missing await, or by an async def nobody
+    asked for.
+    """
 
     async def fetch(number: int) -> int:
         return 2 * number
@@ -137,7 +149,9 @@ def test_a_forgotten_await_is_told() -> None:
 
 
 def test_an_async_exercise() -> None:
-    """An async def passes; a plain function is told to become one; a forgotten await inside is told."""
+    """An async def passes; a plain function is told to become one; a forgotten await inside is
+    told.
+    """
 
     async def fetch(number: int) -> int:
         return 2 * number
@@ -150,13 +164,17 @@ def test_an_async_exercise() -> None:
 
     asked = made(*TWO, awaits=True)
     assert asked.verdict(right)
-    assert asked.verdict(lambda number: asyncio.sleep(0, 2 * number))  # returns what can be awaited: as good
+    assert asked.verdict(
+        lambda number: asyncio.sleep(0, 2 * number)
+    )  # returns what can be awaited: as good
     assert "async def double(…)" in repr(asked.verdict(lambda number: 2 * number))
     assert "write await fetch(…)" in repr(asked.verdict(forgot))
 
 
 def test_an_expected_error() -> None:
-    """Raises fits the error, or a subclass, with all its words; another error, other words or none do not."""
+    """Raises fits the error, or a subclass, with all its words; another error, other words or none
+    do not.
+    """
     asked = made(call(-1, expects=Raises(ValueError, ("negative",))))
 
     def raising(error: Exception) -> Any:
@@ -169,26 +187,36 @@ def test_an_expected_error() -> None:
     assert asked.verdict(raising(UnicodeError("negative")))
     assert "came      ValueError: no" in repr(asked.verdict(raising(ValueError("no"))))
     assert "came      KeyError" in repr(asked.verdict(raising(KeyError("negative"))))
-    assert "expected  raises ValueError with 'negative' in its message" in repr(asked.verdict(lambda number: 0))
+    assert "expected  raises ValueError with 'negative' in its message" in repr(
+        asked.verdict(lambda number: 0)
+    )
 
 
 @pytest.mark.parametrize("wrong", [3, "double", None])
 def test_what_is_no_function_is_told(wrong: Any) -> None:
     """A result handed in instead of the function is explained."""
-    assert "Give it the function itself: check.double(NAME)" in repr(made(*TWO).verdict(wrong))
+    assert "Give it the function itself: check.double(NAME)" in repr(
+        made(*TWO).verdict(wrong)
+    )
 
 
 def test_hints_are_graded() -> None:
     """There are three hints; another number is an error that says which there are."""
     asked = made(*TWO)
-    assert asked.hint().text == asked.hint(1).text and "check.double(double)" in repr(asked)
-    assert [asked.hint(n).text for n in (1, 2, 3)] == [f"Hint {n} of 3 for double: {HINTS[n - 1]}" for n in (1, 2, 3)]
+    assert asked.hint().text == asked.hint(1).text and "check.double(double)" in repr(
+        asked
+    )
+    assert [asked.hint(n).text for n in (1, 2, 3)] == [
+        f"Hint {n} of 3 for double: {HINTS[n - 1]}" for n in (1, 2, 3)
+    ]
     with pytest.raises(ValueError, match="hints 1 to 3"):
         asked.hint(4)
 
 
 def test_whatever_a_learner_s_code_gives_is_only_shown() -> None:
-    """HTML from a learner's values, errors and names is escaped; a value whose repr fails does no harm."""
+    """HTML from a learner's values, errors and names is escaped; a value whose repr fails does no
+    harm.
+    """
 
     class Hostile:
         def __repr__(self) -> str:
@@ -201,13 +229,19 @@ def test_whatever_a_learner_s_code_gives_is_only_shown() -> None:
     html = verdict_html(made(*TWO).verdict(lambda number: Hostile()))
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
-    assert "whose repr raises RuntimeError" in repr(made(*TWO).verdict(lambda number: Broken()))
+    assert "whose repr raises RuntimeError" in repr(
+        made(*TWO).verdict(lambda number: Broken())
+    )
 
 
 def test_a_verdict_shows_itself_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is displayed as HTML and text, not returned as a result, which nbgrader would take for points."""
+    """It is displayed as HTML and text, not returned as a result, which nbgrader would take for
+    points.
+    """
     shown: list[Any] = []
-    monkeypatch.setattr("IPython.display.display", lambda data, **more: shown.append((data, more)))
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, **more: shown.append((data, more))
+    )
     made(*TWO).verdict(lambda number: 2 * number)._ipython_display_()
     [(data, more)] = shown
     assert set(data) == {"text/html", "text/plain"}
@@ -216,20 +250,34 @@ def test_a_verdict_shows_itself_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("value", ["autograde", "validate"])
-def test_under_nbgrader_a_miss_raises(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """nbgrader counts a cell that raises as failed: there a miss raises, in few words; a pass is not kept."""
+def test_under_nbgrader_a_miss_raises(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nbgrader counts a cell that raises as failed: there a miss raises, in few words; a pass is
+    not kept.
+    """
     monkeypatch.setenv("NBGRADER_EXECUTION", value)
-    monkeypatch.setattr(progress, "note", lambda *_: pytest.fail("a student's pass on a teacher's machine"))
+    monkeypatch.setattr(
+        progress,
+        "note",
+        lambda *_: pytest.fail("a student's pass on a teacher's machine"),
+    )
     assert made(*TWO)(lambda number: 2 * number)
     with pytest.raises(NotPassed) as raised:
         made(*TWO)(lambda number: 0)
-    assert raised.value._render_traceback_()[0] == "✗ double: not right yet (case 1 of 2)"
+    assert (
+        raised.value._render_traceback_()[0] == "✗ double: not right yet (case 1 of 2)"
+    )
 
 
 def test_random_cases_are_the_same_each_time() -> None:
     """The random numbers of an exercise are its own, and the same in every process."""
-    assert [case.given for case in basics.reply_text.cases()] == [case.given for case in basics.reply_text.cases()]
-    assert Random("01_basics/reply_text").random() == 0.5367820872636108  # not Python's own hash, which changes
+    assert [case.given for case in basics.reply_text.cases()] == [
+        case.given for case in basics.reply_text.cases()
+    ]
+    assert (
+        Random("01_basics/reply_text").random() == 0.5367820872636108
+    )  # not Python's own hash, which changes
 
 
 # What counts as equal
@@ -238,10 +286,18 @@ def test_random_cases_are_the_same_each_time() -> None:
 @pytest.mark.parametrize(
     ("came", "expected"),
     [
-        (0.1 + 0.2, 0.3), (Decimal("0.3"), 0.3), (3, 3.0), ((1, 2), [1, 2]), (np.array([0.5, 0.5]), [0.5, 0.5]),
-        ({"a": (1,)}, {"a": [1]}), (np.float64(2), 2), (float("inf"), float("inf")), (None, None), ({1, 2}, {2, 1}),
+        (0.1 + 0.2, 0.3),
+        (Decimal("0.3"), 0.3),
+        (3, 3.0),
+        ((1, 2), [1, 2]),
+        (np.array([0.5, 0.5]), [0.5, 0.5]),
+        ({"a": (1,)}, {"a": [1]}),
+        (np.float64(2), 2),
+        (float("inf"), float("inf")),
+        (None, None),
+        ({1, 2}, {2, 1}),
     ],
-)  # fmt: skip
+)
 def test_as_good_as_equal(came: Any, expected: Any) -> None:
     """Rounding, tuples for lists, NumPy arrays and Decimals are right answers, too."""
     assert fits(came, expected)
@@ -268,13 +324,31 @@ class EqualStr(str):
 @pytest.mark.parametrize(
     ("came", "expected"),
     [
-        (True, 1), (1, True), (0, None), (None, 0), ("", None), ("3", 3), (3, "3"), ([1], [1, 2]), ({"a": 1}, {}),
-        (EqualToAll(), "a"), (EqualToAll(), 3), (EqualToAll(), None), (EqualStr("b"), "a"), (1e-6, 0.0),
-        (float("nan"), 1.0), ("ab", ["a", "b"]), (1.0000001, 1.0), ({1: 2}, [1]), (0.0001, 0.0),
+        (True, 1),
+        (1, True),
+        (0, None),
+        (None, 0),
+        ("", None),
+        ("3", 3),
+        (3, "3"),
+        ([1], [1, 2]),
+        ({"a": 1}, {}),
+        (EqualToAll(), "a"),
+        (EqualToAll(), 3),
+        (EqualToAll(), None),
+        (EqualStr("b"), "a"),
+        (1e-6, 0.0),
+        (float("nan"), 1.0),
+        ("ab", ["a", "b"]),
+        (1.0000001, 1.0),
+        ({1: 2}, [1]),
+        (0.0001, 0.0),
     ],
-)  # fmt: skip
+)
 def test_not_equal(came: Any, expected: Any) -> None:
-    """Other values and other kinds do not pass, nor does an object that claims to equal everything."""
+    """Other values and other kinds do not pass, nor does an object that claims to equal
+    everything.
+    """
     assert not fits(came, expected)
 
 
@@ -288,7 +362,9 @@ def test_a_predicate_that_fails_is_a_miss() -> None:
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+    ),
 )
 
 

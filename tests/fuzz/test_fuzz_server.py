@@ -1,4 +1,6 @@
-"""The server under odd requests: no 500, no hang, no growth. A few hundred always; ten thousand with ``-m fuzz``."""
+"""The server under odd requests: no 500, no hang, no growth. A few hundred always; ten thousand
+with ``-m fuzz``.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +23,36 @@ from support.offline_api import folder_with, params, streamed, whole
 from support.served import error_of, read_all, request_bytes
 from support.waiting import HANG
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc, to see growth")
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/fd").is_dir(), reason="needs /proc, to see growth"
+)
 
 
 class Process:
     """``coursekit serve`` in a process of its own, and what it holds."""
 
     def __init__(self, folder: Path) -> None:
-        folder_with(folder, (params(), whole("Paris.")), (params(stream=True), streamed(["Par", "is."])))
-        command = [sys.executable, "-m", "coursekit", "serve", "--port", "0", "--recordings", str(folder)]
+        folder_with(
+            folder,
+            (params(), whole("Paris.")),
+            (params(stream=True), streamed(["Par", "is."])),
+        )
+        command = [
+            sys.executable,
+            "-m",
+            "coursekit",
+            "serve",
+            "--port",
+            "0",
+            "--recordings",
+            str(folder),
+        ]
         self.process = subprocess.Popen(
             [*command, "--speed", "instant", "--rpm", "1000000", "--tpm", "1000000000"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         assert self.process.stdout is not None
         self.port = int(re.search(r":(\d+)/v1", self.process.stdout.readline())[1])  # type: ignore[index]
         # Nobody reads the access log from here on: that must not matter either.
@@ -48,8 +67,12 @@ class Process:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def send(self, odd: Odd) -> None:
-        """One request on a connection of its own; what comes back must be a proper answer below 500, in good time."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=HANG) as connection:
+        """One request on a connection of its own; what comes back must be a proper answer below
+        500, in good time.
+        """
+        with socket.create_connection(
+            ("127.0.0.1", self.port), timeout=HANG
+        ) as connection:
             with contextlib.suppress(ConnectionError):
                 connection.sendall(odd.raw)
             if not odd.proper:  # what is missing will not come
@@ -63,7 +86,11 @@ class Process:
         status = int(answer.split(b" ", 2)[1])
         self.statuses[status] += 1
         assert 200 <= status < 500, answer
-        if status >= 400 and not odd.raw.startswith(b"HEAD") and answer.count(b"HTTP/1.1 ") == 1:
+        if (
+            status >= 400
+            and not odd.raw.startswith(b"HEAD")
+            and answer.count(b"HTTP/1.1 ") == 1
+        ):
             error_of(answer)
 
     def stop(self) -> str:
@@ -83,9 +110,16 @@ def fuzz(process: Process, count: int, seed: bool) -> None:
     """``count`` odd requests; the same ones each time, unless ``seed``."""
 
     @settings(
-        max_examples=count, deadline=None, database=None, derandomize=not seed,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-    )  # fmt: skip
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize=not seed,
+        suppress_health_check=[
+            HealthCheck.too_slow,
+            HealthCheck.data_too_large,
+            HealthCheck.filter_too_much,
+        ],
+    )
     @given(requests())
     def each(odd: Odd) -> None:
         process.send(odd)
@@ -94,13 +128,17 @@ def fuzz(process: Process, count: int, seed: bool) -> None:
 
 
 def works(process: Process) -> bool:
-    with socket.create_connection(("127.0.0.1", process.port), timeout=HANG) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", process.port), timeout=HANG
+    ) as connection:
         connection.sendall(request_bytes(params(), more="Connection: close\r\n"))
         return b"Paris." in read_all(connection)
 
 
 def test_odd_requests(process: Process) -> None:
-    """Three hundred odd requests: each is answered below 500 or hung up on at once, and the server works on."""
+    """Three hundred odd requests: each is answered below 500 or hung up on at once, and the server
+    works on.
+    """
     fuzz(process, 300, seed=False)
     assert works(process)
     assert {200, 400, 401, 404} <= set(process.statuses), process.statuses
@@ -109,20 +147,30 @@ def test_odd_requests(process: Process) -> None:
 @pytest.mark.fuzz
 @pytest.mark.timeout(3000)
 def test_ten_thousand_odd_requests(process: Process) -> None:
-    """Ten thousand odd requests: no 500, no hang; and after the first two thousand the server grows no more."""
+    """Ten thousand odd requests: no 500, no hang; and after the first two thousand the server grows
+    no more.
+    """
     fuzz(process, 2000, seed=True)
     memory, files = process.memory(), process.files()
     fuzz(process, 8000, seed=True)
     grown = process.memory() - memory
-    print(f"{dict(process.statuses)}; {process.memory():.0f} MB, {grown:+.1f} MB after the first 2000; {files} files")
+    print(
+        f"{dict(process.statuses)}; {process.memory():.0f} MB, {grown:+.1f} MB after the first "
+        f"2000; {files} files"
+    )
     assert works(process)
     assert grown < 10 and process.files() <= files + 2
 
 
 def test_many_slow_clients_at_once(process: Process) -> None:
-    """Three hundred connections that send a byte now and then (slowloris) leave the server at work for the others."""
+    """Three hundred connections that send a byte now and then (slowloris) leave the server at work
+    for the others.
+    """
     with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", process.port))) for _ in range(300)]
+        slow = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", process.port)))
+            for _ in range(300)
+        ]
         for byte in b"POST /v1":
             for connection in slow:
                 connection.sendall(bytes([byte]))
@@ -135,12 +183,25 @@ def test_a_flood_of_large_bodies(process: Process) -> None:
     piece = b" " * 1_000_000
     for number in range(20):
         chunked = number % 2
-        announced = "Transfer-Encoding: chunked" if chunked else "Content-Length: 100000000"
-        with socket.create_connection(("127.0.0.1", process.port), timeout=HANG) as connection:
-            connection.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n{announced}\r\n\r\n".encode())
+        announced = (
+            "Transfer-Encoding: chunked" if chunked else "Content-Length: 100000000"
+        )
+        with socket.create_connection(
+            ("127.0.0.1", process.port), timeout=HANG
+        ) as connection:
+            connection.sendall(
+                f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n{announced}\r\n\r\n".encode()
+            )
             with contextlib.suppress(ConnectionError):
                 for _ in range(100 if number < 2 else 20):
-                    connection.sendall(b"f4240\r\n" + piece + b"\r\n" if chunked else piece)
+                    connection.sendall(
+                        b"f4240\r\n" + piece + b"\r\n" if chunked else piece
+                    )
                 connection.shutdown(socket.SHUT_WR)
-                assert json.loads(read_all(connection).partition(b"\r\n\r\n")[2])["error"]["code"] == "body_too_large"
+                assert (
+                    json.loads(read_all(connection).partition(b"\r\n\r\n")[2])["error"][
+                        "code"
+                    ]
+                    == "body_too_large"
+                )
     assert works(process) and process.memory() - before < 60

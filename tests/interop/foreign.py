@@ -1,7 +1,8 @@
 """Clients that are not ours: where they are put, and what all of them are asked to do.
 
-They are installed when they are first wanted, at fixed versions, into pytest's cache folder: outside the project, and
-outside its environment. Without a network (or npm, or uv) their tests are skipped, and say why.
+They are installed when they are first wanted, at fixed versions, into pytest's cache folder:
+outside the project, and outside its environment. Without a network (or npm, or uv) their tests are
+skipped, and say why.
 """
 
 from __future__ import annotations
@@ -28,7 +29,12 @@ IMAGE = [
     {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
 ]
 REFUSED: list[dict[str, Any]] = [  # one request of several kinds that the API refuses
-    {**params(PROMPT), "tools": [{"type": "function", "function": {"name": "room", "parameters": LIST}}]},
+    {
+        **params(PROMPT),
+        "tools": [
+            {"type": "function", "function": {"name": "room", "parameters": LIST}}
+        ],
+    },
     {**params(PROMPT), "logit_bias": {"Paris": 10}},
     {**params(PROMPT), "model": "gpt-5.2-chat-latest", "reasoning_effort": "high"},
     {"model": "gpt-3.5-turbo", "messages": [{"role": "user", "content": IMAGE}]},
@@ -41,11 +47,15 @@ def installed(folder: Path, *commands: list[str]) -> Path:
     if not done.exists() or done.read_text() != repr(commands):
         for command in commands:
             try:
-                run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+                run = subprocess.run(
+                    command, capture_output=True, text=True, timeout=300, check=False
+                )
             except (OSError, subprocess.TimeoutExpired) as error:
                 pytest.skip(f"{command[0]} cannot install this client here: {error}")
             if run.returncode:
-                said = (run.stderr or run.stdout).strip().splitlines() or ["it said nothing"]
+                said = (run.stderr or run.stdout).strip().splitlines() or [
+                    "it said nothing"
+                ]
                 pytest.skip(f"{command[0]} cannot install this client here: {said[-1]}")
         done.write_text(repr(commands))
     return folder
@@ -53,8 +63,13 @@ def installed(folder: Path, *commands: list[str]) -> Path:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Served]:
-    """A server with the question of the scripts recorded once whole and once as a stream, however these clients ask."""
-    whole_answer, stream = whole("Paris."), streamed(["Par", "is", "."], first=0.1, gap=0.2)
+    """A server with the question of the scripts recorded once whole and once as a stream, however
+    these clients ask.
+    """
+    whole_answer, stream = (
+        whole("Paris."),
+        streamed(["Par", "is", "."], first=0.1, gap=0.2),
+    )
     bodies: list[tuple[dict[str, Any], Any]] = [
         (params(PROMPT), whole_answer),
         (params(PROMPT, stream=True), stream),
@@ -65,9 +80,15 @@ def serving(folder: Path) -> Iterator[Served]:
 
 
 def run(server: Served, command: list[str], tasks: str) -> Any:
-    """What a script prints as JSON, when it is asked to do a task, or several, with the server as its API."""
+    """What a script prints as JSON, when it is asked to do a task, or several, with the server as
+    its API.
+    """
     said = subprocess.run(
-        [*command, f"{server.url}/v1", tasks], capture_output=True, text=True, timeout=HANG, check=False
+        [*command, f"{server.url}/v1", tasks],
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        check=False,
     )
     assert said.returncode == 0, said.stderr
     return json.loads(said.stdout.splitlines()[-1])
@@ -81,9 +102,16 @@ def refusals() -> list[str]:
 
 def put(server: Served, fault: dict[str, Any]) -> None:
     server.admin("DELETE", "/admin/faults")
-    assert server.admin("POST", "/admin/faults", {"fault": fault, "seconds": 60}).status_code == 201
+    assert (
+        server.admin(
+            "POST", "/admin/faults", {"fault": fault, "seconds": 60}
+        ).status_code
+        == 201
+    )
 
 
 def attempts(server: Served) -> list[int]:
     """The statuses of all requests so far, of all learners."""
-    return [attempt.status for learner in server.room.learners for attempt in learner.ledger]
+    return [
+        attempt.status for learner in server.room.learners for attempt in learner.ledger
+    ]

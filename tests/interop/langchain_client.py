@@ -1,4 +1,6 @@
-"""langchain-openai, unmodified but for its base URL: python langchain_client.py BASE_URL TASK,TASK,… prints JSON."""
+"""langchain-openai, unmodified but for its base URL: python langchain_client.py BASE_URL
+TASK,TASK,… prints JSON.
+"""
 
 import json
 import os
@@ -17,17 +19,28 @@ question = "What is the capital of France?"
 def whole():
     reply = model.invoke(question)
     told = reply.response_metadata
-    return {"text": reply.content, "tokens": reply.usage_metadata["total_tokens"], "model": told["model_name"]}
+    return {
+        "text": reply.content,
+        "tokens": reply.usage_metadata["total_tokens"],
+        "model": told["model_name"],
+    }
 
 
 def stream():
     parts = [(time.monotonic(), part) for part in model.stream(question)]
     texts = [(at, part.content) for at, part in parts if part.content]
-    return {"text": "".join(text for _, text in texts), "spread": texts[-1][0] - texts[0][0]}
+    return {
+        "text": "".join(text for _, text in texts),
+        "spread": texts[-1][0] - texts[0][0],
+    }
 
 
 def streamed_from_whole():
-    return {"text": "".join(part.content for part in model.stream("What is the capital of Germany?"))}
+    return {
+        "text": "".join(
+            part.content for part in model.stream("What is the capital of Germany?")
+        )
+    }
 
 
 def unknown():
@@ -41,7 +54,9 @@ def send(path):
         messages, stream = body.pop("messages"), body.pop("stream", False)
         chat = ChatOpenAI(**body, base_url=base_url, api_key="key")
         texts.append(
-            "".join(part.content for part in chat.stream(messages)) if stream else chat.invoke(messages).content
+            "".join(part.content for part in chat.stream(messages))
+            if stream
+            else chat.invoke(messages).content
         )
     return texts
 
@@ -61,7 +76,11 @@ def result(task):
     try:
         return globals()[task]() if task in globals() else send(task)
     except Exception as error:  # noqa: BLE001 - whatever it is, the test wants to see it
-        return {"error": type(error).__name__, "code": getattr(error, "code", None), "message": str(error)}
+        return {
+            "error": type(error).__name__,
+            "code": getattr(error, "code", None),
+            "message": str(error),
+        }
 
 
 print(json.dumps([result(task) for task in tasks.split(",")]))

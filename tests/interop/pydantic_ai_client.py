@@ -1,4 +1,6 @@
-"""pydantic-ai, unmodified but for its base URL: python pydantic_ai_client.py BASE_URL TASK,TASK,… prints JSON."""
+"""pydantic-ai, unmodified but for its base URL: python pydantic_ai_client.py BASE_URL TASK,TASK,…
+prints JSON.
+"""
 
 import asyncio
 import json
@@ -10,13 +12,19 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 base_url, tasks = sys.argv[1:]
-agent = Agent(OpenAIChatModel("gpt-4o", provider=OpenAIProvider(base_url=base_url, api_key="key")))
+agent = Agent(
+    OpenAIChatModel("gpt-4o", provider=OpenAIProvider(base_url=base_url, api_key="key"))
+)
 question = "What is the capital of France?"
 
 
 async def whole():
     result = await agent.run(question)
-    return {"text": result.output, "tokens": result.usage.total_tokens, "model": result.response.model_name}
+    return {
+        "text": result.output,
+        "tokens": result.usage.total_tokens,
+        "model": result.response.model_name,
+    }
 
 
 async def stream():
@@ -24,7 +32,10 @@ async def stream():
     async with agent.run_stream(question) as result:
         async for text in result.stream_text(delta=True, debounce_by=None):
             texts.append((time.monotonic(), text))
-    return {"text": "".join(text for _, text in texts), "spread": texts[-1][0] - texts[0][0]}
+    return {
+        "text": "".join(text for _, text in texts),
+        "spread": texts[-1][0] - texts[0][0],
+    }
 
 
 async def unknown():
@@ -35,7 +46,11 @@ async def result(task):
     try:
         return await {"whole": whole, "stream": stream, "unknown": unknown}[task]()
     except Exception as error:  # noqa: BLE001 - whatever it is, the test wants to see it
-        return {"error": type(error).__name__, "code": (error.body or {}).get("code"), "message": str(error)}
+        return {
+            "error": type(error).__name__,
+            "code": (error.body or {}).get("code"),
+            "message": str(error),
+        }
 
 
 async def main():

@@ -18,7 +18,10 @@ from support.source_page import answered, bodies
 PACKAGE = "openai@7.57.0"
 pytestmark = [
     pytest.mark.interop,
-    pytest.mark.skipif(not (shutil.which("npm") and shutil.which("node")), reason="there is no npm on this machine"),
+    pytest.mark.skipif(
+        not (shutil.which("npm") and shutil.which("node")),
+        reason="there is no npm on this machine",
+    ),
 ]
 
 
@@ -26,14 +29,23 @@ pytestmark = [
 def node(pytestconfig: pytest.Config) -> list[str]:
     """The command that runs the script with the package."""
     folder = Path(pytestconfig.cache.mkdir("interop-npm"))  # type: ignore[union-attr]
-    quick = ["--no-save", "--no-audit", "--no-fund", "--fetch-retries=0", "--fetch-timeout=30000"]
+    quick = [
+        "--no-save",
+        "--no-audit",
+        "--no-fund",
+        "--fetch-retries=0",
+        "--fetch-timeout=30000",
+    ]
     installed(folder, ["npm", "install", "--prefix", str(folder), *quick, PACKAGE])
     script = folder / "npm_client.mjs"
     shutil.copy(HERE / "npm_client.mjs", script)
     return [
         "node",
         "-e",
-        f"process.chdir({str(folder)!r}); process.argv.splice(1, 0, 'x'); import({script.as_uri()!r})",
+        (
+            f"process.chdir({str(folder)!r}); process.argv.splice(1, 0, 'x'); "
+            f"import({script.as_uri()!r})"
+        ),
     ]
 
 
@@ -45,13 +57,19 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 def test_a_whole_answer(server: Served, node: list[str]) -> None:
     """It gets text, usage and request id."""
-    assert run(server, node, "whole") == {"text": "Paris.", "usage": 16, "id": "req_test"}
+    assert run(server, node, "whole") == {
+        "text": "Paris.",
+        "usage": 16,
+        "id": "req_test",
+    }
 
 
 def test_a_stream(server: Served, node: list[str]) -> None:
     """It iterates over the chunks as they come, to the finish_reason."""
     told = run(server, node, "stream")
-    assert (told["text"], told["finish"]) == ("Paris.", "stop") and told["spread"] == pytest.approx(0.4, abs=0.2)
+    assert (told["text"], told["finish"]) == ("Paris.", "stop") and told[
+        "spread"
+    ] == pytest.approx(0.4, abs=0.2)
 
 
 def test_the_streaming_helper(server: Served, node: list[str]) -> None:
@@ -81,13 +99,19 @@ def test_a_miss(server: Served, node: list[str]) -> None:
 def test_a_rate_limit_is_waited_out(server: Served, node: list[str]) -> None:
     """It waits as told, and asks again."""
     put(server, {"kind": "rate_limit", "times": 1, "retry_after": 0.2})
-    assert run(server, node, "whole")["text"] == "Paris." and attempts(server) == [429, 200]
+    assert run(server, node, "whole")["text"] == "Paris." and attempts(server) == [
+        429,
+        200,
+    ]
 
 
 def test_a_lost_connection_is_tried_again(server: Served, node: list[str]) -> None:
     """A connection that fails is tried again."""
     put(server, {"kind": "connection", "times": 1})
-    assert run(server, node, "whole")["text"] == "Paris." and attempts(server) == [0, 200]
+    assert run(server, node, "whole")["text"] == "Paris." and attempts(server) == [
+        0,
+        200,
+    ]
 
 
 @pytest.mark.parametrize("abrupt", [True, False])
@@ -109,7 +133,9 @@ def test_the_source_page(tmp_path: Path, node: list[str]) -> None:
         assert answered(run(server, node, bodies(tmp_path)))
 
 
-def test_refusals_are_those_in_process(server: Served, node: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_are_those_in_process(
+    server: Served, node: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It sees the very words that a client in process sees."""
     monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
     assert run(server, node, "refused") == refusals()

@@ -12,11 +12,21 @@ ASKED = httpx2.Request("POST", "https://api.openai.com/v1/chat/completions")
 
 
 def status_error(
-    status: int, code: str | None = None, *, type: str = "", message: str = "No.", **headers: str
+    status: int,
+    code: str | None = None,
+    *,
+    type: str = "",
+    message: str = "No.",
+    **headers: str,
 ) -> openai.APIStatusError:
     """What the SDK makes of an error answer; headers with ``_`` for ``-``."""
-    body = {"error": {"message": message, "type": type or None, "param": None, "code": code}}
-    told: Any = {name.replace("_", "-"): value for name, value in {"x_request_id": "req_1", **headers}.items()}
+    body = {
+        "error": {"message": message, "type": type or None, "param": None, "code": code}
+    }
+    told: Any = {
+        name.replace("_", "-"): value
+        for name, value in {"x_request_id": "req_1", **headers}.items()
+    }
     answer = httpx2.Response(status, json=body, headers=told, request=ASKED)
     return _client()._make_status_error_from_response(answer)
 

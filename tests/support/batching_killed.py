@@ -2,8 +2,9 @@
 
     python batching_killed.py URL CHECKPOINT
 
-For each line of its input it forks a process that makes the run, and prints its number; then, when that is over, how
-many were answered and how many of these resumed, or "killed". (A fork, because the imports take a second.)
+For each line of its input it forks a process that makes the run, and prints its number; then, when
+that is over, how many were answered and how many of these resumed, or "killed". (A fork, because
+the imports take a second.)
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ SLOTS = 20
 
 async def main(url: str, checkpoint: str) -> None:
     async with openai.AsyncOpenAI(base_url=url, api_key="key") as client:
-        results = await run_batch(client, PROMPTS, model="gpt-4o", max_concurrency=SLOTS, checkpoint=checkpoint)
+        results = await run_batch(
+            client,
+            PROMPTS,
+            model="gpt-4o",
+            max_concurrency=SLOTS,
+            checkpoint=checkpoint,
+        )
     print(len(results.answered), sum(result.resumed for result in results), flush=True)
 
 

@@ -1,4 +1,6 @@
-"""What the tests of batching share: a client whose answers a function gives, on the offline API's virtual clock."""
+"""What the tests of batching share: a client whose answers a function gives, on the offline API's
+virtual clock.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Answers:
         return self.to(prompt, self.prompts.count(prompt) - 1)
 
 
-def client_of(answer: Callable[[str, int], ApiAnswer]) -> tuple[openai.AsyncOpenAI, Answers]:
+def client_of(
+    answer: Callable[[str, int], ApiAnswer],
+) -> tuple[openai.AsyncOpenAI, Answers]:
     """A client in virtual time, and the layer that answers it."""
     client, answers = connect_async("replay", speed="instant"), Answers(answer)
     client._client._transport.api = answers  # type: ignore[attr-defined]
@@ -38,12 +42,19 @@ def client_of(answer: Callable[[str, int], ApiAnswer]) -> tuple[openai.AsyncOpen
 def client_with(
     folder: Path, prompts: list[str], more: dict[str, Any] | None = None, **options: Any
 ) -> openai.AsyncOpenAI:
-    """A client in virtual time with a recorded answer "Answer to …" to each prompt, after LATENCY seconds."""
+    """A client in virtual time with a recorded answer "Answer to …" to each prompt, after LATENCY
+    seconds.
+    """
     exchanges = [
-        (params(prompt, **(more or {})), whole(f"Answer to {prompt}", LATENCY, f"req_{i}"))
+        (
+            params(prompt, **(more or {})),
+            whole(f"Answer to {prompt}", LATENCY, f"req_{i}"),
+        )
         for i, prompt in enumerate(prompts)
     ]
-    return connect_async("replay", recordings=folder_with(folder, *exchanges), speed="instant", **options)
+    return connect_async(
+        "replay", recordings=folder_with(folder, *exchanges), speed="instant", **options
+    )
 
 
 def statuses(client: openai.AsyncOpenAI) -> list[int]:

@@ -1,4 +1,6 @@
-"""The solutions that chapter 09 shows, as its own cells define them; and what the tests try against the API."""
+"""The solutions that chapter 09 shows, as its own cells define them; and what the tests try against
+the API.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,22 @@ import nbformat
 from coursekit.checks.capstone import Score, attempt
 
 CHAPTER = Path(__file__).parents[2] / "notebooks" / "09_capstone.ipynb"
-DEFINITIONS = ("connect", "naive-define", "request-define", "ask-define", "good-define", "reference-define")
+DEFINITIONS = (
+    "connect",
+    "naive-define",
+    "request-define",
+    "ask-define",
+    "good-define",
+    "reference-define",
+)
 
 
 @cache
 def chapter() -> dict[str, Any]:
     """The names that the chapter's cells define: naive, good, in_lanes and what these need."""
-    cells = {cell.id: cell.source for cell in nbformat.read(CHAPTER, as_version=4).cells}
+    cells = {
+        cell.id: cell.source for cell in nbformat.read(CHAPTER, as_version=4).cells
+    }
     names: dict[str, Any] = {}
     for name in DEFINITIONS:
         exec(cells[name], names)

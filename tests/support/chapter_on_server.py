@@ -1,4 +1,6 @@
-"""A chapter in live mode on some server: what each cell did, and whether a failure is the server's or ours."""
+"""A chapter in live mode on some server: what each cell did, and whether a failure is the server's
+or ours.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +15,27 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
-from coursekit.authoring.environment import offline_environment
+from coursekit.workshop.commands.environment import offline_environment
 
 # Errors that say what this server, or its model, does not do or have.
 REFUSED = {
-    "BadRequestError", "NotFoundError", "UnprocessableEntityError", "InternalServerError", "PermissionDeniedError",
-}  # fmt: skip
+    "BadRequestError",
+    "NotFoundError",
+    "UnprocessableEntityError",
+    "InternalServerError",
+    "PermissionDeniedError",
+}
 LACKS = {"NoPrice", "UnknownModel", "NotCountable", "ModelNotServed", "AssertionError"}
 ANSWER = {
-    "UnusableReply", "NoReply", "NoRoom", "IncompleteStream", "JSONDecodeError", "ValidationError",
-    "LengthFinishReasonError", "ContentFilterFinishReasonError",
-}  # fmt: skip
+    "UnusableReply",
+    "NoReply",
+    "NoRoom",
+    "IncompleteStream",
+    "JSONDecodeError",
+    "ValidationError",
+    "LengthFinishReasonError",
+    "ContentFilterFinishReasonError",
+}
 NOT_WHOLE = "not whole: finish_reason"  # chapter 04's own reader
 
 
@@ -31,7 +43,8 @@ NOT_WHOLE = "not whole: finish_reason"  # chapter 04's own reader
 class Cell:
     """A code cell's number, what came of it, and the error's first line.
 
-    what  "runs", "refused" (by the server), "lacks" (said by coursekit), "answer" (this model's answer does not do),
+    what  "runs", "refused" (by the server), "lacks" (said by coursekit), "answer" (this model's
+          answer does not do),
           "follows" (it uses what a cell that failed would have made), "slow", or "fails"
     """
 
@@ -40,14 +53,23 @@ class Cell:
     error: str = ""
 
 
-def run_chapter(path: Path, environment: Mapping[str, str], seconds: int = 240) -> list[Cell]:
+def run_chapter(
+    path: Path, environment: Mapping[str, str], seconds: int = 240
+) -> list[Cell]:
     """Run a notebook to its end, each cell for so many seconds at the most."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])),
-        resources={"metadata": {"path": str(path.parent)}}, timeout=seconds, allow_errors=True,
-        store_widget_state=False, interrupt_on_timeout=True, extra_arguments=["--IPKernelApp.log_level=ERROR"],
-    )  # fmt: skip
+        notebook,
+        km=AsyncKernelManager(
+            kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
+        ),
+        resources={"metadata": {"path": str(path.parent)}},
+        timeout=seconds,
+        allow_errors=True,
+        store_widget_state=False,
+        interrupt_on_timeout=True,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+    )
     client.execute(env=dict(environment), cleanup_kc=True)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     cells: list[Cell] = []
@@ -59,28 +81,47 @@ def run_chapter(path: Path, environment: Mapping[str, str], seconds: int = 240) 
             continue
         line = f"{errors[0].ename}: {errors[0].evalue}"
         made, used = _names(cell.source)
-        said = "UnusableReply" if errors[0].evalue.startswith(NOT_WHOLE) else errors[0].ename
+        said = (
+            "UnusableReply"
+            if errors[0].evalue.startswith(NOT_WHOLE)
+            else errors[0].ename
+        )
         cells.append(Cell(number, _kind(said, bool(unmade & used)), line[:300]))
         unmade |= made
     return cells
 
 
 def _names(source: str) -> tuple[set[str], set[str]]:
-    """The names that a cell's code assigns or fills (``bills[name] = …``), and those that it reads."""
+    """The names that a cell's code assigns or fills (``bills[name] = …``), and those that it
+    reads.
+    """
     made, used = set(), set()
-    for node in ast.walk(compile(source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)):
+    for node in ast.walk(
+        compile(
+            source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        )
+    ):
         if isinstance(node, ast.Name):
             (made if isinstance(node.ctx, ast.Store) else used).add(node.id)
         target = node
         while isinstance(target, ast.Subscript | ast.Attribute):
             target = target.value
-        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and isinstance(target, ast.Name):
+        if (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.ctx, ast.Store)
+            and isinstance(target, ast.Name)
+        ):
             made.add(target.id)
     return made, used
 
 
 def _kind(name: str, follows: bool) -> str:
-    for what, names in (("refused", REFUSED), ("lacks", LACKS), ("answer", ANSWER), ("slow", {"KeyboardInterrupt"})):
+    for what, names in (
+        ("refused", REFUSED),
+        ("lacks", LACKS),
+        ("answer", ANSWER),
+        ("slow", {"KeyboardInterrupt"}),
+    ):
         if name in names:
             return what
     return "follows" if follows else "fails"
@@ -88,9 +129,12 @@ def _kind(name: str, follows: bool) -> str:
 
 def server_environment(url: str, model: str, key: str = "none") -> dict[str, str]:
     return offline_environment() | {
-        "COURSEKIT_MODE": "live", "COURSEKIT_MODEL": model, "OPENAI_BASE_URL": url, "OPENAI_API_KEY": key,
+        "COURSEKIT_MODE": "live",
+        "COURSEKIT_MODEL": model,
+        "OPENAI_BASE_URL": url,
+        "OPENAI_API_KEY": key,
         "NO_PROXY": "*",
-    }  # fmt: skip
+    }
 
 
 def counts(cells: list[Cell]) -> Counter[str]:

@@ -1,7 +1,7 @@
 """A notebook open in JupyterLab in a real browser, and what a learner does with it.
 
-JupyterLab keeps only the cells near the screen in the page. So what a cell holds is asked of the notebook's model, and
-a cell is scrolled to before anything in it is touched.
+JupyterLab keeps only the cells near the screen in the page. So what a cell holds is asked of the
+notebook's model, and a cell is scrolled to before anything in it is touched.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from support.waiting import HANG
 LOADING = RUNNING = 1000 * HANG  # milliseconds
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
-CONTROLS = ':is([role="slider"], textarea, input[type="text"], select, button):not(:disabled)'
+CONTROLS = (
+    ':is([role="slider"], textarea, input[type="text"], select, button):not(:disabled)'
+)
 
 PANEL = "window.jupyterapp.shell.currentWidget"
 SOON = """async (work, limit) => Promise.race([work, new Promise((_, fail) =>
@@ -46,7 +48,9 @@ SHOWN = """area => { const copy = area.cloneNode(true);
 
 
 class ChapterPage:
-    """``page`` is Playwright's; ``errors`` are the page's own, ``outside`` the addresses it asked for elsewhere."""
+    """``page`` is Playwright's; ``errors`` are the page's own, ``outside`` the addresses it asked
+    for elsewhere.
+    """
 
     def __init__(self, page: Page, server: LabServer, path: str) -> None:
         self.page, self.path = page, path
@@ -76,10 +80,14 @@ class ChapterPage:
         self.page.evaluate(CLOSE)
 
     def run_all(self) -> None:
-        """Run every cell. The command ends with the last reply; outputs may come a moment later, so wait for quiet."""
+        """Run every cell. The command ends with the last reply; outputs may come a moment later, so
+        wait for quiet.
+        """
         self.page.evaluate(RUN_ALL)
         before = ""
-        while (now := str(self.page.evaluate(STATE))) != before or not now.startswith('["idle"'):
+        while (now := str(self.page.evaluate(STATE))) != before or not now.startswith(
+            '["idle"'
+        ):
             before = now
             self.page.wait_for_timeout(1000)
 
@@ -89,10 +97,18 @@ class ChapterPage:
         return list(self.page.evaluate(CELLS))
 
     def failures(self) -> list[str]:
-        """The errors of cells that are not tagged raises-exception, and the tagged cells without one."""
+        """The errors of cells that are not tagged raises-exception, and the tagged cells without
+        one.
+        """
         found = []
-        for number, cell in enumerate(cell for cell in self.cells if cell["type"] == "code"):
-            errors = [f"{o['ename']}: {o['evalue']}" for o in cell["outputs"] if o["output_type"] == "error"]
+        for number, cell in enumerate(
+            cell for cell in self.cells if cell["type"] == "code"
+        ):
+            errors = [
+                f"{o['ename']}: {o['evalue']}"
+                for o in cell["outputs"]
+                if o["output_type"] == "error"
+            ]
             if "raises-exception" in cell["tags"]:
                 errors = [] if errors else ["raised nothing"]
             found += [f"code cell {number}: {error}" for error in errors]
@@ -100,7 +116,11 @@ class ChapterPage:
 
     def labs(self) -> list[int]:
         """The places of the cells that show widgets."""
-        return [i for i, cell in enumerate(self.cells) if any(WIDGET in o.get("data", {}) for o in cell["outputs"])]
+        return [
+            i
+            for i, cell in enumerate(self.cells)
+            if any(WIDGET in o.get("data", {}) for o in cell["outputs"])
+        ]
 
     def cell(self, index: int) -> Locator:
         """The cell at this place, scrolled to the top of the window and rendered."""
@@ -110,7 +130,9 @@ class ChapterPage:
         return found
 
     def controls(self, index: int) -> Locator:
-        """What can be operated in the widgets of the cell at this place: sliders, text fields, menus, buttons."""
+        """What can be operated in the widgets of the cell at this place: sliders, text fields,
+        menus, buttons.
+        """
         found = self.cell(index).locator(".jp-Cell-outputArea").locator(CONTROLS)
         found.first.wait_for(state="visible")
         return found
@@ -126,7 +148,9 @@ class ChapterPage:
         return soon(lambda: _shown(area) != before)
 
     def cut_off(self, index: int, parts: str) -> list[str]:
-        """What of these parts (a CSS selector) in a cell's output is wider than that, at 1280 and at 800 pixels."""
+        """What of these parts (a CSS selector) in a cell's output is wider than that, at 1280 and
+        at 800 pixels.
+        """
         found = []
         for width in (1280, 800):
             self.page.set_viewport_size({"width": width, "height": 1000})
@@ -145,9 +169,13 @@ class ChapterPage:
         top = -1.0
         while len(pictures) < 80:
             self.page.wait_for_timeout(400)  # rendering of what came into the window
-            pictures.append(folder / f"{Path(self.path).stem}-{len(pictures) + 1:02}.png")
+            pictures.append(
+                folder / f"{Path(self.path).stem}-{len(pictures) + 1:02}.png"
+            )
             self.page.screenshot(path=pictures[-1])
-            reached = window.evaluate("w => { w.scrollTop += w.clientHeight * 0.9; return w.scrollTop; }")
+            reached = window.evaluate(
+                "w => { w.scrollTop += w.clientHeight * 0.9; return w.scrollTop; }"
+            )
             if reached == top:
                 break
             top = reached
@@ -162,7 +190,12 @@ def _keys(control: Locator) -> str:
     """What a learner would press on this control to change something."""
     tag = control.evaluate("element => element.tagName")
     # A closed menu does not get the arrow keys: JupyterLab takes them, to go to the next cell.
-    keys = {"TEXTAREA": "End x", "INPUT": "End x", "SELECT": "Space ArrowDown Enter", "BUTTON": "Enter"}
+    keys = {
+        "TEXTAREA": "End x",
+        "INPUT": "End x",
+        "SELECT": "Space ArrowDown Enter",
+        "BUTTON": "Enter",
+    }
     return keys.get(tag, "ArrowRight")
 
 

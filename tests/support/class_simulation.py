@@ -1,8 +1,10 @@
-"""A class at work: simulated learners on a real class server, a teacher at the console, and a server that dies.
+"""A class at work: simulated learners on a real class server, a teacher at the console, and a
+server that dies.
 
-Learners are the SDK's own clients. They ask what the chapters ask, half of it as streams, with pauses between, and note
-how each call went. The teacher works through the console's own endpoints. In the end every failure must lie in the time
-of something that was done to the class, and look like it.
+Learners are the SDK's own clients. They ask what the chapters ask, half of it as streams, with
+pauses between, and note how each call went. The teacher works through the console's own endpoints.
+In the end every failure must lie in the time of something that was done to the class, and look like
+it.
 """
 
 from __future__ import annotations
@@ -29,12 +31,15 @@ from coursekit.offline.recordings import read
 from support.waiting import HANG
 
 TOKEN = "teacher-of-the-simulation"
-PATIENT = 7  # retries of learners who wait for a server that comes again; the others have the SDK's own two
+# retries of learners who wait for a server that comes again; the others have the SDK's own two
+PATIENT = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A recorded request, and when the events of its answer are due (seconds; empty: it is no stream)."""
+    """A recorded request, and when the events of its answer are due (seconds; empty: it is no
+    stream).
+    """
 
     body: dict[str, Any]
     due: tuple[float, ...]
@@ -42,21 +47,23 @@ class Question:
 
 @dataclass(slots=True)
 class Call:
-    """How one call went. ``how``: "ok", "cut" (a stream without its end), "429 code" and such, "connection" (no
-    answer), or "broken" (while a stream was read)."""
+    """How one call went. ``how``: "ok", "cut" (a stream without its end), "429 code" and such,
+    "connection" (no answer), or "broken" (while a stream was read)."""
 
     learner: int
     start: float
     end: float
     how: str
     retries: int = 0
-    late: list[float] = field(default_factory=list)  # seconds, of each event of a stream that was not retried
+    late: list[float] = field(
+        default_factory=list
+    )  # seconds, of each event of a stream that was not retried
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something done to the class, from ``start`` to ``end``; ``looks``: what the calls it strikes look like; ``whom``:
-    the learners (None: all)."""
+    """Something done to the class, from ``start`` to ``end``; ``looks``: what the calls it strikes
+    look like; ``whom``: the learners (None: all)."""
 
     name: str
     start: float
@@ -80,25 +87,46 @@ def questions(longest: float) -> list[Question]:
     for folder in recording_folders():
         for path in sorted(folder.glob("*.json")):
             request, _, answer = read(path)
-            if re.search(r"\.\d+\.json$", path.name) or request.path != CHAT_COMPLETIONS or answer.status != 200:
+            if (
+                re.search(r"\.\d+\.json$", path.name)
+                or request.path != CHAT_COMPLETIONS
+                or answer.status != 200
+            ):
                 continue
             if answer.seconds <= longest and not answer.breaks:
-                found.append(Question(request.body, tuple(event.at for event in answer.events or ())))
+                found.append(
+                    Question(
+                        request.body, tuple(event.at for event in answer.events or ())
+                    )
+                )
     return found
 
 
 class ClassServer:
-    """``coursekit serve --class`` in a process of its own, which can be killed and started again."""
+    """``coursekit serve --class`` in a process of its own, which can be killed and started
+    again.
+    """
 
     def __init__(self, file: Path, speed: str) -> None:
         self.file, self.speed, self.port = file, speed, 0
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "coursekit", "serve", "--class", "--class-file", str(self.file), "--quiet"]
+        command = [
+            sys.executable,
+            "-m",
+            "coursekit",
+            "serve",
+            "--class",
+            "--class-file",
+            str(self.file),
+            "--quiet",
+        ]
         env = {**os.environ, "COURSEKIT_ADMIN_TOKEN": TOKEN}
         more = ["--port", str(self.port), "--speed", self.speed]
-        self.process = subprocess.Popen([*command, *more], env=env, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [*command, *more], env=env, stdout=subprocess.PIPE, text=True
+        )
         assert self.process.stdout is not None
         greeting = self.process.stdout.readline()
         self.greeting = greeting
@@ -129,15 +157,25 @@ class Teacher:
 
     def __init__(self, url: str) -> None:
         self.http = httpx2.AsyncClient(
-            base_url=url, headers={"origin": url}, timeout=HANG, trust_env=False, verify=False
+            base_url=url,
+            headers={"origin": url},
+            timeout=HANG,
+            trust_env=False,
+            verify=False,
         )
 
     async def log_in(self) -> None:
         answer = await self.http.post("/console/login", data={"token": TOKEN})
         assert answer.status_code == 303, answer.text
 
-    async def inject(self, fault: dict[str, Any], seconds: float, learner: str | None = None) -> int:
-        order = {"fault": fault, "seconds": seconds, **({"learner": learner} if learner else {})}
+    async def inject(
+        self, fault: dict[str, Any], seconds: float, learner: str | None = None
+    ) -> int:
+        order = {
+            "fault": fault,
+            "seconds": seconds,
+            **({"learner": learner} if learner else {}),
+        }
         answer = await self.http.post("/console/faults", json=order)
         assert answer.status_code == 201, answer.text
         return int(answer.json()["number"])
@@ -147,7 +185,9 @@ class Teacher:
 
     async def meters(self) -> list[dict[str, Any]]:
         """Every learner's meter, in the order in which they joined."""
-        answer = await self.http.get("/admin/learners", headers={"authorization": f"Bearer {TOKEN}"})
+        answer = await self.http.get(
+            "/admin/learners", headers={"authorization": f"Bearer {TOKEN}"}
+        )
         return list(answer.json()["learners"])
 
     async def join(self, name: str) -> str:
@@ -173,7 +213,9 @@ class Lesson:
     calls: list[Call] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     memory: list[tuple[str, float]] = field(default_factory=list)
-    before: list[dict[str, Any]] = field(default_factory=list)  # meters a moment before the kill
+    before: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # meters a moment before the kill
     after: list[dict[str, Any]] = field(
         default_factory=list
     )  # and of the server that came again, before its first call
@@ -187,8 +229,14 @@ class Lesson:
         self.zero, self.over = time.perf_counter(), asyncio.Event()
         teacher = Teacher(self.server.url)
         await teacher.log_in()
-        keys = [await teacher.join(f"Learner {number}") for number in range(1, self.learners + 1)]
-        work = [asyncio.create_task(self._learn(number, key)) for number, key in enumerate(keys)]
+        keys = [
+            await teacher.join(f"Learner {number}")
+            for number in range(1, self.learners + 1)
+        ]
+        work = [
+            asyncio.create_task(self._learn(number, key))
+            for number, key in enumerate(keys)
+        ]
         self._weigh("begin")
         try:
             await self._teach(teacher)
@@ -211,16 +259,30 @@ class Lesson:
     def unexplained(self) -> list[Call]:
         """Failures that nothing done to the class explains."""
         failed = (call for call in self.calls if call.how != "ok")
-        return [call for call in failed if not any(trouble.explains(call) for trouble in self.troubles)]
+        return [
+            call
+            for call in failed
+            if not any(trouble.explains(call) for trouble in self.troubles)
+        ]
 
     def late(self) -> list[float]:
         """Seconds by which events came after their time, outside of what was slow on purpose."""
-        slow = [trouble for trouble in self.troubles if trouble.name in ("slow", "server killed")]
-        quiet = (c for c in self.calls if not any(t.start <= c.end and c.start <= t.end for t in slow))
+        slow = [
+            trouble
+            for trouble in self.troubles
+            if trouble.name in ("slow", "server killed")
+        ]
+        quiet = (
+            c
+            for c in self.calls
+            if not any(t.start <= c.end and c.start <= t.end for t in slow)
+        )
         return [seconds for call in quiet for seconds in call.late]
 
     async def _teach(self, teacher: Teacher) -> None:
-        """Each trouble in its turn, for an eleventh of the time, as much quiet between; then the kill."""
+        """Each trouble in its turn, for an eleventh of the time, as much quiet between; then the
+        kill.
+        """
         each = self.seconds / 11
         some = frozenset(range(5))
         await asyncio.sleep(each)
@@ -232,13 +294,22 @@ class Lesson:
             ("quota wall", {"kind": "quota"}, "429 insufficient_quota", frozenset({1})),
         ):
             start = self.now
-            names: list[str | None] = [None] if whom is None else [f"Learner {number + 1}" for number in whom]
-            numbers = [await teacher.inject(fault, 3600 if name == "quota wall" else each, one) for one in names]
+            names: list[str | None] = (
+                [None] if whom is None else [f"Learner {number + 1}" for number in whom]
+            )
+            numbers = [
+                await teacher.inject(fault, 3600 if name == "quota wall" else each, one)
+                for one in names
+            ]
             await asyncio.sleep(each)
             if name == "quota wall":
                 await teacher.lift(numbers[0])
             # A call that was under way when it ended may show it; what is slow goes on being so.
-            self.troubles.append(Trouble(name, start, self.now + (self.longest / self.speed + 8), looks, whom))
+            self.troubles.append(
+                Trouble(
+                    name, start, self.now + (self.longest / self.speed + 8), looks, whom
+                )
+            )
             self._weigh(name)
             await asyncio.sleep(each)
         await self._kill(teacher)
@@ -257,31 +328,50 @@ class Lesson:
         again = Teacher(self.server.url)
         self.after = await again.meters()
         await again.http.aclose()
-        self.troubles.append(Trouble("server killed", start, self.now + 2, "connection|broken"))
+        self.troubles.append(
+            Trouble("server killed", start, self.now + 2, "connection|broken")
+        )
 
     def _kept(self) -> bool:
         """Whether the class's file tells at least what the meters told before."""
         kept = json.loads(self.file.read_text(encoding="utf-8"))["learners"]
-        return all(k["meter"]["requests"] >= b["requests"] for k, b in zip(kept, self.before, strict=True))
+        return all(
+            k["meter"]["requests"] >= b["requests"]
+            for k, b in zip(kept, self.before, strict=True)
+        )
 
     async def _learn(self, number: int, key: str) -> None:
         rng = random.Random(number)
         patient = number % 2 == 0
         client = openai.AsyncOpenAI(
-            base_url=f"{self.server.url}/v1", api_key=key, timeout=120, max_retries=PATIENT if patient else 2,
+            base_url=f"{self.server.url}/v1",
+            api_key=key,
+            timeout=120,
+            max_retries=PATIENT if patient else 2,
             http_client=openai.DefaultAsyncHttpx2Client(verify=False, trust_env=False),
-        )  # fmt: skip
-        streams, others = [q for q in self.asked if q.due], [q for q in self.asked if not q.due]
+        )
+        streams, others = (
+            [q for q in self.asked if q.due],
+            [q for q in self.asked if not q.due],
+        )
         async with client:
             await asyncio.sleep(rng.uniform(0, self.pause))
             while not self.over.is_set():
-                self.calls.append(await self._ask(client, number, rng.choice(rng.choice((streams, others)))))
+                self.calls.append(
+                    await self._ask(
+                        client, number, rng.choice(rng.choice((streams, others)))
+                    )
+                )
                 await asyncio.sleep(rng.uniform(0.25, 1) * self.pause)
 
-    async def _ask(self, client: openai.AsyncOpenAI, number: int, question: Question) -> Call:
+    async def _ask(
+        self, client: openai.AsyncOpenAI, number: int, question: Question
+    ) -> Call:
         call = Call(number, self.now, 0.0, "ok")
         try:
-            raw = await client.chat.completions.with_raw_response.create(**question.body)
+            raw = await client.chat.completions.with_raw_response.create(
+                **question.body
+            )
             call.retries = raw.retries_taken
             answered, call.how = call.how, "broken"  # for whoever leaves this half way
             if question.due:
@@ -300,7 +390,9 @@ class Lesson:
         ended, place = False, 0
         async for chunk in stream:
             if not call.retries and place < len(question.due):
-                call.late.append(self.now - call.start - question.due[place] / self.speed)
+                call.late.append(
+                    self.now - call.start - question.due[place] / self.speed
+                )
             place += 1
             ended = ended or any(choice.finish_reason for choice in chunk.choices)
         return "ok" if ended else "cut"

@@ -1,9 +1,10 @@
-"""What a caller sees of each fault: the table that test_faults.py checks cell by cell, in process and elsewhere.
+"""What a caller sees of each fault: the table that test_faults.py checks cell by cell, in process
+and elsewhere.
 
     PYTHONPATH=tests .venv/bin/python -m support.fault_table     prints it, measured, as Markdown
 
-A column is a way to call (``CALLS``) through a ``Door``, which makes clients with faults in front of them. Another door
-(a server) needs a class like ``InProcess``, and gets the same table.
+A column is a way to call (``CALLS``) through a ``Door``, which makes clients with faults in front
+of them. Another door (a server) needs a class like ``InProcess``, and gets the same table.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ WORDS = ["Paris", " is", " the", " capital."]
 
 class Door(Protocol):
     def client(self, asynchronous: bool, faults: list[Fault], **options: Any) -> Any:
-        """A new client of the API behind the door, with faults; ``options`` as openai.OpenAI takes them."""
+        """A new client of the API behind the door, with faults; ``options`` as openai.OpenAI takes
+        them.
+        """
 
     def attempts(self) -> int:
         """How many requests the newest client has sent."""
@@ -36,8 +39,8 @@ class Door(Protocol):
 
 @dataclass(frozen=True)
 class Row:
-    """A fault; what is seen of it, without retries, of a whole answer and of a stream; and how many attempts the SDK
-    makes of each with its own two retries when the fault stays."""
+    """A fault; what is seen of it, without retries, of a whole answer and of a stream; and how many
+    attempts the SDK makes of each with its own two retries when the fault stays."""
 
     name: str
     fault: dict[str, Any]
@@ -62,7 +65,13 @@ OVERLOADED = "InternalServerError 503 server_error"
 BROKEN = "APIConnectionError"
 GARBLED = "JSONDecodeError"
 ROWS = [
-    Row("(none)", {"kind": "slow", "seconds": 0}, "Paris.|stop", "Paris is the capital.|stop", (1, 1)),
+    Row(
+        "(none)",
+        {"kind": "slow", "seconds": 0},
+        "Paris.|stop",
+        "Paris is the capital.|stop",
+        (1, 1),
+    ),
     Row("rate_limit", {"kind": "rate_limit"}, RATE_LIMIT, RATE_LIMIT, (3, 3)),
     Row("quota", {"kind": "quota"}, QUOTA, QUOTA, (3, 3)),
     Row("server_error", {"kind": "server_error"}, SERVER, SERVER, (3, 3)),
@@ -70,15 +79,37 @@ ROWS = [
     Row("timeout", {"kind": "timeout"}, "APITimeoutError", "APITimeoutError", (3, 3)),
     Row("connection", {"kind": "connection"}, BROKEN, BROKEN, (3, 3)),
     Row("cut_stream", {"kind": "cut_stream"}, BROKEN, "Paris is|None", (3, 1)),
-    Row("cut_stream, abrupt", {"kind": "cut_stream", "abrupt": True}, BROKEN, f"Paris is|None|{BROKEN}", (3, 1)),
-    Row("malformed", {"kind": "malformed"}, GARBLED, f"Paris is|None|{GARBLED}", (1, 1)),
-    Row("stream_error", {"kind": "stream_error"}, SERVER, "Paris is|None|APIError server_error", (3, 1)),
-    Row("slow", {"kind": "slow", "seconds": 2}, "Paris.|stop", "Paris is the capital.|stop", (1, 1)),
+    Row(
+        "cut_stream, abrupt",
+        {"kind": "cut_stream", "abrupt": True},
+        BROKEN,
+        f"Paris is|None|{BROKEN}",
+        (3, 1),
+    ),
+    Row(
+        "malformed", {"kind": "malformed"}, GARBLED, f"Paris is|None|{GARBLED}", (1, 1)
+    ),
+    Row(
+        "stream_error",
+        {"kind": "stream_error"},
+        SERVER,
+        "Paris is|None|APIError server_error",
+        (3, 1),
+    ),
+    Row(
+        "slow",
+        {"kind": "slow", "seconds": 2},
+        "Paris.|stop",
+        "Paris is the capital.|stop",
+        (1, 1),
+    ),
 ]
 
 
 def seen(door: Door, call: str, faults: list[Fault], **options: Any) -> str:
-    """What one call shows its caller: the text, its finish_reason and the error, as far as there are any."""
+    """What one call shows its caller: the text, its finish_reason and the error, as far as there
+    are any.
+    """
     if "async" in call:
         return asyncio.run(_seen_async(door, call, faults, options))
     client = door.client(False, faults, **options)
@@ -93,11 +124,15 @@ def seen(door: Door, call: str, faults: list[Fault], **options: Any) -> str:
     return str(arrived)
 
 
-async def _seen_async(door: Door, call: str, faults: list[Fault], options: dict[str, Any]) -> str:
+async def _seen_async(
+    door: Door, call: str, faults: list[Fault], options: dict[str, Any]
+) -> str:
     client = door.client(True, faults, **options)
     arrived = _Arrived()
     try:
-        reply = await client.chat.completions.create(**params(), stream="stream" in call)
+        reply = await client.chat.completions.create(
+            **params(), stream="stream" in call
+        )
         if "stream" in call:
             async for part in reply:
                 arrived.add(part)
@@ -127,8 +162,15 @@ class _Arrived:
 
 
 def _error(error: Exception) -> str:
-    name = "JSONDecodeError" if isinstance(error, json.JSONDecodeError) else type(error).__name__
-    about = [getattr(error, "status_code", None), getattr(error, "code", None) or getattr(error, "type", None)]
+    name = (
+        "JSONDecodeError"
+        if isinstance(error, json.JSONDecodeError)
+        else type(error).__name__
+    )
+    about = [
+        getattr(error, "status_code", None),
+        getattr(error, "code", None) or getattr(error, "type", None),
+    ]
     return " ".join([name, *(str(value) for value in about if value)])
 
 
@@ -137,7 +179,9 @@ class InProcess:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder_with(
-            folder, (params(stream=False), whole("Paris.")), (params(stream=True), streamed(WORDS))
+            folder,
+            (params(stream=False), whole("Paris.")),
+            (params(stream=True), streamed(WORDS)),
         )
 
     def client(self, asynchronous: bool, faults: list[Fault], **options: Any) -> Any:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coursekit.authoring import warm_kernel
-from coursekit.authoring.warm_kernel import warm_process
+from coursekit.workshop.testing import warm_kernel
+from coursekit.workshop.testing.warm_kernel import warm_process
 from support.waiting import until
 
 SLEEPER = [sys.executable, "-m", "sleeper"]

@@ -1,13 +1,25 @@
-"""What a browser makes of a lab's HTML: its tags, which are closed in order, its cells and its text."""
+"""What a browser makes of a lab's HTML: its tags, which are closed in order, its cells and its
+text.
+"""
 
 from __future__ import annotations
 
 from html.parser import HTMLParser
 
 VOID = {"br"}
-ATTRIBUTES = {"class", "style", "scope", "title", "role", "tabindex", "aria-label", "dir"}
+ATTRIBUTES = {
+    "class",
+    "style",
+    "scope",
+    "title",
+    "role",
+    "tabindex",
+    "aria-label",
+    "dir",
+}
 
-# What a reply may hold: markup, ends of tags and of attributes, a change of direction, emoji, NUL, half a character.
+# What a reply may hold: markup, ends of tags and of attributes, a change of direction, emoji, NUL,
+# half a character.
 HOSTILE = (
     "<script>alert(1)</script>",
     "</span></td></table>",
@@ -26,7 +38,9 @@ HOSTILE = (
 
 
 class HtmlReader(HTMLParser):
-    """Raises AssertionError for a tag that is not closed, and for an attribute that no lab of ours writes."""
+    """Raises AssertionError for a tag that is not closed, and for an attribute that no lab of ours
+    writes.
+    """
 
     def __init__(self, html: str) -> None:
         super().__init__()

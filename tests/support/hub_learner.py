@@ -1,4 +1,6 @@
-"""A learner of the hub, as a browser would be: forms, cookies, XSRF tokens, JupyterLab's requests, kernel channels."""
+"""A learner of the hub, as a browser would be: forms, cookies, XSRF tokens, JupyterLab's requests,
+kernel channels.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Learner:
     kernels: list[Kernel] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.http = httpx2.AsyncClient(base_url=self.url, follow_redirects=True, timeout=60.0, trust_env=False)
+        self.http = httpx2.AsyncClient(
+            base_url=self.url, follow_redirects=True, timeout=60.0, trust_env=False
+        )
 
     async def close(self) -> None:
         """Close the browser; server and kernels go on."""
@@ -53,19 +57,26 @@ class Learner:
             raise Refused(f"{answer.status_code} at login")
 
     async def start(self) -> float:
-        """Have the server started, wait, open JupyterLab. Returns the seconds until it answered. Raises Refused.
+        """Have the server started, wait, open JupyterLab. Returns the seconds until it answered.
+        Raises Refused.
 
         A server that died is noticed by the hub after a while: until then its learner clicks again.
         """
         began = time.monotonic()
         while True:
             await self.http.get("/hub/spawn")
-            page = await self.http.get(f"/user/{self.name}/lab/tree/notebooks/00_start_here.ipynb")
-            if page.status_code == 200 and page.url.path.startswith(f"/user/{self.name}/"):
+            page = await self.http.get(
+                f"/user/{self.name}/lab/tree/notebooks/00_start_here.ipynb"
+            )
+            if page.status_code == 200 and page.url.path.startswith(
+                f"/user/{self.name}/"
+            ):
                 assert "jupyter-config-data" in page.text, page.text[:500]
                 return time.monotonic() - began
             if time.monotonic() - began > PATIENCE:
-                raise Refused(f"no server for {self.name}: {page.status_code} {page.url}")
+                raise Refused(
+                    f"no server for {self.name}: {page.status_code} {page.url}"
+                )
             await asyncio.sleep(0.5)
 
     def _token(self) -> str:
@@ -75,10 +86,14 @@ class Learner:
                 return str(cookie.value)
         raise Refused("no XSRF cookie of the own server")
 
-    async def api(self, method: str, path: str, body: Any = None, *, of: str = "") -> httpx2.Response:
+    async def api(
+        self, method: str, path: str, body: Any = None, *, of: str = ""
+    ) -> httpx2.Response:
         """One request of JupyterLab, to the own server or to that ``of`` somebody else."""
         headers = {"X-XSRFToken": self._token()}
-        return await self.http.request(method, f"/user/{of or self.name}/api/{path}", json=body, headers=headers)
+        return await self.http.request(
+            method, f"/user/{of or self.name}/api/{path}", json=body, headers=headers
+        )
 
     async def read(self, path: str) -> Any:
         """A notebook of the learner, as nbformat's node."""
@@ -87,32 +102,53 @@ class Learner:
         return nbformat.from_dict(answer.json()["content"])
 
     async def save(self, path: str, notebook: Any) -> httpx2.Response:
-        return await self.api("PUT", f"contents/{path}", {"type": "notebook", "content": notebook})
+        return await self.api(
+            "PUT", f"contents/{path}", {"type": "notebook", "content": notebook}
+        )
 
     async def open_kernel(self, path: str) -> Kernel:
         """A session for a notebook, and its kernel's channel."""
         answer = await self.api(
-            "POST", "sessions", {"path": path, "type": "notebook", "name": "", "kernel": {"name": "python3"}}
+            "POST",
+            "sessions",
+            {
+                "path": path,
+                "type": "notebook",
+                "name": "",
+                "kernel": {"name": "python3"},
+            },
         )
         if answer.status_code != 201:
             raise Refused(f"{answer.status_code} for a session: {answer.text[:300]}")
         return await self.connect(answer.json()["kernel"]["id"])
 
     async def connect(self, kernel: str) -> Kernel:
-        """The channel of a kernel that runs; a browser sends its cookies and says where the page came from."""
+        """The channel of a kernel that runs; a browser sends its cookies and says where the page
+        came from.
+        """
         session = uuid.uuid4().hex
         path = f"/user/{self.name}/api/kernels/{kernel}/channels?session_id={session}&_xsrf={quote(self._token())}"
         headers = {"Cookie": self._cookies(path), "Origin": self.url}
         request = HTTPRequest(self.url.replace("http", "ws", 1) + path, headers=headers)
-        self.kernels.append(Kernel(kernel, session, await websocket_connect(request, max_message_size=2**28)))
+        self.kernels.append(
+            Kernel(
+                kernel,
+                session,
+                await websocket_connect(request, max_message_size=2**28),
+            )
+        )
         return self.kernels[-1]
 
     def _cookies(self, path: str) -> str:
-        fits = [cookie for cookie in self.http.cookies.jar if path.startswith(cookie.path)]
+        fits = [
+            cookie for cookie in self.http.cookies.jar if path.startswith(cookie.path)
+        ]
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fits)
 
     async def run(self, path: str) -> list[str]:
-        """Open a notebook, run every cell in its kernel, save it. Returns the errors that no author announced."""
+        """Open a notebook, run every cell in its kernel, save it. Returns the errors that no author
+        announced.
+        """
         notebook = await self.read(path)
         kernel = await self.open_kernel(path)
         errors = []
@@ -120,7 +156,11 @@ class Learner:
             if cell.cell_type == "code":
                 cell.outputs = await kernel.execute(cell.source)
                 if "raises-exception" not in cell.metadata.get("tags", []):
-                    errors += [f"{out.ename}: {out.evalue}" for out in cell.outputs if out.output_type == "error"]
+                    errors += [
+                        f"{out.ename}: {out.evalue}"
+                        for out in cell.outputs
+                        if out.output_type == "error"
+                    ]
         (await self.save(path, notebook)).raise_for_status()
         await kernel.close()
         return errors
@@ -136,11 +176,31 @@ class Kernel:
     closed: bool = False
 
     async def execute(self, code: str) -> list[Any]:
-        """Run code; returns its outputs as nbformat's nodes. Raises Refused when the channel ends."""
-        header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "session": self.session, "username": "",
-                  "version": "5.3", "date": ""}  # fmt: skip
-        content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
-        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+        """Run code; returns its outputs as nbformat's nodes. Raises Refused when the channel
+        ends.
+        """
+        header = {
+            "msg_id": uuid.uuid4().hex,
+            "msg_type": "execute_request",
+            "session": self.session,
+            "username": "",
+            "version": "5.3",
+            "date": "",
+        }
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        message = {
+            "header": header,
+            "parent_header": {},
+            "metadata": {},
+            "content": content,
+            "channel": "shell",
+        }
         await self.channel.write_message(json.dumps(message))
         outputs: list[Any] = []
         idle = replied = False
@@ -161,7 +221,9 @@ class Kernel:
         return outputs
 
     async def close(self) -> None:
-        """Close the channel, and wait for the other side to do so too; a second time does nothing."""
+        """Close the channel, and wait for the other side to do so too; a second time does
+        nothing.
+        """
         if not self.closed:
             self.closed = True
             self.channel.close()
@@ -171,4 +233,7 @@ class Kernel:
     async def text(self, code: str) -> str:
         """What code prints or raises."""
         outputs = await self.execute(code)
-        return "".join(out.get("text") or f"{out.get('ename')}: {out.get('evalue')}" for out in outputs)
+        return "".join(
+            out.get("text") or f"{out.get('ename')}: {out.get('evalue')}"
+            for out in outputs
+        )

@@ -1,4 +1,6 @@
-"""A JupyterHub as deploy/ sets it up, on free ports of this machine, with its folder where any user may go."""
+"""A JupyterHub as deploy/ sets it up, on free ports of this machine, with its folder where any user
+may go.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,19 @@ def missing() -> str:
     if find_spec("jupyterhub") is None:
         return "jupyterhub is not here (it is the extra hub)"
     if not shutil.which("configurable-http-proxy"):
-        return "configurable-http-proxy is not in PATH (npm install --global configurable-http-proxy@5.3)"
+        return (
+            "configurable-http-proxy is not in PATH (npm install --global "
+            "configurable-http-proxy@5.3)"
+        )
     if os.getuid() == 0:
         try:
-            subprocess.run([sys.executable, "-c", ""], user=ANY_USER, group=ANY_USER, extra_groups=[], check=True)
+            subprocess.run(
+                [sys.executable, "-c", ""],
+                user=ANY_USER,
+                group=ANY_USER,
+                extra_groups=[],
+                check=True,
+            )
         except (OSError, subprocess.CalledProcessError):
             return f"other users may not run {sys.executable}; an environment in /srv or /opt would do"
     return ""
@@ -64,19 +75,35 @@ class Hub:
 
     def start(self) -> None:
         _, hub, proxy = self.ports
-        environment = os.environ | {
-            "COURSEKIT_HUB_PASSWORD": PASSWORD, "COURSEKIT_HUB_ADMIN_PASSWORD": ADMIN_PASSWORD,
-            "COURSEKIT_HUB_FOLDER": str(self.folder), "COURSEKIT_HUB_URL": self.url, "OPENAI_API_KEY": "sk-teachers",
-        } | self.more  # fmt: skip
+        environment = (
+            os.environ
+            | {
+                "COURSEKIT_HUB_PASSWORD": PASSWORD,
+                "COURSEKIT_HUB_ADMIN_PASSWORD": ADMIN_PASSWORD,
+                "COURSEKIT_HUB_FOLDER": str(self.folder),
+                "COURSEKIT_HUB_URL": self.url,
+                "OPENAI_API_KEY": "sk-teachers",
+            }
+            | self.more
+        )
         command = [
-            sys.executable, "-m", "jupyterhub", f"--config={CONFIG}", f"--JupyterHub.hub_port={hub}",
+            sys.executable,
+            "-m",
+            "jupyterhub",
+            f"--config={CONFIG}",
+            f"--JupyterHub.hub_port={hub}",
             f"--ConfigurableHTTPProxy.api_url=http://127.0.0.1:{proxy}",
-        ]  # fmt: skip
+        ]
         with (self.folder / "hub.log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment, cwd=self.folder, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, env=environment, cwd=self.folder, stdout=log, stderr=log
+            )
         end = time.monotonic() + START
         while time.monotonic() < end and self.process.poll() is None:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/hub/health", timeout=5):
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"{self.url}/hub/health", timeout=5),
+            ):
                 return
             time.sleep(0.2)
         raise RuntimeError(f"The hub did not answer:\n{self.log[-3000:]}")
@@ -97,17 +124,23 @@ class Hub:
         return found
 
     def memory(self, name: str) -> tuple[float, float]:
-        """MiB of a learner: resident, and the share that would come free if they left (unique set size)."""
+        """MiB of a learner: resident, and the share that would come free if they left (unique set
+        size).
+        """
         used = []
         for process in self.processes(name):
             with contextlib.suppress(psutil.Error):
                 used.append(process.memory_full_info())
-        return sum(each.rss for each in used) / 2**20, sum(each.uss for each in used) / 2**20
+        return sum(each.rss for each in used) / 2**20, sum(
+            each.uss for each in used
+        ) / 2**20
 
 
 @contextlib.contextmanager
 def hub_running(**more: str) -> Iterator[Hub]:
-    """A hub of its own; at the end it, its proxy, and every learner's processes are gone. ``more``: its environment."""
+    """A hub of its own; at the end it, its proxy, and every learner's processes are gone. ``more``:
+    its environment.
+    """
     folder = Path(tempfile.mkdtemp(prefix="hub-"))
     folder.chmod(0o755)  # pytest's own folders are closed to other users
     hub = Hub(folder, more, _free_ports())
@@ -125,7 +158,9 @@ def hub_running(**more: str) -> Iterator[Hub]:
 
 
 def _stop_proxy(written: Path) -> None:
-    with contextlib.suppress(OSError, ValueError):  # it is gone where the hub could stop it
+    with contextlib.suppress(
+        OSError, ValueError
+    ):  # it is gone where the hub could stop it
         os.kill(int(written.read_text()), signal.SIGTERM)
 
 

@@ -1,4 +1,6 @@
-"""Start the course's JupyterLab as a learner does, for tests: a free port, and no trace in the home folder."""
+"""Start the course's JupyterLab as a learner does, for tests: a free port, and no trace in the home
+folder.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from support.waiting import HANG
 WARM = """import sys
 from pathlib import Path
 from coursekit.__main__ import main
-from coursekit.authoring.warm_kernel import forked_kernels
+from coursekit.workshop.testing.warm_kernel import forked_kernels
 with forked_kernels(Path(sys.argv[1])):
     sys.exit(main(sys.argv[2:]))"""
 PATIENCE = HANG  # until the server must answer
@@ -28,7 +30,9 @@ PATIENCE = HANG  # until the server must answer
 
 @dataclass(frozen=True)
 class LabServer:
-    """A running JupyterLab: ``url`` without a slash at its end, ``token``, the folder it serves, its process."""
+    """A running JupyterLab: ``url`` without a slash at its end, ``token``, the folder it serves,
+    its process.
+    """
 
     url: str
     token: str
@@ -38,7 +42,9 @@ class LabServer:
     def get(self, path: str, *, token: bool = True) -> bytes:
         """The body of a GET; raises urllib.error.HTTPError."""
         headers = {"Authorization": f"token {self.token}"} if token else {}
-        with urllib.request.urlopen(urllib.request.Request(self.url + path, headers=headers), timeout=HANG) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(self.url + path, headers=headers), timeout=HANG
+        ) as answer:
             return bytes(answer.read())
 
 
@@ -46,7 +52,8 @@ class LabServer:
 def lab_server(root: Path, home: Path, warm: Path | None = None) -> Iterator[LabServer]:
     """``coursekit lab`` on the notebooks in ``root``; settings, workspaces and logs go to ``home``.
 
-    warm  the folder of a warm process, from which kernels are forked; None: kernels start as they do for a learner
+    warm  the folder of a warm process, from which kernels are forked; None: kernels start as they
+          do for a learner
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -62,12 +69,20 @@ def lab_server(root: Path, home: Path, warm: Path | None = None) -> Iterator[Lab
         "COURSEKIT_PROGRESS": str(home / "progress.json"),
     }
     command = [
-        sys.executable, *(["-c", WARM, str(warm)] if warm else ["-m", "coursekit"]), "lab", "--no-browser",
-        f"--port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}", "--expose-app-in-browser",
-    ]  # fmt: skip
+        sys.executable,
+        *(["-c", WARM, str(warm)] if warm else ["-m", "coursekit"]),
+        "lab",
+        "--no-browser",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={root}",
+        "--expose-app-in-browser",
+    ]
     log = home / "lab.log"
     with log.open("w") as file:
-        process = subprocess.Popen(command, env=environment, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, env=environment, stdout=file, stderr=file, stdin=subprocess.DEVNULL
+        )
     server = LabServer(f"http://127.0.0.1:{port}", token, root, process.pid)
     try:
         _wait(server, process, log)

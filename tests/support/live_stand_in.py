@@ -1,6 +1,7 @@
-"""The real API on some day, played by `coursekit serve`'s server: dead models answer 404, living ones refuse what they
-refuse, and whatever is right gets an answer of the right form. It says what the lesson's author wrote for the question,
-whatever model is asked; nothing about how a model would answer can be learned from it.
+"""The real API on some day, played by `coursekit serve`'s server: dead models answer 404, living
+ones refuse what they refuse, and whatever is right gets an answer of the right form. It says what
+the lesson's author wrote for the question, whatever model is asked; nothing about how a model would
+answer can be learned from it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 
 from coursekit import models, tokens
-from coursekit.authoring.environment import offline_environment
 from coursekit.course import DATA
 from coursekit.offline.engine import OfflineApi
 from coursekit.offline.exchange import ApiAnswer, ApiRequest
@@ -29,18 +29,23 @@ from coursekit.offline.server import room
 from coursekit.offline.server.injection import Injected
 from coursekit.offline.validation import refusal_of
 from coursekit.offline.written import Pace, Reply, Written, written_answer
+from coursekit.workshop.commands.environment import offline_environment
 from support.served import Served, served
 
 PACE = Pace(first=0.001, gap=0.0001, hidden=0.0)
 
 
 class LiveApi:
-    """A layer that answers as the API would on that day; it notes each model it was asked for, with the status."""
+    """A layer that answers as the API would on that day; it notes each model it was asked for, with
+    the status.
+    """
 
     def __init__(self, stem: str, today: datetime.date) -> None:
         path = DATA / "replies" / f"{stem}.toml"
         replies = Written(path, Recordings([])).replies if path.exists() else []
-        self.replies = [replace(reply, when={**reply.when, "model": None}) for reply in replies]
+        self.replies = [
+            replace(reply, when={**reply.when, "model": None}) for reply in replies
+        ]
         self.today = today
         self.asked: list[tuple[str, int]] = []
 
@@ -51,9 +56,16 @@ class LiveApi:
 
     def _said(self, request: ApiRequest) -> ApiAnswer:
         body = request.body
-        asked = {**body, "model": None}  # the author's replies are for the models of the source: any model gets them
+        asked = {
+            **body,
+            "model": None,
+        }  # the author's replies are for the models of the source: any model gets them
         fitting = [reply for reply in self.replies if reply.answers(asked)]
-        reply = max(fitting, key=lambda entry: (len(entry.when), len(entry.to)), default=Reply(""))
+        reply = max(
+            fitting,
+            key=lambda entry: (len(entry.when), len(entry.to)),
+            default=Reply(""),
+        )
         if reply.local or not (reply.text or reply.texts or reply.refusal):
             reply = replace(reply, text="The stand-in answers.", local=False)
         return _with_logprobs(written_answer(request, reply, self.today, PACE), body)
@@ -71,7 +83,9 @@ class LiveRoom(room.Room):
 
 
 @contextlib.contextmanager
-def live_api(stem: str, today: datetime.date, folder: Path) -> Iterator[tuple[Served, LiveApi]]:
+def live_api(
+    stem: str, today: datetime.date, folder: Path
+) -> Iterator[tuple[Served, LiveApi]]:
     """A running server that plays the API of that day for one lesson; ``folder`` is empty."""
     api = LiveApi(stem, today)
     with served(folder, kind=LiveRoom) as running:
@@ -80,37 +94,60 @@ def live_api(stem: str, today: datetime.date, folder: Path) -> Iterator[tuple[Se
 
 
 def failures(path: Path, environment: Mapping[str, str]) -> list[str]:
-    """Run the notebook to its end; the cells that failed and are not meant to: "[number] Error: text", shortened."""
+    """Run the notebook to its end; the cells that failed and are not meant to: "[number] Error:
+    text", shortened.
+    """
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])),
-        resources={"metadata": {"path": str(path.parent)}}, timeout=120, allow_errors=True, store_widget_state=False,
+        notebook,
+        km=AsyncKernelManager(
+            kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
+        ),
+        resources={"metadata": {"path": str(path.parent)}},
+        timeout=120,
+        allow_errors=True,
+        store_widget_state=False,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
-    )  # fmt: skip
+    )
     client.execute(env=dict(environment), cleanup_kc=True)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return [
         f"[{number}] {output.ename}: {output.evalue[:300]}"
-        for number, cell in enumerate(code, 1) for output in cell.outputs
-        if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", [])
-    ]  # fmt: skip
+        for number, cell in enumerate(code, 1)
+        for output in cell.outputs
+        if output.output_type == "error"
+        and "raises-exception" not in cell.metadata.get("tags", [])
+    ]
 
 
 def live_environment(url: str, today: datetime.date) -> dict[str, str]:
     return offline_environment() | {
-        "COURSEKIT_MODE": "live", "COURSEKIT_TODAY": today.isoformat(), "OPENAI_BASE_URL": f"{url}/v1",
-        "OPENAI_API_KEY": "sk-for-the-stand-in", "NO_PROXY": "*",
-    }  # fmt: skip
+        "COURSEKIT_MODE": "live",
+        "COURSEKIT_TODAY": today.isoformat(),
+        "OPENAI_BASE_URL": f"{url}/v1",
+        "OPENAI_API_KEY": "sk-for-the-stand-in",
+        "NO_PROXY": "*",
+    }
 
 
 def _with_logprobs(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
-    """The answer with log-probabilities of the right form, where they were asked for and the answer is whole."""
+    """The answer with log-probabilities of the right form, where they were asked for and the answer
+    is whole.
+    """
     if not body.get("logprobs") or answer.events:
         return answer
     value = json.loads(answer.body)
     for choice in value["choices"]:
-        pieces = [token.text for token in tokens.tokenize(choice["message"]["content"], models.get(body["model"]).name)]
-        entry = [{"token": piece, "logprob": -0.1, "bytes": list(piece.encode())} for piece in pieces]
+        pieces = [
+            token.text
+            for token in tokens.tokenize(
+                choice["message"]["content"], models.get(body["model"]).name
+            )
+        ]
+        entry = [
+            {"token": piece, "logprob": -0.1, "bytes": list(piece.encode())}
+            for piece in pieces
+        ]
         top = body.get("top_logprobs") or 0
         choice["logprobs"] = {
             "content": [{**one, "top_logprobs": [one] * min(top, 1)} for one in entry],

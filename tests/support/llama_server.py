@@ -1,7 +1,8 @@
-"""A llama.cpp server on a free port of 127.0.0.1, started as a person would: ``python llama_server.py MODEL.gguf``.
+"""A llama.cpp server on a free port of 127.0.0.1, started as a person would: ``python
+llama_server.py MODEL.gguf``.
 
-It prints its address, and ends with its standard input. An answer has at most 40 tokens: the model is there to answer,
-not to be good, and a chapter must end in minutes on two slow cores.
+It prints its address, and ends with its standard input. An answer has at most 40 tokens: the model
+is there to answer, not to be good, and a chapter must end in minutes on two slow cores.
 """
 
 from __future__ import annotations

@@ -26,19 +26,33 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST
 
-    def whole(self, body: bytes, status: int = 200, kind: str = "application/json", **headers: str) -> None:
+    def whole(
+        self,
+        body: bytes,
+        status: int = 200,
+        kind: str = "application/json",
+        **headers: str,
+    ) -> None:
         self.begin(status, kind, {"content-length": str(len(body)), **headers})
         self.wfile.write(body)
 
     def begin(self, status: int, kind: str, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in {"content-type": kind, "x-request-id": "req_upstream", **headers}.items():
+        for name, value in {
+            "content-type": kind,
+            "x-request-id": "req_upstream",
+            **headers,
+        }.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
 
     def stream(self, blocks: list[tuple[float, bytes]], *, whole: bool = True) -> None:
-        """Chunked SSE: each (seconds to wait before it, data); not whole: the connection breaks at the end."""
-        self.begin(200, "text/event-stream; charset=utf-8", {"transfer-encoding": "chunked"})
+        """Chunked SSE: each (seconds to wait before it, data); not whole: the connection breaks at
+        the end.
+        """
+        self.begin(
+            200, "text/event-stream; charset=utf-8", {"transfer-encoding": "chunked"}
+        )
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             for wait, data in blocks:
                 time.sleep(wait)
@@ -51,13 +65,19 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def upstream(handle: Handle) -> Iterator[tuple[str, list[tuple[bytes, dict[str, str]]]]]:
+def upstream(
+    handle: Handle,
+) -> Iterator[tuple[str, list[tuple[bytes, dict[str, str]]]]]:
     """(base URL, list of the requests that arrived) of a server that answers with ``handle``."""
     seen: list[tuple[bytes, dict[str, str]]] = []
-    kind = type("Handler", (Upstream,), {"handle_one": staticmethod(handle), "seen": seen})
+    kind = type(
+        "Handler", (Upstream,), {"handle_one": staticmethod(handle), "seen": seen}
+    )
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/v1", seen

@@ -1,4 +1,6 @@
-"""A stand-in for the program that runs the local model: answers as xllamacpp's server does, without a model."""
+"""A stand-in for the program that runs the local model: answers as xllamacpp's server does, without
+a model.
+"""
 
 from __future__ import annotations
 
@@ -12,28 +14,47 @@ import numpy as np
 import pytest
 
 from coursekit import sampling
-from coursekit.authoring.local_model import END, chat_prompt
+from coursekit.workshop.authoring.local_model import END, chat_prompt
 
 TOKENS = [f" t{number}" for number in range(599)] + [END]
 
 
 class Server:
-    """Answers as xllamacpp's does: logits hang on the prompt alone, and their sum is a little off."""
+    """Answers as xllamacpp's does: logits hang on the prompt alone, and their sum is a little
+    off.
+    """
 
     def __init__(self, params: Any) -> None:
-        assert (params.n_parallel, params.cache_prompt, params.special) == (1, False, True)
+        assert (params.n_parallel, params.cache_prompt, params.special) == (
+            1,
+            False,
+            True,
+        )
 
     def handle_completions(self, request: dict[str, Any]) -> dict[str, Any]:
-        prompt = request["prompt"] if isinstance(request["prompt"], str) else repr(request["prompt"])
-        values = np.random.default_rng(zlib.crc32(prompt.encode())).normal(0, 3, len(TOKENS))
+        prompt = (
+            request["prompt"]
+            if isinstance(request["prompt"], str)
+            else repr(request["prompt"])
+        )
+        values = np.random.default_rng(zlib.crc32(prompt.encode())).normal(
+            0, 3, len(TOKENS)
+        )
         values[-1] += 3  # the end comes soon
         logprobs = np.log(sampling.softmax(values)) + 1e-4
         rows = [
-            {"id": int(number), "bytes": list(TOKENS[number].encode()), "logprob": float(logprobs[number])}
+            {
+                "id": int(number),
+                "bytes": list(TOKENS[number].encode()),
+                "logprob": float(logprobs[number]),
+            }
             for number in np.argsort(-logprobs)
         ]
         content = [{"top_logprobs": rows[: request.get("n_probs", 0)]}]
-        return {"choices": [{"logprobs": {"content": content}}], "usage": {"prompt_tokens": len(prompt)}}
+        return {
+            "choices": [{"logprobs": {"content": content}}],
+            "usage": {"prompt_tokens": len(prompt)},
+        }
 
     def handle_chat_completions(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"usage": {"prompt_tokens": len(chat_prompt(request["messages"]))}}
@@ -43,10 +64,14 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put the stand-in in the place of xllamacpp; a model's file for it."""
     stand_in = types.ModuleType("xllamacpp")
     stand_in.__dict__.update(
-        __version__="0", Server=Server, CommonParams=lambda: types.SimpleNamespace(model=types.SimpleNamespace())
+        __version__="0",
+        Server=Server,
+        CommonParams=lambda: types.SimpleNamespace(model=types.SimpleNamespace()),
     )
     monkeypatch.setitem(sys.modules, "xllamacpp", stand_in)
-    monkeypatch.setattr("coursekit.local_model.llama.util.find_spec", lambda name: name == "xllamacpp")
+    monkeypatch.setattr(
+        "coursekit.local_model.llama.util.find_spec", lambda name: name == "xllamacpp"
+    )
     path = folder / "model.gguf"
     path.write_bytes(b"weights")
     return path

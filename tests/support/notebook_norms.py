@@ -1,7 +1,9 @@
-"""What every notebook of the course keeps to. Each norm yields one sentence for each place that does not.
+"""What every notebook of the course keeps to. Each norm yields one sentence for each place that
+does not.
 
-Some of them stand in for what nbval 0.11 does not see: it passes a ``raises-exception`` cell that raises nothing and a
-skipped cell, and it misreads Output widgets, @interact, clear_output, updated displays and a trailing semicolon.
+Some of them stand in for what nbval 0.11 does not see: it passes a ``raises-exception`` cell that
+raises nothing and a skipped cell, and it misreads Output widgets, @interact, clear_output, updated
+displays and a trailing semicolon.
 """
 
 from __future__ import annotations
@@ -18,11 +20,24 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 MOST_BYTES = 300_000
 MOST_LINES = 24  # of a code cell, comments and empty lines counted
-MOST_LINES_SOLVED = 40  # of an exercise's cell: its docstring is the specification, its comments explain the solution
-UNSEEN_BY_NBVAL = {"Output", "interact", "interactive", "interactive_output", "clear_output", "update_display"}
-UNCHECKED = re.compile(r"nbval[-_](skip|ignore[-_]output)|pytest_validate_ignore_output|skip-execution", re.IGNORECASE)
+# of an exercise's cell: its docstring is the specification, its comments explain the solution
+MOST_LINES_SOLVED = 40
+UNSEEN_BY_NBVAL = {
+    "Output",
+    "interact",
+    "interactive",
+    "interactive_output",
+    "clear_output",
+    "update_display",
+}
+UNCHECKED = re.compile(
+    r"nbval[-_](skip|ignore[-_]output)|pytest_validate_ignore_output|skip-execution",
+    re.IGNORECASE,
+)
 KEY = re.compile(r"\bsk-[A-Za-z0-9_-]{16,}")
-MACHINE = re.compile(r"(/home/|/root/|/tmp/|/Users/|/var/folders/|[A-Z]:\\Users)|\bat 0x[0-9a-f]+")
+MACHINE = re.compile(
+    r"(/home/|/root/|/tmp/|/Users/|/var/folders/|[A-Z]:\\Users)|\bat 0x[0-9a-f]+"
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,10 @@ class Notebook:
     @property
     def cells(self) -> list[dict[str, Any]]:
         """The cells, each with its whole ``source`` as one string."""
-        return [{**cell, "source": "".join(cell["source"])} for cell in json.loads(self.text)["cells"]]
+        return [
+            {**cell, "source": "".join(cell["source"])}
+            for cell in json.loads(self.text)["cells"]
+        ]
 
     @property
     def code(self) -> list[dict[str, Any]]:
@@ -48,7 +66,9 @@ class Notebook:
     @property
     def prose(self) -> str:
         """All Markdown, without what stands in fenced code."""
-        joined = "\n\n".join(cell["source"] for cell in self.cells if cell["cell_type"] == "markdown")
+        joined = "\n\n".join(
+            cell["source"] for cell in self.cells if cell["cell_type"] == "markdown"
+        )
         return re.sub(r"^(```|~~~).*?^\1", "", joined, flags=re.MULTILINE | re.DOTALL)
 
 
@@ -67,7 +87,10 @@ def ids(notebook: Notebook) -> Iterator[str]:
     seen = [cell.get("id") for cell in notebook.cells]
     if None in seen:
         yield "a cell has no id"
-    yield from (f"the id {double} stands twice" for double in sorted({i for i in seen if i and seen.count(i) > 1}))
+    yield from (
+        f"the id {double} stands twice"
+        for double in sorted({i for i in seen if i and seen.count(i) > 1})
+    )
 
 
 def metadata(notebook: Notebook) -> Iterator[str]:
@@ -82,7 +105,9 @@ def metadata(notebook: Notebook) -> Iterator[str]:
 
 
 def short_cells(notebook: Notebook) -> Iterator[str]:
-    """A code cell has at most 24 lines, a solved exercise's 40; none is empty. (Their length is ruff's business.)"""
+    """A code cell has at most 24 lines, a solved exercise's 40; none is empty. (Their length is
+    ruff's business.)
+    """
     for cell in notebook.code:
         lines = len(cell["source"].splitlines())
         if not cell["source"].strip():
@@ -111,32 +136,56 @@ def raising(notebook: Notebook) -> Iterator[str]:
     for cell in notebook.code:
         raised = any(output["output_type"] == "error" for output in cell["outputs"])
         if raised != ("raises-exception" in _tags(cell)):
-            yield f"{_name(cell)} {'ends in an error' if raised else 'is tagged raises-exception and raises nothing'}"
+            yield (
+                f"{_name(cell)} "
+                f"{'ends in an error' if raised else 'is tagged raises-exception and raises nothing'}"
+            )
 
 
 def seen_by_nbval(notebook: Notebook) -> Iterator[str]:
     """It uses nothing whose output nbval misreads."""
     for cell in notebook.code:
-        used = {node.id if isinstance(node, ast.Name) else node.attr for node in _nodes(cell, ast.Name, ast.Attribute)}
-        used |= {alias.name for node in _nodes(cell, ast.ImportFrom) for alias in node.names}
-        yield from (f"{_name(cell)} uses {name}" for name in sorted(used & UNSEEN_BY_NBVAL))
-        if any(word.arg == "display_id" for node in _nodes(cell, ast.Call) for word in node.keywords):
+        used = {
+            node.id if isinstance(node, ast.Name) else node.attr
+            for node in _nodes(cell, ast.Name, ast.Attribute)
+        }
+        used |= {
+            alias.name for node in _nodes(cell, ast.ImportFrom) for alias in node.names
+        }
+        yield from (
+            f"{_name(cell)} uses {name}" for name in sorted(used & UNSEEN_BY_NBVAL)
+        )
+        if any(
+            word.arg == "display_id"
+            for node in _nodes(cell, ast.Call)
+            for word in node.keywords
+        ):
             yield f"{_name(cell)} updates a display"
         if cell["source"].rstrip().endswith(";"):
             yield f"{_name(cell)} ends with a semicolon"
 
 
 def self_contained(notebook: Notebook) -> Iterator[str]:
-    """It changes neither import path nor folder, installs nothing, runs no shell, and waits for no input."""
+    """It changes neither import path nor folder, installs nothing, runs no shell, and waits for no
+    input.
+    """
     for cell in notebook.code:
-        if re.search(r"^\s*(!|%pip|%conda|%cd|%%bash|%%sh|%%script)", cell["source"], re.MULTILINE):
+        if re.search(
+            r"^\s*(!|%pip|%conda|%cd|%%bash|%%sh|%%script)",
+            cell["source"],
+            re.MULTILINE,
+        ):
             yield f"{_name(cell)} runs a shell command or a magic that installs or moves"
         paths = {ast.unparse(node) for node in _nodes(cell, ast.Attribute)}
         paths |= {
-            f"{node.id}()" for call in _nodes(cell, ast.Call) for node in [call.func] if isinstance(node, ast.Name)
+            f"{node.id}()"
+            for call in _nodes(cell, ast.Call)
+            for node in [call.func]
+            if isinstance(node, ast.Name)
         }
         yield from (
-            f"{_name(cell)} uses {bad}" for bad in sorted(paths & {"sys.path", "os.chdir", "os.system", "input()"})
+            f"{_name(cell)} uses {bad}"
+            for bad in sorted(paths & {"sys.path", "os.chdir", "os.system", "input()"})
         )
 
 
@@ -147,7 +196,9 @@ def no_key(notebook: Notebook) -> Iterator[str]:
 
 
 def of_no_machine(notebook: Notebook) -> Iterator[str]:
-    """No output names a path or an address of the machine it was made on, or carries a widget's model or a warning."""
+    """No output names a path or an address of the machine it was made on, or carries a widget's
+    model or a warning.
+    """
     for cell in notebook.code:
         for output in cell["outputs"]:
             text = json.dumps({**output, "data": _readable(output)}, ensure_ascii=False)
@@ -170,7 +221,11 @@ def headings(notebook: Notebook) -> Iterator[str]:
         yield f"it has {levels.count(1)} first-level headings"
     if found and notebook.title not in found[0][1]:
         yield f"its title {found[0][1]!r} does not name the lesson, {notebook.title!r}"
-    yield from (f"{found[i + 1][1]!r} skips a level" for i in range(len(levels) - 1) if levels[i + 1] > levels[i] + 1)
+    yield from (
+        f"{found[i + 1][1]!r} skips a level"
+        for i in range(len(levels) - 1)
+        if levels[i + 1] > levels[i] + 1
+    )
 
 
 def alt_texts(notebook: Notebook) -> Iterator[str]:
@@ -182,20 +237,38 @@ def alt_texts(notebook: Notebook) -> Iterator[str]:
             if any(kind.startswith("image/") for kind in output.get("data", {})):
                 yield f"{_name(cell)} shows a bare image; show it as HTML with an alternative text"
     for text in html:
-        yield from (f"{image[:60]} has no alt text" for image in re.findall(r"<img\b[^>]*>", text) if not _alt(image))
-    yield from (f"![]({target}) has no alt text" for target in re.findall(r"!\[\s*\]\(([^)]*)\)", notebook.prose))
+        yield from (
+            f"{image[:60]} has no alt text"
+            for image in re.findall(r"<img\b[^>]*>", text)
+            if not _alt(image)
+        )
+    yield from (
+        f"![]({target}) has no alt text"
+        for target in re.findall(r"!\[\s*\]\(([^)]*)\)", notebook.prose)
+    )
 
 
 def table_heads(notebook: Notebook) -> Iterator[str]:
-    """No column of a table, in prose or in outputs, has an empty head: a screen reader tells it with every cell."""
+    """No column of a table, in prose or in outputs, has an empty head: a screen reader tells it
+    with every cell.
+    """
     for text in [notebook.prose, *_shown(notebook)]:
         heads = re.findall(r"^(\|.*\|) *\n\|[ :|-]+\| *$", text, re.MULTILINE)
-        yield from (f"the head {head} has an empty cell" for head in heads if re.search(r"\| *\|", head))
-        yield from (f"{empty} is an empty head" for empty in re.findall(r"<th\b[^>]*>\s*</th>", text))
+        yield from (
+            f"the head {head} has an empty cell"
+            for head in heads
+            if re.search(r"\| *\|", head)
+        )
+        yield from (
+            f"{empty} is an empty head"
+            for empty in re.findall(r"<th\b[^>]*>\s*</th>", text)
+        )
 
 
 def no_chance_formula(notebook: Notebook) -> Iterator[str]:
-    """No paragraph and no text in an output has two dollar signs for money: what stands between would be a formula."""
+    """No paragraph and no text in an output has two dollar signs for money: what stands between
+    would be a formula.
+    """
     for paragraph in re.split(r"\n\s*\n", notebook.prose):
         text = re.sub(r"(`+).*?\1|\$\$.*?\$\$", "", paragraph, flags=re.DOTALL)
         if len(re.findall(r"(?<!\\)\$", text)) > 1:
@@ -204,7 +277,10 @@ def no_chance_formula(notebook: Notebook) -> Iterator[str]:
         if "mathjax_ignore" not in html:
             for text in re.findall(r">([^<]*)<", html):
                 if text.count("$") > 1:
-                    yield f"{text[:60]!r} in an output has two dollar signs; give its box the class mathjax_ignore"
+                    yield (
+                        f"{text[:60]!r} in an output has two dollar signs; give its box the "
+                        "class mathjax_ignore"
+                    )
 
 
 def links(notebook: Notebook) -> Iterator[str]:
@@ -216,9 +292,23 @@ def links(notebook: Notebook) -> Iterator[str]:
 
 
 NORMS: list[Norm] = [
-    small, ids, metadata, short_cells, executed, checked, raising, seen_by_nbval, self_contained, no_key,
-    of_no_machine, headings, alt_texts, table_heads, no_chance_formula, links,
-]  # fmt: skip
+    small,
+    ids,
+    metadata,
+    short_cells,
+    executed,
+    checked,
+    raising,
+    seen_by_nbval,
+    self_contained,
+    no_key,
+    of_no_machine,
+    headings,
+    alt_texts,
+    table_heads,
+    no_chance_formula,
+    links,
+]
 
 
 def _name(cell: dict[str, Any]) -> str:
@@ -240,14 +330,25 @@ def _nodes(cell: dict[str, Any], *kinds: type[ast.AST]) -> list[Any]:
 
 def _readable(output: dict[str, Any]) -> dict[str, str]:
     """An output's texts; pixels are cut out, they can spell anything."""
-    data = {kind: "".join(value) for kind, value in output.get("data", {}).items() if kind.startswith("text/")}
+    data = {
+        kind: "".join(value)
+        for kind, value in output.get("data", {}).items()
+        if kind.startswith("text/")
+    }
     return {kind: re.sub(r"base64,[^\"']*", "", text) for kind, text in data.items()}
 
 
 def _shown(notebook: Notebook) -> list[str]:
     """Each output that is HTML or Markdown."""
-    data = [output.get("data", {}) for cell in notebook.code for output in cell["outputs"]]
-    return ["".join(each[kind]) for each in data for kind in ("text/html", "text/markdown") if kind in each]
+    data = [
+        output.get("data", {}) for cell in notebook.code for output in cell["outputs"]
+    ]
+    return [
+        "".join(each[kind])
+        for each in data
+        for kind in ("text/html", "text/markdown")
+        if kind in each
+    ]
 
 
 def _alt(image: str) -> bool:

@@ -17,11 +17,15 @@ USER = [{"role": "user", "content": "What is the capital of France?"}]
 LEFT_OUT = object()
 PASSED = whole()  # what the layer below says in these tests
 UNPARSABLE = (
-    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library "
-    "correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If you have trouble "
+    "We could not parse the JSON body of your request. (HINT: This likely means you aren't using "
+    "your HTTP library "
+    "correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON. If "
+    "you have trouble "
     "figuring out how to fix this, please contact us through our help center at help.openai.com.)"
 )
-TABLE = tomllib.loads(Path(__file__).with_name("refusals.toml").read_text(encoding="utf-8"))
+TABLE = tomllib.loads(
+    Path(__file__).with_name("refusals.toml").read_text(encoding="utf-8")
+)
 ERROR = {"message": None, "type": "invalid_request_error", "param": None, "code": None}
 
 
@@ -49,25 +53,49 @@ def taken(model: str = "gpt-4o", **params: Any) -> bool:
     return refusal_of(chat(model, **params)) is None
 
 
-def sent(raw: bytes | dict[str, Any], headers: dict[str, str] | None = None, **more: Any) -> ApiAnswer:
-    """What the layer answers to these bytes, or to this body; PASSED when it asks the layer below."""
+def sent(
+    raw: bytes | dict[str, Any], headers: dict[str, str] | None = None, **more: Any
+) -> ApiAnswer:
+    """What the layer answers to these bytes, or to this body; PASSED when it asks the layer
+    below.
+    """
     data = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
-    return Validation(Says(PASSED), **more).answer(ApiRequest("POST", CHAT_COMPLETIONS, data, headers or {}))
+    return Validation(Says(PASSED), **more).answer(
+        ApiRequest("POST", CHAT_COMPLETIONS, data, headers or {})
+    )
 
 
 def refusals(module: str) -> pytest.MarkDecorator:
-    """A test for each refusal of that module in refusals.toml, with the arguments ``body`` and ``error``."""
+    """A test for each refusal of that module in refusals.toml, with the arguments ``body`` and
+    ``error``.
+    """
     table = TABLE[module]
-    rows = [(json.loads(row["body"]), {**ERROR, **{key: row[key] for key in ERROR if key in row}}) for row in table]
+    rows = [
+        (
+            json.loads(row["body"]),
+            {**ERROR, **{key: row[key] for key in ERROR if key in row}},
+        )
+        for row in table
+    ]
     names = [row.get("case", f"{row.get('param')} {row.get('code')}") for row in table]
     return pytest.mark.parametrize(("body", "error"), rows, ids=names)
 
 
 def orders() -> pytest.MarkDecorator:
-    """A test for each body with two faults in refusals.toml, with the arguments ``body`` and ``param``."""
+    """A test for each body with two faults in refusals.toml, with the arguments ``body`` and
+    ``param``.
+    """
     table = TABLE["order"]
     rows = [
-        ({**json.loads(row["body"]), **dict.fromkeys(row.get("without", ()), LEFT_OUT)}, row.get("param"))
+        (
+            {
+                **json.loads(row["body"]),
+                **dict.fromkeys(row.get("without", ()), LEFT_OUT),
+            },
+            row.get("param"),
+        )
         for row in table
     ]
-    return pytest.mark.parametrize(("body", "param"), rows, ids=[row["case"] for row in table])
+    return pytest.mark.parametrize(
+        ("body", "param"), rows, ids=[row["case"] for row in table]
+    )

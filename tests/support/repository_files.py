@@ -13,12 +13,19 @@ ROOT = Path(__file__).parents[2]
 def repository_files(*folders: str, new: bool = False) -> list[str]:
     """The committed files, from the repository's root; ``new``: those too that git would take.
 
-    Skips the test where the course was unpacked from an archive: there is nothing to tell its files from others by.
+    Skips the test where the course was unpacked from an archive: there is nothing to tell its files
+    from others by.
     """
     if not (ROOT / ".git").exists():
         pytest.skip("not a clone: git cannot tell which files belong to the course")
     more = ["--cached", "--others", "--exclude-standard"] if new else []
     listed = subprocess.run(
-        ["git", "ls-files", "-z", *more, *folders], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-z", *more, *folders],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    return [
+        name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()
+    ]

@@ -1,4 +1,6 @@
-"""A server of the offline API for tests: in a thread, on a free port of this machine, stopped cleanly at the end."""
+"""A server of the offline API for tests: in a thread, on a free port of this machine, stopped
+cleanly at the end.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class Served:
     def client(self, key: str = "key", **options: Any) -> openai.OpenAI:
         """The SDK's client; it is closed before the server stops."""
         options = {"max_retries": 0, "timeout": HANG, **options}
-        self.clients.append(openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, **options))
+        self.clients.append(
+            openai.OpenAI(base_url=f"{self.url}/v1", api_key=key, **options)
+        )
         return self.clients[-1]
 
     def async_client(self, key: str = "key", **options: Any) -> openai.AsyncOpenAI:
@@ -53,7 +57,9 @@ class Served:
         options = {"max_retries": 0, "timeout": HANG, **options}
         return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=key, **options)
 
-    def admin(self, method: str, path: str, body: Any = None, token: str | None = ADMIN) -> httpx2.Response:
+    def admin(
+        self, method: str, path: str, body: Any = None, token: str | None = ADMIN
+    ) -> httpx2.Response:
         """A request to an admin endpoint, with the admin token unless another or none is given."""
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         return self.http.request(method, self.url + path, headers=headers, json=body)
@@ -62,7 +68,9 @@ class Served:
         """POST /v1/chat/completions with these bytes as the body."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         url = f"{self.url}/v1/chat/completions"
-        return self.http.post(url, content=raw, headers={"authorization": "Bearer key", **named})
+        return self.http.post(
+            url, content=raw, headers={"authorization": "Bearer key", **named}
+        )
 
     def logged(self, expected: str = "\n") -> str:
         """The access log, as soon as it has ``expected`` in it."""
@@ -70,7 +78,9 @@ class Served:
         return self.log.getvalue()
 
     def connect(self) -> socket.socket:
-        """A bare connection; reading from it fails when nothing comes for as long as only a hang takes."""
+        """A bare connection; reading from it fails when nothing comes for as long as only a hang
+        takes.
+        """
         return socket.create_connection(("127.0.0.1", self.port), timeout=HANG)
 
     def holds(self, connection: socket.socket) -> bool:
@@ -87,17 +97,31 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(*folders: Path, limits: Limits | None = None, kind: type[Room] = Room, **options: Any) -> Iterator[Served]:
-    """A server of the recordings in these folders; ``options`` as Room takes them. Its answers come at once."""
+def served(
+    *folders: Path,
+    limits: Limits | None = None,
+    kind: type[Room] = Room,
+    **options: Any,
+) -> Iterator[Served]:
+    """A server of the recordings in these folders; ``options`` as Room takes them. Its answers come
+    at once.
+    """
     log = io.StringIO()
     options = {"speed": None, "admin_token": ADMIN, **options}
     room = kind(Recordings(folders), log=AccessLog(log, seconds=0.01), **options)
     listener = listen("127.0.0.1", 0)
     server = uvicorn_server(room, limits)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, daemon=True
+    )
     thread.start()
     running = Served(
-        room, folders[0], listener.getsockname()[1], log, server, httpx2.Client(verify=False, timeout=HANG)
+        room,
+        folders[0],
+        listener.getsockname()[1],
+        log,
+        server,
+        httpx2.Client(verify=False, timeout=HANG),
     )
     try:
         yield running

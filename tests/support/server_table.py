@@ -1,4 +1,6 @@
-"""Write the table of deploy/SERVERS.md from what ``pytest -m servers`` found. Run it as a program."""
+"""Write the table of deploy/SERVERS.md from what ``pytest -m servers`` found. Run it as a
+program.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +11,29 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "deploy" / "SERVERS.md"
 FOUND = ROOT / "build" / "servers"
 KINDS = ("llama.cpp", "litellm")
-BEGIN, END = "<!-- the table: written by tests/support/server_table.py -->\n", "<!-- end of the table -->\n"
+BEGIN, END = (
+    "<!-- the table: written by tests/support/server_table.py -->\n",
+    "<!-- end of the table -->\n",
+)
 WORDS = {
-    "lacks": "no price, limits or log-probabilities", "refused": "refused by the server",
-    "answer": "its answer does not do", "follows": "for want of an earlier cell",
-}  # fmt: skip
+    "lacks": "no price, limits or log-probabilities",
+    "refused": "refused by the server",
+    "answer": "its answer does not do",
+    "follows": "for want of an earlier cell",
+}
 
 
 def table() -> str:
     stems = sorted({path.stem.partition(" ")[2] for path in FOUND.glob("*.json")})
-    rows = ["| chapter | " + " | ".join(KINDS) + " |", "| --- |" + " --- |" * len(KINDS)]
+    rows = [
+        "| chapter | " + " | ".join(KINDS) + " |",
+        "| --- |" + " --- |" * len(KINDS),
+    ]
     rows += [
-        f"| {stem} | " + " | ".join(_result(FOUND / f"{kind} {stem}.json") for kind in KINDS) + " |" for stem in stems
+        f"| {stem} | "
+        + " | ".join(_result(FOUND / f"{kind} {stem}.json") for kind in KINDS)
+        + " |"
+        for stem in stems
     ]
     return "\n".join(rows) + "\n"
 

@@ -1,4 +1,6 @@
-"""What is wrong with a folder of web pages: links that lead nowhere, images without words, anything from elsewhere."""
+"""What is wrong with a folder of web pages: links that lead nowhere, images without words, anything
+from elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup, Tag
 
-LOADS = dict.fromkeys(["script", "img", "iframe", "source", "video", "audio", "embed"], "src")
+LOADS = dict.fromkeys(
+    ["script", "img", "iframe", "source", "video", "audio", "embed"], "src"
+)
 LOADS |= {"object": "data", "link": "href"}
 REMOTE_STYLE = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//[^"')\s]+""")
 
@@ -20,18 +24,33 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.pages = {path: BeautifulSoup(path.read_text("utf-8"), "html.parser") for path in folder.rglob("*.html")}
-        self._ids = {path: {str(tag["id"]) for tag in page.find_all(id=True)} for path, page in self.pages.items()}
+        self.pages = {
+            path: BeautifulSoup(path.read_text("utf-8"), "html.parser")
+            for path in folder.rglob("*.html")
+        }
+        self._ids = {
+            path: {str(tag["id"]) for tag in page.find_all(id=True)}
+            for path, page in self.pages.items()
+        }
 
     def problems(self) -> list[str]:
         """One sentence for each place that is not as it should be."""
         found = []
         for path, page in sorted(self.pages.items()):
             name = path.relative_to(self.folder).as_posix()
-            for check in (self._links, self._images, self._remote, self._headings, self._tables):
+            for check in (
+                self._links,
+                self._images,
+                self._remote,
+                self._headings,
+                self._tables,
+            ):
                 found += [f"{name}: {problem}" for problem in check(path, page)]
         for style in sorted(self.folder.rglob("*.css")):
-            found += [f"{style.name} loads {address}" for address in REMOTE_STYLE.findall(style.read_text("utf-8"))]
+            found += [
+                f"{style.name} loads {address}"
+                for address in REMOTE_STYLE.findall(style.read_text("utf-8"))
+            ]
         return found
 
     def _links(self, path: Path, page: BeautifulSoup) -> Iterator[str]:
@@ -40,11 +59,22 @@ class Site:
                 target = urlsplit(str(tag.get(name, "")))
                 if not tag.get(name) or target.scheme or target.netloc:
                     continue
-                file = (path.parent / unquote(target.path)).resolve() if target.path else path
+                file = (
+                    (path.parent / unquote(target.path)).resolve()
+                    if target.path
+                    else path
+                )
                 if not file.is_file():
                     yield f"{tag.name} leads to {target.path}, which is not there"
-                elif target.fragment and file in self._ids and unquote(target.fragment) not in self._ids[file]:
-                    yield f"{tag.name} leads to {target.path}#{target.fragment}; there is no such place"
+                elif (
+                    target.fragment
+                    and file in self._ids
+                    and unquote(target.fragment) not in self._ids[file]
+                ):
+                    yield (
+                        f"{tag.name} leads to {target.path}#{target.fragment}; there is no "
+                        "such place"
+                    )
 
     def _images(self, path: Path, page: BeautifulSoup) -> Iterator[str]:
         for image in page.find_all("img"):
@@ -56,7 +86,10 @@ class Site:
             if _is_loaded(tag) and urlsplit(str(tag.get(LOADS[tag.name], ""))).netloc:
                 yield f"{tag.name} loads {tag[LOADS[tag.name]]}"
         for style in [*page.find_all("style"), *page.find_all(style=True)]:
-            yield from (f"a style loads {address}" for address in REMOTE_STYLE.findall(str(style)))
+            yield from (
+                f"a style loads {address}"
+                for address in REMOTE_STYLE.findall(str(style))
+            )
 
     def _headings(self, path: Path, page: BeautifulSoup) -> Iterator[str]:
         article = page.find("article") or page
@@ -70,9 +103,18 @@ class Site:
     def _tables(self, path: Path, page: BeautifulSoup) -> Iterator[str]:
         for head in page.find_all("th"):
             if not head.get_text(strip=True):
-                yield f"a table has an empty head, after {(head.find_previous('th') or head).get_text(strip=True)!r}"
+                yield (
+                    "a table has an empty head, after "
+                    f"{(head.find_previous('th') or head).get_text(strip=True)!r}"
+                )
 
 
 def _is_loaded(tag: Tag) -> bool:
     """Whether a browser fetches what the tag names; a link to the next page is not fetched."""
-    return tag.name != "link" or not {"next", "prev", "canonical", "index", "search"} & set(tag.get("rel") or [])
+    return tag.name != "link" or not {
+        "next",
+        "prev",
+        "canonical",
+        "index",
+        "search",
+    } & set(tag.get("rel") or [])

@@ -1,4 +1,6 @@
-"""The requests that a well-known tutorial prints, letter by letter: its readers send them, and must get an answer."""
+"""The requests that a well-known tutorial prints, letter by letter: its readers send them, and must
+get an answer.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ SNAIL = (
 )
 OPENINGS = [
     ("Which database should I use?", "Why not MongoDB?", "Thanks!"),
-    ("What is a REST API?", "Can you give me an example?", "When should I use GraphQL instead?"),
+    (
+        "What is a REST API?",
+        "Can you give me an example?",
+        "When should I use GraphQL instead?",
+    ),
     ("Hello", "What can you help me with?"),
     ("Hi", "Should I use Python or JavaScript?"),
     ("My name is Ada.", "What is my name?"),
@@ -41,10 +47,25 @@ SNIPPETS: dict[str, tuple[dict[str, Any], str]] = {
         },
         "Paris is the capital of France.",
     ),
-    "stream_response": ({"model": "gpt-4o", "messages": user(DESCENT), "max_tokens": 500, "stream": True}, "gradient"),
-    "count": ({"model": "gpt-4o", "messages": user("Count to 5."), "stream": True}, "1, 2, 3, 4, 5"),
+    "stream_response": (
+        {
+            "model": "gpt-4o",
+            "messages": user(DESCENT),
+            "max_tokens": 500,
+            "stream": True,
+        },
+        "gradient",
+    ),
+    "count": (
+        {"model": "gpt-4o", "messages": user("Count to 5."), "stream": True},
+        "1, 2, 3, 4, 5",
+    ),
     "robust_completion": (
-        {"model": "gpt-4o", "messages": user("What is the capital of France?"), "max_tokens": 500},
+        {
+            "model": "gpt-4o",
+            "messages": user("What is the capital of France?"),
+            "max_tokens": 500,
+        },
         "Paris",
     ),
     "snail": (
@@ -57,13 +78,19 @@ SNIPPETS: dict[str, tuple[dict[str, Any], str]] = {
         "8 days",
     ),
     **{
-        f"topic {number}": ({"model": "gpt-4o-mini", "messages": user(prompt), "max_tokens": 200}, f"#{number}")
+        f"topic {number}": (
+            {"model": "gpt-4o-mini", "messages": user(prompt), "max_tokens": 200},
+            f"#{number}",
+        )
         for number, prompt in enumerate(TOPICS)
     },
     "chat_session": (
         {
             "model": "gpt-4o",
-            "messages": [{"role": "system", "content": ADVISOR}, *user("Which database should I use?")],
+            "messages": [
+                {"role": "system", "content": ADVISOR},
+                *user("Which database should I use?"),
+            ],
             "max_tokens": 500,
             "temperature": 0.7,
         },
@@ -75,11 +102,15 @@ SNIPPETS: dict[str, tuple[dict[str, Any], str]] = {
 def bodies(folder: Path) -> str:
     """The path of a JSON file with the bodies of all snippets, for scripts of other clients."""
     path = folder / "bodies.json"
-    path.write_text(json.dumps([body for body, _ in SNIPPETS.values()]), encoding="utf-8")
+    path.write_text(
+        json.dumps([body for body, _ in SNIPPETS.values()]), encoding="utf-8"
+    )
     return str(path)
 
 
 def answered(texts: Any) -> bool:
     """Whether these are the answers to ``bodies``."""
     assert isinstance(texts, list), texts
-    return all(part in text for text, (_, part) in zip(texts, SNIPPETS.values(), strict=True))
+    return all(
+        part in text for text, (_, part) in zip(texts, SNIPPETS.values(), strict=True)
+    )

@@ -1,4 +1,6 @@
-"""A stand-in for an OpenAI-compatible server, such as Ollama: it listens on this machine and answers as it is told."""
+"""A stand-in for an OpenAI-compatible server, such as Ollama: it listens on this machine and
+answers as it is told.
+"""
 
 from __future__ import annotations
 
@@ -46,19 +48,29 @@ class Upstream:
 def reply(upstream: Upstream, model: str) -> dict[str, Any]:
     message = {"role": "assistant", "content": "".join(upstream.words)}
     value: dict[str, Any] = {
-        "id": "chatcmpl-9", "object": "chat.completion", "created": 1795000000, "model": model,
+        "id": "chatcmpl-9",
+        "object": "chat.completion",
+        "created": 1795000000,
+        "model": model,
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-    }  # fmt: skip
+    }
     if upstream.usage:
-        value["usage"] = {"prompt_tokens": 9, "completion_tokens": len(upstream.words), "total_tokens": 11}
+        value["usage"] = {
+            "prompt_tokens": 9,
+            "completion_tokens": len(upstream.words),
+            "total_tokens": 11,
+        }
     return value
 
 
 def chunk(model: str, delta: dict[str, Any], reason: str | None = None) -> bytes:
     value = {
-        "id": "chatcmpl-9", "object": "chat.completion.chunk", "created": 1795000000, "model": model,
+        "id": "chatcmpl-9",
+        "object": "chat.completion.chunk",
+        "created": 1795000000,
+        "model": model,
         "choices": [{"index": 0, "delta": delta, "finish_reason": reason}],
-    }  # fmt: skip
+    }
     return b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
@@ -70,20 +82,37 @@ def upstream() -> Iterator[Upstream]:  # noqa: C901 - a server is one class in a
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            told.headers.append({name.lower(): value for name, value in self.headers.items()})
-            if told.key is not None and self.headers.get("authorization") != f"Bearer {told.key}":
+            told.headers.append(
+                {name.lower(): value for name, value in self.headers.items()}
+            )
+            if (
+                told.key is not None
+                and self.headers.get("authorization") != f"Bearer {told.key}"
+            ):
                 self._whole(401, {"error": {"message": "No key."}})
             elif told.models is None:
                 self._whole(404, {"error": {"message": "No such page."}})
             else:
-                self._whole(200, {"data": [{"id": name, "owned_by": told.owned_by} for name in told.models]})
+                self._whole(
+                    200,
+                    {
+                        "data": [
+                            {"id": name, "owned_by": told.owned_by}
+                            for name in told.models
+                        ]
+                    },
+                )
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            told.headers.append({name.lower(): value for name, value in self.headers.items()})
+            told.headers.append(
+                {name.lower(): value for name, value in self.headers.items()}
+            )
             told.requests.append(body)
             if told.status != 200:
-                self._whole(told.status, {"error": {"message": "Not now.", "type": "busy"}})
+                self._whole(
+                    told.status, {"error": {"message": "Not now.", "type": "busy"}}
+                )
             elif body.get("stream"):
                 self._stream(body)
             else:
@@ -104,10 +133,16 @@ def upstream() -> Iterator[Upstream]:  # noqa: C901 - a server is one class in a
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
             try:
-                self._piece(chunk(model, {"role": "assistant", "content": told.words[0]}))
+                self._piece(
+                    chunk(model, {"role": "assistant", "content": told.words[0]})
+                )
                 if told.dies:
-                    reset = struct.pack("ii", 1, 0)  # SO_LINGER: the connection is reset, not closed
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+                    reset = struct.pack(
+                        "ii", 1, 0
+                    )  # SO_LINGER: the connection is reset, not closed
+                    self.connection.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, reset
+                    )
                     self.connection.close()
                     self.close_connection = True
                     return
@@ -140,7 +175,9 @@ def upstream() -> Iterator[Upstream]:  # noqa: C901 - a server is one class in a
     server.daemon_threads = True
     told = Upstream(f"http://127.0.0.1:{server.server_port}/v1")
     told.go_on.set()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
     try:
         yield told

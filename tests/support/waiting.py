@@ -1,4 +1,6 @@
-"""Waiting for what another thread, process or task does: until it has happened, however slow the machine is."""
+"""Waiting for what another thread, process or task does: until it has happened, however slow the
+machine is.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +8,15 @@ import asyncio
 import time
 from collections.abc import Callable
 
-HANG = (
-    120.0  # seconds that only what hangs takes; pytest's own timeout is longer, so that this one says what is missing
-)
+# seconds that only what hangs takes; pytest's own timeout is longer, so that this one says what is
+# missing
+HANG = 120.0
 
 
 def until(happened: Callable[[], object], seconds: float = HANG) -> None:
-    """Wait until ``happened()`` is true; an AssertionError when that takes longer than anything but a hang."""
+    """Wait until ``happened()`` is true; an AssertionError when that takes longer than anything but
+    a hang.
+    """
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, f"did not happen within {seconds:.0f} s"

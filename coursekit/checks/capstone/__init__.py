@@ -1,6 +1,8 @@
-"""The capstone of chapter 09: 200 support tickets, a hostile simulated API, and a score on five axes.
+"""The capstone of chapter 09: 200 support tickets, a hostile simulated API, and a score on five
+axes.
 
-Nothing here ever asks the real API, whatever the mode: the client is the SDK's, what answers it is simulated.
+Nothing here ever asks the real API, whatever the mode: the client is the SDK's, what answers it is
+simulated.
 """
 
 from __future__ import annotations
@@ -9,4 +11,15 @@ from .attempt import RunEnded, Score, attempt
 from .scoring import AXES, RUBRIC, Facts, points
 from .tickets import Ticket, messages, tickets_of
 
-__all__ = ["AXES", "RUBRIC", "Facts", "RunEnded", "Score", "Ticket", "attempt", "messages", "points", "tickets_of"]
+__all__ = [
+    "AXES",
+    "RUBRIC",
+    "Facts",
+    "RunEnded",
+    "Score",
+    "Ticket",
+    "attempt",
+    "messages",
+    "points",
+    "tickets_of",
+]

@@ -1,4 +1,6 @@
-"""Run a learner's ``solve`` against the hostile API, in virtual time, and score what it hands over."""
+"""Run a learner's ``solve`` against the hostile API, in virtual time, and score what it hands
+over.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,14 @@ from .waste import wasted
 
 Solve = Callable[..., Awaitable[tuple[Mapping[str, str | None], Decimal | float]]]
 SECONDS = 60.0  # real ones, for a whole run; a good one takes two or three
-NO_MATH = "mathjax_ignore tex2jax_ignore"  # two dollar signs in a cell would become a formula
+NO_MATH = (
+    "mathjax_ignore tex2jax_ignore"  # two dollar signs in a cell would become a formula
+)
 CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
-NUMBER = "text-align:right;white-space:nowrap;padding:2px 14px 2px 0;font-variant-numeric:tabular-nums"
+NUMBER = (
+    "text-align:right;white-space:nowrap;padding:2px 14px 2px "
+    "0;font-variant-numeric:tabular-nums"
+)
 
 
 class RunEnded(RuntimeError):
@@ -51,38 +58,53 @@ class Score:
 
     def __repr__(self) -> str:
         why = reasons(self.facts)
-        rows = [f"  {axis:18}{value:5.1f}  {why[axis]}" for axis, value in self.points.items()]
+        rows = [
+            f"  {axis:18}{value:5.1f}  {why[axis]}"
+            for axis, value in self.points.items()
+        ]
         return "\n".join([f"{self.total:.1f} of 100 points (seed {self.seed})", *rows])
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+    def _repr_mimebundle_(
+        self, include: Any = None, exclude: Any = None
+    ) -> dict[str, str]:
         why = reasons(self.facts)
         rows = "".join(
             f'<tr><th scope="row" style="{CELL};white-space:nowrap">{escape(axis)}</th>'
-            f'<td style="{NUMBER}">{value:.1f} of {POINTS:g}</td><td style="{CELL}">{escape(why[axis])}</td></tr>'
+            f'<td style="{NUMBER}">{value:.1f} of {POINTS:g}</td><td '
+            f'style="{CELL}">{escape(why[axis])}</td></tr>'
             for axis, value in self.points.items()
         )
         title = f"<b>{self.total:.1f}</b> of 100 points (seed {self.seed}, simulated)"
         html = (
-            f'<div class="coursekit-capstone {NO_MATH}"><table><caption style="text-align:left">{title}</caption>'
-            f'<thead><tr><th scope="col" style="{CELL}">axis</th><th scope="col" style="{NUMBER}">points</th>'
-            f'<th scope="col" style="{CELL}">because</th></tr></thead><tbody>{rows}</tbody></table></div>'
+            f'<div class="coursekit-capstone {NO_MATH}"><table><caption '
+            f'style="text-align:left">{title}</caption>'
+            f'<thead><tr><th scope="col" style="{CELL}">axis</th><th scope="col" '
+            f'style="{NUMBER}">points</th>'
+            '<th scope="col" '
+            f'style="{CELL}">because</th></tr></thead><tbody>{rows}</tbody></table></div>'
         )
         return {"text/html": html, "text/plain": repr(self)}
 
 
 def attempt(solve: Solve, *, seed: int = 1) -> Score:
-    """Let ``solve`` answer the 200 tickets, and score it. The same seed gives the same score; nothing is ever spent.
+    """Let ``solve`` answer the 200 tickets, and score it. The same seed gives the same score;
+    nothing is ever spent.
 
-    solve  an async function: client, tickets, budget -> (answers, cost). The client is the SDK's AsyncOpenAI, the
-           tickets are a list of ``Ticket``, the budget is dollars (Decimal); the answers map each ticket's id to the
-           model's text, or to None where there is none; the cost is what solve reckons that it spent, in dollars
-    seed   of the API: the order of the tickets, what fails and when, and after how many answers a model is gone
+    solve  an async function: client, tickets, budget -> (answers, cost). The client is the SDK's
+           AsyncOpenAI, the
+           tickets are a list of ``Ticket``, the budget is dollars (Decimal); the answers map each
+             ticket's id to the
+           model's text, or to None where there is none; the cost is what solve reckons that it
+             spent, in dollars
+    seed   of the API: the order of the tickets, what fails and when, and after how many answers a
+           model is gone
 
-    Time is virtual, that of ``asyncio.sleep`` and of the SDK's own waits too. Use it for waiting, and not
-    ``time.sleep``.
+    Time is virtual, that of ``asyncio.sleep`` and of the SDK's own waits too. Use it for waiting,
+    and not ``time.sleep``.
 
-    Raises what ``solve`` raises, with a note on what was lost by it; TypeError or ValueError for answers that cannot be
-    read; RunEnded for a run of more than 2,000 requests, two hours of virtual or a minute of real time.
+    Raises what ``solve`` raises, with a note on what was lost by it; TypeError or ValueError for
+    answers that cannot be read; RunEnded for a run of more than 2,000 requests, two hours of
+    virtual or a minute of real time.
     """
     apis: list[HostileApi] = []
 
@@ -97,11 +119,15 @@ def attempt(solve: Solve, *, seed: int = 1) -> Score:
     with seeded_jitter(seed):
         ran = run(whole, awaits=True, seconds=SECONDS)
     if ran.endless:
-        raise RunEnded(f"solve() did not end within {SECONDS:g} real seconds. Does a loop in it never await?")
+        raise RunEnded(
+            f"solve() did not end within {SECONDS:g} real seconds. Does a loop in it never await?"
+        )
     if isinstance(ran.error, Stopped):
         raise RunEnded(_why_ended(apis[0])) from None
     if isinstance(ran.error, NotAwaitable):
-        raise TypeError("solve() must be async. Begin it with: async def solve(client, tickets, budget):") from None
+        raise TypeError(
+            "solve() must be async. Begin it with: async def solve(client, tickets, budget):"
+        ) from None
     if ran.error is not None:
         ran.error.add_note(_lost(apis[0]))
         raise ran.error
@@ -109,44 +135,89 @@ def attempt(solve: Solve, *, seed: int = 1) -> Score:
     return Score(_facts(apis[0], *_read(handed_over, apis[0].tickets), seconds), seed)
 
 
-def _facts(api: HostileApi, answers: Mapping[str, str | None], cost: Decimal, seconds: float) -> Facts:
+def _facts(
+    api: HostileApi, answers: Mapping[str, str | None], cost: Decimal, seconds: float
+) -> Facts:
     seed = api.support.seed
     given = {ticket: answers.get(ticket.id) for ticket in api.tickets}
     right = {
-        ticket for ticket, text in given.items()
-        if text is not None and ticket.id in api.support.answered and text.strip() == answer_to(ticket, seed)
-    }  # fmt: skip
+        ticket
+        for ticket, text in given.items()
+        if text is not None
+        and ticket.id in api.support.answered
+        and text.strip() == answer_to(ticket, seed)
+    }
     return Facts(
-        tickets=len(api.tickets), answered=len(right),
-        truncated=sum(text is not None and ticket not in right for ticket, text in given.items()),
-        spent=api.account.spent, reported=cost, budget=BUDGET, seconds=seconds, requests=len(api.asked),
+        tickets=len(api.tickets),
+        answered=len(right),
+        truncated=sum(
+            text is not None and ticket not in right for ticket, text in given.items()
+        ),
+        spent=api.account.spent,
+        reported=cost,
+        budget=BUDGET,
+        seconds=seconds,
+        requests=len(api.asked),
         wasted=wasted(api.asked),
-    )  # fmt: skip
+    )
 
 
-def _read(handed_over: Any, tickets: list[Ticket]) -> tuple[Mapping[str, str | None], Decimal]:
+def _read(
+    handed_over: Any, tickets: list[Ticket]
+) -> tuple[Mapping[str, str | None], Decimal]:
     """What solve returned, checked. Raises TypeError or ValueError."""
-    if not (isinstance(handed_over, tuple) and len(handed_over) == 2 and isinstance(handed_over[0], Mapping)):
-        raise TypeError(f"solve() returned a {type(handed_over).__name__}. It must: return answers, cost, a dict from "
-                        "each ticket's id to a text or None, and dollars.")  # fmt: skip
+    if not (
+        isinstance(handed_over, tuple)
+        and len(handed_over) == 2
+        and isinstance(handed_over[0], Mapping)
+    ):
+        raise TypeError(
+            f"solve() returned a {type(handed_over).__name__}. It must: return answers, cost, a "
+            "dict from "
+            "each ticket's id to a text or None, and dollars."
+        )
     answers, cost = handed_over
-    if not isinstance(cost, int | float | Decimal) or isinstance(cost, bool) or not 0 <= cost < float("inf"):
-        raise TypeError(f"The cost that solve() returned is {cost!r:.40}. It must be dollars, 0 or more.")
+    if (
+        not isinstance(cost, int | float | Decimal)
+        or isinstance(cost, bool)
+        or not 0 <= cost < float("inf")
+    ):
+        raise TypeError(
+            f"The cost that solve() returned is {cost!r:.40}. It must be dollars, 0 or more."
+        )
     known = {ticket.id for ticket in tickets}
     for name, text in answers.items():
         if name not in known:
-            raise ValueError(f"There is an answer to {name!r:.40}, which is no ticket's id. Use ticket.id as the key.")
+            raise ValueError(
+                f"There is an answer to {name!r:.40}, which is no ticket's id. Use ticket.id as "
+                "the key."
+            )
         if text is not None and not isinstance(text, str):
-            raise TypeError(f"The answer to {name} is a {type(text).__name__}. It must be a text, or None for none.")
+            raise TypeError(
+                f"The answer to {name} is a {type(text).__name__}. It must be a text, or None for "
+                "none."
+            )
     return answers, Decimal(str(cost))
 
 
 def _lost(api: HostileApi) -> str:
-    asked, made = counted(len(api.asked), "request"), counted(len(api.support.answered), "whole answer")
-    return f"So solve() handed nothing over: after {asked}, {made} had been made, and ${api.account.spent:.2f} spent."
+    asked, made = (
+        counted(len(api.asked), "request"),
+        counted(len(api.support.answered), "whole answer"),
+    )
+    return (
+        f"So solve() handed nothing over: after {asked}, {made} had been made, and "
+        f"${api.account.spent:.2f} spent."
+    )
 
 
 def _why_ended(api: HostileApi) -> str:
     if len(api.asked) >= MOST_REQUESTS:
-        return f"solve() had sent {MOST_REQUESTS:,} requests for 200 tickets. Something in it is repeated without end."
-    return f"solve() was not done after {MOST_SECONDS / 3600:g} hours of virtual time. What is it waiting for?"
+        return (
+            f"solve() had sent {MOST_REQUESTS:,} requests for 200 tickets. Something in it is "
+            "repeated without end."
+        )
+    return (
+        f"solve() was not done after {MOST_SECONDS / 3600:g} hours of virtual time. What is it "
+        "waiting for?"
+    )

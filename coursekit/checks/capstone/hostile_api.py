@@ -1,4 +1,6 @@
-"""The capstone's API: the offline API with an account, a script of failures, and models of which one will be gone."""
+"""The capstone's API: the offline API with an account, a script of failures, and models of which
+one will be gone.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ NO_KEY = "the-capstone-needs-no-key"
 
 
 class Stopped(SystemExit):
-    """Ends a run that would not end by itself. As a SystemExit it passes ``except Exception`` and asyncio's tasks."""
+    """Ends a run that would not end by itself. As a SystemExit it passes ``except Exception`` and
+    asyncio's tasks.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,16 @@ class HostileApi:
         self.tickets: list[Ticket] = tickets_of(seed)
         self.clock = LoopClock()
         self.support = Support(self.tickets, seed, lives=rng.randint(70, 90))
-        self.account = Account(rpm=RPM, tpm=TPM, spend=BUDGET, organization=ORGANIZATION)
-        self._api = OfflineApi(self.support, self.clock, faults=script(rng), rate_limit=self.account, seed=seed)
+        self.account = Account(
+            rpm=RPM, tpm=TPM, spend=BUDGET, organization=ORGANIZATION
+        )
+        self._api = OfflineApi(
+            self.support,
+            self.clock,
+            faults=script(rng),
+            rate_limit=self.account,
+            seed=seed,
+        )
         self.asked: list[Asked] = []
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
@@ -68,36 +80,77 @@ class HostileApi:
         if len(self.asked) >= MOST_REQUESTS or now > MOST_SECONDS:
             raise Stopped
         if (request.method, request.path) != ("POST", CHAT_COMPLETIONS):
-            return error_answer(403, "This account may use chat completions only.", code="no_access")
+            return error_answer(
+                403, "This account may use chat completions only.", code="no_access"
+            )
         answer, ticket = self._api.answer(request), self.support.ticket(request.body)
         attempt = Ledger(1).open(request, answer, now)
-        whole = attempt.status == 200 and attempt.sent == "whole" and is_finished(answer)
+        whole = (
+            attempt.status == 200 and attempt.sent == "whole" and is_finished(answer)
+        )
         name = None if ticket is None else ticket.id
         self.asked.append(Asked(name, attempt.model, request.raw, now, attempt, whole))
         return answer
 
     def client(self) -> openai.AsyncOpenAI:
-        """The SDK's own client, which this API answers. It belongs to the event loop it is made in."""
+        """The SDK's own client, which this API answers. It belongs to the event loop it is made
+        in.
+        """
         import openai
 
         from ...offline.transport import OfflineTransport
 
         journal, ledger = Journal("replay"), Ledger()
-        http_client = openai.DefaultAsyncHttpx2Client(transport=OfflineTransport(self, self.clock, journal, ledger))
-        for name, value in (("clock", self.clock), ("journal", journal), ("ledger", ledger)):
+        http_client = openai.DefaultAsyncHttpx2Client(
+            transport=OfflineTransport(self, self.clock, journal, ledger)
+        )
+        for name, value in (
+            ("clock", self.clock),
+            ("journal", journal),
+            ("ledger", ledger),
+        ):
             setattr(http_client, name, value)  # as connect() does
-        return openai.AsyncOpenAI(api_key=NO_KEY, base_url="https://api.openai.com/v1", http_client=http_client)
+        return openai.AsyncOpenAI(
+            api_key=NO_KEY,
+            base_url="https://api.openai.com/v1",
+            http_client=http_client,
+        )
 
 
 def script(rng: random.Random) -> list[Fault]:
     """What goes wrong, in the order of this rng: 24 requests are struck, whoever asks."""
     troubles = [
-        [Fault("rate_limit", times=4, after=rng.randint(5, 25), retry_after=rng.randint(3, 8))],
-        [Fault("rate_limit", times=5, after=rng.randint(5, 25), retry_after=rng.randint(8, 15))],
+        [
+            Fault(
+                "rate_limit",
+                times=4,
+                after=rng.randint(5, 25),
+                retry_after=rng.randint(3, 8),
+            )
+        ],
+        [
+            Fault(
+                "rate_limit",
+                times=5,
+                after=rng.randint(5, 25),
+                retry_after=rng.randint(8, 15),
+            )
+        ],
         [Fault("server_error", times=4, after=rng.randint(5, 25))],
-        [Fault("overloaded", times=4, after=rng.randint(5, 25), retry_after=rng.randint(2, 5))],
+        [
+            Fault(
+                "overloaded",
+                times=4,
+                after=rng.randint(5, 25),
+                retry_after=rng.randint(2, 5),
+            )
+        ],
         [Fault("connection", after=rng.randint(5, 25)), Fault("cut_stream", times=2)],
-        [Fault("connection", after=rng.randint(5, 25)), Fault("cut_stream", times=1), Fault("malformed")],
+        [
+            Fault("connection", after=rng.randint(5, 25)),
+            Fault("cut_stream", times=1),
+            Fault("malformed"),
+        ],
         [Fault("timeout", after=rng.randint(5, 25))],
     ]
     rng.shuffle(troubles)

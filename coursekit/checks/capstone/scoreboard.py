@@ -1,6 +1,8 @@
-"""The scores of this machine's attempts: a small file beside that of the progress, never in the repository.
+"""The scores of this machine's attempts: a small file beside that of the progress, never in the
+repository.
 
-It lies where ``checks.progress`` keeps its own (COURSEKIT_PROGRESS), as capstone.json; with "off" nothing is kept.
+It lies where ``checks.progress`` keeps its own (COURSEKIT_PROGRESS), as capstone.json; with "off"
+nothing is kept.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ...files import write_atomically
+from ...foundation.files import write_atomically
 from .. import progress
 from .attempt import CELL, NUMBER, Score
 from .scoring import AXES
@@ -47,42 +49,72 @@ class Scoreboard:
             known = best.get((row.name, row.seed))
             if known is None or row.total > known.total:
                 best[row.name, row.seed] = row
-        self.rows = sorted(best.values(), key=lambda row: (-row.total, row.name, row.seed))[:KEPT]
+        self.rows = sorted(
+            best.values(), key=lambda row: (-row.total, row.name, row.seed)
+        )[:KEPT]
         self.notes = tuple(notes)
 
     def __repr__(self) -> str:
-        head = f"{'attempt':24}{'seed':>5}{'total':>8}" + "".join(f"{axis:>19}" for axis in AXES)
+        head = f"{'attempt':24}{'seed':>5}{'total':>8}" + "".join(
+            f"{axis:>19}" for axis in AXES
+        )
         lines = [
-            f"{row.name:24}{row.seed:>5}{row.total:>8.1f}" + "".join(f"{row.points[axis]:>19.1f}" for axis in AXES)
+            f"{row.name:24}{row.seed:>5}{row.total:>8.1f}"
+            + "".join(f"{row.points[axis]:>19.1f}" for axis in AXES)
             for row in self.rows
         ]
         return "\n".join([head, *lines, *self.notes])
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        head = "".join(f'<th scope="col" style="{NUMBER}">{axis}</th>' for axis in ("seed", "total", *AXES))
+    def _repr_mimebundle_(
+        self, include: Any = None, exclude: Any = None
+    ) -> dict[str, str]:
+        head = "".join(
+            f'<th scope="col" style="{NUMBER}">{axis}</th>'
+            for axis in ("seed", "total", *AXES)
+        )
         body = "".join(
             f'<tr><th scope="row" style="{CELL}">{escape(row.name)}</th>'
-            + "".join(f'<td style="{NUMBER}">{text}</td>' for text in _numbers(row)) + "</tr>"
+            + "".join(f'<td style="{NUMBER}">{text}</td>' for text in _numbers(row))
+            + "</tr>"
             for row in self.rows
-        )  # fmt: skip
+        )
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        table = f'<table><thead><tr><th scope="col" style="{CELL}">attempt</th>{head}</tr></thead><tbody>{body}</tbody>'
-        scrolls = 'style="overflow-x:auto" role="region" tabindex="0" aria-label="scoreboard"'
-        html = f'<div class="coursekit-scoreboard" {scrolls}>{table}</table>{notes}</div>'
+        table = (
+            '<table><thead><tr><th scope="col" '
+            f'style="{CELL}">attempt</th>{head}</tr></thead><tbody>{body}</tbody>'
+        )
+        scrolls = (
+            'style="overflow-x:auto" role="region" tabindex="0" aria-label="scoreboard"'
+        )
+        html = (
+            f'<div class="coursekit-scoreboard" {scrolls}>{table}</table>{notes}</div>'
+        )
         return {"text/html": html, "text/plain": repr(self)}
 
 
 def keep(name: str, score: Score) -> Scoreboard:
-    """Keep a score under a name, and show all that are kept. Where none can be kept, the board says why.
+    """Keep a score under a name, and show all that are kept. Where none can be kept, the board says
+    why.
 
-    name  of the attempt, 1 to 60 characters. Raises ValueError for another length, TypeError for what is no score.
+    name  of the attempt, 1 to 60 characters. Raises ValueError for another length, TypeError for
+          what is no score.
     """
     if not isinstance(score, Score):
-        raise TypeError(f"keep() takes the score that attempt() returns, and this is a {type(score).__name__}.")
-    name = " ".join(str(name).encode("utf-8", "replace").decode().split())  # half a character cannot be shown
+        raise TypeError(
+            f"keep() takes the score that attempt() returns, and this is a {type(score).__name__}."
+        )
+    name = " ".join(
+        str(name).encode("utf-8", "replace").decode().split()
+    )  # half a character cannot be shown
     if not 1 <= len(name) <= LONGEST:
-        raise ValueError(f"A name of {len(name)} characters cannot be kept. Choose one of 1 to {LONGEST}.")
-    row = Row(name, score.seed, {axis: round(value, 3) for axis, value in score.points.items()})
+        raise ValueError(
+            f"A name of {len(name)} characters cannot be kept. Choose one of 1 to {LONGEST}."
+        )
+    row = Row(
+        name,
+        score.seed,
+        {axis: round(value, 3) for axis, value in score.points.items()},
+    )
     path = place()
     if path is None:
         return Scoreboard([row])
@@ -115,12 +147,21 @@ def _add(path: Path, row: Row) -> Scoreboard:
             if damaged:
                 aside = path.with_name(path.name + ".damaged")
                 os.replace(path, aside)
-                notes.append(f"The file of scores could not be read. It was kept as {aside}; a new one begins.")
+                notes.append(
+                    f"The file of scores could not be read. It was kept as {aside}; a new one "
+                    "begins."
+                )
             board = Scoreboard([*rows, row], notes)
-            write_atomically(path, json.dumps({"scores": [asdict(one) for one in board.rows]}, indent=2) + "\n")
+            write_atomically(
+                path,
+                json.dumps({"scores": [asdict(one) for one in board.rows]}, indent=2)
+                + "\n",
+            )
             return board
     except Timeout as error:
-        raise OSError(f"{path} is locked by another program for more than {progress.WAIT:g} s.") from error
+        raise OSError(
+            f"{path} is locked by another program for more than {progress.WAIT:g} s."
+        ) from error
 
 
 def _read(path: Path) -> tuple[list[Row], bool]:
@@ -128,13 +169,29 @@ def _read(path: Path) -> tuple[list[Row], bool]:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))["scores"]
         return [
-            Row(str(one["name"]), int(one["seed"]), {axis: float(one["points"][axis]) for axis in AXES}) for one in told
+            Row(
+                str(one["name"]),
+                int(one["seed"]),
+                {axis: float(one["points"][axis]) for axis in AXES},
+            )
+            for one in told
         ], False
     except FileNotFoundError:
         return [], False
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):
         return [], True
 
 
 def _numbers(row: Row) -> list[str]:
-    return [str(row.seed), f"<b>{row.total:.1f}</b>", *(f"{row.points[axis]:.1f}" for axis in AXES)]
+    return [
+        str(row.seed),
+        f"<b>{row.total:.1f}</b>",
+        *(f"{row.points[axis]:.1f}" for axis in AXES),
+    ]

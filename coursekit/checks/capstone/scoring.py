@@ -9,8 +9,12 @@ from decimal import Decimal
 from ...pricing import dollars
 
 ANSWERED, SPEND, TIME, WASTE, TRUNCATION = AXES = (
-    "answered", "spend", "time", "wasted retries", "silent truncation",
-)  # fmt: skip
+    "answered",
+    "spend",
+    "time",
+    "wasted retries",
+    "silent truncation",
+)
 POINTS = 20.0  # of each axis
 FAST, SLOW = 15.0, 180.0  # seconds: all points for the time, and none
 PER_WASTED = 5.0  # wasted requests cost a point
@@ -18,11 +22,23 @@ PER_TRUNCATED = 2.0  # points cost each answer that is passed off as whole
 HONEST = Decimal("0.10")  # a report may be wrong by this part of the bill
 
 RUBRIC = (
-    (ANSWERED, "20 × a, where a = whole answers / tickets. All other axes are multiplied by a, too."),
-    (SPEND, "20 × what is left of the budget / the budget; half of it if the report is off by more than 10 %."),
+    (
+        ANSWERED,
+        "20 × a, where a = whole answers / tickets. All other axes are multiplied by a, too.",
+    ),
+    (
+        SPEND,
+        (
+            "20 × what is left of the budget / the budget; half of it if the report is off by more "
+            "than 10 %."
+        ),
+    ),
     (TIME, f"20 up to {FAST:g} s, falling evenly to 0 at {SLOW:g} s."),
     (WASTE, f"20, less one for each {PER_WASTED:g} requests that could not help."),
-    (TRUNCATION, f"20, less {PER_TRUNCATED:g} for each text that was handed over as an answer and is none."),
+    (
+        TRUNCATION,
+        f"20, less {PER_TRUNCATED:g} for each text that was handed over as an answer and is none.",
+    ),
 )
 
 
@@ -32,7 +48,8 @@ class Facts:
 
     tickets    how many there were, 1 or more
     answered   of them, with a whole answer that the API gave in this run
-    truncated  texts handed over that are no whole answer; None instead of a text is honest, and costs nothing here
+    truncated  texts handed over that are no whole answer; None instead of a text is honest, and
+               costs nothing here
     spent      dollars on the account's bill; ``reported``: dollars in the program's own report
     seconds    of virtual time
     wasted     requests that could not help, by reason; ``requests``: all of them
@@ -72,13 +89,22 @@ def reasons(facts: Facts) -> dict[str, str]:
     """What stands behind the points of each axis, in a few words."""
     bill = f"{dollars(facts.spent)} of {dollars(facts.budget)}"
     waste = [f"{count} {reason}" for reason, count in facts.wasted.items()]
-    said = "1 text that is" if facts.truncated == 1 else f"{facts.truncated} texts that are"
+    said = (
+        "1 text that is"
+        if facts.truncated == 1
+        else f"{facts.truncated} texts that are"
+    )
     return {
         ANSWERED: f"{facts.answered} of {facts.tickets} tickets",
-        SPEND: bill if facts.report_holds else f"{bill}; your report says {dollars(facts.reported)}",
+        SPEND: bill
+        if facts.report_holds
+        else f"{bill}; your report says {dollars(facts.reported)}",
         TIME: f"{facts.seconds:,.0f} s",
-        WASTE: f"{counted(facts.requests, 'request')}, " + ("; ".join(waste) if waste else "none wasted"),
-        TRUNCATION: f"{said} no whole answer" if facts.truncated else "what is handed over is whole",
+        WASTE: f"{counted(facts.requests, 'request')}, "
+        + ("; ".join(waste) if waste else "none wasted"),
+        TRUNCATION: f"{said} no whole answer"
+        if facts.truncated
+        else "what is handed over is whole",
     }
 
 

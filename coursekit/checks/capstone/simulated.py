@@ -1,7 +1,8 @@
-"""The simulated models behind the capstone's API: they know the tickets, and how models fail while they succeed.
+"""The simulated models behind the capstone's API: they know the tickets, and how models fail while
+they succeed.
 
-No model said any of this. The texts are the course authors', tokens are counted and billed as the real ones would be,
-and the times are drawn (see ``offline.chunks.Pace``).
+No model said any of this. The texts are the course authors', tokens are counted and billed as the
+real ones would be, and the times are drawn (see ``offline.chunks.Pace``).
 """
 
 from __future__ import annotations
@@ -27,8 +28,16 @@ ON = datetime.date(2026, 11, 22)  # the day whose prices count
 SOURCE = "simulated"
 RUNAWAYS = 4  # tickets at which the first reply loops
 LONGEST = 16_384  # tokens of a reply that nobody capped: gpt-4o's limit
-HIDDEN = {"none": 0, "low": 128, "medium": 384, "high": 896}  # reasoning tokens; a higher effort counts as high
-LOST = "I answer support tickets of Tidewater only, one at a time, with the team's instructions before it."
+HIDDEN = {
+    "none": 0,
+    "low": 128,
+    "medium": 384,
+    "high": 896,
+}  # reasoning tokens; a higher effort counts as high
+LOST = (
+    "I answer support tickets of Tidewater only, one at a time, with the team's instructions "
+    "before it."
+)
 
 
 class Support:
@@ -36,7 +45,8 @@ class Support:
 
     tickets  that it knows
     seed     of the case numbers, and of what goes wrong
-    lives    answers that a model gives until it is shut down: the first one that gets there dies, the others live
+    lives    answers that a model gives until it is shut down: the first one that gets there dies,
+             the others live
 
     answered  ids of tickets that got a whole answer
     dead      the model that was shut down; None: none yet
@@ -68,10 +78,19 @@ class Support:
         return replace(answer, source=SOURCE)
 
     def ticket(self, body: Any) -> Ticket | None:
-        """The ticket that a request's body asks about; None where it is none that the models know."""
+        """The ticket that a request's body asks about; None where it is none that the models
+        know.
+        """
         told = body.get("messages") if isinstance(body, dict) else None
-        first = told[0] if isinstance(told, list) and told and isinstance(told[0], dict) else {}
-        if first.get("role") not in ("system", "developer") or first.get("content") != instructions():
+        first = (
+            told[0]
+            if isinstance(told, list) and told and isinstance(told[0], dict)
+            else {}
+        )
+        if (
+            first.get("role") not in ("system", "developer")
+            or first.get("content") != instructions()
+        ):
             return None
         return self._by_text.get(last_user_text(body).strip())
 
@@ -82,8 +101,14 @@ class Support:
             self._looping.remove(ticket.id)  # by chance, once: asked again, it is well
             text += " sorry" * (_cap(body) or LONGEST)
         effort = body.get("reasoning_effort")
-        hidden = HIDDEN.get(effort or "medium", HIDDEN["high"]) if models.get(model).reasoning(effort) else 0
-        answer = written_answer(_capped(request), Reply("", text=text, reasoning=hidden), ON, Pace())
+        hidden = (
+            HIDDEN.get(effort or "medium", HIDDEN["high"])
+            if models.get(model).reasoning(effort)
+            else 0
+        )
+        answer = written_answer(
+            _capped(request), Reply("", text=text, reasoning=hidden), ON, Pace()
+        )
         if ticket is not None and is_finished(answer):
             self.answered.add(ticket.id)
         return answer
@@ -91,7 +116,11 @@ class Support:
 
 def is_finished(answer: ApiAnswer) -> bool:
     """Whether an answer says that the model came to its end: finish_reason is "stop"."""
-    whole = answer.body.replace(b" ", b"") if answer.events is None else b"".join(e.data for e in answer.events)
+    whole = (
+        answer.body.replace(b" ", b"")
+        if answer.events is None
+        else b"".join(e.data for e in answer.events)
+    )
     return answer.status == 200 and b'"finish_reason":"stop"' in whole
 
 

@@ -24,15 +24,24 @@ class Ticket:
 
 
 def tickets_of(seed: int) -> list[Ticket]:
-    """All 200 tickets, in the order of this seed; the ids follow that order, and so tell nothing of the category."""
+    """All 200 tickets, in the order of this seed; the ids follow that order, and so tell nothing of
+    the category.
+    """
     texts = [text for texts in _document()["tickets"].values() for text in texts]
     random.Random(f"capstone/tickets/{seed}").shuffle(texts)
-    return [Ticket(f"T-{number:03}", text) for number, text in enumerate(texts, start=1)]
+    return [
+        Ticket(f"T-{number:03}", text) for number, text in enumerate(texts, start=1)
+    ]
 
 
 def messages(ticket: Ticket) -> list[dict[str, str]]:
-    """The prompt for a ticket: the support team's instructions, and its text. The simulated models know no other."""
-    return [{"role": "system", "content": instructions()}, {"role": "user", "content": ticket.text}]
+    """The prompt for a ticket: the support team's instructions, and its text. The simulated models
+    know no other.
+    """
+    return [
+        {"role": "system", "content": instructions()},
+        {"role": "user", "content": ticket.text},
+    ]
 
 
 def instructions() -> str:
@@ -41,14 +50,18 @@ def instructions() -> str:
 
 
 def category_of(text: str) -> str:
-    """The category that is right for a ticket's text. Raises KeyError for a text that is no ticket."""
+    """The category that is right for a ticket's text. Raises KeyError for a text that is no
+    ticket.
+    """
     return _categories()[text]
 
 
 def answer_to(ticket: Ticket, seed: int) -> str:
     """The whole answer to a ticket: category, reply, and a case number that only this seed has."""
     document, category = _document(), category_of(ticket.text)
-    case = "".join(random.Random(f"capstone/case/{seed}/{ticket.id}").choices(CASE_LETTERS, k=6))
+    case = "".join(
+        random.Random(f"capstone/case/{seed}/{ticket.id}").choices(CASE_LETTERS, k=6)
+    )
     paragraphs = [document["replies"][category]]
     if TWO_QUESTIONS in ticket.text:
         paragraphs.append(document["second_replies"][category])
@@ -62,4 +75,8 @@ def _document() -> Mapping[str, Any]:
 
 @cache
 def _categories() -> Mapping[str, str]:
-    return {text: category for category, texts in _document()["tickets"].items() for text in texts}
+    return {
+        text: category
+        for category, texts in _document()["tickets"].items()
+        for text in texts
+    }

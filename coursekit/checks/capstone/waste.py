@@ -18,12 +18,13 @@ TOLERANCE = 0.0015  # seconds; waits are told in whole milliseconds
 
 
 def wasted(asked: Iterable[Asked]) -> dict[str, int]:
-    """How many requests were wasted, by reason; each counts once, for the first of the reasons that fits.
+    """How many requests were wasted, by reason; each counts once, for the first of the reasons that
+    fits.
 
     asked  all requests of a run, in the order in which they were sent
 
-    A failure of the script is nobody's fault, and a request that was on its way already when the news came is none
-    either.
+    A failure of the script is nobody's fault, and a request that was on its way already when the
+    news came is none either.
     """
     known: dict[str, float] = {}  # by news: when it had come
     counts: Counter[str] = Counter()
@@ -32,7 +33,11 @@ def wasted(asked: Iterable[Asked]) -> dict[str, int]:
         if reason:
             counts[reason] += 1
         for news, at in _news(one):
-            known[news] = max(at, known.get(news, at)) if news.startswith("wait") else min(at, known.get(news, at))
+            known[news] = (
+                max(at, known.get(news, at))
+                if news.startswith("wait")
+                else min(at, known.get(news, at))
+            )
     return dict(counts)
 
 
@@ -48,7 +53,10 @@ def _reason(one: Asked, known: dict[str, float]) -> str | None:
         return AGAIN
     if at < known.get(f"wait {one.raw!r}", 0.0) - TOLERANCE:
         return EARLY
-    if attempt.code == "rate_limit_exceeded" and ORGANIZATION.encode() in attempt.answer.body:
+    if (
+        attempt.code == "rate_limit_exceeded"
+        and ORGANIZATION.encode() in attempt.answer.body
+    ):
         return REFUSED
     return None
 

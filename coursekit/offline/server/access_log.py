@@ -1,4 +1,6 @@
-"""The access log: one line a request, without bodies, keys and queries. Lines are written together."""
+"""The access log: one line a request, without bodies, keys and queries. Lines are written
+together.
+"""
 
 from __future__ import annotations
 
@@ -27,35 +29,58 @@ class Line(NamedTuple):
     note: str
 
     def __str__(self) -> str:
-        shown = ascii(self.path[:100])[1:-1]  # a path comes from outside: no line break, no control code
-        said = f"{_clock(int(self.at))} {self.who} {self.method} {shown} {self.status or 'dropped'} {self.seconds:.3f}s"
+        shown = ascii(self.path[:100])[
+            1:-1
+        ]  # a path comes from outside: no line break, no control code
+        said = (
+            f"{_clock(int(self.at))} {self.who} {self.method} {shown} "
+            f"{self.status or 'dropped'} {self.seconds:.3f}s"
+        )
         return f"{said} {self.note}\n" if self.note else f"{said}\n"
 
 
 class AccessLog:
-    """Writes to ``out``, in a thread of its own: a terminal that is held up holds up nobody. None: nothing is written.
+    """Writes to ``out``, in a thread of its own: a terminal that is held up holds up nobody. None:
+    nothing is written.
 
     Use it from one event loop, and ``close`` it at the end.
     now      the time of day, in seconds since the epoch
     seconds  that a line may wait for others
     """
 
-    def __init__(self, out: TextIO | None, now: Callable[[], float] = time.time, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        out: TextIO | None,
+        now: Callable[[], float] = time.time,
+        seconds: float = SECONDS,
+    ) -> None:
         self.out, self.now, self.seconds = out, now, seconds
         self._lines: list[Line] = []
         self._timer: asyncio.TimerHandle | None = None
         self._texts: queue.Queue[str | None] = queue.Queue()
         if out is not None:
-            self._writer = threading.Thread(target=self._write, name="access-log", daemon=True)
+            self._writer = threading.Thread(
+                target=self._write, name="access-log", daemon=True
+            )
             self._writer.start()
 
-    def add(self, who: str, method: str, path: str, status: int, seconds: float, note: str = "") -> None:
+    def add(
+        self,
+        who: str,
+        method: str,
+        path: str,
+        status: int,
+        seconds: float,
+        note: str = "",
+    ) -> None:
         """A request is over: see ``Line``."""
         if self.out is None:
             return
         self._lines.append(Line(self.now(), who, method, path, status, seconds, note))
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self.seconds, self.flush)
+            self._timer = asyncio.get_running_loop().call_later(
+                self.seconds, self.flush
+            )
         if len(self._lines) >= LINES:
             self.flush()
 
@@ -77,7 +102,9 @@ class AccessLog:
 
     def _write(self) -> None:
         assert self.out is not None
-        with contextlib.suppress(OSError, ValueError):  # closed on the other side, or on this one
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # closed on the other side, or on this one
             while (text := self._texts.get()) is not None:
                 self.out.write(text)
                 self.out.flush()

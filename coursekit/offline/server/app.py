@@ -1,4 +1,6 @@
-"""The server's application: routes, errors in the API's shape, and a line in the access log for each request."""
+"""The server's application: routes, errors in the API's shape, and a line in the access log for
+each request.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,30 @@ from .throttle import TooMany
 
 
 class App:
-    """The ASGI application of a room. It needs ``Connection`` underneath: see ``uvicorn_server``."""
+    """The ASGI application of a room. It needs ``Connection`` underneath: see
+    ``uvicorn_server``.
+    """
 
     def __init__(self, room: Room) -> None:
-        self.room, self.chat, self.batches, self.others = room, ChatCompletions(room), Batches(room), other_paths(room)
+        self.room, self.chat, self.batches, self.others = (
+            room,
+            ChatCompletions(room),
+            Batches(room),
+            other_paths(room),
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start, served = self.room.clock.now(), Served()
         try:
-            host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
+            host = next(
+                (value for name, value in scope["headers"] if name == b"host"), b""
+            ).decode("latin-1")
             if not self.room.hosts.answers(host):
                 served = Served(status=421)
                 text = ELSEWHERE.format(name=ascii(name_in(host)[:100])[1:-1])
-                await response(self.room.own(error_answer(421, text, code="unknown_host")))(scope, receive, send)
+                await response(
+                    self.room.own(error_answer(421, text, code="unknown_host"))
+                )(scope, receive, send)
             elif scope["path"] == CHAT_COMPLETIONS and scope["method"] == "POST":
                 served = await self.chat.serve(scope, receive, send)
             elif is_below(BATCHES, scope["path"]) or is_below(FILES, scope["path"]):
@@ -48,7 +61,9 @@ class App:
             scope[LINK].drop()
         finally:
             seconds, note = self.room.clock.now() - start, "left" if served.left else ""
-            self.room.log.add(served.who, scope["method"], scope["path"], served.status, seconds, note)
+            self.room.log.add(
+                served.who, scope["method"], scope["path"], served.status, seconds, note
+            )
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> Served:
         served = Served()
@@ -64,7 +79,9 @@ class App:
 
 
 def other_paths(room: Room) -> Starlette:
-    """Everything but what an offline API answers itself: POST /v1/chat/completions, files and batches."""
+    """Everything but what an offline API answers itself: POST /v1/chat/completions, files and
+    batches.
+    """
     about_models, admin = Models(room), Admin(room)
 
     async def refused(request: Request, error: Exception) -> Response:
@@ -72,9 +89,14 @@ def other_paths(room: Room) -> Starlette:
         assert isinstance(error, HTTPException)
         method, path = request.method[:20], request.url.path[:200]
         if error.status_code == 405:
-            text = f"Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)"
+            text = (
+                f"Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a "
+                "different HTTP method?)"
+            )
             allowed = {"allow": (error.headers or {})["Allow"]}
-            answer = error_answer(405, text, code="method_not_supported", headers=allowed)
+            answer = error_answer(
+                405, text, code="method_not_supported", headers=allowed
+            )
         else:
             answer = error_answer(error.status_code, f"Invalid URL ({method} {path})")
         return response(room.own(answer))
@@ -89,14 +111,20 @@ def other_paths(room: Room) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route(CHAT_COMPLETIONS, failed, methods=["POST"]),  # for the 405 of other methods
+            Route(
+                CHAT_COMPLETIONS, failed, methods=["POST"]
+            ),  # for the 405 of other methods
             Route("/v1/models", about_models.all, methods=["GET"]),
             Route("/v1/models/{model:path}", about_models.one, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),
             *(Joining(room, room.roll).routes if room.roll else []),
             *([admin.mount, *Console(room, admin).routes] if room.admin_token else []),
         ],
-        exception_handlers={HTTPException: refused, TooMany: throttled, Exception: failed},
+        exception_handlers={
+            HTTPException: refused,
+            TooMany: throttled,
+            Exception: failed,
+        },
     )
     app.router.redirect_slashes = False
     return app

@@ -1,7 +1,8 @@
 """The file of a class: names, keys and meters, kept so that a server may die and come again.
 
-It is written whole, and anew each second in which something has changed. A server that is killed loses the counts of
-the last second, and of the time that counting takes: on a busy machine, that of a few.
+It is written whole, and anew each second in which something has changed. A server that is killed
+loses the counts of the last second, and of the time that counting takes: on a busy machine, that of
+a few.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ...files import write_atomically
+from ...foundation.files import write_atomically
 from ...tokens import count_tokens
 from .roll import Kept, Roll
 
@@ -56,17 +57,22 @@ class ClassFile:
             return Kept.read(json.loads(text))
         except (ValueError, RecursionError) as error:
             raise CannotKeep(
-                f"{self.path} is not the file of a class, or is damaged. Nothing was opened, and it stays as it is.\n"
+                f"{self.path} is not the file of a class, or is damaged. Nothing was opened, and "
+                "it stays as it is.\n"
                 "What to do: move it away to begin a new class, or name another --class-file."
             ) from error
 
     def keep(self, roll: Roll) -> None:
-        """Write the roll now, and from now on whenever it has changed. Raises CannotKeep where that cannot be done."""
+        """Write the roll now, and from now on whenever it has changed. Raises CannotKeep where that
+        cannot be done.
+        """
         try:
             self._write(roll)
         except OSError as error:
             raise CannotKeep(self._told(error)) from error
-        self._keeper = threading.Thread(target=self._keep, args=(roll,), name="class-file", daemon=True)
+        self._keeper = threading.Thread(
+            target=self._keep, args=(roll,), name="class-file", daemon=True
+        )
         self._keeper.start()
 
     def close(self) -> None:
@@ -84,19 +90,29 @@ class ClassFile:
             try:
                 self._write(roll)
                 self.trouble = ""
-            except OSError as error:  # a full disk: the class goes on, and the next look tries again
+            except (
+                OSError
+            ) as error:  # a full disk: the class goes on, and the next look tries again
                 if not self.trouble:
                     logger.warning("%s", self._told(error))
                 self.trouble = self._told(error)
 
     def _told(self, error: OSError | UnicodeDecodeError) -> str:
-        what = f"The class cannot be kept in {self.path}: {getattr(error, 'strerror', None) or error}."
+        what = (
+            f"The class cannot be kept in {self.path}: "
+            f"{getattr(error, 'strerror', None) or error}."
+        )
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         if not full and not self.path.is_file():
             return f"{what}\nWhat to do: name another --class-file, or let the server write there."
-        cure = "make room on that disk" if full else "let the server read and write that file"
+        cure = (
+            "make room on that disk"
+            if full
+            else "let the server read and write that file"
+        )
         return (
-            f"{what}\nWhat to do: {cure}. A running class goes on, and is written as soon as that works. Do not begin "
+            f"{what}\nWhat to do: {cure}. A running class goes on, and is written as soon as that "
+            "works. Do not begin "
             "another file: the keys of all who have joined are made with this one."
         )
 

@@ -1,8 +1,9 @@
-"""One connection of the server: uvicorn's HTTP protocol, with the limits that it leaves to a proxy in front of it.
+"""One connection of the server: uvicorn's HTTP protocol, with the limits that it leaves to a proxy
+in front of it.
 
-What is refused here never becomes a request: a head or body that is too large, a client that takes too long to send,
-one connection too many. Each gets a 4xx or 503 in the API's shape, and enough time to read it although it is still
-sending. A client that does not read its answer is dropped.
+What is refused here never becomes a request: a head or body that is too large, a client that takes
+too long to send, one connection too many. Each gets a 4xx or 503 in the API's shape, and enough
+time to read it although it is still sending. A client that does not read its answer is dropped.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ class Limits:
 
     head, headers  all of a request before its body, and the number of its headers
     body           of a request; a million tokens are about 4 MB
-    sending        from the first byte of a request, or from the connection, until all of it is there
+    sending        from the first byte of a request, or from the connection, until all of it is
+                   there
     reading        how long a client may leave its answer unread
     lingering      how long a refused client may go on sending before the connection is closed
     leaving        how long answers under way may take when the server stops
@@ -45,25 +47,35 @@ class Limits:
 
 
 class Refused(Exception):
-    """Raised in the parser's callbacks, to end the parsing of a request that will not be answered."""
+    """Raised in the parser's callbacks, to end the parsing of a request that will not be
+    answered.
+    """
 
 
 class Connection(HttpToolsProtocol):
-    """Made by uvicorn for each connection. ``limits`` and ``log`` are set by a subclass: see ``connection_type``."""
+    """Made by uvicorn for each connection. ``limits`` and ``log`` are set by a subclass: see
+    ``connection_type``.
+    """
 
     limits = Limits()
     log = AccessLog(None)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._links: list[Link] = []  # more than one when a client sends requests without awaiting the answers
+        self._links: list[
+            Link
+        ] = []  # more than one when a client sends requests without awaiting the answers
         self._sending: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._leaving: asyncio.TimerHandle | None = None
         self._awaited = True  # a request, or the rest of it
         self._head_bytes = 0
         self._body_bytes: int | None = None  # None: still in the head
-        self._refusal = (400, "invalid_request", "This is no HTTP request that the server can read.")
+        self._refusal = (
+            400,
+            "invalid_request",
+            "This is no HTTP request that the server can read.",
+        )
         self._refused = False
         self._idle_since = 0.0
 
@@ -72,12 +84,20 @@ class Connection(HttpToolsProtocol):
         self._sending = self.loop.call_later(self.limits.sending, self._too_slow)
         self._idle_since = self.loop.time()
         if len(self.connections) > self.limits.connections and not self._make_room():
-            self._refuse(503, "too_many_connections", "The server has too many connections. Try again in a moment.")
+            self._refuse(
+                503,
+                "too_many_connections",
+                "The server has too many connections. Try again in a moment.",
+            )
 
     def _make_room(self) -> bool:
-        """Close an idle connection, the oldest of the address that has most, so that nobody shuts the others out by
-        keeping connections open. Returns whether there is one."""
-        others = [each for each in self.connections if each is not self and isinstance(each, Connection)]
+        """Close an idle connection, the oldest of the address that has most, so that nobody shuts
+        the others out by keeping connections open. Returns whether there is one."""
+        others = [
+            each
+            for each in self.connections
+            if each is not self and isinstance(each, Connection)
+        ]
         others = [each for each in others if not each.transport.is_closing()]
         if len(others) < self.limits.connections:
             return True  # those over the limit are being closed
@@ -85,7 +105,10 @@ class Connection(HttpToolsProtocol):
         idle = [each for each in others if each._is_idle]
         if not idle:
             return False
-        oldest = min(idle, key=lambda each: (-held[each.client and each.client[0]], each._idle_since))
+        oldest = min(
+            idle,
+            key=lambda each: (-held[each.client and each.client[0]], each._idle_since),
+        )
         self.log.add("-", "closed:", "idle_connection", 0, 0.0)
         oldest.transport.close()
         return True
@@ -93,11 +116,18 @@ class Connection(HttpToolsProtocol):
     @property
     def _is_idle(self) -> bool:
         """Whether no answer is under way: it waits for a request, or for the rest of the first."""
-        return not self._links or (len(self._links) == 1 and self._body_bytes is not None)
+        return not self._links or (
+            len(self._links) == 1 and self._body_bytes is not None
+        )
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        for timer in (self._sending, self._reading, self._leaving, self.timeout_keep_alive_task):
+        for timer in (
+            self._sending,
+            self._reading,
+            self._leaving,
+            self.timeout_keep_alive_task,
+        ):
             if timer is not None:
                 timer.cancel()
         for link in self._links:
@@ -111,7 +141,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
-            return  # read and thrown away: closing with unread data would take the refusal from the client
+            # read and thrown away: closing with unread data would take the refusal from the client
+            return
         self._awaited = True
         if self._body_bytes is None:
             self._head_bytes += len(data)
@@ -132,14 +163,25 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if len(self.url) > TARGET:
-            self._end_parsing(414, "url_too_long", f"The URL is longer than {TARGET:,} bytes.")
-        if len(self.headers) > self.limits.headers or (self._head_bytes > self.limits.head and self._is_large_head()):
+            self._end_parsing(
+                414, "url_too_long", f"The URL is longer than {TARGET:,} bytes."
+            )
+        if len(self.headers) > self.limits.headers or (
+            self._head_bytes > self.limits.head and self._is_large_head()
+        ):
             self._end_parsing(*self._large_head())
         for name, value in self.headers:
-            if name == b"content-length" and len(value) < 20 and value.isdigit() and int(value) > self.limits.body:
+            if (
+                name == b"content-length"
+                and len(value) < 20
+                and value.isdigit()
+                and int(value) > self.limits.body
+            ):
                 self._end_parsing(*self._large_body())
         super().on_headers_complete()
-        self.cycle.transport = self.scope[LINK] = link = Link(self.transport, self.cycle)  # type: ignore
+        link = Link(self.transport, self.cycle)
+        self.cycle.transport = link  # type: ignore[assignment]
+        self.scope[LINK] = link  # type: ignore[literal-required]
         self._links.append(link)
         self._body_bytes = 0
 
@@ -173,7 +215,9 @@ class Connection(HttpToolsProtocol):
     def shutdown(self) -> None:
         super().shutdown()
         if not self.transport.is_closing():
-            self._leaving = self.loop.call_later(self.limits.leaving, self.transport.abort)
+            self._leaving = self.loop.call_later(
+                self.limits.leaving, self.transport.abort
+            )
 
     # Refusals
 
@@ -187,19 +231,34 @@ class Connection(HttpToolsProtocol):
 
     def _is_large_head(self) -> bool:
         """Exactly, where the bytes that arrived may be of a body, too."""
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.limits.head
+        return (
+            len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            > self.limits.head
+        )
 
     def _large_head(self) -> tuple[int, str, str]:
         most = f"{self.limits.headers} headers and {self.limits.head:,} bytes"
-        return 431, "headers_too_large", f"The request's head is too large: at most {most} are taken."
+        return (
+            431,
+            "headers_too_large",
+            f"The request's head is too large: at most {most} are taken.",
+        )
 
     def _large_body(self) -> tuple[int, str, str]:
-        return 413, "body_too_large", f"The request's body is too large: at most {self.limits.body:,} bytes are taken."
+        return (
+            413,
+            "body_too_large",
+            f"The request's body is too large: at most {self.limits.body:,} bytes are taken.",
+        )
 
     def _too_slow(self) -> None:
         self._sending = None
         if self._head_bytes or self._body_bytes is not None:
-            self._refuse(408, "request_timeout", f"The request did not arrive within {self.limits.sending:g} seconds.")
+            self._refuse(
+                408,
+                "request_timeout",
+                f"The request did not arrive within {self.limits.sending:g} seconds.",
+            )
         else:
             self.transport.close()
 
@@ -208,25 +267,39 @@ class Connection(HttpToolsProtocol):
         self.log.add("-", "refused:", code, status, 0.0)
         if self._sending is not None:
             self._sending.cancel()
-        answering = self._body_bytes is not None and self.cycle.response_complete  # before all of the body is there
+        answering = (
+            self._body_bytes is not None and self.cycle.response_complete
+        )  # before all of the body is there
         for cycle in [link.cycle for link in self._links if link.cycle]:
             answering = answering or cycle.response_started
             cycle.disconnected = True
-            cycle.waiting_for_100_continue = False  # nothing may be written behind the refusal
-            cycle.message_event.set()  # the application, if it waits for the body, hears that there is none
+            cycle.waiting_for_100_continue = (
+                False  # nothing may be written behind the refusal
+            )
+            # the application, if it waits for the body, hears that there is none
+            cycle.message_event.set()
         if answering:
             self.transport.close()
             return
         answer = error_answer(status, message, code=code)
         lines = [STATUS_LINE[status]]
-        lines += [b"%s: %s\r\n" % header for header in self.server_state.default_headers]
-        lines += [b"%s: %s\r\n" % (name.encode(), value.encode()) for name, value in answer.headers.items()]
-        lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body))
+        lines += [
+            b"%s: %s\r\n" % header for header in self.server_state.default_headers
+        ]
+        lines += [
+            b"%s: %s\r\n" % (name.encode(), value.encode())
+            for name, value in answer.headers.items()
+        ]
+        lines.append(
+            b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body)
+        )
         self.transport.write(b"".join(lines) + answer.body)
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._sending = self.loop.call_later(self.limits.lingering, self.transport.close)
+        self._sending = self.loop.call_later(
+            self.limits.lingering, self.transport.close
+        )
 
 
 def connection_type(limits: Limits, log: AccessLog) -> type[Connection]:

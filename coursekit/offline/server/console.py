@@ -1,15 +1,17 @@
 """The teacher's console: one page that shows the class live, and puts faults to work.
 
-    GET  /console             the page; without the cookie 401, and a form that asks for the console's token
+    GET  /console             the page; without the cookie 401, and a form that asks for the
+         console's token
     POST /console/login       token=…: sets the cookie
     POST /console/logout      ends the session: of every browser that has logged in
     GET  /console/events      server-sent events: the class, whenever something has changed
     GET  /console/roster.csv  the learners, for a spreadsheet
     POST /console/roll, POST and DELETE /console/faults    as below /admin
 
-The cookie is HttpOnly, SameSite=Strict and below /console only, for cookies go to every port of a host. Whatever
-changes something must come from a page of this very server, by its Origin header. The page may load nothing from
-elsewhere, nor run a script that stands in it (Content-Security-Policy).
+The cookie is HttpOnly, SameSite=Strict and below /console only, for cookies go to every port of a
+host. Whatever changes something must come from a page of this very server, by its Origin header.
+The page may load nothing from elsewhere, nor run a script that stands in it
+(Content-Security-Policy).
 """
 
 from __future__ import annotations
@@ -41,15 +43,20 @@ SECONDS = 1.0  # between two looks at the class
 SILENCE = 15.0  # seconds after which a stream without news shows that it lives
 GUESSING = 0.5  # seconds that a wrong token takes
 FORM = 1000  # bytes of the login form
-NO_COOKIE = "This needs the console's token, which the server told when it started: log in at /console."
+NO_COOKIE = (
+    "This needs the console's token, which the server printed when it started: "
+    "log in at /console."
+)
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",  # not "no-referrer", which would take the Origin from the forms
+    # not "no-referrer", which would take the Origin from the forms
+    "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
 
@@ -69,7 +76,9 @@ class Console:
     def __init__(self, room: Room, admin: Admin) -> None:
         self.room, self.watch = room, Watch(room, admin.at_work)
         self._sessions: Roll | _Session = room.roll or _Session()
-        self._files = {path.name: path.read_bytes() for path in (DATA / "console").iterdir()}
+        self._files = {
+            path.name: path.read_bytes() for path in (DATA / "console").iterdir()
+        }
         self.routes = [
             Route("/console", self.page, methods=["GET"]),
             Route("/console/login", self.login, methods=["POST"]),
@@ -81,7 +90,11 @@ class Console:
             Route("/console/events", self.guarded(self.events), methods=["GET"]),
             Route("/console/faults", self.guarded(admin.inject), methods=["POST"]),
             Route("/console/faults", self.guarded(admin.lift), methods=["DELETE"]),
-            Route("/console/faults/{number:int}", self.guarded(admin.lift), methods=["DELETE"]),
+            Route(
+                "/console/faults/{number:int}",
+                self.guarded(admin.lift),
+                methods=["DELETE"],
+            ),
         ]
 
     async def page(self, request: Request) -> Response:
@@ -94,12 +107,23 @@ class Console:
             return self._refused(403, ELSEWHERE, "cross_origin")
         form = (await request.body())[:FORM].decode(errors="replace")
         given = parse_qs(form).get("token", [""])[0].strip()
-        if not self.room.gate.is_right(address_in(request.scope), given, str(self.room.admin_token)):
+        if not self.room.gate.is_right(
+            address_in(request.scope), given, str(self.room.admin_token)
+        ):
             await asyncio.sleep(GUESSING)
-            again = self._files["login.html"].replace(b" hidden", b"")  # the line that says that it was wrong
+            again = self._files["login.html"].replace(
+                b" hidden", b""
+            )  # the line that says that it was wrong
             return Response(again, 401, HEADERS, "text/html; charset=utf-8")
         answer = RedirectResponse("/console", 303, HEADERS)
-        answer.set_cookie(COOKIE, self._session, max_age=DAY, path="/console", httponly=True, samesite="strict")
+        answer.set_cookie(
+            COOKIE,
+            self._session,
+            max_age=DAY,
+            path="/console",
+            httponly=True,
+            samesite="strict",
+        )
         return answer
 
     async def logout(self, request: Request) -> Response:
@@ -120,11 +144,21 @@ class Console:
 
     async def roster(self, request: Request) -> Response:
         told = await self.watch.now()
-        headers = {**HEADERS, "content-disposition": 'attachment; filename="roster.csv"'}
-        return Response(roster(told["learners"]).encode("utf-8-sig"), 200, headers, "text/csv; charset=utf-8")
+        headers = {
+            **HEADERS,
+            "content-disposition": 'attachment; filename="roster.csv"',
+        }
+        return Response(
+            roster(told["learners"]).encode("utf-8-sig"),
+            200,
+            headers,
+            "text/csv; charset=utf-8",
+        )
 
     async def events(self, request: Request) -> Response:
-        return StreamingResponse(self._news(self._session), media_type="text/event-stream", headers=HEADERS)
+        return StreamingResponse(
+            self._news(self._session), media_type="text/event-stream", headers=HEADERS
+        )
 
     async def _news(self, session: str) -> AsyncIterator[bytes]:
         last, silent = "", 0.0
@@ -140,7 +174,9 @@ class Console:
             silent += SECONDS
 
     def guarded(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint, for whoever has logged in; what changes something, only from the console's own page."""
+        """The endpoint, for whoever has logged in; what changes something, only from the console's
+        own page.
+        """
 
         async def checked(request: Request) -> Response:
             if not self._is_open(request):
@@ -153,13 +189,19 @@ class Console:
 
     @property
     def _session(self) -> str:
-        """What the cookie holds: made of the token and the session, which a class keeps, so that a teacher stays logged
-        in when its server restarts, and nobody after a logout."""
-        made = hmac.new(str(self.room.admin_token).encode(), self._sessions.session.encode(), hashlib.sha256)
+        """What the cookie holds: made of the token and the session, which a class keeps, so that a
+        teacher stays logged in when its server restarts, and nobody after a logout."""
+        made = hmac.new(
+            str(self.room.admin_token).encode(),
+            self._sessions.session.encode(),
+            hashlib.sha256,
+        )
         return made.hexdigest()
 
     def _is_open(self, request: Request) -> bool:
-        return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self._session.encode())
+        return hmac.compare_digest(
+            request.cookies.get(COOKIE, "").encode(), self._session.encode()
+        )
 
     def _file(self, name: str, kind: str, status: int = 200) -> Response:
         return Response(self._files[name], status, HEADERS, f"{kind}; charset=utf-8")

@@ -1,7 +1,8 @@
 """The door on a socket: an ``ApiAnswer`` becomes ASGI messages, each when it is due.
 
-Events of a stream are due at start + offset, an absolute schedule: a late one does not delay those after it. Events
-that are due already leave in one write, so that a busy server, or one that need not wait, writes seldom.
+Events of a stream are due at start + offset, an absolute schedule: a late one does not delay those
+after it. Events that are due already leave in one write, so that a busy server, or one that need
+not wait, writes seldom.
 """
 
 from __future__ import annotations
@@ -16,17 +17,32 @@ from .link import LINK, Link
 
 PATIENCE = 3600.0  # seconds of real time; of a client that would wait for ever
 EARLY = 0.001  # seconds; timers have whole milliseconds
-SOURCE = b"x-coursekit-source"  # the header that tells receipts where an answer comes from
+SOURCE = (
+    b"x-coursekit-source"  # the header that tells receipts where an answer comes from
+)
 
 
 class Delivery:
     """Sends one answer to one client.
 
-    stretch  seconds for each of the recording: 1.0 as it was, 0.1 ten times faster, 0 without waiting
+    stretch  seconds for each of the recording: 1.0 as it was, 0.1 ten times faster, 0 without
+             waiting
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, clock: ScaledClock, stretch: float) -> None:
-        self.receive, self.send, self.clock, self.stretch = receive, send, clock, stretch
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        clock: ScaledClock,
+        stretch: float,
+    ) -> None:
+        self.receive, self.send, self.clock, self.stretch = (
+            receive,
+            send,
+            clock,
+            stretch,
+        )
         self.link: Link = scope[LINK]
         self._wake: asyncio.Future[None] | None = None
 
@@ -44,7 +60,9 @@ class Delivery:
         return None
 
     async def deliver(self, answer: ApiAnswer, start: float) -> str:
-        """Send the answer to a request that came at ``start``; returns how that ended, for ``Attempt.received``."""
+        """Send the answer to a request that came at ``start``; returns how that ended, for
+        ``Attempt.received``.
+        """
         self.link.when_lost = self._lost
         try:
             return "all" if await self._deliver(answer, start) else "left"
@@ -63,15 +81,27 @@ class Delivery:
             return True
         if not self.stretch or answer.events is None:
             self.link.hold_head()
-        sent = ((name, value) for name, value in answer.headers.items() if name != "date")  # uvicorn adds its own
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent]
+        sent = (
+            (name, value) for name, value in answer.headers.items() if name != "date"
+        )  # uvicorn adds its own
+        headers = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in sent
+        ]
         headers.append((SOURCE, answer.source.encode("latin-1", "replace")))
         whole = answer.events is None and not answer.breaks
         if whole:
             headers.append((b"content-length", b"%d" % len(answer.body)))
-        await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await self.send(
+            {"type": "http.response.start", "status": answer.status, "headers": headers}
+        )
         if answer.events is None:
-            await self.send({"type": "http.response.body", "body": answer.body, "more_body": not whole})
+            await self.send(
+                {
+                    "type": "http.response.body",
+                    "body": answer.body,
+                    "more_body": not whole,
+                }
+            )
         else:
             await self._stream(answer, start)
         if answer.breaks and not self.link.lost:
@@ -90,9 +120,17 @@ class Delivery:
                 return
             data = b"".join([event.data for event in events[sent:upto]])
             sent = upto
-            await self.send({"type": "http.response.body", "body": data, "more_body": sent < total or answer.breaks})
+            await self.send(
+                {
+                    "type": "http.response.body",
+                    "body": data,
+                    "more_body": sent < total or answer.breaks,
+                }
+            )
         if not total and not answer.breaks:
-            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self.send(
+                {"type": "http.response.body", "body": b"", "more_body": False}
+            )
 
     def _due(self, answer: ApiAnswer, start: float, sent: int) -> int:
         """How many events are due by now; the first ``sent`` are past."""

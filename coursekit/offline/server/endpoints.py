@@ -1,4 +1,6 @@
-"""The endpoints: POST /v1/chat/completions, /v1/files, /v1/batches, GET /v1/models; and GET /healthz, for watchers."""
+"""The endpoints: POST /v1/chat/completions, /v1/files, /v1/batches, GET /v1/models; and GET
+/healthz, for watchers.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ DATED = re.compile(r".*-(\d{4})-(\d\d)-(\d\d)")
 
 @dataclass(slots=True)
 class Served:
-    """What the access log tells of an answer: whose it was, its status (0: dropped), and whether the client left."""
+    """What the access log tells of an answer: whose it was, its status (0: dropped), and whether
+    the client left.
+    """
 
     who: str = "-"
     status: int = 0
@@ -29,7 +33,9 @@ class Served:
 
 
 class RawHeaders(Mapping[str, str]):
-    """A request's headers as the layers read them, decoded when they are asked for: two or three of a dozen are."""
+    """A request's headers as the layers read them, decoded when they are asked for: two or three of
+    a dozen are.
+    """
 
     __slots__ = ("_raw",)
 
@@ -47,7 +53,9 @@ class RawHeaders(Mapping[str, str]):
 
 
 class ChatCompletions:
-    """POST /v1/chat/completions, on bare ASGI: Starlette's routing and its Request would cost more than the answer."""
+    """POST /v1/chat/completions, on bare ASGI: Starlette's routing and its Request would cost more
+    than the answer.
+    """
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -88,7 +96,9 @@ class ChatCompletions:
 
 
 class Batches(ChatCompletions):
-    """/v1/files and /v1/batches: answered by the learner's offline API, each learner's files and batches their own."""
+    """/v1/files and /v1/batches: answered by the learner's offline API, each learner's files and
+    batches their own.
+    """
 
     async def answer(
         self, scope: Scope, learner: Learner, raw: bytes, headers: Mapping[str, str]
@@ -98,7 +108,9 @@ class Batches(ChatCompletions):
 
 
 class Models:
-    """GET /v1/models and /v1/models/{model}: the models that the offline API knows, with their announced end."""
+    """GET /v1/models and /v1/models/{model}: the models that the offline API knows, with their
+    announced end.
+    """
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -110,8 +122,12 @@ class Models:
         return self._answered(request, one_model(request.path_params["model"]))
 
     def _answered(self, request: Request, answer: ApiAnswer) -> Response:
-        learner = self.room.learner(request.headers.get("authorization", ""), address_in(request.scope))
-        return response(self.room.own(learner if isinstance(learner, ApiAnswer) else answer))
+        learner = self.room.learner(
+            request.headers.get("authorization", ""), address_in(request.scope)
+        )
+        return response(
+            self.room.own(learner if isinstance(learner, ApiAnswer) else answer)
+        )
 
 
 async def healthz(request: Request) -> Response:
@@ -125,8 +141,17 @@ def address_in(scope: Scope) -> str:
 
 def crowded() -> ApiAnswer:
     """The 429 for a learner who has too many requests in flight."""
-    text = f"You have {IN_FLIGHT} requests in flight at this server, and more are refused. Send fewer at a time."
-    return error_answer(429, text, type="requests", code="rate_limit_exceeded", headers={"retry-after": "1"})
+    text = (
+        f"You have {IN_FLIGHT} requests in flight at this server, and more are refused. Send "
+        "fewer at a time."
+    )
+    return error_answer(
+        429,
+        text,
+        type="requests",
+        code="rate_limit_exceeded",
+        headers={"retry-after": "1"},
+    )
 
 
 def response(answer: ApiAnswer) -> Response:

@@ -1,5 +1,6 @@
-"""Which Host headers are answered. A page on the web can point a name of its own at this machine (DNS rebinding) and
-would then be the server's "own page"; what it cannot do is send another Host than that name."""
+"""Which Host headers are answered. A page on the web can point a name of its own at this machine
+(DNS rebinding) and would then be the server's "own page"; what it cannot do is send another Host
+than that name."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ import socket
 from functools import lru_cache
 
 ELSEWHERE = (
-    "This server does not answer to the name {name!r}. Use its address in digits; or, where it has that name on "
+    "This server does not answer to the name {name!r}. Use its address in digits; or, where it "
+    "has that name on "
     "purpose, name it to the server when it starts: COURSEKIT_HOSTS={name}"
 )
 
@@ -17,14 +19,21 @@ class Hosts:
     """Addresses in digits, names that the web cannot have, this machine's own, and ``more``."""
 
     def __init__(self, more: str = "") -> None:
-        own = {socket.gethostname().lower(), *(name.strip().lower() for name in more.split(",") if name.strip())}
+        own = {
+            socket.gethostname().lower(),
+            *(name.strip().lower() for name in more.split(",") if name.strip()),
+        }
         self.answers = lru_cache(maxsize=256)(lambda header: _is_own(header, own))
 
 
 def name_in(header: str) -> str:
     """The host in a Host header, without its port."""
     name = header.strip().lower()
-    return name.partition("]")[0].removeprefix("[") if name.startswith("[") else name.partition(":")[0]
+    return (
+        name.partition("]")[0].removeprefix("[")
+        if name.startswith("[")
+        else name.partition(":")[0]
+    )
 
 
 def _is_own(header: str, own: set[str]) -> bool:
@@ -32,5 +41,9 @@ def _is_own(header: str, own: set[str]) -> bool:
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return "." not in name or name.endswith((".local", ".localhost", ".internal")) or name in own
+        return (
+            "." not in name
+            or name.endswith((".local", ".localhost", ".internal"))
+            or name in own
+        )
     return True

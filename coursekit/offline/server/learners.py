@@ -1,4 +1,6 @@
-"""Who is at the server: each key is a learner, with an offline API, limits, a ledger and a tally of their own."""
+"""Who is at the server: each key is a learner, with an offline API, limits, a ledger and a tally of
+their own.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +24,18 @@ ATTEMPTS = 500  # that are kept of each, for the verdict: half a megabyte
 
 @dataclass(slots=True, eq=False)
 class Learner:
-    """``api`` answers; ``ledger`` and ``tally`` record the outcome; ``under_way``: the requests that are open;
-    ``seen``: the turn of the last request, ``at`` its time on the server's clock.
+    """``api`` answers; ``ledger`` and ``tally`` record the outcome; ``under_way``: the requests
+    that are open; ``seen``: the turn of the last request, ``at`` its time on the server's clock.
 
-    In a class: ``ids`` make the learner's keys (several after a merge); ``account``: the hub user who got the key, ""
-    for those who joined by name; ``chapter``, ``passed`` (chapter: number of exercises), ``failed`` (exercise: failed
-    checks since it was last passed) and ``votes`` (quiz question: option) are what a learner shares with the teacher;
-    ``hand``: the question of a raised hand, None while it is down, ``hand_at`` when it went up.
+    In a class: ``ids`` make the learner's keys (several after a merge); ``account``: the hub user
+    who got the key, "" for those who joined by name; ``chapter``, ``passed`` (chapter: number of
+    exercises), ``failed`` (exercise: failed checks since it was last passed) and ``votes`` (quiz
+    question: option) are what a learner shares with the teacher; ``hand``: the question of a raised
+    hand, None while it is down, ``hand_at`` when it went up.
 
-    ``error``: the last request that failed, ``errors_in_a_row`` the failures since the last answer, leaving out those
-    that the teacher's own faults caused. ``turn`` is held while a thread answers a request that takes long.
+    ``error``: the last request that failed, ``errors_in_a_row`` the failures since the last answer,
+    leaving out those that the teacher's own faults caused. ``turn`` is held while a thread answers
+    a request that takes long.
     """
 
     name: str
@@ -62,14 +66,19 @@ class Learner:
 
 
 class Learners:
-    """Learners by their keys. A key is all that it takes; the first request with it makes the learner.
+    """Learners by their keys. A key is all that it takes; the first request with it makes the
+    learner.
 
     api_of        makes the offline API of a learner, given the name
-    access_token  None: any key is accepted, and learners are named "learner-1", "learner-2", … (a name never shows a
-                  key). Otherwise a key is this token, or the token, a hyphen and the learner's name: TOKEN-ada.
+    access_token  None: any key is accepted, and learners are named "learner-1", "learner-2", … (a
+                  name never shows a
+                  key). Otherwise a key is this token, or the token, a hyphen and the learner's
+                    name: TOKEN-ada.
     """
 
-    def __init__(self, api_of: Callable[[str], Layer], access_token: str | None = None) -> None:
+    def __init__(
+        self, api_of: Callable[[str], Layer], access_token: str | None = None
+    ) -> None:
         self._api_of, self._token = api_of, access_token
         self._by_key: dict[str, Learner] = {}
         self._count, self._turn = 0, itertools.count()
@@ -80,15 +89,23 @@ class Learners:
             return self._token is None
         given, rest = key[: len(self._token)], key[len(self._token) :]
         right = hmac.compare_digest(given.encode(), self._token.encode())
-        return right and (rest == "" or (rest[0] == "-" and NAME.fullmatch(rest[1:]) is not None))
+        return right and (
+            rest == "" or (rest[0] == "-" and NAME.fullmatch(rest[1:]) is not None)
+        )
 
     def __iter__(self) -> Iterator[Learner]:
         """Those who are known, in the order in which they came."""
-        return iter(list(dict.fromkeys(self._by_key.values())))  # a merged learner has several keys
+        return iter(
+            list(dict.fromkeys(self._by_key.values()))
+        )  # a merged learner has several keys
 
     def of(self, authorization: str) -> Learner | ApiAnswer:
         """The learner whose Authorization header this is, or the 401 for it."""
-        key = authorization[7:] if authorization.startswith("Bearer ") else authorization.partition(" ")[2].strip()
+        key = (
+            authorization[7:]
+            if authorization.startswith("Bearer ")
+            else authorization.partition(" ")[2].strip()
+        )
         learner = self._by_key.get(key)
         if learner is None:
             refused = key_refusal({"authorization": authorization}, self)
@@ -100,9 +117,17 @@ class Learners:
 
     def _new(self, key: str) -> Learner:
         if len(self._by_key) >= MOST:
-            away = [(learner.seen, known) for known, learner in self._by_key.items() if not learner.under_way]
+            away = [
+                (learner.seen, known)
+                for known, learner in self._by_key.items()
+                if not learner.under_way
+            ]
             if away:
                 del self._by_key[min(away)[1]]
         self._count += 1
-        name = f"learner-{self._count}" if self._token is None else key[len(self._token) + 1 :] or "everyone"
+        name = (
+            f"learner-{self._count}"
+            if self._token is None
+            else key[len(self._token) + 1 :] or "everyone"
+        )
         return Learner(name, self._api_of(name))

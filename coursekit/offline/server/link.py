@@ -13,13 +13,16 @@ LINK = "coursekit.link"  # the Link's key in the scope
 class Link:
     """Stands between uvicorn's half of an answer (``cycle``) and the connection's transport.
 
-    The application hears from it that the client has gone, can break the connection, and can have the head of an answer
-    leave together with its body: uvicorn writes the two apart, which takes half as long again.
+    The application hears from it that the client has gone, can break the connection, and can have
+    the head of an answer leave together with its body: uvicorn writes the two apart, which takes
+    half as long again.
     """
 
     __slots__ = ("_held", "_hold", "_transport", "cycle", "lost", "when_lost")
 
-    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, cycle: RequestResponseCycle
+    ) -> None:
         self._transport = transport
         self._hold, self._held = False, b""
         self.cycle: RequestResponseCycle | None = cycle
@@ -35,7 +38,8 @@ class Link:
     def drop(self) -> None:
         """Break the connection: what was sent arrives, the end of the answer does not."""
         if self.cycle is not None:
-            self.cycle.disconnected = True  # so that uvicorn does not take the unfinished answer for a mistake
+            # so that uvicorn does not take the unfinished answer for a mistake
+            self.cycle.disconnected = True
         self.close()
 
     # For uvicorn, as far as it uses a transport
@@ -58,5 +62,7 @@ class Link:
     # For the connection
 
     def let_go(self) -> None:
-        """The answer is over. (The cycle holds this link, too: a ring, which only the garbage collector would find.)"""
+        """The answer is over. (The cycle holds this link, too: a ring, which only the garbage
+        collector would find.)
+        """
         self.cycle = None

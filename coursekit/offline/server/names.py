@@ -5,11 +5,21 @@ from __future__ import annotations
 import unicodedata
 
 LONGEST = 40  # characters of a name
-JOINERS = "\u200c\u200d"  # within Persian and Indian words, and between the people of a family emoji
+# within Persian and Indian words, and between the people of a family emoji
+JOINERS = "\u200c\u200d"
 BLANK = "\u115f\u1160\u3164\uffa0\u2800"  # letters and symbols without ink
 EMOJI = range(0x1F000, 0x1FB00)  # Python's tables may be older than an emoji
-FLAG_TAGS = range(0xE0020, 0xE0080)  # the letters within the flags of England, Scotland and Wales
-RESERVED = {"all", "class", "everybody", "everyone", "nobody", "teacher"}  # what the console calls others by
+FLAG_TAGS = range(
+    0xE0020, 0xE0080
+)  # the letters within the flags of England, Scotland and Wales
+RESERVED = {
+    "all",
+    "class",
+    "everybody",
+    "everyone",
+    "nobody",
+    "teacher",
+}  # what the console calls others by
 
 
 class BadName(ValueError):
@@ -22,18 +32,34 @@ def plain(asked: object) -> str:
         raise BadName('Send JSON like {"name": "Ada"}.')
     name = " ".join(unicodedata.normalize("NFC", asked).split())
     if not 0 < len(name) <= LONGEST:
-        raise BadName(f"A name has 1 to {LONGEST} characters; this one has {len(name)}.")
-    if not all(map(_is_allowed, name)) or not _ink(name) or name[0] in JOINERS or name[-1] in JOINERS:
-        raise BadName("A name is made of characters that can be seen; this one has others in it.")
+        raise BadName(
+            f"A name has 1 to {LONGEST} characters; this one has {len(name)}."
+        )
+    if (
+        not all(map(_is_allowed, name))
+        or not _ink(name)
+        or name[0] in JOINERS
+        or name[-1] in JOINERS
+    ):
+        raise BadName(
+            "A name is made of characters that can be seen; this one has others in it."
+        )
     if alike(name) in RESERVED:
-        raise BadName(f"{name!r} would be mistaken for somebody else on the teacher's console. Choose another name.")
+        raise BadName(
+            f"{name!r} would be mistaken for somebody else on the teacher's console. Choose "
+            "another name."
+        )
     return name
 
 
 def alike(name: str) -> str:
-    """The same for names that a reader takes for one: case, width and joiners do not tell people apart."""
+    """The same for names that a reader takes for one: case, width and joiners do not tell people
+    apart.
+    """
     folded = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(character for character in folded if unicodedata.category(character) != "Cf")
+    return "".join(
+        character for character in folded if unicodedata.category(character) != "Cf"
+    )
 
 
 def _is_allowed(character: str) -> bool:
@@ -41,9 +67,14 @@ def _is_allowed(character: str) -> bool:
         return False
     if character in JOINERS or ord(character) in EMOJI or ord(character) in FLAG_TAGS:
         return True
-    return not unicodedata.category(character).startswith("C")  # controls, also of direction
+    return not unicodedata.category(character).startswith(
+        "C"
+    )  # controls, also of direction
 
 
 def _ink(name: str) -> bool:
     """Whether anything in it can be seen: combining marks alone cannot."""
-    return any(unicodedata.category(character)[0] not in "MCZ" or ord(character) in EMOJI for character in name)
+    return any(
+        unicodedata.category(character)[0] not in "MCZ" or ord(character) in EMOJI
+        for character in name
+    )

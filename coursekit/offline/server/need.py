@@ -1,7 +1,8 @@
 """Who needs the teacher: what a learner's row shows of being stuck, most urgent first.
 
-Nothing here guesses at what somebody thinks. A reason is something that happened: a hand that was raised, requests or
-checks that failed one after another, a program that takes a cut stream for a whole answer.
+Nothing here guesses at what somebody thinks. A reason is something that happened: a hand that was
+raised, requests or checks that failed one after another, a program that takes a cut stream for a
+whole answer.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ HAND, FAILING, CHECK, HABIT = 400, 300, 200, 100  # what goes before what
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """``weight``: the higher, the sooner to go there; ``kind``: "hand", "errors", "check" or "habit"."""
+    """``weight``: the higher, the sooner to go there; ``kind``: "hand", "errors", "check" or
+    "habit".
+    """
 
     weight: int
     kind: str
@@ -25,11 +28,17 @@ class Reason:
 
 
 def reasons(learner: Learner, verdict: Verdict, now: float) -> list[Reason]:
-    """Why the teacher should look, most urgent first; empty where all seems well. ``now``: the server's clock."""
+    """Why the teacher should look, most urgent first; empty where all seems well. ``now``: the
+    server's clock.
+    """
     found = []
     if learner.hand is not None:
         found.append(
-            Reason(HAND, "hand", f"hand up{_since(now - learner.hand_at)}: {learner.hand or 'no question given'}")
+            Reason(
+                HAND,
+                "hand",
+                f"hand up{_since(now - learner.hand_at)}: {learner.hand or 'no question given'}",
+            )
         )
     if learner.errors_in_a_row >= ERRORS and learner.error is not None:
         count = learner.errors_in_a_row
@@ -47,7 +56,13 @@ def reasons(learner: Learner, verdict: Verdict, now: float) -> list[Reason]:
     ]
     for count, text, what in habits:
         if count:
-            found.append(Reason(HABIT + min(count, 99), "habit", text.format(f"{count} {what}{'s' * (count > 1)}")))
+            found.append(
+                Reason(
+                    HABIT + min(count, 99),
+                    "habit",
+                    text.format(f"{count} {what}{'s' * (count > 1)}"),
+                )
+            )
     return sorted(found, key=lambda reason: -reason.weight)
 
 

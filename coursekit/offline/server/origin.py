@@ -1,4 +1,6 @@
-"""From where a browser sends a request: pages of other sites may make it send some, but not hide their origin."""
+"""From where a browser sends a request: pages of other sites may make it send some, but not hide
+their origin.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ ELSEWHERE = "This is refused to pages of other sites."
 
 
 def from_own_page(request: Request) -> bool:
-    """Whether a page of this server sent the request: browsers tell the Origin of all that changes something."""
+    """Whether a page of this server sent the request: browsers tell the Origin of all that changes
+    something.
+    """
     host = request.headers.get("host")
     return request.headers.get("origin") in (f"http://{host}", f"https://{host}")
 

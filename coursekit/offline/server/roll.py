@@ -1,4 +1,6 @@
-"""The roll of a class: learners join with a name and get a key, and what they did outlives the server."""
+"""The roll of a class: learners join with a name and get a key, and what they did outlives the
+server.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,9 @@ class CannotJoin(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What outlives a server: ``secret`` makes the keys, ``admin_token`` opens the console, ``access_token`` the class
-    where the teacher has chosen no other, ``session`` is that of browsers logged in to the console; ``learners`` are
-    plain data."""
+    """What outlives a server: ``secret`` makes the keys, ``admin_token`` opens the console,
+    ``access_token`` the class where the teacher has chosen no other, ``session`` is that of
+    browsers logged in to the console; ``learners`` are plain data."""
 
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
     admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
@@ -39,23 +41,38 @@ class Kept:
         """From what ``Roll.as_dict`` told. Raises ValueError for anything else."""
         try:
             for learner in told["learners"]:
-                if not isinstance(learner["name"], str) or not 0 < len(learner["name"]) <= LONGEST:
+                if (
+                    not isinstance(learner["name"], str)
+                    or not 0 < len(learner["name"]) <= LONGEST
+                ):
                     raise TypeError("not a name")
                 Tally().restore(learner["meter"])
                 dict(learner["passed"])
-            later = {name: str(told[name]) for name in ("access_token", "session") if name in told}
-            return cls(str(told["secret"]), str(told["admin_token"]), tuple(told["learners"]), **later)
+            later = {
+                name: str(told[name])
+                for name in ("access_token", "session")
+                if name in told
+            }
+            return cls(
+                str(told["secret"]),
+                str(told["admin_token"]),
+                tuple(told["learners"]),
+                **later,
+            )
         except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
             raise ValueError(f"This is no class: {error!r}") from error
 
 
 class Roll(Learners):
-    """The learners of a class, in the order in which they joined. A key is known when somebody has joined with it.
+    """The learners of a class, in the order in which they joined. A key is known when somebody has
+    joined with it.
 
-    api_of  makes the offline API of a learner, given the name and the dollars that are spent already
+    api_of  makes the offline API of a learner, given the name and the dollars that are spent
+            already
 
-    A key is an HMAC of a random id, so that no key is in the class's file, and a learner keeps theirs when the server
-    restarts or the teacher renames them. A name gives no claim to a key: who joins as "bo" is not the hub's user bo.
+    A key is an HMAC of a random id, so that no key is in the class's file, and a learner keeps
+    theirs when the server restarts or the teacher renames them. A name gives no claim to a key: who
+    joins as "bo" is not the hub's user bo.
     """
 
     def __init__(self, api_of: Callable[[str, Decimal], Layer], kept: Kept) -> None:
@@ -63,12 +80,23 @@ class Roll(Learners):
         self._kept = kept
         self.session = kept.session
         for known in kept.learners:
-            learner = Learner(known["name"], api_of(known["name"], Decimal(str(known["meter"]["dollars"]))))
+            learner = Learner(
+                known["name"],
+                api_of(known["name"], Decimal(str(known["meter"]["dollars"]))),
+            )
             learner.tally.restore(known["meter"])
-            learner.chapter, learner.passed = str(known["chapter"]), dict(known["passed"])
-            learner.ids = [str(one) for one in known.get("ids", [known["name"]])]  # before there were ids: the name
+            learner.chapter, learner.passed = (
+                str(known["chapter"]),
+                dict(known["passed"]),
+            )
+            learner.ids = [
+                str(one) for one in known.get("ids", [known["name"]])
+            ]  # before there were ids: the name
             learner.account = str(known.get("account", ""))
-            learner.failed, learner.votes = dict(known.get("failed", {})), dict(known.get("votes", {}))
+            learner.failed, learner.votes = (
+                dict(known.get("failed", {})),
+                dict(known.get("votes", {})),
+            )
             self._enter(learner)
 
     def __contains__(self, key: object) -> bool:
@@ -86,13 +114,18 @@ class Roll(Learners):
         self._by_key |= dict.fromkeys(map(self._key, learner.ids), learner)
 
     def join(self, asked: object, account: str = "") -> Learner:
-        """A new learner. A name that is taken, or looks like one, gets a number: Ada, Ada 2. Raises CannotJoin."""
+        """A new learner. A name that is taken, or looks like one, gets a number: Ada, Ada 2. Raises
+        CannotJoin.
+        """
         if len(list(self)) >= MOST:
             raise CannotJoin(
-                f"The class is full: {MOST} learners have joined. Ask the teacher to remove rows on the console."
+                f"The class is full: {MOST} learners have joined. Ask the teacher to remove rows "
+                "on the console."
             )
         name = self._free(_checked(asked))
-        learner = Learner(name, self._api_of(name), ids=[secrets.token_hex(16)], account=account)
+        learner = Learner(
+            name, self._api_of(name), ids=[secrets.token_hex(16)], account=account
+        )
         self._enter(learner)
         return learner
 
@@ -105,43 +138,69 @@ class Roll(Learners):
         return next((learner for learner in self if learner.name == name), None)
 
     def rename(self, learner: Learner, asked: object) -> None:
-        """The learner keeps key and meter. Raises CannotJoin for a name that cannot be used, or is taken."""
+        """The learner keeps key and meter. Raises CannotJoin for a name that cannot be used, or is
+        taken.
+        """
         name = _checked(asked)
         if alike(name) in {alike(other.name) for other in self if other is not learner}:
-            raise CannotJoin(f"There is a learner {name!r} already. To make two rows one, merge them.")
+            raise CannotJoin(
+                f"There is a learner {name!r} already. To make two rows one, merge them."
+            )
         learner.name = name
 
     def merge(self, learner: Learner, into: Learner) -> None:
-        """The two are one person: both keys are those of ``into`` from now on, and the counts are added."""
+        """The two are one person: both keys are those of ``into`` from now on, and the counts are
+        added.
+        """
         if learner is into:
             raise CannotJoin("A row cannot be merged into itself.")
         into.ids += learner.ids
         into.account = into.account or learner.account
         into.tally.absorb(learner.tally)
         if learner.at > into.at:
-            into.at, into.error, into.errors_in_a_row = learner.at, learner.error, learner.errors_in_a_row
+            into.at, into.error, into.errors_in_a_row = (
+                learner.at,
+                learner.error,
+                learner.errors_in_a_row,
+            )
         into.chapter = into.chapter or learner.chapter
-        into.passed = {stem: max(into.passed.get(stem, 0), n) for stem, n in (into.passed | learner.passed).items()}
+        into.passed = {
+            stem: max(into.passed.get(stem, 0), n)
+            for stem, n in (into.passed | learner.passed).items()
+        }
         into.votes = learner.votes | into.votes
         self._enter(into)
 
     def remove(self, learner: Learner) -> None:
         """The learner's keys open nothing any more; joining again makes a new row."""
-        self._by_key = {key: known for key, known in self._by_key.items() if known is not learner}
+        self._by_key = {
+            key: known for key, known in self._by_key.items() if known is not learner
+        }
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, from which a ``Kept`` can be made. May count tokens: not for an event loop."""
+        """Plain data, from which a ``Kept`` can be made. May count tokens: not for an event
+        loop.
+        """
         learners = [
             {
-                "name": one.name, "ids": one.ids, "account": one.account, "meter": one.tally.as_dict(),
-                "chapter": one.chapter, "passed": one.passed, "failed": one.failed, "votes": one.votes,
+                "name": one.name,
+                "ids": one.ids,
+                "account": one.account,
+                "meter": one.tally.as_dict(),
+                "chapter": one.chapter,
+                "passed": one.passed,
+                "failed": one.failed,
+                "votes": one.votes,
             }
             for one in self
-        ]  # fmt: skip
+        ]
         return {
-            "secret": self._kept.secret, "admin_token": self._kept.admin_token,
-            "access_token": self._kept.access_token, "session": self.session, "learners": learners,
-        }  # fmt: skip
+            "secret": self._kept.secret,
+            "admin_token": self._kept.admin_token,
+            "access_token": self._kept.access_token,
+            "session": self.session,
+            "learners": learners,
+        }
 
     def _free(self, name: str) -> str:
         taken = {alike(learner.name) for learner in self}

@@ -1,4 +1,6 @@
-"""What the server's endpoints share: the clock, the learners, the faults at work, and how a request is answered."""
+"""What the server's endpoints share: the clock, the learners, the faults at work, and how a request
+is answered.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ from .roll import Kept, Roll
 from .steady import SteadyRecordings
 from .throttle import JOIN_EVERY, JOINS, STRONG, Gate, Throttle, TooMany
 
-IN_FLIGHT = 300  # requests of one learner: more would take the connections of the others
+IN_FLIGHT = (
+    300  # requests of one learner: more would take the connections of the others
+)
 RECORDED = ("live", "local", "written")  # sources of answers that are quick to find
 SMALL = 16_384  # bytes of a body that is remembered
 REMEMBERED = 2000  # requests
@@ -40,25 +44,45 @@ class Room:
     """All that one server knows.
 
     recordings    what it answers from
-    speed         of answers and batches: 1.0 as recorded, 10 ten times faster; None: they come at once. Rate limits,
-                  and the time for which a fault is at work, are real time at any speed: clients know no other
+    speed         of answers and batches: 1.0 as recorded, 10 ten times faster; None: they come at
+                  once. Rate limits,
+                  and the time for which a fault is at work, are real time at any speed: clients
+                    know no other
     rate_limit    the limits of each learner, as the arguments of Account; None: none
     access_token  what a learner's key must be: see ``Learners``
     admin_token   what the admin endpoints and the console ask for; None: there are none
-    kept          what is kept of a class, which makes this its server: keys are only those of learners who have joined,
+    kept          what is kept of a class, which makes this its server: keys are only those of
+                  learners who have joined,
                   and the access token is what joining asks for; None: no class
-    shares        a class: learners who join share chapter, checks and quiz answers, unless they choose otherwise
-    hosts         names, with commas between, that the server answers to beside addresses in digits and local names
+    shares        a class: learners who join share chapter, checks and quiz answers, unless they
+                  choose otherwise
+    hosts         names, with commas between, that the server answers to beside addresses in digits
+                  and local names
     seed          of what happens by chance, and of request ids
-    today         the day by which models count as shut down; None: none does, for their recordings live on
+    today         the day by which models count as shut down; None: none does, for their recordings
+                  live on
     """
 
     def __init__(
-        self, recordings: Recordings, *, speed: float | None = 1.0, rate_limit: Mapping[str, Any] | None = None,
-        access_token: str | None = None, admin_token: str | None = None, log: AccessLog | None = None, seed: int = 0,
-        kept: Kept | None = None, shares: bool = False, hosts: str = "", today: datetime.date | None = None,
-    ) -> None:  # fmt: skip
-        self.recordings, self.rate_limit, self.seed = SteadyRecordings(recordings), rate_limit, seed
+        self,
+        recordings: Recordings,
+        *,
+        speed: float | None = 1.0,
+        rate_limit: Mapping[str, Any] | None = None,
+        access_token: str | None = None,
+        admin_token: str | None = None,
+        log: AccessLog | None = None,
+        seed: int = 0,
+        kept: Kept | None = None,
+        shares: bool = False,
+        hosts: str = "",
+        today: datetime.date | None = None,
+    ) -> None:
+        self.recordings, self.rate_limit, self.seed = (
+            SteadyRecordings(recordings),
+            rate_limit,
+            seed,
+        )
         self.today = today
         self.stretch = 0.0 if speed is None else 1 / speed
         self.admin_token, self.log = admin_token, log or AccessLog(None)
@@ -66,20 +90,33 @@ class Room:
         self.rng = random.Random(seed)
         self.injections = Injections(self.clock)
         self.access_token, self.shares, self.hosts = access_token, shares, Hosts(hosts)
-        self.gate, self.joins = Gate(self.clock), Throttle(self.clock, JOINS, JOIN_EVERY)
-        self._proven: set[tuple[str, str]] = set()  # addresses, and keys that were right from there
-        self.trouble: Callable[[], str] = lambda: ""  # why the class's file cannot be written, for the console
+        self.gate, self.joins = (
+            Gate(self.clock),
+            Throttle(self.clock, JOINS, JOIN_EVERY),
+        )
+        self._proven: set[tuple[str, str]] = (
+            set()
+        )  # addresses, and keys that were right from there
+        self.trouble: Callable[[], str] = lambda: (
+            ""
+        )  # why the class's file cannot be written, for the console
         self.roll = None if kept is None else Roll(self._api_of, kept)
         self.learners = self.roll or Learners(self._api_of, access_token)
         self._threads = ThreadPoolExecutor(2, "offline-api")
         self._known: dict[bytes, ApiRequest] = {}
         self._looking: dict[bytes, asyncio.Event] = {}
-        self._api_of("nobody")  # a rate_limit that makes no sense is told now, not at the first request
+        self._api_of(
+            "nobody"
+        )  # a rate_limit that makes no sense is told now, not at the first request
 
     def learner(self, authorization: str, address: str) -> Learner | ApiAnswer:
-        """Whose Authorization header this is, or the 401 or 429 for it. A key that is made of a short access token can
-        be guessed, so wrong ones are counted by address."""
-        if self.roll is not None or self.access_token is None or len(self.access_token) >= STRONG:
+        """Whose Authorization header this is, or the 401 or 429 for it. A key that is made of a
+        short access token can be guessed, so wrong ones are counted by address."""
+        if (
+            self.roll is not None
+            or self.access_token is None
+            or len(self.access_token) >= STRONG
+        ):
             return self.learners.of(authorization)
         proven = (address, authorization) in self._proven
         if not proven and (seconds := self.gate.guesses.wait(address)) > 0:
@@ -101,12 +138,15 @@ class Room:
             learner.api.learner = learner.name
         self.injections.rename(old, learner.name)
 
-    async def answer(self, learner: Learner, raw: bytes, headers: Mapping[str, str]) -> tuple[ApiRequest, ApiAnswer]:
+    async def answer(
+        self, learner: Learner, raw: bytes, headers: Mapping[str, str]
+    ) -> tuple[ApiRequest, ApiAnswer]:
         """A request to POST /v1/chat/completions, and the answer of the learner's offline API.
 
-        A class asks the same, many times and all at once. So requests that were answered from a recording are
-        remembered, and answered at once. All others may take long (a miss is compared with every recording there is):
-        they are answered in a thread, and whoever asks the same meanwhile waits for that.
+        A class asks the same, many times and all at once. So requests that were answered from a
+        recording are remembered, and answered at once. All others may take long (a miss is compared
+        with every recording there is): they are answered in a thread, and whoever asks the same
+        meanwhile waits for that.
         """
         if (looking := self._looking.get(raw)) is not None:
             await looking.wait()
@@ -127,15 +167,23 @@ class Room:
             self._known[raw] = request.with_headers({})
         return request, answer
 
-    async def answer_in_thread(self, learner: Learner, request: ApiRequest) -> ApiAnswer:
-        """The answer of the learner's offline API to a request that may take long. One at a time for each learner, so
-        that one who sends many does not take all threads from the others."""
+    async def answer_in_thread(
+        self, learner: Learner, request: ApiRequest
+    ) -> ApiAnswer:
+        """The answer of the learner's offline API to a request that may take long. One at a time
+        for each learner, so that one who sends many does not take all threads from the others."""
         async with learner.turn:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, learner, request)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._answer, learner, request
+            )
 
     def own(self, answer: ApiAnswer) -> ApiAnswer:
-        """An answer that the server gives by itself, with the request id that every answer of the API has."""
-        return answer.with_headers({**answer.headers, "x-request-id": request_id(self.rng)})
+        """An answer that the server gives by itself, with the request id that every answer of the
+        API has.
+        """
+        return answer.with_headers(
+            {**answer.headers, "x-request-id": request_id(self.rng)}
+        )
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -145,21 +193,32 @@ class Room:
         try:
             return learner.api.answer(request)
         except RecordingNotFound as miss:
-            return self.own(error_answer(404, str(miss), code="recording_not_found", headers=FINAL))
+            return self.own(
+                error_answer(404, str(miss), code="recording_not_found", headers=FINAL)
+            )
         except DamagedRecording as damage:
             text, code = str(damage), "damaged_recording"
-            return self.own(error_answer(500, text, type="server_error", code=code, headers=FINAL))
+            return self.own(
+                error_answer(500, text, type="server_error", code=code, headers=FINAL)
+            )
         except RecursionError:  # JSON nested as deep as no request is
             return self.own(unparsable())
         except Exception:
-            logger.exception("The offline API itself has failed at a request of %s", learner.name)
+            logger.exception(
+                "The offline API itself has failed at a request of %s", learner.name
+            )
             return self.own(broken())
 
     def _api_of(self, name: str, spent: Decimal = Decimal(0)) -> Injected:
         rng = random.Random(f"{self.seed} {name}")
         answers = replaying(self.recordings, today=self.today)
-        api = OfflineApi(answers, self.clock, rate_limit=self.rate_limit, seed=rng.getrandbits(32),
-                         stages=Stages().scaled(self.stretch))  # fmt: skip
+        api = OfflineApi(
+            answers,
+            self.clock,
+            rate_limit=self.rate_limit,
+            seed=rng.getrandbits(32),
+            stages=Stages().scaled(self.stretch),
+        )
         if api.account is not None:
             api.account.bill(spent)  # in a life of the server before this one
         return Injected(api, self.injections, name, rng)
@@ -168,10 +227,14 @@ class Room:
 def too_many(error: TooMany) -> ApiAnswer:
     """The 429 for an address that tries too often."""
     headers = {**FINAL, "retry-after": str(math.ceil(error.seconds))}
-    return error_answer(429, str(error), type="requests", code="too_many_attempts", headers=headers)
+    return error_answer(
+        429, str(error), type="requests", code="too_many_attempts", headers=headers
+    )
 
 
 def broken() -> ApiAnswer:
     """The answer to a mistake of ours."""
     text = "The offline API itself has failed at this request; the server's terminal shows where."
-    return error_answer(500, text, type="server_error", code="offline_api_failed", headers=FINAL)
+    return error_answer(
+        500, text, type="server_error", code="offline_api_failed", headers=FINAL
+    )

@@ -14,7 +14,8 @@ from .app import App
 from .connection import Limits, connection_type
 from .room import Room
 
-KEEP_ALIVE = 75  # seconds; longer than clients keep an idle connection, so that it is they who close it
+# seconds; longer than clients keep an idle connection, so that it is they who close it
+KEEP_ALIVE = 75
 SHORT = 12  # characters; a shorter access token is guessed too soon
 
 
@@ -25,13 +26,15 @@ class CannotServe(ValueError):
 def listen(host: str, port: int, access_token: str | None = None) -> socket.socket:
     """A socket that listens at this address (port 0: any free one).
 
-    Raises CannotServe when other machines can reach the address and there is no good access token, and when the address
-    cannot be had.
+    Raises CannotServe when other machines can reach the address and there is no good access token,
+    and when the address cannot be had.
     """
     if not is_loopback(host) and (access_token is None or len(access_token) < SHORT):
         raise CannotServe(
-            f"--host {host} lets other machines in, so it needs an access token of at least {SHORT} characters. "
-            "Nothing was opened.\nWhat to do: set COURSEKIT_ACCESS_TOKEN, and tell it to your learners, who use it as "
+            f"--host {host} lets other machines in, so it needs an access token of at least "
+            f"{SHORT} characters. "
+            "Nothing was opened.\nWhat to do: set COURSEKIT_ACCESS_TOKEN, and tell it to your "
+            "learners, who use it as "
             "their API key; or leave --host out, for this machine alone."
         )
     try:
@@ -42,7 +45,8 @@ def listen(host: str, port: int, access_token: str | None = None) -> socket.sock
     except OSError as error:
         raise CannotServe(
             f"The server cannot listen on {host} port {port}: {error}.\n"
-            "What to do: choose another port with --port (0 takes any that is free), or end the program that has it."
+            "What to do: choose another port with --port (0 takes any that is free), or end the "
+            "program that has it."
         ) from error
 
 
@@ -55,27 +59,40 @@ def is_loopback(host: str) -> bool:
 
 
 def uvicorn_server(room: Room, limits: Limits | None = None) -> uvicorn.Server:
-    """A uvicorn server for the room: ``run(sockets=[listen(...)])`` it, and close the room afterwards."""
+    """A uvicorn server for the room: ``run(sockets=[listen(...)])`` it, and close the room
+    afterwards.
+    """
     limits = limits or Limits()
     config = uvicorn.Config(
-        App(room), http=connection_type(limits, room.log), ws="none", lifespan="off", log_config=None,
-        log_level="error", access_log=False, proxy_headers=False, server_header=False,
-        timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=int(limits.leaving) + 5,
-    )  # fmt: skip
+        App(room),
+        http=connection_type(limits, room.log),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=int(limits.leaving) + 5,
+    )
     return uvicorn.Server(config)
 
 
 def run(room: Room, listener: socket.socket) -> None:
-    """Serve the room in this process. When it is told to end (Ctrl+C, SIGTERM), it does so in good order, and raises
-    KeyboardInterrupt."""
+    """Serve the room in this process. When it is told to end (Ctrl+C, SIGTERM), it does so in good
+    order, and raises KeyboardInterrupt."""
     server = uvicorn_server(room)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # which uvicorn restores, and lets strike, at the end
-    # Answering leaves no rings of objects behind (a test holds it to that), so the collector need hardly look: its full
-    # rounds stop every stream for as long as they take.
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # which uvicorn restores, and lets strike, at the end
+    # Answering leaves no rings of objects behind (a test holds it to that), so the collector need
+    # hardly look: its full rounds stop every stream for as long as they take.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    # uvloop takes one new connection from a socket in each of its turns, which get long when it is busy: with 400
-    # streams under way, newcomers waited for up to a second. From eight handles of the socket it takes eight.
+    # uvloop takes one new connection from a socket in each of its turns, which get long when it is
+    # busy: with 400 streams under way, newcomers waited for up to a second. From eight handles of
+    # the socket it takes eight.
     more = [] if sys.platform == "win32" else [listener.dup() for _ in range(7)]
     try:
         server.run(sockets=[listener, *more])

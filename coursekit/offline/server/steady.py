@@ -1,7 +1,7 @@
 """Recordings while they are served: a file is looked at again after a second, not at each request.
 
-The course's recordings lie in a folder for each lesson, and finding one means asking the disk for each folder in turn:
-that would be half of the work of an answer.
+The course's recordings lie in a folder for each lesson, and finding one means asking the disk for
+each folder in turn: that would be half of the work of an answer.
 """
 
 from __future__ import annotations
@@ -16,9 +16,13 @@ FRESH = 1.0  # seconds
 
 
 class SteadyRecordings(Recordings):
-    """As ``recordings``; what was found is found again for a second, whatever happens on the disk."""
+    """As ``recordings``; what was found is found again for a second, whatever happens on the
+    disk.
+    """
 
-    def __init__(self, recordings: Recordings, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, recordings: Recordings, now: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(recordings.folders)
         self.now = now
         self._found: dict[tuple[str, int], tuple[float, tuple[ApiAnswer, str]]] = {}

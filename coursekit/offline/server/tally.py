@@ -1,6 +1,8 @@
-"""What a learner's requests came to: counts, tokens, and the cost as the real API would have billed it.
+"""What a learner's requests came to: counts, tokens, and the cost as the real API would have billed
+it.
 
-Nothing is parsed while requests are answered: an answer is only counted, and read when somebody asks.
+Nothing is parsed while requests are answered: an answer is only counted, and read when somebody
+asks.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ class Tally:
         self._unread: dict[Any, tuple[int, ApiRequest, ApiAnswer]] = {}
         self._usage, self._dollars = Usage(0, 0), Decimal(0)
         self._lock = threading.Lock()  # held while answers are read
-        self._adding = threading.Lock()  # held for a moment only: ``add`` runs in the event loop
+        self._adding = (
+            threading.Lock()
+        )  # held for a moment only: ``add`` runs in the event loop
 
     def add(self, request: ApiRequest, answer: ApiAnswer) -> None:
         with self._adding:
@@ -34,9 +38,14 @@ class Tally:
             if request.path != CHAT_COMPLETIONS:
                 return  # files and batches: the offline API sends no bill for them
             if answer.status != 200 or len(self._unread) >= DISTINCT:
-                return  # more different answers than any course has, and nobody asks: not worth the memory
+                # more different answers than any course has, and nobody asks: not worth the memory
+                return
             told = answer.events
-            key = answer.body if told is None else (told[0].data if told else b"", len(told))
+            key = (
+                answer.body
+                if told is None
+                else (told[0].data if told else b"", len(told))
+            )
             self._unread[key] = (self._unread.get(key, (0,))[0] + 1, request, answer)
 
     def absorb(self, other: Tally) -> None:
@@ -48,13 +57,19 @@ class Tally:
             self.statuses.update(other.statuses)
 
     def restore(self, kept: Mapping[str, Any]) -> None:
-        """Go on from what ``as_dict`` told. Raises LookupError, TypeError or ValueError for anything else."""
-        self.statuses = Counter({int(status): int(count) for status, count in kept["statuses"].items()})
+        """Go on from what ``as_dict`` told. Raises LookupError, TypeError or ValueError for
+        anything else.
+        """
+        self.statuses = Counter(
+            {int(status): int(count) for status, count in kept["statuses"].items()}
+        )
         self._usage = Usage(int(kept["prompt_tokens"]), int(kept["completion_tokens"]))
         self._dollars = Decimal(str(kept["dollars"]))
 
     def bill(self) -> tuple[Usage, Decimal]:
-        """Tokens and dollars so far. May count the tokens of streams that told no usage: not for an event loop."""
+        """Tokens and dollars so far. May count the tokens of streams that told no usage: not for an
+        event loop.
+        """
         with self._lock:
             with self._adding:
                 unread, self._unread = self._unread, {}
@@ -72,7 +87,9 @@ class Tally:
             statuses = Counter(self.statuses)
         return {
             "requests": statuses.total(),
-            "statuses": {str(status): count for status, count in sorted(statuses.items())},
+            "statuses": {
+                str(status): count for status, count in sorted(statuses.items())
+            },
             "prompt_tokens": usage.prompt,
             "completion_tokens": usage.completion,
             "dollars": str(dollars),

@@ -1,7 +1,8 @@
 """Limits by address: how often somebody may guess a token, and how many may join from one machine.
 
-Many learners can share one address (a school's router, a hub), so the limits are those of a whole room, and whoever
-has proven a token that cannot be guessed is never held up by what others at the address do.
+Many learners can share one address (a school's router, a hub), so the limits are those of a whole
+room, and whoever has proven a token that cannot be guessed is never held up by what others at the
+address do.
 """
 
 from __future__ import annotations
@@ -10,12 +11,20 @@ import hmac
 import ipaddress
 from functools import lru_cache
 
-from ...portable import Portable
+from ...foundation.portable import Portable
 from ..clock import Clock
 
-STRONG = 20  # characters; a token this long cannot be guessed, however often somebody tries
-GUESSES, GUESS_EVERY = 20, 2.0  # wrong tokens from one address at once, and the seconds until one more
-JOINS, JOIN_EVERY = 40, 5.0  # learners who join from one address at once, and the seconds until one more
+STRONG = (
+    20  # characters; a token this long cannot be guessed, however often somebody tries
+)
+GUESSES, GUESS_EVERY = (
+    20,
+    2.0,
+)  # wrong tokens from one address at once, and the seconds until one more
+JOINS, JOIN_EVERY = (
+    40,
+    5.0,
+)  # learners who join from one address at once, and the seconds until one more
 ADDRESSES = 10_000  # that are remembered
 
 
@@ -23,16 +32,22 @@ class TooMany(Portable, Exception):
     """Too many attempts from one address. ``seconds``: until the next one is allowed."""
 
     def __init__(self, what: str, seconds: float) -> None:
-        super().__init__(f"Too many {what} from this address. Try again in {seconds:.0f} seconds.")
+        super().__init__(
+            f"Too many {what} from this address. Try again in {seconds:.0f} seconds."
+        )
         self.seconds = seconds
 
 
 class Throttle:
-    """A token bucket for each address: ``burst`` attempts at once, then one each ``every`` seconds."""
+    """A token bucket for each address: ``burst`` attempts at once, then one each ``every``
+    seconds.
+    """
 
     def __init__(self, clock: Clock, burst: int, every: float) -> None:
         self.clock, self.burst, self.every = clock, burst, every
-        self._full_at: dict[str, float] = {}  # by address: when its bucket is full again
+        self._full_at: dict[
+            str, float
+        ] = {}  # by address: when its bucket is full again
 
     def wait(self, address: str) -> float:
         """Seconds until this address may try; 0.0: now."""
@@ -44,7 +59,9 @@ class Throttle:
         """Count one attempt."""
         now = self.clock.now()
         if len(self._full_at) >= ADDRESSES:
-            self._full_at = {where: at for where, at in self._full_at.items() if at > now}
+            self._full_at = {
+                where: at for where, at in self._full_at.items() if at > now
+            }
         where = _network(address)
         self._full_at[where] = max(self._full_at.get(where, now), now) + self.every
 
@@ -56,8 +73,8 @@ class Gate:
         self.guesses = Throttle(clock, GUESSES, GUESS_EVERY)
 
     def is_right(self, address: str, given: str, token: str) -> bool:
-        """Whether ``given`` is the token. Raises TooMany, for a right one also, as long as the token is short enough
-        to be guessed."""
+        """Whether ``given`` is the token. Raises TooMany, for a right one also, as long as the
+        token is short enough to be guessed."""
         right = hmac.compare_digest(given.encode(errors="replace"), token.encode())
         if right and len(token) >= STRONG:
             return True
@@ -70,9 +87,15 @@ class Gate:
 
 @lru_cache(maxsize=1024)
 def _network(address: str) -> str:
-    """What counts as one machine: an IPv4 address, or the 64 bits of an IPv6 address that a network gives to one."""
+    """What counts as one machine: an IPv4 address, or the 64 bits of an IPv6 address that a network
+    gives to one.
+    """
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else str(ip)
+    return (
+        str(ipaddress.ip_network((ip, 64), strict=False))
+        if ip.version == 6
+        else str(ip)
+    )

@@ -27,44 +27,79 @@ FRESH = 0.5  # seconds in which several consoles are shown the same
 class Watch:
     """Looks at a room. ``shown_faults`` tells the faults at work, as the admin endpoints do."""
 
-    def __init__(self, room: Room, shown_faults: Callable[[], list[dict[str, Any]]]) -> None:
+    def __init__(
+        self, room: Room, shown_faults: Callable[[], list[dict[str, Any]]]
+    ) -> None:
         self.room, self.shown_faults = room, shown_faults
         self._seen: tuple[float, dict[str, Any]] | None = None
-        self._verdicts: dict[Learner, tuple[object, float, Verdict]] = {}  # with the state of the ledger, and when
+        self._verdicts: dict[
+            Learner, tuple[object, float, Verdict]
+        ] = {}  # with the state of the ledger, and when
 
     async def now(self) -> dict[str, Any]:
-        """The learners, those in need of the teacher first; their totals; quiz votes; and the faults at work."""
+        """The learners, those in need of the teacher first; their totals; quiz votes; and the
+        faults at work.
+        """
         now = self.room.clock.now()
         if self._seen is None or now - self._seen[0] > FRESH:
             learners = list(self.room.learners)
-            told = await run_in_threadpool(lambda: [self._told(learner, now) for learner in learners])
-            told.sort(key=lambda one: -one["need"])  # stable: else in the order in which they joined
-            self._verdicts = {learner: self._verdicts[learner] for learner in learners if learner in self._verdicts}
-            self._seen = now, {"learners": told, "together": together(told), "votes": votes(learners)}
+            told = await run_in_threadpool(
+                lambda: [self._told(learner, now) for learner in learners]
+            )
+            told.sort(
+                key=lambda one: -one["need"]
+            )  # stable: else in the order in which they joined
+            self._verdicts = {
+                learner: self._verdicts[learner]
+                for learner in learners
+                if learner in self._verdicts
+            }
+            self._seen = (
+                now,
+                {
+                    "learners": told,
+                    "together": together(told),
+                    "votes": votes(learners),
+                },
+            )
         return {
-            **self._seen[1], "faults": self.shown_faults(), "trouble": self.room.trouble(),
-            "shares": self.room.shares, "class": self.room.roll is not None,
-        }  # fmt: skip
+            **self._seen[1],
+            "faults": self.shown_faults(),
+            "trouble": self.room.trouble(),
+            "shares": self.room.shares,
+            "class": self.room.roll is not None,
+        }
 
     def _told(self, learner: Learner, now: float) -> dict[str, Any]:
         told = about(learner)
-        errors = sum(count for status, count in told["statuses"].items() if status != "200")
+        errors = sum(
+            count for status, count in told["statuses"].items() if status != "200"
+        )
         present = learner.under_way > 0 or now - learner.at < PRESENT
         why = reasons(learner, self._verdict(learner, now), now)
         minutes = int((now - learner.at) // 60) if math.isfinite(learner.at) else None
         return {
-            **told, "errors": errors, "present": present, "minutes": minutes, "last_error": error_text(learner),
-            "need": why[0].weight if why else 0, "reasons": [{"kind": one.kind, "text": one.text} for one in why],
+            **told,
+            "errors": errors,
+            "present": present,
+            "minutes": minutes,
+            "last_error": error_text(learner),
+            "need": why[0].weight if why else 0,
+            "reasons": [{"kind": one.kind, "text": one.text} for one in why],
             "hand": learner.hand is not None,
-        }  # fmt: skip
+        }
 
     def _verdict(self, learner: Learner, now: float) -> Verdict:
-        """The verdict on what a learner's program did lately. It takes a while: anew only where something happened."""
+        """The verdict on what a learner's program did lately. It takes a while: anew only where
+        something happened.
+        """
         state = (learner.seen, learner.under_way, now // 60)
         known = self._verdicts.get(learner)
         if known is not None and (known[0] == state or now - known[1] < JUDGED):
             return known[2]
-        verdict = verdict_on([attempt for attempt in learner.ledger if now - attempt.at < LATELY])
+        verdict = verdict_on(
+            [attempt for attempt in learner.ledger if now - attempt.at < LATELY]
+        )
         self._verdicts[learner] = state, now, verdict
         return verdict
 
@@ -72,7 +107,8 @@ class Watch:
 def together(told: list[dict[str, Any]]) -> dict[str, Any]:
     """What all learners come to; dollars as a string, exact."""
     counts = {
-        name: sum(one[name] for one in told) for name in ("requests", "errors", "prompt_tokens", "completion_tokens")
+        name: sum(one[name] for one in told)
+        for name in ("requests", "errors", "prompt_tokens", "completion_tokens")
     }
     return {
         "learners": len(told),
@@ -92,13 +128,26 @@ def votes(learners: Iterable[Learner]) -> dict[str, dict[str, int]]:
 
 
 def roster(told: Iterable[dict[str, Any]]) -> str:
-    """The learners as CSV, for a spreadsheet. A name that a spreadsheet would take for a formula gets an apostrophe."""
+    """The learners as CSV, for a spreadsheet. A name that a spreadsheet would take for a formula
+    gets an apostrophe.
+    """
     out = io.StringIO()
     writer = csv.writer(out)
-    columns = ("name", "chapter", "passed", "requests", "errors", "prompt_tokens", "completion_tokens", "dollars")
+    columns = (
+        "name",
+        "chapter",
+        "passed",
+        "requests",
+        "errors",
+        "prompt_tokens",
+        "completion_tokens",
+        "dollars",
+    )
     writer.writerow((*columns, "last_error"))
     for one in sorted(told, key=lambda one: str(one["name"]).casefold()):
         row = {**one, "passed": sum(one["passed"].values())}
         cells = [str(row[column]) for column in (*columns, "last_error")]
-        writer.writerow([f"'{cell}" if cell[:1] in "=+-@\t" and cell else cell for cell in cells])
+        writer.writerow(
+            [f"'{cell}" if cell[:1] in "=+-@\t" and cell else cell for cell in cells]
+        )
     return out.getvalue()

@@ -1,6 +1,8 @@
-"""A stand-in for the package xllamacpp: a server process of the tests imports it, by its PYTHONPATH, in its place.
+"""A stand-in for the package xllamacpp: a server process of the tests imports it, by its
+PYTHONPATH, in its place.
 
-Its server answers every prompt with the text of the model's file. A file that says "damaged" cannot be loaded.
+Its server answers every prompt with the text of the model's file. A file that says "damaged" cannot
+be loaded.
 """
 
 import json
@@ -32,10 +34,19 @@ class Server:
                 self.rfile.read(int(self.headers["content-length"]))
                 message = {"role": "assistant", "content": text}
                 value = {
-                    "id": "chatcmpl-1", "object": "chat.completion", "created": 1795000000, "model": name,
-                    "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-                    "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7},
-                }  # fmt: skip
+                    "id": "chatcmpl-1",
+                    "object": "chat.completion",
+                    "created": 1795000000,
+                    "model": name,
+                    "choices": [
+                        {"index": 0, "message": message, "finish_reason": "stop"}
+                    ],
+                    "usage": {
+                        "prompt_tokens": 5,
+                        "completion_tokens": 2,
+                        "total_tokens": 7,
+                    },
+                }
                 raw = json.dumps(value).encode()
                 self.send_response(200)
                 self.send_header("content-type", "application/json")
@@ -55,6 +66,8 @@ class Server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{server.server_port}"
 
-    def handle_chat_completions(self, request: object, heard: Callable[[dict[str, Any]], bool]) -> None:
+    def handle_chat_completions(
+        self, request: object, heard: Callable[[dict[str, Any]], bool]
+    ) -> None:
         for word in self._text.split():
             heard({"choices": [{"delta": {"content": word}}]})

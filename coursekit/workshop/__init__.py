@@ -1,0 +1,61 @@
+"""For those who run and write the course: the command line and what its commands do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..course import repository
+
+
+class CommandError(RuntimeError):
+    """A command cannot go on; its text is for the person who typed it: what happened, why, what to
+    do next.
+    """
+
+
+def repository_or_error() -> Path:
+    """The folder of the course's repository. Raises CommandError where coursekit was installed
+    without it.
+    """
+    root = repository()
+    if root is None:
+        raise CommandError(
+            "coursekit is installed here without the course's repository, which this command "
+            "works on. Get it "
+            "(git clone), and run `make lab` in its folder. To open the course as a learner: "
+            "coursekit lab."
+        )
+    return root
+
+
+def notebooks_in(folder: Path) -> list[Path]:
+    """The notebooks in a folder, but for those that JupyterLab's + has made and nobody has
+    named.
+    """
+    return sorted(path for path in folder.glob("*.ipynb") if not unnamed(path))
+
+
+def unnamed(path: Path) -> bool:
+    """Whether this is a notebook to try things in, as JupyterLab names it: no part of the
+    course.
+    """
+    return path.suffix == ".ipynb" and path.stem.startswith("Untitled")
+
+
+def all_notebooks(root: Path) -> list[Path]:
+    """Every notebook with stored outputs: the chapters, then the solutions."""
+    return [*notebooks_in(root / "notebooks"), *notebooks_in(root / "solutions")]
+
+
+def notebooks_of(root: Path, stems: Sequence[str]) -> list[Path]:
+    """The notebooks of the lessons with these stems; none named: of all. Raises CommandError where
+    there are none.
+    """
+    every = all_notebooks(root)
+    if not every:
+        raise CommandError(f"There are no notebooks in {root / 'notebooks'}.")
+    for stem in stems:
+        if not any(path.stem == stem for path in every):
+            raise CommandError(f"There is no notebooks/{stem}.ipynb yet.")
+    return [path for path in every if not stems or path.stem in stems]

@@ -1,0 +1,1 @@
+"""What an author runs: record, refresh, derive the exercises, build the site."""

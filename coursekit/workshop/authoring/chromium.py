@@ -1,0 +1,27 @@
+"""Where the chromium is that the browser tests drive."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+)
+PLACES = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+)
+
+
+def chromium() -> Path | None:
+    """The program named by CHROMIUM, else the first one found, else None."""
+    named = os.environ.get("CHROMIUM")
+    known = [named] if named else [*filter(None, map(shutil.which, NAMES)), *PLACES]
+    return next((Path(place) for place in known if Path(place).is_file()), None)

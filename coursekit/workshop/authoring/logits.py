@@ -1,0 +1,283 @@
+"""Take next-token distributions from a real open model: ``python -m
+coursekit.workshop.authoring.logits MODEL.gguf [NAME ...]``.
+
+Only an author runs this; learners read data/logits through ``coursekit.logits``. Whole replies are
+taken by ``local_replies``. What llama.cpp computes depends a little on the processor, so on another
+machine the last digits differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import sampling
+from ...foundation.files import write_atomically
+from ...local_model import SMOLLM2
+from ...local_model.llama import token_text
+from ...logits import FOLDER, Distribution, read_distribution
+from .local_model import DOCUMENT, LocalModel, Vocabulary, chat_prompt
+
+NAMED = 200  # tokens that are stored with their text
+STEP = 0.1  # the others are grouped by log-probability, in steps of so many nats
+
+CATS, DOG, HAIKU = (
+    "Give me three names for a cat.",
+    "Write one sentence about a dog.",
+    "Write a haiku about the sea.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A distribution to take: after a text, or in a chat after the first ``after`` tokens of the
+    greedy reply.
+    """
+
+    name: str
+    shows: str
+    text: str = ""
+    question: str = ""
+    after: int = 0
+
+
+PROMPTS = (
+    Prompt(
+        "counting",
+        "Near certainty: no setting changes much.",
+        "1, 2, 3, 4, 5, 6, 7, 8, 9, 1",
+    ),
+    Prompt("capital", "A clear favorite with a long tail.", "The capital of France is"),
+    Prompt(
+        "capital_french",
+        "The same in French, which this model hardly knows.",
+        "La capitale de la France est",
+    ),
+    Prompt(
+        "coin",
+        "Two candidates, and the model's coin is not fair.",
+        "I flipped a coin, and it came up",
+    ),
+    Prompt(
+        "traffic_light", "A handful of plausible colors.", "The traffic light turned"
+    ),
+    Prompt(
+        "first_name",
+        "Flat: more than a thousand tokens share nine tenths of the mass.",
+        "My name is",
+    ),
+    Prompt("year", "Flat, but over the ten digits only.", "The year was 19"),
+    Prompt(
+        "sum", "Arithmetic: the most probable digit is wrong (it is 42).", "17 + 25 = "
+    ),
+    Prompt(
+        "president",
+        "A name begun: several share it.",
+        "The first president of the United States was George",
+    ),
+    Prompt("word_part", "Inside a word: a token is not a word.", "unbeliev"),
+    Prompt("python_loop", "Code: several right ways to go on.", "for i in range("),
+    Prompt(
+        "tokyo",
+        "Japanese: most candidates are a part of a character's bytes.",
+        "日本の首都は",
+    ),
+    Prompt(
+        "paris_question",
+        "A question: probable is not true.",
+        question="Is Paris the capital of France?",
+    ),
+    Prompt(
+        "dog",
+        "The first token of a reply: two are about equally probable.",
+        question=DOG,
+    ),
+    Prompt(
+        "fruit_list_end",
+        "A list is complete: the end is a token too.",
+        question="List five fruits.",
+        after=23,
+    ),
+    Prompt(
+        "cat_names",
+        "Names repeat: a presence penalty brings others forward.",
+        question=CATS,
+        after=20,
+    ),
+    Prompt(
+        "haiku_loop",
+        "A loop: only a frequency penalty is strong enough to end it.",
+        question=HAIKU,
+        after=44,
+    ),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command: writes the files named, or all, and says how large each is."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "model",
+        type=Path,
+        help=f"{SMOLLM2.file}, as `coursekit local install` keeps it",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="of distributions; none: all"
+    )
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    options = parser.parse_args(arguments)
+    model = LocalModel(options.model)
+    origin = origin_of(model, options.model)
+    options.out.mkdir(parents=True, exist_ok=True)
+    for prompt in PROMPTS:
+        if prompt.name in (options.names or [prompt.name]):
+            path = options.out / f"{prompt.name}.json"
+            write_distribution(path, model, prompt, origin)
+            print(
+                f"{path.name:28} {path.stat().st_size:7,} bytes  {read_distribution(path).accuracy}"
+            )
+
+
+def origin_of(model: LocalModel, path: Path) -> dict[str, str]:
+    """Where the numbers come from: stored in each file."""
+    return {
+        "provenance": "local",
+        "model": SMOLLM2.name,
+        "model_file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "licence": SMOLLM2.licence,
+        "tool": model.tool,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+
+
+def write_distribution(
+    path: Path, model: LocalModel, prompt: Prompt, origin: Mapping[str, str]
+) -> None:
+    """Ask the model, keep the named tokens and the grouped rest, and measure what the grouping
+    costs.
+    """
+    messages = [{"role": "user", "content": prompt.question}]
+    ids: list[int] = []
+    if prompt.after:
+        ids = [
+            token
+            for token, _ in model.reply(
+                messages, np.random.default_rng(), prompt.after, temperature=0
+            )
+        ]
+    given = chat_prompt(messages) if prompt.question else DOCUMENT + prompt.text
+    full = model.next_token([given, *ids])
+    so_far = b"".join(full.tokens[token] for token in ids).decode()
+    if prompt.question and model.chat_tokens(messages) != model.text_tokens(given):
+        raise RuntimeError(
+            "chat_prompt() no longer makes what the model's chat template makes."
+        )
+    counts = np.bincount(np.array(ids, dtype=np.intp), minlength=len(full.tokens))
+    value = {
+        "shows": prompt.shows,
+        "origin": origin,
+        "text": f"{prompt.question}\n{so_far}" if prompt.question else prompt.text,
+        "prompt": given + so_far,
+        "entropy_bits": round(
+            sampling.entropy_bits(sampling.softmax(full.logprobs)), 6
+        ),
+        **stored(full, counts),
+    }
+    write_atomically(path, dumps({**value, "accuracy": {}}))
+    value["accuracy"] = accuracy(full, counts, read_distribution(path))
+    write_atomically(path, dumps(value) + "\n")
+
+
+def stored(full: Vocabulary, counts: Any) -> dict[str, Any]:
+    """A file's two lists: [text, logprob, count unless 0] of named tokens, [logprob, how many] of
+    the others.
+    """
+    order = np.argsort(-full.logprobs, kind="stable")
+    named = [*order[:NAMED], *(token for token in order[NAMED:] if counts[token])]
+    groups: dict[int, list[float]] = {}
+    for token in order[NAMED:]:
+        if not counts[token]:
+            groups.setdefault(round(full.logprobs[token] / STEP), []).append(
+                full.logprobs[token]
+            )
+    return {
+        "tokens": [
+            [
+                token_text(full.tokens[t]),
+                round(float(full.logprobs[t]), 6),
+                *([int(counts[t])] if counts[t] else []),
+            ]
+            for t in named
+        ],
+        # The logarithm of the mean probability: the group keeps its mass.
+        "others": [
+            [round(float(np.log(np.mean(np.exp(group)))), 6), len(group)]
+            for group in groups.values()
+        ],
+    }
+
+
+def accuracy(full: Vocabulary, counts: Any, kept: Distribution) -> dict[str, float]:
+    """The largest differences that grouping makes, over temperatures of 0.25 to 2 and top_p of 0.5
+    to 1.
+    """
+    worst = {"probability": 0.0, "entropy_bits": 0.0, "candidates_percent": 0.0}
+    for temperature in (0.25, 0.5, 0.7, 1.0, 1.3, 1.6, 2.0):
+        for top_p in (0.5, 0.8, 0.9, 0.95, 0.99, 1.0):
+            settings = {
+                "temperature": temperature,
+                "top_p": top_p,
+                "frequency_penalty": 0.5,
+                "presence_penalty": 0.5,
+            }
+            ours = sampling.before_and_after(
+                kept.logits, kept.counts, top=1, **settings
+            )
+            real = sampling.before_and_after(full.logprobs, counts, top=1, **settings)
+            size = 100 * abs(ours.candidates - real.candidates) / real.candidates
+            worst["candidates_percent"] = max(worst["candidates_percent"], size)
+            worst["entropy_bits"] = max(
+                worst["entropy_bits"], abs(ours.entropy_after - real.entropy_after)
+            )
+            tops = [np.sort(side.after)[::-1][:NAMED] for side in (ours, real)]
+            worst["probability"] = max(
+                worst["probability"], float(np.abs(tops[0] - tops[1]).max())
+            )
+    return {name: float(f"{value:.2g}") for name, value in worst.items()}
+
+
+def dumps(value: Any, depth: int = 0) -> str:
+    """JSON to be read: what fits on a line stands on one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if depth and (len(line) <= 100 or not isinstance(value, (list, Mapping))):
+        return line
+    if isinstance(value, Mapping):
+        brackets, parts = (
+            "{}",
+            [
+                f"{json.dumps(key)}: {dumps(item, depth + 1)}"
+                for key, item in value.items()
+            ],
+        )
+    else:
+        brackets, parts = "[]", [dumps(item, depth + 1) for item in value]
+    indent = "\n" + " " * depth
+    return (
+        brackets[0]
+        + ",".join(f"{indent} {part}" for part in parts)
+        + indent
+        + brackets[1]
+    )
+
+
+if __name__ == "__main__":
+    main()

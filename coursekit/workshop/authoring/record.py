@@ -1,0 +1,277 @@
+"""``coursekit record``: record what a lesson's notebooks ask for, say what changed, and put it in
+place.
+
+What is paid for is kept: a request that is recorded is not asked again unless it is named, and the
+answers of a run that failed are there for the next one. The lesson's recordings are replaced as a
+whole when a run has succeeded, and stay as they are when it has not.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ...course import lesson, lessons, recordings_of, replies_of
+from ...local_model.llama import LocalModelMissing, require
+from ...local_model.model_file import PLACE, model_in_force
+from ...offline.answering import RECORD_LOCAL
+from ...offline.recorder import ERRORS, RECORDED, recorder_for
+from ...offline.recordings import Recordings, read
+from ...offline.written import Written, last_user_text
+from ...settings import settings
+from .. import CommandError, notebooks_of, repository_or_error
+from ..commands.environment import offline_environment
+from ..testing.warm_kernel import warm_kernels
+from .execution import execute
+from .recorded_changes import changes
+
+SECONDS_PER_CELL = 600  # a live cell may stream several long answers
+
+
+def record(
+    name: str,
+    *,
+    written: bool,
+    yes: bool,
+    local: bool = False,
+    everything: bool = False,
+    only: Sequence[str] = (),
+    errors: str = "",
+) -> int:
+    """Record a lesson: from the real API, from its author's replies file (``written``), or from the
+    local model.
+
+    everything  ask the real API for all anew, not only for what is missing. The other two, which
+                cost nothing, do so
+                unless ``only`` is given
+    only        ask anew for the recordings with one of these in their name or prompt, and for what
+                is missing
+    errors      statuses of errors to keep, since the lesson shows them: "400,429"
+
+    Nothing is sent that costs money unless ``yes``, or a person at the keyboard agrees.
+    """
+    if written and only:
+        raise CommandError(
+            "--written makes all recordings anew, at no cost. Leave --only out."
+        )
+    stem = lesson(name).stem
+    paths = notebooks_of(repository_or_error(), [stem])
+    try:
+        recorder_for(Recordings([]), {ERRORS: errors}, on="")
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    target = recordings_of(stem)
+    _finish_interrupted(target)
+    anew = everything or ((written or local) and not only)
+    again = _named(target, only)
+    environment = _written(stem) if written else _local() if local else _live(stem, yes)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{stem}-", dir=target.parent) as scratch:
+        kept, dialogues, new = (
+            Path(scratch) / folder for folder in ("kept", "dialogues", stem)
+        )
+        for folder in (kept, dialogues, new):
+            folder.mkdir()
+        for path in [] if anew else sorted(target.glob("*.json")):
+            if path not in again:
+                shutil.copy2(path, kept)
+        _write_dialogues(stem, dialogues)
+        answers = (
+            Path(scratch) / "answers"
+            if written
+            else target.with_name(f".{stem}.{'local' if local else 'live'}")
+        )
+        answers.mkdir(exist_ok=True)
+        resumed = set(answers.iterdir())
+        if resumed:
+            print(
+                f"Going on from an unfinished run: {len(resumed)} answers in {answers}. Delete it "
+                "to start anew."
+            )
+        log = Path(scratch) / "used.txt"
+        log.touch()
+        folders = [kept, *_earlier(stem), dialogues]
+        environment |= {
+            "COURSEKIT_RECORDINGS": str(answers),
+            RECORDED: os.pathsep.join(map(str, folders)),
+            "COURSEKIT_USED_LOG": str(log),
+            ERRORS: errors,
+        }
+        try:
+            with warm_kernels(environment):
+                for path in paths:
+                    execute(
+                        path,
+                        environment,
+                        SECONDS_PER_CELL,
+                        None if written else _progress(path, answers),
+                    )
+        except (CommandError, KeyboardInterrupt) as error:
+            raise _unfinished(error, answers, written) from error
+        used = {Path(line) for line in log.read_text(encoding="utf-8").splitlines()}
+        for path in (
+            *dialogues.iterdir(),
+            *used.intersection(kept.iterdir()),
+            *set(answers.iterdir()) - (resumed - used),
+        ):
+            shutil.copy2(path, new)
+        _leave_to_earlier_lessons(stem, new)
+        print(f"{stem}: {len(list(new.glob('*.json')))} recordings")
+        for line in changes(target, new):
+            print(f"  {line}")
+        _replace(target, new)
+        shutil.rmtree(answers)
+    print(f"Next: coursekit refresh {stem}")
+    return 0
+
+
+def _named(target: Path, only: Sequence[str]) -> set[Path]:
+    """The recordings with one of these words in their names or prompts. Raises CommandError where
+    words fit none.
+    """
+    prompts = {
+        path: f"{path.name} {last_user_text(read(path)[0].body)}".lower()
+        for path in target.glob("*.json")
+    }
+    found: set[Path] = set()
+    for words in only:
+        fitting = {path for path, text in prompts.items() if words.lower() in text}
+        if not fitting:
+            raise CommandError(
+                f"no recording of {target.name} has {words!r} in its name or prompt, so nothing "
+                "was sent."
+            )
+        found |= fitting
+    return found
+
+
+def _progress(path: Path, answers: Path) -> Callable[[int, int], None]:
+    """Prints a line as each cell begins: what has been recorded, by then."""
+
+    def began(number: int, of: int) -> None:
+        count = len(list(answers.glob("*.json")))
+        print(
+            f"  {path.parent.name}/{path.name}  cell {number} of {of}, {count} new answers",
+            flush=True,
+        )
+
+    return began
+
+
+def _unfinished(error: BaseException, answers: Path, written: bool) -> BaseException:
+    """The error, with what has been paid for and how to go on. An empty folder is not left
+    behind.
+    """
+    count = len(list(answers.glob("*.json")))
+    if written or count == 0:
+        shutil.rmtree(answers)
+        return error
+    kept = (
+        f"The {count} new answers are kept. Mend the cell, then give the same command: it goes "
+        "on."
+    )
+    return CommandError(f"{error or 'stopped.'}\n{kept}")
+
+
+def _written(stem: str) -> dict[str, str]:
+    replies = replies_of(stem)
+    if not replies.is_file():
+        raise CommandError(
+            f"--written takes the answers from {replies}, and there is no such file. Write it "
+            "first."
+        )
+    return offline_environment() | {
+        "COURSEKIT_MODE": "record",
+        "COURSEKIT_REPLIES": str(replies),
+    }
+
+
+def _local() -> dict[str, str]:
+    model = model_in_force(settings()).path
+    try:
+        require(model)
+    except LocalModelMissing as error:
+        raise CommandError(str(error)) from error
+    return offline_environment() | {
+        "COURSEKIT_MODE": "record",
+        RECORD_LOCAL: "1",
+        PLACE: str(model),
+    }
+
+
+def _live(stem: str, yes: bool) -> dict[str, str]:
+    if not settings().get("OPENAI_API_KEY"):
+        raise CommandError(
+            "recording asks the real API, and there is no OPENAI_API_KEY, in the environment or "
+            "in .env. "
+            "Set one, or record from an author's replies: --written."
+        )
+    if not yes:
+        if not sys.stdin.isatty():
+            raise CommandError(
+                "recording asks the real API and costs money. Add --yes if that is meant."
+            )
+        answer = input(
+            f"Recording {stem} asks the real API and costs money. Go on? [y/N] "
+        )
+        if answer.strip().lower() not in {"y", "yes"}:
+            raise CommandError("nothing was sent.")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("COURSEKIT_REPLIES", RECORD_LOCAL)
+    }
+    return kept | {"COURSEKIT_MODE": "record"}
+
+
+def _write_dialogues(stem: str, folder: Path) -> None:
+    """Store the author's dialogues, which cells can ask for. They stay the author's."""
+    if replies_of(stem).is_file():
+        api = Written(replies_of(stem), Recordings([folder]))
+        for request in api.requests:
+            api.answer(request)
+
+
+def _earlier(stem: str) -> list[Path]:
+    """The folders of the lessons before this one: replay looks there first."""
+    stems = [known.stem for known in lessons()]
+    return [recordings_of(earlier) for earlier in stems[: stems.index(stem)]]
+
+
+def _leave_to_earlier_lessons(stem: str, new: Path) -> None:
+    """Drop what an earlier lesson has recorded: replay looks there first, a second copy would never
+    be used.
+    """
+    for earlier in _earlier(stem):
+        for path in sorted(new.glob("*.json")):
+            if (earlier / path.name).exists():
+                print(f"  (left to {earlier.name}: {path.name})")
+                path.unlink()
+
+
+def _replace(target: Path, new: Path) -> None:
+    """Put the folder ``new`` in the place of ``target``. Interrupted half-way, the old one lies
+    beside it, whole.
+    """
+    old = _old(target)
+    if target.exists():
+        os.replace(target, old)
+    if any(new.iterdir()):
+        os.replace(new, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _finish_interrupted(target: Path) -> None:
+    """Put back what an interrupted ``_replace`` had moved aside."""
+    old = _old(target)
+    if old.exists() and not target.exists():
+        os.replace(old, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")

@@ -1,0 +1,126 @@
+"""``coursekit refresh``: run notebooks and store their outputs, so that a second run changes
+nothing.
+
+What is stored is what a reader without a kernel can use and what another machine would store too:
+no times, no widget models, no paths of this machine. What cannot be made so is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from ...course import lesson
+from ...foundation.files import write_atomically
+from .. import CommandError, notebooks_of, repository_or_error
+from ..commands.environment import offline_environment
+from ..testing.warm_kernel import warm_kernels
+from .execution import CHANGED, execute
+from .readme import refresh_readme
+
+SANITIZE = Path(__file__).parents[1] / "testing" / "sanitize.cfg"
+KERNEL = {
+    "display_name": "Python 3 (ipykernel)",
+    "language": "python",
+    "name": "python3",
+}
+WIDGET = "application/vnd.jupyter.widget-view+json"  # shows a model that only a running kernel has
+
+
+def refresh(names: Sequence[str]) -> int:
+    """Refresh the lessons named, or all, and what README.md says of the course.
+
+    Stops at the first notebook that cannot be stored; it stays as it was.
+    """
+    root = repository_or_error()
+    paths = notebooks_of(root, [lesson(name).stem for name in names])
+    with warm_kernels(offline_environment()):
+        for path in paths:
+            changed = refresh_notebook(path)
+            print(
+                f"{path.parent.name}/{path.name}  {'refreshed' if changed else 'unchanged'}",
+                flush=True,
+            )
+    if refresh_readme(root):
+        print("README.md  refreshed")
+    return 0
+
+
+def refresh_notebook(path: Path) -> bool:
+    """Run one notebook and store it; whether its file changed. Raises CommandError and leaves the
+    file as it was.
+    """
+    text = stored_text(
+        execute(path, offline_environment()), f"{path.parent.name}/{path.name}"
+    )
+    changed = text != path.read_text(encoding="utf-8")
+    if changed:
+        write_atomically(path, text)
+    return changed
+
+
+def stored_text(notebook: Any, where: str) -> str:
+    """The file's text for an executed notebook. Raises CommandError where an output must not be
+    stored.
+    """
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata |= {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            place = f"{where}, cell [{cell.execution_count}]"
+            if (change := cell.metadata.pop(CHANGED, None)) is not None:
+                raise CommandError(
+                    f"{place} takes back what it has shown, by {change}. `coursekit test` sees "
+                    "all that was shown, and "
+                    "would refuse what is stored. Print the end only, or show what moves in a "
+                    "widget."
+                )
+            cell.outputs = [_stored(output, place) for output in cell.outputs]
+            raised = any(output.output_type == "error" for output in cell.outputs)
+            if "raises-exception" in cell.metadata.get("tags", []) and not raised:
+                raise CommandError(
+                    f"{place} is tagged raises-exception and raised nothing. Untag it, or mend it."
+                )
+    return str(nbformat.writes(notebook)) + "\n"
+
+
+def _stored(output: Any, place: str) -> Any:
+    if output.output_type == "stream":
+        if output.name == "stderr" and (
+            warned := re.search(r"^.*Warning: .*$", output.text, re.MULTILINE)
+        ):
+            raise CommandError(
+                f"{place} warns, and a warning is not stored: {warned[0].strip()}  Cure its cause."
+            )
+        output.text = sanitized(output.text)
+    elif output.output_type == "error":
+        # A traceback's paths and line numbers differ from machine to machine: its last line is
+        # kept.
+        output.evalue = sanitized(output.evalue)
+        output.traceback = [f"{output.ename}: {output.evalue}"]
+    else:
+        output.data.pop(WIDGET, None)
+        if "text/plain" in output.data:
+            output.data["text/plain"] = sanitized(output.data["text/plain"])
+    return output
+
+
+def sanitized(text: str) -> str:
+    """The text with what differs from run to run replaced, as nbval replaces it before it
+    compares.
+    """
+    for pattern, replacement in _PATTERNS:
+        text = re.sub(pattern, replacement, text)
+    return text
+
+
+_PATTERNS = re.findall(
+    r"^regex: (.*)$\n^replace: (.*)$",
+    SANITIZE.read_text(encoding="ascii"),
+    re.MULTILINE,
+)

@@ -1,0 +1,104 @@
+"""Which models play the course's roles today, until when, and whether the API offers them: a part
+of the doctor.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+
+from ... import models
+from ...settings import ModeError, mode_of, role_model, today_of
+
+TABLE = "coursekit/data/models.toml"
+SHOWN = 10  # models of a server
+WARN_DAYS = 60  # as long as a successor may need to be found, tried and written down
+
+
+def course_models(env: Mapping[str, str]) -> tuple[str, str]:
+    """What is found of the models that live mode asks for, and the cure where one is not served (""
+    where all are).
+
+    env  the settings in force: in live mode GET /v1/models is asked, which costs nothing; else
+         nobody is
+    """
+    try:
+        mode, today = mode_of(None, env), today_of(env)
+    except ModeError as error:
+        return str(error).splitlines()[0], "set it, or leave it out"
+    playing = models.playing({**env, "COURSEKIT_MODE": "live"})
+    known = {name: _shutdown(name) for name in playing.values()}
+    if mode != "live":
+        return f"live mode would ask {_listed(known)}", ""
+    try:
+        offered = _offered()
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the network, the key or the answer
+        return (
+            f"GET /v1/models failed: {type(error).__name__}",
+            "see the lines on the key, the mode and the proxies",
+        )
+    missing = [name for name in known if name not in offered]
+    if missing:
+        given = [
+            role
+            for role, name in playing.items()
+            if name in missing and role_model(role, env)
+        ]
+        cure = f"write a successor that it does offer into [role] of {TABLE}"
+        if given or "openai.com" not in env.get("OPENAI_BASE_URL", "openai.com"):
+            has = ", ".join(sorted(offered)[:SHOWN]) or "nothing"
+            cure = (
+                f"it has {has}: write COURSEKIT_MODEL=… into .env, or COURSEKIT_CHAT=… and so "
+                "on for each role"
+            )
+        return f"the API does not offer {', '.join(missing)} to this key", cure
+    ends = {name: offered[name] or known[name] for name in known}
+    dead = [name for name, end in ends.items() if end and end <= today]
+    if dead:
+        return (
+            f"by the API's own list over: {_listed({name: ends[name] for name in dead})}",
+            f"write a successor into {TABLE}",
+        )
+    return f"asks {_listed(ends)}; all offered", ""
+
+
+def leaving(
+    on: datetime.date, within: int = WARN_DAYS
+) -> dict[str, tuple[str, datetime.date, str | None]]:
+    """Roles whose model is shut down within so many days: role -> (model, its last date, who
+    follows or None).
+    """
+    found: dict[str, tuple[str, datetime.date, str | None]] = {}
+    for name in models.ROLES:
+        playing = models.role(name, "live", on)
+        end = models.get(playing).shutdown
+        if end is not None and end <= on + datetime.timedelta(days=within):
+            try:
+                found[name] = (playing, end, models.role(name, "live", end))
+            except LookupError:
+                found[name] = (playing, end, None)
+    return found
+
+
+def _offered() -> dict[str, datetime.date | None]:
+    """The models that GET /v1/models lists, each with its shutdown date."""
+    from ...client import connect
+
+    found: dict[str, datetime.date | None] = {}
+    with connect("live", max_retries=0, timeout=10.0) as client:
+        for model in client.models.list():
+            said = getattr(model, "shutdown_date", None)
+            found[model.id] = datetime.date.fromisoformat(said[:10]) if said else None
+    return found
+
+
+def _shutdown(name: str) -> datetime.date | None:
+    return (
+        models.get(name).shutdown if models.known(name) else None
+    )  # another server's model
+
+
+def _listed(ends: Mapping[str, datetime.date | None]) -> str:
+    return ", ".join(
+        f"{name} (until {end})" if end else name for name, end in ends.items()
+    )

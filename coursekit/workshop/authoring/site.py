@@ -1,0 +1,175 @@
+"""``coursekit site``: the course as web pages, to read without installing anything.
+
+The pages are laid out in a folder of their own as they lie in the repository, so that every link
+between notebooks holds, and Sphinx with MyST-NB builds them there: no cell is run, the outputs are
+the committed ones. A link that leads nowhere is an error. The configuration is
+.github/site/conf.py; the extra ``site`` brings the tools.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ...course import lessons
+from .. import CommandError, notebooks_in, repository_or_error
+
+HTML = Path("build", "site")  # in the repository, ignored by git
+CONFIGURATION = Path(".github", "site")
+LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")
+LIVE = (
+    '<p class="only-live">A picture of what is live in JupyterLab: <code>make lab</code>, then '
+    "run this cell.</p>"
+)
+SECTIONS = {  # of each folder: its heading, and what stands there
+    "notebooks": ("Chapters", "In order, with the outputs of every cell."),
+    "exercises": (
+        "Exercises",
+        "Functions to write. Here they can be read; in JupyterLab a check tells what is right.",
+    ),
+    "solutions": (
+        "Solutions",
+        "The exercises, solved. Try them first: each check has three hints.",
+    ),
+}
+
+
+def site(to: str | None = None) -> int:
+    """Build the site into the folder ``to``, new or empty (default: build/site, anew). Returns the
+    exit code.
+
+    Raises CommandError without the repository or the extra ``site``, and for a folder that holds
+    something.
+    """
+    root = repository_or_error()
+    built = Path(to) if to else root / HTML
+    if find_spec("myst_nb") is None or find_spec("pydata_sphinx_theme") is None:
+        raise CommandError(
+            "The site's tools are not installed. Run `make site`, or: pip install -e '.[site]'"
+        )
+    if to is None:
+        shutil.rmtree(built, ignore_errors=True)
+    elif built.exists() and (not built.is_dir() or any(built.iterdir())):
+        raise CommandError(
+            f"{built} is not an empty folder, and nothing is overwritten. Name a new one."
+        )
+    from sphinx.cmd.build import build_main
+
+    with tempfile.TemporaryDirectory() as place:
+        pages = Path(place, "pages")
+        lay_out(root, pages)
+        code: int = build_main(
+            [
+                "--quiet",
+                "--fail-on-warning",
+                "--keep-going",
+                "-d",
+                f"{place}/read",
+                f"{pages}",
+                f"{built}",
+            ]
+        )
+    if code == 0:
+        (built / "_static" / "webpack-macros.html").unlink(
+            missing_ok=True
+        )  # a template of the theme's, no page
+        print(f"The site is built: open {built / 'index.html'} in a browser.")
+    return code
+
+
+def lay_out(root: Path, pages: Path) -> None:
+    """Write the pages of the repository in ``root``, and their configuration, into the new folder
+    ``pages``.
+    """
+    (pages / "static").mkdir(parents=True)
+    shutil.copy(root / CONFIGURATION / "conf.py", pages)
+    shutil.copy(root / CONFIGURATION / "site.css", pages / "static")
+    for folder, (heading, told) in SECTIONS.items():
+        (pages / folder).mkdir()
+        for notebook in notebooks_in(root / folder):
+            (pages / folder / notebook.name).write_text(
+                readable(notebook.read_text(encoding="utf-8")), "utf-8"
+            )
+        here = [
+            f"{lesson.number:02} {lesson.title} <{lesson.stem}>"
+            for lesson in lessons()
+            if (root / folder / f"{lesson.stem}.ipynb").is_file()
+        ]
+        (pages / folder / "index.md").write_text(
+            f"# {heading}\n\n{told}\n{_contents(here)}", "utf-8"
+        )
+    documents = {root / "README.md": pages / "index.md"}
+    for folder, name in (
+        ("notebooks", "notebooks"),
+        ("deploy", "deploy"),
+        (".github", "authors"),
+    ):
+        found = sorted(
+            (root / folder).glob("*.md"),
+            key=lambda page: (page.stem != "README", page.stem),
+        )
+        documents |= {page: pages / name / page.name for page in found}
+    for page, target in documents.items():
+        _copy_document(root, page, pages, target)
+    more = [
+        page.relative_to(pages).with_suffix("").as_posix()
+        for page in documents.values()
+    ][1:]
+    with (pages / "index.md").open("a", encoding="utf-8") as front:
+        front.write(
+            _contents([f"{folder}/index" for folder in SECTIONS] + more, ":hidden:\n")
+        )
+
+
+def readable(notebook: str) -> str:
+    """A notebook's JSON for a page: over a lab's output a line says where it is live; links lead to
+    pages.
+    """
+    read: dict[str, Any] = json.loads(notebook)
+    for cell in read["cells"]:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/html" in data:
+                shown = re.sub(
+                    r'(href="[^":]+)\.ipynb\b', r"\1.html", "".join(data["text/html"])
+                )
+                live = "(run the notebook to " in "".join(data.get("text/plain", ""))
+                data["text/html"] = (LIVE if live else "") + shown
+    return json.dumps(read, ensure_ascii=False)
+
+
+def anchor(title: str) -> str:
+    """A heading's anchor as JupyterLab writes it, so that a link to it works there and on the
+    site.
+    """
+    return title.replace(" ", "-")
+
+
+def _contents(names: list[str], option: str = "") -> str:
+    return "\n```{toctree}\n" + option + "\n" + "\n".join(names) + "\n```\n"
+
+
+def _copy_document(root: Path, page: Path, pages: Path, target: Path) -> None:
+    """A Markdown page with the files it links to that are no pages. Its own links follow README.md
+    and .github/.
+    """
+    text = page.read_text(encoding="utf-8")
+    target.parent.mkdir(exist_ok=True)
+    moved = re.sub(r"(\]\((?:\.\./)*)\.github/", r"\1authors/", text).replace(
+        "](../README.md", "](../index.md"
+    )
+    target.write_text(moved, "utf-8")
+    for link in LINK.findall(text):
+        file = (page.parent / link).resolve()
+        if file.is_file() and file.suffix not in {".md", ".ipynb"}:
+            # A folder with a dot in front would be left out where the site is put.
+            place = pages / file.relative_to(root).as_posix().replace(
+                ".github/", "authors/", 1
+            )
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, place)

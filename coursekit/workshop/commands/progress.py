@@ -1,0 +1,41 @@
+"""``coursekit progress``: the map of the course in a terminal."""
+
+from __future__ import annotations
+
+from ...checks import progress as kept
+from ...checks.course_map import CourseMap
+from .. import CommandError
+
+
+def progress(*, reset: bool = False) -> int:
+    """Print which exercises are done; with ``reset`` ask, and forget them."""
+    path = kept.place()
+    print(CourseMap())
+    if path is None:
+        print(f"Progress is switched off ({kept.SETTING}=off).")
+        return 0
+    print(f"Kept in {path}")
+    if kept.is_damaged():
+        print(
+            "That file cannot be read. With the next exercise you pass it is set aside, and a new "
+            "one begins."
+        )
+    return _reset() if reset else 0
+
+
+def _reset() -> int:
+    try:
+        if input(
+            "Forget all of it? Your notebooks stay as they are. [y/N] "
+        ).strip().lower() not in {"y", "yes"}:
+            print("Nothing was changed.")
+            return 0
+    except EOFError:
+        print("\nNothing was changed: there is nobody to ask.")
+        return 1
+    try:
+        gone = kept.reset()
+    except OSError as error:
+        raise CommandError(f"The file could not be deleted: {error}") from error
+    print("There was nothing to forget." if gone is None else "Forgotten.")
+    return 0

@@ -1,0 +1,42 @@
+"""``coursekit test``: run notebooks and compare each output with the stored one (pytest with
+nbval).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from ...course import lesson
+from .. import notebooks_of, repository_or_error
+from ..testing.warm_kernel import wake, warm_process
+from .environment import offline_environment
+
+
+def run_tests(names: Sequence[str]) -> int:
+    """Test these lessons; none named: all. The options of the run are pytest's in
+    pyproject.toml.
+    """
+    root = repository_or_error()
+    paths = notebooks_of(root, [lesson(name).stem for name in names])
+    workers = (
+        "0" if names else "auto"
+    )  # a lesson's two notebooks run sooner than workers start
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-n",
+        workers,
+        *(str(path.relative_to(root)) for path in paths),
+    ]
+    environment = offline_environment()
+    with warm_process(environment) as folder:
+        if folder:
+            wake(folder)  # it imports while pytest starts
+            command += ["--warm-process", str(folder)]
+        return min(
+            subprocess.run(command, cwd=root, env=environment, check=False).returncode,
+            1,
+        )

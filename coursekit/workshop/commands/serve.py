@@ -1,0 +1,162 @@
+"""``coursekit serve``: the offline API on a socket, for curl, for other languages, and for a
+class.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...course import recording_folders
+from ...foundation.files import write_atomically
+from ...offline.clock import ScaledClock, clock_for
+from ...offline.recordings import Recordings
+from ...settings import settings, today_of, user_folder
+from .. import CommandError
+from .greeting import class_greeting, greeting, other_addresses, reachable
+
+try:
+    from ...offline.server.access_log import AccessLog
+    from ...offline.server.class_file import ClassFile
+    from ...offline.server.room import Room
+    from ...offline.server.running import is_loopback, listen, run
+    from ...offline.server.throttle import STRONG
+except ImportError as error:  # pragma: no cover
+    raise CommandError(
+        f"The server needs packages that are not here ({error}). Run `make lab` again."
+    ) from error
+
+
+def serve(
+    *,
+    host: str,
+    port: int,
+    recordings: str | None,
+    speed: str | None,
+    limits: Mapping[str, Any],
+    quiet: bool,
+    classroom: bool = False,
+    class_file: str | None = None,
+    shares: bool = False,
+    today: str | None = None,
+) -> int:
+    """Serve until Ctrl+C. Taken from the settings: COURSEKIT_ACCESS_TOKEN, COURSEKIT_ADMIN_TOKEN,
+    and COURSEKIT_HOSTS (names with commas between, under which the server may be addressed).
+
+    limits      each learner's own: rpm, tpm, spend, as far as they were given; none: no limits
+    today       refuses models that are shut down by this day (2027-02-01); None: COURSEKIT_TODAY,
+                else none is
+    classroom   True: learners join by name, and all is kept in ``class_file`` (None: in the user's
+                data folder); where
+                other machines can join and no access token is set, the class has one of its own
+    shares      a class: what learners share is on unless they choose otherwise
+    """
+    env = {**settings(), **({"COURSEKIT_TODAY": today} if today else {})}
+    access, chosen = (
+        env.get("COURSEKIT_ACCESS_TOKEN") or None,
+        env.get("COURSEKIT_ADMIN_TOKEN") or None,
+    )
+    folders = [Path(recordings)] if recordings else recording_folders()
+    if recordings and not folders[0].is_dir():
+        raise CommandError(f"There is no folder {recordings}.")
+    for option, given in (("--share", shares), ("--class-file", class_file)):
+        if given and not classroom:
+            raise CommandError(f"{option} is for --class.")
+    opened = not is_loopback(host)
+    _refuse_weak_admin_token(chosen, access, opened=opened)
+    with contextlib.ExitStack() as at_the_end:
+        try:
+            clock = clock_for(speed or env.get("COURSEKIT_SPEED") or 1.0)
+            file = (
+                at_the_end.enter_context(
+                    contextlib.closing(ClassFile(_place(class_file)))
+                )
+                if classroom
+                else None
+            )
+            kept = file.open() if file else None
+            made = kept.access_token if kept and opened and access is None else None
+            access = access or made
+            admin = chosen or (kept.admin_token if kept else secrets.token_urlsafe(16))
+            room = Room(
+                Recordings(folders),
+                speed=clock.speed if isinstance(clock, ScaledClock) else None,
+                log=AccessLog(None if quiet else sys.stdout),
+                rate_limit=limits or None,
+                access_token=access,
+                admin_token=admin,
+                seed=secrets.randbits(32),
+                kept=kept,
+                shares=shares,
+                hosts=env.get("COURSEKIT_HOSTS") or "",
+                today=today_of(env) if env.get("COURSEKIT_TODAY") else None,
+            )
+            listener = listen(host, port, access)
+            at_the_end.callback(listener.close)
+            if file and room.roll:
+                file.keep(room.roll)
+                room.trouble = lambda: file.trouble
+        except ValueError as error:  # CannotServe and CannotKeep are such, too
+            raise CommandError(str(error)) from error
+        name = reachable(host) if classroom else _bracketed(host)
+        address = f"http://{name}:{listener.getsockname()[1]}"
+        if file and room.roll:
+            token = None if chosen else _console_token(file.path, admin)
+            said = class_greeting(
+                address,
+                access,
+                token,
+                file.path,
+                len(list(room.roll)),
+                opened=opened,
+                made=made,
+                shares=shares,
+                others=other_addresses(host, address),
+            )
+        else:
+            said = greeting(address, access, None if chosen else admin, opened)
+        print(said, flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            run(room, listener)
+    print("The server has stopped.")
+    return 0
+
+
+def _refuse_weak_admin_token(
+    chosen: str | None, access: str | None, opened: bool
+) -> None:
+    if chosen and chosen == access:
+        raise CommandError(
+            "COURSEKIT_ADMIN_TOKEN is the access token, which learners know: they could open the "
+            "console. "
+            "Nothing was opened.\nWhat to do: choose another, or leave it out; the server then "
+            "makes one."
+        )
+    if chosen and opened and len(chosen) < STRONG:
+        raise CommandError(
+            f"COURSEKIT_ADMIN_TOKEN is shorter than {STRONG} characters, which is guessed too "
+            "soon where other "
+            "machines can reach the console. Nothing was opened.\nWhat to do: choose a longer "
+            "one, or leave it out."
+        )
+
+
+def _console_token(class_file: Path, token: str) -> Path:
+    """Put the console's token into a file beside the class's, where a projector does not show it.
+    Returns the file.
+    """
+    path = class_file.with_suffix(".console-token")
+    write_atomically(path, f"{token}\n", mode=0o600)
+    return path
+
+
+def _place(asked: str | None) -> Path:
+    return Path(asked).expanduser() if asked else user_folder() / "class.json"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,14 @@
+"""What the entry points do first, and only they: the command line, and pytest's plugin."""
+
+from __future__ import annotations
+
+import sys
+
+# nbformat and Jupyter's server import jsonschema, and that, where it can, a grammar of IRIs that
+# takes more than a second to build. None of their schemas has an IRI.
+SLOW = "rfc3987_syntax"
+
+
+def leave_out_slow_grammar() -> None:
+    """Make the import of the grammar fail in this process, so that jsonschema goes without it."""
+    sys.modules.setdefault(SLOW, None)  # type: ignore[arg-type]

@@ -1,0 +1,140 @@
+"""For pytest: the offline environment, for tests and for the kernels of notebooks; and which
+recordings were used.
+
+A recording that no cell asks for is dead weight, and usually the trace of a changed prompt. So the
+replay layer notes what it serves (COURSEKIT_USED_LOG, one path a line), and after a lesson's
+notebooks have all passed, each recording of that lesson must have been served. Those of an author's
+dialogues (``offline.written.Dialogue``) are for learners' own cells: no cell of the course has to
+ask for them.
+
+nbval counts cells from 0: the report of one that fails adds the number that JupyterLab shows, and
+its first line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from nbval.plugin import IPyNbCell
+
+from ...course import lessons, recordings_of, replies_of
+from ...offline.recordings import Recordings, name_of
+from ...offline.written import Written
+from .. import all_notebooks, unnamed
+from ..commands.environment import offline_environment
+
+USED_LOG = "COURSEKIT_USED_LOG"
+FIRST_LINE = 60  # characters of a cell's first line that a report shows
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Once for a session: workers of pytest-xdist inherit the environment."""
+    if hasattr(config, "workerinput"):
+        return
+    environment = offline_environment()
+    os.environ.clear()
+    os.environ.update(environment)
+    handle, log = tempfile.mkstemp(prefix="coursekit-used-", suffix=".txt")
+    os.close(handle)
+    os.environ[USED_LOG] = log
+    config.pluginmanager.register(UsedRecordings(config.rootpath, Path(log)))
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """A learner's notebook to try things in is no test."""
+    return True if unnamed(collection_path) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """The report of a cell that fails ends with what to run."""
+    report = yield
+    if report.failed and isinstance(item, IPyNbCell):
+        stem, (first, *_) = (
+            item.path.stem,
+            item.cell.source.strip().splitlines() or [""],
+        )
+        said = (
+            f"This is cell [{item.cell_num + 1}] {first[:FIRST_LINE]} of "
+            f"{item.nodeid.partition('::')[0]}.\n"
+            f"To run its lesson again: .venv/bin/coursekit test {stem}\n"
+            "If the new output is right, store it and read the diff: .venv/bin/coursekit refresh "
+            f"{stem}\n"
+        )
+        report.sections.append(("what to do", said))
+    return report
+
+
+class UsedRecordings:
+    """Compares the recordings on disk with those served; ``root`` is the repository, ``log`` what
+    replay noted.
+    """
+
+    def __init__(self, root: Path, log: Path) -> None:
+        self.root, self.log = root, log
+        self.passed: Counter[str] = Counter()
+        self.unused: list[Path] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self.passed[report.nodeid.partition("::")[0]] += 1
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        served = {
+            Path(line) for line in self.log.read_text(encoding="utf-8").splitlines()
+        }
+        for lesson in lessons():
+            if self._whole(lesson.stem):
+                recorded, replies = recordings_of(lesson.stem), replies_of(lesson.stem)
+                written = (
+                    Written(replies, Recordings([recorded])).requests
+                    if replies.is_file()
+                    else []
+                )
+                served |= {recorded / f"{name_of(request)}.json" for request in written}
+                self.unused += [
+                    path
+                    for path in sorted(recorded.glob("*.json"))
+                    if path not in served
+                ]
+        if self.unused and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> None:
+        if self.unused:
+            terminalreporter.section("recordings that no notebook used", red=True)
+            for path in self.unused:
+                terminalreporter.line(f"{path.parent.name}/{path.name}")
+            terminalreporter.line(
+                "Delete them, or record the lesson anew (coursekit record LESSON)."
+            )
+
+    def pytest_unconfigure(self) -> None:
+        self.log.unlink(missing_ok=True)
+
+    def _whole(self, stem: str) -> bool:
+        """Whether every code cell of every notebook of the lesson ran and passed."""
+        paths = [path for path in all_notebooks(self.root) if path.stem == stem]
+        return bool(paths) and all(
+            self.passed[path.relative_to(self.root).as_posix()] == _code_cells(path)
+            for path in paths
+        )
+
+
+def _code_cells(path: Path) -> int:
+    return sum(
+        cell["cell_type"] == "code"
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+    )

@@ -42,9 +42,8 @@ def join(
            JUPYTERHUB_USER
     url    the server's address, as the teacher tells it; None: COURSEKIT_BASE_URL
     share  True: the teacher also sees in which chapter you are, which checks you tried and passed,
-           and your quiz
-           answers; False: they do not; None: as the teacher chose for the class (what join()
-             returns says which)
+           and your quiz answers; False: they do not; None: as the teacher chose for the class (what
+           join() returns says which)
     token  the class's access token, where it has one; None: COURSEKIT_ACCESS_TOKEN, else you are
            asked for it
 
@@ -133,8 +132,7 @@ def share(
     passed  the number of passed exercises by chapter; None: leave what was sent before
     joined  the class; None: the one in force
     more    ``failed``: failed checks in a row by "chapter/exercise", 0 for a pass; ``votes``: the
-            index of the chosen
-            option by "chapter/number" of a quiz question
+            index of the chosen option by "chapter/number" of a quiz question
     """
     with contextlib.suppress(ModeError):
         joined = joined or membership()

@@ -4,9 +4,8 @@
     live     nothing is changed
     record   the real API answers, and each exchange is kept for replay
     class    the class server that the learner has joined answers, from recordings, at no cost. It
-             takes the place of
-             replay where nobody asks for that by name; nobody can ask for class, but everybody may
-               join and leave
+             takes the place of replay where nobody asks for that by name; nobody can ask for class,
+             but everybody may join and leave
 
 The client is the SDK's own, with the SDK's own defaults. Only where the clock does not run at its
 natural speed, the waits between the SDK's retries follow that clock too.
@@ -61,33 +60,24 @@ def connect(
     """A real ``openai.OpenAI`` client; what answers it is decided by ``mode``.
 
     mode        "replay" (recorded answers, costs nothing), "live" (the real API, costs money) or
-                "record" (the
-                real API, costs money, answers are kept). None: COURSEKIT_MODE, also from .env, else
-                  "replay". While
-                you have joined a class, its server answers in place of replay; in process, and as
-                  described here, it
-                stays where you give "replay", or any argument marked "replay only", or a recordings
-                  folder, base_url or
-                api_key
+                "record" (the real API, costs money, answers are kept). None: COURSEKIT_MODE, also
+                from .env, else "replay". While you have joined a class, its server answers in place
+                of replay; in process, and as described here, it stays where you give "replay", or
+                any argument marked "replay only", or a recordings folder, base_url or api_key
     recordings  replay and record: a folder of recordings; None: your own, and after it the
-                course's, in which record
-                mode changes nothing
+                course's, in which record mode changes nothing
     speed       replay only: 1.0 as recorded, 10 ten times faster, "instant" without waiting; None:
-                COURSEKIT_SPEED,
-                else 1.0
+                COURSEKIT_SPEED, else 1.0
     faults      replay only: what goes wrong, a ``coursekit.offline.Fault`` or several in their
                 order
     rate_limit  replay only: {"rpm": 60, "tpm": 10_000, "spend": 0.50} (requests and tokens per
-                minute, dollars), or a
-                ``coursekit.offline.Account``, which several clients can share; None: no limits
+                minute, dollars), or a ``coursekit.offline.Account``, which several clients can
+                share; None: no limits
     fallback    replay: an OpenAI-compatible server that answers what nobody recorded: its address,
-                the name of one at
-                its usual port ("ollama", "lm studio", "llama.cpp", "vllm"), or "local" for the
-                  small model that
-                `coursekit local install` gets; False: none; None: as COURSEKIT_FALLBACK in .env
-                  says, else none.
-                Receipts name who answered, and have no price. record: it answers instead of the
-                  real API
+                the name of one at its usual port ("ollama", "lm studio", "llama.cpp", "vllm"), or
+                "local" for the small model that `coursekit local install` gets; False: none; None:
+                as COURSEKIT_FALLBACK in .env says, else none. Receipts name who answered, and have
+                no price. record: it answers instead of the real API
     local_model  True is a name for fallback="local"; a path is that GGUF file
     openai_options  base_url, api_key, max_retries, timeout, …: as ``openai.OpenAI`` takes them
 

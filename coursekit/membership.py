@@ -5,8 +5,7 @@ COURSEKIT_BASE_URL    the address of a class server, with or without /v1
 COURSEKIT_CLASS_KEY   the key, where somebody else joined for the learner, such as a hub
 COURSEKIT_CLASS_SHARE "yes": then, chapter, checks and quiz answers are shared with the teacher
 COURSEKIT_MEMBERSHIP  the file in which ``join()`` keeps the membership; "off": nothing is read or
-                      written (so in
-                      tests); not set: in the user's data folder
+                      written (so in tests); not set: in the user's data folder
 """
 
 from __future__ import annotations

@@ -38,8 +38,7 @@ class Served:
 
     request_id  of its ``x-request-id`` header
     source      "live", or the address of a server that is not OpenAI's, or a recording's provenance
-                ("written",
-                "local"), or "offline API"
+                ("written", "local"), or "offline API"
     seconds     from the request to the last byte
     forwarded   another server answered in the place of the API: it has no price, whatever its model
                 is called
@@ -158,8 +157,7 @@ class Meter:
     """A ledger of calls, with the tokens and the money that they add up to.
 
     client  from ``connect()`` or ``connect_async()``: its journal tells latency and source. None,
-            or a client without a
-            journal: the receipts leave them out.
+            or a client without a journal: the receipts leave them out.
     """
 
     def __init__(self, client: Any = None) -> None:

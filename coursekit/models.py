@@ -154,9 +154,8 @@ def role(name: str, mode: str = "replay", on: datetime.date | None = None) -> st
     """The model that plays a role of the course, one of ROLES.
 
     mode  in replay and record the model of the course's source, however long it is gone: recordings
-          are found by the
-          request, and the request has its name. In live mode the first of the role's line that is
-            served.
+          are found by the request, and the request has its name. In live mode the first of the
+          role's line that is served.
     on    the day (UTC); None: the source's model, whatever the mode
 
     Raises LookupError for a role that there is not, and when nobody in its line is served.

@@ -71,9 +71,8 @@ class TextStream:
     model, created, service_tier, request_id  of the answer, for receipts
     timing         when each delta arrived
     ended          None while it runs, then "complete", "truncated" (length), "filtered", "cut"
-                   (closed in good order,
-                   but not done), "interrupted" (connection or timeout), "error" (an error sent
-                     mid-stream) or "left"
+                   (closed in good order, but not done), "interrupted" (connection or timeout),
+                   "error" (an error sent mid-stream) or "left"
     """
 
     def __init__(self, client: openai.OpenAI, params: dict[str, Any]) -> None:

@@ -120,9 +120,8 @@ def simulate(
     """The requests of a run, in the order in which they are sent.
 
     strategy       "sequential": each waits for the one before; "unbounded": all at once;
-                   "semaphore": at most
-                   ``load.concurrency`` under way; "paced": that, and none before the account has
-                     room for it
+                   "semaphore": at most ``load.concurrency`` under way; "paced": that, and none
+                   before the account has room for it
     refused_after  seconds until a 429 is there, if that is less than the latency
 
     Raises ValueError for another strategy.

@@ -120,16 +120,13 @@ def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -
     """The number of tokens of a text, or of a chat as the API bills it (``usage.prompt_tokens``).
 
     text_or_messages  a str; or messages: dicts as the API takes them (role, content, name), or the
-                      SDK's message
-                      objects. content is a str or a list of text parts. "<|endoftext|>" counts as
-                        the plain text
-                      that it is, a lone surrogate as U+FFFD.
+                      SDK's message objects. content is a str or a list of text parts.
+                      "<|endoftext|>" counts as the plain text that it is, a lone surrogate as
+                      U+FFFD.
     model             also a snapshot ("gpt-4o-2024-08-06"), a fine-tune ("ft:gpt-4o-mini:…") or a
-                      gateway's name
-                      ("openai/gpt-4o"). For a model that is not OpenAI's ("llama3.2"), and for one
-                        that the settings
-                      give a role, the count is an estimate: by GPT-4o's vocabulary, with one
-                        EstimatedTokens warning
+                      gateway's name ("openai/gpt-4o"). For a model that is not OpenAI's
+                      ("llama3.2"), and for one that the settings give a role, the count is an
+                      estimate: by GPT-4o's vocabulary, with one EstimatedTokens warning
 
     Raises UnknownModel, NotCountable for what is not plain text (both are ValueErrors), TypeError
     for other things.

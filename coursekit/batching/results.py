@@ -47,8 +47,7 @@ class Result:
     attempts   requests on the wire in this run; 0: not sent, or resumed
     resumed    the reply was in the checkpoint, and was paid for by an earlier run
     bill       makes the receipt when somebody asks for it: to price an answer takes a third of the
-               time that the SDK
-               takes to get it
+               time that the SDK takes to get it
     """
 
     custom_id: str

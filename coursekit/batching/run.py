@@ -64,15 +64,13 @@ async def run_batch(
     prompts_or_requests  each a prompt (str), or a mapping of create()'s arguments with, if you
                          like, a ``custom_id``
     rpm, tpm         requests and tokens per minute of each model, above 0; None: learnt from the
-                     x-ratelimit headers of
-                     the answers. Where the server's own limit is as low or lower, its headers rule,
-                       and what they show
-                     as left may go at once; else requests go evenly
+                     x-ratelimit headers of the answers. Where the server's own limit is as low or
+                     lower, its headers rule, and what they show as left may go at once; else
+                     requests go evenly
     max_concurrency  requests under way at once, 1 or more. It is no rate: it needs to be above rpm
                      / 60 · latency
     checkpoint       a file that keeps each answer before it counts. A run with the same file asks
-                     only for what is
-                     missing in it, so nothing is paid twice. One run at a time
+                     only for what is missing in it, so nothing is paid twice. One run at a time
     progress         a bar with rate, time left and cost; None: where somebody can see it
     max_cost         US dollars. A call that could go beyond is not sent, and the run stops. Needs
                      max_completion_tokens

@@ -25,8 +25,7 @@ class SpendingCap:
 
     most   US dollars; None: no cap
     spent  of them, by answers, and at their worst by attempts whose answer did not arrive, which
-           may be billed all
-           the same
+           may be billed all the same
     """
 
     def __init__(self, most: Decimal | float | None) -> None:

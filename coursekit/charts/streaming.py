@@ -25,8 +25,8 @@ def timeline(
     """Arrivals of text on a time axis, one lane for each reply, from the top down.
 
     lanes  name of the reply -> its Timing in seconds since the request; each must have arrivals and
-           a total. A reply
-           that was not streamed is one arrival at its end: ``Timing([seconds], seconds)``.
+           a total. A reply that was not streamed is one arrival at its end: ``Timing([seconds],
+           seconds)``.
     title  the heading
 
     Above each lane a bracket measures the time to first token, below it the total. Raises

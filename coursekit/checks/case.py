@@ -24,8 +24,8 @@ class Case:
 
     given     what is done, in words or as a call; the learner reads it
     run       does it with the learner's function, and returns what came: the value, or whatever
-              plain values tell how
-              it behaved, such as {"text": "Hi", "requests": 1}; may return an awaitable
+              plain values tell how it behaved, such as {"text": "Hi", "requests": 1}; may return an
+              awaitable
     expected  what must come: a plain value, ``Raises(…)`` or ``Such(…)``
     why       what a learner who misses this case has most likely overlooked; "" leaves that to the
               first hint

@@ -23,11 +23,9 @@ class Verdict:
 
     exercise  its name
     outcome   "passed"; "not yet" (the stub is still there); "wrong" (another value, or another
-              error, than expected);
-              "error" (the learner's code raised); "endless" (no end within the time limit); "not
-                awaited" (a coroutine
-              was left); "not a function" (what was handed to the check); "old" (the newest cell has
-                a syntax error)
+              error, than expected); "error" (the learner's code raised); "endless" (no end within
+              the time limit); "not awaited" (a coroutine was left); "not a function" (what was
+              handed to the check); "old" (the newest cell has a syntax error)
     right     how many cases passed before the one that is told, of ``cases``
     given, expected, came   the case that did not pass, as text; "" where there is none
     where     the learner's line that raised, as text; "" where there is none

@@ -64,12 +64,9 @@ class TokenBudget:
     max_tokens  for the whole prompt. Leave the reply its room: the context window less
                 max_completion_tokens.
     count       tokens of one message with its frame, for models that ``count_tokens`` does not
-                know; None: by its
-                rules, exact for OpenAI's models. Tool calls and their results, for which no exact
-                  rule is known, are
-                taken for the tokens of their JSON; what else a request carries (definitions of
-                  tools, schemas) is not
-                counted.
+                know; None: by its rules, exact for OpenAI's models. Tool calls and their results,
+                for which no exact rule is known, are taken for the tokens of their JSON; what else
+                a request carries (definitions of tools, schemas) is not counted.
 
     Each message is counted once. Raises BudgetTooSmall when instructions and the new message do not
     fit.
@@ -129,8 +126,8 @@ class Summarize:
     """Remember the last turns word for word, and the model's own summary of those before.
 
     over, keep  with more than ``over`` turns since the last summary, all but the last ``keep`` go
-                into a new one
-                (0 <= keep <= over). The larger their distance, the rarer the extra call.
+                into a new one (0 <= keep <= over). The larger their distance, the rarer the extra
+                call.
     prompt      what asks for the summary
     params      of that call, where they should differ from the conversation's: model="gpt-4o-mini",
                 …

@@ -38,8 +38,8 @@ class Turn:
 
     messages  in order: the user's, then all that followed it
     calls     what the API was asked for it, as small dicts that ``Meter.add`` takes: purpose
-              ("reply", or "summary" of
-              older turns), model, usage, finish_reason, created, service_tier, request_id
+              ("reply", or "summary" of older turns), model, usage, finish_reason, created,
+              service_tier, request_id
     """
 
     messages: list[Message]

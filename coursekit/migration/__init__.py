@@ -42,12 +42,10 @@ def migrate(params: Mapping[str, Any], to_model: str) -> Migration:
     """The same request for another model.
 
     params    keyword arguments of ``client.chat.completions.create`` (or ``.parse``), as a model
-              takes them today. They
-              are not touched. ``model`` may be missing; it tells whether the request was answered
-                without reasoning,
-              and then reasoning is switched off where the other model can do without. Options of
-                the SDK that are no
-              parameters of the API (timeout, extra_headers) are passed on.
+              takes them today. They are not touched. ``model`` may be missing; it tells whether the
+              request was answered without reasoning, and then reasoning is switched off where the
+              other model can do without. Options of the SDK that are no parameters of the API
+              (timeout, extra_headers) are passed on.
     to_model  a name of ``models.names()``, alive or not
 
     Raises CannotMigrate (a ValueError) for a request that is wrong for any model, or too long for

@@ -65,9 +65,8 @@ class Account:
     models     limits of single models, which go before rpm and tpm: {"gpt-4o": {"rpm": 3, "tpm":
                40_000}}
     reserve_output  whether a request takes its max_completion_tokens (for each of n) if these are
-                    more than its
-               prompt. The documentation says so; genuine headers since April 2025 show the prompt
-                 alone.
+                    more than its prompt. The documentation says so; genuine headers since April
+                    2025 show the prompt alone.
 
     spent      dollars so far (Decimal)
 

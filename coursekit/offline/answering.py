@@ -45,9 +45,8 @@ def answering(
 
     replay   the recordings, then the fallback where there is one
     record   the author's replies file that COURSEKIT_REPLIES names; or the fallback, where an
-             argument or the author's
-             setting COURSEKIT_RECORD_LOCAL asks for it (the settings of replay do not): each of its
-               answers is kept
+             argument or the author's setting COURSEKIT_RECORD_LOCAL asks for it (the settings of
+             replay do not): each of its answers is kept
 
     Raises LocalModelMissing, or ValueError for a speed or a fallback that is none.
     """

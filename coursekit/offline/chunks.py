@@ -38,8 +38,8 @@ class Pace:
     """Seconds of a drawn answer: a log-normal wait for the first token, then log-normal gaps.
 
     first  median wait: that of ``openai-processing-ms`` in public recordings of streams (2025-26)
-           is 0.354 s for
-           gpt-4o and 0.317 s for gpt-4o-mini, the 90 % points twice that (hence ``spread``)
+           is 0.354 s for gpt-4o and 0.317 s for gpt-4o-mini, the 90 % points twice that (hence
+           ``spread``)
     gap    median seconds between tokens: an author's choice within what users see, 50 to 80 tokens
            a second
     hidden seconds for each token of hidden reasoning: how ``openai-processing-ms`` grows with the

@@ -70,8 +70,7 @@ class ApiAnswer:
     source   where it comes from, for receipts: "live", "local", "written" for a recording's
              provenance, "offline API" for what the offline API said itself
     forward  another server is to answer: the door asks it, and passes on what it says as it comes.
-             The layers add
-             headers at most: they know nothing of what that will be
+             The layers add headers at most: they know nothing of what that will be
     """
 
     status: int = 200

@@ -327,9 +327,8 @@ def fallback_of(
     """The server that answers what nobody recorded; None: none does.
 
     asked        an address, the name of a kind ("ollama", at its usual port), "local" for the small
-                 model that
-                 `coursekit local install` gets; False: none; None: as COURSEKIT_FALLBACK says, else
-                   COURSEKIT_LOCAL
+                 model that `coursekit local install` gets; False: none; None: as COURSEKIT_FALLBACK
+                 says, else COURSEKIT_LOCAL
     local_model  True, or the path of a GGUF file: names for "local"; False: none, whatever the
                  settings say
     env          the settings in force

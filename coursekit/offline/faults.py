@@ -53,19 +53,15 @@ class Fault:
               "slow"          a drip: each event comes ``seconds`` later, so that no read timeout
                               above that fires
     times   how many requests it strikes, math.inf for all. Default: 1; with ``probability``, all
-    after   of the kinds instead of an answer: how many requests pass first (default 0);
-            of those within an answer: how many chunks with content arrive first (default: half of
-              them)
+    after   of the kinds instead of an answer: how many requests pass first (default 0); of those
+            within an answer: how many chunks with content arrive first (default: half of them)
     probability  0 … 1: strikes each request with this probability. Without it, faults are a script:
-                 they strike in the
-            order of the list, each once the one before it is used up
+                 they strike in the order of the list, each once the one before it is used up
     retry_after  seconds in the header Retry-After: of rate_limit (default 1), server_error and
-                 overloaded (default:
-            no such header)
+                 overloaded (default: no such header)
     seconds  of slow: how much later each event comes (default 1)
     abrupt  of cut_stream: True breaks the connection, which the SDK reports. False closes it in
-            good order, which
-            nobody reports: the missing finish_reason is the only sign
+            good order, which nobody reports: the missing finish_reason is the only sign
 
     The kinds within an answer strike a request that is not streamed, too: cut_stream breaks the
     connection in the middle of the body (the SDK asks again, and the API bills again), malformed

@@ -81,8 +81,7 @@ class Passed(httpx2.SyncByteStream, httpx2.AsyncByteStream):
 
     passing  called with the seconds since ``sent`` before each piece passes
     ended    called once, with the pieces that passed, each with its seconds, and how it ended:
-             "all", "left",
-             "timed out"
+             "all", "left", "timed out"
     """
 
     def __init__(

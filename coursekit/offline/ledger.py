@@ -29,8 +29,7 @@ class Attempt:
     retry     the SDK's count (x-stainless-retry-count): 0 for a first attempt
     answer    what the server said
     received  "all" of what the server sent; "timed out": the caller's timeout came first; or
-              "left": the caller went
-              away, or is still reading
+              "left": the caller went away, or is still reading
     ended_at  when it was received, or given up
     """
 

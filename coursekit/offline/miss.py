@@ -34,8 +34,7 @@ class RecordingNotFound(Portable, LookupError):
     request      the request's body
     nearest      the nearest recording's file, or None
     differences  (where, here, recorded) of each field that differs, e.g. ("temperature", "0.7",
-                 "absent"), and that
-                 changes the answer
+                 "absent"), and that changes the answer
     as_near      other recordings that are as near: each file, with its differences
 
     It is a LookupError and not an httpx2 error: the SDK lets it pass untouched, without a retry.

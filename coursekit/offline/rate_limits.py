@@ -23,8 +23,7 @@ class RateLimits:
     headers.
 
     account  None: nothing is refused, and answers show the headers of an account that has done
-             nothing else,
-             unless they were recorded with headers of their own
+             nothing else, unless they were recorded with headers of their own
     """
 
     def __init__(self, inner: Layer, account: Account | None, clock: Clock) -> None:

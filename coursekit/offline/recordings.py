@@ -50,8 +50,7 @@ class Provenance:
     """Who answered, on which day.
 
     kind  "live" (OpenAI's API), "local" (a model on the recorder's own machine), "server" (another
-          server elsewhere) or
-          "written" (an author)
+          server elsewhere) or "written" (an author)
     by    the model and where it ran, or the author
     """
 

@@ -49,14 +49,12 @@ class Verdict:
     too_early      of these, asked again before that time was over; ``early_by`` is the sum of the
                    missing seconds
     waited         seconds between failures and the attempts that followed, all together (not in the
-                   text: the SDK's
-                   back-off is drawn by lot)
+                   text: the SDK's back-off is drawn by lot)
     wasted         retries after an error that asking again cannot mend (400, 401, 403, 404, 422, no
                    quota, too large)
     retried_400    of these, after a 400
     lost           answers that were made, and billed, but not received whole: the connection broke,
-                   the caller's
-                   timeout came first, or what arrived was malformed
+                   the caller's timeout came first, or what arrived was malformed
     unnoticed_cuts streams that ended in good order before they were done, and were not asked for
       again
     left           streams that the caller left before their end
@@ -145,8 +143,7 @@ def verdict_on(*sources: Any) -> Verdict:
     """Judge clients by what the offline API saw of them.
 
     sources  clients of ``connect()`` or ``connect_async()`` in replay mode, or Ledgers, or lists of
-             Attempts; several
-             are judged together
+             Attempts; several are judged together
 
     Raises ValueError for a client without a ledger, as in live mode.
     """

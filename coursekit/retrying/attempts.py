@@ -90,15 +90,13 @@ def retry(
     """Call ``fn`` until it succeeds, or until the policy says that asking again makes no sense.
 
     fn          makes one attempt; switch the SDK's own retries off in it
-                (``client.with_options(max_retries=0)``), or
-                the two multiply
+                (``client.with_options(max_retries=0)``), or the two multiply
     policy      None: ``Policy()``
     clock       ``clock_of(client)``; None: real time
     rng         draws the jitter; None: a new one
     log         gets a record at INFO for each retry and at WARNING when giving up, with
-                ``request_id``, ``attempt``,
-                ``status`` and ``code`` as attributes; never the error itself, whose request carries
-                  the key
+                ``request_id``, ``attempt``, ``status`` and ``code`` as attributes; never the error
+                itself, whose request carries the key
     on_attempt  is called after each attempt with an ``Attempt``: ``attempts.append``, say
 
     Returns what ``fn`` returns. Raises the last attempt's own exception, with a note on why there

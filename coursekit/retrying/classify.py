@@ -88,8 +88,7 @@ def classify(error: BaseException) -> Decision:
     """What to do about an error that a call of the API raised.
 
     error  of the SDK (openai.APIError and below); of json, when an answer was not JSON;
-           RecordingNotFound; or any other
-           exception, which counts as a bug in the program: "fix"
+           RecordingNotFound; or any other exception, which counts as a bug in the program: "fix"
 
     Returns a Decision. Raises nothing.
     """

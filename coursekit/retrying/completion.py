@@ -58,16 +58,13 @@ def robust_completion(
     client        from ``connect()``, or any ``openai.OpenAI``
     max_attempts  requests in all, from 1 on; None: 4
     max_retries   the name that tutorials give to max_attempts: 3 means three requests in all, and
-                  not the three retries
-                  after the first that it would mean to ``openai.OpenAI``
+                  not the three retries after the first that it would mean to ``openai.OpenAI``
     deadline      seconds from the first request on in which an attempt may begin; None: no end.
-                  Where less is left than
-                  ``timeout``, it is the timeout
+                  Where less is left than ``timeout``, it is the timeout
     timeout       seconds that one attempt may be silent: it bounds each read, not the whole answer
     rng           draws the jitter; on_attempt is told of each attempt (see ``retry``)
     params        as ``client.chat.completions.create`` takes them, for one answer that is not
-                  streamed. Without a
-                  model: ``models.CHAT``
+                  streamed. Without a model: ``models.CHAT``
 
     Returns the whole text. Raises UnusableReply when it is empty, refused, filtered, or cut at
     max_completion_tokens; the SDK's own errors where no retry helps or none was left; ValueError

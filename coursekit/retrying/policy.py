@@ -26,9 +26,8 @@ class Policy:
     base          seconds, the first ceiling; > 0
     cap           seconds, the highest ceiling; > 0
     deadline      seconds from the first request on, after which none is begun; None: no end. A wait
-                  that would end
-                  later is not begun either: giving up at once is better news than giving up after
-                    it.
+                  that would end later is not begun either: giving up at once is better news than
+                  giving up after it.
     jitter        0 … 1: the part of the wait that is left to chance
     factor        by which the ceiling grows, from 1 on: 1 is a fixed wait
     patience      seconds: where the server asks for a longer wait, give up at once, as the SDK does

@@ -32,8 +32,7 @@ class ChatBox(Lab):
     """Talk to a model.
 
     conversation  a Conversation, or an AsyncConversation, which can be stopped at any moment; the
-                  other one is stopped
-                  when its next piece arrives
+                  other one is stopped when its next piece arrives
     meter         where the calls are entered; None: a new one
     offers        texts to send by a click; in replay mode, what has been recorded
 

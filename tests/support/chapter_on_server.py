@@ -44,8 +44,8 @@ class Cell:
     """A code cell's number, what came of it, and the error's first line.
 
     what  "runs", "refused" (by the server), "lacks" (said by coursekit), "answer" (this model's
-          answer does not do),
-          "follows" (it uses what a cell that failed would have made), "slow", or "fails"
+          answer does not do), "follows" (it uses what a cell that failed would have made), "slow",
+          or "fails"
     """
 
     number: int

@@ -91,11 +91,9 @@ def attempt(solve: Solve, *, seed: int = 1) -> Score:
     nothing is ever spent.
 
     solve  an async function: client, tickets, budget -> (answers, cost). The client is the SDK's
-           AsyncOpenAI, the
-           tickets are a list of ``Ticket``, the budget is dollars (Decimal); the answers map each
-             ticket's id to the
-           model's text, or to None where there is none; the cost is what solve reckons that it
-             spent, in dollars
+           AsyncOpenAI, the tickets are a list of ``Ticket``, the budget is dollars (Decimal); the
+           answers map each ticket's id to the model's text, or to None where there is none; the
+           cost is what solve reckons that it spent, in dollars
     seed   of the API: the order of the tickets, what fails and when, and after how many answers a
            model is gone
 

@@ -6,8 +6,7 @@ token of their own.
     POST   /admin/learners                {"name": "ada"}: a class's key for this learner, the same
            each time
     POST   /admin/roll                    {"do": "rename", "learner": "ada 2", "to": "Ada K."}; or
-           merge, remove,
-                                          lower_hand; and clear: rows without a request
+           merge, remove, lower_hand; and clear: rows without a request
     GET    /admin/faults                  the faults at work
     POST   /admin/faults                  {"fault": "rate_limit", "seconds": 60, "learner": "ada"}
            puts one to work

@@ -71,9 +71,8 @@ class Learners:
 
     api_of        makes the offline API of a learner, given the name
     access_token  None: any key is accepted, and learners are named "learner-1", "learner-2", … (a
-                  name never shows a
-                  key). Otherwise a key is this token, or the token, a hyphen and the learner's
-                    name: TOKEN-ada.
+                  name never shows a key). Otherwise a key is this token, or the token, a hyphen and
+                  the learner's name: TOKEN-ada.
     """
 
     def __init__(

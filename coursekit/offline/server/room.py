@@ -45,15 +45,14 @@ class Room:
 
     recordings    what it answers from
     speed         of answers and batches: 1.0 as recorded, 10 ten times faster; None: they come at
-                  once. Rate limits,
-                  and the time for which a fault is at work, are real time at any speed: clients
-                    know no other
+                  once. Rate limits, and the time for which a fault is at work, are real time at any
+                  speed: clients know no other
     rate_limit    the limits of each learner, as the arguments of Account; None: none
     access_token  what a learner's key must be: see ``Learners``
     admin_token   what the admin endpoints and the console ask for; None: there are none
     kept          what is kept of a class, which makes this its server: keys are only those of
-                  learners who have joined,
-                  and the access token is what joining asks for; None: no class
+                  learners who have joined, and the access token is what joining asks for; None: no
+                  class
     shares        a class: learners who join share chapter, checks and quiz answers, unless they
                   choose otherwise
     hosts         names, with commas between, that the server answers to beside addresses in digits

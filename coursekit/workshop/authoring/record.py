@@ -46,8 +46,7 @@ def record(
     local model.
 
     everything  ask the real API for all anew, not only for what is missing. The other two, which
-                cost nothing, do so
-                unless ``only`` is given
+                cost nothing, do so unless ``only`` is given
     only        ask anew for the recordings with one of these in their name or prompt, and for what
                 is missing
     errors      statuses of errors to keep, since the lesson shows them: "400,429"

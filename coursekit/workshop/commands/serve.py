@@ -51,8 +51,8 @@ def serve(
     today       refuses models that are shut down by this day (2027-02-01); None: COURSEKIT_TODAY,
                 else none is
     classroom   True: learners join by name, and all is kept in ``class_file`` (None: in the user's
-                data folder); where
-                other machines can join and no access token is set, the class has one of its own
+                data folder); where other machines can join and no access token is set, the class
+                has one of its own
     shares      a class: what learners share is on unless they choose otherwise
     """
     env = {**settings(), **({"COURSEKIT_TODAY": today} if today else {})}

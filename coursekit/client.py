@@ -29,7 +29,6 @@ from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 from .classroom import share
 from .course import OWN, own_recordings, recording_folders
 from .membership import is_this_machine, membership
-from .metering import Journal, Served
 from .offline.account import Account
 from .offline.answering import answering
 from .offline.clock import Clock, ScaledClock
@@ -40,7 +39,16 @@ from .offline.recorder import RECORDED, RecordingTransport, is_real, recorder_fo
 from .offline.recordings import Recordings
 from .offline.transport import OfflineTransport
 from .server_models import ServerModels, is_list, refuse_dead_model
-from .settings import ModeError, key_of, mode_of, sdk_options, settings
+from .settings import Mode, ModeError, key_of, mode_of, sdk_options, settings
+from .wired import (
+    Journal,
+    Served,
+    Wired,
+    http_client_of,
+    on_its_clock,
+    wire,
+    without_account_headers,
+)
 
 NO_KEY = "replay-needs-no-key"
 REAL_API = "https://api.openai.com/v1"
@@ -84,7 +92,7 @@ def connect(
     Raises ModeError, MissingKey, LocalModelMissing or ValueError, before anything is sent; a
     request that the fallback cannot take raises FallbackUnreachable.
     """
-    wired = _Wiring(
+    wiring = _Wiring(
         mode,
         recordings,
         speed,
@@ -94,9 +102,9 @@ def connect(
         fallback,
         openai_options,
     )
-    kind = openai.OpenAI if wired.natural else _OpenAI
-    client = kind(**wired.options, **wired.http_client(DefaultHttpx2Client))
-    wired.listen(client, wired.sync_hooks(client._client))
+    kind = openai.OpenAI if wiring.natural else on_its_clock(openai.OpenAI)
+    client = kind(**wiring.options, **wiring.http_client(DefaultHttpx2Client))
+    wiring.finish(client, wiring.sync_hooks(http_client_of(client)))
     return client
 
 
@@ -114,7 +122,7 @@ def connect_async(
     """As ``connect()``, for ``await``: a real ``openai.AsyncOpenAI``. A client belongs to one event
     loop.
     """
-    wired = _Wiring(
+    wiring = _Wiring(
         mode,
         recordings,
         speed,
@@ -124,9 +132,9 @@ def connect_async(
         fallback,
         openai_options,
     )
-    kind = openai.AsyncOpenAI if wired.natural else _AsyncOpenAI
-    client = kind(**wired.options, **wired.http_client(DefaultAsyncHttpx2Client))
-    wired.listen(client, wired.async_hooks(client._client))
+    kind = openai.AsyncOpenAI if wiring.natural else on_its_clock(openai.AsyncOpenAI)
+    client = kind(**wiring.options, **wiring.http_client(DefaultAsyncHttpx2Client))
+    wiring.finish(client, wiring.async_hooks(http_client_of(client)))
     return client
 
 
@@ -161,17 +169,14 @@ class _Wiring:
         self.mode = mode_of(mode, env)
         joined = (
             membership(env)
-            if self.mode == "replay" and mode is None and own.count(None) == len(own)
+            if self.mode is Mode.REPLAY and mode is None and own.count(None) == len(own)
             else None
         )
         if joined is not None:
-            self.mode = "class"
+            self.mode = Mode.CLASS
         self.options = dict(options)
-        self.journal, self.ledger, self._served_models = (
-            Journal(self.mode),
-            Ledger(),
-            ServerModels(env),
-        )
+        self.journal, self.ledger = Journal(self.mode), Ledger()
+        self._served_models = ServerModels(env)
         self._env, self._numbers = env, count(1)
         asked = (
             env.get("COURSEKIT_RECORDINGS") or None
@@ -236,7 +241,7 @@ class _Wiring:
         url = (
             self.options.get("base_url") or self._env.get("OPENAI_BASE_URL") or REAL_API
         )
-        return self.mode == "class" or is_this_machine(str(url))
+        return self.mode is Mode.CLASS or is_this_machine(str(url))
 
     def http_client(self, make: Callable[..., Any]) -> dict[str, Any]:
         """The http_client option of the SDK's client; none in live mode, where the SDK makes its
@@ -248,7 +253,7 @@ class _Wiring:
                 self._api, self.clock, self.journal, self.ledger, self._recorder
             )
             return {"http_client": make(transport=door)}
-        if self.mode == "record":
+        if self.mode is Mode.RECORD:
             day = datetime.datetime.now(datetime.UTC).date().isoformat()
             recorder = recorder_for(
                 self._recordings, self._env, on=day, key=self.options["api_key"]
@@ -262,31 +267,23 @@ class _Wiring:
             return {"http_client": make(**direct)}
         return {}
 
-    def listen(self, client: Any, hooks: Mapping[str, Any]) -> None:
-        """Attach to the client its clock, its ledger and its journal, which hears of each answer
-        (retried ones too).
+    def finish(self, client: Any, hooks: Mapping[str, Any]) -> None:
+        """Wire to the client its journal, which hears of each answer (retried ones too), its clock
+        and its ledger.
         """
-        http_client = client._client
         if self._is_near:
-            client.organization, client.project = (
-                self.options.get("organization"),
-                self.options.get("project"),
-            )
-        if self.mode == "class":
-            client._custom_headers = dict(
-                self.options.get("default_headers") or {}
-            )  # none of OPENAI_CUSTOM_HEADERS
-        if self._api is not None and self._recorder is not None:
-            self.journal.server = self._recorder.provenance.by
-        elif (
-            self._api is None and self.mode != "class" and not _is_real(client.base_url)
-        ):
+            client.organization = self.options.get("organization")
+            client.project = self.options.get("project")
+        if self.mode is Mode.CLASS:
+            without_account_headers(client, self.options.get("default_headers"))
+        elif self._api is None and not _is_real(client.base_url):
             self.journal.server = client.base_url.netloc.decode()
+        elif self._api is not None and self._recorder is not None:
+            self.journal.server = self._recorder.provenance.by
         if self._api is None:  # the offline transport tells the journal itself
-            http_client.event_hooks = hooks
-        else:
-            http_client.ledger = self.ledger
-        http_client.journal, http_client.clock = self.journal, self.clock
+            http_client_of(client).event_hooks = hooks
+        ledger = None if self._api is None else self.ledger
+        wire(client, Wired(self.journal, self.clock, ledger))
 
     def sync_hooks(self, http_client: httpx2.Client) -> Mapping[str, Any]:
         def sent(request: httpx2.Request) -> None:
@@ -317,7 +314,9 @@ class _Wiring:
         names.
         """
         return (
-            self.mode == "live" and not _is_real(request.url) and not is_list(request)
+            self.mode is Mode.LIVE
+            and not _is_real(request.url)
+            and not is_list(request)
         )
 
     def _served(self, response: httpx2.Response) -> None:
@@ -325,7 +324,7 @@ class _Wiring:
             return
         seconds = self.clock.now() - response.request.extensions["coursekit_sent"]
         source = self.journal.server or "live"
-        if self.mode == "class":
+        if self.mode is Mode.CLASS:
             source = response.headers.get("x-coursekit-source", "not a class server")
         elif (
             "x-request-id" not in response.headers
@@ -341,42 +340,18 @@ class _Wiring:
         )
 
 
-def _folders(mode: str, env: Mapping[str, str]) -> list[Path]:
+def _folders(mode: Mode, env: Mapping[str, str]) -> list[Path]:
     """Where recordings are looked for: your own before the course's. What record mode makes is your
     own.
     """
     own, course = own_recordings(env), recording_folders()
-    counts = mode == "record" or (env.get(OWN) != "off" and own.is_dir())
+    counts = mode is Mode.RECORD or (env.get(OWN) != "off" and own.is_dir())
     return [own, *course] if counts else course
 
 
 def _is_real(url: httpx2.URL) -> bool:
-    return is_real(
-        url.host
-    )  # elsewhere (a proxy, Azure) models have other ends, and whoever is there says so
-
-
-class _OnTheClock:
-    """The SDK's wait between two attempts, on the client's clock (private to the SDK; a test
-    watches it).
-    """
-
-    _client: Any
-
-    def _calculate_retry_timeout(self, *args: Any, **kwargs: Any) -> float:
-        clock: Clock = self._client.clock
-        return clock.real(super()._calculate_retry_timeout(*args, **kwargs))  # type: ignore[misc]
-
-
-class _OpenAI(_OnTheClock, openai.OpenAI): ...
-
-
-class _AsyncOpenAI(_OnTheClock, openai.AsyncOpenAI):
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        # Else each early request asks a thread for it, and virtual time cannot know how many are
-        # still on their way.
-        self._platform = openai._base_client.get_platform()
+    # Elsewhere (a proxy, Azure) models have other ends, and whoever is there says so.
+    return is_real(url.host)
 
 
 def _refuse_unknown_options(options: Mapping[str, Any]) -> None:

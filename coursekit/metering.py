@@ -1,6 +1,6 @@
 """What was used and what it cost, call by call: receipts, and the meter that adds them up.
 
-Latency and where an answer came from are not in the reply; they stand in the client's ``Journal``.
+Latency and where an answer came from are not in the reply; they are in the client's ``Journal``.
 Prices are those of the day on which the reply was made (its ``created``), so that a recorded answer
 costs the same for ever.
 """
@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 import inspect
-import threading
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,80 +17,9 @@ from html import escape
 from typing import Any, NamedTuple
 
 from .pricing import ZERO, NoPrice, Price, Usage, day_of, dollars, price_of, usage_of
+from .wired import Journal, wired_to
 
 ROWS = 20  # of the meter's table; a long ledger shows its newest
-BANNERS = {
-    "replay": "replay mode: nothing is spent, costs are those of the same calls live",
-    "live": "live mode: the real API, costs are real",
-    "record": "record mode: the real API, costs are real, answers are kept for replay",
-    "class": (
-        "class mode: the class server answers, nothing is spent, "
-        "costs are those of the same calls live"
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """One response as it left the HTTP client.
-
-    request_id  of its ``x-request-id`` header
-    source      "live", or the address of a server that is not OpenAI's, or a recording's provenance
-                ("written", "local"), or "offline API"
-    seconds     from the request to the last byte
-    forwarded   another server answered in the place of the API: it has no price, whatever its model
-                is called
-    """
-
-    request_id: str | None
-    status: int
-    source: str
-    seconds: float
-    forwarded: bool = False
-
-
-class Journal:
-    """The newest responses of a client, at most ``KEPT``; safe to use from several threads.
-
-    mode    of the client: "replay", "live", "record" or "class"
-    server  the address of the server that answers in live mode, where it is not OpenAI's
-    """
-
-    KEPT = 1000
-
-    def __init__(self, mode: str, server: str | None = None) -> None:
-        self.mode, self.server = mode, server
-        self._served: deque[Served] = deque(maxlen=self.KEPT)
-        self._lock = threading.Lock()
-
-    def add(self, served: Served) -> None:
-        with self._lock:
-            self._served.append(served)
-
-    def find(self, request_id: str | None) -> Served | None:
-        """The newest response with this id; None when there is none, or no id."""
-        with self._lock:
-            return next(
-                (
-                    s
-                    for s in reversed(self._served)
-                    if request_id and s.request_id == request_id
-                ),
-                None,
-            )
-
-    @property
-    def banner(self) -> str:
-        live = (
-            f"{self.mode} mode: {self.server} answers, costs are by OpenAI's prices, where it "
-            "has one"
-        )
-        return live if self.server else BANNERS.get(self.mode, self.mode)
-
-    @property
-    def last(self) -> Served | None:
-        with self._lock:
-            return self._served[-1] if self._served else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +153,8 @@ class Meter:
 
     @property
     def _journal(self) -> Journal | None:
-        return getattr(getattr(self._client, "_client", None), "journal", None)
+        wired = wired_to(self._client)
+        return wired.journal if wired else None
 
     @property
     def total(self) -> Decimal:

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .settings import role_model, settings, today_of
+from .settings import Mode, role_model, settings, today_of
 
 TABLE = Path(__file__).parent / "data" / "models.toml"
 OWN = {
@@ -165,7 +165,7 @@ def role(name: str, mode: str = "replay", on: datetime.date | None = None) -> st
         raise LookupError(
             f"There is no role {name!r}. The roles are {', '.join(ROLES)}."
         )
-    if mode != "live" or on is None:
+    if mode != Mode.LIVE or on is None:
         return str(line[0])
     served = next((model for model in line if not get(model).is_shut_down(on)), None)
     return served or replacement(line[-1], on)
@@ -184,7 +184,7 @@ def playing(env: Mapping[str, str]) -> dict[str, str]:
     or COURSEKIT_MODEL for all four: any name that the server in use knows. Without them, and in the
     other modes, it is that of ``role``.
     """
-    live = env.get("COURSEKIT_MODE") == "live"
+    live = env.get("COURSEKIT_MODE") == Mode.LIVE
     return {
         name: (live and role_model(name, env)) or from_table(name, env)
         for name in ROLES
@@ -199,7 +199,7 @@ def from_table(name: str, env: Mapping[str, str] | None = None) -> str:
     """
     env = settings() if env is None else env
     mode = env.get("COURSEKIT_MODE") or "replay"
-    return role(name, mode, today_of(env) if mode == "live" else None)
+    return role(name, mode, today_of(env) if mode == Mode.LIVE else None)
 
 
 def get(name: str, on: datetime.date | None = None) -> Model:

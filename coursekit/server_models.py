@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 
 from . import models
-from .settings import today_of
+from .settings import Mode, today_of
 
 CHAT_COMPLETIONS = "/chat/completions"  # after any base path
 SECONDS = 5.0  # to wait for the list; without it, the request itself says what is wrong
@@ -102,7 +102,7 @@ class ServerModels:
         role = next(role for role, each in playing.items() if each == name)
         mode = (
             ""
-            if self._env.get("COURSEKIT_MODE") == "live"
+            if self._env.get("COURSEKIT_MODE") == Mode.LIVE
             else "COURSEKIT_MODE=live and "
         )
         raise models.ModelNotServed(
@@ -132,7 +132,7 @@ def refuse_dead_model(
         ]
         cure = (
             f"\nWhat to do: ask for models.{roles[0]} with COURSEKIT_MODE=live, which is served; "
-            if roles and mode == "live"
+            if roles and mode == Mode.LIVE
             else "\nWhat to do: "
         )
         raise models.ModelShutDown(

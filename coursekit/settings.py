@@ -14,10 +14,38 @@ import io
 import os
 import unicodedata
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-MODES = ("replay", "live", "record")
+
+class Mode(StrEnum):
+    """How a client is answered, and what that costs. A learner asks for the first three by name."""
+
+    REPLAY = "replay"
+    LIVE = "live"
+    RECORD = "record"
+    CLASS = "class"  # in place of replay, while the learner has joined a class
+
+    @property
+    def costs(self) -> str:
+        """One line for receipts."""
+        return {
+            Mode.REPLAY: "nothing is spent, costs are those of the same calls live",
+            Mode.LIVE: "the real API, costs are real",
+            Mode.RECORD: "the real API, costs are real, answers are kept for replay",
+            Mode.CLASS: (
+                "the class server answers, nothing is spent, "
+                "costs are those of the same calls live"
+            ),
+        }[self]
+
+    @property
+    def is_free(self) -> bool:
+        return self in (Mode.REPLAY, Mode.CLASS)
+
+
+MODES = (Mode.REPLAY, Mode.LIVE, Mode.RECORD)
 PROJECT = (
     ".git",
     "pyproject.toml",
@@ -47,9 +75,8 @@ def settings() -> Mapping[str, str]:
     """The settings in force, by the name of their variable."""
     from dotenv import dotenv_values
 
-    found = (
-        None if os.environ.get("PYTHON_DOTENV_DISABLED") else _env_file(Path.cwd())
-    )  # dotenv's own switch
+    disabled = os.environ.get("PYTHON_DOTENV_DISABLED")  # dotenv's own switch
+    found = None if disabled else _env_file(Path.cwd())
     from_file = (
         dotenv_values(stream=io.StringIO(_decoded(found), newline=None))
         if found
@@ -122,7 +149,7 @@ def user_file(name: str, asked: str | None = None) -> Path | None:
     return Path(asked).expanduser() if asked else user_folder() / name
 
 
-def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> str:
+def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> Mode:
     """The mode in force: the argument, else COURSEKIT_MODE, else "replay". Raises ModeError.
 
     A key alone never switches on a mode that spends money.
@@ -131,7 +158,7 @@ def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> str:
         asked if asked is not None else from_settings.get("COURSEKIT_MODE") or "replay"
     )
     if mode in MODES:
-        return mode
+        return Mode(mode)
     where = f"mode={mode!r}" if asked is not None else f"COURSEKIT_MODE={mode}"
     close = difflib.get_close_matches(str(mode).lower(), MODES, n=1, cutoff=0.5)
     meant = f' Did you mean "{close[0]}"?' if close else ""

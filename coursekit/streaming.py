@@ -18,6 +18,7 @@ from . import models
 from .foundation.arguments import refuse_unknown
 from .foundation.portable import Portable
 from .offline.clock import Clock, ScaledClock
+from .wired import wired_to
 
 Ending = Literal[
     "complete", "truncated", "filtered", "cut", "interrupted", "error", "left"
@@ -99,7 +100,8 @@ class TextStream:
         self.service_tier: str | None = None
         self.timing = Timing()
         self.ended: Ending | None = None
-        self._clock: Clock = getattr(client._client, "clock", None) or ScaledClock()
+        wired = wired_to(client)
+        self._clock: Clock = wired.clock if wired else ScaledClock()
         self._start = self._clock.now()
         self._stream = client.chat.completions.create(**params)
         self.request_id: str | None = self._stream.response.headers.get("x-request-id")

@@ -16,6 +16,7 @@ from typing import Any
 
 from . import models
 from .offline.account import MINUTE, Account
+from .wired import wired_to
 
 SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED = (
     "sequential",
@@ -183,14 +184,14 @@ def spans_of(client: Any) -> list[Span]:
 
     Raises ValueError for a client without a ledger, as in live mode.
     """
-    ledger = getattr(getattr(client, "_client", None), "ledger", None)
-    if ledger is None:
+    wired = wired_to(client)
+    if wired is None or wired.ledger is None:
         raise ValueError(
             f"There is no ledger of what this {type(client).__name__} did. Only the offline API "
             "keeps one: "
             'give a client of connect(mode="replay") or connect_async(mode="replay").'
         )
-    attempts = sorted(ledger, key=lambda attempt: attempt.at)
+    attempts = sorted(wired.ledger, key=lambda attempt: attempt.at)
     return [
         Span(a.at - attempts[0].at, a.ended_at - attempts[0].at, a.status)
         for a in attempts

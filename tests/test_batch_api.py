@@ -13,6 +13,7 @@ from coursekit import RecordingNotFound, connect
 from coursekit.offline import Fault
 from coursekit.offline.batch_input import read_input
 from coursekit.offline.file_store import MOST, ROOM
+from coursekit.wired import wired_to
 from support.offline_api import completion, folder_with, params, whole
 from support.served import served
 
@@ -68,7 +69,7 @@ def submit(client: openai.OpenAI, content: str, **more: Any) -> Any:
 
 def after(client: openai.OpenAI, batch: Any, seconds: float) -> Any:
     """The batch as it stands when the clock says so many seconds."""
-    clock: Any = client._client.clock  # type: ignore[attr-defined]
+    clock: Any = wired_to(client).clock
     clock.wait(seconds)
     return client.batches.retrieve(batch.id)
 

@@ -20,6 +20,7 @@ from coursekit.batching import (
     submit_batch,
 )
 from coursekit.batching.batch_api import input_file
+from coursekit.wired import wired_to
 from support.offline_api import folder_with, params, whole
 from support.served import served
 
@@ -72,7 +73,7 @@ async def test_waiting_passes_on_the_clients_clock(client: openai.AsyncOpenAI) -
     later = await collect_batch(
         client, await submit_batch(client, PROMPTS, model="gpt-4o"), every=10
     )
-    clock: Any = client._client.clock  # type: ignore[attr-defined]
+    clock: Any = wired_to(client).clock
     assert (clock.now(), later.seconds) == (20, 15)
 
 
@@ -119,7 +120,7 @@ async def test_what_a_cancelled_batch_answered_is_kept(
 ) -> None:
     """What was not executed is NotSent, and the results say that they were stopped."""
     batch_id = await submit_batch(client, PROMPTS, model="gpt-4o")
-    clock: Any = client._client.clock  # type: ignore[attr-defined]
+    clock: Any = wired_to(client).clock
     clock.wait(8)
     await client.batches.cancel(batch_id)
     later = await collect_batch(client, batch_id)

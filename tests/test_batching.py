@@ -30,6 +30,7 @@ from coursekit.offline.verdict import verdict_on
 from coursekit.retrying import Policy
 from coursekit.retrying.classify import OUT_OF_MONEY
 from coursekit.tokens import EstimatedTokens
+from coursekit.wired import wired_to
 from support.batching_stand_in import LATENCY, client_of, client_with, statuses, times
 from support.offline_api import completion, error_answer, folder_with, params, whole
 
@@ -252,7 +253,7 @@ async def test_failures_are_retried_in_one_layer() -> None:
     results = await run_batch(client, ["Hi"], model="gpt-4o", timeout=5.0)
     assert results.texts() == ["Paris."]
     assert results[0].attempts == results.attempts == len(answers.prompts) == 5
-    assert {attempt.retry for attempt in client._client.ledger} == {0}  # type: ignore[attr-defined]
+    assert {attempt.retry for attempt in wired_to(client).ledger} == {0}
 
 
 async def test_retries_end_with_the_policy() -> None:
@@ -358,7 +359,7 @@ async def test_no_more_than_max_concurrency_are_under_way() -> None:
     spans: list[tuple[float, float]] = []
     client, _ = client_of(lambda *_: whole(after=1.0))
     await run_batch(client, PROMPTS, model="gpt-4o", rpm=1e6, max_concurrency=7)
-    spans = [(attempt.at, attempt.ended_at) for attempt in client._client.ledger]  # type: ignore[attr-defined]
+    spans = [(attempt.at, attempt.ended_at) for attempt in wired_to(client).ledger]
     assert max(sum(begin <= at < end for begin, end in spans) for at, _ in spans) == 7
 
 
@@ -516,7 +517,7 @@ async def test_a_sync_client_is_refused() -> None:
     with (
         connect() as client,
         pytest.raises(
-            TypeError, match=r"the client of connect_async\(\), and this is a _OpenAI"
+            TypeError, match=r"the client of connect_async\(\), and this is a OpenAI"
         ),
     ):
         await run_batch(client, ["Hi"], model="gpt-4o")  # type: ignore[arg-type]

@@ -22,6 +22,7 @@ from coursekit.offline.clock import VirtualClock
 from coursekit.offline.engine import OfflineApi
 from coursekit.offline.errors import go_duration
 from coursekit.offline.exchange import ApiAnswer
+from coursekit.wired import wired_to
 from support.batching_stand_in import LATENCY, client_of, client_with, statuses, times
 from support.offline_api import whole
 
@@ -179,7 +180,7 @@ async def test_each_model_has_limits_of_its_own(tmp_path: Path) -> None:
     """Requests to two models are paced each by the limits of its model."""
     limits = {"models": {"gpt-4o": {"rpm": 30}, "gpt-4o-mini": {"rpm": 60}}}
     client, _ = client_of(lambda *_: whole(after=LATENCY))
-    clock: VirtualClock = client._client.clock  # type: ignore[attr-defined]
+    clock: VirtualClock = wired_to(client).clock
     client._client._transport.api = OfflineApi(
         client._client._transport.api, clock, rate_limit=limits
     )  # type: ignore[attr-defined]

@@ -21,6 +21,7 @@ from coursekit.membership import Membership, membership, server_of
 from coursekit.offline import Fault
 from coursekit.offline.server.roll import Kept
 from coursekit.settings import ModeError
+from coursekit.wired import wired_to
 from coursekit.workshop.commands.doctor import checks
 from support.offline_api import folder_with, params, streamed, whole
 from support.served import Served, served
@@ -112,7 +113,7 @@ def test_what_stays_in_process(
         {"api_key": "sk-other"},
     ):
         client = connect(**options)  # type: ignore[arg-type]
-        assert client._client.journal.mode == "replay", options  # type: ignore[attr-defined]
+        assert wired_to(client).journal.mode == "replay", options
     monkeypatch.setenv("COURSEKIT_MODE", "live")
     with pytest.raises(Exception, match="no API key"):
         connect()

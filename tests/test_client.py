@@ -12,8 +12,8 @@ import openai
 import pytest
 
 from coursekit import connect, connect_async
-from coursekit.client import _OpenAI
 from coursekit.settings import MissingKey, ModeError
+from coursekit.wired import on_its_clock, wired_to
 from support.loopback import upstream
 from support.offline_api import (
     Says,
@@ -157,7 +157,7 @@ def test_live_is_the_plain_client() -> None:
                 client.chat.completions.create(**params()).choices[0].message.content
                 == "Live."
             )
-        served = client._client.journal.last
+        served = wired_to(client).journal.last
         assert (
             len(seen) == 2
         )  # GET /v1/models before it, once: the server is not OpenAI's
@@ -175,7 +175,7 @@ def test_the_journal_tells_where_an_answer_came_from(tmp_path: Path) -> None:
         speed="instant",
     )
     reply = client.with_options(timeout=5).chat.completions.create(**params())
-    served = client._client.journal.find(reply._request_id)
+    served = wired_to(client).journal.find(reply._request_id)
     assert (served.source, served.status, served.seconds) == (
         "written",
         200,
@@ -196,12 +196,12 @@ def test_the_sdk_waits_on_the_same_clock(tmp_path: Path) -> None:
     """
     folder = folder_with(tmp_path, *error_answers(params(), 2), (params(), whole()))
     client = connect(recordings=folder, speed="instant")
-    assert isinstance(client, _OpenAI)
+    assert type(client) is on_its_clock(openai.OpenAI)
     raw = client.with_options(max_retries=4).chat.completions.with_raw_response.create(
         **params()
     )
     assert (
-        raw.retries_taken == 2 and 1.0 < client._client.clock.now() < 1.6
+        raw.retries_taken == 2 and 1.0 < wired_to(client).clock.now() < 1.6
     )  # 0.375-0.5 s and 0.75-1 s
 
 

@@ -31,6 +31,7 @@ from coursekit.offline.fallback import (
 from coursekit.offline.faults import WITHIN
 from coursekit.offline.recordings import read
 from coursekit.settings import ModeError
+from coursekit.wired import wired_to
 from support.offline_api import folder_with, params, whole
 from support.upstream_stand_in import HANG, Upstream, free_address, upstream
 
@@ -348,7 +349,7 @@ def test_what_is_evidently_missing_stands_on_the_receipt(
     reply = ask(asked, **more)
     if more.get("stream"):
         list(reply)
-    assert asked._client.journal.last.source == f"ollama llama3.2:1b{source}"  # type: ignore[attr-defined]
+    assert wired_to(asked).journal.last.source == f"ollama llama3.2:1b{source}"
 
 
 def test_wrong_requests_never_reach_it(server: Upstream) -> None:
@@ -428,7 +429,7 @@ def test_the_offline_batch_api_answers_from_recordings_alone(server: Upstream) -
         input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
     )
     while batch.status != "completed":
-        asked._client.clock.wait(asked._client.clock.now() + 60)  # type: ignore[attr-defined]
+        wired_to(asked).clock.wait(wired_to(asked).clock.now() + 60)
         batch = asked.batches.retrieve(batch.id)
     assert (
         "answered from recordings" in asked.files.content(str(batch.error_file_id)).text

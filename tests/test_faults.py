@@ -24,6 +24,7 @@ from coursekit.offline.exchange import ApiAnswer, error_answer
 from coursekit.offline.faults import INSTEAD, KINDS, Faults
 from coursekit.offline.stream_faults import cut
 from coursekit.settings import ModeError
+from coursekit.wired import wired_to
 from support.fault_table import CALLS, ROWS, WORDS, InProcess, Row, seen
 from support.offline_api import Says, folder_with, params, request, streamed, whole
 
@@ -102,7 +103,7 @@ def test_nothing_sleeps_at_instant_speed(
         == "Paris."
     )
     assert sum(slept) == 0
-    assert 30 + 60 + 0.375 < client._client.clock.now() < 30 + 60 + 5
+    assert 30 + 60 + 0.375 < wired_to(client).clock.now() < 30 + 60 + 5
 
 
 def test_a_script_in_its_order() -> None:
@@ -279,7 +280,7 @@ def test_retry_after_of_an_overloaded_api(door: InProcess) -> None:
     """
     client = door.client(False, [Fault("overloaded", retry_after=7)], max_retries=1)
     client.chat.completions.create(**params(), stream=False)
-    assert client._client.clock.now() == pytest.approx(7)
+    assert wired_to(client).clock.now() == pytest.approx(7)
     assert "retry-after" not in layer(Fault("server_error")).answer(request()).headers
 
 
@@ -288,7 +289,7 @@ def test_a_timeout_is_the_callers(door: InProcess) -> None:
     client = door.client(False, [Fault("timeout")], timeout=2.5)
     with pytest.raises(openai.APITimeoutError):
         client.chat.completions.create(**params(), stream=False)
-    assert client._client.clock.now() == pytest.approx(2.5)
+    assert wired_to(client).clock.now() == pytest.approx(2.5)
 
 
 def test_a_drip_outlasts_every_read_timeout(door: InProcess) -> None:
@@ -301,7 +302,7 @@ def test_a_drip_outlasts_every_read_timeout(door: InProcess) -> None:
             if stream
             else reply.choices[0].message.content == "Paris."
         )
-        assert seconds <= client._client.clock.now() < seconds + 1
+        assert seconds <= wired_to(client).clock.now() < seconds + 1
     client = door.client(False, [Fault("slow", seconds=6)], timeout=5)
     with pytest.raises(openai.APITimeoutError):
         list(client.chat.completions.create(**params(), stream=True))
@@ -445,7 +446,7 @@ def test_faults_and_limits_together(tmp_path: Path) -> None:
     )
     reply = client.chat.completions.with_raw_response.create(**params(), stream=False)
     assert reply.headers["x-ratelimit-remaining-requests"] == "0"
-    assert [attempt.status for attempt in client._client.ledger] == [503] * 5 + [
+    assert [attempt.status for attempt in wired_to(client).ledger] == [503] * 5 + [
         200,
         200,
     ]  # type: ignore[attr-defined]

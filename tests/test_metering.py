@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
 from coursekit import connect
-from coursekit.metering import BANNERS, ROWS, Journal, Meter, Receipt, Served
+from coursekit.metering import ROWS, Meter, Receipt
+from coursekit.offline.clock import ScaledClock
 from coursekit.offline.recordings import Recordings
 from coursekit.pricing import Usage, day_of, price_of
-from coursekit.settings import MODES
+from coursekit.settings import MODES, Mode
+from coursekit.wired import Journal, Served, Wired, wire
 from support.offline_api import WRITTEN, params, request, whole
 
 CREATED = 1_795_348_800  # 2026-11-22
@@ -51,12 +53,18 @@ def completion(
     }
 
 
+class HttpClient:
+    """Whose client a journal is remembered by."""
+
+
 def client_with(*served: Served, mode: str = "replay") -> Any:
     """What a meter sees of a client: its HTTP client's journal."""
     journal = Journal(mode)
     for one in served:
         journal.add(one)
-    return SimpleNamespace(_client=SimpleNamespace(journal=journal))
+    client = SimpleNamespace(_client=HttpClient())
+    wire(client, Wired(journal, ScaledClock()))
+    return client
 
 
 def test_a_receipt_of_a_replayed_call(tmp_path: Path) -> None:
@@ -308,7 +316,8 @@ def test_a_meter_shows_a_running_total() -> None:
     meter.add(completion(), request_id="req_1")
     shown = meter._repr_html_()
     assert (
-        f">{BANNERS['replay']} · 2 calls · 48 in · 14 out · $0.00026</caption>" in shown
+        f">replay mode: {Mode.REPLAY.costs} · 2 calls · 48 in · 14 out · $0.00026</caption>"
+        in shown
     )
     cells = [
         "2",
@@ -329,7 +338,9 @@ def test_a_new_meter_shows_the_mode(mode: str) -> None:
     it costs.
     """
     meter = Meter(client_with(mode=mode))
-    assert repr(meter) == f"{BANNERS[mode]} · 0 calls · 0 in · 0 out · $0"
+    assert (
+        repr(meter) == f"{mode} mode: {Mode(mode).costs} · 0 calls · 0 in · 0 out · $0"
+    )
     assert meter._repr_html_() == f'<div class="coursekit-meter">{meter!r}</div>'
     assert repr(Meter()) == "0 calls · 0 in · 0 out · $0"
 
@@ -355,7 +366,7 @@ def test_a_long_ledger_shows_its_newest_calls() -> None:
 )
 def test_what_is_shown_is_escaped(hostile: str) -> None:
     """Nothing that came over the wire is taken for HTML."""
-    meter = Meter(client_with(Served("req_1", 200, hostile, 1.0), mode=hostile))
+    meter = Meter(client_with(Served("req_1", 200, hostile, 1.0)))
     receipt = meter.add(completion(hostile), request_id="req_1")
     for shown in (receipt._repr_html_(), meter._repr_html_()):
         body = shown.replace("coursekit-", "")

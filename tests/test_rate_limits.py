@@ -23,6 +23,7 @@ from coursekit.offline.errors import go_duration
 from coursekit.offline.estimate import asked_output, estimated_tokens
 from coursekit.offline.exchange import ApiAnswer, error_answer
 from coursekit.offline.rate_limits import RateLimits
+from coursekit.wired import wired_to
 from support.offline_api import (
     Says,
     completion,
@@ -428,12 +429,12 @@ def test_a_virtual_hour_of_the_sdk(tmp_path: Path) -> None:
         rate_limit={"rpm": 3},
         speed="instant",
     )
-    clock, answered, started = client._client.clock, 0, time.process_time()  # type: ignore[attr-defined]
+    clock, answered, started = wired_to(client).clock, 0, time.process_time()
     while clock.now() < 3600:
         client.chat.completions.create(**params())
         answered += 1
     assert answered == 3 + 180
-    assert [a.status for a in client._client.ledger].count(429) == 180  # type: ignore[attr-defined]
+    assert [a.status for a in wired_to(client).ledger].count(429) == 180
     assert time.process_time() - started < 3
 
 
@@ -588,7 +589,7 @@ def test_clients_share_an_account_and_its_clock(tmp_path: Path) -> None:
     two.chat.completions.create(**params())
     with pytest.raises(openai.RateLimitError):
         one.chat.completions.create(**params())
-    assert one._client.clock is two._client.clock  # type: ignore[attr-defined]
+    assert wired_to(one).clock is wired_to(two).clock
     with pytest.raises(ValueError, match="give them the same speed="):
         connect("replay", recordings=folder, rate_limit=account, speed=10)
 

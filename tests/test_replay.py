@@ -12,6 +12,7 @@ import pytest
 import coursekit
 from coursekit.offline.recordings import Recordings
 from coursekit.offline.replay import Replay
+from coursekit.wired import wired_to
 from support.offline_api import Says, folder_with, params, request, streamed, whole
 
 
@@ -60,7 +61,7 @@ def test_twenty_identical_requests_at_once(tmp_path: Path) -> None:
         replies = await asyncio.gather(
             *[client.chat.completions.create(**params()) for _ in range(20)]
         )
-        assert client._client.clock.now() == pytest.approx(1.0), (
+        assert wired_to(client).clock.now() == pytest.approx(1.0), (
             "twenty waits side by side take one second, not twenty"
         )
         return [reply.choices[0].message.content for reply in replies]
@@ -179,7 +180,7 @@ def test_a_miss_is_told_at_once(tmp_path: Path) -> None:
         coursekit.RecordingNotFound, match="There is no recording of such a request"
     ):
         text_of(client)
-    assert client._client.clock.now() == 0
+    assert wired_to(client).clock.now() == 0
 
 
 def test_a_miss_in_a_cell_shows_the_cell_and_the_message(tmp_path: Path) -> None:

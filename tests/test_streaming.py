@@ -10,6 +10,7 @@ import pytest
 import coursekit
 from coursekit import IncompleteStream, connect, stream_response, stream_text
 from coursekit.offline.exchange import DONE, ApiAnswer, Event, sse
+from coursekit.wired import wired_to
 from support.offline_api import chunk, folder_with, params, streamed
 
 STREAMED = params(stream=True, stream_options={"include_usage": True})
@@ -148,7 +149,7 @@ def test_leaving_early_hangs_up(tmp_path: Path) -> None:
     with stream_text(client, **params()) as stream:
         next(stream)
     assert stream.ended == "left" and stream._stream.response.is_closed
-    assert client._client.clock.now() == pytest.approx(0.3)
+    assert wired_to(client).clock.now() == pytest.approx(0.3)
     with stream_text(client, **params()) as unread:
         pass
     assert unread.ended == "left" and unread._stream.response.is_closed

@@ -18,6 +18,7 @@ from coursekit import connect, connect_async
 from coursekit.offline import Fault, Verdict, verdict_on
 from coursekit.offline.exchange import ApiAnswer, error_answer
 from coursekit.offline.ledger import KEPT, Attempt, Ledger
+from coursekit.wired import wired_to
 from support.fault_table import WORDS
 from support.offline_api import folder_with, params, request, streamed, whole
 
@@ -146,9 +147,9 @@ def test_a_wait_cut_short(shelf: Path) -> None:
         shelf, Fault("rate_limit", times=2, retry_after=10), max_retries=0
     )
     ask(client)
-    client._client.clock.wait(4.0)
+    wired_to(client).clock.wait(4.0)
     ask(client)
-    client._client.clock.wait(14.0)
+    wired_to(client).clock.wait(14.0)
     ask(client)
     verdict = verdict_on(client)
     assert (verdict.told_to_wait, verdict.too_early, verdict.answered) == (2, 1, 1)
@@ -238,7 +239,7 @@ def test_a_stream_that_was_left(shelf: Path) -> None:
     with client.chat.completions.create(**STREAM) as stream:
         for _ in range(3):
             next(stream)
-    (attempt,) = client._client.ledger
+    (attempt,) = wired_to(client).ledger
     assert (attempt.received, attempt.ended_at) == ("left", pytest.approx(0.4))
     assert (verdict_on(client).left, verdict_on(client).good) == (1, True)
     assert "  1   streams left before their end" in str(verdict_on(client))

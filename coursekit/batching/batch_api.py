@@ -26,6 +26,7 @@ from ..metering import Receipt
 from ..offline.exchange import CHAT_COMPLETIONS
 from ..pricing import NoPrice, day_of, price_of, usage_of
 from ..retrying import UnusableReply, clock_of
+from ..wired import wired_to
 from .requests import NOT_IN_THE_BODY, Request, _plain, as_requests
 from .results import NotSent, Result, Results
 
@@ -252,11 +253,11 @@ def _receipt(reply: ChatCompletion, client: Any) -> Receipt:
             if usage is None
             else price_of(reply.usage, reply.model, day_of(reply), batch=True)
         )
-    journal = getattr(client._client, "journal", None)
+    wired = wired_to(client)
     return Receipt(
         reply.model,
         usage,
         price,
         source="batch",
-        mode=journal.mode if journal else None,
+        mode=wired.journal.mode if wired else None,
     )

@@ -17,13 +17,14 @@ async def batch_completions(
     client: openai.AsyncOpenAI,
     prompts: Iterable[str],
     *,
-    model: str = models.SMALL,
+    model: str | None = None,
     max_completion_tokens: int | None = None,
     max_concurrency: int = 5,
     **options: Any,
 ) -> list[str]:
     """Ask all prompts, five at a time, and return what the model said to each, in order.
 
+    model    None: ``models.SMALL``
     max_completion_tokens  of each reply; None: 200, or ``max_tokens`` where that older name is
                            given
     options  as ``run_batch`` takes them: its own, and those of each request
@@ -41,7 +42,7 @@ async def batch_completions(
     results = await run_batch(
         client,
         prompts,
-        model=model,
+        model=model or models.SMALL,
         max_concurrency=max_concurrency,
         **options,
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from ..wired import status_error
 from .describe import MADE_UP_ID, MADE_UP_MODEL
 
 if TYPE_CHECKING:
@@ -155,9 +156,7 @@ def api_error(
         headers={"x-request-id": "req_check"},
         request=request,
     )
-    return _client()._make_status_error_from_response(
-        answer
-    )  # the SDK's own table of classes
+    return status_error(_client(), answer)
 
 
 def connection_error(*, timeout: bool = False) -> Exception:

@@ -15,10 +15,11 @@ import httpx2
 from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from ..client import _AsyncOpenAI, _OpenAI
 from ..offline.clock import Clock, VirtualClock
 from ..offline.exchange import DONE, ApiAnswer, ApiRequest, Event, json_answer, sse
 from ..offline.transport import OfflineTransport
+from ..settings import Mode
+from ..wired import Journal, Wired, on_its_clock, wire
 from .virtual_loop import LoopClock
 
 if TYPE_CHECKING:
@@ -61,29 +62,35 @@ class Script:
     @property
     def client(self) -> openai.OpenAI:
         """A client for sync code; each one is new, and all share the script."""
-        http_client = DefaultHttpx2Client(transport=_Transport(self, self.clock))
-        http_client.clock = self.clock  # type: ignore[attr-defined]  # as connect() does
-        return _OpenAI(
-            api_key="none",
-            base_url=BASE,
-            max_retries=self.retries,
-            http_client=http_client,
+        import openai
+
+        client: openai.OpenAI = self._wired(
+            openai.OpenAI, DefaultHttpx2Client, self.clock
         )
+        return client
 
     @property
     def async_client(self) -> openai.AsyncOpenAI:
         """A client for async code. Its time is that of the event loop, which is virtual in a
         check.
         """
-        clock = LoopClock()
-        http_client = DefaultAsyncHttpx2Client(transport=_Transport(self, clock))
-        http_client.clock = clock  # type: ignore[attr-defined]
-        return _AsyncOpenAI(
+        import openai
+
+        client: openai.AsyncOpenAI = self._wired(
+            openai.AsyncOpenAI, DefaultAsyncHttpx2Client, LoopClock()
+        )
+        return client
+
+    def _wired(self, kind: Any, http_kind: Any, clock: Clock) -> Any:
+        """A client of this kind that the script answers, wired as ``connect()`` does it."""
+        client = on_its_clock(kind)(
             api_key="none",
             base_url=BASE,
             max_retries=self.retries,
-            http_client=http_client,
+            http_client=http_kind(transport=_Transport(self, clock)),
         )
+        wire(client, Wired(Journal(Mode.REPLAY), clock))
+        return client
 
     @property
     def left_open(self) -> int:

@@ -23,13 +23,13 @@ OPENING = 3  # tokens of a message before its text: start, role, separator
 def cacheable_prefix(
     before: Iterable[Mapping[str, Any]],
     now: Iterable[Mapping[str, Any]],
-    model: str = models.CHAT,
+    model: str | None = None,
 ) -> int:
     """How many tokens of the prompt ``now`` can be read from the cache, when the prompt ``before``
     was just sent.
 
     before, now  messages of plain text
-    model        both were sent to it
+    model        both were sent to it; None: ``models.CHAT``
 
     This is the most there can be: the cache forgets after some minutes, and a request may reach a
     server that never saw the earlier one. Definitions of tools, which stand before all messages,
@@ -48,11 +48,12 @@ def cacheable(shared: int) -> int:
 def shared_prefix(
     before: Iterable[Mapping[str, Any]],
     now: Iterable[Mapping[str, Any]],
-    model: str = models.CHAT,
+    model: str | None = None,
 ) -> int:
     """How many tokens two prompts have in common from their beginning on. Arguments and errors as
     above.
     """
+    model = model or models.CHAT
     shared = 0
     for old, new in zip(map(as_dict, before), map(as_dict, now), strict=False):
         if old != new:

@@ -48,19 +48,20 @@ def forecast(
     turns: int,
     sizes: Sizes | None = None,
     memory: Memory | None = None,
-    model: str = models.CHAT,
+    model: str | None = None,
 ) -> list[Usage]:
     """The tokens of each turn of a conversation in which all messages of a kind are of one size.
 
     turns   at most so many
     memory  as ``Conversation`` takes it
-    model   gives the frame of a message, and the context window
+    model   gives the frame of a message, and the context window; None: ``models.CHAT``
 
     The list ends before the first turn that the context window cannot hold: there the API refuses
     the request. ``cached`` is the most that the cache can give, with every turn finding the one
     before it (``cacheable_prefix``). ``completion`` is ``reply`` (and ``summary``) as they stand.
     Raises BudgetTooSmall, UnknownModel.
     """
+    model = model or models.CHAT
     client = _Counting(sizes or Sizes(), model)
     conversation = Conversation(
         client, "instructions", client.counted(memory), model=model
@@ -77,7 +78,7 @@ def prompt_tokens(
     turns: int,
     sizes: Sizes | None = None,
     window: int | None = None,
-    model: str = models.CHAT,
+    model: str | None = None,
 ) -> int:
     """The prompt tokens that all turns together send, by formula.
 
@@ -87,7 +88,7 @@ def prompt_tokens(
     is reminded of: 0 + 1 + … + (turns - 1) of them, or never more than ``window``. So the sum grows
     with the square of ``turns``, or beyond the window in proportion to it.
     """
-    sizes = sizes or Sizes()
+    sizes, model = sizes or Sizes(), model or models.CHAT
     framed = _framed(sizes, model)
     first = chat_tokens([], model).priming + framed["system"] + framed["user"]
     exchange = framed["user"] + framed["assistant"]
@@ -97,11 +98,12 @@ def prompt_tokens(
 
 
 def spent(
-    turns: Iterable[Usage], model: str = models.CHAT, on: datetime.date | None = None
+    turns: Iterable[Usage], model: str | None = None, on: datetime.date | None = None
 ) -> list[Decimal]:
     """US dollars after each turn, at the prices of the day ``on`` (None: today). Raises
     pricing.NoPrice.
     """
+    model = model or models.CHAT
     fields = (
         {
             "prompt_tokens": turn.prompt,

@@ -180,7 +180,7 @@ def reminder(summary: str) -> Message:
 
 
 def trimmed(
-    messages: Iterable[Message], memory: Memory, model: str = models.CHAT
+    messages: Iterable[Message], memory: Memory, model: str | None = None
 ) -> list[Message]:
     """What a policy would send of a list of messages whose last turn is the new one.
 
@@ -190,7 +190,7 @@ def trimmed(
     history = History.of(messages)
     newest = history.turns[-1].messages if history.turns else []
     earlier = History.of(history.messages[: len(history.messages) - len(newest)])
-    first = memory.first(earlier.draft(newest, model))
+    first = memory.first(earlier.draft(newest, model or models.CHAT))
     return [*earlier.instructions_before(first), *earlier.said_from(first), *newest]
 
 

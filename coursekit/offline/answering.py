@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..settings import today_of
+from ..settings import Mode, today_of
 from .clock import Clock, clock_for
 from .engine import replaying
 from .exchange import Layer
@@ -50,7 +50,7 @@ def answering(
 
     Raises LocalModelMissing, or ValueError for a speed or a fallback that is none.
     """
-    if mode == "replay":
+    if mode == Mode.REPLAY:
         clock = clock_for(
             speed if speed is not None else env.get("COURSEKIT_SPEED") or 1.0
         )
@@ -69,13 +69,12 @@ def answering(
         return Answering(
             replaying(recordings, used=used_file, last=last, today=today), clock
         )
-    if mode == "record" and (replies := env.get("COURSEKIT_REPLIES")):
-        from .written import (
-            Written,
-        )  # an author's mode: nobody else waits for its imports
+    if mode == Mode.RECORD and (replies := env.get("COURSEKIT_REPLIES")):
+        # An author's mode: nobody else waits for its imports.
+        from .written import Written
 
         return Answering(Written(Path(replies), recordings), clock_for("instant"))
-    if mode == "record":
+    if mode == Mode.RECORD:
         asked = local_model or (True if env.get(RECORD_LOCAL) == "1" else None)
         if fallback or asked:
             layer = _fallback(fallback or None, asked, env, recordings)

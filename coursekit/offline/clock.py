@@ -12,26 +12,16 @@ import heapq
 import itertools
 import threading
 import time
-from typing import Protocol
+
+from ..wired import Clock
+
+__all__ = ["Clock", "ScaledClock", "VirtualClock", "clock_for"]
 
 # A woken task may need several turns of the event loop until it waits again; only then is it the
 # next sleeper's turn. (asyncio has no public way to ask whether anything else is ready to run.)
 TURNS = 20
 # real seconds, once in an event loop: the SDK's first call asks a thread what platform it runs on
 GRACE = 0.005
-
-
-class Clock(Protocol):
-    """``now`` and ``until`` are seconds of API time on one monotonic scale."""
-
-    def now(self) -> float: ...
-    def wait(self, until: float) -> None: ...
-    async def wait_async(self, until: float) -> None: ...
-    def real(self, seconds: float) -> float:
-        """The real seconds that somebody else (the SDK between two attempts) must sleep for
-        ``seconds``.
-        """
-        ...
 
 
 class ScaledClock:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from ..metering import Journal, Served
+from ..wired import Journal, Served
 from .clock import Clock, VirtualClock
 from .exchange import ApiAnswer, ApiRequest, Layer, Target, Upstream, api_path
 from .ledger import Attempt, Ledger

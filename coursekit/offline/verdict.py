@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from ..wired import wired_to
 from .ledger import Attempt, Ledger
 
 FINAL_STATUS = (400, 401, 403, 404, 422)
@@ -188,7 +189,8 @@ def verdict_on(*sources: Any) -> Verdict:
 
 
 def _attempts(source: Any) -> Iterable[Attempt]:
-    ledger = getattr(getattr(source, "_client", None), "ledger", source)
+    wired = wired_to(source)
+    ledger = source if wired is None else wired.ledger
     if isinstance(ledger, (Ledger, list, tuple)):
         return ledger
     raise ValueError(

@@ -9,7 +9,8 @@
 Nothing here imports the SDK: errors are judged by what they carry.
 """
 
-from .attempts import Attempt, Clock, RealClock, clock_of, retry, retry_async
+from ..wired import Clock
+from .attempts import Attempt, RealClock, clock_of, retry, retry_async
 from .classify import Action, Decision, classify
 from .completion import UnusableReply, robust_completion, whole_text
 from .policy import Policy

@@ -13,8 +13,9 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from ..wired import Clock, wired_to
 from .classify import Decision, classify
 from .policy import Policy
 
@@ -25,16 +26,11 @@ LOG.addHandler(
 )  # as libraries do: silent until the program sets up logging
 
 
-class Clock(Protocol):
-    """``now`` and ``until`` are seconds on one monotonic scale; as ``coursekit.offline.clock``."""
-
-    def now(self) -> float: ...
-    def wait(self, until: float) -> None: ...
-    async def wait_async(self, until: float) -> None: ...
-
-
 class RealClock:
     """Time as it passes."""
+
+    def real(self, seconds: float) -> float:
+        return seconds
 
     def now(self) -> float:
         return time.monotonic()
@@ -50,8 +46,8 @@ def clock_of(client: Any) -> Clock:
     """The clock of a client of ``connect()``, so that our waits pass as its answers do; else real
     time.
     """
-    clock: Clock | None = getattr(getattr(client, "_client", None), "clock", None)
-    return clock or RealClock()
+    wired = wired_to(client)
+    return wired.clock if wired else RealClock()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from ..offline.ledger import Attempt
 from ..offline.verdict import Verdict, outcome_of, verdict_on
 from ..retrying import clock_of, robust_completion
 from ..retrying.sdk_jitter import seeded_jitter
+from ..wired import wired_to
 
 PROMPT = "What is the capital of France?"
 TIMEOUT = 30.0  # seconds, of every strategy
@@ -181,7 +182,8 @@ def run(setting: Setting, recordings: str | Path | None = None) -> Run:
         except (openai.OpenAIError, ValueError, RuntimeError) as raised:
             error = f"{type(raised).__name__}: {raised}"
             error += "".join(f"\n{note}" for note in getattr(raised, "__notes__", []))
-    ledger = list(client._client.ledger)  # type: ignore[attr-defined]  # connect() attaches it
+    wired = wired_to(client)
+    ledger = list(wired.ledger or ()) if wired else []
     calls = tuple(_call(attempt, number) for number, attempt in enumerate(ledger))
     return Run(
         setting, calls, answer, error, clock_of(client).now(), verdict_on(ledger)

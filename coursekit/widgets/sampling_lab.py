@@ -19,6 +19,7 @@ from ..metering import Meter, Receipt
 from ..offline.exchange import CHAT_COMPLETIONS, ApiRequest
 from ..offline.miss import RecordingNotFound
 from ..offline.recordings import Recordings
+from ..wired import wired_to
 from .lab import Echo, Lab, Press
 from .safe_html import plain, sendable
 from .sampling_view import Settings, request_of, settings_of, view
@@ -56,10 +57,11 @@ class SamplingLab(Lab):
         meter: Meter | None = None,
         *,
         prompt: str = "dog",
-        model: str = models.CHAT,
+        model: str | None = None,
         recordings: Recordings | None = None,
     ) -> None:
-        self.client, self.meter, self.model = client, meter or Meter(client), model
+        self.client, self.meter = client, meter or Meter(client)
+        self.model = model or models.CHAT
         self.recordings = recordings or Recordings(course.recording_folders())
         self.draws = 0
         ends = [
@@ -151,9 +153,9 @@ class SamplingLab(Lab):
 
     def _offer(self) -> None:
         """The settings that are recorded for the prompt."""
-        journal = getattr(self.client._client, "journal", None)
+        wired = wired_to(self.client)
         known = []
-        if journal is not None and journal.mode in ("replay", "class"):
+        if wired is not None and wired.journal.mode.is_free:
             known = recorded_settings(self.distribution, self.model, self.recordings)
         self.recorded.options = [
             CHOOSE,

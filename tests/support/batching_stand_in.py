@@ -13,6 +13,7 @@ import openai
 
 from coursekit import connect_async
 from coursekit.offline.exchange import ApiAnswer, ApiRequest
+from coursekit.wired import wired_to
 from support.offline_api import folder_with, params, whole
 
 LATENCY = 0.2
@@ -59,9 +60,9 @@ def client_with(
 
 def statuses(client: openai.AsyncOpenAI) -> list[int]:
     """The statuses of all answers so far, in the order of the requests."""
-    return [attempt.status for attempt in client._client.ledger]  # type: ignore[attr-defined]
+    return [attempt.status for attempt in wired_to(client).ledger]
 
 
 def times(client: openai.AsyncOpenAI) -> list[float]:
     """When the requests were sent, in seconds."""
-    return [attempt.at for attempt in client._client.ledger]  # type: ignore[attr-defined]
+    return [attempt.at for attempt in wired_to(client).ledger]

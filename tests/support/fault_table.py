@@ -21,6 +21,7 @@ import openai
 
 from coursekit import connect, connect_async
 from coursekit.offline import Fault
+from coursekit.wired import wired_to
 from support.offline_api import folder_with, params, streamed, whole
 
 CALLS = ("sync", "async", "stream", "async stream")
@@ -191,7 +192,7 @@ class InProcess:
         return self._newest
 
     def attempts(self) -> int:
-        return len(self._newest._client.ledger)
+        return len(wired_to(self._newest).ledger)
 
 
 def main() -> None:

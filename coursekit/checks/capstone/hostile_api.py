@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ...metering import Journal
 from ...offline.account import Account
 from ...offline.engine import OfflineApi
 from ...offline.exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, error_answer
 from ...offline.faults import Fault
 from ...offline.ledger import Attempt, Ledger
+from ...wired import Journal, Wired, wire
 from ..virtual_loop import LoopClock
 from .simulated import Support, is_finished
 from .tickets import Ticket, tickets_of
@@ -104,17 +104,13 @@ class HostileApi:
         http_client = openai.DefaultAsyncHttpx2Client(
             transport=OfflineTransport(self, self.clock, journal, ledger)
         )
-        for name, value in (
-            ("clock", self.clock),
-            ("journal", journal),
-            ("ledger", ledger),
-        ):
-            setattr(http_client, name, value)  # as connect() does
-        return openai.AsyncOpenAI(
+        client = openai.AsyncOpenAI(
             api_key=NO_KEY,
             base_url="https://api.openai.com/v1",
             http_client=http_client,
         )
+        wire(client, Wired(journal, self.clock, ledger))
+        return client
 
 
 def script(rng: random.Random) -> list[Fault]:

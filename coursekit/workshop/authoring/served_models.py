@@ -8,7 +8,7 @@ import datetime
 from collections.abc import Mapping
 
 from ... import models
-from ...settings import ModeError, mode_of, role_model, today_of
+from ...settings import Mode, ModeError, mode_of, role_model, today_of
 
 TABLE = "coursekit/data/models.toml"
 SHOWN = 10  # models of a server
@@ -26,9 +26,9 @@ def course_models(env: Mapping[str, str]) -> tuple[str, str]:
         mode, today = mode_of(None, env), today_of(env)
     except ModeError as error:
         return str(error).splitlines()[0], "set it, or leave it out"
-    playing = models.playing({**env, "COURSEKIT_MODE": "live"})
+    playing = models.playing({**env, "COURSEKIT_MODE": Mode.LIVE})
     known = {name: _shutdown(name) for name in playing.values()}
-    if mode != "live":
+    if mode is not Mode.LIVE:
         return f"live mode would ask {_listed(known)}", ""
     try:
         offered = _offered()

@@ -210,7 +210,7 @@ def _mode() -> Check:
             str(error).splitlines()[0],
             "set COURSEKIT_MODE, in .env or the environment, to replay",
         )
-    if mode != "replay":
+    if not mode.is_free:
         return Check("mode", f"{mode} (costs money)")
     try:
         joined = membership()
@@ -243,7 +243,7 @@ def _key() -> Check:
     if settings().get("OPENAI_API_KEY"):
         return Check("key", "there is one (not shown)")
     try:
-        needed = mode_of(None, settings()) != "replay"
+        needed = not mode_of(None, settings()).is_free
     except ModeError:
         needed = False  # the mode's own check tells
     cure = (

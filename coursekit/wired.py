@@ -1,0 +1,162 @@
+"""What ``connect()`` wires to a client, and the one module that uses the SDK's private names.
+
+    client._client                       the HTTP client, which ``with_options()`` hands on
+    client._calculate_retry_timeout      the wait between two attempts
+    client._platform                     what an asynchronous client asks a thread for
+    client._make_status_error_from_response   the SDK's own table of exceptions
+
+When a new SDK breaks one of them, this file is the place to mend, and tests/test_wired.py says so.
+It imports no SDK itself: whoever hands a client in has loaded it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from .settings import Mode
+
+
+class Clock(Protocol):
+    """A client's time. ``now`` and ``until`` are seconds on one monotonic scale."""
+
+    def now(self) -> float: ...
+    def wait(self, until: float) -> None: ...
+    async def wait_async(self, until: float) -> None: ...
+    def real(self, seconds: float) -> float:
+        """The real seconds that somebody else (the SDK between two attempts) must sleep for
+        ``seconds``.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One response as it left the HTTP client.
+
+    request_id  of its ``x-request-id`` header
+    source      "live", or the address of a server that is not OpenAI's, or a recording's provenance
+                ("written", "local"), or "offline API"
+    seconds     from the request to the last byte
+    forwarded   another server answered in the place of the API: it has no price, whatever its model
+                is called
+    """
+
+    request_id: str | None
+    status: int
+    source: str
+    seconds: float
+    forwarded: bool = False
+
+
+class Journal:
+    """The newest responses of a client, at most ``KEPT``; safe to use from several threads.
+
+    mode    of the client
+    server  the address of the server that answers in live mode, where it is not OpenAI's
+    """
+
+    KEPT = 1000
+
+    def __init__(self, mode: Mode | str, server: str | None = None) -> None:
+        self.mode, self.server = Mode(mode), server
+        self._served: deque[Served] = deque(maxlen=self.KEPT)
+        self._lock = threading.Lock()
+
+    def add(self, served: Served) -> None:
+        with self._lock:
+            self._served.append(served)
+
+    def find(self, request_id: str | None) -> Served | None:
+        """The newest response with this id; None when there is none, or no id."""
+        if not request_id:
+            return None
+        with self._lock:
+            newest_first = reversed(self._served)
+            return next((s for s in newest_first if s.request_id == request_id), None)
+
+    @property
+    def banner(self) -> str:
+        """One line on who answers this client, and whether it costs money."""
+        if self.server:
+            return (
+                f"{self.mode} mode: {self.server} answers, costs are by OpenAI's prices, "
+                "where it has one"
+            )
+        return f"{self.mode} mode: {self.mode.costs}"
+
+    @property
+    def last(self) -> Served | None:
+        with self._lock:
+            return self._served[-1] if self._served else None
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """What belongs to one client of ``connect()``.
+
+    ledger  of the offline API: each request with its answer; None where another server answers
+    """
+
+    journal: Journal
+    clock: Clock
+    ledger: Iterable[Any] | None = None
+
+
+_WIRED: WeakKeyDictionary[Any, Wired] = WeakKeyDictionary()  # by HTTP client
+
+
+def wire(client: Any, wired: Wired) -> None:
+    """Remember what belongs to a client, and to its copies of ``with_options()``."""
+    _WIRED[client._client] = wired
+
+
+def wired_to(client: Any) -> Wired | None:
+    """What ``connect()`` wired to this client; None for a client that is not its own."""
+    try:
+        return _WIRED.get(getattr(client, "_client", None))
+    except TypeError:  # a stand-in whose HTTP client cannot be a key
+        return None
+
+
+def http_client_of(client: Any) -> Any:
+    """The SDK client's own HTTP client."""
+    return client._client
+
+
+def without_account_headers(client: Any, headers: Any) -> None:
+    """Send ``headers`` instead of those of OPENAI_CUSTOM_HEADERS."""
+    client._custom_headers = dict(headers or {})
+
+
+def status_error(client: Any, response: Any) -> Exception:
+    """The exception that the SDK raises for a response: RateLimitError for 429, and so on."""
+    error: Exception = client._make_status_error_from_response(response)
+    return error
+
+
+class _OnItsClock:
+    """The SDK's wait between two attempts passes on the client's own clock."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # An asynchronous client would ask a thread for its platform before the first request:
+        # virtual time could not know how many requests are still on their way.
+        self._platform = sys.modules["openai._base_client"].get_platform()
+
+    def _calculate_retry_timeout(self, *args: Any, **kwargs: Any) -> float:
+        seconds: float = super()._calculate_retry_timeout(*args, **kwargs)  # type: ignore[misc]
+        wired = wired_to(self)
+        return seconds if wired is None else wired.clock.real(seconds)
+
+
+@cache
+def on_its_clock(kind: type[Any]) -> type[Any]:
+    """A class of client like ``kind`` (OpenAI or AsyncOpenAI) whose retries follow its clock."""
+    return type(kind.__name__, (_OnItsClock, kind), {})

@@ -46,11 +46,9 @@ class Mode(StrEnum):
 
 
 MODES = (Mode.REPLAY, Mode.LIVE, Mode.RECORD)
-PROJECT = (
-    ".git",
-    "pyproject.toml",
-    "notebooks/00_start_here.ipynb",
-)  # one of these is in a project's top folder
+FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
+# One of these is in a project's top folder.
+PROJECT = (".git", "pyproject.toml", FIRST_NOTEBOOK)
 # What the SDK reads of the process's environment when it makes a client, and the argument that
 # takes the same.
 SDK_OPTIONS = {
@@ -89,21 +87,19 @@ def settings() -> Mapping[str, str]:
 
 
 def _env_file(here: Path) -> Path | None:
-    """The .env of this folder, or of one above it within the same course or project. A file further
-    up belongs to something else: its COURSEKIT_MODE=live must not spend money here."""
+    """The .env of this folder, or of one above it within the same course or project.
+
+    A file further up belongs to something else: its COURSEKIT_MODE=live must not spend money here.
+    A learner's copy within a clone of the course takes the clone's.
+    """
     folders = [here, *here.parents]
-    top = next(
-        (
-            folder
-            for folder in folders
-            if any((folder / mark).exists() for mark in PROJECT)
-        ),
-        here,
-    )
+    tops = (f for f in folders if any((f / mark).exists() for mark in PROJECT))
+    top = next(tops, here)
+    if (top.parent / FIRST_NOTEBOOK).exists():
+        top = top.parent
     within = folders[: folders.index(top) + 1]
-    return next(
-        (folder / ".env" for folder in within if (folder / ".env").is_file()), None
-    )
+    found = (f / ".env" for f in within if (f / ".env").is_file())
+    return next(found, None)
 
 
 def _decoded(path: Path) -> str:

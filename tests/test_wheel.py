@@ -1,6 +1,4 @@
-"""What is built for `pip install`: the wheel, the source it is made from, and the learner's own
-copy of the course.
-"""
+"""What is built for `pip install`: the wheel, and the source it is made from."""
 
 from __future__ import annotations
 
@@ -15,9 +13,7 @@ import pytest
 from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
-from coursekit.workshop import CommandError
-from coursekit.workshop.commands import command_line
-from coursekit.workshop.commands.own_copy import FIRST, own_copy
+from coursekit.workshop.commands.working_copy import FIRST
 from support.repository_files import repository_files
 
 ROOT = Path(__file__).parents[1]
@@ -81,51 +77,3 @@ def test_the_source_distribution_is_the_repository(tmp_path: Path) -> None:
         held = {name.partition("/")[2] for name in archive.getnames()}
     assert known() <= held
     assert held - known() == {"PKG-INFO"}
-
-
-def course_in(folder: Path) -> Path:
-    """A course of two notebooks."""
-    for name in (FIRST.as_posix(), "exercises/01_basics.ipynb"):
-        (folder / name).parent.mkdir(parents=True)
-        (folder / name).write_text("as shipped", encoding="utf-8")
-    return folder
-
-
-def test_a_learner_s_own_copy(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The first start copies the course into a folder of its own; later ones add what is missing
-    and touch nothing.
-    """
-    course, here = course_in(tmp_path / "course"), tmp_path / "here"
-    root = own_copy(here, course)
-    assert root == here / "coursekit-course"
-    assert (root / FIRST).read_text() == "as shipped"
-    assert f"2 files of the course were copied to {root}" in capsys.readouterr().out
-    (root / FIRST).write_text("my work")
-    (root / "exercises" / "01_basics.ipynb").unlink()
-    assert own_copy(here, course) == own_copy(root, course) == root
-    assert (root / FIRST).read_text() == "my work"
-    assert (root / "exercises" / "01_basics.ipynb").read_text() == "as shipped"
-    assert capsys.readouterr().out.count("copied") == 1
-
-
-def test_where_the_course_cannot_be_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No course in the package, or a folder that cannot be made: one message that says what to
-    do.
-    """
-    with pytest.raises(CommandError, match="without the course's notebooks"):
-        own_copy(tmp_path, tmp_path / "nothing")
-    course = course_in(tmp_path / "course")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(
-        CommandError,
-        match="cannot be copied to .*Run coursekit lab in a folder of yours",
-    ):
-        own_copy(tmp_path / "file", course)
-    monkeypatch.setattr("coursekit.workshop.commands.lab.repository", lambda: None)
-    assert command_line.main(["lab"]) == 1, (
-        "this repository's package has no copy of the course"
-    )

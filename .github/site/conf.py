@@ -18,6 +18,8 @@ nitpicky = True
 
 nb_execution_mode = "off"  # the outputs are those that are committed
 nb_render_markdown_format = "myst"
+nb_code_prompt_show = "Predict first. Then show the {type}"
+nb_code_prompt_hide = "Hide the {type}"
 myst_enable_extensions = ["dollarmath"]
 myst_dmath_allow_digits = False  # "$5 or $6" is money
 myst_heading_anchors = 4

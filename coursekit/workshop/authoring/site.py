@@ -13,6 +13,7 @@ import re
 import shutil
 import tempfile
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from .. import CommandError, notebooks_in, repository_or_error
 
 HTML = Path("build", "site")  # in the repository, ignored by git
 CONFIGURATION = Path(".github", "site")
+PREDICT = re.compile(r"^\*\*Predict\.\*\*", re.MULTILINE)
 LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")
 LIVE = (
     '<p class="only-live">A picture of what is live in JupyterLab: <code>make lab</code>, then '
@@ -128,10 +130,14 @@ def lay_out(root: Path, pages: Path) -> None:
 
 def readable(notebook: str) -> str:
     """A notebook's JSON for a page: over a lab's output a line says where it is live; links lead to
-    pages.
+    pages; the output that answers a Predict is folded.
     """
     read: dict[str, Any] = json.loads(notebook)
-    for cell in read["cells"]:
+    for asks, cell in pairwise([{}, *read["cells"]]):
+        if cell.get("cell_type") == "code" and PREDICT.search(
+            "".join(asks.get("source", ""))
+        ):
+            cell["metadata"].setdefault("tags", []).append("hide-output")
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "text/html" in data:

@@ -48,8 +48,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     lesson = "its number or name: 1, 01_basics, notebooks/01_basics.ipynb"
 
-    commands.add_parser(
-        "lab", help="open the course in JupyterLab (further arguments go to JupyterLab)"
+    lab = commands.add_parser(
+        "lab",
+        help="open your copy of the course in JupyterLab, which takes further arguments",
+    )
+    lab.add_argument(
+        "--fresh",
+        metavar="LESSON",
+        help="begin this lesson anew; what you had is kept under another name",
     )
 
     doctor = commands.add_parser(
@@ -214,7 +220,7 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
     if asked.command == "lab":
         from .lab import open_lab
 
-        return open_lab(rest)
+        return open_lab(rest, asked.fresh)
     if asked.command == "doctor":
         from .doctor import doctor
 

@@ -1,10 +1,9 @@
-"""``coursekit lab``: JupyterLab on this machine, opened on the first notebook, and nothing that
-phones home.
+"""``coursekit lab``: JupyterLab on this machine, opened on the learner's working copy.
 
 Its settings are files in data/jupyter: it listens on 127.0.0.1 only and asks for its token (so that
-root, all there is in a container, may run it too); no news, no search for updates, no extension
-manager that asks a registry. And an extension that makes up for what JupyterLab and its widgets
-leave out of the rules of accessibility.
+root, which is all there is in a container, may run it); no news, no search for updates, no
+extension manager that asks a registry. Two extensions come with it: one adds what JupyterLab and
+its widgets lack in accessibility, the other lets you type a prediction before you run a cell.
 """
 
 from __future__ import annotations
@@ -13,18 +12,23 @@ import os
 import sysconfig
 from pathlib import Path
 
-from ...course import DATA, repository
-from .own_copy import own_copy
+from ...course import DATA
+from .working_copy import learners_copy
+
+NO_COPY = ("--ServerApp.root_dir", "--notebook-dir", "--version", "--help", "-h")
 
 
-def open_lab(more: list[str]) -> int:
-    """Start JupyterLab on the course and stay until it ends; ``more`` are its own arguments and win
-    over ours.
+def open_lab(more: list[str], fresh: str | None = None) -> int:
+    """Start JupyterLab on the learner's copy of the course, and stay until it ends.
 
-    The course is the repository's, or, where coursekit was installed from its wheel, the learner's
-    own copy.
+    more   JupyterLab's own arguments, which win over ours. An author who names a folder with
+           --ServerApp.root_dir works there, and no copy is made
+    fresh  a lesson to begin anew; what was there is kept under another name
+
+    Returns the exit code. Raises what ``learners_copy`` raises.
     """
-    os.chdir(repository() or own_copy(Path.cwd()))
+    if not any(argument.startswith(NO_COPY) for argument in more):
+        os.chdir(learners_copy(Path.cwd(), fresh))
     for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):
         os.environ[name] = os.pathsep.join(
             filter(None, [str(DATA / "jupyter"), os.environ.get(name)])

@@ -2,7 +2,7 @@
 each with a source.
 
 No arithmetic on prices or tokens (``pricing``, ``tokens``), no opinion on requests
-(``offline.validation``).
+(``offline.rules.validation``).
 """
 
 from __future__ import annotations

@@ -20,10 +20,14 @@ from coursekit.checks.capstone.waste import (
     WRONG,
     wasted,
 )
-from coursekit.offline.errors import insufficient_quota, rate_limited, server_error
 from coursekit.offline.exchange import ApiAnswer, error_answer, json_answer
-from coursekit.offline.ledger import Attempt
-from coursekit.offline.model_limits import shut_down
+from coursekit.offline.limits.errors import (
+    insufficient_quota,
+    rate_limited,
+    server_error,
+)
+from coursekit.offline.rules.abilities import shut_down
+from coursekit.offline.watched.ledger import Attempt
 
 PERFECT = Facts(
     tickets=200,

@@ -10,7 +10,7 @@ import pytest
 
 from coursekit.course import lessons
 from coursekit.models import Model
-from coursekit.offline.request_form import rules
+from coursekit.offline.rules.form import rules
 from coursekit.workshop import CommandError
 from coursekit.workshop.authoring.readme import course, refresh_readme, refusal_kinds
 from coursekit.workshop.commands.command_line import _parser
@@ -51,8 +51,8 @@ def test_the_offline_api_says_where_each_refusal_was_seen() -> None:
     assert table in (ROOT / "coursekit" / "offline" / "README.md").read_text(
         encoding="utf-8"
     )
-    for function in re.findall(r"offline/(\w+\.py): ([\w, ]+)", table):
-        code = (ROOT / "coursekit" / "offline" / function[0]).read_text(
+    for function in re.findall(r"offline/rules/(\w+\.py): ([\w, ]+)", table):
+        code = (ROOT / "coursekit" / "offline" / "rules" / function[0]).read_text(
             encoding="utf-8"
         )
         assert all(

@@ -22,7 +22,7 @@ from coursekit import IncompleteStream, connect, stream_text
 from coursekit.offline import Fault
 from coursekit.offline.exchange import ApiAnswer, error_answer
 from coursekit.offline.faults import INSTEAD, KINDS, Faults
-from coursekit.offline.stream_faults import cut
+from coursekit.offline.faults.within import cut
 from coursekit.settings import ModeError
 from coursekit.wired import wired_to
 from support.fault_table import CALLS, ROWS, WORDS, InProcess, Row, seen

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coursekit.offline.request_form import rules
-from coursekit.offline.validation import refusal_of
+from coursekit.offline.rules.form import rules
+from coursekit.offline.rules.validation import refusal_of
 from support.refused import UNPARSABLE, USER, chat, message_of, sent
 
 PARAMETERS = [*rules()["parameter"], "model", "zzz", "__proto__"]

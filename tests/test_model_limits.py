@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from coursekit import models
-from coursekit.offline import model_limits
-from coursekit.offline.validation import refusal_of
+from coursekit.offline.rules import abilities
+from coursekit.offline.rules.validation import refusal_of
 from coursekit.tokens import count_tokens
 from support.refused import USER, chat, error_of, message_of, refusals, refused, taken
 
@@ -300,7 +300,7 @@ def test_tokens_are_counted_only_where_the_limit_could_be_reached(
     """A text of fewer bytes than the limit has tokens is not counted: it cannot be too long."""
     counted: list[str] = []
     monkeypatch.setattr(
-        model_limits, "count_tokens", lambda messages, model: counted.append(model) or 1
+        abilities, "count_tokens", lambda messages, model: counted.append(model) or 1
     )
     assert taken(messages=[{"role": "user", "content": "x" * LEAST}])
     assert counted == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coursekit.offline.request_form import rules
+from coursekit.offline.rules.form import rules
 from support.refused import USER, message_of, refusals, refused, taken
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coursekit.offline.validation import refusal_of
+from coursekit.offline.rules.validation import refusal_of
 from support.refused import chat, error_of, refusals, refused, taken
 
 NAME = {"type": "string"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 
-from . import refusals
 from .exchange import ApiAnswer
+from .rules import refusals
 
 KEYS_PAGE = "https://platform.openai.com/account/api-keys"
 NO_KEY = (

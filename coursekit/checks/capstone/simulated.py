@@ -2,7 +2,7 @@
 they succeed.
 
 No model said any of this. The texts are the course authors', tokens are counted and billed as the
-real ones would be, and the times are drawn (see ``offline.chunks.Pace``).
+real ones would be, and the times are drawn (see ``offline.recorded.chunks.Pace``).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import replace
 from typing import Any
 
 from ... import models
-from ...offline.chunks import Pace
 from ...offline.exchange import ApiAnswer, ApiRequest
-from ...offline.model_limits import no_such_model, shut_down
-from ...offline.validation import refusal_of
-from ...offline.written import Reply, last_user_text, written_answer
+from ...offline.recorded.chunks import Pace
+from ...offline.recorded.written import Reply, last_user_text, written_answer
+from ...offline.rules.abilities import no_such_model, shut_down
+from ...offline.rules.validation import refusal_of
 from .tickets import Ticket, answer_to, instructions
 
 MODELS = ("gpt-4o", "gpt-4o-mini", "gpt-6-luna")  # that this account may use

@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
-from ..batch_job import Stages
+from ..batches.job import Stages
 from ..clock import ScaledClock
 from ..engine import OfflineApi, replaying
 from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, error_answer
 from ..miss import RecordingNotFound
 from ..recordings import DamagedRecording, Recordings
-from ..refusals import unparsable
+from ..rules.refusals import unparsable
 from ..standard_headers import request_id
 from .access_log import AccessLog
 from .hosts import Hosts

@@ -6,12 +6,12 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from .. import models
-from ..tokens import count_tokens
+from ... import models
+from ...tokens import count_tokens
+from ..exchange import ApiAnswer
 from . import refusals
-from .exchange import ApiAnswer
+from .form import rules
 from .messages import Message, parts, texts
-from .request_form import rules
 
 SAMPLING = (
     "temperature",

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..exchange import ApiAnswer
 from . import refusals
-from .exchange import ApiAnswer
-from .request_form import rules
+from .form import rules
 
 Context = tuple[str, ...]
 CLOSED = "'additionalProperties' is required to be supplied and to be false."

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from .exchange import ApiAnswer, error_answer
+from ..exchange import ApiAnswer, error_answer
 
 UNPARSABLE = (
     "We could not parse the JSON body of your request. (HINT: This likely means you aren't using "

@@ -14,13 +14,12 @@ import json
 from collections.abc import Container
 from typing import Any, Never
 
-from .. import models
+from ... import models
+from ..batches.files import no_such_path
+from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
+from ..keys import key_refusal
 from . import refusals
-from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
-from .file_store import no_such_path
-from .keys import key_refusal
-from .messages import conversation_fault, form_fault, texts
-from .model_limits import (
+from .abilities import (
     ability_fault,
     endpoint_fault,
     incompatible_parameters,
@@ -31,7 +30,8 @@ from .model_limits import (
     sampling_fault,
     shut_down,
 )
-from .request_form import fault, rules, unknown_parameters
+from .form import fault, rules, unknown_parameters
+from .messages import conversation_fault, form_fault, texts
 from .schemas import schema_fault
 
 NO_JSON = (

@@ -15,11 +15,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .account import Limits
-from .errors import insufficient_quota, overloaded, rate_limited, server_error
-from .exchange import NEVER, ApiAnswer, ApiRequest, Layer, error_answer
-from .standard_headers import request_id
-from .stream_faults import cut, drip, garble, report
+from ..exchange import NEVER, ApiAnswer, ApiRequest, Layer, error_answer
+from ..limits.account import Limits
+from ..limits.errors import insufficient_quota, overloaded, rate_limited, server_error
+from ..standard_headers import request_id
+from .within import cut, drip, garble, report
 
 INSTEAD = ("rate_limit", "quota", "server_error", "overloaded", "timeout", "connection")
 WITHIN = ("cut_stream", "malformed", "stream_error", "slow")

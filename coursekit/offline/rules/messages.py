@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .. import models
+from ... import models
+from ..exchange import ApiAnswer
 from . import refusals
-from .exchange import ApiAnswer
-from .request_form import fault, rules
+from .form import fault, rules
 
 Message = dict[str, Any]
 INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from .exchange import ApiAnswer, error_answer
+from ..exchange import ApiAnswer, error_answer
 
 LIMITS_PAGE = "Visit https://platform.openai.com/account/rate-limits to learn more."
 HELP = "You can retry your request, or contact us through our help center at help.openai.com if"

@@ -15,11 +15,8 @@ import time
 from functools import cached_property
 from typing import Any
 
-from . import refusals
-from .batch_input import answered, read_input
-from .batch_job import Job, Stages
-from .clock import Clock
-from .exchange import (
+from ..clock import Clock
+from ..exchange import (
     CHAT_COMPLETIONS,
     ApiAnswer,
     ApiRequest,
@@ -27,7 +24,8 @@ from .exchange import (
     error_answer,
     json_answer,
 )
-from .file_store import (
+from ..rules import refusals
+from .files import (
     FILES,
     ROOM,
     FileStore,
@@ -37,6 +35,8 @@ from .file_store import (
     no_such_path,
     page,
 )
+from .input import answered, read_input
+from .job import Job, Stages
 
 BATCHES = "/v1/batches"
 MOST = 50  # batches that are remembered; their results are kept with them

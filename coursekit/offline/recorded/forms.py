@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .. import models, tokens
-from ..choosing import latencies
+from ... import models, tokens
+from ...choosing import latencies
+from ..event_stream import is_done, json_of
+from ..exchange import ApiAnswer, Event, json_answer, sse
 from .chunks import STREAM, Chunk, NoSuchForm, Pace, chunks, is_piece, options_of, timed
-from .event_stream import is_done, json_of
-from .exchange import ApiAnswer, Event, json_answer, sse
 
 GROWING = (
     "content",

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from email.parser import BytesParser
 from typing import Any
 
-from . import refusals
-from .exchange import ApiAnswer, ApiRequest, error_answer, json_answer
+from ..exchange import ApiAnswer, ApiRequest, error_answer, json_answer
+from ..rules import refusals
 
 FILES = "/v1/files"
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from .. import models
-from ..course import DATA
+from ... import models
+from ...course import DATA
+from ..exchange import ApiAnswer
 from . import refusals
-from .exchange import ApiAnswer
 
 Rule = Mapping[str, Any]
 WORDS = {

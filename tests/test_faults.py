@@ -143,7 +143,7 @@ def test_a_single_fault_needs_no_list(tmp_path: Path) -> None:
     with pytest.raises(openai.APIConnectionError):
         client.chat.completions.create(**params())
     for wrong in ("rate_limit", ["rate_limit"], [Fault]):
-        with pytest.raises(ValueError, match="which is no Fault") as error:
+        with pytest.raises(ValueError, match="which is not a Fault") as error:
             connect("replay", recordings=tmp_path, faults=wrong)  # type: ignore[arg-type]
         assert 'Fault("rate_limit", times=2)' in str(error.value)
 

@@ -605,7 +605,10 @@ def test_a_miss_is_no_matter_of_limits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"rpm": 0}, "rpm=0 is not a limit. Give a whole number per minute, from 1 on."),
+        (
+            {"rpm": 0},
+            "rpm=0 is not a limit. Give a whole number per minute, from 1 on.",
+        ),
         ({"tpm": 2.5}, "tpm=2.5 is not a limit"),
         ({"rpm": True}, "rpm=True is not a limit"),
         ({"spend": -1}, "spend=-1 is not an amount"),

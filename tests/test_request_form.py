@@ -157,6 +157,8 @@ def test_every_rule_is_one_the_checker_reads() -> None:
         "instead",
         "also",
         "whole_keys",
+        "any_for",
+        "seen",
     }
 
     def check(rule: dict[str, Any]) -> None:

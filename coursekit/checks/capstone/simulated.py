@@ -19,7 +19,7 @@ from ... import models
 from ...offline.exchange import ApiAnswer, ApiRequest
 from ...offline.recorded.chunks import Pace
 from ...offline.recorded.written import Reply, last_user_text, written_answer
-from ...offline.rules.abilities import no_such_model, shut_down
+from ...offline.rules.refusals import refuse
 from ...offline.rules.validation import refusal_of
 from .tickets import Ticket, answer_to, instructions
 
@@ -68,9 +68,9 @@ class Support:
             return refused
         model = models.get(body["model"]).name
         if model not in MODELS:
-            return no_such_model(body["model"])
+            return refuse("no_such_model", model=body["model"])
         if model == self.dead:
-            return shut_down(body["model"])
+            return refuse("shut_down", model=body["model"])
         answer = self._said(request, model)
         self._served[model] += 1
         if self.dead is None and self._served[model] == self.lives:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from typing import Any
 
 from ... import models
-from ...tokens import count_tokens
 from ..exchange import ApiAnswer
-from . import refusals
-from .form import rules
-from .messages import Message, parts, texts
+from .form import refuse_arguments, rules
+from .messages import Message, parts
+from .refusals import listed, refuse, shown
 
 SAMPLING = (
     "temperature",
@@ -20,61 +17,40 @@ SAMPLING = (
     "frequency_penalty",
     "logprobs",
 )  # in the API's order
-NOT_CHAT = (
-    "This is not a chat model and thus not supported in the v1/chat/completions endpoint. "
-    "Did you mean to use v1/completions?"
-)
-NO_AUDIO = (
-    "This model requires that either input content or output modality contain audio."
-)
-ONLY_RESPONSES = (
-    "This model is only supported in v1/responses and not in v1/chat/completions."
-)
-BYTES_PER_CHARACTER = 4  # at most, in UTF-8
 STRUCTURED = (
-    "Learn more about supported models at the Structured Outputs guide: "
+    " Learn more about supported models at the Structured Outputs guide: "
     "https://platform.openai.com/docs/guides/structured-outputs"
 )
-OVERHEAD = 8  # more tokens than any message has beside its text
+ELSEWHERE = {
+    "completions": "not_chat",
+    "responses": "only_responses",
+    "none": "no_such_model",
+}
 
 
 def endpoint_fault(model: models.Model) -> ApiAnswer | None:
-    """404 for a model that is served elsewhere; its body is written as a 400's is."""
-    if model.endpoint == "chat":
-        return None
-    if model.endpoint == "none":
-        return no_such_model(model.name)
-    text = NOT_CHAT if model.endpoint == "completions" else ONLY_RESPONSES
-    return replace(refusals.refusal(text, param="model"), status=404)
-
-
-def no_such_model(name: str) -> ApiAnswer:
-    text = f"The model `{name}` does not exist or you do not have access to it."
-    return refusals.refusal(text, code="model_not_found", status=404)
-
-
-def shut_down(name: str) -> ApiAnswer:
-    text = f"The model `{name}` has been deprecated, learn more here: https://platform.openai.com/docs/deprecations"
-    return refusals.refusal(text, code="model_not_found", status=404)
+    """404 for a model that is served on another endpoint."""
+    kind = ELSEWHERE.get(model.endpoint)
+    return refuse(kind, model=model.name) if kind else None
 
 
 def refused_parameter(name: str, value: Any, model: models.Model) -> ApiAnswer | None:
-    """A parameter that the model does not take, or a value of reasoning_effort or verbosity that it
-    does not.
-    """
+    """A parameter that the model does not take, or an effort that it does not know."""
     if found := _refused(name, value, model.refused.get(name)):
         return found
     if name == "reasoning_effort" and model.efforts and value not in model.efforts:
-        return refusals.unsupported_value(name, value, model.efforts)
+        return unsupported_value(name, value, model.efforts)
     return None
 
 
 def refused_null(name: str, model: models.Model) -> ApiAnswer | None:
     """null counts as left out, except where a model refuses it."""
     if name == "max_tokens" and model.refused.get(name) == "always":
-        return refusals.wrong_type(name, "an unsupported value", None)
+        return refuse(
+            "invalid_type", where=name, expected="an unsupported value", got="null"
+        )
     if name == "reasoning_effort" and not model.null_effort:
-        return refusals.unsupported_value(name, None, model.efforts)
+        return unsupported_value(name, None, model.efforts)
     return None
 
 
@@ -82,13 +58,8 @@ def incompatible_parameters(
     body: dict[str, Any], model: models.Model
 ) -> ApiAnswer | None:
     """What a search model takes no value of."""
-    given = sorted(name for name in model.incompatible if body.get(name) is not None)
-    if not given:
-        return None
-    plural = "s" if len(given) > 1 else ""
-    return refusals.refusal(
-        f"Model incompatible request argument{plural} supplied: {', '.join(given)}"
-    )
+    given = [name for name in model.incompatible if body.get(name) is not None]
+    return refuse_arguments("incompatible_arguments", given) if given else None
 
 
 def sampling_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
@@ -107,85 +78,84 @@ def sampling_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | Non
 
 
 def ability_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
-    """Roles, audio, formats, verbosity and tools that the model has no use for."""
+    """Roles, audio, formats, verbosity, tiers and tools that the model has no use for."""
     for i, message in enumerate(body["messages"]):
         if message["role"] not in model.roles:
-            return refusals.unsupported_value(f"messages[{i}].role", message["role"])
-        if not model.audio_input and _hears(message):
-            text = (
-                f"Invalid 'messages[{i}]'. Content blocks are expected to be either text or "
-                "image_url type."
-            )
-            return refusals.refusal(text, param=f"messages[{i}]", code="invalid_value")
+            return unsupported_value(f"messages[{i}].role", message["role"])
+        if not model.audio_input and _has_sound(message):
+            return refuse("no_audio", where=f"messages[{i}]")
     if model.needs_audio and not _has_audio(body):
-        return refusals.refusal(NO_AUDIO, param="model", code="invalid_value")
+        return refuse("needs_audio")
     verbosity = body.get("verbosity")
     if (
         verbosity is not None
         and model.verbosities
         and verbosity not in model.verbosities
     ):
-        return refusals.unsupported_value("verbosity", verbosity, model.verbosities)
+        return unsupported_value("verbosity", verbosity, model.verbosities)
+    if body.get("service_tier") == "flex" and not model.flex:
+        return refuse("no_tier")
     return _format_fault(body, model) or _tools_fault(body, model)
 
 
-def length_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
-    """A reply or a prompt that is longer than the model can hold. Counts tokens only when it may
-    matter.
-    """
-    asked = body.get("max_completion_tokens")
-    asked = body.get("max_tokens") if asked is None else asked
-    if asked is not None and model.output is not None and asked > model.output:
-        text = (
-            f"max_tokens is too large: {refusals.shown(asked)}. This model supports at most "
-            f"{model.output} completion "
-            f"tokens, whereas you provided {refusals.shown(asked)}."
-        )
-        return refusals.refusal(text, param="max_tokens", code="invalid_value")
-    limit = model.input or model.context
-    if limit is None:
-        return None
-    reply = 0 if model.input else asked or 0
-    functions = function_tokens(body, model.name)
-    prompt = prompt_tokens(body["messages"], model.name, limit - reply - functions)
-    if prompt == 0 or prompt + functions + reply <= limit:
-        return None
-    return _too_long(model, limit, prompt, functions, reply)
+def unsupported_value(
+    where: str, value: Any, values: tuple[str, ...] = ()
+) -> ApiAnswer:
+    """The refusal of a value that other models take."""
+    hint = f" Supported values are: {listed(values, 'and')}." if values else ""
+    return refuse(
+        "unsupported_value", where=where, value=_as_json_or_python(value), hint=hint
+    )
 
 
-def _hears(message: Message) -> bool:
+def _refused(name: str, value: Any, how: str | None) -> ApiAnswer | None:
+    """The refusal of a parameter's value, by the word for it in models.toml."""
+    rule = rules()["parameter"][name]
+    if how is None or (
+        how not in ("always", "no tools") and value == rule.get("default")
+    ):
+        return None
+    match how:
+        case "default only":
+            hint = f" Only the default ({rule['default']}) value is supported."
+            return refuse(
+                "unsupported_value",
+                where=name,
+                value=_as_json_or_python(value),
+                hint=hint,
+            )
+        case "web search":
+            return refuse("no_web_search")
+        case "no tools":
+            return refuse("no_tools", where=name)
+    hint = f" Use '{rule['instead']}' instead." if "instead" in rule else ""
+    return refuse("unsupported_parameter", where=name, hint=hint)
+
+
+def _as_json_or_python(value: Any) -> str:
+    """null, true and false as JSON has them, anything else as Python has it."""
+    words = {None: "null", True: "true", False: "false"}
+    return words[value] if value is None or isinstance(value, bool) else shown(value)
+
+
+def _has_sound(message: Message) -> bool:
     return any(part["type"] == "input_audio" for part in parts(message))
 
 
 def _has_audio(body: dict[str, Any]) -> bool:
     spoken = any(
-        _hears(message) or message.get("audio") for message in body["messages"]
+        _has_sound(message) or message.get("audio") for message in body["messages"]
     )
     return spoken or "audio" in (body.get("modalities") or ())
-
-
-def _refused(name: str, value: Any, how: str | None) -> ApiAnswer | None:
-    rule = rules()["parameter"][name]
-    if how is None or (how != "always" and value == rule.get("default")):
-        return None
-    if how == "default only":
-        return refusals.unsupported_value(name, value, default=rule["default"])
-    if how == "web search":
-        return refusals.refusal(
-            "Web search options not supported with this model.", param=name
-        )
-    return refusals.unsupported_parameter(name, rule.get("instead"))
 
 
 def _format_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
     wanted = (body.get("response_format") or {}).get("type", "text")
     if wanted in model.formats:
         return None
-    text = (
-        f"Invalid parameter: 'response_format' of type '{wanted}' is not supported with this "
-        "model."
+    return refuse(
+        "no_format", format=wanted, hint=STRUCTURED if wanted == "json_schema" else ""
     )
-    return refusals.refusal(f"{text} {STRUCTURED}" if wanted == "json_schema" else text)
 
 
 def _tools_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
@@ -196,91 +166,4 @@ def _tools_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
         or not model.reasoning(body.get("reasoning_effort"))
     ):
         return None
-    return refusals.refusal(
-        f"Function tools with reasoning_effort are not supported for {body['model']} in "
-        "/v1/chat/completions. "
-        f"{model.tools_hint}",
-        param="reasoning_effort",
-    )
-
-
-def prompt_tokens(messages: list[Message], model: str, limit: float) -> int:
-    """The prompt's tokens, counted where they may exceed the limit; 0 where they cannot, or cannot
-    be counted.
-    """
-    every = list(texts(messages))
-    overhead = OVERHEAD * len(messages)
-    if sum(map(len, every)) * BYTES_PER_CHARACTER + overhead <= limit:
-        return 0
-    if (
-        sum(len(text.encode("utf-8", "surrogatepass")) for text in every) + overhead
-        <= limit
-    ):
-        return 0
-    plain = [
-        {"role": _counted(message["role"]), "content": "".join(texts([message]))}
-        for message in messages
-    ]
-    try:
-        return count_tokens(plain, model=model)
-    except ValueError:  # this model's way of counting is not known
-        return 0
-
-
-def function_tokens(body: dict[str, Any], model: str) -> int:
-    """About what the functions add to the prompt: their definitions as JSON. The exact rule is not
-    known.
-    """
-    functions = [
-        tool["function"] for tool in body.get("tools") or () if tool.get("function")
-    ]
-    functions += body.get("functions") or []
-    try:
-        return (
-            count_tokens(json.dumps(functions, separators=(",", ":")), model=model)
-            if functions
-            else 0
-        )
-    except ValueError:
-        return 0
-
-
-def _counted(role: str) -> str:
-    return "user" if role in ("tool", "function") else role
-
-
-def _too_long(
-    model: models.Model, limit: int, prompt: int, functions: int, reply: int
-) -> ApiAnswer:
-    whole = prompt + functions
-    shares = [f"{prompt} in the messages"] + (
-        [f"{functions} in the functions"] if functions else []
-    )
-    cure = ["messages"] + (["functions"] if functions else [])
-    if model.input:
-        text = (
-            f"Input tokens exceed the configured limit of {limit} tokens. Your messages resulted "
-            f"in {whole} tokens. "
-            "Please reduce the length of the messages."
-        )
-    elif whole > limit:
-        told = f" ({', '.join(shares)})" if functions else ""
-        text = (
-            f"This model's maximum context length is {limit} tokens. However, your messages "
-            f"resulted in {whole} "
-            f"tokens{told}. Please reduce the length of the {' or '.join(cure)}."
-        )
-    else:
-        last = "and " if functions else ""
-        told = ", ".join([*shares, f"{last}{reply} in the completion"])
-        cures = (
-            "messages, functions, or completion"
-            if functions
-            else "messages or completion"
-        )
-        text = (
-            f"This model's maximum context length is {limit} tokens. However, you requested "
-            f"{whole + reply} tokens "
-            f"({told}). Please reduce the length of the {cures}."
-        )
-    return refusals.refusal(text, param="messages", code="context_length_exceeded")
+    return refuse("reasoning_tools", model=body["model"], hint=model.tools_hint)

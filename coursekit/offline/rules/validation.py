@@ -3,41 +3,40 @@
 The order of the checks is the API's own, measured with requests that are wrong twice: a key, a
 body, a model, messages, then unknown parameters, then each parameter's form in the order of
 data/request_rules.toml, then what the model cannot do, then what does not go together, and the
-conversation last. Left out: what only the server can tell (whether an image can be fetched, an
+conversation last. Left out: what only the server can see (whether an image can be fetched, an
 account's rights).
 """
 
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Container
-from typing import Any, Never
+from typing import Any
 
 from ... import models
-from ..batches.files import no_such_path
 from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
 from ..keys import key_refusal
-from . import refusals
 from .abilities import (
     ability_fault,
     endpoint_fault,
     incompatible_parameters,
-    length_fault,
-    no_such_model,
     refused_null,
     refused_parameter,
     sampling_fault,
-    shut_down,
 )
 from .form import fault, rules, unknown_parameters
+from .lengths import length_fault
 from .messages import conversation_fault, form_fault, texts
+from .refusals import invalid_url, refuse
 from .schemas import schema_fault
 
-NO_JSON = (
-    "'messages' must contain the word 'json' in some form, to use 'response_format' of type "
-    "'json_object'."
-)
+DAY = "x-coursekit-today"  # the header of a request that is to be judged by another day's models
+ONLY_WITH = {"stream_options": "stream", "metadata": "store"}
+ONLY_WITH_TOOLS = {
+    "tool_choice": "tools",
+    "parallel_tool_calls": "tools",
+    "function_call": "functions",
+}
 
 
 class Validation:
@@ -45,7 +44,8 @@ class Validation:
 
     keys   the API keys that are accepted; None: any request is, with or without a key
     today  models whose shutdown date has come are refused as deprecated; None: none is, for their
-           recordings live on
+           recordings live on. A request may bring its own day, such as "2026-01-17", in the
+           header x-coursekit-today.
     """
 
     def __init__(
@@ -63,18 +63,23 @@ class Validation:
                 request.path.endswith("/chat/completions")
                 and request.path != CHAT_COMPLETIONS
             )
-            return no_such_path(request) if wrong else self.inner.answer(request)
+            return invalid_url(request) if wrong else self.inner.answer(request)
         refused = None if self.keys is None else key_refusal(request.headers, self.keys)
         return (
             refused
-            or refusal_of(_parsed(request.raw), today=self.today)
+            or refusal_of(request.json, today=self._day(request))
             or self.inner.answer(request)
         )
 
+    def _day(self, request: ApiRequest) -> datetime.date | None:
+        try:
+            return datetime.date.fromisoformat(request.headers[DAY])
+        except (KeyError, ValueError):
+            return self.today
+
 
 def refusal_of(body: Any, *, today: datetime.date | None = None) -> ApiAnswer | None:
-    """What the real API answers to a body of POST /v1/chat/completions that it refuses; None for
-    one it takes.
+    """The real API's refusal of a body of POST /v1/chat/completions; None for one that it takes.
 
     body   the parsed JSON: a dict of parameters; anything else is refused as not being JSON
     today  as for ``Validation``
@@ -84,24 +89,24 @@ def refusal_of(body: Any, *, today: datetime.date | None = None) -> ApiAnswer | 
     except (
         RecursionError
     ):  # nested deeper than any request, yet not too deep for the parser
-        return refusals.unparsable()
+        return refuse("unparsable")
 
 
 def _refusal_of(body: Any, today: datetime.date | None) -> ApiAnswer | None:
     if not isinstance(body, dict):
-        return refusals.unparsable()
+        return refuse("unparsable")
     name = body.get("model")
     if name is None or name == "":
-        return refusals.refusal("you must provide a model parameter")
+        return refuse("no_model")
     if not isinstance(name, str):
-        return refusals.unparsable()  # it is JSON, and yet the real API says so
+        return refuse("unparsable")  # it is JSON, and yet the real API says so
     if not models.known(name):
-        return no_such_model(name)
+        return refuse("no_such_model", model=name)
     model = models.get(name)
     if today is not None and model.is_shut_down(today):
-        return shut_down(name)
+        return refuse("shut_down", model=name)
     if "messages" not in body:
-        return endpoint_fault(model) or refusals.missing("messages")
+        return endpoint_fault(model) or refuse("missing", where="messages")
     return (
         endpoint_fault(model)
         or unknown_parameters(body, model)
@@ -121,14 +126,14 @@ def _form_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
     for name, rule in rules()["parameter"].items():
         if name not in body:
             continue
-        value, where = body[name], name
+        value = body[name]
         if name == "messages":
             found = form_fault(value, model)
         elif value is None:
             found = refused_null(name, model)
         else:
             found = refused_parameter(name, value, model) or fault(
-                rule, value, where, model
+                rule, value, name, model
             )
         if found:
             return found
@@ -137,89 +142,59 @@ def _form_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
 
 def _combination_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
     """Parameters that do not go with each other."""
-    given = {name for name, value in body.items() if value is not None}
-    if {"max_tokens", "max_completion_tokens"} <= given:
-        text = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
-        return refusals.refusal(
-            text, param="max_tokens", code="invalid_parameter_combination"
-        )
+    given = {name: value for name, value in body.items() if value is not None}
+    if {"max_tokens", "max_completion_tokens"} <= given.keys():
+        return refuse("two_limits")
     if "top_logprobs" in given:
-        if body.get("logprobs") is not True:
-            text = "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled."
-            return refusals.refusal(text, param="top_logprobs")
-        if body["top_logprobs"] > model.top_logprobs:
-            text = (
-                "Invalid value for 'top_logprobs': must be less than or equal to "
-                f"{model.top_logprobs}."
-            )
-            return refusals.refusal(text, param="top_logprobs")
-    if "stream_options" in given and body.get("stream") is not True:
-        text = (
-            "The 'stream_options' parameter is only allowed when 'stream' is enabled."
-        )
-        return refusals.refusal(text, param="stream_options")
-    if "metadata" in given and body.get("store") is not True:
-        text = "The 'metadata' parameter is only allowed when 'store' is enabled."
-        return refusals.refusal(text, param="metadata")
-    return _choice_fault(body, given) or _retention_fault(body) or _json_fault(body)
+        if given.get("logprobs") is not True:
+            return refuse("only_with", name="top_logprobs", other="logprobs")
+        if given["top_logprobs"] > model.top_logprobs:
+            return refuse("many_top_logprobs", limit=model.top_logprobs)
+    for name, other in ONLY_WITH.items():
+        if name in given and given.get(other) is not True:
+            return refuse("only_with", name=name, other=other)
+    for name, other in ONLY_WITH_TOOLS.items():
+        if name in given and other not in given:
+            return refuse("only_with_tools", name=name, other=other)
+    return (
+        _choice_fault(given)
+        or _audio_fault(given)
+        or _retention_fault(given)
+        or _json_fault(given)
+    )
 
 
-def _choice_fault(body: dict[str, Any], given: set[str]) -> ApiAnswer | None:
-    for name, of in (
-        ("tool_choice", "tools"),
-        ("parallel_tool_calls", "tools"),
-        ("function_call", "functions"),
-    ):
-        if name in given and of not in given:
-            text = (
-                f"Invalid value for '{name}': '{name}' is only allowed when '{of}' are "
-                "specified."
-            )
-            return refusals.refusal(text, param=name)
-    chosen = body.get("tool_choice") or body.get("function_call")
-    wanted = (
+def _choice_fault(given: dict[str, Any]) -> ApiAnswer | None:
+    """A tool_choice must name a function that is declared."""
+    chosen = given.get("tool_choice") or given.get("function_call")
+    name = (
         chosen.get("function", chosen).get("name") if isinstance(chosen, dict) else None
     )
-    declared = [tool.get("function", tool) for tool in body.get("tools") or ()] + (
-        body.get("functions") or []
+    declared = [
+        tool.get("function", tool) for tool in given.get("tools", ())
+    ] + given.get("functions", [])
+    if name is None or name in [function.get("name") for function in declared]:
+        return None
+    return refuse("undeclared_function", name=name)
+
+
+def _audio_fault(given: dict[str, Any]) -> ApiAnswer | None:
+    format_ = given.get("audio", {}).get("format")
+    if given.get("stream") is not True or format_ in (None, "pcm16"):
+        return None
+    return refuse("audio_format", format=format_)
+
+
+def _retention_fault(given: dict[str, Any]) -> ApiAnswer | None:
+    return (
+        None
+        if given.get("prompt_cache_retention") in (None, "in_memory", "24h")
+        else refuse("retention")
     )
-    if wanted is not None and wanted not in [
-        function.get("name") for function in declared
-    ]:
-        text = (
-            f"no function named '{wanted}' was specified in the 'functions' parameter."
-        )
-        return refusals.refusal(
-            f"Invalid value for 'function_call': {text}", param="function_call"
-        )
-    return None
 
 
-def _retention_fault(body: dict[str, Any]) -> ApiAnswer | None:
-    if body.get("prompt_cache_retention") in (None, "in_memory", "24h"):
+def _json_fault(given: dict[str, Any]) -> ApiAnswer | None:
+    if given.get("response_format", {}).get("type") != "json_object":
         return None
-    return refusals.refusal(
-        "Invalid prompt_cache_retention argument", param="prompt_cache_retention"
-    )
-
-
-def _json_fault(body: dict[str, Any]) -> ApiAnswer | None:
-    if (body.get("response_format") or {}).get("type") != "json_object":
-        return None
-    if any("json" in text.lower() for text in texts(body["messages"])):
-        return None
-    return refusals.refusal(NO_JSON, param="messages")
-
-
-def _parsed(raw: bytes) -> Any:
-    """The body as JSON, numbers as they were written; None, which no body may be, when it is not
-    JSON.
-    """
-    try:
-        return json.loads(raw, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _no_constant(name: str) -> Never:
-    raise ValueError(f"{name} is no JSON")
+    named = any("json" in text.lower() for text in texts(given["messages"]))
+    return None if named else refuse("no_json")

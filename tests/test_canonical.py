@@ -44,7 +44,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "logit_bias": st.just({"42": -100}),
     "tools": st.just([{"type": "function", "function": FUNCTION}]),
     "response_format": st.just({"type": "json_schema", "json_schema": FORMAT}),
-    "service_tier": st.sampled_from(["flex", "priority"]),
+    "service_tier": st.sampled_from(["fast", "priority"]),
     "stream": st.just(True),
 }
 NOT_TAKEN = {"gpt-5.4": ("stop", "logit_bias", "max_tokens", "modalities")}

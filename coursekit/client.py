@@ -29,15 +29,15 @@ from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 from .classroom import share
 from .course import OWN, own_recordings, recording_folders
 from .membership import is_this_machine, membership
-from .offline.account import Account
 from .offline.answering import answering
 from .offline.clock import Clock, ScaledClock
 from .offline.engine import OfflineApi
 from .offline.faults import Fault
-from .offline.ledger import Ledger
+from .offline.limits.account import Account
 from .offline.recorder import RECORDED, RecordingTransport, is_real, recorder_for
 from .offline.recordings import Recordings
 from .offline.transport import OfflineTransport
+from .offline.watched.ledger import Ledger
 from .server_models import ServerModels, is_list, refuse_dead_model
 from .settings import Mode, ModeError, key_of, mode_of, sdk_options, settings
 from .wired import (

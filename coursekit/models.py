@@ -2,7 +2,7 @@
 each with a source.
 
 No arithmetic on prices or tokens (``pricing``, ``tokens``), no opinion on requests
-(``offline.validation``).
+(``offline.rules.validation``).
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ class Model:
     unknown_wording: str = "unrecognized argument"
     refused: Mapping[str, str] = field(default_factory=dict)
     refused_while_reasoning: Mapping[str, str] = field(default_factory=dict)
+    flex: bool = False
     tools_while_reasoning: bool = True
     tools_hint: str = ""
     null_effort: bool = True

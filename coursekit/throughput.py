@@ -1,9 +1,9 @@
 """How fast requests may go: what four ways of sending them come to under two limits, as a
 discrete-event simulation.
 
-The limits are those of the offline API, by the very code (``offline.account``), so that a simulated
-run and a real one against it agree (a test holds them together). Nothing waits: times are seconds
-of the simulation. A refused request is given up; what retries do is another subject.
+The limits are those of the offline API, by the very code (``offline.limits.account``), so that a
+simulated run and a real one against it agree (a test holds them together). Nothing waits: times
+are seconds of the simulation. A refused request is given up; what retries do is another subject.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import models
-from .offline.account import MINUTE, Account
+from .offline.limits.account import MINUTE, Account
 from .wired import wired_to
 
 SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED = (

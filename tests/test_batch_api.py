@@ -11,8 +11,8 @@ import pytest
 
 from coursekit import RecordingNotFound, connect
 from coursekit.offline import Fault
-from coursekit.offline.batch_input import read_input
-from coursekit.offline.file_store import MOST, ROOM
+from coursekit.offline.batches.files import MOST, ROOM
+from coursekit.offline.batches.input import read_input
 from coursekit.wired import wired_to
 from support.offline_api import completion, folder_with, params, whole
 from support.served import served

@@ -24,9 +24,9 @@ from coursekit import (
 )
 from coursekit.batching import Results
 from coursekit.offline import Fault
-from coursekit.offline.errors import insufficient_quota
 from coursekit.offline.exchange import NEVER, ApiAnswer, json_answer
-from coursekit.offline.verdict import verdict_on
+from coursekit.offline.limits.errors import insufficient_quota
+from coursekit.offline.watched.verdict import verdict_on
 from coursekit.retrying import Policy
 from coursekit.retrying.classify import OUT_OF_MONEY
 from coursekit.tokens import EstimatedTokens

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from coursekit import connect_async, run_batch
 from coursekit.batching.pacing import GivenRate, Pacer, Tokens, go_seconds, limit_in
-from coursekit.offline.account import Account, Limits
 from coursekit.offline.clock import VirtualClock
 from coursekit.offline.engine import OfflineApi
-from coursekit.offline.errors import go_duration
 from coursekit.offline.exchange import ApiAnswer
+from coursekit.offline.limits.account import Account, Limits
+from coursekit.offline.limits.errors import go_duration
 from coursekit.wired import wired_to
 from support.batching_stand_in import LATENCY, client_of, client_with, statuses, times
 from support.offline_api import whole

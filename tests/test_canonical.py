@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 import coursekit
 from coursekit import course
-from coursekit.offline.canonical import canonical, equal_requests
 from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
+from coursekit.offline.recorded.canonical import canonical, equal_requests
 from coursekit.offline.recordings import name_of
-from coursekit.offline.validation import refusal_of
+from coursekit.offline.rules.validation import refusal_of
 from coursekit.workshop.authoring.rename import misnamed
 from support.offline_api import folder_with, params, request, whole
 
@@ -44,7 +44,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "logit_bias": st.just({"42": -100}),
     "tools": st.just([{"type": "function", "function": FUNCTION}]),
     "response_format": st.just({"type": "json_schema", "json_schema": FORMAT}),
-    "service_tier": st.sampled_from(["flex", "priority"]),
+    "service_tier": st.sampled_from(["fast", "priority"]),
     "stream": st.just(True),
 }
 NOT_TAKEN = {"gpt-5.4": ("stop", "logit_bias", "max_tokens", "modalities")}

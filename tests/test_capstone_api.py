@@ -17,7 +17,7 @@ from coursekit.checks.capstone.hostile_api import HostileApi, script
 from coursekit.checks.capstone.simulated import LONGEST, LOST, Support
 from coursekit.checks.capstone.tickets import answer_to, instructions, tickets_of
 from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
-from coursekit.offline.ledger import Attempt
+from coursekit.offline.watched.ledger import Attempt
 from coursekit.tokens import count_tokens
 
 Body = dict[str, Any]

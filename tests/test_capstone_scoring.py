@@ -20,11 +20,12 @@ from coursekit.checks.capstone.waste import (
     WRONG,
     wasted,
 )
-from coursekit.offline.errors import insufficient_quota, rate_limited, server_error
 from coursekit.offline.exchange import ApiAnswer, error_answer, json_answer
-from coursekit.offline.ledger import Attempt
-from coursekit.offline.model_limits import shut_down
+from coursekit.offline.limits.errors import failure, insufficient_quota, rate_limited
+from coursekit.offline.rules.refusals import refuse
+from coursekit.offline.watched.ledger import Attempt
 
+GONE_MODEL = refuse("shut_down", model="gpt-4o")
 PERFECT = Facts(
     tickets=200,
     answered=200,
@@ -143,7 +144,7 @@ WRONG_VALUE = error_answer(400, "no", after=LATE)
 @pytest.mark.parametrize(
     ("reason", "first", "again", "too_early_to_know"),
     [
-        (GONE, shut_down("gpt-4o"), shut_down("gpt-4o"), None),
+        (GONE, GONE_MODEL, GONE_MODEL, None),
         (EMPTY, insufficient_quota(), WHOLE, None),
         (AGAIN, WHOLE, WHOLE, 0.4),
         (WRONG, WRONG_VALUE, WRONG_VALUE, 0.4),
@@ -166,7 +167,11 @@ def test_what_the_script_does_is_nobody_s_fault() -> None:
     """Failures that pass by themselves, and are asked again in time, are no waste; one's own limit
     is.
     """
-    failing = [asked(0.0, server_error("req_1")), asked(1.0, TOLD), asked(5.0, WHOLE)]
+    failing = [
+        asked(0.0, failure("server_error", "req_1")),
+        asked(1.0, TOLD),
+        asked(5.0, WHOLE),
+    ]
     assert wasted(failing) == {}
     assert wasted([asked(0.0, OWN), asked(0.2, WHOLE)]) == {REFUSED: 1}
     assert wasted([asked(0.0, TOLD), asked(3.9, WHOLE)]) == {EARLY: 1}
@@ -176,6 +181,6 @@ def test_what_the_script_does_is_nobody_s_fault() -> None:
 
 def test_another_model_or_ticket_is_no_waste() -> None:
     """A 404 of one model says nothing of another; a ticket's answer nothing of the next ticket."""
-    dead = asked(0.0, shut_down("gpt-4o"))
+    dead = asked(0.0, GONE_MODEL)
     assert wasted([dead, asked(1.0, WHOLE, model="gpt-4o-mini", raw=b"[]")]) == {}
     assert wasted([asked(0.0, WHOLE), asked(1.0, WHOLE, ticket="T-002")]) == {}

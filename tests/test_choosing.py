@@ -21,7 +21,7 @@ from coursekit.choosing import (
     latencies,
     seconds_of,
 )
-from coursekit.offline.validation import refusal_of
+from coursekit.offline.rules.validation import refusal_of
 from coursekit.pricing import price_of
 
 

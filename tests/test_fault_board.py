@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from coursekit.offline.verdict import Verdict
+from coursekit.offline.watched.verdict import Verdict
 from coursekit.widgets.fault_board import FaultBoard, view
 from coursekit.widgets.fault_runs import (
     LASTING,

@@ -22,7 +22,7 @@ from coursekit import IncompleteStream, connect, stream_text
 from coursekit.offline import Fault
 from coursekit.offline.exchange import ApiAnswer, error_answer
 from coursekit.offline.faults import INSTEAD, KINDS, Faults
-from coursekit.offline.stream_faults import cut
+from coursekit.offline.faults.within import cut
 from coursekit.settings import ModeError
 from coursekit.wired import wired_to
 from support.fault_table import CALLS, ROWS, WORDS, InProcess, Row, seen
@@ -143,7 +143,7 @@ def test_a_single_fault_needs_no_list(tmp_path: Path) -> None:
     with pytest.raises(openai.APIConnectionError):
         client.chat.completions.create(**params())
     for wrong in ("rate_limit", ["rate_limit"], [Fault]):
-        with pytest.raises(ValueError, match="which is no Fault") as error:
+        with pytest.raises(ValueError, match="which is not a Fault") as error:
             connect("replay", recordings=tmp_path, faults=wrong)  # type: ignore[arg-type]
         assert 'Fault("rate_limit", times=2)' in str(error.value)
 

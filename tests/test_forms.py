@@ -19,9 +19,9 @@ from openai.types.chat import ChatCompletionChunk
 
 import coursekit
 from coursekit import Meter
-from coursekit.offline.chunks import NoSuchForm
 from coursekit.offline.exchange import DONE, ApiAnswer, json_answer
-from coursekit.offline.forms import as_asked
+from coursekit.offline.recorded.chunks import NoSuchForm
+from coursekit.offline.recorded.forms import as_asked
 from support.offline_api import (
     completion,
     error_answers,

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from coursekit import Meter, connect, logits, sampling
-from coursekit.offline.local_replies import NoLocalReply, local_answer
+from coursekit.offline.recorded.local_replies import NoLocalReply, local_answer
+from coursekit.offline.recorded.written import Written
 from coursekit.offline.recordings import Recordings, read
-from coursekit.offline.written import Written
 from coursekit.workshop.authoring import local_replies as tool
 from coursekit.workshop.authoring.local_model import END, LocalModel, chat_prompt
 from support.model_stand_in import installed

@@ -15,8 +15,8 @@ from coursekit import models
 from coursekit.course import recording_folders
 from coursekit.migration import CannotMigrate, migrate
 from coursekit.offline.recordings import read
-from coursekit.offline.request_form import rules
-from coursekit.offline.validation import refusal_of
+from coursekit.offline.rules.form import rules
+from coursekit.offline.rules.validation import refusal_of
 
 HELLO = [{"role": "user", "content": "Hello"}]
 CHAT = [

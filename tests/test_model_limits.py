@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from coursekit import models
-from coursekit.offline import model_limits
-from coursekit.offline.validation import refusal_of
+from coursekit.offline.rules import lengths
+from coursekit.offline.rules.validation import refusal_of
 from coursekit.tokens import count_tokens
 from support.refused import USER, chat, error_of, message_of, refusals, refused, taken
 
@@ -300,7 +300,7 @@ def test_tokens_are_counted_only_where_the_limit_could_be_reached(
     """A text of fewer bytes than the limit has tokens is not counted: it cannot be too long."""
     counted: list[str] = []
     monkeypatch.setattr(
-        model_limits, "count_tokens", lambda messages, model: counted.append(model) or 1
+        lengths, "count_tokens", lambda messages, model: counted.append(model) or 1
     )
     assert taken(messages=[{"role": "user", "content": "x" * LEAST}])
     assert counted == []
@@ -334,3 +334,21 @@ def test_functions_have_their_share_of_a_long_prompt() -> None:
         share,
         message_of("gpt-4", messages=words(5_000), tools=FUNCTION, max_tokens=4000),
     )
+
+
+@pytest.mark.parametrize("model", ["o1-mini", "gpt-4o-search-preview"])
+def test_tools_on_a_model_without_them_are_a_404(model: str) -> None:
+    """It has the body format of a 400, as every answer from the model's side of the API."""
+    tool = {"type": "function", "function": {"name": "f"}}
+    answer = refusal_of(chat(model, tools=[tool]))
+    assert answer is not None
+    assert (answer.status, answer.headers["content-type"]) == (404, "application/json")
+    assert error_of(answer)["message"].startswith(
+        "tools is not supported in this model. For a list of supported models, refer to "
+    )
+
+
+def test_a_reasoning_model_takes_tools_and_tiers_that_others_do_not() -> None:
+    """gpt-5-nano was seen to take a tool of the Responses API; flex is for models that reason."""
+    assert taken("gpt-5-nano", tools=[{"type": "web_search_preview"}])
+    assert taken("o3", service_tier="flex")

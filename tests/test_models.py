@@ -14,7 +14,7 @@ import openai.types.shared.chat_model as sdk
 import pytest
 
 from coursekit import models
-from coursekit.offline.validation import refusal_of
+from coursekit.offline.rules.validation import refusal_of
 from coursekit.tokens import RULES
 
 CHAT_MODELS = get_args(sdk.ChatModel)

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from coursekit import RecordingNotFound, connect, price_of
 from coursekit.offline import Account
-from coursekit.offline.account import account_of
-from coursekit.offline.billing import cost
 from coursekit.offline.clock import ScaledClock, VirtualClock
-from coursekit.offline.errors import go_duration
-from coursekit.offline.estimate import asked_output, estimated_tokens
 from coursekit.offline.exchange import ApiAnswer, error_answer
-from coursekit.offline.rate_limits import RateLimits
+from coursekit.offline.limits.account import account_of
+from coursekit.offline.limits.billing import cost
+from coursekit.offline.limits.errors import go_duration
+from coursekit.offline.limits.estimate import asked_output, estimated_tokens
+from coursekit.offline.limits.rate_limits import RateLimits
 from coursekit.wired import wired_to
 from support.offline_api import (
     Says,
@@ -605,11 +605,14 @@ def test_a_miss_is_no_matter_of_limits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"rpm": 0}, "rpm=0 is no limit. Give a whole number per minute, from 1 on."),
-        ({"tpm": 2.5}, "tpm=2.5 is no limit"),
-        ({"rpm": True}, "rpm=True is no limit"),
-        ({"spend": -1}, "spend=-1 is no amount"),
-        ({"spend": "1"}, "spend='1' is no amount"),
+        (
+            {"rpm": 0},
+            "rpm=0 is not a limit. Give a whole number per minute, from 1 on.",
+        ),
+        ({"tpm": 2.5}, "tpm=2.5 is not a limit"),
+        ({"rpm": True}, "rpm=True is not a limit"),
+        ({"spend": -1}, "spend=-1 is not an amount"),
+        ({"spend": "1"}, "spend='1' is not an amount"),
         (
             {"rmp": 3},
             (
@@ -619,7 +622,7 @@ def test_a_miss_is_no_matter_of_limits(tmp_path: Path) -> None:
         ),
         ({"models": {"gpt-4o": 3}}, "The limits of model 'gpt-4o' are 3."),
         ({"models": {"gpt-4o": {"rpm": None}}}, "rpm of model 'gpt-4o' is None"),
-        (60, 'rate_limit=60 is no limit. Give a dict like {"rpm": 60'),
+        (60, 'rate_limit=60 is not a limit. Give a dict like {"rpm": 60'),
     ],
 )
 def test_what_is_no_limit(asked: Any, message: str) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import coursekit
+from coursekit.offline.recorded.replay import Replay
 from coursekit.offline.recordings import Recordings
-from coursekit.offline.replay import Replay
 from coursekit.wired import wired_to
 from support.offline_api import Says, folder_with, params, request, streamed, whole
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coursekit.offline.validation import refusal_of
+from coursekit.offline.rules.validation import refusal_of
 from support.refused import chat, error_of, refusals, refused, taken
 
 NAME = {"type": "string"}
@@ -111,3 +111,55 @@ def test_a_right_schema_is_taken() -> None:
 def test_schemas_that_are_refused(body: dict[str, Any], error: dict[str, Any]) -> None:
     """Genuine refusals of functions, in their words."""
     assert error_of(refusal_of(chat(**body))) == error
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """A strict schema whose objects are nested so deep: the innermost has a string."""
+    schema: dict[str, Any] = NAME
+    for _ in range(levels):
+        schema = of({"a": schema})
+    return schema
+
+
+def test_a_strict_schema_has_ten_levels_at_most() -> None:
+    """Properties and items each are a level; what is loose may be nested deeper."""
+    assert taken(response_format=format_of(nested(10)))
+    message = refused(response_format=format_of(nested(11)))["message"]
+    assert message.endswith("'step': 11 levels of nesting exceeds limit of 10.")
+    assert taken(response_format=format_of(nested(11), strict=False))
+
+
+def test_a_strict_schema_has_five_thousand_properties_at_most() -> None:
+    """The properties of all its objects are counted together."""
+    many = of({"a": of({f"p{i}": NAME for i in range(4_999)})})
+    assert taken(response_format=format_of(many))
+    more = of({"a": of({f"p{i}": NAME for i in range(5_000)})})
+    message = refused(response_format=format_of(more))["message"]
+    assert message.endswith("'step': 5001 parameters exceeds limit of 5000.")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        of({"a": {"type": "string", "format": "date-time"}}),
+        of({"a": {"type": ["string", "null"], "enum": ["x", None]}}),
+        of({"a": {"type": "number", "enum": [1, 2.5]}}),
+        of(
+            {"a": {"$ref": "#/$defs/d"}, "b": {"$ref": "#"}}, **{"$defs": {"d": of({})}}
+        ),
+        of({"a": {"anyOf": [NAME, {"type": "null"}]}}),
+        of(
+            {
+                "a": {
+                    "type": "string",
+                    "pattern": r"^\\d+$",
+                    "minLength": 1,
+                    "default": "0",
+                }
+            }
+        ),
+    ],
+)
+def test_what_strict_mode_takes(schema: dict[str, Any]) -> None:
+    """The nine formats, nullable enums, references to definitions and to the root, bounds."""
+    assert taken(response_format=format_of(schema))

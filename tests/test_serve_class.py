@@ -154,7 +154,7 @@ def kept_soon(path: Path, text: str) -> None:
             },
             "guessed too soon",
         ),
-        (["--class", "--rpm", "0"], {}, "rpm=0 is no limit"),
+        (["--class", "--rpm", "0"], {}, "rpm=0 is not a limit"),
     ],
 )
 def test_what_is_refused(

@@ -94,7 +94,7 @@ def test_what_is_remembered_has_an_end(
 
 def test_limits_that_make_no_sense(tmp_path: Path) -> None:
     """A limit that is none is told before the server starts."""
-    with pytest.raises(ValueError, match="rpm=0 is no limit"):
+    with pytest.raises(ValueError, match="rpm=0 is not a limit"):
         room.Room(Recordings([tmp_path]), rate_limit={"rpm": 0})
 
 

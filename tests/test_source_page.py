@@ -28,8 +28,8 @@ from coursekit import (
 )
 from coursekit.course import lessons, recording_folders, replies_of
 from coursekit.offline import Fault, verdict_on
+from coursekit.offline.recorded.written import Written
 from coursekit.offline.recordings import Recordings, name_of, read
-from coursekit.offline.written import Written
 from support.served import Served, served
 from support.source_page import ADVISOR, DESCENT, OPENINGS, SNIPPETS, TOPICS, user
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit import connect, connect_async
-from coursekit.offline.estimate import estimated_tokens
+from coursekit.offline.limits.estimate import estimated_tokens
 from coursekit.throughput import (
     STRATEGIES,
     Load,

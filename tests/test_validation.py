@@ -15,7 +15,7 @@ import pytest
 import coursekit
 from coursekit import RecordingNotFound, connect, models
 from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
-from coursekit.offline.validation import Validation, refusal_of
+from coursekit.offline.rules.validation import Validation, refusal_of
 from support.offline_api import Says
 from support.refused import (
     LEFT_OUT,

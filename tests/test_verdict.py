@@ -17,7 +17,7 @@ import pytest
 from coursekit import connect, connect_async
 from coursekit.offline import Fault, Verdict, verdict_on
 from coursekit.offline.exchange import ApiAnswer, error_answer
-from coursekit.offline.ledger import KEPT, Attempt, Ledger
+from coursekit.offline.watched.ledger import KEPT, Attempt, Ledger
 from coursekit.wired import wired_to
 from support.fault_table import WORDS
 from support.offline_api import folder_with, params, request, streamed, whole

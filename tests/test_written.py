@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from coursekit.offline.recorded.written import Written
 from coursekit.offline.recordings import Recordings
-from coursekit.offline.written import Written
 from support.offline_api import params, request
 
 REPLIES = """

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..offline.estimate import asked_output, estimated_tokens
+from ..offline.limits.estimate import asked_output, estimated_tokens
 from ..tokens import as_dict
 
 MINUTE, DAY = 60.0, 86_400.0
@@ -33,7 +33,7 @@ class Tokens(NamedTuple):
 
 
 def tokens_of(params: Mapping[str, Any]) -> Tokens:
-    """The tokens of a request, as ``offline.estimate`` reckons them."""
+    """The tokens of a request, as ``offline.limits.estimate`` reckons them."""
     messages = params.get("messages")
     plain = (
         {**params, "messages": [as_dict(message) for message in messages]}

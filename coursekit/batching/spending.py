@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from ..offline.estimate import asked_output
+from ..offline.limits.estimate import asked_output
 from ..pricing import ZERO, NoPrice, price_of
 from ..tokens import count_tokens
 from .requests import Request

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from ..offline import stream_faults
 from ..offline.exchange import ApiAnswer
+from ..offline.faults import within
 from .answers import stream
 from .case import Case, Function
 
@@ -38,19 +38,19 @@ FAULTS: dict[
     "interrupted": (
         "loses its connection",
         "The connection broke. Keep the text that had come.",
-        lambda after: lambda answer: stream_faults.cut(answer, after, abrupt=True),
+        lambda after: lambda answer: within.cut(answer, after, abrupt=True),
     ),
     "error": (
         "reports an error",
         "The API reported an error in mid-stream: a plain APIError.",
-        lambda after: lambda answer: stream_faults.report(answer, after),
+        lambda after: lambda answer: within.report(answer, after),
     ),
 }
 
 
 def garbled(answer: ApiAnswer) -> ApiAnswer:
     """The answer with broken JSON after its first text."""
-    return stream_faults.garble(answer, 1)
+    return within.garble(answer, 1)
 
 
 def same(answer: ApiAnswer) -> ApiAnswer:

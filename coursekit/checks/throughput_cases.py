@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from ..offline.account import MINUTE, Account
+from ..offline.limits.account import MINUTE, Account
 from .answers import api_error
 from .case import Case, Function
 from .running import NotAwaitable

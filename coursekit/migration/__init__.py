@@ -17,8 +17,8 @@ from typing import Any
 
 from .. import models
 from ..models import Model
-from ..offline.request_form import rules
-from ..offline.validation import refusal_of
+from ..offline.rules.form import rules
+from ..offline.rules.validation import refusal_of
 from .changes import Change, Draft, Migration, plain
 from .messages import messages
 from .parameters import effort, formats, limits, parameters, tools

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..models import Model
-from ..offline.model_limits import function_tokens, prompt_tokens
-from ..offline.request_form import rules
+from ..offline.rules.form import rules
+from ..offline.rules.lengths import function_tokens, prompt_tokens
 from ..tokens import encoding_of
 from .changes import Draft, plain
 

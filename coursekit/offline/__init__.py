@@ -8,15 +8,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .account import Account
     from .faults import Fault
-    from .verdict import Verdict, verdict_on
+    from .limits.account import Account
+    from .watched.verdict import Verdict, verdict_on
 
 _HOME = {
-    "Account": "account",
+    "Account": "limits.account",
     "Fault": "faults",
-    "Verdict": "verdict",
-    "verdict_on": "verdict",
+    "Verdict": "watched.verdict",
+    "verdict_on": "watched.verdict",
 }
 __all__ = ["Account", "Fault", "Verdict", "verdict_on"]
 

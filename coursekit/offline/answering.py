@@ -15,7 +15,7 @@ from .engine import replaying
 from .exchange import Layer
 from .miss import Missing
 from .recordings import Provenance, Recordings
-from .validation import Validation
+from .rules.validation import Validation
 
 RECORD_LOCAL = "COURSEKIT_RECORD_LOCAL"
 FALLBACK_SETTINGS = ("COURSEKIT_FALLBACK", "COURSEKIT_LOCAL")
@@ -71,7 +71,7 @@ def answering(
         )
     if mode == Mode.RECORD and (replies := env.get("COURSEKIT_REPLIES")):
         # An author's mode: nobody else waits for its imports.
-        from .written import Written
+        from .recorded.written import Written
 
         return Answering(Written(Path(replies), recordings), clock_for("instant"))
     if mode == Mode.RECORD:

@@ -8,19 +8,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .account import Account, account_of
-from .batch_api import BatchApi
-from .batch_job import Stages
+from .batches.api import BatchApi
+from .batches.job import Stages
 from .clock import Clock
 from .exchange import ApiAnswer, ApiRequest, Layer
 from .faults import Fault, Faults, fault_list
+from .limits.account import Account, account_of
+from .limits.rate_limits import RateLimits
 from .miss import Missing
 from .model_list import ModelList
-from .rate_limits import RateLimits
+from .recorded.replay import Replay
 from .recordings import Recordings
-from .replay import Replay
+from .rules.validation import Validation
 from .standard_headers import ORGANIZATION, StandardHeaders
-from .validation import Validation
 
 
 def replaying(

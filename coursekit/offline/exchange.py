@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Never, Protocol
 
 CHAT_COMPLETIONS: Final = "/v1/chat/completions"
 NEVER = float("inf")
@@ -28,12 +28,16 @@ class ApiRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
+    def json(self) -> Any:
+        """The body's JSON, numbers as they were written; None where it is not JSON (null is not a
+        request either).
+        """
+        return _decoded(_AS_WRITTEN, self.raw)
+
+    @cached_property
     def body(self) -> Any:
-        """The parsed JSON body, with 1.0 read as 1; None when there is none or it is not JSON."""
-        try:
-            return _DECODER.decode(self.raw.decode()) if self.raw else None
-        except (ValueError, RecursionError):
-            return None
+        """The body's JSON, with 1.0 read as 1; None where it is not JSON."""
+        return _decoded(_NORMALIZED, self.raw)
 
     @property
     def wants_stream(self) -> bool:
@@ -71,6 +75,7 @@ class ApiAnswer:
              provenance, "offline API" for what the offline API said itself
     forward  another server is to answer: the door asks it, and passes on what it says as it comes.
              The layers add headers at most: they know nothing of what that will be
+    kind     of a refusal: its name in data/refusals.toml
     """
 
     status: int = 200
@@ -81,6 +86,7 @@ class ApiAnswer:
     breaks: bool = False
     source: str = "offline API"
     forward: Upstream | None = None
+    kind: str = ""
 
     @property
     def seconds(self) -> float:
@@ -88,19 +94,8 @@ class ApiAnswer:
         return max(self.after, self.events[-1].at) if self.events else self.after
 
     def with_headers(self, headers: Mapping[str, str]) -> ApiAnswer:
-        """The same answer with other headers. (``dataclasses.replace`` takes five times as
-        long.)
-        """
-        return ApiAnswer(
-            self.status,
-            headers,
-            self.body,
-            self.events,
-            self.after,
-            self.breaks,
-            self.source,
-            self.forward,
-        )
+        """The same answer with other headers."""
+        return replace(self, headers=headers)
 
 
 class Target(NamedTuple):
@@ -153,25 +148,23 @@ class Layer(Protocol):
     def answer(self, request: ApiRequest) -> ApiAnswer: ...
 
 
-def json_answer(status: int, value: object, **more: Any) -> ApiAnswer:
-    """A JSON answer in the real API's own byte format (seen in genuine exchanges: a 200 is indented
-    by two and ends with a newline, a 400 has no newline, other errors are indented by four)."""
-    indent = 2 if status in (200, 400) else 4
-    text = json.dumps(value, indent=indent, ensure_ascii=False) + (
-        "" if status == 400 else "\n"
-    )
-    kind = (
-        "application/json"
-        if status in (200, 400)
-        else "application/json; charset=utf-8"
-    )
+def json_answer(
+    status: int, value: object, *, written_as: int | None = None, **more: Any
+) -> ApiAnswer:
+    """A JSON answer in the real API's own byte format.
+
+    Seen in genuine exchanges: a 200 is indented by two and ends with a newline, a 400 has no
+    newline, other errors are indented by four. ``written_as`` is the status whose format the body
+    has, where that is another.
+    """
+    form = written_as or status
+    processed = form in (200, 400)
+    text = json.dumps(value, indent=2 if processed else 4, ensure_ascii=False)
+    text += "" if form == 400 else "\n"
+    kind = "application/json" if processed else "application/json; charset=utf-8"
     headers = {"content-type": kind, **more.pop("headers", {})}
-    return ApiAnswer(
-        status=status,
-        headers=headers,
-        body=text.encode("utf-8", "surrogatepass"),
-        **more,
-    )
+    body = text.encode("utf-8", "surrogatepass")
+    return ApiAnswer(status=status, headers=headers, body=body, **more)
 
 
 def error_answer(
@@ -194,11 +187,23 @@ def sse(value: object) -> bytes:
     return b"data: " + text.encode("utf-8", "surrogatepass") + b"\n\n"
 
 
+def _decoded(decoder: json.JSONDecoder, raw: bytes) -> Any:
+    """JSON is UTF-8; a byte-order mark before it is passed over."""
+    try:
+        return decoder.decode(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None
+
+
 def _number(literal: str) -> int | float:
     value = float(literal)
     return int(value) if value.is_integer() else value
 
 
-_DECODER = json.JSONDecoder(
-    parse_float=_number
-)  # made once: this is on the path of every request
+def _no_constant(name: str) -> Never:
+    raise ValueError(f"{name} is not JSON")
+
+
+# Made once: they are on the path of every request.
+_AS_WRITTEN = json.JSONDecoder(parse_constant=_no_constant)
+_NORMALIZED = json.JSONDecoder(parse_float=_number, parse_constant=_no_constant)

@@ -26,8 +26,8 @@ from urllib.parse import urlsplit
 from ..foundation.portable import Portable
 from ..local_model.llama import program, require
 from ..local_model.model_file import ModelFile, local_model_of
-from . import refusals
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer, Target
+from .rules import refusals
 
 TABLE = Path(__file__).parent.parent / "data" / "servers.toml"
 ADDRESS, MODEL, KEY = (

@@ -19,12 +19,12 @@ from typing import Any
 import httpx2
 
 from ..foundation.portable import Portable
-from .batch_api import BATCHES, is_below
+from .batches.api import BATCHES, is_below
+from .batches.files import FILES
 from .clock import Clock
 from .event_stream import Blocks, data_of, is_done, is_error, objects
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Event, Layer
 from .fallback import is_loopback
-from .file_store import FILES
 from .recordings import Provenance, Recordings, name_of, sent_headers
 from .transport import api_request
 

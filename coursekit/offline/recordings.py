@@ -22,7 +22,6 @@ from typing import Any
 
 from ..foundation.files import write_atomically
 from ..foundation.portable import Portable
-from .canonical import canonical, other_forms
 from .exchange import (
     CHAT_COMPLETIONS,
     ApiAnswer,
@@ -32,6 +31,7 @@ from .exchange import (
     json_answer,
     sse,
 )
+from .recorded.canonical import canonical, other_forms
 
 FORMAT = 1
 _ENCODER = json.JSONEncoder(

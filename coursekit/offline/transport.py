@@ -19,7 +19,7 @@ import httpx2
 from ..wired import Journal, Served
 from .clock import Clock, VirtualClock
 from .exchange import ApiAnswer, ApiRequest, Layer, Target, Upstream, api_path
-from .ledger import Attempt, Ledger
+from .watched.ledger import Attempt, Ledger
 
 if TYPE_CHECKING:
     from .forwarding import Connections

@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..foundation.palette import GRAY, GREEN, RED
-from ..offline.verdict import TOLERANCE
+from ..offline.watched.verdict import TOLERANCE
 from .fault_runs import (
     LASTING,
     PROBLEMS,

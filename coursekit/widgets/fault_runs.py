@@ -17,8 +17,8 @@ import openai
 from .. import models
 from ..client import connect
 from ..offline.faults import Fault
-from ..offline.ledger import Attempt
-from ..offline.verdict import Verdict, outcome_of, verdict_on
+from ..offline.watched.ledger import Attempt
+from ..offline.watched.verdict import Verdict, outcome_of, verdict_on
 from ..retrying import clock_of, robust_completion
 from ..retrying.sdk_jitter import seeded_jitter
 from ..wired import wired_to

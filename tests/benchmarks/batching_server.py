@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from coursekit.offline.account import Account
 from coursekit.offline.engine import OfflineApi, replaying
 from coursekit.offline.exchange import ApiAnswer
+from coursekit.offline.limits.account import Account
 from coursekit.offline.recordings import Recordings
 from coursekit.offline.server.injection import Injected
 from coursekit.offline.server.room import Room

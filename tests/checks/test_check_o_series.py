@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coursekit.checks import o_series
-from coursekit.offline.validation import refusal_of
+from coursekit.offline.rules.validation import refusal_of
 
 
 def test_what_migrate_must_return_is_accepted() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from coursekit.offline.validation import refusal_of
+from coursekit.offline.rules.validation import refusal_of
 from support.offline_api import folder_with, params, streamed, whole
 from support.served import Served, served
 from support.waiting import HANG

@@ -24,11 +24,11 @@ from coursekit import models, tokens
 from coursekit.course import DATA
 from coursekit.offline.engine import OfflineApi
 from coursekit.offline.exchange import ApiAnswer, ApiRequest
+from coursekit.offline.recorded.written import Pace, Reply, Written, written_answer
 from coursekit.offline.recordings import Recordings
+from coursekit.offline.rules.validation import refusal_of
 from coursekit.offline.server import room
 from coursekit.offline.server.injection import Injected
-from coursekit.offline.validation import refusal_of
-from coursekit.offline.written import Pace, Reply, Written, written_answer
 from coursekit.workshop.commands.environment import offline_environment
 from support.served import Served, served
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest
-from coursekit.offline.validation import Validation, refusal_of
+from coursekit.offline.rules.validation import Validation, refusal_of
 from support.offline_api import Says, whole
 
 USER = [{"role": "user", "content": "What is the capital of France?"}]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ...offline.account import Account
 from ...offline.engine import OfflineApi
 from ...offline.exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, error_answer
 from ...offline.faults import Fault
-from ...offline.ledger import Attempt, Ledger
+from ...offline.limits.account import Account
+from ...offline.watched.ledger import Attempt, Ledger
 from ...wired import Journal, Wired, wire
 from ..virtual_loop import LoopClock
 from .simulated import Support, is_finished

@@ -2,7 +2,7 @@
 they succeed.
 
 No model said any of this. The texts are the course authors', tokens are counted and billed as the
-real ones would be, and the times are drawn (see ``offline.chunks.Pace``).
+real ones would be, and the times are drawn (see ``offline.recorded.chunks.Pace``).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import replace
 from typing import Any
 
 from ... import models
-from ...offline.chunks import Pace
 from ...offline.exchange import ApiAnswer, ApiRequest
-from ...offline.model_limits import no_such_model, shut_down
-from ...offline.validation import refusal_of
-from ...offline.written import Reply, last_user_text, written_answer
+from ...offline.recorded.chunks import Pace
+from ...offline.recorded.written import Reply, last_user_text, written_answer
+from ...offline.rules.refusals import refuse
+from ...offline.rules.validation import refusal_of
 from .tickets import Ticket, answer_to, instructions
 
 MODELS = ("gpt-4o", "gpt-4o-mini", "gpt-6-luna")  # that this account may use
@@ -68,9 +68,9 @@ class Support:
             return refused
         model = models.get(body["model"]).name
         if model not in MODELS:
-            return no_such_model(body["model"])
+            return refuse("no_such_model", model=body["model"])
         if model == self.dead:
-            return shut_down(body["model"])
+            return refuse("shut_down", model=body["model"])
         answer = self._said(request, model)
         self._served[model] += 1
         if self.dead is None and self._served[model] == self.lives:

@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..exchange import error_answer, json_answer
 from ..faults import Fault
-from ..verdict import verdict_on
+from ..watched.verdict import verdict_on
 from .endpoints import address_in, response
 from .injection import Injection
 from .joining import about, asked_name, entered

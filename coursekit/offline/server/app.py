@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from ..batch_api import BATCHES, is_below
+from ..batches.api import BATCHES, is_below
+from ..batches.files import FILES
 from ..exchange import CHAT_COMPLETIONS, error_answer
-from ..file_store import FILES
 from .admin import Admin
 from .console import Console
 from .endpoints import Batches, ChatCompletions, Models, Served, healthz, response

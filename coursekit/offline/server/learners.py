@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ..exchange import ApiAnswer, Layer
 from ..keys import key_refusal
-from ..ledger import Attempt, Ledger
+from ..watched.ledger import Attempt, Ledger
 from .tally import Tally
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..verdict import Verdict
+from ..watched.verdict import Verdict
 from .learners import Learner
 
 ERRORS, CHECKS = 3, 3  # failures in a row that make somebody stuck

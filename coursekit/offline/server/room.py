@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
-from ..batch_job import Stages
+from ..batches.job import Stages
 from ..clock import ScaledClock
 from ..engine import OfflineApi, replaying
 from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, error_answer
 from ..miss import RecordingNotFound
 from ..recordings import DamagedRecording, Recordings
-from ..refusals import unparsable
+from ..rules.refusals import refuse
 from ..standard_headers import request_id
 from .access_log import AccessLog
 from .hosts import Hosts
@@ -201,7 +201,7 @@ class Room:
                 error_answer(500, text, type="server_error", code=code, headers=FINAL)
             )
         except RecursionError:  # JSON nested as deep as no request is
-            return self.own(unparsable())
+            return self.own(refuse("unparsable"))
         except Exception:
             logger.exception(
                 "The offline API itself has failed at a request of %s", learner.name

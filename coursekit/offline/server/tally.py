@@ -14,8 +14,8 @@ from decimal import Decimal
 from typing import Any
 
 from ...pricing import Usage
-from ..billing import bill_of
 from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest
+from ..limits.billing import bill_of
 
 DISTINCT = 4096  # answers that wait to be read
 

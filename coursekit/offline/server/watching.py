@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from ..verdict import Verdict, verdict_on
+from ..watched.verdict import Verdict, verdict_on
 from .joining import about
 from .learners import Learner
 from .need import error_text, reasons

@@ -5,36 +5,52 @@ counted.
 from __future__ import annotations
 
 import re
-import tomllib
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
 from ...checks.course_map import exercises_of
-from ...course import DATA, Lesson, lessons
+from ...course import Lesson, lessons
 from ...foundation.files import write_atomically
+from ...offline.rules.form import rules
+from ...offline.rules.refusals import kinds
 from .. import CommandError
 
-START, END = (
-    "<!-- the course: written by coursekit refresh -->\n",
-    "<!-- end of the course -->",
-)
-PART = re.compile(f"(?<={START}).*?(?={END})", re.DOTALL)
+WIDTH = 96  # characters of a message in the table of refusals
 LAB = re.compile(r"^#+ Lab: (.+)$", re.MULTILINE)
 
 
 def refresh_readme(root: Path) -> bool:
-    """Write the course into the README of the repository at ``root``; whether it changed.
+    """Write the course into the README of the repository at ``root``, and the refusals into that of
+    the offline API; whether one of them changed.
 
-    Raises CommandError where the README has no place for it.
+    Raises CommandError where a README has no place for its part.
     """
-    path = root / "README.md"
+    changed = refresh_part(root / "README.md", "the course", course(root))
+    offline = root / "coursekit" / "offline" / "README.md"
+    if offline.exists():
+        changed |= refresh_part(offline, "the refusals", refusals())
+    return changed
+
+
+def refresh_part(path: Path, name: str, part: str) -> bool:
+    """Write a part of a document between its two comments; whether it changed.
+
+    Raises CommandError where a comment is missing.
+    """
+    start = f"<!-- {name}: written by coursekit refresh -->\n"
+    end = f"<!-- end of {name} -->"
     text = path.read_text(encoding="utf-8")
-    if not PART.search(text):
+    before, found, rest = text.partition(start)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
         raise CommandError(
-            f"{path.name} has lost the two comments between which the course's chapters stand."
+            f"{path.name} has lost the two comments between which {name} is written."
         )
-    wanted = PART.sub(lambda _: course(root), text)
+    wanted = f"{before}{start}{part}{end}{after}"
     if wanted != text:
         write_atomically(path, wanted)
     return wanted != text
@@ -69,22 +85,31 @@ def course(root: Path) -> str:
     )
 
 
-def refusal_kinds() -> str:
-    """What the offline API refuses, kind by kind, with where and when it was seen; Markdown."""
-    kinds = tomllib.loads((DATA / "refusal_sources.toml").read_text(encoding="utf-8"))[
-        "kind"
+def refusals() -> str:
+    """What the offline API refuses, and where each rule was seen: two Markdown tables."""
+    rows = [
+        "| kind | in the API's words | code | seen | before that |",
+        "| --- | --- | --- | --- | --- |",
     ]
-    head = [
-        "| kind | where the rule stands | seen | before that |",
-        "| --- | --- | --- | --- |",
-    ]
-    rows = (
-        f"| {kind['kind']} | {kind['rules']} | "
-        f"{'; '.join(f'{source} ({day})' for source, day in kind['seen'])} "
-        f"| {kind.get('was', '')} |"
-        for kind in kinds
+    for name, kind in kinds().items():
+        message = textwrap.shorten(kind["message"], WIDTH, placeholder=" …")
+        cells = [name, message.replace("|", "\\|"), kind.get("code", ""), _seen(kind)]
+        rows.append(f"| {' | '.join([*cells, _before(kind)])} |")
+    rows += ["", "| rule of | seen |", "| --- | --- |"]
+    for name, rule in {**rules()["parameter"], **rules()}.items():
+        if name != "parameter":
+            rows.append(f"| {name} | {_seen(rule)} |")
+    return "\n".join([*rows, ""])
+
+
+def _seen(rule: Mapping[str, Any]) -> str:
+    return "; ".join(f"{source} ({day})" for source, day in rule["seen"].items())
+
+
+def _before(kind: Mapping[str, Any]) -> str:
+    return "; ".join(
+        f"until {when}: {what}" for when, what in kind.get("until", {}).items()
     )
-    return "\n".join([*head, *rows, ""])
 
 
 def _row(lesson: Lesson, labs: list[str], root: Path) -> str:

@@ -19,9 +19,9 @@ from ...course import lesson, lessons, recordings_of, replies_of
 from ...local_model.llama import LocalModelMissing, require
 from ...local_model.model_file import PLACE, model_in_force
 from ...offline.answering import RECORD_LOCAL
+from ...offline.recorded.written import Written, last_user_text
 from ...offline.recorder import ERRORS, RECORDED, recorder_for
 from ...offline.recordings import Recordings, read
-from ...offline.written import Written, last_user_text
 from ...settings import settings
 from .. import CommandError, notebooks_of, repository_or_error
 from ..commands.environment import offline_environment

@@ -3,9 +3,9 @@ recordings were used.
 
 A recording that no cell asks for is dead weight, and usually the trace of a changed prompt. So the
 replay layer notes what it serves (COURSEKIT_USED_LOG, one path a line), and after a lesson's
-notebooks have all passed, each recording of that lesson must have been served. Those of an author's
-dialogues (``offline.written.Dialogue``) are for learners' own cells: no cell of the course has to
-ask for them.
+notebooks have all passed, each recording of that lesson must have been served. Those of an
+author's dialogues (``offline.recorded.written.Dialogue``) are for learners' own cells: no cell of
+the course has to ask for them.
 
 nbval counts cells from 0: the report of one that fails adds the number that JupyterLab shows, and
 its first line.
@@ -24,8 +24,8 @@ import pytest
 from nbval.plugin import IPyNbCell
 
 from ...course import lessons, recordings_of, replies_of
+from ...offline.recorded.written import Written
 from ...offline.recordings import Recordings, name_of
-from ...offline.written import Written
 from .. import all_notebooks, unnamed
 from ..commands.environment import offline_environment
 

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from .. import models
-from ..course import DATA
-from .validation import refusal_of
+from ... import models
+from ...course import DATA
+from ..rules.validation import refusal_of
 
 STREAMS: list[dict[str, Any]] = [  # first those that bring the usage
     {"stream_options": {"include_usage": True}},

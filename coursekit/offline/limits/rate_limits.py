@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
+from ..clock import Clock
+from ..exchange import ApiAnswer, ApiRequest, Layer
+from ..standard_headers import processed
 from .account import Account, usual_limits
 from .billing import cost
-from .clock import Clock
 from .estimate import asked_output, estimated_tokens
-from .exchange import ApiAnswer, ApiRequest, Layer
-from .standard_headers import processed
 
 
 class RateLimits:

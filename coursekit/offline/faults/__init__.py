@@ -1,5 +1,4 @@
-"""Faults on purpose: what the real API and the network do wrong now and then, done when it is asked
-for.
+"""Faults on purpose: what the real API and the network do wrong now and then, done on request.
 
 A fault is a plain value; how often it has struck is counted by the ``Faults`` layer, which each
 client has of its own. So a cell that makes its client anew shows the same thing each time.
@@ -15,11 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .account import Limits
-from .errors import insufficient_quota, overloaded, rate_limited, server_error
-from .exchange import NEVER, ApiAnswer, ApiRequest, Layer, error_answer
-from .standard_headers import request_id
-from .stream_faults import cut, drip, garble, report
+from ..exchange import NEVER, ApiAnswer, ApiRequest, Layer, error_answer
+from ..limits.account import usual_limits
+from ..limits.errors import failure, insufficient_quota, rate_limited
+from ..standard_headers import ORGANIZATION, request_id
+from .within import cut, drip, garble, report
 
 INSTEAD = ("rate_limit", "quota", "server_error", "overloaded", "timeout", "connection")
 WITHIN = ("cut_stream", "malformed", "stream_error", "slow")
@@ -29,9 +28,7 @@ TAKEN_BY = {
     "seconds": ("slow",),
     "abrupt": ("cut_stream",),
 }
-LIMITED = Limits(
-    rpm=500, tpm=30_000
-)  # the account that a rate_limit fault tells of: gpt-4o's in genuine headers
+SHOWN = "gpt-4o"  # whose usual limits the headers and the message of a rate_limit fault have
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,41 +172,35 @@ class Faults:
                     del self._script[0]
                 return count.fault
             for count in self._chances:
-                if (
-                    self.rng.random() < (count.fault.probability or 0)
-                    and count.left
-                    and count.strikes()
-                ):
+                drawn = self.rng.random() < (count.fault.probability or 0)
+                if drawn and count.left and count.strikes():
                     return count.fault
         return None
 
     def _instead(self, fault: Fault, request: ApiRequest) -> ApiAnswer:
-        if fault.kind == "rate_limit":
-            return _limited(request, fault.retry_after or 1.0)
-        if fault.kind == "quota":
-            return insufficient_quota()
-        if fault.kind == "server_error":
-            return server_error(request_id(self.rng), fault.retry_after)
-        if fault.kind == "overloaded":
-            return overloaded(request_id(self.rng), fault.retry_after)
-        return (
-            ApiAnswer(after=NEVER) if fault.kind == "timeout" else ApiAnswer(status=0)
-        )
+        match fault.kind:
+            case "rate_limit":
+                return _limited(request, fault.retry_after or 1.0)
+            case "quota":
+                return insufficient_quota()
+            case "timeout":
+                return ApiAnswer(after=NEVER)
+            case "connection":
+                return ApiAnswer(status=0)
+        return failure(fault.kind, request_id(self.rng), fault.retry_after)
 
     def _within(self, fault: Fault, answer: ApiAnswer) -> ApiAnswer:
-        if fault.kind == "cut_stream":
-            return cut(answer, fault.after, fault.abrupt)
-        if fault.kind == "malformed":
-            return garble(answer, fault.after)
-        if fault.kind == "slow":
-            return drip(
-                answer, fault.after, 1.0 if fault.seconds is None else fault.seconds
-            )
-        return (
-            report(answer, fault.after)
-            if answer.events is not None
-            else server_error(request_id(self.rng))
-        )
+        match fault.kind:
+            case "cut_stream":
+                return cut(answer, fault.after, fault.abrupt)
+            case "malformed":
+                return garble(answer, fault.after)
+            case "slow":
+                seconds = 1.0 if fault.seconds is None else fault.seconds
+                return drip(answer, fault.after, seconds)
+        if answer.events is None:
+            return failure("server_error", request_id(self.rng))
+        return report(answer, fault.after)
 
 
 class _Count:
@@ -229,20 +220,17 @@ class _Count:
 
 
 def fault_list(asked: Any) -> list[Fault]:
-    """The faults that ``faults=`` asks for: a Fault, several in order, or None. Raises ValueError
-    for anything else.
+    """The faults that ``faults=`` asks for: a Fault, several in order, or None.
+
+    Raises ValueError for anything else.
     """
-    faults: list[Any] = (
-        []
-        if asked is None
-        else [asked]
-        if isinstance(asked, (Fault, str))
-        else list(asked)
-    )
+    if asked is None:
+        return []
+    faults: list[Any] = [asked] if isinstance(asked, (Fault, str)) else list(asked)
     for fault in faults:
         if not isinstance(fault, Fault):
             raise ValueError(
-                f"faults={asked!r:.80} holds {fault!r:.40}, which is no Fault.\n"
+                f"faults={asked!r:.80} holds {fault!r:.40}, which is not a Fault.\n"
                 'Give a list like [Fault("rate_limit", times=2), Fault("timeout")], with Fault '
                 "from coursekit.offline."
             )
@@ -252,26 +240,25 @@ def fault_list(asked: Any) -> list[Fault]:
 def _needs_a_recording(fault: Fault, source: str) -> ApiAnswer:
     text = (
         f'Fault("{fault.kind}") changes a recorded answer, and nothing is recorded for this '
-        f"request: {source} would "
-        "answer it, and its words pass as they come. Ask something that is recorded, or take a "
-        "fault that comes "
-        f"instead of an answer: {', '.join(INSTEAD)}."
+        f"request: {source} would answer it, and that answer is passed on as it arrives. Send a "
+        "request that is recorded, or use a fault that comes instead of an answer: "
+        f"{', '.join(INSTEAD)}."
     )
-    return error_answer(
-        400, text, code="fault_needs_a_recording", headers={"x-should-retry": "false"}
-    )
+    headers = {"x-should-retry": "false"}
+    return error_answer(400, text, code="fault_needs_a_recording", headers=headers)
 
 
 def _limited(request: ApiRequest, wait: float) -> ApiAnswer:
-    """A 429 for tokens whose numbers come to this wait: a whole minute's tokens are used, and more
-    are asked for.
+    """A 429 for tokens whose numbers give this wait: a whole minute's tokens are used up, and more
+    are requested.
     """
     model = request.body.get("model", "") if isinstance(request.body, dict) else ""
-    per, limit = ("min", LIMITED.tpm) if wait <= 60 else ("day", LIMITED.tpm * 1440)
-    requested = math.ceil(wait * LIMITED.tpm / 60)
-    headers = LIMITED.headers(requests=1, tokens=LIMITED.tpm)
+    limits = usual_limits(SHOWN)
+    per, limit = ("min", limits.tpm) if wait <= 60 else ("day", limits.tpm * 1440)
+    requested = math.ceil(wait * limits.tpm / 60)
+    headers = limits.headers(requests=1, tokens=limits.tpm)
     return rate_limited(
-        str(model), "org-offline", "tokens", limit, limit, requested, wait, headers, per
+        str(model), ORGANIZATION, "tokens", limit, limit, requested, wait, headers, per
     )
 
 

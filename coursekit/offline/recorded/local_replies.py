@@ -14,10 +14,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..foundation.portable import Portable
-from ..logits import load_reply, reply_names
-from .exchange import ApiAnswer, json_answer
-from .recordings import Provenance
+from ...foundation.portable import Portable
+from ...logits import load_reply, reply_names
+from ..exchange import ApiAnswer, json_answer
+from ..recordings import Provenance
 
 SHOWN_ONLY = (
     "model",

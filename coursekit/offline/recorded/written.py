@@ -20,14 +20,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .. import models, tokens
-from ..foundation.portable import Portable
+from ... import models, tokens
+from ...foundation.portable import Portable
+from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, json_answer
+from ..recorder import Recorder
+from ..recordings import Provenance, Recordings, name_of
+from ..rules.validation import refusal_of
 from .chunks import ALPHABET, STREAM, Pace, chunks, timed
-from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, json_answer
 from .local_replies import local_answer
-from .recorder import Recorder
-from .recordings import Provenance, Recordings, name_of
-from .validation import refusal_of
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from email.parser import BytesParser
 from typing import Any
 
-from . import refusals
-from .exchange import ApiAnswer, ApiRequest, error_answer, json_answer
+from ..exchange import ApiAnswer, ApiRequest, error_answer, json_answer
+from ..rules import refusals
 
 FILES = "/v1/files"
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -87,13 +87,17 @@ class FileStore:
         if not name:
             if request.method == "POST":
                 return self._upload(request)
-            return self._list() if request.method == "GET" else no_such_path(request)
+            return (
+                self._list()
+                if request.method == "GET"
+                else refusals.invalid_url(request)
+            )
         if (request.method, rest) not in (
             ("GET", ""),
             ("GET", "content"),
             ("DELETE", ""),
         ):
-            return no_such_path(request)
+            return refusals.invalid_url(request)
         file = self.get(name)
         if file is None:
             return no_such_file(name)
@@ -117,7 +121,7 @@ class FileStore:
         fields = form_fields(request)
         for name in ("file", "purpose"):
             if name not in fields:
-                return refusals.missing(name)
+                return refusals.refuse("missing", where=name)
         purpose = fields["purpose"][1].decode("utf-8", "replace")
         if purpose != "batch":
             text = (
@@ -169,12 +173,6 @@ def page(data: list[dict[str, Any]]) -> dict[str, Any]:
 
 def no_such_file(name: str) -> ApiAnswer:
     return refusals.refusal(f"No such File object: {name[:80]}", param="id", status=404)
-
-
-def no_such_path(request: ApiRequest) -> ApiAnswer:
-    return error_answer(
-        404, f"Invalid URL ({request.method[:20]} {request.path[:200]})"
-    )
 
 
 def full() -> ApiAnswer:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .event_stream import data_of, is_done, is_error
-from .exchange import NEVER, ApiAnswer, ApiRequest
+from ..event_stream import data_of, is_done, is_error
+from ..exchange import NEVER, ApiAnswer, ApiRequest
 
 KEPT = 10_000  # attempts; older ones are forgotten
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .errors import stream_error
-from .event_stream import json_of
-from .exchange import DONE, ApiAnswer, Event, sse
+from ..event_stream import json_of
+from ..exchange import DONE, ApiAnswer, Event, sse
+from ..limits.errors import stream_error
 
 PIECES = 10  # in which a whole answer drips
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from .batch_input import Line, Result
-from .exchange import CHAT_COMPLETIONS
-from .file_store import FileStore
+from ..exchange import CHAT_COMPLETIONS
+from .files import FileStore
+from .input import Line, Result
 
 WINDOW = 86_400  # seconds of completion_window "24h"
 

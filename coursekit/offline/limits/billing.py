@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from ..event_stream import objects
+from ..exchange import ApiAnswer
 from .estimate import estimated_tokens
-from .event_stream import objects
-from .exchange import ApiAnswer
 
 if TYPE_CHECKING:
-    from ..pricing import Usage
+    from ...pricing import Usage
 
 
 def cost(answer: ApiAnswer, body: Mapping[str, Any]) -> Decimal:
@@ -28,7 +28,7 @@ def cost(answer: ApiAnswer, body: Mapping[str, Any]) -> Decimal:
 
 def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]:
     """The tokens of an answer, and its price: see ``cost``."""
-    from ..pricing import Usage, price_of, usage_of
+    from ...pricing import Usage, price_of, usage_of
 
     told = list(_objects(answer))
     usage = next(
@@ -84,7 +84,7 @@ def _counted_usage(
 
 def _count(what: Any, body: Mapping[str, Any]) -> int:
     """The tokens of a text or of messages, 0 where they cannot be counted."""
-    from ..tokens import count_tokens
+    from ...tokens import count_tokens
 
     try:
         return count_tokens(what, str(body.get("model", "")))

@@ -19,10 +19,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from .. import models
-from .clock import Clock, ScaledClock
+from ... import models
+from ..clock import Clock, ScaledClock
+from ..exchange import ApiAnswer
 from .errors import go_duration, insufficient_quota, rate_limited, request_too_large
-from .exchange import ApiAnswer
 
 MINUTE = 60.0
 LONG_CONTEXT = "-long-context"
@@ -291,7 +291,7 @@ def _limit(name: str, value: Any) -> int | None:
     ):
         return value
     raise ValueError(
-        f"{name}={value!r:.40} is no limit. Give a whole number per minute, from 1 on."
+        f"{name}={value!r:.40} is not a limit. Give a whole number per minute, from 1 on."
     )
 
 

@@ -13,8 +13,8 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from . import refusals
-from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
+from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
+from ..rules import refusals
 
 MOST_LINES = 50_000  # as in the SDK's docstring of batches.create
 MOST_FAULTS = 100  # that are told of one file

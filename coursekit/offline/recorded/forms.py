@@ -13,11 +13,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .. import models, tokens
-from ..choosing import latencies
+from ... import models, tokens
+from ..event_stream import is_done, json_of
+from ..exchange import ApiAnswer, Event, json_answer, sse
 from .chunks import STREAM, Chunk, NoSuchForm, Pace, chunks, is_piece, options_of, timed
-from .event_stream import is_done, json_of
-from .exchange import ApiAnswer, Event, json_answer, sse
 
 GROWING = (
     "content",
@@ -86,10 +85,8 @@ def _share_before_first(
     """The part of an answer's time that passes before its first piece, by its hidden tokens and the
     model's latency.
     """
-    fit = latencies().get(models.get(model).name if models.known(model) else model)
-    first, each = (
-        (Pace().first, Pace().gap) if fit is None else (fit.first, fit.per_token)
-    )
+    fit = models.get(model).latency if models.known(model) else None
+    first, each = (fit.first, fit.per_token) if fit else (Pace().first, Pace().gap)
     details = (completion.get("usage") or {}).get("completion_tokens_details") or {}
     before = first + each * (details.get("reasoning_tokens") or 0)
     return before / (before + each * pieces)

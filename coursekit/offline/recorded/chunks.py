@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from .. import tokens
-from .exchange import DONE, Event, sse
+from ... import tokens
+from ..exchange import DONE, Event, sse
 
 STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

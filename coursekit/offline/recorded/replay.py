@@ -6,8 +6,8 @@ import os
 import threading
 from pathlib import Path
 
-from .exchange import ApiAnswer, ApiRequest, Layer
-from .recordings import Recordings, name_of, names_of_other_forms
+from ..exchange import ApiAnswer, ApiRequest, Layer
+from ..recordings import Recordings, name_of, names_of_other_forms
 
 
 class Replay:

@@ -15,28 +15,27 @@ import time
 from functools import cached_property
 from typing import Any
 
-from . import refusals
-from .batch_input import answered, read_input
-from .batch_job import Job, Stages
-from .clock import Clock
-from .exchange import (
-    CHAT_COMPLETIONS,
+from ..clock import Clock
+from ..exchange import (
     ApiAnswer,
     ApiRequest,
     Layer,
     error_answer,
     json_answer,
 )
-from .file_store import (
+from ..rules import refusals
+from ..rules.form import fault, rules
+from .files import (
     FILES,
     ROOM,
     FileStore,
     NoRoom,
     full,
     no_such_file,
-    no_such_path,
     page,
 )
+from .input import answered, read_input
+from .job import Job, Stages
 
 BATCHES = "/v1/batches"
 MOST = 50  # batches that are remembered; their results are kept with them
@@ -99,7 +98,7 @@ class BatchApi:
                 )
         elif (request.method, rest) in (("GET", ""), ("POST", "cancel")):
             return self._one(name, cancel=bool(rest))
-        return no_such_path(request)
+        return refusals.invalid_url(request)
 
     def _create(self, body: Any) -> ApiAnswer:
         refused = _refusal(body)
@@ -173,18 +172,5 @@ def is_below(root: str, path: str) -> bool:
 def _refusal(body: Any) -> ApiAnswer | None:
     """What is wrong with the body of POST /v1/batches."""
     if not isinstance(body, dict):
-        return refusals.unparsable()
-    for name in ("input_file_id", "endpoint", "completion_window"):
-        if body.get(name) is None:
-            return refusals.missing(name)
-        if not isinstance(body[name], str):
-            return refusals.wrong_type(name, "a string", body[name])
-    if body["completion_window"] != "24h":
-        return refusals.wrong_value(
-            "completion_window", body["completion_window"], ["24h"]
-        )
-    if body["endpoint"] != CHAT_COMPLETIONS:
-        return refusals.wrong_value("endpoint", body["endpoint"], [CHAT_COMPLETIONS])
-    if not isinstance(body.get("metadata") or {}, dict):
-        return refusals.wrong_type("metadata", "an object", body["metadata"])
-    return None
+        return refusals.refuse("unparsable")
+    return fault(rules()["batch"], body, "")

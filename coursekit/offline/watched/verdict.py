@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from ..wired import wired_to
+from ...wired import wired_to
 from .ledger import Attempt, Ledger
 
 FINAL_STATUS = (400, 401, 403, 404, 422)

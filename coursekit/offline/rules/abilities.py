@@ -1,0 +1,169 @@
+"""What one model refuses of a well-formed request, by its facts in data/models.toml."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ... import models
+from ..exchange import ApiAnswer
+from .form import refuse_arguments, rules
+from .messages import Message, parts
+from .refusals import listed, refuse, shown
+
+SAMPLING = (
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+)  # in the API's order
+STRUCTURED = (
+    " Learn more about supported models at the Structured Outputs guide: "
+    "https://platform.openai.com/docs/guides/structured-outputs"
+)
+ELSEWHERE = {
+    "completions": "not_chat",
+    "responses": "only_responses",
+    "none": "no_such_model",
+}
+
+
+def endpoint_fault(model: models.Model) -> ApiAnswer | None:
+    """404 for a model that is served on another endpoint."""
+    kind = ELSEWHERE.get(model.endpoint)
+    return refuse(kind, model=model.name) if kind else None
+
+
+def refused_parameter(name: str, value: Any, model: models.Model) -> ApiAnswer | None:
+    """A parameter that the model does not take, or an effort that it does not know."""
+    if found := _refused(name, value, model.refused.get(name)):
+        return found
+    if name == "reasoning_effort" and model.efforts and value not in model.efforts:
+        return unsupported_value(name, value, model.efforts)
+    return None
+
+
+def refused_null(name: str, model: models.Model) -> ApiAnswer | None:
+    """null counts as left out, except where a model refuses it."""
+    if name == "max_tokens" and model.refused.get(name) == "always":
+        return refuse(
+            "invalid_type", where=name, expected="an unsupported value", got="null"
+        )
+    if name == "reasoning_effort" and not model.null_effort:
+        return unsupported_value(name, None, model.efforts)
+    return None
+
+
+def incompatible_parameters(
+    body: dict[str, Any], model: models.Model
+) -> ApiAnswer | None:
+    """What a search model takes no value of."""
+    given = [name for name in model.incompatible if body.get(name) is not None]
+    return refuse_arguments("incompatible_arguments", given) if given else None
+
+
+def sampling_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+    """Sampling parameters, which the API looks at after all others."""
+    refused = (
+        model.refused_while_reasoning
+        if model.reasoning(body.get("reasoning_effort"))
+        else {}
+    )
+    for name in SAMPLING:
+        if body.get(name) is not None and (
+            found := _refused(name, body[name], refused.get(name))
+        ):
+            return found
+    return None
+
+
+def ability_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+    """Roles, audio, formats, verbosity, tiers and tools that the model has no use for."""
+    for i, message in enumerate(body["messages"]):
+        if message["role"] not in model.roles:
+            return unsupported_value(f"messages[{i}].role", message["role"])
+        if not model.audio_input and _has_sound(message):
+            return refuse("no_audio", where=f"messages[{i}]")
+    if model.needs_audio and not _has_audio(body):
+        return refuse("needs_audio")
+    verbosity = body.get("verbosity")
+    if (
+        verbosity is not None
+        and model.verbosities
+        and verbosity not in model.verbosities
+    ):
+        return unsupported_value("verbosity", verbosity, model.verbosities)
+    if body.get("service_tier") == "flex" and not model.flex:
+        return refuse("no_tier")
+    return _format_fault(body, model) or _tools_fault(body, model)
+
+
+def unsupported_value(
+    where: str, value: Any, values: tuple[str, ...] = ()
+) -> ApiAnswer:
+    """The refusal of a value that other models take."""
+    hint = f" Supported values are: {listed(values, 'and')}." if values else ""
+    return refuse(
+        "unsupported_value", where=where, value=_as_json_or_python(value), hint=hint
+    )
+
+
+def _refused(name: str, value: Any, how: str | None) -> ApiAnswer | None:
+    """The refusal of a parameter's value, by the word for it in models.toml."""
+    rule = rules()["parameter"][name]
+    if how is None or (
+        how not in ("always", "no tools") and value == rule.get("default")
+    ):
+        return None
+    match how:
+        case "default only":
+            hint = f" Only the default ({rule['default']}) value is supported."
+            return refuse(
+                "unsupported_value",
+                where=name,
+                value=_as_json_or_python(value),
+                hint=hint,
+            )
+        case "web search":
+            return refuse("no_web_search")
+        case "no tools":
+            return refuse("no_tools", where=name)
+    hint = f" Use '{rule['instead']}' instead." if "instead" in rule else ""
+    return refuse("unsupported_parameter", where=name, hint=hint)
+
+
+def _as_json_or_python(value: Any) -> str:
+    """null, true and false as JSON has them, anything else as Python has it."""
+    words = {None: "null", True: "true", False: "false"}
+    return words[value] if value is None or isinstance(value, bool) else shown(value)
+
+
+def _has_sound(message: Message) -> bool:
+    return any(part["type"] == "input_audio" for part in parts(message))
+
+
+def _has_audio(body: dict[str, Any]) -> bool:
+    spoken = any(
+        _has_sound(message) or message.get("audio") for message in body["messages"]
+    )
+    return spoken or "audio" in (body.get("modalities") or ())
+
+
+def _format_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+    wanted = (body.get("response_format") or {}).get("type", "text")
+    if wanted in model.formats:
+        return None
+    return refuse(
+        "no_format", format=wanted, hint=STRUCTURED if wanted == "json_schema" else ""
+    )
+
+
+def _tools_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+    functions = any(tool["type"] == "function" for tool in body.get("tools") or ())
+    if (
+        model.tools_while_reasoning
+        or not functions
+        or not model.reasoning(body.get("reasoning_effort"))
+    ):
+        return None
+    return refuse("reasoning_tools", model=body["model"], hint=model.tools_hint)

@@ -1,0 +1,1 @@
+"""What each attempt met, and what that says about the client."""

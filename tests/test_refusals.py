@@ -1,0 +1,51 @@
+"""The words of refusals are data: each kind is used, and each is known with its source and day."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from pathlib import Path
+
+import pytest
+
+import coursekit
+from coursekit.offline.rules.form import rules
+from coursekit.offline.rules.refusals import kinds
+
+SOURCE = Path(coursekit.__file__).parent
+CALLS = re.compile(r'\b(?:refuse|refuse_arguments|words|failure)\(\s*"(\w+)"')
+# Names of kinds that are looked up by another word: a model's endpoint, a fault, an event.
+LOOKED_UP = {"not_chat", "only_responses", "server_error", "overloaded", "stream_error"}
+
+
+def test_every_kind_is_used_and_every_use_is_a_kind() -> None:
+    """A misspelled kind fails here, and so does one that nothing says any more."""
+    code = [path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py")]
+    used = {name for text in code for name in CALLS.findall(text)}
+    assert used | LOOKED_UP == set(kinds())
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_every_kind_has_its_source_and_day(kind: str) -> None:
+    """Each is known from somewhere, on a day that is not in the future, or says that it is
+    undated.
+    """
+    seen = kinds()[kind]["seen"]
+    assert seen
+    for source, day in seen.items():
+        assert source
+        assert day == "undated" or datetime.date(2023, 1, 1) <= day <= datetime.date(
+            2026, 11, 29
+        )
+
+
+@pytest.mark.parametrize("name", rules()["parameter"])
+def test_every_rule_of_a_parameter_has_its_source(name: str) -> None:
+    """A rule without a source could be made up."""
+    assert rules()["parameter"][name]["seen"]
+
+
+def test_the_other_rules_have_theirs() -> None:
+    """Messages, parts, schemas and batches, too."""
+    for name, rule in rules().items():
+        assert name == "parameter" or rule["seen"], name

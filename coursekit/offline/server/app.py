@@ -17,19 +17,17 @@ from ..batch_api import BATCHES, is_below
 from ..exchange import CHAT_COMPLETIONS, error_answer
 from ..file_store import FILES
 from .admin import Admin
+from .connection import drop
 from .console import Console
 from .endpoints import Batches, ChatCompletions, Models, Served, healthz, response
 from .hosts import ELSEWHERE, name_in
 from .joining import Joining
-from .link import LINK
 from .room import Room, broken, too_many
 from .throttle import TooMany
 
 
 class App:
-    """The ASGI application of a room. It needs ``Connection`` underneath: see
-    ``uvicorn_server``.
-    """
+    """The ASGI application of a room. It takes uvicorn's own ``send``: see ``uvicorn_server``."""
 
     def __init__(self, room: Room) -> None:
         self.room, self.chat, self.batches, self.others = (
@@ -58,7 +56,7 @@ class App:
             else:
                 served = await self._other(scope, receive, send)
         except asyncio.CancelledError:  # the server stops, and has waited long enough
-            scope[LINK].drop()
+            drop(send)
         finally:
             seconds, note = self.room.clock.now() - start, "left" if served.left else ""
             self.room.log.add(

@@ -62,7 +62,7 @@ class ChatCompletions:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> Served:
         room = self.room
-        delivery = Delivery(scope, receive, send, room.clock, room.stretch)
+        delivery = Delivery(receive, send, room.clock, room.stretch)
         raw = await delivery.body()
         if raw is None:
             return Served(left=True)

@@ -4,15 +4,13 @@ text.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from .estimate import estimated_tokens
-from .event_stream import objects
+from .event_stream import objects_of
 from .exchange import ApiAnswer
 
 if TYPE_CHECKING:
@@ -30,18 +28,10 @@ def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]
     """The tokens of an answer, and its price: see ``cost``."""
     from ..pricing import Usage, price_of, usage_of
 
-    told = list(_objects(answer))
-    usage = next(
-        (part["usage"] for part in told if part.get("usage")), None
-    ) or _counted_usage(told, body)
-    created = next(
-        (part["created"] for part in told if isinstance(part.get("created"), int)), None
-    )
-    on = (
-        datetime.datetime.fromtimestamp(created, datetime.UTC).date()
-        if created
-        else None
-    )
+    told = list(objects_of(answer))
+    usage = next((part["usage"] for part in told if part.get("usage")), None) or _counted_usage(told, body)
+    created = next((part["created"] for part in told if isinstance(part.get("created"), int)), None)
+    on = datetime.datetime.fromtimestamp(created, datetime.UTC).date() if created else None
     try:
         return usage_of(usage), price_of(usage, str(body.get("model", "")), on).total
     except LookupError:
@@ -50,20 +40,7 @@ def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]
         return Usage(0, 0), Decimal(0)
 
 
-def _objects(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
-    """The JSON objects of an answer; what is none ([DONE], a malformed event) is passed over."""
-    if answer.events is not None:
-        yield from objects(event.data for event in answer.events)
-        return
-    with contextlib.suppress(ValueError):
-        value = json.loads(answer.body)
-        if isinstance(value, dict):
-            yield value
-
-
-def _counted_usage(
-    told: list[dict[str, Any]], body: Mapping[str, Any]
-) -> dict[str, int]:
+def _counted_usage(told: list[dict[str, Any]], body: Mapping[str, Any]) -> dict[str, int]:
     """The usage of a stream that was not asked to tell it: it is billed all the same."""
     deltas = [
         choice.get("delta", {}).get("content")

@@ -16,7 +16,12 @@ import pytest
 
 from coursekit import connect, connect_async, course, stream_text
 from coursekit.offline.exchange import ApiAnswer
-from coursekit.offline.recorder import Recorder, SecretInRequest, answered_by, without_secrets
+from coursekit.offline.recorder import (
+    Recorder,
+    SecretInRequest,
+    answered_by,
+    without_secrets,
+)
 from coursekit.offline.recordings import Recordings, read
 from support.loopback import Upstream, upstream
 from support.offline_api import WRITTEN, completion, params, request, streamed
@@ -197,15 +202,22 @@ def test_bytes_are_cut_into_events_wherever_they_are_split(tmp_path: Path) -> No
     data = b"".join(event.data for event in streamed(["a"]).events or ())
     ends = [found.end() for found in re.finditer(b"\n\n", data)]
     for size in (1, 2, 3, 7, 64, len(data)):
-        pieces = [(float(number), data[at : at + size]) for number, at in enumerate(range(0, len(data), size))]
+        pieces = [
+            (float(number), data[at : at + size])
+            for number, at in enumerate(range(0, len(data), size))
+        ]
         recordings = Recordings([tmp_path / str(size)])
         head = ApiAnswer(200, {"content-type": "text/event-stream"})
         recorder = Recorder(recordings, WRITTEN)
-        recorder.keep_pieces(request(params(stream=True)), head, [*pieces, (99.0, b": never read")])
+        recorder.keep_pieces(
+            request(params(stream=True)), head, [*pieces, (99.0, b": never read")]
+        )
         [path] = (tmp_path / str(size)).iterdir()
         events = read(path)[2].events or ()
         assert b"".join(event.data for event in events) == data
-        assert [event.at for event in events] == [float((end - 1) // size) for end in ends]
+        assert [event.at for event in events] == [
+            float((end - 1) // size) for end in ends
+        ]
 
 
 def test_what_was_not_whole_is_not_kept(tmp_path: Path, recording: Any) -> None:

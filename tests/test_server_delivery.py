@@ -83,7 +83,11 @@ async def test_each_event_at_its_time() -> None:
         at - due for at, due in zip(sent.times, [0.04, 0.08, 0.12, 0.2], strict=True)
     ]
     assert min(late) > -0.002
-    assert [message.get("more_body") for message in sent.messages[1:]] == [True, True, False]
+    assert [message.get("more_body") for message in sent.messages[1:]] == [
+        True,
+        True,
+        False,
+    ]
 
 
 async def test_the_schedule_is_absolute() -> None:
@@ -123,7 +127,9 @@ async def test_an_answer_is_always_ended(answer: ApiAnswer) -> None:
     """A whole body, an empty one, and a stream without events are each ended properly."""
     sent = Sent()
     await sent.deliver(answer)
-    assert [message.get("more_body") for message in sent.messages[1:]] == [False] and not sent.dropped
+    assert [message.get("more_body") for message in sent.messages[1:]] == [
+        False
+    ] and not sent.dropped
 
 
 @pytest.mark.parametrize("stretch", [0.0, 1.0])
@@ -138,7 +144,9 @@ async def test_broken_answers(stretch: float) -> None:
         sent = Sent(stretch)
         assert await sent.deliver(answer) == "all"
         assert sent.dropped and sent.messages[-1]["more_body"]
-        assert not any(name == b"content-length" for name, _ in sent.messages[0]["headers"])
+        assert not any(
+            name == b"content-length" for name, _ in sent.messages[0]["headers"]
+        )
     sent = Sent(stretch)
     assert await sent.deliver(ApiAnswer(status=0)) == "all"
     assert sent.dropped and sent.messages == []

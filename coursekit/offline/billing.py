@@ -29,9 +29,17 @@ def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]
     from ..pricing import Usage, price_of, usage_of
 
     told = list(objects_of(answer))
-    usage = next((part["usage"] for part in told if part.get("usage")), None) or _counted_usage(told, body)
-    created = next((part["created"] for part in told if isinstance(part.get("created"), int)), None)
-    on = datetime.datetime.fromtimestamp(created, datetime.UTC).date() if created else None
+    usage = next(
+        (part["usage"] for part in told if part.get("usage")), None
+    ) or _counted_usage(told, body)
+    created = next(
+        (part["created"] for part in told if isinstance(part.get("created"), int)), None
+    )
+    on = (
+        datetime.datetime.fromtimestamp(created, datetime.UTC).date()
+        if created
+        else None
+    )
     try:
         return usage_of(usage), price_of(usage, str(body.get("model", "")), on).total
     except LookupError:
@@ -40,7 +48,9 @@ def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]
         return Usage(0, 0), Decimal(0)
 
 
-def _counted_usage(told: list[dict[str, Any]], body: Mapping[str, Any]) -> dict[str, int]:
+def _counted_usage(
+    told: list[dict[str, Any]], body: Mapping[str, Any]
+) -> dict[str, int]:
     """The usage of a stream that was not asked to tell it: it is billed all the same."""
     deltas = [
         choice.get("delta", {}).get("content")

@@ -99,7 +99,8 @@ def objects(blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def objects_of(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
-    """The JSON objects of an answer: its body, or each event of its stream; any other data is skipped."""
+    """The JSON objects of an answer: its body, or each event of its stream; any other data is
+    skipped."""
     if answer.events is not None:
         yield from objects(event.data for event in answer.events)
         return

@@ -1,7 +1,7 @@
 """How a door forwards a request to another server, and passes its answer on while it arrives.
 
-In process the caller's own timeouts hold, since httpx2 keeps them for this connection as well. What breaks on the way
-breaks for the caller as it would at the real API.
+In process the caller's own timeouts hold, since httpx2 keeps them for this connection as well.
+What breaks on the way breaks for the caller as it would at the real API.
 """
 
 from __future__ import annotations
@@ -43,11 +43,15 @@ class Connections:
             self._sync = httpx2.Client(trust_env=not is_loopback(target.url))
         return self._sync.send(_request(self._sync, target, extensions), stream=True)
 
-    async def send_async(self, target: Target, extensions: Mapping[str, Any]) -> httpx2.Response:
+    async def send_async(
+        self, target: Target, extensions: Mapping[str, Any]
+    ) -> httpx2.Response:
         """As ``send``, awaited."""
         if self._async is None:
             self._async = httpx2.AsyncClient(trust_env=not is_loopback(target.url))
-        return await self._async.send(_request(self._async, target, extensions), stream=True)
+        return await self._async.send(
+            _request(self._async, target, extensions), stream=True
+        )
 
     def close(self) -> None:
         if self._sync is not None:
@@ -60,8 +64,8 @@ class Connections:
 
 
 class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """Another server's bytes, passed on as they arrive, with a copy. A caller that leaves closes the connection, and
-    the server writes no further.
+    """Another server's bytes, passed on as they arrive, with a copy. A caller that leaves closes
+    the connection, and the server writes no further.
 
     elapsed  the seconds since the request was sent
     ended    called once, with the pieces that passed and how that ended: "all", "left", "timed out"
@@ -75,7 +79,12 @@ class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         ended: Callable[[list[Piece], str], None],
         passing: Callable[[float], None] = lambda _: None,
     ) -> None:
-        self.response, self.elapsed, self.ended, self.passing = response, elapsed, ended, passing
+        self.response, self.elapsed, self.ended, self.passing = (
+            response,
+            elapsed,
+            ended,
+            passing,
+        )
         self._pieces: list[Piece] = []
         self._how = "left"
         self._open = True
@@ -107,12 +116,15 @@ class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
-        """Notes how the bytes end. A caller that leaves raises GeneratorExit in here, and "left" remains."""
+        """Notes how the bytes end. A caller that leaves raises GeneratorExit in here, and "left"
+        remains."""
         try:
             yield
             self._how = "all"
         except httpx2.TransportError as error:
-            self._how = "timed out" if isinstance(error, httpx2.TimeoutException) else "broken"
+            self._how = (
+                "timed out" if isinstance(error, httpx2.TimeoutException) else "broken"
+            )
             raise
 
     def _end(self) -> None:
@@ -120,27 +132,47 @@ class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
             self._open = False
             blocks = Blocks().add(b"".join(data for _, data in self._pieces))
             done = any(is_done(block) for block in blocks)
-            self.ended(self._pieces, "all" if done else self._how)  # the SDK reads no further than [DONE]
+            self.ended(
+                self._pieces, "all" if done else self._how
+            )  # the SDK reads no further than [DONE]
 
 
-def passed_on(response: httpx2.Response, stream: Any, headers: Mapping[str, str] | None = None) -> httpx2.Response:
+def passed_on(
+    response: httpx2.Response, stream: Any, headers: Mapping[str, str] | None = None
+) -> httpx2.Response:
     """An answer for the caller: decoded already, so without the headers that describe the wire.
 
     headers  those that it gets unless it has them
     """
     own = own_headers(response)
     names = {name.lower() for name, _ in own}
-    more = [(name, value) for name, value in (headers or {}).items() if name.lower() not in names]
-    return httpx2.Response(response.status_code, headers=[*own, *more], stream=stream, extensions={})
+    more = [
+        (name, value)
+        for name, value in (headers or {}).items()
+        if name.lower() not in names
+    ]
+    return httpx2.Response(
+        response.status_code, headers=[*own, *more], stream=stream, extensions={}
+    )
 
 
 def own_headers(response: httpx2.Response) -> list[tuple[str, str]]:
     """The headers of an answer without those that describe the wire."""
-    return [(name, value) for name, value in response.headers.multi_items() if name.lower() not in WIRE]
+    return [
+        (name, value)
+        for name, value in response.headers.multi_items()
+        if name.lower() not in WIRE
+    ]
 
 
-def _request(client: Any, target: Target, extensions: Mapping[str, Any]) -> httpx2.Request:
+def _request(
+    client: Any, target: Target, extensions: Mapping[str, Any]
+) -> httpx2.Request:
     request: httpx2.Request = client.build_request(
-        "POST", target.url, headers=dict(target.headers), content=target.content, extensions=dict(extensions)
+        "POST",
+        target.url,
+        headers=dict(target.headers),
+        content=target.content,
+        extensions=dict(extensions),
     )
     return request

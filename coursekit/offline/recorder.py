@@ -7,7 +7,6 @@ reaches the caller and no file.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
@@ -146,9 +145,14 @@ class Recorder:
                 )
 
     def keep_pieces(
-        self, request: ApiRequest, head: ApiAnswer, pieces: list[Piece], server: str | None = None
+        self,
+        request: ApiRequest,
+        head: ApiAnswer,
+        pieces: list[Piece],
+        server: str | None = None,
     ) -> None:
-        """As ``keep``, for an answer that arrived in pieces, each with its seconds since the request."""
+        """As ``keep``, for an answer that arrived in pieces, each with its seconds since the
+        request."""
         if head.headers.get("content-type", "").startswith("text/event-stream"):
             answer = replace(head, events=_events(pieces))
         else:
@@ -247,8 +251,12 @@ def answered_by(url: str, answer: ApiAnswer, on: str) -> Provenance:
     the address.
     """
     address = httpx2.URL(url)
-    kind = "live" if is_real(address.host) else "local" if is_loopback(url) else "server"
-    model = next((str(part["model"]) for part in objects_of(answer) if part.get("model")), "")
+    kind = (
+        "live" if is_real(address.host) else "local" if is_loopback(url) else "server"
+    )
+    model = next(
+        (str(part["model"]) for part in objects_of(answer) if part.get("model")), ""
+    )
     at = address.netloc.decode()
     return Provenance(kind, on, f"{model} at {at}" if model else at)
 
@@ -338,21 +346,32 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self.inner.aclose()
 
-    def _copied(self, asked: ApiRequest, response: httpx2.Response, start: float) -> httpx2.Response:
+    def _copied(
+        self, asked: ApiRequest, response: httpx2.Response, start: float
+    ) -> httpx2.Response:
         """The answer for the caller; a copy of it is kept when it has passed."""
         after = self.clock.now() - start
-        head = ApiAnswer(response.status_code, sent_headers(response.headers), after=after)
-        own = is_below(FILES, asked.path) or is_below(BATCHES, asked.path)  # replay has files and batches of its own
+        head = ApiAnswer(
+            response.status_code, sent_headers(response.headers), after=after
+        )
+        own = is_below(FILES, asked.path) or is_below(
+            BATCHES, asked.path
+        )  # replay has files and batches of its own
 
         def ended(pieces: list[Piece], how: str) -> None:
             if how == "all" and not own:
-                self.recorder.keep_pieces(asked, head, pieces, str(response.request.url))
+                self.recorder.keep_pieces(
+                    asked, head, pieces, str(response.request.url)
+                )
 
-        return passed_on(response, Copied(response, lambda: self.clock.now() - start, ended))
+        return passed_on(
+            response, Copied(response, lambda: self.clock.now() - start, ended)
+        )
 
 
 def _events(pieces: list[Piece]) -> tuple[Event, ...]:
-    """The events of a stream that arrived in pieces, up to [DONE], after which the SDK reads no further."""
+    """The events of a stream that arrived in pieces, up to [DONE], after which the SDK reads no
+    further."""
     blocks, events = Blocks(), []
     for at, data in pieces:
         for block in blocks.add(data):

@@ -165,7 +165,8 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         sent: float,
         attempt: Attempt,
     ) -> httpx2.Response:
-        """Another server's answer, passed on while it arrives, with the headers that the layers gave it."""
+        """Another server's answer, passed on while it arrives, with the headers that the layers
+        gave it."""
         from .forwarding import Copied, passed_on
 
         upstream, start, status = answer.forward, attempt.at, response.status_code
@@ -183,7 +184,9 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
         def passing(seconds: float) -> None:
             if isinstance(self.clock, VirtualClock):
-                self.clock.wait(start + seconds)  # what took real time has passed on a virtual clock as well
+                self.clock.wait(
+                    start + seconds
+                )  # what took real time has passed on a virtual clock as well
 
         def ended(pieces: list[tuple[float, bytes]], how: str) -> None:
             seconds = pieces[-1][0] if pieces else after
@@ -193,10 +196,17 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
             )
             source = target.label + (f" (no {', '.join(lacks)})" if lacks else "")
             if whole and self.recorder is not None:
-                self.recorder.keep_pieces(asked, ApiAnswer(status, headers, after=after), pieces)
-            self.journal.add(Served(headers.get("x-request-id"), status, source, seconds, forwarded=True))
+                self.recorder.keep_pieces(
+                    asked, ApiAnswer(status, headers, after=after), pieces
+                )
+            self.journal.add(
+                Served(
+                    headers.get("x-request-id"), status, source, seconds, forwarded=True
+                )
+            )
             attempt.finish(
-                "all" if how == "broken" else how, self.clock.now() if how == "left" else start + seconds
+                "all" if how == "broken" else how,
+                self.clock.now() if how == "left" else start + seconds,
             )
 
         copied = Copied(response, lambda: time.perf_counter() - sent, ended, passing)

@@ -14,7 +14,8 @@ LINES = 20_000  # that wait to be written; of more, the oldest are lost
 
 
 class AccessLog:
-    """Writes to ``out`` in a thread of its own: a terminal that is held up holds up no request. None: nothing is kept.
+    """Writes to ``out`` in a thread of its own: a terminal that is held up holds up no request.
+    None: nothing is kept.
 
     now      the time of day, in seconds since the epoch
     seconds  between two writes
@@ -29,15 +30,28 @@ class AccessLog:
         self.out, self.now, self.seconds = out, now, seconds
         self._lines: deque[tuple[float, str]] = deque(maxlen=LINES)
         self._closing = threading.Event()
-        self._writer = threading.Thread(target=self._write, name="access-log", daemon=True)
+        self._writer = threading.Thread(
+            target=self._write, name="access-log", daemon=True
+        )
         if out is not None:
             self._writer.start()
 
-    def add(self, who: str, method: str, path: str, status: int, seconds: float, note: str = "") -> None:
-        """A request has ended. ``who``: a learner's name, or "-"; ``status`` 0: the connection was dropped."""
+    def add(
+        self,
+        who: str,
+        method: str,
+        path: str,
+        status: int,
+        seconds: float,
+        note: str = "",
+    ) -> None:
+        """A request has ended. ``who``: a learner's name, or "-"; ``status`` 0: the connection was
+        dropped."""
         if self.out is None:
             return
-        shown = ascii(path[:100])[1:-1]  # a path comes from outside: no line break, no control code
+        shown = ascii(path[:100])[
+            1:-1
+        ]  # a path comes from outside: no line break, no control code
         line = f"{who} {method} {shown} {status or 'dropped'} {seconds:.3f}s"
         self._lines.append((self.now(), f"{line} {note}\n" if note else f"{line}\n"))
 
@@ -50,10 +64,14 @@ class AccessLog:
     def _write(self) -> None:
         assert self.out is not None
         closing = False
-        with contextlib.suppress(OSError, ValueError):  # the terminal, or the file, is closed
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # the terminal, or the file, is closed
             while not closing:
                 closing = self._closing.wait(self.seconds)
                 for _ in range(len(self._lines)):
                     at, line = self._lines.popleft()
-                    self.out.write(f"{time.strftime('%H:%M:%S', time.localtime(at))} {line}")
+                    self.out.write(
+                        f"{time.strftime('%H:%M:%S', time.localtime(at))} {line}"
+                    )
                 self.out.flush()

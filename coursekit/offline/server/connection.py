@@ -1,8 +1,9 @@
 """One connection of the server: uvicorn's HTTP protocol, with the limits that it leaves to a proxy
 in front of it.
 
-A head or body that is too large, a client that takes too long to send, and one connection too many get a 4xx or 503 in
-the API's shape, and time to read it while they are still sending. A client that does not read its answer is dropped.
+A head or body that is too large, a client that takes too long to send, and one connection too many
+get a 4xx or 503 in the API's shape, and time to read it while they are still sending. A client
+that does not read its answer is dropped.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import asyncio
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -43,7 +43,8 @@ class Limits:
 
 
 class Refused(Exception):
-    """A request that is not answered. Raised in a callback of the parser, it also ends the parsing."""
+    """A request that is not answered. Raised in a callback of the parser, it also ends the
+    parsing."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(status, code, message)
@@ -60,7 +61,9 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._received = 0  # bytes of the head so far
-        self._body: int | None = None  # bytes of the body so far; None: still in the head
+        self._body: int | None = (
+            None  # bytes of the body so far; None: still in the head
+        )
         self._refused = False
         self._idle_since = self.loop.time()
         self._unread: asyncio.TimerHandle | None = None
@@ -83,10 +86,15 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
-            return  # read and thrown away: closing with unread data would take the refusal from the client
+            # read and thrown away: closing with unread data would take the refusal from the client
+            return
         self._received += len(data)
         super().data_received(data)
-        if self._body is None and self._received > self.limits.head and not self._refused:
+        if (
+            self._body is None
+            and self._received > self.limits.head
+            and not self._refused
+        ):
             self._refuse(*self._large_head().args)
 
     def on_message_begin(self) -> None:
@@ -96,7 +104,11 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if self._received > self.limits.head:  # of which some may be of the body
-            if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.limits.head:
+            if (
+                len(self.url)
+                + sum(len(name) + len(value) for name, value in self.headers)
+                > self.limits.head
+            ):
                 raise self._large_head()
         for name, value in self.headers:
             if name == b"content-length" and len(value) < 20 and value.isdigit():
@@ -134,12 +146,18 @@ class Connection(HttpToolsProtocol):
     @property
     def _is_idle(self) -> bool:
         """Whether no answer is in flight: the client has sent no request, or not all of it."""
-        return not self.pipeline and (self.cycle is None or self.cycle.response_complete or self.cycle.more_body)
+        return not self.pipeline and (
+            self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+        )
 
     def _make_room(self) -> bool:
-        """Close an idle connection, the oldest of the address that has most, so that nobody shuts the others out by
-        keeping connections open. Returns whether there is one."""
-        others = [each for each in self.connections if isinstance(each, Connection) and each is not self]
+        """Close an idle connection, the oldest of the address that has most, so that nobody shuts
+        the others out by keeping connections open. Returns whether there is one."""
+        others = [
+            each
+            for each in self.connections
+            if isinstance(each, Connection) and each is not self
+        ]
         others = [each for each in others if not each.transport.is_closing()]
         if len(others) < self.limits.connections:
             return True  # those over the limit are being closed
@@ -166,7 +184,11 @@ class Connection(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         if self._received:
-            self._refuse(408, "request_timeout", f"The request did not arrive within {self.limits.sending:g} seconds.")
+            self._refuse(
+                408,
+                "request_timeout",
+                f"The request did not arrive within {self.limits.sending:g} seconds.",
+            )
         else:
             self.transport.close()
 
@@ -176,25 +198,41 @@ class Connection(HttpToolsProtocol):
         if isinstance(cause, Refused):
             self._refuse(*cause.args)
         else:
-            self._refuse(400, "invalid_request", "This is not an HTTP request that the server can read.")
+            self._refuse(
+                400,
+                "invalid_request",
+                "This is not an HTTP request that the server can read.",
+            )
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         self._refused = True
         self.log.add("-", "refused:", code, status, 0.0)
         self._sending.cancel()
         answered_early = self._body is not None and self.cycle.response_complete
-        if not self._is_idle or answered_early:  # a second answer would be taken for the rest of the first
+        if (
+            not self._is_idle or answered_early
+        ):  # a second answer would be taken for the rest of the first
             self.transport.close()
             return
         if self.cycle is not None:
             self.cycle.disconnected = True
-            self.cycle.waiting_for_100_continue = False  # nothing may be written behind the refusal
-            self.cycle.message_event.set()  # the application, if it waits for the body, learns that there is none
+            self.cycle.waiting_for_100_continue = (
+                False  # nothing may be written behind the refusal
+            )
+            # the application, if it waits for the body, learns that there is none
+            self.cycle.message_event.set()
         answer = error_answer(status, message, code=code)
-        own = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
-        headers = [b"%s: %s\r\n" % header for header in (*self.server_state.default_headers, *own)]
+        own = [
+            (name.encode(), value.encode()) for name, value in answer.headers.items()
+        ]
+        headers = [
+            b"%s: %s\r\n" % header
+            for header in (*self.server_state.default_headers, *own)
+        ]
         lines = [STATUS_LINE[status], *headers]
-        lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body))
+        lines.append(
+            b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body)
+        )
         self.transport.write(b"".join(lines) + answer.body)
         self.flow.resume_reading()
         if self.transport.can_write_eof():
@@ -215,7 +253,10 @@ def is_gone(send: Send) -> bool:
 
 
 def drop(send: Send) -> None:
-    """Break the connection: what was sent arrives, the end of the answer does not. ``send``: uvicorn's own."""
+    """Break the connection: what was sent arrives, the end of the answer does not. ``send``:
+    uvicorn's own."""
     cycle = send.__self__  # type: ignore[attr-defined]
-    cycle.disconnected = True  # so that uvicorn does not take the unfinished answer for a mistake
+    cycle.disconnected = (
+        True  # so that uvicorn does not take the unfinished answer for a mistake
+    )
     cycle.transport.close()

@@ -27,8 +27,15 @@ class Delivery:
              waiting
     """
 
-    def __init__(self, receive: Receive, send: Send, clock: ScaledClock, stretch: float) -> None:
-        self.receive, self.send, self.clock, self.stretch = receive, send, clock, stretch
+    def __init__(
+        self, receive: Receive, send: Send, clock: ScaledClock, stretch: float
+    ) -> None:
+        self.receive, self.send, self.clock, self.stretch = (
+            receive,
+            send,
+            clock,
+            stretch,
+        )
         self._leaving: asyncio.Future[Message] | None = None
         self._wake: asyncio.Future[None]
 
@@ -42,7 +49,8 @@ class Delivery:
         return None
 
     async def deliver(self, answer: ApiAnswer, start: float) -> str:
-        """Send the answer to a request that arrived at ``start``; returns how that ended, for ``Attempt.received``."""
+        """Send the answer to a request that arrived at ``start``; returns how that ended, for
+        ``Attempt.received``."""
         try:
             return "all" if await self._deliver(answer, start) else "left"
         finally:
@@ -72,12 +80,18 @@ class Delivery:
         return True
 
     async def _head(self, answer: ApiAnswer, length: int | None) -> None:
-        sent = [(name, value) for name, value in answer.headers.items() if name != "date"]  # uvicorn adds its own
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent]
+        sent = [
+            (name, value) for name, value in answer.headers.items() if name != "date"
+        ]  # uvicorn adds its own
+        headers = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in sent
+        ]
         headers.append((SOURCE, answer.source.encode("latin-1", "replace")))
         if length is not None:
             headers.append((b"content-length", b"%d" % length))
-        await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await self.send(
+            {"type": "http.response.start", "status": answer.status, "headers": headers}
+        )
 
     async def _stream(self, answer: ApiAnswer, start: float) -> None:
         events, sent = answer.events or (), 0
@@ -115,7 +129,9 @@ class Delivery:
             return
         loop = asyncio.get_running_loop()
         self._wake = wake = loop.create_future()
-        if self._leaving is None:  # the request is here: what can still be received is that the client leaves
+        if (
+            self._leaving is None
+        ):  # the request is here: what can still be received is that the client leaves
             self._leaving = asyncio.ensure_future(self.receive())
             self._leaving.add_done_callback(self._awake)
         timer = loop.call_later(left, self._awake)

@@ -65,7 +65,8 @@ def uvicorn_server(room: Room, limits: Limits | None = None) -> uvicorn.Server:
     """
     limits = limits or Limits()
     config = uvicorn.Config(
-        App(room), http=connection_type(limits, room.log), ws="none", lifespan="off", log_config=None,
+        App(room), http=connection_type(limits, room.log), ws="none", lifespan="off",
+           log_config=None,
         log_level="error", access_log=False, proxy_headers=False, server_header=False,
         timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=math.ceil(limits.leaving),
     )  # fmt: skip

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..offline.event_stream import objects_of
-from ..offline.recordings import Provenance, read
+from ...offline.event_stream import objects_of
+from ...offline.recordings import Provenance, read
 
 SHOWN = 60
 

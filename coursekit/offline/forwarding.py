@@ -31,16 +31,20 @@ class Connections:
     """The connections of one door to the server that it forwards to, opened when they are needed.
 
     An address on this machine is asked without a proxy, whatever the environment says.
+
+    idle  how many are kept open between two requests: those must be closed in the end
     """
 
-    def __init__(self) -> None:
+    def __init__(self, idle: int = 20) -> None:
+        self._limits = httpx2.Limits(max_keepalive_connections=idle)
         self._sync: httpx2.Client | None = None
         self._async: httpx2.AsyncClient | None = None
 
     def send(self, target: Target, extensions: Mapping[str, Any]) -> httpx2.Response:
         """The answer as far as its headers. Raises httpx2.TransportError."""
         if self._sync is None:
-            self._sync = httpx2.Client(trust_env=not is_loopback(target.url))
+            direct = is_loopback(target.url)
+            self._sync = httpx2.Client(trust_env=not direct, limits=self._limits)
         return self._sync.send(_request(self._sync, target, extensions), stream=True)
 
     async def send_async(
@@ -48,7 +52,8 @@ class Connections:
     ) -> httpx2.Response:
         """As ``send``, awaited."""
         if self._async is None:
-            self._async = httpx2.AsyncClient(trust_env=not is_loopback(target.url))
+            direct = is_loopback(target.url)
+            self._async = httpx2.AsyncClient(trust_env=not direct, limits=self._limits)
         return await self._async.send(
             _request(self._async, target, extensions), stream=True
         )

@@ -216,7 +216,7 @@ def _parsed(raw: bytes) -> Any:
     JSON.
     """
     try:
-        return json.loads(raw, parse_constant=_no_constant)
+        return json.loads(raw.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
 

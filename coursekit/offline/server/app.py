@@ -8,6 +8,7 @@ import asyncio
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,7 +20,15 @@ from ..file_store import FILES
 from .admin import Admin
 from .connection import drop
 from .console import Console
-from .endpoints import Batches, ChatCompletions, Models, Served, healthz, response
+from .endpoints import (
+    PAGES,
+    Batches,
+    ChatCompletions,
+    Models,
+    Served,
+    healthz,
+    response,
+)
 from .hosts import ELSEWHERE, name_in
 from .joining import Joining
 from .room import Room, broken, too_many
@@ -30,11 +39,15 @@ class App:
     """The ASGI application of a room. It takes uvicorn's own ``send``: see ``uvicorn_server``."""
 
     def __init__(self, room: Room) -> None:
-        self.room, self.chat, self.batches, self.others = (
-            room,
-            ChatCompletions(room),
-            Batches(room),
-            other_paths(room),
+        self.room, self.chat, self.batches = room, ChatCompletions(room), Batches(room)
+        self.others = other_paths(room)
+        exposed = [value.decode() for name, value in PAGES if b"expose" in name]
+        self.for_pages = CORSMiddleware(
+            self.others,
+            allow_origins=["*"],
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=exposed,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,6 +64,8 @@ class App:
                 )(scope, receive, send)
             elif scope["path"] == CHAT_COMPLETIONS and scope["method"] == "POST":
                 served = await self.chat.serve(scope, receive, send)
+            elif scope["method"] == "OPTIONS":
+                served = await self._other(scope, receive, send)
             elif is_below(BATCHES, scope["path"]) or is_below(FILES, scope["path"]):
                 served = await self.batches.serve(scope, receive, send)
             else:
@@ -72,7 +87,8 @@ class App:
                 served = Served(status=message["status"])
             await send(message)
 
-        await self.others(scope, receive, noting)
+        pages = self.room.open_to_pages and scope["path"].startswith("/v1/")
+        await (self.for_pages if pages else self.others)(scope, receive, noting)
         return served
 
 

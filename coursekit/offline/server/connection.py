@@ -103,13 +103,11 @@ class Connection(HttpToolsProtocol):
         self._sending = self.loop.call_later(self.limits.sending, self._too_slow)
 
     def on_headers_complete(self) -> None:
-        if self._received > self.limits.head:  # of which some may be of the body
-            if (
-                len(self.url)
-                + sum(len(name) + len(value) for name, value in self.headers)
-                > self.limits.head
-            ):
-                raise self._large_head()
+        size = len(self.url) + sum(
+            len(name) + len(value) for name, value in self.headers
+        )
+        if size > self.limits.head:
+            raise self._large_head()
         for name, value in self.headers:
             if name == b"content-length" and len(value) < 20 and value.isdigit():
                 self._check_body(int(value))

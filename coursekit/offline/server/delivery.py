@@ -8,7 +8,10 @@ not wait, writes seldom.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, TypeVar
 
+import httpx2
 from starlette.types import Message, Receive, Send
 
 from ..clock import ScaledClock
@@ -19,6 +22,8 @@ PATIENCE = 3600.0  # seconds of real time; of a client that would wait for ever
 EARLY = 0.001  # seconds; timers have whole milliseconds
 SOURCE = b"x-coursekit-source"  # the header from which receipts take where an answer comes from
 
+T = TypeVar("T")
+
 
 class Delivery:
     """Sends one answer to one client. ``receive`` and ``send`` are uvicorn's own.
@@ -28,14 +33,15 @@ class Delivery:
     """
 
     def __init__(
-        self, receive: Receive, send: Send, clock: ScaledClock, stretch: float
+        self,
+        receive: Receive,
+        send: Send,
+        clock: ScaledClock,
+        stretch: float,
+        headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
-        self.receive, self.send, self.clock, self.stretch = (
-            receive,
-            send,
-            clock,
-            stretch,
-        )
+        self.receive, self.send = receive, send
+        self.clock, self.stretch, self.headers = clock, stretch, headers
         self._leaving: asyncio.Future[Message] | None = None
         self._wake: asyncio.Future[None]
 
@@ -56,6 +62,40 @@ class Delivery:
         finally:
             if self._leaving is not None:
                 self._leaving.cancel()
+
+    async def pass_on(self, head: ApiAnswer, pieces: AsyncIterator[bytes]) -> str:
+        """Send an answer that another server is still writing. Returns "all", "left", or "broken"
+        where that server breaks off: then the client's connection breaks as well.
+        """
+        await self._head(head, None)
+        try:
+            async for data in pieces:
+                await self._write(data, more=True)
+        except httpx2.TransportError:
+            drop(self.send)
+            return "broken"
+        await self._write(b"", more=False)
+        return "left" if is_gone(self.send) else "all"
+
+    async def while_connected(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """The result of ``work``; None when the client leaves before, which cancels the work."""
+        working = asyncio.ensure_future(work)
+
+        def stop(_: object) -> None:
+            if is_gone(self.send):
+                working.cancel()
+
+        leaving = asyncio.ensure_future(self.receive())
+        leaving.add_done_callback(stop)
+        try:
+            return await working
+        except asyncio.CancelledError:
+            if is_gone(self.send):
+                return None
+            raise
+        finally:
+            working.cancel()
+            leaving.cancel()
 
     async def _deliver(self, answer: ApiAnswer, start: float) -> bool:
         if answer.after == NEVER:
@@ -80,12 +120,14 @@ class Delivery:
         return True
 
     async def _head(self, answer: ApiAnswer, length: int | None) -> None:
+        # uvicorn adds a date of its own
         sent = [
             (name, value) for name, value in answer.headers.items() if name != "date"
-        ]  # uvicorn adds its own
+        ]
         headers = [
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in sent
         ]
+        headers += self.headers
         headers.append((SOURCE, answer.source.encode("latin-1", "replace")))
         if length is not None:
             headers.append((b"content-length", b"%d" % length))

@@ -14,7 +14,6 @@ natural speed, the waits between the SDK's retries follow that clock too.
 from __future__ import annotations
 
 import datetime
-import difflib
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +27,7 @@ from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 
 from .classroom import share
 from .course import OWN, own_recordings, recording_folders
+from .foundation.arguments import refuse
 from .membership import is_this_machine, membership
 from .offline.answering import answering
 from .offline.clock import Clock, ScaledClock
@@ -154,7 +154,10 @@ class _Wiring:
         fallback: Any,
         options: Mapping[str, Any],
     ) -> None:
-        _refuse_unknown_options(options)
+        if options:
+            allowed = inspect.signature(openai.OpenAI.__init__).parameters
+            ours = inspect.signature(connect).parameters
+            refuse(options, allowed, also=ours, to="connect()")
         env = settings()
         own = (
             recordings,
@@ -352,29 +355,6 @@ def _folders(mode: Mode, env: Mapping[str, str]) -> list[Path]:
 def _is_real(url: httpx2.URL) -> bool:
     # Elsewhere (a proxy, Azure) models have other ends, and whoever is there says so.
     return is_real(url.host)
-
-
-def _refuse_unknown_options(options: Mapping[str, Any]) -> None:
-    """Raises TypeError for an argument that neither connect() nor the SDK's client has."""
-    if not options:
-        return
-    ours = [
-        name
-        for name in inspect.signature(connect).parameters
-        if name != "openai_options"
-    ]
-    theirs = [
-        name
-        for name in inspect.signature(openai.OpenAI.__init__).parameters
-        if name != "self"
-    ]
-    for name in options:
-        if name not in theirs:
-            close = difflib.get_close_matches(name, [*ours, *theirs], n=1)
-            meant = f" Did you mean {close[0]}=?" if close else ""
-            raise TypeError(
-                f"connect() has no argument {name}=, so nothing was made.{meant}"
-            )
 
 
 def _refuse_offline_options(mode: str, **options: Any) -> None:

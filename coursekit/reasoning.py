@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from .foundation.arguments import given, takes_client
 from .foundation.portable import Portable
 from .pricing import ZERO, Price, Usage, day_of, dollars, price_of, usage_of
 from .tokens import count_tokens
@@ -179,6 +180,7 @@ def fill_budget(budget: int, hidden: int, visible: int) -> Fill:
     )
 
 
+@takes_client()
 def ask_with_headroom(
     client: Any,
     *,
@@ -209,6 +211,7 @@ def ask_with_headroom(
     first one's bill, break ``max_cost``; NotCountable, UnknownModel or NoPrice where no cost can be
     told beforehand; and what the client raises.
     """
+    params = given(params)
     limit, budgets = Decimal(str(max_cost)), (max_completion_tokens, ceiling)
     _check(budgets, params)
     tier = params.get("service_tier")

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import openai
 
 from . import models
-from .foundation.arguments import refuse_unknown
+from .foundation.arguments import given, refuse_unknown, takes_client
 from .foundation.portable import Portable
 from .offline.clock import Clock, ScaledClock
 from .wired import wired_to
@@ -77,20 +77,15 @@ class TextStream:
     """
 
     def __init__(self, client: openai.OpenAI, params: dict[str, Any]) -> None:
-        if params.get("n") not in (None, 1):
+        params = given(params)
+        if params.get("n", 1) != 1:
             raise ValueError(
                 f"stream_text() reads one answer, and n={params['n']} asks for several: leave n "
                 "out."
             )
         refuse_unknown(stream_text, client, params)
-        params = {
-            **params,
-            "stream": True,
-            "stream_options": {
-                "include_usage": True,
-                **params.get("stream_options", {}),
-            },
-        }
+        options = {"include_usage": True, **given(params.get("stream_options", {}))}
+        params = {**params, "stream": True, "stream_options": options}
         self.text = ""
         self.refusal: str | None = None
         self.finish_reason: str | None = None
@@ -178,6 +173,7 @@ class TextStream:
         self.close()
 
 
+@takes_client()
 def stream_text(client: openai.OpenAI, **params: Any) -> TextStream:
     """Send a chat completion and iterate its text as it arrives.
 
@@ -190,6 +186,7 @@ def stream_text(client: openai.OpenAI, **params: Any) -> TextStream:
     return TextStream(client, params)
 
 
+@takes_client()
 def stream_response(client: openai.OpenAI, prompt: str, **params: Any) -> str:
     """Print the answer to ``prompt`` as it arrives, and return it whole. Raises as ``stream_text``
     does.
@@ -197,7 +194,7 @@ def stream_response(client: openai.OpenAI, prompt: str, **params: Any) -> str:
     asked = {
         "model": models.CHAT,
         "messages": [{"role": "user", "content": prompt}],
-        **params,
+        **given(params),
     }
     with stream_text(client, **asked) as deltas:
         for text in deltas:

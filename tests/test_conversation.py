@@ -389,7 +389,9 @@ def test_what_a_conversation_sets_itself() -> None:
 
 def test_the_other_kind_of_client() -> None:
     """An async client in Conversation, or a plain one in AsyncConversation, is refused at once."""
-    with pytest.raises(TypeError, match="asynchronous: give it to AsyncConversation"):
+    with pytest.raises(
+        TypeError, match="got an async client.*there is AsyncConversation"
+    ):
         Conversation(Api().async_client)
     with pytest.raises(TypeError, match="synchronous: give it to Conversation"):
         AsyncConversation(Api().client)

@@ -216,10 +216,16 @@ def test_facts_and_mechanisms_are_all_forbidden_the_sdk() -> None:
     """
     floors, engine, forbidden = PROJECT["tool"]["importlinter"]["contracts"]
     first = next(i for i, floor in enumerate(floors["layers"]) if "offline" in floor)
-    mechanisms = {name.strip() for name in floors["layers"][first].split("|")} - {"offline"}
-    assert {f"coursekit.{name}" for name in mechanisms} < set(engine["forbidden_modules"])
+    mechanisms = {name.strip() for name in floors["layers"][first].split("|")} - {
+        "offline"
+    }
+    assert {f"coursekit.{name}" for name in mechanisms} < set(
+        engine["forbidden_modules"]
+    )
     low = "|".join(floors["layers"][first + 1 :])
-    names = {name.strip(" ()") for name in low.split("|") if "(" not in name} | mechanisms
+    names = {
+        name.strip(" ()") for name in low.split("|") if "(" not in name
+    } | mechanisms
     assert {
         name.removeprefix("coursekit.") for name in forbidden["source_modules"]
     } == names

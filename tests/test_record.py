@@ -181,6 +181,30 @@ def test_local_needs_the_model_and_nothing_else(
     assert texts(data / "recordings" / "01_basics") == ["one"]
 
 
+def test_local_goes_on_where_a_cell_needs_more_than_the_small_model(
+    data: Path,
+    write_notebook: WriteNotebook,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Cells that the small model lets fail are listed; the others are recorded, and what was not
+    asked for keeps its old recording."""
+    folder = data / "recordings" / "01_basics"
+    for prompt, text in {"A": "old", "B": "old b"}.items():
+        Recordings([folder]).store(request(params(prompt)), whole(text), WRITTEN)
+    write_notebook(
+        storing(A="new"), "raise LookupError('No price')", storing(C="three")
+    )
+    installed(tmp_path, monkeypatch)
+    monkeypatch.setenv("COURSEKIT_LOCAL_MODEL", str(tmp_path / "Tiny-1M.gguf"))
+    assert record.record("01", written=False, local=True, yes=False) == 0
+    assert texts(folder) == ["new", "old b", "three"]
+    printed = capsys.readouterr().out
+    assert "notebooks/01_basics.ipynb, cell [2]: LookupError: No price" in printed
+    assert "The 1 recordings that were not made anew stay as they were." in printed
+
+
 def test_written_needs_the_authors_file(
     data: Path, write_notebook: WriteNotebook
 ) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,14 @@ import pytest
 from coursekit import connect, connect_async, course, stream_text
 from coursekit.offline.exchange import ApiAnswer
 from coursekit.offline.recorder import (
-    EventCopy,
+    Recorder,
     SecretInRequest,
     answered_by,
     without_secrets,
 )
-from coursekit.offline.recordings import read
+from coursekit.offline.recordings import Recordings, read
 from support.loopback import Upstream, upstream
-from support.offline_api import completion, params, streamed
+from support.offline_api import WRITTEN, completion, params, request, streamed
 
 KEY = "-".join(
     ["sk", "proj", "0123456789abcdefghijABCDEFGHIJ"]
@@ -197,26 +197,26 @@ def test_a_last_event_without_its_blank_line_is_kept(
     assert list(client.chat.completions.create(**params(), stream=True)) == live
 
 
-def test_bytes_are_cut_into_events_wherever_they_are_split() -> None:
-    """However the network cuts the bytes, the events are those that the server wrote, each with its
-    time of arrival. They are kept once: at [DONE] or when the stream closes, whichever comes
-    first."""
-    data = b"data: 1\n\ndata: 2\n\ndata: [DONE]\n\n"
-    for size in range(1, len(data) + 1):
-        clock, kept = itertools.count(), []
-        copy = EventCopy(lambda clock=clock: float(next(clock)), kept.append)
-        pieces = [data[i : i + size] for i in range(0, len(data), size)]
-        for piece in pieces:
-            copy.add(piece)
-        copy.finish()
-        [events] = kept
-        assert [event.data for event in events] == [
-            b"data: 1\n\n",
-            b"data: 2\n\n",
-            b"data: [DONE]\n\n",
+def test_bytes_are_cut_into_events_wherever_they_are_split(tmp_path: Path) -> None:
+    """However the network cuts the bytes, the events are those that the server wrote, each with its time of arrival."""
+    data = b"".join(event.data for event in streamed(["a"]).events or ())
+    ends = [found.end() for found in re.finditer(b"\n\n", data)]
+    for size in (1, 2, 3, 7, 64, len(data)):
+        pieces = [
+            (float(number), data[at : at + size])
+            for number, at in enumerate(range(0, len(data), size))
         ]
+        recordings = Recordings([tmp_path / str(size)])
+        head = ApiAnswer(200, {"content-type": "text/event-stream"})
+        recorder = Recorder(recordings, WRITTEN)
+        recorder.keep_pieces(
+            request(params(stream=True)), head, [*pieces, (99.0, b": never read")]
+        )
+        [path] = (tmp_path / str(size)).iterdir()
+        events = read(path)[2].events or ()
+        assert b"".join(event.data for event in events) == data
         assert [event.at for event in events] == [
-            float((end - 1) // size) for end in (9, 18, len(data))
+            float((end - 1) // size) for end in ends
         ]
 
 

@@ -213,6 +213,51 @@ def test_other_paths_and_methods(
     assert (told, error["code"]) == (status, code) and "root:" not in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("application/json", 200),
+        ("Application/JSON; charset=utf-8", 200),
+        ("application/x-www-form-urlencoded", 400),
+        ("text/plain", 400),
+        ("text/event-stream", 400),
+        ("", 400),
+    ],
+)
+def test_only_json_is_read(server: Served, kind: str, status: int) -> None:
+    """A body of another type holds no parameters, as at the real API: curl -d sends a form."""
+    answer = server.post(json.dumps(params()).encode(), content_type=kind)
+    assert answer.status_code == status
+    assert ("you must provide a model parameter" in answer.text) is (status == 400)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "latin-1"])
+def test_json_is_utf_8(server: Served, encoding: str) -> None:
+    """A byte-order mark or another encoding is a 400 that says so, and never a miss."""
+    answer = server.post(json.dumps(params("é"), ensure_ascii=False).encode(encoding))
+    assert answer.status_code == 400 and "could not parse the JSON" in answer.text
+
+
+def test_pages_of_any_site_may_ask(server: Served) -> None:
+    """A browser's preflight is answered below /v1, as at the real API, and nowhere else."""
+    origin = {"origin": "http://localhost:5173"}
+    asks = {"access-control-request-method": "POST"}
+    asks["access-control-request-headers"] = "authorization,content-type"
+    for path in ("/v1/chat/completions", "/v1/files", "/v1/models"):
+        answer = server.http.options(server.url + path, headers={**origin, **asks})
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == "*"
+    answer = server.post(json.dumps(params()).encode(), **origin)
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-origin" not in server.post(b"{}").headers
+    for path in ("/console", "/admin/learners", "/healthz"):
+        for answer in (
+            server.http.get(server.url + path, headers=origin),
+            server.http.options(server.url + path, headers={**origin, **asks}),
+        ):
+            assert "access-control-allow-origin" not in answer.headers
+
+
 # The log, the collector, the end
 
 

@@ -68,11 +68,6 @@ def refusal_of(server: Served, sent: str) -> tuple[int, dict[str, Any]]:
 @pytest.mark.parametrize(
     ("sent", "status", "code"),
     [
-        (
-            HEAD + "".join(f"X-{i}: 1\r\n" for i in range(200)) + "\r\n",
-            431,
-            "headers_too_large",
-        ),
         (HEAD + f"X: {'a' * 40_000}\r\n\r\n", 431, "headers_too_large"),
         (
             HEAD + "X: " + "a" * 200_000,
@@ -85,7 +80,6 @@ def refusal_of(server: Served, sent: str) -> tuple[int, dict[str, Any]]:
             "headers_too_large",
         ),
         ("\r\n" * 100_000, 431, "headers_too_large"),
-        (f"GET /{'a' * 9000} HTTP/1.1\r\nHost: x\r\n\r\n", 414, "url_too_long"),
         (f"GET /{'a' * 90_000}", 431, "headers_too_large"),
         (HEAD + "Content-Length: 100001\r\n\r\n", 413, "body_too_large"),
         (HEAD + "Content-Length: 99999999999999999\r\n\r\n", 413, "body_too_large"),
@@ -368,9 +362,7 @@ def test_nothing_is_left(server: Served) -> None:
 
 
 def test_usual_limits(tmp_path: Path) -> None:
-    """Without being told otherwise the server takes heads of 32 KB, 100 headers, and bodies of 8
-    MB.
-    """
+    """Without being told otherwise the server takes heads of 32 KB and bodies of 8 MB."""
     with served(tmp_path) as running:
         assert running.post(b" " * 7_900_000).status_code == 400
         assert running.post(b" " * 8_100_000).status_code == 413

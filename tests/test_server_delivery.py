@@ -19,48 +19,38 @@ import pytest
 from coursekit.offline.clock import ScaledClock
 from coursekit.offline.exchange import DONE, NEVER, ApiAnswer, Event, sse
 from coursekit.offline.server.delivery import Delivery
-from coursekit.offline.server.link import LINK
 from support.offline_api import chunk, folder_with, params, streamed, whole
 from support.served import read_all, request_bytes, served
 from support.waiting import HANG, until
 
 
-class FakeLink:
-    """What Delivery knows of a connection."""
-
-    def __init__(self) -> None:
-        self.lost, self.dropped, self.held = False, False, False
-        self.when_lost: Any = None
-
-    def hold_head(self) -> None:
-        self.held = True
-
-    def drop(self) -> None:
-        self.dropped = True
-
-    def lose(self) -> None:
-        self.lost = True
-        if self.when_lost is not None:
-            self.when_lost()
-
-
 class Sent:
-    """Delivers one answer, and keeps what was sent and when (seconds after the start)."""
+    """Delivers one answer as if to uvicorn, and keeps what was sent and when (seconds after the start)."""
 
     def __init__(self, stretch: float = 1.0) -> None:
-        self.link, self.clock = FakeLink(), ScaledClock()
+        self.clock = ScaledClock()
         self.messages: list[dict[str, Any]] = []
         self.times: list[float] = []
-        self.delivery = Delivery(
-            {LINK: self.link}, self.receive, self.send, self.clock, stretch
-        )
+        self.disconnected, self.dropped = False, False
+        self.transport = self
+        self._left = asyncio.Event()
+        self.delivery = Delivery(self.receive, self.send, self.clock, stretch)
 
     async def receive(self) -> Any:
-        raise AssertionError("nothing is received while an answer is sent")
+        await self._left.wait()
+        return {"type": "http.disconnect"}
 
     async def send(self, message: Any) -> None:
         self.messages.append(message)
         self.times.append(self.clock.now() - self.start)
+
+    def close(self) -> None:
+        """The transport's."""
+        self.dropped = True
+
+    def leave(self) -> None:
+        self.disconnected = True
+        self._left.set()
 
     async def deliver(self, answer: ApiAnswer) -> str:
         self.start = self.clock.now()
@@ -97,7 +87,7 @@ async def test_each_event_at_its_time() -> None:
         True,
         True,
         False,
-    ] and not sent.link.held
+    ]
 
 
 async def test_the_schedule_is_absolute() -> None:
@@ -126,10 +116,10 @@ async def test_faster() -> None:
 
 
 async def test_at_once() -> None:
-    """Without waiting a whole stream leaves in one write, head and all."""
+    """Without waiting a whole stream leaves in one write."""
     sent = Sent(0.0)
     assert await sent.deliver(events(*range(1, 1000))) == "all"
-    assert len(sent.writes) == 1 and sent.link.held
+    assert len(sent.writes) == 1
 
 
 @pytest.mark.parametrize("answer", [events(), whole("x"), ApiAnswer(200, {}, b"")])
@@ -139,7 +129,7 @@ async def test_an_answer_is_always_ended(answer: ApiAnswer) -> None:
     await sent.deliver(answer)
     assert [message.get("more_body") for message in sent.messages[1:]] == [
         False
-    ] and not sent.link.dropped
+    ] and not sent.dropped
 
 
 @pytest.mark.parametrize("stretch", [0.0, 1.0])
@@ -153,13 +143,13 @@ async def test_broken_answers(stretch: float) -> None:
     ):
         sent = Sent(stretch)
         assert await sent.deliver(answer) == "all"
-        assert sent.link.dropped and sent.messages[-1]["more_body"]
+        assert sent.dropped and sent.messages[-1]["more_body"]
         assert not any(
             name == b"content-length" for name, _ in sent.messages[0]["headers"]
         )
     sent = Sent(stretch)
     assert await sent.deliver(ApiAnswer(status=0)) == "all"
-    assert sent.link.dropped and sent.messages == []
+    assert sent.dropped and sent.messages == []
 
 
 @pytest.mark.parametrize(
@@ -176,7 +166,7 @@ async def test_the_work_ends_when_the_client_goes(answer: ApiAnswer) -> None:
     sent = Sent()
     delivering = asyncio.create_task(sent.deliver(answer))
     await asyncio.sleep(0.02)
-    sent.link.lose()
+    sent.leave()
     assert await asyncio.wait_for(delivering, HANG) == "left"
     assert b"data: 1" not in b"".join(sent.writes)
 

@@ -13,19 +13,33 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessage
 
-from coursekit import connect, connect_async, price_of
+from coursekit import (
+    batch_completions,
+    chat_session,
+    connect,
+    connect_async,
+    price_of,
+    robust_completion,
+    run_batch,
+    stream_response,
+    stream_text,
+)
+from coursekit.batching import collect_batch, submit_batch
 from coursekit.batching.pacing import tokens_of
 from coursekit.conversation import (
+    AsyncConversation,
     Conversation,
     SlidingWindow,
     TokenBudget,
     cacheable_prefix,
     trimmed,
 )
+from coursekit.offline.fallback import FallbackUnreachable
 from coursekit.offline.model_list import NotServed
 from coursekit.pricing import NoPrice
+from coursekit.reasoning import ask_with_headroom
 from coursekit.settings import MissingKey, key_of, settings
-from support.offline_api import folder_with, params, whole
+from support.offline_api import folder_with, params, streamed, whole
 
 KEY = "-".join(("sk", "proj", "a" * 30))
 
@@ -135,10 +149,10 @@ def test_a_typo_in_an_argument_of_connect_is_named() -> None:
     blamed.
     """
     with pytest.raises(
-        TypeError, match=r"connect\(\) has no argument mod=.*Did you mean mode="
+        TypeError, match=r"'mod' is not an argument of connect\(\). Did you mean mode\?"
     ):
         connect(mod="live")
-    with pytest.raises(TypeError, match=r"timeot=.*timeout="):
+    with pytest.raises(TypeError, match="'timeot'.*timeout"):
         connect_async(timeot=3)
 
 
@@ -207,3 +221,147 @@ def test_audio_tokens_are_not_priced_as_text() -> None:
         "prompt_tokens_details": {"audio_tokens": 0},
     }
     assert price_of(text_only, "gpt-4o-audio-preview", day).total > 0
+
+
+def sync_client(folder: Path) -> openai.OpenAI:
+    recorded = folder_with(folder, (params(), whole("Paris.")))
+    return connect("replay", recordings=recorded, speed="instant")
+
+
+ASK = params()
+PROMPT = ASK["messages"][0]["content"]
+MORE = {name: value for name, value in ASK.items() if name not in ("messages", "model")}
+SYNC: dict[str, Any] = {
+    "stream_text": lambda client: stream_text(client, **ASK),
+    "stream_response": lambda client: stream_response(client, PROMPT),
+    "robust_completion": lambda client: robust_completion(client, PROMPT),
+    "chat_session": lambda client: chat_session(client, "", read=lambda _: "quit"),
+    "Conversation": Conversation,
+    "ask_with_headroom": lambda client: ask_with_headroom(
+        client, **ASK, max_completion_tokens=5, ceiling=6, max_cost=1
+    ),
+}
+ASYNC: dict[str, Any] = {
+    "AsyncConversation": AsyncConversation,
+    "run_batch": lambda client: run_batch(client, [PROMPT]),
+    "batch_completions": lambda client: batch_completions(client, [PROMPT]),
+    "submit_batch": lambda client: submit_batch(client, [PROMPT]),
+    "collect_batch": lambda client: collect_batch(client, "batch_1"),
+}
+
+
+@pytest.mark.parametrize("name", [*SYNC, *ASYNC])
+def test_a_client_of_the_other_kind_is_named(name: str) -> None:
+    """An async client in a sync helper, and the reverse, is one sentence, and nothing is sent."""
+    work, wrong = (
+        (SYNC[name], connect_async) if name in SYNC else (ASYNC[name], connect)
+    )
+    right = "connect" if name in SYNC else "connect_async"
+    with pytest.raises(
+        TypeError, match=rf"{name}\(\) got an? a?sync client.* of {right}\(\)"
+    ):
+        work(wrong("replay", recordings="/nowhere"))
+
+
+@pytest.mark.parametrize("name", [*SYNC, *ASYNC])
+@pytest.mark.parametrize("thing", ["a prompt", None, 5, openai.OpenAI])
+def test_what_is_not_a_client_is_named(name: str, thing: Any) -> None:
+    """A prompt, or a class, in the client's place is named, with where a client comes from."""
+    with pytest.raises(
+        TypeError, match=rf"{name}\(\) takes a client first, as connect"
+    ):
+        (SYNC | ASYNC)[name](thing)
+
+
+def test_a_call_without_the_client_is_named() -> None:
+    """As tutorials print it, without the client: robust_completion(prompt)."""
+    for call in (robust_completion, stream_response, batch_completions, chat_session):
+        with pytest.raises(TypeError, match="takes a client first.*got a str"):
+            call("What is the capital of France?")  # type: ignore[call-arg, arg-type]
+    with pytest.raises(TypeError, match="takes a client first.*got None"):
+        robust_completion()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("absent", [None, openai.NOT_GIVEN, openai.omit])
+async def test_nothing_is_given_in_three_ways(tmp_path: Path, absent: Any) -> None:
+    """None, NOT_GIVEN and omit are an argument left out: in n, stream_options and any other."""
+    more = dict.fromkeys(
+        ("n", "stream_options", "tools", "response_format", "seed"), absent
+    )
+    client = sync_client(tmp_path)
+    assert robust_completion(client, PROMPT, **MORE, **more) == "Paris."
+    assert Conversation(client, **MORE, **more).send(PROMPT) == "Paris."
+    folder_with(tmp_path, (params(stream=True), streamed(["Par", "is."])))
+    assert "".join(stream_text(client, **ASK, **more)) == "Paris."
+    client.close()
+    with_async = connect_async("replay", recordings=tmp_path, speed="instant")
+    results = await run_batch(
+        with_async, [PROMPT, {**ASK, **more}], **{**MORE, "model": ASK["model"], **more}
+    )
+    assert results.texts() == ["Paris.", "Paris."]
+    await with_async.close()
+
+
+class Order:
+    """A schema, as ``parse()`` would take it."""
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (
+            lambda c: Conversation(c, memory=5),
+            "memory=5 is not a memory. Give one such as",
+        ),
+        (lambda c: Conversation(c, memory=SlidingWindow), "is not a memory"),
+        (
+            lambda c: Conversation(c, temprature=1),
+            "'temprature' is not an.*temperature",
+        ),
+        (
+            lambda c: robust_completion(c, "x", max_atempts=1),
+            "Did you mean max_attempts",
+        ),
+        (
+            lambda c: stream_text(c, **ASK, response_format=Order),
+            "response_format=Order is a",
+        ),
+        (
+            lambda c: robust_completion(c, "x", response_format=Order),
+            r"completions.parse\(",
+        ),
+    ],
+)
+def test_odd_arguments_are_named(tmp_path: Path, call: Any, sentence: str) -> None:
+    """A memory that is a number, a class for a schema, a typo: one sentence of ours."""
+    with pytest.raises(TypeError, match=sentence):
+        call(sync_client(tmp_path))
+
+
+async def test_what_is_not_a_list_of_prompts_is_named() -> None:
+    """An async generator is named with how to collect it; an empty list has no answers."""
+
+    async def prompts() -> Any:
+        yield PROMPT
+
+    client = connect_async("replay", recordings="/nowhere", speed="instant")
+    with pytest.raises(TypeError, match="async_generator. Collect it first"):
+        await run_batch(client, prompts())
+    with pytest.raises(TypeError, match="this is one int"):
+        await batch_completions(client, 5)  # type: ignore[arg-type]
+    assert await batch_completions(client, []) == []
+    with pytest.raises(ValueError, match="empty"):
+        await submit_batch(client, [])
+    await client.close()
+
+
+def test_our_errors_are_short_in_a_notebook() -> None:
+    """IPython shows the cell's own lines and the message of any of our errors, and no line of the
+    SDK."""
+    error = FallbackUnreachable("It does not answer.\nWhat to do: start it.")
+    shown = error._render_traceback_()
+    assert shown == [
+        "FallbackUnreachable",
+        "It does not answer.",
+        "What to do: start it.",
+    ]

@@ -21,6 +21,7 @@ import openai
 from openai.types import Batch
 from openai.types.chat import ChatCompletion
 
+from ..foundation.arguments import takes_client
 from ..foundation.portable import Portable
 from ..metering import Receipt
 from ..offline.exchange import CHAT_COMPLETIONS
@@ -65,6 +66,7 @@ class BatchFailed(Portable, RuntimeError):
         )
 
 
+@takes_client(is_async=True)
 async def submit_batch(
     client: openai.AsyncOpenAI,
     prompts_or_requests: Iterable[str | Mapping[str, Any]],
@@ -94,6 +96,7 @@ async def submit_batch(
     return batch.id
 
 
+@takes_client(is_async=True)
 async def collect_batch(
     client: openai.AsyncOpenAI, batch_id: str, *, every: float = EVERY
 ) -> Results:

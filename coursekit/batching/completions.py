@@ -9,10 +9,11 @@ from typing import Any
 import openai
 
 from .. import models
-from ..foundation.arguments import refuse_unknown
+from ..foundation.arguments import given, refuse_unknown, takes_client
 from .run import run_batch
 
 
+@takes_client(is_async=True)
 async def batch_completions(
     client: openai.AsyncOpenAI,
     prompts: Iterable[str],
@@ -33,8 +34,11 @@ async def batch_completions(
     without a text, as a refusal, gives "". A keyword that neither run_batch nor create() takes is a
     TypeError, before anything is sent.
     """
+    options = given(options)
     own = inspect.signature(run_batch).parameters
-    refuse_unknown(run_batch, client, [name for name in options if name not in own])
+    refuse_unknown(
+        run_batch, client, {name: options[name] for name in options if name not in own}
+    )
     if max_completion_tokens is None and options.get("max_tokens") is None:
         max_completion_tokens = 200
     if max_completion_tokens is not None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ..foundation.arguments import given
 from ..tokens import as_dict
 
 NOT_IN_THE_BODY = ("timeout", "extra_headers", "extra_query")  # of create()'s arguments
@@ -49,10 +50,15 @@ def as_requests(
     ValueError for two equal custom_ids, an argument that create() does not have, a missing model or
     messages, stream=True, or what JSON cannot hold. The message says which request it is.
     """
-    if isinstance(items, str | bytes | Mapping):
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        cure = (
+            " Collect it first: [item async for item in …]."
+            if hasattr(items, "__aiter__")
+            else ""
+        )
         raise TypeError(
             "run_batch takes a list of prompts or requests, and this is one "
-            f"{type(items).__name__}."
+            f"{type(items).__name__}.{cure}"
         )
     requests: list[Request] = []
     given: set[str] = set()
@@ -95,7 +101,7 @@ def _params(
         raise ValueError(
             f"{where} has the custom_id {custom_id!r:.60}. Give a text that is not empty."
         )
-    params = {**shared, **own}
+    params = {**given(shared), **given(own)}
     for name in params:
         if name not in _arguments():
             close = difflib.get_close_matches(str(name), _arguments(), n=1)

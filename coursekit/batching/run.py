@@ -23,6 +23,7 @@ from typing import Any
 import openai
 from openai.types.chat import ChatCompletion
 
+from ..foundation.arguments import takes_client
 from ..metering import Meter
 from ..offline.miss import RecordingNotFound
 from ..pricing import ZERO
@@ -43,6 +44,7 @@ POLICY = Policy(max_attempts=8, cap=30.0, deadline=None)
 FAILURES = (openai.OpenAIError, RecordingNotFound, UnusableReply, ValueError, TypeError)
 
 
+@takes_client(is_async=True)
 async def run_batch(
     client: openai.AsyncOpenAI,
     prompts_or_requests: Iterable[str | Mapping[str, Any]],
@@ -89,7 +91,7 @@ async def run_batch(
     awaited for 10 s; what was paid for is then in the checkpoint, and in the ``results`` of the
     CancelledError (which is no subclass: asyncio's own timeouts know none).
     """
-    _check(client, rpm=rpm, tpm=tpm, max_concurrency=max_concurrency)
+    _check(rpm=rpm, tpm=tpm, max_concurrency=max_concurrency)
     requests = as_requests(prompts_or_requests, params)
     cap = SpendingCap(max_cost)
     worst = cap.worst(requests)
@@ -318,12 +320,8 @@ class _Run:
         )
 
 
-def _check(client: Any, **numbers: Any) -> None:
-    """Raises TypeError for a client that cannot be awaited, ValueError for a limit that is none."""
-    if not isinstance(client, openai.AsyncOpenAI):
-        raise TypeError(
-            f"run_batch takes the client of connect_async(), and this is a {type(client).__name__}."
-        )
+def _check(**numbers: Any) -> None:
+    """Raises ValueError for a limit that is none."""
     for name, value in numbers.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if value is not None and not (number and 0 < value < math.inf):

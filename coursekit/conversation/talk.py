@@ -7,13 +7,12 @@ output. Sync and async, whole and streamed differ only in how they carry out tho
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 from .. import models
-from ..foundation.arguments import refuse_unknown
+from ..foundation.arguments import check_client, given, refuse_unknown
 from ..tokens import as_dict
 from . import storage
 from .call import Call
@@ -44,22 +43,26 @@ class BaseConversation:
         memory: Memory | None = None,
         **params: Any,
     ) -> None:
+        other = "Conversation" if self.asynchronous else "AsyncConversation"
+        check_client(
+            type(self).__name__, client, is_async=self.asynchronous, instead=other
+        )
+        params = given(params)
         for name in ("messages", "stream"):
             if name in params:
                 raise ValueError(
                     f"A conversation sets {name} itself: leave it out (stream() streams a reply)."
                 )
-        if params.get("n") not in (None, 1):
+        if params.get("n", 1) != 1:
             raise ValueError(
                 f"A conversation goes on with one reply, n={params['n']} asks for several: leave "
                 "n out."
             )
-        create = inspect.unwrap(client.chat.completions.create)
-        if inspect.iscoroutinefunction(create) != self.asynchronous:
-            kind, right = (
-                ("synchronous", "") if self.asynchronous else ("asynchronous", "Async")
+        if isinstance(memory, type) or not (memory is None or hasattr(memory, "first")):
+            raise TypeError(
+                f"memory={memory!r:.60} is not a memory. Give one such as SlidingWindow(5), "
+                "TokenBudget(2_000) or Summarize(over=2_000, keep=4)."
             )
-            raise TypeError(f"This client is {kind}: give it to {right}Conversation.")
         refuse_unknown(type(self), client, params)
         self.client = client
         self.memory: Memory = memory or Everything()

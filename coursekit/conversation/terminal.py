@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..foundation.arguments import refuse_unknown
+from ..foundation.arguments import given, refuse_unknown, takes_client
 from .memory import Memory
 from .talk import Conversation
 
 LEAVE = {"quit", "exit"}
 
 
+@takes_client()
 def chat_session(
     client: Any,
     system: str,
@@ -32,6 +33,7 @@ def chat_session(
 
     Raises what ``Conversation.send()`` raises.
     """
+    params = given(params)
     refuse_unknown(chat_session, client, params)
     limit = {} if "max_tokens" in params else {"max_completion_tokens": 500}
     params = {**limit, "temperature": 0.7, **params}

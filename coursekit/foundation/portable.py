@@ -1,4 +1,4 @@
-"""Exceptions that survive the way between processes.
+"""Our own exceptions: they survive the way between processes, and are short in a notebook.
 
 Python restores a pickled or copied exception by calling its class with ``args``. A class whose
 ``__init__`` takes anything other than the message cannot be restored that way: a process pool that
@@ -9,7 +9,12 @@ those of other libraries.
 from __future__ import annotations
 
 import pickle
+import re
+import traceback
 from typing import Any, NamedTuple
+
+# what IPython names a cell: in a kernel, in a terminal
+CELL = re.compile(r"ipykernel_\d+|<ipython-input")
 
 
 def restored(
@@ -23,11 +28,19 @@ def restored(
 
 class Portable(BaseException):
     """Mix it in first: ``class Cut(Portable, RuntimeError)``. Pickling and copying keep message and
-    attributes.
+    attributes; a notebook shows the learner's own lines and the message.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
         return restored, (type(self), self.args, dict(self.__dict__))
+
+    def _render_traceback_(self) -> list[str]:
+        # What IPython shows for an uncaught one. Python's traceback would put two hundred lines
+        # from inside the SDK above the message.
+        frames = traceback.extract_tb(self.__traceback__)
+        cells = [frame for frame in frames if CELL.search(frame.filename)]
+        own = [f"  line {frame.lineno}: {frame.line}" for frame in cells]
+        return [type(self).__name__, *own, *str(self).splitlines()]
 
 
 class Packed(NamedTuple):

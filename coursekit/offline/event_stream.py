@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .exchange import ApiAnswer
 
 BOM = b"\xef\xbb\xbf"
 BLANK = b"\n\n"
@@ -91,8 +94,22 @@ def json_of(block: bytes) -> dict[str, Any] | None:
 
 
 def objects(blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a stream; what is none is passed over."""
+    """The JSON objects of a stream; any other data is skipped."""
     return (value for value in map(json_of, blocks) if value is not None)
+
+
+def objects_of(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
+    """The JSON objects of an answer: its body, or each event of its stream; any other data is
+    skipped."""
+    if answer.events is not None:
+        yield from objects(event.data for event in answer.events)
+        return
+    try:
+        value = json.loads(answer.body.decode())
+    except (ValueError, RecursionError):
+        return
+    if isinstance(value, dict):
+        yield value
 
 
 def _joined(block: bytes, field: bytes) -> bytes | None:

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
-import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,9 +21,6 @@ ABSENT = object()
 # of a parameter: recordings that are no further than this from the nearest one are named with it
 AS_NEAR = 0.1
 WIDTH = 72
-CELL = re.compile(
-    r"ipykernel_\d+|<ipython-input"
-)  # what IPython names a cell: in a kernel, in a terminal
 
 
 class RecordingNotFound(Portable, LookupError):
@@ -56,17 +51,6 @@ class RecordingNotFound(Portable, LookupError):
         )
         self.as_near = list(as_near)
         super().__init__(self._text())
-
-    def _render_traceback_(self) -> list[str]:
-        # What IPython shows for an uncaught one: the learner's own lines and the message. Python's
-        # traceback would put two hundred lines from inside the SDK above them.
-        frames = traceback.extract_tb(self.__traceback__)
-        own = [
-            f"  line {frame.lineno}: {frame.line}"
-            for frame in frames
-            if CELL.search(frame.filename)
-        ]
-        return [type(self).__name__, *own, *str(self).splitlines()]
 
     def _text(self) -> str:
         lines = ["No recording answers this request, and replay mode asks nobody else."]

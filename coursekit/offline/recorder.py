@@ -7,11 +7,10 @@ reaches the caller and no file.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,10 @@ from ..foundation.portable import Portable
 from .batches.api import BATCHES, is_below
 from .batches.files import FILES
 from .clock import Clock
-from .event_stream import Blocks, data_of, is_done, is_error, objects
+from .event_stream import Blocks, data_of, is_done, is_error, objects, objects_of
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Event, Layer
 from .fallback import is_loopback
+from .forwarding import Copied, Piece, passed_on
 from .recordings import Provenance, Recordings, name_of, sent_headers
 from .transport import api_request
 
@@ -145,21 +145,19 @@ class Recorder:
                 )
 
     def keep_pieces(
-        self, request: ApiRequest, head: ApiAnswer, pieces: list[tuple[float, bytes]]
+        self,
+        request: ApiRequest,
+        head: ApiAnswer,
+        pieces: list[Piece],
+        server: str | None = None,
     ) -> None:
-        """Keep an answer that came in pieces, each with its seconds since the request; of a stream,
-        its events.
-        """
-        if not head.headers.get("content-type", "").startswith("text/event-stream"):
-            self.keep(request, replace(head, body=b"".join(data for _, data in pieces)))
-            return
-        at = head.after
-        copy = EventCopy(
-            lambda: at, lambda events: self.keep(request, replace(head, events=events))
-        )
-        for at, data in pieces:  # noqa: B007 - the copy reads it
-            copy.add(data)
-        copy.finish()
+        """As ``keep``, for an answer that arrived in pieces, each with its seconds since the
+        request."""
+        if head.headers.get("content-type", "").startswith("text/event-stream"):
+            answer = replace(head, events=_events(pieces))
+        else:
+            answer = replace(head, body=b"".join(data for _, data in pieces))
+        self.keep(request, answer, server)
 
     def found(self, request: ApiRequest) -> ApiAnswer | None:
         """What need not be asked again: the answer of an earlier run to this request; None: it is
@@ -257,7 +255,7 @@ def answered_by(url: str, answer: ApiAnswer, on: str) -> Provenance:
         "live" if is_real(address.host) else "local" if is_loopback(url) else "server"
     )
     model = next(
-        (str(part["model"]) for part in _values(answer) if part.get("model")), ""
+        (str(part["model"]) for part in objects_of(answer) if part.get("model")), ""
     )
     at = address.netloc.decode()
     return Provenance(kind, on, f"{model} at {at}" if model else at)
@@ -273,7 +271,7 @@ def is_whole(request: ApiRequest, answer: ApiAnswer) -> bool:
     completion, each choice with its message or, streamed, up to its finish reason."""
     if answer.status != 200 or answer.breaks:
         return False
-    parts = list(_values(answer))
+    parts = list(objects_of(answer))
     if not parts or any(part.get("error") for part in parts):
         return False
     if answer.events is not None and any(
@@ -309,21 +307,8 @@ def _readable(events: tuple[Event, ...]) -> bool:
     return len(list(objects(told))) == len(told)
 
 
-def _values(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
-    """The JSON objects of an answer: its body, or each event of its stream."""
-    if answer.events is not None:
-        yield from objects(event.data for event in answer.events)
-        return
-    try:
-        value = json.loads(answer.body.decode())
-    except (ValueError, RecursionError):
-        return
-    if isinstance(value, dict):
-        yield value
-
-
 def _error_of(answer: ApiAnswer) -> dict[str, Any] | None:
-    error = next((part.get("error") for part in _values(answer)), None)
+    error = next((part.get("error") for part in objects_of(answer)), None)
     return error if isinstance(error, dict) else None
 
 
@@ -340,36 +325,20 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         self.inner, self.recorder, self.clock = inner, recorder, clock
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        told = api_request(request, request.read())
-        self.recorder.check(told)
-        if (found := self.recorder.found(told)) is not None:
+        asked = api_request(request, request.read())
+        self.recorder.check(asked)
+        if (found := self.recorder.found(asked)) is not None:
             return _recorded(found)
         start = self.clock.now()
-        response = self.inner.send(request, stream=True)
-        if _is_stream(response):
-            return _passed_on(
-                response, Copied(response, self._copy(told, response, start))
-            )
-        after = self.clock.now() - start
-        body = response.read()
-        self._keep_whole(told, response, body, after)
-        return _passed_on(response, httpx2.ByteStream(body))
+        return self._copied(asked, self.inner.send(request, stream=True), start)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        told = api_request(request, await request.aread())
-        self.recorder.check(told)
-        if (found := self.recorder.found(told)) is not None:
+        asked = api_request(request, await request.aread())
+        self.recorder.check(asked)
+        if (found := self.recorder.found(asked)) is not None:
             return _recorded(found)
         start = self.clock.now()
-        response = await self.inner.send(request, stream=True)
-        if _is_stream(response):
-            return _passed_on(
-                response, Copied(response, self._copy(told, response, start))
-            )
-        after = self.clock.now() - start
-        body = await response.aread()
-        self._keep_whole(told, response, body, after)
-        return _passed_on(response, httpx2.ByteStream(body))
+        return self._copied(asked, await self.inner.send(request, stream=True), start)
 
     def close(self) -> None:
         self.inner.close()
@@ -377,103 +346,41 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self.inner.aclose()
 
-    def _keep_whole(
-        self, told: ApiRequest, response: httpx2.Response, body: bytes, after: float
-    ) -> None:
-        if is_below(FILES, told.path) or is_below(BATCHES, told.path):
-            return  # the account's own; replay keeps files and batches of its own
-        answer = ApiAnswer(
-            response.status_code, sent_headers(response.headers), body, after=after
-        )
-        self.recorder.keep(told, answer, str(response.request.url))
-
-    def _copy(
-        self, told: ApiRequest, response: httpx2.Response, start: float
-    ) -> EventCopy:
-        headers, url = sent_headers(response.headers), str(response.request.url)
+    def _copied(
+        self, asked: ApiRequest, response: httpx2.Response, start: float
+    ) -> httpx2.Response:
+        """The answer for the caller; a copy of it is kept when it has passed."""
         after = self.clock.now() - start
+        head = ApiAnswer(
+            response.status_code, sent_headers(response.headers), after=after
+        )
+        own = is_below(FILES, asked.path) or is_below(
+            BATCHES, asked.path
+        )  # replay has files and batches of its own
 
-        def keep(events: tuple[Event, ...]) -> None:
-            self.recorder.keep(
-                told,
-                ApiAnswer(response.status_code, headers, events=events, after=after),
-                url,
-            )
+        def ended(pieces: list[Piece], how: str) -> None:
+            if how == "all" and not own:
+                self.recorder.keep_pieces(
+                    asked, head, pieces, str(response.request.url)
+                )
 
-        return EventCopy(lambda: self.clock.now() - start, keep)
+        return passed_on(
+            response, Copied(response, lambda: self.clock.now() - start, ended)
+        )
 
 
-class EventCopy:
-    """Collects a stream's events with their time of arrival; keeps them once, when the stream is
-    whole.
-    """
-
-    def __init__(
-        self, elapsed: Callable[[], float], keep: Callable[[tuple[Event, ...]], None]
-    ) -> None:
-        self._elapsed, self._keep = elapsed, keep
-        self._events: list[Event] = []
-        self._blocks = Blocks()
-        self._kept = False
-
-    def add(self, data: bytes) -> None:
-        at = self._elapsed()
-        for block in self._blocks.add(data):
-            self._events.append(Event(at, block))
+def _events(pieces: list[Piece]) -> tuple[Event, ...]:
+    """The events of a stream that arrived in pieces, up to [DONE], after which the SDK reads no
+    further."""
+    blocks, events = Blocks(), []
+    for at, data in pieces:
+        for block in blocks.add(data):
+            events.append(Event(at, block))
             if is_done(block):
-                self.finish()  # the SDK closes the response at [DONE] and reads no further
-                return
-
-    def finish(self) -> None:
-        if not self._kept:
-            self._kept = True
-            if self._blocks.rest:
-                self._events.append(Event(self._elapsed(), self._blocks.rest))
-            self._keep(tuple(self._events))
-
-
-class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """The real response's bytes, passed on at once and copied aside."""
-
-    def __init__(self, response: httpx2.Response, copy: EventCopy) -> None:
-        self.response, self.copy = response, copy
-
-    def __iter__(self) -> Iterator[bytes]:
-        for data in self.response.iter_bytes():
-            self.copy.add(data)
-            yield data
-        self.copy.finish()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for data in self.response.aiter_bytes():
-            self.copy.add(data)
-            yield data
-        self.copy.finish()
-
-    def close(self) -> None:
-        self.response.close()
-
-    async def aclose(self) -> None:
-        await self.response.aclose()
-
-
-def _is_stream(response: httpx2.Response) -> bool:
-    return bool(
-        response.headers.get("content-type", "").startswith("text/event-stream")
-    )
-
-
-def _passed_on(response: httpx2.Response, stream: Any) -> httpx2.Response:
-    """The answer for the caller: decoded already, so without the headers that describe the wire."""
-    wire = {"content-encoding", "content-length", "transfer-encoding"}
-    headers = [
-        (name, value)
-        for name, value in response.headers.multi_items()
-        if name.lower() not in wire
-    ]
-    return httpx2.Response(
-        response.status_code, headers=headers, stream=stream, extensions={}
-    )
+                return tuple(events)
+    if blocks.rest:
+        events.append(Event(pieces[-1][0], blocks.rest))
+    return tuple(events)
 
 
 def _recorded(answer: ApiAnswer) -> httpx2.Response:

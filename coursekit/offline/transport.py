@@ -165,10 +165,9 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         sent: float,
         attempt: Attempt,
     ) -> httpx2.Response:
-        """Another server's answer, passed on as it comes, with the headers that the layers gave
-        it.
-        """
-        from .forwarding import Passed, passed_on
+        """Another server's answer, passed on while it arrives, with the headers that the layers
+        gave it."""
+        from .forwarding import Copied, passed_on
 
         upstream, start, status = answer.forward, attempt.at, response.status_code
         after = time.perf_counter() - sent
@@ -187,7 +186,7 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
             if isinstance(self.clock, VirtualClock):
                 self.clock.wait(
                     start + seconds
-                )  # what took real time has passed on a virtual clock, too
+                )  # what took real time has passed on a virtual clock as well
 
         def ended(pieces: list[tuple[float, bytes]], how: str) -> None:
             seconds = pieces[-1][0] if pieces else after
@@ -205,11 +204,13 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
                     headers.get("x-request-id"), status, source, seconds, forwarded=True
                 )
             )
-            attempt.finish(how, self.clock.now() if how == "left" else start + seconds)
+            attempt.finish(
+                "all" if how == "broken" else how,
+                self.clock.now() if how == "left" else start + seconds,
+            )
 
-        return passed_on(
-            response, Passed(response, sent, passing, ended), answer.headers.items()
-        )
+        copied = Copied(response, lambda: time.perf_counter() - sent, ended, passing)
+        return passed_on(response, copied, answer.headers)
 
     def close(self) -> None:
         if self._connections is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import models
-from ..foundation.arguments import refuse_unknown
+from ..foundation.arguments import given, refuse_unknown, takes_client
 from ..foundation.portable import Portable
 from .attempts import Attempt, clock_of, retry
 from .policy import Policy
@@ -40,6 +40,7 @@ class UnusableReply(Portable, RuntimeError):
         super().__init__(why)
 
 
+@takes_client(instead="retry_async")
 def robust_completion(
     client: Any,
     prompt: str,
@@ -71,6 +72,7 @@ def robust_completion(
     and TypeError before anything is sent.
     """
     policy = Policy(_attempts(max_attempts, max_retries), deadline=deadline)
+    params = given(params)
     asked = {
         "model": models.CHAT,
         "messages": [{"role": "user", "content": prompt}],
@@ -130,17 +132,12 @@ def whole_text(reply: Any) -> str:
 
 
 def _refuse(client: Any, params: dict[str, Any]) -> None:
-    if any(kind.__name__ == "AsyncOpenAI" for kind in type(client).__mro__):
-        raise TypeError(
-            "robust_completion() takes a client of connect(); for an async one, write "
-            "retry_async() around it."
-        )
     refuse_unknown(robust_completion, client, params)
     if params.get("stream"):
         raise ValueError(
             "robust_completion() returns one whole text: leave stream out, or use stream_text()."
         )
-    if params.get("n") not in (None, 1):
+    if params.get("n", 1) != 1:
         raise ValueError(
             f"robust_completion() returns one text, and n={params['n']} asks for several: leave n "
             "out."

@@ -68,9 +68,8 @@ class Served:
         """POST /v1/chat/completions with these bytes as the body."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         url = f"{self.url}/v1/chat/completions"
-        return self.http.post(
-            url, content=raw, headers={"authorization": "Bearer key", **named}
-        )
+        usual = {"authorization": "Bearer key", "content-type": "application/json"}
+        return self.http.post(url, content=raw, headers={**usual, **named})
 
     def logged(self, expected: str = "\n") -> str:
         """The access log, as soon as it has ``expected`` in it."""
@@ -147,6 +146,7 @@ def request_bytes(body: Any, key: str = "key", more: str = "") -> bytes:
     """A whole request to POST /v1/chat/completions; ``body`` as bytes, or as what becomes JSON."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{more}"
+    head += "Content-Type: application/json\r\n"
     return f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw
 
 

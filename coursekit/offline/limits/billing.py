@@ -4,14 +4,12 @@ text.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ..event_stream import objects
+from ..event_stream import objects_of
 from ..exchange import ApiAnswer
 from .estimate import estimated_tokens
 
@@ -30,7 +28,7 @@ def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]
     """The tokens of an answer, and its price: see ``cost``."""
     from ...pricing import Usage, price_of, usage_of
 
-    told = list(_objects(answer))
+    told = list(objects_of(answer))
     usage = next(
         (part["usage"] for part in told if part.get("usage")), None
     ) or _counted_usage(told, body)
@@ -48,17 +46,6 @@ def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]
         return usage_of(usage), Decimal(0)
     except (ValueError, TypeError):
         return Usage(0, 0), Decimal(0)
-
-
-def _objects(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
-    """The JSON objects of an answer; what is none ([DONE], a malformed event) is passed over."""
-    if answer.events is not None:
-        yield from objects(event.data for event in answer.events)
-        return
-    with contextlib.suppress(ValueError):
-        value = json.loads(answer.body)
-        if isinstance(value, dict):
-            yield value
 
 
 def _counted_usage(

@@ -1,51 +1,24 @@
-"""The access log: one line a request, without bodies, keys and queries. Lines are written
-together.
-"""
+"""The access log: one line a request, without bodies, keys and queries."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from functools import lru_cache
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
-SECONDS, LINES = 0.5, 200  # a line waits no longer, and for no more others
-WAITING = 100  # such blocks of lines at most
-
-
-class Line(NamedTuple):
-    """One request. ``who``: a learner's name, or "-"; ``status`` 0: the connection was dropped."""
-
-    at: float
-    who: str
-    method: str
-    path: str
-    status: int
-    seconds: float
-    note: str
-
-    def __str__(self) -> str:
-        shown = ascii(self.path[:100])[
-            1:-1
-        ]  # a path comes from outside: no line break, no control code
-        said = (
-            f"{_clock(int(self.at))} {self.who} {self.method} {shown} "
-            f"{self.status or 'dropped'} {self.seconds:.3f}s"
-        )
-        return f"{said} {self.note}\n" if self.note else f"{said}\n"
+SECONDS = 0.5  # between two writes
+LINES = 20_000  # that wait to be written; of more, the oldest are lost
 
 
 class AccessLog:
-    """Writes to ``out``, in a thread of its own: a terminal that is held up holds up nobody. None:
-    nothing is written.
+    """Writes to ``out`` in a thread of its own: a terminal that is held up holds up no request.
+    None: nothing is kept.
 
-    Use it from one event loop, and ``close`` it at the end.
     now      the time of day, in seconds since the epoch
-    seconds  that a line may wait for others
+    seconds  between two writes
     """
 
     def __init__(
@@ -55,13 +28,12 @@ class AccessLog:
         seconds: float = SECONDS,
     ) -> None:
         self.out, self.now, self.seconds = out, now, seconds
-        self._lines: list[Line] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._texts: queue.Queue[str | None] = queue.Queue()
+        self._lines: deque[tuple[float, str]] = deque(maxlen=LINES)
+        self._closing = threading.Event()
+        self._writer = threading.Thread(
+            target=self._write, name="access-log", daemon=True
+        )
         if out is not None:
-            self._writer = threading.Thread(
-                target=self._write, name="access-log", daemon=True
-            )
             self._writer.start()
 
     def add(
@@ -73,43 +45,33 @@ class AccessLog:
         seconds: float,
         note: str = "",
     ) -> None:
-        """A request is over: see ``Line``."""
+        """A request has ended. ``who``: a learner's name, or "-"; ``status`` 0: the connection was
+        dropped."""
         if self.out is None:
             return
-        self._lines.append(Line(self.now(), who, method, path, status, seconds, note))
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(
-                self.seconds, self.flush
-            )
-        if len(self._lines) >= LINES:
-            self.flush()
-
-    def flush(self) -> None:
-        """Hand over what there is; it is lost when far too much waits to be written."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        lines, self._lines = self._lines, []
-        if lines and self._texts.qsize() < WAITING:
-            self._texts.put("".join(map(str, lines)))
+        shown = ascii(path[:100])[
+            1:-1
+        ]  # a path comes from outside: no line break, no control code
+        line = f"{who} {method} {shown} {status or 'dropped'} {seconds:.3f}s"
+        self._lines.append((self.now(), f"{line} {note}\n" if note else f"{line}\n"))
 
     def close(self) -> None:
-        """Write what there is, as far as that goes within a second or two."""
-        self.flush()
-        self._texts.put(None)
+        """Write what there is, as far as that is possible within two seconds."""
+        self._closing.set()
         if self.out is not None:
             self._writer.join(2)
 
     def _write(self) -> None:
         assert self.out is not None
+        closing = False
         with contextlib.suppress(
             OSError, ValueError
-        ):  # closed on the other side, or on this one
-            while (text := self._texts.get()) is not None:
-                self.out.write(text)
+        ):  # the terminal, or the file, is closed
+            while not closing:
+                closing = self._closing.wait(self.seconds)
+                for _ in range(len(self._lines)):
+                    at, line = self._lines.popleft()
+                    self.out.write(
+                        f"{time.strftime('%H:%M:%S', time.localtime(at))} {line}"
+                    )
                 self.out.flush()
-
-
-@lru_cache(maxsize=2)
-def _clock(second: int) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(second))

@@ -8,6 +8,7 @@ import asyncio
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -17,26 +18,36 @@ from ..batches.api import BATCHES, is_below
 from ..batches.files import FILES
 from ..exchange import CHAT_COMPLETIONS, error_answer
 from .admin import Admin
+from .connection import drop
 from .console import Console
-from .endpoints import Batches, ChatCompletions, Models, Served, healthz, response
+from .endpoints import (
+    PAGES,
+    Batches,
+    ChatCompletions,
+    Models,
+    Served,
+    healthz,
+    response,
+)
 from .hosts import ELSEWHERE, name_in
 from .joining import Joining
-from .link import LINK
 from .room import Room, broken, too_many
 from .throttle import TooMany
 
 
 class App:
-    """The ASGI application of a room. It needs ``Connection`` underneath: see
-    ``uvicorn_server``.
-    """
+    """The ASGI application of a room. It takes uvicorn's own ``send``: see ``uvicorn_server``."""
 
     def __init__(self, room: Room) -> None:
-        self.room, self.chat, self.batches, self.others = (
-            room,
-            ChatCompletions(room),
-            Batches(room),
-            other_paths(room),
+        self.room, self.chat, self.batches = room, ChatCompletions(room), Batches(room)
+        self.others = other_paths(room)
+        exposed = [value.decode() for name, value in PAGES if b"expose" in name]
+        self.for_pages = CORSMiddleware(
+            self.others,
+            allow_origins=["*"],
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=exposed,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,12 +64,14 @@ class App:
                 )(scope, receive, send)
             elif scope["path"] == CHAT_COMPLETIONS and scope["method"] == "POST":
                 served = await self.chat.serve(scope, receive, send)
+            elif scope["method"] == "OPTIONS":
+                served = await self._other(scope, receive, send)
             elif is_below(BATCHES, scope["path"]) or is_below(FILES, scope["path"]):
                 served = await self.batches.serve(scope, receive, send)
             else:
                 served = await self._other(scope, receive, send)
         except asyncio.CancelledError:  # the server stops, and has waited long enough
-            scope[LINK].drop()
+            drop(send)
         finally:
             seconds, note = self.room.clock.now() - start, "left" if served.left else ""
             self.room.log.add(
@@ -74,7 +87,8 @@ class App:
                 served = Served(status=message["status"])
             await send(message)
 
-        await self.others(scope, receive, noting)
+        pages = self.room.open_to_pages and scope["path"].startswith("/v1/")
+        await (self.for_pages if pages else self.others)(scope, receive, noting)
         return served
 
 

@@ -1,43 +1,39 @@
 """One connection of the server: uvicorn's HTTP protocol, with the limits that it leaves to a proxy
 in front of it.
 
-What is refused here never becomes a request: a head or body that is too large, a client that takes
-too long to send, one connection too many. Each gets a 4xx or 503 in the API's shape, and enough
-time to read it although it is still sending. A client that does not read its answer is dropped.
+A head or body that is too large, a client that takes too long to send, and one connection too many
+get a 4xx or 503 in the API's shape, and time to read it while they are still sending. A client
+that does not read its answer is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
+from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ..exchange import error_answer
 from .access_log import AccessLog
-from .link import LINK, Link
-
-TARGET = 8192  # bytes of a request's URL; the API's own are far shorter
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a request may be. Sizes in bytes, times in seconds.
 
-    head, headers  all of a request before its body, and the number of its headers
-    body           of a request; a million tokens are about 4 MB
-    sending        from the first byte of a request, or from the connection, until all of it is
-                   there
-    reading        how long a client may leave its answer unread
-    lingering      how long a refused client may go on sending before the connection is closed
-    leaving        how long answers under way may take when the server stops
-    connections    at once; below the usual limit of 1024 open files
+    head         everything of a request before its body
+    body         of a request; a million tokens are about 4 MB
+    sending      from a request's first byte, or from the connection, until the request is complete
+    reading      how long a client may leave its answer unread
+    lingering    how long a refused client may go on sending before the connection is closed
+    leaving      how long answers in flight may take when the server stops
+    connections  at once; below the usual limit of 1024 open files
     """
 
     head: int = 32_768
-    headers: int = 100
     body: int = 8_000_000
     sending: float = 30.0
     reading: float = 30.0
@@ -47,9 +43,11 @@ class Limits:
 
 
 class Refused(Exception):
-    """Raised in the parser's callbacks, to end the parsing of a request that will not be
-    answered.
-    """
+    """A request that is not answered. Raised in a callback of the parser, it also ends the
+    parsing."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(status, code, message)
 
 
 class Connection(HttpToolsProtocol):
@@ -60,29 +58,16 @@ class Connection(HttpToolsProtocol):
     limits = Limits()
     log = AccessLog(None)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._links: list[
-            Link
-        ] = []  # more than one when a client sends requests without awaiting the answers
-        self._sending: asyncio.TimerHandle | None = None
-        self._reading: asyncio.TimerHandle | None = None
-        self._leaving: asyncio.TimerHandle | None = None
-        self._awaited = True  # a request, or the rest of it
-        self._head_bytes = 0
-        self._body_bytes: int | None = None  # None: still in the head
-        self._refusal = (
-            400,
-            "invalid_request",
-            "This is no HTTP request that the server can read.",
-        )
-        self._refused = False
-        self._idle_since = 0.0
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._sending = self.loop.call_later(self.limits.sending, self._too_slow)
+        self._received = 0  # bytes of the head so far
+        self._body: int | None = (
+            None  # bytes of the body so far; None: still in the head
+        )
+        self._refused = False
         self._idle_since = self.loop.time()
+        self._unread: asyncio.TimerHandle | None = None
+        self._sending = self.loop.call_later(self.limits.sending, self._too_slow)
         if len(self.connections) > self.limits.connections and not self._make_room():
             self._refuse(
                 503,
@@ -90,13 +75,86 @@ class Connection(HttpToolsProtocol):
                 "The server has too many connections. Try again in a moment.",
             )
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._sending.cancel()
+        self._unset_keepalive_if_required()
+        if self._unread is not None:
+            self._unread.cancel()
+
+    # What arrives
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            # read and thrown away: closing with unread data would take the refusal from the client
+            return
+        self._received += len(data)
+        super().data_received(data)
+        if (
+            self._body is None
+            and self._received > self.limits.head
+            and not self._refused
+        ):
+            self._refuse(*self._large_head().args)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._sending.cancel()
+        self._sending = self.loop.call_later(self.limits.sending, self._too_slow)
+
+    def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(
+            len(name) + len(value) for name, value in self.headers
+        )
+        if size > self.limits.head:
+            raise self._large_head()
+        for name, value in self.headers:
+            if name == b"content-length" and len(value) < 20 and value.isdigit():
+                self._check_body(int(value))
+        super().on_headers_complete()
+        self._body = 0
+
+    def on_body(self, body: bytes) -> None:
+        self._body = (self._body or 0) + len(body)
+        self._check_body(self._body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._sending.cancel()
+        self._received, self._body = 0, None
+
+    # What leaves
+
+    def on_response_complete(self) -> None:
+        self._idle_since = self.loop.time()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.limits.reading, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+
+    # Refusals
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether no answer is in flight: the client has sent no request, or not all of it."""
+        return not self.pipeline and (
+            self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+        )
+
     def _make_room(self) -> bool:
         """Close an idle connection, the oldest of the address that has most, so that nobody shuts
         the others out by keeping connections open. Returns whether there is one."""
         others = [
             each
             for each in self.connections
-            if each is not self and isinstance(each, Connection)
+            if isinstance(each, Connection) and each is not self
         ]
         others = [each for each in others if not each.transport.is_closing()]
         if len(others) < self.limits.connections:
@@ -113,147 +171,17 @@ class Connection(HttpToolsProtocol):
         oldest.transport.close()
         return True
 
-    @property
-    def _is_idle(self) -> bool:
-        """Whether no answer is under way: it waits for a request, or for the rest of the first."""
-        return not self._links or (
-            len(self._links) == 1 and self._body_bytes is not None
-        )
+    def _check_body(self, size: int) -> None:
+        if size > self.limits.body:
+            text = f"The request's body is too large: the limit is {self.limits.body:,} bytes."
+            raise Refused(413, "body_too_large", text)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        for timer in (
-            self._sending,
-            self._reading,
-            self._leaving,
-            self.timeout_keep_alive_task,
-        ):
-            if timer is not None:
-                timer.cancel()
-        for link in self._links:
-            link.lost = True
-            if link.when_lost is not None:
-                link.when_lost()
-            link.let_go()
-        self._links.clear()
-
-    # What arrives
-
-    def data_received(self, data: bytes) -> None:
-        if self._refused:
-            # read and thrown away: closing with unread data would take the refusal from the client
-            return
-        self._awaited = True
-        if self._body_bytes is None:
-            self._head_bytes += len(data)
-        super().data_received(data)
-        if self._refused:
-            return
-        if self._body_bytes is None and self._head_bytes > self.limits.head:
-            self._refuse(*self._large_head())
-        elif not self._awaited and self._sending is not None:
-            self._sending.cancel()
-            self._sending = None
-        elif self._awaited and self._sending is None:
-            self._sending = self.loop.call_later(self.limits.sending, self._too_slow)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._awaited = True
-
-    def on_headers_complete(self) -> None:
-        if len(self.url) > TARGET:
-            self._end_parsing(
-                414, "url_too_long", f"The URL is longer than {TARGET:,} bytes."
-            )
-        if len(self.headers) > self.limits.headers or (
-            self._head_bytes > self.limits.head and self._is_large_head()
-        ):
-            self._end_parsing(*self._large_head())
-        for name, value in self.headers:
-            if (
-                name == b"content-length"
-                and len(value) < 20
-                and value.isdigit()
-                and int(value) > self.limits.body
-            ):
-                self._end_parsing(*self._large_body())
-        super().on_headers_complete()
-        link = Link(self.transport, self.cycle)
-        self.cycle.transport = link  # type: ignore[assignment]
-        self.scope[LINK] = link  # type: ignore[literal-required]
-        self._links.append(link)
-        self._body_bytes = 0
-
-    def on_body(self, body: bytes) -> None:
-        self._body_bytes = (self._body_bytes or 0) + len(body)
-        if self._body_bytes > self.limits.body:
-            self._end_parsing(*self._large_body())
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._awaited, self._body_bytes, self._head_bytes = False, None, 0
-
-    # What leaves
-
-    def on_response_complete(self) -> None:
-        if self._links:
-            self._links.pop(0).let_go()
-        self._idle_since = self.loop.time()
-        super().on_response_complete()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._reading = self.loop.call_later(self.limits.reading, self.transport.abort)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self._reading is not None:
-            self._reading.cancel()
-
-    def shutdown(self) -> None:
-        super().shutdown()
-        if not self.transport.is_closing():
-            self._leaving = self.loop.call_later(
-                self.limits.leaving, self.transport.abort
-            )
-
-    # Refusals
-
-    def send_400_response(self, msg: str) -> None:
-        """uvicorn's answer to what its parser, or an exception in a callback, has refused."""
-        self._refuse(*self._refusal)
-
-    def _end_parsing(self, status: int, code: str, message: str) -> None:
-        self._refusal = (status, code, message)
-        raise Refused
-
-    def _is_large_head(self) -> bool:
-        """Exactly, where the bytes that arrived may be of a body, too."""
-        return (
-            len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-            > self.limits.head
-        )
-
-    def _large_head(self) -> tuple[int, str, str]:
-        most = f"{self.limits.headers} headers and {self.limits.head:,} bytes"
-        return (
-            431,
-            "headers_too_large",
-            f"The request's head is too large: at most {most} are taken.",
-        )
-
-    def _large_body(self) -> tuple[int, str, str]:
-        return (
-            413,
-            "body_too_large",
-            f"The request's body is too large: at most {self.limits.body:,} bytes are taken.",
-        )
+    def _large_head(self) -> Refused:
+        text = f"The request's headers are too large: the limit is {self.limits.head:,} bytes."
+        return Refused(431, "headers_too_large", text)
 
     def _too_slow(self) -> None:
-        self._sending = None
-        if self._head_bytes or self._body_bytes is not None:
+        if self._received:
             self._refuse(
                 408,
                 "request_timeout",
@@ -262,34 +190,44 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn calls this while it handles what its parser, or a callback above, has raised."""
+        cause = getattr(sys.exception(), "__context__", None)
+        if isinstance(cause, Refused):
+            self._refuse(*cause.args)
+        else:
+            self._refuse(
+                400,
+                "invalid_request",
+                "This is not an HTTP request that the server can read.",
+            )
+
     def _refuse(self, status: int, code: str, message: str) -> None:
         self._refused = True
         self.log.add("-", "refused:", code, status, 0.0)
-        if self._sending is not None:
-            self._sending.cancel()
-        answering = (
-            self._body_bytes is not None and self.cycle.response_complete
-        )  # before all of the body is there
-        for cycle in [link.cycle for link in self._links if link.cycle]:
-            answering = answering or cycle.response_started
-            cycle.disconnected = True
-            cycle.waiting_for_100_continue = (
-                False  # nothing may be written behind the refusal
-            )
-            # the application, if it waits for the body, hears that there is none
-            cycle.message_event.set()
-        if answering:
+        self._sending.cancel()
+        answered_early = self._body is not None and self.cycle.response_complete
+        if (
+            not self._is_idle or answered_early
+        ):  # a second answer would be taken for the rest of the first
             self.transport.close()
             return
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.waiting_for_100_continue = (
+                False  # nothing may be written behind the refusal
+            )
+            # the application, if it waits for the body, learns that there is none
+            self.cycle.message_event.set()
         answer = error_answer(status, message, code=code)
-        lines = [STATUS_LINE[status]]
-        lines += [
-            b"%s: %s\r\n" % header for header in self.server_state.default_headers
+        own = [
+            (name.encode(), value.encode()) for name, value in answer.headers.items()
         ]
-        lines += [
-            b"%s: %s\r\n" % (name.encode(), value.encode())
-            for name, value in answer.headers.items()
+        headers = [
+            b"%s: %s\r\n" % header
+            for header in (*self.server_state.default_headers, *own)
         ]
+        lines = [STATUS_LINE[status], *headers]
         lines.append(
             b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body)
         )
@@ -303,5 +241,20 @@ class Connection(HttpToolsProtocol):
 
 
 def connection_type(limits: Limits, log: AccessLog) -> type[Connection]:
-    """A kind of connection with these limits; ``log`` is told of what is refused."""
+    """A kind of connection with these limits; ``log`` gets a line for what is refused."""
     return type("Connection", (Connection,), {"limits": limits, "log": log})
+
+
+def is_gone(send: Send) -> bool:
+    """Whether the client of this request has left. ``send``: uvicorn's own, unwrapped."""
+    return bool(send.__self__.disconnected)  # type: ignore[attr-defined]
+
+
+def drop(send: Send) -> None:
+    """Break the connection: what was sent arrives, the end of the answer does not. ``send``:
+    uvicorn's own."""
+    cycle = send.__self__  # type: ignore[attr-defined]
+    cycle.disconnected = (
+        True  # so that uvicorn does not take the unfinished answer for a mistake
+    )
+    cycle.transport.close()

@@ -8,22 +8,25 @@ not wait, writes seldom.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, TypeVar
 
-from starlette.types import Receive, Scope, Send
+import httpx2
+from starlette.types import Message, Receive, Send
 
 from ..clock import ScaledClock
 from ..exchange import NEVER, ApiAnswer
-from .link import LINK, Link
+from .connection import drop, is_gone
 
 PATIENCE = 3600.0  # seconds of real time; of a client that would wait for ever
 EARLY = 0.001  # seconds; timers have whole milliseconds
-SOURCE = (
-    b"x-coursekit-source"  # the header that tells receipts where an answer comes from
-)
+SOURCE = b"x-coursekit-source"  # the header from which receipts take where an answer comes from
+
+T = TypeVar("T")
 
 
 class Delivery:
-    """Sends one answer to one client.
+    """Sends one answer to one client. ``receive`` and ``send`` are uvicorn's own.
 
     stretch  seconds for each of the recording: 1.0 as it was, 0.1 ten times faster, 0 without
              waiting
@@ -31,106 +34,122 @@ class Delivery:
 
     def __init__(
         self,
-        scope: Scope,
         receive: Receive,
         send: Send,
         clock: ScaledClock,
         stretch: float,
+        headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
-        self.receive, self.send, self.clock, self.stretch = (
-            receive,
-            send,
-            clock,
-            stretch,
-        )
-        self.link: Link = scope[LINK]
-        self._wake: asyncio.Future[None] | None = None
+        self.receive, self.send = receive, send
+        self.clock, self.stretch, self.headers = clock, stretch, headers
+        self._leaving: asyncio.Future[Message] | None = None
+        self._wake: asyncio.Future[None]
 
     async def body(self) -> bytes | None:
-        """The whole body of the request, None when the client went before it was there."""
-        message = await self.receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            return bytes(message["body"])
+        """The whole body of the request; None when the client left before it was there."""
         parts = []
-        while message["type"] == "http.request":
+        while (message := await self.receive())["type"] == "http.request":
             parts.append(message["body"])
             if not message.get("more_body"):
                 return b"".join(parts)
-            message = await self.receive()
         return None
 
     async def deliver(self, answer: ApiAnswer, start: float) -> str:
-        """Send the answer to a request that came at ``start``; returns how that ended, for
-        ``Attempt.received``.
-        """
-        self.link.when_lost = self._lost
+        """Send the answer to a request that arrived at ``start``; returns how that ended, for
+        ``Attempt.received``."""
         try:
             return "all" if await self._deliver(answer, start) else "left"
         finally:
-            self.link.when_lost = None
+            if self._leaving is not None:
+                self._leaving.cancel()
+
+    async def pass_on(self, head: ApiAnswer, pieces: AsyncIterator[bytes]) -> str:
+        """Send an answer that another server is still writing. Returns "all", "left", or "broken"
+        where that server breaks off: then the client's connection breaks as well.
+        """
+        await self._head(head, None)
+        try:
+            async for data in pieces:
+                await self._write(data, more=True)
+        except httpx2.TransportError:
+            drop(self.send)
+            return "broken"
+        await self._write(b"", more=False)
+        return "left" if is_gone(self.send) else "all"
+
+    async def while_connected(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """The result of ``work``; None when the client leaves before, which cancels the work."""
+        working = asyncio.ensure_future(work)
+
+        def stop(_: object) -> None:
+            if is_gone(self.send):
+                working.cancel()
+
+        leaving = asyncio.ensure_future(self.receive())
+        leaving.add_done_callback(stop)
+        try:
+            return await working
+        except asyncio.CancelledError:
+            if is_gone(self.send):
+                return None
+            raise
+        finally:
+            working.cancel()
+            leaving.cancel()
 
     async def _deliver(self, answer: ApiAnswer, start: float) -> bool:
         if answer.after == NEVER:
             await self._until(start + PATIENCE)
         elif answer.after and self.stretch:
             await self._until(start + answer.after * self.stretch)
-        if self.link.lost:
+        if is_gone(self.send):
             return False
         if answer.after == NEVER or answer.status == 0:
-            self.link.drop()
+            drop(self.send)
             return True
-        if not self.stretch or answer.events is None:
-            self.link.hold_head()
-        sent = (
+        complete = answer.events is None and not answer.breaks
+        await self._head(answer, len(answer.body) if complete else None)
+        if answer.events is None:
+            await self._write(answer.body, more=answer.breaks)
+        else:
+            await self._stream(answer, start)
+        if is_gone(self.send):
+            return False
+        if answer.breaks:
+            drop(self.send)
+        return True
+
+    async def _head(self, answer: ApiAnswer, length: int | None) -> None:
+        # uvicorn adds a date of its own
+        sent = [
             (name, value) for name, value in answer.headers.items() if name != "date"
-        )  # uvicorn adds its own
+        ]
         headers = [
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in sent
         ]
+        headers += self.headers
         headers.append((SOURCE, answer.source.encode("latin-1", "replace")))
-        whole = answer.events is None and not answer.breaks
-        if whole:
-            headers.append((b"content-length", b"%d" % len(answer.body)))
+        if length is not None:
+            headers.append((b"content-length", b"%d" % length))
         await self.send(
             {"type": "http.response.start", "status": answer.status, "headers": headers}
         )
-        if answer.events is None:
-            await self.send(
-                {
-                    "type": "http.response.body",
-                    "body": answer.body,
-                    "more_body": not whole,
-                }
-            )
-        else:
-            await self._stream(answer, start)
-        if answer.breaks and not self.link.lost:
-            self.link.drop()
-        return not self.link.lost
 
     async def _stream(self, answer: ApiAnswer, start: float) -> None:
         events, sent = answer.events or (), 0
         total = len(events)
         while sent < total:
-            upto = self._due(answer, start, sent)
-            if upto == sent:
+            due = self._due(answer, start, sent)
+            if due == sent:
                 await self._until(start + events[sent].at * self.stretch)
-                upto = max(sent + 1, self._due(answer, start, sent))
-            if self.link.lost:
+                due = max(sent + 1, self._due(answer, start, sent))
+            if is_gone(self.send):
                 return
-            data = b"".join([event.data for event in events[sent:upto]])
-            sent = upto
-            await self.send(
-                {
-                    "type": "http.response.body",
-                    "body": data,
-                    "more_body": sent < total or answer.breaks,
-                }
-            )
+            data = b"".join([event.data for event in events[sent:due]])
+            sent = due
+            await self._write(data, more=sent < total or answer.breaks)
         if not total and not answer.breaks:
-            await self.send(
-                {"type": "http.response.body", "body": b"", "more_body": False}
-            )
+            await self._write(b"", more=False)
 
     def _due(self, answer: ApiAnswer, start: float, sent: int) -> int:
         """How many events are due by now; the first ``sent`` are past."""
@@ -142,20 +161,27 @@ class Delivery:
             sent += 1
         return sent
 
+    async def _write(self, data: bytes, *, more: bool) -> None:
+        await self.send({"type": "http.response.body", "body": data, "more_body": more})
+
     async def _until(self, when: float) -> None:
-        """Wait for a time on the clock, or until the client has gone."""
+        """Wait for a time on the clock, or until the client has left."""
+        left = when - self.clock.now()
+        if left <= EARLY or is_gone(self.send):
+            return
         loop = asyncio.get_running_loop()
-        while not self.link.lost and (left := when - self.clock.now()) > EARLY:
-            self._wake = loop.create_future()
-            timer = loop.call_later(left, self._awake)
-            try:
-                await self._wake
-            finally:
-                timer.cancel()
-                self._wake = None
+        self._wake = wake = loop.create_future()
+        if (
+            self._leaving is None
+        ):  # the request is here: what can still be received is that the client leaves
+            self._leaving = asyncio.ensure_future(self.receive())
+            self._leaving.add_done_callback(self._awake)
+        timer = loop.call_later(left, self._awake)
+        try:  # asyncio.wait and asyncio.timeout take a tenth and a half more processor time
+            await wake
+        finally:
+            timer.cancel()
 
-    def _awake(self) -> None:
-        if self._wake is not None and not self._wake.done():
+    def _awake(self, _: object = None) -> None:
+        if not self._wake.done():
             self._wake.set_result(None)
-
-    _lost = _awake

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -18,7 +17,11 @@ from .delivery import Delivery
 from .learners import Learner
 from .room import IN_FLIGHT, Room
 
-DATED = re.compile(r".*-(\d{4})-(\d\d)-(\d\d)")
+# With an Origin, what the API sends to pages of any site. No cookie is read below /v1.
+PAGES = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"X-Request-ID"),
+)
 
 
 @dataclass(slots=True)
@@ -62,12 +65,13 @@ class ChatCompletions:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> Served:
         room = self.room
-        delivery = Delivery(scope, receive, send, room.clock, room.stretch)
+        headers = RawHeaders(scope["headers"])
+        pages = PAGES if room.open_to_pages and "origin" in headers else ()
+        delivery = Delivery(receive, send, room.clock, room.stretch, pages)
         raw = await delivery.body()
         if raw is None:
             return Served(left=True)
         start = room.clock.now()
-        headers = RawHeaders(scope["headers"])
         learner = room.learner(headers.get("authorization", ""), address_in(scope))
         if isinstance(learner, ApiAnswer):
             await delivery.deliver(room.own(learner), start)
@@ -80,10 +84,19 @@ class ChatCompletions:
         struck = bool(room.injections.now(learner.name))
         try:
             request, answer = await self.answer(scope, learner, raw, headers)
-            learner.tally.add(request, answer)
             attempt = learner.ledger.open(request, answer, start)
-            received = await delivery.deliver(answer, start)
-            attempt.finish(received, room.clock.now())
+            if answer.forward is None:
+                learner.tally.add(request, answer)
+                received = await delivery.deliver(answer, start)
+            else:
+                forwarded = room.forwarder.serve(delivery, answer, start)
+                answer, received = await delivery.while_connected(forwarded) or (
+                    answer,
+                    "left",
+                )
+                attempt.answer = answer
+                learner.tally.add(request, answer)
+            attempt.finish("left" if received == "left" else "all", room.clock.now())
             learner.note(attempt, struck=struck)
         finally:
             learner.under_way -= 1
@@ -92,6 +105,8 @@ class ChatCompletions:
     async def answer(
         self, scope: Scope, learner: Learner, raw: bytes, headers: Mapping[str, str]
     ) -> tuple[ApiRequest, ApiAnswer]:
+        if not is_json(headers.get("content-type", "")):
+            raw = b"{}"  # the API reads no parameters out of anything else
         return await self.room.answer(learner, raw, headers)
 
 
@@ -132,6 +147,11 @@ class Models:
 
 async def healthz(request: Request) -> Response:
     return response(json_answer(200, {"status": "ok"}))
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a body of this type is read as JSON: "application/json", with or without more."""
+    return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
 def address_in(scope: Scope) -> str:

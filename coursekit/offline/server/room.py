@@ -18,11 +18,13 @@ from ..batches.job import Stages
 from ..clock import ScaledClock
 from ..engine import OfflineApi, replaying
 from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, error_answer
-from ..miss import RecordingNotFound
+from ..fallback import Fallback, FallbackServer
+from ..miss import Missing, RecordingNotFound
 from ..recordings import DamagedRecording, Recordings
 from ..rules.refusals import refuse
 from ..standard_headers import request_id
 from .access_log import AccessLog
+from .fallback import FINAL, Forwarder
 from .hosts import Hosts
 from .injection import Injected, Injections
 from .learners import Learner, Learners
@@ -36,7 +38,6 @@ IN_FLIGHT = (
 RECORDED = ("live", "local", "written")  # sources of answers that are quick to find
 SMALL = 16_384  # bytes of a body that is remembered
 REMEMBERED = 2000  # requests
-FINAL = {"x-should-retry": "false"}  # the SDK's sign that asking again will not help
 logger = logging.getLogger("coursekit.serve")
 
 
@@ -60,6 +61,7 @@ class Room:
     seed          of what happens by chance, and of request ids
     today         the day by which models count as shut down; None: none does, for their recordings
                   live on
+    fallback      another server, which answers what nobody recorded; None: a miss is a 404
     """
 
     def __init__(
@@ -76,29 +78,23 @@ class Room:
         shares: bool = False,
         hosts: str = "",
         today: datetime.date | None = None,
+        fallback: FallbackServer | None = None,
     ) -> None:
-        self.recordings, self.rate_limit, self.seed = (
-            SteadyRecordings(recordings),
-            rate_limit,
-            seed,
-        )
-        self.today = today
+        self.recordings = SteadyRecordings(recordings)
+        self.rate_limit, self.seed, self.today = rate_limit, seed, today
+        self.fallback, self.forwarder = fallback, Forwarder()
         self.stretch = 0.0 if speed is None else 1 / speed
         self.admin_token, self.log = admin_token, log or AccessLog(None)
         self.clock = ScaledClock()
         self.rng = random.Random(seed)
         self.injections = Injections(self.clock)
         self.access_token, self.shares, self.hosts = access_token, shares, Hosts(hosts)
-        self.gate, self.joins = (
-            Gate(self.clock),
-            Throttle(self.clock, JOINS, JOIN_EVERY),
-        )
-        self._proven: set[tuple[str, str]] = (
-            set()
-        )  # addresses, and keys that were right from there
-        self.trouble: Callable[[], str] = lambda: (
-            ""
-        )  # why the class's file cannot be written, for the console
+        self.gate = Gate(self.clock)
+        self.joins = Throttle(self.clock, JOINS, JOIN_EVERY)
+        # addresses, and keys that were right from there
+        self._proven: set[tuple[str, str]] = set()
+        # why the class's file cannot be written, for the console
+        self.trouble: Callable[[], str] = lambda: ""
         self.roll = None if kept is None else Roll(self._api_of, kept)
         self.learners = self.roll or Learners(self._api_of, access_token)
         self._threads = ThreadPoolExecutor(2, "offline-api")
@@ -106,7 +102,19 @@ class Room:
         self._looking: dict[bytes, asyncio.Event] = {}
         self._api_of(
             "nobody"
-        )  # a rate_limit that makes no sense is told now, not at the first request
+        )  # a wrong rate_limit is an error now, not at the first request
+
+    @property
+    def open_to_pages(self) -> bool:
+        """Whether pages of any site may read answers, as they may at the real API. A recorded
+        answer is no secret and costs nothing; a fallback is not for every page that is open in a
+        browser of this machine, unless it has a key.
+        """
+        return (
+            self.fallback is None
+            or self.access_token is not None
+            or self.roll is not None
+        )
 
     def learner(self, authorization: str, address: str) -> Learner | ApiAnswer:
         """Whose Authorization header this is, or the 401 or 429 for it. A key that is made of a
@@ -160,7 +168,8 @@ class Room:
         finally:
             self._looking.pop(raw, None)
             looking.set()  # those who wait go on when this one has remembered the request, below
-        if answer.source.startswith(RECORDED) and len(raw) <= SMALL:
+        recorded = answer.forward is None and answer.source.startswith(RECORDED)
+        if recorded and len(raw) <= SMALL:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[raw] = request.with_headers({})
@@ -210,7 +219,10 @@ class Room:
 
     def _api_of(self, name: str, spent: Decimal = Decimal(0)) -> Injected:
         rng = random.Random(f"{self.seed} {name}")
-        answers = replaying(self.recordings, today=self.today)
+        last = (
+            Fallback(Missing(self.recordings), self.fallback) if self.fallback else None
+        )
+        answers = replaying(self.recordings, last=last, today=self.today)
         api = OfflineApi(
             answers,
             self.clock,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import ipaddress
+import math
 import signal
 import socket
 import sys
@@ -64,18 +65,11 @@ def uvicorn_server(room: Room, limits: Limits | None = None) -> uvicorn.Server:
     """
     limits = limits or Limits()
     config = uvicorn.Config(
-        App(room),
-        http=connection_type(limits, room.log),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=int(limits.leaving) + 5,
-    )
+        App(room), http=connection_type(limits, room.log), ws="none", lifespan="off",
+           log_config=None,
+        log_level="error", access_log=False, proxy_headers=False, server_header=False,
+        timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=math.ceil(limits.leaving),
+    )  # fmt: skip
     return uvicorn.Server(config)
 
 

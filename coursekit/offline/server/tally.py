@@ -35,8 +35,8 @@ class Tally:
     def add(self, request: ApiRequest, answer: ApiAnswer) -> None:
         with self._adding:
             self.statuses[answer.status] += 1
-            if request.path != CHAT_COMPLETIONS:
-                return  # files and batches: the offline API sends no bill for them
+            if request.path != CHAT_COMPLETIONS or answer.forward is not None:
+                return  # no bill for files and batches, and no price for what a fallback answers
             if answer.status != 200 or len(self._unread) >= DISTINCT:
                 # more different answers than any course has, and nobody asks: not worth the memory
                 return

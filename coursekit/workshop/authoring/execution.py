@@ -42,10 +42,13 @@ def execute(
     environment: Mapping[str, str],
     seconds_per_cell: int = 60,
     began: Callable[[int, int], None] | None = None,
+    *,
+    goes_on: bool = False,
 ) -> Any:
     """The notebook at ``path`` (an nbformat node) with new outputs; the file stays as it is.
 
-    began  called as each code cell begins, with its number (from 1) and how many there are
+    began    called as each code cell begins, with its number (from 1) and how many there are
+    goes_on  True: the cells after one that fails run as well; see ``failed_cells``
 
     Raises CommandError, naming notebook and cell, when a cell fails that is not tagged
     ``raises-exception``.
@@ -59,6 +62,7 @@ def execute(
         km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=here),
         resources={"metadata": {"path": str(path.parent)}},
         timeout=seconds_per_cell,
+        allow_errors=goes_on,
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
@@ -88,3 +92,15 @@ def execute(
         ) from error
     except DeadKernelError as error:
         raise CommandError(f"{where}, cell [{number}] killed its kernel.") from error
+
+
+def failed_cells(notebook: Any) -> list[tuple[int, str]]:
+    """The cells that failed without the tag ``raises-exception``: number (from 1) and error."""
+    failed = []
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
+        if "raises-exception" in cell.metadata.get("tags", []):
+            continue
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        failed += [(number, f"{error.ename}: {error.evalue}") for error in errors]
+    return failed

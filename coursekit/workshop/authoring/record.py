@@ -26,10 +26,11 @@ from ...settings import settings
 from .. import CommandError, notebooks_of, repository_or_error
 from ..commands.environment import offline_environment
 from ..testing.warm_kernel import warm_kernels
-from .execution import execute
+from .execution import execute, failed_cells
 from .recorded_changes import changes
 
 SECONDS_PER_CELL = 600  # a live cell may stream several long answers
+LINE = 160  # characters shown of a cell's error
 
 
 def record(
@@ -52,6 +53,10 @@ def record(
     errors      statuses of errors to keep, since the lesson shows them: "400,429"
 
     Nothing is sent that costs money unless ``yes``, or a person at the keyboard agrees.
+
+    The local model cannot do everything that a lesson asks for (it has no price, calls no tools,
+    gives one choice): cells that fail because of that are listed, the others are recorded, and what
+    the failed ones would have asked for keeps its old recordings.
     """
     if written and only:
         raise CommandError(
@@ -66,59 +71,57 @@ def record(
     target = recordings_of(stem)
     _finish_interrupted(target)
     anew = everything or ((written or local) and not only)
-    again = _named(target, only)
+    asked_anew = set(target.glob("*.json")) if anew else _named(target, only)
     environment = _written(stem) if written else _local() if local else _live(stem, yes)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{stem}-", dir=target.parent) as scratch:
-        kept, dialogues, new = (
-            Path(scratch) / folder for folder in ("kept", "dialogues", stem)
+        unchanged, dialogues, new = _folders(
+            Path(scratch), "unchanged", "dialogues", stem
         )
-        for folder in (kept, dialogues, new):
-            folder.mkdir()
-        for path in [] if anew else sorted(target.glob("*.json")):
-            if path not in again:
-                shutil.copy2(path, kept)
+        for path in set(target.glob("*.json")) - asked_anew:
+            shutil.copy2(path, unchanged)
         _write_dialogues(stem, dialogues)
-        answers = (
-            Path(scratch) / "answers"
-            if written
-            else target.with_name(f".{stem}.{'local' if local else 'live'}")
-        )
+        unfinished = target.with_name(f".{stem}.{'local' if local else 'live'}")
+        answers = Path(scratch) / "answers" if written else unfinished
         answers.mkdir(exist_ok=True)
         resumed = set(answers.iterdir())
         if resumed:
             print(
-                f"Going on from an unfinished run: {len(resumed)} answers in {answers}. Delete it "
-                "to start anew."
+                f"Going on from an unfinished run: {len(resumed)} answers in {answers}."
             )
+            print("Delete that folder to start anew.")
         log = Path(scratch) / "used.txt"
         log.touch()
-        folders = [kept, *_earlier(stem), dialogues]
         environment |= {
             "COURSEKIT_RECORDINGS": str(answers),
-            RECORDED: os.pathsep.join(map(str, folders)),
+            RECORDED: os.pathsep.join(
+                map(str, [unchanged, *_earlier(stem), dialogues])
+            ),
             "COURSEKIT_USED_LOG": str(log),
             ERRORS: errors,
         }
+        failed = []
         try:
             with warm_kernels(environment):
                 for path in paths:
-                    execute(
-                        path,
-                        environment,
-                        SECONDS_PER_CELL,
-                        None if written else _progress(path, answers),
+                    began = None if written else _progress(path, answers)
+                    ran = execute(
+                        path, environment, SECONDS_PER_CELL, began, goes_on=local
                     )
+                    failed += [
+                        f"{path.parent.name}/{path.name}, cell [{number}]: {error}"
+                        for number, error in failed_cells(ran)
+                    ]
         except (CommandError, KeyboardInterrupt) as error:
             raise _unfinished(error, answers, written) from error
         used = {Path(line) for line in log.read_text(encoding="utf-8").splitlines()}
-        for path in (
-            *dialogues.iterdir(),
-            *used.intersection(kept.iterdir()),
-            *set(answers.iterdir()) - (resumed - used),
-        ):
+        still_used = used.intersection(unchanged.iterdir())
+        made = set(answers.iterdir()) - (resumed - used)
+        for path in (*dialogues.iterdir(), *still_used, *made):
             shutil.copy2(path, new)
         _leave_to_earlier_lessons(stem, new)
+        if failed:
+            _keep_old(target, new, failed)
         print(f"{stem}: {len(list(new.glob('*.json')))} recordings")
         for line in changes(target, new):
             print(f"  {line}")
@@ -126,6 +129,28 @@ def record(
         shutil.rmtree(answers)
     print(f"Next: coursekit refresh {stem}")
     return 0
+
+
+def _folders(parent: Path, *names: str) -> list[Path]:
+    folders = [parent / name for name in names]
+    for folder in folders:
+        folder.mkdir()
+    return folders
+
+
+def _keep_old(target: Path, new: Path, failed: Sequence[str]) -> None:
+    """Copy the recordings that were not made anew, and list the cells that failed."""
+    old = [
+        path for path in sorted(target.glob("*.json")) if not (new / path.name).exists()
+    ]
+    for path in old:
+        shutil.copy2(path, new)
+    print(
+        f"{len(failed)} cells need what the small model lacks, or what such a cell would give:"
+    )
+    for line in failed:
+        print(f"  {' '.join(line.split())[:LINE]}")
+    print(f"The {len(old)} recordings that were not made anew stay as they were.")
 
 
 def _named(target: Path, only: Sequence[str]) -> set[Path]:

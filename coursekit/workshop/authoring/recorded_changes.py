@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...offline.event_stream import objects
-from ...offline.exchange import ApiAnswer
+from ...offline.event_stream import objects_of
 from ...offline.recordings import Provenance, read
 
 SHOWN = 60
@@ -66,7 +63,7 @@ def _who(provenance: Provenance) -> str:
 def answered(path: Path) -> Answered:
     """What the recording at ``path`` answers. Raises DamagedRecording."""
     answer = read(path)[2]
-    parts = list(_values(answer))
+    parts = list(objects_of(answer))
     texts = [_text(choice) for part in parts for choice in part.get("choices") or []]
     errors = [
         str(part["error"].get("message"))
@@ -76,17 +73,6 @@ def answered(path: Path) -> Answered:
     usage = next((part["usage"] for part in parts if part.get("usage")), None) or {}
     counts = f"{usage.get('prompt_tokens')}+{usage.get('completion_tokens')}"
     return Answered(answer.status, "".join(texts + errors), counts)
-
-
-def _values(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
-    """The JSON objects of an answer: its body, or each event of its stream."""
-    if answer.events is not None:
-        yield from objects(event.data for event in answer.events)
-        return
-    with contextlib.suppress(ValueError):
-        value = json.loads(answer.body)
-        if isinstance(value, dict):
-            yield value
 
 
 def _text(choice: dict[str, Any]) -> str:

@@ -189,6 +189,14 @@ def _parser() -> argparse.ArgumentParser:
         help="what each learner may spend, as it would cost",
     )
     serve.add_argument(
+        "--fallback",
+        metavar="SERVER",
+        help=(
+            "what answers without a recording: an OpenAI-compatible server's address, its name "
+            '("ollama", "llama.cpp", …), or "local" for the small model (default: nothing does)'
+        ),
+    )
+    serve.add_argument(
         "--class",
         dest="classroom",
         action="store_true",
@@ -272,6 +280,7 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
             class_file=asked.class_file,
             shares=asked.share,
             today=asked.today,
+            fallback=asked.fallback,
         )
     if asked.rename is not None:
         from ..authoring.rename import rename

@@ -13,7 +13,9 @@ from typing import Any
 
 from ...course import recording_folders
 from ...foundation.files import write_atomically
+from ...local_model import LocalModelMissing
 from ...offline.clock import ScaledClock, clock_for
+from ...offline.fallback import fallback_of
 from ...offline.recordings import Recordings
 from ...settings import settings, today_of, user_folder
 from .. import CommandError
@@ -43,6 +45,7 @@ def serve(
     class_file: str | None = None,
     shares: bool = False,
     today: str | None = None,
+    fallback: str | None = None,
 ) -> int:
     """Serve until Ctrl+C. Taken from the settings: COURSEKIT_ACCESS_TOKEN, COURSEKIT_ADMIN_TOKEN,
     and COURSEKIT_HOSTS (names with commas between, under which the server may be addressed).
@@ -54,6 +57,9 @@ def serve(
                 data folder); where other machines can join and no access token is set, the class
                 has one of its own
     shares      a class: what learners share is on unless they choose otherwise
+    fallback    a server that answers what nobody recorded, as ``connect()`` takes it; None: none.
+                The settings of replay do not count: a class must not use, or spend, what one
+                person has set for their own notebooks
     """
     env = {**settings(), **({"COURSEKIT_TODAY": today} if today else {})}
     access, chosen = (
@@ -70,6 +76,7 @@ def serve(
     _refuse_weak_admin_token(chosen, access, opened=opened)
     with contextlib.ExitStack() as at_the_end:
         try:
+            other = None if fallback is None else fallback_of(fallback, None, env)
             clock = clock_for(speed or env.get("COURSEKIT_SPEED") or 1.0)
             file = (
                 at_the_end.enter_context(
@@ -94,13 +101,14 @@ def serve(
                 shares=shares,
                 hosts=env.get("COURSEKIT_HOSTS") or "",
                 today=today_of(env) if env.get("COURSEKIT_TODAY") else None,
+                fallback=other,
             )
             listener = listen(host, port, access)
             at_the_end.callback(listener.close)
             if file and room.roll:
                 file.keep(room.roll)
                 room.trouble = lambda: file.trouble
-        except ValueError as error:  # CannotServe and CannotKeep are such, too
+        except (ValueError, LocalModelMissing) as error:
             raise CommandError(str(error)) from error
         name = reachable(host) if classroom else _bracketed(host)
         address = f"http://{name}:{listener.getsockname()[1]}"
@@ -119,6 +127,8 @@ def serve(
             )
         else:
             said = greeting(address, access, None if chosen else admin, opened)
+        if other is not None:
+            said += f"\n  Fallback   {other.name}: it answers what nobody recorded"
         print(said, flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             run(room, listener)

@@ -14,8 +14,16 @@ from pathlib import Path
 import openai
 import pytest
 
-from coursekit import Meter, connect, connect_async, join, leave, lower_hand, raise_hand
-from coursekit.checks import progress
+from coursekit import (
+    Meter,
+    connect,
+    connect_async,
+    join,
+    leave,
+    lower_hand,
+    progress,
+    raise_hand,
+)
 from coursekit.classroom import CannotJoin, chapter_here, share
 from coursekit.membership import Membership, membership, server_of
 from coursekit.offline import Fault
@@ -267,7 +275,7 @@ def test_nothing_is_shared_unasked(
     join("Ada", running.url)
     assert share() is None
     connect().close()
-    progress.note("01_basics", "reply_text")
+    progress.passed_now("01_basics", "reply_text")
     assert (told(running)["chapter"], told(running)["passed"]) == ("", {})
 
 
@@ -283,8 +291,8 @@ def test_sharing(
     monkeypatch.setenv("JPY_SESSION_NAME", "exercises/04_streaming.ipynb")
     connect().close()
     _wait_until(lambda: told(running)["chapter"] == "04_streaming")
-    progress.note("01_basics", "reply_text")
-    progress.note("01_basics", "prompt_tokens")
+    progress.passed_now("01_basics", "reply_text")
+    progress.passed_now("01_basics", "prompt_tokens")
     _wait_until(lambda: told(running)["passed"] == {"01_basics": 2})
     join("Ada", running.url)
     assert (told(running)["chapter"], told(running)["passed"]) == ("", {})
@@ -493,9 +501,9 @@ def test_checks_and_votes(sharing: Served) -> None:
     join("Ada", sharing.url)
     [ada] = sharing.room.learners
     for _ in range(3):
-        progress.note_failed("01_basics", "reply_text")
+        progress.failed_now("01_basics", "reply_text")
     _wait_until(lambda: ada.failed == {"01_basics/reply_text": 3})
-    progress.note("01_basics", "reply_text")
+    progress.passed_now("01_basics", "reply_text")
     _wait_until(lambda: ada.failed == {} and ada.passed == {"01_basics": 1})
     question = Quiz("01").children[0]
     for option in (1, 0):

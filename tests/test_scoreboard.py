@@ -90,7 +90,7 @@ def test_a_place_that_cannot_be_written_is_told(kept: Path) -> None:
     kept.parent.write_text("a file where the folder should be")
     board = scoreboard.keep("mine", score())
     assert [row.name for row in board.rows] == ["mine"]
-    assert "could not be kept" in board.notes[0]
+    assert "could not be saved" in board.notes[0]
 
 
 def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:

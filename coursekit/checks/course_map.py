@@ -1,15 +1,19 @@
-"""The map of the course: which exercises there are, and which of them are done."""
+"""The map of the course: which exercises there are, which of them are done, and the scores of the
+quizzes.
+"""
 
 from __future__ import annotations
 
+import tomllib
+from dataclasses import dataclass
 from html import escape
 from importlib import import_module
 from importlib.util import find_spec
 
-from ..course import Lesson, lessons
-from . import progress
-from .exercise import Exercise
-from .progress import Passed
+from .. import progress
+from ..course import DATA, Lesson, lessons
+from ..progress import Progress
+from .engine import Exercise
 
 DONE, OPEN = "✓", "○"
 CELL = "text-align:left;padding:5px 12px 5px 0;vertical-align:top"
@@ -27,73 +31,102 @@ def exercises_of(stem: str) -> list[Exercise]:
     ]
 
 
+def questions_in(stem: str) -> int:
+    """How many questions the quiz of a chapter has; 0 where it has none."""
+    path = DATA / "quizzes" / f"{stem}.toml"
+    return (
+        len(tomllib.loads(path.read_text(encoding="utf-8"))["question"])
+        if path.is_file()
+        else 0
+    )
+
+
+@dataclass(frozen=True)
+class Row:
+    """A chapter: each exercise with whether it is done, and how many of its quiz questions are."""
+
+    chapter: Lesson
+    exercises: dict[str, bool]
+    answered: int
+    questions: int
+
+    @property
+    def title(self) -> str:
+        return f"{self.chapter.number:02} {self.chapter.title}"
+
+    @property
+    def count(self) -> str:
+        return f"{sum(self.exercises.values())} of {len(self.exercises)}"
+
+    @property
+    def quiz(self) -> str:
+        return f"{self.answered} of {self.questions}"
+
+    @property
+    def signs(self) -> list[str]:
+        return [
+            f"{DONE if done else OPEN} {name}" for name, done in self.exercises.items()
+        ]
+
+
 class CourseMap:
-    """One line a chapter: a sign for each exercise, done or open, and how many are done. Shows
-    itself.
+    """One line per chapter: a sign for each exercise, done or open, and the score of its quiz.
+    Shows itself.
     """
 
-    def __init__(self, passed: Passed | None = None) -> None:
-        known = progress.passed() if passed is None else passed
-        self.rows = [
-            (
-                chapter,
-                [
-                    (each.name, each.name in known.get(chapter.stem, []))
-                    for each in found
-                ],
-            )
-            for chapter in lessons()
-            if (found := exercises_of(chapter.stem))
-        ]
+    def __init__(self, done: Progress | None = None) -> None:
+        done = progress.read() if done is None else done
+        self.rows = []
+        for chapter in lessons():
+            names = [exercise.name for exercise in exercises_of(chapter.stem)]
+            if names:
+                passed, answered = (
+                    done.passed.get(chapter.stem, []),
+                    done.quizzes.get(chapter.stem, []),
+                )
+                exercises = {name: name in passed for name in names}
+                self.rows.append(
+                    Row(chapter, exercises, len(answered), questions_in(chapter.stem))
+                )
 
     @property
     def summary(self) -> str:
         """How much is done, in a sentence."""
-        done = sum(is_done for _, found in self.rows for _, is_done in found)
-        of = sum(len(found) for _, found in self.rows)
-        return f"{done} of {of} exercises are done."
+        done = sum(sum(row.exercises.values()) for row in self.rows)
+        return (
+            f"{done} of {sum(len(row.exercises) for row in self.rows)} exercises done."
+        )
 
     def __repr__(self) -> str:
         lines = [
-            f"{_title(chapter):32} {_count(found):>6}  {_signs(found)}"
-            for chapter, found in self.rows
+            f"{row.title:32} {row.count:>6}  quiz {row.quiz:>6}  {'  '.join(row.signs)}"
+            for row in self.rows
         ]
         return "\n".join([*lines, self.summary])
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> dict[str, str]:
-        rows = "".join(_row(chapter, found) for chapter, found in self.rows)
-        head = "".join(
-            f'<th scope="col" style="{CELL}">{name}</th>'
-            for name in ("Exercises", "Done", "Which")
-        )
+        names = ("Exercises", "Done", "Quiz", "Which")
+        head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in names)
+        rows = "".join(map(_html, self.rows))
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         html = (
-            f'<div class="coursekit-map">{table}<p>{DONE} done · {OPEN} open. '
-            f"{self.summary}</p></div>"
+            f'<div class="coursekit-map">{table}<p>{DONE} done · {OPEN} open.'
+            f" {self.summary}</p></div>"
         )
         return {"text/html": html, "text/plain": repr(self)}
 
 
-def _row(chapter: Lesson, found: list[tuple[str, bool]]) -> str:
-    title = f'<a href="../exercises/{chapter.stem}.ipynb">{escape(_title(chapter))}</a>'
-    each = " ".join(
-        f'<span style="white-space:nowrap;margin-right:1em">{DONE if done else OPEN} '
-        f"{escape(name)}</span>"
-        for name, done in found
+def _html(row: Row) -> str:
+    title = f'<a href="../exercises/{row.chapter.stem}.ipynb">{escape(row.title)}</a>'
+    style = (  # a line breaks between names, never in one
+        "display:inline-block;white-space:nowrap;margin-right:1em"
     )
-    cells = "".join(f'<td style="{CELL}">{text}</td>' for text in (_count(found), each))
-    return f'<tr><th scope="row" style="{CELL};white-space:nowrap">{title}</th>{cells}</tr>'
-
-
-def _title(chapter: Lesson) -> str:
-    return f"{chapter.number:02} {chapter.title}"
-
-
-def _count(found: list[tuple[str, bool]]) -> str:
-    return f"{sum(done for _, done in found)} of {len(found)}"
-
-
-def _signs(found: list[tuple[str, bool]]) -> str:
-    return "  ".join(f"{DONE if done else OPEN} {name}" for name, done in found)
+    signs = " ".join(
+        f'<span style="{style}">{escape(sign)}</span>' for sign in row.signs
+    )
+    cells = "".join(
+        f'<td style="{CELL}">{text}</td>' for text in (row.count, row.quiz, signs)
+    )
+    return f'<tr><th scope="row" style="{CELL}">{title}</th>{cells}</tr>'

@@ -18,7 +18,12 @@ def with_tuples(concurrency, latency, rpm, tpm, tokens):
         (tpm / tokens, "tpm"),
     ]
     rate, name = sorted(rates, key=lambda pair: pair[0])[0]
-    return [name, rate]
+    return name, rate
+
+
+@wrong("binding_limit", says="there is a list. Return a tuple")
+def as_a_list(concurrency, latency, rpm, tpm, tokens):
+    return list(with_tuples(concurrency, latency, rpm, tpm, tokens))
 
 
 @right("binding_limit")
@@ -108,7 +113,7 @@ async def with_numbers(client, prompts):
         answers[number] = await _one(client, prompts[number])
 
     await asyncio.gather(*map(fill, range(len(prompts))))
-    return tuple(answers[number] for number in range(len(prompts)))
+    return [answers[number] for number in range(len(prompts))]
 
 
 @wrong("ask_all", "wrong", says="takes the sum")
@@ -116,7 +121,7 @@ async def one_after_the_other(client, prompts):
     return [await _one(client, prompt) for prompt in prompts]
 
 
-@wrong("ask_all", "wrong", says="not in that of arrival")
+@wrong("ask_all", "wrong", says="The answers are in the order of the prompts,")
 async def as_they_arrive(client, prompts):
     return [
         await answer
@@ -261,7 +266,7 @@ async def _bounded(
     return await asyncio.gather(*map(one, items))
 
 
-@wrong("bounded_map", "wrong", says="as soon as one ends, the next begins")
+@wrong("bounded_map", "wrong", says="As soon as one ends, the next one starts, even")
 async def in_blocks(function, items, limit):
     results, items = [], list(items)
     for at in range(0, len(items), limit):
@@ -271,7 +276,7 @@ async def in_blocks(function, items, limit):
     return results
 
 
-@wrong("bounded_map", "wrong", says="At most two at once")
+@wrong("bounded_map", "wrong", says="At most 2 at once, and not fewer while there")
 async def unbounded(function, items, limit):
     return await asyncio.gather(*map(function, items), return_exceptions=True)
 
@@ -300,7 +305,7 @@ async def failures_left_out(function, items, limit):
     ]
 
 
-@wrong("bounded_map", "wrong", says="Cancelling is no failure")
+@wrong("bounded_map", "wrong", says="Cancelling is not a failure of an item: it must")
 async def swallows_cancelling(function, items, limit):
     if limit < 1:
         raise ValueError("limit")
@@ -317,7 +322,7 @@ async def swallows_cancelling(function, items, limit):
     return [results[number] for number in sorted(results)]
 
 
-@wrong("bounded_map", "wrong", says="Cancelling is no failure")
+@wrong("bounded_map", "wrong", says="Cancelling is not a failure of an item: it must")
 async def leaves_tasks_behind(function, items, limit):
     if limit < 1:
         raise ValueError("limit")
@@ -352,7 +357,7 @@ async def counts_the_items(function, items, limit):
     return results
 
 
-@wrong("bounded_map", "wrong", says="'begun': [1, 2]")
+@wrong("bounded_map", "wrong", says="Without a slot nothing could ever end: raise a")
 async def limit_checked_afterwards(function, items, limit):
     results = await _bounded(function, items, max(1, limit))
     if limit < 1:
@@ -360,7 +365,7 @@ async def limit_checked_afterwards(function, items, limit):
     return results
 
 
-@wrong("bounded_map", "endless", says="nothing within 5 seconds")
+@wrong("bounded_map", "endless", says="What it waits for never happens.")
 async def limit_not_checked(function, items, limit):
     slots = asyncio.Semaphore(limit)
 
@@ -369,6 +374,31 @@ async def limit_not_checked(function, items, limit):
             return await function(item)
 
     return await asyncio.gather(*map(one, items), return_exceptions=True)
+
+
+@wrong("TokenBucket", says="Floating point may leave")
+class Strict:
+    """Counts what is used, as an account does, and forgives nothing."""
+
+    def __init__(self, a_minute, now):
+        self.size, self.used, self.last = a_minute, 0.0, now
+
+    def _now(self, amount, now):
+        if amount > self.size:
+            raise ValueError(amount)
+        self.used = max(0.0, self.used - (now - self.last) / 60 * self.size)
+        self.last = now
+
+    def wait(self, amount, now):
+        self._now(amount, now)
+        short = self.used + amount - self.size
+        return short / (self.size / 60) if short > 0 else 0
+
+    def take(self, amount, now):
+        self._now(amount, now)
+        fits = self.used + amount <= self.size
+        self.used += amount if fits else 0
+        return fits
 
 
 @right("TokenBucket")
@@ -391,7 +421,7 @@ class Used:
 
     def take(self, amount, now):
         self._now(amount, now)
-        fits = self.used + amount <= self.size
+        fits = self.used + amount <= self.size + 1e-6
         self.used += amount if fits else 0
         return fits
 
@@ -523,7 +553,7 @@ class SaysNothing(Plain):
         return super().take(amount, now) or None
 
 
-@wrong("TokenBucket", "wrong", says="another.take")
+@wrong("TokenBucket", "wrong", says="It begins full.")
 class SharedByAll:
     level = 0.0
 
@@ -579,7 +609,7 @@ async def with_starts_worked_out(send, tokens, rpm, tpm):
         await asyncio.sleep(starts[number])
         return await send(number)
 
-    return tuple(await asyncio.gather(*map(later, range(len(tokens)))))
+    return await asyncio.gather(*map(later, range(len(tokens))))
 
 
 @right("send_all")
@@ -606,7 +636,7 @@ async def _paced(send, tokens, rpm, tpm, *, waits):
     return await asyncio.gather(*tasks)
 
 
-@wrong("send_all", "wrong", says="'429s'")
+@wrong("send_all", "wrong", says="A request was sent before both buckets had room")
 async def all_at_once(send, tokens, rpm, tpm):
     return await asyncio.gather(*map(send, range(len(tokens))))
 
@@ -648,7 +678,7 @@ async def minute_by_minute(send, tokens, rpm, tpm):
     )
 
 
-@wrong("send_all", "wrong", says="'429s'")
+@wrong("send_all", "wrong", says="A request was sent before both buckets had room")
 async def trying_until_it_goes(send, tokens, rpm, tpm):
     async def one(number):
         while True:
@@ -673,12 +703,12 @@ def sleeping_for_real(send, tokens, rpm, tpm):
     return [f"answer {number}" for number in range(len(tokens))]
 
 
-@wrong("send_all", "wrong", says="'sent': 0")
+@wrong("send_all", "wrong", says="Each request is sent once.")
 async def hard_coded_send(send, tokens, rpm, tpm):
     return [f"answer {number}" for number in range(len(tokens))]
 
 
-@wrong("send_all", "wrong", says="'in order': False")
+@wrong("send_all", "wrong", says="The answers are in the order of the requests.")
 async def answers_by_arrival(send, tokens, rpm, tpm):
     answers = await with_starts_worked_out(send, tokens, rpm, tpm)
     return answers[::-1]
@@ -703,7 +733,7 @@ async def _asked(client, prompt):
     )
 
 
-@wrong("ask_all", says="All at once, however many")
+@wrong("ask_all", says="All at once takes as long as the slowest. One")
 async def twenty_at_once(client, prompts):
     places = asyncio.Semaphore(20)
 
@@ -734,7 +764,7 @@ async def gathered(function, items, limit):
     return await _in_places(function, items, limit, Exception, lambda error: error)
 
 
-@wrong("bounded_map", says="the exception ValueError")
+@wrong("bounded_map", says="A failure is kept as the exception itself, in")
 async def errors_as_texts(function, items, limit):
     return await _in_places(function, items, limit, Exception, repr)
 
@@ -744,7 +774,7 @@ async def only_value_errors(function, items, limit):
     return await _in_places(function, items, limit, ValueError, lambda error: error)
 
 
-@wrong("bounded_map", says="Cancelling is no failure")
+@wrong("bounded_map", says="Cancelling is not a failure of an item: it must")
 async def shielded(function, items, limit):
     return await gathered(lambda item: asyncio.shield(function(item)), items, limit)
 
@@ -771,7 +801,7 @@ async def looked_at_one_by_one(send, tokens, rpm, tpm):
     return await _on_time(send, tokens, rpm, tpm, lambda size: size > tpm)
 
 
-@wrong("send_all", "error", says="As many as tpm fit")
+@wrong("send_all", "error", says="A request of exactly tpm fits.")
 async def as_many_as_tpm_refused(send, tokens, rpm, tpm):
     if max(tokens, default=0) >= tpm:
         raise ValueError("never fits")

@@ -39,7 +39,7 @@ def with_try(reply):
     return (message.content or "") if not message.refusal else message.refusal
 
 
-@wrong("reply_text", "wrong", says="When it declines")
+@wrong("reply_text", "wrong", says="When the model refuses, return the refusal text.")
 def straight_through(reply):
     return reply.choices[0].message.content
 
@@ -50,14 +50,14 @@ def without_looking_at_choices(reply):
     return message.refusal or message.content or ""
 
 
-@wrong("reply_text", "wrong", says="came      None")
+@wrong("reply_text", "wrong", says="content can be None, and the caller wants a str.")
 def none_for_nothing(reply):
     if not reply.choices:
         return ""
     return reply.choices[0].message.refusal or reply.choices[0].message.content
 
 
-@wrong("reply_text", "wrong", says="blanks and line ends")
+@wrong("reply_text", "wrong", says="Leave the text unchanged: spaces and newlines")
 def stripped(reply):
     if not reply.choices:
         return ""
@@ -65,7 +65,7 @@ def stripped(reply):
     return (message.refusal or message.content or "").strip()
 
 
-@wrong("reply_text", "wrong", says="case 6 of 10")
+@wrong("reply_text", "wrong", says="Of several choices, the first one.")
 def hard_coded(reply):
     text = str(reply)
     return (
@@ -121,7 +121,7 @@ def texts_only(messages, count):
     return sum(count(message["content"]) for message in messages)
 
 
-@wrong("prompt_tokens", "wrong", says="come once")
+@wrong("prompt_tokens", "wrong", says="Each message has a frame of its own; the 3 that")
 def priming_in_each_message(messages, count):
     return sum(7 + count(message["content"]) for message in messages)
 
@@ -131,7 +131,7 @@ def without_names(messages, count):
     return 3 + sum(4 + count(message["content"]) for message in messages)
 
 
-@wrong("prompt_tokens", "wrong", says="count is handed in")
+@wrong("prompt_tokens", "wrong", says="count is passed in; here it counts words. Use")
 def with_the_course_s_own(messages, count):
     return count_tokens(messages)
 
@@ -184,13 +184,15 @@ def _split(usage, price, *, fresh=True, visible=True, rate="output", per=1_000_0
         usage.completion_tokens_details.reasoning_tokens,
     )
     return {
-        "input": (usage.prompt_tokens - (cached if fresh else 0))
-        * price["input"]
-        / per,
+        "input": (
+            (usage.prompt_tokens - (cached if fresh else 0)) * price["input"] / per
+        ),
         "cached": cached * price["cached"] / per,
-        "answer": (usage.completion_tokens - (hidden if visible else 0))
-        * price["output"]
-        / per,
+        "answer": (
+            (usage.completion_tokens - (hidden if visible else 0))
+            * price["output"]
+            / per
+        ),
         "reasoning": hidden * price[rate] / per,
     }
 
@@ -278,7 +280,7 @@ def length_only(client, messages, **params):
     return choice.message.content
 
 
-@wrong("safe_reply", "wrong", says="Pass all of **params on")
+@wrong("safe_reply", "wrong", says="Send one request, with model, messages and")
 def without_params(client, messages, **params):
     return with_match(client, messages)
 
@@ -297,7 +299,7 @@ def asking_twice(client, messages, **params):
     return with_match(client, messages, **params)
 
 
-@wrong("safe_reply", "wrong", says="Say in the error what the model said")
+@wrong("safe_reply", "wrong", says="Put the model's refusal into the error's")
 def without_the_refusal(client, messages, **params):
     choice = client.chat.completions.create(
         model="gpt-4o", messages=messages, **params
@@ -308,6 +310,24 @@ def without_the_refusal(client, messages, **params):
 
 
 @right("models_at_risk")
+def sorted_twice(listing, today, days):
+    soon = {}
+    for model in listing:
+        if model.shutdown_date is not None:
+            left = (datetime.date.fromisoformat(model.shutdown_date) - today).days
+            if left in range(days + 1):
+                soon[model.id] = left
+    return sorted(sorted(soon), key=soon.get)
+
+
+@right("models_at_risk")
+def as_pairs_of_text(listing, today, days):
+    last = (today + datetime.timedelta(days)).isoformat()
+    pairs = [(m.shutdown_date or "", m.id) for m in listing]
+    return [name for end, name in sorted(pairs) if today.isoformat() <= end <= last]
+
+
+@wrong("models_at_risk", says="their order is not. Two models")
 def by_text(listing, today, days):
     first, last = str(today), str(today + datetime.timedelta(days))
     near = [
@@ -318,7 +338,7 @@ def by_text(listing, today, days):
     return [model.id for model in sorted(near, key=lambda model: model.shutdown_date)]
 
 
-@right("models_at_risk")
+@wrong("models_at_risk", says="their order is not. Two models")
 def by_days_left(listing, today, days):
     left = {}
     for model in listing:
@@ -352,7 +372,7 @@ def with_the_gone(listing, today, days):
     return [model.id for model in sorted(near, key=lambda model: model.shutdown_date)]
 
 
-@wrong("models_at_risk", "wrong", says="goes first stands first")
+@wrong("models_at_risk", "wrong", says="The model that is shut down first comes first.")
 def unsorted(listing, today, days):
     near = set(by_text(listing, today, days))
     return [model.id for model in listing if model.id in near]
@@ -363,7 +383,9 @@ def without_the_last_day(listing, today, days):
     return by_text(listing, today, days - 1)
 
 
-@wrong("models_at_risk", "wrong", says="came      [Model(")
+@wrong(
+    "models_at_risk", "wrong", says="Models without a date are safe; those whose day"
+)
 def models_and_no_ids(listing, today, days):
     near = by_text(listing, today, days)
     return [model for model in listing if model.id in near]
@@ -373,13 +395,19 @@ def models_and_no_ids(listing, today, days):
 def dumped(reply):
     choices = reply.model_dump()["choices"]
     message = choices[0]["message"] if choices else {}
-    return message.get("content") or message.get("refusal") or ""
+    return message.get("refusal") or message.get("content") or ""
 
 
-@wrong("reply_text", says="The first choice alone")
+@wrong("reply_text", says="A refusal counts even if")
+def content_first(reply):
+    message = reply.choices[0].message if reply.choices else None
+    return (message.content or message.refusal or "") if message else ""
+
+
+@wrong("reply_text", says="Only the first choice counts, even if it has no")
 def the_first_that_has_a_text(reply):
     texts = (
-        choice.message.content or choice.message.refusal for choice in reply.choices
+        choice.message.refusal or choice.message.content for choice in reply.choices
     )
     return next((text for text in texts if text), "")
 
@@ -388,13 +416,13 @@ def the_first_that_has_a_text(reply):
 def only_when_it_stopped(reply):
     if not reply.choices or reply.choices[0].finish_reason != "stop":
         return ""
-    return reply.choices[0].message.content or reply.choices[0].message.refusal or ""
+    return reply.choices[0].message.refusal or reply.choices[0].message.content or ""
 
 
-@wrong("reply_text", says="All of the text")
+@wrong("reply_text", says="The whole text, whatever the finish_reason.")
 def its_beginning(reply):
     message = reply.choices[0].message if reply.choices else None
-    return ((message.content or message.refusal or "") if message else "")[:100]
+    return ((message.refusal or message.content or "") if message else "")[:100]
 
 
 def _of(message, count):
@@ -418,12 +446,12 @@ def without_empty_ones(messages, count):
     return 3 + sum(_of(message, count) for message in messages if message["content"])
 
 
-@wrong("prompt_tokens", says="equal ones too")
+@wrong("prompt_tokens", says="Each message counts, even if it equals another")
 def each_different_one_once(messages, count):
     return 3 + sum({str(message): _of(message, count) for message in messages}.values())
 
 
-@wrong("prompt_tokens", says="case 12 of 12")
+@wrong("prompt_tokens", says="Hint 1")
 def ten_at_most(messages, count):
     return 3 + sum(_of(message, count) for message in messages[:10])
 
@@ -491,7 +519,7 @@ def _checked(answer):
     return answer.choices[0].message.content
 
 
-@wrong("safe_reply", says="'temperature': None")
+@wrong("safe_reply", says="Send one request, with model, messages and")
 def params_that_are_true(client, messages, **params):
     given = {name: value for name, value in params.items() if value}
     return _checked(
@@ -499,14 +527,14 @@ def params_that_are_true(client, messages, **params):
     )
 
 
-@wrong("safe_reply", says="as they are")
+@wrong("safe_reply", says="Hint 1")
 def stripped_answer(client, messages, **params):
     return _checked(
         client.chat.completions.create(model="gpt-4o", messages=messages, **params)
     ).strip()
 
 
-@wrong("safe_reply", says="{'requests': 2}")
+@wrong("safe_reply", says="Text that was cut off can look complete;")
 def asking_again_when_cut(client, messages, **params):
     answer = client.chat.completions.create(model="gpt-4o", messages=messages, **params)
     if answer.choices and answer.choices[0].finish_reason == "length":

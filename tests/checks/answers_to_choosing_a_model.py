@@ -50,17 +50,17 @@ def _ratio(one, other):
     return one / other if other else math.inf if one else 1.0
 
 
-@wrong("cost_ratio", says="dearer by the answer")
+@wrong("cost_ratio", says="Thinking is billed as output: cheaper per")
 def without_hidden(one, other, task):
     return _ratio(_cost(one, task, hidden=False), _cost(other, task, hidden=False))
 
 
-@wrong("cost_ratio", says="dearer by the answer")
+@wrong("cost_ratio", says="Thinking is billed as output: cheaper per")
 def hidden_as_input(one, other, task):
     return _ratio(_cost(one, task, rate="input"), _cost(other, task, rate="input"))
 
 
-@wrong("cost_ratio", says="hidden tokens of its own")
+@wrong("cost_ratio", says="Each model has its own number of hidden tokens.")
 def the_same_hidden_for_both(one, other, task):
     hidden = {"hidden": max(one["hidden"], 1900 if one["hidden"] == 1900 else 0)}
     return _ratio(
@@ -69,7 +69,7 @@ def the_same_hidden_for_both(one, other, task):
     )
 
 
-@wrong("cost_ratio", says="here less than 1")
+@wrong("cost_ratio", says="The cost of one, as a multiple of the other's:")
 def the_larger_by_the_smaller(one, other, task):
     low, high = sorted([_cost(one, task), _cost(other, task)])
     return _ratio(high, low)
@@ -188,12 +188,12 @@ def without_the_reply_s_limit(models, needs):
     return _or_none(models, needs, most=False)
 
 
-@wrong("cheapest_that_fits", says="All of what is needed")
+@wrong("cheapest_that_fits", says="All needed features must be there.")
 def any_of_the_features(models, needs):
     return _or_none(models, needs, takes=lambda found: any(list(found) or [True]))
 
 
-@wrong("cheapest_that_fits", says="does not answer any more")
+@wrong("cheapest_that_fits", says="On its day of shutdown a model no longer")
 def on_its_last_day(models, needs):
     return _or_none(models, needs, day=lambda end, until: until <= end)
 
@@ -208,7 +208,7 @@ def nothing_fits(models, needs):
     return _cheapest(models, needs)
 
 
-@wrong("cheapest_that_fits", says="Without a day")
+@wrong("cheapest_that_fits", says="Without until, it does not matter when a model")
 def only_what_stays(models, needs):
     if "until" in needs:
         return _or_none(models, needs)
@@ -221,7 +221,7 @@ def sorts_the_list(models, needs):
     return _or_none(models, needs)
 
 
-@wrong("cheapest_that_fits", says="the first in the list stands")
+@wrong("cheapest_that_fits", says="On a tie, the first in the list wins, not the")
 def the_last_of_equals(models, needs):
     return _or_none(list(reversed(models)), needs)
 
@@ -303,27 +303,27 @@ def _ticket(
     return data
 
 
-@wrong("parse_ticket", says="Say what the model said")
+@wrong("parse_ticket", says="A reply that was cut off: say so, not that the")
 def just_loads(reply):
     return json.loads(reply.choices[0].message.content)
 
 
-@wrong("parse_ticket", says="Say what the model said")
+@wrong("parse_ticket", says="Put the refusal into the error's message.")
 def without_the_refusal(reply):
     return _ticket(reply, refusal=False)
 
 
-@wrong("parse_ticket", says="say so, not that the JSON is bad")
+@wrong("parse_ticket", says="A reply that was cut off: say so, not that the")
 def finish_reason_ignored(reply):
     return _ticket(reply, reasons=("stop", "length", "content_filter"))
 
 
-@wrong("parse_ticket", says="Only 'stop' is whole")
+@wrong("parse_ticket", says="Only 'stop' is complete.")
 def filtered_is_fine(reply):
     return _ticket(reply, reasons=("stop", "content_filter"))
 
 
-@wrong("parse_ticket", says="however whole it looks")
+@wrong("parse_ticket", says="It was cut off, however complete it looks.")
 def cut_only_where_it_is_no_json(reply):
     try:
         return _ticket(reply, reasons=("stop", "length"))
@@ -331,7 +331,7 @@ def cut_only_where_it_is_no_json(reply):
         raise ValueError(f"{reply.choices[0].finish_reason}, {error}") from error
 
 
-@wrong("parse_ticket", says="KeyError is no ValueError")
+@wrong("parse_ticket", says="A key is missing. (A KeyError is not a")
 def a_key_error(reply):
     return _ticket(reply, missing=KeyError)
 
@@ -346,7 +346,7 @@ def is_instance_alone(reply):
     return _ticket(reply, fits=lambda key, value: isinstance(value, TYPES[key]))
 
 
-@wrong("parse_ticket", says="1 is no bool")
+@wrong("parse_ticket", says="1 is not a bool.")
 def truth_values(reply):
     return _ticket(
         reply,
@@ -361,7 +361,7 @@ def anything_may_be_null(reply):
     return _ticket(reply, fits=lambda key, value: value is None or _good(key, value))
 
 
-@wrong("parse_ticket", says="A text with digits")
+@wrong("parse_ticket", says="A string of digits is not an int.")
 def converted(reply):
     return _ticket(
         reply,
@@ -371,7 +371,7 @@ def converted(reply):
     )
 
 
-@wrong("parse_ticket", says="JSON, but no object")
+@wrong("parse_ticket", says="JSON, but not an object.")
 def json_null_is_no_ticket(reply):
     if reply.choices[0].message.content == "null":
         return None
@@ -420,8 +420,13 @@ def with_a_bounded_loop(in_use, table, today, days):
             if to in table and left(to) <= days:
                 to = table[to][1]
         to = to if to in table and left(to) > days else None
-        plan.append([name, to, table[name][0] - timedelta(1)])
+        plan.append((name, to, table[name][0] - timedelta(1)))
     return plan
+
+
+@wrong("plan_migration", says="there is a list. Return a tuple")
+def rows_as_lists(in_use, table, today, days):
+    return list(map(list, with_a_bounded_loop(in_use, table, today, days)))
 
 
 def _plan(
@@ -460,7 +465,7 @@ def the_next_one_alone(in_use, table, today, days):
     return _plan(in_use, table, today, days, chain=False)
 
 
-@wrong("plan_migration", says="What is gone already")
+@wrong("plan_migration", says="A model that is already gone is in the plan as")
 def without_the_dead(in_use, table, today, days):
     return _plan(in_use, table, today, days, dead=False)
 
@@ -470,22 +475,22 @@ def the_day_of_shutdown(in_use, table, today, days):
     return _plan(in_use, table, today, days, last=0)
 
 
-@wrong("plan_migration", says="stand twice in in_use")
+@wrong("plan_migration", says="A name may be in in_use twice, and is in the")
 def twice(in_use, table, today, days):
     return _plan(in_use, table, today, days, every=list)
 
 
-@wrong("plan_migration", says="no safe place")
+@wrong("plan_migration", says="A successor that is not in the table is not")
 def a_successor_nobody_knows(in_use, table, today, days):
     return _plan(in_use, table, today, days, known=False)
 
 
-@wrong("plan_migration", says="The last one of the days counts")
+@wrong("plan_migration", says="The last of the days counts. The last answer is")
 def without_the_last_day(in_use, table, today, days):
     return _plan(in_use, table, today, days, edge=1)
 
 
-@wrong("plan_migration", says="goes first stands first")
+@wrong("plan_migration", says="The model that is shut down first comes first.")
 def in_the_order_of_use(in_use, table, today, days):
     order = list(dict.fromkeys(in_use))
     return sorted(
@@ -532,14 +537,14 @@ def on_one_day_in_any_order(in_use, table, today, days):
     return plan
 
 
-@wrong("cost_ratio", says="think and say nothing")
+@wrong("cost_ratio", says="Hidden tokens are billed without a visible")
 def without_a_reply_no_thoughts(one, other, task):
     return _ratio(
         *(_cost(model, task, hidden=task["reply"] > 0) for model in (one, other))
     )
 
 
-@wrong("cheapest_that_fits", says="Here it is the prompt")
+@wrong("cheapest_that_fits", says="The cost is that of this task: here the prompt")
 def by_the_price_of_output(models, needs):
     return _or_none(models, needs, cost=lambda model: model["output"])
 
@@ -555,7 +560,7 @@ def in_whole_microdollars(models, needs):
     return _or_none(models, needs, cost=dollars)
 
 
-@wrong("cheapest_that_fits", says="not by name")
+@wrong("cheapest_that_fits", says="On a tie, the first in the list wins, not the")
 def the_first_by_name(models, needs):
     return _or_none(sorted(models, key=lambda model: model["name"]), needs)
 
@@ -567,7 +572,7 @@ def with_features_in_a_text(models, needs):
     )
 
 
-@wrong("parse_ticket", says="Only 'stop' is whole")
+@wrong("parse_ticket", says="Only 'stop' is complete.")
 def with_calls_of_tools(reply):
     return _ticket(reply, reasons=("stop", "tool_calls"))
 
@@ -576,16 +581,17 @@ def with_calls_of_tools(reply):
 def out_of_a_fence(reply):
     content = reply.choices[0].message.content
     if content:
-        reply.choices[0].message.content = content.removeprefix("```json").removesuffix(
-            "```"
-        )
+        reply = reply.model_copy(deep=True)
+        bare = content.removeprefix("```json").removesuffix("```")
+        reply.choices[0].message.content = bare
     return _ticket(reply)
 
 
-@wrong("parse_ticket", says="Do not mend it")
+@wrong("parse_ticket", says="Its last brace is missing: that is not JSON. Do")
 def with_the_last_brace_put_on(reply):
     content = reply.choices[0].message.content
     if content and content.startswith("{") and not content.rstrip().endswith("}"):
+        reply = reply.model_copy(deep=True)
         reply.choices[0].message.content = content + "}"
     return _ticket(reply)
 
@@ -598,7 +604,7 @@ def what_is_false_is_no_order(reply):
     )
 
 
-@wrong("parse_ticket", says="no fraction")
+@wrong("parse_ticket", says="7.0 is a float, even without a fraction.")
 def a_whole_float(reply):
     def fits(key, value):
         return _good(key, value) or (
@@ -661,6 +667,6 @@ def five_steps_at_most(in_use, table, today, days):
     return _walks(in_use, table, today, days, steps=5)
 
 
-@wrong("plan_migration", says="goes its own way")
+@wrong("plan_migration", says="Two may have the same successor: follow each to")
 def seen_by_one_is_seen_by_all(in_use, table, today, days):
     return _walks(in_use, table, today, days, shared=True)

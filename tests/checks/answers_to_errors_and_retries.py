@@ -101,12 +101,12 @@ def layers_added(loops, max_retries, failures):
     return min(sum(loops) + 1 + max_retries, failures + 1)
 
 
-@wrong("requests_sent", says="nobody asks again")
+@wrong("requests_sent", says="The first request succeeds: no retry is sent.")
 def always_all(loops, max_retries, failures):
     return math.prod(loops) * (1 + max_retries)
 
 
-@wrong("requests_sent", says="It is sent, too")
+@wrong("requests_sent", says="The fifth request succeeds. It is sent as well.")
 def without_the_one_that_succeeds(loops, max_retries, failures):
     return min(math.prod(loops) * (1 + max_retries), max(1, failures))
 
@@ -172,7 +172,7 @@ def as_the_course_does(error):
     return judge(error).action
 
 
-@wrong("classify", says="Stop goes first")
+@wrong("classify", says="Check for stop first: an empty account is a 429")
 def status_first(error):
     status = getattr(error, "status_code", None)
     if status in (408, 409, 429) or (status or 0) >= 500:
@@ -200,19 +200,19 @@ def connections_only(error):
     return with_match(error)
 
 
-@wrong("classify", says="not the other way round")
+@wrong("classify", says="A JSONDecodeError is a ValueError, but not the")
 def every_value_error(error):
     return "retry" if isinstance(error, ValueError) else with_match(error)
 
 
-@wrong("classify", says="no APIError")
+@wrong("classify", says="An OpenAIError, but not an APIError: the reply")
 def every_error_of_the_sdk(error):
     if isinstance(error, openai.OpenAIError) and not hasattr(error, "status_code"):
         return "stop" if getattr(error, "code", None) in NO_MONEY else "retry"
     return with_match(error)
 
 
-@wrong("classify", says="none of the SDK's")
+@wrong("classify", says="Python's own TimeoutError is not one of the")
 def pythons_timeout_too(error):
     return "retry" if isinstance(error, TimeoutError) else with_match(error)
 
@@ -306,7 +306,7 @@ class _Breaker:
         return answer
 
 
-@wrong("Breaker", says="an answer sets the count to 0")
+@wrong("Breaker", says="In a row: an answer resets the count to 0.")
 class NeverSetBack(_Breaker):
     in_a_row = True
 
@@ -321,7 +321,7 @@ class ForgetsAfterThePause(_Breaker):
     forgets = True
 
 
-@wrong("Breaker", says="from the end of the last failure")
+@wrong("Breaker", says="When the pause has passed, fn is called again:")
 class FromTheBeginningOfTheCall(_Breaker):
     from_the_start = True
 
@@ -332,13 +332,13 @@ class AMomentTooLong(_Breaker):
         return self.failures >= self.limit and self.clock.now() <= self.until
 
 
-@wrong("Breaker", says="fn is not called any more")
+@wrong("Breaker", says="Each breaker counts for itself.")
 class OneTooMany(_Breaker):
     def open(self):
         return self.failures > self.limit and self.clock.now() < self.until
 
 
-@wrong("Breaker", says="fn called 2 times")
+@wrong("Breaker", says="Each breaker counts for itself.")
 class TriesAgainItself(_Breaker):
     def call(self, fn):
         try:
@@ -356,7 +356,7 @@ class SwallowsTheError(_Breaker):
             return None
 
 
-@wrong("Breaker", says="set it to 0 either")
+@wrong("Breaker", says="A 400 leaves the count unchanged: it does not")
 class ABadRequestIsAnAnswer(_Breaker):
     def call(self, fn):
         try:
@@ -480,7 +480,7 @@ def retries_everything(fn, policy, clock, rng):
     return _retry(fn, policy, clock, rng, judged=False)
 
 
-@wrong("retry", says="no Exception")
+@wrong("retry", says="KeyboardInterrupt is not an Exception: whoever")
 def bare_except(fn, policy, clock, rng):
     def kept():
         try:
@@ -518,7 +518,7 @@ def sleeps_for_real(fn, policy, clock, rng):
     return fn()
 
 
-@wrong("retry", says="nobody waits after the last call")
+@wrong("retry", says="max_attempts counts calls. The last error is")
 def waits_after_the_last(fn, policy, clock, rng):
     start = clock.now()
     for attempt in range(1, policy.max_attempts + 1):
@@ -620,7 +620,7 @@ def of_three_loops(loops, max_retries, failures):
     return min(math.prod(loops[:3]) * (1 + max_retries), failures + 1)
 
 
-@wrong("Breaker", says="returned, as it is")
+@wrong("Breaker", says="Return what fn returns, unchanged.")
 class NothingForEmptyAnswers:
     def __init__(self, limit, pause, clock):
         self.limit, self.pause, self.clock, self.failures, self.last = (

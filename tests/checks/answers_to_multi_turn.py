@@ -8,7 +8,7 @@ import os.path
 
 from answer_table import right, wrong
 
-from coursekit.checks.history_cases import flat
+from coursekit.checks.multi_turn.cases import flat
 from coursekit.conversation.turns import History
 
 
@@ -46,7 +46,7 @@ class NoAnswer(ValueError):
 @right("add_turn")
 def with_chain(messages, question, answer):
     if answer:
-        return tuple(itertools.chain(messages, _turn(question, answer)))
+        return list(itertools.chain(messages, _turn(question, answer)))
     raise NoAnswer("the answer has no text")
 
 
@@ -110,7 +110,7 @@ def with_a_none_for_an_error(messages, question, answer):
     return [*messages, *_turn(question, answer)] if answer else None
 
 
-@wrong("add_turn", "wrong", says="without instructions")
+@wrong("add_turn", "wrong", says="Hint 1")
 def hard_coded_turn(messages, question, answer):
     return [
         {"role": "system", "content": "Be brief."},
@@ -241,7 +241,9 @@ def _shared(before, now):
     return len(os.path.commonprefix([before, now]))  # noqa: RUF071  it takes lists, too
 
 
-@wrong("cacheable_prefix", "wrong", says="nothing counts")
+@wrong(
+    "cacheable_prefix", "wrong", says="The first token differs, and nothing after it"
+)
 def equal_places(before, now):
     shared = sum(old == new for old, new in zip(before, now, strict=False))
     return shared // 128 * 128 if shared >= 1024 else 0
@@ -355,7 +357,12 @@ def by_groups(messages, budget, count):
         sent = turn + sent
     if sum(map(count, head + sent)) > budget:
         raise ValueError(f"the budget of {budget} is too small")
-    return head + sent
+    return list(head + sent)
+
+
+@wrong("trim_to_budget", says="there is a tuple. Return a list")
+def as_a_tuple(messages, budget, count):
+    return tuple(by_groups(messages, budget, count))
 
 
 def _trim(
@@ -392,7 +399,7 @@ def with_holes(messages, budget, count):
     return _trim(messages, budget, count, skip=True)
 
 
-@wrong("trim_to_budget", "wrong", says="the very object that was given")
+@wrong("trim_to_budget", "wrong", says="Whoever changes one changes both. Return a new")
 def the_same_list_where_it_fits(messages, budget, count):
     return (
         messages
@@ -406,12 +413,12 @@ def below_the_budget(messages, budget, count):
     return _trim(messages, budget, count, exact=False)
 
 
-@wrong("trim_to_budget", "wrong", says="Say so")
+@wrong("trim_to_budget", "wrong", says="Not even instructions and last turn fit: raise")
 def without_a_word(messages, budget, count):
     return _trim(messages, budget, count, check=False)
 
 
-@wrong("trim_to_budget", "wrong", says="instructions, too")
+@wrong("trim_to_budget", "wrong", says="The developer's messages are instructions as")
 def without_the_developer(messages, budget, count):
     return _trim(messages, budget, count, roles=("system",))
 
@@ -454,7 +461,9 @@ def by_popping_messages(messages, budget, count):
     return sent
 
 
-@wrong("trim_to_budget", "error", says="count is handed in")
+@wrong(
+    "trim_to_budget", "error", says="count is passed in; here each message counts 1."
+)
 def with_a_count_of_its_own(messages, budget, count):
     def words(part):
         return sum(
@@ -557,7 +566,7 @@ def minus_zero(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, zero=False)
 
 
-@wrong("summarize_when", "wrong", says="the very object that was given")
+@wrong("summarize_when", "wrong", says="Whoever changes one changes both. Return a new")
 def the_same_list_below(messages, over, keep, summarize):
     return (
         messages if len(messages) < 6 else _summarize(messages, over, keep, summarize)
@@ -579,7 +588,7 @@ def forgetting_the_earlier_summary(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, hand=False)
 
 
-@wrong("summarize_when", "wrong", says="straight after the instructions")
+@wrong("summarize_when", "wrong", says="Only right after the instructions is it a")
 def any_summary(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, anywhere=True)
 
@@ -604,13 +613,13 @@ def without_the_word(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, prefix="")
 
 
-@wrong("summarize_when", "wrong", says="changed its messages")
+@wrong("summarize_when", "wrong", says="The arguments belong to the caller: work on a")
 def replaced_in_place(messages, over, keep, summarize):
     messages[:] = with_lists_of_turns(messages, over, keep, summarize)
     return list(messages)
 
 
-@wrong("summarize_when", "wrong", says="Without a summary there is nothing to send")
+@wrong("summarize_when", "wrong", says="Let the errors of summarize propagate.")
 def with_errors_swallowed(messages, over, keep, summarize):
     try:
         return with_lists_of_turns(messages, over, keep, summarize)
@@ -667,17 +676,17 @@ def _turn_more(messages, question, answer):
     ]
 
 
-@wrong("add_turn", says="Every message as it is")
+@wrong("add_turn", says="Every message unchanged, and two more, whatever")
 def stripped(messages, question, answer):
     return _turn_more(messages, question.strip(), answer and answer.strip())
 
 
-@wrong("add_turn", says="Every message as it is")
+@wrong("add_turn", says="Every message unchanged, and two more, whatever")
 def the_last_ten(messages, question, answer):
     return _turn_more(messages[-10:], question, answer)
 
 
-@wrong("add_turn", says="whatever stands there")
+@wrong("add_turn", says="Every message unchanged, and two more, whatever")
 def not_asked_twice(messages, question, answer):
     last = {"role": "user", "content": question}
     return _turn_more(
@@ -685,7 +694,7 @@ def not_asked_twice(messages, question, answer):
     )
 
 
-@wrong("add_turn", says="whatever stands there")
+@wrong("add_turn", says="Every message unchanged, and two more, whatever")
 def without_empty_contents(messages, question, answer):
     return _turn_more([each for each in messages if each["content"]], question, answer)
 
@@ -732,7 +741,7 @@ def a_last_token_is_new(before, now):
     return shared // 128 * 128 if shared >= 1024 else 0
 
 
-@wrong("cacheable_prefix", says="no end but its own")
+@wrong("cacheable_prefix", says="There is no upper limit.")
 def at_most_4096(before, now):
     shared = min(_shared(before, now), 4096)
     return shared // 128 * 128 if shared >= 1024 else 0
@@ -823,12 +832,12 @@ def a_summary_inside(messages, over, keep, summarize):
     return _condensed(messages, over, keep, summarize, lambda text: "Summary: " in text)
 
 
-@wrong("summarize_when", says="as it is, and whole")
+@wrong("summarize_when", says="The summary stays unchanged, and complete.")
 def a_summary_cut_short(messages, over, keep, summarize):
     return by_parts(messages, over, keep, lambda part: summarize(part)[:200])
 
 
-@wrong("summarize_when", says="A turn is all up to the next")
+@wrong("summarize_when", says="A turn is everything up to the next user's")
 def turns_are_pairs(messages, over, keep, summarize):
     head = [each for each in messages if each["role"] in ("system", "developer")]
     body = messages[len(head) :]

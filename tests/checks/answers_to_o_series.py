@@ -73,7 +73,7 @@ def the_first_choice(reply):
     )
 
 
-@wrong("exhausted", says="A blank is a text")
+@wrong("exhausted", says="A space is text: there was room for it.")
 def stripped(reply):
     return any(
         c.finish_reason == "length" and not (c.message.content or "").strip()
@@ -134,7 +134,7 @@ def _bills(replies):
             )
 
 
-@wrong("reasoning_share", says="no mean of the shares")
+@wrong("reasoning_share", says="Add up, then divide: not a mean of the shares.")
 def a_mean(replies):
     return mean([hidden / output for output, hidden in _bills(replies)] or [0.0])
 
@@ -231,12 +231,12 @@ def _cheapest(
     return best
 
 
-@wrong("cheapest_correct", says="were paid for, too")
+@wrong("cheapest_correct", says="The wrong answers were paid for as well: 1.00")
 def wrong_ones_for_free(ways):
     return _cheapest(ways, paid=lambda said, truth: said == truth)
 
 
-@wrong("cheapest_correct", says="paid for, too")
+@wrong("cheapest_correct", says="The wrong answers were paid for as well: 1.00")
 def per_answer(ways):
     return _cheapest(ways, divide=lambda answers, correct: len(answers))
 
@@ -255,7 +255,7 @@ def dividing_by_none_correct(ways):
     return min(costs, key=costs.get)
 
 
-@wrong("cheapest_correct", says="the first stands")
+@wrong("cheapest_correct", says="On a tie, the first one wins.")
 def the_last_of_equals(ways):
     return _cheapest(ways, last=True)
 
@@ -276,7 +276,7 @@ def throws_out_the_hopeless(ways):
     return _cheapest(ways)
 
 
-@wrong("cheapest_correct", says="case 4 of")
+@wrong("cheapest_correct", says="The wrong answers were paid for as well: 1.00")
 def hard_coded(ways):
     return {"small": "small", "often wrong": "always right", "one": "two"}.get(
         next(iter(ways), None)
@@ -318,7 +318,12 @@ def with_a_list_of_replies(client, params, first, ceiling):
     [choice] = replies[-1].choices
     if choice.finish_reason == "length":
         raise NoRoom(billed)
-    return [choice.message.content, billed]
+    return choice.message.content, billed
+
+
+@wrong("ask_with_headroom", says="there is a list. Return a tuple")
+def as_a_list(client, params, first, ceiling):
+    return list(with_a_list_of_replies(client, params, first, ceiling))
 
 
 def _asked(
@@ -344,7 +349,7 @@ def _checked(first, ceiling):
     return first, ceiling
 
 
-@wrong("ask_with_headroom", says="no whole answer either")
+@wrong("ask_with_headroom", says="Text that was cut off is not a complete answer")
 def only_when_empty(client, params, first, ceiling):
     return _asked(
         client,
@@ -354,7 +359,7 @@ def only_when_empty(client, params, first, ceiling):
     )
 
 
-@wrong("ask_with_headroom", says="is not for want of room")
+@wrong("ask_with_headroom", says="The finish_reason decides: this one did not run")
 def whatever_is_not_stop(client, params, first, ceiling):
     return _asked(
         client,
@@ -387,7 +392,7 @@ def changes_params(client, params, first, ceiling):
     return reply.choices[0].message.content, reply.usage.completion_tokens
 
 
-@wrong("ask_with_headroom", says="comes through")
+@wrong("ask_with_headroom", says="An error of the API propagates. It does not")
 def every_error_is_want_of_room(client, params, first, ceiling):
     budgets = _checked(first, ceiling)
     try:
@@ -396,7 +401,7 @@ def every_error_is_want_of_room(client, params, first, ceiling):
         return _asked(client, params, [ceiling])
 
 
-@wrong("ask_with_headroom", says="Pass everything in params on")
+@wrong("ask_with_headroom", says="Pass on everything in params, in both requests.")
 def model_and_messages_alone(client, params, first, ceiling):
     chosen = {"model": params["model"], "messages": params["messages"]}
     return _asked(client, chosen, _checked(first, ceiling))
@@ -474,7 +479,7 @@ def without_headroom(params, to_model, headroom):
     return over_a_deep_copy(params, to_model, 0)
 
 
-@wrong("migrate", says="stay as they are")
+@wrong("migrate", says="gpt-6-luna can do without reasoning: 'none' is")
 def sampling_always_goes(params, to_model, headroom):
     moved = over_a_deep_copy(params, to_model, headroom)
     return {name: value for name, value in moved.items() if name not in SAMPLING}
@@ -488,13 +493,13 @@ def stop_where_it_does_not_reason(params, to_model, headroom):
     return moved
 
 
-@wrong("migrate", says="An effort that is asked for stays")
+@wrong("migrate", says="An effort that is requested stays: then it")
 def none_always(params, to_model, headroom):
     rest = {name: value for name, value in params.items() if name != "reasoning_effort"}
     return over_a_deep_copy(rest, to_model, headroom)
 
 
-@wrong("migrate", says="does not know 'none'")
+@wrong("migrate", says="o4-mini does not have 'none': it reasons.")
 def any_effort(params, to_model, headroom):
     if "reasoning_effort" in params:
         return _moved(
@@ -535,7 +540,7 @@ def _by_cost(ways, correct, digits=12, order=list):
     return min(costs, key=costs.get, default=None)
 
 
-@wrong("cheapest_correct", says="not by name")
+@wrong("cheapest_correct", says="On a tie, the first in the dict wins, not the")
 def the_first_by_name(ways):
     return _by_cost(ways, lambda said, truth: said == truth, order=sorted)
 

@@ -15,8 +15,13 @@ from coursekit import models, sampling
 def with_a_counter(logits, reply, *, frequency_penalty=0, presence_penalty=0):
     counts = Counter(reply)
     return {
-        token: logit
-        - (counts[token] * frequency_penalty + bool(counts[token]) * presence_penalty)
+        token: (
+            logit
+            - (
+                counts[token] * frequency_penalty
+                + bool(counts[token]) * presence_penalty
+            )
+        )
         for token, logit in logits.items()
     }
 
@@ -48,7 +53,9 @@ def in_place(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     return logits
 
 
-@wrong("apply_penalties", "wrong", says="the very object that was given")
+@wrong(
+    "apply_penalties", "wrong", says="Whoever changes one changes both. Return a new"
+)
 def nothing_to_do(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     if not reply or (frequency_penalty == 0 and presence_penalty == 0):
         return logits
@@ -68,13 +75,15 @@ def presence_each_time(logits, reply, frequency_penalty=0.0, presence_penalty=0.
     }
 
 
-@wrong("apply_penalties", "wrong", says="as often as")
+@wrong("apply_penalties", "wrong", says="Frequency: once for each occurrence of the")
 def frequency_once(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     both = frequency_penalty + presence_penalty
     return {token: z - both if token in reply else z for token, z in logits.items()}
 
 
-@wrong("apply_penalties", "wrong", says="rewards")
+@wrong(
+    "apply_penalties", "wrong", says="A negative penalty is a reward: the logit grows."
+)
 def positive_only(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     return with_a_counter(
         logits,
@@ -113,7 +122,7 @@ def every_token_has_a_logit(logits, reply, frequency_penalty=0.0, presence_penal
     return new
 
 
-@wrong("apply_penalties", "wrong", says="stands there")
+@wrong("apply_penalties", "wrong", says="Frequency: once for each occurrence of the")
 def with_other_defaults(logits, reply, frequency_penalty=0.0, presence_penalty=0.5):
     return with_a_counter(
         logits,
@@ -123,7 +132,7 @@ def with_other_defaults(logits, reply, frequency_penalty=0.0, presence_penalty=0
     )
 
 
-@wrong("apply_penalties", "wrong", says="case 3 of 13")
+@wrong("apply_penalties", "wrong", says="Both together are added up.")
 def hard_coded_penalties(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     if frequency_penalty == 1.5:
         return {" soul": 7.9, " so": 1.5, " saint": 4.0, ",": 4.25}
@@ -140,7 +149,21 @@ def with_numpy(logits, temperature):
         if temperature > 0
         else (z == z.max()).astype(float)
     )
-    return weights / weights.sum()
+    return (weights / weights.sum()).tolist()
+
+
+@wrong("softmax_t", says="there is a ndarray. Return a list")
+def as_an_array(logits, temperature):
+    return np.asarray(with_numpy(logits, temperature))
+
+
+@wrong("softmax_t", "error", says="not the one that is farthest from 0")
+def less_the_farthest_from_0(logits, temperature):
+    if temperature <= 0:
+        return with_numpy(logits, temperature)
+    top = max(logits, key=abs)
+    weights = [math.exp((z - top) / temperature) for z in logits]
+    return [weight / sum(weights) for weight in weights]
 
 
 @right("softmax_t")
@@ -149,7 +172,7 @@ def with_log_sum_exp(logits, temperature):
         raise ValueError(temperature)
     if not temperature:
         best = [i for i, logit in enumerate(logits) if logit == max(logits)]
-        return tuple(1 / len(best) if i in best else 0 for i in range(len(logits)))
+        return [1 / len(best) if i in best else 0 for i in range(len(logits))]
     scaled = [logit / temperature for logit in logits]
     rest = math.log(math.fsum(math.exp(z - max(scaled)) for z in scaled)) + max(scaled)
     return [math.exp(z - rest) for z in scaled]
@@ -188,7 +211,7 @@ def multiplied(logits, temperature):
     return with_numpy(logits, 1 / temperature if temperature else 0)
 
 
-@wrong("softmax_t", "wrong", says="share equally")
+@wrong("softmax_t", "wrong", says="At 0, equally large logits get equal shares.")
 def first_of_the_largest(logits, temperature):
     if temperature == 0:
         return [float(i == logits.index(max(logits))) for i in range(len(logits))]
@@ -204,12 +227,12 @@ def nearly_zero(logits, temperature):
 def not_normalized(logits, temperature):
     if temperature < 0:
         raise ValueError
-    return with_numpy(logits, temperature) * 2
+    return [2 * share for share in with_numpy(logits, temperature)]
 
 
-@wrong("softmax_t", "wrong", says="stands where its logit stands")
+@wrong("softmax_t", "wrong", says="Each probability is where its logit is.")
 def sorted_down(logits, temperature):
-    return sorted(with_numpy(logits, temperature).tolist(), reverse=True)
+    return sorted(with_numpy(logits, temperature), reverse=True)
 
 
 @wrong("softmax_t", "wrong", says="changed its arguments")
@@ -224,7 +247,7 @@ def at_any_temperature(logits, temperature):
     return with_numpy(logits, abs(temperature))
 
 
-@wrong("softmax_t", "wrong", says="case 2 of 18")
+@wrong("softmax_t", "wrong", says="A temperature divides the logits: below 1 the")
 def rounded_by_hand(logits, temperature):
     known = with_numpy([-0.72, -1.36, -3.24, -3.44], 1)
     return known if len(logits) == 4 else with_numpy(logits, temperature)
@@ -274,7 +297,7 @@ def on_average(logprobs, threshold):
     )
 
 
-@wrong("confident", "wrong", says="no less sure than a short one")
+@wrong("confident", "wrong", says="Each token is compared by itself, so a long")
 def as_a_product(logprobs, threshold):
     if not logprobs or not logprobs.content:
         raise ValueError("no logprobs")
@@ -311,7 +334,7 @@ def yes_to_an_empty_list(logprobs, threshold):
     return all(math.exp(token.logprob) >= threshold for token in logprobs.content)
 
 
-@wrong("confident", "wrong", says="came      AttributeError")
+@wrong("confident", "wrong", says="Without logprobs nothing is known. Raise the")
 def without_looking_at_none(logprobs, threshold):
     return all(math.exp(token.logprob) >= threshold for token in logprobs.content)
 
@@ -359,7 +382,12 @@ def with_numpy_s_cumsum(probabilities, top_p):
 @right("top_p_filter")
 def with_the_course_s_own(probabilities, top_p):
     kept = np.where(sampling.nucleus(probabilities, top_p), probabilities, 0)
-    return kept / kept.sum()
+    return (kept / kept.sum()).tolist()
+
+
+@wrong("top_p_filter", says="there is a ndarray. Return a list")
+def still_an_array(probabilities, top_p):
+    return np.asarray(with_the_course_s_own(probabilities, top_p))
 
 
 def _kept(probabilities, places):
@@ -514,7 +542,12 @@ def by_taking_away(model, params):
             drop(name)
     if "logprobs" not in kept:
         drop("top_logprobs")
-    return [kept, sorted(dropped)]
+    return kept, sorted(dropped)
+
+
+@wrong("sanitize_params", says="there is a list. Return a tuple")
+def as_a_list(model, params):
+    return list(by_taking_away(model, params))
 
 
 def _sanitize(model, params, *, rename=True, effort=True, default=False, pair=True):
@@ -540,17 +573,17 @@ def _sanitize(model, params, *, rename=True, effort=True, default=False, pair=Tr
     )
 
 
-@wrong("sanitize_params", "wrong", says="The limit lives on")
+@wrong("sanitize_params", "wrong", says="The limit stays, under the name that every")
 def without_renaming(model, params):
     return _sanitize(model, params, rename=False)
 
 
-@wrong("sanitize_params", "wrong", says="hang on its reasoning_effort")
+@wrong("sanitize_params", "wrong", says="What a model accepts can depend on its")
 def without_the_effort(model, params):
     return _sanitize(model, params, effort=False)
 
 
-@wrong("sanitize_params", "wrong", says="'default' or 'no' is dropped")
+@wrong("sanitize_params", "wrong", says="Drop what takes() answers with 'default' or")
 def with_the_default_ones(model, params):
     return _sanitize(model, params, default=True)
 
@@ -567,7 +600,9 @@ def renamed_in_place(model, params):
     return in_one_loop(model, params)
 
 
-@wrong("sanitize_params", "wrong", says="stays as it is, and max_tokens is dropped")
+@wrong(
+    "sanitize_params", "wrong", says="If both are given, max_completion_tokens stays"
+)
 def the_older_limit_wins(model, params):
     params = dict(params)
     if "max_tokens" in params:
@@ -630,9 +665,11 @@ def blanks_do_not_matter(logits, reply, frequency_penalty=0, presence_penalty=0)
     bare = [token.strip() for token in reply]
     less = {token: bare.count(token.strip()) for token in logits}
     return {
-        token: logit
-        - less[token] * frequency_penalty
-        - min(less[token], 1) * presence_penalty
+        token: (
+            logit
+            - less[token] * frequency_penalty
+            - min(less[token], 1) * presence_penalty
+        )
         for token, logit in logits.items()
     }
 
@@ -641,14 +678,16 @@ def blanks_do_not_matter(logits, reply, frequency_penalty=0, presence_penalty=0)
 def the_last_fifty(logits, reply, frequency_penalty=0, presence_penalty=0):
     recent = reply[-50:]
     return {
-        token: logit
-        - recent.count(token) * frequency_penalty
-        - (token in recent) * presence_penalty
+        token: (
+            logit
+            - recent.count(token) * frequency_penalty
+            - (token in recent) * presence_penalty
+        )
         for token, logit in logits.items()
     }
 
 
-@wrong("apply_penalties", says="nothing is rounded")
+@wrong("apply_penalties", says="It looks rounded. Return the exact number.")
 def penalties_rounded(logits, reply, frequency_penalty=0, presence_penalty=0):
     return {
         token: round(
@@ -743,12 +782,12 @@ def a_sum_in_percent(probabilities, top_p):
     return _nucleus(probabilities, top_p, lambda total, share: round(total, 2) >= share)
 
 
-@wrong("top_p_filter", says="also of many")
+@wrong("top_p_filter", says="Of equal ones the earlier are kept, of many as")
 def ten_are_enough(probabilities, top_p):
     return _nucleus(probabilities, top_p, lambda total, share: total >= share, most=10)
 
 
-@wrong("sanitize_params", says="only the names decide")
+@wrong("sanitize_params", says="Rename max_tokens whatever its value is.")
 def without_values_that_are_false(model, params):
     given = {name: value for name, value in params.items() if value}
     both = {"max_tokens"} & set(given) if "max_completion_tokens" in given else set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from itertools import pairwise
@@ -51,7 +52,7 @@ def without_looking_at_none(chunks):
     return "".join(choice.delta.content for chunk in chunks for choice in chunk.choices)
 
 
-@wrong("text_of", "wrong", says="blanks are text")
+@wrong("text_of", "wrong", says="An empty piece is not the end, and spaces are")
 def without_blanks(chunks):
     return "".join(
         (choice.delta.content or "").strip()
@@ -105,7 +106,12 @@ def over_a_list_of_choices(chunks):
                 "finish_reason": reason,
             }
         )
-    return tuple(answers)
+    return answers
+
+
+@wrong("assemble", says="there is a tuple. Return a list")
+def as_a_tuple(chunks):
+    return tuple(over_a_list_of_choices(chunks))
 
 
 def _assembled(chunks, *, order=sorted, every=True, key=lambda index: index):
@@ -169,7 +175,7 @@ def the_last_piece_s_reason(chunks):
     ]
 
 
-@wrong("assemble", "wrong", says="was cut: None")
+@wrong("assemble", "wrong", says="An answer without a finish_reason was cut off:")
 def stop_where_nothing_is_said(chunks):
     return [
         answer | {"finish_reason": answer["finish_reason"] or "stop"}
@@ -177,7 +183,7 @@ def stop_where_nothing_is_said(chunks):
     ]
 
 
-@wrong("assemble", "error", says="IndexError")
+@wrong("assemble", "wrong")
 def for_two_at_most(chunks):
     answers = [{"text": "", "finish_reason": None}]
     for chunk in chunks:
@@ -191,7 +197,7 @@ def for_two_at_most(chunks):
     return answers
 
 
-@wrong("assemble", "wrong", says="came      ['Paris']")
+@wrong("assemble", "wrong", says="Hint 1")
 def texts_alone(chunks):
     return [answer["text"] for answer in _assembled(chunks)]
 
@@ -220,7 +226,7 @@ def over_a_list(events):
         for choice in chunk.choices
         if choice.delta.content not in (None, "")
     ]
-    gaps = tuple(times[i] - times[i - 1] for i in range(1, len(times)))
+    gaps = [times[i] - times[i - 1] for i in range(1, len(times))]
     return {
         "total": events[-1][0] if events else None,
         "gaps": gaps,
@@ -310,6 +316,23 @@ def with_stream_text(client, messages, enough):
 
 
 @right("read_until")
+def closed_by_a_stack(client, messages, enough):
+    text = ""
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(
+            client.chat.completions.create(
+                model="gpt-4o", messages=messages, stream=True
+            )
+        )
+        deltas = (c.delta.content for chunk in stream for c in chunk.choices)
+        for delta in filter(None, deltas):
+            text += delta
+            if enough(text):
+                return text
+    return text
+
+
+@wrong("read_until", says="with all of the text so far; not otherwise")
 def with_typed_events(client, messages, enough):
     text = ""
     with client.chat.completions.stream(model="gpt-4o", messages=messages) as stream:
@@ -321,8 +344,8 @@ def with_typed_events(client, messages, enough):
     return text
 
 
-@right("read_until")
-def with_finally(client, messages, enough):
+@wrong("read_until", says="with all of the text so far; not otherwise")
+def asking_at_chunks_without_text(client, messages, enough):
     stream, parts = (
         client.chat.completions.create(stream=True, messages=messages, model="gpt-4o"),
         [],
@@ -352,7 +375,7 @@ def left_open(client, messages, enough):
     return text
 
 
-@wrong("read_until", "wrong", says="closed all the same")
+@wrong("read_until", "wrong", says="Close the stream in any case: use it in a with")
 def closed_without_finally(client, messages, enough):
     text = ""
     stream = client.chat.completions.create(
@@ -369,7 +392,7 @@ def closed_without_finally(client, messages, enough):
     return text
 
 
-@wrong("read_until", "wrong", says="'read for (s)': 1.4")
+@wrong("read_until", "wrong", says="Read no further chunk once it is enough.")
 def read_to_the_end(client, messages, enough):
     with client.chat.completions.create(
         model="gpt-4o", messages=messages, stream=True
@@ -403,7 +426,7 @@ def asks_about_the_piece(client, messages, enough):
     return text
 
 
-@wrong("read_until", "wrong", says="as soon as it is enough")
+@wrong("read_until", "wrong", says="Call enough each time that some text has")
 def without_the_last_piece(client, messages, enough):
     text = ""
     with client.chat.completions.create(
@@ -431,7 +454,7 @@ def nothing_when_never_enough(client, messages, enough):
     return None
 
 
-@wrong("read_until", "wrong", says="comes through")
+@wrong("read_until", "wrong", says="Call enough each time that some text has")
 def swallows_the_error(client, messages, enough):
     def quiet(text):
         try:
@@ -439,7 +462,7 @@ def swallows_the_error(client, messages, enough):
         except ValueError:
             return False
 
-    return with_finally(client, messages, quiet)
+    return asking_at_chunks_without_text(client, messages, quiet)
 
 
 @wrong("read_until", "wrong", says="stream=False")
@@ -534,7 +557,7 @@ def catches_everything(stream):
     return _result(stream, catch=Exception)
 
 
-@wrong("stream_result", "wrong", says="No exception, and not whole")
+@wrong("stream_result", "wrong", says="No exception, and yet not complete.")
 def complete_unless_told(stream):
     return _result(stream, default="stop")
 
@@ -544,7 +567,7 @@ def connection_alone(stream):
     return _result(stream, catch=openai.APIConnectionError)
 
 
-@wrong("stream_result", "wrong", says="Keep the text that had come")
+@wrong("stream_result", "wrong", says="The connection broke. Keep the text received so")
 def text_lost(stream):
     result = _result(stream)
     return StreamResult(
@@ -567,7 +590,7 @@ def falls_over_the_usage(stream):
     return StreamResult(text, "complete")
 
 
-@wrong("stream_result", "wrong", says="case 6 of 18")
+@wrong("stream_result", "wrong", says="Broken JSON raises a JSONDecodeError, which is")
 def hard_coded_endings(stream):
     known = {"Paris.": "complete", "It is": "truncated"}
     result = _result(stream)
@@ -585,7 +608,7 @@ def _text(chunks):
     )
 
 
-@wrong("text_of", says="Any chunk may have text")
+@wrong("text_of", says="An empty piece is not the end, and spaces are")
 def all_but_the_first(chunks):
     next(chunks, None)
     return _text(chunks)
@@ -634,12 +657,12 @@ def collected_first(events):
     return _timing(events, bool)
 
 
-@wrong("timing", says="Blanks and line ends are text")
+@wrong("timing", says="Spaces and newlines are text.")
 def blanks_are_no_text(events):
     return _timing(events, str.strip)
 
 
-@wrong("timing", says="none is rounded")
+@wrong("timing", says="It looks rounded. Return the exact number.")
 def in_microseconds(events):
     return _timing(events, bool, digits=6)
 
@@ -662,7 +685,7 @@ def _read(client, messages, enough, **more):
         return text
 
 
-@wrong("read_until", says="It stays one request")
+@wrong("read_until", says="Send one request, with the model gpt-4o, the")
 def again_when_empty(client, messages, enough):
     return _read(client, messages, enough) or _read(client, messages, enough)
 
@@ -677,7 +700,7 @@ def any_value_error(stream):
     return _result(stream, catch=(openai.APIError, ValueError))
 
 
-@wrong("stream_result", says="without a finish_reason")
+@wrong("stream_result", says="Hint 1")
 def whole_when_it_ends_with_a_period(stream):
     result = _result(stream)
     return (

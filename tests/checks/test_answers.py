@@ -12,7 +12,7 @@ import pytest
 from answer_table import Answer, table
 
 from coursekit.checks import course_map
-from coursekit.checks.exercise import Exercise
+from coursekit.checks.engine.exercise import Exercise
 from coursekit.course import lesson
 from coursekit.workshop import notebooks_in
 from coursekit.workshop.authoring.exercises import derived
@@ -49,15 +49,15 @@ def written(notebook: Any, exercise: Exercise) -> Any:
 @every_exercise
 def test_the_solution_passes(path: Path, exercise: Exercise) -> None:
     """The worked solution of an exercise passes its check."""
-    verdict = exercise.verdict(written(nbformat.read(path, 4), exercise))
-    assert verdict.outcome == "passed", verdict
+    verdict = exercise.result(written(nbformat.read(path, 4), exercise))
+    assert verdict.status == "passed", verdict
 
 
 @every_exercise
 def test_the_stub_is_not_yet(path: Path, exercise: Exercise) -> None:
     """The stub that a learner starts from is "not yet", and neither right nor wrong."""
-    verdict = exercise.verdict(written(derived(nbformat.read(path, 4)), exercise))
-    assert verdict.outcome == "not yet", verdict
+    verdict = exercise.result(written(derived(nbformat.read(path, 4)), exercise))
+    assert verdict.status == "not yet", verdict
 
 
 @pytest.mark.parametrize("answer", table(), ids=str)
@@ -66,8 +66,8 @@ def test_an_answer_gets_its_verdict(answer: Answer) -> None:
     exercises = {
         each.name: each for each in course_map.exercises_of(lesson(answer.chapter).stem)
     }
-    verdict = exercises[answer.exercise].verdict(answer.function)
-    assert verdict.outcome == answer.outcome, verdict
+    verdict = exercises[answer.exercise].result(answer.function)
+    assert verdict.status == answer.outcome, verdict
     assert answer.says in repr(verdict)
 
 
@@ -97,4 +97,4 @@ def test_an_exercise_has_stars_hints_and_random_cases(
     assert len(set(exercise.hints)) == 3
     first, again = exercise.cases(), exercise.cases()
     assert len(first) >= 4
-    assert [case.given for case in first] == [case.given for case in again]
+    assert [case.text for case in first] == [case.text for case in again]

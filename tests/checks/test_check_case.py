@@ -1,12 +1,12 @@
-"""What a case expects, and how errors are described to a learner."""
+"""What a case expects, what it says about a mistake, and how it watches its arguments."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from coursekit.checks.case import exactly, fits
-from coursekit.checks.exercise import describe_error
+from coursekit.checks.engine import Case, Matching, Raises, call, exactly, fits
+from coursekit.checks.engine.exercise import error_text
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,8 @@ def test_a_long_error_is_shortened() -> None:
     """300 characters of an error's message are shown; what is longer is cut, and one can see that
     it is.
     """
-    assert describe_error(ValueError("x" * 300)) == "x" * 300
-    assert describe_error(ValueError("x" * 301)) == "x" * 300 + " …"
+    assert error_text(ValueError("x" * 300)) == "x" * 300
+    assert error_text(ValueError("x" * 301)) == "x" * 300 + " …"
 
 
 def test_an_error_that_cannot_be_printed_is_a_question_mark() -> None:
@@ -33,4 +33,131 @@ def test_an_error_that_cannot_be_printed_is_a_question_mark() -> None:
         def __str__(self) -> str:
             raise RuntimeError
 
-    assert describe_error(Broken()) == "?"
+    assert error_text(Broken()) == "?"
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "remark"),
+    [
+        ((1, 2), [1, 2], "there is a tuple. Return a list."),
+        ([1, 2], (1, 2), "there is a list. Return a tuple."),
+        (np.array([0.5, 0.5]), [0.5, 0.5], "there is a ndarray. Return a list."),
+        ([("a", 1)], [["a", 1]], "there is a tuple. Return a list."),
+        ({"gaps": (1.0,)}, {"gaps": [1.0]}, "there is a tuple. Return a list."),
+        (24.0, exactly(24), "there is a float. Return an int."),
+        ([2, 1], [1, 2], "The items are right, but their order is not. Sort them."),
+        (0.333, 1 / 3, "It looks rounded. Return the exact number."),
+        (
+            ("tpm", 57.14),
+            ("tpm", 40 / 0.7),
+            "It looks rounded. Return the exact number.",
+        ),
+        (10**20 + 1, exactly(10**20), "Sort them."),
+        (3, [3], "Sort them."),
+        (
+            {"returned": (1,), "requests": 1},
+            {"returned": [1], "requests": 1},
+            "Return a list.",
+        ),
+    ],
+)
+def test_a_mistake_that_the_value_shows_is_named(
+    got: object, expected: object, remark: str
+) -> None:
+    """A wrong type, an order and rounding are named; otherwise the case's own remark stands."""
+    assert (
+        Case("f()", lambda function: None, expected, "Sort them.")
+        .remark(got)
+        .endswith(remark)
+    )
+
+
+def test_the_remark_fits_the_observation_that_is_wrong() -> None:
+    """Of a dict of observations the first that does not fit decides; an exception has its own."""
+    expected = {"requests": 1, "seconds": Matching("at most 2", lambda got: got <= 2)}
+    why = {"requests": "Send one.", "seconds": "Be quick.", "raised": "Do not fail."}
+    case = Case("f()", lambda function: None, expected, why)
+    assert case.remark({"requests": 2, "seconds": 9}) == "Send one."
+    assert case.remark({"requests": 1, "seconds": 9}) == "Be quick."
+    assert case.remark(None) == "Do not fail."
+
+
+def test_a_call_is_described_for_a_failed_case_only() -> None:
+    """The text of a call is made when it is asked for, and not when the case is made or run."""
+
+    class Watched:
+        shown = 0
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Watched)
+
+        def __hash__(self) -> int:
+            return 0
+
+        def __repr__(self) -> str:
+            Watched.shown += 1
+            return "watched"
+
+    case = call(Watched(), expects=1)
+    case.run(lambda value: 1)
+    assert Watched.shown == 0
+    assert case.text == "(watched)"
+
+
+# A plain call, which watches its arguments
+
+
+def test_a_call_that_leaves_its_arguments_alone_is_judged_by_what_it_returns() -> None:
+    """The value comes through as it is, also when the function makes changes and undoes them."""
+
+    def twice(items: list[int], *, more: dict[str, int]) -> int:
+        items.append(1)
+        return len(items) + len(more) + len(items[: items.pop() - 1])
+
+    case = call([1, 2], expects=4, more={"a": 1})
+    assert case.text == "([1, 2], more={'a': 1})"
+    assert case.run(twice) == 4
+
+
+def test_a_changed_argument_is_a_miss_even_with_the_right_value() -> None:
+    """A list or dict that is changed, at any depth, is told with what it has become; the next run
+    gets it unchanged.
+    """
+
+    def sneaky(items: list[dict[str, int]]) -> int:
+        items[0]["a"] += 1
+        return 1
+
+    case = call([{"a": 1}], expects=1)
+    for _ in range(2):
+        came = case.run(sneaky)
+        assert not fits(came, case.expected)
+        assert "changed its arguments" in repr(came)
+        assert "[{'a': 2}]" in repr(came)
+
+
+def test_the_expected_error_does_not_hide_a_change() -> None:
+    """A function that changes its argument and then raises what was expected has missed; another
+    error comes out.
+    """
+
+    def late(items: list[int], error: type[Exception]) -> None:
+        items.append(1)
+        raise error("too late")
+
+    assert "[1]" in repr(call([], ValueError, expects=Raises(ValueError)).run(late))
+    with pytest.raises(KeyError):
+        call([], KeyError, expects=Raises(ValueError)).run(late)
+
+
+def test_what_must_be_new_may_not_be_the_argument_itself() -> None:
+    """Where a fresh value is asked for, the argument handed back is a miss, and an equal copy is
+    none.
+    """
+
+    def same(items: list[int]) -> list[int]:
+        return items
+
+    assert "very object" in repr(call([1], expects=[1], new=True).run(same))
+    assert call([1], expects=[1], new=True).run(list) == [1]
+    assert call([1], expects=[1]).run(same) == [1]

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from coursekit.checks import basics, progress
+from coursekit import progress
+from coursekit.checks import basics
 from coursekit.checks.course_map import CourseMap, exercises_of
 from coursekit.course import lessons
+from coursekit.progress import Progress
 from coursekit.workshop.commands import command_line
 from coursekit.workshop.commands.environment import offline_environment
 
@@ -43,16 +45,18 @@ def test_a_pass_is_kept_and_told(kept: Path) -> None:
     verdict = basics.models_at_risk(models_at_risk)
     assert verdict.notes == (
         (
-            "1 of 5 exercises of this chapter are done. Open: reply_text, prompt_tokens, "
-            "cost_split, "
-            "safe_reply."
+            "1 of 5 exercises of this chapter are done. Open: reply_text,"
+            " prompt_tokens, cost_split, safe_reply."
         ),
     )
-    assert json.loads(kept.read_text()) == {"passed": {"01_basics": ["models_at_risk"]}}
+    assert json.loads(kept.read_text()) == {
+        "passed": {"01_basics": ["models_at_risk"]},
+        "quizzes": {},
+    }
     assert "✓ models_at_risk" in repr(CourseMap())
     assert "○ reply_text" in repr(CourseMap())
     for exercise in exercises_of("01_basics"):
-        progress.note("01_basics", exercise.name)
+        progress.passed_now("01_basics", exercise.name)
     assert basics.models_at_risk(models_at_risk).notes == (
         "All 5 exercises of this chapter are done.",
     )
@@ -110,7 +114,7 @@ def test_a_damaged_file_is_set_aside(kept: Path, damage: str) -> None:
     assert (
         kept.with_name("progress.json.damaged").read_text(encoding="latin-1") == damage
     )
-    assert progress.passed() == {"01_basics": ["models_at_risk"]}
+    assert progress.read().passed == {"01_basics": ["models_at_risk"]}
 
 
 def test_a_place_that_cannot_be_written_takes_nothing_away(kept: Path) -> None:
@@ -124,12 +128,12 @@ def test_a_place_that_cannot_be_written_takes_nothing_away(kept: Path) -> None:
 def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:
     """Many processes that pass checks at the same time: all of them are kept."""
     code = (
-        "import sys; from coursekit.checks import progress\n"
-        "for n in range(8): progress.note('01_basics', sys.argv[1] + str(n))"
+        "import sys; from coursekit import progress\n"
+        "for n in range(8): progress.passed_now('01_basics', sys.argv[1] + str(n))"
     )
     running = [subprocess.Popen([sys.executable, "-c", code, name]) for name in "abc"]
     assert [process.wait() for process in running] == [0, 0, 0]
-    assert set(progress.passed()["01_basics"]) == {
+    assert set(progress.read().passed["01_basics"]) == {
         f"{name}{n}" for name in "abc" for n in range(8)
     }
 
@@ -147,7 +151,11 @@ def test_the_map_shows_every_exercise_without_color_alone(kept: Path) -> None:
     """Each exercise has a sign and its name, in text and in HTML; a chapter without exercises has
     no row.
     """
-    shown = CourseMap({"01_basics": ["cost_split"], "99_gone": ["x"]})
+    shown = CourseMap(
+        Progress(
+            {"01_basics": ["cost_split"], "99_gone": ["x"]}, {"02_parameters": [1, 3]}
+        )
+    )
     html = shown._repr_mimebundle_()["text/html"]
     assert "✓ cost_split" in html
     assert "○ reply_text" in html
@@ -155,7 +163,8 @@ def test_the_map_shows_every_exercise_without_color_alone(kept: Path) -> None:
         bool(exercises_of(lesson.stem)) for lesson in lessons()
     )
     total = sum(len(exercises_of(lesson.stem)) for lesson in lessons())
-    assert shown.summary == f"1 of {total} exercises are done."
+    assert shown.summary == f"1 of {total} exercises done."
+    assert "quiz 2 of 6" in repr(shown)
 
 
 def test_the_command_shows_and_forgets(

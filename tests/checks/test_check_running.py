@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from coursekit.checks import running
-from coursekit.checks.running import run
+from coursekit.checks.engine import running
+from coursekit.checks.engine.running import run
+from coursekit.checks.engine.virtual_loop import Deadlock
 
 
 async def one() -> int:
@@ -58,13 +59,22 @@ async def nothing_ever_comes() -> None:
     await asyncio.get_running_loop().create_future()
 
 
+async def two_for_each_other() -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+
+    async def wait_then_set(waited: asyncio.Event, then: asyncio.Event) -> None:
+        await waited.wait()
+        then.set()
+
+    await asyncio.gather(wait_then_set(first, second), wait_then_set(second, first))
+
+
 @pytest.mark.parametrize(
     ("work", "awaits"),
     [
         (endless_loop, False),
         (loop_that_catches, False),
         (loop_that_yields, True),
-        (nothing_ever_comes, True),
     ],
 )
 def test_an_endless_run_is_ended(work: Any, awaits: bool) -> None:
@@ -73,6 +83,17 @@ def test_an_endless_run_is_ended(work: Any, awaits: bool) -> None:
     """
     ran = run(work, awaits=awaits, seconds=0.2)
     assert (ran.endless, ran.left) == (True, False)
+
+
+@pytest.mark.parametrize("waiting", [nothing_ever_comes, two_for_each_other])
+def test_a_deadlock_is_found_at_once(waiting: Any) -> None:
+    """When every task waits for something that never happens, the run ends long before its limit,
+    and the stacks of the tasks show where they wait.
+    """
+    ran = run(waiting, awaits=True, seconds=60)
+    assert isinstance(ran.error, Deadlock)
+    places = [frame.f_code.co_name for stack in ran.error.waiting for frame in stack]
+    assert waiting.__name__ in places
 
 
 def test_what_cannot_be_ended_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +114,21 @@ def test_sleeping_takes_no_time_and_measures_exactly() -> None:
         return asyncio.get_running_loop().time()
 
     assert run(work, awaits=True).value == pytest.approx(240.25)
+
+
+def test_the_smallest_sleep_moves_the_time() -> None:
+    """A sleep that floating point would lose takes a microsecond: a loop around it comes to an end,
+    as it does in real time, and a thousand of them are still next to nothing.
+    """
+
+    async def work() -> float:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(7)
+        while loop.time() < 7.001:
+            await asyncio.sleep(1e-16)
+        return loop.time()
+
+    assert run(work, awaits=True, seconds=10).value == pytest.approx(7.001, abs=1e-5)
 
 
 def test_work_in_a_thread_is_waited_for() -> None:
@@ -152,7 +188,7 @@ def test_prints_come_through_up_to_a_limit(capsys: pytest.CaptureFixture[str]) -
     run(lambda: [print("x" * 99) for _ in range(1000)])
     shown = capsys.readouterr().out
     assert len(shown) < running.PRINTED + 100
-    assert shown.endswith("… what is printed after this is not shown.\n")
+    assert shown.endswith("… the rest of the output is not shown.\n")
 
 
 def test_an_interrupt_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from coursekit.checks.answers import (
+from coursekit.checks.engine.answers import (
     api_error,
     chunk,
     connection_error,
@@ -17,8 +17,8 @@ from coursekit.checks.answers import (
     usage,
     usage_chunk,
 )
-from coursekit.checks.running import run
-from coursekit.checks.script import Script
+from coursekit.checks.engine.running import run
+from coursekit.checks.engine.script import Script
 from coursekit.offline.exchange import error_answer
 
 HELLO: dict[str, Any] = {
@@ -128,9 +128,10 @@ def test_async_requests_are_counted_and_timed() -> None:
                 )
                 return answer.choices[0].message.content
 
-        return list(
-            await asyncio.gather(*map(ask, range(7)))
-        ), asyncio.get_running_loop().time()
+        return (
+            list(await asyncio.gather(*map(ask, range(7)))),
+            asyncio.get_running_loop().time(),
+        )
 
     texts, seconds = run(seven, awaits=True).value
     assert texts == list("0123456")

@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 from ...retrying.sdk_jitter import seeded_jitter
-from ..running import NotAwaitable, run
+from ..engine.running import NotAwaitable, run
 from .hostile_api import BUDGET, MOST_REQUESTS, MOST_SECONDS, HostileApi, Stopped
 from .scoring import POINTS, Facts, counted, points, reasons
 from .tickets import Ticket, answer_to
@@ -21,8 +21,8 @@ from .waste import wasted
 
 Solve = Callable[..., Awaitable[tuple[Mapping[str, str | None], Decimal | float]]]
 SECONDS = 60.0  # real ones, for a whole run; a good one takes two or three
-NO_MATH = (
-    "mathjax_ignore tex2jax_ignore"  # two dollar signs in a cell would become a formula
+NO_MATH = (  # two dollar signs in a cell would become a formula
+    "mathjax_ignore tex2jax_ignore"
 )
 CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
 NUMBER = (
@@ -118,13 +118,15 @@ def attempt(solve: Solve, *, seed: int = 1) -> Score:
         ran = run(whole, awaits=True, seconds=SECONDS)
     if ran.endless:
         raise RunEnded(
-            f"solve() did not end within {SECONDS:g} real seconds. Does a loop in it never await?"
+            f"solve() did not end within {SECONDS:g} real seconds. Does a loop in it"
+            " never await?"
         )
     if isinstance(ran.error, Stopped):
         raise RunEnded(_why_ended(apis[0])) from None
     if isinstance(ran.error, NotAwaitable):
         raise TypeError(
-            "solve() must be async. Begin it with: async def solve(client, tickets, budget):"
+            "solve() must be async. Begin it with: async def solve(client, tickets,"
+            " budget):"
         ) from None
     if ran.error is not None:
         ran.error.add_note(_lost(apis[0]))
@@ -170,9 +172,8 @@ def _read(
         and isinstance(handed_over[0], Mapping)
     ):
         raise TypeError(
-            f"solve() returned a {type(handed_over).__name__}. It must: return answers, cost, a "
-            "dict from "
-            "each ticket's id to a text or None, and dollars."
+            f"solve() returned a {type(handed_over).__name__}. It must: return answers,"
+            " cost, a dict from each ticket's id to a text or None, and dollars."
         )
     answers, cost = handed_over
     if (
@@ -181,19 +182,20 @@ def _read(
         or not 0 <= cost < float("inf")
     ):
         raise TypeError(
-            f"The cost that solve() returned is {cost!r:.40}. It must be dollars, 0 or more."
+            f"The cost that solve() returned is {cost!r:.40}. It must be dollars, 0 or"
+            " more."
         )
     known = {ticket.id for ticket in tickets}
     for name, text in answers.items():
         if name not in known:
             raise ValueError(
-                f"There is an answer to {name!r:.40}, which is no ticket's id. Use ticket.id as "
-                "the key."
+                f"There is an answer to {name!r:.40}, which is no ticket's id. Use"
+                " ticket.id as the key."
             )
         if text is not None and not isinstance(text, str):
             raise TypeError(
-                f"The answer to {name} is a {type(text).__name__}. It must be a text, or None for "
-                "none."
+                f"The answer to {name} is a {type(text).__name__}. It must be a text,"
+                " or None for none."
             )
     return answers, Decimal(str(cost))
 
@@ -212,10 +214,10 @@ def _lost(api: HostileApi) -> str:
 def _why_ended(api: HostileApi) -> str:
     if len(api.asked) >= MOST_REQUESTS:
         return (
-            f"solve() had sent {MOST_REQUESTS:,} requests for 200 tickets. Something in it is "
-            "repeated without end."
+            f"solve() had sent {MOST_REQUESTS:,} requests for 200 tickets. Something in"
+            " it is repeated without end."
         )
     return (
-        f"solve() was not done after {MOST_SECONDS / 3600:g} hours of virtual time. What is it "
-        "waiting for?"
+        f"solve() was not done after {MOST_SECONDS / 3600:g} hours of virtual time."
+        " What is it waiting for?"
     )

@@ -15,7 +15,7 @@ from ...offline.faults import Fault
 from ...offline.limits.account import Account
 from ...offline.watched.ledger import Attempt, Ledger
 from ...wired import Journal, Wired, wire
-from ..virtual_loop import LoopClock
+from ..engine.virtual_loop import LoopClock
 from .simulated import Support, is_finished
 from .tickets import Ticket, tickets_of
 

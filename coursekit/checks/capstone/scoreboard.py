@@ -1,26 +1,23 @@
 """The scores of this machine's attempts: a small file beside that of the progress, never in the
 repository.
 
-It lies where ``checks.progress`` keeps its own (COURSEKIT_PROGRESS), as capstone.json; with "off"
-nothing is kept.
+It lies where ``coursekit.progress`` has its own (COURSEKIT_PROGRESS), as capstone.json; with "off"
+nothing is saved.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from ...foundation.files import write_atomically
-from .. import progress
+from ... import progress
 from .attempt import CELL, NUMBER, Score
 from .scoring import AXES
 
-KEPT, LONGEST = 50, 60  # attempts, the best ones; characters of a name
+MOST, LONGEST = 50, 60  # attempts, the best ones; characters of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class Scoreboard:
                 best[row.name, row.seed] = row
         self.rows = sorted(
             best.values(), key=lambda row: (-row.total, row.name, row.seed)
-        )[:KEPT]
+        )[:MOST]
         self.notes = tuple(notes)
 
     def __repr__(self) -> str:
@@ -93,100 +90,65 @@ class Scoreboard:
 
 
 def keep(name: str, score: Score) -> Scoreboard:
-    """Keep a score under a name, and show all that are kept. Where none can be kept, the board says
-    why.
+    """Save a score under a name, and show all of them. If it cannot be saved, the board says why.
 
     name  of the attempt, 1 to 60 characters. Raises ValueError for another length, TypeError for
-          what is no score.
+          anything that is not a score.
     """
     if not isinstance(score, Score):
         raise TypeError(
-            f"keep() takes the score that attempt() returns, and this is a {type(score).__name__}."
+            "keep() takes the score that attempt() returns, and this is a"
+            f" {type(score).__name__}."
         )
-    name = " ".join(
-        str(name).encode("utf-8", "replace").decode().split()
+    shown = (
+        str(name).encode("utf-8", "replace").decode()
     )  # half a character cannot be shown
+    name = " ".join(shown.split())
     if not 1 <= len(name) <= LONGEST:
         raise ValueError(
-            f"A name of {len(name)} characters cannot be kept. Choose one of 1 to {LONGEST}."
+            f"A name of {len(name)} characters cannot be saved. Choose one of 1 to"
+            f" {LONGEST}."
         )
-    row = Row(
-        name,
-        score.seed,
-        {axis: round(value, 3) for axis, value in score.points.items()},
-    )
-    path = place()
+    points = {axis: round(value, 3) for axis, value in score.points.items()}
+    row, path = Row(name, score.seed, points), place()
     if path is None:
         return Scoreboard([row])
     try:
-        return _add(path, row)
+        rows, notes = _file(path).update(lambda rows: Scoreboard([*rows, row]).rows)
     except OSError as error:
-        return Scoreboard([row], [f"The score could not be kept: {error}"])
+        return Scoreboard([row], [f"The score could not be saved: {error}"])
+    return Scoreboard(rows, notes)
 
 
 def place() -> Path | None:
-    """The file; None where nothing is kept."""
+    """The file; None where nothing is saved."""
     beside = progress.place()
     return None if beside is None else beside.with_name("capstone.json")
 
 
 def kept() -> Scoreboard:
-    """All scores that are kept; none where the file is missing or damaged."""
+    """All scores that were saved; none if the file is missing or damaged."""
     path = place()
-    return Scoreboard([] if path is None else _read(path)[0])
+    return Scoreboard([] if path is None else _file(path).read()[0])
 
 
-def _add(path: Path, row: Row) -> Scoreboard:
-    from filelock import FileLock, Timeout
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(path.with_name(path.name + ".lock"), timeout=progress.WAIT):
-            rows, damaged = _read(path)
-            notes = []
-            if damaged:
-                aside = path.with_name(path.name + ".damaged")
-                os.replace(path, aside)
-                notes.append(
-                    f"The file of scores could not be read. It was kept as {aside}; a new one "
-                    "begins."
-                )
-            board = Scoreboard([*rows, row], notes)
-            write_atomically(
-                path,
-                json.dumps({"scores": [asdict(one) for one in board.rows]}, indent=2)
-                + "\n",
-            )
-            return board
-    except Timeout as error:
-        raise OSError(
-            f"{path} is locked by another program for more than {progress.WAIT:g} s."
-        ) from error
+def _file(path: Path) -> progress.SavedFile[list[Row]]:
+    return progress.SavedFile(path, _parsed, _dumped, list)
 
 
-def _read(path: Path) -> tuple[list[Row], bool]:
-    """The rows, and whether the file is damaged."""
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))["scores"]
-        return [
-            Row(
-                str(one["name"]),
-                int(one["seed"]),
-                {axis: float(one["points"][axis]) for axis in AXES},
-            )
-            for one in told
-        ], False
-    except FileNotFoundError:
-        return [], False
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ):
-        return [], True
+def _parsed(saved: Any) -> list[Row]:
+    return [
+        Row(
+            str(row["name"]),
+            int(row["seed"]),
+            {axis: float(row["points"][axis]) for axis in AXES},
+        )
+        for row in saved["scores"]
+    ]
+
+
+def _dumped(rows: list[Row]) -> Any:
+    return {"scores": [asdict(row) for row in rows]}
 
 
 def _numbers(row: Row) -> list[str]:

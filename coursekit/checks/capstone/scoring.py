@@ -24,20 +24,26 @@ HONEST = Decimal("0.10")  # a report may be wrong by this part of the bill
 RUBRIC = (
     (
         ANSWERED,
-        "20 × a, where a = whole answers / tickets. All other axes are multiplied by a, too.",
+        (
+            "20 × a, where a = whole answers / tickets. All other axes are multiplied"
+            " by a, too."
+        ),
     ),
     (
         SPEND,
         (
-            "20 × what is left of the budget / the budget; half of it if the report is off by more "
-            "than 10 %."
+            "20 × what is left of the budget / the budget; half of it if the report is"
+            " off by more than 10 %."
         ),
     ),
     (TIME, f"20 up to {FAST:g} s, falling evenly to 0 at {SLOW:g} s."),
     (WASTE, f"20, less one for each {PER_WASTED:g} requests that could not help."),
     (
         TRUNCATION,
-        f"20, less {PER_TRUNCATED:g} for each text that was handed over as an answer and is none.",
+        (
+            f"20, less {PER_TRUNCATED:g} for each text that was handed over as an"
+            " answer and is none."
+        ),
     ),
 )
 
@@ -96,15 +102,21 @@ def reasons(facts: Facts) -> dict[str, str]:
     )
     return {
         ANSWERED: f"{facts.answered} of {facts.tickets} tickets",
-        SPEND: bill
-        if facts.report_holds
-        else f"{bill}; your report says {dollars(facts.reported)}",
+        SPEND: (
+            bill
+            if facts.report_holds
+            else f"{bill}; your report says {dollars(facts.reported)}"
+        ),
         TIME: f"{facts.seconds:,.0f} s",
-        WASTE: f"{counted(facts.requests, 'request')}, "
-        + ("; ".join(waste) if waste else "none wasted"),
-        TRUNCATION: f"{said} no whole answer"
-        if facts.truncated
-        else "what is handed over is whole",
+        WASTE: (
+            f"{counted(facts.requests, 'request')}, "
+            + ("; ".join(waste) if waste else "none wasted")
+        ),
+        TRUNCATION: (
+            f"{said} no whole answer"
+            if facts.truncated
+            else "what is handed over is whole"
+        ),
     }
 
 

@@ -35,8 +35,8 @@ HIDDEN = {
     "high": 896,
 }  # reasoning tokens; a higher effort counts as high
 LOST = (
-    "I answer support tickets of Tidewater only, one at a time, with the team's instructions "
-    "before it."
+    "I answer support tickets of Tidewater only, one at a time, with the team's"
+    " instructions before it."
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...checks import progress as kept
+from ... import progress as kept
 from ...checks.course_map import CourseMap
 from .. import CommandError
 

@@ -1,0 +1,258 @@
+"""Checks of chapter 01: what a reply holds, what a prompt counts, what a call costs, and how long a
+model lives.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+from ...offline.exchange import error_answer
+from ...tokens import count_tokens
+from ..engine import Case, Chapter, Raises, call, exactly
+from ..engine.answers import message, reply, usage
+from .cases import GPT_4O, TODAY, WORDS, answered, listing, sentence, split
+
+COUNTS = {"tokens": count_tokens, "words": lambda text: len(text.split()), "len": len}
+
+chapter = Chapter(__file__)
+
+
+@chapter.exercise
+def reply_text(rng: Random) -> Iterator[Case]:
+    """The text of a reply, whatever kind of reply it is."""
+    text, other = sentence(rng), sentence(rng)
+    yield call(reply("Paris."), expects="Paris.")
+    refusal = "When the model refuses, return the refusal text."
+    yield call(
+        reply(None, refusal="I can't help."), expects="I can't help.", why=refusal
+    )
+    yield call(
+        reply(None), expects="", why="content can be None, and the caller wants a str."
+    )
+    yield call(reply(), expects="", why="Some servers send a reply without choices.")
+    yield call(reply("", finish_reason="length"), expects="")
+    yield call(
+        reply(text, other), expects=text, why="Of several choices, the first one."
+    )
+    yield call(reply(None, refusal=other), expects=other, why=refusal)
+    yield call(
+        reply("So", refusal="No."),
+        expects="No.",
+        why="A refusal counts even if there is some content.",
+    )
+    spaced = f"  {text}\n"
+    yield call(
+        reply(spaced),
+        expects=spaced,
+        why="Leave the text unchanged: spaces and newlines are part of it.",
+    )
+    yield call(
+        reply(None, text),
+        expects="",
+        why="Only the first choice counts, even if it has no text.",
+    )
+    long = "\n".join([text, other] * 10)
+    yield call(
+        reply(long, finish_reason="length"),
+        expects=long,
+        why="The whole text, whatever the finish_reason.",
+    )
+
+
+@chapter.exercise
+def prompt_tokens(rng: Random) -> Iterator[Case]:
+    """The prompt tokens of a chat with gpt-4o."""
+
+    def case(messages: list[dict[str, str]], by: str = "tokens", why: str = "") -> Case:
+        count: Any = COUNTS[by]
+        names = [each["name"] for each in messages if "name" in each]
+        texts = [each["content"] for each in messages] + names
+        total = 3 + 4 * len(messages) + len(names) + sum(map(count, texts))
+        return call(messages, count, expects=exactly(total), why=why)
+
+    yield from chapter.each("prompt_tokens", case)
+    for number in range(4):
+        roles = rng.choices(["user", "assistant", "developer"], k=rng.randint(3, 15))
+        chat = [message(role, sentence(rng)) for role in roles]
+        for place in rng.sample(range(len(chat)), number):
+            chat[place]["name"] = rng.choice(WORDS)
+        yield case(chat, rng.choice(sorted(COUNTS)))
+
+
+@chapter.exercise
+def cost_split(rng: Random) -> Iterator[Case]:
+    """What each kind of token of a call costs, in dollars."""
+
+    def case(
+        prompt: int,
+        completion: int,
+        cached: int = 0,
+        reasoning: int = 0,
+        price: dict[str, float] = GPT_4O,
+        why: str = "",
+    ) -> Case:
+        bill = usage(prompt, completion, cached=cached, reasoning=reasoning)
+        return call(
+            bill,
+            price,
+            expects=split(prompt, completion, cached, reasoning, price),
+            why=why,
+        )
+
+    yield from chapter.each("cost_split", case)
+    bare = usage(40, 9, details=False)
+    yield call(
+        bare, GPT_4O, expects=split(40, 9), why="A usage may come without its details."
+    )
+    empty: Any = usage(40, 9)
+    empty.prompt_tokens_details.cached_tokens = (
+        empty.completion_tokens_details.reasoning_tokens
+    ) = None
+    yield call(
+        empty, GPT_4O, expects=split(40, 9), why="A count in the details may be None."
+    )
+    half = usage(300, 20, cached=256)
+    half.completion_tokens_details = None
+    yield call(
+        half,
+        GPT_4O,
+        expects=split(300, 20, 256),
+        why="One of the two details may be missing.",
+    )
+    for _ in range(4):
+        cached, reasoning = 128 * rng.randint(0, 20), rng.randint(0, 900)
+        price = {
+            "input": rng.randint(1, 40) / 4,
+            "cached": rng.randint(1, 8) / 8,
+            "output": rng.randint(1, 60) / 1,
+        }
+        yield case(
+            cached + rng.randint(1, 500),
+            reasoning + rng.randint(0, 300),
+            cached,
+            reasoning,
+            price,
+        )
+
+
+@chapter.exercise
+def safe_reply(rng: Random) -> Iterator[Case]:
+    """A complete answer, or a ValueError that says why there is none."""
+    stop = "finish_reason 'stop'"
+    yield answered(reply("Paris."), f"'Paris.', {stop}", "Paris.")
+    for _ in range(3):
+        chat = [message("developer", sentence(rng)), message("user", sentence(rng))]
+        params = {
+            "max_completion_tokens": rng.randint(20, 900),
+            "temperature": 1,
+            "seed": rng.randint(1, 99),
+        }
+        text = f"{sentence(rng)}\n"
+        yield answered(
+            reply(text), f"{text!r}, {stop}", text, messages=chat, params=params
+        )
+    why = "An empty text that ended by itself is a complete answer."
+    yield answered(reply(""), f"'', {stop}", "", why)
+
+    def refused(answer: Any, text: str, *words: str, why: str) -> Case:
+        return answered(answer, text, Raises(ValueError, words), why)
+
+    why = (
+        "Text that was cut off can look complete; finish_reason says that it is not. It"
+        " stays one request."
+    )
+    yield refused(
+        reply("Run git reset --hard", finish_reason="length"),
+        "a text, 'length'",
+        "length",
+        why=why,
+    )
+    why = "An empty text with 'length' was cut off as well."
+    yield refused(
+        reply("", finish_reason="length"), "content '', 'length'", "length", why=why
+    )
+    filtered = reply("The first", finish_reason="content_filter")
+    yield refused(
+        filtered,
+        "a text, 'content_filter'",
+        "content_filter",
+        why="Filtered text is not complete.",
+    )
+    refusal, why = (
+        f"I can't {rng.choice(WORDS)}.",
+        "Put the model's refusal into the error's message.",
+    )
+    yield refused(
+        reply(None, refusal=refusal),
+        f"content None, refusal {refusal!r}, {stop}",
+        refusal,
+        why=why,
+    )
+    both = reply(None, refusal=refusal, finish_reason="content_filter")
+    yield refused(
+        both, f"refusal {refusal!r}, finish_reason 'content_filter'", refusal, why=why
+    )
+    why = (
+        "Without any text there is no answer: a ValueError, although the finish_reason"
+        " is 'stop'."
+    )
+    yield refused(reply(None), f"content None, {stop}", why=why)
+    yield refused(
+        reply(),
+        "no choices",
+        why="Some servers send no choice: that is a ValueError as well.",
+    )
+    why = "The SDK's own errors say more than a ValueError: let them propagate."
+    down = error_answer(503, "The server is down.")
+    yield answered(
+        down, "an error, status 503", Raises(_status_error(), ("server is down",)), why
+    )
+
+
+@chapter.exercise
+def models_at_risk(rng: Random) -> Iterator[Case]:
+    """The models that will be shut down within some days."""
+
+    def case(
+        dates: dict[str, str], days: int, today: datetime.date = TODAY, why: str = ""
+    ) -> Case:
+        end = today + datetime.timedelta(days=days)
+        near = sorted(
+            (day, name) for name, day in dates.items() if f"{today}" <= day <= f"{end}"
+        )
+        shown = ", ".join(f"{name}: {day or None}" for name, day in dates.items())
+        expected = [name for _, name in near]
+        return call(
+            listing(dates),
+            today,
+            days,
+            expects=expected,
+            why=why,
+            text=f"([{shown}], {today!r}, {days})",
+        )
+
+    yield from chapter.each("models_at_risk", case)
+    yield case(
+        {f"m{day:02}": f"2027-03-{day:02}" for day in range(31, 0, -1)},
+        400,
+        why="All of them, however many.",
+    )
+    for _ in range(4):
+        today = TODAY + datetime.timedelta(days=rng.randint(0, 900))
+        ends = [
+            str(today + datetime.timedelta(days=days))
+            for days in rng.sample(range(-60, 200), 6)
+        ]
+        dates = dict(zip(rng.sample(WORDS, 8), [*ends, "", ""], strict=True))
+        yield case(
+            dict(rng.sample(sorted(dates.items()), 8)), rng.randint(5, 150), today
+        )
+
+
+def _status_error() -> type[Exception]:
+    import openai
+
+    return openai.APIStatusError

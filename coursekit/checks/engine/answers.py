@@ -1,0 +1,194 @@
+"""Made-up answers for cases: the SDK's own objects, as a learner's function gets them. No text is a
+model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from .describe import MADE_UP_ID, MADE_UP_MODEL
+
+if TYPE_CHECKING:
+    from openai.types import CompletionUsage
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+HEAD = {
+    "id": MADE_UP_ID,
+    "created": 1_795_348_800,
+    "model": MADE_UP_MODEL,
+}  # 2026-11-22
+URL = "https://api.openai.com/v1/chat/completions"
+
+
+def message(role: str, content: str) -> dict[str, Any]:
+    """One message of a request."""
+    return {"role": role, "content": content}
+
+
+def usage(
+    prompt: int,
+    completion: int,
+    *,
+    cached: int = 0,
+    reasoning: int = 0,
+    details: bool = True,
+) -> CompletionUsage:
+    """``reply.usage``; details False: as from servers that send none."""
+    from openai.types import CompletionUsage
+
+    body: dict[str, Any] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+    if details:
+        body["prompt_tokens_details"] = {"cached_tokens": cached}
+        body["completion_tokens_details"] = {"reasoning_tokens": reasoning}
+    return CompletionUsage.model_validate(body)
+
+
+def reply(
+    *contents: str | None,
+    finish_reason: str = "stop",
+    refusal: str | None = None,
+    usage: CompletionUsage | None = None,
+) -> ChatCompletion:
+    """A reply with one choice for each content; without any, one that has no choices."""
+    from openai.types.chat import ChatCompletion
+
+    message = {"role": "assistant", "refusal": refusal}
+    choices = [
+        {
+            "index": number,
+            "finish_reason": finish_reason,
+            "message": {**message, "content": content},
+        }
+        for number, content in enumerate(contents)
+    ]
+    body: dict[str, Any] = {**HEAD, "object": "chat.completion", "choices": choices}
+    if usage is not None:
+        body["usage"] = usage.model_dump()
+    return ChatCompletion.model_validate(body)
+
+
+def chunk(
+    content: str | None = None,
+    *,
+    index: int = 0,
+    role: str | None = None,
+    finish_reason: str | None = None,
+) -> ChatCompletionChunk:
+    """A piece of a stream. With an index alone its delta is empty, as that of a choice's last
+    chunk.
+    """
+    delta = {
+        name: value
+        for name, value in (("role", role), ("content", content))
+        if value is not None
+    }
+    return _chunk(
+        [{"index": index, "delta": delta, "finish_reason": finish_reason}], None
+    )
+
+
+def usage_chunk(usage: CompletionUsage) -> ChatCompletionChunk:
+    """The last piece of a stream with ``include_usage``: usage, and no choices."""
+    return _chunk([], usage.model_dump())
+
+
+def stream(
+    texts: Iterable[str],
+    *,
+    finish_reason: str | None = "stop",
+    usage: CompletionUsage | None = None,
+) -> list[ChatCompletionChunk]:
+    """All pieces of a stream: the role, a delta for each text, the end (finish_reason None: cut
+    there), the usage.
+    """
+    pieces = [chunk("", role="assistant"), *map(chunk, texts)]
+    if finish_reason is not None:
+        pieces.append(chunk(finish_reason=finish_reason))
+    if usage is not None:
+        pieces.append(usage_chunk(usage))
+    return pieces
+
+
+def streamed(reply: ChatCompletion) -> list[ChatCompletionChunk]:
+    """A whole reply as a stream: each choice's text, then its end."""
+    pieces = []
+    for choice in reply.choices:
+        pieces += [
+            chunk(choice.message.content, index=choice.index, role="assistant"),
+            chunk(index=choice.index, finish_reason=choice.finish_reason),
+        ]
+    return pieces
+
+
+def _chunk(
+    choices: list[dict[str, Any]], usage: dict[str, Any] | None
+) -> ChatCompletionChunk:
+    from openai.types.chat import ChatCompletionChunk
+
+    body = {
+        **HEAD,
+        "object": "chat.completion.chunk",
+        "choices": choices,
+        "usage": usage,
+    }
+    return ChatCompletionChunk.model_validate(body)
+
+
+def api_error(
+    status: int,
+    message: str = "An error.",
+    *,
+    code: str | None = None,
+    kind: str = "error",
+    headers: dict[str, str] | None = None,
+) -> Exception:
+    """The exception that the SDK raises for this status: RateLimitError for 429, and so on."""
+    import httpx2
+    import openai
+
+    classes: dict[int, type[openai.APIStatusError]] = {
+        400: openai.BadRequestError,
+        401: openai.AuthenticationError,
+        403: openai.PermissionDeniedError,
+        404: openai.NotFoundError,
+        409: openai.ConflictError,
+        422: openai.UnprocessableEntityError,
+        429: openai.RateLimitError,
+    }
+    other = openai.InternalServerError if status >= 500 else openai.APIStatusError
+    error = {"message": message, "type": kind, "param": None, "code": code}
+    sent = {"x-request-id": "req_check", **(headers or {})}
+    answer = httpx2.Response(
+        status, json={"error": error}, headers=sent, request=httpx2.Request("POST", URL)
+    )
+    text = f"Error code: {status} - {{'error': {error}}}"
+    return classes.get(status, other)(text, response=answer, body=error)
+
+
+def stream_error(code: str | None = None) -> Exception:
+    """The error of a stream that began with 200: an APIError without a status."""
+    import httpx2
+    import openai
+
+    body = {"message": "The server had an error.", "code": code}
+    return openai.APIError(
+        "The server had an error.", httpx2.Request("POST", URL), body=body
+    )
+
+
+def connection_error(*, timeout: bool = False) -> Exception:
+    """The exception that the SDK raises when there was no answer."""
+    import httpx2
+    import openai
+
+    request = httpx2.Request("POST", URL)
+    return (
+        openai.APITimeoutError(request)
+        if timeout
+        else openai.APIConnectionError(request=request)
+    )

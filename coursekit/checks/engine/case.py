@@ -1,0 +1,329 @@
+"""A case: one thing that a check does with a learner's function, and what it expects."""
+
+from __future__ import annotations
+
+import copy
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Number
+from typing import Any
+
+from .describe import call_text, describe
+
+Function = Callable[..., Any]
+ORDER = "The items are right, but their order is not."
+TOLERANCE, NEAR_ZERO = (
+    1e-9,
+    1e-15,
+)  # relative and absolute: sums may be taken in another order
+
+
+@dataclass(frozen=True)
+class Case:
+    """One use of the learner's function.
+
+    given     the call as the learner reads it, or a function that makes this text: it is made for a
+              failed case only
+    run       uses the learner's function and returns what is to be compared: its value, or a dict
+              of observations
+              such as {"returned": "Hi", "requests": 1}; may return an awaitable
+    expected  a plain value, ``Raises(…)``, ``Matching(…)``, or a dict of them
+    why       what a learner who misses this case most likely overlooked. With a dict of
+              observations: a remark for
+              each of them, of which the first that does not fit is shown, and perhaps one for an
+              exception, "raised". "" leaves it to the first hint
+    show      how expected and returned values are shown
+    """
+
+    given: str | Callable[[], str]
+    run: Callable[[Function], Any]
+    expected: Any
+    why: str | Mapping[str, str] = ""
+    show: Callable[[Any], str] = describe
+
+    @property
+    def text(self) -> str:
+        """The call as the learner reads it."""
+        return self.given if isinstance(self.given, str) else self.given()
+
+    def remark(self, got: Any) -> str:
+        """What to think about, after the case returned ``got`` (None: it raised)."""
+        seen = explain(got, self.expected)
+        if seen and seen != ORDER:
+            return seen
+        return f"{seen} {self._likely(got)}".strip()
+
+    def _likely(self, got: Any) -> str:
+        if isinstance(self.why, str):
+            return self.why
+        if not isinstance(got, Mapping):
+            return self.why.get("raised", "")
+        for name, why in self.why.items():
+            if not fits(got.get(name), self.expected.get(name)):
+                return why
+        return ""
+
+
+@dataclass(frozen=True)
+class Raises:
+    """Expected is an exception of this ``kind``, or a subclass, whose message contains each of
+    ``words``.
+    """
+
+    kind: type[BaseException]
+    words: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        saying = " and ".join(repr(word) for word in self.words)
+        return f"raises {self.kind.__name__}" + (
+            f" with {saying} in its message" if saying else ""
+        )
+
+    def fits(self, error: BaseException) -> bool:
+        """Whether the error is one of these."""
+        return isinstance(error, self.kind) and all(
+            word in str(error) for word in self.words
+        )
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Expected is any value for which ``holds`` is true; an error in ``holds`` is a miss.
+
+    words  say which values these are
+    value  the plain value among them, if there is one
+    """
+
+    words: str
+    holds: Callable[[Any], bool]
+    value: Any = None
+
+    def __repr__(self) -> str:
+        return self.words
+
+
+def exactly(number: int) -> Matching:
+    """Expected is this int, to the last digit. A NumPy integer is an int; a float and a bool are
+    not.
+    """
+
+    def holds(got: Any) -> bool:
+        return not isinstance(got, bool) and operator.index(got) == number
+
+    return Matching(f"{number}, an int", holds, number)
+
+
+@dataclass(frozen=True)
+class Once:
+    """An argument that is passed as an iterator: like a stream, it can be read only once."""
+
+    items: Iterable[Any]
+
+    def __repr__(self) -> str:
+        return f"iter({describe(list(self.items))})"
+
+
+@dataclass(frozen=True)
+class Misuse:
+    """Returned by a case instead of a value when the function changed an argument or handed it
+    back.
+    """
+
+    text: str
+    why: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def call(
+    *given: Any,
+    expects: Any,
+    why: str = "",
+    text: str | Callable[[], str] | None = None,
+    new: bool = False,
+    **keywords: Any,
+) -> Case:
+    """The case of one plain call, ``function(*given, **keywords)``. A changed argument is a miss.
+
+    given, keywords  values that can be copied and compared; each run gets copies. An exception is
+                     handed over as it is
+    expects, why     as in ``Case``
+    text             the arguments as the learner reads them, where their own text is too long
+    new              a list or dict among the arguments may not be what is returned
+    """
+
+    def run(function: Function) -> Any:
+        places = [_copied(value) for value in given]
+        names = {name: _copied(value) for name, value in keywords.items()}
+        raised: Exception | None = None
+        got = None
+        try:
+            got = function(*places, **names)
+        except Exception as error:
+            if not isinstance(expects, Raises) or not expects.fits(error):
+                raise
+            raised = error
+        if not all(
+            map(_same, [*places, *names.values()], [*given, *keywords.values()])
+        ):
+            text = (
+                "a call that changed its arguments. They are now"
+                f" {call_text(places, names)}"
+            )
+            return Misuse(
+                text,
+                "The arguments belong to the caller: work on a copy, or build something"
+                " new.",
+            )
+        if raised is not None:
+            raise raised
+        if new and any(
+            got is place for place in places if isinstance(place, list | dict)
+        ):
+            return Misuse(
+                "the very object that was passed in",
+                "Whoever changes one changes both. Return a new one.",
+            )
+        return got
+
+    return Case(text or (lambda: call_text(given, keywords)), run, expects, why)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Once):
+        return iter(list(value.items))
+    return value if isinstance(value, BaseException) else copy.deepcopy(value)
+
+
+def _same(now: Any, given: Any) -> bool:
+    return isinstance(given, Once) or now is given or bool(now == given)
+
+
+def fits(got: Any, expected: Any) -> bool:
+    """Whether a value is what was expected. Never raises: what cannot be compared does not fit.
+
+    Numbers may differ by rounding and come from NumPy; True is not 1. A list is not a tuple, and an
+    array neither.
+    """
+    try:
+        return _equal(got, expected)
+    except Exception:  # noqa: BLE001  whatever is wrong with the value is the learner's miss
+        return False
+
+
+def _equal(got: Any, expected: Any) -> bool:
+    if isinstance(expected, Matching):
+        return bool(expected.holds(got))
+    if getattr(got, "ndim", None) == 0:
+        got = got.item()  # a NumPy number, or its bool
+    if (
+        isinstance(expected, bool)
+        or isinstance(got, bool)
+        or expected is None
+        or got is None
+    ):
+        return type(got) is type(expected) and got == expected
+    if isinstance(expected, Number) and isinstance(got, Number):
+        return got == expected or _close(got, expected)
+    if isinstance(expected, str):
+        return isinstance(got, str) and str.__eq__(got, expected)
+    if isinstance(expected, list | tuple):
+        kind = list if isinstance(expected, list) else tuple
+        return (
+            isinstance(got, kind)
+            and len(got) == len(expected)
+            and all(map(_equal, got, expected))
+        )
+    if isinstance(expected, dict):
+        if not isinstance(got, dict) or set(got) != set(expected):
+            return False
+        return all(_equal(got[key], value) for key, value in expected.items())
+    return isinstance(got, type(expected)) and bool(got == expected)
+
+
+def _close(got: Any, expected: Any) -> bool:
+    try:
+        return math.isclose(got, expected, rel_tol=TOLERANCE, abs_tol=NEAR_ZERO)
+    except (TypeError, ValueError, OverflowError):  # complex numbers, signaling NaN
+        return False
+
+
+def explain(got: Any, expected: Any) -> str:
+    """The mistake, where the value itself gives it away: a wrong type, an order, rounding.
+    Otherwise "".
+    """
+    if isinstance(got, Misuse):
+        return got.why
+    if isinstance(got, dict) and isinstance(expected, dict) and "returned" in expected:
+        return explain(got.get("returned"), expected["returned"])
+    wanted = expected.value if isinstance(expected, Matching) else expected
+    if fits(got, expected) or got is None or wanted is None:
+        return ""
+    if wanted is not expected and type(got) is type(wanted):
+        return ""  # an int that is not exactly the one
+    if fits(_plain(got), _plain(wanted)):
+        found, kind = map(_with_article, _kinds(got, wanted))
+        return f"The values are right, but there is {found}. Return {kind}."
+    items = _plain(got)
+    both_lists = isinstance(wanted, list | tuple) and isinstance(items, list)
+    if both_lists and sorted(map(describe, items)) == sorted(
+        map(describe, _plain(wanted))
+    ):
+        return ORDER
+    if _rounded(got, wanted):
+        return "It looks rounded. Return the exact number."
+    return ""
+
+
+def _with_article(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def _plain(value: Any) -> Any:
+    """The value with a list in place of each tuple and array, and a float in place of each int."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return list(map(_plain, value))
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return float(value) if type(value) is int else value
+
+
+def _kinds(got: Any, wanted: Any) -> tuple[str, str]:
+    """The types at the first place where two values of one ``_plain`` form differ in their type."""
+    if isinstance(wanted, list | tuple) and isinstance(got, type(wanted)):
+        pairs = list(zip(got, wanted, strict=True))
+    elif isinstance(wanted, dict) and isinstance(got, dict):
+        pairs = [(got[name], item) for name, item in wanted.items()]
+    else:
+        return type(got).__name__, type(wanted).__name__
+    return next(
+        _kinds(*pair)
+        for pair in pairs
+        if type(pair[0]) is not type(pair[1]) or not fits(*pair)
+    )
+
+
+def _rounded(got: Any, wanted: Any) -> bool:
+    """Whether all that is wrong with a value is that numbers in it are rounded."""
+    if isinstance(wanted, float) and isinstance(got, float) and got:
+        return fits(got, wanted) or any(
+            got == round(wanted, digits) for digits in range(1, 8)
+        )
+    if (
+        isinstance(wanted, list | tuple)
+        and isinstance(got, type(wanted))
+        and len(got) == len(wanted)
+    ):
+        return all(map(_rounded, got, wanted))
+    if (
+        isinstance(wanted, dict)
+        and isinstance(got, dict)
+        and got.keys() == wanted.keys()
+    ):
+        return all(_rounded(got[key], value) for key, value in wanted.items())
+    return fits(got, wanted)

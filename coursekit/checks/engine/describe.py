@@ -1,0 +1,103 @@
+"""Any value in a line or two, for a learner to read: objects of the SDK with their set fields only,
+long texts cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from itertools import islice
+from typing import Any
+
+SHOWN = 400  # characters of one value
+DEEP = 6  # levels
+MANY = 40  # items of one list or dict
+MADE_UP_ID, MADE_UP_MODEL = (
+    "chatcmpl-check",
+    "gpt-4o-2024-08-06",
+)  # unless a case says otherwise
+EVERYWHERE = {
+    "object",
+    "created",
+}  # in every made-up answer: not worth a learner's time
+EXPECTED_ANYWAY = ("assistant", MADE_UP_ID, MADE_UP_MODEL)
+
+
+def describe(value: Any, most: int = SHOWN) -> str:
+    """The value as Python would write it, shortened to ``most`` characters. Never raises."""
+    try:
+        text = _text(value, DEEP)
+    except Exception as error:  # noqa: BLE001  a learner's __repr__ can do anything
+        text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+    text = re.sub(
+        r" at 0x[0-9a-fA-F]+", "", text
+    )  # says nothing, and differs from run to run
+    return (
+        text
+        if len(text) <= most
+        else f"{text[: most - 20]} … ({len(text):,} characters)"
+    )
+
+
+def call_text(given: Iterable[Any], keywords: Mapping[str, Any]) -> str:
+    """The arguments of a call, in their parentheses."""
+    places = [describe(value) for value in given]
+    places += [f"{name}={describe(value)}" for name, value in keywords.items()]
+    return f"({', '.join(places)})"
+
+
+def message_lines(messages: Any) -> str:
+    """Messages in short, "user: Hi", where they have nothing but a role and a text."""
+    if not isinstance(messages, Sequence) or isinstance(messages, str):
+        return describe(messages)
+    return f"[{', '.join(map(_message_line, messages))}]"
+
+
+def _message_line(message: Any) -> str:
+    if isinstance(message, dict) and set(message) == {"role", "content"}:
+        return f"{message['role']}: {message['content']!r}"
+    return describe(message)
+
+
+def _text(value: Any, deep: int) -> str:
+    if deep == 0:
+        return "…"
+    fields = getattr(value, "model_fields_set", None)
+    if fields is not None:
+        return _sdk_object(value, fields, deep)
+    if type(value) is dict:
+        pairs = [
+            f"{key!r}: {_text(item, deep - 1)}"
+            for key, item in islice(value.items(), MANY)
+        ]
+        return "{" + ", ".join(pairs + _rest(value)) + "}"
+    if type(value) is list:
+        return (
+            "["
+            + ", ".join([_text(item, deep - 1) for item in value[:MANY]] + _rest(value))
+            + "]"
+        )
+    if type(value) is str and len(value) > 2 * SHOWN:
+        return f"{value[: 2 * SHOWN]!r}… ({len(value):,} characters)"
+    if callable(value) and hasattr(value, "__name__"):
+        return str(value.__name__)
+    return repr(value)
+
+
+def _sdk_object(value: Any, fields: set[str], deep: int) -> str:
+    shown = []
+    for name in type(value).model_fields:
+        item = getattr(value, name)
+        empty = item is None and name != "content"
+        if (
+            name in fields
+            and name not in EVERYWHERE
+            and not empty
+            and item not in EXPECTED_ANYWAY
+        ):
+            shown.append(f"{name}={_text(item, deep - 1)}")
+    return f"{type(value).__name__}({', '.join(shown)})"
+
+
+def _rest(items: Sized) -> list[str]:
+    return [f"… {len(items):,} items"] if len(items) > MANY else []

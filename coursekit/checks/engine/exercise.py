@@ -1,0 +1,270 @@
+"""An exercise: its cases and hints, and the check that a learner calls."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import random
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ... import progress
+from ...course import lesson
+from .case import Case, Function, Raises, fits
+from .describe import describe
+from .learner import line_of, line_waiting, newer_with_syntax_error
+from .result import CheckResult, Hint, NotPassed, Status
+from .running import SECONDS, NotAwaitable, Ran, run
+from .virtual_loop import Deadlock
+
+FIRST = "Hint 1: "
+TEXTS = "exercises.toml"
+
+Cases = Callable[[random.Random], Iterable[Case]]
+
+
+class Chapter:
+    """The exercises of one chapter. Their texts and plain cases are in exercises.toml, beside the
+    module of its checks.
+
+    file  the module's ``__file__``; its folder has the chapter's stem without the number: "basics"
+          for 01_basics
+    """
+
+    def __init__(self, file: str) -> None:
+        folder = Path(file).parent
+        self.stem = lesson(folder.name).stem
+        self._exercises = tomllib.loads((folder / TEXTS).read_text(encoding="utf-8"))
+
+    def exercise(self, cases: Cases) -> Exercise:
+        """Make an exercise of a function that yields its cases. It has the name of the learner's
+        function.
+        """
+        texts = self._exercises[getattr(cases, "__name__", "")]
+        facts = {name: value for name, value in texts.items() if name != "cases"}
+        return Exercise(cases, chapter=self.stem, together=self._exercises, **facts)
+
+    def each(self, exercise: str, case: Callable[..., Case]) -> Iterator[Case]:
+        """The exercise's plain cases: ``case`` called with the arguments that each row of the file
+        has.
+        """
+        return (case(**row) for row in self._exercises[exercise]["cases"])
+
+
+class Exercise:
+    """Call it with the learner's function.
+
+    cases    a function that yields them, for a ``random.Random`` of the exercise's own seed
+    chapter  the stem; ``together``: the names of all exercises of the chapter
+    stars    1 (easy) to 4 (hard); also its points under nbgrader
+    hints    three, each giving away more; the first is shown with a case that has no remark of its
+             own
+    awaits   the learner writes an ``async def``; it runs in an event loop of virtual time
+    seconds  the time limit of one case, in real seconds
+    """
+
+    def __init__(
+        self,
+        cases: Cases,
+        *,
+        chapter: str,
+        stars: int,
+        hints: Iterable[str],
+        together: Iterable[str] = (),
+        awaits: bool = False,
+        seconds: float = SECONDS,
+    ) -> None:
+        self.name = getattr(cases, "__name__", "")
+        self.__doc__ = cases.__doc__
+        self.chapter, self.stars, self.hints = chapter, stars, tuple(hints)
+        self.together = tuple(together)
+        self.awaits, self.seconds = awaits, seconds
+        self._cases = cases
+
+    def __call__(self, function: Function) -> CheckResult:
+        """Check the function and remember a pass. Under nbgrader a function that does not pass
+        raises NotPassed.
+        """
+        result = self.result(function)
+        if os.environ.get(
+            "NBGRADER_EXECUTION"
+        ):  # set by nbgrader: "autograde" or "validate"
+            if not result.passed:
+                raise NotPassed(repr(result))
+            return result
+        if result.passed:
+            return replace(
+                result,
+                notes=tuple(
+                    progress.passed_now(self.chapter, self.name) or self._open()
+                ),
+            )
+        if result.status != "not yet":
+            progress.failed_now(self.chapter, self.name)
+        return result
+
+    def __repr__(self) -> str:
+        return (
+            f"check.{self.name}: write your function, then run"
+            f" check.{self.name}({self.name}). {self._hints()}"
+        )
+
+    def hint(self, number: int = 1) -> Hint:
+        """The first, second or third hint, each giving away more. Raises ValueError for another
+        number.
+        """
+        if number not in range(1, len(self.hints) + 1):
+            raise ValueError(self._hints())
+        return Hint(self.name, number, len(self.hints), self.hints[number - 1])
+
+    def _hints(self) -> str:
+        return f"It has hints 1 to {len(self.hints)}: check.{self.name}.hint(1)."
+
+    def cases(self) -> list[Case]:
+        """All cases, the same each time."""
+        return list(self._cases(random.Random(f"{self.chapter}/{self.name}")))
+
+    def result(self, function: Function) -> CheckResult:
+        """Try the cases in order, up to the first that fails."""
+        if not callable(function):
+            given = (
+                f"The check was given {describe(function, 80)}, of type"
+                f" {type(function).__name__}."
+            )
+            return self._without_case(
+                "not a function",
+                f"{given} Pass the function itself: check.{self.name}(NAME).",
+            )
+        if error := newer_with_syntax_error(self.name):
+            why = (
+                f"{error}. So Python still has the older version. Fix the cell, run it,"
+                " then check again."
+            )
+            return self._without_case("old", why)
+        cases = self.cases()
+        for right, case in enumerate(cases):
+            work = functools.partial(case.run, function)
+            ran = run(work, awaits=self.awaits, seconds=self.seconds)
+            if isinstance(ran.error, NotImplementedError):
+                return self._without_case(
+                    "not yet",
+                    "Write the function, run its cell, then run this one again.",
+                )
+            if not _passes(ran, case):
+                failed = self._failed(ran, case, function)
+                return replace(failed, cases=len(cases), right=right)
+        return CheckResult(self.name, "passed", cases=len(cases), right=len(cases))
+
+    def _without_case(self, status: Status, why: str) -> CheckResult:
+        return CheckResult(self.name, status, why=why)
+
+    def _failed(self, ran: Ran, case: Case, function: Function) -> CheckResult:
+        status, got, why = self._explained(ran, case, function)
+        line = line_of(ran.error, function) if ran.error is not None else ""
+        if isinstance(ran.error, Deadlock):
+            line = line_waiting(ran.error.waiting, function)
+        return CheckResult(
+            self.name,
+            status,
+            call=self.name + case.text if case.text.startswith("(") else case.text,
+            expected=(
+                describe(case.expected)
+                if isinstance(case.expected, Raises)
+                else case.show(case.expected)
+            ),
+            got=got,
+            line=line,
+            why=why,
+            advice=f"More: check.{self.name}.hint({2 if why.startswith(FIRST) else 1})",
+        )
+
+    def _explained(
+        self, ran: Ran, case: Case, function: Function
+    ) -> tuple[Status, str, str]:
+        """The status, what the case got, and what to think about."""
+        why = case.remark(ran.value) or FIRST + self.hints[0]
+        if ran.endless:
+            loop = (
+                "A loop in it never ends, or it waits for something that never comes."
+            )
+            left = (
+                " It could not be stopped: restart the kernel (Kernel > Restart)."
+                if ran.left
+                else ""
+            )
+            return "endless", f"nothing within {self.seconds:g} seconds", loop + left
+        if isinstance(ran.error, Deadlock):
+            return (
+                "endless",
+                "nothing: every task is waiting",
+                "What it waits for never happens.",
+            )
+        if isinstance(ran.error, NotAwaitable):
+            return (
+                "not awaited",
+                "a function without async",
+                f"Begin it with: async def {self.name}(…)",
+            )
+        if ran.unawaited:
+            fix = (
+                "Calling an async function only makes a coroutine: write await"
+                f" {ran.unawaited}(…)."
+            )
+            if inspect.iscoroutinefunction(function) and not self.awaits:
+                fix = f"{self.name} must be a plain function: def, not async def."
+            return (
+                "not awaited",
+                f"a coroutine ({ran.unawaited}) that was never awaited",
+                fix,
+            )
+        if ran.error is not None:
+            status: Status = "wrong" if isinstance(case.expected, Raises) else "error"
+            return status, f"{type(ran.error).__name__}: {error_text(ran.error)}", why
+        if inspect.isgenerator(ran.value):
+            return (
+                "wrong",
+                describe(ran.value),
+                "With yield in it, a call only makes a generator. Use return.",
+            )
+        if ran.value is None and case.expected is not None and not case.why:
+            why += (
+                " (Nothing was returned: does every path end in return? print() only"
+                " shows.)"
+            )
+        return "wrong", case.show(ran.value), why
+
+    def _open(self) -> list[str]:
+        """How many exercises of the chapter are done, and which are not; nothing where no progress
+        is saved.
+        """
+        if progress.place() is None:
+            return []
+        passed, names = progress.read().passed.get(self.chapter, []), self.together
+        left = [name for name in names if name not in passed]
+        if not left:
+            return [f"All {len(names)} exercises of this chapter are done."]
+        done = (
+            f"{len(names) - len(left)} of {len(names)} exercises of this chapter are"
+            " done."
+        )
+        return [f"{done} Open: {', '.join(left)}."]
+
+
+def _passes(ran: Ran, case: Case) -> bool:
+    if ran.endless or ran.unawaited:
+        return False
+    if isinstance(case.expected, Raises):
+        return ran.error is not None and case.expected.fits(ran.error)
+    return ran.error is None and fits(ran.value, case.expected)
+
+
+def error_text(error: BaseException) -> str:
+    """An error's message, shortened. Never raises."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  a learner's __str__ can do anything
+        return "?"
+    return text if len(text) <= 300 else f"{text[:300]} …"

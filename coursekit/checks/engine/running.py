@@ -1,0 +1,170 @@
+"""Run a learner's code with a time limit, and report how it ended.
+
+It runs in a thread of its own, which works on every platform, leaves the kernel free to say that
+time is up (signals
+would need Unix and the main thread), and lets async code run although the kernel has an event loop
+of its own. An
+endless loop is ended by an exception that Python raises in that thread. Code that blocks outside
+Python, or catches
+everything for ever, is left behind, and the learner is asked to restart the kernel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import ctypes
+import inspect
+import io
+import re
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from .virtual_loop import VirtualTimeLoop
+
+SECONDS = 10.0  # real ones, for one case: far more than any needs on a busy machine
+PRINTED = 4_000  # characters of one case
+TRIES, PAUSE = 10, 0.1  # to end a thread
+NEVER_AWAITED = re.compile(r"coroutine '(?:.*\.)?([^']+)' was never awaited")
+
+
+class NotAwaitable(TypeError):
+    """A plain function was given where an async one is needed."""
+
+
+class _Stop(SystemExit):
+    """Raised in the learner's thread. As a SystemExit it passes `except Exception` and asyncio's
+    tasks.
+    """
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run ended: with ``value`` or ``error``, or it is ``endless`` (``left``: it could not be
+    ended).
+
+    unawaited  the name of a coroutine that was never awaited; "" if there is none
+    """
+
+    value: Any = None
+    error: BaseException | None = None
+    endless: bool = False
+    left: bool = False
+    unawaited: str = ""
+
+
+def run(
+    work: Callable[[], Any], *, awaits: bool = False, seconds: float = SECONDS
+) -> Ran:
+    """Do the work and report how it ended. Raises nothing of what the work raises.
+
+    awaits   the work returns an awaitable, which is awaited in an event loop of virtual time
+    seconds  the limit, in real time
+    """
+    ended: list[Ran] = []
+    context = (
+        contextvars.copy_context()
+    )  # by it a kernel knows which cell an output belongs to
+
+    def learner() -> None:
+        try:
+            value = context.run(_awaited, work) if awaits else context.run(work)
+            ended.append(Ran(value))
+        except BaseException as error:  # noqa: BLE001  it is reported, whatever it is
+            ended.append(Ran(error=error))
+
+    printed = _FirstLines(sys.stdout)
+    with (
+        contextlib.redirect_stdout(printed),
+        warnings.catch_warnings(record=True) as warned,
+    ):
+        warnings.simplefilter("always")
+        thread = threading.Thread(
+            target=learner, name="a learner's function", daemon=True
+        )
+        thread.start()
+        try:
+            thread.join(seconds)
+        except KeyboardInterrupt:
+            _end(thread)
+            raise
+        if thread.is_alive():
+            return Ran(endless=True, left=not _end(thread))
+        ran = ended[0]
+        unawaited = _close_coroutines(ran.value) or next(_never_awaited(warned), "")
+    return Ran(ran.value, ran.error, unawaited=unawaited)
+
+
+class _FirstLines(io.TextIOBase):
+    """Lets the beginning of what is printed through: an endless loop that prints would stall the
+    browser.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.left = stream, PRINTED
+
+    def write(self, text: str) -> int:
+        shown = text[: self.left]
+        self.left -= len(shown)
+        self.stream.write(shown)
+        if shown and not self.left:
+            self.stream.write("\n… the rest of the output is not shown.\n")
+        return len(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+
+def _awaited(work: Callable[[], Any]) -> Any:
+    value = work()
+    if not inspect.isawaitable(value):
+        raise NotAwaitable
+
+    async def whole() -> Any:
+        return await value
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(whole())
+
+
+def _end(thread: threading.Thread) -> bool:
+    """Raise ``_Stop`` in the thread until it has ended. Returns whether it has."""
+    for _ in range(TRIES):
+        if thread.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(_Stop)
+            )
+        thread.join(PAUSE)
+        if not thread.is_alive():
+            return True
+    return False
+
+
+def _close_coroutines(value: Any) -> str:
+    """Close the awaitables in a value or within its lists. Returns the first one's name, "" if
+    there is none.
+    """
+    left = list(_awaitables(value))
+    for item in left:
+        if inspect.iscoroutine(item):
+            item.close()  # or Python warns of it later
+    return str(getattr(left[0], "__name__", type(left[0]).__name__)) if left else ""
+
+
+def _awaitables(value: Any, deep: int = 3) -> Iterator[Any]:
+    if inspect.isawaitable(value):
+        yield value
+    elif deep and isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _awaitables(item, deep - 1)
+
+
+def _never_awaited(warned: list[warnings.WarningMessage]) -> Iterator[str]:
+    for warning in warned:
+        if found := NEVER_AWAITED.match(str(warning.message)):
+            yield found[1]

@@ -1,0 +1,169 @@
+"""A real client whose API reads from a script and counts the requests. Time is virtual.
+
+script = Script(reply("Paris."), error_answer(429, "Slow down."), stream(["Hel", "lo"]))
+answer = function(script.client)         # or await function(script.async_client)
+script.requests                          # the bodies that were sent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from ...offline.clock import Clock, VirtualClock
+from ...offline.exchange import DONE, ApiAnswer, ApiRequest, Event, json_answer, sse
+from ...offline.transport import OfflineTransport
+from ...settings import Mode
+from ...wired import Journal, Wired, on_its_clock, wire
+from .answers import streamed
+from .virtual_loop import LoopClock
+
+BASE = "https://api.openai.com/v1"
+ID = {"x-request-id": "req_check"}
+Answer = ChatCompletion | Sequence[ChatCompletionChunk] | ApiAnswer
+Answers = (
+    Answer | Callable[[dict[str, Any]], Answer]
+)  # a function is called for each request, with its body
+
+
+class Script:
+    """Gives its answers in turn, the last one for ever.
+
+    answers  a reply (as a stream if the request asks for one), a list of chunks, an ``ApiAnswer``
+             (``error_answer(…)``), or a function of the request's body
+    after    seconds until a whole reply, or until a stream's first chunk, or a function of the body
+             that says them;
+             ``gap``: between two chunks
+    retries  the SDK's own (its waits are virtual as well)
+
+    requests  the bodies that were sent, in order; ``sent_at``: their times in seconds from 0
+    most      the most requests that were in flight at once
+    """
+
+    def __init__(
+        self,
+        *answers: Answers,
+        after: float | Callable[[dict[str, Any]], float] = 0.0,
+        gap: float = 0.1,
+        retries: int = 0,
+    ) -> None:
+        self.answers, self.after, self.gap, self.retries = (
+            list(answers),
+            after,
+            gap,
+            retries,
+        )
+        self.requests: list[dict[str, Any]] = []
+        self.sent_at: list[float] = []
+        self.most = 0
+        self.clock = VirtualClock()  # of the sync client
+        self._responses: list[httpx2.Response] = []
+
+    @property
+    def client(self) -> Any:
+        """A client for sync code; each one is new, and all share the script."""
+        return self._wired(openai.OpenAI, openai.DefaultHttpx2Client, self.clock)
+
+    @property
+    def async_client(self) -> Any:
+        """A client for async code. Its time is that of the event loop."""
+        return self._wired(
+            openai.AsyncOpenAI, openai.DefaultAsyncHttpx2Client, LoopClock()
+        )
+
+    def _wired(self, kind: Any, http_kind: Any, clock: Clock) -> Any:
+        """A client of this kind that the script answers, wired as ``connect()`` does it."""
+        client = on_its_clock(kind)(
+            api_key="none",
+            base_url=BASE,
+            max_retries=self.retries,
+            http_client=http_kind(transport=_Transport(self, clock)),
+        )
+        wire(client, Wired(Journal(Mode.REPLAY), clock))
+        return client
+
+    @property
+    def left_open(self) -> int:
+        """How many answers were neither read to their end nor closed."""
+        return sum(not response.is_closed for response in self._responses)
+
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        """For the transport."""
+        body = request.body
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if callable(answer):
+            answer = answer(body)
+        self.requests.append(body)
+        after = self.after(body) if callable(self.after) else self.after
+        if isinstance(answer, ChatCompletion):
+            if not body.get("stream"):
+                return json_answer(
+                    200, answer.model_dump(exclude_unset=True), headers=ID, after=after
+                )
+            answer = streamed(answer)
+        return (
+            answer
+            if isinstance(answer, ApiAnswer)
+            else stream_answer(answer, after, self.gap)
+        )
+
+
+def stream_answer(
+    chunks: Sequence[ChatCompletionChunk], after: float = 0.0, gap: float = 0.1
+) -> ApiAnswer:
+    """The API's answer with these chunks: the first one after ``after`` seconds, the others each
+    ``gap`` later.
+    """
+    times = [after + gap * number for number in range(len(chunks))]
+    events = [
+        Event(at, sse(each.model_dump(exclude_unset=True)))
+        for at, each in zip(times, chunks, strict=True)
+    ]
+    if any(
+        choice.finish_reason for each in chunks for choice in each.choices
+    ):  # otherwise it was cut
+        events.append(Event(times[-1], DONE))
+    return ApiAnswer(
+        200,
+        {"content-type": "text/event-stream", **ID},
+        events=tuple(events),
+        after=after,
+    )
+
+
+class _Transport(OfflineTransport):
+    """The offline API's transport, which also keeps the responses and counts the requests in
+    flight.
+    """
+
+    def __init__(self, script: Script, clock: Clock) -> None:
+        super().__init__(script, clock)
+        self.script = script
+        self.now = 0
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        self._begin()
+        try:
+            response = super().handle_request(request)
+        finally:
+            self.now -= 1
+        self.script._responses.append(response)
+        return response
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self._begin()
+        try:
+            response = await super().handle_async_request(request)
+        finally:
+            self.now -= 1
+        self.script._responses.append(response)
+        return response
+
+    def _begin(self) -> None:
+        self.now += 1
+        self.script.most = max(self.script.most, self.now)
+        self.script.sent_at.append(self.clock.now())

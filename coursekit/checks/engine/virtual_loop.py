@@ -1,0 +1,126 @@
+"""An event loop with virtual time: ``asyncio.sleep(60)`` takes no time, and measures as 60 seconds.
+
+So a check can measure a learner's concurrency exactly, the same on every machine. Time jumps to the
+next timer
+whenever no task can run. Work in other threads is waited for in real time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from typing import Any
+
+# virtual seconds of any timer: a sleep of 1e-16 s would end when it began, and a loop around it
+# never
+LEAST = 1e-6
+REAL = 0.02  # real seconds of one wait for another thread
+# such waits without any thread, timer or connection to wait for: then nothing can happen any more
+IDLE = 5
+
+
+class Deadlock(RuntimeError):
+    """Every task waits for something that will never happen. ``waiting``: of each task, the frames
+    in which it waits.
+    """
+
+    def __init__(self, waiting: list[list[Any]]) -> None:
+        super().__init__("every task waits for something that never happens")
+        self.waiting = waiting
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """Its ``time()`` begins at 0 and moves only when all tasks wait."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.threads = 0  # with work that a task waits for
+        super().__init__(_Jumping(self))
+        self.set_exception_handler(
+            lambda *_: None
+        )  # what a learner's tasks leave behind is not worth a traceback
+
+    def time(self) -> float:
+        return self.seconds
+
+    def call_at(  # type: ignore[override]
+        self, when: float, *args: Any, **options: Any
+    ) -> asyncio.TimerHandle:
+        return super().call_at(max(when, self.seconds + LEAST), *args, **options)
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        future = super().run_in_executor(executor, func, *args)
+        self.threads += 1
+        future.add_done_callback(self._one_less)
+        return future
+
+    def _one_less(self, _: Any) -> None:
+        self.threads -= 1
+
+
+class _Jumping(selectors.SelectSelector):
+    """Where the loop would sleep until its next timer, time jumps there."""
+
+    def __init__(self, loop: VirtualTimeLoop) -> None:
+        super().__init__()
+        self.loop = loop
+        self.idle = 0
+
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None or (timeout > 0 and self.loop.threads):
+            return self._wait()
+        self.idle = 0
+        ready = super().select(0)
+        if not ready and timeout > 0:
+            self.loop.seconds += timeout
+        return ready
+
+    def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for a thread or a connection, for a short time only: a check may want to end the
+        learner's thread.
+        """
+        ready = super().select(REAL)
+        only_the_wakeup = (
+            len(self.get_map()) == 1
+        )  # the loop's own pipe, by which a thread would wake it
+        self.idle = (
+            0 if ready or self.loop.threads or not only_the_wakeup else self.idle + 1
+        )
+        if self.idle == IDLE:
+            self.idle = 0
+            raise Deadlock(list(map(_frames, asyncio.all_tasks(self.loop))))
+        return ready
+
+
+def _frames(task: asyncio.Task[Any]) -> list[Any]:
+    frames: list[Any] = []
+    awaited: Any = task.get_coro()
+    while hasattr(
+        awaited, "cr_frame"
+    ):  # a coroutine; at the end of the chain there is a future
+        frames.append(awaited.cr_frame)
+        awaited = awaited.cr_await
+    return frames
+
+
+class LoopClock:
+    """The clock of the running event loop, for the offline API's transport (see
+    ``offline.clock.Clock``).
+    """
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def wait(self, until: float) -> None:
+        raise RuntimeError("An async client must not wait in its event loop.")
+
+    async def wait_async(self, until: float) -> None:
+        await asyncio.sleep(max(0.0, until - self.now()))
+
+    def real(self, seconds: float) -> float:
+        return seconds  # the SDK sleeps in this loop as well

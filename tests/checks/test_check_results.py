@@ -1,0 +1,384 @@
+"""The result of a check: what is judged, what is said, and how it is shown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coursekit import progress
+from coursekit.checks import basics
+from coursekit.checks.engine import Case, Matching, Raises, call, fits
+from coursekit.checks.engine.describe import SHOWN, describe
+from coursekit.checks.engine.exercise import Exercise
+from coursekit.checks.engine.result import NotPassed, result_html
+
+HINTS = ("one", "two", "three")
+
+
+def made(*cases: Case, awaits: bool = False, seconds: float = 5.0) -> Exercise:
+    """An exercise named double of chapter 01."""
+
+    def double(rng: Random) -> Iterator[Case]:
+        """Twice the number."""
+        yield from cases
+
+    return Exercise(
+        double,
+        chapter="01_basics",
+        stars=1,
+        hints=HINTS,
+        awaits=awaits,
+        seconds=seconds,
+    )
+
+
+TWO = (call(1, expects=2), call(5, expects=10, why="Five, too."))
+
+
+def test_a_right_answer_passes() -> None:
+    """All cases passed: the result is true, and counts them."""
+    result = made(*TWO).result(lambda number: 2 * number)
+    assert result
+    assert repr(result) == "✓ double: passed (2 of 2 cases)"
+
+
+def test_the_first_miss_is_told_in_full() -> None:
+    """A miss tells case, given, expected, came, the case's own reason and where hints are; nothing
+    after it is run.
+    """
+    result = made(*TWO, call(0, expects=0)).result(lambda number: 2)
+    assert repr(result).splitlines() == [
+        "✗ double: not right yet (case 2 of 3)",
+        "  call      double(5)",
+        "  expected  10",
+        "  got       2",
+        "  Five, too.",
+        "  More: check.double.hint(1)",
+    ]
+
+
+def test_a_miss_without_a_reason_shows_the_first_hint() -> None:
+    """Where a case has no reason of its own, the first hint stands; a None may be a missing
+    return.
+    """
+    assert "  Hint 1: one\n  More: check.double.hint(2)" in repr(
+        made(*TWO).result(lambda number: number)
+    )
+    assert "does every path end in return?" in repr(
+        made(*TWO).result(lambda number: None)
+    )
+
+
+def test_a_generator_is_explained() -> None:
+    """A function with yield is told so; no address of the machine is shown."""
+
+    def double(number: int) -> Iterator[int]:
+        yield 2 * number
+
+    said = repr(made(*TWO).result(double))
+    assert "Use return." in said
+    assert "0x" not in said
+
+
+def test_an_error_is_told_with_the_learner_s_line() -> None:
+    """An error of the learner's shows its message and their own line, and none of ours."""
+
+    def double(number: int) -> int:
+        return number.twice  # type: ignore[attr-defined]
+
+    said = repr(made(*TWO).result(double))
+    assert "✗ double: your code raised an error (case 1 of 2)" in said
+    assert "got       AttributeError: 'int' object has no attribute 'twice'" in said
+    assert "return number.twice" in said
+    assert "coursekit" not in said
+
+
+def test_a_class_can_be_the_answer() -> None:
+    """An exercise may ask for a class; its errors show the line, too."""
+
+    class Broken:
+        def __init__(self, number: int) -> None:
+            raise KeyError(number)
+
+    case = Case("Double(1).value", lambda kind: kind(1).value, 2)
+    assert "raise KeyError(number)" in repr(made(case).result(Broken))
+
+
+def test_the_stub_is_not_yet() -> None:
+    """NotImplementedError is neither right nor wrong, at any case."""
+
+    def half(number: int) -> int:
+        if number == 1:
+            return 2
+        raise NotImplementedError
+
+    assert repr(made(*TWO).result(half)).startswith("… double: not yet\n")
+
+
+def test_an_endless_loop_is_told() -> None:
+    """A loop without end is stopped and explained."""
+
+    def double(number: int) -> int:
+        while True:
+            number += 1
+
+    said = repr(made(*TWO, seconds=0.2).result(double))
+    assert "✗ double: never returned (case 1 of 2)" in said
+    assert "nothing within 0.2 seconds" in said
+    assert "A loop in it never ends" in said
+    assert "More: check.double.hint(1)" in said
+
+
+def test_a_forgotten_await_is_told() -> None:
+    """A coroutine in place of a value is explained: by the missing await, or by an async def nobody
+    asked for.
+    """
+
+    async def fetch(number: int) -> int:
+        return 2 * number
+
+    def forgot(number: int) -> Any:
+        return fetch(number)
+
+    assert "write await fetch(…)" in repr(made(*TWO).result(forgot))
+    assert "def, not async def" in repr(made(*TWO).result(fetch))
+
+
+def test_an_async_exercise() -> None:
+    """An async def passes; a plain function is told to become one; a forgotten await inside is
+    told.
+    """
+
+    async def fetch(number: int) -> int:
+        return 2 * number
+
+    async def right(number: int) -> int:
+        return await fetch(number)
+
+    async def forgot(number: int) -> Any:
+        return fetch(number)
+
+    asked = made(*TWO, awaits=True)
+    assert asked.result(right)
+    assert asked.result(
+        lambda number: asyncio.sleep(0, 2 * number)
+    )  # returns what can be awaited: as good
+    assert "async def double(…)" in repr(asked.result(lambda number: 2 * number))
+    assert "write await fetch(…)" in repr(asked.result(forgot))
+
+
+def test_an_expected_error() -> None:
+    """Raises fits the error, or a subclass, with all its words; another error, other words or none
+    do not.
+    """
+    asked = made(call(-1, expects=Raises(ValueError, ("negative",))))
+
+    def raising(error: Exception) -> Any:
+        def double(number: int) -> int:
+            raise error
+
+        return double
+
+    assert asked.result(raising(ValueError("a negative number")))
+    assert asked.result(raising(UnicodeError("negative")))
+    assert "got       ValueError: no" in repr(asked.result(raising(ValueError("no"))))
+    assert "got       KeyError" in repr(asked.result(raising(KeyError("negative"))))
+    assert "expected  raises ValueError with 'negative' in its message" in repr(
+        asked.result(lambda number: 0)
+    )
+
+
+@pytest.mark.parametrize("wrong", [3, "double", None])
+def test_what_is_no_function_is_told(wrong: Any) -> None:
+    """A result handed in instead of the function is explained."""
+    assert "Pass the function itself: check.double(NAME)" in repr(
+        made(*TWO).result(wrong)
+    )
+
+
+def test_hints_are_graded() -> None:
+    """There are three hints; another number is an error that says which there are."""
+    asked = made(*TWO)
+    assert asked.hint().text == asked.hint(1).text and "check.double(double)" in repr(
+        asked
+    )
+    assert [asked.hint(n).text for n in (1, 2, 3)] == [
+        f"Hint {n} of 3 for double: {HINTS[n - 1]}" for n in (1, 2, 3)
+    ]
+    with pytest.raises(ValueError, match="hints 1 to 3"):
+        asked.hint(4)
+
+
+def test_whatever_a_learner_s_code_gives_is_only_shown() -> None:
+    """HTML from a learner's values, errors and names is escaped; a value whose repr fails does no
+    harm.
+    """
+
+    class Hostile:
+        def __repr__(self) -> str:
+            return "<script>alert(1)</script>"
+
+    class Broken:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    html = result_html(made(*TWO).result(lambda number: Hostile()))
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert "whose repr raises RuntimeError" in repr(
+        made(*TWO).result(lambda number: Broken())
+    )
+
+
+def test_a_verdict_shows_itself_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is displayed as HTML and text, not returned as a result, which nbgrader would take for
+    points.
+    """
+    shown: list[Any] = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, **more: shown.append((data, more))
+    )
+    made(*TWO).result(lambda number: 2 * number)._ipython_display_()
+    [(data, more)] = shown
+    assert set(data) == {"text/html", "text/plain"}
+    assert more == {"raw": True}
+    assert "✓ double: passed" in data["text/html"]
+
+
+@pytest.mark.parametrize("value", ["autograde", "validate"])
+def test_under_nbgrader_a_miss_raises(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nbgrader counts a cell that raises as failed: there a miss raises, in few words; a pass is
+    not kept.
+    """
+    monkeypatch.setenv("NBGRADER_EXECUTION", value)
+    monkeypatch.setattr(
+        progress,
+        "passed_now",
+        lambda *_: pytest.fail("a student's pass on a teacher's machine"),
+    )
+    assert made(*TWO)(lambda number: 2 * number)
+    with pytest.raises(NotPassed) as raised:
+        made(*TWO)(lambda number: 0)
+    assert (
+        raised.value._render_traceback_()[0] == "✗ double: not right yet (case 1 of 2)"
+    )
+
+
+def test_random_cases_are_the_same_each_time() -> None:
+    """The random numbers of an exercise are its own, and the same in every process."""
+    assert [case.text for case in basics.reply_text.cases()] == [
+        case.text for case in basics.reply_text.cases()
+    ]
+    assert (
+        Random("01_basics/reply_text").random() == 0.5367820872636108
+    )  # not Python's own hash, which changes
+
+
+# What counts as equal
+
+
+@pytest.mark.parametrize(
+    ("came", "expected"),
+    [
+        (0.1 + 0.2, 0.3),
+        (Decimal("0.3"), 0.3),
+        (3, 3.0),
+        ([np.float64(0.5)], [0.5]),
+        (np.float64(2), 2),
+        (np.bool_(True), True),
+        (Counter("a"), {"a": 1}),
+        (float("inf"), float("inf")),
+        (None, None),
+        ({1, 2}, {2, 1}),
+    ],
+)
+def test_as_good_as_equal(came: Any, expected: Any) -> None:
+    """Rounding, NumPy's numbers, Decimals and subclasses are right answers as well."""
+    assert fits(came, expected)
+
+
+class EqualToAll:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+class EqualStr(str):
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("came", "expected"),
+    [
+        (True, 1),
+        (1, True),
+        (0, None),
+        (None, 0),
+        ("", None),
+        ("3", 3),
+        (3, "3"),
+        ([1], [1, 2]),
+        ({"a": 1}, {}),
+        (EqualToAll(), "a"),
+        (EqualToAll(), 3),
+        (EqualToAll(), None),
+        (EqualStr("b"), "a"),
+        (1e-6, 0.0),
+        (float("nan"), 1.0),
+        ("ab", ["a", "b"]),
+        ((1, 2), [1, 2]),
+        ([1, 2], (1, 2)),
+        (np.array([0.5, 0.5]), [0.5, 0.5]),
+        ({"a": (1,)}, {"a": [1]}),
+        (1.0000001, 1.0),
+        ({1: 2}, [1]),
+        (0.0001, 0.0),
+    ],
+)
+def test_not_equal(came: Any, expected: Any) -> None:
+    """Other values and other kinds do not pass, nor does an object that claims to equal
+    everything.
+    """
+    assert not fits(came, expected)
+
+
+def test_a_predicate_that_fails_is_a_miss() -> None:
+    """Matching takes whatever its predicate takes, and nothing that makes the predicate raise."""
+    short = Matching("a short text", lambda came: len(came) < 3)
+    assert fits("ab", short)
+    assert not fits("abc", short)
+    assert not fits(3, short)
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+    ),
+)
+
+
+@given(PLAIN)
+def test_every_plain_value_equals_itself_and_can_be_described(value: Any) -> None:
+    """Any plain value fits itself, and its description is short."""
+    assert fits(value, value)
+    assert len(describe(value)) <= SHOWN + 40

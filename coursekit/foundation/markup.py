@@ -8,7 +8,9 @@ from html import escape
 # The CSS of a table's columns.
 NAME = "text-align:left;padding:1px 10px 1px 0"
 NUMBER = "text-align:right;padding:1px 8px;font-variant-numeric:tabular-nums;white-space:nowrap"
-SQUARE = "display:inline-block;width:12px;height:12px;margin:0 4px 0 0;vertical-align:-1px"
+SQUARE = (
+    "display:inline-block;width:12px;height:12px;margin:0 4px 0 0;vertical-align:-1px"
+)
 
 
 class Markup(str):
@@ -45,7 +47,11 @@ def table(
     for number, cells in enumerate(rows):
         css = styles[number] if number < len(styles) else ""
         body += f"<tr{_style(css)}>{_row(cells, columns, named)}</tr>"
-    above = f'<caption style="text-align:left">{_cell(caption)}</caption>' if caption else ""
+    above = (
+        f'<caption style="text-align:left">{_cell(caption)}</caption>'
+        if caption
+        else ""
+    )
     return (
         f'<div style="overflow-x:auto"><table{_style(style)}>{above}'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
@@ -53,7 +59,10 @@ def table(
 
 
 def _row(cells: Sequence[str], columns: Sequence[str], named: int) -> str:
-    shown = [f'<td style="{css}">{_cell(text)}</td>' for text, css in zip(cells, columns, strict=True)]
+    shown = [
+        f'<td style="{css}">{_cell(text)}</td>'
+        for text, css in zip(cells, columns, strict=True)
+    ]
     # Browsers make a head bold; this one has the weight of its row.
     css = f"{columns[named]};font-weight:inherit"
     shown[named] = f'<th scope="row" style="{css}">{_cell(cells[named])}</th>'
@@ -82,7 +91,9 @@ def svg(alt: str, width: float, height: float, parts: str, *, font: int = 11) ->
 
 def text(x: float, y: float, words: str, anchor: str = "start") -> str:
     """Words at a place in a drawing; ``anchor`` is "start", "middle" or "end"."""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+    )
 
 
 def rect(x: float, y: float, width: float, height: float, look: str) -> str:

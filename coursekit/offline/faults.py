@@ -56,24 +56,15 @@ class Fault:
               "slow"          a drip: each event comes ``seconds`` later, so that no read timeout
                               above that fires
     times   how many requests it strikes, math.inf for all. Default: 1; with ``probability``, all
-<<<<<<< /tmp/mine_faults.py
-    after   of the kinds instead of an answer: how many requests pass first (default 0);
-            of those within an answer: how many chunks with content arrive first (default: half of them)
-    probability  0 … 1: strikes each request with this probability. Without it, faults are a script: they strike in the
-            order of the list, each once the one before it is used up
-    retry_after  seconds in the header Retry-After: of rate_limit (default 1), server_error and overloaded (default:
-            no such header)
-    lasts   instead of times: seconds from its first strike in which it strikes every request. A request that comes
-            before its Retry-After is over starts them again: who hammers stays limited. Unless retry_after is given,
-            rate_limit and overloaded ask for the seconds that are left
-=======
     after   of the kinds instead of an answer: how many requests pass first (default 0); of those
             within an answer: how many chunks with content arrive first (default: half of them)
     probability  0 … 1: strikes each request with this probability. Without it, faults are a script:
                  they strike in the order of the list, each once the one before it is used up
     retry_after  seconds in the header Retry-After: of rate_limit (default 1), server_error and
                  overloaded (default: no such header)
->>>>>>> /tmp/orig_faults.py
+    lasts   instead of times: seconds from its first strike in which it strikes every request.
+            A request that arrives before its Retry-After is over starts them again. Unless
+            retry_after is given, rate_limit and overloaded ask for the seconds that are left
     seconds  of slow: how much later each event comes (default 1)
     abrupt  of cut_stream: True breaks the connection, which the SDK reports. False closes it in
             good order, which nobody reports: the missing finish_reason is the only sign

@@ -16,27 +16,48 @@ import ipywidgets as widgets
 from ..foundation.markup import NAME, NUMBER, Markup, rect, table
 from ..foundation.palette import GRAY, GREEN, RED
 from ..offline.verdict import TOLERANCE
-from .fault_runs import DURATIONS, PERMANENT, PROBLEMS, SECONDS, STRATEGIES, HttpCall, Run, Setting, run
+from .fault_runs import (
+    DURATIONS,
+    PERMANENT,
+    PROBLEMS,
+    SECONDS,
+    STRATEGIES,
+    HttpCall,
+    Run,
+    Setting,
+    run,
+)
 from .lab import Echo, Lab, Press
 from .safe_html import sendable
 
 PREDICT = "<p><b>Predict:</b> how many HTTP requests, how many seconds? Then press <b>Run</b>.</p>"
 BAR, HEIGHT = 200, 18  # of a row's drawing, in its own units
-COLUMNS = {"#": NUMBER, "sent by": NAME, "at": NUMBER, "": NAME, "outcome": NAME, "then waits": NAME}
+SHORT = f"{NAME};white-space:nowrap"
+COLUMNS = {
+    "#": NUMBER,
+    "sent by": SHORT,
+    "at": NUMBER,
+    "": SHORT,
+    "outcome": SHORT,
+    "then waits": SHORT,
+}
 
 
 def view(done: Run) -> str:
     """A run as HTML: each request with its time, outcome and wait, the log, and the result; a pure function."""
     end = max(done.seconds, done.calls[-1].ended, 0.1)
     pairs = zip_longest(done.calls, done.calls[1:])
-    rows = [_row(number, call, later, end) for number, (call, later) in enumerate(pairs, start=1)]
+    rows = [
+        _row(number, call, later, end)
+        for number, (call, later) in enumerate(pairs, start=1)
+    ]
     heads = [head or f"0 to {end:.1f} s →" for head in COLUMNS]
     return (
         '<div class="coursekit-faults" style="line-height:1.5">'
         f"<p><b>{escape(done.setting.problem)}</b>, {_duration(done.setting)}; handled by: "
         f"<b>{escape(done.setting.strategy)}</b>.</p>{_result(done)}"
         '<div style="display:flex;flex-wrap:wrap;gap:8px 16px">'
-        f'<div style="flex:1 1 34em;min-width:0">{table(heads, rows, list(COLUMNS.values()))}</div>'
+        f'<div style="flex:1 1 46em;min-width:0">{table(heads, rows, list(COLUMNS.values()))}</div>'
         f"{_log(done)}</div></div>"
     )
 
@@ -49,10 +70,19 @@ def _duration(setting: Setting) -> str:
     return setting.duration
 
 
-def _row(number: int, call: HttpCall, later: HttpCall | None, end: float) -> tuple[str, ...]:
+def _row(
+    number: int, call: HttpCall, later: HttpCall | None, end: float
+) -> tuple[str, ...]:
     outcome = f"{'✓' if call.answered else '✗'} {call.outcome}"
     bar = Markup(_bar(call, later, end))
-    return (str(number), call.by, f"{call.at:.2f} s", bar, sendable(outcome), _wait(call, later))
+    return (
+        str(number),
+        call.by,
+        f"{call.at:.2f} s",
+        bar,
+        sendable(outcome),
+        _wait(call, later),
+    )
 
 
 def _wait(call: HttpCall, later: HttpCall | None) -> str:
@@ -71,7 +101,9 @@ def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
     """The request as a bar, the wait after it as a dashed line, on the time axis that all rows share."""
     scale = BAR / end
     start, width = call.at * scale, max(3.0, (call.ended - call.at) * scale)
-    drawn = rect(start, 3, width, HEIGHT - 6, f'fill="{GREEN if call.answered else RED}"')
+    drawn = rect(
+        start, 3, width, HEIGHT - 6, f'fill="{GREEN if call.answered else RED}"'
+    )
     if later is not None:
         stop = max(start + width, later.at * scale)
         drawn += (
@@ -87,10 +119,15 @@ def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
 
 def _log(done: Run) -> str:
     """What the SDK and coursekit logged, each line with its time."""
-    lines = "\n".join(f"{at:7.2f} s  {name}: {message}" for at, name, message in done.log)
-    style = f"margin:0;padding:6px;max-height:22em;overflow:auto;border:1px solid {GRAY};font-size:11px"
+    lines = "\n".join(
+        f"{at:7.2f} s  {name}: {message}" for at, name, message in done.log
+    )
+    style = (
+        f"margin:0;padding:6px;max-height:22em;overflow:auto;border:1px solid {GRAY};font-size:11px;"
+        "white-space:pre-wrap;overflow-wrap:anywhere"
+    )
     return (
-        '<div style="flex:1 1 26em;min-width:0"><b>The log</b> (in your own program: <code>OPENAI_LOG=info</code>)'
+        '<div style="flex:1 1 24em;min-width:0"><b>The log</b> (in your own program: <code>OPENAI_LOG=info</code>)'
         f'<pre style="{style}" role="region" tabindex="0" aria-label="the log">{escape(sendable(lines))}</pre></div>'
     )
 
@@ -131,14 +168,21 @@ class FaultBoard(Lab):
 
     title = "The fault board"
 
-    def __init__(self, setting: Setting | None = None, recordings: str | Path | None = None) -> None:
+    def __init__(
+        self, setting: Setting | None = None, recordings: str | Path | None = None
+    ) -> None:
         setting = setting or Setting()
         self.recordings = recordings
         self.ran = True  # and no control has moved since
         self.problem = _choice("What goes wrong", PROBLEMS, setting.problem)
         self.duration = _choice("It lasts", DURATIONS, setting.duration)
         self.strategy = _choice("Handled by", tuple(STRATEGIES), setting.strategy)
-        self.button = Press(self._run, Echo(), description="Run", tooltip="Send it, and see every attempt")
+        self.button = Press(
+            self._run,
+            Echo(),
+            description="Run",
+            tooltip="Send it, and see every attempt",
+        )
         controls = (self.problem, self.duration, self.strategy)
         super().__init__([*controls, self.button])
         for control in controls:

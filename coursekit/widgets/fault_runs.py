@@ -26,7 +26,11 @@ from ..wired import wired_to
 PROMPT = "What is the capital of France?"
 TIMEOUT = 30.0  # seconds, of every strategy
 SEED = 6
-LOGGERS = ("openai", "httpx2", "coursekit.retrying")  # what OPENAI_LOG=info shows, and our own
+LOGGERS = (
+    "openai",
+    "httpx2",
+    "coursekit.retrying",
+)  # what OPENAI_LOG=info shows, and our own
 RETRYING = "Retrying request"  # how the SDK's line about a wait begins
 
 ONE, FOREVER = "one request", "for good"
@@ -46,7 +50,10 @@ FAULTS: dict[str, tuple[str, int | None]] = {
 }
 WRONG_REQUEST = "400 wrong request"
 PROBLEMS = (*FAULTS, WRONG_REQUEST)
-PERMANENT = ("429 no money left", WRONG_REQUEST)  # never pass by themselves: the duration has no meaning
+PERMANENT = (
+    "429 no money left",
+    WRONG_REQUEST,
+)  # never pass by themselves: the duration has no meaning
 
 Program = Callable[[openai.OpenAI, dict[str, Any]], str | None]
 
@@ -93,7 +100,9 @@ def _hammering(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
 
 
 def _robust(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
-    return robust_completion(client, PROMPT, timeout=TIMEOUT, rng=random.Random(SEED), **params)
+    return robust_completion(
+        client, PROMPT, timeout=TIMEOUT, rng=random.Random(SEED), **params
+    )
 
 
 STRATEGIES: dict[str, Program] = {
@@ -169,7 +178,9 @@ def run(setting: Setting, recordings: str | Path | None = None) -> Run:
 
     recordings  a folder with the answer; None: the course's own
     """
-    client = connect("replay", faults=setting.fault, speed="instant", recordings=recordings)
+    client = connect(
+        "replay", faults=setting.fault, speed="instant", recordings=recordings
+    )
     clock = clock_of(client)
     params = {"temperature": 3} if setting.problem == WRONG_REQUEST else {}
     answer, error = None, ""
@@ -182,7 +193,9 @@ def run(setting: Setting, recordings: str | Path | None = None) -> Run:
     wired = wired_to(client)
     ledger = list(wired.ledger or ()) if wired else []
     calls = tuple(_call(attempt, number) for number, attempt in enumerate(ledger))
-    return Run(setting, calls, answer, error, clock.now(), verdict_on(ledger), tuple(lines))
+    return Run(
+        setting, calls, answer, error, clock.now(), verdict_on(ledger), tuple(lines)
+    )
 
 
 def _call(attempt: Attempt, number: int) -> HttpCall:
@@ -191,7 +204,14 @@ def _call(attempt: Attempt, number: int) -> HttpCall:
     else:
         by = "program" if number else "first"
     outcome = outcome_of(attempt)
-    return HttpCall(attempt.at, attempt.ended_at, by, outcome, outcome == "200", attempt.told_to_wait)
+    return HttpCall(
+        attempt.at,
+        attempt.ended_at,
+        by,
+        outcome,
+        outcome == "200",
+        attempt.told_to_wait,
+    )
 
 
 class _Lines(logging.Handler):
@@ -224,7 +244,9 @@ def _listening(now: Callable[[], float]) -> Iterator[list[tuple[float, str, str]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
-        logger.setLevel(logging.DEBUG)  # only the SDK's DEBUG lines show when a request ended
+        logger.setLevel(
+            logging.DEBUG
+        )  # only the SDK's DEBUG lines show when a request ended
     try:
         yield handler.lines
     finally:

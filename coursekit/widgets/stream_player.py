@@ -87,7 +87,9 @@ class PlayedStream:
         return sum(arrival <= at for arrival in self.timing.arrivals)
 
 
-def frame(stream: PlayedStream, at: float, cut: float | None = None, end: str = ENDS[0]) -> str:
+def frame(
+    stream: PlayedStream, at: float, cut: float | None = None, end: str = ENDS[0]
+) -> str:
     """The wire and what the four readers show ``at`` seconds after the request, as HTML; a pure function.
 
     cut  seconds after the request at which the wire was cut; None: it was not. ``end`` is one of ENDS.
@@ -97,8 +99,12 @@ def frame(stream: PlayedStream, at: float, cut: float | None = None, end: str = 
     is_cut = cut is not None and at >= cut
     ending = end if is_cut else None
     status = _status(stream, count, reached, ending)
-    cards = "".join(_card(stream, place, count, reached, ending) for place in range(len(READERS)))
-    grid = "display:grid;grid-template-columns:repeat(auto-fit,minmax(15em,1fr));gap:8px"
+    cards = "".join(
+        _card(stream, place, count, reached, ending) for place in range(len(READERS))
+    )
+    grid = (
+        "display:grid;grid-template-columns:repeat(auto-fit,minmax(15em,1fr));gap:8px"
+    )
     return (
         f'<div class="coursekit-wire" style="line-height:1.4">{_wire(stream, reached, cut, is_cut=is_cut)}'
         f"<p><b>{reached:.2f} s</b> of {stream.total:.2f} s · {count} of {len(stream.texts)} deltas. {status}</p>"
@@ -120,11 +126,17 @@ def _status(stream: PlayedStream, count: int, reached: float, end: str | None) -
         return "<b>Cut too late:</b> all of the text had arrived, with the finish_reason. No reader lies."
     characters = len("".join(stream.texts[:count]))
     lies = sum(report.startswith(LIES) for report in REPORTS[end])
-    verdict = f"{lies} of {len(READERS)} readers lie to their user." if lies else "No reader lies."
+    verdict = (
+        f"{lies} of {len(READERS)} readers lie to their user."
+        if lies
+        else "No reader lies."
+    )
     return f"<b>✂ Cut, {end}:</b> {characters} characters had arrived, no finish_reason. <b>{verdict}</b>"
 
 
-def _card(stream: PlayedStream, place: int, count: int, reached: float, end: str | None) -> str:
+def _card(
+    stream: PlayedStream, place: int, count: int, reached: float, end: str | None
+) -> str:
     """A reader: what it does, what is on its user's screen, and what it makes of the end."""
     color, mark, verdict = _verdict(stream, place, count, reached, end)
     shown = "".join(stream.texts[:count])
@@ -158,7 +170,9 @@ def _verdict(
     return GREEN, "✂", f"✓ honest · {report}"
 
 
-def _wire(stream: PlayedStream, reached: float, cut: float | None, *, is_cut: bool) -> str:
+def _wire(
+    stream: PlayedStream, reached: float, cut: float | None, *, is_cut: bool
+) -> str:
     """The deltas on their way from the model to the readers; below, all arrivals on the stream's time axis."""
     arrivals = stream.timing.arrivals
     line, frame_color = (' stroke-dasharray="4 5"', RED) if is_cut else ("", GRAY)
@@ -166,7 +180,13 @@ def _wire(stream: PlayedStream, reached: float, cut: float | None, *, is_cut: bo
         text(LEFT - 8, WIRE + 4, "model", "end"),
         text(RIGHT + 8, WIRE + 4, "readers"),
         f'<line x1="{LEFT}" x2="{RIGHT}" y1="{WIRE}" y2="{WIRE}" stroke="{GRAY}" stroke-width="2"{line}/>',
-        rect(PROXY - 34, WIRE - 16, 30, 32, f'fill="none" stroke="{frame_color}" stroke-width="2"'),
+        rect(
+            PROXY - 34,
+            WIRE - 16,
+            30,
+            32,
+            f'fill="none" stroke="{frame_color}" stroke-width="2"',
+        ),
         text(PROXY - 19, WIRE + 32, "✂ you" if is_cut else "you", "middle"),
         f'<line x1="0" x2="{WIDTH}" y1="{TRACK}" y2="{TRACK}" stroke="{GRAY}"/>',
     ]
@@ -174,14 +194,28 @@ def _wire(stream: PlayedStream, reached: float, cut: float | None, *, is_cut: bo
         x = PROXY + (reached - arrival) * UNITS_A_SECOND
         passed = arrival <= reached
         if LEFT <= x < RIGHT:
-            parts.append(rect(x - 4, WIRE - 7, 8, 14, f'fill="{BLUE if passed else GRAY}" rx="2"'))
+            parts.append(
+                rect(
+                    x - 4, WIRE - 7, 8, 14, f'fill="{BLUE if passed else GRAY}" rx="2"'
+                )
+            )
         height = 12 if passed else 5
         at = arrival / stream.total * (WIDTH - 3)
-        parts.append(rect(at, TRACK - height, 3, height, f'fill="{BLUE if passed else GRAY}"'))
+        parts.append(
+            rect(at, TRACK - height, 3, height, f'fill="{BLUE if passed else GRAY}"')
+        )
     if cut is not None:
-        parts.append(rect(cut / stream.total * (WIDTH - 4), TRACK - 18, 4, 22, f'fill="{RED}"'))
+        parts.append(
+            rect(cut / stream.total * (WIDTH - 4), TRACK - 18, 4, 22, f'fill="{RED}"')
+        )
     alt = f"{stream.arrived(reached)} of {len(arrivals)} deltas have passed you on their way to the readers."
-    return svg(f"{alt} You have cut the wire." if is_cut else alt, WIDTH, HEIGHT, "".join(parts), font=13)
+    return svg(
+        f"{alt} You have cut the wire." if is_cut else alt,
+        WIDTH,
+        HEIGHT,
+        "".join(parts),
+        font=13,
+    )
 
 
 class StreamPlayer(Lab):
@@ -201,19 +235,41 @@ class StreamPlayer(Lab):
         self.cut: float | None = None
         end = math.ceil(self.stream.total * 1000 / STEP) * STEP
         self.play = widgets.Play(
-            round(at * 1000), min=0, max=end, step=TICK, interval=TICK, tooltip="Play the stream", show_repeat=False
+            round(at * 1000),
+            min=0,
+            max=end,
+            step=TICK,
+            interval=TICK,
+            tooltip="Play the stream",
+            show_repeat=False,
         )
         self.position = widgets.IntSlider(
-            round(at * 1000), min=0, max=end, step=STEP, description="Position (ms)", style=NATURAL, layout=WIDE
+            round(at * 1000),
+            min=0,
+            max=end,
+            step=STEP,
+            description="Position (ms)",
+            style=NATURAL,
+            layout=WIDE,
         )
-        self.speed = widgets.Dropdown(options=SPEEDS, value=1.0, description="Speed", style=NATURAL, layout=NARROW)
-        self.kind = widgets.Dropdown(options=ENDS, description="A cut means", style=NATURAL, layout=NARROW)
-        self.button = widgets.ToggleButton(description="Cut here", tooltip="Cut the stream at this position")
-        widgets.jslink((self.play, "value"), (self.position, "value"))  # in the browser: smooth while the kernel works
+        self.speed = widgets.Dropdown(
+            options=SPEEDS, value=1.0, description="Speed", style=NATURAL, layout=NARROW
+        )
+        self.kind = widgets.Dropdown(
+            options=ENDS, description="A cut means", style=NATURAL, layout=NARROW
+        )
+        self.button = widgets.ToggleButton(
+            description="Cut here", tooltip="Cut the stream at this position"
+        )
+        widgets.jslink(
+            (self.play, "value"), (self.position, "value")
+        )  # in the browser: smooth while the kernel works
         self.speed.observe(self._set_speed, "value")
         self.button.observe(self._cut_or_mend, "value")
         moving = widgets.HBox([self.play, self.position])
-        choosing = widgets.HBox([self.speed, self.button, self.kind], layout={"flex_flow": "row wrap"})
+        choosing = widgets.HBox(
+            [self.speed, self.button, self.kind], layout={"flex_flow": "row wrap"}
+        )
         super().__init__([moving, choosing], [self.position, self.kind])
 
     def _set_speed(self, change: Any) -> None:

@@ -1,7 +1,8 @@
-"""The HTML and SVG that labs, receipts and reports are made of: a table, a drawing, a legend. All text is escaped."""
+"""The HTML and SVG of labs, receipts and reports: a table, a drawing, a legend. Text is escaped."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -53,7 +54,7 @@ def table(
         else ""
     )
     return (
-        f'<div style="overflow-x:auto"><table{_style(style)}>{above}'
+        f'<div style="overflow-x:auto;contain:inline-size"><table{_style(style)}>{above}'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -109,3 +110,16 @@ def legend(keys: Mapping[str, str]) -> str:
         for label, css in keys.items()
     )
     return f'<div style="line-height:1.6">{shown}</div>'
+
+
+def round_numbers(most: float, count: int = 5) -> list[float]:
+    """From 0 to at most ``most`` (above 0), in steps of 1, 2 or 5 with zeros: for a scale of about
+    ``count`` numbers, never more than twice as many.
+    """
+    power = 10.0 ** math.floor(math.log10(most / count))
+    step = next(
+        step
+        for step in (power, 2 * power, 5 * power, 10 * power)
+        if most / step < 1.6 * count
+    )
+    return [round(number * step, 12) for number in range(int(most / step + 1e-9) + 1)]

@@ -1,5 +1,5 @@
-"""Lab of chapter 09: a run of the capstone played again, every request on a timeline, with the level
-of each model's bucket of tokens, the failures that struck, and the death of a model.
+"""Lab of chapter 09: a run of the capstone played again, every request on a timeline, with the
+level of each model's bucket of tokens, the failures that struck, and the death of a model.
 
 Taught in 09, after the first good run.
 """
@@ -52,18 +52,18 @@ class Run(Protocol):
 def view(requests: Sequence[RunSpan], at: float) -> str:
     """The run up to ``at`` seconds, as HTML; a pure function."""
     end = max(span.end for span in requests)
+    at = min(at, end)
     seen = [span for span in requests if span.start <= at]
     models = list(dict.fromkeys(span.model for span in requests))
     top, parts = 0.0, []
     for model in models:
-        parts.append(
-            _lane(model, [span for span in seen if span.model == model], at, end, top)
-        )
+        spans = [span for span in requests if span.model == model]
+        parts.append(_lane(model, spans, at, end, top))
         top += TITLE + BUCKET + ROWS + GAP
-    now = LEFT + min(at, end) / end * (WIDTH - LEFT - RIGHT)
+    now = LEFT + at / end * (WIDTH - LEFT - RIGHT)
     parts.append(rect(now, 0, 1, top, f'fill="{GRAY}"'))
     parts.append(_seconds(end, top))
-    said = f"At {min(at, end):.0f} s of {end:.0f} s: {_counted(seen)}"
+    said = f"At {at:.0f} s of {end:.0f} s: {_counted(seen)}"
     picture = svg(
         f"{said}; by model: {', '.join(models)}.", WIDTH, top + BOTTOM, "".join(parts)
     )
@@ -95,8 +95,8 @@ def _lane(
 ) -> str:
     """A model: its bucket's level, and its requests one below the other, the first on top."""
     scale = (WIDTH - LEFT - RIGHT) / end
-    row = min(4.0, ROWS / max(1, len(spans)))
-    floor = top + TITLE + BUCKET
+    row, floor = min(4.0, ROWS / len(spans)), top + TITLE + BUCKET
+    spans = [span for span in spans if span.start <= at]
     bars, marks = "", dict.fromkeys(MARKS, "")
     for number, span in enumerate(spans):
         x, y = LEFT + span.start * scale, floor + 4 + number * row

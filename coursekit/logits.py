@@ -7,18 +7,24 @@ What is stored are log-probabilities at temperature 1, without penalties. These 
 constant, which is all that sampling needs.
 
 A vocabulary has 49,152 tokens and a file names a few hundred: the most probable ones, and every
-token of the reply so far. The others are kept without their names, as "so many tokens of this
-log-probability" (grouped in steps of 0.1), so that every sum runs over the whole vocabulary and no
-mass is lost or made up. At temperature 1 that is exact; at other temperatures and for top_p it was
-measured against the full distribution when the file was made: ``accuracy`` says how near it comes.
+token of the reply so far. The others are stored as "so many tokens of this log-probability"
+(grouped in steps of 0.1), so that every sum runs over the whole vocabulary and no mass is lost or
+made up. At temperature 1 that is exact; at other temperatures and for top_p it was measured against
+the full distribution when the file was made: ``accuracy`` says how near it comes.
+
+Which of these rare tokens is which is stored roughly, once for all distributions (``Garden``). So a
+rare token that is drawn has the text of a real one, whose true probability differs by a factor of
+e^``names_nats`` (a root mean square). Taught in 02 §1 and in its lab.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,13 +34,14 @@ import numpy.typing as npt
 
 FOLDER = Path(__file__).parent / "data" / "logits"
 REPLIES = FOLDER / "replies"
+GARDEN = FOLDER / "garden.json.gz"
 
 
 class UnknownDistribution(LookupError):
     """A name that no distribution or reply has; the message lists the names there are."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Distribution:
     """What a model would say next, before any sampling parameter.
 
@@ -44,9 +51,10 @@ class Distribution:
               and the reply so far
     tokens    the named tokens, most probable first. Bytes that are no whole character are written
               as \\xe3\\x81
-    logits    one per token of the vocabulary: first those of ``tokens``, then those without a name
+    logits    one per token of the vocabulary: first those of ``tokens``, then the others
     counts    how often each stands in the reply so far (all 0 where the reply begins here)
     entropy_bits   of the full distribution at temperature 1
+    garden    has the texts of the other tokens; ``weights`` of its rows tell these apart
     origin    provenance, model, model_file, sha256, licence, tool, date
     accuracy  the largest differences from the full distribution over a grid of temperature and
               top_p
@@ -60,6 +68,8 @@ class Distribution:
     logits: npt.NDArray[np.float64]
     counts: npt.NDArray[np.int64]
     entropy_bits: float
+    garden: Garden = field(repr=False)
+    weights: Sequence[float]
     origin: Mapping[str, str]
     accuracy: Mapping[str, float]
 
@@ -72,10 +82,91 @@ class Distribution:
         return self.text.removesuffix(so_far).removesuffix("\n")
 
     def token(self, index: int) -> str:
-        """The text of a token; for one without a name, "(one of 48,952 others)"."""
+        """The text of a token."""
         if index < len(self.tokens):
             return self.tokens[index]
-        return f"(one of {len(self.logits) - len(self.tokens):,} others)"
+        return self.garden.vocabulary[self.others[index - len(self.tokens)]]
+
+    @cached_property
+    def others(self) -> npt.NDArray[np.intp]:
+        """The places in the vocabulary of the tokens without a name, most probable first."""
+        rough = np.array(self.weights) @ self.garden.rows[: len(self.weights)]
+        order = np.argsort(-rough, kind="stable")
+        places = self.garden.places
+        return order[
+            ~np.isin(order, [places[text] for text in self.tokens if text in places])
+        ]
+
+
+@dataclass(frozen=True)
+class Garden:
+    """What the model would say after the most probable ways to go on with one prompt, a few tokens
+    deep, and the texts of all tokens.
+
+    root        the name of the prompt's distribution
+    vocabulary  the text of each token of the model
+    places      text -> its place in the vocabulary
+    nodes       tokens added to the prompt -> the stored numbers
+    weights     name of a distribution -> of the ``rows``, whose sum is roughly the log-probability
+                of each rare token
+    """
+
+    root: str
+    vocabulary: Sequence[str]
+    places: Mapping[str, int]
+    nodes: Mapping[tuple[str, ...], Mapping[str, Any]]
+    weights: Mapping[str, Sequence[float]]
+    rows: npt.NDArray[np.float64] = field(repr=False)
+    origin: Mapping[str, str]
+    accuracy: Mapping[str, float]
+
+    def after(self, start: Distribution, path: tuple[str, ...]) -> Distribution | None:
+        """The distribution after ``start`` and the tokens of ``path``; None: it is not stored."""
+        if not path:
+            return start
+        if start.name != self.root or path not in self.nodes:
+            return None
+        node, added = self.nodes[path], "".join(path)
+        named = [(self.vocabulary[token], logprob) for token, logprob in node["tokens"]]
+        value = {
+            "shows": start.shows,
+            "prompt": start.prompt + added,
+            "text": start.text + added,
+            "tokens": [
+                [text, logprob / 1000, path.count(text)] for text, logprob in named
+            ],
+            "others": [[logprob / 1000, many] for logprob, many in node["others"]],
+            "entropy_bits": math.nan,
+            "origin": self.origin,
+            "accuracy": self.accuracy,
+        }
+        return _distribution(start.name, value, self, node["weights"])
+
+
+@cache
+def load_garden() -> Garden:
+    """The stored garden."""
+    return read_garden(GARDEN)
+
+
+def read_garden(path: Path) -> Garden:
+    """The garden in a file."""
+    value = json.loads(gzip.decompress(path.read_bytes()))
+    vocabulary = value["vocabulary"]
+    steps = np.array(value["steps"])
+    return Garden(
+        root=value["root"],
+        vocabulary=vocabulary,
+        places={token: place for place, token in enumerate(vocabulary)},
+        nodes={
+            tuple(vocabulary[token] for token in node["path"]): node
+            for node in value["nodes"]
+        },
+        origin=MappingProxyType(value["origin"]),
+        accuracy=MappingProxyType(value["accuracy"]),
+        weights=value["weights"],
+        rows=steps[:, None] * np.array(value["rows"], dtype=np.int8),
+    )
 
 
 def distribution_names() -> tuple[str, ...]:
@@ -110,17 +201,22 @@ def load_reply(name: str) -> dict[str, Any]:
 def read_distribution(path: Path) -> Distribution:
     """The distribution in a file."""
     value = json.loads(path.read_text(encoding="utf-8"))
+    garden = load_garden()
+    return _distribution(path.stem, value, garden, garden.weights.get(path.stem, [1.0]))
+
+
+def _distribution(
+    name: str, value: Mapping[str, Any], garden: Garden, weights: Sequence[float]
+) -> Distribution:
     named, others = value["tokens"], value["others"]
-    logits = np.array(
-        [row[1] for row in named]
-        + [logprob for logprob, many in others for _ in range(many)]
-    )
+    rare = np.repeat([row[0] for row in others], [row[1] for row in others])
+    logits = np.concatenate([[row[1] for row in named], rare])
     counts = np.zeros(len(logits), dtype=np.int64)
     counts[: len(named)] = [row[2] if len(row) > 2 else 0 for row in named]
     logits.setflags(write=False)
     counts.setflags(write=False)
     return Distribution(
-        name=path.stem,
+        name=name,
         shows=value["shows"],
         prompt=value["prompt"],
         text=value["text"],
@@ -128,6 +224,8 @@ def read_distribution(path: Path) -> Distribution:
         logits=logits,
         counts=counts,
         entropy_bits=value["entropy_bits"],
+        garden=garden,
+        weights=weights,
         origin=MappingProxyType(value["origin"]),
         accuracy=MappingProxyType(value["accuracy"]),
     )

@@ -72,6 +72,22 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class RunSpan(Span):
+    """A request of a run against an API that fails.
+
+    model        asked by it
+    outcome      "answered"; "incomplete": status 200, but not the whole answer; "refused": by the
+                 account's own limit; "struck": a failure; "gone": the model was shut down; "no
+                 money"
+    tokens_left  in the model's bucket after this request; None: its answer did not say
+    """
+
+    model: str = ""
+    outcome: str = "answered"
+    tokens_left: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What a run came to.
 

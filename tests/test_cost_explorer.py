@@ -12,7 +12,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from coursekit.conversation.forecasting import prompt_tokens, spent
+from coursekit.conversation.forecasting import (
+    context_of,
+    forecast,
+    prompt_tokens,
+    spent,
+)
 from coursekit.pricing import Usage, dollars
 from coursekit.widgets.cost_explorer import (
     KNOBS,
@@ -86,11 +91,12 @@ def test_the_table_compares_with_everything(policy: str) -> None:
     assert head == [
         "Memory",
         "Turns",
-        "Tokens in",
-        "of these cached",
-        "Tokens out",
+        "In",
+        "of it cached",
+        "Out",
         "Last prompt",
         "Cost",
+        "A turn",
     ]
     names = [policy] if policy == "everything" else [policy, "everything"]
     for row, name in zip(body, names, strict=True):
@@ -101,7 +107,44 @@ def test_the_table_compares_with_everything(policy: str) -> None:
             name,
             *(f"{count:,}" for count in counts),
             dollars(held.spent[-1]),
+            dollars(held.spent[-1] / 30),
         ]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("turn", [1, 7, 30])
+def test_the_blocks_of_a_turn_are_its_prompt(policy: str, turn: int) -> None:
+    """What is sent of the messages, with the 3 tokens that ask for the reply, is the turn's prompt,
+    and what is cached of them is what the turn reads from the cache.
+    """
+    size = KNOBS[policy].start if policy in KNOBS else 0
+    plan = Plan(turns=30, system=1500, policy=policy, size=size, turn=turn)
+    messages = context_of(turn, plan.sizes, plan.memory, plan.model)
+    usage = forecast(turn, plan.sizes, plan.memory, plan.model)[-1]
+    if policy == "summary":  # a turn that writes a summary has two prompts
+        assert sum(each.tokens for each in messages if each.sent) + 3 <= usage.prompt
+    else:
+        assert sum(each.tokens for each in messages if each.sent) + 3 == usage.prompt
+        assert sum(each.cached for each in messages) == usage.cached
+    said = [
+        each for each in messages if each.role != "user" or each.tokens == plan.user + 3
+    ]
+    assert len(said) == 2 * turn
+    assert not any(each.cached for each in messages if not each.sent)
+
+
+def test_the_strip_shows_each_message_once_in_the_conversation() -> None:
+    """Forgotten messages are hollow and are missing below, where the others stand against the
+    wall; where it is far away, that is said.
+    """
+    plan = replace(WINDOW, turn=10)
+    html = view(plan)
+    assert "20 messages: 8 forgotten, the others sent, 1,326 tokens" in html
+    assert html.count('stroke-dasharray="3 2"') == 8
+    assert "the wall of 128,000 tokens is" in html
+    assert "the wall: 128,000 tokens" in view(
+        Plan(turns=150, user=1000, reply=2000, turn=40)
+    )
 
 
 def test_a_full_context_window_is_told() -> None:
@@ -190,12 +233,13 @@ def test_each_control_moves_the_view() -> None:
         (lab.policy, "summary"),
         (lab.sizes["summary"], 6),
         (lab.model, "o3"),
+        (lab.turn, 30),
     ]
     for control, value in moves:
         before = lab.shown.value
         control.value = value
         assert lab.shown.value == view(lab.plan) != before
-    assert lab.plan == Plan(40, 2000, 100, 300, "summary", 6, "o3", True)
+    assert lab.plan == Plan(40, 2000, 100, 300, "summary", 6, "o3", True, 30)
 
 
 def test_only_the_policy_s_own_slider_is_shown() -> None:

@@ -4,6 +4,7 @@ they say.
 
 from __future__ import annotations
 
+import logging
 import random
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,10 @@ import pytest
 from coursekit.offline.watched.verdict import Verdict
 from coursekit.widgets.fault_board import FaultBoard, view
 from coursekit.widgets.fault_runs import (
-    LASTING,
+    DURATIONS,
+    FOREVER,
+    ONE,
+    PERMANENT,
     PROBLEMS,
     STRATEGIES,
     WRONG_REQUEST,
@@ -25,7 +29,7 @@ from coursekit.widgets.fault_runs import (
 from support.html_reader import HOSTILE
 from support.offline_api import folder_with, params, whole
 
-TUTORIAL, EVERYTHING, ROBUST = list(STRATEGIES)[2:]
+NESTED, HAMMERING, ROBUST = list(STRATEGIES)[2:]
 ANSWER = "Paris is the capital of France."
 
 
@@ -38,12 +42,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("problem", "counts"),
-    [  # of: no retry, the SDK, the tutorial's loop, anything again, robust_completion
-        ("429 rate limit, Retry-After 2 s", (1, 3, 9, 6, 4)),
-        ("429 rate limit, Retry-After 90 s", (1, 3, 9, 6, 1)),
+    [  # of: no retry, the SDK, the loop around it, hammering, robust_completion
+        ("429 rate limit", (1, 3, 9, 6, 4)),
         ("429 no money left", (1, 3, 9, 6, 1)),
         ("500 server error", (1, 3, 3, 6, 4)),
-        ("503 overloaded, Retry-After 5 s", (1, 3, 3, 6, 4)),
+        ("503 overloaded", (1, 3, 3, 6, 4)),
         ("no connection", (1, 3, 3, 6, 4)),
         ("no answer", (1, 3, 9, 6, 2)),
         ("the answer breaks off", (1, 3, 3, 6, 4)),
@@ -54,44 +57,89 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_how_many_requests_each_strategy_sends(
     folder: Path, problem: str, counts: tuple[int, ...]
 ) -> None:
-    """While a problem lasts: 9 requests of the tutorial's loop around the SDK, and ours only where
-    they can help.
+    """While a problem lasts: 9 requests of a loop of 3 around the SDK, and ours only where they
+    can help.
     """
-    runs = [
-        run(Setting(problem, "every time", strategy), folder) for strategy in STRATEGIES
-    ]
+    runs = [run(Setting(problem, FOREVER, strategy), folder) for strategy in STRATEGIES]
     assert tuple(len(done.calls) for done in runs) == counts
     assert all(done.answer is None and done.error for done in runs)
     assert runs[-1].verdict.wasted == runs[-1].verdict.too_early == 0
 
 
 @pytest.mark.parametrize(
-    "problem", [problem for problem in PROBLEMS if problem not in LASTING]
+    "problem", [problem for problem in PROBLEMS if problem not in PERMANENT]
 )
 def test_robust_completion_gets_over_what_passes(folder: Path, problem: str) -> None:
-    """Two failures and then the answer, except where the server asks for more time than there
-    is.
+    """One failure and then the answer."""
+    assert run(Setting(problem, ONE, ROBUST), folder).answer == ANSWER
+
+
+@pytest.mark.parametrize("problem", ["429 rate limit", "503 overloaded"])
+@pytest.mark.parametrize("duration", ["3 s", "20 s", "90 s"])
+def test_hammering_makes_it_worse(folder: Path, problem: str, duration: str) -> None:
+    """A fault that lasts for a time begins again with each early request: who waits gets the answer
+    with the second request, who hammers never does.
     """
-    done = run(Setting(problem, "twice", ROBUST), folder)
-    assert (done.answer == ANSWER) == (
-        problem != "429 rate limit, Retry-After 90 s" and problem != "no answer"
+    patient = run(Setting(problem, duration, "the SDK alone (2 retries)"), folder)
+    hammering = run(Setting(problem, duration, HAMMERING), folder)
+    assert patient.answer == ANSWER
+    assert len(patient.calls) == 2
+    assert patient.verdict.too_early == 0
+    assert hammering.answer is None
+    assert hammering.verdict.too_early == 5
+    assert [call.retry_after for call in hammering.calls] == [float(duration[:-2])] * 6
+
+
+def test_a_wait_beyond_the_deadline_is_not_begun(folder: Path) -> None:
+    """robust_completion gives up at once where it would have to wait for more than its 60 s."""
+    assert len(run(Setting("429 rate limit", "90 s", ROBUST), folder).calls) == 1
+    assert run(Setting("429 rate limit", "20 s", ROBUST), folder).answer == ANSWER
+
+
+def test_the_log_is_the_sdk_s_own(folder: Path) -> None:
+    """Each request and each retry of the SDK has its line, with the seconds of the client's clock;
+    afterwards the loggers are as they were.
+    """
+    logger = logging.getLogger("openai")
+    before = (logger.level, list(logger.handlers))
+    log = run(
+        Setting("429 rate limit", "20 s", "the SDK alone (2 retries)"), folder
+    ).log
+    assert [(at, name) for at, name, _ in log] == [
+        (0.0, "httpx2"),
+        (0.0, "openai._base_client"),
+        (pytest.approx(20.6), "httpx2"),
+    ]
+    assert "429 Too Many Requests" in log[0][2]
+    assert log[1][2] == "Retrying request in 20.000000 seconds (retry 1 of 2)"
+    assert "200 OK" in log[2][2]
+    assert (logger.level, logger.handlers) == before
+    assert (
+        "Retrying request in 20.000000 seconds"
+        in Board(
+            view(
+                run(
+                    Setting("429 rate limit", "20 s", "the SDK alone (2 retries)"),
+                    folder,
+                )
+            )
+        ).text
     )
-    assert done.seconds <= 61
 
 
 def test_the_numbers_of_the_chapter(folder: Path) -> None:
-    """No answer at all: 9 requests and 274 s until the tutorial's user sees an error; 60 s with a
+    """No answer at all: 9 requests and 274 s until the user of a nested loop sees an error; 60 s with a
     deadline.
     """
-    theirs = run(Setting("no answer", "every time", TUTORIAL), folder)
-    ours = run(Setting("no answer", "every time", ROBUST), folder)
+    theirs = run(Setting("no answer", FOREVER, NESTED), folder)
+    ours = run(Setting("no answer", FOREVER, ROBUST), folder)
     assert (len(theirs.calls), round(theirs.seconds)) == (9, 274)
     assert ours.seconds == pytest.approx(60, abs=0.01)
 
 
 def test_who_sent_what(folder: Path) -> None:
     """Requests are told apart: the first, those of the SDK, those of the program."""
-    calls = run(Setting(strategy=TUTORIAL), folder).calls
+    calls = run(Setting(strategy=NESTED), folder).calls
     assert [call.by for call in calls] == [
         "first",
         "SDK",
@@ -103,13 +151,14 @@ def test_who_sent_what(folder: Path) -> None:
         "SDK",
         "SDK",
     ]
-    assert {call.told for call in calls} == {2}
+    assert {call.retry_after for call in calls} == {2}
 
 
 def test_what_does_not_pass_strikes_every_time(folder: Path) -> None:
     """Neither an empty account nor a wrong request mends itself after one request."""
-    for problem in LASTING:
-        assert run(Setting(problem, "once", EVERYTHING), folder).answer is None
+    for problem in PERMANENT:
+        for duration in DURATIONS:
+            assert run(Setting(problem, duration, HAMMERING), folder).answer is None
 
 
 def test_a_run_is_the_same_each_time_and_leaves_chance_alone(folder: Path) -> None:
@@ -184,11 +233,9 @@ def test_a_row_for_each_request() -> None:
         ["2", "SDK", "1.50 s", "", "✗ 500 server_error", "2.00 s"],
         ["3", "program", "3.50 s", "", "✓ 200", ""],
     ]
-    assert [float(bar["x"] or 0) for bar in board.bars] == pytest.approx(
-        [0, 82.5, 192.5]
-    )
+    assert [float(bar["x"] or 0) for bar in board.bars] == pytest.approx([0, 75, 175])
     assert [float(bar["width"] or 0) for bar in board.bars] == pytest.approx(
-        [27.5, 3, 27.5]
+        [25, 3, 25]
     )
     assert "After 4.0 s the program has its answer: Paris." in board.text
     assert (
@@ -208,7 +255,7 @@ def test_one_request_that_failed_at_once() -> None:
     )
     assert "1 HTTP request." in board.text
     assert "Gave up after 1 attempt." in board.text
-    assert "It does not pass by itself." in board.text
+    assert "which does not pass by itself" in board.text
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -230,6 +277,8 @@ def test_what_the_api_says_is_only_shown(text: str) -> None:
             "svg",
             "rect",
             "line",
+            "code",
+            "pre",
         }
 
 
@@ -242,7 +291,7 @@ def test_choosing_asks_for_a_prediction_and_run_shows_the_run(folder: Path) -> N
     for control, value in (
         (board.strategy, ROBUST),
         (board.problem, "500 server error"),
-        (board.times, "twice"),
+        (board.duration, "20 s"),
         (board.problem, WRONG_REQUEST),
         (board.problem, "no answer"),
     ):
@@ -250,25 +299,25 @@ def test_choosing_asks_for_a_prediction_and_run_shows_the_run(folder: Path) -> N
         assert "Predict:" in board.shown.value
         board.button.click()
         assert board.shown.value == view(run(board.setting, folder))
-    assert board.setting == Setting("no answer", "twice", ROBUST)
+    assert board.setting == Setting("no answer", "20 s", ROBUST)
 
 
-def test_how_often_has_no_meaning_for_what_lasts(folder: Path) -> None:
+def test_a_duration_has_no_meaning_for_what_never_passes(folder: Path) -> None:
     """For an empty account or a wrong request the control rests."""
     board = FaultBoard(Setting("429 no money left"), folder)
-    assert board.times.disabled
+    assert board.duration.disabled
     board.problem.value = "500 server error"
-    assert not board.times.disabled
+    assert not board.duration.disabled
 
 
 def test_it_leaves_its_first_run_in_the_notebook(folder: Path) -> None:
     """Where no widget is shown, the output is the run; every control has a label."""
-    setting = Setting("no answer", "once", ROBUST)
+    setting = Setting("no answer", ONE, ROBUST)
     board = FaultBoard(setting, folder)
     bundle = board._repr_mimebundle_()
     assert bundle["text/html"] == view(run(setting, folder))
     assert bundle["text/plain"] == "The fault board (run the notebook to use it)"
     assert all(
         control.description
-        for control in (board.problem, board.times, board.strategy, board.button)
+        for control in (board.problem, board.duration, board.strategy, board.button)
     )

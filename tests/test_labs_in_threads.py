@@ -64,7 +64,7 @@ def costs() -> tuple[Any, ...]:
 
 def faults() -> tuple[Any, ...]:
     lab = FaultBoard()
-    return lab, (lab.problem, "no answer"), (lab.times, "twice")
+    return lab, (lab.problem, "no answer"), (lab.duration, "20 s")
 
 
 def logprobs() -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from coursekit.logits import (
     UnknownDistribution,
     distribution_names,
     load_distribution,
+    load_garden,
     load_reply,
     reply_names,
 )
@@ -139,11 +140,57 @@ def test_a_presence_penalty_brings_new_names() -> None:
     assert cats.counts[after.argmax()] == 0
 
 
-def test_a_token_without_a_name_says_so() -> None:
-    """An index past the named tokens is one of so many others."""
+def test_every_token_has_its_text() -> None:
+    """All tokens of the vocabulary are in a distribution, each once: the named and the others."""
     kept = load_distribution("capital")
-    assert kept.token(0) == " Paris"
-    assert kept.token(VOCABULARY - 1) == "(one of 48,952 others)"
+    texts = [kept.token(index) for index in range(VOCABULARY)]
+    assert texts[0] == " Paris"
+    assert set(texts) == set(load_garden().vocabulary)
+    assert len(set(texts)) == VOCABULARY
+
+
+def test_the_rare_tokens_are_in_their_rough_order() -> None:
+    """What is likely after a similar text comes early among the rare tokens, not at random; how far
+    the order is off is measured when the file is made.
+    """
+    garden, kept = load_garden(), load_distribution("traffic_light")
+    near = garden.after(kept, (" red",))
+    assert near is not None
+    places = [
+        np.flatnonzero(kept.others == garden.places[text]) for text in near.tokens
+    ]
+    assert np.median([place[0] for place in places if len(place)]) < VOCABULARY / 6
+    assert garden.accuracy["names_nats"] < 2
+
+
+def test_the_garden_grows_along_the_most_probable_texts() -> None:
+    """150 distributions up to three tokens deep; each but the first follows from one that is stored."""
+    garden = load_garden()
+    start = load_distribution(garden.root)
+    assert len(garden.nodes) == 150
+    assert max(map(len, garden.nodes)) == 3
+    for path in garden.nodes:
+        assert not path or path[:-1] in garden.nodes
+    assert garden.after(start, ()) is start
+    assert garden.after(start, (" blorf",)) is None
+    assert garden.after(load_distribution("year"), (" green",)) is None
+    assert garden.origin["provenance"] == "local"
+    assert garden.accuracy["entropy_bits"] < 0.01
+    assert garden.accuracy["probability"] < 1e-3
+
+
+def test_a_distribution_of_the_garden_is_a_distribution() -> None:
+    """It has the whole vocabulary, all of the mass, the grown text, and counts of the added tokens."""
+    garden = load_garden()
+    start = load_distribution(garden.root)
+    for path in [(" green",), (" green", ","), (" red", ".", "\n")]:
+        node = garden.after(start, path)
+        assert node is not None
+        assert len(node.logits) == VOCABULARY
+        assert np.exp(node.logits).sum() == pytest.approx(1, abs=2e-3)
+        assert node.text == start.text + "".join(path)
+        counted = [node.token(int(index)) for index in np.flatnonzero(node.counts)]
+        assert sorted(counted) == sorted(set(path))
 
 
 def test_loaded_arrays_cannot_be_changed() -> None:

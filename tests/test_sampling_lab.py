@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 def lab_of(folder: Path, **options: Any) -> SamplingLab:
     client = connect("replay", recordings=folder, speed="instant", **options)
-    return SamplingLab(client, recordings=Recordings([folder]))
+    return SamplingLab(client, prompt="dog", recordings=Recordings([folder]))
 
 
 def test_every_control_has_a_name_and_the_api_s_range(folder: Path) -> None:
@@ -208,7 +208,7 @@ def test_the_chapter_s_meter_takes_the_calls(folder: Path) -> None:
     """A meter that is handed in counts what the lab sends."""
     client = connect("replay", recordings=folder, speed="instant")
     meter = Meter(client)
-    lab = SamplingLab(client, meter, recordings=Recordings([folder]))
+    lab = SamplingLab(client, meter, prompt="dog", recordings=Recordings([folder]))
     lab.use(COLD)
     lab.send.click()
     assert len(meter.ledger) == 1
@@ -246,3 +246,50 @@ def test_500_moves_leak_nothing(folder: Path) -> None:
         "matplotlib.pyplot" not in sys.modules
         or not sys.modules["matplotlib.pyplot"].get_fignums()
     )
+
+
+def test_the_text_grows_token_by_token(folder: Path) -> None:
+    """A token's button adds it, and the next ones are named; Step back takes it away again."""
+    lab = SamplingLab(connect("replay", recordings=folder, speed="instant"))
+    assert lab.next[0].description == "·green 49%"
+    assert lab.back.disabled
+    lab.next[0].click()
+    lab.next[0].click()
+    assert lab.path == (" green", ",")
+    assert lab.shown.value == view(
+        load_distribution("traffic_light"), Settings(), path=lab.path
+    )
+    lab.sliders["temperature"].value = 0
+    assert [button.disabled for button in lab.next] == [False, *[True] * 7]
+    lab.back.click()
+    assert lab.path == (" green",)
+    lab.reset.click()
+    assert (lab.path, lab.settings) == ((), Settings())
+
+
+def test_a_token_is_drawn_by_the_seed(folder: Path) -> None:
+    """The same seed and settings grow the same text; at the edge of the garden nothing grows."""
+    lab = SamplingLab(connect("replay", recordings=folder, speed="instant"))
+    texts = []
+    for _ in range(2):
+        lab.reset.click()
+        lab.use(Settings(temperature=0.5, seed=3))
+        for _ in range(3):
+            lab.draw_one.click()
+        texts.append(lab.path)
+    assert texts[0] == texts[1]
+    assert len(texts[0]) == 3
+    lab.use(Settings(temperature=2, seed=3))
+    while lab.reached:
+        lab.draw_one.click()
+    assert lab.draw_one.disabled
+    assert not lab.back.disabled
+    assert "The edge of the garden" in lab.shown.value
+
+
+def test_a_prompt_without_a_garden_has_no_buttons_to_grow(folder: Path) -> None:
+    """They are shown for the prompt that has one."""
+    lab = lab_of(folder)
+    assert lab.growing.layout.display == "none"
+    lab.prompt.value = "traffic_light"
+    assert lab.growing.layout.display is None

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from coursekit import sampling
 from coursekit.logits import distribution_names, load_distribution
-from coursekit.widgets.sampling_view import TOP, Settings, request_of, settings_of, view
+from coursekit.widgets.sampling_view import (
+    HEIGHT,
+    TOP,
+    Settings,
+    blocks_of,
+    request_of,
+    settings_of,
+    view,
+)
 from coursekit.widgets.token_text import label, percent
 from support.html_reader import HOSTILE, HtmlReader
 
@@ -40,15 +48,10 @@ def test_every_number_shown_is_that_of_sampling(name: str, chosen: Settings) -> 
     top = np.argsort(-before, kind="stable")[:TOP]
     for row, index in zip(reader.rows[1:], top, strict=False):
         cut = "cut" if after[index] == 0 else percent(after[index])
-        count = str(kept.counts[index]) if kept.counts[index] else ""
-        assert row == [
-            label(kept.token(index)),
-            "",
-            percent(before[index]),
-            cut,
-            "",
-            count,
-        ]
+        shown = [label(kept.token(index)), "", percent(before[index]), cut]
+        assert row[:4] == shown
+        counts = [str(kept.counts[i] or "") for i in top]
+        assert row[4:] == ([str(kept.counts[index] or "")] if any(counts) else [])
     others = max(0.0, 1 - before[top].sum()), max(0.0, 1 - after[top].sum())
     assert reader.rows[-1][2] == percent(others[0])
     assert reader.rows[-1][3] in (percent(others[1]), "cut")
@@ -96,10 +99,77 @@ def test_draws_are_the_seed_s_and_add_up() -> None:
 
 
 def test_without_draws_nothing_is_said_of_them() -> None:
-    """Before the first press of the button there is neither a count nor a list."""
+    """Before the first press of the button there is neither a column nor a list."""
     reader = HtmlReader(view(LOOP, Settings()))
     assert "draws" not in reader.text
-    assert all(row[4] == "" for row in reader.rows[1:])
+    assert reader.rows[0] == [
+        "Next token",
+        "Probability",
+        "Before",
+        "After",
+        "In the reply",
+    ]
+    assert len(HtmlReader(view(load_distribution("year"), Settings())).rows[0]) == 4
+
+
+GARDEN = load_distribution("traffic_light")
+
+
+@given(PARAMETERS)
+@settings(max_examples=25, deadline=None)
+def test_a_block_is_as_high_as_its_text_is_probable(chosen: Settings) -> None:
+    """A block's height is the product of its tokens' probabilities, each after the settings and with
+    the tokens before it as the reply so far; the blocks after another fill its height.
+    """
+    blocks = {block.path: block for block in blocks_of(GARDEN, chosen)}
+    for path, block in blocks.items():
+        before = blocks[path[:-1]].height if path[:-1] else HEIGHT
+        assert block.height == pytest.approx(block.share * before, rel=1e-6, abs=1e-6)
+        node = GARDEN.garden.after(GARDEN, path[:-1])
+        assert node is not None
+        if path[-1]:
+            after = sampling.probabilities(node.logits, node.counts, **chosen.sampling)
+            place = next(
+                i for i in np.argsort(-after)[:40] if node.token(int(i)) == path[-1]
+            )
+            assert block.share == pytest.approx(after[place])
+    for parent in {path[:-1] for path in blocks}:
+        heights = [
+            block.height for path, block in blocks.items() if path[:-1] == parent
+        ]
+        whole = blocks[parent].height if parent else HEIGHT
+        assert sum(heights) == pytest.approx(whole, rel=1e-3)
+
+
+def test_temperature_narrows_and_widens_the_garden() -> None:
+    """At 0 a single text is left, with the whole height; at 2 nearly all is the rest."""
+    cold = [
+        block for block in blocks_of(GARDEN, Settings(temperature=0)) if block.path[-1]
+    ]
+    assert [len(block.path) for block in cold] == [1, 2, 3, 4]
+    assert all(block.height == HEIGHT for block in cold)
+    hot = [
+        block
+        for block in blocks_of(GARDEN, Settings(temperature=2))
+        if len(block.path) == 1
+    ]
+    assert next(block.share for block in hot if not block.path[-1]) > 0.5
+
+
+def test_the_path_has_a_frame_and_stands_in_the_text() -> None:
+    """The tokens that were added are part of the given text, and their blocks are framed."""
+    html = view(GARDEN, Settings(), path=(" green", ","))
+    assert html.count('stroke="currentColor"') == 2
+    assert "The traffic light turned<b> green,</b>▮" in html
+    assert "Texts after “The traffic light turned”, up to 4 tokens" in html
+
+
+def test_at_the_edge_it_says_so() -> None:
+    """What follows a text that was not recorded has no bars, and the lab says why."""
+    html = view(GARDEN, Settings(), path=(" green", " blorf"))
+    assert "The edge of the garden." in html
+    assert "<table" not in html
+    assert "<svg" not in view(load_distribution("year"), Settings())
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

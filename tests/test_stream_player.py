@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit import IncompleteStream, connect, stream_text
+from coursekit.foundation.palette import BLUE
 from coursekit.offline.exchange import ApiAnswer, Event, sse
 from coursekit.streaming import Timing
 from coursekit.widgets.stream_player import (
     ENDS,
+    LIES,
+    PROXY,
     READERS,
-    TOLD,
+    REPORTS,
     PlayedStream,
     StreamPlayer,
     frame,
@@ -60,24 +64,55 @@ def test_nothing_arrives_after_the_cut(at: float, cut: float) -> None:
     assert ("✂" in shown) == (at >= cut)
 
 
+def screens(html: str) -> list[str]:
+    """What the user of each reader sees."""
+    return re.findall(r'aria-label="what its user sees"><div>(.*?)</div>', html)
+
+
 @pytest.mark.parametrize("end", ENDS)
-def test_a_cut_in_the_text_tells_each_reader(end: str) -> None:
-    """In mid-text each kind of reader has a row with what it is told; the number of characters is
-    given.
-    """
+def test_a_cut_in_the_text_shows_who_lies(end: str) -> None:
+    """In mid-text each reader's card has its report; those without an error lie, and are counted."""
     html = frame(PLAYED, 0.6, 0.6, end)
-    assert "17 characters had come, no finish_reason" in html
+    lies = sum(report.startswith(LIES) for report in REPORTS[end])
+    assert "17 characters had arrived, no finish_reason" in html
+    assert html.count("✗ lies") == lies == (2 if end == "closed in good order" else 0)
+    assert html.count("✓ honest") == len(READERS) - lies
     assert all(reader in html for reader in READERS)
-    assert all(told.replace("'", "&#x27;") in html for told in TOLD[end])
+    assert all(report.replace("'", "&#x27;") in html for report in REPORTS[end])
+    assert (f"{lies} of 4 readers lie" if lies else "No reader lies.") in html
 
 
-def test_a_cut_outside_the_text_tells_no_reader() -> None:
-    """Before the first token it is the SDK that tries again; after the last one nothing is
-    missing.
-    """
-    assert "tried again" in frame(PLAYED, 0.2, 0.2)
+def test_who_waits_for_the_whole_answer_shows_nothing_before() -> None:
+    """get_final_completion() has no text for its user before the end, and none after an error."""
+    late = READERS.index("uses .stream() and get_final_completion()")
+    half = "Gradient descent "
+    assert [half in screen for screen in screens(frame(PLAYED, 0.6))] == [
+        place != late for place in range(4)
+    ]
+    assert half in screens(frame(PLAYED, 0.6, 0.6))[late]
+    assert screens(frame(PLAYED, 0.6, 0.6, "error event"))[late] == "✂"
+    assert len(set(screens(frame(PLAYED, 0.9)))) == 1
+
+
+def test_the_wire_carries_the_deltas_to_the_readers() -> None:
+    """A delta is left of the proxy until it arrives; the drawing says how many have passed."""
+    blocks = re.findall(
+        r'<rect x="([\d.]+)" y="15.0" width="8.0"[^>]*fill="([^"]+)"',
+        frame(PLAYED, 0.6),
+    )
+    passed = [float(x) + 4 >= PROXY for x, _ in blocks]
+    assert passed == [True, True, False, False]
+    assert [color == BLUE for _, color in blocks] == passed
+    assert 'aria-label="2 of 4 deltas have passed you' in frame(PLAYED, 0.6)
+    assert "You have cut the wire." in frame(PLAYED, 0.6, 0.5)
+
+
+def test_after_a_cut_outside_the_text_no_reader_lies() -> None:
+    """Before the first token the SDK sends the request again; after the last one nothing is missing."""
+    assert "sends the request again" in frame(PLAYED, 0.2, 0.2)
     assert "Cut too late" in frame(PLAYED, 0.9, 0.9)
-    assert READERS[0] not in frame(PLAYED, 0.2, 0.2) + frame(PLAYED, 0.9, 0.9)
+    assert "lies</" not in frame(PLAYED, 0.2, 0.2) + frame(PLAYED, 0.9, 0.9)
+    assert "✗" not in frame(PLAYED, 0.2, 0.2) + frame(PLAYED, 0.9, 0.9)
 
 
 def test_model_text_is_escaped() -> None:
@@ -142,7 +177,7 @@ def joins(client: openai.OpenAI) -> str:
         **params(stream=True, stream_options={"include_usage": True})
     ):
         pass
-    return "nothing; takes the text for whole"
+    return "no error: takes the text for the whole answer"
 
 
 def finishes(client: openai.OpenAI) -> str:
@@ -150,7 +185,7 @@ def finishes(client: openai.OpenAI) -> str:
         **params(stream_options={"include_usage": True})
     ) as stream:
         completion = stream.get_final_completion()
-    return f"nothing; gets a completion, finish_reason {completion.choices[0].finish_reason}"
+    return f"no error: gets a completion with finish_reason {completion.choices[0].finish_reason}"
 
 
 def checks(client: openai.OpenAI) -> str:
@@ -159,7 +194,7 @@ def checks(client: openai.OpenAI) -> str:
         **params(stream=True, stream_options={"include_usage": True})
     ):
         reason = chunk.choices[0].finish_reason
-    return f"finish_reason {reason}; knows it is not whole"
+    return f"finish_reason {reason}: knows that the answer is not whole"
 
 
 def streams(client: openai.OpenAI) -> str:
@@ -167,7 +202,7 @@ def streams(client: openai.OpenAI) -> str:
     try:
         "".join(stream)
     except (openai.APIError, IncompleteStream) as error:
-        return f"{type(error).__name__}; ended is {stream.ended!r}"
+        return f"{type(error).__name__}: ended is {stream.ended!r}"
     return "nothing"
 
 
@@ -191,7 +226,8 @@ def test_what_the_lab_says_of_readers_is_true(
         "replay", recordings=folder_with(tmp_path, (body, answer)), speed="instant"
     )
     assert (
-        outcome((joins, finishes, checks, streams)[place], client) == TOLD[end][place]
+        outcome((joins, finishes, checks, streams)[place], client)
+        == REPORTS[end][place]
     )
 
 

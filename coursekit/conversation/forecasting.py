@@ -74,6 +74,46 @@ def forecast(
     return [turn.usage for turn in conversation.turns]
 
 
+@dataclass(frozen=True, slots=True)
+class ContextMessage:
+    """A message as a turn's request treats it. ``tokens`` are with its frame; of these ``cached``
+    are read from the cache. ``sent`` is False for one that the memory forgets.
+    """
+
+    role: str
+    tokens: int
+    cached: int
+    sent: bool
+
+
+def context_of(
+    turn: int,
+    sizes: Sizes | None = None,
+    memory: Memory | None = None,
+    model: str | None = None,
+) -> list[ContextMessage]:
+    """The conversation of ``forecast()`` up to the request of this turn (from 1 on): instructions,
+    what is forgotten, what is sent, the new question. The tokens sent, and those that ask for the
+    reply, are that request's prompt.
+    """
+    model = model or models.CHAT
+    client = _Counting(sizes or Sizes(), model)
+    conversation = Conversation(
+        client, "instructions", client.counted(memory), model=model
+    )
+    for number in range(turn):
+        conversation.send(f"question {number}")
+    first, *others = client.before
+    forgotten = [each for each in conversation.messages[1:-1] if each not in others]
+    context, left = [], client.cached
+    for message in (first, *forgotten, *others):
+        sent, tokens = message not in forgotten, client.tokens(message)
+        cached = min(left, tokens) if sent else 0
+        left -= cached
+        context.append(ContextMessage(message["role"], tokens, cached, sent))
+    return context
+
+
 def prompt_tokens(
     turns: int,
     sizes: Sizes | None = None,
@@ -132,6 +172,7 @@ class _Counting:
         self.window = models.get(model).context if models.known(model) else None
         self.prompt: str | None = None  # that asks for a summary
         self.before: Sequence[Message] = ()
+        self.cached = 0  # tokens of the newest prompt
         self.answers = 0
         self._known: dict[str, int] = {}
         self._frame = message_tokens({"role": "user", "content": ""}, model).overhead
@@ -161,13 +202,12 @@ class _Counting:
         summary = messages[-1]["content"] == self.prompt
         self.answers += 1
         text = f"{'summary' if summary else 'reply'} {self.answers}"
+        # as caching.shared_prefix, where texts have nothing in common unless they are the same
+        self.cached = cacheable(sum(counts[: _same(self.before, messages)]))
         usage = {
             "prompt_tokens": prompt,
             "completion_tokens": self.sizes.summary if summary else self.sizes.reply,
-            # as caching.shared_prefix, where texts have nothing in common unless they are the same
-            "prompt_tokens_details": {
-                "cached_tokens": cacheable(sum(counts[: _same(self.before, messages)]))
-            },
+            "prompt_tokens_details": {"cached_tokens": self.cached},
         }
         self.before = messages
         message = SimpleNamespace(content=text, tool_calls=None)

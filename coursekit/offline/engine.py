@@ -78,7 +78,9 @@ class OfflineApi:
         batches = BatchApi(
             limited, answers, self.clock, random.Random(seed + 2), stages or Stages()
         )
-        self.faults = Faults(batches, fault_list(faults), random.Random(seed))
+        self.faults = Faults(
+            batches, fault_list(faults), random.Random(seed), self.clock.now
+        )
         organization = (
             ORGANIZATION if self.account is None else self.account.organization
         )

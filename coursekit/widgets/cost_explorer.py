@@ -1,5 +1,5 @@
-"""Lab of chapter 03: what a conversation costs, by its length, the sizes of its messages, its
-memory and the cache.
+"""Lab of chapter 03: what a conversation costs, by its length, the sizes of its messages, its memory
+and the cache; and what the model gets to see in each turn. Taught in 03, lab.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import ipywidgets as widgets
 
 from .. import models
 from ..conversation import BudgetTooSmall, Memory, SlidingWindow, Summarize, TokenBudget
-from ..conversation.forecasting import Sizes, forecast
+from ..conversation.forecasting import Sizes, context_of, forecast
+from ..foundation.markup import NAME, NUMBER, table
 from ..pricing import Usage, dollars, price_of
 from .lab import Lab
-from .table import NAME, NUMBER, table
-from .turn_bars import turn_bars
+from .turn_bars import context_strip, turn_bars
 
 MODELS = tuple(
     map(models.from_table, ("CHAT", "SMALL", "HARDEST", "REASONING"))
@@ -69,6 +69,7 @@ class Plan:
                          "everything")
     model                one of ``MODELS``
     cached               whether each turn finds in the cache what the turn before it sent
+    turn                 whose messages are shown; beyond the end: those of the last turn
     """
 
     turns: int = 50
@@ -79,6 +80,15 @@ class Plan:
     size: int = 0
     model: str = MODELS[0]
     cached: bool = False
+    turn: int = 10
+
+    @property
+    def memory(self) -> Memory | None:
+        return KNOBS[self.policy].memory(self.size) if self.policy in KNOBS else None
+
+    @property
+    def sizes(self) -> Sizes:
+        return Sizes(self.system, self.user, self.reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +110,8 @@ class Outcome:
 
 def outcome(plan: Plan) -> Outcome:
     """The numbers of a plan; a pure function."""
-    memory = KNOBS[plan.policy].memory(plan.size) if plan.policy in KNOBS else None
     try:
-        turns = forecast(
-            plan.turns, Sizes(plan.system, plan.user, plan.reply), memory, plan.model
-        )
+        turns = forecast(plan.turns, plan.sizes, plan.memory, plan.model)
     except BudgetTooSmall as error:
         return Outcome([], [], str(error))
     if not plan.cached:
@@ -131,27 +138,43 @@ def view(plan: Plan) -> str:
         f"{last.prompt:,}; the cost adds up to {dollars(held.spent[-1])}."
     )
     notes = "".join(
-        f"<p>{_full(name, plan, other)}</p>"
-        for name, other in rows.items()
-        if other.turns
+        f"<p>{_full(name, plan, each)}</p>" for name, each in rows.items() if each.turns
     )
-    said = (
-        f"<p><b>{used.prompt:,} tokens in, {used.completion:,} out: "
-        f"{dollars(held.spent[-1])}</b> for {plan.model}.</p>"
-    )
+    cost = dollars(held.spent[-1])
     return (
-        "<div "
-        f'class="coursekit-costs">{said}'
-        f"{turn_bars(held.turns, held.spent, alt)}{_table(rows)}{notes}</div>"
+        f'<div class="coursekit-costs" style="line-height:1.5"><p><b>{used.prompt:,} tokens in, '
+        f"{used.completion:,} out: {cost}</b> for {escape(plan.model)}.</p>"
+        f"{turn_bars(held.turns, held.spent, alt)}{_context(plan, held)}{_table(rows)}{notes}</div>"
+    )
+
+
+def _context(plan: Plan, held: Outcome) -> str:
+    """One turn, message by message."""
+    number = min(plan.turn, len(held.turns))
+    messages = context_of(number, plan.sizes, plan.memory, plan.model)
+    if not plan.cached:
+        messages = [replace(message, cached=0) for message in messages]
+    sent = sum(message.tokens for message in messages if message.sent)
+    window = models.get(plan.model).context or 0
+    # On the scale of the last turn, the row grows from left to right while the slider moves.
+    longest = (
+        max(sum(message.tokens for message in messages), held.turns[-1].prompt)
+        + plan.reply
+    )
+    if not plan.memory:
+        longest = held.turns[-1].prompt + plan.reply
+    spent = held.spent[number - 1]
+    before = held.spent[number - 2] if number > 1 else Decimal(0)
+    return (
+        f"<p><b>Turn {number}</b> sends {sent:,} tokens and costs {dollars(spent - before)}; "
+        f"{dollars(spent)} so far.</p>{context_strip(messages, plan.reply, window, longest)}"
     )
 
 
 class CostExplorer(Lab):
     """The lab: move a slider, and see what the conversation sends and costs.
 
-    plan  where the controls stand first
-
-    Where no widget can be shown (on the web, in print), the output is the first picture.
+    plan  the first position of the controls
     """
 
     title = "The conversation cost explorer"
@@ -174,6 +197,7 @@ class CostExplorer(Lab):
         self.model = widgets.Dropdown(
             options=MODELS, value=plan.model, description="Model", **LOOK
         )
+        self.turn = _slider("Look into turn", 1, 150, 1, plan.turn)
         self.cached = widgets.Checkbox(
             plan.cached, description="The cache is warm", indent=False
         )
@@ -182,9 +206,10 @@ class CostExplorer(Lab):
             self.system,
             self.user,
             self.reply,
+            self.model,
             self.policy,
             *self.sizes.values(),
-            self.model,
+            self.turn,
             self.cached,
         )
         super().__init__(
@@ -205,6 +230,7 @@ class CostExplorer(Lab):
             size,
             self.model.value,
             self.cached.value,
+            self.turn.value,
         )
 
     def picture(self) -> str:
@@ -256,37 +282,30 @@ def _full(name: str, plan: Plan, held: Outcome) -> str:
     window = models.get(plan.model).context
     return (
         f"<b>With {escape(name)} the conversation ends after turn {len(held.turns)}:</b> the next "
-        "prompt does not fit "
-        f"into the {window:,} tokens of {escape(plan.model)}, and the API answers 400 "
-        "<code>context_length_exceeded"
-        "</code>."
+        f"prompt does not fit into the {window:,} tokens of {escape(plan.model)}, and the API "
+        "answers 400 <code>context_length_exceeded</code>."
     )
+
+
+HEADS = (
+    "Memory",
+    "Turns",
+    "In",
+    "of it cached",
+    "Out",
+    "Last prompt",
+    "Cost",
+    "A turn",
+)
 
 
 def _table(rows: dict[str, Outcome]) -> str:
-    heads = (
-        "Memory",
-        "Turns",
-        "Tokens in",
-        "of these cached",
-        "Tokens out",
-        "Last prompt",
-        "Cost",
-    )
     body = []
     for policy, held in rows.items():
-        used = held.usage
-        counts = (
-            len(held.turns),
-            used.prompt,
-            used.cached,
-            used.completion,
-            held.turns[-1].prompt if held.turns else 0,
-        )
-        cells = (
-            policy,
-            *(f"{count:,}" for count in counts),
-            dollars(held.spent[-1] if held.spent else Decimal(0)),
-        )
-        body.append(cells)
-    return table(heads, body, [NAME, *[NUMBER] * 6])
+        used, turns = held.usage, len(held.turns)
+        last = held.turns[-1].prompt if turns else 0
+        cost = held.spent[-1] if turns else Decimal(0)
+        counts = (turns, used.prompt, used.cached, used.completion, last)
+        each = dollars(cost / turns) if turns else ""
+        body.append((policy, *(f"{count:,}" for count in counts), dollars(cost), each))
+    return table(HEADS, body, [NAME, *[NUMBER] * 7])

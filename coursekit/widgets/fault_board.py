@@ -1,24 +1,27 @@
-"""Lab of chapter 06: choose a fault and a way to take it, and see every attempt, its wait and the
-outcome.
+"""Lab of chapter 06: choose what goes wrong, for how long, and the program. See every attempt, its wait, the log.
+
+Taught in 06, lab.
 """
 
 from __future__ import annotations
 
 from html import escape
-from itertools import pairwise
+from itertools import zip_longest
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import ipywidgets as widgets
 
+from ..foundation.markup import NAME, NUMBER, Markup, rect, table
 from ..foundation.palette import GRAY, GREEN, RED
 from ..offline.watched.verdict import TOLERANCE
 from .fault_runs import (
-    LASTING,
+    DURATIONS,
+    PERMANENT,
     PROBLEMS,
+    SECONDS,
     STRATEGIES,
-    TIMES,
     HttpCall,
     Run,
     Setting,
@@ -26,57 +29,58 @@ from .fault_runs import (
 )
 from .lab import Echo, Lab, Press
 from .safe_html import sendable
-from .table import Html, table
 
 PREDICT = "<p><b>Predict:</b> how many HTTP requests, how many seconds? Then press <b>Run</b>.</p>"
-BAR, HEIGHT = 220, 18  # of a row's drawing, in its own units
-FAILED, ANSWERED, WAITING = RED, GREEN, GRAY
-LEFT = "text-align:left;padding:2px 10px 2px 0"
-NUMBER = "text-align:right;padding:2px 10px;font-variant-numeric:tabular-nums;white-space:nowrap"
-COLUMNS = (
-    ("#", NUMBER),
-    ("sent by", LEFT),
-    ("at", NUMBER),
-    ("0 to {end:.1f} s →", LEFT),
-    ("outcome", f"{LEFT};white-space:nowrap"),
-    ("then waits", LEFT),
-)
+BAR, HEIGHT = 200, 18  # of a row's drawing, in its own units
+SHORT = f"{NAME};white-space:nowrap"
+COLUMNS = {
+    "#": NUMBER,
+    "sent by": SHORT,
+    "at": NUMBER,
+    "": SHORT,
+    "outcome": SHORT,
+    "then waits": SHORT,
+}
 
 
 def view(done: Run) -> str:
-    """A run as HTML: each request with its time, outcome and wait, and what came of it all; a pure
-    function.
-    """
+    """A run as HTML: each request with its time, outcome and wait, the log, and the result; a pure function."""
     end = max(done.seconds, done.calls[-1].ended, 0.1)
+    pairs = zip_longest(done.calls, done.calls[1:])
     rows = [
         _row(number, call, later, end)
-        for number, (call, later) in enumerate(_pairs(done.calls), start=1)
+        for number, (call, later) in enumerate(pairs, start=1)
     ]
-    heads = [name.format(end=end) for name, _ in COLUMNS]
-    lasting = " It does not pass by itself." if done.setting.problem in LASTING else ""
+    heads = [head or f"0 to {end:.1f} s →" for head in COLUMNS]
     return (
         '<div class="coursekit-faults" style="line-height:1.5">'
-        f"<p><b>{escape(done.setting.problem)}</b>, taken with "
-        f"<b>{escape(done.setting.strategy)}</b>.{lasting}</p>"
-        f"{table(heads, rows, [look for _, look in COLUMNS])}{_result(done)}</div>"
+        f"<p><b>{escape(done.setting.problem)}</b>, {_duration(done.setting)}; handled by: "
+        f"<b>{escape(done.setting.strategy)}</b>.</p>{_result(done)}"
+        '<div style="display:flex;flex-wrap:wrap;gap:8px 16px">'
+        f'<div style="flex:1 1 46em;min-width:0">{table(heads, rows, list(COLUMNS.values()))}</div>'
+        f"{_log(done)}</div></div>"
     )
 
 
-def _pairs(calls: tuple[HttpCall, ...]) -> list[tuple[HttpCall, HttpCall | None]]:
-    return [*pairwise(calls), (calls[-1], None)]
+def _duration(setting: Setting) -> str:
+    if setting.problem in PERMANENT:
+        return "which does not pass by itself"
+    if setting.duration in SECONDS:
+        return f"for {setting.duration}, and as long again from each request that comes before its Retry-After"
+    return setting.duration
 
 
 def _row(
     number: int, call: HttpCall, later: HttpCall | None, end: float
 ) -> tuple[str, ...]:
-    met = f"{'✓' if call.answered else '✗'} {call.met}"
-    bar = Html(_bar(call, later, end))
+    outcome = f"{'✓' if call.answered else '✗'} {call.outcome}"
+    bar = Markup(_bar(call, later, end))
     return (
         str(number),
         call.by,
         f"{call.at:.2f} s",
         bar,
-        sendable(met),
+        sendable(outcome),
         _wait(call, later),
     )
 
@@ -84,33 +88,47 @@ def _row(
 def _wait(call: HttpCall, later: HttpCall | None) -> str:
     """Seconds until the next request, and how many the server had asked for."""
     waited = "" if later is None else f"{later.at - call.ended:.2f} s"
-    if call.told is None:
+    if call.retry_after is None:
         return waited
-    early = later is not None and later.at - call.ended < call.told - TOLERANCE
-    return f"{waited}{' ⚠' if early else ',' if waited else ''} asked {call.told:g} s".strip()
+    asked = f"asked {call.retry_after:g} s"
+    if later is None:
+        return asked
+    early = later.at - call.ended < call.retry_after - TOLERANCE
+    return f"{waited} ⚠ {asked}" if early else f"{waited}, {asked}"
 
 
 def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
-    """The request as a bar, the wait after it as a dashed line, on the time axis that all rows
-    share.
-    """
+    """The request as a bar, the wait after it as a dashed line, on the time axis that all rows share."""
     scale = BAR / end
     start, width = call.at * scale, max(3.0, (call.ended - call.at) * scale)
-    drawn = (
-        f'<rect x="{start:.1f}" y="3" width="{width:.1f}" height="{HEIGHT - 6}" '
-        f'fill="{ANSWERED if call.answered else FAILED}"/>'
+    drawn = rect(
+        start, 3, width, HEIGHT - 6, f'fill="{GREEN if call.answered else RED}"'
     )
     if later is not None:
+        stop = max(start + width, later.at * scale)
         drawn += (
-            f'<line x1="{start + width:.1f}" x2="{max(start + width, later.at * scale):.1f}" '
-            f'y1="{HEIGHT / 2:g}" '
-            f'y2="{HEIGHT / 2:g}" stroke="{WAITING}" stroke-width="2" stroke-dasharray="4 3"/>'
+            f'<line x1="{start + width:.1f}" x2="{stop:.1f}" y1="{HEIGHT / 2:g}" y2="{HEIGHT / 2:g}" '
+            f'stroke="{GRAY}" stroke-width="2" stroke-dasharray="4 3"/>'
         )
-    told = f"from {call.at:.2f} s to {call.ended:.2f} s"
     return (
-        f'<svg role="img" aria-label="{told}" viewBox="0 0 {BAR + 4} {HEIGHT}" width="{BAR}" '
-        f'height="{HEIGHT}" '
-        f'style="max-width:100%;min-width:{BAR - 90}px">{drawn}</svg>'
+        f'<svg role="img" aria-label="from {call.at:.2f} s to {call.ended:.2f} s" '
+        f'viewBox="0 0 {BAR + 4} {HEIGHT}" width="{BAR}" height="{HEIGHT}" '
+        f'style="max-width:100%;min-width:{BAR // 2}px">{drawn}</svg>'
+    )
+
+
+def _log(done: Run) -> str:
+    """What the SDK and coursekit logged, each line with its time."""
+    lines = "\n".join(
+        f"{at:7.2f} s  {name}: {message}" for at, name, message in done.log
+    )
+    style = (
+        f"margin:0;padding:6px;max-height:22em;overflow:auto;border:1px solid {GRAY};font-size:11px;"
+        "white-space:pre-wrap;overflow-wrap:anywhere"
+    )
+    return (
+        '<div style="flex:1 1 24em;min-width:0"><b>The log</b> (in your own program: <code>OPENAI_LOG=info</code>)'
+        f'<pre style="{style}" role="region" tabindex="0" aria-label="the log">{escape(sendable(lines))}</pre></div>'
     )
 
 
@@ -120,36 +138,32 @@ def _result(done: Run) -> str:
         got = f"✓ After {done.seconds:.1f} s the program has its answer: {done.answer}"
     else:
         got = f"✗ After {done.seconds:.1f} s the program gets an error: {_short(done.error)}"
-    verdict, count = done.verdict, len(done.calls)
-    counts = [f"<b>{count} HTTP request{'s'[: count > 1]}</b>"]
-    counts += [f"{verdict.wasted} that could not help"] if verdict.wasted else []
-    counts += (
-        [f"{verdict.too_early} sent earlier than the server asked"]
-        if verdict.too_early
-        else []
-    )
-    counts += (
-        [f"{verdict.lost} billed answer{'s'[: verdict.lost > 1]} lost on the way"]
-        if verdict.lost
-        else []
-    )
+    verdict = done.verdict
+    counts = [f"<b>{_plural(len(done.calls), 'HTTP request')}</b>"]
+    if verdict.wasted:
+        counts.append(f"{verdict.wasted} that could not help")
+    if verdict.too_early:
+        counts.append(f"{verdict.too_early} sent earlier than the server asked")
+    if verdict.lost:
+        counts.append(f"{_plural(verdict.lost, 'billed answer')} lost on the way")
     return f'<p style="white-space:pre-wrap">{escape(sendable(got))}</p><p>{", ".join(counts)}.</p>'
 
 
+def _plural(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def _short(error: str) -> str:
-    """The error's first line and its note; the API's messages are long."""
+    """The error's first line and its notes; the API's messages are long."""
     first, *notes = error.splitlines() or [""]
     return "\n".join([shorten(first, 160, placeholder=" …"), *notes])
 
 
 class FaultBoard(Lab):
-    """The lab: choose, predict, press Run. The real SDK asks the offline API, on virtual time:
-    nothing has to be waited for.
+    """The lab: choose, predict, press Run. The real SDK asks the offline API on virtual time, so nothing is waited for.
 
-    setting     what is run first
-    recordings  where the answer is found; None: the course's own
-
-    Where no widget can be shown (on the web, in print), the output is the first run.
+    setting     is run first
+    recordings  a folder with the answer; None: the course's own
     """
 
     title = "The fault board"
@@ -159,17 +173,17 @@ class FaultBoard(Lab):
     ) -> None:
         setting = setting or Setting()
         self.recordings = recordings
-        self.ran = True  # and nothing has been chosen since
+        self.ran = True  # and no control has moved since
         self.problem = _choice("What goes wrong", PROBLEMS, setting.problem)
-        self.times = _choice("How often", tuple(TIMES), setting.times)
-        self.strategy = _choice("Taken with", tuple(STRATEGIES), setting.strategy)
+        self.duration = _choice("It lasts", DURATIONS, setting.duration)
+        self.strategy = _choice("Handled by", tuple(STRATEGIES), setting.strategy)
         self.button = Press(
             self._run,
             Echo(),
             description="Run",
             tooltip="Send it, and see every attempt",
         )
-        controls = (self.problem, self.times, self.strategy)
+        controls = (self.problem, self.duration, self.strategy)
         super().__init__([*controls, self.button])
         for control in controls:
             control.observe(self._ask, "value")
@@ -177,10 +191,10 @@ class FaultBoard(Lab):
     @property
     def setting(self) -> Setting:
         """What the controls say."""
-        return Setting(self.problem.value, self.times.value, self.strategy.value)
+        return Setting(self.problem.value, self.duration.value, self.strategy.value)
 
     def _ask(self, _: Any = None) -> None:
-        """The last run says nothing about what is chosen now."""
+        """The last run says nothing about the new choice, so a prediction takes its place."""
         with self.lock:
             self.ran = False
             self.draw()
@@ -195,13 +209,15 @@ class FaultBoard(Lab):
 
     def draw(self, _: Any = None) -> None:
         with self.lock:
-            self.times.disabled = self.problem.value in LASTING
+            self.duration.disabled = self.problem.value in PERMANENT
             super().draw()
 
 
 def _choice(label: str, options: tuple[str, ...], value: str) -> Any:
-    look: dict[str, Any] = {
-        "style": {"description_width": "9em"},
-        "layout": {"width": "32em", "max_width": "98%"},
-    }
-    return widgets.Dropdown(options=options, value=value, description=label, **look)
+    return widgets.Dropdown(
+        options=options,
+        value=value,
+        description=label,
+        style={"description_width": "9em"},
+        layout={"width": "32em", "max_width": "98%"},
+    )

@@ -1,13 +1,13 @@
-"""What the fault board runs: a fault, a way to take it, the real SDK, and the offline API on
-virtual time.
-"""
+"""What the fault board runs: something that goes wrong, a program, the real SDK, the offline API on virtual time."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import random
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,32 +26,39 @@ from ..wired import wired_to
 PROMPT = "What is the capital of France?"
 TIMEOUT = 30.0  # seconds, of every strategy
 SEED = 6
-EVER = math.inf
-TIMES = {"once": 1, "twice": 2, "3 times": 3, "5 times": 5, "every time": EVER}
+LOGGERS = (
+    "openai",
+    "httpx2",
+    "coursekit.retrying",
+)  # what OPENAI_LOG=info shows, and our own
+RETRYING = "Retrying request"  # how the SDK's line about a wait begins
 
-# What goes wrong: the fault's arguments; or, for a wrong request, arguments of create().
-FAULTS: dict[str, dict[str, Any]] = {
-    "429 rate limit, Retry-After 2 s": {"kind": "rate_limit", "retry_after": 2},
-    "429 rate limit, Retry-After 90 s": {"kind": "rate_limit", "retry_after": 90},
-    "429 no money left": {"kind": "quota"},
-    "500 server error": {"kind": "server_error"},
-    "503 overloaded, Retry-After 5 s": {"kind": "overloaded", "retry_after": 5},
-    "no connection": {"kind": "connection"},
-    "no answer": {"kind": "timeout"},
-    "the answer breaks off": {"kind": "cut_stream"},
-    "the answer is broken JSON": {"kind": "malformed"},
+ONE, FOREVER = "one request", "for good"
+SECONDS = {"3 s": 3, "20 s": 20, "90 s": 90}
+DURATIONS = (ONE, *SECONDS, FOREVER)
+
+# What goes wrong: the kind of fault, and the seconds of its Retry-After where it does not last for a time.
+FAULTS: dict[str, tuple[str, int | None]] = {
+    "429 rate limit": ("rate_limit", 2),
+    "429 no money left": ("quota", None),
+    "500 server error": ("server_error", None),
+    "503 overloaded": ("overloaded", 5),
+    "no connection": ("connection", None),
+    "no answer": ("timeout", None),
+    "the answer breaks off": ("cut_stream", None),
+    "the answer is broken JSON": ("malformed", None),
 }
 WRONG_REQUEST = "400 wrong request"
 PROBLEMS = (*FAULTS, WRONG_REQUEST)
-LASTING = (
+PERMANENT = (
     "429 no money left",
     WRONG_REQUEST,
-)  # do not pass by themselves: ``times`` has no meaning
+)  # never pass by themselves: the duration has no meaning
 
-Ask = Callable[[openai.OpenAI, dict[str, Any]], str | None]
+Program = Callable[[openai.OpenAI, dict[str, Any]], str | None]
 
 
-def _once(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
+def _sdk_alone(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
     """What the SDK does by itself, with as many retries as the client has."""
     reply = client.chat.completions.create(
         model=models.role("CHAT"),
@@ -59,33 +66,31 @@ def _once(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
         timeout=TIMEOUT,
         **params,
     )
-    text: str | None = reply.choices[0].message.content
-    return text
+    content: str | None = reply.choices[0].message.content
+    return content
 
 
 def _no_retry(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
-    return _once(client.with_options(max_retries=0), params)
+    return _sdk_alone(client.with_options(max_retries=0), params)
 
 
-def _tutorial(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
-    """The tutorial's loop: three attempts at rate limits and timeouts, around a client that retries
-    by itself.
-    """
+def _nested_loop(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
+    """Many tutorials' loop: three attempts at rate limits and timeouts, around a client that retries by itself."""
     clock = clock_of(client)
     for wait in (1, 2):
         try:
-            return _once(client, params)
+            return _sdk_alone(client, params)
         except openai.RateLimitError:
             clock.wait(clock.now() + wait)
         except openai.APITimeoutError:
             pass
         except openai.APIConnectionError as error:
             raise RuntimeError(f"Cannot reach OpenAI API: {error}") from error
-    return _once(client, params)
+    return _sdk_alone(client, params)
 
 
-def _everything(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
-    """What many write: whatever goes wrong, once more in a second."""
+def _hammering(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
+    """Whatever goes wrong, try again in a second."""
     clock = clock_of(client)
     for _ in range(5):
         with contextlib.suppress(openai.OpenAIError, ValueError):
@@ -100,50 +105,51 @@ def _robust(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
     )
 
 
-STRATEGIES: dict[str, Ask] = {
+STRATEGIES: dict[str, Program] = {
     "no retry": _no_retry,
-    "the SDK alone (2 retries)": _once,
-    "the tutorial's loop around the SDK": _tutorial,
-    "anything again after 1 s (5 retries)": _everything,
+    "the SDK alone (2 retries)": _sdk_alone,
+    "a loop of 3 around the SDK": _nested_loop,
+    "retry anything after 1 s (5 retries)": _hammering,
     "robust_completion": _robust,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What to run.
-
-    problem   one of PROBLEMS
-    times     one of TIMES: how many requests it strikes; of LASTING problems, all
-    strategy  one of STRATEGIES
-    """
+    """What to run: one of PROBLEMS, one of DURATIONS (without meaning for PERMANENT ones), one of STRATEGIES."""
 
     problem: str = PROBLEMS[0]
-    times: str = "every time"
-    strategy: str = "the tutorial's loop around the SDK"
+    duration: str = FOREVER
+    strategy: str = "a loop of 3 around the SDK"
 
     @property
-    def strikes(self) -> float:
-        """How many requests the problem strikes."""
-        return EVER if self.problem in LASTING else TIMES[self.times]
+    def fault(self) -> Fault | None:
+        """What the offline API does; None: nothing, since the request itself is wrong."""
+        if self.problem == WRONG_REQUEST:
+            return None
+        kind, retry_after = FAULTS[self.problem]
+        if self.problem not in PERMANENT and self.duration in SECONDS:
+            return Fault(kind, lasts=SECONDS[self.duration])
+        once = self.duration == ONE and self.problem not in PERMANENT
+        return Fault(kind, times=1 if once else math.inf, retry_after=retry_after)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
     """One request on the wire. Times are seconds since the first was sent.
 
-    by      who sent it: "first", "SDK" or "program"
-    met     what came of it, in words: "200", "429 rate_limit_exceeded", "timeout", …
-    answered  whether a whole answer arrived
-    told    seconds of Retry-After; None: nothing was said
+    by           who sent it: "first", "SDK" or "program"
+    outcome      in words: "200", "429 rate_limit_exceeded", "timeout", …
+    answered     whether a whole answer arrived
+    retry_after  seconds that the server asked to wait; None: it did not say
     """
 
     at: float
     ended: float
     by: str
-    met: str
+    outcome: str
     answered: bool
-    told: float | None
+    retry_after: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +159,9 @@ class Run:
     calls    all requests, in order; at least one
     answer   the text; None: an error was raised
     error    its class and message
-    seconds  until the program knew
+    seconds  until the program had its answer or its error
     verdict  the offline API's
+    log      (seconds, logger, message) of what the SDK and coursekit logged, in order
     """
 
     setting: Setting
@@ -163,36 +170,86 @@ class Run:
     error: str
     seconds: float
     verdict: Verdict
+    log: tuple[tuple[float, str, str], ...] = ()
 
 
 def run(setting: Setting, recordings: str | Path | None = None) -> Run:
-    """Let it happen: the same result each time. No real time passes, nothing is spent.
+    """Run a setting: the same result each time. No real time passes, and nothing is spent.
 
-    recordings  where the answer is found; None: the course's own
+    recordings  a folder with the answer; None: the course's own
     """
-    wrong = setting.problem == WRONG_REQUEST
-    faults = None if wrong else Fault(**FAULTS[setting.problem], times=setting.strikes)
-    client = connect("replay", faults=faults, speed="instant", recordings=recordings)
+    client = connect(
+        "replay", faults=setting.fault, speed="instant", recordings=recordings
+    )
+    clock = clock_of(client)
+    params = {"temperature": 3} if setting.problem == WRONG_REQUEST else {}
     answer, error = None, ""
-    with seeded_jitter(SEED):
+    with seeded_jitter(SEED), _listening(clock.now) as lines:
         try:
-            answer = STRATEGIES[setting.strategy](
-                client, {"temperature": 3} if wrong else {}
-            )
+            answer = STRATEGIES[setting.strategy](client, params)
         except (openai.OpenAIError, ValueError, RuntimeError) as raised:
-            error = f"{type(raised).__name__}: {raised}"
-            error += "".join(f"\n{note}" for note in getattr(raised, "__notes__", []))
+            notes = getattr(raised, "__notes__", [])
+            error = "\n".join([f"{type(raised).__name__}: {raised}", *notes])
     wired = wired_to(client)
     ledger = list(wired.ledger or ()) if wired else []
     calls = tuple(_call(attempt, number) for number, attempt in enumerate(ledger))
     return Run(
-        setting, calls, answer, error, clock_of(client).now(), verdict_on(ledger)
+        setting, calls, answer, error, clock.now(), verdict_on(ledger), tuple(lines)
     )
 
 
 def _call(attempt: Attempt, number: int) -> HttpCall:
-    by = "SDK" if attempt.retry else "program" if number else "first"
-    met = outcome_of(attempt)
+    if attempt.retry:
+        by = "SDK"
+    else:
+        by = "program" if number else "first"
+    outcome = outcome_of(attempt)
     return HttpCall(
-        attempt.at, attempt.ended_at, by, met, met == "200", attempt.told_to_wait
+        attempt.at,
+        attempt.ended_at,
+        by,
+        outcome,
+        outcome == "200",
+        attempt.told_to_wait,
     )
+
+
+class _Lines(logging.Handler):
+    """Keeps what this thread logs at INFO and above, with the client's time."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        super().__init__()
+        self.now, self.lines = now, list[tuple[float, str, str]]()
+        self._thread, self._before = threading.get_ident(), now()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread != self._thread:
+            return
+        at = self.now()
+        if str(record.msg).startswith(RETRYING) and isinstance(record.args, tuple):
+            # The SDK is about to sleep, and on a virtual clock this wait is over already, in 0 real seconds. The line
+            # gets the seconds of the clock, which are those that a real client would sleep.
+            record.args = (at - self._before, *record.args[1:])
+            at = self._before
+        self._before = self.now()
+        if record.levelno >= logging.INFO:
+            self.lines.append((at, record.name, record.getMessage()))
+
+
+@contextlib.contextmanager
+def _listening(now: Callable[[], float]) -> Iterator[list[tuple[float, str, str]]]:
+    """The lines that are logged meanwhile; afterwards the loggers are as they were."""
+    handler = _Lines(now)
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(
+            logging.DEBUG
+        )  # only the SDK's DEBUG lines show when a request ended
+    try:
+        yield handler.lines
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)

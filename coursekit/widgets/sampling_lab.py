@@ -1,15 +1,18 @@
-"""Lab of chapter 02: the sampling parameters on real next-token distributions, and the same
-settings as a request.
+"""Lab of chapter 02: the sampling parameters on real next-token distributions, a garden of texts
+that grows from one of them, and the same settings as a request. Taught in 02, lab.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 import openai
 
 from .. import course, models
@@ -19,13 +22,16 @@ from ..metering import Meter, Receipt
 from ..offline.exchange import CHAT_COMPLETIONS, ApiRequest
 from ..offline.miss import RecordingNotFound
 from ..offline.recordings import Recordings
+from ..sampling import sample
 from ..wired import wired_to
 from .lab import Echo, Lab, Press
 from .safe_html import plain, sendable
-from .sampling_view import Settings, request_of, settings_of, view
+from .sampling_view import Settings, compared, request_of, settings_of, view
+from .token_text import percent, visible
 
 LIMIT = 60  # max_completion_tokens of what is sent
 MORE = 20  # draws for each press of the button
+NEXT = 8  # tokens with a button of their own
 SLIDERS = {
     "temperature": (0, 2, 0.05),
     "top_p": (0, 1, 0.01),
@@ -37,16 +43,14 @@ CHOOSE = ("choose …", "")  # not None: ipywidgets shows nothing at all for tha
 
 
 class SamplingLab(Lab):
-    """The lab: move a slider and see the distribution change; draw from it; send the same settings
-    to the API.
+    """The lab: move a slider and see the distribution change; draw from it; let the text grow token
+    by token; send the same settings to the API.
 
     client      from ``connect()``: asked when "Send" is pressed, and only then
     meter       takes the replies; None: one of the lab's own
-    prompt      chosen at first, one of ``logits.distribution_names()``
+    prompt      the first one, of ``logits.distribution_names()``
     model       asked by "Send"
     recordings  where replay mode looks; None: the course's own
-
-    Where no widget can be shown (on the web, in print), the output is the first view.
     """
 
     title = "The sampling lab"
@@ -56,14 +60,14 @@ class SamplingLab(Lab):
         client: Any,
         meter: Meter | None = None,
         *,
-        prompt: str = "dog",
+        prompt: str = "traffic_light",
         model: str | None = None,
         recordings: Recordings | None = None,
     ) -> None:
         self.client, self.meter = client, meter or Meter(client)
         self.model = model or models.CHAT
         self.recordings = recordings or Recordings(course.recording_folders())
-        self.draws = 0
+        self.draws, self.path = 0, tuple[str, ...]()
         ends = [
             (load_distribution(name).text.splitlines()[-1], name)
             for name in distribution_names()
@@ -89,35 +93,46 @@ class SamplingLab(Lab):
         self.recorded = widgets.Dropdown(
             description="recorded", options=[CHOOSE], **LOOK
         )
-        echo, wide = Echo(), {"width": "auto"}
-        self.sample, self.reset, self.send = (
-            Press(press, echo, description=text, tooltip=tooltip, layout=wide)
-            for text, tooltip, press in (
-                (
-                    f"Sample {MORE}",
-                    f"Draw {MORE} more tokens with this seed",
-                    self._sample,
-                ),
-                ("Reset", "The API's defaults, no draws", self._reset),
-                (
-                    "Send",
-                    "Send the prompt and these settings through the client",
-                    self._send_request,
-                ),
+        echo = Echo()
+
+        def button(press: Callable[[], object], text: str, tooltip: str) -> Press:
+            return Press(
+                press, echo, description=text, tooltip=tooltip, layout={"width": "auto"}
             )
+
+        self.sample = button(
+            self._sample, f"Sample {MORE}", f"Draw {MORE} more tokens with this seed"
         )
+        self.reset = button(self._reset, "Reset", "The API's defaults, no draws")
+        self.send = button(
+            self._send_request,
+            "Send",
+            "Send the prompt and these settings through the client",
+        )
+        self.next = [
+            button(partial(self._grow, place), "", "Add this token to the text")
+            for place in range(NEXT)
+        ]
+        self.draw_one = button(
+            self._draw_one, "Draw a token", "Draw the next token, and add it"
+        )
+        self.back = button(self._step_back, "Step back", "Take the last token away")
         self.answer = widgets.HTML()
-        pressed = widgets.HBox(
-            [self.sample, self.reset, self.send], layout={"flex_flow": "row wrap"}
+        wrapped = {"flex_flow": "row wrap"}
+        self.growing = widgets.HBox(
+            [self.draw_one, self.back, *self.next], layout=wrapped
         )
+        pressed = widgets.HBox([self.sample, self.reset, self.send], layout=wrapped)
         controls = widgets.VBox(
             [self.prompt, *self.sliders.values(), pressed, self.recorded],
-            layout={"flex": "1 1 24em", "max_width": "30em"},
+            layout={"flex": "1 1 22em", "max_width": "30em"},
         )
         super().__init__([], self.sliders.values())
-        self.shown.layout = {"flex": "1 1 36em", "min_width": "0"}
-        sides = widgets.HBox([controls, self.shown], layout={"flex_flow": "row wrap"})
-        self.children = [sides, self.answer]
+        side = widgets.VBox(
+            [self.growing, self.shown],
+            layout={"flex": "1 1 36em", "min_width": "0", "max_width": "100%"},
+        )
+        self.children = [widgets.HBox([controls, side], layout=wrapped), self.answer]
         self._offer()
         self.prompt.observe(self._begin, "value")
         self.recorded.observe(self._choose, "value")
@@ -142,13 +157,63 @@ class SamplingLab(Lab):
                 self.sliders[name].value = value
 
     def picture(self) -> str:
-        return view(self.distribution, self.settings, self.draws)
+        return view(self.distribution, self.settings, self.draws, self.path)
+
+    def draw(self, _: Any = None) -> None:
+        with self.lock:
+            start = self.distribution
+            self.growing.layout.display = (
+                None if start.name == start.garden.root else "none"
+            )
+            self._name_the_next()
+            super().draw()
+
+    @property
+    def reached(self) -> Distribution | None:
+        """The distribution after the text as it has grown; None: it is not recorded."""
+        start = self.distribution
+        return start.garden.after(start, self.path)
+
+    def _name_the_next(self) -> None:
+        """The buttons bear the most probable tokens; one that cannot be drawn cannot be pressed."""
+        reached = self.reached
+        self.back.disabled, self.draw_one.disabled = not self.path, reached is None
+        result = compared(reached, self.settings) if reached else None
+        for place, button in enumerate(self.next):
+            button.layout.display = "none" if result is None else None
+            if reached and result:
+                index = int(result.shown[place])
+                share = float(result.after[index])
+                button.description = f"{visible(reached.token(index))} {percent(share)}"
+                button.disabled = share == 0
+
+    def _grow(self, place: int) -> None:
+        with self.lock:
+            if reached := self.reached:
+                index = int(compared(reached, self.settings).shown[place])
+                self._add(reached.token(index))
+
+    def _draw_one(self) -> None:
+        with self.lock:
+            if reached := self.reached:
+                generator = np.random.default_rng([self.settings.seed, len(self.path)])
+                (index,) = sample(compared(reached, self.settings).after, generator, 1)
+                self._add(reached.token(int(index)))
+
+    def _add(self, token: str) -> None:
+        self.path, self.draws = (*self.path, token), 0
+        self.draw()
+
+    def _step_back(self) -> None:
+        with self.lock:
+            self.path, self.draws = self.path[:-1], 0
+            self.draw()
 
     def _begin(self, _: Any) -> None:
         """A new prompt: what is recorded for it, nothing drawn, nothing answered."""
         with self.lock:
             self._offer()
-            self.draws, self.answer.value = 0, ""
+            self.draws, self.path, self.answer.value = 0, (), ""
             self.draw()
 
     def _offer(self) -> None:
@@ -170,7 +235,7 @@ class SamplingLab(Lab):
 
     def _reset(self) -> None:
         with self.lock:
-            self.draws, self.recorded.value = 0, CHOOSE[1]
+            self.draws, self.path, self.recorded.value = 0, (), CHOOSE[1]
             self.use(Settings())
             self.draw()
 

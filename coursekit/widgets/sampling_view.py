@@ -1,46 +1,45 @@
-"""What the sampling lab shows: a next-token distribution before and after the parameters. Pure
-functions to HTML.
+"""What the sampling lab shows: a next-token distribution before and after the parameters, and the
+garden of texts that can grow from it. Pure functions to HTML.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from ..foundation.markup import NAME, NUMBER, Markup, rect, svg, table, text
 from ..foundation.palette import BLUE, GRAY
-from ..logits import Distribution
-from ..sampling import BeforeAfter, before_and_after, sample
-from .table import Html, table
-from .token_text import label, percent
+from ..logits import Distribution, load_distribution
+from ..sampling import BeforeAfter, before_and_after, probabilities, sample
+from .token_text import label, percent, visible
 
 TOP = 10  # tokens in the table
 LISTED = 20  # draws that are written out
-DEFAULTS = {
+DEFAULTS = {  # the API's
     "temperature": 1.0,
     "top_p": 1.0,
     "frequency_penalty": 0.0,
     "presence_penalty": 0.0,
-}  # the API's
-CELL = "padding:1px 6px;line-height:1.4;white-space:nowrap"
-NUMBER = f"{CELL};text-align:right;font-variant-numeric:tabular-nums"
-LEFT = f"{CELL};text-align:left"
-HEAD = ("Next token", "Probability", "Before", "After", "Drawn", "In the reply")
-LOOKS = (LEFT, LEFT, *[NUMBER] * 4)
-# A bar is as wide as the view has room for (100cqw) beside the other columns, so that the lab fits
-# beside its controls.
-TRACK = (
-    "width:110px;width:clamp(60px,100cqw - 420px,240px);margin:2px "
-    "0;background:rgba(128,128,128,0.15)"
-)
-BEFORE, AFTER = f"height:3px;background:{GRAY}", f"height:9px;background:{BLUE}"
-DRAW = (
-    "display:inline-block;margin:1px;padding:0 4px;border:1px solid "
-    f"{GRAY};font-family:monospace"
+}
+MONO = "font-family:monospace"
+WIDE = f"{NAME};width:100%;min-width:90px"
+TRACK = "margin:2px 0;background:rgba(128,128,128,0.15)"
+BEFORE, AFTER = f"height:4px;background:{GRAY}", f"height:9px;background:{BLUE}"
+DRAW = f"display:inline-block;margin:1px;padding:0 4px;border:1px solid {GRAY};{MONO}"
+
+# The garden, in units of its drawing: a column for each token that can be added, in it a block for
+# each text, as high as the text is probable. What would be thinner than THIN is part of the rest.
+WIDTH, HEIGHT, DEPTH, THIN, LEGIBLE = 720, 280, 4, 2.5, 12
+COLUMN = WIDTH / DEPTH
+EDGE = (
+    "<p><b>The edge of the garden.</b> What comes after this text is not recorded. "
+    "<b>Step back</b>, and take another path.</p>"
 )
 
 
@@ -64,105 +63,141 @@ class Settings:
         """As a request names them: temperature and seed always, the others where they are not the
         default.
         """
-        given = asdict(self)
+        values = asdict(self)
+        always = ("temperature", "seed")
         return {
-            name: given[name]
-            for name in given
-            if name in ("temperature", "seed") or given[name] != DEFAULTS[name]
+            name: values[name]
+            for name in values
+            if name in always or values[name] != DEFAULTS[name]
         }
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {value:g}" for name, value in self.sent.items())
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A text in the garden.
+
+    path    the tokens that it adds to the prompt; "" at the end: any of those not drawn
+    share   the probability of its last token, given the others
+    top     from the top of the drawing; ``height`` is the probability of the text, times HEIGHT
+    """
+
+    path: tuple[str, ...]
+    share: float
+    top: float
+    height: float
+
+
 def compared(distribution: Distribution, settings: Settings) -> BeforeAfter:
-    """The numbers behind the view."""
-    return before_and_after(
-        distribution.logits, distribution.counts, top=TOP, **settings.sampling
-    )
+    """The numbers behind the bars."""
+    logits, counts = distribution.logits, distribution.counts
+    return before_and_after(logits, counts, top=TOP, **settings.sampling)
 
 
 def drawn(result: BeforeAfter, seed: int, draws: int) -> list[int]:
-    """The first ``draws`` tokens that this seed draws, as indices into the vocabulary."""
+    """The first ``draws`` tokens that this seed draws, as indices into the distribution."""
     return [
         int(index) for index in sample(result.after, np.random.default_rng(seed), draws)
     ]
 
 
-def view(distribution: Distribution, settings: Settings, draws: int = 0) -> str:
-    """The most probable tokens before and after, what is left to all others, entropy and nucleus,
-    and draws.
+def view(
+    start: Distribution, settings: Settings, draws: int = 0, path: tuple[str, ...] = ()
+) -> str:
+    """The text with its garden; the most probable next tokens before and after, what is left to all
+    others, entropy and nucleus; and draws.
 
+    start  the distribution after the prompt, to which the tokens of ``path`` have been added
     draws  how many tokens to sample with the seed; 0: none
 
     Returns HTML with all text escaped.
     """
-    result = compared(distribution, settings)
-    picks = drawn(result, settings.seed, draws)
-    times = Counter(picks)
+    distribution = start.garden.after(start, path)
+    parts = [_text(start, path)]
+    if start.name == start.garden.root:
+        parts.append(garden(start, settings, path))
+    if distribution is None:
+        parts.append(EDGE)
+    else:
+        result = compared(distribution, settings)
+        picks = drawn(result, settings.seed, draws)
+        parts += [
+            _bars(distribution, result, picks),
+            _summary(result),
+            _draws(distribution, settings.seed, picks),
+        ]
+    return f'<div class="coursekit-sampling" style="line-height:1.4">{"".join(parts)}</div>'
+
+
+def _text(start: Distribution, path: tuple[str, ...]) -> str:
+    prompt = escape(start.text).replace("\n", "<br>")
+    grown = escape("".join(path)).replace("\n", "⏎<br>")
+    return (
+        f'<p style="margin:4px 0;line-height:1.4"><b>Given</b> <span style="{MONO}">{prompt}'
+        f"<b>{grown}</b>▮</span><br><i>{escape(start.shows)}</i></p>"
+    )
+
+
+def _bars(distribution: Distribution, result: BeforeAfter, picks: list[int]) -> str:
+    """A row for each token, and one for all others; a column of counts where there are any."""
+    times, counts = Counter(picks), distribution.counts
+    columns = {
+        "Next token": NAME,
+        "Probability": WIDE,
+        "Before": NUMBER,
+        "After": NUMBER,
+    }
     rows = []
-    for index in result.shown:
-        i = int(index)
+    for index in map(int, result.shown):
+        name = label(distribution.token(index))
         rows.append(
-            _row(
-                label(distribution.token(i)),
-                float(result.before[i]),
-                float(result.after[i]),
-                str(times.pop(i, 0)) if draws else "",
-                str(distribution.counts[i] or ""),
-            )
+            _shares(name, float(result.before[index]), float(result.after[index]))
         )
     others = f"{len(distribution.logits) - len(rows):,} others"
-    rows.append(_row(others, *result.others, str(times.total()) if draws else "", ""))
-    return (
-        f'<div class="coursekit-sampling" style="container-type:inline-size">{_given(distribution)}'
-        '<div style="overflow-x:auto" role="region" tabindex="0" aria-label="tokens before and '
-        'after">'
-        + table(
-            HEAD, rows, LOOKS, row_style=[""] * (len(rows) - 1) + ["font-style:italic"]
-        )
-        + "</div>"
-        f"{_summary(result)}{_draws(distribution, settings.seed, picks)}</div>"
+    rows.append(_shares(others, *result.others))
+    if picks:
+        columns["Drawn"] = NUMBER
+        for row, index in zip(rows, map(int, result.shown), strict=False):
+            row.append(str(times.pop(index, 0)))
+        rows[-1].append(str(times.total()))
+    if counts[result.shown].any():
+        columns["In the reply"] = NUMBER
+        for row, index in zip(rows, map(int, result.shown), strict=False):
+            row.append(str(counts[index] or ""))
+        rows[-1].append("")
+    styles = [""] * (len(rows) - 1) + ["font-style:italic"]
+    return table(
+        list(columns),
+        rows,
+        list(columns.values()),
+        style="width:100%",
+        row_style=styles,
     )
 
 
-def _row(
-    name: str, before: float, after: float, times: str, count: str
-) -> tuple[str, ...]:
-    bars = Html(
-        f'<div style="{TRACK}">{_bar(before, BEFORE)}{_bar(after, AFTER)}</div>'
-    )
-    token = Html(f'<span style="font-family:monospace">{escape(name)}</span>')
-    return (
+def _shares(name: str, before: float, after: float) -> list[str]:
+    bars = f'<div style="{TRACK}">{_bar(before, BEFORE)}{_bar(after, AFTER)}</div>'
+    token = Markup(f'<span style="{MONO};white-space:nowrap">{escape(name)}</span>')
+    return [
         token,
-        bars,
+        Markup(bars),
         percent(before),
         "cut" if before and not after else percent(after),
-        times,
-        count,
-    )
+    ]
 
 
 def _bar(share: float, look: str) -> str:
     return f'<div style="width:{100 * share:.2f}%;{look}"></div>'
 
 
-def _given(distribution: Distribution) -> str:
-    text = escape(distribution.text).replace("\n", "<br>")
-    return (
-        '<p style="margin:4px 0;line-height:1.4"><b>Given</b> <span '
-        f'style="font-family:monospace">{text}▮</span>'
-        f"<br><i>{escape(distribution.shows)}</i></p>"
-    )
-
-
 def _summary(result: BeforeAfter) -> str:
     """The bars' key, and the two numbers that sum a distribution up."""
     return (
         '<p style="margin:4px 0;line-height:1.5">Thin gray bar: before. Thick blue bar: after.<br>'
-        f"<b>Entropy</b> {result.entropy_before:.2f} → <b>{result.entropy_after:.2f} bits</b>, as "
-        "open as a fair "
-        f"choice among {2**result.entropy_after:,.1f} tokens. "
+        f"<b>Entropy</b> {result.entropy_before:.2f} → <b>{result.entropy_after:.2f} bits</b>, "
+        f"as open as a fair choice among {2**result.entropy_after:,.1f} tokens. "
         f"<b>Nucleus</b> {result.candidates:,} of {len(result.after):,} tokens can be drawn.</p>"
     )
 
@@ -171,21 +206,94 @@ def _draws(distribution: Distribution, seed: int, picks: list[int]) -> str:
     if not picks:
         return ""
     boxes = "".join(
-        f'<span style="{DRAW}">{escape(label(distribution.token(i)))}</span>'
-        for i in picks[-LISTED:]
+        f'<span style="{DRAW}">{escape(label(distribution.token(index)))}</span>'
+        for index in picks[-LISTED:]
     )
+    last = ", the last ones" if len(picks) > LISTED else ""
     return (
-        f'<p style="margin:4px 0;line-height:1.5"><b>{len(picks)} draws</b> with seed {seed}'
-        f"{', the last ones' if len(picks) > LISTED else ''}: {boxes}</p>"
+        f'<p style="margin:4px 0;line-height:1.5"><b>{len(picks)} draws</b> with seed {seed}{last}: '
+        f"{boxes}</p>"
     )
+
+
+def garden(start: Distribution, settings: Settings, path: tuple[str, ...]) -> str:
+    """The texts that can grow from the prompt, as a drawing with its key; ``path`` has a frame."""
+    blocks = list(blocks_of(start, settings))
+    texts = [block for block in blocks if block.path[-1]]
+    likely = max(texts, key=lambda block: (len(block.path), block.height))
+    alt = (
+        f"Texts after “{start.text}”, up to {DEPTH} tokens: a column for each token, a block as "
+        f"high as its text is probable. The likeliest longest one adds “{''.join(likely.path)}”, "
+        f"{percent(likely.height / HEIGHT)}."
+    )
+    key = (
+        "A block is as high as its text is probable; gray is the rest. Where nothing follows a "
+        "block, nothing is recorded."
+    )
+    parts = "".join(_drawn(block, path) for block in blocks)
+    picture = svg(alt, WIDTH, HEIGHT, parts, font=12)
+    return f'{picture}<p style="margin:2px 0"><i>{key}</i></p>'
+
+
+def blocks_of(start: Distribution, settings: Settings) -> Iterator[Block]:
+    """What the garden shows, each block before those that follow it."""
+    sampling = tuple(settings.sampling.values())
+    waiting = [Block((), 1.0, 0.0, HEIGHT)]
+    while waiting:
+        parent = waiting.pop()
+        if parent.path:
+            yield parent
+        if len(parent.path) == DEPTH or (parent.path and not parent.path[-1]):
+            continue
+        top, left = parent.top, 1.0
+        for token, share in _likely(start.name, parent.path, sampling):
+            if share * parent.height < THIN:
+                break
+            block = Block((*parent.path, token), share, top, share * parent.height)
+            waiting.append(block)
+            top, left = top + block.height, left - share
+        if top > parent.top:
+            waiting.append(Block((*parent.path, ""), left, top, left * parent.height))
+
+
+@lru_cache(maxsize=1024)
+def _likely(
+    name: str, path: tuple[str, ...], sampling: tuple[float, ...]
+) -> list[tuple[str, float]]:
+    """The most probable tokens after a path under these settings; none where it is not stored."""
+    start = load_distribution(name)
+    distribution = start.garden.after(start, path)
+    if distribution is None:
+        return []
+    settings = dict(zip(DEFAULTS, sampling, strict=True))
+    after = probabilities(distribution.logits, distribution.counts, **settings)
+    best = np.argsort(-after, kind="stable")[:20]
+    return [(distribution.token(int(index)), float(after[index])) for index in best]
+
+
+def _drawn(block: Block, path: tuple[str, ...]) -> str:
+    x, depth = COLUMN * (len(block.path) - 1), len(block.path)
+    token = block.path[-1]
+    chosen = block.path == path[:depth]
+    fill = f'fill="{BLUE if token else GRAY}" fill-opacity="{0.3 if token else 0.15}"'
+    frame = (
+        'stroke="currentColor" stroke-width="2"'
+        if chosen
+        else f'stroke="{GRAY}" stroke-width="0.5"'
+    )
+    drawn = rect(
+        x + 1, block.top, COLUMN - 2, max(0.5, block.height - 0.5), f"{fill} {frame}"
+    )
+    if block.height >= LEGIBLE:
+        words = f"{visible(token) or 'the rest'} {percent(block.share)}"
+        drawn += text(x + 7, block.top + block.height / 2 + 4, words)
+    return drawn
 
 
 def request_of(
     distribution: Distribution, settings: Settings, model: str, limit: int
 ) -> dict[str, Any]:
-    """The same settings as arguments of ``chat.completions.create``; the prompt is a user
-    message.
-    """
+    """The settings as arguments of ``chat.completions.create``; the prompt is a user message."""
     messages = [{"role": "user", "content": distribution.question}]
     return {
         "model": model,
@@ -197,7 +305,7 @@ def request_of(
 
 def settings_of(body: Mapping[str, Any]) -> Settings:
     """The settings of a request's body, the API's defaults where it names none."""
-    given = {
-        name: body[name] for name in (*DEFAULTS, "seed") if body.get(name) is not None
-    }
-    return Settings(**given)
+    names = (*DEFAULTS, "seed")
+    return Settings(
+        **{name: body[name] for name in names if body.get(name) is not None}
+    )

@@ -1,7 +1,7 @@
-"""Lab of chapter 04: play a stream again from its arrival times, and cut it where you like.
+"""Lab of chapter 04: you are the proxy between a model and four programs that read its stream. Cut the wire.
 
-The cut shows what each kind of reader is told. The tests hold ``TOLD`` to what the SDK and
-coursekit really do.
+Some of the programs then hand their user half of an answer as if it were all of it. The tests hold ``REPORTS`` to what
+the SDK and coursekit really do. Taught in 04, lab.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..foundation.palette import BLUE, GRAY, RED
+from ..foundation.markup import rect, svg, text
+from ..foundation.palette import BLUE, GRAY, GREEN, RED
 from ..streaming import Timing
 from .lab import Lab
-from .table import NAME, table
 
 SPEEDS = {"0.2×": 0.2, "0.5×": 0.5, "1×": 1.0, "2×": 2.0}
 TICK = 50  # ms between two steps of the player in the browser
@@ -25,29 +25,38 @@ STEP = 10  # ms, of the position
 NATURAL = {"description_width": "initial"}
 WIDE = {"width": "100%"}
 NARROW = {"width": "max-content"}
+
 READERS = (
     "joins the deltas",
     "uses .stream() and get_final_completion()",
     "joins the deltas, then checks finish_reason",
     "uses stream_text()",
 )
-# How a cut looks on the wire -> what each of READERS is told, in their order.
-TOLD = {
+LATE = READERS[1]  # shows its user nothing before the end
+WHOLE = "■"  # the mark behind a whole answer
+LIES = "no error"  # how a report begins whose reader takes half an answer for the whole
+# How a cut looks on the wire -> what each of READERS reports, in their order.
+REPORTS = {
     "closed in good order": (
-        "nothing; takes the text for whole",
-        "nothing; gets a completion, finish_reason None",
-        "finish_reason None; knows it is not whole",
-        "IncompleteStream; ended is 'cut'",
+        "no error: takes the text for the whole answer",
+        "no error: gets a completion with finish_reason None",
+        "finish_reason None: knows that the answer is not whole",
+        "IncompleteStream: ended is 'cut'",
     ),
     "connection breaks": (
         "APIConnectionError",
         "APIConnectionError",
         "APIConnectionError",
-        "APIConnectionError; ended is 'interrupted'",
+        "APIConnectionError: ended is 'interrupted'",
     ),
-    "error event": ("APIError", "APIError", "APIError", "APIError; ended is 'error'"),
+    "error event": ("APIError", "APIError", "APIError", "APIError: ended is 'error'"),
 }
-ENDS = tuple(TOLD)
+ENDS = tuple(REPORTS)
+
+# The drawing, in its own units: the wire with the proxy on it, and below it the stream's whole time.
+WIDTH, WIRE, TRACK, HEIGHT = 900, 22, 74, 80
+LEFT, PROXY, RIGHT = 62, 520, 830
+UNITS_A_SECOND = 360  # how fast the deltas travel along the wire
 
 
 @dataclass(frozen=True)
@@ -62,16 +71,11 @@ class PlayedStream:
     timing: Timing
 
     def __post_init__(self) -> None:
-        if (
-            not self.texts
-            or len(self.texts) != len(self.timing.arrivals)
-            or self.timing.total is None
-        ):
+        complete = self.texts and self.timing.total is not None
+        if not complete or len(self.texts) != len(self.timing.arrivals):
             raise ValueError(
-                f"{len(self.texts)} texts and {len(self.timing.arrivals)} arrival times make no "
-                "stream to play. "
-                "Read one to its end: texts = list(stream), then StreamPlayer(texts, "
-                "stream.timing)."
+                f"{len(self.texts)} texts and {len(self.timing.arrivals)} arrival times are not a stream to play. "
+                "Read one to its end: texts = list(stream), then StreamPlayer(texts, stream.timing)."
             )
 
     @property
@@ -79,99 +83,149 @@ class PlayedStream:
         return self.timing.total or 0.0
 
     def arrived(self, at: float) -> int:
-        """How many deltas have come ``at`` seconds after the request."""
+        """How many deltas had arrived ``at`` seconds after the request."""
         return sum(arrival <= at for arrival in self.timing.arrivals)
 
 
 def frame(
     stream: PlayedStream, at: float, cut: float | None = None, end: str = ENDS[0]
 ) -> str:
-    """What is on the screen ``at`` seconds after the request, as HTML; a pure function.
+    """The wire and what the four readers show ``at`` seconds after the request, as HTML; a pure function.
 
-    cut  seconds after the request at which the stream was cut; None: it is not. ``end`` is one of
-         ENDS.
+    cut  seconds after the request at which the wire was cut; None: it was not. ``end`` is one of ENDS.
     """
     reached = min(at, stream.total if cut is None else cut)
     count = stream.arrived(reached)
-    text = escape("".join(stream.texts[:count]))
-    if cut is not None and at >= cut:
-        status, mark = _after_cut(stream, cut, end), "✂"
-    elif reached >= stream.total:
-        status, mark = (
-            "<p><b>Complete:</b> the last chunks brought the finish_reason and the usage.</p>",
-            "■",
-        )
-    else:
-        status, mark = (
-            f"<p>{'Receiving.' if count else 'Waiting for the first token.'}</p>",
-            "▌",
-        )
+    is_cut = cut is not None and at >= cut
+    ending = end if is_cut else None
+    status = _status(stream, count, reached, ending)
+    cards = "".join(
+        _card(stream, place, count, reached, ending) for place in range(len(READERS))
+    )
+    grid = (
+        "display:grid;grid-template-columns:repeat(auto-fit,minmax(15em,1fr));gap:8px"
+    )
     return (
-        f'<div style="line-height: 1.5">{_track(stream, reached, cut)}'
-        f"<p><b>{reached:.2f} s</b> of {stream.total:.2f} s · {count} of {len(stream.texts)} "
-        "deltas</p>"
-        f'<p style="min-height: 6em; padding: 8px; border: 1px solid {GRAY}; white-space: '
-        f'pre-wrap">{text}{mark}</p>'
-        f"{status}</div>"
+        f'<div class="coursekit-wire" style="line-height:1.4">{_wire(stream, reached, cut, is_cut=is_cut)}'
+        f"<p><b>{reached:.2f} s</b> of {stream.total:.2f} s · {count} of {len(stream.texts)} deltas. {status}</p>"
+        f'<div style="{grid}">{cards}</div></div>'
     )
 
 
-def _after_cut(stream: PlayedStream, cut: float, end: str) -> str:
-    count = stream.arrived(cut)
-    if count == len(stream.texts):
-        return (
-            "<p><b>Cut too late:</b> all of the text, and the finish_reason, had come. Every "
-            "reader is right.</p>"
-        )
+def _status(stream: PlayedStream, count: int, reached: float, end: str | None) -> str:
+    if end is None:
+        if reached >= stream.total:
+            return "<b>Complete:</b> the last chunks brought the finish_reason and the usage."
+        return "Receiving." if count else "Waiting for the first token."
     if not count:
         return (
-            "<p><b>Cut before the first token.</b> A connection that fails before the answer "
-            "begins is tried again by "
-            "the SDK (chapter 06). Move on until text arrives, and cut there.</p>"
+            "<b>Cut before the first token.</b> The SDK retries a connection that fails before the answer begins "
+            "(chapter 06). Move on until text arrives, and cut there."
         )
+    if count == len(stream.texts):
+        return "<b>Cut too late:</b> all of the text had arrived, with the finish_reason. No reader lies."
     characters = len("".join(stream.texts[:count]))
-    caption = f"Cut at {cut:.2f} s, {end}: {characters} characters had come, no finish_reason."
-    return table(
-        ("Code that …", "is told"),
-        zip(READERS, TOLD[end], strict=True),
-        [NAME, NAME],
-        caption=caption,
+    lies = sum(report.startswith(LIES) for report in REPORTS[end])
+    verdict = (
+        f"{lies} of {len(READERS)} readers lie to their user."
+        if lies
+        else "No reader lies."
+    )
+    return f"<b>✂ Cut, {end}:</b> {characters} characters had arrived, no finish_reason. <b>{verdict}</b>"
+
+
+def _card(
+    stream: PlayedStream, place: int, count: int, reached: float, end: str | None
+) -> str:
+    """A reader: what it does, what is on its user's screen, and what it makes of the end."""
+    color, mark, verdict = _verdict(stream, place, count, reached, end)
+    shown = "".join(stream.texts[:count])
+    if READERS[place] == LATE and mark != WHOLE and color != RED:
+        shown = ""  # not yet, or never, because an error was raised
+    # In a reversed column the browser keeps the end of a growing text in sight.
+    screen = (
+        f"display:flex;flex-direction:column-reverse;justify-content:flex-end;height:7.5em;overflow:auto;padding:6px;"
+        f"border:1px solid {GRAY};white-space:pre-wrap"
+    )
+    return (
+        f'<div style="border-left:4px solid {color};padding-left:8px"><b>{escape(READERS[place])}</b>'
+        f'<div style="{screen}" role="region" tabindex="0" aria-label="what its user sees"><div>{escape(shown)}{mark}</div></div>'
+        f"{escape(verdict)}</div>"
     )
 
 
-def _track(stream: PlayedStream, reached: float, cut: float | None) -> str:
-    """The arrivals as strokes on a line from 0 to the total; those still to come are short."""
-    scale = 1000 / stream.total
+def _verdict(
+    stream: PlayedStream, place: int, count: int, reached: float, end: str | None
+) -> tuple[str, str, str]:
+    """The color of a reader's card, the mark behind its text, and what it makes of the stream so far."""
+    if end is not None and not count:
+        return GRAY, "", "sends the request again"
+    if count == len(stream.texts) and (end is not None or reached >= stream.total):
+        return GREEN, WHOLE, "✓ honest: the whole answer"
+    if end is None:
+        return GRAY, "▌", "reading"
+    report = REPORTS[end][place]
+    if report.startswith(LIES):
+        return RED, "✂", f"✗ lies · {report}"
+    return GREEN, "✂", f"✓ honest · {report}"
 
-    def stroke(at: float, height: int, color: str, width: int) -> str:
-        x = f"{at * scale:.0f}"
-        return (
-            f'<line x1="{x}" x2="{x}" y1="{36 - height}" y2="36" stroke="{color}" '
-            f'stroke-width="{width}"/>'
-        )
 
-    strokes = [
-        stroke(at, 24, BLUE, 3) if at <= reached else stroke(at, 8, GRAY, 2)
-        for at in stream.timing.arrivals
+def _wire(
+    stream: PlayedStream, reached: float, cut: float | None, *, is_cut: bool
+) -> str:
+    """The deltas on their way from the model to the readers; below, all arrivals on the stream's time axis."""
+    arrivals = stream.timing.arrivals
+    line, frame_color = (' stroke-dasharray="4 5"', RED) if is_cut else ("", GRAY)
+    parts = [
+        text(LEFT - 8, WIRE + 4, "model", "end"),
+        text(RIGHT + 8, WIRE + 4, "readers"),
+        f'<line x1="{LEFT}" x2="{RIGHT}" y1="{WIRE}" y2="{WIRE}" stroke="{GRAY}" stroke-width="2"{line}/>',
+        rect(
+            PROXY - 34,
+            WIRE - 16,
+            30,
+            32,
+            f'fill="none" stroke="{frame_color}" stroke-width="2"',
+        ),
+        text(PROXY - 19, WIRE + 32, "✂ you" if is_cut else "you", "middle"),
+        f'<line x1="0" x2="{WIDTH}" y1="{TRACK}" y2="{TRACK}" stroke="{GRAY}"/>',
     ]
-    axis = f'<line x1="0" x2="1000" y1="37" y2="37" stroke="{GRAY}" stroke-width="1"/>'
-    ends = [stroke(cut, 36, RED, 6)] if cut is not None else []
-    return (
-        '<svg role="img" aria-label="arrivals of the deltas on a time axis" viewBox="-6 0 1012 '
-        '38" width="100%" '
-        f'height="38" preserveAspectRatio="none">{axis}{"".join(strokes + ends)}</svg>'
+    for arrival in arrivals:
+        x = PROXY + (reached - arrival) * UNITS_A_SECOND
+        passed = arrival <= reached
+        if LEFT <= x < RIGHT:
+            parts.append(
+                rect(
+                    x - 4, WIRE - 7, 8, 14, f'fill="{BLUE if passed else GRAY}" rx="2"'
+                )
+            )
+        height = 12 if passed else 5
+        at = arrival / stream.total * (WIDTH - 3)
+        parts.append(
+            rect(at, TRACK - height, 3, height, f'fill="{BLUE if passed else GRAY}"')
+        )
+    if cut is not None:
+        parts.append(
+            rect(cut / stream.total * (WIDTH - 4), TRACK - 18, 4, 22, f'fill="{RED}"')
+        )
+    alt = f"{stream.arrived(reached)} of {len(arrivals)} deltas have passed you on their way to the readers."
+    return svg(
+        f"{alt} You have cut the wire." if is_cut else alt,
+        WIDTH,
+        HEIGHT,
+        "".join(parts),
+        font=13,
     )
 
 
 class StreamPlayer(Lab):
-    """The lab: play, pause, choose the speed, move along the stream, and cut it.
+    """The lab: play, pause, choose the speed, move along the stream, and cut the wire.
 
     texts   the deltas of a stream that has been read: ``texts = list(stream)`` of ``stream_text()``
     timing  ``stream.timing``
-    at      where the player stands first, in seconds since the request
+    at      the player's first position, in seconds since the request
 
-    Where no widget can be shown (on the web, in print), the output is the first frame. Raises
-    ValueError when texts and timing do not belong together, or nothing came.
+    Raises ValueError when texts and timing do not belong together, or are empty.
     """
 
     title = "The stream player"

@@ -1,5 +1,5 @@
-"""The turns of a conversation as stacked bars, with a line for the cost so far: SVG, quick enough
-for a slider.
+"""A conversation in drawings quick enough for a slider: its turns as stacked bars with the cost so
+far, and the context of one turn, message by message.
 """
 
 from __future__ import annotations
@@ -7,29 +7,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from ..conversation.forecasting import ContextMessage
+from ..foundation.markup import legend, rect, round_numbers, svg, text
 from ..foundation.palette import BLUE, GRAY, GREEN, ORANGE, RED
 from ..pricing import Usage, dollars
-from .svg import svg, text
 
 WIDTH, HEIGHT = 760, 270  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 62, 62, 14, 34  # margins
 COLORS = {"cached": GREEN, "input": BLUE, "output": ORANGE}
-LABELS = {
-    "cached": "in, from the cache",
-    "input": "in, billed in full",
-    "output": "out",
-}
-LINE = RED
 DOTS = (
-    '<pattern id="coursekit-dots" width="6" height="6" patternUnits="userSpaceOnUse">'
-    f'<rect width="6" height="6" fill="{COLORS["cached"]}"/><circle cx="3" cy="3" r="1.2" '
-    'fill="white"/></pattern>'
+    '<defs><pattern id="coursekit-dots" width="6" height="6" patternUnits="userSpaceOnUse">'
+    f'<rect width="6" height="6" fill="{COLORS["cached"]}"/>'
+    '<circle cx="3" cy="3" r="1.2" fill="white"/></pattern></defs>'
 )
 FILLS = COLORS | {"cached": "url(#coursekit-dots)"}  # told apart by more than color
+CSS_DOTS = "background-image:radial-gradient(white 22%,transparent 26%);background-size:6px 6px"
+KEYS = {
+    "in, from the cache": f"background-color:{GREEN};{CSS_DOTS}",
+    "in, billed in full": f"background-color:{BLUE}",
+    "out": f"background-color:{ORANGE}",
+}
+FORGOTTEN = f'fill="none" stroke="{GRAY}" stroke-dasharray="3 2"'
+BAND, BETWEEN = 26, 18  # the height of a row of messages, and of the words above it
 
 
 def turn_bars(turns: Sequence[Usage], spent: Sequence[Decimal], alt: str) -> str:
-    """The picture as SVG with its legend, as HTML.
+    """The turns as SVG with its legend, as HTML.
 
     turns  the tokens of each turn, at least one
     spent  US dollars after each of them
@@ -40,22 +43,28 @@ def turn_bars(turns: Sequence[Usage], spent: Sequence[Decimal], alt: str) -> str
     scale = (HEIGHT - TOP - BOTTOM) / most
     bars = dict.fromkeys(COLORS, "")
     for number, turn in enumerate(turns):
-        bottom = float(HEIGHT - BOTTOM)
+        x, bottom, width = (
+            LEFT + (number + 0.08) * step,
+            float(HEIGHT - BOTTOM),
+            0.84 * step,
+        )
         for name, tokens in _parts(turn):
             height = tokens * scale
             bars[name] += (
-                f"M{LEFT + (number + 0.08) * step:.1f} {bottom:.1f}h{0.84 * step:.1f}v{-height:.1f}"
+                f"M{x:.1f} {bottom:.1f}h{width:.1f}v{-height:.1f}h{-width:.1f}z"
             )
-            bars[name] += f"h{-0.84 * step:.1f}z"
             bottom -= height
     paths = "".join(
         f'<path d="{path}" fill="{FILLS[name]}"/>'
         for name, path in bars.items()
         if path
     )
-    scales = _scales(most, spent[-1], len(turns), step)
-    return _legend() + svg(
-        alt, WIDTH, HEIGHT, f"<defs>{DOTS}</defs>{scales}{paths}{_line(spent, step)}"
+    scales = _scales(most, float(spent[-1]), len(turns), step)
+    line = {
+        "cost so far (right)": f"height:0;border-top:3px solid {RED};vertical-align:4px"
+    }
+    return legend(KEYS | line) + svg(
+        alt, WIDTH, HEIGHT, DOTS + scales + paths + _line(spent, step)
     )
 
 
@@ -70,69 +79,107 @@ def _parts(turn: Usage) -> Iterable[tuple[str, int]]:
 
 def _line(spent: Sequence[Decimal], step: float) -> str:
     """The cost so far, from 0 to the whole at the top of the frame."""
-    whole = float(spent[-1]) or 1.0
-    points = [(LEFT, HEIGHT - BOTTOM)] + [
-        (
-            LEFT + (number + 0.5) * step,
-            HEIGHT - BOTTOM - float(amount) / whole * (HEIGHT - TOP - BOTTOM),
-        )
-        for number, amount in enumerate(spent)
-    ]
-    shown = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    floor, frame, whole = (
+        HEIGHT - BOTTOM,
+        HEIGHT - TOP - BOTTOM,
+        float(spent[-1]) or 1.0,
+    )
+    points = [f"{LEFT:.1f},{floor:.1f}"]
+    for number, amount in enumerate(spent):
+        y = floor - float(amount) / whole * frame
+        points.append(f"{LEFT + (number + 0.5) * step:.1f},{y:.1f}")
     return "".join(  # a pale edge keeps the line visible on the bars
-        f'<polyline points="{shown}" fill="none" stroke="{color}" stroke-width="{width}"/>'
-        for color, width in (("white", 4), (LINE, 2))
+        f'<polyline points="{" ".join(points)}" fill="none" stroke="{color}" '
+        f'stroke-width="{width}"/>'
+        for color, width in (("white", 4), (RED, 2))
     )
 
 
-def _scales(most: int, whole: Decimal, turns: int, step: float) -> str:
+def _scales(most: int, whole: float, turns: int, step: float) -> str:
     """Tokens on the left, dollars on the right, turns below."""
-    floor, said = HEIGHT - BOTTOM, []
-    for tokens in _round_numbers(most):
-        y = floor - tokens / most * (floor - TOP)
-        said.append(
+    floor, frame = HEIGHT - BOTTOM, HEIGHT - TOP - BOTTOM
+    parts = []
+    for tokens in round_numbers(most):
+        y = floor - tokens / most * frame
+        parts.append(
             f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="{GRAY}" '
             f'stroke-width="{0.3 if tokens else 1}"/>'
         )
-        said.append(text(LEFT - 6, y + 4, f"{tokens:,}", "end"))
-        said.append(
-            text(WIDTH - RIGHT + 6, y + 4, dollars(whole * tokens / most), "start")
-        )
-    for number in (1, *(number for number in _round_numbers(turns) if number > 1)):
-        said.append(
+        parts.append(text(LEFT - 6, y + 4, f"{tokens:,.0f}", "end"))
+    for amount in round_numbers(whole) if whole else []:
+        y = floor - amount / whole * frame
+        parts.append(text(WIDTH - RIGHT + 6, y + 4, dollars(Decimal(str(amount)))))
+    for number in {
+        1,
+        *(round(number) for number in round_numbers(turns) if number >= 1),
+    }:
+        parts.append(
             text(LEFT + (number - 0.5) * step, floor + 15, str(number), "middle")
         )
-    said.append(text(WIDTH / 2, HEIGHT - 4, "turn", "middle"))
-    return "".join(said)
+    parts.append(text(WIDTH / 2, HEIGHT - 4, "turn", "middle"))
+    return "".join(parts)
 
 
-def _round_numbers(most: int) -> range:
-    """From 0 to at most ``most``, in steps of 1, 2 or 5 and zeros: four to nine of them where there
-    is room.
+def context_strip(
+    messages: Sequence[ContextMessage], reply: int, window: int, longest: int
+) -> str:
+    """The messages of one turn as blocks, as HTML with its legend: all of the conversation, and
+    below it what is sent, against the wall of the context window.
+
+    reply    tokens of the reply to come
+    window   tokens of the model's context window
+    longest  tokens of the longest row that is to be drawn on the same scale
     """
-    power = 10 ** (len(str(most)) - 1)
-    step = next(
-        (
-            step
-            for step in (power, power // 2, power // 5)
-            if step and most // step >= 4
-        ),
-        1,
+    scale = WIDTH / (longest * 1.02)
+    below = BETWEEN + BAND + BETWEEN
+    said, sent = 0.0, 0.0
+    parts = [
+        text(0, 12, f"the conversation, {len(messages)} messages and the next reply"),
+        text(0, below - 5, "what this turn sends"),
+    ]
+    for message in messages:
+        width = message.tokens * scale
+        fresh = (message.tokens - message.cached) * scale
+        parts.append(_blocks(said, BETWEEN, width - fresh, fresh, message.sent))
+        said += width
+        if message.sent:
+            parts.append(_blocks(sent, below, width - fresh, fresh, message.sent))
+            sent += width
+    for x, y in ((said, BETWEEN), (sent, below)):
+        parts.append(
+            rect(x, y, reply * scale, BAND, f'fill="{ORANGE}" fill-opacity="0.5"')
+        )
+    parts.append(_wall(window, scale, below))
+    tokens = sum(message.tokens for message in messages if message.sent)
+    forgotten = sum(not message.sent for message in messages)
+    alt = (
+        f"{len(messages)} messages: {forgotten} forgotten, the others sent, {tokens:,} tokens, "
+        f"of them {sum(message.cached for message in messages):,} from the cache; "
+        f"the context window has {window:,}."
     )
-    return range(0, most + 1, step)
+    keys = {"forgotten": f"border:1px dashed {GRAY}"}
+    return legend(keys) + svg(
+        alt, WIDTH, below + BAND + 16, DOTS + "".join(parts), font=12
+    )
 
 
-def _legend() -> str:
-    square = "display:inline-block;width:12px;height:12px;margin:0 4px 0 14px;vertical-align:-1px"
-    dots = "background-image:radial-gradient(white 22%,transparent 26%);background-size:6px 6px"
-    keys = "".join(
-        "<span "
-        f'style="{square};background-color:{color};{dots if name == "cached" else ""}"></span>'
-        f"{LABELS[name]}"
-        for name, color in COLORS.items()
+def _blocks(x: float, y: float, cached: float, fresh: float, sent: bool) -> str:
+    """One message: its cached part, then the rest; a hollow block for one that is forgotten."""
+    if not sent:
+        return rect(x, y, fresh, BAND, FORGOTTEN)
+    edge = 'stroke="white" stroke-width="0.5"'
+    drawn = (
+        rect(x, y, cached, BAND, f'fill="{FILLS["cached"]}" {edge}') if cached else ""
     )
-    line = (
-        f'<span style="{square};height:0;border-top:3px solid '
-        f'{LINE};vertical-align:4px"></span>cost so far (right)'
-    )
-    return f'<div style="line-height:1.6">Tokens: {keys}{line}</div>'
+    return drawn + rect(x + cached, y, fresh, BAND, f'fill="{FILLS["input"]}" {edge}')
+
+
+def _wall(window: int, scale: float, y: float) -> str:
+    """The end of the context window; an arrow where it is further away than the drawing is wide."""
+    x = window * scale
+    if x <= WIDTH:
+        return rect(x - 3, y - 4, 4, BAND + 8, f'fill="{RED}"') + text(
+            x - 6, y + BAND + 14, f"the wall: {window:,} tokens", "end"
+        )
+    far = f"the wall of {window:,} tokens is {x / WIDTH:.1f} times as far as this is wide →"
+    return text(WIDTH, y + BAND + 14, far, "end")

@@ -18,7 +18,7 @@ from support.lab_server import LabServer
 
 START = """from coursekit import connect
 from coursekit.widgets.sampling_lab import SamplingLab
-SamplingLab(connect(speed="instant"))"""
+SamplingLab(connect(speed="instant"), prompt="dog")"""
 KERNEL = {
     "kernelspec": {
         "name": "python3",

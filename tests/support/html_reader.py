@@ -17,6 +17,8 @@ ATTRIBUTES = {
     "aria-label",
     "dir",
 }
+DRAWN = {"viewbox", "width", "height", "x", "y", "text-anchor", "fill", "fill-opacity"}
+DRAWN |= {"stroke", "stroke-width"}
 
 # What a reply may hold: markup, ends of tags and of attributes, a change of direction, emoji, NUL,
 # half a character.
@@ -55,7 +57,7 @@ class HtmlReader(HTMLParser):
         assert self._open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert {name for name, _ in attrs} <= ATTRIBUTES, attrs
+        assert {name for name, _ in attrs} <= ATTRIBUTES | DRAWN, attrs
         self.titles += [value or "" for name, value in attrs if name == "title"]
         self.tags.append(tag)
         if tag not in VOID:

@@ -5,16 +5,25 @@ over.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from html import escape
 from typing import Any
 
 from ...retrying.sdk_jitter import seeded_jitter
+from ...throughput import RunSpan
 from ..engine.running import NotAwaitable, run
-from .hostile_api import BUDGET, MOST_REQUESTS, MOST_SECONDS, HostileApi, Stopped
+from .hostile_api import (
+    BUDGET,
+    MOST_REQUESTS,
+    MOST_SECONDS,
+    ORGANIZATION,
+    Asked,
+    HostileApi,
+    Stopped,
+)
 from .scoring import POINTS, Facts, counted, points, reasons
 from .tickets import Ticket, answer_to
 from .waste import wasted
@@ -39,12 +48,14 @@ class RunEnded(RuntimeError):
 class Score:
     """What a run is worth; shows itself as a table.
 
-    facts   what it came to
-    seed    of the API that it met
+    facts     what it came to
+    seed      of the API that it met
+    requests  of the run, in the order in which they were sent, for ``widgets.run_replay``
     """
 
     facts: Facts
     seed: int
+    requests: tuple[RunSpan, ...] = field(default=(), repr=False, compare=False)
 
     @cached_property
     def points(self) -> dict[str, float]:
@@ -132,7 +143,39 @@ def attempt(solve: Solve, *, seed: int = 1) -> Score:
         ran.error.add_note(_lost(apis[0]))
         raise ran.error
     handed_over, seconds = ran.value
-    return Score(_facts(apis[0], *_read(handed_over, apis[0].tickets), seconds), seed)
+    facts = _facts(apis[0], *_read(handed_over, apis[0].tickets), seconds)
+    return Score(facts, seed, tuple(_spans(apis[0], seconds)))
+
+
+def _spans(api: HostileApi, seconds: float) -> Iterator[RunSpan]:
+    """The requests of the run; one that was still under way ends with it."""
+    received = (attempt for attempt in api.ledger if attempt.code != "no_access")
+    for asked, attempt in zip(api.asked, received, strict=True):
+        outcome = _outcome(asked)
+        left = attempt.answer.headers.get("x-ratelimit-remaining-tokens")
+        told = left is not None and outcome in ("answered", "incomplete", "refused")
+        yield RunSpan(
+            asked.at,
+            min(attempt.ended_at, seconds),
+            attempt.status,
+            attempt.model,
+            outcome,
+            int(left) if left is not None and told else None,
+        )
+
+
+def _outcome(asked: Asked) -> str:
+    attempt = asked.attempt
+    if asked.whole:
+        return "answered"
+    if attempt.status == 404:
+        return "gone"
+    if attempt.code == "insufficient_quota":
+        return "no money"
+    if attempt.status == 429 and ORGANIZATION.encode() in attempt.answer.body:
+        return "refused"
+    whole = attempt.status == 200 and attempt.sent == "whole"
+    return "incomplete" if whole else "struck"
 
 
 def _facts(

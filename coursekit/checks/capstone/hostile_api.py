@@ -74,6 +74,7 @@ class HostileApi:
             seed=seed,
         )
         self.asked: list[Asked] = []
+        self.ledger = Ledger()  # as the client's side saw the same requests
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         now = self.clock.now()
@@ -100,7 +101,7 @@ class HostileApi:
 
         from ...offline.transport import OfflineTransport
 
-        journal, ledger = Journal("replay"), Ledger()
+        journal, ledger = Journal("replay"), self.ledger
         http_client = openai.DefaultAsyncHttpx2Client(
             transport=OfflineTransport(self, self.clock, journal, ledger)
         )

@@ -10,7 +10,8 @@ import difflib
 import math
 import random
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ TAKEN_BY = {
     "abrupt": ("cut_stream",),
 }
 SHOWN = "gpt-4o"  # whose usual limits the headers and the message of a rate_limit fault have
+ASKS_TO_WAIT = ("rate_limit", "overloaded")
+TOLERANCE = 0.0015  # seconds; Retry-After is given in whole milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,9 @@ class Fault:
                  they strike in the order of the list, each once the one before it is used up
     retry_after  seconds in the header Retry-After: of rate_limit (default 1), server_error and
                  overloaded (default: no such header)
+    lasts   instead of times: seconds from its first strike in which it strikes every request.
+            A request that arrives before its Retry-After is over starts them again. Unless
+            retry_after is given, rate_limit and overloaded ask for the seconds that are left
     seconds  of slow: how much later each event comes (default 1)
     abrupt  of cut_stream: True breaks the connection, which the SDK reports. False closes it in
             good order, which nobody reports: the missing finish_reason is the only sign
@@ -76,6 +82,7 @@ class Fault:
     retry_after: float | None = None
     seconds: float | None = None
     abrupt: bool = False
+    lasts: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -85,9 +92,10 @@ class Fault:
                 f"There is no fault {self.kind!r}.{meant} The kinds: {', '.join(KINDS)}."
             )
         if self.times is None:
-            object.__setattr__(
-                self, "times", 1 if self.probability is None else math.inf
-            )
+            once = self.probability is None and self.lasts is None
+            object.__setattr__(self, "times", 1 if once else math.inf)
+        elif self.lasts is not None:
+            self._check("lasts", False, "left out where times is given")
         self._check(
             "times",
             self.times == math.inf or _whole(self.times, 1),
@@ -106,6 +114,12 @@ class Fault:
             "seconds",
             _number(self.seconds, 0, 86400),
             "a number of seconds from 0 to 86400",
+        )
+        timed = _number(self.lasts, 0.001, 86400) and self.probability is None
+        self._check(
+            "lasts",
+            timed,
+            "a number of seconds from 0.001 to 86400, without a probability",
         )
         for name, kinds in TAKEN_BY.items():
             unset = getattr(self, name) is None or getattr(self, name) is False
@@ -128,12 +142,17 @@ class Faults:
 
     faults  see ``Fault``
     rng     decides by chance where a fault has a probability, and makes request ids
+    now     the time by which faults last, in seconds
     """
 
     def __init__(
-        self, inner: Layer, faults: Iterable[Fault], rng: random.Random
+        self,
+        inner: Layer,
+        faults: Iterable[Fault],
+        rng: random.Random,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.inner, self.rng = inner, rng
+        self.inner, self.rng, self.now = inner, rng, now
         self._script: list[_Count] = []
         self._chances: list[_Count] = []
         self._lock = threading.Lock()
@@ -153,41 +172,44 @@ class Faults:
             self._script, self._chances = [], []
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        fault = self._next() if self._script or self._chances else None
-        if fault is None:
+        count = self._next() if self._script or self._chances else None
+        if count is None:
             return self.inner.answer(request)
+        fault = count.fault
         if fault.kind in INSTEAD:
-            return self._instead(fault, request)
+            return self._instead(fault, request, count.retry_after)
         answer = self.inner.answer(request)
         if answer.forward is not None:
             return _needs_a_recording(fault, answer.source)
         return self._within(fault, answer) if answer.status == 200 else answer
 
-    def _next(self) -> Fault | None:
-        """The fault that strikes this request."""
+    def _next(self) -> _Count | None:
+        """Of the fault that strikes this request."""
         with self._lock:
-            if self._script and self._script[0].strikes():
-                count = self._script[0]
-                if count.left == 0:
-                    del self._script[0]
-                return count.fault
+            now = self.now()
+            while self._script and self._script[0].is_over(now):
+                del self._script[0]
+            if self._script and self._script[0].strikes(now):
+                return self._script[0]
             for count in self._chances:
                 drawn = self.rng.random() < (count.fault.probability or 0)
-                if drawn and count.left and count.strikes():
-                    return count.fault
+                if drawn and not count.is_over(now) and count.strikes(now):
+                    return count
         return None
 
-    def _instead(self, fault: Fault, request: ApiRequest) -> ApiAnswer:
+    def _instead(
+        self, fault: Fault, request: ApiRequest, retry_after: float | None
+    ) -> ApiAnswer:
         match fault.kind:
             case "rate_limit":
-                return _limited(request, fault.retry_after or 1.0)
+                return _limited(request, retry_after or 1.0)
             case "quota":
                 return insufficient_quota()
             case "timeout":
                 return ApiAnswer(after=NEVER)
             case "connection":
                 return ApiAnswer(status=0)
-        return failure(fault.kind, request_id(self.rng), fault.retry_after)
+        return failure(fault.kind, request_id(self.rng), retry_after)
 
     def _within(self, fault: Fault, answer: ApiAnswer) -> ApiAnswer:
         match fault.kind:
@@ -204,19 +226,34 @@ class Faults:
 
 
 class _Count:
-    """A fault, how many requests it still lets pass, and how many it still strikes."""
+    """A fault, how many requests it still lets pass, and how many, or until when, it still strikes."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self.passes = fault.after or 0 if fault.kind in INSTEAD else 0
         self.left = fault.times or 0
+        self.until = math.inf
+        self.retry_after = fault.retry_after
+        self._early_before = 0.0
 
-    def strikes(self) -> bool:
+    def is_over(self, now: float) -> bool:
+        return self.left <= 0 or now >= self.until
+
+    def strikes(self, now: float) -> bool:
         if self.passes:
             self.passes -= 1
             return False
         self.left -= 1
+        if self.fault.lasts is not None:
+            self._last(self.fault.lasts, now)
         return True
+
+    def _last(self, seconds: float, now: float) -> None:
+        if self.until == math.inf or now < self._early_before:
+            self.until = now + seconds
+        if self.fault.kind in ASKS_TO_WAIT and self.fault.retry_after is None:
+            self.retry_after = round(self.until - now, 3)
+        self._early_before = now + (self.retry_after or 0.0) - TOLERANCE
 
 
 def fault_list(asked: Any) -> list[Fault]:

@@ -165,23 +165,16 @@ def write_distribution(
     """Ask the model, keep the named tokens and the grouped rest, and measure what the grouping
     costs.
     """
+    ids, full = vocabulary_after(model, prompt)
     messages = [{"role": "user", "content": prompt.question}]
-    ids: list[int] = []
-    if prompt.after:
-        ids = [
-            token
-            for token, _ in model.reply(
-                messages, np.random.default_rng(), prompt.after, temperature=0
-            )
-        ]
     given = chat_prompt(messages) if prompt.question else DOCUMENT + prompt.text
-    full = model.next_token([given, *ids])
     so_far = b"".join(full.tokens[token] for token in ids).decode()
     if prompt.question and model.chat_tokens(messages) != model.text_tokens(given):
         raise RuntimeError(
             "chat_prompt() no longer makes what the model's chat template makes."
         )
     counts = np.bincount(np.array(ids, dtype=np.intp), minlength=len(full.tokens))
+    named, groups = stored(full, counts, NAMED)
     value = {
         "shows": prompt.shows,
         "origin": origin,
@@ -190,49 +183,64 @@ def write_distribution(
         "entropy_bits": round(
             sampling.entropy_bits(sampling.softmax(full.logprobs)), 6
         ),
-        **stored(full, counts),
+        "tokens": [_named(token, full, counts) for token in named],
+        "others": [[round(mean, 6), many] for mean, many in groups],
     }
     write_atomically(path, dumps({**value, "accuracy": {}}))
     value["accuracy"] = accuracy(full, counts, read_distribution(path))
     write_atomically(path, dumps(value) + "\n")
 
 
-def stored(full: Vocabulary, counts: Any) -> dict[str, Any]:
-    """A file's two lists: [text, logprob, count unless 0] of named tokens, [logprob, how many] of
-    the others.
+def vocabulary_after(model: LocalModel, prompt: Prompt) -> tuple[list[int], Vocabulary]:
+    """The tokens of the reply so far, and what the model would say next."""
+    messages = [{"role": "user", "content": prompt.question}]
+    given = chat_prompt(messages) if prompt.question else DOCUMENT + prompt.text
+    greedy = model.reply(messages, np.random.default_rng(), prompt.after, temperature=0)
+    ids = [token for token, _ in greedy]
+    return ids, model.next_token([given, *ids])
+
+
+def stored(
+    full: Vocabulary, counts: Any, most: int
+) -> tuple[list[int], list[tuple[float, int]]]:
+    """Which tokens are named: the ``most`` probable ones, and those of the reply so far. And the
+    groups of the others: the log-probability of each, and how many tokens it has.
     """
     order = np.argsort(-full.logprobs, kind="stable")
-    named = [*order[:NAMED], *(token for token in order[NAMED:] if counts[token])]
+    named = [*order[:most], *(token for token in order[most:] if counts[token])]
     groups: dict[int, list[float]] = {}
-    for token in order[NAMED:]:
+    for token in order[most:]:
         if not counts[token]:
-            groups.setdefault(round(full.logprobs[token] / STEP), []).append(
-                full.logprobs[token]
-            )
-    return {
-        "tokens": [
-            [
-                token_text(full.tokens[t]),
-                round(float(full.logprobs[t]), 6),
-                *([int(counts[t])] if counts[t] else []),
-            ]
-            for t in named
-        ],
-        # The logarithm of the mean probability: the group keeps its mass.
-        "others": [
-            [round(float(np.log(np.mean(np.exp(group)))), 6), len(group)]
-            for group in groups.values()
-        ],
-    }
+            group = groups.setdefault(round(full.logprobs[token] / STEP), [])
+            group.append(full.logprobs[token])
+    # The logarithm of the mean probability: the group keeps its mass.
+    means = [
+        (float(np.log(np.mean(np.exp(group)))), len(group)) for group in groups.values()
+    ]
+    return named, means
 
 
-def accuracy(full: Vocabulary, counts: Any, kept: Distribution) -> dict[str, float]:
-    """The largest differences that grouping makes, over temperatures of 0.25 to 2 and top_p of 0.5
-    to 1.
-    """
+def _named(token: int, full: Vocabulary, counts: Any) -> list[str | float]:
+    """A named token as it is stored: text, log-probability, and its count where it has one."""
+    count = [int(counts[token])] if counts[token] else []
+    return [
+        token_text(full.tokens[token]),
+        round(float(full.logprobs[token]), 6),
+        *count,
+    ]
+
+
+def accuracy(
+    full: Vocabulary,
+    counts: Any,
+    kept: Distribution,
+    temperatures: Sequence[float] = (0.25, 0.5, 0.7, 1.0, 1.3, 1.6, 2.0),
+    top_ps: Sequence[float] = (0.5, 0.8, 0.9, 0.95, 0.99, 1.0),
+) -> dict[str, float]:
+    """The largest differences that grouping makes, over all these temperatures and top_p."""
     worst = {"probability": 0.0, "entropy_bits": 0.0, "candidates_percent": 0.0}
-    for temperature in (0.25, 0.5, 0.7, 1.0, 1.3, 1.6, 2.0):
-        for top_p in (0.5, 0.8, 0.9, 0.95, 0.99, 1.0):
+    for temperature in temperatures:
+        for top_p in top_ps:
             settings = {
                 "temperature": temperature,
                 "top_p": top_p,

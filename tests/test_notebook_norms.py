@@ -65,12 +65,14 @@ FINE = [
         count=5,
     ),
     text("```\n# no heading\n![](no-image.png)\n```\n\n### Smaller"),
+    text("**Explain.** So it is.\n\n**Predict.** And now?\n\n1. This\n2. or that"),
+    code("2", count=6),
     text(
         "From \\$5 to $6, `$a` and `$b`.\n\n$$x = 1$$\n\nAnd $7.\n\n| a | b |\n| --- | --- |\n| 1 "
         "| |"
     ),
     code(
-        "1", shown(text_html='<b class="mathjax_ignore">$5 or $6</b><i>$7</i>'), count=6
+        "1", shown(text_html='<b class="mathjax_ignore">$5 or $6</b><i>$7</i>'), count=7
     ),
 ]
 
@@ -177,6 +179,22 @@ def test_a_good_notebook_has_no_problem(
         ),
         (norms.headings, [text("# Something else")], "does not name the lesson"),
         (norms.headings, [text("# Title\n\n### Deep")], "'Deep' skips a level"),
+        (
+            norms.predictions,
+            [text("It is easy. **Predict.** What?"), code("1")],
+            "needs exactly one line that starts with **Predict.**",
+        ),
+        (
+            norms.predictions,
+            [text("**Predict.** This?\n\n**Predict.** Or that?"), code("1")],
+            "needs exactly one line that starts with **Predict.**",
+        ),
+        (
+            norms.predictions,
+            [text("**Predict.** What?"), text("So."), code("1")],
+            "no code cell follows the prediction",
+        ),
+        (norms.predictions, [text("**Predict.** What?")], "no code cell follows"),
         (norms.alt_texts, [text("![](cat.png)")], "![](cat.png) has no alt text"),
         (
             norms.alt_texts,

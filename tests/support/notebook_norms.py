@@ -228,6 +228,19 @@ def headings(notebook: Notebook) -> Iterator[str]:
     )
 
 
+def predictions(notebook: Notebook) -> Iterator[str]:
+    """A prediction is one line ``**Predict.** …`` of a Markdown cell; the next cell is the code that answers it."""
+    cells = notebook.cells
+    for cell, following in zip(cells, [*cells[1:], None], strict=True):
+        predicts = re.findall(r"\*\*Predict\b", cell["source"])
+        if cell["cell_type"] != "markdown" or not predicts:
+            continue
+        if len(re.findall(r"^\*\*Predict\.\*\* ", cell["source"], re.MULTILINE)) != 1 or len(predicts) > 1:
+            yield f"cell {cell['id']} needs exactly one line that starts with **Predict.**"
+        if following is None or following["cell_type"] != "code":
+            yield f"no code cell follows the prediction in cell {cell['id']}"
+
+
 def alt_texts(notebook: Notebook) -> Iterator[str]:
     """Every image, in prose and in outputs, has an alternative text."""
     html = [notebook.prose]
@@ -304,6 +317,7 @@ NORMS: list[Norm] = [
     no_key,
     of_no_machine,
     headings,
+    predictions,
     alt_texts,
     table_heads,
     no_chance_formula,

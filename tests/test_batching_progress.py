@@ -9,7 +9,9 @@ import pytest
 from coursekit import run_batch
 from coursekit.batching import progress as module
 from coursekit.batching.progress import Progress
+from coursekit.checks.virtual_loop import LoopClock
 from coursekit.offline.clock import ScaledClock, VirtualClock
+from coursekit.retrying import RealClock
 from support.batching_stand_in import client_of, client_with
 from support.offline_api import error_answer, whole
 
@@ -49,7 +51,10 @@ def test_where_time_passes_a_terminal_or_a_notebook_is_watched(
     """
     monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.delenv("COURSEKIT_SPEED", raising=False)
-    assert module._is_watched(ScaledClock()) and not module._is_watched(VirtualClock())
+    assert module._is_watched(ScaledClock()) and module._is_watched(RealClock())
+    assert not module._is_watched(VirtualClock()) and not module._is_watched(
+        LoopClock()
+    )
     monkeypatch.setenv("COURSEKIT_SPEED", "instant")
     assert not module._is_watched(ScaledClock())
     monkeypatch.delenv("COURSEKIT_SPEED")

@@ -7,8 +7,11 @@ import sys
 from decimal import Decimal
 from typing import Any
 
-from ..offline.clock import VirtualClock
+from ..offline.clock import ScaledClock
 from ..pricing import dollars
+from ..retrying import RealClock
+
+REAL_CLOCKS = (RealClock, ScaledClock)
 
 
 class Progress:
@@ -49,10 +52,15 @@ class Progress:
 
 
 def _is_watched(clock: Any) -> bool:
+    """Whether there is a wait to show, and somebody to see it.
+
+    On the virtual clocks of ``speed="instant"`` and of the capstone no time passes, and a bar would
+    only bury what the cell prints.
+    """
     if (
-        isinstance(clock, VirtualClock)
+        not isinstance(clock, REAL_CLOCKS)
         or os.environ.get("COURSEKIT_SPEED") == "instant"
-    ):  # tests, stored outputs
+    ):
         return False
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None

@@ -172,7 +172,7 @@ class _Wiring:
             options.get("api_key"),
         )
         self.mode = mode_of(mode, env)
-        if self.mode != "replay":
+        if self.mode is not Mode.REPLAY:
             refuse_in_browser(
                 "The modes live and record", LIVE_IN_BROWSER, 'use mode="replay"'
             )

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -36,9 +35,16 @@ from .site import SECTIONS, site
 HTML = Path("build", "browser")  # in the repository, ignored by git
 TOOLS = Path("build", "browser-tools")  # what was downloaded, for the next build
 PINNED = Path("deploy", "browser")
+RUNS = "run"  # the folder of JupyterLite within the site
 DISTRIBUTION = "https://cdn.jsdelivr.net/pyodide/v{version}/full/{file}"
 LOCK = "pyodide-lock.json"
-INTERPRETER = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", LOCK)
+INTERPRETER = (
+    "pyodide.mjs",
+    "pyodide.asm.mjs",
+    "pyodide.asm.wasm",
+    "python_stdlib.zip",
+    LOCK,
+)
 COMPILED = ("kiwisolver", "matplotlib", "numpy", "pillow")
 FOR_PYODIDE = (
     "--platform=pyemscripten_2026_0_wasm32",
@@ -59,7 +65,15 @@ MARKERS = {  # what requirements are evaluated for
 }
 # The kernel loads these before its first cell. It would install jedi, 5 MB that complete names in
 # code that has not run; an empty package of the name leaves that to IPython.
-KERNEL = ("piplite", "micropip", "ipykernel", "comm", "pyodide-kernel", "ipython", "jedi")
+KERNEL = (
+    "piplite",
+    "micropip",
+    "ipykernel",
+    "comm",
+    "pyodide-kernel",
+    "ipython",
+    "jedi",
+)
 EMPTY = "jedi"
 SETTINGS = {
     "jupyter-lite-schema-version": 0,
@@ -92,23 +106,36 @@ def browser(to: str | None = None, pyodide: str | None = None) -> int:
             "The tools of the browser edition are not installed. Run `make browser`, or: "
             "pip install -e '.[site,browser]'"
         )
-    tools = root / TOOLS
-    tools.mkdir(parents=True, exist_ok=True)
-    distribution = Path(pyodide) if pyodide else _npm_package(root, tools)
-    wheels = [*_downloaded(root, tools), *_kernel_wheels()]
-    wheels += _compiled(distribution, tools)
     built = Path(to) if to else root / HTML
     if to is None:
         shutil.rmtree(built, ignore_errors=True)
-    if code := site(str(built), runs="run"):
+    if code := site(str(built), runs=RUNS):
         return code
+    jupyterlite(root, built / RUNS, Path(pyodide) if pyodide else None)
+    print(f"The course runs from {built}: python -m http.server --directory {built}")
+    return 0
+
+
+def jupyterlite(root: Path, to: Path, distribution: Path | None = None) -> None:
+    """Build the part that runs, in the new folder ``to``; raises CommandError.
+
+    distribution  a folder with Pyodide; None: the pinned one
+    """
+    tools = root / TOOLS
+    tools.mkdir(parents=True, exist_ok=True)
+    distribution = distribution or _npm_package(root, tools)
+    wheels = [
+        *_compiled(distribution, tools),
+        *_downloaded(root, tools),
+        *_kernel_wheels(),
+    ]
     with tempfile.TemporaryDirectory() as place:
         lite = Path(place)
         working_copy(root, lite / "files")
-        lay_out_kernel(distribution, [*wheels, _coursekit(root, lite)], lite / "static" / "pyodide")
-        _run([sys.executable, "-m", "jupyterlite_core", "build"], _configured(lite, built / "run"))
-    print(f"The course runs from {built}: python -m http.server --directory {built}")
-    return 0
+        lay_out_kernel(
+            distribution, [*wheels, _coursekit(root, lite)], lite / "static" / "pyodide"
+        )
+        _run([sys.executable, "-m", "jupyterlite_core", "build"], _configured(lite, to))
 
 
 def working_copy(root: Path, to: Path) -> None:
@@ -138,7 +165,9 @@ def lay_out_kernel(distribution: Path, wheels: list[Path], to: Path) -> None:
     for wheel in wheels:
         shutil.copy(wheel, to)
     lock = json.loads((to / LOCK).read_text(encoding="utf-8"))
-    packages = {package["name"]: package for package in map(_package, sorted(to.glob("*.whl")))}
+    packages = {
+        package["name"]: package for package in map(_package, sorted(to.glob("*.whl")))
+    }
     for package in packages.values():
         package["depends"] = [name for name in package["depends"] if name in packages]
     written = json.dumps({"info": lock["info"], "packages": packages}, indent=1)
@@ -171,7 +200,14 @@ def _downloaded(root: Path, tools: Path) -> list[Path]:
     done = folder / "requirements.lock"
     if not done.is_file() or done.read_text(encoding="utf-8") != pinned:
         shutil.rmtree(folder, ignore_errors=True)
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
         _run([*pip, "--no-deps", "--require-hashes", *FOR_PYODIDE, "--dest", str(folder),
               "--requirement", str(root / PINNED / "requirements.lock")], root)  # fmt: skip
         write_atomically(done, pinned)
@@ -181,7 +217,9 @@ def _downloaded(root: Path, tools: Path) -> list[Path]:
 def _compiled(distribution: Path, tools: Path) -> Iterator[Path]:
     """The wheels ``COMPILED``, from the distribution's folder or from its site."""
     lock = json.loads((distribution / LOCK).read_text(encoding="utf-8"))["packages"]
-    version = json.loads((distribution / "package.json").read_text(encoding="utf-8"))["version"]
+    version = json.loads((distribution / "package.json").read_text(encoding="utf-8"))[
+        "version"
+    ]
     for package in (lock[name] for name in COMPILED):
         file = distribution / package["file_name"]
         if not file.is_file():
@@ -226,7 +264,9 @@ def _empty_wheel(name: str, folder: Path) -> None:
     about = f"{name}-0-py3-none-any.whl"
     with zipfile.ZipFile(folder / about, "w") as wheel:
         info = f"{name}-0.dist-info"
-        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n")
+        wheel.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n"
+        )
         wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         wheel.writestr(f"{info}/RECORD", "")
 
@@ -243,7 +283,9 @@ def _package(wheel: Path) -> dict[str, Any]:
         about = next(name for name in names if name.endswith(".dist-info/METADATA"))
         metadata = message_from_bytes(archive.read(about))
     needs = [Requirement(text) for text in metadata.get_all("Requires-Dist", [])]
-    depends = [need.name for need in needs if not need.marker or need.marker.evaluate(MARKERS)]
+    depends = [
+        need.name for need in needs if not need.marker or need.marker.evaluate(MARKERS)
+    ]
     top = {name.partition("/")[0].removesuffix(".py") for name in names}
     return {
         "name": canonicalize_name(metadata["Name"]),
@@ -261,7 +303,11 @@ def _package(wheel: Path) -> dict[str, Any]:
 def _configured(lite: Path, to: Path) -> Path:
     """Write JupyterLite's settings into its folder ``lite``, which is returned."""
     build = {
-        "LiteBuildConfig": {"apps": ["lab"], "output_dir": str(to), "no_sourcemaps": True},
+        "LiteBuildConfig": {
+            "apps": ["lab"],
+            "output_dir": str(to),
+            "no_sourcemaps": True,
+        },
         "FederatedExtensionAddon": {
             "extra_labextensions_path": [str(DATA / "jupyter" / "labextensions")]
         },
@@ -276,7 +322,7 @@ def _configured(lite: Path, to: Path) -> Path:
 def _run(command: list[str], folder: Path) -> None:
     """Run a tool; raises CommandError with what it has printed where it fails."""
     ran = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ}
+        command, cwd=folder, capture_output=True, text=True, check=False
     )
     if ran.returncode:
         printed = (ran.stdout + ran.stderr).strip()[-2000:]

@@ -139,7 +139,12 @@ def readable(notebook: str, run: str | None = None) -> str:
     """
     read: dict[str, Any] = json.loads(notebook)
     if run:
-        link = {"cell_type": "markdown", "id": "run-here", "metadata": {}, "source": run}
+        link = {
+            "cell_type": "markdown",
+            "id": "run-here",
+            "metadata": {},
+            "source": run,
+        }
         read["cells"].insert(1, link)
     for cell in read["cells"]:
         for output in cell.get("outputs", []):

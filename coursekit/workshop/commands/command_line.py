@@ -130,10 +130,16 @@ def _parser() -> argparse.ArgumentParser:
     pages = commands.add_parser("site", help="build the course as web pages")
     pages.add_argument("--to", metavar="FOLDER", help="where to (default: build/site)")
 
-    edition = commands.add_parser("browser", help="build the course as a site that runs it")
-    edition.add_argument("--to", metavar="FOLDER", help="where to (default: build/browser)")
+    edition = commands.add_parser(
+        "browser", help="build the course as a site that runs it"
+    )
     edition.add_argument(
-        "--pyodide", metavar="FOLDER", help="Pyodide's distribution (default: the pinned one)"
+        "--to", metavar="FOLDER", help="where to (default: build/browser)"
+    )
+    edition.add_argument(
+        "--pyodide",
+        metavar="FOLDER",
+        help="Pyodide's distribution (default: the pinned one)",
     )
 
     local = commands.add_parser(

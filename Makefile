@@ -19,6 +19,7 @@ help:
 	@echo 'make test     that, and every other test, every notebook, the browser (sets everything up first)'
 	@echo 'make doctor   check that everything the course needs is there'
 	@echo 'make site     the course as web pages, to read without installing: build/site'
+	@echo 'make browser  the course as a site that runs in the browser, nothing to install: build/browser'
 	@echo 'For authors: make refresh, make exercises, make format, make lock. See .github/CONTRIBUTING.md'
 
 lab: .venv/lab-$(WANTED)
@@ -61,15 +62,25 @@ exercises: .venv/test-$(WANTED)
 site: .venv/site-$(WANTED)
 	@$(PY) -m coursekit site $(ARGS)
 
+browser: .venv/browser-$(WANTED)
+	@$(PY) -m coursekit browser $(ARGS)
+
 format: .venv/test-$(WANTED)
 	@$(PY) -m ruff check --fix --exit-zero --quiet .
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check .
 
+# From Pyodide's own distribution, not needed, or part of JupyterLab: coursekit/workshop/authoring/browser.py
+NOT_IN_BROWSER := $(addprefix --no-emit-package=, numpy matplotlib pillow kiwisolver \
+    fonttools jedi parso widgetsnbextension jupyterlab-widgets)
+
 # Newer versions of everything: make lock ARGS=--upgrade
 lock: $(MADE)
 	@$(PY) -m uv pip compile --quiet --universal --all-extras --generate-hashes --no-header $(ARGS) \
 	    --output-file requirements.lock pyproject.toml
+	@$(PY) -m uv pip compile --quiet --python-platform wasm32-pyodide2025 --python-version 3.14 \
+	    --constraints requirements.lock --generate-hashes --no-header $(NOT_IN_BROWSER) \
+	    --output-file deploy/browser/requirements.lock pyproject.toml deploy/browser/requirements.in
 
 clean:
 	rm -rf .venv
@@ -86,6 +97,10 @@ clean:
 .venv/site-$(WANTED): $(MADE)
 	@extra='[site]'; $(INSTALL)
 	@touch '$@' .venv/lab-$(WANTED)
+
+.venv/browser-$(WANTED): $(MADE)
+	@extra='[site,browser]'; $(INSTALL)
+	@touch '$@' .venv/site-$(WANTED) .venv/lab-$(WANTED)
 
 # uv takes from requirements.lock what pyproject.toml and the extra ask for, and checks its hashes.
 # pip cannot choose: without uv everything that is locked is installed, but for what runs the local model (34 MB, and
@@ -124,4 +139,4 @@ FIND_PYTHON = \
 	fi;
 NO_VENV = 'This Python cannot make a virtual environment. On Debian or Ubuntu: apt install python3-venv. Then run make again.'
 
-.PHONY: help lab check test tools lint types types-on-windows floors doctor refresh exercises site format lock clean
+.PHONY: help lab check test tools lint types types-on-windows floors doctor refresh exercises site browser format lock clean

@@ -14,6 +14,7 @@ import httpx2
 
 from . import membership as kept
 from .course import UnknownLesson, lesson
+from .foundation.platform import refuse_in_browser
 from .membership import Membership, membership, server_of
 from .settings import ModeError, settings
 
@@ -50,6 +51,11 @@ def join(
     Joining again at the same server keeps name, key and meter, also after leave(). Raises
     CannotJoin, or ModeError for what is no address.
     """
+    refuse_in_browser(
+        "Class servers",
+        "a page cannot ask a server of another site",
+        "work without a class",
+    )
     env = settings()
     server = server_of(
         url or env.get(kept.ADDRESS) or _missing("the class server's address", "url")

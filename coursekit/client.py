@@ -28,6 +28,7 @@ from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 from .classroom import share
 from .course import OWN, own_recordings, recording_folders
 from .foundation.arguments import refuse
+from .foundation.platform import refuse_in_browser
 from .membership import is_this_machine, membership
 from .offline.answering import answering
 from .offline.clock import Clock, ScaledClock
@@ -51,6 +52,10 @@ from .wired import (
 )
 
 NO_KEY = "replay-needs-no-key"
+LIVE_IN_BROWSER = (
+    "all scripts of a page can read a key that is typed into it, "
+    "and it stays in the browser's storage"
+)
 REAL_API = "https://api.openai.com/v1"
 
 
@@ -170,6 +175,10 @@ class _Wiring:
             options.get("api_key"),
         )
         self.mode = mode_of(mode, env)
+        if self.mode is not Mode.REPLAY:
+            refuse_in_browser(
+                "The modes live and record", LIVE_IN_BROWSER, 'use mode="replay"'
+            )
         joined = (
             membership(env)
             if self.mode is Mode.REPLAY and mode is None and own.count(None) == len(own)

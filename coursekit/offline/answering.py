@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..foundation.platform import refuse_in_browser
 from ..settings import Mode, today_of
 from .clock import Clock, clock_for
 from .engine import replaying
@@ -93,6 +94,11 @@ def answering(
 def _fallback(
     fallback: Any, local_model: Any, env: Mapping[str, str], recordings: Recordings
 ) -> Any:
+    refuse_in_browser(
+        "Local models and fallback servers",
+        "a page cannot start a program, nor ask a server of another site",
+        "ask only what was recorded",
+    )
     from .fallback import Fallback, fallback_of  # nobody else waits for its imports
 
     server = fallback_of(fallback, local_model, env)

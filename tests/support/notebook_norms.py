@@ -235,7 +235,10 @@ def predictions(notebook: Notebook) -> Iterator[str]:
         predicts = re.findall(r"\*\*Predict\b", cell["source"])
         if cell["cell_type"] != "markdown" or not predicts:
             continue
-        if len(re.findall(r"^\*\*Predict\.\*\* ", cell["source"], re.MULTILINE)) != 1 or len(predicts) > 1:
+        if (
+            len(re.findall(r"^\*\*Predict\.\*\* ", cell["source"], re.MULTILINE)) != 1
+            or len(predicts) > 1
+        ):
             yield f"cell {cell['id']} needs exactly one line that starts with **Predict.**"
         if following is None or following["cell_type"] != "code":
             yield f"no code cell follows the prediction in cell {cell['id']}"

@@ -28,6 +28,10 @@ LIVE = (
     '<p class="only-live">A picture of what is live in JupyterLab: <code>make lab</code>, then '
     "run this cell.</p>"
 )
+RUN = (
+    '<p class="run-here"><a href="{}/lab/index.html?path={}">Run this notebook here, in your '
+    "browser</a>: there is nothing to install.</p>"
+)
 SECTIONS = {  # of each folder: its heading, and what stands there
     "notebooks": ("Chapters", "In order, with the outputs of every cell."),
     "exercises": (
@@ -41,9 +45,11 @@ SECTIONS = {  # of each folder: its heading, and what stands there
 }
 
 
-def site(to: str | None = None) -> int:
+def site(to: str | None = None, runs: str | None = None) -> int:
     """Build the site into the folder ``to``, new or empty (default: build/site, anew). Returns the
     exit code.
+
+    runs  the folder, within the site, of the browser edition, where each notebook can be run
 
     Raises CommandError without the repository or the extra ``site``, and for a folder that holds
     something.
@@ -64,7 +70,7 @@ def site(to: str | None = None) -> int:
 
     with tempfile.TemporaryDirectory() as place:
         pages = Path(place, "pages")
-        lay_out(root, pages)
+        lay_out(root, pages, runs)
         code: int = build_main(
             [
                 "--quiet",
@@ -84,7 +90,7 @@ def site(to: str | None = None) -> int:
     return code
 
 
-def lay_out(root: Path, pages: Path) -> None:
+def lay_out(root: Path, pages: Path, runs: str | None = None) -> None:
     """Write the pages of the repository in ``root``, and their configuration, into the new folder
     ``pages``.
     """
@@ -94,8 +100,9 @@ def lay_out(root: Path, pages: Path) -> None:
     for folder, (heading, told) in SECTIONS.items():
         (pages / folder).mkdir()
         for notebook in notebooks_in(root / folder):
+            run = runs and RUN.format(f"../{runs}", f"{folder}/{notebook.name}")
             (pages / folder / notebook.name).write_text(
-                readable(notebook.read_text(encoding="utf-8")), "utf-8"
+                readable(notebook.read_text(encoding="utf-8"), run), "utf-8"
             )
         here = [
             f"{lesson.number:02} {lesson.title} <{lesson.stem}>"
@@ -128,9 +135,10 @@ def lay_out(root: Path, pages: Path) -> None:
         )
 
 
-def readable(notebook: str) -> str:
+def readable(notebook: str, run: str | None = None) -> str:
     """A notebook's JSON for a page: over a lab's output a line says where it is live; links lead to
-    pages; the output that answers a Predict is folded.
+    pages; the output that answers a Predict is folded; below its title there is a link to ``run``,
+    an HTML paragraph, if that is given.
     """
     read: dict[str, Any] = json.loads(notebook)
     for asks, cell in pairwise([{}, *read["cells"]]):
@@ -138,6 +146,15 @@ def readable(notebook: str) -> str:
             "".join(asks.get("source", ""))
         ):
             cell["metadata"].setdefault("tags", []).append("hide-output")
+    if run:
+        link = {
+            "cell_type": "markdown",
+            "id": "run-here",
+            "metadata": {},
+            "source": run,
+        }
+        read["cells"].insert(1, link)
+    for cell in read["cells"]:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "text/html" in data:

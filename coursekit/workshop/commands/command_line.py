@@ -136,6 +136,18 @@ def _parser() -> argparse.ArgumentParser:
     pages = commands.add_parser("site", help="build the course as web pages")
     pages.add_argument("--to", metavar="FOLDER", help="where to (default: build/site)")
 
+    edition = commands.add_parser(
+        "browser", help="build the course as a site that runs it"
+    )
+    edition.add_argument(
+        "--to", metavar="FOLDER", help="where to (default: build/browser)"
+    )
+    edition.add_argument(
+        "--pyodide",
+        metavar="FOLDER",
+        help="Pyodide's distribution (default: the pinned one)",
+    )
+
     local = commands.add_parser(
         "local",
         help="a small model on this machine, for prompts that nobody has recorded",
@@ -257,6 +269,10 @@ def _run(asked: argparse.Namespace, rest: list[str]) -> int:
         from ..authoring.site import site
 
         return site(asked.to)
+    if asked.command == "browser":
+        from ..authoring.browser import browser
+
+        return browser(asked.to, asked.pyodide)
     if asked.command == "local":
         from .local import local
 

@@ -10,12 +10,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 from ...classroom import trouble
 from ...course import lessons, recording_folders, repository
+from ...foundation.platform import IN_BROWSER
 from ...local_model import local_model_of
 from ...local_model.llama import INSTALL, LocalModelMissing
 from ...membership import membership
@@ -26,6 +28,13 @@ from ...settings import ModeError, mode_of, settings
 from ..authoring.rename import misnamed
 from ..authoring.served_models import course_models
 
+IN_A_BROWSER = {  # checks of one's own computer, and what is true in the browser edition instead
+    "kernel": "Pyodide, in this page",
+    "proxies": "the browser's own",
+    "local model": "not available in a browser",
+    "fallback": "not available in a browser",
+    "browser for tests": "not needed in a browser",
+}
 PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 SET_UP = (
     "run `make lab` again (Windows: `uv run coursekit lab`), or install coursekit again"
@@ -71,23 +80,27 @@ def summary(found: list[Check]) -> str:
 
 def checks() -> list[Check]:
     """Look at everything, in the order in which one thing needs another."""
-    looks: list[Callable[[], Check]] = [
-        _python,
-        _packages,
-        _kernel,
-        _notebooks,
-        _recordings,
-        _mode,
-        _speed,
-        _key,
-        _models,
-        _proxies,
-        _folder,
-        _local_model,
-        _fallback,
-        _browser,
-    ]
-    return [look() for look in looks]
+    looks: dict[str, Callable[[], Check]] = {
+        "Python": _python,
+        "packages": _packages,
+        "kernel": _kernel,
+        "notebooks": _notebooks,
+        "recordings": _recordings,
+        "mode": _mode,
+        "speed": _speed,
+        "key": _key,
+        "models": _models,
+        "proxies": _proxies,
+        "folder": _folder,
+        "local model": _local_model,
+        "fallback": _fallback,
+        "browser for tests": _browser,
+    }
+    if IN_BROWSER:
+        looks |= {
+            name: partial(Check, name, found) for name, found in IN_A_BROWSER.items()
+        }
+    return [look() for look in looks.values()]
 
 
 def _python() -> Check:
@@ -101,13 +114,9 @@ def _packages() -> Check:
         wrong = ["coursekit is not installed in this Python"]
     if wrong:
         return Check("packages", "; ".join(wrong), SET_UP)
-    return Check(
-        "packages",
-        (
-            f"all there (openai {metadata.version('openai')}, jupyterlab "
-            f"{metadata.version('jupyterlab')})"
-        ),
-    )
+    named = ["openai"] if IN_BROWSER else ["openai", "jupyterlab"]
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in named)
+    return Check("packages", f"all there ({versions})")
 
 
 def _wrong_packages(course: metadata.Distribution) -> Iterator[str]:

@@ -1,0 +1,161 @@
+"""What the platform can do: threads, processes, sockets, file locks. A browser has none of them.
+
+In the browser edition (deploy/browser) Python runs inside the page, compiled to WebAssembly. The
+differences are handled here: other modules call these functions, or read ``IN_BROWSER``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+IN_BROWSER = sys.platform == "emscripten"
+INSTALL = (
+    "install the course on your own computer (it takes one command: see its README)"
+)
+TRIES, PAUSE = (
+    10,
+    0.1,
+)  # attempts to stop work that ignores the limit; seconds between two of them
+
+Outcome = Literal["done", "stopped", "left"]
+
+
+class NotInBrowser(RuntimeError):
+    """A part of the course that needs the learner's own computer; nothing was sent."""
+
+
+class Locked(OSError):
+    """Another process holds the lock for longer than the caller would wait."""
+
+
+class Stop(SystemExit):
+    """Raised in work at its limit. As a SystemExit it passes `except Exception` and asyncio."""
+
+
+def refuse_in_browser(what: str, why: str, instead: str) -> None:
+    """Raise NotInBrowser in the browser edition; do nothing elsewhere.
+
+    what     a plural that begins the message: "Class servers"
+    why      completes "… because"
+    instead  an alternative in the browser, as an imperative
+    """
+    if IN_BROWSER:
+        raise NotInBrowser(
+            f"{what} are not available in the browser edition, because {why}. Nothing was sent.\n"
+            f"What to do: {instead}, or {INSTALL}."
+        )
+
+
+@contextlib.contextmanager
+def file_lock(path: Path, seconds: float) -> Iterator[None]:
+    """Hold a lock that other processes of this machine respect. A browser has none, and needs none.
+
+    path     of the lock file, in a folder that exists
+    seconds  to wait for another holder; raises Locked after that
+    """
+    if IN_BROWSER:
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(path, timeout=seconds):
+            yield
+    except Timeout as error:
+        raise Locked(
+            f"another program has locked {path} for more than {seconds:g} s"
+        ) from error
+
+
+def run_apart(work: Callable[[], None], seconds: float) -> Outcome:
+    """Run ``work`` apart from the caller's event loop, for at most so many real seconds.
+
+    With threads it has one of its own, which works on every system, leaves the caller free to give
+    up (signals would need Unix and the main thread), and has no event loop yet. Without threads it
+    runs here, the running event loop is set aside, and Python's own monitoring looks at the time
+    with each call and each turn of a loop.
+
+    Returns "done", "stopped" (``Stop`` ended it) or "left": it blocks outside Python or catches
+    everything, and goes on in its thread. Without threads such work cannot be left, and
+    ``run_apart`` does not return. An exception of ``work`` is lost, so ``work`` has to catch it.
+    """
+    return _run_here(work, seconds) if IN_BROWSER else _run_in_thread(work, seconds)
+
+
+def _run_in_thread(work: Callable[[], None], seconds: float) -> Outcome:
+    thread = threading.Thread(target=work, name="a learner's function", daemon=True)
+    thread.start()
+    try:
+        thread.join(seconds)
+    except KeyboardInterrupt:
+        _stop(thread)
+        raise
+    if not thread.is_alive():
+        return "done"
+    return "stopped" if _stop(thread) else "left"
+
+
+def _stop(thread: threading.Thread) -> bool:
+    """Raise ``Stop`` in the thread until it ends; whether it has."""
+    for _ in range(TRIES):
+        if thread.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident), ctypes.py_object(Stop)
+            )
+        thread.join(PAUSE)
+        if not thread.is_alive():
+            return True
+    return False
+
+
+def _run_here(work: Callable[[], None], seconds: float) -> Outcome:
+    monitoring: Any = vars(sys)["monitoring"]  # since Python 3.12
+    tool = next(number for number in range(6) if monitoring.get_tool(number) is None)
+    limit, stopped = time.monotonic() + seconds, False
+
+    def look(*_: object) -> None:
+        nonlocal limit, stopped
+        if time.monotonic() > limit:
+            limit, stopped = time.monotonic() + PAUSE, True
+            raise Stop
+
+    events = monitoring.events.JUMP | monitoring.events.PY_START
+    monitoring.use_tool_id(tool, "coursekit time limit")
+    monitoring.register_callback(tool, monitoring.events.JUMP, look)
+    monitoring.register_callback(tool, monitoring.events.PY_START, look)
+    try:
+        with _no_running_loop():
+            monitoring.set_events(tool, events)
+            try:
+                work()
+            finally:
+                monitoring.set_events(tool, 0)
+    except Stop:
+        stopped = True
+    finally:
+        monitoring.free_tool_id(tool)
+    return "stopped" if stopped else "done"
+
+
+@contextlib.contextmanager
+def _no_running_loop() -> Iterator[None]:
+    """Set the running event loop and its current task aside, so that another one can run here."""
+    loop = asyncio._get_running_loop()
+    task = None if loop is None else asyncio.current_task(loop)
+    if loop is not None and task is not None:
+        asyncio.tasks._leave_task(loop, task)
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)
+        if loop is not None and task is not None:
+            asyncio.tasks._enter_task(loop, task)

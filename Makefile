@@ -50,6 +50,10 @@ floors:
 	@said=$$($(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command(["--no-cache"])' 2>&1) \
 	    || { echo "$$said"; exit 1; }
 
+# Habits of wording, and spelling, in everything that a person reads; make wording ARGS=--count
+wording: .venv/test-$(WANTED)
+	@$(PY) .ci/wording.py $(ARGS)
+
 doctor: .venv/lab-$(WANTED)
 	@$(PY) -m coursekit doctor
 
@@ -139,4 +143,4 @@ FIND_PYTHON = \
 	fi;
 NO_VENV = 'This Python cannot make a virtual environment. On Debian or Ubuntu: apt install python3-venv. Then run make again.'
 
-.PHONY: help lab check test tools lint types types-on-windows floors doctor refresh exercises site browser format lock clean
+.PHONY: help lab check test tools lint types types-on-windows floors doctor refresh exercises site browser format lock clean wording

@@ -97,6 +97,9 @@ def test_coursekit_is_a_command_inside(
     """In its terminals, and after a cell's "!", `coursekit` is found, whether or not .venv was
     activated.
     """
+    monkeypatch.setattr(
+        "coursekit.workshop.commands.lab.learners_copy", lambda *_: tmp_path
+    )
     monkeypatch.chdir(tmp_path)
     for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH", "PATH"):
         monkeypatch.setenv(name, str(tmp_path))

@@ -1,0 +1,173 @@
+"""`make wording`: habits of wording, and spelling, in everything that a person reads here.
+
+proselint looks for the phrases of wording.toml, codespell for misspelled and British words. Both see
+prose only: Markdown without its code, docstrings, comments, and messages (strings of five words or
+more). Prints one line for each finding, and exits with 1 when there is one; `--count` prints how often
+each habit occurs.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import tokenize
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from proselint.registry import CheckRegistry
+from proselint.registry.checks import Check, CheckFlags, types
+from proselint.registry.checks.engine import Fast, RegexOptions
+from proselint.tools import LintFile
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+HABITS: dict[str, str] = tomllib.loads((HERE / "wording.toml").read_text("utf-8"))[
+    "habits"
+]
+READ = ("notebooks", "exercises", "solutions", "coursekit", "deploy", ".github")
+CODE = re.compile(r"```.*?```|`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>", re.DOTALL)
+WORDS = 5  # from so many on a string is a message
+# Words of the API, of Python, and of people, that a dictionary of spelling takes for mistakes.
+SPELLED_SO = "nd,te,ser,fo,ot,hist,ans,assertIn,thead,mis,anc,statics,rouge,ro,als"
+
+
+def prose(path: Path) -> Iterator[tuple[str, str]]:
+    """The texts of a file that a person reads, each with its place."""
+    name = path.relative_to(ROOT).as_posix()
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        yield name, CODE.sub(" ", text)
+    elif path.suffix == ".ipynb":
+        for number, cell in enumerate(json.loads(text)["cells"]):
+            source = "".join(cell["source"])
+            if cell["cell_type"] == "markdown":
+                yield f"{name} [{number}]", CODE.sub(" ", source)
+            else:
+                code = "\n".join(
+                    line for line in source.split("\n") if line[:1] not in "%!"
+                )
+                yield from ((f"{name} [{number}]", said) for _, said in said_in(code))
+    elif path.suffix == ".py":
+        yield from ((f"{name}:{line}", said) for line, said in said_in(text))
+    elif path.suffix == ".toml":
+        yield name, CODE.sub(" ", "\n".join(strings(tomllib.loads(text))))
+
+
+def said_in(code: str) -> Iterator[tuple[int, str]]:
+    """Docstrings and messages of Python code, then its comments, with their lines."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:  # a cell that is not Python alone, or an exercise
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = [
+                p.value if isinstance(p, ast.Constant) else "X" for p in node.values
+            ]
+            yield node.lineno, CODE.sub(" ", "".join(map(str, parts)))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if len(node.value.split()) >= WORDS:
+                yield node.lineno, CODE.sub(" ", node.value)
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], CODE.sub(" ", token.string)
+
+
+def strings(value: object) -> Iterator[str]:
+    """All texts of a TOML document."""
+    if isinstance(value, str) and len(value.split()) >= WORDS:
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from strings(each)
+
+
+def habits(texts: list[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Place, the words found, what to write instead."""
+    registry = CheckRegistry()
+    for pattern, instead in HABITS.items():
+        registry.register(
+            Check(
+                check_type=types.Existence(items=(pattern,)),
+                engine=Fast(RegexOptions(case_insensitive=True)),
+                path=f"coursekit.{len(registry.checks)}",
+                message=instead,
+                flags=CheckFlags(allow_quotes=True),
+            )
+        )
+    config = {"max_errors": 10_000, "checks": {"coursekit": True}}
+    for place, text in texts:
+        flat = " ".join(text.split())
+        if not flat:
+            continue
+        for found in LintFile(place, flat).lint(config):
+            start, end = found.check_result.span
+            words = f"\n{flat}\n"[max(0, start - 30) : end + 30].strip()
+            yield place, words, found.check_result.message
+
+
+def misspelled(texts: list[tuple[str, str]]) -> list[str]:
+    """codespell's findings, with the place of each text."""
+    lines = [" ".join(text.split()) for _, text in texts]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "prose.txt")
+        file.write_text("\n".join(lines), encoding="utf-8")
+        command = [
+            "codespell",
+            "--builtin=clear,en-GB_to_en-US",
+            f"-L{SPELLED_SO}",
+            str(file),
+        ]
+        ran = subprocess.run(
+            [sys.executable, "-m", "codespell_lib", *command[1:]],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    found = re.findall(r"prose\.txt:(\d+): (.+)", ran.stdout)
+    return [f"{texts[int(line) - 1][0]}: {what}" for line, what in found]
+
+
+def files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--", *READ, "*.md", ".env.example"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    kinds = {".md", ".ipynb", ".py", ".toml"}
+    paths = (ROOT / name for name in dict.fromkeys(filter(None, listed)))
+    return [
+        p
+        for p in paths
+        if p.suffix in kinds and p.is_file() and "recordings" not in p.parts
+    ]
+
+
+def main() -> int:
+    texts = [text for path in files() for text in prose(path)]
+    found = list(habits(texts))
+    if "--count" in sys.argv:
+        for instead, times in Counter(message for *_, message in found).most_common():
+            print(f"{times:6,}  {instead}")
+        return 0
+    for place, words, instead in found:
+        print(f"{place}: … {words} …  ->  {instead}")
+    wrong = misspelled(texts)
+    print(*wrong, sep="\n")
+    return 1 if found or wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

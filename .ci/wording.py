@@ -1,9 +1,9 @@
 """`make wording`: habits of wording, and spelling, in everything that a person reads here.
 
-proselint looks for the phrases of wording.toml, codespell for misspelled and British words. Both see
-prose only: Markdown without its code, docstrings, comments, and messages (strings of five words or
-more). Prints one line for each finding, and exits with 1 when there is one; `--count` prints how often
-each habit occurs.
+proselint looks for the phrases of wording.toml, codespell for misspelled and British words. Both
+see prose only: Markdown without its code, docstrings, comments, and messages (strings of five words
+or more). Prints one line for each finding, and exits with 1 when there is one; `--count` prints how
+often each habit occurs.
 """
 
 from __future__ import annotations
@@ -72,18 +72,21 @@ def said_in(code: str) -> Iterator[tuple[int, str]]:
                 p.value if isinstance(p, ast.Constant) else "X" for p in node.values
             ]
             yield node.lineno, CODE.sub(" ", "".join(map(str, parts)))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if len(node.value.split()) >= WORDS:
-                yield node.lineno, CODE.sub(" ", node.value)
+        elif isinstance(node, ast.Constant) and is_message(node.value):
+            yield node.lineno, CODE.sub(" ", str(node.value))
     for token in tokenize.generate_tokens(io.StringIO(code).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], CODE.sub(" ", token.string)
 
 
+def is_message(value: object) -> bool:
+    return isinstance(value, str) and len(value.split()) >= WORDS
+
+
 def strings(value: object) -> Iterator[str]:
     """All texts of a TOML document."""
-    if isinstance(value, str) and len(value.split()) >= WORDS:
-        yield value
+    if is_message(value):
+        yield str(value)
     elif isinstance(value, dict):
         for each in value.values():
             yield from strings(each)

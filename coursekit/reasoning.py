@@ -208,7 +208,7 @@ def ask_with_headroom(
 
     Raises ValueError (nothing was sent) when the two could cost more than ``max_cost``, or for a
     budget that is none; NoRoom when the second call had too little room as well, or could, by the
-    first one's bill, break ``max_cost``; NotCountable, UnknownModel or NoPrice where no cost can be
+    first one's bill, break ``max_cost``; NotCountable, UnknownTokenizer or NoPrice where no cost can be
     told beforehand; and what the client raises.
     """
     params = given(params)

@@ -25,7 +25,7 @@ from .tokenizer import Token, encode, split
 ROLES = ("system", "developer", "user", "assistant")
 
 
-class UnknownModel(ValueError):
+class UnknownTokenizer(ValueError):
     """No exact counting rule is known for this model."""
 
 
@@ -128,7 +128,7 @@ def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -
                       ("llama3.2"), and for one that the settings give a role, the count is an
                       estimate: by GPT-4o's vocabulary, with one EstimatedTokens warning
 
-    Raises UnknownModel, NotCountable for what is not plain text (both are ValueErrors), TypeError
+    Raises UnknownTokenizer, NotCountable for what is not plain text (both are ValueErrors), TypeError
     for other things.
     """
     if isinstance(text_or_messages, str):
@@ -137,20 +137,20 @@ def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -
 
 
 def tokenize(text: str, model: str = "gpt-4o") -> list[Token]:
-    """The tokens of a text, in order. Raises UnknownModel."""
+    """The tokens of a text, in order. Raises UnknownTokenizer."""
     return split(text, _rule(model).encoding)
 
 
 def is_exact(model: str) -> bool:
     """Whether this model's tokens are counted exactly; False: they are estimated. Raises
-    UnknownModel.
+    UnknownTokenizer.
     """
     return _rule(model).exact
 
 
 def encoding_of(model: str) -> str:
     """The name of the vocabulary by which a model's tokens are numbered ("o200k_base"). Raises
-    UnknownModel.
+    UnknownTokenizer.
     """
     return _rule(model).encoding
 
@@ -277,7 +277,7 @@ def _rule(model: str) -> Rule:
         return ESTIMATE
     counted = [each.name for each in models.every() if each.counting]
     near = difflib.get_close_matches(name.lower(), counted, n=1)
-    raise UnknownModel(
+    raise UnknownTokenizer(
         f"How the tokens of model {model!r} are counted is not known. "
         + (f"Did you mean {near[0]!r}? " if near else "")
         + "coursekit can count for the text models in its table (models.names() lists them), "

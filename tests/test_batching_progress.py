@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from coursekit.checks.virtual_loop import LoopClock
+from coursekit.checks.engine.virtual_loop import LoopClock
 
 from coursekit import run_batch
 from coursekit.batching import progress as module
-from coursekit.batching.progress import Progress
+from coursekit.batching.progress import ProgressBar
 from coursekit.offline.clock import ScaledClock, VirtualClock
 from coursekit.retrying import RealClock
 from support.batching_stand_in import client_of, client_with
@@ -65,8 +65,8 @@ def test_where_time_passes_a_terminal_or_a_notebook_is_watched(
 def test_an_unwatched_bar_needs_no_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no bar is shown, tqdm is not even imported."""
     monkeypatch.setitem(module.sys.modules, "tqdm.auto", None)
-    bar = Progress(10, 0, None, VirtualClock())
+    bar = ProgressBar(10, 0, None, VirtualClock())
     bar.over(True, module.Decimal(1))
     bar.close()
     with pytest.raises(ImportError):
-        Progress(10, 0, True, VirtualClock())
+        ProgressBar(10, 0, True, VirtualClock())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from coursekit.conversation.caching import cacheable, cacheable_prefix, shared_prefix
 from coursekit.course import recordings_of
-from coursekit.tokens import NotCountable, UnknownModel, count_tokens
+from coursekit.tokens import NotCountable, UnknownTokenizer, count_tokens
 
 LONG = {"role": "system", "content": "Answer from this list. " + "item " * 2000}
 messages = st.lists(
@@ -161,5 +161,5 @@ def test_what_cannot_be_counted() -> None:
     calling = [{"role": "assistant", "content": None, "tool_calls": [call]}]
     with pytest.raises(NotCountable):
         cacheable_prefix(calling, calling)
-    with pytest.raises(UnknownModel):
+    with pytest.raises(UnknownTokenizer):
         cacheable_prefix([user("a")], [user("a")], "gpt-4.7")

@@ -16,7 +16,7 @@ from coursekit.tokens import (
     RULES,
     EstimatedTokens,
     NotCountable,
-    UnknownModel,
+    UnknownTokenizer,
     _rule,
     chat_tokens,
     is_exact,
@@ -174,7 +174,7 @@ def test_the_encodings_differ() -> None:
 def test_a_mistyped_model_is_named_with_the_nearest(model: str, near: str) -> None:
     """A mistyped name is refused with the name that was probably meant."""
     with pytest.raises(
-        UnknownModel,
+        UnknownTokenizer,
         match=f"{model!r} are counted is not known. Did you mean {near!r}\\?",
     ):
         count_tokens("Hi", model)
@@ -198,7 +198,7 @@ def test_a_mistyped_model_is_named_with_the_nearest(model: str, near: str) -> No
 def test_a_model_without_an_exact_rule_is_refused(model: Any) -> None:
     """A model whose rule is not known, or adds hidden text, is refused with what to do instead."""
     with pytest.raises(
-        UnknownModel, match=r"call it an estimate; the bill is usage\.prompt_tokens"
+        UnknownTokenizer, match=r"call it an estimate; the bill is usage\.prompt_tokens"
     ):
         count_tokens(FRANCE, model)
 
@@ -230,7 +230,7 @@ def test_a_name_that_the_settings_give_a_role_is_estimated(
     """A deployment named like a model of OpenAI's is no typing mistake where the settings name
     it.
     """
-    with pytest.raises(UnknownModel):
+    with pytest.raises(UnknownTokenizer):
         count_tokens("Hi", "gpt-4o-prod")
     monkeypatch.setenv("COURSEKIT_SMALL", "gpt-4o-prod")
     with pytest.warns(EstimatedTokens):

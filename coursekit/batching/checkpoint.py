@@ -30,7 +30,7 @@ class CheckpointError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Finished:
     """An answer in the checkpoint: the JSON body, and the request id that the API gave it."""
 
     body: str
@@ -45,11 +45,11 @@ class Checkpoint:
         self._waiting: list[tuple[str, str, str | None]] = []
         self._written: asyncio.Future[None] | None = None
 
-    def find(self, key: str) -> Kept | None:
+    def find(self, key: str) -> Finished | None:
         row = self._connection.execute(
             "SELECT body, request_id FROM answer WHERE key = ?", (key,)
         ).fetchone()
-        return None if row is None else Kept(*row)
+        return None if row is None else Finished(*row)
 
     async def keep(self, key: str, body: str, request_id: str | None) -> None:
         """Returns when the answer is on the disk. Raises sqlite3.Error when it could not be

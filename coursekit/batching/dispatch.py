@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ..retrying import Clock
-from .pacing import Pacer, Ticket, Tokens, tokens_of
+from .pacing import Pacer, Reservation, Tokens, tokens_of
 from .requests import Request
 from .spending import SpendingCap
 
@@ -60,7 +60,7 @@ class Dispatcher:
         cap: SpendingCap,
         clock: Clock,
         most: int,
-        attempt: Callable[[Trial, Ticket], Awaitable[None]],
+        attempt: Callable[[Trial, Reservation], Awaitable[None]],
     ) -> None:
         self._fresh, self._again = (
             deque(trials),

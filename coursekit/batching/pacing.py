@@ -45,7 +45,7 @@ def tokens_of(params: Mapping[str, Any]) -> Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class Reservation:
     """A request that was sent: its number, when, and all that had been sent by then, itself
     included.
     """
@@ -172,18 +172,18 @@ class Pacer:
                 times.append(learnt.earliest(cost, sent, now, self._early))
         return max(times)
 
-    def take(self, tokens: Tokens, now: float) -> Ticket:
+    def take(self, tokens: Tokens, now: float) -> Reservation:
         """Send a request now."""
         for cost, given in zip((1, tokens.reserved), self._given, strict=True):
             if given is not None:
                 given.take(cost, now)
         self._number, self._under_way = self._number + 1, self._under_way + 1
         self._sent = (self._sent[0] + 1, self._sent[1] + self._taken(tokens))
-        return Ticket(self._number, now, tokens, self._sent)
+        return Reservation(self._number, now, tokens, self._sent)
 
     def back(
         self,
-        ticket: Ticket,
+        reservation: Reservation,
         headers: Mapping[str, str] | None,
         used: int | None = None,
         answered: bool = False,
@@ -198,19 +198,19 @@ class Pacer:
         self._under_way -= 1
         self._told = self._told or answered
         if isinstance(used, int) and self._given[1] is not None:
-            self._given[1].settle(ticket.tokens.reserved, used)
+            self._given[1].settle(reservation.tokens.reserved, used)
         if (
-            headers is None or ticket.number < self._newest
+            headers is None or reservation.number < self._newest
         ):  # an older request tells less, and of an older limit
             return
         for i, unit in enumerate(("requests", "tokens")):
             told = limit_in(headers, unit)
             if told is not None:
                 learnt = self._learnt[i] = self._learnt[i] or LearntLimit()
-                learnt.learn(*told, ticket.at, ticket.sent[i])
-                self._newest = ticket.number
+                learnt.learn(*told, reservation.at, reservation.sent[i])
+                self._newest = reservation.number
                 self._told = True
-                if unit == "tokens" and told.used < ticket.tokens.reserved:
+                if unit == "tokens" and told.used < reservation.tokens.reserved:
                     self._reserves = False
 
     def refused(self, until: float) -> None:

@@ -14,7 +14,7 @@ from ..retrying import RealClock
 REAL_CLOCKS = (RealClock, ScaledClock)
 
 
-class Progress:
+class ProgressBar:
     """A bar of requests that are over, with their rate, the time that is left, and what they cost.
 
     total    requests

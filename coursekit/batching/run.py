@@ -30,8 +30,8 @@ from ..pricing import ZERO
 from ..retrying import Policy, UnusableReply, classify, clock_of, retry_after
 from .checkpoint import Checkpoint, open_checkpoint
 from .dispatch import Dispatcher, Trial
-from .pacing import Pacer, Ticket
-from .progress import Progress
+from .pacing import Pacer, Reservation
+from .progress import ProgressBar
 from .requests import Request, as_requests
 from .results import NotSent, Result, Results
 from .spending import SpendingCap
@@ -154,7 +154,7 @@ class _Run:
         """
         start = self.ended
         missing = [place for place, result in enumerate(self.results) if result is None]
-        self.bar = Progress(
+        self.bar = ProgressBar(
             len(self.results), len(self.results) - len(missing), show, self.clock
         )
         pacers: defaultdict[str, Pacer] = defaultdict(pacer)
@@ -186,7 +186,7 @@ class _Run:
             self.bar.close()
         return self.collected(start)
 
-    async def attempt(self, trial: Trial, ticket: Ticket) -> None:
+    async def attempt(self, trial: Trial, reservation: Reservation) -> None:
         """Send one request, and note what became of it."""
         headers: Mapping[str, str] | None = None
         try:
@@ -202,7 +202,7 @@ class _Run:
                 getattr(error, "response", None), "headers", None
             )
             self._settle(trial, trial.worst if classify(error).billed else ZERO)
-            trial.pacer.back(ticket, headers)
+            trial.pacer.back(reservation, headers)
             self._failed(trial, error)
         except asyncio.CancelledError:
             left = TimeoutError(
@@ -216,7 +216,7 @@ class _Run:
             result = self._result(trial.request, reply, trial.attempts)
             self._settle(trial, self._spent(result, trial.worst))
             trial.pacer.back(
-                ticket,
+                reservation,
                 headers,
                 getattr(reply.usage, "total_tokens", None),
                 answered=True,

@@ -33,7 +33,7 @@ def cacheable_prefix(
 
     This is the most there can be: the cache forgets after some minutes, and a request may reach a
     server that never saw the earlier one. Definitions of tools, which stand before all messages,
-    must be the same too. Raises tokens.NotCountable, tokens.UnknownModel.
+    must be the same too. Raises tokens.NotCountable, tokens.UnknownTokenizer.
     """
     return cacheable(shared_prefix(before, now, model))
 

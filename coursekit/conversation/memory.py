@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from .. import models
 from ..tokens import NotCountable, chat_tokens, count_tokens, message_tokens
-from .turns import Draft, History, Message, is_instruction
+from .turns import History, Message, NewTurn, is_instruction
 
 SUMMARY_PROMPT = (
     "Summarize our conversation so far, for yourself: you will see the summary in place of the "
@@ -28,7 +28,7 @@ class BudgetTooSmall(ValueError):
 
 
 class Memory(Protocol):
-    def first(self, draft: Draft) -> int:
+    def first(self, draft: NewTurn) -> int:
         """The number of the oldest turn of ``draft.earlier`` that is sent: from 0 (all) to their
         count (none).
         """
@@ -39,7 +39,7 @@ class Memory(Protocol):
 class Everything:
     """Forget nothing: each turn sends all before it, until the context window is full."""
 
-    def first(self, draft: Draft) -> int:
+    def first(self, draft: NewTurn) -> int:
         return 0
 
 
@@ -52,7 +52,7 @@ class SlidingWindow:
     def __post_init__(self) -> None:
         _whole(self, "max_turns", 0)
 
-    def first(self, draft: Draft) -> int:
+    def first(self, draft: NewTurn) -> int:
         return max(0, len(draft.earlier) - self.max_turns)
 
 
@@ -79,7 +79,7 @@ class TokenBudget:
     def __post_init__(self) -> None:
         _whole(self, "max_tokens", 1)
 
-    def first(self, draft: Draft) -> int:
+    def first(self, draft: NewTurn) -> int:
         priming = chat_tokens([], draft.model).priming if self.count is None else 0
         needed = priming + sum(
             self._tokens(message, draft.model) for message in draft.always
@@ -140,7 +140,7 @@ class Summarize:
         _whole(self, "keep", 0)
         _whole(self, "over", keep)
 
-    def first(self, draft: Draft) -> int:
+    def first(self, draft: NewTurn) -> int:
         turns = len(draft.earlier)
         return (
             turns - self.keep

@@ -63,7 +63,7 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NewTurn:
     """What a memory policy decides on.
 
     always      messages that are sent in any case: all instructions, and what is new
@@ -124,7 +124,7 @@ class History:
             return False
         return message["role"] != "user" or bool(unanswered(self.turns[-1].messages))
 
-    def draft(self, new: Sequence[Message], model: str) -> Draft:
+    def draft(self, new: Sequence[Message], model: str) -> NewTurn:
         """What a policy is asked before ``new`` is sent. A last turn that ``new`` continues is new
         as well.
         """
@@ -132,7 +132,7 @@ class History:
         if new and self.continues(new[0]):
             earlier, new = self.turns[:-1], [*self.turns[-1].messages, *new]
         summarized = self.summary.turns if self.summary else 0
-        return Draft(
+        return NewTurn(
             [*self.instructions_before(len(earlier)), *new],
             earlier,
             min(summarized, len(earlier)),

@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Answer:
-    """``says``: words that the verdict must contain; ``outcome`` as in coursekit.checks.result."""
+    """``says``: words that the verdict must contain; ``outcome`` as in coursekit.checks.engine.result."""
 
     chapter: str
     exercise: str

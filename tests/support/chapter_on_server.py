@@ -25,7 +25,13 @@ REFUSED = {
     "InternalServerError",
     "PermissionDeniedError",
 }
-LACKS = {"NoPrice", "UnknownModel", "NotCountable", "ModelNotServed", "AssertionError"}
+LACKS = {
+    "NoPrice",
+    "UnknownTokenizer",
+    "NotCountable",
+    "ModelNotServed",
+    "AssertionError",
+}
 ANSWER = {
     "UnusableReply",
     "NoReply",

@@ -80,7 +80,7 @@ def _fault_of(value: Any, lines: dict[str, Line]) -> dict[str, Any] | None:
             return _fault("missing_required_parameter", text, name)
     method, url, custom_id = value["method"], value["url"], value["custom_id"]
     if (method, url) != ("POST", CHAT_COMPLETIONS):
-        text = f"The line is for {method[:10]} {url[:80]}, and the batch for POST {CHAT_COMPLETIONS}."
+        text = f"The line is for {method[:10]} {url[:80]}, not for POST {CHAT_COMPLETIONS}."
         return _fault("url_mismatch", text, "url")
     if custom_id in lines:
         text = f"An earlier line has the custom_id '{custom_id}'. It must be unique in a batch."

@@ -256,7 +256,7 @@ def _usage(
 def _choice(
     index: int, pieces: list[str], reason: str, reply: Reply, logprobs: bool
 ) -> dict[str, Any]:
-    message = {
+    message: dict[str, Any] = {
         "role": "assistant",
         "content": "".join(pieces) if reply.refusal is None else None,
         "refusal": reply.refusal,

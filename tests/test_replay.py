@@ -97,7 +97,7 @@ def test_a_miss_names_the_nearest_and_what_differs(tmp_path: Path) -> None:
         text_of(client, prompt="What is the capital of Spain?")
     recording = sorted(folder.glob("*capital*"))[0].name
     assert str(error.value) == (
-        "No recording answers this request, and replay mode asks nobody else.\n"
+        "No recording answers this request, and replay mode does not ask a model.\n"
         f"The nearest recording is 01_basics/{recording}. What differs:\n"
         "  messages[0].content\n"
         '      here      "What is the capital of Spain?"\n'
@@ -107,9 +107,9 @@ def test_a_miss_names_the_nearest_and_what_differs(tmp_path: Path) -> None:
         "      recorded  0\n"
         "What to do now:\n"
         "  - to see the recorded answer, change the cell back to what was recorded; or\n"
-        "  - to have a model of your own answer, such as one on Ollama: "
+        "  - to let a model of your own answer, such as one on Ollama: "
         'connect(fallback="ollama"); or\n'
-        "  - to have a small model on your machine answer, free and often wrong: `%run -m "
+        "  - to let a small local model answer (free, often wrong): `%run -m "
         "coursekit local install`\n"
         '    in a cell, once, then connect(fallback="local"); or\n'
         '  - to ask the real API, put OPENAI_API_KEY in .env and use connect(mode="live"): it '
@@ -177,7 +177,8 @@ def test_a_miss_is_told_at_once(tmp_path: Path) -> None:
         "replay", recordings=tmp_path, speed="instant", max_retries=5
     )
     with pytest.raises(
-        coursekit.RecordingNotFound, match="There is no recording of such a request"
+        coursekit.RecordingNotFound,
+        match="There is no recording of this kind of request",
     ):
         text_of(client)
     assert wired_to(client).clock.now() == 0

@@ -152,7 +152,7 @@ def test_retry_after_is_kept_through_the_real_sdk(tmp_path: Path) -> None:
     assert (
         verdict.attempts,
         verdict.own_retries,
-        verdict.told_to_wait,
+        verdict.waits,
         verdict.waited,
     ) == (
         4,

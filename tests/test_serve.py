@@ -117,3 +117,36 @@ def test_what_the_command_refuses(
 
     assert main(["serve", *arguments]) == 1
     assert told in capsys.readouterr().err
+
+
+def test_the_day_of_the_command(tmp_path: Path) -> None:
+    """With --today a model that is shut down by then is refused, and one that is not is asked for
+    its recording.
+    """
+    folder = str(folder_with(tmp_path, (params(), whole("Paris."))))
+    command = [
+        sys.executable,
+        "-m",
+        "coursekit",
+        "serve",
+        "--port",
+        "0",
+        "--recordings",
+        folder,
+    ]
+    with subprocess.Popen(
+        [*command, "--today", "2026-01-17"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert address is not None
+        client = openai.OpenAI(
+            base_url=f"{address[0]}/v1", api_key="x", max_retries=0, timeout=HANG
+        )
+        reply = client.chat.completions.create(**params())
+        with pytest.raises(openai.NotFoundError, match="has been deprecated"):
+            client.chat.completions.create(
+                **{**params(), "model": "gpt-3.5-turbo-0613"}
+            )
+        process.terminate()
+    assert reply.choices[0].message.content == "Paris."

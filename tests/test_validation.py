@@ -5,6 +5,7 @@ fail.
 from __future__ import annotations
 
 import datetime
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 import coursekit
 from coursekit import RecordingNotFound, connect, models
 from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
+from coursekit.offline.recordings import name_of
 from coursekit.offline.rules.validation import Validation, refusal_of
 from support.offline_api import Says
 from support.refused import (
@@ -359,3 +361,24 @@ def test_the_day_of_the_settings_is_that_of_replay(
     monkeypatch.setenv("COURSEKIT_TODAY", "2027-02-01")
     with pytest.raises(openai.NotFoundError, match="has been deprecated"):
         connect("replay", recordings=tmp_path).chat.completions.create(**chat("o3"))
+
+
+@pytest.mark.parametrize("door", ["body", "json"])
+def test_a_byte_order_mark_is_passed_over_by_both_doors(door: str) -> None:
+    """JSON is UTF-8: a mark before it changes nothing, and UTF-16 is not JSON for either reader."""
+    text = json.dumps(chat())
+    marked = ApiRequest("POST", CHAT_COMPLETIONS, b"\xef\xbb\xbf" + text.encode())
+    assert getattr(marked, door) == chat()
+    assert name_of(marked) == name_of(
+        ApiRequest("POST", CHAT_COMPLETIONS, text.encode())
+    )
+    wide = ApiRequest("POST", CHAT_COMPLETIONS, text.encode("utf-16"))
+    assert getattr(wide, door) is None
+
+
+def test_a_request_may_bring_its_own_day() -> None:
+    """Its header goes before the layer's day; what is no day is passed over."""
+    day = {"x-coursekit-today": "2026-01-17"}
+    assert sent(chat("gpt-3.5-turbo-0613"), day).status == 404
+    assert sent(chat("o1-mini"), {"x-coursekit-today": "2025-07-18"}) is PASSED
+    assert sent(chat("gpt-3.5-turbo-0613"), {"x-coursekit-today": "soon"}) is PASSED

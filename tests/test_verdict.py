@@ -78,7 +78,7 @@ def test_a_wait_may_be_cut_by_a_millisecond(short: float, too_early: int) -> Non
     first = Attempt(0.0, 1, "gpt-4o", 0, refusal, ended_at=1.0, received="all")
     second = Attempt(3.0 - short, 1, "gpt-4o", 0, whole(), ended_at=4.0, received="all")
     verdict = verdict_on([first, second])
-    assert (verdict.told_to_wait, verdict.too_early) == (1, too_early)
+    assert (verdict.waits, verdict.too_early) == (1, too_early)
     assert verdict.early_by == pytest.approx(short if too_early else 0)
 
 
@@ -152,7 +152,7 @@ def test_a_wait_cut_short(shelf: Path) -> None:
     wired_to(client).clock.wait(14.0)
     ask(client)
     verdict = verdict_on(client)
-    assert (verdict.told_to_wait, verdict.too_early, verdict.answered) == (2, 1, 1)
+    assert (verdict.waits, verdict.too_early, verdict.answered) == (2, 1, 1)
     assert verdict.early_by == pytest.approx(6.0) and verdict.waited == pytest.approx(
         14.0
     )
@@ -377,7 +377,7 @@ def test_a_ledger_is_bounded_and_its_verdict_quick() -> None:
 def test_how_waits_are_read(headers: dict[str, str], seconds: float | None) -> None:
     """Milliseconds go before seconds, as the SDK reads them; what is no number tells nothing."""
     attempt = Ledger().open(request(), ApiAnswer(429, headers), 0.0)
-    assert attempt.told_to_wait == seconds
+    assert attempt.retry_after == seconds
 
 
 def test_a_verdict_on_nothing_names_no_outcomes() -> None:

@@ -83,3 +83,28 @@ def test_a_role_stands_right_before_its_choices_text(tmp_path: Path) -> None:
         ("role", 1),
         ("text", 1),
     ]
+
+
+def choice_and_usage(folder: Path, model: str, **more: object) -> tuple[dict, dict]:
+    """The choice and the usage of a written answer of this model."""
+    body = json.loads(
+        written(folder).answer(request({**params(), "model": model, **more})).body
+    )
+    return body["choices"][0], body["usage"]
+
+
+def test_only_models_that_bill_cache_writes_count_them(tmp_path: Path) -> None:
+    """From GPT-5.6 on the usage has cache_write_tokens, between the cached ones and the audio."""
+    details = choice_and_usage(tmp_path, "gpt-5.6-sol")[1]["prompt_tokens_details"]
+    assert list(details) == ["cached_tokens", "cache_write_tokens", "audio_tokens"]
+    older = choice_and_usage(tmp_path, "gpt-5.4")[1]["prompt_tokens_details"]
+    assert list(older) == ["cached_tokens", "audio_tokens"]
+
+
+def test_a_model_that_reasons_has_logprobs_only_where_they_were_asked_for(
+    tmp_path: Path,
+) -> None:
+    """gpt-4o has the key in any case; gpt-5.4 takes logprobs at effort none, and has it then."""
+    assert "logprobs" in choice_and_usage(tmp_path, "gpt-4o")[0]
+    assert "logprobs" not in choice_and_usage(tmp_path, "gpt-5.4")[0]
+    assert "logprobs" in choice_and_usage(tmp_path, "gpt-5.4", logprobs=True)[0]

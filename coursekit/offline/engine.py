@@ -21,6 +21,7 @@ from .recorded.replay import Replay
 from .recordings import Recordings
 from .rules.validation import Validation
 from .standard_headers import ORGANIZATION, StandardHeaders
+from .trace import step, trace
 
 
 def replaying(
@@ -38,11 +39,9 @@ def replaying(
     today  refuses models that are shut down by that day; None: none, for their recordings outlive
            them
     """
-    return Replay(
-        recordings,
-        ModelList(Validation(last or Missing(recordings), today=today)),
-        used,
-    )
+    validation = Validation(step(last or Missing(recordings)), today=today)
+    models = ModelList(step(validation))
+    return step(Replay(recordings, step(models), used))
 
 
 class OfflineApi:
@@ -54,7 +53,7 @@ class OfflineApi:
     faults      what goes wrong: a Fault, or several in their order
     rate_limit  an Account, its arguments in a dict, or None for no limits
     seed        of what happens by chance, and of the request ids
-    stages      how long a batch takes (``batch_job``)
+    stages      how long a batch takes (``batches.job``)
 
     Its faults, account and clock can be reached afterwards: ``faults.add(...)`` makes trouble while
     it runs, and the clock is the account's, which clients that share it have in common.
@@ -74,19 +73,16 @@ class OfflineApi:
     ) -> None:
         self.account = account_of(rate_limit)
         self.clock = clock if self.account is None else self.account.clock(clock)
-        limited = RateLimits(answers, self.account, self.clock)
-        batches = BatchApi(
-            limited, answers, self.clock, random.Random(seed + 2), stages or Stages()
+        rng = random.Random(seed + 2)
+        limited = step(RateLimits(answers, self.account, self.clock))
+        batches = step(BatchApi(limited, answers, self.clock, rng, stages or Stages()))
+        strikes = random.Random(seed)
+        self.faults = Faults(batches, fault_list(faults), strikes, self.clock.now)
+        organization = self.account.organization if self.account else ORGANIZATION
+        headers = StandardHeaders(
+            step(self.faults), random.Random(seed + 1), organization
         )
-        self.faults = Faults(
-            batches, fault_list(faults), random.Random(seed), self.clock.now
-        )
-        organization = (
-            ORGANIZATION if self.account is None else self.account.organization
-        )
-        self._outermost = StandardHeaders(
-            self.faults, random.Random(seed + 1), organization
-        )
+        self._layers = trace(step(headers))
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        return self._outermost.answer(request)
+        return self._layers.answer(request)

@@ -5,8 +5,9 @@ now.
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,15 @@ ABSENT = object()
 # of a parameter: recordings that are no further than this from the nearest one are named with it
 AS_NEAR = 0.1
 WIDTH = 72
+
+WHAT_NOW = """\
+What to do now:
+  - to see the recorded answer, change the cell back to what was recorded; or
+  - to let a model of your own answer, such as one on Ollama: connect(fallback="ollama"); or
+  - to let a small local model answer (free, often wrong): `%run -m coursekit local install`
+    in a cell, once, then connect(fallback="local"); or
+  - to ask the real API, put OPENAI_API_KEY in .env and use connect(mode="live"): it costs money; or
+  - to keep its answer for the next time, use connect(mode="record"): it costs money once."""
 
 
 class RecordingNotFound(Portable, LookupError):
@@ -43,71 +53,41 @@ class RecordingNotFound(Portable, LookupError):
         folders: list[Path],
         as_near: Sequence[tuple[Path, list[Difference]]] = (),
     ) -> None:
-        self.request, self.nearest, self.differences, self.folders = (
-            request,
-            nearest,
-            differences,
-            folders,
-        )
+        self.request, self.nearest = request, nearest
+        self.differences, self.folders = differences, folders
         self.as_near = list(as_near)
-        super().__init__(self._text())
+        super().__init__("\n".join([*self._where(), *self._as_near(), WHAT_NOW]))
 
-    def _text(self) -> str:
-        lines = ["No recording answers this request, and replay mode asks nobody else."]
+    def _where(self) -> Iterator[str]:
+        """The nearest recording, and how it differs."""
+        yield "No recording answers this request, and replay mode does not ask a model."
         if self.nearest is None:
-            lines.append(
-                "There is no recording of such a request in "
-                + ", ".join(map(str, self.folders[:3]))
-                + "."
+            places = ", ".join(map(str, self.folders[:3]))
+            yield f"There is no recording of this kind of request in {places}."
+            return
+        yield f"The nearest recording is {_place(self.nearest)}. What differs:"
+        for where, here, recorded in self.differences[:5]:
+            yield f"  {where}"
+            yield f"      here      {here}"
+            yield f"      recorded  {recorded}"
+        if len(self.differences) > 5:
+            yield f"  … and {len(self.differences) - 5} more"
+
+    def _as_near(self) -> Iterator[str]:
+        if self.as_near:
+            yield "As near as that one:"
+        for path, differences in self.as_near[:3]:
+            recorded = ", ".join(
+                f"{where} {there}" for where, _, there in differences[:2]
             )
-        else:
-            lines.append(
-                f"The nearest recording is {self.nearest.parent.name}/{self.nearest.name}. What "
-                "differs:"
-            )
-            for where, here, recorded in self.differences[:5]:
-                lines += [
-                    f"  {where}",
-                    f"      here      {here}",
-                    f"      recorded  {recorded}",
-                ]
-            if len(self.differences) > 5:
-                lines.append(f"  … and {len(self.differences) - 5} more")
-            lines += ["As near as that one:"] if self.as_near else []
-            for path, differences in self.as_near[:3]:
-                recorded = ", ".join(
-                    f"{where} {recorded}" for where, _, recorded in differences[:2]
-                )
-                lines.append(
-                    f"  {path.parent.name}/{path.name}: "
-                    f"{recorded}{', …' if len(differences) > 2 else ''}"
-                )
-            if len(self.as_near) > 3:
-                lines.append(f"  … and {len(self.as_near) - 3} more")
-        lines += [
-            "What to do now:",
-            "  - to see the recorded answer, change the cell back to what was recorded; or",
-            (
-                "  - to have a model of your own answer, such as one on Ollama: "
-                'connect(fallback="ollama"); or'
-            ),
-            (
-                "  - to have a small model on your machine answer, free and often wrong: `%run -m "
-                "coursekit local install`"
-            ),
-            '    in a cell, once, then connect(fallback="local"); or',
-            (
-                "  - to ask the real API, put OPENAI_API_KEY in .env and use "
-                'connect(mode="live"): it '
-                "costs money; or"
-            ),
-            (
-                '  - to keep its answer for the next time, use connect(mode="record"): it '
-                "costs money "
-                "once."
-            ),
-        ]
-        return "\n".join(lines)
+            more = ", …" if len(differences) > 2 else ""
+            yield f"  {_place(path)}: {recorded}{more}"
+        if len(self.as_near) > 3:
+            yield f"  … and {len(self.as_near) - 3} more"
+
+
+def _place(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
 
 
 class Missing:
@@ -117,42 +97,40 @@ class Missing:
         self.recordings = recordings
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        here = canonical(request.body)
-        found: list[tuple[float, Path, list[Difference]]] = []
+        here, folders = canonical(request.body), self.recordings.folders
+        found: list[tuple[float, Path, list[tuple[str, Any, Any]]]] = []
         for path in self.recordings.files():
             try:
                 other = read(path)[0]
             except DamagedRecording:
-                continue  # asked for by nobody: doctor reports it
+                continue  # it was not asked for: doctor reports it
             if (other.method, other.path) == (request.method, request.path):
-                differences = _that_matter(_differences(here, canonical(other.body)))
+                differences = _that_matter(
+                    list(_differences(here, canonical(other.body)))
+                )
                 found.append((_distance(differences), path, differences))
         if not found:
-            raise RecordingNotFound(request.body, None, [], self.recordings.folders)
+            raise RecordingNotFound(request.body, None, [], folders)
         found.sort(key=lambda one: one[0])
-        (_, nearest, shown), *others = [
+        farthest = found[0][0] + AS_NEAR
+        (nearest, shown), *others = [
             (
-                distance,
                 path,
                 [_shown_pair(difference, request.body) for difference in differences],
             )
             for distance, path, differences in found
-            if distance <= found[0][0] + AS_NEAR
+            if distance <= farthest
         ]
-        as_near = [(path, differences) for _, path, differences in others]
-        raise RecordingNotFound(
-            request.body, nearest, shown, self.recordings.folders, as_near
-        )
+        raise RecordingNotFound(request.body, nearest, shown, folders, others)
 
 
-def _that_matter(
-    differences: Iterable[tuple[str, Any, Any]],
-) -> list[tuple[str, Any, Any]]:
+def _that_matter(differences: list[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
     """The differences without that of whole and streamed, which is one only where a recorded stream
     breaks off.
     """
-    every = list(differences)
-    return [one for one in every if not one[0].startswith("stream")] or every
+    return [
+        one for one in differences if not one[0].startswith("stream")
+    ] or differences
 
 
 def _shown_pair(difference: tuple[str, Any, Any], body: Any) -> Difference:
@@ -193,12 +171,8 @@ def _distance(differences: list[tuple[str, Any, Any]]) -> float:
         if not where.startswith("messages"):
             total += 1
         elif isinstance(a, str) and isinstance(b, str):
-            total += 5 * (
-                1
-                - difflib.SequenceMatcher(
-                    None, a[:300], b[:300], autojunk=False
-                ).ratio()
-            )
+            matcher = difflib.SequenceMatcher(None, a[:300], b[:300], autojunk=False)
+            total += 5 * (1 - matcher.ratio())
         else:
             total += 5
     return total
@@ -215,14 +189,10 @@ def _shown(value: Any, other: Any) -> str:
         return text
     start = 0
     if isinstance(value, str) and isinstance(other, str):
-        text, against = (
-            json.dumps(value, ensure_ascii=False),
-            json.dumps(other, ensure_ascii=False),
+        there = json.dumps(other, ensure_ascii=False)
+        same = itertools.takewhile(
+            lambda pair: pair[0] == pair[1], zip(text, there, strict=False)
         )
-        same = next(
-            (i for i, (a, b) in enumerate(zip(text, against, strict=False)) if a != b),
-            min(len(text), len(against)),
-        )
-        start = max(0, same - WIDTH // 3)
-    part = text[start : start + WIDTH]
-    return ("…" if start else "") + part + ("…" if start + WIDTH < len(text) else "")
+        start = max(0, sum(1 for _ in same) - WIDTH // 3)
+    before, after = "…" if start else "", "…" if start + WIDTH < len(text) else ""
+    return before + text[start : start + WIDTH] + after

@@ -16,7 +16,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ from .exchange import (
 from .recorded.canonical import canonical, other_forms
 
 FORMAT = 1
+SUBJECT = ("model", "messages")
+SEPARATORS = re.compile(r"(?:[^a-z0-9.]|(?<!\d)\.|\.(?!\d))+")  # of the words in a name
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":")
 )  # made once: this is on the path of every request
@@ -71,47 +73,38 @@ class DamagedRecording(Portable, ValueError):
         super().__init__(
             f"The recording {path} cannot be read: {why}.\n"
             f"What to do: if you edited it, restore it (git checkout -- {path.name}, in its "
-            "folder); "
-            "otherwise delete it and record the request anew."
+            "folder); otherwise delete it and record the request anew."
         )
 
 
 def name_of(request: ApiRequest) -> str:
     """The file name, without ending, of the recordings of this request. It is worked out once."""
-    if (known := request.__dict__.get("name")) is not None:
-        return str(known)
-    name = request.__dict__["name"] = _name(
-        request.method, request.path, canonical(request.body)
-    )
-    return name
+    names = request.__dict__
+    if "name" not in names:
+        names["name"] = _name(request, canonical(request.body))
+    return str(names["name"])
 
 
 def names_of_other_forms(request: ApiRequest) -> tuple[str, ...]:
     """The names of recordings of the same answer in another form, the nearest form first. They are
     worked out once.
     """
-    if (known := request.__dict__.get("other_names")) is not None:
-        return tuple(known)
-    forms = other_forms(request.body) if request.path == CHAT_COMPLETIONS else ()
-    names = request.__dict__["other_names"] = tuple(
-        _name(request.method, request.path, form) for form in forms
-    )
-    return names
+    names = request.__dict__
+    if "other_names" not in names:
+        forms = other_forms(request.body) if request.path == CHAT_COMPLETIONS else ()
+        names["other_names"] = tuple(_name(request, form) for form in forms)
+    return tuple(names["other_names"])
 
 
-def _name(method: str, path: str, body: Any) -> str:
-    """The name for a canonical body."""
-    digest = hashlib.sha256(
-        f"{method} {path}\n{_ENCODER.encode(body)}".encode()
-    ).hexdigest()
+def _name(request: ApiRequest, body: Any) -> str:
+    """The name for a canonical body: the model, the first words, and a digest of the whole."""
+    whole = f"{request.method} {request.path}\n{_ENCODER.encode(body)}"
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
     fields = body if isinstance(body, dict) else {}
-    words = f"{fields.get('model') or path.rsplit('/', 1)[-1]} {_last_text(fields.get('messages'))}"
-    slug = (
-        re.sub(r"(?:[^a-z0-9.]|(?<!\d)\.|\.(?!\d))+", "-", words.lower()[:200])
-        .strip("-.")[:48]
-        .rstrip("-.")
-    )
-    return f"{slug or 'request'}-{digest[:16]}"
+    subject = fields.get("model") or request.path.rsplit("/", 1)[-1]
+    words = f"{subject} {_last_text(fields.get('messages'))}".lower()[:200]
+    slug = SEPARATORS.sub("-", words).strip("-.")[:48].rstrip("-.")
+    return f"{slug or 'request'}-{digest}"
 
 
 class Recordings:
@@ -123,7 +116,8 @@ class Recordings:
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = [Path(folder).expanduser() for folder in folders]
         self._places = [f"{folder}{os.sep}" for folder in self.folders]
-        self._read: dict[str, tuple[int, int, ApiAnswer]] = {}
+        # by file: its time of change and size, and what it says
+        self._read: dict[str, tuple[tuple[int, int], ApiAnswer]] = {}
 
     def answer(self, name: str, number: int = 0) -> tuple[ApiAnswer, str] | None:
         """The recorded answer ``number`` (from 0) to the request of this name, and its file; None:
@@ -136,18 +130,11 @@ class Recordings:
                 stat = os.stat(path)
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            known = self._read.get(path)
-            if (
-                known is None
-                or known[0] != stat.st_mtime_ns
-                or known[1] != stat.st_size
-            ):
-                known = self._read[path] = (
-                    stat.st_mtime_ns,
-                    stat.st_size,
-                    read(Path(path))[2],
-                )
-            return known[2], path
+            version = (stat.st_mtime_ns, stat.st_size)
+            seen = self._read.get(path)
+            if seen is None or seen[0] != version:
+                seen = self._read[path] = (version, read(Path(path))[2])
+            return seen[1], path
         return None
 
     def store(
@@ -174,16 +161,12 @@ class Recordings:
         """The recorded requests with the same model and messages, in order of name. Raises
         DamagedRecording.
         """
-        stem = name_of(request).rpartition("-")[
-            0
-        ]  # the rest of the name is a digest of the whole body
+        stem = name_of(request).rpartition("-")[0]  # the rest is the digest
         for folder in self.folders:
             for path in sorted(folder.glob(f"{stem}-*.json")):
                 other = read(path)[0]
-                if all(
-                    other.body.get(key) == request.body.get(key)
-                    for key in ("model", "messages")
-                ):
+                same = (other.body.get(key) == request.body.get(key) for key in SUBJECT)
+                if all(same):
                     yield other
 
     def files(self) -> Iterator[Path]:
@@ -200,14 +183,11 @@ def read(path: Path) -> tuple[ApiRequest, Provenance, ApiAnswer]:
             raise ValueError(
                 f"its format is {value['coursekit_recording']!r}, this version reads {FORMAT}"
             )
-        told, said = value["request"], value["response"]
-        raw = json.dumps(told["body"]).encode() if told.get("body") is not None else b""
-        provenance = Provenance(**value["provenance"])
-        return (
-            ApiRequest(told["method"], api_path(told["path"]), raw),
-            provenance,
-            _answer(said, provenance.source),
-        )
+        request, provenance = value["request"], Provenance(**value["provenance"])
+        body = request.get("body")
+        raw = b"" if body is None else json.dumps(body).encode()
+        parsed = ApiRequest(request["method"], api_path(request["path"]), raw)
+        return parsed, provenance, _answer(value["response"], provenance.source)
     except FileNotFoundError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
@@ -218,37 +198,32 @@ def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> 
     """The text of a recording's file: indented JSON, each event of a stream and each logprob on a
     line of its own.
     """
-    said: dict[str, Any] = {
+    response: dict[str, Any] = {
         "status": answer.status,
         "headers": sent_headers(answer.headers),
         "after": round(answer.after, 4),
-        **({"breaks": True} if answer.breaks else {}),
-        **_body(answer),
     }
+    if answer.breaks:
+        response["breaks"] = True
     value = {
         "coursekit_recording": FORMAT,
-        "provenance": {
-            "kind": provenance.kind,
-            "on": provenance.on,
-            "by": provenance.by,
-        },
+        "provenance": asdict(provenance),
         "request": {
             "method": request.method,
             "path": request.path,
             "body": request.body,
         },
-        "response": said,
+        "response": {**response, **_body(answer)},
     }
     text = LOGPROB.sub(_on_one_line, _dumps(value, indent=2))
-    if answer.events is not None:
-        lines = ",\n".join(
-            "      " + _dumps([round(event.at, 4), _event(event.data)])
-            for event in answer.events
-        )
-        before, _, rest = text.rpartition(
-            '"events": []'
-        )  # the last one: a request may speak of events too
-        text = f'{before}"events": [\n{lines}\n    ]{rest}' if lines else text
+    if answer.events:
+        rows = [
+            _dumps([round(event.at, 4), _event(event.data)]) for event in answer.events
+        ]
+        lines = ",\n".join(f"      {row}" for row in rows)
+        # The last one: a request may have "events", too.
+        before, _, rest = text.rpartition('"events": []')
+        text = f'{before}"events": [\n{lines}\n    ]{rest}'
     return text + "\n"
 
 
@@ -278,31 +253,24 @@ def _body(answer: ApiAnswer) -> dict[str, Any]:
     return {"base64": base64.b64encode(answer.body).decode()}
 
 
-def _answer(said: Mapping[str, Any], source: str) -> ApiAnswer:
-    body, events = b"", None
-    if "events" in said:
-        events = tuple(Event(float(at), _data(data)) for at, data in said["events"])
-    elif "json" in said:
-        body = json_answer(int(said["status"]), said["json"]).body
+def _answer(response: Mapping[str, Any], source: str) -> ApiAnswer:
+    body, events, status = b"", None, int(response["status"])
+    if "events" in response:
+        events = tuple(Event(float(at), _data(data)) for at, data in response["events"])
+    elif "json" in response:
+        body = json_answer(status, response["json"]).body
+    elif "text" in response:
+        body = response["text"].encode()
     else:
-        body = (
-            said["text"].encode()
-            if "text" in said
-            else base64.b64decode(said["base64"])
-        )
+        body = base64.b64decode(response["base64"])
+    after, breaks = float(response["after"]), bool(response.get("breaks"))
     return ApiAnswer(
-        int(said["status"]),
-        dict(said["headers"]),
-        body,
-        events,
-        float(said["after"]),
-        bool(said.get("breaks")),
-        source,
+        status, dict(response["headers"]), body, events, after, breaks, source
     )
 
 
 def _event(data: bytes) -> Any:
-    """An event that is exactly ``data: {compact JSON}`` is kept as the JSON, any other as its
+    """An event that is exactly ``data: {compact JSON}`` is stored as the JSON, any other as its
     text.
     """
     with contextlib.suppress(ValueError):
@@ -324,10 +292,15 @@ def _same(ours: bytes, theirs: bytes) -> bool:
     return ours == theirs or (theirs.count(b"\n") == 2 and theirs.endswith(b"\n\n"))
 
 
-def _data(kept: Any) -> bytes:
-    if isinstance(kept, dict):
-        return sse(kept)
-    return base64.b64decode(kept[0]) if isinstance(kept, list) else str(kept).encode()
+def _data(stored: Any) -> bytes:
+    """The event that ``_event`` has stored."""
+    if isinstance(stored, dict):
+        return sse(stored)
+    return (
+        base64.b64decode(stored[0])
+        if isinstance(stored, list)
+        else str(stored).encode()
+    )
 
 
 def _dumps(value: Any, indent: int | None = None) -> str:

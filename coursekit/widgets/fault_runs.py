@@ -210,7 +210,7 @@ def _call(attempt: Attempt, number: int) -> HttpCall:
         by,
         outcome,
         outcome == "200",
-        attempt.told_to_wait,
+        attempt.retry_after,
     )
 
 

@@ -73,6 +73,6 @@ def _news(one: Asked) -> list[tuple[str, float]]:
         news.append((f"wrong {one.raw!r}", came))
     if one.whole and one.ticket:
         news.append((f"whole {one.ticket}", came))
-    if attempt.told_to_wait:
-        news.append((f"wait {one.raw!r}", came + attempt.told_to_wait))
+    if attempt.retry_after:
+        news.append((f"wait {one.raw!r}", came + attempt.retry_after))
     return news

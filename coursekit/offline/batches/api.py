@@ -2,9 +2,9 @@
 layer.
 
 A batch has limits of its own at the real API, so neither the account's requests and tokens a minute
-nor its dollars are touched. What is neither recorded nor wrong is told when the batch is created,
-in process as RecordingNotFound: nobody shall wait for it. Left out: batches that expire, and every
-endpoint but chat completions.
+nor its dollars are touched. What is neither recorded nor wrong is said when the batch is created,
+in process as RecordingNotFound: waiting for it would be in vain. Left out: batches that expire, and
+every endpoint but chat completions.
 """
 
 from __future__ import annotations
@@ -16,29 +16,15 @@ from functools import cached_property
 from typing import Any
 
 from ..clock import Clock
-from ..exchange import (
-    ApiAnswer,
-    ApiRequest,
-    Layer,
-    error_answer,
-    json_answer,
-)
-from ..rules import refusals
+from ..exchange import ApiAnswer, ApiRequest, Layer, error_answer, json_answer
 from ..rules.form import fault, rules
-from .files import (
-    FILES,
-    ROOM,
-    FileStore,
-    NoRoom,
-    full,
-    no_such_file,
-    page,
-)
+from ..rules.refusals import invalid_url, refusal, refuse
+from .files import FILES, ROOM, FileStore, NoRoom, full, no_such_file, page
 from .input import answered, read_input
-from .job import Job, Stages
+from .job import OVER, Job, Stages
 
 BATCHES = "/v1/batches"
-MOST = 50  # batches that are remembered; their results are kept with them
+MOST = 50  # batches that are remembered, with their results
 
 
 class BatchApi:
@@ -59,50 +45,40 @@ class BatchApi:
         rng: random.Random,
         stages: Stages,
     ) -> None:
-        self.inner, self.answers, self.clock, self.rng, self.stages = (
-            inner,
-            answers,
-            clock,
-            rng,
-            stages,
-        )
-        self.files = FileStore(lambda: int(self._stamped + clock.now()), rng)
+        self.inner, self.answers, self.clock = inner, answers, clock
+        self.rng, self.stages = rng, stages
+        self.files = FileStore(lambda: int(self._epoch + clock.now()), rng)
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 
     @cached_property
-    def _stamped(self) -> int:
+    def _epoch(self) -> int:
         """The second of 1970 at which the clock stood at 0."""
         return int(time.time() - self.clock.now())
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         if is_below(FILES, request.path):
             return self.files.answer(request)
-        return (
-            self._batches(request)
-            if is_below(BATCHES, request.path)
-            else self.inner.answer(request)
-        )
-
-    def _batches(self, request: ApiRequest) -> ApiAnswer:
+        if not is_below(BATCHES, request.path):
+            return self.inner.answer(request)
         name, _, rest = request.path.removeprefix(BATCHES).strip("/").partition("/")
-        if not name:
-            if request.method == "POST":
+        match (request.method, bool(name), rest):
+            case ("POST", False, _):
                 return self._create(request.body)
-            if request.method == "GET":
+            case ("GET", False, _):
+                newest_first = reversed(list(self._jobs.values()))
+                now = self.clock.now()
                 return json_answer(
-                    200,
-                    page(
-                        [self._told(job) for job in reversed(list(self._jobs.values()))]
-                    ),
+                    200, page([job.as_dict(now) for job in newest_first])
                 )
-        elif (request.method, rest) in (("GET", ""), ("POST", "cancel")):
-            return self._one(name, cancel=bool(rest))
-        return refusals.invalid_url(request)
+            case ("GET", True, "") | ("POST", True, "cancel"):
+                return self._one(name, cancel=bool(rest))
+        return invalid_url(request)
 
     def _create(self, body: Any) -> ApiAnswer:
-        refused = _refusal(body)
-        if refused is not None:
+        if not isinstance(body, dict):
+            return refuse("unparsable")
+        if refused := fault(rules()["batch"], body, ""):
             return refused
         file = self.files.get(body["input_file_id"])
         if file is None:
@@ -112,65 +88,43 @@ class BatchApi:
         with self._lock:
             if len(self._jobs) >= MOST:
                 text = f"The offline API remembers {MOST} batches of a client. Make a new client."
-                return error_answer(
-                    429,
-                    text,
-                    code="too_many_batches",
-                    headers={"x-should-retry": "false"},
-                )
-            kept = [result for job in self._jobs.values() for result in job.results]
-            if sum(len(result.line) for result in (*kept, *results)) > ROOM:
+                headers = {"x-should-retry": "false"}
+                return error_answer(429, text, code="too_many_batches", headers=headers)
+            stored = [result for job in self._jobs.values() for result in job.results]
+            if sum(len(result.line) for result in (*stored, *results)) > ROOM:
                 return full()
-            name = f"batch_{self.rng.getrandbits(128):032x}"
-            now, metadata = self.clock.now(), body.get("metadata")
-            job = self._jobs[name] = Job(
-                name,
+            job = Job(
+                f"batch_{self.rng.getrandbits(128):032x}",
                 file.id,
-                metadata,
-                now,
-                self._stamped,
+                body.get("metadata"),
+                self.clock.now(),
+                self._epoch,
                 lines,
                 faults,
                 results,
                 self.stages,
             )
-        return json_answer(200, self._told(job))
+            self._jobs[job.id] = job
+        return json_answer(200, job.as_dict(self.clock.now()))
 
     def _one(self, name: str, *, cancel: bool) -> ApiAnswer:
         job = self._jobs.get(name)
         if job is None:
-            return refusals.refusal(
-                f"No batch found with id '{name[:80]}'.", status=404
-            )
+            return refusal(f"No batch found with id '{name[:80]}'.", status=404)
         now = self.clock.now()
         with self._lock:
             if cancel:
-                if (status := job.status(now)) not in (
-                    "validating",
-                    "in_progress",
-                    "finalizing",
-                    "cancelling",
-                ):
-                    return refusals.refusal(
-                        f"Cannot cancel a batch with status '{status}'.", status=409
-                    )
+                status = job.status(now)
+                if status in (*OVER, "failed"):
+                    text = f"Cannot cancel a batch with status '{status}'."
+                    return refusal(text, status=409)
                 job.cancelled = now if job.cancelled is None else job.cancelled
             try:
                 job.write_files(self.files, now)
             except NoRoom:
                 return full()
-        return json_answer(200, self._told(job))
-
-    def _told(self, job: Job) -> dict[str, Any]:
-        return job.as_dict(self.clock.now())
+        return json_answer(200, job.as_dict(now))
 
 
 def is_below(root: str, path: str) -> bool:
     return path == root or path.startswith(f"{root}/")
-
-
-def _refusal(body: Any) -> ApiAnswer | None:
-    """What is wrong with the body of POST /v1/batches."""
-    if not isinstance(body, dict):
-        return refusals.refuse("unparsable")
-    return fault(rules()["batch"], body, "")

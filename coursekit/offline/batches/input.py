@@ -17,57 +17,16 @@ from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
 from ..rules import refusals
 
 MOST_LINES = 50_000  # as in the SDK's docstring of batches.create
-MOST_FAULTS = 100  # that are told of one file
+MOST_FAULTS = 100  # that are reported of one file
+FIELDS = {"custom_id": str, "method": str, "url": str, "body": dict}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One request: what it is called, and the body of POST /v1/chat/completions."""
+    """One request: its name, and the body of POST /v1/chat/completions."""
 
     custom_id: str
     body: dict[str, Any]
-
-
-def read_input(content: bytes) -> tuple[list[Line], list[dict[str, Any]]]:
-    """The requests of a file, and what is wrong with it: {"code", "message", "param", "line"} each,
-    as BatchError.
-    """
-    lines: list[Line] = []
-    faults: list[dict[str, Any]] = []
-    seen: set[str] = set()
-    for number, raw in enumerate(content.split(b"\n"), start=1):
-        if not raw.strip() or len(faults) >= MOST_FAULTS:
-            continue
-        found = _parsed(raw)
-        if isinstance(found, Line) and found.custom_id in seen:
-            text = (
-                f"The custom_id '{found.custom_id}' stands on an earlier line, too. It must be "
-                "unique in a batch."
-            )
-            found = _fault("duplicate_custom_id", text, "custom_id")
-        if (
-            isinstance(found, Line)
-            and lines
-            and found.body.get("model") != lines[0].body.get("model")
-        ):
-            text = (
-                f"The model '{found.body.get('model')}' is not that of the first line. A batch "
-                "is for one model."
-            )
-            found = _fault("model_mismatch", text, "body.model")
-        if isinstance(found, Line):
-            seen.add(found.custom_id)
-            lines.append(found)
-        else:
-            faults.append({**found, "line": number})
-    if not lines and not faults:
-        faults.append(
-            {**_fault("empty_file", "The input file has no requests."), "line": None}
-        )
-    if len(lines) > MOST_LINES:
-        text = f"The input file has more than {MOST_LINES:,} requests."
-        faults.append({**_fault("too_many_tasks", text), "line": None})
-    return lines, faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +43,72 @@ class Result:
     tokens: tuple[int, int, int, int]
 
 
+def read_input(content: bytes) -> tuple[list[Line], list[dict[str, Any]]]:
+    """The requests of a file, and what is wrong with it: {"code", "message", "param", "line"} each,
+    as BatchError.
+    """
+    lines: dict[str, Line] = {}
+    faults: list[dict[str, Any]] = []
+    for number, raw in enumerate(content.split(b"\n"), start=1):
+        if raw.strip() and len(faults) < MOST_FAULTS:
+            value = ApiRequest("", "", raw).body
+            if found := _fault_of(value, lines):
+                faults.append({**found, "line": number})
+            else:
+                lines[value["custom_id"]] = Line(value["custom_id"], value["body"])
+    if not lines and not faults:
+        text = "The input file has no requests."
+        faults.append({**_fault("empty_file", text), "line": None})
+    if len(lines) > MOST_LINES:
+        text = f"The input file has more than {MOST_LINES:,} requests."
+        faults.append({**_fault("too_many_tasks", text), "line": None})
+    return list(lines.values()), faults
+
+
 def answered(lines: list[Line], answers: Layer, rng: random.Random) -> list[Result]:
     """The requests answered by ``answers``, in order."""
     return [_result(line, _answer(line, answers), rng) for line in lines]
+
+
+def _fault_of(value: Any, lines: dict[str, Line]) -> dict[str, Any] | None:
+    """What is wrong with a line, after these earlier ones."""
+    if not isinstance(value, dict):
+        return _fault("invalid_json_line", "This line is not parseable as valid JSON.")
+    for name, kind in FIELDS.items():
+        if not isinstance(value.get(name), kind):
+            text = f"Missing required parameter: '{name}'."
+            return _fault("missing_required_parameter", text, name)
+    method, url, custom_id = value["method"], value["url"], value["custom_id"]
+    if (method, url) != ("POST", CHAT_COMPLETIONS):
+        text = f"The line is for {method[:10]} {url[:80]}, not for POST {CHAT_COMPLETIONS}."
+        return _fault("url_mismatch", text, "url")
+    if custom_id in lines:
+        text = f"An earlier line has the custom_id '{custom_id}'. It must be unique in a batch."
+        return _fault("duplicate_custom_id", text, "custom_id")
+    first, model = next(iter(lines.values()), None), value["body"].get("model")
+    if first is not None and model != first.body.get("model"):
+        text = f"The model '{model}' is not that of the first line. A batch is for one model."
+        return _fault("model_mismatch", text, "body.model")
+    return None
+
+
+def _fault(code: str, message: str, param: str | None = None) -> dict[str, Any]:
+    return {"code": code, "message": message, "param": param}
+
+
+def _answer(line: Line, answers: Layer) -> ApiAnswer:
+    if line.body.get("stream"):
+        text = "A batch cannot stream: leave 'stream' out."
+        return refusals.refusal(text, param="stream")
+    request = ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(line.body).encode())
+    answer = answers.answer(request)
+    if answer.forward is None:
+        return answer
+    text = (
+        "A batch is answered from recordings, and this request has none. Send it by itself for "
+        "the fallback."
+    )
+    return refusals.refusal(text, code="not_recorded")
 
 
 def _result(line: Line, answer: ApiAnswer, rng: random.Random) -> Result:
@@ -94,7 +116,7 @@ def _result(line: Line, answer: ApiAnswer, rng: random.Random) -> Result:
     request_id = (
         answer.headers.get("x-request-id") or f"req_{rng.getrandbits(128):032x}"
     )
-    told = {
+    value = {
         "id": f"batch_req_{rng.getrandbits(128):032x}",
         "custom_id": line.custom_id,
         "response": {
@@ -104,63 +126,14 @@ def _result(line: Line, answer: ApiAnswer, rng: random.Random) -> Result:
         },
         "error": None,
     }
-    raw = json.dumps(told, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
-    return Result(answer.status == 200, raw, _tokens(body.get("usage") or {}))
-
-
-def _tokens(usage: dict[str, Any]) -> tuple[int, int, int, int]:
-    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    hidden = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    return (
+    raw = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+    usage = body.get("usage") or {}
+    read = usage.get("prompt_tokens_details") or {}
+    written = usage.get("completion_tokens_details") or {}
+    tokens = (
         usage.get("prompt_tokens") or 0,
-        cached,
+        read.get("cached_tokens") or 0,
         usage.get("completion_tokens") or 0,
-        hidden,
+        written.get("reasoning_tokens") or 0,
     )
-
-
-def _answer(line: Line, answers: Layer) -> ApiAnswer:
-    if line.body.get("stream"):
-        return refusals.refusal(
-            "A batch cannot stream: leave 'stream' out.", param="stream"
-        )
-    answer = answers.answer(
-        ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(line.body).encode())
-    )
-    if answer.forward is not None:
-        text = (
-            "A batch is answered from recordings, and this request has none. Send it by itself "
-            "for the fallback."
-        )
-        return refusals.refusal(text, code="not_recorded")
-    return answer
-
-
-def _parsed(raw: bytes) -> Line | dict[str, Any]:
-    """A line of the file, or what is wrong with it."""
-    value = ApiRequest("", "", raw).body
-    if not isinstance(value, dict):
-        return _fault("invalid_json_line", "This line is not parseable as valid JSON.")
-    for name, kind in (
-        ("custom_id", str),
-        ("method", str),
-        ("url", str),
-        ("body", dict),
-    ):
-        if not isinstance(value.get(name), kind):
-            return _fault(
-                "missing_required_parameter",
-                f"Missing required parameter: '{name}'.",
-                name,
-            )
-    if value["method"] != "POST" or value["url"] != CHAT_COMPLETIONS:
-        text = (
-            f"The line asks for {value['method'][:10]} {value['url'][:80]}, the batch is for "
-            f"POST {CHAT_COMPLETIONS}."
-        )
-        return _fault("url_mismatch", text, "url")
-    return Line(value["custom_id"], value["body"])
-
-
-def _fault(code: str, message: str, param: str | None = None) -> dict[str, Any]:
-    return {"code": code, "message": message, "param": param}
+    return Result(answer.status == 200, raw, tokens)

@@ -1,12 +1,12 @@
-"""One batch: where it stands after so many seconds, and what it has brought by then.
+"""One batch: its status after so many seconds, and its results by then.
 
-How long a batch takes is drawn by nobody: it follows ``Stages``. (A genuine batch of nine requests
+How long a batch takes is not drawn by lot: it follows ``Stages``. (A genuine batch of nine requests
 took 3, 128 and 2 seconds; the real API promises no more than 24 hours.)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from ..exchange import CHAT_COMPLETIONS
@@ -14,6 +14,7 @@ from .files import FileStore
 from .input import Line, Result
 
 WINDOW = 86_400  # seconds of completion_window "24h"
+OVER = ("completed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,150 +27,123 @@ class Stages:
     cancelling: float = 1.0
 
     def scaled(self, factor: float) -> Stages:
-        return Stages(
-            *(
-                factor * seconds
-                for seconds in (
-                    self.validating,
-                    self.in_progress,
-                    self.finalizing,
-                    self.cancelling,
-                )
-            )
-        )
+        return Stages(*(factor * seconds for seconds in astuple(self)))
 
 
 @dataclass
 class Job:
-    """A batch. Times on the clock of the API, in seconds; ``stamped`` is 1970's second of clock 0.
+    """A batch. Times are seconds on the clock of the API.
 
-    results    of the lines, in order; empty when the file was refused
+    created    when it was created
+    epoch      the second of 1970 at which that clock stood at 0
     faults     why the file was refused
-    cancelled  when somebody cancelled it
+    results    of the lines, in order; empty when the file was refused
+    cancelled  when it was cancelled
+    files      of the answers (True) and of the errors (False), once they are written
     """
 
     id: str
     input_file_id: str
     metadata: Any
     created: float
-    stamped: int
+    epoch: int
     lines: list[Line]
     faults: list[dict[str, Any]]
     results: list[Result]
     stages: Stages
     cancelled: float | None = None
-    files: dict[bool, str] = field(
-        default_factory=dict
-    )  # by whether it is that of the answers
+    files: dict[bool, str] = field(default_factory=dict)
     written: bool = False
 
+    def __post_init__(self) -> None:
+        self.validated = self.created + self.stages.validating
+        self.worked = self.validated + self.stages.in_progress
+        self.done = self.worked + self.stages.finalizing
+
     def status(self, now: float) -> str:
-        validated = self.created + self.stages.validating
-        worked = validated + self.stages.in_progress
-        done = worked + self.stages.finalizing
+        if now < self.validated and self.cancelled is None:
+            return "validating"
         if self.faults:
-            return "failed" if now >= validated else "validating"
-        if self.cancelled is not None and self.cancelled < done:
-            return (
-                "cancelled"
-                if now >= self.cancelled + self.stages.cancelling
-                else "cancelling"
-            )
-        for end, status in (
-            (validated, "validating"),
-            (worked, "in_progress"),
-            (done, "finalizing"),
-        ):
-            if now < end:
-                return status
-        return "completed"
+            return "failed" if now >= self.validated else "validating"
+        if self.cancelled is not None and self.cancelled < self.done:
+            stopped = self.cancelled + self.stages.cancelling
+            return "cancelled" if now >= stopped else "cancelling"
+        if now < self.worked:
+            return "in_progress"
+        return "finalizing" if now < self.done else "completed"
 
     def finished(self, now: float) -> list[Result]:
-        """The results that there are by now: requests are worked off evenly, and no longer once it
-        is cancelled.
-        """
+        """The results by now: requests are worked off evenly, until the batch is cancelled."""
         if self.faults:
             return []
         until = now if self.cancelled is None else min(now, self.cancelled)
-        worked = until - self.created - self.stages.validating
-        if worked >= self.stages.in_progress:
+        if until >= self.worked:
             return self.results
-        return self.results[
-            : max(0, int(len(self.results) * worked / self.stages.in_progress))
-        ]
+        share = max(0.0, (until - self.validated) / self.stages.in_progress)
+        return self.results[: int(len(self.results) * share)]
 
     def write_files(self, store: FileStore, now: float) -> None:
-        """When it is over, once: the file of the answers and that of the errors, each only if there
-        is any.
+        """When it is over, once: the files of the answers and of the errors, if there are any.
 
-        Raises NoRoom."""
-        if self.written or self.status(now) not in ("completed", "cancelled"):
+        Raises NoRoom.
+        """
+        if self.written or self.status(now) not in OVER:
             return
         for good, name in ((True, "output"), (False, "error")):
             content = b"".join(
                 result.line for result in self.finished(now) if result.good is good
             )
             if content and good not in self.files:
-                self.files[good] = store.add(
-                    content, f"{self.id}_{name}.jsonl", "batch_output"
-                ).id
+                file = store.add(content, f"{self.id}_{name}.jsonl", "batch_output")
+                self.files[good] = file.id
         self.written = True
 
     def as_dict(self, now: float) -> dict[str, Any]:
         """The Batch object."""
-        status, done = self.status(now), self.finished(now)
-        good = [result for result in done if result.good]
-        validated = self.created + self.stages.validating
-        worked = validated + self.stages.in_progress
-        stopped = (
-            None
-            if self.cancelled is None or status not in ("cancelling", "cancelled")
-            else self.cancelled
-        )
-        reached = {
-            "in_progress_at": validated
-            if not self.faults and now >= validated and stopped is None
+        status, finished = self.status(now), self.finished(now)
+        good = [result for result in finished if result.good]
+        stopped = self.cancelled if status in ("cancelling", "cancelled") else None
+        reached: dict[str, float | None] = {
+            "in_progress_at": self.validated,
+            "finalizing_at": self.worked
+            if status in ("finalizing", "completed")
             else None,
-            "finalizing_at": worked if status in ("finalizing", "completed") else None,
-            "completed_at": worked + self.stages.finalizing
-            if status == "completed"
-            else None,
-            "failed_at": validated if status == "failed" else None,
+            "completed_at": self.done if status == "completed" else None,
+            "failed_at": self.validated if status == "failed" else None,
             "expired_at": None,
             "cancelling_at": stopped,
-            "cancelled_at": stopped + self.stages.cancelling
-            if stopped is not None and status == "cancelled"
-            else None,
+            "cancelled_at": None,
         }
-        errors = {"object": "list", "data": self.faults} if status == "failed" else None
+        if status in ("validating", "failed") or stopped is not None:
+            reached["in_progress_at"] = None
+        if status == "cancelled" and stopped is not None:
+            reached["cancelled_at"] = stopped + self.stages.cancelling
+        counts = {
+            "total": 0 if status == "validating" else len(self.results),
+            "completed": len(good),
+            "failed": len(finished) - len(good),
+        }
+        created = int(self.epoch + self.created)
         return {
             "id": self.id,
             "object": "batch",
             "endpoint": CHAT_COMPLETIONS,
-            "errors": errors,
+            "errors": {"object": "list", "data": self.faults}
+            if status == "failed"
+            else None,
             "input_file_id": self.input_file_id,
             "completion_window": "24h",
             "status": status,
             "output_file_id": self.files.get(True),
             "error_file_id": self.files.get(False),
-            "created_at": self._stamp(self.created),
-            "expires_at": self._stamp(self.created) + WINDOW,
-            **{
-                name: None if at is None else self._stamp(at)
-                for name, at in reached.items()
-            },
-            "request_counts": {
-                "total": 0 if status == "validating" else len(self.results),
-                "completed": len(good),
-                "failed": len(done) - len(good),
-            },
+            "created_at": created,
+            "expires_at": created + WINDOW,
+            **{name: at and int(self.epoch + at) for name, at in reached.items()},
+            "request_counts": counts,
             "metadata": self.metadata,
             "model": self.lines[0].body.get("model") if self.lines else None,
             "usage": usage(good),
         }
-
-    def _stamp(self, at: float) -> int:
-        return int(self.stamped + at)
 
 
 def usage(results: list[Result]) -> dict[str, Any]:

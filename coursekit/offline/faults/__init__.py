@@ -226,7 +226,7 @@ class Faults:
 
 
 class _Count:
-    """A fault, how many requests it still lets pass, and how many, or until when, it still strikes."""
+    """A fault, how many requests it lets pass, and how many, or until when, it strikes."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault

@@ -26,6 +26,7 @@ from .errors import go_duration, insufficient_quota, rate_limited, request_too_l
 
 MINUTE = 60.0
 LONG_CONTEXT = "-long-context"
+ARGUMENTS = ("rpm", "tpm", "spend", "models", "reserve_output", "organization")
 TINY = 1e-6  # of a request or a token: what is left over by floating point
 
 
@@ -121,47 +122,31 @@ class Account:
                 return {}, insufficient_quota()
             pool = limited(model, tokens)
             limits, requests, used = self._of(pool)
-            model = (
-                f"{model} (for limit {pool})"
-                if pool != model and _named(model)
-                else model
-            )
+            if pool != model and _named(model):
+                model = f"{model} (for limit {pool})"
+            names = model, self.organization
             requests.refill(now)
             used.refill(now)
             if requests.level + 1 > limits.rpm + TINY:
                 requests.level = limits.rpm
                 headers = limits.headers(requests.level, used.level)
                 wait = MINUTE / limits.rpm
-                return headers, rate_limited(
-                    model,
-                    self.organization,
-                    "requests",
-                    limits.rpm,
-                    limits.rpm,
-                    1,
-                    wait,
-                    headers,
+                refusal = rate_limited(
+                    *names, "requests", limits.rpm, limits.rpm, 1, wait, headers
                 )
+                return headers, refusal
             requests.level += 1
             if tokens > limits.tpm:
                 headers = limits.headers(requests.level, used.level)
-                return headers, request_too_large(
-                    model, self.organization, limits.tpm, tokens, headers
-                )
+                return headers, request_too_large(*names, limits.tpm, tokens, headers)
             if used.level + tokens > limits.tpm + TINY:
                 headers = limits.headers(requests.level, used.level)
                 whole = math.ceil(used.level - TINY)
                 wait = (whole + tokens - limits.tpm) * MINUTE / limits.tpm
-                return headers, rate_limited(
-                    model,
-                    self.organization,
-                    "tokens",
-                    limits.tpm,
-                    whole,
-                    tokens,
-                    wait,
-                    headers,
+                refusal = rate_limited(
+                    *names, "tokens", limits.tpm, whole, tokens, wait, headers
                 )
+                return headers, refusal
             used.level += tokens
             return limits.headers(requests.level, used.level), None
 
@@ -262,33 +247,33 @@ def usual_limits(model: str) -> Limits:
     return Limits(facts.requests_per_minute, facts.tokens_per_minute)
 
 
-def account_of(asked: Account | Mapping[str, Any] | None) -> Account | None:
-    """The account that ``rate_limit=`` asks for: an Account, its arguments in a dict, or None.
-    Raises ValueError.
+def account_of(rate_limit: Any) -> Account | None:
+    """The account that ``rate_limit=`` means: an Account, its arguments in a dict, or None.
+
+    Raises ValueError for anything else.
     """
-    if asked is None or isinstance(asked, Account):
-        return asked
-    known = ("rpm", "tpm", "spend", "models", "reserve_output", "organization")
-    if not isinstance(asked, Mapping):
+    if rate_limit is None or isinstance(rate_limit, Account):
+        return rate_limit
+    if not isinstance(rate_limit, Mapping):
         raise ValueError(
-            f"rate_limit={asked!r:.60} is not a limit. Give a dict like "
-            '{"rpm": 60, "tpm": 10_000, "spend": 0.50}, '
-            "or an Account, which several clients can share."
+            f"rate_limit={rate_limit!r:.60} is not a limit. Give a dict like "
+            '{"rpm": 60, "tpm": 10_000, "spend": 0.50}, or an Account, which several clients can '
+            "share."
         )
-    for name in asked:
-        if name not in known:
-            close = difflib.get_close_matches(str(name), known, n=1)
-            meant = f' Did you mean "{close[0]}"?' if close else ""
+    for name in rate_limit:
+        if name not in ARGUMENTS:
+            close = difflib.get_close_matches(str(name), ARGUMENTS, n=1)
+            hint = f' Did you mean "{close[0]}"?' if close else ""
             raise ValueError(
-                f"rate_limit has no {name!r}.{meant} It takes {', '.join(known)}."
+                f"rate_limit has no {name!r}.{hint} It takes {', '.join(ARGUMENTS)}."
             )
-    return Account(**asked)
+    return Account(**rate_limit)
 
 
 def _limit(name: str, value: Any) -> int | None:
-    if value is None or (
-        isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    ):
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
     raise ValueError(
         f"{name}={value!r:.40} is not a limit. Give a whole number per minute, from 1 on."
@@ -309,11 +294,8 @@ def _limits_of_model(name: str, limits: Mapping[str, int]) -> dict[str, int]:
 
 
 def _dollars(value: Any) -> Decimal:
-    if (
-        isinstance(value, (int, float, Decimal))
-        and not isinstance(value, bool)
-        and 0 <= value < math.inf
-    ):
+    is_number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    if is_number and 0 <= value < math.inf:
         return Decimal(str(value))
     raise ValueError(
         f"spend={value!r:.40} is not an amount. Give dollars, such as 0.50; "

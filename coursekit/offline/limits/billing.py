@@ -1,6 +1,4 @@
-"""What an answer costs: the usage it tells, or, of a stream that tells none, the tokens of its
-text.
-"""
+"""What an answer costs: by the usage it reports, or, without one, by the tokens of its text."""
 
 from __future__ import annotations
 
@@ -28,18 +26,12 @@ def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]
     """The tokens of an answer, and its price: see ``cost``."""
     from ...pricing import Usage, price_of, usage_of
 
-    told = list(objects_of(answer))
-    usage = next(
-        (part["usage"] for part in told if part.get("usage")), None
-    ) or _counted_usage(told, body)
-    created = next(
-        (part["created"] for part in told if isinstance(part.get("created"), int)), None
-    )
-    on = (
-        datetime.datetime.fromtimestamp(created, datetime.UTC).date()
-        if created
-        else None
-    )
+    parts = list(objects_of(answer))
+    usage = _first(parts, "usage") or _counted_usage(parts, body)
+    created = _first(parts, "created")
+    on = None
+    if isinstance(created, int):
+        on = datetime.datetime.fromtimestamp(created, datetime.UTC).date()
     try:
         return usage_of(usage), price_of(usage, str(body.get("model", "")), on).total
     except LookupError:
@@ -48,20 +40,22 @@ def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]
         return Usage(0, 0), Decimal(0)
 
 
+def _first(parts: list[dict[str, Any]], name: str) -> Any:
+    """The first value of this name that says something."""
+    return next((part[name] for part in parts if part.get(name)), None)
+
+
 def _counted_usage(
-    told: list[dict[str, Any]], body: Mapping[str, Any]
+    parts: list[dict[str, Any]], body: Mapping[str, Any]
 ) -> dict[str, int]:
-    """The usage of a stream that was not asked to tell it: it is billed all the same."""
-    deltas = [
-        choice.get("delta", {}).get("content")
-        for part in told
-        for choice in part.get("choices", ())
-    ]
-    texts = [text for text in deltas if text]
+    """The usage of a stream that was not asked to report it: it is billed all the same."""
+    texts = []
+    for part in parts:
+        for choice in part.get("choices", ()):
+            texts.append(choice.get("delta", {}).get("content") or "")
     prompt = _count(body.get("messages"), body) or estimated_tokens(body)
-    completion = _count("".join(texts), body) or len(
-        texts
-    )  # the API sends about one token a chunk
+    # Where they cannot be counted: the API sends about one token a chunk.
+    completion = _count("".join(texts), body) or sum(map(bool, texts))
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,

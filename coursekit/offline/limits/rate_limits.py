@@ -1,13 +1,11 @@
-"""The rate-limit layer: 429 when the account is over its limit, and the x-ratelimit headers on
-every answer.
+"""The rate-limit layer: 429 when the account is over its limit, and the x-ratelimit headers.
 
-A request takes its tokens when it comes in, at an estimate. What its answer then uses changes
+A request takes its tokens when it arrives, at an estimate. What its answer then uses changes
 nothing: neither genuine headers nor the documentation show a later correction.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
 from ..clock import Clock
@@ -33,37 +31,37 @@ class RateLimits:
         body = request.body
         if not isinstance(body, dict) or not request.path.endswith("/chat/completions"):
             return self.inner.answer(request)
-        model = str(body.get("model", ""))
-        if self.account is None:
+        model, tokens = str(body.get("model", "")), estimated_tokens(body)
+        account = self.account
+        if account is None:
             answer = self.inner.answer(request)
-            own = (
-                "x-ratelimit-limit-requests" in answer.headers
-                or answer.forward is not None
-            )
-            if own or not processed(answer):
+            own = "x-ratelimit-limit-requests" in answer.headers
+            if own or answer.forward is not None:
                 return answer
-            return replace(
-                answer,
-                headers={**answer.headers, **_idle(model, estimated_tokens(body))},
-            )
-        tokens = estimated_tokens(body)
-        if self.account.reserve_output:
+            return _with(answer, _idle(model, tokens))
+        if account.reserve_output:
             tokens = max(tokens, asked_output(body))
-        headers, refusal = self.account.admit(model, tokens, self.clock.now())
+        headers, refusal = account.admit(model, tokens, self.clock.now())
         if refusal is not None:
             return refusal
         answer = self.inner.answer(request)
+        # Another server's answers cost nothing.
         if (
-            self.account.spend is not None
+            account.spend is not None
             and answer.status == 200
             and answer.forward is None
-        ):  # another server's answers cost nothing
-            self.account.bill(cost(answer, body))
-        return (
-            answer.with_headers({**answer.headers, **headers})
-            if processed(answer)
-            else answer
-        )
+        ):
+            account.bill(cost(answer, body))
+        return _with(answer, headers)
+
+
+def _with(answer: ApiAnswer, headers: dict[str, str]) -> ApiAnswer:
+    """What the model's side answers carries the headers of the limits."""
+    return (
+        answer.with_headers({**answer.headers, **headers})
+        if processed(answer)
+        else answer
+    )
 
 
 @lru_cache(maxsize=1024)

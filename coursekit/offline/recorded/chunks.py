@@ -85,31 +85,25 @@ def chunks(
         logprobs: Any = None,
         reason: Any = None,
     ) -> Chunk:
-        shown = {"logprobs": logprobs} if "logprobs" in choice else {}
-        said = {
-            "index": choice["index"],
-            "delta": delta,
-            **shown,
-            "finish_reason": reason,
-        }
-        return {**head, "choices": [said], **usage}
+        brought: Chunk = {"index": choice["index"], "delta": delta}
+        if "logprobs" in choice:
+            brought["logprobs"] = logprobs
+        return {**head, "choices": [{**brought, "finish_reason": reason}], **usage}
 
-    scripts = [
-        (choice, _pieces(choice, str(body.get("model"))))
-        for choice in completion["choices"]
-    ]
-    rounds = list(zip_longest(*[rest for _, (_, *rest) in scripts]))[:cut_after] or [
-        (None,) * len(scripts)
-    ]
-    for number, pieces in enumerate(rounds):
-        for (choice, (opening, *_)), piece in zip(scripts, pieces, strict=True):
-            if number == 0:  # a role right before its choice's first text
+    choices, model = completion["choices"], str(body.get("model"))
+    pieces = [_pieces(choice, model) for choice in choices]
+    openings = [of_choice.pop(0) for of_choice in pieces]
+    # The choices take turns; each has its role right before its first piece.
+    rounds = list(zip_longest(*pieces))[:cut_after] or [(None,) * len(pieces)]
+    for number, turn in enumerate(rounds):
+        for choice, opening, piece in zip(choices, openings, turn, strict=True):
+            if number == 0:
                 yield chunk(choice, *opening)
             if piece is not None:
                 yield chunk(choice, *piece)
     if cut_after is not None:
         return
-    for choice, _ in scripts:
+    for choice in choices:
         yield chunk(choice, {}, None, choice["finish_reason"])
     if counted and completion.get("usage"):
         yield {**head, "choices": [], "usage": completion["usage"]}
@@ -136,14 +130,10 @@ def timed(
             choice["finish_reason"] for choice in chunk["choices"]
         )
         if obfuscated:
-            bare = len(
-                sse({**chunk, "obfuscation": ""}).decode("utf-8", "surrogatepass")
-            )
-            padded = {
-                **chunk,
-                "obfuscation": "".join(rng.choices(ALPHABET, k=-bare % 16)),
-            }
-        yield Event(round(at, 4), sse(padded if obfuscated else chunk))
+            bare = sse({**chunk, "obfuscation": ""}).decode("utf-8", "surrogatepass")
+            padding = rng.choices(ALPHABET, k=-len(bare) % 16)
+            chunk = {**chunk, "obfuscation": "".join(padding)}  # noqa: PLW2901
+        yield Event(round(at, 4), sse(chunk))
     if finished:
         yield Event(round(at, 4), DONE)
 
@@ -160,49 +150,40 @@ def is_piece(chunk: Chunk) -> bool:
 def _pieces(choice: Mapping[str, Any], model: str) -> list[Piece]:
     """What a choice's chunks bring, one after the other; the first brings the role."""
     message, logprobs = choice["message"], choice.get("logprobs")
-    calls, text, refusal = (
-        message.get("tool_calls") or [],
-        message.get("content"),
-        message.get("refusal"),
-    )
+    calls, text = message.get("tool_calls") or [], message.get("content")
+    refusal = message.get("refusal")
     if message.get("audio") or any(call.get("type") != "function" for call in calls):
         raise NoSuchForm("Sound, and calls of custom tools, are not cut into chunks.")
-    opening: dict[str, Any] = {
-        "role": message.get("role", "assistant"),
-        "content": None if text is None else "",
-    }
+    opening: dict[str, Any] = {"role": message.get("role", "assistant")}
+    opening["content"] = None if text is None else ""
+    alone = len(calls) == 1 and not text and refusal is None
+    if alone:
+        opening["tool_calls"] = [_opened(0, calls[0])]
     if refusal is not None:
         opening["refusal"] = ""
-    elif len(calls) != 1 or text:  # parallel calls begin with the role alone
-        opening |= {} if calls else {"refusal": None}
-    else:
-        opening |= {"tool_calls": [_opened(0, calls[0])], "refusal": None}
-    pieces: list[Piece] = [
-        (opening, None if logprobs is None else {"content": [], "refusal": None})
-    ]
-    pieces += [
-        ({name: value}, None)
-        for name, value in message.items()
-        if name not in IN_PIECES and value
-    ]
-    pieces += _texts("content", text or "", logprobs, model) + _texts(
-        "refusal", refusal or "", logprobs, model
-    )
+    elif alone or not calls:  # parallel calls begin with the role alone
+        opening["refusal"] = None
+    no_tokens: dict[str, Any] | None = None
+    if logprobs is not None:
+        no_tokens = {"content": [], "refusal": None}
+    pieces: list[Piece] = [(opening, no_tokens)]
+    for name, value in message.items():
+        if name not in IN_PIECES and value:
+            pieces.append(({name: value}, None))
+    pieces += _texts("content", text or "", logprobs, model)
+    pieces += _texts("refusal", refusal or "", logprobs, model)
     if call := message.get("function_call"):
         pieces.append(
             ({"function_call": {"name": call["name"], "arguments": ""}}, None)
         )
-        pieces += [
-            ({"function_call": {"arguments": part}}, None)
-            for part in cut(call["arguments"], model)
-        ]
+        for part in cut(call["arguments"], model):
+            pieces.append(({"function_call": {"arguments": part}}, None))
     for index, call in enumerate(calls):
-        if "tool_calls" not in opening:
+        if not alone:
             pieces.append(({"tool_calls": [_opened(index, call)]}, None))
-        pieces += [
-            ({"tool_calls": [{"index": index, "function": {"arguments": part}}]}, None)
-            for part in cut(call["function"]["arguments"], model)
-        ]
+        for part in cut(call["function"]["arguments"], model):
+            more = {"index": index, "function": {"arguments": part}}
+            pieces.append(({"tool_calls": [more]}, None))
     return pieces
 
 
@@ -220,29 +201,26 @@ def _texts(
     name: str, text: str, logprobs: Mapping[str, Any] | None, model: str
 ) -> list[Piece]:
     """The pieces of a text: its tokens, with their log-probabilities where there are any."""
-    listed = list((logprobs or {}).get(name) or ())
+    listed = (logprobs or {}).get(name) or []
     if not listed:
         return [({name: part}, None) for part in cut(text, model)]
-    other = {"content": "refusal", "refusal": "content"}[name]
+
+    def piece(part: str, of_part: list[Any]) -> Piece:
+        shown = {"content": None, "refusal": None, name: of_part}
+        if name == "refusal":
+            shown["content"] = []
+        return {name: part}, shown
+
     pieces: list[Piece] = []
     waiting: list[Any] = []  # tokens that are only part of a character
     for token in listed:
         waiting.append(token)
         part = _text_of(waiting)
         if part is not None:
-            pieces.append(
-                (
-                    {name: part},
-                    {name: waiting, other: [] if name == "refusal" else None},
-                )
-            )
+            pieces.append(piece(part, waiting))
             waiting = []
-    if (
-        waiting or "".join(delta[name] for delta, _ in pieces) != text
-    ):  # the tokens are not those of the text
-        return [
-            ({name: text}, {name: listed, other: [] if name == "refusal" else None})
-        ]
+    if waiting or "".join(delta[name] for delta, _ in pieces) != text:
+        return [piece(text, listed)]  # the tokens are not those of the text
     return pieces
 
 

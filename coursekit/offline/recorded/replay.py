@@ -24,12 +24,10 @@ class Replay:
         self, recordings: Recordings, inner: Layer, used: Path | None = None
     ) -> None:
         self.recordings, self.inner, self.used = recordings, inner, used
-        self._next: dict[
-            str, tuple[int, int]
-        ] = {}  # by name: the next answer's number, and how many there are (0: unknown)
-        self._formed: dict[
-            tuple[str, str], tuple[ApiAnswer, ApiAnswer | None]
-        ] = {}  # by name and file
+        # By name: the next answer's number, and how many there are (0: not known yet).
+        self._next: dict[str, tuple[int, int]] = {}
+        # By name and file: a recorded answer, and the same in the form that is asked for.
+        self._formed: dict[tuple[str, str], tuple[ApiAnswer, ApiAnswer | None]] = {}
         self._lock = threading.Lock()
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
@@ -47,9 +45,8 @@ class Replay:
         with self._lock:
             number, end = self._next.get(name, (0, 0))
             found = None if number == end > 0 else self.recordings.answer(name, number)
-            if (
-                found is None and number
-            ):  # past the last answer: from the start, and no need to look here again
+            if found is None and number:
+                # Past the last answer: from the start, and no need to look here again.
                 number, end, found = 0, number, self.recordings.answer(name)
             if found is not None:
                 self._next[name] = (number + 1, end)
@@ -61,14 +58,12 @@ class Replay:
             if (found := self._next_of(name)) is None:
                 continue
             answer, path = found
-            known = self._formed.get((name_of(request), path))
-            if known is None or known[0] is not answer:
-                known = self._formed[name_of(request), path] = (
-                    answer,
-                    _formed(answer, request),
-                )
-            if known[1] is not None:
-                return known[1], path
+            key = name_of(request), path
+            if key not in self._formed or self._formed[key][0] is not answer:
+                self._formed[key] = (answer, _formed(answer, request))
+            formed = self._formed[key][1]
+            if formed is not None:
+                return formed, path
         return None
 
 

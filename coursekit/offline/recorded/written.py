@@ -49,7 +49,7 @@ class Reply:
     to: str
     when: Mapping[str, Any] = field(default_factory=dict)
     text: str = ""
-    texts: tuple[str, ...] = ()
+    texts: Sequence[str] = ()
     refusal: str | None = None
     reasoning: int = 0
     cached: int = 0
@@ -107,25 +107,18 @@ class Written:
     def __init__(
         self, path: Path, recordings: Recordings, pace: Pace | None = None
     ) -> None:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-        self.path, self.on, self.pace = path, told["on"], pace or Pace()
-        self.replies = [
-            Reply(**{**entry, "texts": tuple(entry.get("texts", ()))})
-            for entry in told.get("reply", [])
-        ]
-        dialogues = [Dialogue(**entry) for entry in told.get("dialogue", [])]
-        exchanges = [
-            exchange for dialogue in dialogues for exchange in dialogue.exchanges()
-        ]
-        self.replies += [reply for _, reply in exchanges]
-        self.requests = [
-            request_of(body) for body, _ in exchanges
-        ]  # those of the dialogues
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        self.path, self.on, self.pace = path, document["on"], pace or Pace()
         self.recordings = recordings
-        self.provenance = Provenance(
-            "written", self.on.isoformat(), told.get("by", "the authors")
-        )
-        self._kept: set[str] = set()
+        author = document.get("by", "the authors")
+        self.provenance = Provenance("written", self.on.isoformat(), author)
+        self.replies = [Reply(**entry) for entry in document.get("reply", ())]
+        self.requests: list[ApiRequest] = []  # those of the dialogues
+        for entry in document.get("dialogue", ()):
+            for body, reply in Dialogue(**entry).exchanges():
+                self.requests.append(request_of(body))
+                self.replies.append(reply)
+        self._stored: set[str] = set()
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         refused = refusal_of(request.body)
@@ -135,26 +128,24 @@ class Written:
         if not fitting:
             raise NoReply(request.body, self.path)
         reply = max(fitting, key=lambda entry: (len(entry.when), len(entry.to)))
-        answer, provenance = (
-            local_answer(request.body)
-            if reply.local
-            else (written_answer(request, reply, self.on, self.pace), self.provenance)
-        )
+        if reply.local:
+            answer, provenance = local_answer(request.body)
+        else:
+            answer = written_answer(request, reply, self.on, self.pace)
+            provenance = self.provenance
         recorder = Recorder(self.recordings, provenance)
         recorder.check(request)
-        if (
-            (name := name_of(request)) not in self._kept
-        ):  # asked again, it is the same answer: one recording will do
+        name = name_of(request)
+        if name not in self._stored:  # a second time the answer is the same
             recorder.keep(request, answer)
-            self._kept.add(name)
+            self._stored.add(name)
         return answer
 
 
 def request_of(body: Mapping[str, Any]) -> ApiRequest:
     """The request that has this body."""
-    return ApiRequest(
-        "POST", CHAT_COMPLETIONS, json.dumps(body, ensure_ascii=False).encode()
-    )
+    raw = json.dumps(body, ensure_ascii=False).encode()
+    return ApiRequest("POST", CHAT_COMPLETIONS, raw)
 
 
 def written_answer(
@@ -164,61 +155,38 @@ def written_answer(
     body = request.body
     rng = random.Random(name_of(request) + reply.text)
     model = models.get(body["model"])
-    texts = [
-        _cut(text, body) for text in (reply.texts or (reply.text,) * body.get("n", 1))
-    ]
-    choices = [
-        (pieces, reason)
-        for pieces, reason in (
-            _limited(text, body, reply, reason) for text, reason in texts
-        )
-    ]
-    head = {
+    texts = reply.texts or [reply.text] * body.get("n", 1)
+    written = [_generated(text, body, reply) for text in texts]
+    usage = _usage(body, written, reply)
+    logprobs = model.logprobs or bool(body.get("logprobs"))
+    value = {
         "id": "chatcmpl-" + "".join(rng.choices(ALPHABET, k=29)),
+        "object": "chat.completion",
         "created": int(_noon(on)) + rng.randrange(3600),
         "model": models.echoed(body["model"]),
+        "choices": [
+            _choice(i, pieces, reason, reply, logprobs)
+            for i, (pieces, reason) in enumerate(written)
+        ],
+        "usage": usage,
         "service_tier": "default",
-        "system_fingerprint": "fp_" + f"{rng.getrandbits(40):010x}"
+        "system_fingerprint": f"fp_{rng.getrandbits(40):010x}"
         if model.fingerprint
         else None,
     }
-    usage = _usage(body, choices, reply)
     hidden = usage["completion_tokens_details"]["reasoning_tokens"]
-    visible = usage["completion_tokens"] - hidden
     first = rng.lognormvariate(math.log(pace.first), pace.spread) + hidden * pace.hidden
     headers = {
         "x-request-id": f"req_{rng.getrandbits(128):032x}",
         "openai-processing-ms": str(round(first * 1000)),
     }
-    value = {
-        "id": head["id"],
-        "object": "chat.completion",
-        "created": head["created"],
-        "model": head["model"],
-        "choices": [
-            _choice(i, pieces, reason, reply, model.logprobs)
-            for i, (pieces, reason) in enumerate(choices)
-        ],
-        "usage": usage,
-        "service_tier": head["service_tier"],
-        "system_fingerprint": head["system_fingerprint"],
-    }
     if body.get("stream"):
-        events = tuple(
-            timed(
-                chunks(value, body, reply.cut_after),
-                first,
-                partial(pace.draw_gap, rng),
-                rng,
-            )
-        )
-        return ApiAnswer(
-            200,
-            {**STREAM, **headers},
-            events=events,
-            after=round(first * 0.9, 4),
-            source="written",
-        )
+        stream = chunks(value, body, reply.cut_after)
+        events = tuple(timed(stream, first, partial(pace.draw_gap, rng), rng))
+        headers |= STREAM
+        after = round(first * 0.9, 4)
+        return ApiAnswer(200, headers, events=events, after=after, source="written")
+    visible = usage["completion_tokens"] - hidden
     seconds = first + sum(pace.draw_gap(rng) for _ in range(visible))
     headers["openai-processing-ms"] = str(round(seconds * 1000))
     return json_answer(
@@ -232,46 +200,29 @@ def last_user_text(body: Any) -> str:
     for message in reversed(messages or []):
         if message.get("role") == "user":
             content = message.get("content")
-            return (
-                content
-                if isinstance(content, str)
-                else " ".join(p.get("text", "") for p in content or [])
-            )
+            if isinstance(content, str):
+                return content
+            return " ".join(part.get("text", "") for part in content or [])
     return ""
 
 
-def _cut(text: str, body: Mapping[str, Any]) -> tuple[str, str]:
-    """Text and finish reason after the stop sequences: generation ends before the first of them."""
-    stops = body.get("stop") or []
-    at = min(
-        (
-            i
-            for stop in ([stops] if isinstance(stops, str) else stops)
-            if (i := text.find(stop)) >= 0
-        ),
-        default=None,
-    )
-    return (text, "stop") if at is None else (text[:at], "stop")
-
-
-def _limited(
-    text: str, body: Mapping[str, Any], reply: Reply, reason: str
+def _generated(
+    text: str, body: Mapping[str, Any], reply: Reply
 ) -> tuple[list[str], str]:
-    """The text's tokens and the finish reason after the token limit, which counts hidden reasoning
-    too.
+    """The tokens that the model generates of a text, and why it finishes.
+
+    It stops before the first of the stop sequences, and at the token limit, which counts hidden
+    reasoning too.
     """
-    pieces = (
-        [token.text for token in tokens.tokenize(text, body["model"])]
-        if reply.refusal is None
-        else []
-    )
+    if reply.refusal is not None:
+        return [], "stop"
+    stops = body.get("stop") or []
+    for stop in [stops] if isinstance(stops, str) else stops:
+        text = text.partition(stop)[0]
+    pieces = [token.text for token in tokens.tokenize(text, body["model"])]
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    room = None if limit is None else max(limit - reply.reasoning, 0)
-    return (
-        (pieces, reason)
-        if room is None or len(pieces) <= room
-        else (pieces[:room], "length")
-    )
+    room = len(pieces) if limit is None else max(limit - reply.reasoning, 0)
+    return (pieces, "stop") if len(pieces) <= room else (pieces[:room], "length")
 
 
 def _usage(
@@ -305,19 +256,16 @@ def _usage(
 def _choice(
     index: int, pieces: list[str], reason: str, reply: Reply, logprobs: bool
 ) -> dict[str, Any]:
-    content = None if reply.refusal is not None else "".join(pieces)
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": content,
+        "content": "".join(pieces) if reply.refusal is None else None,
         "refusal": reply.refusal,
         "annotations": [],
     }
-    return {
-        "index": index,
-        "message": message,
-        **({"logprobs": None} if logprobs else {}),
-        "finish_reason": reason,
-    }
+    choice: dict[str, Any] = {"index": index, "message": message}
+    if logprobs:
+        choice["logprobs"] = None  # an author cannot know them
+    return {**choice, "finish_reason": reason}
 
 
 def _noon(on: datetime.date) -> float:

@@ -87,13 +87,14 @@ class Attempt:
         """
         with contextlib.suppress(ValueError, LookupError, TypeError):
             error: dict[str, Any] = json.loads(self.answer.body)["error"]
-            if str(error["message"]).startswith("Request too large"):
+            # The one 429 without Retry-After: no wait makes room for this request.
+            if error["type"] == "tokens" and self.retry_after is None:
                 return "request_too_large"
             return str(error["code"] or error["type"])
         return None
 
     @property
-    def told_to_wait(self) -> float | None:
+    def retry_after(self) -> float | None:
         """Seconds, as the SDK reads them: retry-after-ms goes before retry-after."""
         for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
             with contextlib.suppress(ValueError):

@@ -26,14 +26,12 @@ from ...wired import wired_to
 from .ledger import Attempt, Ledger
 
 FINAL_STATUS = (400, 401, 403, 404, 422)
-FINAL_CODES = (
-    "insufficient_quota",
-    "request_too_large",
-)  # 429 by status; waiting changes nothing
+# 429s that no wait cures
+FINAL_CODES = ("insufficient_quota", "request_too_large")
 WHOLE, LEFT, CUT, LATE = "200", "200, left", "200, cut", "200, too late for the caller"
 SATISFIED = (WHOLE, LEFT)
 LOST = (LATE, "200, broken", "200, malformed")
-TOLERANCE = 0.0015  # seconds; waits are told in whole milliseconds
+TOLERANCE = 0.0015  # seconds; Retry-After-Ms is in whole milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class Verdict:
     answered       questions that got a whole answer, or were left by the caller in mid-stream
     sdk_retries    attempts by which the SDK asked again
     own_retries    attempts by which the program asked the same again after a failure
-    told_to_wait   answers with a Retry-After after which the same was asked again
+    waits          answers with a Retry-After after which the same was asked again
     too_early      of these, asked again before that time was over; ``early_by`` is the sum of the
                    missing seconds
     waited         seconds between failures and the attempts that followed, all together (not in the
@@ -67,7 +65,7 @@ class Verdict:
     answered: int = 0
     sdk_retries: int = 0
     own_retries: int = 0
-    told_to_wait: int = 0
+    waits: int = 0
     too_early: int = 0
     early_by: float = 0.0
     waited: float = 0.0
@@ -106,7 +104,7 @@ class Verdict:
             (
                 self.too_early,
                 (
-                    f"of {self.told_to_wait} waits cut short, by {self.early_by:.1f} s: wait for "
+                    f"of {self.waits} waits cut short, by {self.early_by:.1f} s: wait for "
                     "Retry-After"
                 ),
             ),
@@ -159,12 +157,12 @@ def verdict_on(*sources: Any) -> Verdict:
         for question in questions
         for earlier, later in pairwise(question)
     ]
-    waits = [
-        (told, later.at - earlier.ended_at)
-        for earlier, later in pairs
-        if (told := earlier.told_to_wait)
+    waits = [pair for pair in pairs if pair[0].retry_after]
+    missing = [
+        (earlier.retry_after or 0.0) - (later.at - earlier.ended_at)
+        for earlier, later in waits
     ]
-    short = [told - waited for told, waited in waits if waited < told - TOLERANCE]
+    short = [seconds for seconds in missing if seconds > TOLERANCE]
     outcomes = Counter(met[id(attempt)] for attempt in attempts)
     return Verdict(
         attempts=len(attempts),
@@ -173,7 +171,7 @@ def verdict_on(*sources: Any) -> Verdict:
         answered=sum(met[id(question[-1])] in SATISFIED for question in questions),
         sdk_retries=sum(later.retry > 0 for _, later in pairs),
         own_retries=sum(later.retry == 0 for _, later in pairs),
-        told_to_wait=len(waits),
+        waits=len(waits),
         too_early=len(short),
         early_by=sum(short),
         waited=sum(max(0.0, later.at - earlier.ended_at) for earlier, later in pairs),

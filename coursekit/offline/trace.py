@@ -1,0 +1,67 @@
+"""COURSEKIT_TRACE=1: a line on stderr for each request, with the layer that answered it.
+
+    POST /v1/chat/completions gpt-4o -> Replay: 200 written after 0.81 s
+    POST /v1/chat/completions gpt-4o -> Validation: 400 unknown_parameter after 0.00 s
+    POST /v1/chat/completions gpt-4o -> Missing: RecordingNotFound
+
+Each layer is wrapped, and the last one that a request has reached is the one that answered it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextvars import ContextVar
+
+from .exchange import ApiAnswer, ApiRequest, Layer
+
+SETTING = "COURSEKIT_TRACE"
+_reached: ContextVar[str] = ContextVar("reached", default="")
+
+
+class _Step:
+    """Notes that a request has reached ``layer``."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        _reached.set(type(self.layer).__name__)
+        return self.layer.answer(request)
+
+
+class _Trace:
+    """Prints what came of each request."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+
+    def answer(self, request: ApiRequest) -> ApiAnswer:
+        try:
+            answer = self.layer.answer(request)
+        except Exception as error:
+            _print(request, type(error).__name__)
+            raise
+        outcome = answer.kind or answer.source
+        _print(request, f"{answer.status} {outcome} after {answer.after:.2f} s")
+        return answer
+
+
+def step(layer: Layer) -> Layer:
+    """A layer that is named in the trace, if there is one."""
+    return _Step(layer) if _is_on() else layer
+
+
+def trace(outermost: Layer) -> Layer:
+    """All layers together, traced where COURSEKIT_TRACE=1 asks for it."""
+    return _Trace(outermost) if _is_on() else outermost
+
+
+def _is_on() -> bool:
+    return os.environ.get(SETTING) == "1"
+
+
+def _print(request: ApiRequest, outcome: str) -> None:
+    model = request.body.get("model", "") if isinstance(request.body, dict) else ""
+    asked = " ".join(filter(None, (request.method, request.path, str(model))))
+    print(f"{asked} -> {_reached.get()}: {outcome}", file=sys.stderr)

@@ -72,17 +72,17 @@ def membership(env: Mapping[str, str] | None = None) -> Membership | None:
     elsewhere.
     """
     env = settings() if env is None else env
-    asked = env.get(ADDRESS) or ""
-    if asked and env.get(KEY):
-        return Membership(
-            server_of(asked),
-            env[KEY],
-            share=env.get(SHARE, "").lower() in {"yes", "true", "1"},
-        )
-    known = _read(place(env))
-    if known is None or (asked and known.url != server_of(asked)):
+    address, joined = env.get(ADDRESS) or "", _read(place(env))
+    if address and env.get(KEY):
+        shares = env.get(SHARE, "").lower() in {"yes", "true", "1"}
+        if joined is not None and joined.key == env[KEY]:
+            shares = (
+                joined.share
+            )  # what the learner has chosen goes before the teacher's choice
+        return Membership(server_of(address), env[KEY], share=shares)
+    if joined is None or (address and joined.url != server_of(address)):
         return None
-    return known
+    return joined
 
 
 def keep(joined: Membership) -> bool:

@@ -517,7 +517,7 @@ async def test_a_sync_client_is_refused() -> None:
     with (
         connect() as client,
         pytest.raises(
-            TypeError, match=r"the client of connect_async\(\), and this is a OpenAI"
+            TypeError, match=r"got a sync client, and takes one of connect_async\(\)"
         ),
     ):
         await run_batch(client, ["Hi"], model="gpt-4o")  # type: ignore[arg-type]

@@ -221,6 +221,23 @@ def test_a_key_of_the_environment(
     assert "COURSEKIT_CLASS_KEY is set" in leave()
 
 
+@pytest.mark.parametrize("teacher", ["yes", "no"])
+@pytest.mark.parametrize("share", [True, False])
+def test_on_a_hub_the_learner_has_the_last_word_on_sharing(
+    running: Served, monkeypatch: pytest.MonkeyPatch, teacher: str, share: bool
+) -> None:
+    """A hub sets key and the teacher's choice; join(share=…) goes before it, also later."""
+    key = running.admin("POST", "/admin/learners", {"name": "bo"}).json()["key"]
+    monkeypatch.setenv("COURSEKIT_BASE_URL", f"{running.url}/v1")
+    monkeypatch.setenv("COURSEKIT_CLASS_KEY", key)
+    monkeypatch.setenv("COURSEKIT_CLASS_SHARE", teacher)
+    joined = membership()
+    assert joined is not None and joined.share is (teacher == "yes")
+    join(share=share)
+    again = membership()
+    assert again is not None and (again.key, again.share) == (key, share)
+
+
 def test_another_address_goes_before_what_was_joined(
     running: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -393,7 +393,7 @@ def test_the_other_kind_of_client() -> None:
         TypeError, match="got an async client.*there is AsyncConversation"
     ):
         Conversation(Api().async_client)
-    with pytest.raises(TypeError, match="synchronous: give it to Conversation"):
+    with pytest.raises(TypeError, match="got a sync client.*there is Conversation"):
         AsyncConversation(Api().client)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import openai
 import pytest
 
+from coursekit.offline.clock import ScaledClock
 from coursekit.offline.engine import OfflineApi, replaying
 from coursekit.offline.recordings import Recordings
 from coursekit.offline.server import learners, tally
@@ -132,7 +133,7 @@ def test_the_longest_away_is_forgotten(
     """There are never more than so many learners: a new one takes the place of who was away for
     longest and has nothing under way."""
     monkeypatch.setattr(learners, "MOST", 3)
-    api = OfflineApi(replaying(Recordings([tmp_path])), clock=None)  # type: ignore[arg-type]
+    api = OfflineApi(replaying(Recordings([tmp_path])), ScaledClock())
     room = Learners(lambda name: api)
     first, second, third = (room.of(f"Bearer {key}") for key in "abc")
     assert (

@@ -165,7 +165,7 @@ def test_one_row_for_one_person(running: Served, tmp_path: Path) -> None:
         (("rename", "Ada", None), "name"),
         (("rename", "nobody", "x"), "no learner"),
         (("merge", "Ada", "Ada"), "itself"),
-        (("merge", "Ada", "x"), "to merge"),
+        (("merge", "Ada", "x"), "There is no learner 'x'"),
         (("fly", "Ada"), "rename"),
         (("remove", None), "no learner"),
     ],

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -29,30 +30,28 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..exchange import error_answer, json_answer
 from ..faults import Fault
 from ..watched.verdict import verdict_on
-from .endpoints import address_in, response
+from .endpoints import address_in, bearer, json_response
 from .injection import Injection
-from .joining import about, asked_name, entered
+from .joining import about, entered, name_in
 from .learners import Learner
-from .room import Room
+from .roll import Roll
+from .room import Room, refusal
 
-SECONDS = 60.0  # that a fault is at work when nothing else is asked
+SECONDS = 60.0  # that a fault is at work where the order does not say
 LONGEST = 86_400.0
 FAULT_ORDER = 'Send JSON like {"fault": "rate_limit", "seconds": 60, "learner": "ada"}.'
+FAULT = 'fault is a kind like "rate_limit", or an object like {"kind": "slow", "seconds": 2}.'
 ROLL_ORDER = (
     'Send JSON like {"do": "rename", "learner": "ada 2", "to": "Ada"}; or merge, remove, '
     "lower_hand, clear."
 )
 NO_TOKEN = (
-    "This needs the admin token, which the server told when it started: Authorization: Bearer "
-    "TOKEN."
+    "This needs the admin token, which the server printed when it started: "
+    "Authorization: Bearer TOKEN."
 )
-
-
-class BadOrder(ValueError):
-    """An order that cannot be carried out; the message says why."""
+NO_CLASS = "Only the server of a class does this: coursekit serve --class."
 
 
 class Admin:
@@ -70,232 +69,160 @@ class Admin:
             Route("/faults", self.lift, methods=["DELETE"]),
             Route("/faults/{number:int}", self.lift, methods=["DELETE"]),
         ]
-        self.mount = Mount(
-            "/admin", routes=routes, middleware=[Middleware(Guarded, room)]
-        )
+        guarded = [Middleware(Guarded, room)]
+        self.mount = Mount("/admin", routes=routes, middleware=guarded)
 
     async def learners(self, request: Request) -> Response:
         learners = list(self.room.learners)
-        return _json(
-            200,
-            {
-                "learners": await run_in_threadpool(
-                    lambda: [about(learner) for learner in learners]
-                )
-            },
-        )
+        rows = await run_in_threadpool(lambda: [about(learner) for learner in learners])
+        return json_response({"learners": rows})
 
     async def learner(self, request: Request) -> Response:
-        learner = self._known(request.path_params["name"])
-        if learner is None:
-            text = (
-                f"There is no learner {request.path_params['name']!r:.50}. GET /admin/learners "
-                "lists them."
-            )
-            return response(
-                self.room.own(error_answer(404, text, code="unknown_learner"))
-            )
-
-        def told() -> dict[str, Any]:
-            return {**about(learner), "verdict": verdict_on(learner.ledger).as_dict()}
-
-        return _json(200, await run_in_threadpool(told))
+        learner = self._named(request.path_params["name"], 404)
+        ledger = learner.ledger
+        row = await run_in_threadpool(
+            lambda: {**about(learner), "verdict": verdict_on(ledger).as_dict()}
+        )
+        return json_response(row)
 
     async def enroll(self, request: Request) -> Response:
         """For a hub, which joins its users to the class by itself. The key belongs to the account:
         somebody who joined under the same name before has another."""
         if self.room.roll is None:
-            text = "Only the server of a class gives out keys: coursekit serve --class."
-            return response(self.room.own(error_answer(404, text, code="no_class")))
-        try:
-            account = asked_name(await request.body())
-            learner = self.room.roll.of_account(account)
-            known, learner = (
-                learner is not None,
-                learner or self.room.roll.join(account, account),
-            )
-        except ValueError as error:
-            return response(self.room.own(error_answer(400, str(error))))
-        return _json(200 if known else 201, entered(request, self.room, learner))
+            raise refusal(404, NO_CLASS, "no_class")
+        account = name_in(await request.body())
+        learner = self.room.roll.of_account(account)
+        status = 201 if learner is None else 200
+        learner = learner or self.room.roll.join(account, account)
+        return json_response(entered(request, self.room, learner), status)
 
     async def roll(self, request: Request) -> Response:
         """Rename, merge or remove a row, lower a hand, or clear away who has done nothing; see
         ``ROLL_ORDER``.
         """
-        roll = self.room.roll
-        try:
-            if roll is None:
-                raise BadOrder(
-                    "Only the server of a class has a roll: coursekit serve --class."
-                )
-            order = _object(await request.body(), ROLL_ORDER)
-            done = order.get("do")
-            if done == "clear":
-                idle = [
-                    one
-                    for one in roll
-                    if not one.tally.statuses and not one.account and not one.under_way
-                ]
-                for one in idle:
-                    roll.remove(one)
-                return _json(
-                    200, {"done": f"{len(idle)} rows without a request were removed."}
-                )
-            learner = roll.named(order.get("learner"))
-            if learner is None:
-                raise BadOrder(
-                    f"There is no learner {order.get('learner')!r:.50}. GET /admin/learners lists "
-                    "them."
-                )
-            old = learner.name
-            if done == "rename":
-                self.room.rename(roll, learner, order.get("to"))
-                text = f"{old} is {learner.name} now."
-            elif done == "merge":
-                into = roll.named(order.get("to"))
-                if into is None:
-                    raise BadOrder(
-                        f"There is no learner {order.get('to')!r:.50} to merge {old} into."
-                    )
-                await run_in_threadpool(roll.merge, learner, into)
-                text = f"{old} and {into.name} are one row now."
-            elif done == "remove":
-                roll.remove(learner)
-                text = f"{old} was removed. The key opens nothing any more."
-            elif done == "lower_hand":
-                learner.hand = None
-                text = f"The hand of {old} is down."
-            else:
-                raise BadOrder(ROLL_ORDER)
-        except ValueError as error:
-            return response(self.room.own(error_answer(400, str(error))))
-        return _json(200, {"done": text})
+        if self.room.roll is None:
+            raise refusal(400, NO_CLASS)
+        order = _object(await request.body(), ROLL_ORDER)
+        return json_response({"done": await self._carried_out(self.room.roll, order)})
+
+    async def _carried_out(self, roll: Roll, order: dict[str, Any]) -> str:
+        action = order.get("do")
+        if action == "clear":
+            return f"{roll.clear()} rows without a request were removed."
+        learner = self._named(order.get("learner"))
+        old = learner.name
+        if action == "rename":
+            self.room.rename(roll, learner, order.get("to"))
+            return f"{old} is {learner.name} now."
+        if action == "merge":
+            into = self._named(order.get("to"))
+            await run_in_threadpool(roll.merge, learner, into)
+            return f"{old} and {into.name} are one row now."
+        if action == "remove":
+            roll.remove(learner)
+            return f"{old} was removed. The key opens nothing any more."
+        if action == "lower_hand":
+            learner.hand = None
+            return f"The hand of {old} is down."
+        raise refusal(400, ROLL_ORDER)
 
     async def faults(self, request: Request) -> Response:
-        return _json(200, {"faults": self.at_work()})
+        return json_response({"faults": self.at_work()})
 
     async def inject(self, request: Request) -> Response:
+        order = _object(await request.body(), FAULT_ORDER)
+        fault, seconds, name = _fault(order), _seconds(order), order.get("learner")
+        if name is not None:
+            self._named(name)
         try:
-            order = _order(await request.body())
-            learner = order.get("learner")
-            if learner is not None and self._known(learner) is None:
-                raise BadOrder(
-                    f"There is no learner {learner!r:.50}. GET /admin/learners lists them."
-                )
-            injection = self.room.injections.add(
-                _fault(order["fault"]), learner, _seconds(order)
-            )
+            injection = self.room.injections.add(fault, name, seconds)
         except ValueError as error:
-            return response(self.room.own(error_answer(400, str(error))))
-        return _json(201, self._shown(injection))
+            raise refusal(400, str(error)) from error
+        return json_response(self._row(injection), 201)
 
     async def lift(self, request: Request) -> Response:
         lifted = self.room.injections.lift(request.path_params.get("number"))
-        return _json(200, {"lifted": [self._shown(injection) for injection in lifted]})
+        return json_response({"lifted": [self._row(injection) for injection in lifted]})
 
     def at_work(self) -> list[dict[str, Any]]:
         """The faults at work, oldest first, as plain data."""
-        return [self._shown(injection) for injection in self.room.injections.now()]
+        return [self._row(injection) for injection in self.room.injections.now()]
 
-    def _known(self, name: Any) -> Learner | None:
-        return next(
-            (learner for learner in self.room.learners if learner.name == name), None
-        )
+    def _named(self, name: Any, status: int = 400) -> Learner:
+        """The learner of this name. Raises Refusal with the status where there is none."""
+        for learner in self.room.learners:
+            if learner.name == name:
+                return learner
+        text = f"There is no learner {name!r:.50}. GET /admin/learners lists them."
+        raise refusal(status, text, "unknown_learner")
 
-    def _shown(self, injection: Injection) -> dict[str, Any]:
-        fault = injection.fault
-        arguments = {
-            name: value
-            for name in ("after", "probability", "retry_after", "seconds", "abrupt")
-            if (value := getattr(fault, name)) not in (None, False)
+    def _row(self, injection: Injection) -> dict[str, Any]:
+        fault = asdict(injection.fault)
+        kind, times = fault.pop("kind"), fault.pop("times")
+        more = {
+            name: value for name, value in fault.items() if value not in (None, False)
         }
+        left = max(0.0, injection.until - self.room.clock.now())
         return {
             "number": injection.number,
             "fault": {
-                "kind": fault.kind,
-                "times": None if fault.times == math.inf else fault.times,
-                **arguments,
+                "kind": kind,
+                "times": None if times == math.inf else times,
+                **more,
             },
             "learner": injection.learner,
-            "seconds_left": round(max(0.0, injection.until - self.room.clock.now()), 3),
+            "seconds_left": round(left, 3),
         }
 
 
 class Guarded:
-    """Middleware: without the admin token nothing is done and nothing is told, not even which paths
-    there are.
-    """
+    """Middleware: without the admin token nothing is done or shown, not even which paths exist."""
 
     def __init__(self, app: ASGIApp, room: Room) -> None:
         self.app, self.room = app, room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = (
-            dict(scope["headers"])
-            .get(b"authorization", b"")
-            .decode("latin-1")
-            .removeprefix("Bearer ")
-        )
-        if self.room.gate.is_right(
-            address_in(scope), given, str(self.room.admin_token)
-        ):
-            await self.app(scope, receive, send)
-        else:
-            refused = self.room.own(
-                error_answer(401, NO_TOKEN, code="invalid_admin_token")
-            )
-            await response(refused)(scope, receive, send)
+        token = str(self.room.admin_token)
+        if not self.room.gate.is_right(address_in(scope), bearer(scope), token):
+            raise refusal(401, NO_TOKEN, "invalid_admin_token")
+        await self.app(scope, receive, send)
 
 
 def _object(raw: bytes, otherwise: str) -> dict[str, Any]:
-    """The JSON object in a body. Raises BadOrder with the text where there is none."""
+    """The JSON object in a body. Raises Refusal with the text where there is none."""
     try:
         order = json.loads(raw)
     except (ValueError, RecursionError):
         order = None
     if not isinstance(order, dict):
-        raise BadOrder(otherwise)
+        raise refusal(400, otherwise)
     return order
 
 
-def _order(raw: bytes) -> dict[str, Any]:
-    order = _object(raw, FAULT_ORDER)
+def _fault(order: dict[str, Any]) -> Fault:
+    """The fault of an order, without an end to its times where it does not say how often."""
     if "fault" not in order:
-        raise BadOrder(FAULT_ORDER)
+        raise refusal(400, FAULT_ORDER)
     for name in order:
         if name not in ("fault", "seconds", "learner"):
-            raise BadOrder(
-                f"An order has fault, seconds and learner, and no {name!r:.50}. A fault's own "
-                "arguments go into it."
-            )
-    return order
-
-
-def _fault(asked: Any) -> Fault:
-    if isinstance(asked, str):
-        asked = {"kind": asked}
-    if not isinstance(asked, dict) or not all(isinstance(name, str) for name in asked):
-        raise BadOrder(
-            'fault is a kind like "rate_limit", or an object like {"kind": "slow", "seconds": 2}.'
-        )
-    if asked.get("times") is None:
-        asked = {**asked, "times": math.inf}
+            text = f"An order has fault, seconds and learner, and no {name!r:.50}."
+            raise refusal(400, f"{text} A fault's own arguments go into it.")
+    given = order["fault"]
+    if isinstance(given, str):
+        given = {"kind": given}
+    if not isinstance(given, dict):
+        raise refusal(400, FAULT)
+    if given.get("times") is None:
+        given = {**given, "times": math.inf}
     try:
-        return Fault(**asked)
-    except TypeError as error:
-        raise BadOrder(f"No such fault: {error}.") from error
+        return Fault(**given)
+    except (TypeError, ValueError) as error:
+        raise refusal(400, f"There is no such fault: {error}") from error
 
 
 def _seconds(order: dict[str, Any]) -> float:
     seconds = order.get("seconds", SECONDS)
-    if (
-        isinstance(seconds, bool)
-        or not isinstance(seconds, (int, float))
-        or not 0 < seconds <= LONGEST
-    ):
-        raise BadOrder(f"seconds is a number above 0, up to {LONGEST:,.0f}.")
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or not 0 < seconds <= LONGEST:
+        raise refusal(400, f"seconds is a number above 0, up to {LONGEST:,.0f}.")
     return float(seconds)
-
-
-def _json(status: int, value: object) -> Response:
-    return response(json_answer(status, value))

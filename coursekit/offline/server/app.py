@@ -31,7 +31,8 @@ from .endpoints import (
 )
 from .hosts import ELSEWHERE, name_in
 from .joining import Joining
-from .room import Room, broken, too_many
+from .roll import CannotJoin
+from .room import Refusal, Room, broken, refusal, too_many
 from .throttle import TooMany
 
 
@@ -115,9 +116,14 @@ def other_paths(room: Room) -> Starlette:
             answer = error_answer(error.status_code, f"Invalid URL ({method} {path})")
         return response(room.own(answer))
 
-    async def throttled(request: Request, error: Exception) -> Response:
-        assert isinstance(error, TooMany)
-        return response(room.own(too_many(error)))
+    async def answered(request: Request, error: Exception) -> Response:
+        """What an endpoint has raised to refuse a request."""
+        if isinstance(error, TooMany):
+            return response(room.own(too_many(error)))
+        if isinstance(error, CannotJoin):
+            error = refusal(400, str(error), "cannot_join")
+        assert isinstance(error, Refusal)
+        return response(room.own(error.answer))
 
     async def failed(request: Request, error: Exception) -> Response:
         """A mistake of ours; its traceback goes to the server's terminal."""
@@ -136,7 +142,7 @@ def other_paths(room: Room) -> Starlette:
         ],
         exception_handlers={
             HTTPException: refused,
-            TooMany: throttled,
+            **dict.fromkeys((Refusal, TooMany, CannotJoin), answered),
             Exception: failed,
         },
     )

@@ -29,12 +29,11 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ...course import DATA
-from ..exchange import error_answer
 from .admin import Admin
-from .endpoints import address_in, response
+from .endpoints import address_in
 from .origin import ELSEWHERE, from_own_page
 from .roll import Roll
-from .room import Room
+from .room import Room, refusal
 from .watching import Watch, roster
 
 COOKIE = "coursekit-console"
@@ -104,7 +103,7 @@ class Console:
 
     async def login(self, request: Request) -> Response:
         if not from_own_page(request):
-            return self._refused(403, ELSEWHERE, "cross_origin")
+            raise refusal(403, ELSEWHERE, "cross_origin")
         form = (await request.body())[:FORM].decode(errors="replace")
         given = parse_qs(form).get("token", [""])[0].strip()
         if not self.room.gate.is_right(
@@ -128,7 +127,7 @@ class Console:
 
     async def logout(self, request: Request) -> Response:
         if not from_own_page(request):
-            return self._refused(403, ELSEWHERE, "cross_origin")
+            raise refusal(403, ELSEWHERE, "cross_origin")
         if self._is_open(request):
             self._sessions.session = secrets.token_hex(16)
         answer = RedirectResponse("/console", 303, HEADERS)
@@ -180,9 +179,9 @@ class Console:
 
         async def checked(request: Request) -> Response:
             if not self._is_open(request):
-                return self._refused(401, NO_COOKIE, "not_logged_in")
+                raise refusal(401, NO_COOKIE, "not_logged_in")
             if request.method != "GET" and not from_own_page(request):
-                return self._refused(403, ELSEWHERE, "cross_origin")
+                raise refusal(403, ELSEWHERE, "cross_origin")
             return await endpoint(request)
 
         return checked
@@ -205,6 +204,3 @@ class Console:
 
     def _file(self, name: str, kind: str, status: int = 200) -> Response:
         return Response(self._files[name], status, HEADERS, f"{kind}; charset=utf-8")
-
-    def _refused(self, status: int, message: str, code: str) -> Response:
-        return response(self.room.own(error_answer(status, message, code=code)))

@@ -137,16 +137,15 @@ class Models:
         return self._answered(request, one_model(request.path_params["model"]))
 
     def _answered(self, request: Request, answer: ApiAnswer) -> Response:
-        learner = self.room.learner(
-            request.headers.get("authorization", ""), address_in(request.scope)
-        )
+        authorization = request.headers.get("authorization", "")
+        learner = self.room.learner(authorization, address_in(request.scope))
         return response(
             self.room.own(learner if isinstance(learner, ApiAnswer) else answer)
         )
 
 
 async def healthz(request: Request) -> Response:
-    return response(json_answer(200, {"status": "ok"}))
+    return json_response({"status": "ok"})
 
 
 def is_json(content_type: str) -> bool:
@@ -177,3 +176,13 @@ def crowded() -> ApiAnswer:
 def response(answer: ApiAnswer) -> Response:
     """A whole answer as a Starlette response."""
     return Response(answer.body, answer.status, dict(answer.headers))
+
+
+def json_response(value: object, status: int = 200) -> Response:
+    return response(json_answer(status, value))
+
+
+def bearer(scope: Scope) -> str:
+    """The token in a request's Authorization header, "" without one."""
+    given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+    return str(given.removeprefix("Bearer "))

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -19,16 +21,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...course import lessons
-from ..exchange import ApiAnswer, error_answer, json_answer
-from .endpoints import address_in, response
+from ..exchange import ApiAnswer
+from .endpoints import address_in, bearer, json_response
 from .learners import Learner
 from .origin import ELSEWHERE, from_other_page
 from .roll import CannotJoin, Roll
-from .room import Room
+from .room import Refusal, Room, refusal
 from .throttle import TooMany
 
 NO_TOKEN = (
-    "This class asks for its access token, which the teacher tells: Authorization: Bearer "
+    "This class asks for its access token, which the teacher gives you: Authorization: Bearer "
     "TOKEN."
 )
 WHAT_TO_SHARE = (
@@ -38,9 +40,9 @@ WHAT_TO_SHARE = (
 EXERCISES = 100  # of a chapter: far more than there are
 TRIES = 1000  # failed checks in a row that are counted
 QUESTION = 200  # characters of a raised hand
-PLACE = re.compile(
-    r"\w{1,40}/\w{1,60}"
-)  # an exercise or a quiz question within a chapter
+# an exercise or a quiz question within a chapter
+PLACE = re.compile(r"\w{1,40}/\w{1,60}")
+UNSENT: Any = object()
 
 
 class Joining:
@@ -56,48 +58,42 @@ class Joining:
 
     async def join(self, request: Request) -> Response:
         if from_other_page(request):
-            return self._refused(403, ELSEWHERE, "cross_origin")
-        given, address = (
-            request.headers.get("authorization", "").removeprefix("Bearer "),
-            address_in(request.scope),
-        )
-        token = self.room.access_token
-        if token is not None and not self.room.gate.is_right(address, given, token):
-            return self._refused(401, NO_TOKEN, "invalid_access_token")
+            raise refusal(403, ELSEWHERE, "cross_origin")
+        address, token = address_in(request.scope), self.room.access_token
+        if token is not None:
+            if not self.room.gate.is_right(address, bearer(request.scope), token):
+                raise refusal(401, NO_TOKEN, "invalid_access_token")
         if (seconds := self.room.joins.wait(address)) > 0:
             raise TooMany("learners join", seconds)
-        try:
-            learner = self.roll.join(asked_name(await request.body()))
-        except CannotJoin as error:
-            return self._refused(400, str(error), "cannot_join")
+        learner = self.roll.join(name_in(await request.body()))
         self.room.joins.take(address)
-        return response(
-            self.room.own(json_answer(201, entered(request, self.room, learner)))
-        )
+        return json_response(entered(request, self.room, learner), 201)
 
     async def me(self, request: Request) -> Response:
-        learner = self._learner(request)
-        if isinstance(learner, ApiAnswer):
-            return response(self.room.own(learner))
-        told = await run_in_threadpool(about, learner)
-        return response(
-            self.room.own(json_answer(200, {**told, "share": self.room.shares}))
-        )
+        row = await run_in_threadpool(about, self._learner(request))
+        return json_response({**row, "share": self.room.shares})
 
     async def share(self, request: Request) -> Response:
         learner = self._learner(request)
-        if isinstance(learner, ApiAnswer):
-            return response(self.room.own(learner))
-        if not _shared(await request.body(), learner, self.room.clock.now()):
-            return self._refused(400, WHAT_TO_SHARE, "cannot_share")
+        try:
+            shared = Shared.read(await request.body())
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            raise refusal(400, WHAT_TO_SHARE, "cannot_share") from error
+        shared.apply(learner, self.room.clock.now())
         learner.at = self.room.clock.now()
-        return response(self.room.own(json_answer(200, {"name": learner.name})))
+        return json_response({"name": learner.name})
 
-    def _learner(self, request: Request) -> Learner | ApiAnswer:
-        return self.roll.of(request.headers.get("authorization", ""))
-
-    def _refused(self, status: int, message: str, code: str) -> Response:
-        return response(self.room.own(error_answer(status, message, code=code)))
+    def _learner(self, request: Request) -> Learner:
+        learner = self.roll.of(request.headers.get("authorization", ""))
+        if isinstance(learner, ApiAnswer):
+            raise Refusal(learner)
+        return learner
 
 
 def about(learner: Learner) -> dict[str, Any]:
@@ -111,7 +107,7 @@ def about(learner: Learner) -> dict[str, Any]:
     }
 
 
-def asked_name(raw: bytes) -> str:
+def name_in(raw: bytes) -> str:
     """The name in a request's body. Raises CannotJoin where there is none."""
     try:
         name = json.loads(raw)["name"]
@@ -125,55 +121,74 @@ def asked_name(raw: bytes) -> str:
 def entered(request: Request, room: Room, learner: Learner) -> dict[str, Any]:
     """What a learner gets who has joined; ``share``: whether the class shares."""
     assert room.roll is not None
-    key = room.roll.key(learner)
     return {
         "name": learner.name,
-        "key": key,
+        "key": room.roll.key(learner),
         "base_url": f"{request.base_url}v1",
         "share": room.shares,
     }
 
 
-def _shared(raw: bytes, learner: Learner, now: float) -> bool:
-    """Take what a learner shares, all of it or nothing. Returns whether it can be taken."""
-    stems = {lesson.stem for lesson in lessons()}
-    try:
-        told = json.loads(raw)
-        chapter, passed = (
-            told.get("chapter", learner.chapter),
-            dict(told.get("passed", learner.passed)),
-        )
-        failed, votes = told.get("failed", {}), told.get("votes", {})
-        hand = told.get("hand", learner.hand)
-        counts = [*passed.values(), *(failed or {}).values(), *(votes or {}).values()]
-        places = [*(failed or {}), *(votes or {})]
-        right = (
-            isinstance(chapter, str)
-            and chapter in {"", *stems}
-            and set(passed) <= stems
-            and all(type(count) is int and 0 <= count < TRIES for count in counts)
-            and all(0 < count < EXERCISES for count in passed.values())
-            and all(
-                PLACE.fullmatch(place) and place.partition("/")[0] in stems
-                for place in places
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a learner has sent to share. A field that was not sent is ``UNSENT``; None ends it."""
+
+    chapter: Any
+    passed: Any
+    failed: Any
+    votes: Any
+    hand: Any
+
+    @classmethod
+    def read(cls, raw: bytes) -> Shared:
+        """From a body, all of it or nothing. Raises ValueError, LookupError, TypeError,
+        AttributeError or RecursionError for anything else."""
+        body = json.loads(raw)
+        shared = cls(**{each.name: body.get(each.name, UNSENT) for each in fields(cls)})
+        stems = {lesson.stem for lesson in lessons()}
+        if shared.chapter not in (UNSENT, "", *stems):
+            raise ValueError("chapter")
+        if shared.hand not in (UNSENT, None) and not isinstance(shared.hand, str):
+            raise ValueError("hand")
+        _check_counts(shared.passed, EXERCISES, lambda stem: stem in stems, least=1)
+        for counts in (shared.failed, shared.votes):
+            if counts is not None:
+                _check_counts(counts, TRIES, lambda place: _is_place(place, stems))
+        return shared
+
+    def apply(self, learner: Learner, now: float) -> None:
+        if self.chapter is not UNSENT:
+            learner.chapter = self.chapter
+        if self.passed is not UNSENT:
+            learner.passed = self.passed
+        if self.failed is not UNSENT:
+            failed = (
+                {**learner.failed, **self.failed} if self.failed is not None else {}
             )
-            and len(places) <= EXERCISES
-            and (hand is None or isinstance(hand, str))
-        )
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return False
-    if not right:
-        return False
-    learner.chapter, learner.passed = chapter, passed
-    learner.failed = (
-        {}
-        if failed is None
-        else {place: n for place, n in {**learner.failed, **failed}.items() if n}
-    )
-    learner.votes = {} if votes is None else {**learner.votes, **votes}
-    if hand is not None and learner.hand is None:
-        learner.hand_at = now
-    learner.hand = (
-        None if hand is None else "".join(filter(str.isprintable, hand))[:QUESTION]
-    )
-    return True
+            learner.failed = {place: count for place, count in failed.items() if count}
+        if self.votes is not UNSENT:
+            learner.votes = (
+                {**learner.votes, **self.votes} if self.votes is not None else {}
+            )
+        if self.hand is not UNSENT:
+            if self.hand is not None and learner.hand is None:
+                learner.hand_at = now
+            question = None if self.hand is None else filter(str.isprintable, self.hand)
+            learner.hand = None if question is None else "".join(question)[:QUESTION]
+
+
+def _check_counts(
+    counts: Any, most: int, is_name: Callable[[str], object], least: int = 0
+) -> None:
+    """Raise ValueError unless these are whole numbers below ``most``, by names that are known."""
+    if counts is UNSENT:
+        return
+    for name, count in counts.items():
+        if type(count) is not int or not least <= count < most or not is_name(name):
+            raise ValueError(name)
+    if len(counts) > EXERCISES:
+        raise ValueError("too many")
+
+
+def _is_place(place: str, stems: set[str]) -> bool:
+    return bool(PLACE.fullmatch(place)) and place.partition("/")[0] in stems

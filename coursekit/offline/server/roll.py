@@ -177,6 +177,17 @@ class Roll(Learners):
             key: known for key, known in self._by_key.items() if known is not learner
         }
 
+    def clear(self) -> int:
+        """Remove who has joined by name and never sent a request; returns how many."""
+        idle = [
+            one
+            for one in self
+            if not (one.tally.statuses or one.account or one.under_way)
+        ]
+        for one in idle:
+            self.remove(one)
+        return len(idle)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data, from which a ``Kept`` can be made. May count tokens: not for an event
         loop.

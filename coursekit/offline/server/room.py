@@ -235,6 +235,19 @@ class Room:
         return Injected(api, self.injections, name, rng)
 
 
+class Refusal(Exception):
+    """Raised by an endpoint: this is what the client gets."""
+
+    def __init__(self, answer: ApiAnswer) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
+def refusal(status: int, message: str, code: str | None = None) -> Refusal:
+    """A Refusal with the API's error body."""
+    return Refusal(error_answer(status, message, code=code))
+
+
 def too_many(error: TooMany) -> ApiAnswer:
     """The 429 for an address that tries too often."""
     headers = {**FINAL, "retry-after": str(math.ceil(error.seconds))}

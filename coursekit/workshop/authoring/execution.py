@@ -63,6 +63,7 @@ def execute(
         resources={"metadata": {"path": str(path.parent)}},
         timeout=seconds_per_cell,
         allow_errors=goes_on,
+        interrupt_on_timeout=goes_on,
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,

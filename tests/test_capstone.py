@@ -199,7 +199,7 @@ def test_what_solve_raises_comes_out_with_what_was_lost() -> None:
 
     with pytest.raises(KeyError, match="nothing") as raised:
         attempt(crashing)
-    assert "after 1 request, 1 whole answer had been made" in raised.value.__notes__[0]
+    assert "1 request sent, 1 complete answer received" in raised.value.__notes__[0]
 
 
 @pytest.mark.parametrize(
@@ -211,8 +211,8 @@ def test_what_solve_raises_comes_out_with_what_was_lost() -> None:
         (({}, "0.1"), TypeError, "must be dollars"),
         (({}, -1), TypeError, "must be dollars"),
         (({}, float("nan")), TypeError, "must be dollars"),
-        (({"T-1": "x"}, 0), ValueError, "no ticket's id"),
-        (({"T-001": 3}, 0), TypeError, "a text, or None"),
+        (({"T-1": "x"}, 0), ValueError, "not a ticket's id"),
+        (({"T-001": 3}, 0), TypeError, "a str, or None"),
     ],
 )
 def test_what_cannot_be_scored_is_told(
@@ -253,6 +253,31 @@ def test_a_run_without_end_is_ended() -> None:
         attempt(for_ever(0))
     with pytest.raises(RunEnded, match="2 hours of virtual time"):
         attempt(for_ever(4_000))
+
+
+def test_a_deadlock_is_reported_at_once() -> None:
+    """A run in which every task waits for another one ends with what to look for, not after the
+    minute that a loop is given.
+    """
+
+    async def solve(client: Any, tickets: Any, budget: Any) -> Any:
+        await asyncio.Queue().get()
+
+    started = time.monotonic()
+    with pytest.raises(RunEnded, match="every task in it is waiting. So solve"):
+        attempt(solve)
+    assert time.monotonic() - started < 30
+
+
+def test_the_time_is_measured_with_a_clock_of_its_own() -> None:
+    """Another clock on the event loop changes the run, and not how long it took."""
+
+    async def solve(client: Any, tickets: Any, budget: Any) -> Any:
+        await asyncio.sleep(100)
+        asyncio.get_running_loop().time = lambda: 0.0
+        return {}, 0
+
+    assert attempt(solve).facts.seconds == pytest.approx(100)
 
 
 def test_only_chat_completions_are_served() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from coursekit import course
+from coursekit.checks.course_map import CourseMap
 from coursekit.widgets.quiz import (
     NoQuiz,
     Option,
@@ -83,6 +84,36 @@ def test_the_widget_judges_and_forgets() -> None:
     button.click()
     assert "✓ Right." in shown.value
     assert button.description == "Answer question 1"
+
+
+def test_a_quiz_keeps_its_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A right answer counts once, is saved with the progress, and shows in the map; a wrong one
+    changes nothing, and a new kernel has the score.
+    """
+    monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "progress.json"))
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+
+    def answer(quiz: Quiz, number: int, right: bool) -> None:
+        _, choice, button, _ = quiz.children[number - 1].children
+        options = quiz.questions[number - 1].options
+        choice.index = next(
+            i for i, option in enumerate(options) if option.right is right
+        )
+        button.click()
+
+    quiz = Quiz("01_basics")
+    assert "0 of 5 questions answered right" in quiz.score.value
+    answer(quiz, 2, right=False)
+    assert "0 of 5" in quiz.score.value
+    for _ in range(2):
+        answer(quiz, 2, right=True)
+    answer(quiz, 4, right=True)
+    answer(quiz, 2, right=False)
+    assert "2 of 5" in quiz.score.value
+    assert "2 of 5" in Quiz("01_basics").score.value
+    assert "quiz 2 of 5" in repr(CourseMap()).replace("  ", " ").replace("  ", " ")
 
 
 def test_a_quiz_without_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,20 @@
 """The quiz of a chapter: questions with one right option each, and a reason for every option.
 
-The questions stand in data/quizzes/STEM.toml. The controls are plain radio buttons and a button, so
+The questions are in data/quizzes/STEM.toml. The controls are plain radio buttons and a button, so
 that everything works by keyboard and without a network.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 
+from .. import progress
 from ..classroom import share
 from ..course import DATA, lesson
 from ..foundation.palette import CARD, INK, MUTED, RIGHT, WRONG
@@ -44,7 +46,7 @@ class Question:
 
 
 class NoQuiz(LookupError):
-    """There is no quiz for this lesson, or its file is not as it should be."""
+    """There is no quiz for this lesson, or its file has an error."""
 
 
 def questions(name: str) -> list[Question]:
@@ -85,7 +87,7 @@ def judged(question: Question, chosen: int | None) -> str:
 
 
 def on_paper(asked: list[Question]) -> str:
-    """The quiz without a kernel, for the web and for print: the answers wait behind a click."""
+    """The quiz without a kernel, for the web and for print: the answers are behind a click."""
     parts = []
     for number, question in enumerate(asked, start=1):
         options = "".join(
@@ -105,20 +107,38 @@ def on_paper(asked: list[Question]) -> str:
 
 
 class Quiz(Lab):
-    """The quiz of a lesson. Where no widget can be shown, its questions stand there, the answers
-    behind a click.
+    """The quiz of a lesson, and how many of its questions were answered right on this machine.
+
+    Where no widget can be shown, its questions are listed, with the answers behind a click.
     """
 
     def __init__(self, name: str) -> None:
-        self.questions = questions(name)
+        self.stem, self.questions = lesson(name).stem, questions(name)
+        self.right = set(progress.read().quizzes.get(self.stem, []))
         super().__init__([])
         echo = Echo()
-        stem = lesson(name).stem
-        asked = enumerate(self.questions, start=1)
-        self.children = [
-            _Asked(f"{stem}/{number}", number, question, echo)
-            for number, question in asked
+        asked = [
+            _Asked(self, number, echo) for number in range(1, len(self.questions) + 1)
         ]
+        self.score = widgets.HTML()
+        self.children = [*asked, self.score]
+        self._show_score()
+
+    def answered(self, number: int, chosen: int) -> None:
+        """Question ``number`` was answered with the option of index ``chosen``."""
+        share(
+            votes={f"{self.stem}/{number}": chosen}
+        )  # with the teacher of a class, if wanted
+        notes: list[str] = []
+        if self.questions[number - 1].options[chosen].right:
+            self.right.add(number)
+            notes = progress.answered_now(self.stem, number)
+        self._show_score(notes)
+
+    def _show_score(self, notes: Iterable[str] = ()) -> None:
+        text = f"{len(self.right)} of {len(self.questions)} questions answered right."
+        text = escape(" ".join([text, *notes]))
+        self.score.value = f'<div role="status" style="margin-top:8px">{text}</div>'
 
     def picture(self) -> str:
         return on_paper(self.questions)
@@ -128,18 +148,19 @@ class Quiz(Lab):
 
 
 class _Asked(Lab):
-    """One question: its options, a button, and what is said of the option that was chosen when it
-    was pressed.
+    """One question: its options, a button, and what is said about the option that was chosen when
+    the button was pressed.
     """
 
-    def __init__(self, place: str, number: int, question: Question, echo: Echo) -> None:
-        self.place, self.question, self.answered = place, question, False
+    def __init__(self, quiz: Quiz, number: int, echo: Echo) -> None:
+        self.quiz, self.number, self.is_judged = quiz, number, False
+        self.question = quiz.questions[number - 1]
         heading = widgets.HTML(
-            f'<div style="line-height:1.4;font-weight:bold;margin-top:6px">{number}. '
-            f"{escape(question.ask)}</div>"
+            '<div style="line-height:1.4;font-weight:bold;margin-top:6px">'
+            f"{number}. {escape(self.question.ask)}</div>"
         )
         self.choice = widgets.RadioButtons(
-            options=[option.text for option in question.options],
+            options=[option.text for option in self.question.options],
             value=None,
             layout={"width": "98%"},
         )
@@ -148,18 +169,16 @@ class _Asked(Lab):
         self.choice.observe(self._forget, "index")
 
     def picture(self) -> str:
-        return judged(self.question, self.choice.index) if self.answered else ""
+        return judged(self.question, self.choice.index) if self.is_judged else ""
 
     def _judge(self) -> None:
         with self.lock:
-            self.answered = True
+            self.is_judged = True
             self.draw()
         if self.choice.index is not None:
-            share(
-                votes={self.place: self.choice.index}
-            )  # with the teacher of a class, if the learner shares
+            self.quiz.answered(self.number, self.choice.index)
 
     def _forget(self, _: Any) -> None:
         with self.lock:
-            self.answered = False  # what stood there was about another option
+            self.is_judged = False  # the text was about another option
             self.draw()

@@ -69,7 +69,7 @@ def test_a_learner_improves_the_score_and_keeps_it(open_chapter: OpenChapter) ->
     expect(shown).to_contain_text(
         "NameError: name 'answer' is not defined", timeout=SECONDS
     )
-    expect(shown).to_contain_text("So solve() handed nothing over", timeout=SECONDS)
+    expect(shown).to_contain_text("So solve() delivered nothing", timeout=SECONDS)
     shown = run(chapter, turn, IMPROVED)
     expect(shown).to_contain_text("89.6 of 100 points", timeout=SECONDS)
     shown = run(chapter, board, f'{IMPORT}\nscoreboard.keep("two lanes", mine)')

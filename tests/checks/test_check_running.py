@@ -117,8 +117,8 @@ def test_sleeping_takes_no_time_and_measures_exactly() -> None:
 
 
 def test_the_smallest_sleep_moves_the_time() -> None:
-    """A sleep that floating point would lose takes a microsecond: a loop around it comes to an end,
-    as it does in real time, and a thousand of them are still next to nothing.
+    """Every timer is a microsecond late, as real ones are. So a sleep that floating point would lose
+    moves the time, a loop around it comes to an end, and a wait is never found too short.
     """
 
     async def work() -> float:

@@ -80,12 +80,11 @@ def asked(prompts: Sequence[str], seconds: Sequence[float]) -> Case:
         }
 
     def in_order(returned: Any) -> bool:
-        pairs = sorted(
-            zip(prompts, returned, strict=True)
-        )  # of equal prompts, either answer may be the first
-        return isinstance(returned, list) and pairs == sorted(
-            zip(prompts, texts, strict=True)
-        )
+        if not isinstance(returned, list) or len(returned) != len(prompts):
+            return False
+        # Of equal prompts, either answer may be the first.
+        pairs = sorted(zip(prompts, returned, strict=True))
+        return pairs == sorted(zip(prompts, texts, strict=True))
 
     expected = {
         "requests": len(prompts),

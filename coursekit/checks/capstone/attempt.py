@@ -4,17 +4,19 @@ over.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from html import escape
-from typing import Any
+from typing import Any, cast
 
 from ...retrying.sdk_jitter import seeded_jitter
 from ...throughput import RunSpan
 from ..engine.running import NotAwaitable, run
+from ..engine.virtual_loop import Deadlock, VirtualTimeLoop
 from .hostile_api import (
     BUDGET,
     MOST_REQUESTS,
@@ -29,6 +31,11 @@ from .tickets import Ticket, answer_to
 from .waste import wasted
 
 Solve = Callable[..., Awaitable[tuple[Mapping[str, str | None], Decimal | float]]]
+METERED = (
+    "answered",
+    "incomplete",
+    "refused",
+)  # outcomes whose headers show the tokens left
 SECONDS = 60.0  # real ones, for a whole run; a good one takes two or three
 NO_MATH = (  # two dollar signs in a cell would become a formula
     "mathjax_ignore tex2jax_ignore"
@@ -103,27 +110,30 @@ def attempt(solve: Solve, *, seed: int = 1) -> Score:
 
     solve  an async function: client, tickets, budget -> (answers, cost). The client is the SDK's
            AsyncOpenAI, the tickets are a list of ``Ticket``, the budget is dollars (Decimal); the
-           answers map each ticket's id to the model's text, or to None where there is none; the
-           cost is what solve reckons that it spent, in dollars
+           answers map each ticket's id to the model's text, or to None if there is none; the
+           cost is what solve thinks that it spent, in dollars
     seed   of the API: the order of the tickets, what fails and when, and after how many answers a
            model is gone
 
-    Time is virtual, that of ``asyncio.sleep`` and of the SDK's own waits too. Use it for waiting,
-    and not ``time.sleep``.
+    Time is virtual, including that of ``asyncio.sleep`` and of the SDK's own waits. Use these for
+    waiting, and not ``time.sleep``.
 
     Raises what ``solve`` raises, with a note on what was lost by it; TypeError or ValueError for
-    answers that cannot be read; RunEnded for a run of more than 2,000 requests, two hours of
-    virtual or a minute of real time.
+    answers that cannot be read; RunEnded for a run that can never end, or that takes more than
+    2,000 requests, two hours of virtual or a minute of real time.
     """
     apis: list[HostileApi] = []
 
     async def whole() -> tuple[Any, float]:
         apis.append(api := HostileApi(seed))
+        loop = asyncio.get_running_loop()
         async with api.client() as client:
             promised = solve(client, list(api.tickets), BUDGET)
             if not inspect.isawaitable(promised):
                 raise NotAwaitable
-            return await promised, api.clock.now()
+            result = await promised
+            # The class's own method: solve() may have put another one on the loop.
+            return result, VirtualTimeLoop.time(cast(VirtualTimeLoop, loop))
 
     with seeded_jitter(seed):
         ran = run(whole, awaits=True, seconds=SECONDS)
@@ -132,6 +142,11 @@ def attempt(solve: Solve, *, seed: int = 1) -> Score:
             f"solve() did not end within {SECONDS:g} real seconds. Does a loop in it"
             " never await?"
         )
+    if isinstance(ran.error, Deadlock):
+        raise RunEnded(
+            "solve() waits for something that never happens: every task in it is waiting. "
+            + _lost(apis[0])
+        ) from None
     if isinstance(ran.error, Stopped):
         raise RunEnded(_why_ended(apis[0])) from None
     if isinstance(ran.error, NotAwaitable):
@@ -142,25 +157,24 @@ def attempt(solve: Solve, *, seed: int = 1) -> Score:
     if ran.error is not None:
         ran.error.add_note(_lost(apis[0]))
         raise ran.error
-    handed_over, seconds = ran.value
-    facts = _facts(apis[0], *_read(handed_over, apis[0].tickets), seconds)
+    delivered, seconds = ran.value
+    facts = _facts(apis[0], *_read(delivered, apis[0].tickets), seconds)
     return Score(facts, seed, tuple(_spans(apis[0], seconds)))
 
 
 def _spans(api: HostileApi, seconds: float) -> Iterator[RunSpan]:
-    """The requests of the run; one that was still under way ends with it."""
+    """The requests of the run; one that was still in flight ends with it."""
     received = (attempt for attempt in api.ledger if attempt.code != "no_access")
     for asked, attempt in zip(api.asked, received, strict=True):
         outcome = _outcome(asked)
         left = attempt.answer.headers.get("x-ratelimit-remaining-tokens")
-        told = left is not None and outcome in ("answered", "incomplete", "refused")
         yield RunSpan(
             asked.at,
             min(attempt.ended_at, seconds),
             attempt.status,
             attempt.model,
             outcome,
-            int(left) if left is not None and told else None,
+            int(left) if left is not None and outcome in METERED else None,
         )
 
 
@@ -206,19 +220,19 @@ def _facts(
 
 
 def _read(
-    handed_over: Any, tickets: list[Ticket]
+    delivered: Any, tickets: list[Ticket]
 ) -> tuple[Mapping[str, str | None], Decimal]:
     """What solve returned, checked. Raises TypeError or ValueError."""
     if not (
-        isinstance(handed_over, tuple)
-        and len(handed_over) == 2
-        and isinstance(handed_over[0], Mapping)
+        isinstance(delivered, tuple)
+        and len(delivered) == 2
+        and isinstance(delivered[0], Mapping)
     ):
         raise TypeError(
-            f"solve() returned a {type(handed_over).__name__}. It must: return answers,"
-            " cost, a dict from each ticket's id to a text or None, and dollars."
+            f"solve() returned a {type(delivered).__name__}. It must: return answers,"
+            " cost (a dict from each ticket's id to a str or None, and dollars)."
         )
-    answers, cost = handed_over
+    answers, cost = delivered
     if (
         not isinstance(cost, int | float | Decimal)
         or isinstance(cost, bool)
@@ -228,28 +242,26 @@ def _read(
             f"The cost that solve() returned is {cost!r:.40}. It must be dollars, 0 or"
             " more."
         )
-    known = {ticket.id for ticket in tickets}
+    ids = {ticket.id for ticket in tickets}
     for name, text in answers.items():
-        if name not in known:
+        if name not in ids:
             raise ValueError(
-                f"There is an answer to {name!r:.40}, which is no ticket's id. Use"
+                f"There is an answer to {name!r:.40}, which is not a ticket's id. Use"
                 " ticket.id as the key."
             )
         if text is not None and not isinstance(text, str):
             raise TypeError(
-                f"The answer to {name} is a {type(text).__name__}. It must be a text,"
-                " or None for none."
+                f"The answer to {name} is of type {type(text).__name__}. It must be a str,"
+                " or None if there is no answer."
             )
     return answers, Decimal(str(cost))
 
 
 def _lost(api: HostileApi) -> str:
-    asked, made = (
-        counted(len(api.asked), "request"),
-        counted(len(api.support.answered), "whole answer"),
-    )
+    requests = counted(len(api.asked), "request")
+    answers = counted(len(api.support.answered), "complete answer")
     return (
-        f"So solve() handed nothing over: after {asked}, {made} had been made, and "
+        f"So solve() delivered nothing: {requests} sent, {answers} received, "
         f"${api.account.spent:.2f} spent."
     )
 
@@ -258,7 +270,7 @@ def _why_ended(api: HostileApi) -> str:
     if len(api.asked) >= MOST_REQUESTS:
         return (
             f"solve() had sent {MOST_REQUESTS:,} requests for 200 tickets. Something in"
-            " it is repeated without end."
+            " it repeats for ever."
         )
     return (
         f"solve() was not done after {MOST_SECONDS / 3600:g} hours of virtual time."

@@ -24,37 +24,31 @@ HONEST = Decimal("0.10")  # a report may be wrong by this part of the bill
 RUBRIC = (
     (
         ANSWERED,
-        (
-            "20 × a, where a = whole answers / tickets. All other axes are multiplied"
-            " by a, too."
-        ),
+        "20 × a, where a = complete answers / tickets. All other axes are also multiplied by a.",
     ),
     (
         SPEND,
-        (
-            "20 × what is left of the budget / the budget; half of it if the report is"
-            " off by more than 10 %."
-        ),
+        "20 × the share of the budget that is left; half of that if the report is off by over 10 %.",
     ),
     (TIME, f"20 up to {FAST:g} s, falling evenly to 0 at {SLOW:g} s."),
-    (WASTE, f"20, less one for each {PER_WASTED:g} requests that could not help."),
+    (
+        WASTE,
+        f"20, minus 1 for every {PER_WASTED:g} requests that could not have helped.",
+    ),
     (
         TRUNCATION,
-        (
-            f"20, less {PER_TRUNCATED:g} for each text that was handed over as an"
-            " answer and is none."
-        ),
+        f"20, minus {PER_TRUNCATED:g} for each text that is delivered as an answer and is not one.",
     ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a run came to.
+    """The facts of a run.
 
     tickets    how many there were, 1 or more
     answered   of them, with a whole answer that the API gave in this run
-    truncated  texts handed over that are no whole answer; None instead of a text is honest, and
+    truncated  texts delivered that are not a whole answer; None instead of a text is honest, and
                costs nothing here
     spent      dollars on the account's bill; ``reported``: dollars in the program's own report
     seconds    of virtual time

@@ -12,9 +12,9 @@ import selectors
 from collections.abc import Callable
 from typing import Any
 
-# virtual seconds of any timer: a sleep of 1e-16 s would end when it began, and a loop around it
-# never
-LEAST = 1e-6
+# Virtual seconds by which every timer is late, as real timers are: a sleep of 1e-16 s would end when
+# it began, and code that asks after a wait whether there is room would find it a hair too early.
+LATE = 1e-6
 REAL = 0.02  # real seconds of one wait for another thread
 # such waits without any thread, timer or connection to wait for: then nothing can happen any more
 IDLE = 5
@@ -47,7 +47,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def call_at(  # type: ignore[override]
         self, when: float, *args: Any, **options: Any
     ) -> asyncio.TimerHandle:
-        return super().call_at(max(when, self.seconds + LEAST), *args, **options)
+        return super().call_at(when + LATE, *args, **options)
 
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any

@@ -119,7 +119,7 @@ class Fault:
         self._check(
             "lasts",
             timed,
-            "a number of seconds from 0.001 to 86400, without a probability",
+            "a number from 0.001 to 86400, without a probability",
         )
         for name, kinds in TAKEN_BY.items():
             unset = getattr(self, name) is None or getattr(self, name) is False
@@ -226,7 +226,7 @@ class Faults:
 
 
 class _Count:
-    """A fault, how many requests it still lets pass, and how many, or until when, it still strikes."""
+    """A fault, how many requests it still lets pass, and how many, or until when, it strikes."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from coursekit.checks.virtual_loop import LoopClock
+from coursekit.checks.engine.virtual_loop import LoopClock
 
 from coursekit import run_batch
 from coursekit.batching import progress as module

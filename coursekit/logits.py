@@ -85,7 +85,8 @@ class Distribution:
         """The text of a token."""
         if index < len(self.tokens):
             return self.tokens[index]
-        return self.garden.vocabulary[self.others[index - len(self.tokens)]]
+        place = int(self.others[index - len(self.tokens)])
+        return self.garden.vocabulary[place]
 
     @cached_property
     def others(self) -> npt.NDArray[np.intp]:
@@ -93,9 +94,8 @@ class Distribution:
         rough = np.array(self.weights) @ self.garden.rows[: len(self.weights)]
         order = np.argsort(-rough, kind="stable")
         places = self.garden.places
-        return order[
-            ~np.isin(order, [places[text] for text in self.tokens if text in places])
-        ]
+        named = [places[text] for text in self.tokens if text in places]
+        return np.asarray(order[~np.isin(order, named)])
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,21 @@ from decimal import Decimal
 from html import escape
 from typing import Any, NamedTuple
 
+from .foundation.markup import NAME, NUMBER, table
 from .pricing import ZERO, NoPrice, Price, Usage, day_of, dollars, price_of, usage_of
 from .wired import Journal, wired_to
 
+SHORT = f"{NAME};white-space:nowrap"
+COLUMNS = {
+    "Call": NUMBER,
+    "Model": SHORT,
+    "In": NUMBER,
+    "Out": NUMBER,
+    "Cost": NUMBER,
+    "Total": NUMBER,
+    "Latency": NUMBER,
+    "Answered by": SHORT,
+}
 ROWS = 20  # of the meter's table; a long ledger shows its newest
 
 
@@ -55,15 +67,9 @@ class Receipt:
         )
 
     def __repr__(self) -> str:
-        if self.usage is None:
-            used = "no usage"
-        else:
-            tokens_in = (
-                f"{self.usage.prompt:,} in{_of_which(self.usage.cached, 'cached')}"
-            )
-            reasoning = _of_which(self.usage.reasoning, "reasoning")
-            tokens_out = f"{self.usage.completion:,} out{reasoning}"
-            used = f"{tokens_in} · {tokens_out} · {self.cost}"
+        used = "no usage"
+        if self.usage is not None:
+            used = " · ".join((*_tokens(self.usage, " in", " out"), self.cost))
         return " · ".join(part for part in (used, self.latency, self.origin) if part)
 
     def _repr_html_(self) -> str:
@@ -225,43 +231,24 @@ class Meter:
         if not self.ledger:
             return f'<div class="coursekit-meter">{escape(repr(self))}</div>'
         running, rows = ZERO, []
-        for number, r in enumerate(self.ledger, 1):
-            running += r.price.total if r.price else ZERO
-            tokens_in = (
-                f"{r.usage.prompt:,}{_of_which(r.usage.cached, 'cached')}"
-                if r.usage
-                else "?"
-            )
-            tokens_out = (
-                f"{r.usage.completion:,}{_of_which(r.usage.reasoning, 'reasoning')}"
-                if r.usage
-                else "?"
-            )
-            rows.append(
-                (
-                    str(number),
-                    r.model,
-                    tokens_in,
-                    tokens_out,
-                    r.cost,
-                    dollars(running),
-                    r.latency,
-                    r.origin,
-                )
-            )
-        skipped = f", the newest {ROWS} calls" if len(rows) > ROWS else ""
-        head = ("Call", "Model", "In", "Out", "Cost", "Total", "Latency", "Answered by")
-        return (
-            '<table class="coursekit-meter"><caption style="text-align: left">'
-            f"{escape(repr(self))}{skipped}</caption><thead><tr>"
-            + "".join(f'<th scope="col">{name}</th>' for name in head)
-            + "</tr></thead><tbody>"
-            + "".join(
-                "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-                for row in rows[-ROWS:]
-            )
-            + "</tbody></table>"
-        )
+        for number, receipt in enumerate(self.ledger, 1):
+            running += receipt.price.total if receipt.price else ZERO
+            tokens = ("?", "?") if receipt.usage is None else _tokens(receipt.usage)
+            amounts = (receipt.cost, dollars(running), receipt.latency)
+            rows.append((str(number), receipt.model, *tokens, *amounts, receipt.origin))
+        newest = f", the newest {ROWS} calls" if len(rows) > ROWS else ""
+        columns = list(COLUMNS.values())
+        caption = f"{self!r}{newest}"
+        shown = table(list(COLUMNS), rows[-ROWS:], columns, named=1, caption=caption)
+        return f'<div class="coursekit-meter">{shown}</div>'
+
+
+def _tokens(usage: Usage, tokens_in: str = "", tokens_out: str = "") -> tuple[str, str]:
+    """Tokens in and out, with a word behind each number."""
+    return (
+        f"{usage.prompt:,}{tokens_in}{_of_which(usage.cached, 'cached')}",
+        f"{usage.completion:,}{tokens_out}{_of_which(usage.reasoning, 'reasoning')}",
+    )
 
 
 def _of_which(count: int, what: str) -> str:

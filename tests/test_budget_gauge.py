@@ -100,7 +100,7 @@ def test_the_bars_are_to_scale() -> None:
     """
     low, high = [], []
     parts = rectangles(view(NEEDS, Setting("snail", 200), "o4-mini"))
-    low, high = parts[:3], parts[3:]
+    low, high = parts[:3], parts[3:5]
     scale = (WIDTH - LEFT - RIGHT) / 1226
     for row, tokens in ((low, (128, 10, 62)), (high, (200, 1026))):
         x = float(LEFT)

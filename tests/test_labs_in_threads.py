@@ -20,11 +20,13 @@ from coursekit.offline.recordings import Recordings
 from coursekit.streaming import Timing
 from coursekit.widgets.budget_gauge import BudgetGauge
 from coursekit.widgets.cost_explorer import CostExplorer
+from coursekit.widgets.cost_guess import CostGuess
 from coursekit.widgets.fault_board import FaultBoard
 from coursekit.widgets.lab import Echo, Press
 from coursekit.widgets.logprob_strip import LogprobStrip
 from coursekit.widgets.model_chooser import ModelChooser
 from coursekit.widgets.quiz import Quiz
+from coursekit.widgets.run_replay import RunReplay
 from coursekit.widgets.sampling_lab import SamplingLab
 from coursekit.widgets.stream_player import StreamPlayer
 from coursekit.widgets.throughput_lab import ThroughputLab
@@ -109,13 +111,27 @@ def tokens() -> tuple[Any, ...]:
     return lab, (lab.kind, "a chat"), (lab.model, "gpt-4")
 
 
+def guess() -> tuple[Any, ...]:
+    lab = CostGuess()
+    return lab, (lab.guess[0], 0.5), (lab.reveal, True)
+
+
+def replay() -> tuple[Any, ...]:
+    from test_run_replay import RUN, Scored
+
+    lab = RunReplay(Scored(RUN))
+    return lab, (lab.position, 10), (lab.position, 90)
+
+
 LABS: dict[type, Callable[..., tuple[Any, ...]]] = {
     BudgetGauge: gauge,
     CostExplorer: costs,
+    CostGuess: guess,
     FaultBoard: faults,
     LogprobStrip: logprobs,
     ModelChooser: chooser,
     Quiz: question,
+    RunReplay: replay,
     SamplingLab: sampling,
     StreamPlayer: player,
     ThroughputLab: throughput,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from typing import Any
 
@@ -19,7 +20,20 @@ from support.html_reader import HOSTILE, HtmlReader
 
 PLANET = load_reply("largest_planet")["response"]
 CONTENT: list[dict[str, Any]] = PLANET["choices"][0]["logprobs"]["content"]
-TAGS = {"div", "p", "b", "span", "table", "thead", "tbody", "tr", "th", "td"}
+TAGS = {
+    "div",
+    "p",
+    "b",
+    "span",
+    "details",
+    "summary",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+}
 
 
 def entry(
@@ -153,16 +167,39 @@ def test_the_sdk_s_objects_and_dicts_are_read_alike() -> None:
     assert tokens_of([{"token": "a", "logprob": -1}])[0].alternatives == ()
 
 
-def test_the_lab_follows_its_threshold() -> None:
-    """The slider moves the mark; stored without a kernel, the lab is its first view; its slider has
-    a name.
+def test_one_token_is_looked_at() -> None:
+    """What the model considered for it are bars as long as their probabilities; the token that was
+    taken is marked, and its box has a frame.
+    """
+    html = strip(tokens_of(CONTENT), place=9)
+    text = HtmlReader(html).text
+    assert "Token 9: what the model considered" in text
+    assert "·Neptune48% ◂ taken·Jupiter36%·Venus2.8%" in text
+    widths = re.findall(r"display:block;width:([\d.]+)%", html)
+    best = CONTENT[8]["top_logprobs"]
+    assert list(map(float, widths)) == pytest.approx(
+        [100 * math.exp(choice["logprob"]) for choice in best], abs=0.06
+    )
+    assert html.count("outline:3px") == 1
+    assert strip(tokens_of(CONTENT), place=999) == strip(tokens_of(CONTENT), place=60)
+
+
+def test_the_lab_follows_its_sliders() -> None:
+    """They move the mark and the token that is looked at, at first the least probable one; stored
+    without a kernel, the lab is its first view.
     """
     lab = LogprobStrip(ChatCompletion.model_validate(PLANET), threshold=0.3)
-    assert lab.shown.value == strip(lab.tokens, 0.3)
+    least = min(lab.tokens, key=lambda token: token.logprob)
+    assert lab.tokens[lab.place.value - 1] is least
+    assert lab.shown.value == strip(lab.tokens, 0.3, lab.place.value)
     assert lab._repr_mimebundle_()["text/html"] == lab.shown.value
     lab.threshold.value = 0.7
-    assert lab.shown.value == strip(lab.tokens, 0.7)
-    assert lab.threshold.description == "mark below"
+    lab.place.value = 9
+    assert lab.shown.value == strip(lab.tokens, 0.7, 9)
+    assert (lab.threshold.description, lab.place.description) == (
+        "Mark below",
+        "Look at token",
+    )
 
 
 def test_a_reply_without_logprobs_is_refused_in_words() -> None:

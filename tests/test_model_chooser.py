@@ -57,7 +57,7 @@ def test_the_headline_counts_and_names_the_cheapest() -> None:
         "<b>15 of 16 models remain.</b> The cheapest is gpt-6-luna: $0.25 for 1,000 requests."
         in view(Task())
     )
-    assert "<b>No model remains.</b> Loosen a limit, or give up a need." in view(
+    assert "<b>No model remains.</b> Loosen a limit or drop a requirement." in view(
         Task(max_cost=Decimal("1e-9"))
     )
     alone = Task(

@@ -10,8 +10,7 @@ import tracemalloc
 import pytest
 
 from coursekit.throughput import STRATEGIES, Load, least_seconds, outcome_of, simulate
-from coursekit.widgets.throughput_lab import ThroughputLab
-from coursekit.widgets.throughput_view import gantt_svg, view
+from coursekit.widgets.throughput_lab import ThroughputLab, gantt_svg, view
 
 LOADS = [
     Load(),
@@ -49,7 +48,7 @@ def test_the_table_tells_what_each_strategy_came_to(load: Load) -> None:
 def test_littles_law_is_told_with_its_numbers() -> None:
     """Concurrency over latency, the two limits, and which of the three binds."""
     said = view(Load(concurrency=5, latency=0.3, rpm=500, tpm=30_000, tokens=600))
-    assert "5 under way / 0.3 s = 1,000 requests a minute" in said
+    assert "5 in flight / 0.3 s = 1,000 requests a minute" in said
     assert (
         "RPM allows 500; TPM allows 30,000 / 600 = 50.0" in said
         and "What binds: TPM." in said
@@ -115,7 +114,7 @@ def test_every_control_is_labelled() -> None:
     """And says its unit."""
     controls = ThroughputLab().children[0].children
     assert [control.description for control in controls] == [
-        "Under way at once",
+        "In flight at once",
         "Latency, seconds",
         "RPM limit",
         "TPM limit",

@@ -1,8 +1,7 @@
 """One home for the look of every figure, and for its alternative text.
 
 Figures are made without pyplot, so nothing has to be closed and no global style is touched. They
-are white in a light and a dark notebook alike: an image is in the output that is committed, and
-cannot follow the reader's theme.
+are white, and in a dark notebook dark (see DARK).
 """
 
 from __future__ import annotations
@@ -26,6 +25,13 @@ TITLE, LABEL, TEXT, SMALL = (
     9,
     8.5,
 )  # points; at this width a notebook shows 9 of them as 12.5 pixels
+CSS_CLASS = "coursekit-chart dark-light"  # "dark-light": the site's theme leaves its filter to us
+# An image cannot follow the reader's theme, so in JupyterLab's, VS Code's and the site's dark one
+# the browser turns its lightness around; colors stay themselves.
+DARK = (
+    '<style>:is([data-jp-theme-light="false"], [data-theme="dark"], .vscode-dark) '
+    ".coursekit-chart{filter:invert(0.93) hue-rotate(180deg)}</style>"
+)
 LEGEND = {"frameon": False, "fontsize": TEXT}
 
 
@@ -59,7 +65,7 @@ class Picture:
         data = base64.b64encode(self.png()).decode()
         width = round(self.figure.get_figwidth() * PIXELS_PER_INCH)
         shape = f'alt="{html.escape(self.alt)}" width="{width}" style="max-width:100%"'
-        image = f'<img {shape} src="data:image/png;base64,{data}">'
+        image = f'<img class="{CSS_CLASS}" {shape} src="data:image/png;base64,{data}">{DARK}'
         return {"text/html": image, "text/plain": self.alt}
 
     def __repr__(self) -> str:

@@ -12,11 +12,13 @@ from importlib.util import find_spec
 
 from .. import progress
 from ..course import DATA, Lesson, lessons
+from ..foundation.markup import NAME, Markup, table
 from ..progress import Progress
 from .engine import Exercise
 
 DONE, OPEN = "✓", "○"
-CELL = "text-align:left;padding:5px 12px 5px 0;vertical-align:top"
+SHORT = f"{NAME};vertical-align:top;white-space:nowrap"
+COLUMNS = (f"{NAME};vertical-align:top;min-width:8em", SHORT, SHORT, NAME)
 
 
 def exercises_of(stem: str) -> list[Exercise]:
@@ -107,26 +109,17 @@ class CourseMap:
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> dict[str, str]:
-        names = ("Exercises", "Done", "Quiz", "Which")
-        head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in names)
-        rows = "".join(map(_html, self.rows))
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        html = (
-            f'<div class="coursekit-map">{table}<p>{DONE} done · {OPEN} open.'
-            f" {self.summary}</p></div>"
-        )
+        heads = ("Exercises", "Done", "Quiz", "Which")
+        shown = table(heads, map(_cells, self.rows), COLUMNS)
+        key = f"<p>{DONE} done · {OPEN} open. {self.summary}</p>"
+        html = f'<div class="coursekit-map">{shown}{key}</div>'
         return {"text/html": html, "text/plain": repr(self)}
 
 
-def _html(row: Row) -> str:
-    title = f'<a href="../exercises/{row.chapter.stem}.ipynb">{escape(row.title)}</a>'
-    style = (  # a line breaks between names, never in one
-        "display:inline-block;white-space:nowrap;margin-right:1em"
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    link = f'<a href="../exercises/{row.chapter.stem}.ipynb">{escape(row.title)}</a>'
+    style = "display:inline-block;margin-right:1em"  # a line breaks between names, never in one
+    signs = "".join(
+        f'<span style="{style}">{escape(sign)}</span> ' for sign in row.signs
     )
-    signs = " ".join(
-        f'<span style="{style}">{escape(sign)}</span>' for sign in row.signs
-    )
-    cells = "".join(
-        f'<td style="{CELL}">{text}</td>' for text in (row.count, row.quiz, signs)
-    )
-    return f'<tr><th scope="row" style="{CELL}">{title}</th>{cells}</tr>'
+    return Markup(link), row.count, row.quiz, Markup(signs)

@@ -85,8 +85,9 @@ def svg(alt: str, width: float, height: float, parts: str, *, font: int = 11) ->
     font           size of its text, in the same units; text has the page's color
     """
     return (
-        f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width:g} {height:g}" width="100%" '
-        f'style="max-width:900px;font:{font}px sans-serif" fill="currentColor">{parts}</svg>'
+        f'<svg role="img" aria-label="{escape(alt)}" viewBox="0 0 {width:g} {height:g}" '
+        f'width="100%" style="max-width:900px;font:{font}px sans-serif" fill="currentColor">'
+        f"{parts}</svg>"
     )
 
 

@@ -8,16 +8,12 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
-import ipywidgets as widgets
-
+from ..foundation.markup import NAME, NUMBER, legend, rect, svg, table, text
 from ..foundation.palette import GRAY, ORANGE, PURPLE, RED
 from ..pricing import dollars, price_of
 from ..reasoning import Fill, Split, fill_budget
-from .lab import Lab
-from .svg import svg, text
-from .table import NAME, NUMBER, table
+from .lab import Lab, menu, slider
 
 ON = datetime.date(
     2026, 11, 22
@@ -34,6 +30,18 @@ ENDINGS = {
     "whole": "✔ whole answer",
     "cut": "✂ cut: the text stops in the middle",
     "empty": "∅ empty: all of it went into hidden reasoning",
+}
+LOOKS = (  # of the parts of a bar
+    'fill="url(#coursekit-stripes)"',
+    f'fill="{VISIBLE}"',
+    f'fill="none" stroke="{EDGE}"',
+    f'fill="none" stroke="{LINE}" stroke-dasharray="4 3" stroke-width="1.5"',
+)
+KEYS = {
+    "hidden": f"background:repeating-linear-gradient(45deg,{HIDDEN} 0 4px,white 4px 5.5px)",
+    "visible": f"background:{VISIBLE}",
+    "free": f"border:1px solid {EDGE}",
+    "still needed": f"border:1.5px dashed {LINE}",
 }
 Needs = Mapping[str, Mapping[str, Split]]
 
@@ -96,18 +104,17 @@ def view(needs: Needs, setting: Setting, model: str) -> str:
         f"{escape('; '.join(lost) + '.' if lost else '')}</p>"
     )
     return (
-        "<div "
-        f'class="coursekit-gauge">{lines}{_legend()}{_gauge(found, setting)}{_table(found)}</div>'
+        f'<div class="coursekit-gauge">{lines}{legend(KEYS)}'
+        f"{_gauge(found, setting)}{_table(found)}</div>"
     )
 
 
 class BudgetGauge(Lab):
     """The lab: choose a budget, and see what is left of it for the text.
 
-    needs  question -> effort -> bill of a whole answer, from ``reasoning.split()``
-    model  of these answers; its prices count
-
-    Where no widget can be shown (on the web, in print), the output is the first view.
+    needs   question -> effort -> bill of a whole answer, from ``reasoning.split()``
+    model   of these answers; its prices count
+    budget  the first one, in tokens
     """
 
     title = "The budget gauge"
@@ -119,20 +126,11 @@ class BudgetGauge(Lab):
                 "bill."
             )
         self.needs, self.model = needs, model
-        self.question = widgets.Dropdown(
-            options=list(needs), description="Question", **LOOK
-        )
-        self.budget = widgets.IntSlider(
-            budget, min=LEAST, max=MOST, step=STEP, description="Budget, tokens", **LOOK
-        )
-        self.longer = widgets.FloatSlider(
-            1.0,
-            min=0.25,
-            max=4,
-            step=0.25,
-            description="Thinks × as long",
-            readout_format=".2f",
-            **LOOK,
+        wide = {"layout": {"width": "98%", "max_width": "46em"}}
+        self.question = menu("Question", list(needs), next(iter(needs)), **wide)
+        self.budget = slider("Budget, tokens", budget, LEAST, MOST, STEP, **wide)
+        self.longer = slider(
+            "Thinks × as long", 1.0, 0.25, 4, 0.25, readout_format=".2f", **wide
         )
         controls = (self.question, self.budget, self.longer)
         super().__init__(controls, controls)
@@ -148,61 +146,42 @@ class BudgetGauge(Lab):
         return view(self.needs, self.setting, self.model)
 
 
-LOOK: dict[str, Any] = {
-    "style": {"description_width": "9.5em"},
-    "layout": {"width": "98%", "max_width": "46em"},
-}
-
-
 def _gauge(found: Mapping[str, Outcome], setting: Setting) -> str:
     """A bar for each effort: what it wrote within the budget, what was free, and, dashed, what it
     still needed.
     """
-    longest = max(
-        setting.budget,
-        *(
-            o.filled.hidden + o.filled.visible + o.filled.missing
-            for o in found.values()
-        ),
-    )
+    fills = {effort: outcome.filled for effort, outcome in found.items()}
+    needed = [fill.hidden + fill.visible + fill.missing for fill in fills.values()]
+    longest = max(setting.budget, *needed)
     scale = (WIDTH - LEFT - RIGHT) / longest
     height = TOP + ROW * len(found) + 20
     end = LEFT + setting.budget * scale
-    drawn = []
-    for row, (effort, outcome) in enumerate(found.items()):
-        top, filled = TOP + ROW * row + 5, outcome.filled
-        drawn.append(text(LEFT - 8, top + 16, effort, "end"))
-        x = float(LEFT)
-        for tokens, look in (
-            (filled.hidden, 'fill="url(#coursekit-stripes)"'),
-            (filled.visible, f'fill="{VISIBLE}"'),
-            (filled.free, f'fill="none" stroke="{EDGE}"'),
-            (
-                filled.missing,
-                f'fill="none" stroke="{LINE}" stroke-dasharray="4 3" stroke-width="1.5"',
-            ),
-        ):
+    parts = [f"<defs>{STRIPES}</defs>"]
+    said = []
+    for row, (effort, fill) in enumerate(fills.items()):
+        top, x = TOP + ROW * row + 5, float(LEFT)
+        parts.append(text(LEFT - 8, top + 16, effort, "end"))
+        counts = (fill.hidden, fill.visible, fill.free, fill.missing)
+        for tokens, look in zip(counts, LOOKS, strict=True):
             if tokens:
-                drawn.append(
-                    f'<rect x="{x:.1f}" y="{top}" width="{tokens * scale:.1f}" height="24" {look}/>'
-                )
+                parts.append(rect(x, top, tokens * scale, 24, look))
             x += tokens * scale
-    anchor = "end" if end > WIDTH * 0.75 else "start"
-    alt = f"Budget {setting.budget:,} tokens. " + "; ".join(
-        f"{effort}: {o.filled.hidden:,} hidden, {o.filled.visible:,} visible, {o.filled.free:,} "
-        "free, "
-        f"{o.filled.missing:,} missing, {o.filled.ending}"
-        for effort, o in found.items()
-    )
-    parts = (
-        f"<defs>{STRIPES}</defs>{''.join(drawn)}"
-        f'<line x1="{end:.1f}" x2="{end:.1f}" y1="{TOP - 4}" y2="{height - 16}" stroke="{LINE}" '
-        'stroke-width="2.5"/>'
-        f"{text(end, TOP - 8, f'budget {setting.budget:,}', anchor)}"
-        f"{text(LEFT, height - 3, '0', 'middle')}"
-        f"{text(WIDTH - RIGHT, height - 3, f'{longest:,} tokens', 'end')}"
-    )
-    return svg(alt, WIDTH, height, parts, font=13)
+        each = zip(counts, ("hidden", "visible", "free", "missing"), strict=True)
+        words = ", ".join(f"{tokens:,} {kind}" for tokens, kind in each)
+        said.append(f"{effort}: {words}, {fill.ending}")
+    parts += [
+        rect(end - 1, TOP - 4, 2.5, height - 12 - TOP, f'fill="{LINE}"'),
+        text(
+            end,
+            TOP - 8,
+            f"budget {setting.budget:,}",
+            "end" if end > WIDTH * 0.75 else "start",
+        ),
+        text(LEFT, height - 3, "0", "middle"),
+        text(WIDTH - RIGHT, height - 3, f"{longest:,} tokens", "end"),
+    ]
+    alt = f"Budget {setting.budget:,} tokens. {'; '.join(said)}"
+    return svg(alt, WIDTH, height, "".join(parts), font=13)
 
 
 def _table(found: Mapping[str, Outcome]) -> str:
@@ -211,28 +190,6 @@ def _table(found: Mapping[str, Outcome]) -> str:
     for effort, outcome in found.items():
         filled = outcome.filled
         counts = (filled.hidden, filled.visible, filled.free, filled.missing)
-        cells = (
-            effort,
-            *(f"{count:,}" for count in counts),
-            outcome.cost,
-            ENDINGS[filled.ending],
-        )
-        rows.append(cells)
+        numbers = [f"{count:,}" for count in counts]
+        rows.append((effort, *numbers, outcome.cost, ENDINGS[filled.ending]))
     return table(heads, rows, [NAME, *[NUMBER] * 5, NAME])
-
-
-def _legend() -> str:
-    square = "display:inline-block;width:14px;height:12px;margin:0 4px 0 14px;vertical-align:-1px"
-    stripes = (
-        f"background:repeating-linear-gradient(45deg,{HIDDEN} 0 4px,white 4px 5.5px)"
-    )
-    looks = {
-        "hidden": stripes,
-        "visible": f"background:{VISIBLE}",
-        "free": f"border:1px solid {EDGE}",
-        "still needed": f"border:1.5px dashed {LINE}",
-    }
-    keys = "".join(
-        f'<span style="{square};{look}"></span>{label}' for label, look in looks.items()
-    )
-    return f'<div style="line-height:1.6">Tokens: {keys}</div>'

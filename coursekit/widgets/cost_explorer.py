@@ -1,5 +1,5 @@
-"""Lab of chapter 03: what a conversation costs, by its length, the sizes of its messages, its memory
-and the cache; and what the model gets to see in each turn. Taught in 03, lab.
+"""Lab of chapter 03: what a conversation costs, by its length, the sizes of its messages, its
+memory and the cache; and what the model gets to see in each turn. Taught in 03, lab.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..conversation import BudgetTooSmall, Memory, SlidingWindow, Summarize, Tok
 from ..conversation.forecasting import Sizes, context_of, forecast
 from ..foundation.markup import NAME, NUMBER, table
 from ..pricing import Usage, dollars, price_of
-from .lab import Lab
+from .lab import WRAPPED, Lab, menu, slider
 from .turn_bars import context_strip, turn_bars
 
 MODELS = tuple(
@@ -28,7 +28,7 @@ MODELS = tuple(
 )  # one price for any length of prompt
 ON = datetime.date(
     2026, 11, 22
-)  # the day of the prices, fixed so that a newer price list changes no stored output
+)  # the day of the prices: fixed, so that stored output stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,23 +181,19 @@ class CostExplorer(Lab):
 
     def __init__(self, plan: Plan | None = None) -> None:
         plan = plan or Plan()
-        self.turns = _slider("Turns", 1, 150, 1, plan.turns)
-        self.system = _slider("Instructions, tokens", 10, 4_000, 10, plan.system)
-        self.user = _slider("Question, tokens", 10, 1_000, 10, plan.user)
-        self.reply = _slider("Reply, tokens", 10, 2_000, 10, plan.reply)
-        self.policy = widgets.Dropdown(
-            options=POLICIES, value=plan.policy, description="Memory", **LOOK
-        )
+        self.turns = slider("Turns", plan.turns, 1, 150, 1)
+        self.system = slider("Instructions, tokens", plan.system, 10, 4_000, 10)
+        self.user = slider("Question, tokens", plan.user, 10, 1_000, 10)
+        self.reply = slider("Reply, tokens", plan.reply, 10, 2_000, 10)
+        self.policy = menu("Memory", POLICIES, plan.policy)
         self.sizes = {
-            name: _slider(knob.label, knob.least, knob.most, knob.step, knob.start)
+            name: slider(knob.label, knob.start, knob.least, knob.most, knob.step)
             for name, knob in KNOBS.items()
         }
         if plan.policy in KNOBS:
             self.sizes[plan.policy].value = plan.size
-        self.model = widgets.Dropdown(
-            options=MODELS, value=plan.model, description="Model", **LOOK
-        )
-        self.turn = _slider("Look into turn", 1, 150, 1, plan.turn)
+        self.model = menu("Model", MODELS, plan.model)
+        self.turn = slider("Look into turn", plan.turn, 1, 150, 1)
         self.cached = widgets.Checkbox(
             plan.cached, description="The cache is warm", indent=False
         )
@@ -212,9 +208,7 @@ class CostExplorer(Lab):
             self.turn,
             self.cached,
         )
-        super().__init__(
-            [widgets.Box(controls, layout={"flex_flow": "row wrap"})], controls
-        )
+        super().__init__([widgets.Box(controls, layout=WRAPPED)], controls)
 
     @property
     def plan(self) -> Plan:
@@ -241,16 +235,6 @@ class CostExplorer(Lab):
             for name, slider in self.sizes.items():
                 slider.layout.display = None if name == self.policy.value else "none"
             super().draw()
-
-
-LOOK: dict[str, Any] = {
-    "style": {"description_width": "10em"},
-    "layout": {"width": "46%", "min_width": "27em"},
-}
-
-
-def _slider(label: str, least: int, most: int, step: int, start: int) -> Any:
-    return widgets.IntSlider(start, least, most, step, description=label, **LOOK)
 
 
 def _cost(turn: Usage, model: str) -> Decimal:

@@ -9,7 +9,6 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import ipywidgets as widgets
 
@@ -18,7 +17,7 @@ from ..conversation.forecasting import Sizes, forecast, spent
 from ..foundation.markup import legend, round_numbers, svg, text
 from ..foundation.palette import BLUE, GRAY, RED
 from ..pricing import dollars
-from .lab import Lab
+from .lab import WRAPPED, Lab, slider
 
 ON = datetime.date(
     2026, 11, 22
@@ -123,18 +122,19 @@ class CostGuess(Lab):
     title = "Draw the cost"
 
     def __init__(self) -> None:
-        look: dict[str, Any] = {
+        look = {
             "orientation": "vertical",
             "layout": {"height": "170px", "width": "5.5em"},
         }
         self.guess = [
-            widgets.FloatSlider(
+            slider(
+                f"Turn {turn}",
+                0.0,
                 0,
-                min=0,
-                max=MOST,
-                step=STEP,
-                description=f"Turn {turn}",
+                MOST,
+                STEP,
                 readout_format="$.2f",
+                style={},
                 **look,
             )
             for turn in MARKS
@@ -142,7 +142,7 @@ class CostGuess(Lab):
         self.reveal = widgets.ToggleButton(
             description="Reveal", tooltip="Show the true cost"
         )
-        row = widgets.HBox([*self.guess, self.reveal], layout={"flex_flow": "row wrap"})
+        row = widgets.HBox([*self.guess, self.reveal], layout=WRAPPED)
         super().__init__([row], [*self.guess, self.reveal])
 
     def picture(self) -> str:

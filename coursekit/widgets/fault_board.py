@@ -1,4 +1,5 @@
-"""Lab of chapter 06: choose what goes wrong, for how long, and the program. See every attempt, its wait, the log.
+"""Lab of chapter 06: choose what goes wrong, for how long, and the program that meets it. See every
+attempt, its wait, and the log.
 
 Taught in 06, lab.
 """
@@ -27,7 +28,7 @@ from .fault_runs import (
     Setting,
     run,
 )
-from .lab import Echo, Lab, Press
+from .lab import WRAPPED, Echo, Lab, Press, menu
 from .safe_html import sendable
 
 PREDICT = "<p><b>Predict:</b> how many HTTP requests, how many seconds? Then press <b>Run</b>.</p>"
@@ -44,7 +45,9 @@ COLUMNS = {
 
 
 def view(done: Run) -> str:
-    """A run as HTML: each request with its time, outcome and wait, the log, and the result; a pure function."""
+    """A run as HTML: the result, each request with its time, outcome and wait, and the log; a pure
+    function.
+    """
     end = max(done.seconds, done.calls[-1].ended, 0.1)
     pairs = zip_longest(done.calls, done.calls[1:])
     rows = [
@@ -66,7 +69,10 @@ def _duration(setting: Setting) -> str:
     if setting.problem in PERMANENT:
         return "which does not pass by itself"
     if setting.duration in SECONDS:
-        return f"for {setting.duration}, and as long again from each request that comes before its Retry-After"
+        return (
+            f"for {setting.duration}, and as long again from each request that is sent before its "
+            "Retry-After is over"
+        )
     return setting.duration
 
 
@@ -98,8 +104,8 @@ def _wait(call: HttpCall, later: HttpCall | None) -> str:
 
 
 def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
-    """The request as a bar, the wait after it as a dashed line, on the time axis that all rows share."""
-    scale = BAR / end
+    """The request as a bar, the wait after it as a dashed line, on the time axis of all rows."""
+    scale, middle = BAR / end, f"{HEIGHT / 2:g}"
     start, width = call.at * scale, max(3.0, (call.ended - call.at) * scale)
     drawn = rect(
         start, 3, width, HEIGHT - 6, f'fill="{GREEN if call.answered else RED}"'
@@ -107,7 +113,7 @@ def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
     if later is not None:
         stop = max(start + width, later.at * scale)
         drawn += (
-            f'<line x1="{start + width:.1f}" x2="{stop:.1f}" y1="{HEIGHT / 2:g}" y2="{HEIGHT / 2:g}" '
+            f'<line x1="{start + width:.1f}" x2="{stop:.1f}" y1="{middle}" y2="{middle}" '
             f'stroke="{GRAY}" stroke-width="2" stroke-dasharray="4 3"/>'
         )
     return (
@@ -123,12 +129,13 @@ def _log(done: Run) -> str:
         f"{at:7.2f} s  {name}: {message}" for at, name, message in done.log
     )
     style = (
-        f"margin:0;padding:6px;max-height:22em;overflow:auto;border:1px solid {GRAY};font-size:11px;"
-        "white-space:pre-wrap;overflow-wrap:anywhere"
+        f"margin:0;padding:6px;max-height:22em;overflow:auto;border:1px solid {GRAY};"
+        "font-size:11px;white-space:pre-wrap;overflow-wrap:anywhere"
     )
     return (
-        '<div style="flex:1 1 24em;min-width:0"><b>The log</b> (in your own program: <code>OPENAI_LOG=info</code>)'
-        f'<pre style="{style}" role="region" tabindex="0" aria-label="the log">{escape(sendable(lines))}</pre></div>'
+        '<div style="flex:1 1 24em;min-width:0"><b>The log</b> (in your own program: '
+        f'<code>OPENAI_LOG=info</code>)<pre style="{style}" role="region" tabindex="0" '
+        f'aria-label="the log">{escape(sendable(lines))}</pre></div>'
     )
 
 
@@ -160,7 +167,8 @@ def _short(error: str) -> str:
 
 
 class FaultBoard(Lab):
-    """The lab: choose, predict, press Run. The real SDK asks the offline API on virtual time, so nothing is waited for.
+    """The lab: choose, predict, press Run. The real SDK asks the offline API on virtual time, so no
+    wait takes real seconds.
 
     setting     is run first
     recordings  a folder with the answer; None: the course's own
@@ -174,9 +182,9 @@ class FaultBoard(Lab):
         setting = setting or Setting()
         self.recordings = recordings
         self.ran = True  # and no control has moved since
-        self.problem = _choice("What goes wrong", PROBLEMS, setting.problem)
-        self.duration = _choice("It lasts", DURATIONS, setting.duration)
-        self.strategy = _choice("Handled by", tuple(STRATEGIES), setting.strategy)
+        self.problem = menu("What goes wrong", PROBLEMS, setting.problem)
+        self.duration = menu("It lasts", DURATIONS, setting.duration)
+        self.strategy = menu("Handled by", tuple(STRATEGIES), setting.strategy)
         self.button = Press(
             self._run,
             Echo(),
@@ -184,7 +192,7 @@ class FaultBoard(Lab):
             tooltip="Send it, and see every attempt",
         )
         controls = (self.problem, self.duration, self.strategy)
-        super().__init__([*controls, self.button])
+        super().__init__([widgets.Box(controls, layout=WRAPPED), self.button])
         for control in controls:
             control.observe(self._ask, "value")
 
@@ -211,13 +219,3 @@ class FaultBoard(Lab):
         with self.lock:
             self.duration.disabled = self.problem.value in PERMANENT
             super().draw()
-
-
-def _choice(label: str, options: tuple[str, ...], value: str) -> Any:
-    return widgets.Dropdown(
-        options=options,
-        value=value,
-        description=label,
-        style={"description_width": "9em"},
-        layout={"width": "32em", "max_width": "98%"},
-    )

@@ -1,4 +1,6 @@
-"""What the fault board runs: something that goes wrong, a program, the real SDK, the offline API on virtual time."""
+"""What the fault board runs: a program that meets a fault, with the real SDK and the offline API on
+virtual time.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ ONE, FOREVER = "one request", "for good"
 SECONDS = {"3 s": 3, "20 s": 20, "90 s": 90}
 DURATIONS = (ONE, *SECONDS, FOREVER)
 
-# What goes wrong: the kind of fault, and the seconds of its Retry-After where it does not last for a time.
+# What goes wrong: the kind of fault, and the seconds of its Retry-After where it does not last for
+# a time.
 FAULTS: dict[str, tuple[str, int | None]] = {
     "429 rate limit": ("rate_limit", 2),
     "429 no money left": ("quota", None),
@@ -75,7 +78,9 @@ def _no_retry(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
 
 
 def _nested_loop(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
-    """Many tutorials' loop: three attempts at rate limits and timeouts, around a client that retries by itself."""
+    """Many tutorials' loop: three attempts at rate limits and timeouts, around a client that
+    retries by itself.
+    """
     clock = clock_of(client)
     for wait in (1, 2):
         try:
@@ -116,7 +121,9 @@ STRATEGIES: dict[str, Program] = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What to run: one of PROBLEMS, one of DURATIONS (without meaning for PERMANENT ones), one of STRATEGIES."""
+    """What to run: one of PROBLEMS, one of DURATIONS (without meaning for PERMANENT problems), one
+    of STRATEGIES.
+    """
 
     problem: str = PROBLEMS[0]
     duration: str = FOREVER
@@ -199,10 +206,9 @@ def run(setting: Setting, recordings: str | Path | None = None) -> Run:
 
 
 def _call(attempt: Attempt, number: int) -> HttpCall:
+    by = "program" if number else "first"
     if attempt.retry:
         by = "SDK"
-    else:
-        by = "program" if number else "first"
     outcome = outcome_of(attempt)
     return HttpCall(
         attempt.at,
@@ -227,8 +233,8 @@ class _Lines(logging.Handler):
             return
         at = self.now()
         if str(record.msg).startswith(RETRYING) and isinstance(record.args, tuple):
-            # The SDK is about to sleep, and on a virtual clock this wait is over already, in 0 real seconds. The line
-            # gets the seconds of the clock, which are those that a real client would sleep.
+            # The SDK is about to sleep, and on a virtual clock this wait is over already, in 0 real
+            # seconds. The line gets the seconds of the clock, as a real client would sleep them.
             record.args = (at - self._before, *record.args[1:])
             at = self._before
         self._before = self.now()

@@ -5,10 +5,35 @@ time.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import ipywidgets as widgets
+
+WRAPPED = {"flex_flow": "row wrap"}
+# Two controls side by side where there is room, and one below the other where there is not.
+LOOK: dict[str, Any] = {
+    "style": {"description_width": "10em"},
+    "layout": {"width": "46%", "min_width": "min(27em, 98%)"},
+}
+
+
+def slider(
+    label: str, value: float, least: float, most: float, step: float, **more: Any
+) -> Any:
+    """A slider of whole numbers where value and step are whole, else of decimals."""
+    whole = isinstance(value, int) and isinstance(step, int)
+    kind = widgets.IntSlider if whole else widgets.FloatSlider
+    return kind(
+        value, min=least, max=most, step=step, description=label, **(LOOK | more)
+    )
+
+
+def menu(label: str, options: Sequence[Any], value: Any, **more: Any) -> Any:
+    """A menu; an option is a text, or (text, value)."""
+    return widgets.Dropdown(
+        options=options, value=value, description=label, **(LOOK | more)
+    )
 
 
 class Lab(widgets.VBox):  # type: ignore[misc]

@@ -1,5 +1,5 @@
 """The logprob strip: a reply token by token, each with its probability and what else the model
-considered.
+considered. Taught in 02 §8.
 """
 
 from __future__ import annotations
@@ -12,29 +12,26 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..foundation.palette import GRAY
+from ..foundation.markup import NAME, table
+from ..foundation.palette import BLUE, GRAY
 from ..sampling import perplexity
-from .lab import Lab
-from .table import table
+from .lab import WRAPPED, Lab, slider
 from .token_text import label, percent
 
 DRAWN = 300  # tokens; a longer reply is measured whole and drawn in part
 SURE, UNSURE = (
     (255, 255, 255),
     (230, 159, 0),
-)  # red, green and blue of a box, between them by probability
-BOX = (
-    "display:inline-block;margin:1px;padding:1px 4px;text-align:center;color:#222;font:13px "
-    "monospace"
-)
+)  # red, green and blue of a box, by probability
+BOX = "display:inline-block;margin:1px;padding:1px 4px;text-align:center;color:#222"
 FRAMES = {
     False: f"border:1px solid {GRAY}",
     True: "border:1px dashed #222;border-bottom:4px solid #222",
 }
+CHOSEN = f"outline:3px solid {BLUE};outline-offset:1px"
 SMALL = "display:block;font-size:10px;color:#333"
-CELL = "text-align:left;padding:1px 8px;line-height:1.5;vertical-align:top"
-SIDES = "display:flex;flex-wrap:wrap;gap:12px 24px;align-items:flex-start"
-SCROLLS = f"flex:1 1 22em;max-height:20em;overflow:auto;border:1px solid {GRAY}"
+MONO = "font-family:monospace"
+HEADS = ("No.", "Token", "Probability", "Instead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,44 +73,68 @@ def tokens_of(content: Iterable[Any]) -> list[Written]:
     ]
 
 
-def strip(tokens: Sequence[Written], threshold: float = 0.5) -> str:
-    """The tokens as boxes, pale when sure and orange when not, beside a table of their
-    alternatives.
+def strip(tokens: Sequence[Written], threshold: float = 0.5, place: int = 1) -> str:
+    """The tokens as boxes, pale when sure and orange when not; what else the model considered for
+    one of them, as bars; and all of them as a table, to be unfolded.
 
     threshold  0 to 1: tokens of a lower probability get a thick dashed frame, and a mark in the
                table
+    place      the number of the token with the bars, from 1 on; beyond the end: the last one
 
-    Returns HTML with all text escaped; the alternatives also stand in each box's title.
+    Returns HTML with all text escaped; the alternatives are also in each box's title.
     """
     drawn = tokens[:DRAWN]
-    low = sum(token.probability < threshold for token in tokens)
-    told = f"<b>{_count(len(tokens))}</b>"
-    if tokens:
-        told += f", perplexity {_number(perplexity([min(0.0, token.logprob) for token in tokens]))}"
-        told += f" · {low:,} less probable than {percent(threshold)} (dashed frame)"
-    if len(tokens) > DRAWN:
-        told += f". The first {DRAWN} are shown; all are counted."
-    boxes = "".join(_box(token, threshold) for token in drawn)
+    place = min(place, len(drawn))
+    boxes = "".join(
+        _box(token, threshold, chosen=number == place)
+        for number, token in enumerate(drawn, 1)
+    )
     rows = [_row(number, token, threshold) for number, token in enumerate(drawn, 1)]
-    listed = table(("No.", "Token", "Probability", "Instead"), rows, [CELL] * 4)
+    considered = _considered(place, drawn[place - 1]) if drawn else ""
     return (
-        f'<div class="coursekit-logprobs"><p style="margin:4px 0">{told}</p><div style="{SIDES}">'
-        f'<div dir="ltr" style="flex:2 1 22em;line-height:1.3">{boxes}</div>'
-        f'<div style="{SCROLLS}" role="region" tabindex="0" aria-label="tokens and their '
-        'alternatives">'
-        f"{listed}</div></div></div>"
+        f'<div class="coursekit-logprobs" style="line-height:1.4">{_summary(tokens, threshold)}'
+        f'<div dir="ltr" style="font:13px monospace;line-height:1.3">{boxes}</div>{considered}'
+        f"<details><summary>All tokens as a table</summary>{table(HEADS, rows, [NAME] * 4)}"
+        "</details></div>"
     )
 
 
+def _summary(tokens: Sequence[Written], threshold: float) -> str:
+    said = f"<b>{len(tokens):,} token{'' if len(tokens) == 1 else 's'}</b>"
+    if tokens:
+        low = sum(token.probability < threshold for token in tokens)
+        measured = perplexity([min(0.0, token.logprob) for token in tokens])
+        said += f", perplexity {_number(measured)} · {low:,} less probable than "
+        said += f"{percent(threshold)} (dashed frame)"
+    if len(tokens) > DRAWN:
+        said += f". The first {DRAWN} are shown; all are counted."
+    return f'<p style="margin:4px 0">{said}</p>'
+
+
+def _considered(place: int, token: Written) -> str:
+    """The most probable tokens at one place, as bars; the one that was taken is marked."""
+    rows = []
+    for choice in token.alternatives or (token,):
+        taken = " ◂ taken" if choice.token == token.token else ""
+        width = f"width:{100 * choice.probability:.1f}%;height:9px;background:{BLUE}"
+        rows.append(
+            f'<div style="display:flex;gap:8px;align-items:center"><span style="flex:0 0 9em;'
+            f'overflow-wrap:anywhere;{MONO}">{escape(label(choice.token))}</span>'
+            f'<span style="flex:1 1 0"><span style="display:block;{width}"></span></span>'
+            f'<span style="flex:0 0 8em">{percent(choice.probability)}{taken}</span></div>'
+        )
+    said = f'<p style="margin:8px 0 2px"><b>Token {place}</b>: what the model considered</p>'
+    return f'<div dir="ltr" style="max-width:44em">{said}{"".join(rows)}</div>'
+
+
 class LogprobStrip(Lab):
-    """The lab: a reply's tokens, and a threshold below which they are marked.
+    """The lab: a reply's tokens, a threshold below which they are marked, and a token to look at.
 
     reply      a ChatCompletion that was asked for with ``logprobs=True``; ``top_logprobs=5`` adds
                the alternatives
-    threshold  at first
+    threshold  the first one
 
-    Where no widget can be shown (on the web, in print), the output is the first view. Raises
-    ValueError for a reply without log-probabilities.
+    Raises ValueError for a reply without log-probabilities.
     """
 
     title = "The logprob strip"
@@ -125,23 +146,22 @@ class LogprobStrip(Lab):
                 "This reply has no log-probabilities. Ask for them: create(..., logprobs=True)."
             )
         self.tokens = tokens_of(logprobs.content)
-        self.threshold = widgets.FloatSlider(
-            threshold,
-            min=0,
-            max=1,
-            step=0.05,
-            description="mark below",
-            readout_format=".0%",
-            style={"description_width": "initial"},
-            layout={"width": "98%", "max_width": "32em"},
+        low = min(self.tokens[:DRAWN], key=lambda token: token.logprob, default=None)
+        first = self.tokens.index(low) + 1 if low else 1  # where there is most to see
+        self.threshold = slider(
+            "Mark below", float(threshold), 0, 1, 0.05, readout_format=".0%"
         )
-        super().__init__([self.threshold], [self.threshold])
+        self.place = slider(
+            "Look at token", first, 1, max(1, len(self.tokens[:DRAWN])), 1
+        )
+        controls = [self.threshold, self.place]
+        super().__init__([widgets.Box(controls, layout=WRAPPED)], controls)
 
     def picture(self) -> str:
-        return strip(self.tokens, self.threshold.value)
+        return strip(self.tokens, self.threshold.value, self.place.value)
 
 
-def _box(token: Written, threshold: float) -> str:
+def _box(token: Written, threshold: float, *, chosen: bool) -> str:
     share = token.probability
     red, green, blue = (
         round(low + (high - low) * share)
@@ -149,8 +169,8 @@ def _box(token: Written, threshold: float) -> str:
     )
     look = f"{BOX};background:rgb({red},{green},{blue});{FRAMES[share < threshold]}"
     return (
-        f'<span title="{escape(_considered(token) or percent(share))}" '
-        f'style="{look}">{escape(label(token.token))}'
+        f'<span title="{escape(_listed(token.alternatives) or percent(share))}" '
+        f'style="{look}{";" + CHOSEN if chosen else ""}">{escape(label(token.token))}'
         f'<span style="{SMALL}">{percent(share)}</span></span>'
     )
 
@@ -166,28 +186,16 @@ def _row(number: int, token: Written, threshold: float) -> tuple[str, ...]:
     )
 
 
-def _considered(token: Written) -> str:
-    return _listed(token.alternatives)
-
-
 def _listed(choices: Iterable[Choice]) -> str:
     return " | ".join(
         f"{label(choice.token)} {percent(choice.probability)}" for choice in choices
     )
 
 
-def _count(tokens: int) -> str:
-    return f"{tokens:,} token{'' if tokens == 1 else 's'}"
-
-
 def _number(value: float) -> str:
-    return (
-        f"{value:,.2f}"
-        if value < 100
-        else f"{value:,.0f}"
-        if value < 1e9
-        else "over a billion"
-    )
+    if value < 100:
+        return f"{value:,.2f}"
+    return f"{value:,.0f}" if value < 1e9 else "over a billion"
 
 
 def _read(entry: Any, name: str) -> Any:

@@ -1,4 +1,7 @@
-"""Lab of chapter 08: what a task is and needs, against the models that remain for it."""
+"""Lab of chapter 08: what a task is and needs, against the models that remain for it.
+
+Taught in 08, lab.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..choosing import NEEDS, PRICES_ON, Judgment, Task, judge
+from ..foundation.markup import NAME, NUMBER, table
 from ..pricing import dollars
-from .lab import Lab
-from .table import table
+from .lab import LOOK, WRAPPED, Lab, menu
 
 PROMPTS = (
     100,
@@ -60,9 +63,7 @@ def view(task: Task) -> str:
 class ModelChooser(Lab):
     """The lab: move a slider or tick a need, and see which models remain.
 
-    task  where the controls stand first; its numbers must be among those that the sliders have
-
-    Where no widget can be shown (on the web, in print), the output is the first table.
+    task  the first position of the controls; its numbers must be among those of the sliders
     """
 
     title = "The model chooser"
@@ -80,9 +81,7 @@ class ModelChooser(Lab):
             ANY if task.max_seconds is None else task.max_seconds,
         )
         days = [(str(day), day) for day in DAYS]
-        self.on = widgets.Dropdown(
-            options=days, value=task.on, description="On", **LOOK
-        )
+        self.on = menu("On", days, task.on)
         self.needs = {
             need: widgets.Checkbox(
                 need in task.needs,
@@ -100,11 +99,8 @@ class ModelChooser(Lab):
             self.seconds,
             self.on,
         )
-        boxes, wrapped = tuple(self.needs.values()), {"flex_flow": "row wrap"}
-        rows = [
-            widgets.Box(sliders, layout=wrapped),
-            widgets.Box(boxes, layout=wrapped),
-        ]
+        boxes = tuple(self.needs.values())
+        rows = [widgets.Box(some, layout=WRAPPED) for some in (sliders, boxes)]
         super().__init__(rows, [*sliders, *boxes])
 
     @property
@@ -127,14 +123,9 @@ class ModelChooser(Lab):
 
 MODEL = 1  # the column that names a row
 HEADS = ("Fits", "Model", "$ per 1,000", "Seconds", "Context", "Last day", "Against it")
-NUMBER = "text-align:right;padding:1px 7px;font-variant-numeric:tabular-nums;white-space:nowrap"
-NAME = "text-align:left;padding:1px 5px 1px 0"
 SHORT = f"{NAME};white-space:nowrap"
-LOOKS = (SHORT, SHORT, *[NUMBER] * 4, NAME)  # only the last column's text may wrap
-LOOK: dict[str, Any] = {
-    "style": {"description_width": "8em"},
-    "layout": {"width": "46%", "min_width": "24em"},
-}
+# Only the last column's text may wrap.
+LOOKS = (SHORT, SHORT, *[NUMBER] * 4, f"{NAME};min-width:16em")
 
 
 def _slider(label: str, options: tuple[Any, ...], start: Any) -> Any:
@@ -149,7 +140,7 @@ def _slider(label: str, options: tuple[Any, ...], start: Any) -> Any:
 
 def _said(left: list[Judgment], of: int) -> str:
     if not left:
-        return "<b>No model remains.</b> Loosen a limit, or give up a need."
+        return "<b>No model remains.</b> Loosen a limit or drop a requirement."
     cheapest = left[0]
     count = (
         "1 model remains" if len(left) == 1 else f"{len(left)} of {of} models remain"

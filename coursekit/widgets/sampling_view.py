@@ -211,8 +211,8 @@ def _draws(distribution: Distribution, seed: int, picks: list[int]) -> str:
     )
     last = ", the last ones" if len(picks) > LISTED else ""
     return (
-        f'<p style="margin:4px 0;line-height:1.5"><b>{len(picks)} draws</b> with seed {seed}{last}: '
-        f"{boxes}</p>"
+        f'<p style="margin:4px 0;line-height:1.5"><b>{len(picks)} draws</b> with seed '
+        f"{seed}{last}: {boxes}</p>"
     )
 
 

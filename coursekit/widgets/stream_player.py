@@ -1,7 +1,8 @@
-"""Lab of chapter 04: you are the proxy between a model and four programs that read its stream. Cut the wire.
+"""Lab of chapter 04: you are the proxy between a model and four programs that read its stream, and
+you can cut the wire.
 
-Some of the programs then hand their user half of an answer as if it were all of it. The tests hold ``REPORTS`` to what
-the SDK and coursekit really do. Taught in 04, lab.
+Some of the programs then hand their user half of an answer as if it were all of it. The tests hold
+``REPORTS`` to what the SDK and coursekit really do. Taught in 04, lab.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ REPORTS = {
 }
 ENDS = tuple(REPORTS)
 
-# The drawing, in its own units: the wire with the proxy on it, and below it the stream's whole time.
+# The drawing, in its own units: the wire with the proxy on it, below it the stream's whole time.
 WIDTH, WIRE, TRACK, HEIGHT = 900, 22, 74, 80
 LEFT, PROXY, RIGHT = 62, 520, 830
 UNITS_A_SECOND = 360  # how fast the deltas travel along the wire
@@ -74,8 +75,9 @@ class PlayedStream:
         complete = self.texts and self.timing.total is not None
         if not complete or len(self.texts) != len(self.timing.arrivals):
             raise ValueError(
-                f"{len(self.texts)} texts and {len(self.timing.arrivals)} arrival times are not a stream to play. "
-                "Read one to its end: texts = list(stream), then StreamPlayer(texts, stream.timing)."
+                f"{len(self.texts)} texts and {len(self.timing.arrivals)} arrival times are not a "
+                "stream to play. Read one to its end: texts = list(stream), then "
+                "StreamPlayer(texts, stream.timing)."
             )
 
     @property
@@ -90,14 +92,17 @@ class PlayedStream:
 def frame(
     stream: PlayedStream, at: float, cut: float | None = None, end: str = ENDS[0]
 ) -> str:
-    """The wire and what the four readers show ``at`` seconds after the request, as HTML; a pure function.
+    """The wire and what the four readers show ``at`` seconds after the request, as HTML; a pure
+    function.
 
-    cut  seconds after the request at which the wire was cut; None: it was not. ``end`` is one of ENDS.
+    cut  seconds after the request at which the wire was cut; None: it was not
+    end  one of ENDS: how the cut looks to the readers
     """
     reached = min(at, stream.total if cut is None else cut)
     count = stream.arrived(reached)
     is_cut = cut is not None and at >= cut
     ending = end if is_cut else None
+    wire = _wire(stream, reached, cut, is_cut=is_cut)
     status = _status(stream, count, reached, ending)
     cards = "".join(
         _card(stream, place, count, reached, ending) for place in range(len(READERS))
@@ -106,8 +111,8 @@ def frame(
         "display:grid;grid-template-columns:repeat(auto-fit,minmax(15em,1fr));gap:8px"
     )
     return (
-        f'<div class="coursekit-wire" style="line-height:1.4">{_wire(stream, reached, cut, is_cut=is_cut)}'
-        f"<p><b>{reached:.2f} s</b> of {stream.total:.2f} s · {count} of {len(stream.texts)} deltas. {status}</p>"
+        f'<div class="coursekit-wire" style="line-height:1.4">{wire}<p><b>{reached:.2f} s</b> of '
+        f"{stream.total:.2f} s · {count} of {len(stream.texts)} deltas. {status}</p>"
         f'<div style="{grid}">{cards}</div></div>'
     )
 
@@ -119,11 +124,11 @@ def _status(stream: PlayedStream, count: int, reached: float, end: str | None) -
         return "Receiving." if count else "Waiting for the first token."
     if not count:
         return (
-            "<b>Cut before the first token.</b> The SDK retries a connection that fails before the answer begins "
-            "(chapter 06). Move on until text arrives, and cut there."
+            "<b>Cut before the first token.</b> The SDK retries a connection that fails before the "
+            "answer begins (chapter 06). Move on until text arrives, and cut there."
         )
     if count == len(stream.texts):
-        return "<b>Cut too late:</b> all of the text had arrived, with the finish_reason. No reader lies."
+        return "<b>Cut too late:</b> the whole answer had arrived. No reader lies."
     characters = len("".join(stream.texts[:count]))
     lies = sum(report.startswith(LIES) for report in REPORTS[end])
     verdict = (
@@ -131,7 +136,10 @@ def _status(stream: PlayedStream, count: int, reached: float, end: str | None) -
         if lies
         else "No reader lies."
     )
-    return f"<b>✂ Cut, {end}:</b> {characters} characters had arrived, no finish_reason. <b>{verdict}</b>"
+    return (
+        f"<b>✂ Cut, {end}:</b> {characters} characters had arrived, no finish_reason. "
+        f"<b>{verdict}</b>"
+    )
 
 
 def _card(
@@ -148,16 +156,16 @@ def _card(
         f"border:1px solid {GRAY};white-space:pre-wrap"
     )
     return (
-        f'<div style="border-left:4px solid {color};padding-left:8px"><b>{escape(READERS[place])}</b>'
-        f'<div style="{screen}" role="region" tabindex="0" aria-label="what its user sees"><div>{escape(shown)}{mark}</div></div>'
-        f"{escape(verdict)}</div>"
+        f'<div style="border-left:4px solid {color};padding-left:8px"><b>{escape(READERS[place])}'
+        f'</b><div style="{screen}" role="region" tabindex="0" aria-label="what its user sees">'
+        f"<div>{escape(shown)}{mark}</div></div>{escape(verdict)}</div>"
     )
 
 
 def _verdict(
     stream: PlayedStream, place: int, count: int, reached: float, end: str | None
 ) -> tuple[str, str, str]:
-    """The color of a reader's card, the mark behind its text, and what it makes of the stream so far."""
+    """The color of a reader's card, the mark behind its text, and what it makes of the stream."""
     if end is not None and not count:
         return GRAY, "", "sends the request again"
     if count == len(stream.texts) and (end is not None or reached >= stream.total):
@@ -173,13 +181,15 @@ def _verdict(
 def _wire(
     stream: PlayedStream, reached: float, cut: float | None, *, is_cut: bool
 ) -> str:
-    """The deltas on their way from the model to the readers; below, all arrivals on the stream's time axis."""
+    """The deltas on their way from the model to the readers; below, all arrivals on an axis of
+    time.
+    """
     arrivals = stream.timing.arrivals
     line, frame_color = (' stroke-dasharray="4 5"', RED) if is_cut else ("", GRAY)
     parts = [
         text(LEFT - 8, WIRE + 4, "model", "end"),
         text(RIGHT + 8, WIRE + 4, "readers"),
-        f'<line x1="{LEFT}" x2="{RIGHT}" y1="{WIRE}" y2="{WIRE}" stroke="{GRAY}" stroke-width="2"{line}/>',
+        f'<path d="M{LEFT} {WIRE}H{RIGHT}" stroke="{GRAY}" stroke-width="2"{line}/>',
         rect(
             PROXY - 34,
             WIRE - 16,
@@ -208,7 +218,8 @@ def _wire(
         parts.append(
             rect(cut / stream.total * (WIDTH - 4), TRACK - 18, 4, 22, f'fill="{RED}"')
         )
-    alt = f"{stream.arrived(reached)} of {len(arrivals)} deltas have passed you on their way to the readers."
+    count = f"{stream.arrived(reached)} of {len(arrivals)}"
+    alt = f"{count} deltas have passed you on their way to the readers."
     return svg(
         f"{alt} You have cut the wire." if is_cut else alt,
         WIDTH,

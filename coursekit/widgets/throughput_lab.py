@@ -1,27 +1,143 @@
-"""Lab of chapter 05: four ways of sending the same requests, under limits that you set."""
+"""Lab of chapter 05: four ways of sending the same requests, under limits that you set.
+
+Taught in 05, lab.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
 
-from ..throughput import Load
-from .lab import Lab
-from .throughput_view import view
+from ..foundation.markup import NAME, NUMBER, legend, round_numbers, svg, table, text
+from ..foundation.palette import BLUE, GRAY, RED
+from ..throughput import (
+    STRATEGIES,
+    Load,
+    Rates,
+    Span,
+    least_seconds,
+    outcome_of,
+    rates_of,
+    simulate,
+)
+from .lab import WRAPPED, Lab, slider
 
-LOOK: dict[str, Any] = {
-    "style": {"description_width": "11em"},
-    "layout": {"width": "46%", "min_width": "27em"},
-}
+WIDTH, LEFT, RIGHT = 760, 44, 14  # of the drawing, in its own units
+PANEL, ROW, GAP, BOTTOM = (
+    20,
+    1.1,
+    8,
+    30,
+)  # heading, a request, between panels, the scale below
+NAMES = {"concurrency": "the requests in flight", "rpm": "RPM", "tpm": "TPM"}
+HEADS = ("Strategy", "Sent", "Answered", "429", "Seconds", "In flight, mean")
+
+
+def view(load: Load) -> str:
+    """Picture and numbers of a load under every strategy, as HTML; a pure function."""
+    runs = {name: simulate(name, load) for name in STRATEGIES}
+    keys = {
+        "from a request to its answer": f"background-color:{BLUE}",
+        "✕ refused with 429, and given up": "display:none",
+    }
+    return (
+        f'<div class="coursekit-throughput" style="line-height:1.4">{_law(load, rates_of(load))}'
+        f"{legend(keys)}{gantt_svg(runs)}{_table(runs, least_seconds(load))}</div>"
+    )
+
+
+def gantt_svg(runs: Mapping[str, Sequence[Span]]) -> str:
+    """A panel for each run, all on one scale of time: a bar for each answered request, a cross for
+    each refused one.
+
+    runs  name of the run -> its requests in the order in which they were sent; at least one, none
+          empty
+    """
+    longest = max(outcome_of(spans).seconds for spans in runs.values())
+    scale = (WIDTH - LEFT - RIGHT) / longest
+    top, panels = 0.0, []
+    for name, spans in runs.items():
+        panels.append(_panel(name, spans, scale, top))
+        top += PANEL + ROW * len(spans) + GAP
+    alt = f"Requests on a timeline. {'; '.join(map(_in_words, runs, runs.values()))}."
+    parts = _seconds(longest, scale, top) + "".join(panels)
+    return svg(alt, WIDTH, round(top + BOTTOM), parts)
+
+
+def _panel(name: str, spans: Sequence[Span], scale: float, top: float) -> str:
+    bars, crosses = "", ""
+    for row, span in enumerate(spans):
+        x, y = LEFT + span.start * scale, top + PANEL + row * ROW
+        if span.status == 200:
+            width = max(1.0, (span.end - span.start) * scale)
+            bars += f"M{x:.1f} {y:.1f}h{width:.1f}v{ROW}H{x:.1f}z"
+        else:
+            crosses += f"M{x - 3:.1f} {y - 2:.1f}l6 6m0 -6l-6 6"
+    floor = top + PANEL + ROW * len(spans)
+    return (
+        f'<g font-weight="bold">{text(LEFT, top + PANEL - 6, _in_words(name, spans))}</g>'
+        f"{text(LEFT - 5, top + PANEL + 8, 'first', 'end')}{text(LEFT - 5, floor, 'last', 'end')}"
+        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor:.1f}" y2="{floor:.1f}" '
+        f'stroke="{GRAY}"/><path d="{bars}" fill="{BLUE}"/>'
+        f'<path d="{crosses}" stroke="{RED}" stroke-width="1.2" fill="none"/>'
+    )
+
+
+def _seconds(longest: float, scale: float, floor: float) -> str:
+    """The scale below all panels: round numbers, with a thin line upwards."""
+    parts = [text(WIDTH / 2, floor + BOTTOM - 3, "seconds", "middle")]
+    for seconds in round_numbers(longest):
+        x = LEFT + seconds * scale
+        parts.append(
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{PANEL}" y2="{floor - GAP:.1f}" '
+            f'stroke="{GRAY}" stroke-width="0.25"/>'
+        )
+        parts.append(text(x, floor + 3, f"{seconds:,.10g}", "middle"))
+    return "".join(parts)
+
+
+def _in_words(name: str, spans: Sequence[Span]) -> str:
+    outcome = outcome_of(spans)
+    refused = f"{outcome.refused} × 429" if outcome.refused else "no 429"
+    return f"{name}: {outcome.answered} answered, {refused}, {outcome.seconds:,.1f} s"
+
+
+def _law(load: Load, rates: Rates) -> str:
+    """Little's law and the two limits, in words."""
+    lowest = min(rates.rpm, rates.tpm)
+    verdict = (
+        f"The limits allow {lowest:,.0f}, so a semaphore stays below them by itself."
+    )
+    if rates.concurrency > lowest:
+        verdict = (
+            f"The limits allow {lowest:,.0f}: in the long run a semaphore of {load.concurrency} "
+            f"alone sends too much. (Full buckets let the first {lowest:,.0f} pass.)"
+        )
+    return (
+        f"<p><b>{load.concurrency} in flight / {load.latency:g} s = {rates.concurrency:,.0f} "
+        f"requests a minute.</b> RPM allows {rates.rpm:,.0f}; TPM allows {load.tpm:,} / "
+        f"{load.tokens:,} = {rates.tpm:,.1f}. {verdict} What binds: {NAMES[rates.binding]}.</p>"
+    )
+
+
+def _table(runs: Mapping[str, Sequence[Span]], least: float) -> str:
+    rows = []
+    for strategy, spans in runs.items():
+        outcome = outcome_of(spans)
+        counts = (len(spans), outcome.answered, outcome.refused)
+        times = (f"{outcome.seconds:,.1f}", f"{outcome.in_flight:,.1f}")
+        rows.append((strategy, *map(str, counts), *times))
+    return (
+        f"{table(HEADS, rows, [NAME, *[NUMBER] * 5])}<p>With these limits and this many in "
+        f"flight, no strategy can have all answers before {least:,.1f} s.</p>"
+    )
 
 
 class ThroughputLab(Lab):
     """The lab: move a slider, and see which requests are answered, when, and which are refused.
 
-    load  where the controls stand first; its number of requests stays
-
-    Where no widget can be shown (on the web, in print), the output is the first picture.
+    load  the first position of the controls; its number of requests stays
     """
 
     title = "The throughput lab"
@@ -29,39 +145,27 @@ class ThroughputLab(Lab):
     def __init__(self, load: Load | None = None) -> None:
         load = load or Load()
         self.requests = load.requests
-        self.concurrency = _slider("Under way at once", 1, 60, 1, load.concurrency)
-        self.latency = widgets.FloatSlider(
-            load.latency,
-            min=0.1,
-            max=10,
-            step=0.1,
-            description="Latency, seconds",
-            readout_format=".1f",
-            **LOOK,
+        self.concurrency = slider("In flight at once", load.concurrency, 1, 60, 1)
+        self.latency = slider(
+            "Latency, seconds", float(load.latency), 0.1, 10, 0.1, readout_format=".1f"
         )
-        self.rpm = _slider("RPM limit", 5, 500, 5, load.rpm)
-        self.tpm = _slider("TPM limit", 5_000, 200_000, 1_000, load.tpm)
-        self.tokens = _slider("Tokens of a request", 50, 3_000, 50, load.tokens)
+        self.rpm = slider("RPM limit", load.rpm, 5, 500, 5)
+        self.tpm = slider("TPM limit", load.tpm, 5_000, 200_000, 1_000)
+        self.tokens = slider("Tokens of a request", load.tokens, 50, 3_000, 50)
         controls = (self.concurrency, self.latency, self.rpm, self.tpm, self.tokens)
-        super().__init__(
-            [widgets.Box(controls, layout={"flex_flow": "row wrap"})], controls
-        )
+        super().__init__([widgets.Box(controls, layout=WRAPPED)], controls)
 
     @property
     def load(self) -> Load:
         """What the controls say."""
         return Load(
-            self.requests,
-            self.concurrency.value,
-            self.latency.value,
-            self.rpm.value,
-            self.tpm.value,
-            self.tokens.value,
+            requests=self.requests,
+            concurrency=self.concurrency.value,
+            latency=self.latency.value,
+            rpm=self.rpm.value,
+            tpm=self.tpm.value,
+            tokens=self.tokens.value,
         )
 
     def picture(self) -> str:
         return view(self.load)
-
-
-def _slider(label: str, least: int, most: int, step: int, start: int) -> Any:
-    return widgets.IntSlider(start, least, most, step, description=label, **LOOK)

@@ -13,11 +13,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ..foundation.markup import NAME, NUMBER, table
 from ..models import from_table, offered_in
 from ..pricing import dollars, price_of
 from ..tokens import ROLES, ChatTokens, chat_tokens, count_tokens, tokenize
 from .lab import Lab
-from .table import table
 from .token_text import visible
 
 MODELS = (
@@ -26,7 +26,7 @@ MODELS = (
 )
 ON = datetime.date(
     2026, 11, 22
-)  # the day of the prices, fixed so that a newer price list changes no stored output
+)  # the day of the prices: fixed, so that stored output stays
 CHARACTERS = 20_000  # read; more would make typing slow
 BOXES = 300  # drawn
 
@@ -48,8 +48,6 @@ SHADES = (
 )
 OVERHEAD = "background:#E2E2E2;border:1px dashed #767676;font-style:italic"
 SMALLER = "display:block;font-size:10px;color:#555"
-NUMBER = "text-align:right;padding:1px 10px;line-height:1.5;font-variant-numeric:tabular-nums"
-NAME = "text-align:left;padding:1px 10px 1px 0;line-height:1.5"
 LOOKS = (NAME, *[NUMBER] * 4)
 
 

@@ -6,6 +6,7 @@
 //   2.5.8  an option of a quiz is 20 pixels high: it gets 24, and a long one may take two lines
 //   1.3.1  options without a label belong to the question above them: it becomes the name of their group, and they
 //          become a group for the keyboard: Tab leads to it, the arrows choose in it
+// And one thing that is only read: a long printed line breaks between words, and not within one.
 //
 // This file is what JupyterLab loads of a prebuilt extension, written by hand: a module container of one module.
 (() => {
@@ -17,6 +18,7 @@
   const STYLE = `
     .jupyter-widgets :is(button, input, select, textarea, [role="slider"], [role="textbox"]):focus-visible {
       outline: 2px solid var(--jp-brand-color1) !important; outline-offset: 2px; }
+    .jp-OutputArea-output.jp-RenderedText pre { word-break: normal; overflow-wrap: anywhere; }
     .jp-RenderedMarkdown :is(p, li, td) a:not(.jp-InternalAnchorLink) { text-decoration: underline; }
     .widget-radio-box label { height: auto; min-height: 24px; line-height: 24px; white-space: normal; }
     .widget-radio-box input { width: 16px; height: 16px; margin: 4px 8px 4px 1px; }`;

@@ -96,12 +96,12 @@ def test_chapter_02_says_how_much_the_tail_has() -> None:
 
 
 def test_chapter_02_says_how_far_saint_is_behind() -> None:
-    """The best token that is not in the reply is 8.4 logits behind the loop's."""
-    assert "' saint', is 8.4 logits behind" in prose("02")
+    """The best token that is not in the reply is 8.35 logits behind the loop's."""
+    assert "' saint', is 8.35 logits behind" in prose("02")
     loop = load_distribution("haiku_loop")
     fresh = max(
         logit
         for logit, count in zip(loop.logits, loop.counts, strict=True)
         if not count
     )
-    assert loop.logits[0] - fresh == pytest.approx(8.4, abs=0.05)
+    assert loop.logits[0] - fresh == pytest.approx(8.35, abs=0.005)

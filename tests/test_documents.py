@@ -58,8 +58,9 @@ def test_what_the_readme_gets(tmp_path: Path) -> None:
     author's.
     """
     assert course(ROOT).count("](notebooks/") == len(lessons())
-    assert "| logprob strip, sampling | [5](exercises/02_parameters.ipynb) |" in course(
-        ROOT
+    assert (
+        "| logprob strip, a garden of forking paths | [5](exercises/02_parameters.ipynb) |"
+        in course(ROOT)
     )
     readme = tmp_path / "README.md"
     readme.write_text(

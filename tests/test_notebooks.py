@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from coursekit import course
+from coursekit.course import Lesson
 from coursekit.workshop import all_notebooks, notebooks_in
 from support.notebook_norms import NORMS, Norm, Notebook
 
@@ -42,3 +43,36 @@ def test_a_notebook_keeps_the_norm(path: Path, norm: Norm) -> None:
     """See the norm's own sentence."""
     broken = list(norm(Notebook(path, course.lesson(path.stem).title)))
     assert not broken, f"{norm.__doc__}\n" + "\n".join(broken)
+
+
+FRAME = (
+    "**You will be able to**",
+    "**Needs**",
+    "**Predict.**",
+    "**Explain.**",
+    "## What people get wrong",
+    "## Key points",
+)
+
+
+@pytest.mark.parametrize("lesson", course.lessons(), ids=lambda lesson: lesson.stem)
+def test_a_chapter_has_its_frame(lesson: Lesson) -> None:
+    """It states its objectives, needs and minutes; it predicts and explains; it ends with
+    misconceptions, key points, its exercises and the next chapter.
+    """
+    path = ROOT / "notebooks" / f"{lesson.stem}.ipynb"
+    prose = Notebook(path, lesson.title).prose
+    missing = [part for part in FRAME if part not in prose]
+    if f"**{lesson.minutes} minutes**" not in prose:
+        missing.append(f"**{lesson.minutes} minutes**, as in course.toml")
+    if (
+        ROOT / "solutions" / path.name
+    ).exists() and f"../exercises/{path.name}" not in prose:
+        missing.append("a link to its exercises")
+    following = [
+        other.stem for other in course.lessons() if other.number == lesson.number + 1
+    ]
+    missing += [
+        f"a link to {stem}" for stem in following if f"]({stem}.ipynb)" not in prose
+    ]
+    assert not missing, f"{lesson.stem} lacks " + ", ".join(missing)

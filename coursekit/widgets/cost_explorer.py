@@ -166,7 +166,8 @@ def _context(plan: Plan, held: Outcome) -> str:
     spent = held.spent[number - 1]
     before = held.spent[number - 2] if number > 1 else Decimal(0)
     return (
-        f"<p><b>Turn {number}</b> sends {sent:,} tokens and costs {dollars(spent - before)}; "
+        f'<p class="mathjax_ignore"><b>Turn {number}</b> sends {sent:,} tokens and costs '
+        f"{dollars(spent - before)}; "
         f"{dollars(spent)} so far.</p>{context_strip(messages, plan.reply, window, longest)}"
     )
 

@@ -1,7 +1,6 @@
-"""What every notebook of the course keeps to. Each norm yields one sentence for each place that
-does not.
+"""The norms of the course's notebooks. Each yields one sentence for each place that breaks it.
 
-Some of them stand in for what nbval 0.11 does not see: it passes a ``raises-exception`` cell that
+Some of them cover what nbval 0.11 misses: it passes a ``raises-exception`` cell that
 raises nothing and a skipped cell, and it misreads Output widgets, @interact, clear_output, updated
 displays and a trailing semicolon.
 """
@@ -42,7 +41,7 @@ MACHINE = re.compile(
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook as it lies on disk."""
+    """A notebook on disk."""
 
     path: Path
     title: str  # of its lesson
@@ -65,7 +64,7 @@ class Notebook:
 
     @property
     def prose(self) -> str:
-        """All Markdown, without what stands in fenced code."""
+        """All Markdown, without fenced code."""
         joined = "\n\n".join(
             cell["source"] for cell in self.cells if cell["cell_type"] == "markdown"
         )
@@ -94,7 +93,7 @@ def ids(notebook: Notebook) -> Iterator[str]:
 
 
 def metadata(notebook: Notebook) -> Iterator[str]:
-    """It asks for the kernel python3, and carries neither versions nor widget state."""
+    """Its kernel is python3, and it stores neither versions nor widget state."""
     said = json.loads(notebook.text)["metadata"]
     if said.get("kernelspec", {}).get("name") != "python3":
         yield "its kernel is not python3"
@@ -229,7 +228,9 @@ def headings(notebook: Notebook) -> Iterator[str]:
 
 
 def predictions(notebook: Notebook) -> Iterator[str]:
-    """A prediction is one line ``**Predict.** …`` of a Markdown cell; the next cell is the code that answers it."""
+    """A prediction is one line ``**Predict.** …`` of a Markdown cell, directly before the code cell
+    that answers it.
+    """
     cells = notebook.cells
     for cell, following in zip(cells, [*cells[1:], None], strict=True):
         predicts = re.findall(r"\*\*Predict\b", cell["source"])
@@ -265,8 +266,8 @@ def alt_texts(notebook: Notebook) -> Iterator[str]:
 
 
 def table_heads(notebook: Notebook) -> Iterator[str]:
-    """No column of a table, in prose or in outputs, has an empty head: a screen reader tells it
-    with every cell.
+    """No column of a table, in prose or in outputs, has an empty head: a screen reader reads
+    it out with every cell.
     """
     for text in [notebook.prose, *_shown(notebook)]:
         heads = re.findall(r"^(\|.*\|) *\n\|[ :|-]+\| *$", text, re.MULTILINE)
@@ -282,8 +283,8 @@ def table_heads(notebook: Notebook) -> Iterator[str]:
 
 
 def no_chance_formula(notebook: Notebook) -> Iterator[str]:
-    """No paragraph and no text in an output has two dollar signs for money: what stands between
-    would be a formula.
+    """No paragraph and no text in an output has two dollar signs for money: the text
+    between them would become a formula.
     """
     for paragraph in re.split(r"\n\s*\n", notebook.prose):
         text = re.sub(r"(`+).*?\1|\$\$.*?\$\$", "", paragraph, flags=re.DOTALL)

@@ -260,7 +260,7 @@ def test_the_first_line_of_the_readme(tmp_path: Path) -> None:
     token it prints.
     """
     [command] = re.findall(
-        r"\*\*You teach\.\*\* `coursekit (serve [^`]+)`",
+        r"\*\*To teach:\*\* `coursekit (serve [^`]+)`",
         (ROOT / "README.md").read_text("utf-8"),
     )
     assert "--host 0.0.0.0" in command

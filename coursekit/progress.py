@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .classroom import share
 from .foundation.files import write_atomically
+from .foundation.platform import Locked, file_lock
 from .settings import settings, user_file
 
 if TYPE_CHECKING:
@@ -70,12 +71,10 @@ class SavedFile(Generic[T]):
 
         Raises OSError if it cannot be saved.
         """
-        from filelock import FileLock, Timeout
-
         self.path.parent.mkdir(parents=True, exist_ok=True)
         notes = []
         try:
-            with FileLock(self.path.with_name(self.path.name + ".lock"), timeout=WAIT):
+            with file_lock(self.path.with_name(self.path.name + ".lock"), WAIT):
                 value, damaged = self.read()
                 if damaged:
                     aside = self.path.with_name(self.path.name + ".damaged")
@@ -89,7 +88,7 @@ class SavedFile(Generic[T]):
                     write_atomically(
                         self.path, json.dumps(self.dump(changed), indent=2) + "\n"
                     )
-        except Timeout as error:
+        except Locked as error:
             raise CannotSave(
                 f"{self.path} has been locked by another program for over {WAIT:g} s."
             ) from error

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from coursekit.checks.engine.virtual_loop import LoopClock
 
 from coursekit import run_batch
 from coursekit.batching import progress as module
 from coursekit.batching.progress import ProgressBar
+from coursekit.checks.engine.virtual_loop import LoopClock
 from coursekit.offline.clock import ScaledClock, VirtualClock
 from coursekit.retrying import RealClock
 from support.batching_stand_in import client_of, client_with

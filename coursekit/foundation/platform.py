@@ -13,19 +13,48 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from enum import Enum, auto
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 IN_BROWSER = sys.platform == "emscripten"
-INSTALL = (
-    "install the course on your own computer (it takes one command: see its README)"
-)
+INSTALL = "install the course on your own computer (its README says how)"
 TRIES, PAUSE = (
     10,
     0.1,
 )  # attempts to stop work that ignores the limit; seconds between two of them
 
-Outcome = Literal["done", "stopped", "left"]
+
+class Outcome(Enum):
+    """How work with a time limit ended; ``LEFT``: it could not be stopped, and goes on."""
+
+    DONE = auto()
+    STOPPED = auto()
+    LEFT = auto()
+
+
+if sys.platform == "emscripten":
+
+    class EventLoop(asyncio.SelectorEventLoop):
+        """An event loop without the pipe by which a thread would wake it: there are no threads."""
+
+        def _make_self_pipe(self) -> None: ...
+        def _close_self_pipe(self) -> None: ...
+        def _write_to_self(self) -> None: ...
+
+        def run_in_executor(
+            self, executor: Any, func: Callable[..., Any], *args: Any
+        ) -> asyncio.Future[Any]:
+            """Call it here and now; the future is done."""
+            future = self.create_future()
+            try:
+                future.set_result(func(*args))
+            except Exception as error:  # noqa: BLE001  whoever awaits it gets it
+                future.set_exception(error)
+            return future
+
+else:
+    EventLoop = asyncio.SelectorEventLoop
 
 
 class NotInBrowser(RuntimeError):
@@ -83,9 +112,9 @@ def run_apart(work: Callable[[], None], seconds: float) -> Outcome:
     runs here, the running event loop is set aside, and Python's own monitoring looks at the time
     with each call and each turn of a loop.
 
-    Returns "done", "stopped" (``Stop`` ended it) or "left": it blocks outside Python or catches
-    everything, and goes on in its thread. Without threads such work cannot be left, and
-    ``run_apart`` does not return. An exception of ``work`` is lost, so ``work`` has to catch it.
+    Work that blocks outside Python, or catches everything, is left in its thread. Without threads
+    it cannot be left, and ``run_apart`` does not return. An exception of ``work`` is lost, so
+    ``work`` has to catch it.
     """
     return _run_here(work, seconds) if IN_BROWSER else _run_in_thread(work, seconds)
 
@@ -99,8 +128,8 @@ def _run_in_thread(work: Callable[[], None], seconds: float) -> Outcome:
         _stop(thread)
         raise
     if not thread.is_alive():
-        return "done"
-    return "stopped" if _stop(thread) else "left"
+        return Outcome.DONE
+    return Outcome.STOPPED if _stop(thread) else Outcome.LEFT
 
 
 def _stop(thread: threading.Thread) -> bool:
@@ -142,7 +171,7 @@ def _run_here(work: Callable[[], None], seconds: float) -> Outcome:
         stopped = True
     finally:
         monitoring.free_tool_id(tool)
-    return "stopped" if stopped else "done"
+    return Outcome.STOPPED if stopped else Outcome.DONE
 
 
 @contextlib.contextmanager

@@ -1,12 +1,8 @@
 """Run a learner's code with a time limit, and report how it ended.
 
-It runs in a thread of its own, which works on every platform, leaves the kernel free to say that
-time is up (signals
-would need Unix and the main thread), and lets async code run although the kernel has an event loop
-of its own. An
-endless loop is ended by an exception that Python raises in that thread. Code that blocks outside
-Python, or catches
-everything for ever, is left behind, and the learner is asked to restart the kernel.
+It runs apart from the kernel's event loop, with a limit (``foundation.platform``). Code that blocks
+outside Python, or catches everything for ever, is left behind, and the learner is asked to restart
+the kernel.
 """
 
 from __future__ import annotations
@@ -14,33 +10,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import ctypes
 import inspect
 import io
 import re
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from ...foundation.platform import Outcome, run_apart
 from .virtual_loop import VirtualTimeLoop
 
 SECONDS = 10.0  # real ones, for one case: far more than any needs on a busy machine
 PRINTED = 4_000  # characters of one case
-TRIES, PAUSE = 10, 0.1  # to end a thread
 NEVER_AWAITED = re.compile(r"coroutine '(?:.*\.)?([^']+)' was never awaited")
 
 
 class NotAwaitable(TypeError):
     """A plain function was given where an async one is needed."""
-
-
-class _Stop(SystemExit):
-    """Raised in the learner's thread. As a SystemExit it passes `except Exception` and asyncio's
-    tasks.
-    """
 
 
 @dataclass(frozen=True)
@@ -84,17 +72,9 @@ def run(
         warnings.catch_warnings(record=True) as warned,
     ):
         warnings.simplefilter("always")
-        thread = threading.Thread(
-            target=learner, name="a learner's function", daemon=True
-        )
-        thread.start()
-        try:
-            thread.join(seconds)
-        except KeyboardInterrupt:
-            _end(thread)
-            raise
-        if thread.is_alive():
-            return Ran(endless=True, left=not _end(thread))
+        outcome = run_apart(learner, seconds)
+        if outcome is not Outcome.DONE:
+            return Ran(endless=True, left=outcome is Outcome.LEFT)
         ran = ended[0]
         unawaited = _close_coroutines(ran.value) or next(_never_awaited(warned), "")
     return Ran(ran.value, ran.error, unawaited=unawaited)
@@ -130,19 +110,6 @@ def _awaited(work: Callable[[], Any]) -> Any:
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(whole())
-
-
-def _end(thread: threading.Thread) -> bool:
-    """Raise ``_Stop`` in the thread until it has ended. Returns whether it has."""
-    for _ in range(TRIES):
-        if thread.ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident), ctypes.py_object(_Stop)
-            )
-        thread.join(PAUSE)
-        if not thread.is_alive():
-            return True
-    return False
 
 
 def _close_coroutines(value: Any) -> str:

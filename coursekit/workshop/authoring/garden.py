@@ -47,13 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{len(nodes)} distributions, {options.out.stat().st_size:,} bytes")
 
 
-def grown(model: LocalModel, prompt: Prompt, first: Vocabulary) -> dict[Tokens, Vocabulary]:
+def grown(
+    model: LocalModel, prompt: Prompt, first: Vocabulary
+) -> dict[Tokens, Vocabulary]:
     """The distributions after the most probable continuations: token ids so far -> what is next."""
     nodes: dict[Tokens, Vocabulary] = {}
     waiting = [(-1.0, Tokens())]
     while waiting and len(nodes) < NODES:
         share, path = heapq.heappop(waiting)
-        next_token = model.next_token([DOCUMENT + prompt.text, *path]) if path else first
+        next_token = (
+            model.next_token([DOCUMENT + prompt.text, *path]) if path else first
+        )
         nodes[path] = next_token
         if len(path) < DEPTH - 1:
             for token in np.argsort(-next_token.logprobs)[:40]:
@@ -81,7 +85,9 @@ def write_garden(
         "weights": dict(zip(roots, of_roots, strict=True)),
         "nodes": [
             {"path": list(tokens), "weights": weight, **_stored(next_token, tokens)}
-            for (tokens, next_token), weight in zip(nodes.items(), of_nodes, strict=True)
+            for (tokens, next_token), weight in zip(
+                nodes.items(), of_nodes, strict=True
+            )
         ],
     }
     _write(path, {**value, "accuracy": {}})
@@ -106,17 +112,29 @@ def scores_of(
     components = (between[:, best] / np.sqrt(sizes[best])).T @ rest
     weights = rest @ components.T
     steps = [0.25, *(ROUGH / weights.std(axis=0))]
-    rows = [np.round(row / step) for row, step in zip([mean, *components], steps, strict=True)]
+    rows = [
+        np.round(row / step)
+        for row, step in zip([mean, *components], steps, strict=True)
+    ]
     rounded = [[1.0, *(round(float(each), 2) for each in row)] for row in weights]
-    return np.array(rows, dtype=np.int8), [float(f"{step:.4g}") for step in steps], rounded
+    return (
+        np.array(rows, dtype=np.int8),
+        [float(f"{step:.4g}") for step in steps],
+        rounded,
+    )
 
 
 def _stored(next_token: Vocabulary, path: Tokens) -> dict[str, Any]:
     """[token id, log-probability in thousandths] of the named, [.., how many] of the others."""
-    counts = np.bincount(np.array(path, dtype=np.intp), minlength=len(next_token.tokens))
+    counts = np.bincount(
+        np.array(path, dtype=np.intp), minlength=len(next_token.tokens)
+    )
     named, groups = stored(next_token, counts, NAMED)
     tokens = [[int(token), _thousandths(next_token.logprobs[token])] for token in named]
-    return {"tokens": tokens, "others": [[_thousandths(mean), many] for mean, many in groups]}
+    return {
+        "tokens": tokens,
+        "others": [[_thousandths(mean), many] for mean, many in groups],
+    }
 
 
 def _thousandths(logprob: float) -> int:
@@ -124,7 +142,9 @@ def _thousandths(logprob: float) -> int:
 
 
 def _accuracy(
-    garden: logits.Garden, start: logits.Distribution, nodes: Mapping[Tokens, Vocabulary]
+    garden: logits.Garden,
+    start: logits.Distribution,
+    nodes: Mapping[Tokens, Vocabulary],
 ) -> dict[str, float]:
     """The largest differences of all nodes, and how far names are off, as a root mean square."""
     worst: dict[str, float] = {}
@@ -132,9 +152,15 @@ def _accuracy(
     for path, next_token in nodes.items():
         kept = garden.after(start, tuple(garden.vocabulary[token] for token in path))
         assert kept is not None
-        counts = np.bincount(np.array(path, dtype=np.intp), minlength=len(next_token.tokens))
-        found = accuracy(next_token, counts, kept, temperatures=(0.5, 1.0, 2.0), top_ps=(0.9, 1.0))
-        worst = {name: max(worst.get(name, 0.0), error) for name, error in found.items()}
+        counts = np.bincount(
+            np.array(path, dtype=np.intp), minlength=len(next_token.tokens)
+        )
+        found = accuracy(
+            next_token, counts, kept, temperatures=(0.5, 1.0, 2.0), top_ps=(0.9, 1.0)
+        )
+        worst = {
+            name: max(worst.get(name, 0.0), error) for name, error in found.items()
+        }
         true = next_token.logprobs[kept.others]
         tail = kept.logits[len(kept.tokens) :]
         squares.append(np.average((true - tail) ** 2, weights=np.exp(tail / 2)))

@@ -1,0 +1,168 @@
+"""What a browser lacks: messages, locks, and a time limit without threads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coursekit import connect, join
+from coursekit.foundation import platform
+from coursekit.foundation.platform import Locked, NotInBrowser, Outcome, file_lock
+from coursekit.tokenizer import ENCODINGS, InBrowser, encode
+
+HARD = [
+    "",
+    " ",
+    "a\n\n b",
+    "don't DON'T I'LL",
+    "Straße 東京 🦥👩‍🚀",
+    "1234567 x=+-*/",
+    "\t\r\n \u00a0x",
+    "e\u0301é",
+]
+
+
+@pytest.fixture
+def in_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "IN_BROWSER", True)
+
+
+def endless() -> None:
+    while True:
+        pass
+
+
+def endless_recursion() -> None:
+    def again() -> None:
+        again()
+
+    while True:
+        with contextlib.suppress(RecursionError):
+            again()
+
+
+def endless_iterator() -> None:
+    for _ in iter(int, 1):
+        pass
+
+
+def endless_in_a_loop() -> None:
+    async def spin() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    asyncio.run(spin())
+
+
+def storing(work: Callable[[], Any], errors: list[BaseException]) -> Callable[[], None]:
+    def stored() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001
+            errors.append(error)
+
+    return stored
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="sys.monitoring came with Python 3.12"
+)
+@pytest.mark.parametrize(
+    "work", [endless, endless_recursion, endless_iterator, endless_in_a_loop]
+)
+@pytest.mark.usefixtures("in_browser")
+async def test_an_endless_loop_ends_without_threads(work: Callable[[], None]) -> None:
+    """Without threads, too, endless work is stopped, and the event loop around it goes on."""
+    errors: list[BaseException] = []
+    task = asyncio.current_task()
+    assert platform.run_apart(storing(work, errors), 0.1) is Outcome.STOPPED
+    assert isinstance(errors[0], platform.Stop)
+    assert asyncio.current_task() is task
+    await asyncio.sleep(0)
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="sys.monitoring came with Python 3.12"
+)
+@pytest.mark.usefixtures("in_browser")
+async def test_work_within_the_limit_runs_as_ever() -> None:
+    """Without threads, work runs in its own event loop beside the one that is running."""
+    done: list[int] = []
+    assert (
+        platform.run_apart(lambda: done.append(asyncio.run(_one())), 5) is Outcome.DONE
+    )
+    assert done == [1]
+
+
+async def _one() -> int:
+    await asyncio.sleep(0)
+    return 1
+
+
+def test_a_lock_is_held_and_waited_for(tmp_path: Path) -> None:
+    """A second holder waits for the lock, and gives up with a message that names the file."""
+    path = tmp_path / "a.lock"
+    with (
+        file_lock(path, 1),
+        pytest.raises(Locked, match=r"has locked .*a\.lock for more than 0 s"),
+        file_lock(path, 0),
+    ):
+        pass
+
+
+@pytest.mark.usefixtures("in_browser")
+def test_a_browser_needs_no_lock(tmp_path: Path) -> None:
+    """In a browser there is one process: a lock is no file, and never waited for."""
+    path = tmp_path / "a.lock"
+    with file_lock(path, 1), file_lock(path, 0):
+        assert not path.exists()
+
+
+@pytest.mark.usefixtures("in_browser")
+@pytest.mark.parametrize(
+    ("call", "begins"),
+    [
+        (
+            lambda: connect("live", api_key="k"),
+            "The modes live and record are not available",
+        ),
+        (
+            lambda: connect("record", api_key="k"),
+            "The modes live and record are not available",
+        ),
+        (
+            lambda: connect(fallback="http://127.0.0.1:1/v1"),
+            "Local models and fallback servers are not",
+        ),
+        (
+            lambda: connect(local_model=True),
+            "Local models and fallback servers are not",
+        ),
+        (lambda: join("Ada", "http://127.0.0.1:1"), "Class servers are not available"),
+    ],
+)
+def test_what_a_page_cannot_do_says_so(call: Callable[[], Any], begins: str) -> None:
+    """Live mode, fallbacks and classes say why a browser lacks them and what to do; nothing is sent."""
+    with pytest.raises(NotInBrowser) as caught:
+        call()
+    assert str(caught.value).startswith(begins)
+    assert "Nothing was sent.\nWhat to do: " in str(caught.value)
+    assert str(caught.value).endswith(
+        "install the course on your own computer (its README says how)."
+    )
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_the_browser_finds_the_same_tokens(encoding: str) -> None:
+    """The encoder of the browser edition gives the tokens that tiktoken gives, and their bytes."""
+    pure = InBrowser(encoding)
+    for text in HARD:
+        ids = encode(text, encoding)
+        assert pure.encode_ordinary(text) == ids, text
+        assert b"".join(pure.decode_tokens_bytes(ids)) == text.encode()

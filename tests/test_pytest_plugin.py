@@ -42,7 +42,6 @@ def pytest_run(folder: Path, **environment: str) -> subprocess.CompletedProcess[
         "-q",
         "-p",
         "no:cacheprovider",
-        "--ordinary-kernels",
         "notebooks",
     ]
     clean = {

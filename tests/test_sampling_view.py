@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit import sampling
@@ -36,7 +36,6 @@ LOOP = load_distribution("haiku_loop")
 
 
 @given(st.sampled_from(distribution_names()), PARAMETERS)
-@settings(max_examples=60)
 def test_every_number_shown_is_that_of_sampling(name: str, chosen: Settings) -> None:
     """Each row's shares, the sum of the others, both entropies and the nucleus are what
     coursekit.sampling gives.

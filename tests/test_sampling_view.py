@@ -115,7 +115,6 @@ GARDEN = load_distribution("traffic_light")
 
 
 @given(PARAMETERS)
-@settings(max_examples=25, deadline=None)
 def test_a_block_is_as_high_as_its_text_is_probable(chosen: Settings) -> None:
     """A block's height is the product of its tokens' probabilities, each after the settings and with
     the tokens before it as the reply so far; the blocks after another fill its height.

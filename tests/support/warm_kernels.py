@@ -90,9 +90,10 @@ class ForkedKernel:
         context.set_forkserver_preload(["support.warm_imports"])
         arguments = command, folder, dict(environment)
         self._process = context.Process(target=_become, args=arguments, daemon=True)
-        with mock.patch.dict(
-            os.environ, PYTHONPATH=str(TESTS)
-        ):  # read when the server starts
+        paths = [TESTS, os.environ.get("PYTHONPATH", "")]
+        search = os.pathsep.join(path for path in paths if path)
+        # The fork server reads it when it starts.
+        with mock.patch.dict(os.environ, PYTHONPATH=search):
             self._process.start()
         self.pid = self._process.pid
 

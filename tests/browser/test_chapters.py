@@ -27,7 +27,8 @@ size.observe(draw, "value"); draw()
 widgets.VBox([size, shown])"""
 
 
-@pytest.mark.parametrize("stem", STEMS)
+# -k 01_basics names the notebook and its unit tests, without paying for the browser.
+@pytest.mark.parametrize("stem", STEMS, ids=lambda stem: stem[:2])
 def test_a_chapter_is_shown_and_its_labs_move(
     stem: str, open_chapter: OpenChapter
 ) -> None:

@@ -208,8 +208,8 @@ def ask_with_headroom(
 
     Raises ValueError (nothing was sent) when the two could cost more than ``max_cost``, or for a
     budget that is none; NoRoom when the second call had too little room as well, or could, by the
-    first one's bill, break ``max_cost``; NotCountable, UnknownTokenizer or NoPrice where no cost can be
-    told beforehand; and what the client raises.
+    first one's bill, break ``max_cost``; NotCountable, UnknownTokenizer or NoPrice where no cost
+    can be told beforehand; and what the client raises.
     """
     params = given(params)
     limit, budgets = Decimal(str(max_cost)), (max_completion_tokens, ceiling)

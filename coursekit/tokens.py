@@ -128,8 +128,8 @@ def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -
                       ("llama3.2"), and for one that the settings give a role, the count is an
                       estimate: by GPT-4o's vocabulary, with one EstimatedTokens warning
 
-    Raises UnknownTokenizer, NotCountable for what is not plain text (both are ValueErrors), TypeError
-    for other things.
+    Raises UnknownTokenizer, NotCountable for what is not plain text (both are ValueErrors),
+    TypeError for other things.
     """
     if isinstance(text_or_messages, str):
         return len(encode(text_or_messages, _rule(model).encoding))

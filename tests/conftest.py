@@ -7,6 +7,7 @@ process or is marked slow.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,14 +16,16 @@ from typing import Any
 import nbformat
 import pytest
 import pytest_socket
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from nbformat import v4
 from xdist.scheduler.loadfile import LoadFileScheduling
 
-# An example's time says little on a busy machine, and the first one often reads data; hanging has
-# its own timeout.
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+# How long an example takes says little on a busy machine, and the first one often reads data.
+# The weekly workflow takes more of them: --hypothesis-profile=ci-deep
+STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", STEADY, max_examples=50)
+settings.register_profile("ci-deep", STEADY, max_examples=1000)
+settings.load_profile("quick")
 
 TESTS = Path(__file__).parent
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -79,6 +82,29 @@ def no_process(pytestconfig: pytest.Config) -> Iterator[None]:
         if pytestconfig.option.quick:
             patch.setattr(subprocess.Popen, "__init__", skip)
         yield
+
+
+def _environment() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name != "PYTEST_CURRENT_TEST"
+    }
+
+
+@pytest.fixture(autouse=True)
+def unchanged_environment() -> Iterator[None]:
+    """A test that leaves a changed environment fails, not one that runs after it in the same process."""
+    before = _environment()
+    yield
+    after = _environment()
+    changed = sorted(name for name, _ in before.items() ^ after.items())
+    os.environ.update(before)
+    for name in after.keys() - before.keys():
+        del os.environ[name]
+    assert not changed, (
+        f"this test leaves other environment variables: {', '.join(changed)}"
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -182,8 +182,7 @@ def test_cut_streams_are_seen() -> None:
             await asyncio.gather(one(ticket), return_exceptions=True)
         return answers, 0.01
 
-    cut = sum(attempt(streaming, seed=seed).facts.truncated for seed in SEEDS)
-    assert cut > 0
+    assert attempt(streaming, seed=1).facts.truncated > 0
 
 
 def test_what_solve_raises_comes_out_with_what_was_lost() -> None:

@@ -21,7 +21,7 @@ async def test_a_lesson(tmp_path: Path) -> None:
     killed comes again with its meters, learners who are patient notice nothing, and the class's
     file has all in the end."""
     lesson = Lesson(
-        tmp_path / "class.json", learners=12, seconds=7, speed=20, pause=0.3, rest=6
+        tmp_path / "class.json", learners=12, seconds=0, speed=20, pause=0.1, rest=0
     )
     await lesson.run()
     assert lesson.unexplained == []

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit import models
@@ -50,7 +50,6 @@ def test_the_numbers_of_the_syllabus() -> None:
     st.none() | st.integers(0, 50),
     st.sampled_from(["gpt-4o", "o3", "gpt-5"]),
 )
-@settings(max_examples=50)
 def test_the_formula_is_the_simulation(
     turns: int, size: Sizes, window: int | None, model: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -33,9 +34,7 @@ def test_the_line_goes_through_the_guess() -> None:
     (points,) = re.findall(r'points="([^"]*)"', view(GUESS, revealed=False))
     heights = [float(point.split(",")[1]) for point in points.split()]
     assert len(heights) == len(MARKS) + 1
-    steps = [
-        before - after for before, after in zip(heights, heights[1:], strict=False)
-    ]
+    steps = [before - after for before, after in itertools.pairwise(heights)]
     assert steps == pytest.approx([steps[0]] * 5, abs=0.15)
 
 

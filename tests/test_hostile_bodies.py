@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coursekit.offline.rules.form import rules
@@ -127,7 +127,6 @@ def check(body: Any) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(PARAMETERS), VALUES) | VALUES)
-@settings(deadline=None)
 @example(chat(temperature=float("nan"), top_p=float("inf")))
 @example(chat("o3", **{"\ud800": 1}))
 @example(chat("\ud800"))
@@ -140,7 +139,6 @@ def test_no_body_makes_it_fail(body: Any) -> None:
     st.sampled_from([(body, path) for body in (RICH, STRICT) for path in paths(body)]),
     VALUES,
 )
-@settings(max_examples=500, deadline=None)
 def test_no_change_to_a_right_body_makes_it_fail(
     place: tuple[dict[str, Any], tuple[Any, ...]], value: Any
 ) -> None:
@@ -158,7 +156,6 @@ def test_the_bodies_that_are_changed_are_right(body: dict[str, Any]) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(deadline=None)
 def test_no_bytes_make_it_fail(raw: bytes) -> None:
     """Whatever bytes are sent as a body, the layer answers."""
     assert sent(raw).status in (200, 400, 404)

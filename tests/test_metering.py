@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
@@ -268,7 +268,6 @@ CALLS = st.lists(
 )
 
 
-@settings(deadline=None)  # the first example reads the data
 @given(CALLS)
 def test_a_ledger_adds_up(calls: list[dict[str, Any]]) -> None:
     """By model, per call, and in four parts: each view of a ledger adds up to its total, in dollars

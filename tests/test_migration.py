@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionMessage
 from pydantic import BaseModel
@@ -305,7 +305,6 @@ REQUESTS = st.fixed_dictionaries(
 
 
 @given(REQUESTS, st.sampled_from(CHAT))
-@settings(max_examples=600, deadline=None)
 @pytest.mark.slow
 def test_the_offline_api_accepts_what_migrate_makes(
     body: dict[str, Any], to_model: str

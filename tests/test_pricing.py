@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import CompletionUsage
 
@@ -109,14 +109,12 @@ def test_a_usage_of_the_sdk_needs_no_details() -> None:
     )
 
 
-@settings(deadline=None)  # the first example reads the data
 @given(MODELS)
 def test_no_usage_costs_nothing(model: str) -> None:
     """Zero tokens cost zero."""
     assert price_of(used(), model, DAY) == Price(Decimal(0), Decimal(0), Decimal(0))
 
 
-@settings(deadline=None)  # the first example reads the data
 @given(usages(), usages(), MODELS)
 def test_prices_add_up(a: dict[str, Any], b: dict[str, Any], model: str) -> None:
     """Two calls cost what one call of both sizes costs, part by part, as long as the price step is
@@ -128,7 +126,6 @@ def test_prices_add_up(a: dict[str, Any], b: dict[str, Any], model: str) -> None
     )
 
 
-@settings(deadline=None)  # the first example reads the data
 @given(usages(most=400_000), usages(most=400_000), MODELS)
 def test_more_never_costs_less(
     a: dict[str, Any], b: dict[str, Any], model: str
@@ -138,7 +135,6 @@ def test_more_never_costs_less(
     assert all(x <= y for x, y in zip(parts(less), parts(more), strict=True))
 
 
-@settings(deadline=None)  # the first example reads the data
 @given(usages(most=400_000), MODELS)
 def test_the_total_is_the_sum_and_that_of_genai_prices(
     usage: dict[str, Any], model: str

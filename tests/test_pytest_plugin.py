@@ -10,86 +10,92 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from queue import Empty
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from nbformat import v4
+from nbval.kernel import RunningKernel
 
 from coursekit import course
 from coursekit.workshop import notebooks_in
 from coursekit.workshop.authoring.refresh import refresh_notebook
 from coursekit.workshop.testing.pytest_plugin import (
     UsedRecordings,
+    WatchedKernel,
     pytest_ignore_collect,
 )
 
 ROOT = Path(__file__).parents[1]
 
 
-def pytest_run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """pytest in ``folder`` with the project's own configuration."""
+def test_notebooks_are_compared_strictly_and_offline(
+    write_notebook: Callable[..., Path],
+) -> None:
+    """A cell sees neither key nor proxy, in replay, at once. An output that differs fails the run,
+    which names the cell as JupyterLab numbers it, and says what to run.
+    """
+    path = write_notebook(
+        "import os\nnames = 'OPENAI_API_KEY', 'HTTPS_PROXY', 'COURSEKIT_MODE', 'COURSEKIT_SPEED'\n"
+        "print([os.environ.get(name) for name in names])",
+        "import ipywidgets\nipywidgets.IntSlider(3)",
+        v4.new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}),
+        "print('stored')  # what else",
+        name="notebooks/toy.ipynb",
+    )
+    refresh_notebook(path)
+    text = path.read_text()
+    assert "[None, None, 'replay', 'instant']" in text
+    path.write_text(text.replace('"stored\\n"', '"something else\\n"'))
+    folder = path.parents[1]
     shutil.copy(ROOT / "pyproject.toml", folder)
-    shutil.copytree(
-        ROOT / "coursekit" / "workshop", folder / "coursekit" / "workshop"
-    )  # for sanitize.cfg
-    (folder / "coursekit" / "__init__.py").write_text("")
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--ordinary-kernels",
-        "notebooks",
-    ]
-    clean = {
-        k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COURSEKIT"))
+    command = ["-P", "-m", "pytest", "-q", "-n0", "-pno:cacheprovider", "notebooks"]
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST", "COURSEKIT"))
     }
-    return subprocess.run(
-        command,
+    environment |= {"OPENAI_API_KEY": "sk-secret", "HTTPS_PROXY": "http://proxy"}
+    ran = subprocess.run(
+        [sys.executable, *command],
         cwd=folder,
-        env=clean | environment,
+        env=environment | {"COURSEKIT_MODE": "live"},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def test_notebooks_are_compared_strictly_and_offline(
-    write_notebook: Callable[..., Path],
-) -> None:
-    """A cell sees neither key nor proxy, in replay, at once; one changed output fails the run,
-    which names the cell as JupyterLab numbers it, and says what to run."""
-    path = write_notebook(
-        "import os\nnames = 'OPENAI_API_KEY', 'HTTPS_PROXY', 'COURSEKIT_MODE', 'COURSEKIT_SPEED'\n"
-        "print([os.environ.get(name) for name in names])",
-        "object()",
-        "import ipywidgets\nipywidgets.IntSlider(3)",
-        v4.new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}),
-        name="notebooks/toy.ipynb",
-    )
-    refresh_notebook(path)
-    ran = pytest_run(
-        path.parents[1],
-        OPENAI_API_KEY="sk-secret",
-        HTTPS_PROXY="http://proxy",
-        COURSEKIT_MODE="live",
-    )
-    assert "4 passed" in ran.stdout, ran.stdout + ran.stderr
-    assert "[None, None, 'replay', 'instant']" in path.read_text()
-
-    path.write_text(path.read_text().replace("'replay'", "'live'"))
-    shutil.rmtree(path.parents[1] / "coursekit")
-    ran = pytest_run(path.parents[1])
     assert "1 failed, 3 passed" in ran.stdout, ran.stdout + ran.stderr
-    assert "This is cell [1] import os of notebooks/toy.ipynb." in ran.stdout
+    assert "FAILED notebooks/toy.ipynb::Cell 4" in ran.stdout
+    assert "Cell 4: Cell outputs differ" in ran.stdout
     assert (
-        ".venv/bin/coursekit test toy\n" in ran.stdout
-        and ".venv/bin/coursekit refresh toy\n" in ran.stdout
+        "This is cell [4] print('stored')  # what else of notebooks/toy.ipynb."
+        in ran.stdout
     )
+    assert ".venv/bin/coursekit test toy\n" in ran.stdout
+    assert ".venv/bin/coursekit refresh toy\n" in ran.stdout
+
+
+@pytest.mark.parametrize("alive", [False, True])
+def test_a_dead_kernel_is_an_error_at_once(
+    monkeypatch: pytest.MonkeyPatch, *, alive: bool
+) -> None:
+    """A message is waited for while its kernel lives; a dead one is an error long before the time
+    is up.
+    """
+
+    def nothing(kernel: Any, stream: str, timeout: float) -> Any:
+        raise Empty
+
+    monkeypatch.setattr(RunningKernel, "get_message", nothing)
+    kernel: Any = WatchedKernel.__new__(WatchedKernel)
+    monkeypatch.setattr(kernel, "is_alive", lambda: alive, raising=False)
+    if alive:
+        with pytest.raises(Empty):
+            kernel.get_message("iopub", timeout=0.01)
+    else:
+        with pytest.raises(RuntimeError, match="the cell has killed its kernel"):
+            kernel.get_message("shell", timeout=3600)
 
 
 @pytest.fixture

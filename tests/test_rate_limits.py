@@ -11,7 +11,7 @@ from typing import Any
 
 import openai
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit import RecordingNotFound, connect, price_of
@@ -288,7 +288,6 @@ def test_too_many_tokens(used: int, requested: int, wait: str) -> None:
 
 
 @given(st.integers(1, 300_000), st.data())
-@settings(max_examples=200)
 def test_waiting_as_told_is_enough(tpm: int, data: st.DataObject) -> None:
     """After a refusal for tokens the same request passes when the told time is over, and not when
     half of it is.

@@ -11,7 +11,7 @@ from typing import Any
 
 import openai
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
@@ -285,7 +285,6 @@ def test_the_first_bill_counts() -> None:
     more=st.integers(1, 2000),
     cents=st.integers(1, 300),
 )
-@settings(max_examples=60)
 def test_never_more_than_allowed(
     hidden: int, first: int, more: int, cents: int
 ) -> None:

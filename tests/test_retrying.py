@@ -23,6 +23,7 @@ from coursekit.offline.clock import VirtualClock
 from coursekit.retrying import Attempt, Policy, RealClock, clock_of, retry, retry_async
 from support.api_errors import status_error
 from support.offline_api import folder_with, params, whole
+from support.waiting import until_async
 
 PLAIN = Policy(4, base=1, cap=8, jitter=0, deadline=None)
 
@@ -214,7 +215,7 @@ async def test_cancelling_ends_the_wait() -> None:
     task = asyncio.create_task(
         retry_async(fn, policy=Policy(deadline=None), on_attempt=attempts.append)
     )
-    await asyncio.sleep(0.01)
+    await until_async(lambda: attempts)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit import sampling
@@ -36,7 +36,6 @@ LOOP = load_distribution("haiku_loop")
 
 
 @given(st.sampled_from(distribution_names()), PARAMETERS)
-@settings(max_examples=60)
 def test_every_number_shown_is_that_of_sampling(name: str, chosen: Settings) -> None:
     """Each row's shares, the sum of the others, both entropies and the nucleus are what
     coursekit.sampling gives.
@@ -116,7 +115,6 @@ GARDEN = load_distribution("traffic_light")
 
 
 @given(PARAMETERS)
-@settings(max_examples=25, deadline=None)
 def test_a_block_is_as_high_as_its_text_is_probable(chosen: Settings) -> None:
     """A block's height is the product of its tokens' probabilities, each after the settings and with
     the tokens before it as the reply so far; the blocks after another fill its height.

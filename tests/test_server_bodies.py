@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 
-import httpx2
 import pytest
 
 from support.offline_api import folder_with, params, whole
 from support.served import Served, served
-from support.waiting import HANG
 
 CHAT = '{"model": "gpt-4o", "messages": [{"role": "user", "content": %s}]}'
 
@@ -120,27 +117,3 @@ def test_odd_models(server: Served, name: str) -> None:
         answer.status_code == 404
         and answer.json()["error"]["code"] == "model_not_found"
     )
-
-
-def test_a_large_request_does_not_hold_up_the_others(server: Served) -> None:
-    """While the tokens of a body of two megabytes are counted, small requests are answered."""
-    small, large = (
-        json.dumps(params()).encode(),
-        (CHAT % json.dumps("word " * 400_000)).encode(),
-    )
-    server.post(small)
-    counted, answered = threading.Event(), 0
-
-    def count() -> None:
-        with httpx2.Client(verify=False, timeout=HANG) as client:
-            url = f"{server.url}/v1/chat/completions"
-            client.post(url, content=large, headers={"authorization": "Bearer large"})
-        counted.set()
-
-    counter = threading.Thread(target=count)
-    counter.start()
-    while not counted.is_set():
-        server.post(small)
-        answered += not counted.is_set()
-    counter.join()
-    assert answered > 3

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit.offline.server.connection import Limits
@@ -291,7 +291,6 @@ def test_no_http(impatient: Served, sent: bytes) -> None:
     assert error_of(impatient.bytes(sent))[0] in (400, 408)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.binary(min_size=1, max_size=300))
 def test_any_bytes(impatient: Served, sent: bytes) -> None:
     """Any bytes get a 4xx or are hung up on; none upsets the server."""

@@ -80,7 +80,7 @@ def test_a_chat_shows_what_frames_its_messages():
     text=st.text(max_size=15),
     roles=st.lists(st.sampled_from(["system", "user", "assistant"]), max_size=4),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_boxes_add_up_to_the_count(model: str, text: str, roles: list[str]):
     """Token boxes and the numbers in gray boxes add up to count_tokens, for each model and any
     text.
@@ -109,7 +109,6 @@ def test_lines_with_a_role_begin_messages():
 
 
 @given(st.text())
-@settings(max_examples=60, deadline=None)
 def test_any_text_is_safe_html(text: str):
     """Whatever is typed, only the strip's own tags are in the HTML, and they are closed in
     order.

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit import tokenizer
@@ -70,7 +70,6 @@ def test_encodings_are_those_of_tiktoken(
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@settings(deadline=None)  # the first example reads the data
 @given(text=TEXTS)
 def test_tokens_join_to_the_text(encoding: str, text: str) -> None:
     """The bytes of all tokens are the text in UTF-8, and their texts are the text."""
@@ -81,7 +80,6 @@ def test_tokens_join_to_the_text(encoding: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@settings(deadline=None)  # the first example reads the data
 @given(text=TEXTS)
 def test_a_long_text_has_the_same_tokens(encoding: str, text: str) -> None:
     """The way that long texts take gives the same tokens as tiktoken's own."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionMessage
 
@@ -337,7 +337,6 @@ def test_the_sdks_message_counts_as_its_dict() -> None:
     )
 
 
-@settings(deadline=None)  # the first example reads the data
 @given(
     st.lists(st.tuples(st.sampled_from(ROLES), st.text(max_size=20)), max_size=6),
     st.sampled_from(["gpt-4o", "gpt-4", "o3", "gpt-5"]),

@@ -14,7 +14,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from coursekit.workshop.authoring.chromium import chromium
-from coursekit.workshop.testing.pytest_kernels import WarmKernels
 from support.chapter_page import LOADING, ChapterPage
 from support.lab_server import LabServer, lab_server
 from support.waiting import HANG
@@ -51,14 +50,15 @@ def lab(
     tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> Iterator[LabServer]:
     """A JupyterLab on a copy of the notebooks: running and saving them changes nothing here."""
-    kernels = pytestconfig.pluginmanager.get_plugin(WarmKernels.__name__)
     home = tmp_path_factory.mktemp("lab")
     root = home / "course"
     for folder in ("notebooks", "solutions", "exercises"):
         (root / folder).mkdir(parents=True)
         for notebook in (ROOT / folder).glob("*.ipynb"):
             shutil.copy(notebook, root / folder)
-    with lab_server(root, home, warm=kernels.folder) as running:
+    with lab_server(
+        root, home, warm=not pytestconfig.option.ordinary_kernels
+    ) as running:
         yield running
 
 

@@ -4,8 +4,6 @@ notebooks at once.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -171,29 +169,3 @@ def test_a_restart_half_way_keeps_what_was_passed(shown: Run) -> None:
     assert "1 of 5" in shown(IMPORT, RIGHT, CHECK)[2]
     show = "from coursekit.checks.course_map import CourseMap\nCourseMap()"
     assert "✓ reply_text  ○ prompt_tokens" in shown(show)[0]
-
-
-def test_two_notebooks_at_once(
-    write_notebook: Callable[..., Path], environment: dict[str, str]
-) -> None:
-    """Two kernels that pass different checks at the same time: both are kept."""
-    notebook = nbformat.read(ROOT / "solutions" / "01_basics.ipynb", 4)
-    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    halves = [code[:3], [code[0], *code[3:5]]]
-    paths = [
-        write_notebook(*cells, name=f"exercises/{n}.ipynb")
-        for n, cells in enumerate(halves)
-    ]
-    command = (
-        "import os, pathlib, sys; from coursekit.workshop.authoring.execution import"
-        " execute; "
-    )
-    command += "execute(pathlib.Path(sys.argv[1]), os.environ)"
-    running = [
-        subprocess.Popen([sys.executable, "-c", command, path], env=environment)
-        for path in paths
-    ]
-    assert [process.wait() for process in running] == [0, 0]
-    kept = Path(environment["COURSEKIT_PROGRESS"]).read_text(encoding="utf-8")
-    assert "reply_text" in kept
-    assert "prompt_tokens" in kept

@@ -62,20 +62,20 @@ def installed(folder: Path, *commands: list[str]) -> Path:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Served]:
+def serving(folder: Path, *more: Path) -> Iterator[Served]:
     """A server with the question of the scripts recorded once whole and once as a stream, however
     these clients ask.
     """
     whole_answer, stream = (
         whole("Paris."),
-        streamed(["Par", "is", "."], first=0.1, gap=0.2),
+        streamed(["Par", "is", "."]),
     )
     bodies: list[tuple[dict[str, Any], Any]] = [
         (params(PROMPT), whole_answer),
         (params(PROMPT, stream=True), stream),
         (params("What is the capital of Germany?"), whole("Berlin.")),
     ]
-    with served(folder_with(folder, *bodies), speed=1.0) as running:
+    with served(folder_with(folder, *bodies), *more) as running:
         yield running
 
 

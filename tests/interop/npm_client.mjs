@@ -1,9 +1,9 @@
-// The npm package `openai`, unmodified but for its base URL: node npm_client.mjs BASE_URL TASK prints JSON.
+// The npm package `openai`, unmodified but for its base URL: node npm_client.mjs BASE_URL TASK,TASK,… prints JSON.
 import { createRequire } from "node:module";
 
 const require = createRequire(process.cwd() + "/");
 const OpenAI = require("openai").default ?? require("openai");
-const [baseURL, task] = process.argv.slice(2);
+const [baseURL, names] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey: "key" });
 const messages = [{ role: "user", content: "What is the capital of France?" }];
 const ask = (more) => client.chat.completions.create({ model: "gpt-4o", messages, ...more });
@@ -14,14 +14,13 @@ const tasks = {
     return { text: reply.choices[0].message.content, usage: reply.usage.total_tokens, id: reply._request_id };
   },
   async stream() {
-    const times = [];
     let text = "", finish = null;
     for await (const chunk of await ask({ stream: true })) {
       const choice = chunk.choices[0];
-      if (choice?.delta?.content) { text += choice.delta.content; times.push(Date.now()); }
+      if (choice?.delta?.content) text += choice.delta.content;
       finish = choice?.finish_reason ?? finish;
     }
-    return { text, finish, spread: (times.at(-1) - times[0]) / 1000 };
+    return { text, finish };
   },
   async helper() {
     const stream = client.chat.completions.stream({ model: "gpt-4o", messages });
@@ -57,9 +56,15 @@ async function send(path) {
   return texts;
 }
 
-try {
-  console.log(JSON.stringify(await (tasks[task] ?? (() => send(task)))()));
-} catch (error) {
-  const { status = null, code = null, param = null, requestID = null } = error;
-  console.log(JSON.stringify({ error: error.constructor.name, status, code, param, requestID, message: error.message }));
+async function result(task) {
+  try {
+    return await (tasks[task] ?? (() => send(task)))();
+  } catch (error) {
+    const { status = null, code = null, param = null, requestID = null } = error;
+    return { error: error.constructor.name, status, code, param, requestID, message: error.message };
+  }
 }
+
+const results = [];
+for (const task of names.split(",")) results.push(await result(task));
+console.log(JSON.stringify(results));

@@ -5,7 +5,6 @@ prints JSON.
 import asyncio
 import json
 import sys
-import time
 
 from pydantic_ai import Agent
 from pydantic_ai.models.openai import OpenAIChatModel
@@ -31,11 +30,8 @@ async def stream():
     texts = []
     async with agent.run_stream(question) as result:
         async for text in result.stream_text(delta=True, debounce_by=None):
-            texts.append((time.monotonic(), text))
-    return {
-        "text": "".join(text for _, text in texts),
-        "spread": texts[-1][0] - texts[0][0],
-    }
+            texts.append(text)
+    return {"text": "".join(texts)}
 
 
 async def unknown():

@@ -10,7 +10,6 @@ import pytest
 from foreign import HERE, REFUSED, attempts, installed, put, refusals, run, serving
 
 from coursekit.course import recording_folders
-from support.served import served
 from support.source_page import answered, bodies
 
 pytestmark = pytest.mark.interop
@@ -44,53 +43,42 @@ def python(pytestconfig: pytest.Config) -> str:
     return str(found)
 
 
-@pytest.mark.parametrize("script", ["langchain_client.py", "pydantic_ai_client.py"])
-def test_the_same_through_a_framework(tmp_path: Path, python: str, script: str) -> None:
-    """A rate limit is waited out; text, usage, model arrive; a stream comes as it is made; a miss
-    is asked for once.
-    """
-    with serving(tmp_path) as server:
-        put(server, {"kind": "rate_limit", "times": 1, "retry_after": 0.2})
-        whole, stream, miss = run(
-            server, [python, str(HERE / script)], "whole,stream,unknown"
-        )
-        assert whole == {"text": "Paris.", "tokens": 16, "model": "gpt-4o-2024-08-06"}
-        assert stream["text"] == "Paris." and stream["spread"] == pytest.approx(
-            0.4, abs=0.2
-        )
-        assert (
-            miss["code"] == "recording_not_found"
-            and "What to do now" in miss["message"]
-        )
-        assert attempts(server) == [429, 200, 200, 404]
+WHOLE = {"text": "Paris.", "tokens": 16, "model": "gpt-4o-2024-08-06"}
+RATE_LIMIT = {"kind": "rate_limit", "times": 1, "retry_after": 0.1}
 
 
-def test_langchain_streams_what_was_recorded_whole(tmp_path: Path, python: str) -> None:
-    """langchain-openai sends "stream": false with invoke(), and stream() may ask for what was
-    recorded whole.
-    """
-    with serving(tmp_path) as server:
-        script = str(HERE / "langchain_client.py")
-        whole, streamed = run(server, [python, script], "whole,streamed_from_whole")
-        assert [whole["text"], streamed["text"]] == ["Paris.", "Berlin."]
-        assert attempts(server) == [200, 200]
-
-
-def test_the_source_page(tmp_path: Path, python: str) -> None:
-    """Each request of the course's source page, as langchain-openai sends it, is answered."""
-    with served(*recording_folders()) as server:
-        assert answered(
-            run(server, [python, str(HERE / "langchain_client.py")], bodies(tmp_path))[
-                0
-            ]
-        )
-
-
-def test_refusals_are_those_in_process(
+def test_langchain(
     tmp_path: Path, python: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """langchain-openai sees the very words that a client in process sees."""
+    """A rate limit is waited out, once; text, usage and model arrive, whole, as a stream, and as a stream of what
+    was recorded whole; a request without a recording is sent once; refusals have the words of those in process; each
+    request of the course's source page is answered.
+    """
     monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
+    tasks = f"whole,stream,streamed_from_whole,unknown,refused,{bodies(tmp_path)}"
+    with serving(tmp_path / "recordings", *recording_folders()) as server:
+        put(server, RATE_LIMIT)
+        whole, stream, made, miss, refused, page = run(
+            server, [python, str(HERE / "langchain_client.py")], tasks
+        )
+        assert attempts(server)[:5] == [429, 200, 200, 200, 404]
+    assert whole == WHOLE
+    assert [stream["text"], made["text"]] == ["Paris.", "Berlin."]
+    assert miss["code"] == "recording_not_found" and "What to do now" in miss["message"]
+    assert refused == refusals()
+    assert answered(page)
+
+
+def test_pydantic_ai(tmp_path: Path, python: str) -> None:
+    """A rate limit is waited out; text, usage and model arrive, whole and streamed; a miss is sent once."""
     with serving(tmp_path) as server:
-        (said,) = run(server, [python, str(HERE / "langchain_client.py")], "refused")
-    assert said == refusals()
+        put(server, RATE_LIMIT)
+        whole, stream, miss = run(
+            server,
+            [python, str(HERE / "pydantic_ai_client.py")],
+            "whole,stream,unknown",
+        )
+        assert attempts(server) == [429, 200, 200, 404]
+    assert whole == WHOLE
+    assert stream["text"] == "Paris."
+    assert miss["code"] == "recording_not_found" and "What to do now" in miss["message"]

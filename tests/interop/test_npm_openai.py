@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from foreign import HERE, REFUSED, attempts, installed, put, refusals, run, serving
 
 from coursekit import models
 from coursekit.course import recording_folders
-from support.served import Served, served
 from support.source_page import answered, bodies
 
 PACKAGE = "openai@7.57.0"
@@ -49,93 +48,56 @@ def node(pytestconfig: pytest.Config) -> list[str]:
     ]
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Served]:
-    with serving(tmp_path) as running:
-        yield running
-
-
-def test_a_whole_answer(server: Served, node: list[str]) -> None:
-    """It gets text, usage and request id."""
-    assert run(server, node, "whole") == {
-        "text": "Paris.",
-        "usage": 16,
-        "id": "req_test",
-    }
-
-
-def test_a_stream(server: Served, node: list[str]) -> None:
-    """It iterates over the chunks as they come, to the finish_reason."""
-    told = run(server, node, "stream")
-    assert (told["text"], told["finish"]) == ("Paris.", "stop") and told[
-        "spread"
-    ] == pytest.approx(0.4, abs=0.2)
-
-
-def test_the_streaming_helper(server: Served, node: list[str]) -> None:
-    """Its helper puts the chunks together to a completion."""
-    assert run(server, node, "helper") == {"text": "Paris.", "finish": "stop"}
-
-
-def test_a_wrong_request(server: Served, node: list[str]) -> None:
-    """A wrong request is its typed error, after one attempt."""
-    told = run(server, node, "wrong")
-    assert (told["error"], told["status"], told["code"], told["param"]) == (
-        "BadRequestError",
-        400,
-        "empty_array",
-        "messages",
+def test_what_is_asked_is_answered(
+    tmp_path: Path, node: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets text, usage and request id, chunks to the finish_reason, its helper's completion, the list of models; a
+    wrong request and one without a recording are typed errors after one attempt; refusals have the words of those in
+    process; each request of the course's source page is answered.
+    """
+    monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
+    tasks = f"whole,stream,helper,models,wrong,unknown,refused,{bodies(tmp_path)}"
+    with serving(tmp_path / "recordings", *recording_folders()) as server:
+        whole, stream, helper, listed, wrong, unknown, refused, page = run(
+            server, node, tasks
+        )
+        assert attempts(server)[:5] == [200, 200, 200, 400, 404]
+    assert whole == {"text": "Paris.", "usage": 16, "id": "req_test"}
+    assert stream == helper == {"text": "Paris.", "finish": "stop"}
+    assert models.CHAT in listed["found"]
+    assert (wrong["error"], wrong["status"]) == ("BadRequestError", 400)
+    assert (wrong["code"], wrong["param"]) == ("empty_array", "messages")
+    assert wrong["requestID"].startswith("req_")
+    assert (unknown["error"], unknown["code"]) == (
+        "NotFoundError",
+        "recording_not_found",
     )
-    assert told["requestID"].startswith("req_") and attempts(server) == [400]
+    assert "What to do now" in unknown["message"]
+    assert refused == refusals()
+    assert answered(page)
 
 
-def test_a_miss(server: Served, node: list[str]) -> None:
-    """What is not recorded is an error that says what to do, after one attempt."""
-    told = run(server, node, "unknown")
-    assert (told["error"], told["code"]) == ("NotFoundError", "recording_not_found")
-    assert "What to do now" in told["message"] and attempts(server) == [404]
-
-
-def test_a_rate_limit_is_waited_out(server: Served, node: list[str]) -> None:
-    """It waits as told, and asks again."""
-    put(server, {"kind": "rate_limit", "times": 1, "retry_after": 0.2})
-    assert run(server, node, "whole")["text"] == "Paris." and attempts(server) == [
-        429,
-        200,
-    ]
-
-
-def test_a_lost_connection_is_tried_again(server: Served, node: list[str]) -> None:
-    """A connection that fails is tried again."""
-    put(server, {"kind": "connection", "times": 1})
-    assert run(server, node, "whole")["text"] == "Paris." and attempts(server) == [
-        0,
-        200,
-    ]
+@pytest.mark.parametrize(
+    ("fault", "statuses"),
+    [
+        ({"kind": "rate_limit", "times": 1, "retry_after": 0.1}, [429, 200]),
+        ({"kind": "connection", "times": 1}, [0, 200]),
+    ],
+)
+def test_a_fault_that_passes_is_tried_again(
+    tmp_path: Path, node: list[str], fault: dict[str, Any], statuses: list[int]
+) -> None:
+    """It waits out a rate limit as told, and tries a lost connection again."""
+    with serving(tmp_path) as server:
+        put(server, fault)
+        assert run(server, node, "whole")[0]["text"] == "Paris."
+        assert attempts(server) == statuses
 
 
 @pytest.mark.parametrize("abrupt", [True, False])
-def test_a_cut_stream(server: Served, node: list[str], abrupt: bool) -> None:
+def test_a_cut_stream(tmp_path: Path, node: list[str], abrupt: bool) -> None:
     """A stream that breaks is an error; one that is cut in good order lacks its finish_reason."""
-    put(server, {"kind": "cut_stream", "abrupt": abrupt})
-    told = run(server, node, "stream")
+    with serving(tmp_path) as server:
+        put(server, {"kind": "cut_stream", "abrupt": abrupt})
+        (told,) = run(server, node, "stream")
     assert ("error" in told) if abrupt else (told["finish"] is None and told["text"])
-
-
-def test_models(server: Served, node: list[str]) -> None:
-    """It lists the models."""
-    assert models.CHAT in run(server, node, "models")["found"]
-
-
-def test_the_source_page(tmp_path: Path, node: list[str]) -> None:
-    """Each request of the course's source page is answered as printed there."""
-    with served(*recording_folders()) as server:
-        assert answered(run(server, node, bodies(tmp_path)))
-
-
-def test_refusals_are_those_in_process(
-    server: Served, node: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It sees the very words that a client in process sees."""
-    monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
-    assert run(server, node, "refused") == refusals()

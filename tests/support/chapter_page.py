@@ -6,8 +6,10 @@ notebook's model, and a cell is scrolled to before anything in it is touched.
 
 from __future__ import annotations
 
+import ast
+import symtable
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ CLOSE = f"""async () => {{ const panel = {PANEL}; await panel.sessionContext.shu
 READY = f"""() => ({SOON})((async () => {{
   await {PANEL}.context.ready; await {PANEL}.sessionContext.ready; }})(), {LOADING})"""
 RUN_ALL = f"() => ({SOON})(window.jupyterapp.commands.execute('notebook:run-all-cells'), {RUNNING})"
+RUN = f"""index => {{ const cells = {PANEL}.content; cells.deselectAll(); cells.activeCellIndex = index;
+  return ({SOON})(window.jupyterapp.commands.execute('notebook:run-cell'), {RUNNING}); }}"""
 STATE = f"""() => JSON.stringify([{PANEL}.sessionContext.session.kernel.status,
   {PANEL}.content.widgets.map(cell => cell.model).filter(cell => cell.type === 'code')
     .map(cell => [cell.executionState, cell.outputs.length])])"""
@@ -80,16 +84,24 @@ class ChapterPage:
         self.page.evaluate(CLOSE)
 
     def run_all(self) -> None:
-        """Run every cell. The command ends with the last reply; outputs may come a moment later, so
-        wait for quiet.
-        """
+        """Run every cell."""
         self.page.evaluate(RUN_ALL)
+        self._settle()
+
+    def run(self, indexes: Iterable[int]) -> None:
+        """Run the cells at these places."""
+        for index in indexes:
+            self.page.evaluate(RUN, index)
+        self._settle()
+
+    def _settle(self) -> None:
+        """The command ends with the last reply; outputs may arrive a moment later, so wait until nothing changes."""
         before = ""
         while (now := str(self.page.evaluate(STATE))) != before or not now.startswith(
             '["idle"'
         ):
             before = now
-            self.page.wait_for_timeout(1000)
+            self.page.wait_for_timeout(150)
 
     @property
     def cells(self) -> list[dict[str, Any]]:
@@ -137,15 +149,17 @@ class ChapterPage:
         found.first.wait_for(state="visible")
         return found
 
-    def operate(self, index: int, control: Locator, keys: str = "") -> bool:
-        """Operate a control by keyboard; whether anything else in the cell's output changes."""
+    def operate(
+        self, index: int, control: Locator, keys: str = "", seconds: float = HANG
+    ) -> bool:
+        """Operate a control by keyboard; whether anything else in the cell's output changes within ``seconds``."""
         area = self.cell(index).locator(".jp-Cell-outputArea").element_handle()
         assert area is not None
         before = _shown(area)
         control.focus()
         for key in (keys or _keys(control)).split():
             self.page.keyboard.press(key)
-        return soon(lambda: _shown(area) != before)
+        return soon(lambda: _shown(area) != before, seconds)
 
     def cut_off(self, index: int, parts: str) -> list[str]:
         """What of these parts (a CSS selector) in a cell's output is wider than that, at 1280 and
@@ -203,11 +217,58 @@ def _shown(area: ElementHandle) -> str:
     return str(area.evaluate(SHOWN))
 
 
-def soon(true: Callable[[], bool]) -> bool:
-    """Whether this becomes true before anybody would take it for hanging."""
-    end = time.monotonic() + HANG
+def soon(true: Callable[[], bool], seconds: float = HANG) -> bool:
+    """Whether this becomes true within ``seconds``, which by default only a hang takes."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         if true():
             return True
         time.sleep(0.05)
     return False
+
+
+def cells_for(sources: list[str], wanted: Iterable[int]) -> list[int]:
+    """The places of the ``wanted`` cells and of those before them that last bind a name they use, in order."""
+    wanted = set(wanted)
+    used: set[str] = set()
+    found = []
+    for index in range(max(wanted, default=-1), -1, -1):
+        bound, free = _names(sources[index])
+        if index in wanted or bound & used:
+            used = (used - bound) | free
+            found.append(index)
+    return found[::-1]
+
+
+def _names(source: str) -> tuple[set[str], set[str]]:
+    """The names that a cell binds, and those it reads that must be bound before; none where it is not Python."""
+    try:
+        cell = compile(
+            source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        )
+    except SyntaxError:
+        return set(), set()
+    bound: set[str] = set()
+    free: set[str] = set()
+    for statement in cell.body:
+        table = symtable.symtable(ast.unparse(statement), "cell", "exec")
+        own = {
+            name.get_name()
+            for name in table.get_symbols()
+            if name.is_assigned() or name.is_imported()
+        }
+        assigns = isinstance(
+            statement, ast.Assign | ast.AugAssign
+        )  # these read first; a loop binds first
+        free |= _globals_read(table) - bound - (set() if assigns else own)
+        bound |= own
+    return bound, free
+
+
+def _globals_read(table: symtable.SymbolTable) -> set[str]:
+    read = {
+        name.get_name()
+        for name in table.get_symbols()
+        if name.is_referenced() and name.is_global()
+    }
+    return read.union(*map(_globals_read, table.get_children()))

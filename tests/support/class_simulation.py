@@ -28,7 +28,7 @@ import openai
 from coursekit.course import recording_folders
 from coursekit.offline.exchange import CHAT_COMPLETIONS
 from coursekit.offline.recordings import read
-from support.waiting import HANG
+from support.waiting import HANG, until_async
 
 TOKEN = "teacher-of-the-simulation"
 # retries of learners who wait for a server that comes again; the others have the SDK's own two
@@ -198,7 +198,8 @@ class Teacher:
 class Lesson:
     """A simulated lesson, and afterwards what came of it.
 
-    seconds  until the kill; rest: after it, for the server that comes again
+    seconds  until the kill, and rest: after it, at least; each phase also lasts until a learner
+             has on average ended a call in it, so that 0 is as fast as the machine can
     speed    of the answers; longest: seconds (at speed 1) of the longest answer that is asked for
     pause    seconds that a learner thinks between two calls, at most
     """
@@ -285,7 +286,7 @@ class Lesson:
         """
         each = self.seconds / 11
         some = frozenset(range(5))
-        await asyncio.sleep(each)
+        await self._pass(each)
         for name, fault, looks, whom in (
             ("429 storm", {"kind": "rate_limit"}, "429 rate_limit_exceeded", None),
             ("server errors", {"kind": "server_error"}, "500 .*", some),
@@ -297,23 +298,22 @@ class Lesson:
             names: list[str | None] = (
                 [None] if whom is None else [f"Learner {number + 1}" for number in whom]
             )
-            numbers = [
-                await teacher.inject(fault, 3600 if name == "quota wall" else each, one)
-                for one in names
-            ]
-            await asyncio.sleep(each)
-            if name == "quota wall":
-                await teacher.lift(numbers[0])
-            # A call that was under way when it ended may show it; what is slow goes on being so.
-            self.troubles.append(
-                Trouble(
-                    name, start, self.now + (self.longest / self.speed + 8), looks, whom
-                )
-            )
+            numbers = [await teacher.inject(fault, 3600, one) for one in names]
+            await self._pass(each)
+            for number in numbers:
+                await teacher.lift(number)
+            # A call under way when it ended may show it, because it began before.
+            self.troubles.append(Trouble(name, start, self.now, looks, whom))
             self._weigh(name)
-            await asyncio.sleep(each)
+            await self._pass(each)
         await self._kill(teacher)
-        await asyncio.sleep(self.rest)
+        await self._pass(self.rest)
+
+    async def _pass(self, seconds: float) -> None:
+        """Let the learners work for that long, and until each has on average ended a call."""
+        ended = len(self.calls) + self.learners
+        await asyncio.sleep(seconds)
+        await until_async(lambda: len(self.calls) >= ended)
 
     async def _kill(self, teacher: Teacher) -> None:
         self.before = await teacher.meters()

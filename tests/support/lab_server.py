@@ -18,13 +18,13 @@ from pathlib import Path
 
 from support.waiting import HANG
 
-# `coursekit lab`, with kernels that are forked from a warm process.
-WARM = """import sys
-from pathlib import Path
+# `coursekit lab`, with kernels that are forked.
+WARM = f"""import sys
+sys.path.append({str(Path(__file__).parents[1])!r})
 from coursekit.__main__ import main
-from coursekit.workshop.testing.warm_kernel import forked_kernels
-with forked_kernels(Path(sys.argv[1])):
-    sys.exit(main(sys.argv[2:]))"""
+from support.warm_kernels import fork_kernels
+fork_kernels()
+sys.exit(main(sys.argv[1:]))"""
 PATIENCE = HANG  # until the server must answer
 
 
@@ -49,11 +49,10 @@ class LabServer:
 
 
 @contextlib.contextmanager
-def lab_server(root: Path, home: Path, warm: Path | None = None) -> Iterator[LabServer]:
+def lab_server(root: Path, home: Path, *, warm: bool = False) -> Iterator[LabServer]:
     """``coursekit lab`` on the notebooks in ``root``; settings, workspaces and logs go to ``home``.
 
-    warm  the folder of a warm process, from which kernels are forked; None: kernels start as they
-          do for a learner
+    warm  whether kernels are forked; otherwise they start as they do for a learner
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -70,7 +69,7 @@ def lab_server(root: Path, home: Path, warm: Path | None = None) -> Iterator[Lab
     }
     command = [
         sys.executable,
-        *(["-c", WARM, str(warm)] if warm else ["-m", "coursekit"]),
+        *(["-c", WARM] if warm else ["-m", "coursekit"]),
         "lab",
         "--no-browser",
         f"--port={port}",

@@ -14,8 +14,9 @@ from typing import Any
 
 from ...foundation.platform import EventLoop
 
-# Virtual seconds by which every timer is late, as real timers are: a sleep of 1e-16 s would end when
-# it began, and code that asks after a wait whether there is room would find it a hair too early.
+# Virtual seconds by which every timer is late, as real timers are: a sleep of 1e-16 s would end
+# when it began, and code that asks after a wait whether there is room would find it a hair too
+# early.
 LATE = 1e-6
 REAL = 0.02  # real seconds of one wait for another thread
 # such waits without any thread, timer or connection to wait for: then nothing can happen any more

@@ -60,9 +60,9 @@ class Joining:
         if from_other_page(request):
             raise refusal(403, ELSEWHERE, "cross_origin")
         address, token = address_in(request.scope), self.room.access_token
-        if token is not None:
-            if not self.room.gate.is_right(address, bearer(request.scope), token):
-                raise refusal(401, NO_TOKEN, "invalid_access_token")
+        gate, given = self.room.gate, bearer(request.scope)
+        if token is not None and not gate.is_right(address, given, token):
+            raise refusal(401, NO_TOKEN, "invalid_access_token")
         if (seconds := self.room.joins.wait(address)) > 0:
             raise TooMany("learners join", seconds)
         learner = self.roll.join(name_in(await request.body()))

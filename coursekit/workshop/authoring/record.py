@@ -25,7 +25,6 @@ from ...offline.recordings import Recordings, read
 from ...settings import settings
 from .. import CommandError, notebooks_of, repository_or_error
 from ..commands.environment import offline_environment
-from ..testing.warm_kernel import warm_kernels
 from .execution import execute, failed_cells
 from .recorded_changes import changes
 
@@ -102,16 +101,13 @@ def record(
         }
         failed = []
         try:
-            with warm_kernels(environment):
-                for path in paths:
-                    began = None if written else _progress(path, answers)
-                    ran = execute(
-                        path, environment, SECONDS_PER_CELL, began, goes_on=local
-                    )
-                    failed += [
-                        f"{path.parent.name}/{path.name}, cell [{number}]: {error}"
-                        for number, error in failed_cells(ran)
-                    ]
+            for path in paths:
+                began = None if written else _progress(path, answers)
+                ran = execute(path, environment, SECONDS_PER_CELL, began, goes_on=local)
+                failed += [
+                    f"{path.parent.name}/{path.name}, cell [{number}]: {error}"
+                    for number, error in failed_cells(ran)
+                ]
         except (CommandError, KeyboardInterrupt) as error:
             raise _unfinished(error, answers, written) from error
         used = {Path(line) for line in log.read_text(encoding="utf-8").splitlines()}

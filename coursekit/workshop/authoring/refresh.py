@@ -18,7 +18,6 @@ from ...course import lesson
 from ...foundation.files import write_atomically
 from .. import CommandError, notebooks_of, repository_or_error
 from ..commands.environment import offline_environment
-from ..testing.warm_kernel import warm_kernels
 from .execution import CHANGED, execute
 from .readme import refresh_readme
 
@@ -38,13 +37,12 @@ def refresh(names: Sequence[str]) -> int:
     """
     root = repository_or_error()
     paths = notebooks_of(root, [lesson(name).stem for name in names])
-    with warm_kernels(offline_environment()):
-        for path in paths:
-            changed = refresh_notebook(path)
-            print(
-                f"{path.parent.name}/{path.name}  {'refreshed' if changed else 'unchanged'}",
-                flush=True,
-            )
+    for path in paths:
+        changed = refresh_notebook(path)
+        print(
+            f"{path.parent.name}/{path.name}  {'refreshed' if changed else 'unchanged'}",
+            flush=True,
+        )
     if refresh_readme(root):
         print("README.md  refreshed")
     return 0

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from ...course import lesson
 from .. import notebooks_of, repository_or_error
-from ..testing.warm_kernel import wake, warm_process
 from .environment import offline_environment
 
 
@@ -32,11 +31,5 @@ def run_tests(names: Sequence[str]) -> int:
         *(str(path.relative_to(root)) for path in paths),
     ]
     environment = offline_environment()
-    with warm_process(environment) as folder:
-        if folder:
-            wake(folder)  # it imports while pytest starts
-            command += ["--warm-process", str(folder)]
-        return min(
-            subprocess.run(command, cwd=root, env=environment, check=False).returncode,
-            1,
-        )
+    ran = subprocess.run(command, cwd=root, env=environment, check=False)
+    return min(ran.returncode, 1)

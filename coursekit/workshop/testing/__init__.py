@@ -1,4 +1,4 @@
-"""What pytest needs for the course: a plugin, and kernels that are forked from a warm process."""
+"""What pytest needs for the course: a plugin, and what nbval replaces before it compares."""
 
 from ..quick_start import leave_out_slow_grammar
 

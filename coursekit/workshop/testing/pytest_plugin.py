@@ -7,8 +7,8 @@ notebooks have all passed, each recording of that lesson must have been served. 
 author's dialogues (``offline.recorded.written.Dialogue``) are for learners' own cells: no cell of
 the course has to ask for them.
 
-nbval counts cells from 0: the report of one that fails adds the number that JupyterLab shows, and
-its first line.
+Notebooks are collected here, so that a cell has the number that JupyterLab shows (nbval counts from
+0), and its report says what to run.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from queue import Empty
+from typing import Any
 
 import pytest
-from nbval.plugin import IPyNbCell
+from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
+from nbval.plugin import IPyNbCell, IPyNbFile
 
 from ...course import lessons, recordings_of, replies_of
 from ...offline.recorded.written import Written
@@ -29,7 +33,9 @@ from ...offline.recordings import Recordings, name_of
 from .. import all_notebooks, unnamed
 from ..commands.environment import offline_environment
 
+SANITIZE = Path(__file__).with_name("sanitize.cfg")
 USED_LOG = "COURSEKIT_USED_LOG"
+LOOK = 0.5  # seconds between two looks at a kernel that says nothing
 FIRST_LINE = 60  # characters of a cell's first line that a report shows
 
 
@@ -52,6 +58,50 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if unnamed(collection_path) else None
 
 
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Notebook | None:
+    """Every notebook is tested, whether or not nbval's own option is given."""
+    if file_path.suffix != ".ipynb":
+        return None
+    return Notebook.from_parent(parent, path=file_path)  # type: ignore[no-any-return]
+
+
+class Notebook(IPyNbFile):  # type: ignore[misc]  # nbval has no types
+    """nbval's notebook, run by this environment's Python, with cells as JupyterLab numbers them."""
+
+    def setup(self) -> None:
+        self.kernel = WatchedKernel(CURRENT_ENV_KERNEL_NAME, cwd=str(self.path.parent))
+        self.setup_sanitize_files()
+
+    def get_sanitize_files(self) -> list[Path]:
+        return [SANITIZE]
+
+    def collect(self) -> Iterator[IPyNbCell]:
+        for number, item in enumerate(super().collect(), start=1):
+            yield IPyNbCell.from_parent(
+                self,
+                name=f"Cell {number}",
+                cell_num=number,
+                cell=item.cell,
+                options=item.options,
+            )
+
+
+class WatchedKernel(RunningKernel):  # type: ignore[misc]
+    """nbval's kernel, whose death is an error at once; nbval would wait for the cell's timeout."""
+
+    def get_message(self, stream: str, timeout: float | None = None) -> Any:
+        end = time.monotonic() + timeout if timeout is not None else float("inf")
+        while True:
+            try:
+                seconds = max(0.0, min(LOOK, end - time.monotonic()))
+                return super().get_message(stream, timeout=seconds)
+            except Empty:
+                if not self.is_alive():
+                    raise RuntimeError("the cell has killed its kernel") from None
+                if time.monotonic() >= end:
+                    raise
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
@@ -64,7 +114,7 @@ def pytest_runtest_makereport(
             item.cell.source.strip().splitlines() or [""],
         )
         said = (
-            f"This is cell [{item.cell_num + 1}] {first[:FIRST_LINE]} of "
+            f"This is cell [{item.cell_num}] {first[:FIRST_LINE]} of "
             f"{item.nodeid.partition('::')[0]}.\n"
             f"To run its lesson again: .venv/bin/coursekit test {stem}\n"
             "If the new output is right, store it and read the diff: .venv/bin/coursekit refresh "

@@ -10,8 +10,8 @@ import pytest
 
 from coursekit.local_model.llama import token_text
 from coursekit.logits import read_distribution
-from coursekit.workshop.authoring import logits as tool
-from coursekit.workshop.authoring.local_model import LocalModel, chat_prompt
+from data_tools import logits as tool
+from data_tools.local_model import LocalModel, chat_prompt
 from support.model_stand_in import TOKENS, Server, installed
 
 

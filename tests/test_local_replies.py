@@ -14,8 +14,8 @@ from coursekit import Meter, connect, logits, sampling
 from coursekit.offline.recorded.local_replies import NoLocalReply, local_answer
 from coursekit.offline.recorded.written import Written
 from coursekit.offline.recordings import Recordings, read
-from coursekit.workshop.authoring import local_replies as tool
-from coursekit.workshop.authoring.local_model import END, LocalModel, chat_prompt
+from data_tools import local_replies as tool
+from data_tools.local_model import END, LocalModel, chat_prompt
 from support.model_stand_in import installed
 from support.offline_api import params, request
 
@@ -148,7 +148,7 @@ def test_another_request_has_no_real_reply(changed: dict[str, Any]) -> None:
     one.
     """
     with pytest.raises(
-        NoLocalReply, match=r"TO_TAKE in coursekit/workshop/authoring/local_replies\.py"
+        NoLocalReply, match=r"TO_TAKE in tests/data_tools/local_replies\.py"
     ):
         local_answer({**DOG, **changed})
 

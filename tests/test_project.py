@@ -23,9 +23,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 TOP = {
     ".ci",
     ".devcontainer",
+    ".editorconfig",
     ".env.example",
+    ".gitattributes",
     ".github",
     ".gitignore",
+    ".pre-commit-config.yaml",
     "LICENSE",
     "Makefile",
     "README.md",

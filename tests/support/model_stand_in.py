@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from coursekit import sampling
-from coursekit.workshop.authoring.local_model import END, chat_prompt
+from data_tools.local_model import END, chat_prompt
 
 TOKENS = [f" t{number}" for number in range(599)] + [END]
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from ...foundation.portable import Portable
 from ..exchange import error_answer
 from .access_log import AccessLog
 
@@ -42,7 +43,7 @@ class Limits:
     connections: int = 900
 
 
-class Refused(Exception):
+class Refused(Portable, Exception):
     """A request that is not answered. Raised in a callback of the parser, it also ends the
     parsing."""
 

@@ -1,4 +1,4 @@
-"""Take whole replies from a real open model: ``python -m coursekit.workshop.authoring.local_replies
+"""Take whole replies from a real open model: ``cd tests; python -m data_tools.local_replies
 MODEL.gguf [NAME ...]``.
 
 Only an author runs this. ``coursekit record --written`` makes recordings of provenance "local" of
@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from ...foundation.files import write_atomically
-from ...local_model import SMOLLM2
-from ...logits import REPLIES
-from ...sampling import RANGES
-from .local_model import LocalModel, Vocabulary, api_logprob
-from .logits import DOG, HAIKU, dumps, origin_of
+from coursekit.foundation.files import write_atomically
+from coursekit.local_model import SMOLLM2
+from coursekit.logits import REPLIES
+from coursekit.sampling import RANGES
+from data_tools.local_model import LocalModel, Vocabulary, api_logprob
+from data_tools.logits import DOG, HAIKU, dumps, origin_of
 
 PLANET, SHOP = "What is the largest planet?", "Suggest a name for a coffee shop."
 SNAIL = (

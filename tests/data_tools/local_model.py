@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ... import sampling
-from ...local_model import DamagedModel, LocalModelMissing, load
-from ...local_model.llama import program, token_text
+from coursekit import sampling
+from coursekit.local_model import DamagedModel, LocalModelMissing, load
+from coursekit.local_model.llama import program, token_text
 
 END = "<|im_end|>"
 DOCUMENT = "<|endoftext|>"  # stands before every document that the model was trained on

@@ -1,5 +1,4 @@
-"""Take next-token distributions from a real open model: ``python -m
-coursekit.workshop.authoring.logits MODEL.gguf [NAME ...]``.
+"""Take next-token distributions from a real open model: ``cd tests; python -m data_tools.logits MODEL.gguf [NAME ...]``.
 
 Only an author runs this; learners read data/logits through ``coursekit.logits``. Whole replies are
 taken by ``local_replies``. What llama.cpp computes depends a little on the processor, so on another
@@ -19,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from ... import sampling
-from ...foundation.files import write_atomically
-from ...local_model import SMOLLM2
-from ...local_model.llama import token_text
-from ...logits import FOLDER, Distribution, read_distribution
-from .local_model import DOCUMENT, LocalModel, Vocabulary, chat_prompt
+from coursekit import sampling
+from coursekit.foundation.files import write_atomically
+from coursekit.local_model import SMOLLM2
+from coursekit.local_model.llama import token_text
+from coursekit.logits import FOLDER, Distribution, read_distribution
+from data_tools.local_model import DOCUMENT, LocalModel, Vocabulary, chat_prompt
 
 NAMED = 200  # tokens that are stored with their text
 STEP = 0.1  # the others are grouped by log-probability, in steps of so many nats

@@ -1,7 +1,7 @@
 """Record the garden of chapter 02: what the model would say after each of the most probable ways
 to go on with one text, and the texts of its whole vocabulary.
 
-    python -m coursekit.workshop.authoring.garden MODEL.gguf
+    cd tests; python -m data_tools.garden MODEL.gguf
 
 Only an author runs this; learners read data/logits/garden.json.gz through ``coursekit.logits``.
 """
@@ -19,10 +19,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ... import logits
-from ...local_model.llama import token_text
-from .local_model import DOCUMENT, LocalModel, Vocabulary
-from .logits import PROMPTS, Prompt, accuracy, origin_of, stored, vocabulary_after
+from coursekit import logits
+from coursekit.local_model.llama import token_text
+from data_tools.local_model import DOCUMENT, LocalModel, Vocabulary
+from data_tools.logits import (
+    PROMPTS,
+    Prompt,
+    accuracy,
+    origin_of,
+    stored,
+    vocabulary_after,
+)
 
 ROOT = "traffic_light"
 NODES, DEPTH = 150, 4  # stored distributions; tokens that can be added to the text

@@ -91,8 +91,8 @@ def judge(task: Task, names: Iterable[str] = CANDIDATES) -> list[Judgment]:
     """Each model with its cost, its time and what is against it: those that remain first, the
     cheapest of each on top.
 
-    A limit on time puts out whoever is measured to be too slow; who was never measured stays, with
-    ``seconds`` None. Prices are those of ``PRICES_ON``. Raises models.UnknownModel, and
+    A limit on time puts out every model that is measured to be too slow; who was never measured
+    stays, with ``seconds`` None. Prices are those of ``PRICES_ON``. Raises models.UnknownModel, and
     pricing.NoPrice for a model without a price.
     """
     found = [_judgment(task, models.get(name)) for name in names]

@@ -86,7 +86,7 @@ def connect(
     rate_limit  replay only: {"rpm": 60, "tpm": 10_000, "spend": 0.50} (requests and tokens per
                 minute, dollars), or a ``coursekit.offline.Account``, which several clients can
                 share; None: no limits
-    fallback    replay: an OpenAI-compatible server that answers what nobody recorded: its address,
+    fallback    replay: an OpenAI-compatible server that answers what was not recorded: its address,
                 the name of one at its usual port ("ollama", "lm studio", "llama.cpp", "vllm"), or
                 "local" for the small model that `coursekit local install` gets; False: none; None:
                 as COURSEKIT_FALLBACK in .env says, else none. Receipts name who answered, and have
@@ -362,7 +362,7 @@ def _folders(mode: Mode, env: Mapping[str, str]) -> list[Path]:
 
 
 def _is_real(url: httpx2.URL) -> bool:
-    # Elsewhere (a proxy, Azure) models have other ends, and whoever is there says so.
+    # Elsewhere (a proxy, Azure) models have other ends, and the server there says so.
     return is_real(url.host)
 
 

@@ -31,7 +31,7 @@ class Lesson:
 
 
 class UnknownLesson(LookupError):
-    """A name that is no lesson of the course; the message lists the lessons."""
+    """A name that is not a lesson of the course; the message lists the lessons."""
 
 
 @cache
@@ -57,7 +57,9 @@ def lesson(name: str) -> Lesson:
         if asked in {known.stem, number, str(known.number), words}:
             return known
     listed = ", ".join(known.stem for known in lessons())
-    raise UnknownLesson(f"{name!r} is no lesson of this course. The lessons: {listed}.")
+    raise UnknownLesson(
+        f"{name!r} is not a lesson of this course. The lessons: {listed}."
+    )
 
 
 def recordings_of(stem: str) -> Path:

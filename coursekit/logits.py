@@ -4,7 +4,7 @@ model.
 The numbers were taken from SmolLM2-135M-Instruct by ``logits.py`` and ``local_replies.py`` of
 coursekit/workshop and lie in data/logits, with the model, its licence and the date in each file.
 What is stored are log-probabilities at temperature 1, without penalties. These are logits up to a
-constant, which is all that sampling needs.
+constant, which is enough for sampling.
 
 A vocabulary has 49,152 tokens and a file names a few hundred: the most probable ones, and every
 token of the reply so far. The others are stored as "so many tokens of this log-probability"
@@ -52,7 +52,7 @@ class Distribution:
     tokens    the named tokens, most probable first. Bytes that are no whole character are written
               as \\xe3\\x81
     logits    one per token of the vocabulary: first those of ``tokens``, then the others
-    counts    how often each stands in the reply so far (all 0 where the reply begins here)
+    counts    how often each is in the reply so far (all 0 where the reply begins here)
     entropy_bits   of the full distribution at temperature 1
     garden    has the texts of the other tokens; ``weights`` of its rows tell these apart
     origin    provenance, model, model_file, sha256, licence, tool, date

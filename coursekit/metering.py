@@ -2,7 +2,7 @@
 
 Latency and where an answer came from are not in the reply; they are in the client's ``Journal``.
 Prices are those of the day on which the reply was made (its ``created``), so that a recorded answer
-costs the same for ever.
+costs the same forever.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Meter:
                     today
 
         A model without a known price is counted, and shown as "no price"; so is a reply without
-        usage, as "no usage". Raises TypeError for what is no reply.
+        usage, as "no usage". Raises TypeError for what is not a reply.
         """
         receipt = self._receipt(reply, request_id, on)
         self.ledger.append(receipt)

@@ -73,8 +73,8 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model. The meaning of each field stands at the top of data/models.toml; limits are in
-    tokens.
+    """One model. The meaning of each field is explained at the top of data/models.toml; limits are
+    in tokens.
     """
 
     name: str

@@ -100,7 +100,7 @@ def price_of(
                   missing
     model         as asked for or as the reply names it, a snapshot ("gpt-4o-2024-08-06")
     on            the day (UTC) whose prices count; None: today. A date in the past gives the same
-                  result for ever.
+                  result forever.
     service_tier  as in ``reply.service_tier``: "flex" and "priority" have their own prices
     batch         sent through the Batch API
 

@@ -67,7 +67,7 @@ class SavedFile(Generic[T]):
     def update(self, change: Callable[[T], T | None]) -> tuple[T, list[str]]:
         """Change the value and save it: its new state, and what the user should know.
 
-        change  gets the value; returns the one to save, or None to leave the file as it is
+        change  gets the value; returns the one to save, or None to leave the file unchanged
 
         Raises OSError if it cannot be saved.
         """

@@ -40,7 +40,7 @@ def check_ranges(**parameters: float) -> None:
     parameters  any of temperature (0 to 2), top_p (0 to 1), frequency_penalty and presence_penalty
                 (-2 to 2)
 
-    Raises ValueError for a number out of range, TypeError for what is no number.
+    Raises ValueError for a number out of range, TypeError for what is not a number.
     """
     for name, value in parameters.items():
         low, high = RANGES[name]
@@ -51,7 +51,7 @@ def check_ranges(**parameters: float) -> None:
             )
         if np.isnan(value):
             raise ValueError(
-                f"Invalid '{name}': nan is no number. Expected a value >= {low} and <= {high}."
+                f"Invalid '{name}': nan is not a number. Expected a value >= {low} and <= {high}."
             )
         if value < low:
             raise ValueError(
@@ -74,7 +74,7 @@ def penalty(
     """What is subtracted from a token's logit: count * frequency_penalty + (presence_penalty if
     count > 0).
 
-    counts  how often each token stands in the reply so far (whole numbers >= 0, any shape)
+    counts  how often each token is in the reply so far (whole numbers >= 0, any shape)
 
     Returns an array of the same shape: a line in the count, and one step.
     """
@@ -174,7 +174,7 @@ def probabilities(
     """The probability of each token to be the next one, under the API's sampling parameters.
 
     logits   one number per token of the vocabulary; minus infinity bars a token
-    counts   how often each token stands in the reply so far; None: the reply begins here
+    counts   how often each token is in the reply so far; None: the reply begins here
     temperature, top_p, frequency_penalty, presence_penalty
              as the API takes them, with its defaults
 

@@ -2,7 +2,7 @@
 .env file.
 
 A variable of the process goes before the same name in .env. Nothing is written back into the
-process, so a key in .env reaches the client and nobody else.
+process, so a key in .env reaches only the client.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> Mode:
     close = difflib.get_close_matches(str(mode).lower(), MODES, n=1, cutoff=0.5)
     meant = f' Did you mean "{close[0]}"?' if close else ""
     raise ModeError(
-        f"{where} is no mode, so nothing was sent.{meant}\n"
+        f"{where} is not a mode, so nothing was sent.{meant}\n"
         'The modes: "replay" (recorded answers, costs nothing), "live" (the real API, costs '
         "money),\n"
         '"record" (the real API, costs money, and its answers are kept for replay).'
@@ -179,7 +179,8 @@ def today_of(from_settings: Mapping[str, str]) -> datetime.date:
         )
     except ValueError:
         raise ModeError(
-            f"COURSEKIT_TODAY={said} is no day. Write it as 2027-02-01, or leave it out to go by "
+            f"COURSEKIT_TODAY={said} is not a day. Write it as 2027-02-01, or leave it out to "
+            "go by "
             "the clock."
         ) from None
 
@@ -246,7 +247,7 @@ def key_of(mode: str, given: str | None, from_settings: Mapping[str, str]) -> st
         return key
     raise MissingKey(
         f'mode="{mode}" asks the real API, and there is no API key, so nothing was sent.\n'
-        "What to do: put a line OPENAI_API_KEY=… into a file named .env beside the README (copy "
+        "What to do: put a line OPENAI_API_KEY=… into a file named .env next to the README (copy "
         ".env.example),\n"
         'or work without a key and without cost: connect(mode="replay").'
     )

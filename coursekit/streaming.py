@@ -65,8 +65,8 @@ class Timing:
 class TextStream:
     """An iterator of text. Iterate it once; close it, or use it in ``with``, when you leave early.
 
-    text           all that has arrived so far
-    refusal        what the model said in place of a text, when it declined; else None
+    text           what has arrived so far
+    refusal        what the model said in place of text, when it declined; else None
     finish_reason  None until the model was done
     usage          the billed tokens; they come last, so None after every other ending
     model, created, service_tier, request_id  of the answer, for receipts

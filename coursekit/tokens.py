@@ -5,7 +5,7 @@ What a chat costs beyond its text is not published in full. The rules in ``RULES
 of the GPT-5 and GPT-6 families are taken to follow them.
 
 Left out, because no exact rule is known: images, audio, files, tool calls and their results, and
-what a request carries beside its messages (the definitions of tools and schemas).
+what a request carries besides its messages (the definitions of tools and schemas).
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ class Rule:
 
     encoding   a key of ``tokenizer.ENCODINGS``
     priming    tokens a chat has once
-    message    tokens a message has beside its text; 1 of them is the role
+    message    tokens a message has besides its text; 1 of them is the role
     assistant  tokens more for a message of the assistant
-    name       tokens more for a message with a name, beside the name's own; None: not known
+    name       tokens more for a message with a name, besides the name's own; None: not known
     exact      False: an estimate, for models that have another tokenizer
     """
 
@@ -169,7 +169,7 @@ def chat_tokens(messages: Iterable[Any], model: str = "gpt-4o") -> ChatTokens:
             else ""
         )
         raise TypeError(
-            f"Expected a text or a list of messages, got {type(messages).__name__}.{cure}"
+            f"Expected a string or a list of messages, got {type(messages).__name__}.{cure}"
         )
     counted = tuple(
         _message(message, rule, f"messages[{i}]") for i, message in enumerate(messages)
@@ -188,7 +188,9 @@ def message_tokens(message: Any, model: str = "gpt-4o") -> MessageTokens:
 
 
 def as_dict(message: Any) -> Any:
-    """A message object of the SDK (``reply.choices[0].message``) as a dict; all else as it is."""
+    """A message object of the SDK (``reply.choices[0].message``) as a dict; everything else
+    unchanged.
+    """
     dump = getattr(message, "model_dump", None)
     return dump(exclude_none=True) if dump else message
 
@@ -227,7 +229,7 @@ def _text(content: Any, where: str) -> str:
         return content
     if not isinstance(content, list | tuple):
         raise NotCountable(
-            f"{where} has the content {content!r:.40}. Give it a text, or a list of text parts."
+            f"{where} has the content {content!r:.40}. Give it a string, or a list of text parts."
         )
     for part in content:
         if (
@@ -270,7 +272,7 @@ def _rule(model: str) -> Rule:
         warnings.warn(
             f"The tokens of {model!r} are estimates, by GPT-4o's vocabulary: it has a tokenizer "
             "of its own. "
-            "What the server counted stands in usage.prompt_tokens of its reply.",
+            "What the server counted is in usage.prompt_tokens of its reply.",
             EstimatedTokens,
             stacklevel=4,
         )

@@ -6,7 +6,7 @@
     client._make_status_error_from_response   the SDK's own table of exceptions
 
 When a new SDK breaks one of them, this file is the place to mend, and tests/test_wired.py says so.
-It imports no SDK itself: whoever hands a client in has loaded it.
+It imports no SDK itself: whatever passes a client in has loaded it.
 """
 
 from __future__ import annotations

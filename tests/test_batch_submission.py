@@ -78,7 +78,7 @@ async def test_waiting_passes_on_the_clients_clock(client: openai.AsyncOpenAI) -
 
 
 async def test_a_refused_request_is_a_value(client: openai.AsyncOpenAI) -> None:
-    """It costs nobody else's answer, and is the exception that a call of its own would have
+    """It does not cost the other answers, and is the exception that a call of its own would have
     raised.
     """
     later = await collect_batch(

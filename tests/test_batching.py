@@ -496,8 +496,8 @@ async def test_a_cap_needs_a_bound_on_each_call() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rpm": 0}, "rpm=0 is no limit"),
-        ({"tpm": float("nan")}, "tpm=nan is no limit"),
+        ({"rpm": 0}, "rpm=0 is not a limit"),
+        ({"tpm": float("nan")}, "tpm=nan is not a limit"),
         ({"max_concurrency": 0}, "max_concurrency=0"),
         ({"max_concurrency": 2.5}, "max_concurrency=2.5: give a whole number"),
     ],

@@ -234,7 +234,7 @@ def test_a_plain_function_is_told_to_become_async() -> None:
 
 @pytest.mark.slow
 def test_a_run_without_end_is_ended() -> None:
-    """A loop that catches everything and asks for ever is ended after 2,000 requests, one that
+    """A loop that catches everything and asks forever is ended after 2,000 requests, one that
     waits after two hours of virtual time."""
 
     def for_ever(seconds: float) -> Any:

@@ -108,7 +108,7 @@ def test_penalties_are_a_line_and_a_step() -> None:
     )
     assert frequency.get_marker() != presence.get_marker()
     assert frequency.get_linestyle() != presence.get_linestyle()
-    assert axes.get_xlabel() == "times the token stands in the reply so far"
+    assert axes.get_xlabel() == "times the token is in the reply so far"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
         "frequency",
         "presence",

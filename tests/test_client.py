@@ -78,13 +78,13 @@ def test_a_typo_in_the_mode(make, monkeypatch: pytest.MonkeyPatch) -> None:  # t
     with pytest.raises(ModeError) as error:
         make("replya")
     assert str(error.value) == (
-        "mode='replya' is no mode, so nothing was sent. Did you mean \"replay\"?\n"
+        "mode='replya' is not a mode, so nothing was sent. Did you mean \"replay\"?\n"
         'The modes: "replay" (recorded answers, costs nothing), "live" (the real API, costs '
         "money),\n"
         '"record" (the real API, costs money, and its answers are kept for replay).'
     )
     monkeypatch.setenv("COURSEKIT_MODE", "prod")
-    with pytest.raises(ModeError, match="COURSEKIT_MODE=prod is no mode"):
+    with pytest.raises(ModeError, match="COURSEKIT_MODE=prod is not a mode"):
         make()
 
 
@@ -185,7 +185,7 @@ def test_the_journal_tells_where_an_answer_came_from(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("speed", [0, -1, "fast", "nan", float("inf")])
 def test_a_speed_that_is_none(speed: object) -> None:
-    """A speed that is no number above zero and not "instant" is refused with what to give."""
+    """A speed that is not a number above zero and not "instant" is refused with what to give."""
     with pytest.raises(ValueError, match='Give a number above 0 .* or "instant"'):
         connect(speed=speed)  # type: ignore[arg-type]
 

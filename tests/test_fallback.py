@@ -1,4 +1,4 @@
-"""connect(fallback=...): another OpenAI-compatible server answers what nobody recorded."""
+"""connect(fallback=...): another OpenAI-compatible server answers what was not recorded."""
 
 from __future__ import annotations
 

@@ -67,7 +67,9 @@ def test_the_headline_counts_and_names_the_cheapest() -> None:
 
 
 def test_every_control_moves_the_table() -> None:
-    """Each slider and each box changes what is shown; the last position of a limit is no limit."""
+    """Each slider and each box changes what is shown; the last position of a limit is not a
+    limit.
+    """
     lab = ModelChooser(Task(prompt=1000, hidden=500, needs=frozenset({"reasoning"})))
     for control, value in [
         (lab.prompt, 300_000),

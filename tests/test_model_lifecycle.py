@@ -70,7 +70,7 @@ def test_a_day_that_is_none_says_so(on) -> None:  # type: ignore[no-untyped-def]
     """A COURSEKIT_TODAY that cannot be read is refused with the form that can."""
     on("live", "soon")
     with pytest.raises(
-        ModeError, match="COURSEKIT_TODAY=soon is no day. Write it as 2027-02-01"
+        ModeError, match="COURSEKIT_TODAY=soon is not a day. Write it as 2027-02-01"
     ):
         played()
 
@@ -112,7 +112,7 @@ def test_when_the_whole_line_is_gone_their_successor_plays(
 
 
 def test_facts_of_a_dead_model_stay_and_its_answers_do_not() -> None:
-    """get(name) tells facts for ever; get(name, on=day) raises once the model is dead, with its
+    """get(name) tells facts forever; get(name, on=day) raises once the model is dead, with its
     successor.
     """
     assert models.get("o3").context == 200_000

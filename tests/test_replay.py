@@ -32,7 +32,7 @@ def test_answers_come_in_order_and_then_again(tmp_path: Path) -> None:
 
 
 def test_what_is_not_recorded_goes_to_the_next_layer(tmp_path: Path) -> None:
-    """The layer below is asked for what nobody recorded, and only for that."""
+    """The layer below is asked for what was not recorded, and only for that."""
     inner = Says(whole("from below"))
     replay = Replay(
         Recordings([folder_with(tmp_path, (params(), whole("recorded")))]), inner

@@ -315,7 +315,7 @@ def test_draws_follow_the_probabilities() -> None:
             3,
             "decimal above maximum value. Expected a value <= 2, but got 3 instead.",
         ),
-        ("top_p", math.nan, "nan is no number. Expected a value >= 0 and <= 1."),
+        ("top_p", math.nan, "nan is not a number. Expected a value >= 0 and <= 1."),
     ],
 )
 def test_what_the_api_refuses_is_refused(name: str, value: float, refusal: str) -> None:

@@ -104,7 +104,7 @@ def test_the_command(tmp_path: Path, sign: signal.Signals) -> None:
     [
         (["--host", "0.0.0.0"], "access token"),
         (["--recordings", "no/such/folder"], "no folder no/such/folder"),
-        (["--speed", "fast"], "is no speed"),
+        (["--speed", "fast"], "is not a speed"),
         (["--rpm", "0"], "rpm=0 is not a limit"),
         (["--port", "99999"], "another port"),
     ],

@@ -1,4 +1,4 @@
-"""coursekit serve --fallback: another server answers what nobody recorded, for every learner."""
+"""coursekit serve --fallback: another server answers what was not recorded, for every learner."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_every_request_is_sent_once_and_in_order(load: Load, strategy: str) -> N
 
 
 def test_a_request_above_the_limit_is_always_refused() -> None:
-    """More tokens than a whole minute has: no pace can help, and pacing does not wait for ever."""
+    """More tokens than a whole minute has: no pace can help, and pacing does not wait forever."""
     came = outcome_of(simulate("paced", Load(requests=3, tpm=500, tokens=600)))
     assert (came.answered, came.refused) == (0, 3)
 

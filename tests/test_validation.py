@@ -356,7 +356,7 @@ def test_a_byte_order_mark_is_passed_over_by_both_doors(door: str) -> None:
 
 
 def test_a_request_may_bring_its_own_day() -> None:
-    """Its header goes before the layer's day; what is no day is passed over."""
+    """Its header goes before the layer's day; what is not a day is passed over."""
     day = {"x-coursekit-today": "2026-01-17"}
     assert sent(chat("gpt-3.5-turbo-0613"), day).status == 404
     assert sent(chat("o1-mini"), {"x-coursekit-today": "2025-07-18"}) is PASSED

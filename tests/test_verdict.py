@@ -231,7 +231,7 @@ def test_a_stream_that_failed_loudly(shelf: Path, fault: Fault, outcome: str) ->
 
 
 def test_a_stream_that_was_left(shelf: Path) -> None:
-    """A caller that hangs up in mid-stream had what it wanted: that is told, and no fault. The
+    """A caller that hangs up mid-stream had what it wanted: that is told, and no fault. The
     clock notes when.
     """
     client = client_of(shelf)
@@ -370,7 +370,7 @@ def test_a_ledger_is_bounded() -> None:
     ],
 )
 def test_how_waits_are_read(headers: dict[str, str], seconds: float | None) -> None:
-    """Milliseconds go before seconds, as the SDK reads them; what is no number tells nothing."""
+    """Milliseconds go before seconds, as the SDK reads them; what is not a number tells nothing."""
     attempt = Ledger().open(request(), ApiAnswer(429, headers), 0.0)
     assert attempt.retry_after == seconds
 

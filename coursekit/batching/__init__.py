@@ -4,7 +4,7 @@ requests.py    what a request is        results.py     what became of it
 run.py         run_batch                dispatch.py    what is sent next
 pacing.py      when it may go           checkpoint.py  answers on disk
 spending.py    the cap                  progress.py    the bar
-completions.py the tutorial's function
+completions.py a function of many tutorials
 batch_api.py   the same list through OpenAI's Batch API
 """
 

@@ -1,7 +1,7 @@
 """The same requests through OpenAI's Batch API: half the price, within 24 hours, with limits of its
 own.
 
-    submit_batch   writes the file, uploads it, starts the batch: the id is all that has to be kept
+    submit_batch   writes the file, uploads it, starts the batch: the id is all you have to keep
     collect_batch  waits, and brings the results in the form in which run_batch brings them
 
 In between, this program may end: collect_batch reads the requests back from the file that was

@@ -19,7 +19,7 @@ from .requests import Request
 
 APPLICATION = 0x6361_7463  # marks the file as ours
 FORMAT = 1
-ROOM = 1500  # bytes of an answer, beside its text
+ROOM = 1500  # bytes of an answer, besides its text
 PER_TOKEN = 5  # bytes of a token of its text, generously
 UNKNOWN = 400  # tokens of an answer that has no max_completion_tokens
 MOST_ROOM = 256 * 2**20  # bytes that are claimed beforehand
@@ -61,7 +61,7 @@ class Checkpoint:
             self._written = loop.create_future()
             loop.call_soon(
                 self._write
-            )  # after all that arrived in this turn of the loop
+            )  # after everything that arrived in this turn of the loop
         await asyncio.shield(self._written)
 
     def _write(self) -> None:

@@ -149,7 +149,7 @@ class Dispatcher:
                 return now
             if (
                 not self._under_way
-            ):  # else: what comes back may have cost less than its worst
+            ):  # else: what is returned may have cost less than its worst
                 self.stop(
                     f"The next call may cost up to {trial.worst:f} dollars, and max_cost leaves "
                     f"{max(0, self._cap.left):f}."

@@ -46,7 +46,7 @@ def tokens_of(params: Mapping[str, Any]) -> Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A request that was sent: its number, when, and all that had been sent by then, itself
+    """A request that was sent: its number, when, and everything that had been sent by then, itself
     included.
     """
 
@@ -188,7 +188,7 @@ class Pacer:
         used: int | None = None,
         answered: bool = False,
     ) -> None:
-        """A request came back.
+        """A request has ended.
 
         headers   of the answer; None: there was none
         used      tokens, as its usage says; None: not known

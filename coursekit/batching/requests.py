@@ -99,7 +99,7 @@ def _params(
     custom_id = own.pop("custom_id", None)
     if custom_id is not None and (not isinstance(custom_id, str) or not custom_id):
         raise ValueError(
-            f"{where} has the custom_id {custom_id!r:.60}. Give a text that is not empty."
+            f"{where} has the custom_id {custom_id!r:.60}. Give a string that is not empty."
         )
     params = {**given(shared), **given(own)}
     for name in params:

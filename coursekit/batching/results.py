@@ -1,4 +1,6 @@
-"""What became of a batch: results as values, so that one failure costs nobody else's answer."""
+"""What became of a batch: results as values, so that one failure does not cost the other
+answers.
+"""
 
 from __future__ import annotations
 
@@ -162,7 +164,7 @@ class Results(Sequence[Result]):
         """What the model said to each request, in order.
 
         missing  stands where there is no reply; left out: Unanswered is raised instead
-        A reply without a text (a refusal, a tool call) gives None: see ``result.reply``.
+        A reply without text (a refusal, a tool call) gives None: see ``result.reply``.
         """
         if missing is _RAISE and self.failed:
             raise Unanswered(self)

@@ -297,7 +297,7 @@ class _Run:
         return self._result(request, reply, 0, resumed=True)
 
     def collected(self, start: float) -> Results:
-        """The results as they stand."""
+        """The results so far."""
         dropped = [f"{model}: {why}" for model, why in self.dropped.items()]
         stopped = self.dispatcher.stopped or " ".join(dropped) or None
         for trial in self.dispatcher.given_up():
@@ -326,7 +326,7 @@ def _check(**numbers: Any) -> None:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if value is not None and not (number and 0 < value < math.inf):
             raise ValueError(
-                f"{name}={value!r:.40} is no limit. Give a number above 0."
+                f"{name}={value!r:.40} is not a limit. Give a number above 0."
             )
     most = numbers["max_concurrency"]
     if not isinstance(most, int):

@@ -65,7 +65,7 @@ class SpendingCap:
         self._held += worst
 
     def settle(self, worst: Decimal, cost: Decimal) -> None:
-        """It came back, and cost this."""
+        """It ended, and cost this."""
         self._held -= worst
         self.spent += cost
 

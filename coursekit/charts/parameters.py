@@ -99,7 +99,7 @@ def penalties(
         8.0,
         3.2,
         title=title,
-        x="times the token stands in the reply so far",
+        x="times the token is in the reply so far",
         y="taken off the logit",
     )
     for (name, values), (color, dash, marker) in zip(

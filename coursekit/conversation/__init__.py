@@ -2,7 +2,7 @@
 
     turns.py     what was said            memory.py   what is sent of it
     call.py      one request              talk.py     Conversation and its async twin
-    storage.py   JSON lines on disk       terminal.py the tutorial's loop
+    storage.py   JSON lines on disk       terminal.py the loop of many tutorials
     caching.py   what the cache can hold  forecasting.py  what will be sent, before it is
 
 Nothing here imports the SDK: a client is whatever has ``chat.completions.create``.

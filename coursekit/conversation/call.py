@@ -1,4 +1,4 @@
-"""One request of a conversation, and what came back: no waiting, no sending, so sync and async
+"""One request of a conversation, and what was returned: no waiting, no sending, so sync and async
 share it.
 """
 

@@ -188,7 +188,7 @@ class _Counting:
             return memory
         primed = {
             "system": self.priming
-        }  # a budget that is told how to count leaves the priming to us
+        }  # a budget that is given a way to count leaves the priming to us
         return TokenBudget(
             memory.max_tokens,
             lambda message: self.tokens(message) + primed.get(message["role"], 0),

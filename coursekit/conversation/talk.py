@@ -76,8 +76,8 @@ class BaseConversation:
 
     @property
     def messages(self) -> list[Message]:
-        """All that was said, with the instructions first (a copy). ``request()`` shows what is sent
-        of it.
+        """Everything that was said, with the instructions first (a copy). ``request()`` shows what
+        is sent of it.
         """
         return self._history.messages
 
@@ -224,7 +224,7 @@ def _new(content: Content) -> list[Message]:
         return [{"role": "user", "content": content}]
     if not isinstance(content, list):
         raise TypeError(
-            f"send() takes a text or a list of messages, not {type(content).__name__}."
+            f"send() takes a string or a list of messages, not {type(content).__name__}."
         )
     content = [as_dict(message) for message in content]
     if not content or not all(

@@ -1,8 +1,9 @@
 """What was said, turn by turn: the part of a conversation that knows nothing of sending.
 
-A turn is a user's message and all that follows until the next one: tool calls, their results, the
-reply. Memory policies drop whole turns, so by construction they never separate a tool call from its
-result. Instructions (system and developer messages) stand outside of that: they are never dropped.
+A turn is a user's message and everything that follows until the next one: tool calls, their
+results, the reply. Memory policies drop whole turns, so by construction they never separate a tool
+call from its result. Instructions (system and developer messages) stand outside of that: they are
+never dropped.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def unanswered(messages: Iterable[Mapping[str, Any]]) -> set[str]:
 class Turn:
     """One turn.
 
-    messages  in order: the user's, then all that followed it
+    messages  in order: the user's, then everything that followed it
     calls     what the API was asked for it, as small dicts that ``Meter.add`` takes: purpose
               ("reply", or "summary" of older turns), model, usage, finish_reason, created,
               service_tier, request_id
@@ -79,7 +80,7 @@ class NewTurn:
 
 
 class History:
-    """All that was said, never trimmed: instructions first, then turns."""
+    """Everything that was said, never trimmed: instructions first, then turns."""
 
     def __init__(self) -> None:
         self.instructions: list[Message] = []

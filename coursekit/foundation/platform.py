@@ -49,7 +49,7 @@ if sys.platform == "emscripten":
             future = self.create_future()
             try:
                 future.set_result(func(*args))
-            except Exception as error:  # noqa: BLE001  whoever awaits it gets it
+            except Exception as error:  # noqa: BLE001  it is raised where it is awaited
                 future.set_exception(error)
             return future
 

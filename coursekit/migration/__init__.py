@@ -5,7 +5,7 @@ added, and why.
     "o3") client.chat.completions.create(**moved.params)
 
 The rules are those by which the offline API refuses requests: data/models.toml and
-data/request_rules.toml. What comes out has been held against them. It is the same request as far as
+data/request_rules.toml. The result has been held against them. It is the same request as far as
 the other model can take it, and no promise that the answer is as good, as fast or as cheap.
 """
 

@@ -86,7 +86,7 @@ class Draft:
 
 
 def plain(value: Any) -> Any:
-    """A value as it is sent: the SDK's message objects as dicts."""
+    """A value as sent: the SDK's message objects as dicts."""
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     dump = getattr(value, "model_dump", None)

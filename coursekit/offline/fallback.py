@@ -1,4 +1,4 @@
-"""The fallback: another OpenAI-compatible server answers what nobody recorded.
+"""The fallback: another OpenAI-compatible server answers what was not recorded.
 
 The layer stands behind recordings and validation. It does not ask the server itself: its
 ``ApiAnswer`` says what to forward where, and the door does that, so that a reply passes as it is
@@ -94,7 +94,7 @@ class Place:
 
 
 class FallbackServer(Protocol):
-    """A server that answers what nobody recorded."""
+    """A server that answers what was not recorded."""
 
     @property
     def name(self) -> str:
@@ -324,7 +324,7 @@ def translated(body: Mapping[str, Any], place: Place) -> dict[str, Any]:
 def fallback_of(
     asked: Any, local_model: Any, env: Mapping[str, str]
 ) -> FallbackServer | None:
-    """The server that answers what nobody recorded; None: none does.
+    """The server that answers what was not recorded; None: none does.
 
     asked        an address, the name of a kind ("ollama", at its usual port), "local" for the small
                  model that `coursekit local install` gets; False: none; None: as COURSEKIT_FALLBACK

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from .recorder import Recorder
 
 REMEMBERED, SMALL = 200, 16_384  # requests, and the bytes of one at most
-PATIENCE = (
-    3600.0  # seconds; of a caller without a read timeout, who would wait for ever
-)
+PATIENCE = 3600.0  # seconds; of a caller without a read timeout, who would wait forever
 LATE = "The read operation timed out"
 BROKEN = "peer closed connection without sending complete message body (incomplete chunked read)"
 

@@ -2,7 +2,8 @@
 
     classify.py     retry, fix or stop        retry_after.py  what the server asks for
     policy.py       how often, how long       attempts.py     the loop, sync and async
-    completion.py   the tutorial's function   storm.py        what many clients do to a server that
+    completion.py   a function of many tutorials   storm.py        what many clients do to a server
+                    that
                     is full
     sdk_jitter.py   the SDK's waits, the same each time
 

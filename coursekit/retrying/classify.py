@@ -117,7 +117,7 @@ def classify(error: BaseException) -> Decision:
             return Decision("fix", "The stream reported a wrong request.", ADVICE[400])
         return Decision(
             "retry",
-            "The API failed in mid-stream.",
+            "The API failed mid-stream.",
             "Ask again from the start.",
             billed=True,
         )

@@ -63,7 +63,7 @@ def robust_completion(
     deadline      seconds from the first request on in which an attempt may begin; None: no end.
                   Where less is left than ``timeout``, it is the timeout
     timeout       seconds that one attempt may be silent: it bounds each read, not the whole answer
-    rng           draws the jitter; on_attempt is told of each attempt (see ``retry``)
+    rng           draws the jitter; on_attempt receives each attempt (see ``retry``)
     params        as ``client.chat.completions.create`` takes them, for one answer that is not
                   streamed. Without a model: ``models.CHAT``
 
@@ -103,7 +103,7 @@ def _attempts(max_attempts: int | None, max_retries: int | None) -> int:
 def whole_text(reply: Any) -> str:
     """The text of a ChatCompletion. Raises UnusableReply unless the model said it all."""
     choices = getattr(reply, "choices", None)
-    if not choices:  # a page of HTML from a proxy, say, which the SDK returns as it is
+    if not choices:  # a page of HTML from a proxy, say, which the SDK returns unchanged
         raise UnusableReply(
             "The answer holds no choice. Is it the API that answers at this base_url?",
             reply,

@@ -62,7 +62,7 @@ class Storm:
 def storm(
     policy: Policy, *, clients: int = 200, capacity: int = 20, seed: int = 0
 ) -> Storm:
-    """All clients call at second 0, and whoever is refused calls again as the policy says.
+    """All clients call at second 0, and those that are refused call again as the policy says.
 
     policy    its waits, max_attempts and deadline count; a refusal carries no Retry-After
     clients   how many, 1 to 10,000

@@ -266,7 +266,7 @@ def field_by_field(reply):
     if urgent is not True and urgent is not False:
         raise NoTicket("urgent is no bool")
     if isinstance(order, bool) or not isinstance(order, int | None):
-        raise NoTicket("order is no number")
+        raise NoTicket("order is not a number")
     return data
 
 

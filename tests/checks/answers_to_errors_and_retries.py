@@ -191,7 +191,7 @@ def every_error_has_a_status(error):
     )
 
 
-@wrong("classify", says="An error in mid-stream")
+@wrong("classify", says="An error mid-stream")
 def connections_only(error):
     if getattr(error, "status_code", None) is None and not isinstance(
         error, openai.APIConnectionError

@@ -79,7 +79,7 @@ async def two_for_each_other() -> None:
     ],
 )
 def test_an_endless_run_is_ended(work: Any, awaits: bool) -> None:
-    """Loops, also those that catch exceptions, and waits for ever end after the limit and leave no
+    """Loops, also those that catch exceptions, and waits forever end after the limit and leave no
     thread behind.
     """
     ran = run(work, awaits=awaits, seconds=0.2)
@@ -118,8 +118,8 @@ def test_sleeping_takes_no_time_and_measures_exactly() -> None:
 
 
 def test_the_smallest_sleep_moves_the_time() -> None:
-    """Every timer is a microsecond late, as real ones are. So a sleep that floating point would lose
-    moves the time, a loop around it comes to an end, and a wait is never found too short.
+    """Every timer is a microsecond late, as real ones are. So a sleep that floating point would
+    lose moves the time, a loop around it comes to an end, and a wait is never found too short.
     """
 
     async def work() -> float:

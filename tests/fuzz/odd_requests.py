@@ -107,7 +107,7 @@ HEADERS = [
 
 @dataclass(frozen=True)
 class Odd:
-    """``raw`` as it is sent; ``proper``: the request is whole, so that an answer is due."""
+    """``raw`` as sent; ``proper``: the request is whole, so that an answer is due."""
 
     raw: bytes
     proper: bool = True

@@ -159,7 +159,7 @@ def error_answers(
 
 
 class Says:
-    """A layer that gives its answers in turn (the last one for ever) and remembers the requests."""
+    """A layer that gives its answers in turn (the last one forever) and remembers the requests."""
 
     def __init__(self, *answers: ApiAnswer) -> None:
         self.answers, self.requests = list(answers), []  # type: ignore[var-annotated]

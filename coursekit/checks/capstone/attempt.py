@@ -270,7 +270,7 @@ def _why_ended(api: HostileApi) -> str:
     if len(api.asked) >= MOST_REQUESTS:
         return (
             f"solve() had sent {MOST_REQUESTS:,} requests for 200 tickets. Something in"
-            " it repeats for ever."
+            " it repeats forever."
         )
     return (
         f"solve() was not done after {MOST_SECONDS / 3600:g} hours of virtual time."

@@ -1,7 +1,7 @@
 """Run a learner's code with a time limit, and report how it ended.
 
 It runs apart from the kernel's event loop, with a limit (``foundation.platform``). Code that blocks
-outside Python, or catches everything for ever, is left behind, and the learner is asked to restart
+outside Python, or catches everything forever, is left behind, and the learner is asked to restart
 the kernel.
 """
 

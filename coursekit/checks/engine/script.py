@@ -31,7 +31,7 @@ Answers = (
 
 
 class Script:
-    """Gives its answers in turn, the last one for ever.
+    """Gives its answers in turn, the last one forever.
 
     answers  a reply (as a stream if the request asks for one), a list of chunks, an ``ApiAnswer``
              (``error_answer(…)``), or a function of the request's body

@@ -126,7 +126,7 @@ def retried(
     seed: int = 1,
     why: str = "",
 ) -> Case:
-    """The case of ``retry`` whose fn does each of ``answers`` in turn, the last one for ever, in
+    """The case of ``retry`` whose fn does each of ``answers`` in turn, the last one forever, in
     ``took`` seconds.
     """
     results = [_result(word) for word in answers]
@@ -170,7 +170,7 @@ def retried(
     takes = f" and takes {took:g} s" if took else ""
     given = f"retry(fn, policy, clock, rng): {limits}; fn{takes} "
     shown = ", then ".join(map(_does, results)) + (
-        "" if isinstance(results[-1], str) else ", for ever"
+        "" if isinstance(results[-1], str) else ", forever"
     )
     return Case(
         given + shown, run, _as_it_should(results, made, Random(seed), took), why

@@ -72,7 +72,7 @@ class Account:
     spent      dollars so far (Decimal)
 
     Clients that share an account share its clock, too: that of the first one. Raises ValueError for
-    what is no limit.
+    what is not a limit.
     """
 
     def __init__(

@@ -79,7 +79,7 @@ def failure(kind: str, request_id: str, retry_after: float | None = None) -> Api
 
 
 def stream_error() -> dict[str, object]:
-    """The body of the event that reports an error in mid-stream, after a 200."""
+    """The body of the event that reports an error mid-stream, after a 200."""
     kind = kinds()["stream_error"]
     error = {"message": kind["message"], "type": kind["type"], "param": None}
     return {"error": {**error, "code": None}}

@@ -38,7 +38,7 @@ class Reply:
     when           further conditions on the request body, by parameter name, e.g. {model = "o3",
                    stream = true}
     text, texts    what the model says; several texts for n > 1
-    refusal        said in place of a text
+    refusal        said in place of text
     reasoning      hidden reasoning tokens
     cached         tokens of the prompt that were read from the cache
     cut_after      a stream ends in good order after so many text events, unfinished

@@ -12,7 +12,7 @@ from .messages import Message, texts
 from .refusals import refuse, shown
 
 BYTES_PER_CHARACTER = 4  # at most, in UTF-8
-OVERHEAD = 8  # more tokens than any message has beside its text
+OVERHEAD = 8  # more tokens than any message has besides its text
 
 
 def length_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:

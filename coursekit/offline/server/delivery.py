@@ -18,7 +18,7 @@ from ..clock import ScaledClock
 from ..exchange import NEVER, ApiAnswer
 from .connection import drop, is_gone
 
-PATIENCE = 3600.0  # seconds of real time; of a client that would wait for ever
+PATIENCE = 3600.0  # seconds of real time; of a client that would wait forever
 EARLY = 0.001  # seconds; timers have whole milliseconds
 SOURCE = b"x-coursekit-source"  # the header from which receipts take where an answer comes from
 

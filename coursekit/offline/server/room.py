@@ -61,7 +61,7 @@ class Room:
     seed          of what happens by chance, and of request ids
     today         the day by which models count as shut down; None: none does, for their recordings
                   live on
-    fallback      another server, which answers what nobody recorded; None: a miss is a 404
+    fallback      another server, which answers what was not recorded; None: a miss is a 404
     """
 
     def __init__(

@@ -41,7 +41,7 @@ class Verdict:
     attempts       requests on the wire; ``outcomes`` counts them by what they met: "200", "429
                    rate_limit_exceeded", …
     questions      different requests, retries not counted
-    answered       questions that got a whole answer, or were left by the caller in mid-stream
+    answered       questions that got a whole answer, or were left by the caller mid-stream
     sdk_retries    attempts by which the SDK asked again
     own_retries    attempts by which the program asked the same again after a failure
     waits          answers with a Retry-After after which the same was asked again

@@ -156,7 +156,7 @@ def working_copy(root: Path, to: Path) -> None:
 def lay_out_kernel(distribution: Path, wheels: list[Path], to: Path) -> None:
     """The interpreter and the wheels in the new folder ``to``, with the lock file that names them.
 
-    By that file ``from coursekit import ...`` in a cell loads coursekit and all that it needs.
+    By that file ``from coursekit import ...`` in a cell loads coursekit and everything it needs.
     """
     to.mkdir(parents=True)
     for name in INTERPRETER:
@@ -272,7 +272,7 @@ def _empty_wheel(name: str, folder: Path) -> None:
 
 
 def _package(wheel: Path) -> dict[str, Any]:
-    """A wheel's entry in Pyodide's lock file; it depends on all that it requires there."""
+    """A wheel's entry in Pyodide's lock file; it depends on everything it requires there."""
     from email import message_from_bytes
 
     from packaging.requirements import Requirement

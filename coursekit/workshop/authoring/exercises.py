@@ -108,7 +108,7 @@ def marked(solution: Any, stem: str) -> Any:
         if cell.cell_type != "code":
             if stub != cell.source:
                 raise CommandError(
-                    f"{place}: a solution stands in a text cell. Put it into code, as a comment."
+                    f"{place}: a solution is in a text cell. Put it into code, as a comment."
                 )
             continue
         called = _checked(cell.source)

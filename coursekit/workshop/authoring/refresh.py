@@ -33,7 +33,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"  # shows a model that only a
 def refresh(names: Sequence[str]) -> int:
     """Refresh the lessons named, or all, and what README.md says of the course.
 
-    Stops at the first notebook that cannot be stored; it stays as it was.
+    Stops at the first notebook that cannot be stored; it is unchanged.
     """
     root = repository_or_error()
     paths = notebooks_of(root, [lesson(name).stem for name in names])

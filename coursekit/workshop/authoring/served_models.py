@@ -16,7 +16,7 @@ WARN_DAYS = 60  # as long as a successor may need to be found, tried and written
 
 
 def course_models(env: Mapping[str, str]) -> tuple[str, str]:
-    """What is found of the models that live mode asks for, and the cure where one is not served (""
+    """What is found of the models that live mode asks for, and the fix where one is not served (""
     where all are).
 
     env  the settings in force: in live mode GET /v1/models is asked, which costs nothing; else

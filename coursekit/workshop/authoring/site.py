@@ -36,7 +36,7 @@ SECTIONS = {  # of each folder: its heading, and what stands there
     "notebooks": ("Chapters", "In order, with the outputs of every cell."),
     "exercises": (
         "Exercises",
-        "Functions to write. Here they can be read; in JupyterLab a check tells what is right.",
+        "Functions to write. Here they can be read; in JupyterLab a check says what is right.",
     ),
     "solutions": (
         "Solutions",

@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
 
     local = commands.add_parser(
         "local",
-        help="a small model on this machine, for prompts that nobody has recorded",
+        help="a small model on this machine, for prompts that were not recorded",
     )
     local.add_argument(
         "action", choices=("install", "status", "remove"), help="remove asks first"

@@ -242,7 +242,7 @@ def _speed() -> Check:
     except ValueError:
         return Check(
             "speed",
-            f"COURSEKIT_SPEED={speed} is no speed",
+            f"COURSEKIT_SPEED={speed} is not a speed",
             "set it to a number above 0, or to instant",
         )
     return Check("speed", speed)

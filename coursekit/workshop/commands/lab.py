@@ -2,7 +2,7 @@
 
 Its settings are files in data/jupyter: it listens on 127.0.0.1 only and asks for its token (so that
 root, which is all there is in a container, may run it); no news, no search for updates, no
-extension manager that asks a registry. Two extensions come with it: one adds what JupyterLab and
+extension manager that asks a registry. It includes two extensions: one adds what JupyterLab and
 its widgets lack in accessibility, the other lets you type a prediction before you run a cell.
 """
 

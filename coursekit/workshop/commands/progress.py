@@ -26,7 +26,7 @@ def progress(*, reset: bool = False) -> int:
 def _reset() -> int:
     try:
         if input(
-            "Forget all of it? Your notebooks stay as they are. [y/N] "
+            "Forget all of it? Your notebooks are not changed. [y/N] "
         ).strip().lower() not in {"y", "yes"}:
             print("Nothing was changed.")
             return 0

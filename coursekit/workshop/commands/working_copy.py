@@ -6,7 +6,7 @@ date and opens it, from a clone, from a wheel, and on a hub.
 
     new in the course        is copied, its outputs cleared
     changed in the course    replaces a file that the learner never changed
-    changed by the learner   stays; the learner is told that a newer version exists
+    changed by the learner   stays; a message says that a newer version exists
     --fresh LESSON           a clean copy of a lesson; what was there is kept under another name
 
 The copy remembers in ``.coursekit-copy.json`` what it was given: a file that differs from that is
@@ -50,7 +50,7 @@ class Update:
     failed: dict[str, str] = field(default_factory=dict)
 
     def lines(self, root: Path) -> Iterator[str]:
-        """What the learner is told; nothing where nothing happened."""
+        """What the learner reads; nothing where nothing happened."""
         if self.added:
             yield f"{_count(self.added)} copied to {root}. They are yours to change."
         if self.replaced:
@@ -161,7 +161,7 @@ def _files(course: Path, folders: Iterable[str]) -> Iterator[Path]:
     for folder in folders:
         yield from sorted((course / folder).glob("[0-9]*.ipynb"))
         yield from sorted((course / folder).glob("*.md"))
-    if course == IN_WHEEL:  # in a clone, .env belongs beside the README
+    if course == IN_WHEEL:  # in a clone, .env belongs next to the README
         yield course / ".env.example"
 
 

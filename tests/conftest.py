@@ -20,6 +20,8 @@ from hypothesis import HealthCheck, settings
 from nbformat import v4
 from xdist.scheduler.loadfile import LoadFileScheduling
 
+from support.warm_kernels import fork_kernels
+
 # How long an example takes says little on a busy machine, and the first one often reads data.
 # The weekly workflow takes more of them: --hypothesis-profile=ci-deep
 STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -39,6 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.option.quick:
+        fork_kernels()
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     return (
         True if config.option.quick and collection_path == TESTS / "browser" else None
@@ -48,6 +55,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
+    """First the browser, then notebooks, the last chapter first: none is left over at the end."""
+    files = list(dict.fromkeys(item.path for item in items))
+
+    def turn(item: pytest.Item) -> tuple[int, int]:
+        if item.path.parent == TESTS / "browser":
+            return 0, 0
+        return (1, -files.index(item.path)) if item.path.suffix == ".ipynb" else (2, 0)
+
+    items.sort(key=turn)
     if config.option.quick:
         slow = [item for item in items if item.get_closest_marker("slow")]
         items[:] = [item for item in items if item not in slow]

@@ -68,12 +68,6 @@ def running(**options: Any) -> Iterator[tuple[KernelManager, BlockingKernelClien
         manager.shutdown_kernel(now=True)
 
 
-@pytest.fixture(autouse=True)
-def forked(pytestconfig: pytest.Config) -> None:
-    if pytestconfig.option.ordinary_kernels:
-        pytest.skip("ordinary kernels were asked for")
-
-
 def test_a_fork_finds_the_world_that_an_ordinary_kernel_finds(
     write_notebook: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

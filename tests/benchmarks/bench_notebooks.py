@@ -3,8 +3,7 @@ processes.
 
     .venv/bin/python tests/benchmarks/bench_notebooks.py [--rounds 5] [--nbmake FOLDER]
 
-warm     as ``make test`` runs them: nbval, kernels forked from a warm process, two workers or what
-         the machine has
+warm     as ``make test`` runs them: nbval, forked kernels, two workers or what the machine has
 nbval    plain ``pytest --nbval``: an ordinary kernel for each notebook, one after the other
 nbmake   ``pytest --nbmake``, which compares nothing; FOLDER is where ``pip install --target FOLDER
          --no-deps nbmake``
@@ -88,7 +87,13 @@ def commands(nbmake: str | None, empty: str) -> dict[str, list[str]]:
     ]
     nbval = ["--nbval", "--nbval-current-env", f"--nbval-sanitize-with={SANITIZE}"]
     ways = {
-        "warm": [*PYTEST, "-n", "auto", *FOLDERS],
+        "warm": [
+            *PYTEST,
+            "-n",
+            "auto",
+            "tests/benchmarks",
+            *FOLDERS,
+        ],  # its conftest forks
         "nbval": [*PYTEST, *plain, *nbval, *FOLDERS],
         "nbmake": [*PYTEST, *plain, "--nbmake", "--nbmake-kernel=python3", *FOLDERS],
         "floor": [sys.executable, __file__, "--floor"],

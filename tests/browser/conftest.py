@@ -46,9 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
-def lab(
-    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
-) -> Iterator[LabServer]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     """A JupyterLab on a copy of the notebooks: running and saving them changes nothing here."""
     home = tmp_path_factory.mktemp("lab")
     root = home / "course"
@@ -56,9 +54,7 @@ def lab(
         (root / folder).mkdir(parents=True)
         for notebook in (ROOT / folder).glob("*.ipynb"):
             shutil.copy(notebook, root / folder)
-    with lab_server(
-        root, home, warm=not pytestconfig.option.ordinary_kernels
-    ) as running:
+    with lab_server(root, home, warm=True) as running:
         yield running
 
 

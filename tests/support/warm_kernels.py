@@ -1,4 +1,4 @@
-"""For pytest: on Linux the kernels of notebooks are forked from a process that has imported what they import.
+"""On Linux tests fork the kernels of notebooks from a process that has imported what they import.
 
 Most of a short notebook's time goes into starting Python and importing openai and matplotlib. The
 fork server is multiprocessing's own; only the *provisioner*, the part of jupyter_client that starts
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import pytest
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
@@ -32,20 +31,6 @@ TESTS = str(Path(__file__).parents[1])
 OF_A_KERNEL = re.compile(
     r"(COURSEKIT|JPY|JUPYTER|JUPYTERLAB|PYTEST)_\w+|COLUMNS|LINES|PATH"
 )
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.getgroup("coursekit").addoption(
-        "--ordinary-kernels",
-        action="store_true",
-        help="start the kernels of notebooks; fork none",
-    )
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_configure(config: pytest.Config) -> None:
-    if not config.option.ordinary_kernels:
-        fork_kernels()
 
 
 def fork_kernels() -> None:

@@ -16,7 +16,7 @@ import pytest
 from coursekit import connect, connect_async
 from coursekit.offline import Fault, Verdict, verdict_on
 from coursekit.offline.exchange import ApiAnswer, error_answer
-from coursekit.offline.watched.ledger import KEPT, Attempt, Ledger
+from coursekit.offline.watched.ledger import SIZE, Attempt, Ledger
 from coursekit.wired import wired_to
 from support.fault_table import WORDS
 from support.offline_api import folder_with, params, request, streamed, whole
@@ -348,16 +348,16 @@ def test_only_the_offline_api_keeps_a_ledger() -> None:
 def test_a_ledger_is_bounded() -> None:
     """The ledger keeps its newest attempts, and the verdict is on all of them."""
     ledger = Ledger()
-    for i in range(KEPT + 100):
+    for i in range(SIZE + 100):
         failed = i % 3 == 0
         answer = error_answer(500, "No.") if failed else streamed(WORDS)
         ledger.open(request(), answer, float(i)).finish("all", i + 0.5)
     verdict = verdict_on(ledger)
-    assert len(ledger) == verdict.attempts == KEPT
+    assert len(ledger) == verdict.attempts == SIZE
     assert (
         verdict.outcomes["500 invalid_request_error"]
         == verdict.own_retries
-        == KEPT // 3
+        == SIZE // 3
     )
 
 

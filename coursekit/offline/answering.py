@@ -1,6 +1,4 @@
-"""Who answers a client in process, by its mode: the layer, the clock of its time, and who keeps the
-answers.
-"""
+"""What answers a client in this process, by its mode: the layer, its clock, and the recorder."""
 
 from __future__ import annotations
 
@@ -23,9 +21,9 @@ FALLBACK_SETTINGS = ("COURSEKIT_FALLBACK", "COURSEKIT_LOCAL")
 
 
 class Answering(NamedTuple):
-    """What answers in the place of the real API.
+    """What answers instead of the real API.
 
-    recorder  keeps what another server answers; None: nothing is kept
+    recorder  records what another server answers; None: nothing is recorded
     """
 
     layer: Layer
@@ -42,53 +40,58 @@ def answering(
     fallback: Any,
     local_model: Any,
 ) -> Answering | None:
-    """What answers in the place of a real API; None: nothing does, the real one is asked.
+    """What answers instead of the real API; None: the real one does.
 
     replay   the recordings, then the fallback where there is one
     record   the author's replies file that COURSEKIT_REPLIES names; or the fallback, where an
              argument or the author's setting COURSEKIT_RECORD_LOCAL asks for it (the settings of
-             replay do not): each of its answers is kept
+             replay do not): each of its answers is recorded
 
-    Raises LocalModelMissing, or ValueError for a speed or a fallback that is none.
+    Raises LocalModelMissing, or ValueError for a wrong speed or fallback.
     """
     if mode == Mode.REPLAY:
-        clock = clock_for(
-            speed if speed is not None else env.get("COURSEKIT_SPEED") or 1.0
-        )
-        used = env.get("COURSEKIT_USED_LOG")
-        last = None
-        if (
-            fallback is not None
-            or local_model is not None
-            or any(env.get(name) for name in FALLBACK_SETTINGS)
-        ):
-            last = _fallback(fallback, local_model, env, recordings)
-        today = (
-            today_of(env) if env.get("COURSEKIT_TODAY") else None
-        )  # by itself time shuts no recorded model down
-        used_file = Path(used) if used else None
-        return Answering(
-            replaying(recordings, used=used_file, last=last, today=today), clock
-        )
-    if mode == Mode.RECORD and (replies := env.get("COURSEKIT_REPLIES")):
-        # An author's mode: nobody else waits for its imports.
+        return _replay(env, recordings, speed, fallback, local_model)
+    if mode != Mode.RECORD:
+        return None
+    if replies := env.get("COURSEKIT_REPLIES"):
+        # An author's mode: its imports cost no other program time.
         from .recorded.written import Written
 
         return Answering(Written(Path(replies), recordings), clock_for("instant"))
-    if mode == Mode.RECORD:
-        asked = local_model or (True if env.get(RECORD_LOCAL) == "1" else None)
-        if fallback or asked:
-            layer = _fallback(fallback or None, asked, env, recordings)
-            if layer is not None:
-                recorder = _recorder(layer, recordings, env)
-                from .recorder import Unrecorded
+    local = local_model or (True if env.get(RECORD_LOCAL) == "1" else None)
+    if not fallback and not local:
+        return None
+    layer = _fallback(fallback or None, local, env, recordings)
+    if layer is None:
+        return None
+    from .recorder import Unrecorded
 
-                return Answering(
-                    Validation(Unrecorded(layer, recorder)),
-                    clock_for("instant"),
-                    recorder,
-                )
-    return None
+    recorder = _recorder(layer, recordings, env)
+    recording = Validation(Unrecorded(layer, recorder))
+    return Answering(recording, clock_for("instant"), recorder)
+
+
+def _replay(
+    env: Mapping[str, str],
+    recordings: Recordings,
+    speed: float | str | None,
+    fallback: Any,
+    local_model: Any,
+) -> Answering:
+    if speed is None:
+        speed = env.get("COURSEKIT_SPEED") or 1.0
+    clock = clock_for(speed)
+    arguments = fallback is not None or local_model is not None
+    last = None
+    if arguments or any(env.get(name) for name in FALLBACK_SETTINGS):
+        last = _fallback(fallback, local_model, env, recordings)
+    # Without a day that somebody set, no recorded model is shut down.
+    today = today_of(env) if env.get("COURSEKIT_TODAY") else None
+    used = env.get("COURSEKIT_USED_LOG")
+    used_file = Path(used) if used else None
+    return Answering(
+        replaying(recordings, used=used_file, last=last, today=today), clock
+    )
 
 
 def _fallback(
@@ -99,7 +102,7 @@ def _fallback(
         "a page cannot start a program, nor ask a server of another site",
         "ask only what was recorded",
     )
-    from .fallback import Fallback, fallback_of  # nobody else waits for its imports
+    from .fallback import Fallback, fallback_of  # only where one is needed
 
     server = fallback_of(fallback, local_model, env)
     return None if server is None else Fallback(Missing(recordings), server)

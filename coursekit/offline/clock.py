@@ -1,8 +1,8 @@
 """Time as a parameter: real, faster, or virtual.
 
-All of the offline API reckons in seconds of the API's own time. ``speed`` says how these pass: at
-10, a recorded second takes a tenth of a real one; at "instant" time is virtual: waiting moves the
-clock and takes no time, so that whatever happens is the same at every speed.
+The offline API counts in seconds of the API's own time. ``speed`` says how these pass: at 10, a
+recorded second takes a tenth of a real one; at "instant" time is virtual: waiting moves the clock
+and takes no time. So the results are the same at every speed.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class VirtualClock:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         heapq.heappush(self._sleepers, (until, next(self._order), future))
-        self._turns = TURNS  # somebody was still on the way: there may be more
-        if self._waker is not loop:  # none yet, or that of a loop which has ended
+        self._turns = TURNS  # more tasks may be about to wait
+        if self._waker is not loop:  # none yet, or of a loop that has ended
             self._waker = loop
             first, self._loop = self._loop is not loop, loop
             loop.call_later(GRACE if first else 0, self._turn, loop)
@@ -87,10 +87,8 @@ class VirtualClock:
             return
         while self._sleepers:
             until, _, future = heapq.heappop(self._sleepers)
-            if (
-                future.done() or future.get_loop() is not loop
-            ):  # cancelled, or left by an ended loop
-                continue
+            if future.done() or future.get_loop() is not loop:
+                continue  # cancelled, or of a loop that has ended
             self.wait(until)
             future.set_result(None)
             self._turns = TURNS
@@ -113,8 +111,7 @@ def clock_for(speed: float | str) -> Clock:
         factor = 0.0
     if not 0 < factor < float("inf"):
         raise ValueError(
-            f"speed={speed!r} is not a speed. Give a number above 0 (1.0 as recorded, 10 ten times "
-            "faster) "
-            'or "instant" (no waiting).'
+            f"speed={speed!r} is no speed. Give a number above 0 (1.0 as recorded, 10 ten times "
+            'faster) or "instant" (no waiting).'
         )
     return ScaledClock(factor)

@@ -31,13 +31,11 @@ def replaying(
     last: Layer | None = None,
     today: datetime.date | None = None,
 ) -> Layer:
-    """What answers in replay mode: recordings first, then the refusal of a wrong request, then
-    ``last``.
+    """The layers of replay mode: recordings, then the refusal of wrong requests, then ``last``.
 
     used   a file that gets a line with each served recording's path, or None
-    last   answers what is neither recorded nor wrong; None: raises RecordingNotFound
-    today  refuses models that are shut down by that day; None: none, for their recordings outlive
-           them
+    last   answers requests that are neither recorded nor wrong; None: raises RecordingNotFound
+    today  refuses models that were shut down by this day; None: no model is
     """
     validation = Validation(step(last or Missing(recordings)), today=today)
     models = ModelList(step(validation))
@@ -45,20 +43,19 @@ def replaying(
 
 
 class OfflineApi:
-    """The offline API of one client, or of one learner at the server: faults and limits in front of
-    what answers.
+    """The offline API of one client, or of one learner at the server: all layers.
 
     answers     the layer that answers, such as ``replaying(...)``
-    clock       whose time the limits go by
-    faults      what goes wrong: a Fault, or several in their order
+    clock       the time of limits, faults and batches
+    faults      a Fault, or several in their order
     rate_limit  an Account, its arguments in a dict, or None for no limits
-    seed        of what happens by chance, and of the request ids
+    seed        of faults by chance, and of the request ids
     stages      how long a batch takes (``batches.job``)
 
-    Its faults, account and clock can be reached afterwards: ``faults.add(...)`` makes trouble while
-    it runs, and the clock is the account's, which clients that share it have in common.
+    Its faults, account and clock are attributes: ``faults.add(...)`` adds a fault later, and
+    clients that share an account share its clock.
 
-    Raises ValueError for faults and limits that make no sense.
+    Raises ValueError for impossible faults and limits.
     """
 
     def __init__(

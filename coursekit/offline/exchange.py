@@ -1,8 +1,8 @@
-"""One request and its answer, as plain data: what every layer of the offline API speaks.
+"""A request and its answer, as plain data that all layers of the offline API share.
 
-A layer is any object with ``answer(request) -> ApiAnswer``. It does no waiting of its own: it
-*says* how long the answer takes, and the door it leaves by (``transport`` in process, ``server`` on
-a socket) does the waiting on the clock it was given. Times are seconds of the API's time.
+A layer is any object with ``answer(request) -> ApiAnswer``. It never waits: the answer *says* how
+long it takes, and the door (``transport`` in process, ``server`` on a socket) waits, by its clock.
+Times are seconds of the API's time.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ class ApiRequest:
 
     @cached_property
     def json(self) -> Any:
-        """The body's JSON, numbers as they were written; None where it is not JSON (null is not a
-        request either).
-        """
+        """The body's JSON, numbers as they were written; None where it is not JSON, or null."""
         return _decoded(_AS_WRITTEN, self.raw)
 
     @cached_property
@@ -44,7 +42,7 @@ class ApiRequest:
         return isinstance(self.body, dict) and self.body.get("stream") is True
 
     def with_headers(self, headers: Mapping[str, str]) -> ApiRequest:
-        """The same request with other headers; what was worked out about its body is kept."""
+        """The same request with other headers, without parsing its body again."""
         other = object.__new__(ApiRequest)
         other.__dict__.update(self.__dict__, headers=headers)
         return other
@@ -52,9 +50,7 @@ class ApiRequest:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One block of a server-sent stream: ``data`` whole, with its blank line; ``at`` seconds after
-    the request.
-    """
+    """A block of a stream, ``at`` seconds after the request; ``data`` ends with its blank line."""
 
     at: float
     data: bytes
@@ -71,10 +67,10 @@ class ApiAnswer:
     after    seconds from the request to the status line; ``NEVER``: silence until the caller gives
              up
     breaks   the connection breaks where the answer should have ended
-    source   where it comes from, for receipts: "live", "local", "written" for a recording's
-             provenance, "offline API" for what the offline API said itself
-    forward  another server is to answer: the door asks it, and passes on what it says as it comes.
-             The layers add headers at most: they know nothing of what that will be
+    source   its origin, for receipts: a recording's provenance ("live", "local", "written"), or
+             "offline API" for an answer of the offline API itself
+    forward  another server will answer: the door asks it, and passes its answer on as it arrives.
+             The layers can only add headers: they do not know that answer
     kind     of a refusal: its name in data/refusals.toml
     """
 
@@ -99,9 +95,7 @@ class ApiAnswer:
 
 
 class Target(NamedTuple):
-    """A request to another server: the address of its chat completions, its headers, its body, and
-    who answers it.
-    """
+    """A request to another server: address, headers and body, and a label of that server."""
 
     url: str
     headers: Mapping[str, str]
@@ -110,20 +104,18 @@ class Target(NamedTuple):
 
 
 class Upstream(Protocol):
-    """One request that another server is to answer."""
+    """A request that another server will answer."""
 
     def target(self) -> Target | ApiAnswer:
-        """What to send where; or the answer, where that server cannot do what is asked.
+        """The request to send; or an answer at once, if that server cannot do it.
 
-        May take a moment the first time: the server is started, or asked for its models. Raises
-        what says why it cannot be reached.
+        May take a moment the first time: the server is started, or asked for its models. Raises an
+        error that says why the server cannot be reached.
         """
         ...
 
     def lacks(self, content: bytes) -> list[str]:
-        """What was asked for and is evidently not in the answer whose bytes these are, such as
-        "logprobs".
-        """
+        """What the request wanted, and an answer of these bytes lacks, such as "logprobs"."""
         ...
 
     def unreachable(self, error: Exception) -> Exception:
@@ -132,18 +124,19 @@ class Upstream(Protocol):
 
 
 def api_path(path: str) -> str:
-    """The path as the API itself has it, whatever a gateway has in front:
+    """The path without a gateway's own beginning.
+
     "/openai/v1/chat/completions", "/api/v1/…" and Azure's
-    "/openai/deployments/NAME/chat/completions" are all POST /v1/chat/completions. Without "/v1", or
-    with it twice, it is nobody's: the API says that the URL is invalid."""
-    wrong = path == "/chat/completions" or "/v1/v1/" in path
-    return (
-        CHAT_COMPLETIONS if path.endswith("/chat/completions") and not wrong else path
-    )
+    "/openai/deployments/NAME/chat/completions" are all /v1/chat/completions. Without "/v1", or with
+    it twice, a path stays as it is: the API answers that the URL is invalid.
+    """
+    if path == "/chat/completions" or "/v1/v1/" in path:
+        return path
+    return CHAT_COMPLETIONS if path.endswith("/chat/completions") else path
 
 
 class Layer(Protocol):
-    """A part of the offline API: it answers, or it asks the layer that it wraps."""
+    """A part of the offline API: it answers, or calls the layer that it wraps."""
 
     def answer(self, request: ApiRequest) -> ApiAnswer: ...
 
@@ -154,8 +147,8 @@ def json_answer(
     """A JSON answer in the real API's own byte format.
 
     Seen in genuine exchanges: a 200 is indented by two and ends with a newline, a 400 has no
-    newline, other errors are indented by four. ``written_as`` is the status whose format the body
-    has, where that is another.
+    newline, other errors are indented by four. ``written_as`` is another status whose format the
+    body has.
     """
     form = written_as or status
     processed = form in (200, 400)
@@ -188,7 +181,7 @@ def sse(value: object) -> bytes:
 
 
 def _decoded(decoder: json.JSONDecoder, raw: bytes) -> Any:
-    """JSON is UTF-8; a byte-order mark before it is passed over."""
+    """JSON is UTF-8; a byte-order mark before it is ignored."""
     try:
         return decoder.decode(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError):

@@ -1,13 +1,11 @@
-"""GET /v1/models and /v1/models/{model}: the models that the offline API knows, with their
-announced end.
+"""GET /v1/models and /v1/models/{model}: the models that the offline API knows.
 
-What else the real API serves is named here, too, so that a request for it is told what is served in
-its place.
+It also knows the real API's other endpoints, so that a request for one gets a helpful error.
 """
 
 from __future__ import annotations
 
-import datetime
+import calendar
 import re
 from typing import Any
 
@@ -18,9 +16,10 @@ from .exchange import ApiAnswer, ApiRequest, Layer, error_answer, json_answer
 MODELS = "/v1/models"
 DATED = re.compile(r".*-(\d{4})-(\d\d)-(\d\d)")
 # Endpoints of the real API that are not served: those of the SDK's resources.
-ELSEWHERE = re.compile(
-    r"/v1/(responses|conversations|embeddings|images|audio|moderations|completions|fine_tuning|vector_stores|uploads|"
-    r"assistants|threads|realtime|containers|evals|videos|chatkit|skills)(/.*)?"
+NOT_SERVED = re.compile(
+    r"/v1/(responses|conversations|embeddings|images|audio|moderations|completions|fine_tuning"
+    r"|vector_stores|uploads|assistants|threads|realtime|containers|evals|videos|chatkit|skills)"
+    r"(/.*)?"
 )
 
 
@@ -29,9 +28,7 @@ class NotServed(Portable, LookupError):
 
 
 class ModelList:
-    """Answers about models; tells of endpoints that are not served here; everything else goes on to
-    ``inner``.
-    """
+    """Answers requests about models; raises NotServed for the real API's other endpoints."""
 
     def __init__(self, inner: Layer) -> None:
         self.inner = inner
@@ -42,11 +39,10 @@ class ModelList:
             return listing()
         if request.method == "GET" and path.startswith(f"{MODELS}/"):
             return one_model(path.removeprefix(f"{MODELS}/"))
-        if ELSEWHERE.fullmatch(path):
+        if NOT_SERVED.fullmatch(path):
             raise NotServed(
                 f"{request.method} {path} is not served offline: the course is about chat "
-                "completions, and the offline "
-                "API has those, models, files, batches.\n"
+                "completions, and the offline API has those, models, files, batches.\n"
                 'What to do: ask the real API with connect(mode="live"), which costs money.'
             )
         return self.inner.answer(request)
@@ -54,11 +50,8 @@ class ModelList:
 
 def listing() -> ApiAnswer:
     """All chat models."""
-    data = [
-        model_object(name)
-        for name in models.names()
-        if models.get(name).endpoint == "chat"
-    ]
+    chat = [name for name in models.names() if models.get(name).endpoint == "chat"]
+    data = [model_object(name) for name in chat]
     return json_answer(200, {"object": "list", "data": data})
 
 
@@ -72,24 +65,17 @@ def one_model(name: str) -> ApiAnswer:
 
 
 def model_object(name: str) -> dict[str, Any]:
-    """A model as the API lists it. ``created`` is the day of its (first) snapshot, or 0 where its
-    name has none.
-    """
+    """A model as the API lists it. ``created`` is the day of its (first) snapshot, or 0."""
     model = models.get(name)
-    dated = DATED.fullmatch(
-        name if name != model.name else min(model.snapshots, default=name)
-    )
-    day = (
-        datetime.datetime.fromisoformat("-".join(dated.groups())).replace(
-            tzinfo=datetime.UTC
-        )
-        if dated
-        else None
-    )
+    snapshot = name if name != model.name else min(model.snapshots, default=name)
+    created = 0
+    if dated := DATED.fullmatch(snapshot):
+        year, month, day = map(int, dated.groups())
+        created = calendar.timegm((year, month, day, 0, 0, 0))
     return {
         "id": name,
         "object": "model",
-        "created": int(day.timestamp()) if day else 0,
+        "created": created,
         "owned_by": "system",
         "shutdown_date": model.shutdown.isoformat() if model.shutdown else None,
     }

@@ -1,10 +1,10 @@
 """Recordings on disk: one exchange in one pretty-printed file.
 
 A file's name follows from the request's canonical form
-(``gpt-4o-what-is-the-capital-of-france-3f9a0c41d2be.json``), so nothing is loaded or listed to find
-an answer, however many recordings there are. Further answers to the same request lie beside it as
-``….2.json``, ``….3.json``. What is kept of the answer's headers is an allow-list; the request's
-headers are never kept, so that a key cannot reach the disk.
+(``gpt-4o-what-is-the-capital-of-france-3f9a0c41d2be.json``), so an answer is found without loading
+or listing anything. Further answers to the same request are beside it, as ``….2.json``,
+``….3.json``. Of the answer's headers an allow-list is stored; of the request's none, so that a key
+cannot reach the disk.
 """
 
 from __future__ import annotations
@@ -36,15 +36,14 @@ from .recorded.canonical import canonical, other_forms
 FORMAT = 1
 SUBJECT = ("model", "messages")
 SEPARATORS = re.compile(r"(?:[^a-z0-9.]|(?<!\d)\.|\.(?!\d))+")  # of the words in a name
-_ENCODER = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":")
-)  # made once: this is on the path of every request
-KEPT_HEADERS = re.compile(
+STORED_HEADERS = re.compile(
     r"content-type|x-request-id|x-ratelimit-.*|retry-after(-ms)?|openai-processing-ms|x-should-retry"
 )
-LOGPROB = re.compile(
+TOKEN = re.compile(  # with its log-probability
     r'\{\n +("token": .*),\n +("logprob": .*),\n +"bytes": \[([\s\d,]*)\](,|\n +\})'
-)  # of a token
+)
+# Made once: every request needs it.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Provenance:
     """Who answered, on which day.
 
     kind  "live" (OpenAI's API), "local" (a model on the recorder's own machine), "server" (another
-          server elsewhere) or "written" (an author)
+          server) or "written" (an author)
     by    the model and where it ran, or the author
     """
 
@@ -62,7 +61,7 @@ class Provenance:
 
     @property
     def source(self) -> str:
-        """For receipts: the kind; of a server elsewhere, the model and the address."""
+        """For receipts: the kind; for another server, the model and its address."""
         return self.by if self.kind == "server" and self.by else self.kind
 
 
@@ -78,7 +77,7 @@ class DamagedRecording(Portable, ValueError):
 
 
 def name_of(request: ApiRequest) -> str:
-    """The file name, without ending, of the recordings of this request. It is worked out once."""
+    """The file name, without ending, of the recordings of this request. Computed once."""
     names = request.__dict__
     if "name" not in names:
         names["name"] = _name(request, canonical(request.body))
@@ -86,9 +85,7 @@ def name_of(request: ApiRequest) -> str:
 
 
 def names_of_other_forms(request: ApiRequest) -> tuple[str, ...]:
-    """The names of recordings of the same answer in another form, the nearest form first. They are
-    worked out once.
-    """
+    """The names of the same answer in other forms, the nearest form first. Computed once."""
     names = request.__dict__
     if "other_names" not in names:
         forms = other_forms(request.body) if request.path == CHAT_COMPLETIONS else ()
@@ -116,13 +113,11 @@ class Recordings:
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = [Path(folder).expanduser() for folder in folders]
         self._places = [f"{folder}{os.sep}" for folder in self.folders]
-        # by file: its time of change and size, and what it says
+        # by file: its time of change and size, and its answer
         self._read: dict[str, tuple[tuple[int, int], ApiAnswer]] = {}
 
     def answer(self, name: str, number: int = 0) -> tuple[ApiAnswer, str] | None:
-        """The recorded answer ``number`` (from 0) to the request of this name, and its file; None:
-        there is none.
-        """
+        """The recorded answer ``number`` (from 0) to the request of this name, and its file."""
         ending = f"{name}.{number + 1}.json" if number else f"{name}.json"
         for folder in self._places:
             path = folder + ending
@@ -144,9 +139,7 @@ class Recordings:
         provenance: Provenance,
         number: int = 0,
     ) -> Path:
-        """Write answer ``number`` atomically; number 0 replaces all earlier answers to this
-        request.
-        """
+        """Write answer ``number`` atomically; number 0 replaces all answers to this request."""
         folder = self.folders[0]
         folder.mkdir(parents=True, exist_ok=True)
         name = name_of(request)
@@ -158,8 +151,9 @@ class Recordings:
         return path
 
     def alike(self, request: ApiRequest) -> Iterator[ApiRequest]:
-        """The recorded requests with the same model and messages, in order of name. Raises
-        DamagedRecording.
+        """The recorded requests with the same model and messages, in order of name.
+
+        Raises DamagedRecording.
         """
         stem = name_of(request).rpartition("-")[0]  # the rest is the digest
         for folder in self.folders:
@@ -176,7 +170,7 @@ class Recordings:
 
 
 def read(path: Path) -> tuple[ApiRequest, Provenance, ApiAnswer]:
-    """What a recording's file says. Raises DamagedRecording."""
+    """The content of a recording's file. Raises DamagedRecording."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         if value["coursekit_recording"] != FORMAT:
@@ -195,9 +189,7 @@ def read(path: Path) -> tuple[ApiRequest, Provenance, ApiAnswer]:
 
 
 def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> str:
-    """The text of a recording's file: indented JSON, each event of a stream and each logprob on a
-    line of its own.
-    """
+    """The text of a recording's file: indented JSON, with a line for each event and each token."""
     response: dict[str, Any] = {
         "status": answer.status,
         "headers": sent_headers(answer.headers),
@@ -215,12 +207,10 @@ def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> 
         },
         "response": {**response, **_body(answer)},
     }
-    text = LOGPROB.sub(_on_one_line, _dumps(value, indent=2))
+    text = TOKEN.sub(_on_one_line, _dumps(value, indent=2))
     if answer.events:
-        rows = [
-            _dumps([round(event.at, 4), _event(event.data)]) for event in answer.events
-        ]
-        lines = ",\n".join(f"      {row}" for row in rows)
+        pairs = [[round(event.at, 4), _event(event.data)] for event in answer.events]
+        lines = ",\n".join(f"      {_dumps(pair)}" for pair in pairs)
         # The last one: a request may have "events", too.
         before, _, rest = text.rpartition('"events": []')
         text = f'{before}"events": [\n{lines}\n    ]{rest}'
@@ -228,17 +218,15 @@ def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> 
 
 
 def sent_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers of an answer that a recording has, in lower case and in order of name."""
+    """The headers that a recording stores, in lower case and in order of name."""
     named = sorted((name.lower(), value) for name, value in headers.items())
-    return {name: value for name, value in named if KEPT_HEADERS.fullmatch(name)}
+    return {name: value for name, value in named if STORED_HEADERS.fullmatch(name)}
 
 
-def _on_one_line(logprob: re.Match[str]) -> str:
-    token, number, numbers, end = logprob.groups()
-    return (
-        f'{{{token}, {number}, "bytes": '
-        f"[{', '.join(numbers.replace(',', ' ').split())}]{end.strip()}"
-    )
+def _on_one_line(found: re.Match[str]) -> str:
+    token, logprob, numbers, end = found.groups()
+    bytes_ = ", ".join(numbers.replace(",", " ").split())
+    return f'{{{token}, {logprob}, "bytes": [{bytes_}]{end.strip()}'
 
 
 def _body(answer: ApiAnswer) -> dict[str, Any]:
@@ -270,16 +258,11 @@ def _answer(response: Mapping[str, Any], source: str) -> ApiAnswer:
 
 
 def _event(data: bytes) -> Any:
-    """An event that is exactly ``data: {compact JSON}`` is stored as the JSON, any other as its
-    text.
-    """
+    """``data: {compact JSON}`` is stored as the JSON, any other event as its text."""
     with contextlib.suppress(ValueError):
-        value = json.loads(data.removeprefix(b"data: "))
-        if (
-            isinstance(value, dict)
-            and data.startswith(b"data: ")
-            and _same(sse(value), data)
-        ):
+        head, _, text = data.partition(b"data: ")
+        value = json.loads(text)
+        if not head and isinstance(value, dict) and _same(sse(value), data):
             return value
     try:
         return data.decode()
@@ -288,7 +271,7 @@ def _event(data: bytes) -> Any:
 
 
 def _same(ours: bytes, theirs: bytes) -> bool:
-    """Equal but for white space between the JSON's parts, which no client can see."""
+    """Equal except for white space between the JSON's parts, which no client can see."""
     return ours == theirs or (theirs.count(b"\n") == 2 and theirs.endswith(b"\n\n"))
 
 
@@ -296,11 +279,9 @@ def _data(stored: Any) -> bytes:
     """The event that ``_event`` has stored."""
     if isinstance(stored, dict):
         return sse(stored)
-    return (
-        base64.b64decode(stored[0])
-        if isinstance(stored, list)
-        else str(stored).encode()
-    )
+    if isinstance(stored, list):
+        return base64.b64decode(stored[0])
+    return str(stored).encode()
 
 
 def _dumps(value: Any, indent: int | None = None) -> str:
@@ -314,23 +295,15 @@ def _dumps(value: Any, indent: int | None = None) -> str:
 
 
 def _last_text(messages: Any) -> str:
-    if (
-        not isinstance(messages, list)
-        or not messages
-        or not isinstance(messages[-1], dict)
-    ):
-        return ""
-    content = messages[-1].get("content")
-    if isinstance(content, list):
-        content = next(
-            (
-                part.get("text")
-                for part in content
-                if isinstance(part, dict) and part.get("text")
-            ),
-            "",
-        )
-    return content if isinstance(content, str) else ""
+    """The (first) text of the last message."""
+    match messages:
+        case [*_, {"content": str(text)}]:
+            return text
+        case [*_, {"content": list(parts)}]:
+            texts = [part.get("text") for part in parts if isinstance(part, dict)]
+            text = next(filter(None, texts), "")
+            return text if isinstance(text, str) else ""
+    return ""
 
 
 def _why(error: Exception) -> str:

@@ -1,9 +1,9 @@
-"""The headers that every answer of the API carries, added to what the offline API says itself.
+"""The headers that every answer of the API carries.
 
-What was recorded stays as it is; what its recording lacks is added when it is served, and never
+Recorded headers stay as they are; missing ones are added when the answer is served, and are never
 stored. Which status carries which header is taken from genuine answers of 2025 and 2026. The
-organization is the account's, or a made-up one. Left out is what the network in front of the API
-adds: cf-*, alt-svc, cookies.
+organization is the account's, or a made-up one. The headers of the network in front of the API
+(cf-*, alt-svc, cookies) are left out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from email.utils import formatdate
 from .exchange import NEVER, ApiAnswer, ApiRequest, Layer
 
 ORGANIZATION = "org-offline"
-EXPOSED = "X-Request-ID, CF-Ray, CF-Ray"  # what a page in a browser may read: so since June 2026
+EXPOSED = "X-Request-ID, CF-Ray, CF-Ray"  # to a page in a browser; since June 2026
 
 
 def request_id(rng: random.Random) -> str:
@@ -24,25 +24,21 @@ def request_id(rng: random.Random) -> str:
 
 
 def processed(answer: ApiAnswer) -> bool:
-    """Whether the answer comes from the model's side of the API; the others are turned away before.
+    """Whether the answer is from the model's side of the API; others are refused before that.
 
-    So do 200 and 400, and the 404 for a model of another endpoint, whose body is written as theirs
-    are.
+    It is for 200, 400, and the 404 for a model of another endpoint, which has their body format.
     """
-    return (
-        answer.status in (200, 400)
-        or answer.headers.get("content-type") == "application/json"
-    )
+    as_theirs = answer.headers.get("content-type") == "application/json"
+    return answer.status in (200, 400) or as_theirs
 
 
 class StandardHeaders:
-    """x-request-id, date and server on every answer; the model's side adds its version, time and
-    organization.
+    """x-request-id, date and server on every answer; from the model's side also its version, time
+    and organization.
 
-    rng           makes the request ids, so that the same requests of a client get the same ids each
-                  time
-    organization  whose API it is
-    now           the seconds since 1970 that ``date`` is made of
+    rng           source of the request ids, so that a client's requests get the same ids each time
+    organization  the account's
+    now           the time for ``date``, in seconds since 1970
     """
 
     def __init__(
@@ -52,12 +48,8 @@ class StandardHeaders:
         organization: str = ORGANIZATION,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.inner, self.rng, self.organization, self.now = (
-            inner,
-            rng,
-            organization,
-            now,
-        )
+        self.inner, self.rng = inner, rng
+        self.organization, self.now = organization, now
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         answer = self.inner.answer(request)

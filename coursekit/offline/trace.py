@@ -31,7 +31,7 @@ class _Step:
 
 
 class _Trace:
-    """Prints what came of each request."""
+    """Prints a line for each request."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
@@ -63,5 +63,5 @@ def _is_on() -> bool:
 
 def _print(request: ApiRequest, outcome: str) -> None:
     model = request.body.get("model", "") if isinstance(request.body, dict) else ""
-    asked = " ".join(filter(None, (request.method, request.path, str(model))))
-    print(f"{asked} -> {_reached.get()}: {outcome}", file=sys.stderr)
+    what = " ".join(filter(None, (request.method, request.path, str(model))))
+    print(f"{what} -> {_reached.get()}: {outcome}", file=sys.stderr)

@@ -1,9 +1,8 @@
-"""The door in process: an httpx2 transport, sync and async, through which the offline API answers
-the SDK.
+"""The door in process: an httpx2 transport, sync and async, by which the SDK reaches the offline
+API.
 
-A transport sits below httpx2's own timeouts, so it keeps the request's read timeout itself. Events
-of a stream are due at start + offset, an absolute schedule: a late one does not delay those after
-it.
+A transport is below httpx2's own timeouts, so it applies the request's read timeout itself. Events
+of a stream are due at start + offset, an absolute schedule: a late one does not delay the others.
 """
 
 from __future__ import annotations
@@ -93,9 +92,7 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         return call.response()
 
     def parsed(self, request: httpx2.Request, raw: bytes) -> ApiRequest:
-        """The request as the layers see it. Cells are run again and retries send the same, so what
-        was worked out about a body is remembered.
-        """
+        """The request as the layers see it, remembered: cells are run again, and retries repeat."""
         seen = self._parsed.get(raw)
         path = api_path(request.url.path)
         if seen is not None and (seen.method, seen.path) == (request.method, path):
@@ -129,7 +126,7 @@ def api_request(request: httpx2.Request, raw: bytes) -> ApiRequest:
 
 
 class _Call:
-    """One request on its way through the door: what is answered, and what the books get of it."""
+    """One request on its way through the door, its answer, and its entries in the books."""
 
     def __init__(
         self, door: OfflineTransport, request: httpx2.Request, raw: bytes
@@ -151,7 +148,7 @@ class _Call:
         return self.start + min(self.answer.after, self.patience)
 
     def response(self) -> httpx2.Response:
-        """The answer, from its first byte on. Raises what comes instead of it."""
+        """The answer, from its first byte on; or the exception of a fault."""
         answer = self.answer
         if answer.after > self.patience:
             raise self.late(self.start + self.patience)
@@ -171,7 +168,7 @@ class _Call:
         return httpx2.Response(answer.status, headers=headers, stream=stream)
 
     def late(self, at: float) -> Exception:
-        """The error for a caller who has waited long enough."""
+        """The error for a caller whose read timeout is over."""
         self.attempt.finish("timed out", at)
         return httpx2.ReadTimeout(LATE, request=self.request)
 
@@ -185,25 +182,21 @@ class _Call:
     # --- another server answers
 
     def answer_instead(self, refusal: ApiAnswer) -> None:
-        """Answer in place of the other server, with the headers that the layers gave its answer."""
+        """Answer instead of the other server, with the headers that the layers added."""
         headers = {**self.answer.headers, **refusal.headers}
         self.answer = self.attempt.answer = replace(refusal, headers=headers)
 
     def not_forwarded(self, error: Exception) -> Exception:
-        """The error of a connection to the other server, as the caller gets it.
-
-        One that cannot be made is a matter between us and that server.
-        """
+        """The error for the caller when the connection to the other server fails."""
         received = "timed out" if isinstance(error, httpx2.ReadTimeout) else "all"
         self.attempt.finish(received, self.door.clock.now())
-        if self.upstream and isinstance(
-            error, httpx2.ConnectError | httpx2.ConnectTimeout
-        ):
+        not_made = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+        if self.upstream and not_made:
             return self.upstream.unreachable(error)
         return error
 
     def forwarded(self, response: httpx2.Response, target: Target) -> httpx2.Response:
-        """The other server's answer as it arrives, with the headers that the layers gave it."""
+        """The other server's answer as it arrives, with the headers that the layers added."""
         from .forwarding import Copied, passed_on
 
         layers = self.answer.headers
@@ -225,7 +218,7 @@ class _Call:
         return time.perf_counter() - self.sent
 
     def passing(self, seconds: float) -> None:
-        """What took real time has passed on a virtual clock as well."""
+        """Real time that has passed also passes on a virtual clock."""
         if isinstance(self.door.clock, VirtualClock):
             self.door.clock.wait(self.start + seconds)
 
@@ -269,7 +262,7 @@ class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         self.close()
 
     def _steps(self) -> Iterator[tuple[float, bytes | Exception]]:
-        """What arrives when: bytes, or the exception that ends them."""
+        """The bytes with their times, or the exception that ends them."""
         call, answer = self.call, self.call.answer
         arrived = call.start + answer.after
         if answer.events is None:

@@ -1,10 +1,9 @@
-"""The Batch API of the offline API: /v1/files and /v1/batches; everything else goes on to the next
-layer.
+"""The Batch API: /v1/files and /v1/batches.
 
-A batch has limits of its own at the real API, so neither the account's requests and tokens a minute
-nor its dollars are touched. What is neither recorded nor wrong is said when the batch is created,
-in process as RecordingNotFound: waiting for it would be in vain. Left out: batches that expire, and
-every endpoint but chat completions.
+A batch has limits of its own at the real API, so the account's requests and tokens a minute, and
+its dollars, do not count. A request without a recording fails when the batch is created, in process
+as RecordingNotFound: it could never be answered. Left out: batches that expire, and all endpoints
+but chat completions.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ MOST = 50  # batches that are remembered, with their results
 
 
 class BatchApi:
-    """The layer.
+    """The layer of files and batches.
 
-    inner    answers everything else
+    inner    answers all other requests
     answers  answers the requests of a batch: see ``engine.replaying``
-    clock    whose time batches take
-    rng      makes the ids
-    stages   how long they take
+    clock    the time of batches
+    rng      source of the ids
+    stages   how long a batch takes
     """
 
     def __init__(
@@ -68,9 +67,8 @@ class BatchApi:
             case ("GET", False, _):
                 newest_first = reversed(list(self._jobs.values()))
                 now = self.clock.now()
-                return json_answer(
-                    200, page([job.as_dict(now) for job in newest_first])
-                )
+                batches = [job.as_dict(now) for job in newest_first]
+                return json_answer(200, page(batches))
             case ("GET", True, "") | ("POST", True, "cancel"):
                 return self._one(name, cancel=bool(rest))
         return invalid_url(request)

@@ -19,7 +19,7 @@ from ..rules import refusals
 
 FILES = "/v1/files"
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-# bytes of all files of a client, input and output; the real API takes 200 MB in one batch
+# bytes of all files of a client, input and output; the real API accepts 200 MB in one batch
 ROOM = 4_000_000
 MOST = 200  # files; a page of the real list holds 10,000
 
@@ -30,9 +30,7 @@ class NoRoom(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """``created_at`` in seconds since 1970; ``purpose`` "batch" for input, "batch_output" for what
-    came of it.
-    """
+    """``created_at`` in seconds since 1970; ``purpose`` "batch" (input) or "batch_output"."""
 
     id: str
     content: bytes
@@ -55,10 +53,10 @@ class StoredFile:
 
 
 class FileStore:
-    """Keeps files, and answers the requests below /v1/files.
+    """Stores files, and answers the requests below /v1/files.
 
-    stamp  tells the time in seconds since 1970
-    rng    makes the ids
+    stamp  the time in seconds since 1970
+    rng    source of the ids
     """
 
     def __init__(self, stamp: Callable[[], int], rng: random.Random) -> None:
@@ -67,7 +65,7 @@ class FileStore:
         self._lock = threading.Lock()
 
     def add(self, content: bytes, filename: str, purpose: str) -> StoredFile:
-        """Keep a file. Raises NoRoom when there are too many, or they are too large together."""
+        """Store a file. Raises NoRoom for too many files, or too many bytes."""
         with self._lock:
             used = sum(len(file.content) for file in self._files.values())
             if len(self._files) >= MOST or used + len(content) > ROOM:
@@ -84,38 +82,28 @@ class FileStore:
     def answer(self, request: ApiRequest) -> ApiAnswer:
         """The answer to a request whose path is /v1/files or below it."""
         name, _, rest = request.path.removeprefix(FILES).strip("/").partition("/")
-        if not name:
-            if request.method == "POST":
+        match (request.method, bool(name), rest):
+            case ("POST", False, _):
                 return self._upload(request)
-            return (
-                self._list()
-                if request.method == "GET"
-                else refusals.invalid_url(request)
-            )
-        if (request.method, rest) not in (
-            ("GET", ""),
-            ("GET", "content"),
-            ("DELETE", ""),
-        ):
-            return refusals.invalid_url(request)
+            case ("GET", False, _):
+                newest_first = reversed(list(self._files.values()))
+                return json_answer(200, page([file.as_dict() for file in newest_first]))
+            case ("GET", True, "" | "content") | ("DELETE", True, ""):
+                return self._one(request.method, name, rest)
+        return refusals.invalid_url(request)
+
+    def _one(self, method: str, name: str, rest: str) -> ApiAnswer:
         file = self.get(name)
         if file is None:
             return no_such_file(name)
         if rest:
-            return ApiAnswer(
-                200, {"content-type": "application/octet-stream"}, file.content
-            )
-        if request.method == "GET":
+            headers = {"content-type": "application/octet-stream"}
+            return ApiAnswer(200, headers, file.content)
+        if method == "GET":
             return json_answer(200, file.as_dict())
         with self._lock:
             self._files.pop(name, None)
         return json_answer(200, {"object": "file", "id": name, "deleted": True})
-
-    def _list(self) -> ApiAnswer:
-        data = [
-            file.as_dict() for file in reversed(list(self._files.values()))
-        ]  # the newest first
-        return json_answer(200, page(data))
 
     def _upload(self, request: ApiRequest) -> ApiAnswer:
         fields = form_fields(request)
@@ -131,27 +119,21 @@ class FileStore:
             return refusals.refusal(text, param="purpose", code="invalid_value")
         filename, content = fields["file"]
         try:
-            return json_answer(
-                200, self.add(content, filename or "upload.jsonl", purpose).as_dict()
-            )
+            file = self.add(content, filename or "upload.jsonl", purpose)
         except NoRoom:
             return full()
+        return json_answer(200, file.as_dict())
 
 
 def form_fields(request: ApiRequest) -> dict[str, tuple[str, bytes]]:
-    """The fields of a multipart/form-data body: name -> (file name or "", content). Empty for
-    another body.
-    """
+    """The fields of a multipart/form-data body: name -> (file name or "", content)."""
     kind = request.headers.get("content-type", "")
     if not kind.lower().startswith("multipart/form-data"):
         return {}
     head = b"Content-Type: " + kind.encode("latin-1", "replace") + b"\r\n\r\n"
+    form = BytesParser(policy=email.policy.HTTP).parsebytes(head + request.raw)
     fields = {}
-    for part in (
-        BytesParser(policy=email.policy.HTTP)
-        .parsebytes(head + request.raw)
-        .iter_parts()
-    ):
+    for part in form.iter_parts():
         name = part.get_param("name", header="content-disposition")
         content = part.get_payload(decode=True)
         if isinstance(name, str) and isinstance(content, bytes):
@@ -178,7 +160,6 @@ def no_such_file(name: str) -> ApiAnswer:
 def full() -> ApiAnswer:
     text = (
         f"The offline API keeps {ROOM:,} bytes and {MOST} files of a client, and there is no room "
-        "for this one. "
-        "Delete some: client.files.delete(id)."
+        "for this one. Delete some: client.files.delete(id)."
     )
     return error_answer(413, text, code="storage_full")

@@ -1,8 +1,7 @@
-"""The input file of a batch: one request a line, checked as the real API does, and answered line by
-line.
+"""The input file of a batch: one request a line, checked as the real API does, and answered.
 
 The codes of faulty files are those that users report: empty_file, invalid_json_line,
-duplicate_custom_id, url_mismatch, model_mismatch; the sentences are our own except that of
+duplicate_custom_id, url_mismatch, model_mismatch. The sentences are our own, except that of
 invalid_json_line.
 """
 
@@ -31,11 +30,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one request.
+    """The answer to one request.
 
-    good    whether it was answered with 200
-    line    its line of the output file, or of the error file
-    tokens  used: in, of these from the cache, out, of these hidden reasoning
+    good    whether it is a 200
+    line    its line in the output file, or the error file
+    tokens  input, of these from the cache; output, of these hidden reasoning
     """
 
     good: bool
@@ -44,9 +43,7 @@ class Result:
 
 
 def read_input(content: bytes) -> tuple[list[Line], list[dict[str, Any]]]:
-    """The requests of a file, and what is wrong with it: {"code", "message", "param", "line"} each,
-    as BatchError.
-    """
+    """The requests of a file, and its faults: {"code", "message", "param", "line"} of each."""
     lines: dict[str, Line] = {}
     faults: list[dict[str, Any]] = []
     for number, raw in enumerate(content.split(b"\n"), start=1):
@@ -71,7 +68,7 @@ def answered(lines: list[Line], answers: Layer, rng: random.Random) -> list[Resu
 
 
 def _fault_of(value: Any, lines: dict[str, Line]) -> dict[str, Any] | None:
-    """What is wrong with a line, after these earlier ones."""
+    """The fault of a line, after these earlier ones."""
     if not isinstance(value, dict):
         return _fault("invalid_json_line", "This line is not parseable as valid JSON.")
     for name, kind in FIELDS.items():
@@ -113,17 +110,16 @@ def _answer(line: Line, answers: Layer) -> ApiAnswer:
 
 def _result(line: Line, answer: ApiAnswer, rng: random.Random) -> Result:
     body = json.loads(answer.body)
-    request_id = (
-        answer.headers.get("x-request-id") or f"req_{rng.getrandbits(128):032x}"
-    )
+    own_id = answer.headers.get("x-request-id")
+    response = {
+        "status_code": answer.status,
+        "request_id": own_id or f"req_{rng.getrandbits(128):032x}",
+        "body": body,
+    }
     value = {
         "id": f"batch_req_{rng.getrandbits(128):032x}",
         "custom_id": line.custom_id,
-        "response": {
-            "status_code": answer.status,
-            "request_id": request_id,
-            "body": body,
-        },
+        "response": response,
         "error": None,
     }
     raw = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"

@@ -1,7 +1,7 @@
-"""One batch: its status after so many seconds, and its results by then.
+"""One batch: its status and results at a given time.
 
-How long a batch takes is not drawn by lot: it follows ``Stages``. (A genuine batch of nine requests
-took 3, 128 and 2 seconds; the real API promises no more than 24 hours.)
+The time a batch takes is not random: it follows ``Stages``. (A genuine batch of nine requests took
+3, 128 and 2 seconds; the real API promises no more than 24 hours.)
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from .input import Line, Result
 
 WINDOW = 86_400  # seconds of completion_window "24h"
 OVER = ("completed", "cancelled")
+LAST = ("finalizing", "completed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Job:
         return "finalizing" if now < self.done else "completed"
 
     def finished(self, now: float) -> list[Result]:
-        """The results by now: requests are worked off evenly, until the batch is cancelled."""
+        """The results by now: requests are answered at an even rate, until a cancellation."""
         if self.faults:
             return []
         until = now if self.cancelled is None else min(now, self.cancelled)
@@ -83,16 +84,16 @@ class Job:
         return self.results[: int(len(self.results) * share)]
 
     def write_files(self, store: FileStore, now: float) -> None:
-        """When it is over, once: the files of the answers and of the errors, if there are any.
+        """When the batch is over: write the files of the answers and of the errors, if there are
+        any.
 
         Raises NoRoom.
         """
         if self.written or self.status(now) not in OVER:
             return
+        results = self.finished(now)
         for good, name in ((True, "output"), (False, "error")):
-            content = b"".join(
-                result.line for result in self.finished(now) if result.good is good
-            )
+            content = b"".join(one.line for one in results if one.good is good)
             if content and good not in self.files:
                 file = store.add(content, f"{self.id}_{name}.jsonl", "batch_output")
                 self.files[good] = file.id
@@ -102,35 +103,32 @@ class Job:
         """The Batch object."""
         status, finished = self.status(now), self.finished(now)
         good = [result for result in finished if result.good]
-        stopped = self.cancelled if status in ("cancelling", "cancelled") else None
-        reached: dict[str, float | None] = {
-            "in_progress_at": self.validated,
-            "finalizing_at": self.worked
-            if status in ("finalizing", "completed")
-            else None,
-            "completed_at": self.done if status == "completed" else None,
-            "failed_at": self.validated if status == "failed" else None,
-            "expired_at": None,
-            "cancelling_at": stopped,
-            "cancelled_at": None,
+        stopped = self.cancelled or 0.0
+        reached = {  # by field: when the batch got there, and the states that have been there
+            "in_progress_at": (self.validated, ("in_progress", *LAST)),
+            "finalizing_at": (self.worked, LAST),
+            "completed_at": (self.done, ("completed",)),
+            "failed_at": (self.validated, ("failed",)),
+            "expired_at": (0.0, ()),
+            "cancelling_at": (stopped, ("cancelling", "cancelled")),
+            "cancelled_at": (stopped + self.stages.cancelling, ("cancelled",)),
         }
-        if status in ("validating", "failed") or stopped is not None:
-            reached["in_progress_at"] = None
-        if status == "cancelled" and stopped is not None:
-            reached["cancelled_at"] = stopped + self.stages.cancelling
+        times = {
+            name: int(self.epoch + at) if status in states else None
+            for name, (at, states) in reached.items()
+        }
         counts = {
             "total": 0 if status == "validating" else len(self.results),
             "completed": len(good),
             "failed": len(finished) - len(good),
         }
         created = int(self.epoch + self.created)
+        errors = {"object": "list", "data": self.faults}
         return {
             "id": self.id,
             "object": "batch",
             "endpoint": CHAT_COMPLETIONS,
-            "errors": {"object": "list", "data": self.faults}
-            if status == "failed"
-            else None,
+            "errors": errors if status == "failed" else None,
             "input_file_id": self.input_file_id,
             "completion_window": "24h",
             "status": status,
@@ -138,7 +136,7 @@ class Job:
             "error_file_id": self.files.get(False),
             "created_at": created,
             "expires_at": created + WINDOW,
-            **{name: at and int(self.epoch + at) for name, at in reached.items()},
+            **times,
             "request_counts": counts,
             "metadata": self.metadata,
             "model": self.lines[0].body.get("model") if self.lines else None,

@@ -1,7 +1,7 @@
-"""Faults on purpose: what the real API and the network do wrong now and then, done on request.
+"""Faults on purpose: failures of the real API and the network, on request.
 
-A fault is a plain value; how often it has struck is counted by the ``Faults`` layer, which each
-client has of its own. So a cell that makes its client anew shows the same thing each time.
+A fault is a plain value. The ``Faults`` layer, of which each client has its own, counts how often
+it has struck. So a cell that creates its client again shows the same each time.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from .within import cut, drip, garble, report
 INSTEAD = ("rate_limit", "quota", "server_error", "overloaded", "timeout", "connection")
 WITHIN = ("cut_stream", "malformed", "stream_error", "slow")
 KINDS = INSTEAD + WITHIN
-TAKEN_BY = {
+ARGUMENTS_OF = {
     "retry_after": ("rate_limit", "server_error", "overloaded"),
     "seconds": ("slow",),
     "abrupt": ("cut_stream",),
 }
-SHOWN = "gpt-4o"  # whose usual limits the headers and the message of a rate_limit fault have
+LIMITED = "gpt-4o"  # a rate_limit fault shows this model's usual limits
 ASKS_TO_WAIT = ("rate_limit", "overloaded")
 TOLERANCE = 0.0015  # seconds; Retry-After is given in whole milliseconds
 
@@ -40,7 +40,7 @@ class Fault:
 
     kind    instead of an answer:
               "rate_limit"    429 rate_limit_exceeded with Retry-After: wait, then ask again
-              "quota"         429 insufficient_quota: asking again never helps
+              "quota"         429 insufficient_quota: no retry helps
               "server_error"  500
               "overloaded"    503
               "timeout"       silence, until the caller's own timeout (the SDK's default is 600 s:
@@ -50,8 +50,8 @@ class Fault:
               "cut_stream"    the stream ends before the model was done
               "malformed"     an event that is broken JSON
               "stream_error"  an event that reports an error, after the 200
-              "slow"          a drip: each event comes ``seconds`` later, so that no read timeout
-                              above that fires
+              "slow"          a drip: each event is ``seconds`` late, so that no longer read
+                              timeout fires
     times   how many requests it strikes, math.inf for all. Default: 1; with ``probability``, all
     after   of the kinds instead of an answer: how many requests pass first (default 0); of those
             within an answer: how many chunks with content arrive first (default: half of them)
@@ -62,17 +62,16 @@ class Fault:
     lasts   instead of times: seconds from its first strike in which it strikes every request.
             A request that arrives before its Retry-After is over starts them again. Unless
             retry_after is given, rate_limit and overloaded ask for the seconds that are left
-    seconds  of slow: how much later each event comes (default 1)
+    seconds  of slow: how late each event is (default 1)
     abrupt  of cut_stream: True breaks the connection, which the SDK reports. False closes it in
-            good order, which nobody reports: the missing finish_reason is the only sign
+            good order, without an error: the missing finish_reason is the only sign
 
     The kinds within an answer strike a request that is not streamed, too: cut_stream breaks the
     connection in the middle of the body (the SDK asks again, and the API bills again), malformed
     cuts the JSON, stream_error is a 500, slow sends the body in ten pieces. An answer that is an
     error of its own stays as it is.
 
-    Raises ValueError for an unknown kind, a value out of range, or an argument that the kind does
-    not take.
+    Raises ValueError for an unknown kind, a value out of range, or an argument of another kind.
     """
 
     kind: str
@@ -96,38 +95,21 @@ class Fault:
             object.__setattr__(self, "times", 1 if once else math.inf)
         elif self.lasts is not None:
             self._check("lasts", False, "left out where times is given")
-        self._check(
-            "times",
-            self.times == math.inf or _whole(self.times, 1),
-            "a whole number from 1 on, or math.inf",
-        )
+        often = self.times == math.inf or _whole(self.times, 1)
+        self._check("times", often, "a whole number from 1 on, or math.inf")
         self._check("after", _whole(self.after, 0), "a whole number from 0 on")
-        self._check(
-            "probability", _number(self.probability, 0, 1), "a number from 0 to 1"
-        )
-        self._check(
-            "retry_after",
-            _number(self.retry_after, 0.001, 86400),
-            "a number of seconds from 0.001 to 86400",
-        )
-        self._check(
-            "seconds",
-            _number(self.seconds, 0, 86400),
-            "a number of seconds from 0 to 86400",
-        )
-        timed = _number(self.lasts, 0.001, 86400) and self.probability is None
-        self._check(
-            "lasts",
-            timed,
-            "a number of seconds from 0.001 to 86400, without a probability",
-        )
-        for name, kinds in TAKEN_BY.items():
+        chance = _number(self.probability, 0, 1)
+        self._check("probability", chance, "a number from 0 to 1")
+        timed = "a number of seconds from {} to 86400"
+        wait = _number(self.retry_after, 0.001, 86400)
+        self._check("retry_after", wait, timed.format(0.001))
+        self._check("seconds", _number(self.seconds, 0, 86400), timed.format(0))
+        lasts = _number(self.lasts, 0.001, 86400) and self.probability is None
+        self._check("lasts", lasts, timed.format(0.001) + ", without a probability")
+        for name, kinds in ARGUMENTS_OF.items():
             unset = getattr(self, name) is None or getattr(self, name) is False
-            self._check(
-                name,
-                unset or self.kind in kinds,
-                f"left out: it is for {', '.join(kinds)}",
-            )
+            wanted = f"left out: it is for {', '.join(kinds)}"
+            self._check(name, unset or self.kind in kinds, wanted)
 
     def _check(self, name: str, good: bool, wanted: str) -> None:
         value = getattr(self, name)
@@ -162,9 +144,8 @@ class Faults:
         """Put further faults at the end of the script, or among those that strike by chance."""
         with self._lock:
             for fault in faults:
-                (self._script if fault.probability is None else self._chances).append(
-                    _Count(fault)
-                )
+                scripted = fault.probability is None
+                (self._script if scripted else self._chances).append(_Count(fault))
 
     def clear(self) -> None:
         """Forget all faults."""
@@ -184,7 +165,7 @@ class Faults:
         return self._within(fault, answer) if answer.status == 200 else answer
 
     def _next(self) -> _Count | None:
-        """Of the fault that strikes this request."""
+        """The fault that strikes this request."""
         with self._lock:
             now = self.now()
             while self._script and self._script[0].is_over(now):
@@ -286,11 +267,9 @@ def _needs_a_recording(fault: Fault, source: str) -> ApiAnswer:
 
 
 def _limited(request: ApiRequest, wait: float) -> ApiAnswer:
-    """A 429 for tokens whose numbers give this wait: a whole minute's tokens are used up, and more
-    are requested.
-    """
+    """A 429 for tokens with numbers that result in this wait: all tokens of a minute are used."""
     model = request.body.get("model", "") if isinstance(request.body, dict) else ""
-    limits = usual_limits(SHOWN)
+    limits = usual_limits(LIMITED)
     per, limit = ("min", limits.tpm) if wait <= 60 else ("day", limits.tpm * 1440)
     requested = math.ceil(wait * limits.tpm / 60)
     headers = limits.headers(requests=1, tokens=limits.tpm)
@@ -304,8 +283,6 @@ def _whole(value: Any, least: int) -> bool:
 
 
 def _number(value: Any, least: float, most: float) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and least <= value <= most
-    )
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return least <= value <= most

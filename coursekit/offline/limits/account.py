@@ -3,9 +3,9 @@
 Limits are token buckets that refill continuously, as the arithmetic of genuine 429s shows: "Limit
 30000, Used 29937, Requested 385. Please try again in 644ms" is (29937 + 385 - 30000) / (30000 / 60
 s). A refused request counts as a request ("unsuccessful requests contribute to your per-minute
-limit") and takes no tokens: whoever keeps asking keeps the bucket full, which is why a genuine 429
-for requests always names the whole interval ("Limit 3, Used 3, Requested 1. Please try again in
-20s").
+limit") and takes no tokens. A program that asks again and again keeps the bucket full, which is why
+a genuine 429 for requests always names the whole interval ("Limit 3, Used 3, Requested 1. Please
+try again in 20s").
 """
 
 from __future__ import annotations
@@ -39,40 +39,35 @@ class Limits:
 
     def headers(self, requests: float, tokens: float) -> dict[str, str]:
         """The six x-ratelimit headers when so many requests and tokens are used."""
-        return {
-            "x-ratelimit-limit-requests": str(self.rpm),
-            "x-ratelimit-limit-tokens": str(self.tpm),
-            "x-ratelimit-remaining-requests": str(
-                max(0, math.floor(self.rpm - requests + TINY))
-            ),
-            "x-ratelimit-remaining-tokens": str(
-                max(0, math.floor(self.tpm - tokens + TINY))
-            ),
-            "x-ratelimit-reset-requests": go_duration(
-                math.floor(requests * MINUTE / self.rpm * 1000 + TINY)
-            ),
-            "x-ratelimit-reset-tokens": go_duration(
-                math.floor(tokens * MINUTE / self.tpm * 1000 + TINY)
-            ),
-        }
+        usage = {"requests": (self.rpm, requests), "tokens": (self.tpm, tokens)}
+        headers: dict[str, str] = {}
+        for unit, (limit, used) in usage.items():
+            remaining = max(0, math.floor(limit - used + TINY))
+            milliseconds = math.floor(used * MINUTE / limit * 1000 + TINY)
+            headers |= {
+                f"x-ratelimit-limit-{unit}": str(limit),
+                f"x-ratelimit-remaining-{unit}": str(remaining),
+                f"x-ratelimit-reset-{unit}": go_duration(milliseconds),
+            }
+        return headers
 
 
 class Account:
-    """What an account may use. Give it to several clients, and they share its limits.
+    """The limits of an account. Clients that are given the same account share them.
 
     rpm, tpm   requests and tokens per minute, of each model by itself; None: what is usual for it
                (models.toml)
     spend      dollars until insufficient_quota; None: no end
-    models     limits of single models, which go before rpm and tpm: {"gpt-4o": {"rpm": 3, "tpm":
-               40_000}}
+    models     limits of single models, which override rpm and tpm:
+               {"gpt-4o": {"rpm": 3, "tpm": 40_000}}
     reserve_output  whether a request takes its max_completion_tokens (for each of n) if these are
                     more than its prompt. The documentation says so; genuine headers since April
                     2025 show the prompt alone.
 
     spent      dollars so far (Decimal)
 
-    Clients that share an account share its clock, too: that of the first one. Raises ValueError for
-    what is not a limit.
+    Clients that share an account also share a clock: that of the first one. Raises ValueError for a
+    value that is not a limit.
     """
 
     def __init__(
@@ -98,9 +93,7 @@ class Account:
         self._lock = threading.Lock()
 
     def clock(self, offered: Clock) -> Clock:
-        """The account's clock, which is the first one that was offered. Raises ValueError for one
-        of another speed.
-        """
+        """The account's clock: the first one offered. Raises ValueError for another speed."""
         with self._lock:
             self._clock = self._clock or offered
         if _speed(self._clock) != _speed(offered):
@@ -114,7 +107,7 @@ class Account:
     def admit(
         self, model: str, tokens: int, now: float
     ) -> tuple[dict[str, str], ApiAnswer | None]:
-        """Take a request of ``tokens`` at ``now`` (s): the headers of its answer, and the refusal
+        """Count a request of ``tokens`` at ``now`` (s): the headers of its answer, and the refusal
         if there is one.
         """
         with self._lock:
@@ -151,24 +144,21 @@ class Account:
             return limits.headers(requests.level, used.level), None
 
     def room_at(self, model: str, tokens: int, now: float) -> float:
-        """When both limits have room for a request of ``tokens``, at ``now`` (s) or later. Takes
-        nothing.
+        """When both limits have room for a request of ``tokens``, at ``now`` (s) or later.
 
-        More tokens than the limit never fit; they count as the limit.
+        Nothing is counted. More tokens than the limit never fit: they count as the limit.
         """
         with self._lock:
             limits, requests, used = self._of(limited(model, tokens))
             now = max(now, requests.at)
             requests.refill(now)
             used.refill(now)
-            over = (
-                requests.level + 1 - limits.rpm,
-                used.level + min(tokens, limits.tpm) - limits.tpm,
-            )
-            return now + max(0.0, over[0] / requests.rate, over[1] / used.rate)
+            over_rpm = requests.level + 1 - limits.rpm
+            over_tpm = used.level + min(tokens, limits.tpm) - limits.tpm
+            return now + max(0.0, over_rpm / requests.rate, over_tpm / used.rate)
 
     def bill(self, dollars: Decimal) -> None:
-        """Add to what is spent."""
+        """Add to ``spent``."""
         with self._lock:
             self.spent += dollars
 
@@ -184,24 +174,16 @@ class Account:
     def _of(self, name: str) -> tuple[Limits, _Bucket, _Bucket]:
         model = name.removesuffix(LONG_CONTEXT)
         if name not in self._special and not models.known(model):
-            name = model = (
-                ""  # all unknown models share one, so that made-up names cannot fill the memory
-            )
-        found = self._buckets.get(name)
-        if found is None:
+            name = model = ""  # shared: made-up names must not fill the memory
+        if name not in self._buckets:
             limits = self.limits(model)
-            found = self._buckets[name] = (
-                limits,
-                _Bucket(limits.rpm / MINUTE),
-                _Bucket(limits.tpm / MINUTE),
-            )
-        return found
+            buckets = _Bucket(limits.rpm / MINUTE), _Bucket(limits.tpm / MINUTE)
+            self._buckets[name] = limits, *buckets
+        return self._buckets[name]
 
 
 class _Bucket:
-    """How much is used, and falls by ``rate`` a second. Time that seems to run backwards refills
-    nothing.
-    """
+    """A bucket: ``level`` is what is used of it, and falls by ``rate`` a second."""
 
     __slots__ = ("at", "level", "rate")
 
@@ -209,19 +191,17 @@ class _Bucket:
         self.rate, self.level, self.at = rate, 0.0, -math.inf
 
     def refill(self, now: float) -> None:
-        if now > self.at:
-            self.level = (
-                max(0.0, self.level - (now - self.at) * self.rate)
-                if self.level
-                else 0.0
-            )
-            self.at = now
+        if now <= self.at:  # threads may read the clock in another order
+            return
+        if self.level:
+            self.level = max(0.0, self.level - (now - self.at) * self.rate)
+        self.at = now
 
 
 @lru_cache(maxsize=1024)
 def limited(model: str, tokens: int = 0) -> str:
-    """The name under which limits are kept: a model's snapshots count with it, its prompts of long
-    context do not.
+    """The name whose limits count: a model's snapshots share its limits, its long prompts have
+    their own.
     """
     if not models.known(model):
         return model
@@ -240,9 +220,7 @@ def _named(model: str) -> bool:
 
 
 def usual_limits(model: str) -> Limits:
-    """What models.toml gives an account for a model; for a model that it does not know, what it
-    gives gpt-4o.
-    """
+    """The limits of a model in models.toml; of an unknown model, those of the chat model."""
     facts = models.get(model if models.known(model) else models.role("CHAT"))
     return Limits(facts.requests_per_minute, facts.tokens_per_minute)
 

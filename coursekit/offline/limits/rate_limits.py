@@ -1,6 +1,6 @@
 """The rate-limit layer: 429 when the account is over its limit, and the x-ratelimit headers.
 
-A request takes its tokens when it arrives, at an estimate. What its answer then uses changes
+A request counts when it arrives, by an estimate of its tokens. The tokens of its answer change
 nothing: neither genuine headers nor the documentation show a later correction.
 """
 
@@ -17,11 +17,10 @@ from .estimate import asked_output, estimated_tokens
 
 
 class RateLimits:
-    """Refuses what is over the account's limits; everything else goes on, and its answer gets the
-    headers.
+    """Refuses what is over the account's limits; adds the headers to all other answers.
 
-    account  None: nothing is refused, and answers show the headers of an account that has done
-             nothing else, unless they were recorded with headers of their own
+    account  None: nothing is refused, and answers get the headers of an account without other
+             requests, unless they were recorded with headers of their own
     """
 
     def __init__(self, inner: Layer, account: Account | None, clock: Clock) -> None:
@@ -56,15 +55,13 @@ class RateLimits:
 
 
 def _with(answer: ApiAnswer, headers: dict[str, str]) -> ApiAnswer:
-    """What the model's side answers carries the headers of the limits."""
-    return (
-        answer.with_headers({**answer.headers, **headers})
-        if processed(answer)
-        else answer
-    )
+    """Only answers from the model's side carry the headers of the limits."""
+    if not processed(answer):
+        return answer
+    return answer.with_headers({**answer.headers, **headers})
 
 
 @lru_cache(maxsize=1024)
 def _idle(model: str, tokens: int) -> dict[str, str]:
-    """The headers of an account that had nothing to do before this request."""
+    """The headers of an account whose first request this is."""
     return usual_limits(model).headers(1, tokens)

@@ -1,10 +1,10 @@
-"""The canonical form of a request: two bodies that mean the same to the API have one, and so share
-their recordings.
+"""The canonical form of a request: bodies that mean the same to the API share one, and so their
+recordings.
 
-What says nothing is left out (a parameter at its default, an identifier of the caller), and what
-can be written in two ways is written in one. The rules are data/equal_requests.toml, each with its
-source. A body that the API refuses is its own canonical form, so that it never finds the recording
-of one that is accepted.
+Fields that change nothing are left out (a parameter at its default, an identifier of the caller),
+and what can be written in two ways is written in one. The rules, each with its source, are
+data/equal_requests.toml. A body that the API refuses is its own canonical form, so that it never
+finds the recording of one that the API accepts.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from ... import models
 from ...course import DATA
 from ..rules.validation import refusal_of
 
-STREAMS: list[dict[str, Any]] = [  # first those that bring the usage
+# The ways to ask for a stream: first those that report the usage.
+STREAMS: list[dict[str, Any]] = [
     {"stream_options": {"include_usage": True}},
     {},
     {"stream_options": {"include_usage": True, "include_obfuscation": False}},
     {"stream_options": {"include_obfuscation": False}},
 ]
-Rules = Mapping[
-    str, Mapping[str, Mapping[str, Any]]
-]  # by kind of object, then by field
+STREAMING = ("stream", "stream_options")
+
+Rule = Mapping[str, Any]
+Rules = Mapping[str, Mapping[str, Rule]]  # by kind of object, then by field
+NO_RULE: Rule = {}
 
 
 @cache
 def equal_requests(any_server: bool = False) -> Rules:
-    """data/equal_requests.toml; with ``any_server`` only the rules that do not depend on who
-    answers.
-    """
+    """data/equal_requests.toml; with ``any_server`` only the rules that every server follows."""
     rules = tomllib.loads((DATA / "equal_requests.toml").read_text(encoding="utf-8"))
     if not any_server:
         return rules
@@ -46,8 +47,8 @@ def equal_requests(any_server: bool = False) -> Rules:
 def canonical(body: Any) -> Any:
     """The canonical form of a body, which is itself a body with the same meaning.
 
-    body  the parsed JSON of a request to POST /v1/chat/completions; what is no object is returned
-          as it is
+    body  the parsed JSON of a POST to /v1/chat/completions; returned as it is if it is not an
+          object
     """
     if not isinstance(body, dict):
         return body
@@ -58,9 +59,7 @@ def canonical(body: Any) -> Any:
 
 
 def accepted(body: Mapping[str, Any]) -> bool:
-    """Whether the API takes this body. A model in no table is held to what the course's chat model
-    takes.
-    """
+    """Whether the API accepts this body. An unknown model counts as the course's chat model."""
     name = body.get("model")
     if isinstance(name, str) and name and not models.known(name):
         body = {**body, "model": models.role("CHAT")}
@@ -68,29 +67,20 @@ def accepted(body: Mapping[str, Any]) -> bool:
 
 
 def other_forms(body: Any) -> Iterator[dict[str, Any]]:
-    """The canonical bodies that ask for the same answer in another form: whole, or streamed in one
-    way or another.
+    """The canonical bodies that ask for the same answer in another form: whole, or as a stream.
 
     A body that the API refuses has none.
     """
     if not isinstance(body, dict) or not accepted(body):
         return
     own = canonical(body)
-    whole = {
-        name: value
-        for name, value in own.items()
-        if name not in ("stream", "stream_options")
-    }
-    streams = [{**whole, "stream": True, **options} for options in STREAMS]
-    yield from (
-        form for form in (streams if own == whole else [*streams, whole]) if form != own
-    )
+    whole = {name: own[name] for name in own if name not in STREAMING}
+    forms = [{**whole, "stream": True, **options} for options in STREAMS]
+    yield from (form for form in [*forms, whole] if form != own)
 
 
 class _Simplifier:
-    """Applies the rules for one model; None: of a server that is not OpenAI's. Faulty values are
-    passed over.
-    """
+    """Applies the rules for one model, or for another server's (None). Ignores faulty values."""
 
     def __init__(self, model: models.Model | None) -> None:
         self.model = model
@@ -99,85 +89,65 @@ class _Simplifier:
     def body(self, body: Mapping[str, Any]) -> dict[str, Any]:
         changed = dict(body)
         if isinstance(body.get("messages"), list):
-            changed["messages"] = [
-                self._message(message) for message in body["messages"]
-            ]
+            changed["messages"] = [self._message(one) for one in body["messages"]]
         if isinstance(body.get("tools"), list):
-            changed["tools"] = [
-                self._within(tool, "function") for tool in body["tools"]
-            ]
-        changed = self._within(
-            self._within(changed, "response_format", "json_schema"), "stream_options"
-        )
+            changed["tools"] = [self._within(one, "function") for one in body["tools"]]
+        changed = self._within(changed, "response_format", "json_schema")
+        changed = self._within(changed, "stream_options")
         return self._fields("parameter", changed)
 
     def _message(self, message: Any) -> Any:
         if not isinstance(message, dict):
             return message
-        if isinstance(message.get("content"), list):
-            message = {
-                **message,
-                "content": [self._part(part) for part in message["content"]],
-            }
+        if isinstance(content := message.get("content"), list):
+            message = {**message, "content": [self._part(part) for part in content]}
         return self._fields("message", message)
 
     def _part(self, part: Any) -> Any:
-        return (
-            self._fields("part", self._within(part, "image_url"))
-            if isinstance(part, dict)
-            else part
-        )
+        if not isinstance(part, dict):
+            return part
+        return self._fields("part", self._within(part, "image_url"))
 
     def _within(self, value: Any, name: str, *deeper: str) -> Any:
-        """An object with its field ``name`` simplified, or what lies ``deeper`` in it."""
+        """An object with its field ``name`` simplified, or a field ``deeper`` in that one."""
         if not isinstance(value, dict) or not isinstance(value.get(name), dict):
             return value
-        inner = (
-            self._within(value[name], *deeper)
-            if deeper
-            else self._fields(name, value[name])
-        )
-        return {**value, name: inner}
+        if deeper:
+            return {**value, name: self._within(value[name], *deeper)}
+        return {**value, name: self._fields(name, value[name])}
 
     def _fields(self, kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """An object without the fields that say nothing, and with the others in their one form."""
+        """An object without the fields that change nothing, each other field in its one form."""
         rules = self.rules.get(kind, {})
-        kept: dict[str, Any] = {}
+        simple: dict[str, Any] = {}
         for name, value in fields.items():
-            rule = rules.get(name)
-            if value is None or (rule is not None and self._says_nothing(rule, value)):
+            rule = rules.get(name, NO_RULE)
+            if value is None or self._is_default(rule, value):
                 continue
-            if rule is None:
-                kept[name] = value
-            else:
-                kept[rule.get("same_as", name)] = (
-                    _single(value) if rule.get("single") else value
-                )
-        return kept
+            form = _single(value) if rule.get("single") else value
+            simple[rule.get("same_as", name)] = form
+        return simple
 
-    def _says_nothing(self, rule: Mapping[str, Any], value: Any) -> bool:
+    def _is_default(self, rule: Rule, value: Any) -> bool:
+        """Whether a field of this value changes nothing."""
+        if rule.get("ignored"):
+            return True
         if "default_of" in rule:
             return bool(value == getattr(self.model, rule["default_of"], None))
-        return bool(rule.get("ignored")) or any(
-            _same(value, default) for default in rule.get("defaults", ())
-        )
+        return any(_same(value, default) for default in rule.get("defaults", ()))
 
 
 def _same(value: Any, default: Any) -> bool:
-    return bool(value == default) and isinstance(value, bool) == isinstance(
-        default, bool
-    )  # True == 1 in Python
+    # True == 1 in Python, but not in JSON.
+    alike = isinstance(value, bool) == isinstance(default, bool)
+    return alike and bool(value == default)
 
 
 def _single(value: Any) -> Any:
     """The one string of a list, or the text of its one part; any other value as it is."""
-    if not isinstance(value, list) or len(value) != 1:
-        return value
-    item = value[0]
-    if (
-        isinstance(item, dict)
-        and item.keys() == {"type", "text"}
-        and item["type"] == "text"
-    ):
-        item = item["text"]
-    return item if isinstance(item, str) else value
+    match value:
+        case [str(text)]:
+            return text
+        case [{"type": "text", "text": str(text), **others}] if not others:
+            return text
+    return value

@@ -1,10 +1,8 @@
-"""Real replies of a small open model, in the place of a real API's: for recordings of provenance
-"local".
+"""Real replies of a small open model, for recordings of provenance "local".
 
-What a sampling parameter does to a text can be shown only by a model, and no text that an author
-writes is evidence of it. So where a lesson's replies file says ``local = true``, the answer is a
-reply that SmolLM2 gave to this very request (``coursekit.logits``). The reply's ``model`` says who
-answered, whatever model was asked for.
+Only a model can show what a sampling parameter does to a text: a text by an author is no evidence.
+So where a lesson's replies file says ``local = true``, the answer is a reply that SmolLM2 gave to
+this very request (``coursekit.logits``). Its ``model`` is SmolLM2's, whatever the request named.
 """
 
 from __future__ import annotations
@@ -19,20 +17,17 @@ from ...logits import load_reply, reply_names
 from ..exchange import ApiAnswer, json_answer
 from ..recordings import Provenance
 
-SHOWN_ONLY = (
-    "model",
-    "logprobs",
-    "top_logprobs",
-)  # what changes nothing in the text that is sampled
+# These change nothing in the text that is sampled.
+NOT_SAMPLING = ("model", "logprobs", "top_logprobs")
 
 
 class NoLocalReply(Portable, LookupError):
-    """No model was asked this; the message says how to ask one."""
+    """The local model has not answered this yet; the message says how to ask it."""
 
     def __init__(self, body: Mapping[str, Any]) -> None:
         super().__init__(
             "No reply was taken from the local model for "
-            f"{json.dumps(_asked(body), ensure_ascii=False)}.\n"
+            f"{json.dumps(_sampling(body), ensure_ascii=False)}.\n"
             "What to do: add it to TO_TAKE in tests/data_tools/local_replies.py and "
             "run that module."
         )
@@ -41,20 +36,17 @@ class NoLocalReply(Portable, LookupError):
 def local_answer(body: Mapping[str, Any]) -> tuple[ApiAnswer, Provenance]:
     """The real reply to this request, and whose it is. Raises NoLocalReply.
 
-    body  of the request: its messages and sampling parameters must be those that the model was
-          given
+    body  the request's: with the messages and sampling parameters that the model was given
     """
     for name in reply_names():
         reply = load_reply(name)
-        if _asked(reply["request"]) == _asked(body) and _told_enough(
-            reply["request"], body
-        ):
+        if _answers(reply["request"], body):
             origin = reply["origin"]
             by = f"{origin['model']} ({origin['licence']}), run by {origin['tool']}"
             request_id = f"req_{hashlib.sha256(name.encode()).hexdigest()[:32]}"
             answer = json_answer(
                 200,
-                _shown(reply["response"], body),
+                _with_logprobs(reply["response"], body),
                 headers={"x-request-id": request_id},
                 after=reply["seconds"],
                 source="local",
@@ -63,23 +55,22 @@ def local_answer(body: Mapping[str, Any]) -> tuple[ApiAnswer, Provenance]:
     raise NoLocalReply(body)
 
 
-def _asked(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in body.items()
-        if key not in SHOWN_ONLY and value is not None
-    }
+def _answers(request: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Whether the reply to ``request`` answers ``body``, with all the log-probabilities of it."""
+    if _sampling(request) != _sampling(body):
+        return False
+    wanted = body.get("top_logprobs") or 0
+    return not body.get("logprobs") or wanted <= request.get("top_logprobs", -1)
 
 
-def _told_enough(request: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
-    """Whether the reply was taken with all the log-probabilities that are asked for now."""
-    return not body.get("logprobs") or (body.get("top_logprobs") or 0) <= request.get(
-        "top_logprobs", -1
-    )
+def _sampling(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that the sampled text depends on."""
+    given = {name: value for name, value in body.items() if value is not None}
+    return {name: given[name] for name in given if name not in NOT_SAMPLING}
 
 
-def _shown(response: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-    """The response with the log-probabilities that were asked for, and no others."""
+def _with_logprobs(response: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """The response with the log-probabilities that the request wants, and no others."""
     for choice in response["choices"]:
         if not body.get("logprobs"):
             choice["logprobs"] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ... import models
@@ -10,18 +11,19 @@ from .form import refuse_arguments, rules
 from .messages import Message, parts
 from .refusals import listed, refuse, shown
 
+# In the API's order.
 SAMPLING = (
     "temperature",
     "top_p",
     "presence_penalty",
     "frequency_penalty",
     "logprobs",
-)  # in the API's order
+)
 STRUCTURED = (
     " Learn more about supported models at the Structured Outputs guide: "
     "https://platform.openai.com/docs/guides/structured-outputs"
 )
-ELSEWHERE = {
+OTHER_ENDPOINTS = {
     "completions": "not_chat",
     "responses": "only_responses",
     "none": "no_such_model",
@@ -30,12 +32,12 @@ ELSEWHERE = {
 
 def endpoint_fault(model: models.Model) -> ApiAnswer | None:
     """404 for a model that is served on another endpoint."""
-    kind = ELSEWHERE.get(model.endpoint)
+    kind = OTHER_ENDPOINTS.get(model.endpoint)
     return refuse(kind, model=model.name) if kind else None
 
 
 def refused_parameter(name: str, value: Any, model: models.Model) -> ApiAnswer | None:
-    """A parameter that the model does not take, or an effort that it does not know."""
+    """A parameter that the model does not accept, or an effort that it does not know."""
     if found := _refused(name, value, model.refused.get(name)):
         return found
     if name == "reasoning_effort" and model.efforts and value not in model.efforts:
@@ -46,9 +48,8 @@ def refused_parameter(name: str, value: Any, model: models.Model) -> ApiAnswer |
 def refused_null(name: str, model: models.Model) -> ApiAnswer | None:
     """null counts as left out, except where a model refuses it."""
     if name == "max_tokens" and model.refused.get(name) == "always":
-        return refuse(
-            "invalid_type", where=name, expected="an unsupported value", got="null"
-        )
+        expected = "an unsupported value"
+        return refuse("invalid_type", where=name, expected=expected, got="null")
     if name == "reasoning_effort" and not model.null_effort:
         return unsupported_value(name, None, model.efforts)
     return None
@@ -57,28 +58,25 @@ def refused_null(name: str, model: models.Model) -> ApiAnswer | None:
 def incompatible_parameters(
     body: dict[str, Any], model: models.Model
 ) -> ApiAnswer | None:
-    """What a search model takes no value of."""
+    """Parameters that a search model accepts no value of."""
     given = [name for name in model.incompatible if body.get(name) is not None]
     return refuse_arguments("incompatible_arguments", given) if given else None
 
 
 def sampling_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
-    """Sampling parameters, which the API looks at after all others."""
-    refused = (
-        model.refused_while_reasoning
-        if model.reasoning(body.get("reasoning_effort"))
-        else {}
-    )
+    """Sampling parameters, which the API checks after all others."""
+    if not model.reasoning(body.get("reasoning_effort")):
+        return None
     for name in SAMPLING:
-        if body.get(name) is not None and (
-            found := _refused(name, body[name], refused.get(name))
-        ):
-            return found
+        if body.get(name) is not None:
+            how = model.refused_while_reasoning.get(name)
+            if found := _refused(name, body[name], how):
+                return found
     return None
 
 
 def ability_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
-    """Roles, audio, formats, verbosity, tiers and tools that the model has no use for."""
+    """Roles, audio, formats, verbosity, tiers and tools that the model does not support."""
     for i, message in enumerate(body["messages"]):
         if message["role"] not in model.roles:
             return unsupported_value(f"messages[{i}].role", message["role"])
@@ -86,13 +84,9 @@ def ability_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None
             return refuse("no_audio", where=f"messages[{i}]")
     if model.needs_audio and not _has_audio(body):
         return refuse("needs_audio")
-    verbosity = body.get("verbosity")
-    if (
-        verbosity is not None
-        and model.verbosities
-        and verbosity not in model.verbosities
-    ):
-        return unsupported_value("verbosity", verbosity, model.verbosities)
+    verbosity, known = body.get("verbosity"), model.verbosities
+    if verbosity is not None and known and verbosity not in known:
+        return unsupported_value("verbosity", verbosity, known)
     if body.get("service_tier") == "flex" and not model.flex:
         return refuse("no_tier")
     return _format_fault(body, model) or _tools_fault(body, model)
@@ -101,29 +95,21 @@ def ability_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None
 def unsupported_value(
     where: str, value: Any, values: tuple[str, ...] = ()
 ) -> ApiAnswer:
-    """The refusal of a value that other models take."""
+    """The refusal of a value that other models accept."""
     hint = f" Supported values are: {listed(values, 'and')}." if values else ""
-    return refuse(
-        "unsupported_value", where=where, value=_as_json_or_python(value), hint=hint
-    )
+    return _unsupported(where, value, hint)
 
 
 def _refused(name: str, value: Any, how: str | None) -> ApiAnswer | None:
     """The refusal of a parameter's value, by the word for it in models.toml."""
     rule = rules()["parameter"][name]
-    if how is None or (
-        how not in ("always", "no tools") and value == rule.get("default")
-    ):
+    is_default = value == rule.get("default")
+    if how is None or (is_default and how not in ("always", "no tools")):
         return None
     match how:
         case "default only":
             hint = f" Only the default ({rule['default']}) value is supported."
-            return refuse(
-                "unsupported_value",
-                where=name,
-                value=_as_json_or_python(value),
-                hint=hint,
-            )
+            return _unsupported(name, value, hint)
         case "web search":
             return refuse("no_web_search")
         case "no tools":
@@ -132,10 +118,11 @@ def _refused(name: str, value: Any, how: str | None) -> ApiAnswer | None:
     return refuse("unsupported_parameter", where=name, hint=hint)
 
 
-def _as_json_or_python(value: Any) -> str:
-    """null, true and false as JSON has them, anything else as Python has it."""
-    words = {None: "null", True: "true", False: "false"}
-    return words[value] if value is None or isinstance(value, bool) else shown(value)
+def _unsupported(where: str, value: Any, hint: str) -> ApiAnswer:
+    # null, true and false as JSON writes them, anything else as Python does.
+    is_word = value is None or isinstance(value, bool)
+    text = json.dumps(value) if is_word else shown(value)
+    return refuse("unsupported_value", where=where, value=text, hint=hint)
 
 
 def _has_sound(message: Message) -> bool:
@@ -143,27 +130,22 @@ def _has_sound(message: Message) -> bool:
 
 
 def _has_audio(body: dict[str, Any]) -> bool:
-    spoken = any(
-        _has_sound(message) or message.get("audio") for message in body["messages"]
-    )
-    return spoken or "audio" in (body.get("modalities") or ())
+    if "audio" in (body.get("modalities") or ()):
+        return True
+    return any(_has_sound(one) or one.get("audio") for one in body["messages"])
 
 
 def _format_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
     wanted = (body.get("response_format") or {}).get("type", "text")
     if wanted in model.formats:
         return None
-    return refuse(
-        "no_format", format=wanted, hint=STRUCTURED if wanted == "json_schema" else ""
-    )
+    hint = STRUCTURED if wanted == "json_schema" else ""
+    return refuse("no_format", format=wanted, hint=hint)
 
 
 def _tools_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
-    functions = any(tool["type"] == "function" for tool in body.get("tools") or ())
-    if (
-        model.tools_while_reasoning
-        or not functions
-        or not model.reasoning(body.get("reasoning_effort"))
-    ):
+    if model.tools_while_reasoning or not model.reasoning(body.get("reasoning_effort")):
+        return None
+    if not any(tool["type"] == "function" for tool in body.get("tools") or ()):
         return None
     return refuse("reasoning_tools", model=body["model"], hint=model.tools_hint)

@@ -24,13 +24,14 @@ WORDS = {
     "object": "an object",
     "array": "an array",
 }
+NUMBER = (int, float)
 TYPES: Mapping[str, Any] = {
     "string": str,
-    "decimal": (int, float),
+    "decimal": NUMBER,
     "object": dict,
     "array": list,
 }
-NEAR = 2  # an unknown parameter's name may be this many edits away from the one meant
+NEAR = 2  # edits between an unknown parameter's name and the suggested one, at most
 
 
 @cache
@@ -44,20 +45,18 @@ def fault(rule: Rule, value: Any, where: str, model: Facts = None) -> ApiAnswer 
 
     rule    as described in data/request_rules.toml
     where   the value's path, as the API writes it; "" for the body itself
-    model   whose facts a rule may name as a bound
+    model   a rule may name one of its facts as a bound
     """
     types = rule["type"] if isinstance(rule["type"], list) else [rule["type"]]
     for fact, type_ in rule.get("also", {}).items():
         if getattr(model, fact):
             types = [*types, type_]
-    type_ = next((type_ for type_ in types if _is(value, type_)), None)
-    if type_ is None:
-        expected = _expected(rule, types[0])
-        return refuse(
-            "invalid_type", where=where, expected=expected, got=type_name(value)
-        )
-    check = CHECKS.get(type_)
-    return check(rule, value, where, model) if check else None
+    for type_ in types:
+        if _is(value, type_):
+            check = CHECKS.get(type_)
+            return check(rule, value, where, model) if check else None
+    expected, got = _expected(rule, types[0]), type_name(value)
+    return refuse("invalid_type", where=where, expected=expected, got=got)
 
 
 def unknown_parameters(
@@ -66,8 +65,7 @@ def unknown_parameters(
     """The refusal of parameters that this model does not know, in its words, or None."""
     names = rules()["parameter"].keys() | {"model"}
     strange = [key for key in body if key not in names]
-    # Models before the o-series let null pass in parameters that only others know: several clients
-    # rely on it.
+    # Models before the o-series accept null in parameters that only others know. Clients need it.
     strange += [key for key in model.unknown if body.get(key) is not None]
     if not strange:
         return None
@@ -89,32 +87,28 @@ def _is(value: Any, type_: str) -> bool:
     if isinstance(value, bool):  # in Python True is an integer
         return type_ == "boolean"
     if type_ == "integer":
-        return isinstance(value, int) or (
-            isinstance(value, float) and value.is_integer()
-        )
+        return isinstance(value, NUMBER) and value == value // 1
     return type_ != "boolean" and isinstance(value, TYPES[type_])
 
 
 def _expected(rule: Rule, type_: str) -> str:
     if "expected" in rule:
         return str(rule["expected"])
-    return (
-        f"one of {listed(rule['values'], 'or')}" if "values" in rule else WORDS[type_]
-    )
+    if "values" in rule:
+        return f"one of {listed(rule['values'], 'or')}"
+    return WORDS[type_]
 
 
 def _string_fault(rule: Rule, value: str, where: str, model: Facts) -> ApiAnswer | None:
     values = rule.get("values", [value])
     if value not in values and not getattr(model, rule.get("any_for", ""), False):
-        return refuse(
-            "invalid_value", where=where, value=value, values=listed(values, "and")
-        )
+        known = listed(values, "and")
+        return refuse("invalid_value", where=where, value=value, values=known)
     if not value and rule.get("min_length"):
         return refuse("empty_string", where=where)
-    if len(value) > rule.get("max_length", math.inf):
-        return refuse(
-            "long_string", where=where, limit=rule["max_length"], length=len(value)
-        )
+    limit = rule.get("max_length", math.inf)
+    if len(value) > limit:
+        return refuse("long_string", where=where, limit=limit, length=len(value))
     if "pattern" in rule and not re.fullmatch(rule["pattern"], value):
         return refuse("no_match", where=where, pattern=rule["pattern"])
     return None
@@ -149,17 +143,13 @@ def _array_fault(
 ) -> ApiAnswer | None:
     if not value and rule.get("min_items"):
         return refuse("empty_array", where=where)
-    if len(value) > rule.get("max_items", math.inf):
-        return refuse(
-            "long_array", where=where, limit=rule["max_items"], length=len(value)
-        )
-    if "items" not in rule:
-        return None
-    faults = (
-        fault(rule["items"], item, f"{where}[{i}]", model)
-        for i, item in enumerate(value)
-    )
-    return next(filter(None, faults), None)
+    limit = rule.get("max_items", math.inf)
+    if len(value) > limit:
+        return refuse("long_array", where=where, limit=limit, length=len(value))
+    for i, item in enumerate(value if "items" in rule else ()):
+        if found := fault(rule["items"], item, f"{where}[{i}]", model):
+            return found
+    return None
 
 
 def _object_fault(
@@ -171,10 +161,9 @@ def _object_fault(
             continue
         if name not in value and _is_required(inner, value):
             return refuse("missing", where=path)
-        is_there = value.get(name) is not None or (
-            name in value and inner.get("required")
-        )
-        if is_there and (found := fault(inner, value[name], path, model)):
+        if value.get(name) is None and not (name in value and inner.get("required")):
+            continue
+        if found := fault(inner, value[name], path, model):
             return found
     if rule.get("closed"):
         for key in value:
@@ -189,20 +178,19 @@ def _map_fault(
     if len(value) > rule.get("max_properties", math.inf):
         limit = rule["max_properties"]
         return refuse("many_properties", where=where, limit=limit, number=len(value))
+    longest = rule.get("max_property_name", math.inf)
     for key, entry in value.items():
         if rule.get("whole_keys") and not (key.isascii() and key.isdigit()):
             return refuse("not_a_token", where=where, key=key)
-        if len(key) > rule.get("max_property_name", math.inf):
-            given = {
-                "short": short(key),
-                "length": len(key),
-                "limit": rule["max_property_name"],
-            }
-            return refuse("long_property_name", where=where, name=key, **given)
-        if "entries" in rule and (
-            found := fault(rule["entries"], entry, f"{where}.{key}", model)
-        ):
-            return found
+        if len(key) > longest:
+            lengths = {"length": len(key), "limit": longest}
+            return refuse(
+                "long_property_name", where=where, name=key, short=short(key), **lengths
+            )
+        if "entries" in rule:
+            found = fault(rule["entries"], entry, f"{where}.{key}", model)
+            if found:
+                return found
     return None
 
 
@@ -216,16 +204,13 @@ CHECKS: Mapping[str, Callable[..., ApiAnswer | None]] = {
 
 
 def _applies(rule: Rule, siblings: Mapping[str, Any]) -> bool:
-    return all(
-        siblings.get(field) in values for field, values in rule.get("when", {}).items()
-    )
+    when = rule.get("when", {})
+    return all(siblings.get(field) in values for field, values in when.items())
 
 
 def _is_required(rule: Rule, siblings: Mapping[str, Any]) -> bool:
-    if any(
-        siblings.get(field) in values
-        for field, values in rule.get("unless", {}).items()
-    ):
+    unless = rule.get("unless", {})
+    if any(siblings.get(field) in values for field, values in unless.items()):
         return False
     others = rule.get("unless_given", ())
     if others and all(siblings.get(name) is not None for name in others):
@@ -240,15 +225,13 @@ def _similar(name: str, names: Iterable[str]) -> list[str]:
 
 
 def _distance(a: str, b: str) -> int:
-    """Levenshtein distance: the least number of single-character edits. Far apart: one too many."""
+    """Levenshtein distance, the least number of single-character edits; NEAR + 1 if larger."""
     if abs(len(a) - len(b)) > NEAR:
         return NEAR + 1
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
         previous, row[0] = row[0], i
         for j, y in enumerate(b, 1):
-            previous, row[j] = (
-                row[j],
-                min(row[j] + 1, row[j - 1] + 1, previous + (x != y)),
-            )
+            fewest = min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
+            previous, row[j] = row[j], fewest
     return row[-1]

@@ -17,14 +17,14 @@ OVERHEAD = 8  # more tokens than any message has besides its text
 
 def length_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
     """A limit above what the model can write, or a prompt above what it can read."""
-    asked = body.get("max_completion_tokens")
-    asked = body.get("max_tokens") if asked is None else asked
-    if asked is not None and model.output is not None and asked > model.output:
-        return refuse("many_tokens", asked=shown(asked), limit=model.output)
+    most = body.get("max_completion_tokens")
+    most = body.get("max_tokens") if most is None else most
+    if most is not None and model.output is not None and most > model.output:
+        return refuse("many_tokens", asked=shown(most), limit=model.output)
     limit = model.input or model.context
     if limit is None:
         return None
-    reply = 0 if model.input else asked or 0
+    reply = 0 if model.input else most or 0
     functions = function_tokens(body, model.name)
     messages = prompt_tokens(body["messages"], model.name, limit - reply - functions)
     if messages == 0 or messages + functions + reply <= limit:
@@ -36,14 +36,11 @@ def prompt_tokens(messages: list[Message], model: str, limit: float) -> int:
     """The prompt's tokens, counted where they may exceed the limit; 0 where they cannot, or
     cannot be counted.
     """
-    every = list(texts(messages))
-    overhead = OVERHEAD * len(messages)
-    if sum(map(len, every)) * BYTES_PER_CHARACTER + overhead <= limit:
+    text = "".join(texts(messages))
+    room = limit - OVERHEAD * len(messages)  # for texts, a token a byte at most
+    if len(text) * BYTES_PER_CHARACTER <= room:
         return 0
-    if (
-        sum(len(text.encode("utf-8", "surrogatepass")) for text in every) + overhead
-        <= limit
-    ):
+    if len(text.encode("utf-8", "surrogatepass")) <= room:
         return 0
     plain = [
         {"role": _counted(message["role"]), "content": "".join(texts([message]))}
@@ -56,19 +53,17 @@ def prompt_tokens(messages: list[Message], model: str, limit: float) -> int:
 
 
 def function_tokens(body: dict[str, Any], model: str) -> int:
-    """About what the functions add to the prompt: their definitions as JSON. The exact rule is not
-    known.
+    """About what the functions add to the prompt: their definitions as JSON.
+
+    The exact rule is not known.
     """
-    functions = [
-        tool["function"] for tool in body.get("tools") or () if tool.get("function")
-    ]
+    tools = body.get("tools") or ()
+    functions = [tool["function"] for tool in tools if tool.get("function")]
     functions += body.get("functions") or []
+    if not functions:
+        return 0
     try:
-        return (
-            count_tokens(json.dumps(functions, separators=(",", ":")), model=model)
-            if functions
-            else 0
-        )
+        return count_tokens(json.dumps(functions, separators=(",", ":")), model=model)
     except ValueError:
         return 0
 

@@ -17,20 +17,18 @@ from .refusals import refuse
 
 Message = dict[str, Any]
 INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
-NAMED = {
-    "function": "name",
-    "tool": "tool_call_id",
-}  # the field of a result that says what it is the result of
+# By role: the field that says which call a result belongs to.
+CALL_OF = {"function": "name", "tool": "tool_call_id"}
 
 
 def form_fault(messages: Any, model: models.Model) -> ApiAnswer | None:
     """The first fault in the form of the messages: types, roles, content parts, tool calls."""
     if found := fault(rules()["parameter"]["messages"], messages, "messages", model):
         return found
-    faults = (
-        _form(message, f"messages[{i}]", model) for i, message in enumerate(messages)
-    )
-    return next(filter(None, faults), None)
+    for i, message in enumerate(messages):
+        if found := _form(message, f"messages[{i}]", model):
+            return found
+    return None
 
 
 def conversation_fault(
@@ -88,7 +86,7 @@ def _content_fault(messages: list[Message]) -> ApiAnswer | None:
 
 
 def _name_fault(messages: list[Message]) -> ApiAnswer | None:
-    for role, field in NAMED.items():
+    for role, field in CALL_OF.items():
         for i, message in enumerate(messages):
             if message["role"] == role and message.get(field) is None:
                 return refuse("no_name", i=i, role=role, field=field)
@@ -96,9 +94,7 @@ def _name_fault(messages: list[Message]) -> ApiAnswer | None:
 
 
 def _pairing_fault(messages: list[Message]) -> ApiAnswer | None:
-    """Each tool message answers a call of the assistant message before it, and each call is
-    answered.
-    """
+    """Each tool message answers a call of the last assistant message; each call is answered."""
     calls: list[str] | None = None  # of the assistant message that is being answered
     unanswered: list[str] = []
     for i, message in enumerate(messages):
@@ -111,37 +107,31 @@ def _pairing_fault(messages: list[Message]) -> ApiAnswer | None:
             unanswered = [call for call in unanswered if call != answered]
             continue
         if unanswered:
-            return refuse(
-                "unanswered", where=f"messages.[{i}].role", ids=", ".join(unanswered)
-            )
+            where = f"messages.[{i}].role"
+            return refuse("unanswered", where=where, ids=", ".join(unanswered))
         made = message.get("tool_calls") if message["role"] == "assistant" else None
         calls = [call["id"] for call in made] if made else None
         unanswered = list(dict.fromkeys(calls or ()))
-    return (
-        refuse("unanswered", where="messages", ids=", ".join(unanswered))
-        if unanswered
-        else None
-    )
+    if unanswered:
+        return refuse("unanswered", where="messages", ids=", ".join(unanswered))
+    return None
 
 
 def _attachment_fault(messages: list[Message], model: models.Model) -> ApiAnswer | None:
-    """Images and files that cannot be read. The network is never asked for one."""
+    """Images and files that cannot be read. None is fetched from the network."""
     for i, message in enumerate(messages):
+        role, where = message["role"], f"messages[{i}]"
         for j, part in enumerate(parts(message)):
-            if part["type"] == "image_url":
+            found = None
+            if part["type"] == "file":
+                place = f"{where}.content[{j}].file.file_data"
+                found = file_fault(part["file"], place)
+            elif part["type"] == "image_url":
                 if not model.image_input:
                     return refuse("no_images", i=i, j=j)
-                if message["role"] != "user":
-                    return refuse(
-                        "image_role", where=f"messages[{i}]", role=message["role"]
-                    )
+                if role != "user":
+                    return refuse("image_role", where=where, role=role)
                 found = image_fault(part["image_url"])
-            elif part["type"] == "file":
-                found = file_fault(
-                    part["file"], f"messages[{i}].content[{j}].file.file_data"
-                )
-            else:
-                found = None
             if found:
                 return found
     return None

@@ -10,9 +10,7 @@ from typing import Any
 from ...course import DATA
 from ..exchange import ApiAnswer, ApiRequest, error_answer
 
-LONG_NAME = (
-    12  # some messages shorten longer names to their first and last three characters
-)
+LONG_NAME = 12  # characters: some messages shorten longer names
 
 
 @cache
@@ -26,15 +24,14 @@ def refuse(
 ) -> ApiAnswer:
     """The refusal of one kind; ``values`` are filled into its message, param, code and type."""
     rule = kinds()[kind]
-    message, param, code, type_ = (
-        _filled(rule.get(name), values) for name in ("message", "param", "code", "type")
-    )
+    fields = ("message", "param", "code", "type")
+    filled = {name: _filled(rule.get(name), values) for name in fields}
     return error_answer(
         rule.get("status", 400),
-        message or "",
-        type=type_ or "invalid_request_error",
-        param=param,
-        code=code,
+        filled["message"] or "",
+        type=filled["type"] or "invalid_request_error",
+        param=filled["param"],
+        code=filled["code"],
         headers=headers or {},
         kind=kind,
         written_as=rule.get("as"),

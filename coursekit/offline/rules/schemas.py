@@ -1,14 +1,14 @@
 """The JSON schemas of a request: those of functions and of response_format, strict or not.
 
-The API first checks a schema against JSON Schema's own meta-schema, then looks at its root, and
-then at each part: a part's children before the part itself. A list of types counts as one part for
-each of them: ('properties', 'unit', 'type', '0'). Keywords, formats and limits are in
-data/request_rules.toml.
+The API first checks a schema against JSON Schema's own meta-schema, then its root, and then each
+part: the children before the part itself. A list of types counts as one part for each type:
+('properties', 'unit', 'type', '0'). Keywords, formats and limits are in data/request_rules.toml.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,7 +18,7 @@ from .refusals import refuse, shown, words
 
 Schema = Mapping[str, Any]
 Context = tuple[str, ...]
-EMPTY = {"type": "object", "properties": {}}  # what a function without parameters has
+EMPTY = {"type": "object", "properties": {}}  # of a function without parameters
 KINDS: Mapping[str, Any] = {
     "null": type(None),
     "boolean": bool,
@@ -28,7 +28,8 @@ KINDS: Mapping[str, Any] = {
     "array": list,
     "object": dict,
 }
-LOOKED_AT = (
+# The keywords whose schemas are checked, in the API's order.
+WITH_PARTS = (
     "properties",
     "$defs",
     "definitions",
@@ -41,23 +42,24 @@ DEFINITION = re.compile(r"#/(\$defs|definitions)/([^/]+)")
 
 def schema_fault(body: Mapping[str, Any]) -> ApiAnswer | None:
     """The first schema of a well-formed request that is refused, or None."""
-    tools = body.get("tools") or ()
-    functions = [
-        (f"tools[{i}].function", tool.get("function")) for i, tool in enumerate(tools)
-    ]
-    functions += [
-        (f"functions[{i}]", function)
-        for i, function in enumerate(body.get("functions") or ())
-    ]
-    for where, function in functions:
-        text = _function_fault(function) if function else None
-        if function and text:
-            return refuse(
-                "function_schema", where=where, name=function["name"], text=text
-            )
+    for where, function in _functions(body):
+        if text := _function_fault(function):
+            name = function["name"]
+            return refuse("function_schema", where=where, name=name, text=text)
     format_ = (body.get("response_format") or {}).get("json_schema") or {}
-    text = _format_fault(format_) if format_.get("schema") is not None else None
+    if format_.get("schema") is None:
+        return None
+    text = _format_fault(format_)
     return refuse("format_schema", name=format_["name"], text=text) if text else None
+
+
+def _functions(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each declared function with its place."""
+    for i, tool in enumerate(body.get("tools") or ()):
+        if function := tool.get("function"):
+            yield f"tools[{i}].function", function
+    for i, function in enumerate(body.get("functions") or ()):
+        yield f"functions[{i}]", function
 
 
 def _function_fault(function: Mapping[str, Any]) -> str | None:
@@ -66,11 +68,9 @@ def _function_fault(function: Mapping[str, Any]) -> str | None:
         schema = EMPTY
     if found := _meta_fault(schema) or _root_fault(schema):
         return found
-    at_the_top = rules()["schema"]["not_at_the_top"]
-    if schema.keys() & set(at_the_top):
-        return words(
-            "schema_top", keywords="/".join(f"'{name}'" for name in at_the_top)
-        )
+    banned = rules()["schema"]["not_at_the_top"]
+    if schema.keys() & set(banned):
+        return words("schema_top", keywords="/".join(f"'{name}'" for name in banned))
     return _parts_fault(schema, bool(function.get("strict")))
 
 
@@ -101,29 +101,24 @@ def _parts_fault(schema: Schema, strict: bool) -> str | None:
 
 
 class _Parts:
-    """Looks for the first fault in the parts of one schema."""
+    """Finds the first fault in the parts of one schema."""
 
     def __init__(self, root: Schema, strict: bool) -> None:
         self.root, self.strict = root, strict
 
     def fault(self, schema: Any, context: Context = ()) -> str | None:
-        """The first fault in a part; ``context`` is the path to it, shown as Python shows it."""
+        """The first fault in a part; ``context`` is the path to it."""
         if not isinstance(schema, dict):
             return None
         kinds = schema.get("type")
         if self.strict and "enum" in schema and kinds is not None:
             for value in schema["enum"]:
                 if not _is_any(value, kinds):
-                    return words(
-                        "schema_enum", context=context, value=value, kind=repr(kinds)
-                    )
-        children = _children(schema)
-        if isinstance(kinds, list):
-            rest = {name: value for name, value in schema.items() if name != "enum"}
-            children = (
-                (("type", f"{i}"), {**rest, "type": kind})
-                for i, kind in enumerate(kinds)
-            )
+                    given = {"value": value, "kind": repr(kinds)}
+                    return words("schema_enum", context=context, **given)
+        children = (
+            _of_each_type(schema) if isinstance(kinds, list) else _children(schema)
+        )
         for step, child in children:
             if found := self.fault(child, (*context, *step)):
                 return found
@@ -134,14 +129,13 @@ class _Parts:
         if self.strict and "$ref" in schema and beside:
             keywords = "{" + ", ".join(map(repr, beside)) + "}"
             return words("schema_ref", context=context, keywords=keywords)
-        found = (self._strict_fault(schema) if self.strict else None) or _array_fault(
-            schema
-        )
+        found = self._strict_fault(schema) if self.strict else None
+        found = found or _array_fault(schema)
         found = found or self._object_fault(schema, at_root=not context)
         return found and words("schema_place", context=context, text=found)
 
     def _strict_fault(self, schema: Schema) -> str | None:
-        """What only strict schemas may not have."""
+        """The faults of a part that only strict mode refuses."""
         rule = rules()["schema"]
         for keyword in schema:
             if keyword in rule["not_permitted"]:
@@ -169,18 +163,16 @@ class _Parts:
         if schema.get("type") != "object" and properties is None:
             return None
         if not self.strict:
-            lacking = properties is None and (
-                at_root or "additionalProperties" not in schema
-            )
+            is_map = "additionalProperties" in schema and not at_root
+            lacking = properties is None and not is_map
             return words("schema_properties") if lacking else None
         if _is_open_map(schema) and not at_root:
             return None
         if schema.get("additionalProperties") is not False:
             return words("schema_closed")
         required = schema.get("required") or []
-        names = [
-            name for name, part in (properties or {}).items() if not _is_open_map(part)
-        ]
+        parts = properties or {}
+        names = [name for name in parts if not _is_open_map(parts[name])]
         for name in names:
             if name not in required:
                 return words("schema_lacking", name=name)
@@ -197,27 +189,32 @@ def _array_fault(schema: Schema) -> str | None:
 
 
 def _is_open_map(schema: Any) -> bool:
-    """An object without ``properties``, whose keys are data: strict mode passes over it."""
-    if (
-        not isinstance(schema, dict)
-        or schema.get("type") != "object"
-        or "properties" in schema
-    ):
+    """An object without ``properties``, whose keys are data: strict mode ignores it."""
+    if not isinstance(schema, dict) or "properties" in schema:
+        return False
+    if schema.get("type") != "object":
         return False
     others = schema.get("additionalProperties")
     return others is False or isinstance(others, dict)
 
 
+def _of_each_type(schema: Schema) -> Iterator[tuple[Context, Any]]:
+    """A part with a list of types, as one part for each type."""
+    rest = {name: value for name, value in schema.items() if name != "enum"}
+    for i, kind in enumerate(schema["type"]):
+        yield ("type", str(i)), {**rest, "type": kind}
+
+
 def _children(schema: Schema) -> Iterator[tuple[Context, Any]]:
-    """The schemas right below one that are looked at, each with the steps that lead to it."""
-    for keyword in LOOKED_AT:
+    """The schemas directly below one that are checked, each with the steps to it."""
+    for keyword in WITH_PARTS:
         value = schema.get(keyword)
         if keyword in rules()["schema"]["places"]["by_name"]:
-            yield from (
-                ((keyword, name), child) for name, child in (value or {}).items()
-            )
+            for name, child in (value or {}).items():
+                yield (keyword, name), child
         elif isinstance(value, list):
-            yield from (((keyword, str(i)), child) for i, child in enumerate(value))
+            for i, child in enumerate(value):
+                yield (keyword, str(i)), child
         elif isinstance(value, dict):
             yield (keyword,), value
 
@@ -232,7 +229,7 @@ def _levels(schema: Any) -> int:
 
 
 def _properties(schema: Any) -> int:
-    """How many properties there are in all objects together."""
+    """The number of properties in all objects together."""
     if not isinstance(schema, dict):
         return 0
     own = len(schema.get("properties") or ())
@@ -243,21 +240,18 @@ def _properties(schema: Any) -> int:
 
 
 def _meta_fault(root: Any) -> str | None:
-    """What the meta-schema does not allow, nearest to the root first."""
-    level = [root]
-    while level:
-        for schema in level:
-            if not isinstance(schema, dict | bool):
-                return _wrong_type(schema, "object", "boolean")
-            for keyword, value in schema.items() if isinstance(schema, dict) else ():
-                if found := _keyword_fault(keyword, value):
-                    return found
-        level = [
-            child
-            for schema in level
-            if isinstance(schema, dict)
-            for child in _all_children(schema)
-        ]
+    """The first fault against the meta-schema, nearest to the root first."""
+    waiting = deque([root])
+    while waiting:
+        schema = waiting.popleft()
+        if isinstance(schema, bool):
+            continue
+        if not isinstance(schema, dict):
+            return _wrong_type(schema, "object", "boolean")
+        for keyword, value in schema.items():
+            if found := _keyword_fault(keyword, value):
+                return found
+        waiting.extend(_all_children(schema))
     return None
 
 
@@ -268,9 +262,8 @@ def _keyword_fault(keyword: str, value: Any) -> str | None:
         return _wrong_type(value, kind)
     if keyword == "type":
         names = value if isinstance(value, list) else [value]
-        if not names or not all(
-            isinstance(name, str) and name in KINDS for name in names
-        ):
+        known = [name for name in names if isinstance(name, str) and name in KINDS]
+        if not names or known != names:
             return words("schema_type_name", value=shown(value))
     if keyword in rule["lists"] and not value:
         return words("schema_empty", value=shown(value))
@@ -309,7 +302,7 @@ def _is_pattern(value: str) -> bool:
 
 
 def _all_children(schema: Schema) -> Iterator[Any]:
-    """The schemas right below one, those in keywords that strict mode does not take among them."""
+    """All schemas directly below one, also those that strict mode does not allow."""
     rule = rules()["schema"]
     for keyword, value in schema.items():
         if keyword in rule["places"]["one"]:

@@ -1,10 +1,10 @@
 """Checks a request that nothing recorded answers, and refuses a wrong one as the real API does.
 
-The order of the checks is the API's own, measured with requests that are wrong twice: a key, a
-body, a model, messages, then unknown parameters, then each parameter's form in the order of
-data/request_rules.toml, then what the model cannot do, then what does not go together, and the
-conversation last. Left out: what only the server can see (whether an image can be fetched, an
-account's rights).
+The order of the checks is the API's own, measured with requests that have two faults: key, body,
+model, messages; then unknown parameters; then each parameter's form in the order of
+data/request_rules.toml; then what the model cannot do; then parameters that exclude each other;
+and the conversation last. Left out is what only the server can check (whether an image can be
+fetched, an account's rights).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .messages import conversation_fault, form_fault, texts
 from .refusals import invalid_url, refuse
 from .schemas import schema_fault
 
-DAY = "x-coursekit-today"  # the header of a request that is to be judged by another day's models
+DAY = "x-coursekit-today"  # the header of a request with its own day
 ONLY_WITH = {"stream_options": "stream", "metadata": "store"}
 ONLY_WITH_TOOLS = {
     "tool_choice": "tools",
@@ -40,11 +40,11 @@ ONLY_WITH_TOOLS = {
 
 
 class Validation:
-    """The layer that refuses wrong requests; right ones go on to ``inner``.
+    """The layer that refuses wrong requests.
 
-    keys   the API keys that are accepted; None: any request is, with or without a key
-    today  models whose shutdown date has come are refused as deprecated; None: none is, for their
-           recordings live on. A request may bring its own day, such as "2026-01-17", in the
+    keys   the API keys that are accepted; None: no key is needed
+    today  models that were shut down by this day are refused; None: none is, because their
+           recordings still exist. A request may have its own day, such as "2026-01-17", in the
            header x-coursekit-today.
     """
 
@@ -59,17 +59,13 @@ class Validation:
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         if (request.method, request.path) != ("POST", CHAT_COMPLETIONS):
-            wrong = (
-                request.path.endswith("/chat/completions")
-                and request.path != CHAT_COMPLETIONS
-            )
-            return invalid_url(request) if wrong else self.inner.answer(request)
+            chat = request.path.endswith("/chat/completions")
+            if chat and request.path != CHAT_COMPLETIONS:
+                return invalid_url(request)
+            return self.inner.answer(request)
         refused = None if self.keys is None else key_refusal(request.headers, self.keys)
-        return (
-            refused
-            or refusal_of(request.json, today=self._day(request))
-            or self.inner.answer(request)
-        )
+        refused = refused or refusal_of(request.json, today=self._day(request))
+        return refused or self.inner.answer(request)
 
     def _day(self, request: ApiRequest) -> datetime.date | None:
         try:
@@ -79,16 +75,14 @@ class Validation:
 
 
 def refusal_of(body: Any, *, today: datetime.date | None = None) -> ApiAnswer | None:
-    """The real API's refusal of a body of POST /v1/chat/completions; None for one that it takes.
+    """The real API's refusal of a body of POST /v1/chat/completions; None if it accepts the body.
 
-    body   the parsed JSON: a dict of parameters; anything else is refused as not being JSON
+    body   the parsed JSON: a dict of parameters; anything else is refused as if it were not JSON
     today  as for ``Validation``
     """
     try:
         return _refusal_of(body, today)
-    except (
-        RecursionError
-    ):  # nested deeper than any request, yet not too deep for the parser
+    except RecursionError:  # nested too deep for the checks, though not for the parser
         return refuse("unparsable")
 
 
@@ -122,7 +116,7 @@ def _refusal_of(body: Any, today: datetime.date | None) -> ApiAnswer | None:
 
 
 def _form_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
-    """The first parameter that is wrong in itself, in the API's order."""
+    """The first parameter with a wrong value, in the API's order."""
     for name, rule in rules()["parameter"].items():
         if name not in body:
             continue
@@ -132,16 +126,15 @@ def _form_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
         elif value is None:
             found = refused_null(name, model)
         else:
-            found = refused_parameter(name, value, model) or fault(
-                rule, value, name, model
-            )
+            found = refused_parameter(name, value, model)
+            found = found or fault(rule, value, name, model)
         if found:
             return found
     return None
 
 
 def _combination_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
-    """Parameters that do not go with each other."""
+    """Parameters that need, or exclude, each other."""
     given = {name: value for name, value in body.items() if value is not None}
     if {"max_tokens", "max_completion_tokens"} <= given.keys():
         return refuse("two_limits")
@@ -167,13 +160,12 @@ def _combination_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer |
 def _choice_fault(given: dict[str, Any]) -> ApiAnswer | None:
     """A tool_choice must name a function that is declared."""
     chosen = given.get("tool_choice") or given.get("function_call")
-    name = (
-        chosen.get("function", chosen).get("name") if isinstance(chosen, dict) else None
-    )
-    declared = [
-        tool.get("function", tool) for tool in given.get("tools", ())
-    ] + given.get("functions", [])
-    if name is None or name in [function.get("name") for function in declared]:
+    if not isinstance(chosen, dict):
+        return None
+    name = chosen.get("function", chosen).get("name")
+    declared = [tool.get("function", tool) for tool in given.get("tools", ())]
+    names = [one.get("name") for one in declared + given.get("functions", [])]
+    if name is None or name in names:
         return None
     return refuse("undeclared_function", name=name)
 
@@ -186,11 +178,8 @@ def _audio_fault(given: dict[str, Any]) -> ApiAnswer | None:
 
 
 def _retention_fault(given: dict[str, Any]) -> ApiAnswer | None:
-    return (
-        None
-        if given.get("prompt_cache_retention") in (None, "in_memory", "24h")
-        else refuse("retention")
-    )
+    known = given.get("prompt_cache_retention") in (None, "in_memory", "24h")
+    return None if known else refuse("retention")
 
 
 def _json_fault(given: dict[str, Any]) -> ApiAnswer | None:

@@ -1,1 +1,1 @@
-"""What each attempt met, and what that says about the client."""
+"""The outcome of each attempt, and a verdict on the client."""

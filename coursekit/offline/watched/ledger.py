@@ -1,7 +1,8 @@
-"""The ledger of attempts: which answer each request to the offline API got, and how far it got.
+"""The ledger of attempts: the answer to each request to the offline API, and how far it was
+delivered.
 
-The doors keep it (``transport``, ``server``), because only they see the delivery. An entry is made
-without reading anything again; what it means is worked out when somebody asks, by ``verdict``.
+The doors (``transport``, ``server``) write it, because only they see the delivery. An entry reads
+nothing again: ``verdict`` works out what it means, on demand.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from typing import Any
 from ..event_stream import data_of, is_done, is_error
 from ..exchange import NEVER, ApiAnswer, ApiRequest
 
-KEPT = 10_000  # attempts; older ones are forgotten
+SIZE = 10_000  # attempts; older ones are forgotten
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One request on the wire and what became of it. Times are seconds of API time.
+    """One request on the wire, and its answer. Times are seconds of API time.
 
     at        when it was sent
     body      a number that is the same for the same request body
     model     as the body names it
     retry     the SDK's count (x-stainless-retry-count): 0 for a first attempt
     answer    what the server said
-    received  "all" of what the server sent; "timed out": the caller's timeout came first; or
+    received  "all" of what the server sent; "timed out": the caller's timeout ended it; or
               "left": the caller went away, or is still reading
     ended_at  when it was received, or given up
     """
@@ -42,7 +43,7 @@ class Attempt:
     received: str = "left"
 
     def finish(self, received: str, at: float) -> None:
-        """For the door: how the delivery ended, and when."""
+        """Called by the door: how the delivery ended, and when."""
         self.received, self.ended_at = received, at
 
     @property
@@ -58,22 +59,22 @@ class Attempt:
 
     @property
     def sent(self) -> str:
-        """What the server sent: "whole"; "cut" (a stream that ends in good order without [DONE]);
-        "broken" (the connection breaks); "error" (a stream that reports an error); "malformed"
-        (broken JSON)."""
+        """What the server sent.
+
+        whole      all of an answer
+        cut        a stream that ends in good order, but without [DONE]
+        broken     the connection broke
+        error      a stream that reports an error
+        malformed  broken JSON
+        """
         answer, events = self.answer, self.answer.events or ()
         if answer.breaks:
             return "broken"
-        if (
-            answer.forward is not None
-        ):  # it passed as it came, and nothing of it was kept
+        if answer.forward is not None:  # nothing of it was stored
             return "whole"
         if not self.streamed:
-            return (
-                "whole"
-                if _is_json(answer.body or b"".join(event.data for event in events))
-                else "malformed"
-            )
+            body = answer.body or b"".join(event.data for event in events)
+            return "whole" if _is_json(body) else "malformed"
         if any(is_error(event.data) for event in events):
             return "error"
         if not all(_is_readable(event.data) for event in events):
@@ -82,9 +83,7 @@ class Attempt:
 
     @property
     def code(self) -> str | None:
-        """error.code, else error.type, of an error; "request_too_large" for that kind of rate
-        limit.
-        """
+        """error.code, else error.type; "request_too_large" for that kind of rate limit."""
         with contextlib.suppress(ValueError, LookupError, TypeError):
             error: dict[str, Any] = json.loads(self.answer.body)["error"]
             # The one 429 without Retry-After: no wait makes room for this request.
@@ -95,7 +94,7 @@ class Attempt:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds, as the SDK reads them: retry-after-ms goes before retry-after."""
+        """Seconds. Like the SDK, it prefers retry-after-ms to retry-after."""
         for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
             with contextlib.suppress(ValueError):
                 if name in self.answer.headers:
@@ -104,15 +103,13 @@ class Attempt:
 
 
 class Ledger:
-    """The latest attempts, in the order in which they came."""
+    """The latest attempts, oldest first."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._attempts: deque[Attempt] = deque(maxlen=kept)
+    def __init__(self, size: int = SIZE) -> None:
+        self._attempts: deque[Attempt] = deque(maxlen=size)
 
     def open(self, request: ApiRequest, answer: ApiAnswer, at: float) -> Attempt:
-        """Enter a request that came at ``at`` and gets this answer. The door tells by ``finish``
-        how that went.
-        """
+        """Enter a request sent at ``at`` and its answer. The door then calls ``finish``."""
         model = request.body.get("model", "") if isinstance(request.body, dict) else ""
         retry = request.headers.get("x-stainless-retry-count", "0")
         attempt = Attempt(
@@ -134,9 +131,8 @@ class Ledger:
 
 
 def _is_readable(data: bytes) -> bool:
-    if data.endswith(b"}\n\n") and data.count(b"{") == data.count(
-        b"}"
-    ):  # true of nearly all, and far cheaper
+    # True of nearly all events, and far cheaper than parsing them.
+    if data.endswith(b"}\n\n") and data.count(b"{") == data.count(b"}"):
         return True
     text = data_of(data)
     return text is None or is_done(data) or _is_json(text)

@@ -142,13 +142,13 @@ class Console:
         return self._file("console.js", "text/javascript")
 
     async def roster(self, request: Request) -> Response:
-        told = await self.watch.now()
+        view = await self.watch.now()
         headers = {
             **HEADERS,
             "content-disposition": 'attachment; filename="roster.csv"',
         }
         return Response(
-            roster(told["learners"]).encode("utf-8-sig"),
+            roster(view["learners"]).encode("utf-8-sig"),
             200,
             headers,
             "text/csv; charset=utf-8",
@@ -162,10 +162,10 @@ class Console:
     async def _news(self, session: str) -> AsyncIterator[bytes]:
         last, silent = "", 0.0
         while session == self._session:
-            told = json.dumps(await self.watch.now(), separators=(",", ":"))
-            if told != last:
-                yield f"retry: 1000\ndata: {told}\n\n".encode()
-                last, silent = told, 0.0
+            view = json.dumps(await self.watch.now(), separators=(",", ":"))
+            if view != last:
+                yield f"retry: 1000\ndata: {view}\n\n".encode()
+                last, silent = view, 0.0
             elif silent >= SILENCE:
                 yield b": still here\n\n"
                 silent = 0.0

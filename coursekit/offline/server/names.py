@@ -26,11 +26,11 @@ class BadName(ValueError):
     """A name that cannot be used; the message says why."""
 
 
-def plain(asked: object) -> str:
+def plain(wanted: object) -> str:
     """A name as it is kept: single spaces, nothing that cannot be seen. Raises BadName."""
-    if not isinstance(asked, str):
+    if not isinstance(wanted, str):
         raise BadName('Send JSON like {"name": "Ada"}.')
-    name = " ".join(unicodedata.normalize("NFC", asked).split())
+    name = " ".join(unicodedata.normalize("NFC", wanted).split())
     if not 0 < len(name) <= LONGEST:
         raise BadName(
             f"A name has 1 to {LONGEST} characters; this one has {len(name)}."

@@ -25,7 +25,7 @@ class CannotJoin(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SavedClass:
     """What outlives a server: ``secret`` makes the keys, ``admin_token`` opens the console,
     ``access_token`` the class where the teacher has chosen no other, ``session`` is that of
     browsers logged in to the console; ``learners`` are plain data."""
@@ -37,10 +37,10 @@ class Kept:
     session: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @classmethod
-    def read(cls, told: Any) -> Kept:
+    def read(cls, value: Any) -> SavedClass:
         """From what ``Roll.as_dict`` told. Raises ValueError for anything else."""
         try:
-            for learner in told["learners"]:
+            for learner in value["learners"]:
                 if (
                     not isinstance(learner["name"], str)
                     or not 0 < len(learner["name"]) <= LONGEST
@@ -49,14 +49,14 @@ class Kept:
                 Tally().restore(learner["meter"])
                 dict(learner["passed"])
             later = {
-                name: str(told[name])
+                name: str(value[name])
                 for name in ("access_token", "session")
-                if name in told
+                if name in value
             }
             return cls(
-                str(told["secret"]),
-                str(told["admin_token"]),
-                tuple(told["learners"]),
+                str(value["secret"]),
+                str(value["admin_token"]),
+                tuple(value["learners"]),
                 **later,
             )
         except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
@@ -75,11 +75,13 @@ class Roll(Learners):
     joins as "bo" is not the hub's user bo.
     """
 
-    def __init__(self, api_of: Callable[[str, Decimal], Layer], kept: Kept) -> None:
+    def __init__(
+        self, api_of: Callable[[str, Decimal], Layer], saved: SavedClass
+    ) -> None:
         super().__init__(lambda name: api_of(name, Decimal(0)))
-        self._kept = kept
-        self.session = kept.session
-        for known in kept.learners:
+        self._saved = saved
+        self.session = saved.session
+        for known in saved.learners:
             learner = Learner(
                 known["name"],
                 api_of(known["name"], Decimal(str(known["meter"]["dollars"]))),
@@ -107,13 +109,13 @@ class Roll(Learners):
         return self._key(learner.ids[0])
 
     def _key(self, id_: str) -> str:
-        made = hmac.new(self._kept.secret.encode(), id_.encode(), hashlib.sha256)
+        made = hmac.new(self._saved.secret.encode(), id_.encode(), hashlib.sha256)
         return KEY_PREFIX + made.hexdigest()[:40]
 
     def _enter(self, learner: Learner) -> None:
         self._by_key |= dict.fromkeys(map(self._key, learner.ids), learner)
 
-    def join(self, asked: object, account: str = "") -> Learner:
+    def join(self, wanted: object, account: str = "") -> Learner:
         """A new learner. A name that is taken, or looks like one, gets a number: Ada, Ada 2. Raises
         CannotJoin.
         """
@@ -122,7 +124,7 @@ class Roll(Learners):
                 f"The class is full: {MOST} learners have joined. Ask the teacher to remove rows "
                 "on the console."
             )
-        name = self._free(_checked(asked))
+        name = self._free(_checked(wanted))
         learner = Learner(
             name, self._api_of(name), ids=[secrets.token_hex(16)], account=account
         )
@@ -137,11 +139,11 @@ class Roll(Learners):
         """Who has exactly this name."""
         return next((learner for learner in self if learner.name == name), None)
 
-    def rename(self, learner: Learner, asked: object) -> None:
+    def rename(self, learner: Learner, wanted: object) -> None:
         """The learner keeps key and meter. Raises CannotJoin for a name that cannot be used, or is
         taken.
         """
-        name = _checked(asked)
+        name = _checked(wanted)
         if alike(name) in {alike(other.name) for other in self if other is not learner}:
             raise CannotJoin(
                 f"There is a learner {name!r} already. To make two rows one, merge them."
@@ -189,7 +191,7 @@ class Roll(Learners):
         return len(idle)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, from which a ``Kept`` can be made. May count tokens: not for an event
+        """Plain data, from which a ``SavedClass`` can be made. May count tokens: not for an event
         loop.
         """
         learners = [
@@ -206,9 +208,9 @@ class Roll(Learners):
             for one in self
         ]
         return {
-            "secret": self._kept.secret,
-            "admin_token": self._kept.admin_token,
-            "access_token": self._kept.access_token,
+            "secret": self._saved.secret,
+            "admin_token": self._saved.admin_token,
+            "access_token": self._saved.access_token,
             "session": self.session,
             "learners": learners,
         }
@@ -221,9 +223,9 @@ class Roll(Learners):
         return next(one for one in numbered if alike(one) not in taken)
 
 
-def _checked(asked: object) -> str:
+def _checked(wanted: object) -> str:
     try:
-        return plain(asked)
+        return plain(wanted)
     except BadName as error:
         raise CannotJoin(str(error)) from error
 

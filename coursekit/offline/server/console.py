@@ -22,6 +22,8 @@ import hmac
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -32,7 +34,6 @@ from ...course import DATA
 from .admin import Admin
 from .endpoints import address_in
 from .origin import ELSEWHERE, from_own_page
-from .roll import Roll
 from .room import Room, refusal
 from .watching import Watch, roster
 
@@ -62,19 +63,15 @@ HEADERS = {
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class _Session:
-    """The session of a server that is no class, and keeps nothing."""
-
-    def __init__(self) -> None:
-        self.session = secrets.token_hex(16)
-
-
 class Console:
     """The paths above, for a room with an admin token."""
 
     def __init__(self, room: Room, admin: Admin) -> None:
         self.room, self.watch = room, Watch(room, admin.at_work)
-        self._sessions: Roll | _Session = room.roll or _Session()
+        # a class keeps its session, so that the teacher stays logged in when the server restarts
+        self._sessions: Any = room.roll or SimpleNamespace(
+            session=secrets.token_hex(16)
+        )
         self._files = {
             path.name: path.read_bytes() for path in (DATA / "console").iterdir()
         }

@@ -16,12 +16,21 @@ from typing import Any
 from ...membership import KEY_PREFIX
 from ..exchange import Layer
 from .learners import MOST, Learner, Learners
-from .names import LONGEST, BadName, alike, plain
+from .names import LONGEST, CannotJoin, alike, plain
 from .tally import Tally
 
+# What is saved of a learner, beside the meter.
+SAVED = ("name", "ids", "account", "chapter", "passed", "failed", "votes")
 
-class CannotJoin(ValueError):
-    """A name that cannot be used, or a class that is full; the message says what to do."""
+
+def spoken_token() -> str:
+    """An access token for a board: three groups of four letters that can be read aloud, 38 bits."""
+    consonants, vowels = "bdfghjklmnprstvz", "aeiou"
+
+    def group() -> str:
+        return "".join(secrets.choice(letters) for letters in (consonants, vowels) * 2)
+
+    return "-".join(group() for _ in range(3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +42,33 @@ class SavedClass:
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
     admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     learners: tuple[Mapping[str, Any], ...] = ()
-    access_token: str = field(default_factory=lambda: spoken_token())  # noqa: PLW0108  defined below
+    access_token: str = field(default_factory=spoken_token)
     session: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @classmethod
     def read(cls, value: Any) -> SavedClass:
-        """From what ``Roll.as_dict`` told. Raises ValueError for anything else."""
+        """From what ``Roll.as_dict`` returned. Raises ValueError for anything else."""
         try:
             for learner in value["learners"]:
-                if (
-                    not isinstance(learner["name"], str)
-                    or not 0 < len(learner["name"]) <= LONGEST
-                ):
+                name = learner["name"]
+                if not isinstance(name, str) or not 0 < len(name) <= LONGEST:
                     raise TypeError("not a name")
                 Tally().restore(learner["meter"])
                 dict(learner["passed"])
-            later = {
-                name: str(value[name])
-                for name in ("access_token", "session")
-                if name in value
-            }
+            names = ("secret", "admin_token", "access_token", "session")
+            texts = {name: str(value[name]) for name in names if name in value}
             return cls(
-                str(value["secret"]),
-                str(value["admin_token"]),
+                texts.pop("secret"),
+                texts.pop("admin_token"),
                 tuple(value["learners"]),
-                **later,
+                **texts,
             )
         except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
-            raise ValueError(f"This is no class: {error!r}") from error
+            raise ValueError(f"This is not a saved class: {error!r}") from error
 
 
 class Roll(Learners):
-    """The learners of a class, in the order in which they joined. A key is known when somebody has
+    """The learners of a class, in the order in which they joined. A key is valid when somebody has
     joined with it.
 
     api_of  makes the offline API of a learner, given the name and the dollars that are spent
@@ -81,24 +85,16 @@ class Roll(Learners):
         super().__init__(lambda name: api_of(name, Decimal(0)))
         self._saved = saved
         self.session = saved.session
-        for known in saved.learners:
-            learner = Learner(
-                known["name"],
-                api_of(known["name"], Decimal(str(known["meter"]["dollars"]))),
-            )
-            learner.tally.restore(known["meter"])
-            learner.chapter, learner.passed = (
-                str(known["chapter"]),
-                dict(known["passed"]),
-            )
+        for row in saved.learners:
+            spent = Decimal(str(row["meter"]["dollars"]))
+            learner = Learner(row["name"], api_of(row["name"], spent))
+            learner.tally.restore(row["meter"])
             learner.ids = [
-                str(one) for one in known.get("ids", [known["name"]])
-            ]  # before there were ids: the name
-            learner.account = str(known.get("account", ""))
-            learner.failed, learner.votes = (
-                dict(known.get("failed", {})),
-                dict(known.get("votes", {})),
-            )
+                row["name"]
+            ]  # of a class that was saved before there were ids
+            for name in SAVED:
+                if name in row:
+                    setattr(learner, name, row[name])
             self._enter(learner)
 
     def __contains__(self, key: object) -> bool:
@@ -124,7 +120,7 @@ class Roll(Learners):
                 f"The class is full: {MOST} learners have joined. Ask the teacher to remove rows "
                 "on the console."
             )
-        name = self._free(_checked(wanted))
+        name = self._free(plain(wanted))
         learner = Learner(
             name, self._api_of(name), ids=[secrets.token_hex(16)], account=account
         )
@@ -143,7 +139,7 @@ class Roll(Learners):
         """The learner keeps key and meter. Raises CannotJoin for a name that cannot be used, or is
         taken.
         """
-        name = _checked(wanted)
+        name = plain(wanted)
         if alike(name) in {alike(other.name) for other in self if other is not learner}:
             raise CannotJoin(
                 f"There is a learner {name!r} already. To make two rows one, merge them."
@@ -195,16 +191,8 @@ class Roll(Learners):
         loop.
         """
         learners = [
-            {
-                "name": one.name,
-                "ids": one.ids,
-                "account": one.account,
-                "meter": one.tally.as_dict(),
-                "chapter": one.chapter,
-                "passed": one.passed,
-                "failed": one.failed,
-                "votes": one.votes,
-            }
+            {name: getattr(one, name) for name in SAVED}
+            | {"meter": one.tally.as_dict()}
             for one in self
         ]
         return {
@@ -221,20 +209,3 @@ class Roll(Learners):
             return name
         numbered = (f"{name[: LONGEST - 4]} {number}" for number in itertools.count(2))
         return next(one for one in numbered if alike(one) not in taken)
-
-
-def _checked(wanted: object) -> str:
-    try:
-        return plain(wanted)
-    except BadName as error:
-        raise CannotJoin(str(error)) from error
-
-
-def spoken_token() -> str:
-    """An access token for a board: three groups of four letters that can be read aloud, 38 bits."""
-    consonants, vowels = "bdfghjklmnprstvz", "aeiou"
-
-    def group() -> str:
-        return "".join(secrets.choice(letters) for letters in (consonants, vowels) * 2)
-
-    return "-".join(group() for _ in range(3))

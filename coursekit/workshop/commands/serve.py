@@ -135,7 +135,8 @@ def serve(
         print(text, flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             run(room, listener)
-    print("The server has stopped.")
+    with contextlib.suppress(BrokenPipeError):  # whoever read the output is gone
+        print("The server has stopped.", flush=True)
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from . import membership as kept
+from . import membership as stored
 from .course import UnknownLesson, lesson
 from .foundation.platform import refuse_in_browser
 from .membership import Membership, membership, server_of
@@ -21,8 +21,8 @@ from .settings import ModeError, settings
 WAIT = 10.0  # seconds for the class server to answer
 SHARING = 3.0  # seconds for it to hear what is shared
 QUESTION = 200  # characters of a raised hand
-_to_tell: queue.SimpleQueue[tuple[Membership, Mapping[str, Any]]] = queue.SimpleQueue()
-_telling = threading.Lock()  # one after the other, so that the newest is told last
+_to_share: queue.SimpleQueue[tuple[Membership, Mapping[str, Any]]] = queue.SimpleQueue()
+_sharing = threading.Lock()  # one after the other, so that the newest is told last
 
 
 class CannotJoin(RuntimeError):
@@ -58,26 +58,28 @@ def join(
     )
     env = settings()
     server = server_of(
-        url or env.get(kept.ADDRESS) or _missing("the class server's address", "url")
+        url or env.get(stored.ADDRESS) or _missing("the class server's address", "url")
     )
-    known = membership({**env, kept.ADDRESS: server}) or kept.left(server, name)
+    earlier = membership({**env, stored.ADDRESS: server}) or stored.left(server, name)
     status, about = (
-        (0, {}) if known is None else _told("GET", f"{server}/me", known.key)
+        (0, {}) if earlier is None else _request("GET", f"{server}/me", earlier.key)
     )
-    if known is None or status != 200:
+    if earlier is None or status != 200:
         name = name or env.get("JUPYTERHUB_USER") or _missing("a name", "name")
         given = token if token is not None else env.get("COURSEKIT_ACCESS_TOKEN") or ""
-        known, about = _entered(server, name, given), {}
-    shares = share if share is not None else about.get("share", known.share) is True
-    joined = Membership(server, known.key, str(about.get("name", known.name)), shares)
-    if not kept.keep(joined):
+        earlier, about = _entered(server, name, given), {}
+    shares = share if share is not None else about.get("share", earlier.share) is True
+    joined = Membership(
+        server, earlier.key, str(about.get("name", earlier.name)), shares
+    )
+    if not stored.keep(joined):
         raise CannotJoin(
-            f"A membership is not kept ({kept.SETTING}=off), so connect() would not know of it."
+            f"A membership is not kept ({stored.SETTING}=off), so connect() would not know of it."
         )
     if shares:
-        _tell(joined, {"chapter": chapter_here()})
+        _send(joined, {"chapter": chapter_here()})
     elif about:  # whatever was shared until now
-        _tell(joined, {"chapter": "", "passed": {}, "failed": None, "votes": None})
+        _send(joined, {"chapter": "", "passed": {}, "failed": None, "votes": None})
     return joined
 
 
@@ -101,12 +103,12 @@ def leave() -> str:
     """Leave the class: ``connect()`` is answered in process again. What you asked stays on the
     teacher's meter.
     """
-    known = kept.forget()
-    if settings().get(kept.KEY):
-        return f"Your environment keeps you in the class: {kept.KEY} is set. Take it away to leave."
+    earlier = stored.forget()
+    if settings().get(stored.KEY):
+        return f"{stored.KEY} is set and keeps you in the class. Remove it to leave."
     return (
-        f"You have left the class at {known.url}."
-        if known
+        f"You have left the class at {earlier.url}."
+        if earlier
         else "You had not joined a class."
     )
 
@@ -114,7 +116,7 @@ def leave() -> str:
 def trouble(joined: Membership) -> str:
     """What to do where the class server does not answer the learner; "" where it does."""
     try:
-        status, _ = _told("GET", f"{joined.url}/me", joined.key, seconds=SHARING)
+        status, _ = _request("GET", f"{joined.url}/me", joined.key, seconds=SHARING)
     except CannotJoin:
         return (
             "it does not answer: wait for the teacher, or leave the class: from coursekit "
@@ -149,8 +151,8 @@ def share(
         "chapter": chapter_here(),
         **{name: dict(value) for name, value in counts.items()},
     }
-    _to_tell.put((joined, shared))
-    teller = threading.Thread(target=_tell_next, name="share-progress", daemon=True)
+    _to_share.put((joined, shared))
+    teller = threading.Thread(target=_share_next, name="share-progress", daemon=True)
     teller.start()
     return teller
 
@@ -173,39 +175,42 @@ def _hand(question: str | None, done: str) -> str:
             "You have not joined a class, so there is no teacher to ask. See the end of "
             "00_start_here."
         )
-    status, told = _told("PUT", f"{joined.url}/me", joined.key, {"hand": question})
+    status, reply = _request("PUT", f"{joined.url}/me", joined.key, {"hand": question})
     if status != 200:
-        raise CannotJoin(f"The teacher was not told ({status}): {_message(told)}")
+        raise CannotJoin(f"The teacher was not told ({status}): {_message(reply)}")
     return done
 
 
-def _tell_next() -> None:
-    with _telling:
-        _tell(*_to_tell.get())
+def _share_next() -> None:
+    with _sharing:
+        _send(*_to_share.get())
 
 
-def _tell(joined: Membership, shared: Mapping[str, Any]) -> None:
+def _send(joined: Membership, shared: Mapping[str, Any]) -> None:
     with contextlib.suppress(CannotJoin):
-        _told("PUT", f"{joined.url}/me", joined.key, shared, SHARING)
+        _request("PUT", f"{joined.url}/me", joined.key, shared, SHARING)
 
 
 def _entered(server: str, name: str, token: str) -> Membership:
-    status, told = _told("POST", f"{server}/join", token, {"name": name})
+    status, reply = _request("POST", f"{server}/join", token, {"name": name})
     if status == 401:
-        token = _ask(server)
-        status, told = _told("POST", f"{server}/join", token, {"name": name})
-    if status == 201 and isinstance(told.get("key"), str):
+        token = _typed_token(server)
+        status, reply = _request("POST", f"{server}/join", token, {"name": name})
+    if status == 201 and isinstance(reply.get("key"), str):
         return Membership(
-            server, told["key"], str(told.get("name", name)), told.get("share") is True
+            server,
+            reply["key"],
+            str(reply.get("name", name)),
+            reply.get("share") is True,
         )
     if status == 404:
         raise CannotJoin(
             f"{server} is no class server: it knows no /join. Ask the teacher for the address."
         )
-    raise CannotJoin(f"{server} did not let you in ({status}): {_message(told)}")
+    raise CannotJoin(f"{server} did not let you in ({status}): {_message(reply)}")
 
 
-def _told(
+def _request(
     method: str, url: str, key: str, body: Any = None, seconds: float = WAIT
 ) -> tuple[int, Mapping[str, Any]]:
     """Status and JSON of an answer. Raises CannotJoin where there is none."""
@@ -223,14 +228,14 @@ def _told(
             "Without a class, go on as before: replay needs nobody."
         ) from None  # the learner's address is wrong, or the network; not httpx2
     try:
-        told = answer.json()
+        reply = answer.json()
     except ValueError:
-        told = {}
-    return answer.status_code, told if isinstance(told, dict) else {}
+        reply = {}
+    return answer.status_code, reply if isinstance(reply, dict) else {}
 
 
-def _message(told: Mapping[str, Any]) -> str:
-    error = told.get("error")
+def _message(reply: Mapping[str, Any]) -> str:
+    error = reply.get("error")
     return (
         str(error.get("message", ""))
         if isinstance(error, dict)
@@ -238,7 +243,7 @@ def _message(told: Mapping[str, Any]) -> str:
     )
 
 
-def _ask(server: str) -> str:
+def _typed_token(server: str) -> str:
     """The access token, typed by the learner: it shows in no cell and no output."""
     from getpass import getpass
 

@@ -102,27 +102,29 @@ def forget() -> Membership | None:
     The key stays in the file, marked as left: whoever comes back is the same learner.
     """
     path = place()
-    known = _read(path)
-    if path is not None and known is not None:
+    earlier = _read(path)
+    if path is not None and earlier is not None:
         write_atomically(
             path,
-            json.dumps({**asdict(known), "left": True}, indent=2) + "\n",
+            json.dumps({**asdict(earlier), "left": True}, indent=2) + "\n",
             mode=0o600,
         )
-    return known
+    return earlier
 
 
 def left(server: str, name: str | None) -> Membership | None:
     """The membership at this server that was left, if it was under this name; None: any."""
-    known = _read(place(), left=True)
-    if known is None or known.url != server:
+    earlier = _read(place(), left=True)
+    if earlier is None or earlier.url != server:
         return None
-    base, _, number = known.name.rpartition(" ")  # "Ada 2", where the name was taken
+    base, _, number = earlier.name.rpartition(" ")  # "Ada 2", where the name was taken
     names = {
-        known.name.casefold(),
-        base.casefold() if number.isdigit() else known.name.casefold(),
+        earlier.name.casefold(),
+        base.casefold() if number.isdigit() else earlier.name.casefold(),
     }
-    return known if name is None or " ".join(name.split()).casefold() in names else None
+    return (
+        earlier if name is None or " ".join(name.split()).casefold() in names else None
+    )
 
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
@@ -155,29 +157,34 @@ def server_of(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
 
 
-def is_this_machine(url: str) -> bool:
-    """Whether an address leads to this machine itself: localhost, or a loopback address."""
+def is_this_machine(address: str) -> bool:
+    """Whether a URL or a host leads to this machine itself: localhost, or a loopback address."""
     import ipaddress
     from urllib.parse import urlsplit
 
     try:
-        host = urlsplit(url if "://" in url else f"http://{url}").hostname or ""
-        return (
-            host == "localhost"
-            or host.endswith(".localhost")
-            or ipaddress.ip_address(host).is_loopback
+        bare = (
+            address.count(":") > 1 and "://" not in address
+        )  # an IPv6 address, not host:port
+        host = (
+            address
+            if bare
+            else urlsplit(f"//{address.rpartition('//')[2]}").hostname or ""
         )
+        if host == "localhost" or host.endswith(".localhost"):
+            return True
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
 def _read(path: Path | None, *, left: bool = False) -> Membership | None:
     try:
-        told = json.loads(path.read_text(encoding="utf-8")) if path else None
-        if not told or bool(told.get("left")) is not left:
+        value = json.loads(path.read_text(encoding="utf-8")) if path else None
+        if not value or bool(value.get("left")) is not left:
             return None
         return Membership(
-            told["url"], told["key"], str(told["name"]), told["share"] is True
+            value["url"], value["key"], str(value["name"]), value["share"] is True
         )
     except (
         OSError,

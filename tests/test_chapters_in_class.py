@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coursekit.course import lessons, recordings_of
-from coursekit.offline.server.roll import Kept
+from coursekit.offline.server.roll import SavedClass
 from coursekit.workshop.commands.environment import offline_environment
 from support.live_stand_in import failures
 from support.served import served
@@ -23,7 +23,7 @@ def test_a_chapter_runs_in_a_class(stem: str) -> None:
     answer.
     """
     notebook = NOTEBOOKS / f"{stem}.ipynb"
-    with served(recordings_of(stem), kept=Kept()) as server:
+    with served(recordings_of(stem), saved=SavedClass()) as server:
         key = server.admin("POST", "/admin/learners", {"name": "Ada"}).json()["key"]
         joined = {
             "COURSEKIT_BASE_URL": f"{server.url}/v1",

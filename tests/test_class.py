@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit.offline.server import roll
-from coursekit.offline.server.names import BadName, plain
-from coursekit.offline.server.roll import Kept, Roll
+from coursekit.offline.server.names import CannotJoin, plain
+from coursekit.offline.server.roll import Roll, SavedClass
 from support.offline_api import folder_with, params, whole
 from support.served import Served, served
 
@@ -25,7 +25,7 @@ TOKEN = "opens-the-class"
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Served]:
     folder_with(tmp_path, (params(), whole("Paris.")))
-    with served(tmp_path, kept=Kept()) as server:
+    with served(tmp_path, saved=SavedClass()) as server:
         yield server
 
 
@@ -45,7 +45,7 @@ def ask(server: Served, key: str) -> str | None:
     )
 
 
-def empty(kept: Kept) -> Roll:
+def empty(kept: SavedClass) -> Roll:
     return Roll(lambda name, spent: None, kept)  # type: ignore[arg-type, return-value]
 
 
@@ -70,7 +70,7 @@ def test_only_who_has_joined(tmp_path: Path, key: str) -> None:
     """A key that nobody has joined with is the API's 401, the access token too, and makes no
     learner.
     """
-    with served(tmp_path, kept=Kept(), access_token=TOKEN) as server:
+    with served(tmp_path, saved=SavedClass(), access_token=TOKEN) as server:
         for method, path in (("GET", "/v1/models"), ("GET", "/me"), ("PUT", "/me")):
             assert server.admin(method, path, token=key).status_code == 401
         assert list(server.room.learners) == []
@@ -80,7 +80,7 @@ def test_the_access_token(tmp_path: Path) -> None:
     """Where there is an access token, joining asks for it; no token and no key is ever in the
     log.
     """
-    with served(tmp_path, kept=Kept(), access_token=TOKEN) as server:
+    with served(tmp_path, saved=SavedClass(), access_token=TOKEN) as server:
         for wrong in (None, "wrong", TOKEN[:-1], TOKEN + "x"):
             refused = server.admin("POST", "/join", {"name": "Ada"}, wrong)
             assert (
@@ -124,7 +124,7 @@ def test_a_long_name_that_is_taken() -> None:
     """A number fits behind the longest name."""
     names = [
         empty_roll.join("x" * 40).name
-        for empty_roll in [empty(Kept())]
+        for empty_roll in [empty(SavedClass())]
         for _ in range(12)
     ]
     assert len(set(names)) == 12 and max(map(len, names)) <= 40
@@ -170,7 +170,7 @@ def test_a_plain_name_stays(text: str) -> None:
     """
     try:
         name = plain(text)
-    except BadName:
+    except CannotJoin:
         return
     assert (
         1 <= len(name) <= 40
@@ -181,9 +181,9 @@ def test_a_plain_name_stays(text: str) -> None:
 
 def test_a_key_cannot_be_guessed() -> None:
     """The same names have other keys in another class: a key is made with the class's secret."""
-    one, other = empty(Kept()), empty(Kept())
+    one, other = empty(SavedClass()), empty(SavedClass())
     assert one.key(one.join("Ada")) != other.key(other.join("Ada"))
-    assert len(Kept().secret) == 64 and Kept().secret != Kept().secret
+    assert len(SavedClass().secret) == 64 and SavedClass().secret != SavedClass().secret
 
 
 def test_a_class_that_is_full(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +198,7 @@ def test_a_class_that_is_full(running: Served, monkeypatch: pytest.MonkeyPatch) 
 def test_all_of_it_comes_again(tmp_path: Path) -> None:
     """Another server, made of what was kept, knows names, keys, meters and what was shared."""
     folder_with(tmp_path, (params(), whole("Paris.")))
-    with served(tmp_path, kept=Kept()) as server:
+    with served(tmp_path, saved=SavedClass()) as server:
         keys = [join(server, name) for name in ("Ada", "Bob")]
         assert [ask(server, key) for key in (keys[0], keys[0], keys[1])]
         shared = {"chapter": "01_basics", "passed": {"01_basics": 3}}
@@ -206,7 +206,7 @@ def test_all_of_it_comes_again(tmp_path: Path) -> None:
         before = [server.admin("GET", "/me", token=key).json() for key in keys]
         assert server.room.roll is not None
         told = json.loads(json.dumps(server.room.roll.as_dict()))
-    with served(tmp_path, kept=Kept.read(told)) as again:
+    with served(tmp_path, saved=SavedClass.read(told)) as again:
         assert [again.admin("GET", "/me", token=key).json() for key in keys] == before
         assert ask(again, keys[1]) == "Paris."
         assert again.admin("GET", "/me", token=keys[1]).json()["requests"] == 2
@@ -217,12 +217,14 @@ def test_all_of_it_comes_again(tmp_path: Path) -> None:
 def test_a_budget_is_not_renewed(tmp_path: Path) -> None:
     """What a learner has spent of --spend stays spent when the server comes again."""
     folder_with(tmp_path, (params(), whole("Paris.")))
-    with served(tmp_path, kept=Kept(), rate_limit={"spend": 0.00001}) as server:
+    with served(tmp_path, saved=SavedClass(), rate_limit={"spend": 0.00001}) as server:
         key = join(server, "Ada")
         ask(server, key)
         assert server.room.roll is not None
         told = server.room.roll.as_dict()
-    with served(tmp_path, kept=Kept.read(told), rate_limit={"spend": 0.00001}) as again:
+    with served(
+        tmp_path, saved=SavedClass.read(told), rate_limit={"spend": 0.00001}
+    ) as again:
         with pytest.raises(openai.RateLimitError, match="quota"):
             ask(again, key)
         assert ask(again, join(again, "Bob")) == "Paris."
@@ -263,7 +265,7 @@ def test_a_budget_is_not_renewed(tmp_path: Path) -> None:
 def test_what_is_no_class(told: object) -> None:
     """What cannot have been kept of a class is refused whole."""
     with pytest.raises(ValueError, match=r"."):
-        Kept.read(told)
+        SavedClass.read(told)
 
 
 @pytest.mark.parametrize(

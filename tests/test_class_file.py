@@ -13,16 +13,16 @@ import pytest
 
 from coursekit.offline.server import class_file
 from coursekit.offline.server.class_file import CannotKeep, ClassFile
-from coursekit.offline.server.roll import Kept, Roll
+from coursekit.offline.server.roll import Roll, SavedClass
 from support.waiting import until
 
 
-def roll(kept: Kept) -> Roll:
+def roll(kept: SavedClass) -> Roll:
     return Roll(lambda name, spent: None, kept)  # type: ignore[arg-type, return-value]
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[ClassFile, Kept]]:
+def opened(path: Path) -> Iterator[tuple[ClassFile, SavedClass]]:
     file = ClassFile(path)
     try:
         yield file, file.open()

@@ -27,7 +27,7 @@ from coursekit import (
 from coursekit.classroom import CannotJoin, chapter_here, share
 from coursekit.membership import Membership, membership, server_of
 from coursekit.offline import Fault
-from coursekit.offline.server.roll import Kept
+from coursekit.offline.server.roll import SavedClass
 from coursekit.settings import ModeError
 from coursekit.wired import wired_to
 from coursekit.workshop.commands.doctor import checks
@@ -60,7 +60,7 @@ def running(tmp_path: Path) -> Iterator[Served]:
         (params(), whole("Paris.")),
         (params(stream=True), streamed(["Par", "is."])),
     )
-    with served(tmp_path, kept=Kept()) as server:
+    with served(tmp_path, saved=SavedClass()) as server:
         yield server
 
 
@@ -250,7 +250,7 @@ def test_another_address_goes_before_what_was_joined(
 def test_the_access_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The access token is taken from the settings, else asked for; where nobody can be asked, it is
     told where to put it."""
-    with served(tmp_path, kept=Kept(), access_token=TOKEN) as server:
+    with served(tmp_path, saved=SavedClass(), access_token=TOKEN) as server:
         monkeypatch.setattr(getpass, "getpass", lambda prompt: TOKEN)
         assert join("Ada", server.url).name == "Ada"
         leave()
@@ -486,7 +486,7 @@ def sharing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]
     monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_multi_turn.ipynb")
     monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "progress.json"))
     folder_with(tmp_path, (params(), whole("Paris.")))
-    with served(tmp_path, kept=Kept(), shares=True) as server:
+    with served(tmp_path, saved=SavedClass(), shares=True) as server:
         yield server
 
 

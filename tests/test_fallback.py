@@ -20,12 +20,12 @@ from coursekit import (
     run_batch,
     stream_text,
 )
+from coursekit.membership import is_this_machine
 from coursekit.offline import Fault, verdict_on
 from coursekit.offline.fallback import (
     FallbackUnreachable,
     base_address,
     fallback_of,
-    is_loopback,
     kinds,
 )
 from coursekit.offline.faults import WITHIN
@@ -502,7 +502,7 @@ def test_addresses_are_taken_as_people_write_them(given: str, base: str) -> None
 )
 def test_what_is_on_this_machine(url: str, near: bool) -> None:
     """Loopback addresses and localhost are; names that only look alike are not."""
-    assert is_loopback(url) == near
+    assert is_this_machine(url) == near
 
 
 def test_names_stand_for_usual_ports_and_two_servers_are_refused() -> None:

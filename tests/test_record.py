@@ -202,7 +202,7 @@ def test_local_goes_on_where_a_cell_needs_more_than_the_small_model(
     assert texts(folder) == ["new", "old b", "three"]
     printed = capsys.readouterr().out
     assert "notebooks/01_basics.ipynb, cell [2]: LookupError: No price" in printed
-    assert "The 1 recordings that were not made anew stay as they were." in printed
+    assert "not made anew, and stay as they were: 1" in printed
 
 
 def test_written_needs_the_authors_file(

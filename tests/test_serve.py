@@ -12,7 +12,8 @@ import httpx2
 import openai
 import pytest
 
-from coursekit.offline.server.running import CannotServe, is_loopback, listen
+from coursekit.membership import is_this_machine
+from coursekit.offline.server.running import CannotServe, listen
 from support.offline_api import folder_with, params, whole
 from support.waiting import HANG
 
@@ -34,7 +35,7 @@ def test_elsewhere_with_an_access_token() -> None:
     with listen("0.0.0.0", 0, "long-enough-one") as listener:
         assert listener.getsockname()[1] > 0
     assert [
-        is_loopback(host)
+        is_this_machine(host)
         for host in ("127.0.0.1", "127.8.9.1", "::1", "localhost", "0.0.0.0")
     ] == [True] * 4 + [False]
 

@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from coursekit.course import DATA
-from coursekit.offline.server.roll import Kept
+from coursekit.offline.server.roll import SavedClass
 from support.offline_api import folder_with, params, whole
 from support.served import ADMIN, Served, served
 from support.waiting import HANG
@@ -41,7 +41,7 @@ def browser_at(server: Served) -> httpx2.Client:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Served]:
     folder_with(tmp_path, (params(), whole("Paris.")))
-    with served(tmp_path, kept=Kept()) as server:
+    with served(tmp_path, saved=SavedClass()) as server:
         yield server
 
 
@@ -131,18 +131,18 @@ def test_another_server_with_the_same_token_knows_the_cookie(tmp_path: Path) -> 
     is kept.
     """
     with (
-        served(tmp_path, kept=(kept := Kept())) as one,
+        served(tmp_path, kept=(kept := SavedClass())) as one,
         browser_at(one) as client,
     ):
         cookie = log_in(client).headers["set-cookie"].partition(";")[0]
-    with served(tmp_path, kept=kept) as again:
+    with served(tmp_path, saved=kept) as again:
         assert (
             again.http.get(
                 f"{again.url}/console", headers={"cookie": cookie}
             ).status_code
             == 200
         )
-    with served(tmp_path, kept=kept, admin_token="another-token") as other:
+    with served(tmp_path, saved=kept, admin_token="another-token") as other:
         assert (
             other.http.get(
                 f"{other.url}/console", headers={"cookie": cookie}
@@ -168,7 +168,8 @@ def test_a_cookie_ends_with_the_logout(running: Served, teacher: httpx2.Client) 
     assert running.http.get(f"{running.url}/console", headers=cookie).status_code == 401
     assert running.room.roll is not None
     with served(
-        running.room.recordings.folders[0], kept=Kept.read(running.room.roll.as_dict())
+        running.room.recordings.folders[0],
+        saved=SavedClass.read(running.room.roll.as_dict()),
     ) as again:
         assert again.http.get(f"{again.url}/console", headers=cookie).status_code == 401
 

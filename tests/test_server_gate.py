@@ -17,8 +17,8 @@ import pytest
 
 from coursekit.offline.server import endpoints
 from coursekit.offline.server.hosts import Hosts
-from coursekit.offline.server.names import BadName, alike, plain
-from coursekit.offline.server.roll import Kept, spoken_token
+from coursekit.offline.server.names import CannotJoin, alike, plain
+from coursekit.offline.server.roll import SavedClass, spoken_token
 from coursekit.offline.server.throttle import (
     GUESSES,
     JOIN_EVERY,
@@ -51,7 +51,7 @@ def running(tmp_path: Path) -> Iterator[Served]:
         (params(), whole("Paris.")),
         (params(stream=True), streamed(["Par", "is."])),
     )
-    with served(tmp_path, kept=Kept(), access_token=TOKEN) as server:
+    with served(tmp_path, saved=SavedClass(), access_token=TOKEN) as server:
         yield server
 
 
@@ -99,8 +99,8 @@ def test_guessing_is_slow() -> None:
 )
 def test_guesses_at_every_door(tmp_path: Path, path: str) -> None:
     """Wherever a token opens something, too many wrong ones are a 429 with the time to wait."""
-    kept = None if path.startswith("/v1") else Kept()
-    with served(tmp_path, kept=kept, access_token=TOKEN) as server:
+    kept = None if path.startswith("/v1") else SavedClass()
+    with served(tmp_path, saved=kept, access_token=TOKEN) as server:
         server.room.gate.guesses.burst = 3
         method = "GET" if path.startswith("/v1") else "POST"
         statuses = []
@@ -178,8 +178,8 @@ def test_a_name_is_not_a_claim(running: Served) -> None:
         assert list(client.files.list()) == []
     assert running.admin("POST", "/admin/learners", {"name": "bo"}).json() == bo
     assert running.room.roll is not None
-    kept = Kept.read(json.loads(json.dumps(running.room.roll.as_dict())))
-    with served(running.room.recordings.folders[0], kept=kept) as again:
+    kept = SavedClass.read(json.loads(json.dumps(running.room.roll.as_dict())))
+    with served(running.room.recordings.folders[0], saved=kept) as again:
         assert (
             again.admin("POST", "/admin/learners", {"name": "bo"}).json()["key"]
             == bo["key"]
@@ -194,7 +194,7 @@ def test_a_class_of_an_older_version(tmp_path: Path) -> None:
         "admin_token": "t",
         "learners": [{"name": "Ada", "meter": meter, "chapter": "", "passed": {}}],
     }
-    with served(tmp_path, kept=Kept.read(told)) as server:
+    with served(tmp_path, saved=SavedClass.read(told)) as server:
         key = "ck-class-" + hmac.new(b"s", b"Ada", hashlib.sha256).hexdigest()[:40]
         assert server.admin("GET", "/me", token=key).json()["name"] == "Ada"
 
@@ -248,7 +248,7 @@ def test_what_is_not_a_name(name: str) -> None:
     """Nobody is called what the console calls others, in whatever spelling; nor what cannot be
     seen.
     """
-    with pytest.raises(BadName):
+    with pytest.raises(CannotJoin):
         plain(name)
 
 
@@ -355,7 +355,7 @@ def test_too_many_in_flight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """
     monkeypatch.setattr(endpoints, "IN_FLIGHT", 2)
     folder_with(tmp_path, (params(), whole("Paris.")))
-    with served(tmp_path, kept=Kept()) as server:
+    with served(tmp_path, saved=SavedClass()) as server:
         rude, ada = (server.room.roll.join(name) for name in ("rude", "Ada"))  # type: ignore[union-attr]
         rude.under_way = 2
         keys = [server.room.roll.key(learner) for learner in (rude, ada)]  # type: ignore[union-attr]

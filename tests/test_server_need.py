@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from coursekit.offline.server import watching
-from coursekit.offline.server.roll import Kept
+from coursekit.offline.server.roll import SavedClass
 from support.offline_api import error_answers, folder_with, params, streamed, whole
 from support.served import Served, served
 
@@ -29,7 +29,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]
         (params("cut", stream=True), streamed(["Par"], finish_reason=None)),
         *error_answers(params("fail"), 3),
     )
-    with served(tmp_path, kept=Kept()) as server:
+    with served(tmp_path, saved=SavedClass()) as server:
         yield server
 
 
@@ -149,8 +149,8 @@ def test_one_row_for_one_person(running: Served, tmp_path: Path) -> None:
     }
     assert running.admin("GET", "/me", token=first).json()["name"] == "Ada K."
     assert running.room.roll is not None
-    kept = Kept.read(json.loads(json.dumps(running.room.roll.as_dict())))
-    with served(tmp_path, kept=kept) as again:
+    kept = SavedClass.read(json.loads(json.dumps(running.room.roll.as_dict())))
+    with served(tmp_path, saved=kept) as again:
         assert {
             again.admin("GET", "/me", token=key).json()["name"]
             for key in (first, second)

@@ -84,12 +84,12 @@ def test_what_is_remembered_has_an_end(
                 running.post(json.dumps(params()).encode() + b" " * blanks).status_code
                 == 200
             )
-        assert len(running.room._known) <= 5 and running.room._looking == {}
+        assert len(running.room._remembered) <= 5 and running.room._looking == {}
         assert (
             running.post(json.dumps(params()).encode() + b" " * 50_000).status_code
             == 200
         )
-        assert max(map(len, running.room._known)) < 20_000
+        assert max(map(len, running.room._remembered)) < 20_000
 
 
 def test_limits_that_make_no_sense(tmp_path: Path) -> None:

@@ -59,35 +59,35 @@ class Published:
 SMOLLM2 = Published()
 
 
-def local_model_of(asked: Any, env: Mapping[str, str]) -> ModelFile | None:
+def local_model_of(wanted: Any, env: Mapping[str, str]) -> ModelFile | None:
     """The model that the settings and ``local_model=`` ask for; None: none is.
 
-    asked   True: the model in force; a path: that GGUF file; False: none; None: as COURSEKIT_LOCAL
+    wanted   True: the model in force; a path: that GGUF file; False: none; None: as COURSEKIT_LOCAL
             says
     env     the settings in force
 
     Whether the file is there is not looked at. Raises ValueError for anything else.
     """
-    if asked is None:
-        asked = env.get(SWITCH, "").strip().lower() not in OFF
-    if asked is False:
+    if wanted is None:
+        wanted = env.get(SWITCH, "").strip().lower() not in OFF
+    if wanted is False:
         return None
-    if asked is True:
+    if wanted is True:
         return model_in_force(env)
-    if isinstance(asked, (str, Path)) and str(asked):
-        return _of(Path(asked))
+    if isinstance(wanted, (str, Path)) and str(wanted):
+        return _of(Path(wanted))
     raise ValueError(
-        f"local_model={asked!r:.60} is no model. Give True for {SMOLLM2.label}, or the path of a "
+        f"local_model={wanted!r:.60} is no model. Give True for {SMOLLM2.label}, or the path of a "
         "GGUF file."
     )
 
 
 def model_in_force(env: Mapping[str, str]) -> ModelFile:
     """The file that COURSEKIT_LOCAL_MODEL names, else the course's own model."""
-    asked = env.get(PLACE, "").strip()
+    wanted = env.get(PLACE, "").strip()
     return (
-        _of(Path(asked))
-        if asked
+        _of(Path(wanted))
+        if wanted
         else ModelFile(SMOLLM2.path, SMOLLM2.name, SMOLLM2.label)
     )
 

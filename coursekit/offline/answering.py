@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..foundation.platform import refuse_in_browser
+from ..membership import is_this_machine
 from ..settings import Mode, today_of
 from .clock import Clock, clock_for
 from .engine import replaying
@@ -109,10 +110,9 @@ def _fallback(
 
 
 def _recorder(layer: Any, recordings: Recordings, env: Mapping[str, str]) -> Any:
-    from .fallback import is_loopback
     from .recorder import recorder_for
 
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    elsewhere = not is_loopback(getattr(layer.server, "url", "http://127.0.0.1"))
+    elsewhere = not is_this_machine(getattr(layer.server, "url", "http://127.0.0.1"))
     provenance = Provenance("server" if elsewhere else "local", day, layer.server.by)
     return recorder_for(recordings, env, provenance, on=day)

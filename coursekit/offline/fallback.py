@@ -11,7 +11,6 @@ data/servers.toml.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import socket
@@ -26,6 +25,7 @@ from urllib.parse import urlsplit
 from ..foundation.portable import Portable
 from ..local_model.llama import program, require
 from ..local_model.model_file import ModelFile, local_model_of
+from ..membership import is_this_machine
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer, Target
 from .rules import refusals
 
@@ -172,7 +172,7 @@ class NamedServer:
 
         try:
             with httpx2.Client(
-                trust_env=not is_loopback(self.url), timeout=SECONDS
+                trust_env=not is_this_machine(self.url), timeout=SECONDS
             ) as client:
                 answer = client.get(f"{self.url}/models", headers=dict(self.headers))
         except httpx2.TransportError as error:
@@ -322,11 +322,12 @@ def translated(body: Mapping[str, Any], place: Place) -> dict[str, Any]:
 
 
 def fallback_of(
-    asked: Any, local_model: Any, env: Mapping[str, str]
+    wanted: Any, local_model: Any, env: Mapping[str, str]
 ) -> FallbackServer | None:
     """The server that answers what was not recorded; None: none does.
 
-    asked        an address, the name of a kind ("ollama", at its usual port), "local" for the small
+    wanted        an address, the name of a kind ("ollama", at its usual port), "local" for the
+                  small
                  model that `coursekit local install` gets; False: none; None: as COURSEKIT_FALLBACK
                  says, else COURSEKIT_LOCAL
     local_model  True, or the path of a GGUF file: names for "local"; False: none, whatever the
@@ -337,26 +338,26 @@ def fallback_of(
     LocalModelMissing.
     """
     if local_model is not None:
-        if asked not in (None, LOCAL):
+        if wanted not in (None, LOCAL):
             raise ValueError(
                 "fallback= and local_model= name two servers. Give one of them."
             )
         return _local(local_model, env)
-    if asked is None:
-        asked = env.get(ADDRESS, "").strip() or None
-    if asked is None:
+    if wanted is None:
+        wanted = env.get(ADDRESS, "").strip() or None
+    if wanted is None:
         return _local(None, env)
-    if asked is False or asked == "off":
+    if wanted is False or wanted == "off":
         return None
-    if asked == LOCAL:
+    if wanted == LOCAL:
         return _local(True, env)
-    by_name = next((kind for kind in kinds() if kind.name == asked), None)
-    address = f"http://127.0.0.1:{by_name.port}/v1" if by_name else asked
+    by_name = next((kind for kind in kinds() if kind.name == wanted), None)
+    address = f"http://127.0.0.1:{by_name.port}/v1" if by_name else wanted
     return NamedServer(address, env.get(MODEL) or None, env.get(KEY) or None)
 
 
-def _local(asked: Any, env: Mapping[str, str]) -> LocalServer | None:
-    model = local_model_of(asked, env)
+def _local(wanted: Any, env: Mapping[str, str]) -> LocalServer | None:
+    model = local_model_of(wanted, env)
     if model is None:
         return None
     require(model.path)
@@ -376,24 +377,15 @@ def base_address(address: Any) -> str:
         ):
             raise ValueError
     except ValueError:
-        known = ", ".join(f'"{kind.name}"' for kind in kinds())
+        names = ", ".join(f'"{kind.name}"' for kind in kinds())
         raise ValueError(
             f"fallback={address!r:.80} is not an address. Give one like "
             '"http://127.0.0.1:11434/v1", the name of a '
-            f'server at its usual port ({known}), or "{LOCAL}" for the small model of `coursekit '
+            f'server at its usual port ({names}), or "{LOCAL}" for the small model of `coursekit '
             "local install`."
         ) from None
     path = parts.path.rstrip("/").removesuffix("/chat/completions")
     return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address is on this machine, where no proxy belongs in between."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def unreachable(url: str, error: Exception) -> FallbackUnreachable:
@@ -423,7 +415,7 @@ def kinds() -> tuple[Kind, ...]:
 
 def kind_at(url: str) -> Kind | None:
     """The kind whose usual port on this machine this is."""
-    port = urlsplit(url).port if is_loopback(url) else None
+    port = urlsplit(url).port if is_this_machine(url) else None
     return next((kind for kind in kinds() if kind.port == port), None)
 
 

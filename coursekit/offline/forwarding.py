@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx2
 
+from ..membership import is_this_machine
 from .event_stream import Blocks, is_done
 from .exchange import Target
-from .fallback import is_loopback
 
 WIRE = {
     "content-encoding",
@@ -43,7 +43,7 @@ class Connections:
     def send(self, target: Target, extensions: Mapping[str, Any]) -> httpx2.Response:
         """The answer as far as its headers. Raises httpx2.TransportError."""
         if self._sync is None:
-            direct = is_loopback(target.url)
+            direct = is_this_machine(target.url)
             self._sync = httpx2.Client(trust_env=not direct, limits=self._limits)
         return self._sync.send(_request(self._sync, target, extensions), stream=True)
 
@@ -52,7 +52,7 @@ class Connections:
     ) -> httpx2.Response:
         """As ``send``, awaited."""
         if self._async is None:
-            direct = is_loopback(target.url)
+            direct = is_this_machine(target.url)
             self._async = httpx2.AsyncClient(trust_env=not direct, limits=self._limits)
         return await self._async.send(
             _request(self._async, target, extensions), stream=True

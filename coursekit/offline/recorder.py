@@ -18,12 +18,12 @@ from typing import Any
 import httpx2
 
 from ..foundation.portable import Portable
+from ..membership import is_this_machine
 from .batches.api import BATCHES, is_below
 from .batches.files import FILES
 from .clock import Clock
 from .event_stream import Blocks, data_of, is_done, is_error, objects, objects_of
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Event, Layer
-from .fallback import is_loopback
 from .forwarding import Copied, Piece, passed_on
 from .recordings import Provenance, Recordings, name_of, sent_headers
 from .transport import api_request
@@ -120,12 +120,12 @@ class Recorder:
         A 429 is kept with the answer that follows it, so that replay retries as live did; without
         one, it is not.
         """
-        kept = is_whole(request, answer) or (
+        wanted = is_whole(request, answer) or (
             answer.status in self.errors and _error_of(answer) is not None
         )
         with self._lock:
             name = name_of(request)
-            if not kept:
+            if not wanted:
                 if (
                     answer.status == 429
                     and (_error_of(answer) or {}).get("code") == "rate_limit_exceeded"
@@ -228,8 +228,8 @@ def recorder_for(
 
     Raises ValueError for errors that are no statuses.
     """
-    asked = env.get(ERRORS, "").replace(",", " ").split()
-    if not all(status.isdecimal() and 400 <= int(status) < 600 for status in asked):
+    sent = env.get(ERRORS, "").replace(",", " ").split()
+    if not all(status.isdecimal() and 400 <= int(status) < 600 for status in sent):
         raise ValueError(
             f"{ERRORS}={env[ERRORS]!r}: give the statuses of errors to keep, such as 400,429."
         )
@@ -240,7 +240,7 @@ def recorder_for(
         provenance,
         on=on,
         key=key,
-        errors=frozenset(map(int, asked)),
+        errors=frozenset(map(int, sent)),
         recorded=recorded,
         used=Path(used) if used else None,
     )
@@ -252,7 +252,11 @@ def answered_by(url: str, answer: ApiAnswer, on: str) -> Provenance:
     """
     address = httpx2.URL(url)
     kind = (
-        "live" if is_real(address.host) else "local" if is_loopback(url) else "server"
+        "live"
+        if is_real(address.host)
+        else "local"
+        if is_this_machine(url)
+        else "server"
     )
     model = next(
         (str(part["model"]) for part in objects_of(answer) if part.get("model")), ""
@@ -299,12 +303,11 @@ def _readable(events: tuple[Event, ...]) -> bool:
     """Whether each event's data is a JSON object or [DONE]: at anything else the SDK stops, and the
     caller with it.
     """
-    told = [
-        event.data
-        for event in events
-        if data_of(event.data) is not None and not is_done(event.data)
+    blocks = [event.data for event in events]
+    with_data = [
+        block for block in blocks if data_of(block) is not None and not is_done(block)
     ]
-    return len(list(objects(told))) == len(told)
+    return len(list(objects(with_data))) == len(with_data)
 
 
 def _error_of(answer: ApiAnswer) -> dict[str, Any] | None:
@@ -325,20 +328,20 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         self.inner, self.recorder, self.clock = inner, recorder, clock
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        asked = api_request(request, request.read())
-        self.recorder.check(asked)
-        if (found := self.recorder.found(asked)) is not None:
+        sent = api_request(request, request.read())
+        self.recorder.check(sent)
+        if (found := self.recorder.found(sent)) is not None:
             return _recorded(found)
         start = self.clock.now()
-        return self._copied(asked, self.inner.send(request, stream=True), start)
+        return self._copied(sent, self.inner.send(request, stream=True), start)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        asked = api_request(request, await request.aread())
-        self.recorder.check(asked)
-        if (found := self.recorder.found(asked)) is not None:
+        sent = api_request(request, await request.aread())
+        self.recorder.check(sent)
+        if (found := self.recorder.found(sent)) is not None:
             return _recorded(found)
         start = self.clock.now()
-        return self._copied(asked, await self.inner.send(request, stream=True), start)
+        return self._copied(sent, await self.inner.send(request, stream=True), start)
 
     def close(self) -> None:
         self.inner.close()
@@ -347,22 +350,20 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         await self.inner.aclose()
 
     def _copied(
-        self, asked: ApiRequest, response: httpx2.Response, start: float
+        self, sent: ApiRequest, response: httpx2.Response, start: float
     ) -> httpx2.Response:
         """The answer for the caller; a copy of it is kept when it has passed."""
         after = self.clock.now() - start
         head = ApiAnswer(
             response.status_code, sent_headers(response.headers), after=after
         )
-        own = is_below(FILES, asked.path) or is_below(
-            BATCHES, asked.path
+        own = is_below(FILES, sent.path) or is_below(
+            BATCHES, sent.path
         )  # replay has files and batches of its own
 
         def ended(pieces: list[Piece], how: str) -> None:
             if how == "all" and not own:
-                self.recorder.keep_pieces(
-                    asked, head, pieces, str(response.request.url)
-                )
+                self.recorder.keep_pieces(sent, head, pieces, str(response.request.url))
 
         return passed_on(
             response, Copied(response, lambda: self.clock.now() - start, ended)

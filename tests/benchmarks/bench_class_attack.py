@@ -31,6 +31,7 @@ from support.class_simulation import questions
 
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 80.0
 TOKEN = "the-class-of-the-bench"
+JSON = {"content-type": "application/json"}
 LEARNERS, SPEED, PAUSE = 29, 20.0, 2.0
 ASKED = questions(6.0)
 BIG = json.dumps(
@@ -124,14 +125,14 @@ class Attack:
         )
 
     async def big(self, http: httpx2.AsyncClient) -> None:
-        headers = {"authorization": f"Bearer {self.key}"}
+        headers = {"authorization": f"Bearer {self.key}", **JSON}
         await self.repeat(
             "big body",
             lambda: http.post("/v1/chat/completions", headers=headers, content=BIG),
         )
 
     async def flood(self, http: httpx2.AsyncClient) -> None:
-        headers = {"authorization": f"Bearer {self.key}"}
+        headers = {"authorization": f"Bearer {self.key}", **JSON}
         body = json.dumps(ASKED[0].body).encode()
         await self.repeat(
             "flood",

@@ -13,7 +13,7 @@ import openai
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from coursekit.offline.server.roll import Kept
+from coursekit.offline.server.roll import SavedClass
 from support.offline_api import folder_with, params, streamed, whole
 from support.served import ADMIN, Served, served
 
@@ -36,7 +36,7 @@ def running(tmp_path: Path) -> Iterator[Served]:
         (params(), whole("Paris.")),
         (params(stream=True), streamed(["Par", "is."])),
     )
-    with served(tmp_path, kept=Kept()) as server:
+    with served(tmp_path, saved=SavedClass()) as server:
         yield server
 
 

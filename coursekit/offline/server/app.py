@@ -31,7 +31,7 @@ from .endpoints import (
 )
 from .hosts import ELSEWHERE, name_in
 from .joining import Joining
-from .roll import CannotJoin
+from .names import CannotJoin
 from .room import Refusal, Room, broken, refusal, too_many
 from .throttle import TooMany
 

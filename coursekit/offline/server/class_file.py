@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from ...foundation.files import write_atomically
 from ...tokens import count_tokens
-from .roll import Kept, Roll
+from .roll import Roll, SavedClass
 
 SECONDS = 1.0  # between two looks at what has changed
 logger = logging.getLogger("coursekit.serve")
@@ -38,13 +38,13 @@ class ClassFile:
         self._written = ""
         self.trouble = ""  # why it could not be written at the last look
 
-    def open(self) -> Kept:
+    def open(self) -> SavedClass:
         """What is in the file; a new class where there is none. Raises CannotKeep."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
             if not self.path.exists():
-                return Kept()
+                return SavedClass()
             text = self.path.read_text(encoding="utf-8")
         except Timeout:
             raise CannotKeep(
@@ -52,9 +52,9 @@ class ClassFile:
                 "What to do: end that one, or give this class a file of its own with --class-file."
             ) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise CannotKeep(self._told(error)) from error
+            raise CannotKeep(self._trouble(error)) from error
         try:
-            return Kept.read(json.loads(text))
+            return SavedClass.read(json.loads(text))
         except (ValueError, RecursionError) as error:
             raise CannotKeep(
                 f"{self.path} is not the file of a class, or is damaged. Nothing was opened, and "
@@ -69,7 +69,7 @@ class ClassFile:
         try:
             self._write(roll)
         except OSError as error:
-            raise CannotKeep(self._told(error)) from error
+            raise CannotKeep(self._trouble(error)) from error
         self._keeper = threading.Thread(
             target=self._keep, args=(roll,), name="class-file", daemon=True
         )
@@ -94,10 +94,10 @@ class ClassFile:
                 OSError
             ) as error:  # a full disk: the class goes on, and the next look tries again
                 if not self.trouble:
-                    logger.warning("%s", self._told(error))
-                self.trouble = self._told(error)
+                    logger.warning("%s", self._trouble(error))
+                self.trouble = self._trouble(error)
 
-    def _told(self, error: OSError | UnicodeDecodeError) -> str:
+    def _trouble(self, error: OSError | UnicodeDecodeError) -> str:
         what = (
             f"The class cannot be kept in {self.path}: "
             f"{getattr(error, 'strerror', None) or error}."

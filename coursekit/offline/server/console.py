@@ -22,6 +22,8 @@ import hmac
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -32,7 +34,6 @@ from ...course import DATA
 from .admin import Admin
 from .endpoints import address_in
 from .origin import ELSEWHERE, from_own_page
-from .roll import Roll
 from .room import Room, refusal
 from .watching import Watch, roster
 
@@ -62,19 +63,15 @@ HEADERS = {
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class _Session:
-    """The session of a server that is no class, and keeps nothing."""
-
-    def __init__(self) -> None:
-        self.session = secrets.token_hex(16)
-
-
 class Console:
     """The paths above, for a room with an admin token."""
 
     def __init__(self, room: Room, admin: Admin) -> None:
         self.room, self.watch = room, Watch(room, admin.at_work)
-        self._sessions: Roll | _Session = room.roll or _Session()
+        # a class keeps its session, so that the teacher stays logged in when the server restarts
+        self._sessions: Any = room.roll or SimpleNamespace(
+            session=secrets.token_hex(16)
+        )
         self._files = {
             path.name: path.read_bytes() for path in (DATA / "console").iterdir()
         }
@@ -142,13 +139,13 @@ class Console:
         return self._file("console.js", "text/javascript")
 
     async def roster(self, request: Request) -> Response:
-        told = await self.watch.now()
+        view = await self.watch.now()
         headers = {
             **HEADERS,
             "content-disposition": 'attachment; filename="roster.csv"',
         }
         return Response(
-            roster(told["learners"]).encode("utf-8-sig"),
+            roster(view["learners"]).encode("utf-8-sig"),
             200,
             headers,
             "text/csv; charset=utf-8",
@@ -162,10 +159,10 @@ class Console:
     async def _news(self, session: str) -> AsyncIterator[bytes]:
         last, silent = "", 0.0
         while session == self._session:
-            told = json.dumps(await self.watch.now(), separators=(",", ":"))
-            if told != last:
-                yield f"retry: 1000\ndata: {told}\n\n".encode()
-                last, silent = told, 0.0
+            view = json.dumps(await self.watch.now(), separators=(",", ":"))
+            if view != last:
+                yield f"retry: 1000\ndata: {view}\n\n".encode()
+                last, silent = view, 0.0
             elif silent >= SILENCE:
                 yield b": still here\n\n"
                 silent = 0.0

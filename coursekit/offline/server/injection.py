@@ -112,9 +112,9 @@ class Injected:
         it is at work.
         """
         with self._lock:
-            known, layer = self._layers, self.inner
+            earlier, layer = self._layers, self.inner
             self._layers = {
-                i: known.get(i) or Faults(self.inner, [i.fault], self.rng)
+                i: earlier.get(i) or Faults(self.inner, [i.fault], self.rng)
                 for i in at_work
             }
             for injection in reversed(at_work):

@@ -24,8 +24,9 @@ from ...course import lessons
 from ..exchange import ApiAnswer
 from .endpoints import address_in, bearer, json_response
 from .learners import Learner
+from .names import CannotJoin
 from .origin import ELSEWHERE, from_other_page
-from .roll import CannotJoin, Roll
+from .roll import Roll
 from .room import Refusal, Room, refusal
 from .throttle import TooMany
 

@@ -117,8 +117,8 @@ class Learners:
     def _new(self, key: str) -> Learner:
         if len(self._by_key) >= MOST:
             away = [
-                (learner.seen, known)
-                for known, learner in self._by_key.items()
+                (learner.seen, key)
+                for key, learner in self._by_key.items()
                 if not learner.under_way
             ]
             if away:

@@ -22,17 +22,17 @@ RESERVED = {
 }  # what the console calls others by
 
 
-class BadName(ValueError):
-    """A name that cannot be used; the message says why."""
+class CannotJoin(ValueError):
+    """A name that cannot be used, or a class that is full; the message says what to do."""
 
 
-def plain(asked: object) -> str:
-    """A name as it is kept: single spaces, nothing that cannot be seen. Raises BadName."""
-    if not isinstance(asked, str):
-        raise BadName('Send JSON like {"name": "Ada"}.')
-    name = " ".join(unicodedata.normalize("NFC", asked).split())
+def plain(wanted: object) -> str:
+    """A name as it is kept: single spaces, nothing that cannot be seen. Raises CannotJoin."""
+    if not isinstance(wanted, str):
+        raise CannotJoin('Send JSON like {"name": "Ada"}.')
+    name = " ".join(unicodedata.normalize("NFC", wanted).split())
     if not 0 < len(name) <= LONGEST:
-        raise BadName(
+        raise CannotJoin(
             f"A name has 1 to {LONGEST} characters; this one has {len(name)}."
         )
     if (
@@ -41,11 +41,11 @@ def plain(asked: object) -> str:
         or name[0] in JOINERS
         or name[-1] in JOINERS
     ):
-        raise BadName(
+        raise CannotJoin(
             "A name is made of characters that can be seen; this one has others in it."
         )
     if alike(name) in RESERVED:
-        raise BadName(
+        raise CannotJoin(
             f"{name!r} would be mistaken for somebody else on the teacher's console. Choose "
             "another name."
         )

@@ -16,16 +16,25 @@ from typing import Any
 from ...membership import KEY_PREFIX
 from ..exchange import Layer
 from .learners import MOST, Learner, Learners
-from .names import LONGEST, BadName, alike, plain
+from .names import LONGEST, CannotJoin, alike, plain
 from .tally import Tally
 
+# What is saved of a learner, beside the meter.
+SAVED = ("name", "ids", "account", "chapter", "passed", "failed", "votes")
 
-class CannotJoin(ValueError):
-    """A name that cannot be used, or a class that is full; the message says what to do."""
+
+def spoken_token() -> str:
+    """An access token for a board: three groups of four letters that can be read aloud, 38 bits."""
+    consonants, vowels = "bdfghjklmnprstvz", "aeiou"
+
+    def group() -> str:
+        return "".join(secrets.choice(letters) for letters in (consonants, vowels) * 2)
+
+    return "-".join(group() for _ in range(3))
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SavedClass:
     """What outlives a server: ``secret`` makes the keys, ``admin_token`` opens the console,
     ``access_token`` the class where the teacher has chosen no other, ``session`` is that of
     browsers logged in to the console; ``learners`` are plain data."""
@@ -33,38 +42,33 @@ class Kept:
     secret: str = field(default_factory=lambda: secrets.token_hex(32))
     admin_token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     learners: tuple[Mapping[str, Any], ...] = ()
-    access_token: str = field(default_factory=lambda: spoken_token())  # noqa: PLW0108  defined below
+    access_token: str = field(default_factory=spoken_token)
     session: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @classmethod
-    def read(cls, told: Any) -> Kept:
-        """From what ``Roll.as_dict`` told. Raises ValueError for anything else."""
+    def read(cls, value: Any) -> SavedClass:
+        """From what ``Roll.as_dict`` returned. Raises ValueError for anything else."""
         try:
-            for learner in told["learners"]:
-                if (
-                    not isinstance(learner["name"], str)
-                    or not 0 < len(learner["name"]) <= LONGEST
-                ):
+            for learner in value["learners"]:
+                name = learner["name"]
+                if not isinstance(name, str) or not 0 < len(name) <= LONGEST:
                     raise TypeError("not a name")
                 Tally().restore(learner["meter"])
                 dict(learner["passed"])
-            later = {
-                name: str(told[name])
-                for name in ("access_token", "session")
-                if name in told
-            }
+            names = ("secret", "admin_token", "access_token", "session")
+            texts = {name: str(value[name]) for name in names if name in value}
             return cls(
-                str(told["secret"]),
-                str(told["admin_token"]),
-                tuple(told["learners"]),
-                **later,
+                texts.pop("secret"),
+                texts.pop("admin_token"),
+                tuple(value["learners"]),
+                **texts,
             )
         except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
-            raise ValueError(f"This is no class: {error!r}") from error
+            raise ValueError(f"This is not a saved class: {error!r}") from error
 
 
 class Roll(Learners):
-    """The learners of a class, in the order in which they joined. A key is known when somebody has
+    """The learners of a class, in the order in which they joined. A key is valid when somebody has
     joined with it.
 
     api_of  makes the offline API of a learner, given the name and the dollars that are spent
@@ -75,28 +79,22 @@ class Roll(Learners):
     joins as "bo" is not the hub's user bo.
     """
 
-    def __init__(self, api_of: Callable[[str, Decimal], Layer], kept: Kept) -> None:
+    def __init__(
+        self, api_of: Callable[[str, Decimal], Layer], saved: SavedClass
+    ) -> None:
         super().__init__(lambda name: api_of(name, Decimal(0)))
-        self._kept = kept
-        self.session = kept.session
-        for known in kept.learners:
-            learner = Learner(
-                known["name"],
-                api_of(known["name"], Decimal(str(known["meter"]["dollars"]))),
-            )
-            learner.tally.restore(known["meter"])
-            learner.chapter, learner.passed = (
-                str(known["chapter"]),
-                dict(known["passed"]),
-            )
+        self._saved = saved
+        self.session = saved.session
+        for row in saved.learners:
+            spent = Decimal(str(row["meter"]["dollars"]))
+            learner = Learner(row["name"], api_of(row["name"], spent))
+            learner.tally.restore(row["meter"])
             learner.ids = [
-                str(one) for one in known.get("ids", [known["name"]])
-            ]  # before there were ids: the name
-            learner.account = str(known.get("account", ""))
-            learner.failed, learner.votes = (
-                dict(known.get("failed", {})),
-                dict(known.get("votes", {})),
-            )
+                row["name"]
+            ]  # of a class that was saved before there were ids
+            for name in SAVED:
+                if name in row:
+                    setattr(learner, name, row[name])
             self._enter(learner)
 
     def __contains__(self, key: object) -> bool:
@@ -107,13 +105,13 @@ class Roll(Learners):
         return self._key(learner.ids[0])
 
     def _key(self, id_: str) -> str:
-        made = hmac.new(self._kept.secret.encode(), id_.encode(), hashlib.sha256)
+        made = hmac.new(self._saved.secret.encode(), id_.encode(), hashlib.sha256)
         return KEY_PREFIX + made.hexdigest()[:40]
 
     def _enter(self, learner: Learner) -> None:
         self._by_key |= dict.fromkeys(map(self._key, learner.ids), learner)
 
-    def join(self, asked: object, account: str = "") -> Learner:
+    def join(self, wanted: object, account: str = "") -> Learner:
         """A new learner. A name that is taken, or looks like one, gets a number: Ada, Ada 2. Raises
         CannotJoin.
         """
@@ -122,7 +120,7 @@ class Roll(Learners):
                 f"The class is full: {MOST} learners have joined. Ask the teacher to remove rows "
                 "on the console."
             )
-        name = self._free(_checked(asked))
+        name = self._free(plain(wanted))
         learner = Learner(
             name, self._api_of(name), ids=[secrets.token_hex(16)], account=account
         )
@@ -137,11 +135,11 @@ class Roll(Learners):
         """Who has exactly this name."""
         return next((learner for learner in self if learner.name == name), None)
 
-    def rename(self, learner: Learner, asked: object) -> None:
+    def rename(self, learner: Learner, wanted: object) -> None:
         """The learner keeps key and meter. Raises CannotJoin for a name that cannot be used, or is
         taken.
         """
-        name = _checked(asked)
+        name = plain(wanted)
         if alike(name) in {alike(other.name) for other in self if other is not learner}:
             raise CannotJoin(
                 f"There is a learner {name!r} already. To make two rows one, merge them."
@@ -189,26 +187,18 @@ class Roll(Learners):
         return len(idle)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, from which a ``Kept`` can be made. May count tokens: not for an event
+        """Plain data, from which a ``SavedClass`` can be made. May count tokens: not for an event
         loop.
         """
         learners = [
-            {
-                "name": one.name,
-                "ids": one.ids,
-                "account": one.account,
-                "meter": one.tally.as_dict(),
-                "chapter": one.chapter,
-                "passed": one.passed,
-                "failed": one.failed,
-                "votes": one.votes,
-            }
+            {name: getattr(one, name) for name in SAVED}
+            | {"meter": one.tally.as_dict()}
             for one in self
         ]
         return {
-            "secret": self._kept.secret,
-            "admin_token": self._kept.admin_token,
-            "access_token": self._kept.access_token,
+            "secret": self._saved.secret,
+            "admin_token": self._saved.admin_token,
+            "access_token": self._saved.access_token,
             "session": self.session,
             "learners": learners,
         }
@@ -219,20 +209,3 @@ class Roll(Learners):
             return name
         numbered = (f"{name[: LONGEST - 4]} {number}" for number in itertools.count(2))
         return next(one for one in numbered if alike(one) not in taken)
-
-
-def _checked(asked: object) -> str:
-    try:
-        return plain(asked)
-    except BadName as error:
-        raise CannotJoin(str(error)) from error
-
-
-def spoken_token() -> str:
-    """An access token for a board: three groups of four letters that can be read aloud, 38 bits."""
-    consonants, vowels = "bdfghjklmnprstvz", "aeiou"
-
-    def group() -> str:
-        return "".join(secrets.choice(letters) for letters in (consonants, vowels) * 2)
-
-    return "-".join(group() for _ in range(3))

@@ -28,7 +28,7 @@ from .fallback import FINAL, Forwarder
 from .hosts import Hosts
 from .injection import Injected, Injections
 from .learners import Learner, Learners
-from .roll import Kept, Roll
+from .roll import Roll, SavedClass
 from .steady import SteadyRecordings
 from .throttle import JOIN_EVERY, JOINS, STRONG, Gate, Throttle, TooMany
 
@@ -51,7 +51,7 @@ class Room:
     rate_limit    the limits of each learner, as the arguments of Account; None: none
     access_token  what a learner's key must be: see ``Learners``
     admin_token   what the admin endpoints and the console ask for; None: there are none
-    kept          what is kept of a class, which makes this its server: keys are only those of
+    saved          what is kept of a class, which makes this its server: keys are only those of
                   learners who have joined, and the access token is what joining asks for; None: no
                   class
     shares        a class: learners who join share chapter, checks and quiz answers, unless they
@@ -74,7 +74,7 @@ class Room:
         admin_token: str | None = None,
         log: AccessLog | None = None,
         seed: int = 0,
-        kept: Kept | None = None,
+        saved: SavedClass | None = None,
         shares: bool = False,
         hosts: str = "",
         today: datetime.date | None = None,
@@ -95,10 +95,10 @@ class Room:
         self._proven: set[tuple[str, str]] = set()
         # why the class's file cannot be written, for the console
         self.trouble: Callable[[], str] = lambda: ""
-        self.roll = None if kept is None else Roll(self._api_of, kept)
+        self.roll = None if saved is None else Roll(self._api_of, saved)
         self.learners = self.roll or Learners(self._api_of, access_token)
         self._threads = ThreadPoolExecutor(2, "offline-api")
-        self._known: dict[bytes, ApiRequest] = {}
+        self._remembered: dict[bytes, ApiRequest] = {}
         self._looking: dict[bytes, asyncio.Event] = {}
         self._api_of(
             "nobody"
@@ -137,10 +137,10 @@ class Room:
             self._proven.add((address, authorization))
         return found
 
-    def rename(self, roll: Roll, learner: Learner, asked: object) -> None:
+    def rename(self, roll: Roll, learner: Learner, wanted: object) -> None:
         """Give a learner another name; faults that strike them go on. Raises CannotJoin."""
         old = learner.name
-        roll.rename(learner, asked)
+        roll.rename(learner, wanted)
         if isinstance(learner.api, Injected):
             learner.api.learner = learner.name
         self.injections.rename(old, learner.name)
@@ -157,9 +157,9 @@ class Room:
         """
         if (looking := self._looking.get(raw)) is not None:
             await looking.wait()
-        known = self._known.get(raw)
-        if known is not None:
-            request = known.with_headers(headers)
+        remembered = self._remembered.get(raw)
+        if remembered is not None:
+            request = remembered.with_headers(headers)
             return request, self._answer(learner, request)
         request = ApiRequest("POST", CHAT_COMPLETIONS, raw, headers)
         looking = self._looking[raw] = asyncio.Event()
@@ -170,9 +170,9 @@ class Room:
             looking.set()  # those who wait go on when this one has remembered the request, below
         recorded = answer.forward is None and answer.source.startswith(RECORDED)
         if recorded and len(raw) <= SMALL:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[raw] = request.with_headers({})
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.clear()
+            self._remembered[raw] = request.with_headers({})
         return request, answer
 
     async def answer_in_thread(

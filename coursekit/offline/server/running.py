@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import ipaddress
 import math
 import signal
 import socket
@@ -11,6 +10,7 @@ import sys
 
 import uvicorn
 
+from ...membership import is_this_machine
 from .app import App
 from .connection import Limits, connection_type
 from .room import Room
@@ -30,7 +30,9 @@ def listen(host: str, port: int, access_token: str | None = None) -> socket.sock
     Raises CannotServe when other machines can reach the address and there is no good access token,
     and when the address cannot be had.
     """
-    if not is_loopback(host) and (access_token is None or len(access_token) < SHORT):
+    if not is_this_machine(host) and (
+        access_token is None or len(access_token) < SHORT
+    ):
         raise CannotServe(
             f"--host {host} lets other machines in, so it needs an access token of at least "
             f"{SHORT} characters. "
@@ -49,14 +51,6 @@ def listen(host: str, port: int, access_token: str | None = None) -> socket.sock
             "What to do: choose another port with --port (0 takes any that is free), or end the "
             "program that has it."
         ) from error
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server on this address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def uvicorn_server(room: Room, limits: Limits | None = None) -> uvicorn.Server:

@@ -24,14 +24,14 @@ class SteadyRecordings(Recordings):
         self, recordings: Recordings, now: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(recordings.folders)
-        self.now = now
-        self._found: dict[tuple[str, int], tuple[float, tuple[ApiAnswer, str]]] = {}
+        self.now, self._until = now, 0.0
+        self._found: dict[tuple[str, int], tuple[ApiAnswer, str]] = {}
 
     def answer(self, name: str, number: int = 0) -> tuple[ApiAnswer, str] | None:
-        known = self._found.get((name, number))
-        if known is not None and self.now() < known[0]:
-            return known[1]
-        found = super().answer(name, number)
+        if self.now() >= self._until:
+            self._found.clear()
+            self._until = self.now() + FRESH
+        found = self._found.get((name, number)) or super().answer(name, number)
         if found is not None:
-            self._found[name, number] = (self.now() + FRESH, found)
+            self._found[name, number] = found
         return found

@@ -40,11 +40,11 @@ class Tally:
             if answer.status != 200 or len(self._unread) >= DISTINCT:
                 # more different answers than any course has, and nobody asks: not worth the memory
                 return
-            told = answer.events
+            events = answer.events
             key = (
                 answer.body
-                if told is None
-                else (told[0].data if told else b"", len(told))
+                if events is None
+                else (events[0].data if events else b"", len(events))
             )
             self._unread[key] = (self._unread.get(key, (0,))[0] + 1, request, answer)
 
@@ -56,15 +56,17 @@ class Tally:
         with self._adding:
             self.statuses.update(other.statuses)
 
-    def restore(self, kept: Mapping[str, Any]) -> None:
+    def restore(self, saved: Mapping[str, Any]) -> None:
         """Go on from what ``as_dict`` told. Raises LookupError, TypeError or ValueError for
         anything else.
         """
         self.statuses = Counter(
-            {int(status): int(count) for status, count in kept["statuses"].items()}
+            {int(status): int(count) for status, count in saved["statuses"].items()}
         )
-        self._usage = Usage(int(kept["prompt_tokens"]), int(kept["completion_tokens"]))
-        self._dollars = Decimal(str(kept["dollars"]))
+        self._usage = Usage(
+            int(saved["prompt_tokens"]), int(saved["completion_tokens"])
+        )
+        self._dollars = Decimal(str(saved["dollars"]))
 
     def bill(self) -> tuple[Usage, Decimal]:
         """Tokens and dollars so far. May count the tokens of streams that told no usage: not for an

@@ -43,10 +43,10 @@ class Watch:
         now = self.room.clock.now()
         if self._seen is None or now - self._seen[0] > FRESH:
             learners = list(self.room.learners)
-            told = await run_in_threadpool(
-                lambda: [self._told(learner, now) for learner in learners]
+            rows = await run_in_threadpool(
+                lambda: [self._row(learner, now) for learner in learners]
             )
-            told.sort(
+            rows.sort(
                 key=lambda one: -one["need"]
             )  # stable: else in the order in which they joined
             self._verdicts = {
@@ -57,8 +57,8 @@ class Watch:
             self._seen = (
                 now,
                 {
-                    "learners": told,
-                    "together": together(told),
+                    "learners": rows,
+                    "together": together(rows),
                     "votes": votes(learners),
                 },
             )
@@ -70,16 +70,16 @@ class Watch:
             "class": self.room.roll is not None,
         }
 
-    def _told(self, learner: Learner, now: float) -> dict[str, Any]:
-        told = about(learner)
+    def _row(self, learner: Learner, now: float) -> dict[str, Any]:
+        rows = about(learner)
         errors = sum(
-            count for status, count in told["statuses"].items() if status != "200"
+            count for status, count in rows["statuses"].items() if status != "200"
         )
         present = learner.under_way > 0 or now - learner.at < PRESENT
         why = reasons(learner, self._verdict(learner, now), now)
         minutes = int((now - learner.at) // 60) if math.isfinite(learner.at) else None
         return {
-            **told,
+            **rows,
             "errors": errors,
             "present": present,
             "minutes": minutes,
@@ -94,9 +94,9 @@ class Watch:
         something happened.
         """
         state = (learner.seen, learner.under_way, now // 60)
-        known = self._verdicts.get(learner)
-        if known is not None and (known[0] == state or now - known[1] < JUDGED):
-            return known[2]
+        judged = self._verdicts.get(learner)
+        if judged is not None and (judged[0] == state or now - judged[1] < JUDGED):
+            return judged[2]
         verdict = verdict_on(
             [attempt for attempt in learner.ledger if now - attempt.at < LATELY]
         )
@@ -104,17 +104,17 @@ class Watch:
         return verdict
 
 
-def together(told: list[dict[str, Any]]) -> dict[str, Any]:
+def together(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What all learners come to; dollars as a string, exact."""
     counts = {
-        name: sum(one[name] for one in told)
+        name: sum(one[name] for one in rows)
         for name in ("requests", "errors", "prompt_tokens", "completion_tokens")
     }
     return {
-        "learners": len(told),
-        "present": sum(one["present"] for one in told),
+        "learners": len(rows),
+        "present": sum(one["present"] for one in rows),
         **counts,
-        "dollars": str(sum((Decimal(one["dollars"]) for one in told), Decimal(0))),
+        "dollars": str(sum((Decimal(one["dollars"]) for one in rows), Decimal(0))),
     }
 
 
@@ -127,7 +127,7 @@ def votes(learners: Iterable[Learner]) -> dict[str, dict[str, int]]:
     return {place: dict(sorted(counts[place].items())) for place in sorted(counts)}
 
 
-def roster(told: Iterable[dict[str, Any]]) -> str:
+def roster(rows: Iterable[dict[str, Any]]) -> str:
     """The learners as CSV, for a spreadsheet. A name that a spreadsheet would take for a formula
     gets an apostrophe.
     """
@@ -144,7 +144,7 @@ def roster(told: Iterable[dict[str, Any]]) -> str:
         "dollars",
     )
     writer.writerow((*columns, "last_error"))
-    for one in sorted(told, key=lambda one: str(one["name"]).casefold()):
+    for one in sorted(rows, key=lambda one: str(one["name"]).casefold()):
         row = {**one, "passed": sum(one["passed"].values())}
         cells = [str(row[column]) for column in (*columns, "last_error")]
         writer.writerow(

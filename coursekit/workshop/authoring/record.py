@@ -146,7 +146,7 @@ def _keep_old(target: Path, new: Path, failed: Sequence[str]) -> None:
     )
     for line in failed:
         print(f"  {' '.join(line.split())[:LINE]}")
-    print(f"The {len(old)} recordings that were not made anew stay as they were.")
+    print(f"Recordings that were not made anew, and stay as they were: {len(old)}")
 
 
 def _named(target: Path, only: Sequence[str]) -> set[Path]:
@@ -190,11 +190,11 @@ def _unfinished(error: BaseException, answers: Path, written: bool) -> BaseExcep
     if written or count == 0:
         shutil.rmtree(answers)
         return error
-    kept = (
+    note = (
         f"The {count} new answers are kept. Mend the cell, then give the same command: it goes "
         "on."
     )
-    return CommandError(f"{error or 'stopped.'}\n{kept}")
+    return CommandError(f"{error or 'stopped.'}\n{note}")
 
 
 def _written(stem: str) -> dict[str, str]:
@@ -240,12 +240,12 @@ def _live(stem: str, yes: bool) -> dict[str, str]:
         )
         if answer.strip().lower() not in {"y", "yes"}:
             raise CommandError("nothing was sent.")
-    kept = {
+    note = {
         name: value
         for name, value in os.environ.items()
         if name not in ("COURSEKIT_REPLIES", RECORD_LOCAL)
     }
-    return kept | {"COURSEKIT_MODE": "record"}
+    return note | {"COURSEKIT_MODE": "record"}
 
 
 def _write_dialogues(stem: str, folder: Path) -> None:
@@ -258,7 +258,7 @@ def _write_dialogues(stem: str, folder: Path) -> None:
 
 def _earlier(stem: str) -> list[Path]:
     """The folders of the lessons before this one: replay looks there first."""
-    stems = [known.stem for known in lessons()]
+    stems = [each.stem for each in lessons()]
     return [recordings_of(earlier) for earlier in stems[: stems.index(stem)]]
 
 

@@ -59,7 +59,7 @@ def class_greeting(
     address: str,
     access: str | None,
     token_file: Path | None,
-    kept: Path,
+    class_file: Path,
     learners: int,
     *,
     opened: bool,
@@ -72,7 +72,7 @@ def class_greeting(
     access      the access token that joining asks for, if any; ``made``: shown, because the server
                 has made it
     token_file  where the console's token is; None: the user has chosen one
-    kept        the file of the class; ``learners`` have joined it already
+    class_file        the file of the class; ``learners`` have joined it already
     opened      whether other machines can join; ``others``: further addresses of this one
     """
     asks = " -H 'Authorization: Bearer ACCESS_TOKEN'" if access else ""
@@ -81,14 +81,14 @@ def class_greeting(
         if token_file
         else "its token is COURSEKIT_ADMIN_TOKEN"
     )
-    known = {0: "nobody has joined yet", 1: "1 learner has joined"}.get(
+    joined = {0: "nobody has joined yet", 1: "1 learner has joined"}.get(
         learners, f"{learners} learners have joined"
     )
     room = "for machines in your network" if opened else "for this machine only"
     word = made or "the one that you have set in COURSEKIT_ACCESS_TOKEN"
     return "\n".join(
         [
-            f"The class is open at {address} {room} (Ctrl+C ends it); {known}.",
+            f"The class is open at {address} {room} (Ctrl+C ends it); {joined}.",
             *(
                 []
                 if opened
@@ -143,7 +143,7 @@ def class_greeting(
                 if opened
                 else []
             ),
-            f"  Kept       {kept}: names, keys, meters. Delete it to begin a new class.",
+            f"  Kept       {class_file}: names, keys, meters. Delete it to begin a new class.",
         ]
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 from ...course import recording_folders
 from ...foundation.files import write_atomically
 from ...local_model import LocalModelMissing
+from ...membership import is_this_machine
 from ...offline.clock import ScaledClock, clock_for
 from ...offline.fallback import fallback_of
 from ...offline.recordings import Recordings
@@ -25,7 +26,7 @@ try:
     from ...offline.server.access_log import AccessLog
     from ...offline.server.class_file import ClassFile
     from ...offline.server.room import Room
-    from ...offline.server.running import is_loopback, listen, run
+    from ...offline.server.running import listen, run
     from ...offline.server.throttle import STRONG
 except ImportError as error:  # pragma: no cover
     raise CommandError(
@@ -57,7 +58,7 @@ def serve(
                 data folder); where other machines can join and no access token is set, the class
                 has one of its own
     shares      a class: what learners share is on unless they choose otherwise
-    fallback    a server that answers what was not recorded, as ``connect()`` takes it; None: none.
+    fallback    a server that answers what nobody recorded, as ``connect()`` takes it; None: none.
                 The settings of replay do not count: a class must not use, or spend, what one
                 person has set for their own notebooks
     """
@@ -72,7 +73,7 @@ def serve(
     for option, given in (("--share", shares), ("--class-file", class_file)):
         if given and not classroom:
             raise CommandError(f"{option} is for --class.")
-    opened = not is_loopback(host)
+    opened = not is_this_machine(host)
     _refuse_weak_admin_token(chosen, access, opened=opened)
     with contextlib.ExitStack() as at_the_end:
         try:
@@ -85,10 +86,12 @@ def serve(
                 if classroom
                 else None
             )
-            kept = file.open() if file else None
-            made = kept.access_token if kept and opened and access is None else None
+            saved = file.open() if file else None
+            made = saved.access_token if saved and opened and access is None else None
             access = access or made
-            admin = chosen or (kept.admin_token if kept else secrets.token_urlsafe(16))
+            admin = chosen or (
+                saved.admin_token if saved else secrets.token_urlsafe(16)
+            )
             room = Room(
                 Recordings(folders),
                 speed=clock.speed if isinstance(clock, ScaledClock) else None,
@@ -97,7 +100,7 @@ def serve(
                 access_token=access,
                 admin_token=admin,
                 seed=secrets.randbits(32),
-                kept=kept,
+                saved=saved,
                 shares=shares,
                 hosts=env.get("COURSEKIT_HOSTS") or "",
                 today=today_of(env) if env.get("COURSEKIT_TODAY") else None,
@@ -114,7 +117,7 @@ def serve(
         address = f"http://{name}:{listener.getsockname()[1]}"
         if file and room.roll:
             token = None if chosen else _console_token(file.path, admin)
-            said = class_greeting(
+            text = class_greeting(
                 address,
                 access,
                 token,
@@ -126,13 +129,14 @@ def serve(
                 others=other_addresses(host, address),
             )
         else:
-            said = greeting(address, access, None if chosen else admin, opened)
+            text = greeting(address, access, None if chosen else admin, opened)
         if other is not None:
-            said += f"\n  Fallback   {other.name}: it answers what was not recorded"
-        print(said, flush=True)
+            text += f"\n  Fallback   {other.name}: it answers what nobody recorded"
+        print(text, flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             run(room, listener)
-    print("The server has stopped.")
+    with contextlib.suppress(BrokenPipeError):  # whoever read the output is gone
+        print("The server has stopped.", flush=True)
     return 0
 
 
@@ -164,8 +168,8 @@ def _console_token(class_file: Path, token: str) -> Path:
     return path
 
 
-def _place(asked: str | None) -> Path:
-    return Path(asked).expanduser() if asked else user_folder() / "class.json"
+def _place(path: str | None) -> Path:
+    return Path(path).expanduser() if path else user_folder() / "class.json"
 
 
 def _bracketed(host: str) -> str:

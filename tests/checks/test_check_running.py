@@ -117,7 +117,8 @@ def test_sleeping_takes_no_time_and_measures_exactly() -> None:
 
 
 def test_the_smallest_sleep_moves_the_time() -> None:
-    """Every timer is a microsecond late, as real ones are. So a sleep that floating point would lose
+    """Every timer is a microsecond late, as real ones are. So a sleep that floating point would
+    lose
     moves the time, a loop around it comes to an end, and a wait is never found too short.
     """
 

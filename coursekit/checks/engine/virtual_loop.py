@@ -12,7 +12,8 @@ import selectors
 from collections.abc import Callable
 from typing import Any
 
-# Virtual seconds by which every timer is late, as real timers are: a sleep of 1e-16 s would end when
+# Virtual seconds by which every timer is late, as real timers are: a sleep of 1e-16 s would end
+# when
 # it began, and code that asks after a wait whether there is room would find it a hair too early.
 LATE = 1e-6
 REAL = 0.02  # real seconds of one wait for another thread

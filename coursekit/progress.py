@@ -10,13 +10,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .classroom import share
 from .foundation.files import write_atomically
-from .foundation.platform import Locked, file_lock
 from .settings import settings, user_file
 
 if TYPE_CHECKING:
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 SETTING = "COURSEKIT_PROGRESS"
 WAIT = 5.0  # seconds for another notebook that is writing right now
 DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
-
-T = TypeVar("T")
 
 _failed: dict[
     str, int
@@ -37,74 +33,53 @@ class CannotSave(OSError):
     """The file cannot be written; the message says where and why."""
 
 
-class SavedFile(Generic[T]):
+class SavedFile:
     """A small JSON file that several notebooks may change at once: no change is lost, and a damaged
     file is set aside.
 
     path   of the file; its folder may not exist yet
-    parse  its JSON -> the value; ``dump``: the value -> its JSON
-    empty  makes the value of a file that is missing or damaged
+    parse  checks what the file holds, a dict, and returns it; {} is a file that holds nothing
     """
 
-    def __init__(
-        self,
-        path: Path,
-        parse: Callable[[Any], T],
-        dump: Callable[[T], Any],
-        empty: Callable[[], T],
-    ) -> None:
-        self.path, self.parse, self.dump, self.empty = path, parse, dump, empty
+    def __init__(self, path: Path, parse: Callable[[Any], dict[str, Any]]) -> None:
+        self.path, self.parse = path, parse
 
-    def read(self) -> tuple[T, bool]:
-        """The value, and whether the file is damaged."""
+    def read(self) -> tuple[dict[str, Any], bool]:
+        """What the file holds, and whether it is damaged."""
         try:
             return self.parse(json.loads(self.path.read_text(encoding="utf-8"))), False
         except FileNotFoundError:
-            return self.empty(), False
+            return self.parse({}), False
         except DAMAGE:
-            return self.empty(), True
+            return self.parse({}), True
 
-    def update(self, change: Callable[[T], T | None]) -> tuple[T, list[str]]:
-        """Change the value and save it: its new state, and what the user should know.
+    def update(self, change: Callable[[dict[str, Any]], bool]) -> list[str]:
+        """Change what the file holds. Returns what the user should know.
 
-        change  gets the value; returns the one to save, or None to leave the file unchanged
+        change  changes the dict; returns whether to save it
 
         Raises OSError if it cannot be saved.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        notes = []
+        from filelock import FileLock, Timeout
+
+        path, notes = self.path, []
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with file_lock(self.path.with_name(self.path.name + ".lock"), WAIT):
-                value, damaged = self.read()
+            with FileLock(path.with_name(path.name + ".lock"), timeout=WAIT):
+                held, damaged = self.read()
                 if damaged:
-                    aside = self.path.with_name(self.path.name + ".damaged")
-                    os.replace(self.path, aside)
+                    aside = path.with_name(path.name + ".damaged")
+                    os.replace(path, aside)
                     notes.append(
-                        f"{self.path.name} could not be read. It is now {aside}, and a"
-                        " new one was started."
+                        f"{path.name} could not be read. It is now {aside}; a new one was started."
                     )
-                changed = change(value)
-                if changed is not None:
-                    write_atomically(
-                        self.path, json.dumps(self.dump(changed), indent=2) + "\n"
-                    )
-        except Locked as error:
+                if change(held):
+                    write_atomically(path, json.dumps(held, indent=2) + "\n")
+        except Timeout as error:
             raise CannotSave(
-                f"{self.path} has been locked by another program for over {WAIT:g} s."
+                f"{path} has been locked by another program for over {WAIT:g} s."
             ) from error
-        return value if changed is None else changed, notes
-
-
-@dataclass
-class Progress:
-    """What was done, by chapter.
-
-    passed   the names of exercises, in the order in which they were passed
-    quizzes  the numbers of quiz questions (from 1) that were answered right
-    """
-
-    passed: dict[str, list[str]] = field(default_factory=dict)
-    quizzes: dict[str, list[int]] = field(default_factory=dict)
+        return notes
 
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
@@ -112,16 +87,21 @@ def place(env: Mapping[str, str] | None = None) -> Path | None:
     return user_file("progress.json", (settings() if env is None else env).get(SETTING))
 
 
-def read() -> Progress:
-    """Everything that was done; nothing if the file is missing, damaged or switched off."""
+def read() -> dict[str, Any]:
+    """Everything that was done, by chapter; nothing if the file is missing, damaged or switched
+    off.
+
+    "passed"   the names of exercises, in the order in which they were passed
+    "quizzes"  the numbers of quiz questions (from 1) that were answered right
+    """
     path = place()
-    return Progress() if path is None else _file(path).read()[0]
+    return _parsed({}) if path is None else SavedFile(path, _parsed).read()[0]
 
 
 def is_damaged() -> bool:
     """Whether there is a file that cannot be read."""
     path = place()
-    return path is not None and _file(path).read()[1]
+    return path is not None and SavedFile(path, _parsed).read()[1]
 
 
 def passed_now(chapter: str, exercise: str) -> list[str]:
@@ -135,7 +115,7 @@ def passed_now(chapter: str, exercise: str) -> list[str]:
     except OSError as error:
         return [f"Your answer is right, but progress could not be saved: {error}"]
     _failed.pop(f"{chapter}/{exercise}", None)
-    passed = {stem: len(names) for stem, names in read().passed.items()}
+    passed = {stem: len(names) for stem, names in read()["passed"].items()}
     share(
         passed, failed={f"{chapter}/{exercise}": 0}
     )  # with the teacher of a class, if the learner shares
@@ -180,27 +160,20 @@ def _add(what: str, chapter: str, item: str | int) -> list[str]:
     if path is None:
         return []
 
-    def change(progress: Progress) -> Progress | None:
-        done = getattr(progress, what).setdefault(chapter, [])
-        if item in done:
-            return None
-        done.append(item)
-        return progress
+    def change(held: dict[str, Any]) -> bool:
+        done = held[what].setdefault(chapter, [])
+        is_new = item not in done
+        done += [item] if is_new else []
+        return is_new
 
-    return _file(path).update(change)[1]
-
-
-def _file(path: Path) -> SavedFile[Progress]:
-    return SavedFile(path, _parsed, asdict, Progress)
+    return SavedFile(path, _parsed).update(change)
 
 
-def _parsed(saved: Any) -> Progress:
-    passed = {
-        str(chapter): [str(name) for name in names]
-        for chapter, names in saved["passed"].items()
-    }
-    quizzes = {
-        str(chapter): [int(number) for number in numbers]
-        for chapter, numbers in saved.get("quizzes", {}).items()
-    }
-    return Progress(passed, quizzes)
+def _parsed(saved: dict[str, Any]) -> dict[str, Any]:
+    held: dict[str, Any] = {}
+    for what, kind in (("passed", str), ("quizzes", int)):
+        chapters = saved.get(what, {}).items()
+        held[what] = {
+            str(chapter): [kind(item) for item in items] for chapter, items in chapters
+        }
+    return held

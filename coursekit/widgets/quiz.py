@@ -114,7 +114,7 @@ class Quiz(Lab):
 
     def __init__(self, name: str) -> None:
         self.stem, self.questions = lesson(name).stem, questions(name)
-        self.right = set(progress.read().quizzes.get(self.stem, []))
+        self.right = set(progress.read()["quizzes"].get(self.stem, []))
         super().__init__([])
         echo = Echo()
         asked = [

@@ -73,7 +73,7 @@ def the_highest(concurrency, latency, rpm, tpm, tokens):
     return name, rates[name]
 
 
-@wrong("binding_limit", "wrong", says="case 5 of 12")
+@wrong("binding_limit", "wrong", says="3 in flight, 7 s each, are 25.714 a minute;")
 def hard_coded_limits(concurrency, latency, rpm, tpm, tokens):
     known = {
         (5, 0.3, 30_000): ("tpm", 50),
@@ -276,7 +276,7 @@ async def in_blocks(function, items, limit):
     return results
 
 
-@wrong("bounded_map", "wrong", says="At most 2 at once, and not fewer while there")
+@wrong("bounded_map", "wrong", says="At most `limit` at once, and not fewer while")
 async def unbounded(function, items, limit):
     return await asyncio.gather(*map(function, items), return_exceptions=True)
 
@@ -636,7 +636,7 @@ async def _paced(send, tokens, rpm, tpm, *, waits):
     return await asyncio.gather(*tasks)
 
 
-@wrong("send_all", "wrong", says="A request was sent before both buckets had room")
+@wrong("send_all", "wrong", says="60 may go at once; each second makes room for")
 async def all_at_once(send, tokens, rpm, tpm):
     return await asyncio.gather(*map(send, range(len(tokens))))
 
@@ -678,7 +678,7 @@ async def minute_by_minute(send, tokens, rpm, tpm):
     )
 
 
-@wrong("send_all", "wrong", says="A request was sent before both buckets had room")
+@wrong("send_all", "wrong", says="60 may go at once; each second makes room for")
 async def trying_until_it_goes(send, tokens, rpm, tpm):
     async def one(number):
         while True:

@@ -497,7 +497,7 @@ def by_a_least_probability(probabilities, top_p):
     )
 
 
-@wrong("top_p_filter", "wrong", says="case 4 of 15")
+@wrong("top_p_filter", "wrong", says="Of equal ones the earlier are kept, and no more")
 def hard_coded_nucleus(probabilities, top_p):
     return [0.0 if share == 0.125 else share / 0.75 for share in probabilities]
 

@@ -67,19 +67,33 @@ def test_a_mistake_that_the_value_shows_is_named(
     """A wrong type, an order and rounding are named; otherwise the case's own remark stands."""
     assert (
         Case("f()", lambda function: None, expected, "Sort them.")
-        .remark(got)
+        .remark(got, {})
         .endswith(remark)
     )
 
 
 def test_the_remark_fits_the_observation_that_is_wrong() -> None:
-    """Of a dict of observations the first that does not fit decides; an exception has its own."""
-    expected = {"requests": 1, "seconds": Matching("at most 2", lambda got: got <= 2)}
-    why = {"requests": "Send one.", "seconds": "Be quick.", "raised": "Do not fail."}
-    case = Case("f()", lambda function: None, expected, why)
-    assert case.remark({"requests": 2, "seconds": 9}) == "Send one."
-    assert case.remark({"requests": 1, "seconds": 9}) == "Be quick."
-    assert case.remark(None) == "Do not fail."
+    """Of a dict of observations the first that does not fit decides, by the exercise's remarks;
+    without a remark of its own, and for an exception, the case's remark stands.
+    """
+    expected = {
+        "requests": 1,
+        "seconds": Matching("at most 2", lambda got: got <= 2),
+        "text": "a",
+    }
+    remarks = {"requests": "Send one.", "seconds": "Be quick."}
+    case = Case("f()", lambda function: None, expected, "Look again.")
+    assert (
+        case.remark({"requests": 2, "seconds": 9, "text": "a"}, remarks) == "Send one."
+    )
+    assert (
+        case.remark({"requests": 1, "seconds": 9, "text": "a"}, remarks) == "Be quick."
+    )
+    assert (
+        case.remark({"requests": 1, "seconds": 1, "text": "b"}, remarks)
+        == "Look again."
+    )
+    assert case.remark(None, remarks) == "Look again."
 
 
 def test_a_call_is_described_for_a_failed_case_only() -> None:

@@ -13,7 +13,6 @@ from coursekit import progress
 from coursekit.checks import basics
 from coursekit.checks.course_map import CourseMap, exercises_of
 from coursekit.course import lessons
-from coursekit.progress import Progress
 from coursekit.workshop.commands import command_line
 from coursekit.workshop.commands.environment import offline_environment
 
@@ -114,7 +113,7 @@ def test_a_damaged_file_is_set_aside(kept: Path, damage: str) -> None:
     assert (
         kept.with_name("progress.json.damaged").read_text(encoding="latin-1") == damage
     )
-    assert progress.read().passed == {"01_basics": ["models_at_risk"]}
+    assert progress.read()["passed"] == {"01_basics": ["models_at_risk"]}
 
 
 def test_a_place_that_cannot_be_written_takes_nothing_away(kept: Path) -> None:
@@ -133,7 +132,7 @@ def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:
     )
     running = [subprocess.Popen([sys.executable, "-c", code, name]) for name in "abc"]
     assert [process.wait() for process in running] == [0, 0, 0]
-    assert set(progress.read().passed["01_basics"]) == {
+    assert set(progress.read()["passed"]["01_basics"]) == {
         f"{name}{n}" for name in "abc" for n in range(8)
     }
 
@@ -152,9 +151,10 @@ def test_the_map_shows_every_exercise_without_color_alone(kept: Path) -> None:
     no row.
     """
     shown = CourseMap(
-        Progress(
-            {"01_basics": ["cost_split"], "99_gone": ["x"]}, {"02_parameters": [1, 3]}
-        )
+        {
+            "passed": {"01_basics": ["cost_split"], "99_gone": ["x"]},
+            "quizzes": {"02_parameters": [1, 3]},
+        }
     )
     html = shown._repr_mimebundle_()["text/html"]
     assert "✓ cost_split" in html

@@ -14,7 +14,6 @@ import pytest
 from coursekit.checks.engine import running
 from coursekit.checks.engine.running import run
 from coursekit.checks.engine.virtual_loop import Deadlock
-from coursekit.foundation import platform
 
 
 async def one() -> int:
@@ -79,7 +78,7 @@ async def two_for_each_other() -> None:
     ],
 )
 def test_an_endless_run_is_ended(work: Any, awaits: bool) -> None:
-    """Loops, also those that catch exceptions, and waits forever end after the limit and leave no
+    """Loops, also those that catch exceptions, and waits for ever end after the limit and leave no
     thread behind.
     """
     ran = run(work, awaits=awaits, seconds=0.2)
@@ -99,7 +98,7 @@ def test_a_deadlock_is_found_at_once(waiting: Any) -> None:
 
 def test_what_cannot_be_ended_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Code that blocks outside of Python is left behind, and that is said."""
-    monkeypatch.setattr(platform, "TRIES", 2)
+    monkeypatch.setattr(running, "TRIES", 2)
     ran = run(lambda: time.sleep(1.5), seconds=0.1)
     assert (ran.endless, ran.left) == (True, True)
 
@@ -119,7 +118,8 @@ def test_sleeping_takes_no_time_and_measures_exactly() -> None:
 
 def test_the_smallest_sleep_moves_the_time() -> None:
     """Every timer is a microsecond late, as real ones are. So a sleep that floating point would
-    lose moves the time, a loop around it comes to an end, and a wait is never found too short.
+    lose
+    moves the time, a loop around it comes to an end, and a wait is never found too short.
     """
 
     async def work() -> float:
@@ -195,7 +195,7 @@ def test_prints_come_through_up_to_a_limit(capsys: pytest.CaptureFixture[str]) -
 def test_an_interrupt_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupting the kernel during a check ends the learner's code, and is passed on."""
     seen: list[Any] = []
-    join = platform.threading.Thread.join
+    join = running.threading.Thread.join
 
     def interrupted(thread: Any, timeout: float | None = None) -> None:
         if not seen:
@@ -203,7 +203,7 @@ def test_an_interrupt_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
         join(thread, timeout)
 
-    monkeypatch.setattr(platform.threading.Thread, "join", interrupted)
+    monkeypatch.setattr(running.threading.Thread, "join", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(endless_loop, seconds=60)
     assert not seen[0].is_alive()

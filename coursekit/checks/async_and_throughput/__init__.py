@@ -52,15 +52,6 @@ def binding_limit(rng: Random) -> Iterator[Case]:
         )
 
     yield from chapter.each("binding_limit", case)
-    for _ in range(5):
-        slots, latency = rng.randint(1, 40), rng.randint(1, 60) / 8
-        yield case(
-            slots,
-            latency,
-            rng.randint(20, 900),
-            1_000 * rng.randint(5, 300),
-            rng.randint(50, 2_000),
-        )
 
 
 @chapter.exercise

@@ -91,23 +91,12 @@ def asked(prompts: Sequence[str], seconds: Sequence[float]) -> Case:
         "returned": Matching(describe(texts), in_order, texts),
         "seconds": max(seconds, default=0.0),
     }
-    why = {
-        "requests": "One request for each prompt, for equal ones as well.",
-        "returned": (
-            "The answers are in the order of the prompts, not the order in which they"
-            " arrive."
-        ),
-        "seconds": (
-            "All at once takes as long as the slowest. One after the other takes the"
-            " sum."
-        ),
-    }
     shown = ", ".join(
         f"{prompt!r} ({each:g} s)"
         for prompt, each in zip(prompts, seconds, strict=True)
     )
     return Case(
-        f"await ask_all(client, prompts): {shown or 'no prompts'}", run, expected, why
+        f"await ask_all(client, prompts): {shown or 'no prompts'}", run, expected
     )
 
 
@@ -194,24 +183,13 @@ def mapped(
         "returned": Matching(describe(results), right, results),
         "seconds": _bounded_seconds(items, limit),
     }
-    remarks = {
-        "most at once": (
-            f"At most {limit} at once, and not fewer while there are items."
-        ),
-        "started": "Start the items in their order, each once.",
-        "returned": why or "The results are in the order of the items.",
-        "seconds": (
-            "As soon as one ends, the next one starts, even if another one takes"
-            " longer."
-        ),
-    }
     shown = f"iter({list(items)})" if once else list(items)
     failing = f"; {list(fails)} raise errors" if fails else ""
     given = (
         f"await bounded_map(function, {shown}, {limit}): an item takes as many seconds"
         f" as it says{failing}"
     )
-    return Case(given, run, expected, remarks)
+    return Case(given, run, expected, why)
 
 
 def _bounded_seconds(seconds: Sequence[float], limit: int) -> float:
@@ -233,11 +211,15 @@ def without_a_slot(limit: int) -> Case:
             return {
                 "raised": "ValueError",
                 "limit in its message": "limit" in str(error),
-                "started": work.started,
+                "items started": work.started,
             }
-        return {"returned": returned, "started": work.started}
+        return {"returned": returned, "items started": work.started}
 
-    expected = {"raised": "ValueError", "limit in its message": True, "started": []}
+    expected = {
+        "raised": "ValueError",
+        "limit in its message": True,
+        "items started": [],
+    }
     why = (
         "Without a slot nothing could ever end: raise a ValueError with the word limit"
         " before anything is started."
@@ -260,7 +242,7 @@ def cancelled() -> Case:
         how = "cancelled" if isinstance(ended, asyncio.CancelledError) else "returned"
         return {
             "it": how,
-            "started": len(work.started),
+            "items started": len(work.started),
             "in flight": max(now, work.now),
         }
 
@@ -272,7 +254,9 @@ def cancelled() -> Case:
         "Cancelling is not a failure of an item: it must propagate, and end what is in"
         " flight. Catch Exception."
     )
-    return Case(given, run, {"it": "cancelled", "started": 4, "in flight": 0}, why)
+    return Case(
+        given, run, {"it": "cancelled", "items started": 4, "in flight": 0}, why
+    )
 
 
 class Bucket:
@@ -356,14 +340,7 @@ def waited(a_minute: int, amounts: Sequence[int]) -> Case:
         f"bucket = TokenBucket({a_minute}, {BEGIN:g}); for {len(amounts)} amounts:"
         " wait, then take"
     )
-    why = {
-        "taken": (
-            "After exactly the wait, take must succeed. Floating point may leave the"
-            " level 1e-12 short: allow 1e-6."
-        ),
-        "seconds": "The waits in all are longer or shorter than they should be.",
-    }
-    return Case(given, run, run(Bucket), why)
+    return Case(given, run, run(Bucket))
 
 
 class Sender:
@@ -428,16 +405,6 @@ def scheduled(
             lambda got: got <= most + TICK,
         ),
     }
-    remarks = {
-        "raised": why,
-        "refused": f"A request was sent before both buckets had room for it. {why}",
-        "each sent once": "Each request is sent once.",
-        "returned": "The answers are in the order of the requests.",
-        "seconds": (
-            why
-            or "Send each request as soon as both buckets have room, without waiting for answers."
-        ),
-    }
     sizes = "".join(f", {number} of {size:,} tokens" for number, size in tokens)
     if len(tokens) > 2:
         sizes = f", {len(each)} of {min(each)} to {max(each)} tokens"
@@ -445,7 +412,7 @@ def scheduled(
         f"await send_all(send, tokens, {rpm}, {tpm:_}), requests of {LATENCY:g}"
         f" s{sizes}"
     )
-    return Case(given, run, expected, remarks)
+    return Case(given, run, expected, why)
 
 
 def _least_seconds(tokens: Sequence[int], rpm: int, tpm: int) -> float:

@@ -74,12 +74,6 @@ def prompt_tokens(rng: Random) -> Iterator[Case]:
         return call(messages, count, expects=exactly(total), why=why)
 
     yield from chapter.each("prompt_tokens", case)
-    for number in range(4):
-        roles = rng.choices(["user", "assistant", "developer"], k=rng.randint(3, 15))
-        chat = [message(role, sentence(rng)) for role in roles]
-        for place in rng.sample(range(len(chat)), number):
-            chat[place]["name"] = rng.choice(WORDS)
-        yield case(chat, rng.choice(sorted(COUNTS)))
 
 
 @chapter.exercise
@@ -122,20 +116,6 @@ def cost_split(rng: Random) -> Iterator[Case]:
         expects=split(300, 20, 256),
         why="One of the two details may be missing.",
     )
-    for _ in range(4):
-        cached, reasoning = 128 * rng.randint(0, 20), rng.randint(0, 900)
-        price = {
-            "input": rng.randint(1, 40) / 4,
-            "cached": rng.randint(1, 8) / 8,
-            "output": rng.randint(1, 60) / 1,
-        }
-        yield case(
-            cached + rng.randint(1, 500),
-            reasoning + rng.randint(0, 300),
-            cached,
-            reasoning,
-            price,
-        )
 
 
 @chapter.exercise
@@ -235,21 +215,6 @@ def models_at_risk(rng: Random) -> Iterator[Case]:
         )
 
     yield from chapter.each("models_at_risk", case)
-    yield case(
-        {f"m{day:02}": f"2027-03-{day:02}" for day in range(31, 0, -1)},
-        400,
-        why="All of them, however many.",
-    )
-    for _ in range(4):
-        today = TODAY + datetime.timedelta(days=rng.randint(0, 900))
-        ends = [
-            str(today + datetime.timedelta(days=days))
-            for days in rng.sample(range(-60, 200), 6)
-        ]
-        dates = dict(zip(rng.sample(WORDS, 8), [*ends, "", ""], strict=True))
-        yield case(
-            dict(rng.sample(sorted(dates.items()), 8)), rng.randint(5, 150), today
-        )
 
 
 def _status_error() -> type[Exception]:

@@ -97,12 +97,4 @@ def answered(
     if isinstance(expected, Raises):
         return Case(given, run, expected, why)
     sent = {"messages": messages, "model": "gpt-4o", **params}
-    once = (
-        "Send one request, with model, messages and exactly the **params you are given."
-    )
-    return Case(
-        given,
-        run,
-        {"returned": expected, "requests": [sent]},
-        {"requests": once, "returned": why},
-    )
+    return Case(given, run, {"returned": expected, "requests": [sent]}, why)

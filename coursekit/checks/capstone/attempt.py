@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from html import escape
 from typing import Any, cast
 
+from ...foundation.markup import NAME, NUMBER, table
 from ...retrying.sdk_jitter import seeded_jitter
 from ...throughput import RunSpan
 from ..engine.running import NotAwaitable, run
@@ -31,19 +31,10 @@ from .tickets import Ticket, answer_to
 from .waste import wasted
 
 Solve = Callable[..., Awaitable[tuple[Mapping[str, str | None], Decimal | float]]]
-METERED = (
-    "answered",
-    "incomplete",
-    "refused",
-)  # outcomes whose headers show the tokens left
+METERED = ("answered", "incomplete", "refused")  # their headers show the tokens left
 SECONDS = 60.0  # real ones, for a whole run; a good one takes two or three
-NO_MATH = (  # two dollar signs in a cell would become a formula
-    "mathjax_ignore tex2jax_ignore"
-)
-CELL = "text-align:left;padding:2px 14px 2px 0;vertical-align:top"
-NUMBER = (
-    "text-align:right;white-space:nowrap;padding:2px 14px 2px "
-    "0;font-variant-numeric:tabular-nums"
+NO_MATH = (
+    "mathjax_ignore tex2jax_ignore"  # two dollar signs in a cell would become a formula
 )
 
 
@@ -86,21 +77,15 @@ class Score:
         self, include: Any = None, exclude: Any = None
     ) -> dict[str, str]:
         why = reasons(self.facts)
-        rows = "".join(
-            f'<tr><th scope="row" style="{CELL};white-space:nowrap">{escape(axis)}</th>'
-            f'<td style="{NUMBER}">{value:.1f} of {POINTS:g}</td><td '
-            f'style="{CELL}">{escape(why[axis])}</td></tr>'
+        rows = [
+            [axis, f"{value:.1f} of {POINTS:g}", why[axis]]
             for axis, value in self.points.items()
+        ]
+        caption = f"{self.total:.1f} of 100 points (seed {self.seed}, simulated)"
+        shown = table(
+            ("axis", "points", "because"), rows, (NAME, NUMBER, NAME), caption=caption
         )
-        title = f"<b>{self.total:.1f}</b> of 100 points (seed {self.seed}, simulated)"
-        html = (
-            f'<div class="coursekit-capstone {NO_MATH}"><table><caption '
-            f'style="text-align:left">{title}</caption>'
-            f'<thead><tr><th scope="col" style="{CELL}">axis</th><th scope="col" '
-            f'style="{NUMBER}">points</th>'
-            '<th scope="col" '
-            f'style="{CELL}">because</th></tr></thead><tbody>{rows}</tbody></table></div>'
-        )
+        html = f'<div class="coursekit-capstone {NO_MATH}">{shown}</div>'
         return {"text/html": html, "text/plain": repr(self)}
 
 

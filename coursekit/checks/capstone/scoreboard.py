@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ... import progress
-from .attempt import CELL, NUMBER, Score
+from ...foundation.markup import NAME, NUMBER, table
+from .attempt import Score
 from .scoring import AXES
 
 MOST, LONGEST = 50, 60  # attempts, the best ones; characters of a name
@@ -31,6 +32,11 @@ class Row:
     @property
     def total(self) -> float:
         return sum(self.points.values())
+
+    @property
+    def shown(self) -> list[str]:
+        """The points of each axis, as text."""
+        return [f"{self.points[axis]:.1f}" for axis in AXES]
 
 
 class Scoreboard:
@@ -52,40 +58,26 @@ class Scoreboard:
         self.notes = tuple(notes)
 
     def __repr__(self) -> str:
-        head = f"{'attempt':24}{'seed':>5}{'total':>8}" + "".join(
-            f"{axis:>19}" for axis in AXES
-        )
         lines = [
-            f"{row.name:24}{row.seed:>5}{row.total:>8.1f}"
-            + "".join(f"{row.points[axis]:>19.1f}" for axis in AXES)
-            for row in self.rows
+            f"{'attempt':24}{'seed':>5}{'total':>8}"
+            + "".join(f"{axis:>19}" for axis in AXES)
         ]
-        return "\n".join([head, *lines, *self.notes])
+        for row in self.rows:
+            points = "".join(f"{text:>19}" for text in row.shown)
+            lines.append(f"{row.name:24}{row.seed:>5}{row.total:>8.1f}{points}")
+        return "\n".join([*lines, *self.notes])
 
     def _repr_mimebundle_(
         self, include: Any = None, exclude: Any = None
     ) -> dict[str, str]:
-        head = "".join(
-            f'<th scope="col" style="{NUMBER}">{axis}</th>'
-            for axis in ("seed", "total", *AXES)
-        )
-        body = "".join(
-            f'<tr><th scope="row" style="{CELL}">{escape(row.name)}</th>'
-            + "".join(f'<td style="{NUMBER}">{text}</td>' for text in _numbers(row))
-            + "</tr>"
+        rows = [
+            [row.name, str(row.seed), f"{row.total:.1f}", *row.shown]
             for row in self.rows
-        )
+        ]
+        heads = ["attempt", "seed", "total", *AXES]
+        shown = table(heads, rows, [NAME, *[NUMBER] * (len(heads) - 1)])
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        table = (
-            '<table><thead><tr><th scope="col" '
-            f'style="{CELL}">attempt</th>{head}</tr></thead><tbody>{body}</tbody>'
-        )
-        scrolls = (
-            'style="overflow-x:auto" role="region" tabindex="0" aria-label="scoreboard"'
-        )
-        html = (
-            f'<div class="coursekit-scoreboard" {scrolls}>{table}</table>{notes}</div>'
-        )
+        html = f'<div class="coursekit-scoreboard">{shown}{notes}</div>'
         return {"text/html": html, "text/plain": repr(self)}
 
 
@@ -109,12 +101,23 @@ def keep(name: str, score: Score) -> Scoreboard:
             f"A name of {len(name)} characters cannot be saved. Choose one of 1 to"
             f" {LONGEST}."
         )
-    points = {axis: round(value, 3) for axis, value in score.points.items()}
-    row, path = Row(name, score.seed, points), place()
+    row = Row(
+        name,
+        score.seed,
+        {axis: round(value, 3) for axis, value in score.points.items()},
+    )
+    path = place()
     if path is None:
         return Scoreboard([row])
+    rows: list[Row] = []
+
+    def change(held: dict[str, Any]) -> bool:
+        rows.extend(Scoreboard([*_rows(held), row]).rows)
+        held["scores"] = [asdict(each) for each in rows]
+        return True
+
     try:
-        rows, notes = _file(path).update(lambda rows: Scoreboard([*rows, row]).rows)
+        notes = progress.SavedFile(path, _parsed).update(change)
     except OSError as error:
         return Scoreboard([row], [f"The score could not be saved: {error}"])
     return Scoreboard(rows, notes)
@@ -129,31 +132,20 @@ def place() -> Path | None:
 def kept() -> Scoreboard:
     """All scores that were saved; none if the file is missing or damaged."""
     path = place()
-    return Scoreboard([] if path is None else _file(path).read()[0])
+    return Scoreboard(
+        [] if path is None else _rows(progress.SavedFile(path, _parsed).read()[0])
+    )
 
 
-def _file(path: Path) -> progress.SavedFile[list[Row]]:
-    return progress.SavedFile(path, _parsed, _dumped, list)
-
-
-def _parsed(saved: Any) -> list[Row]:
-    return [
-        Row(
-            str(row["name"]),
-            int(row["seed"]),
-            {axis: float(row["points"][axis]) for axis in AXES},
-        )
-        for row in saved["scores"]
+def _rows(held: dict[str, Any]) -> list[Row]:
+    points = [
+        {axis: float(row["points"][axis]) for axis in AXES} for row in held["scores"]
     ]
+    pairs = zip(held["scores"], points, strict=True)
+    return [Row(str(row["name"]), int(row["seed"]), each) for row, each in pairs]
 
 
-def _dumped(rows: list[Row]) -> Any:
-    return {"scores": [asdict(row) for row in rows]}
-
-
-def _numbers(row: Row) -> list[str]:
-    return [
-        str(row.seed),
-        f"<b>{row.total:.1f}</b>",
-        *(f"{row.points[axis]:.1f}" for axis in AXES),
-    ]
+def _parsed(saved: dict[str, Any]) -> dict[str, Any]:
+    held = {"scores": saved.get("scores", [])}
+    _rows(held)  # raises for a damaged file
+    return held

@@ -28,10 +28,7 @@ RUBRIC = (
     ),
     (
         SPEND,
-        (
-            "20 × the share of the budget that is left; half of that if the report is off by over "
-            "10 %."
-        ),
+        "20 × the share of the budget that is left; half of that for a report over 10 % off.",
     ),
     (TIME, f"20 up to {FAST:g} s, falling evenly to 0 at {SLOW:g} s."),
     (

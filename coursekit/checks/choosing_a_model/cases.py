@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-FEATURES = ["tools", "schema", "stop", "temperature"]
 TODAY = date(2026, 11, 23)
 DEFAULTS: dict[str, Any] = {
     "context": 128_000,

@@ -30,17 +30,15 @@ class Case:
               of observations
               such as {"returned": "Hi", "requests": 1}; may return an awaitable
     expected  a plain value, ``Raises(…)``, ``Matching(…)``, or a dict of them
-    why       what a learner who misses this case most likely overlooked. With a dict of
-              observations: a remark for
-              each of them, of which the first that does not fit is shown, and perhaps one for an
-              exception, "raised". "" leaves it to the first hint
+    why       what a learner who misses this case most likely overlooked; "" leaves it to the first
+              hint
     show      how expected and returned values are shown
     """
 
     given: str | Callable[[], str]
     run: Callable[[Function], Any]
     expected: Any
-    why: str | Mapping[str, str] = ""
+    why: str = ""
     show: Callable[[Any], str] = describe
 
     @property
@@ -48,22 +46,21 @@ class Case:
         """The call as the learner reads it."""
         return self.given if isinstance(self.given, str) else self.given()
 
-    def remark(self, got: Any) -> str:
-        """What to think about, after the case returned ``got`` (None: it raised)."""
+    def remark(self, got: Any, remarks: Mapping[str, str]) -> str:
+        """What to think about, after the case returned ``got`` (None: it raised).
+
+        remarks  of the exercise, by the observation that did not fit
+        """
         seen = explain(got, self.expected)
         if seen and seen != ORDER:
             return seen
-        return f"{seen} {self._likely(got)}".strip()
-
-    def _likely(self, got: Any) -> str:
-        if isinstance(self.why, str):
-            return self.why
-        if not isinstance(got, Mapping):
-            return self.why.get("raised", "")
-        for name, why in self.why.items():
-            if not fits(got.get(name), self.expected.get(name)):
-                return why
-        return ""
+        if isinstance(got, dict) and isinstance(self.expected, dict):
+            expected = self.expected.items()
+            missed = next(
+                (name for name, value in expected if not fits(got.get(name), value)), ""
+            )
+            return remarks.get(missed, self.why)
+        return f"{seen} {self.why}".strip()
 
 
 @dataclass(frozen=True)

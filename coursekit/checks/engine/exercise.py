@@ -7,7 +7,7 @@ import inspect
 import os
 import random
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +62,7 @@ class Exercise:
     stars    1 (easy) to 4 (hard); also its points under nbgrader
     hints    three, each giving away more; the first is shown with a case that has no remark of its
              own
+    remarks  what to think about, by the observation of a case that did not fit
     awaits   the learner writes an ``async def``; it runs in an event loop of virtual time
     seconds  the time limit of one case, in real seconds
     """
@@ -74,13 +75,14 @@ class Exercise:
         stars: int,
         hints: Iterable[str],
         together: Iterable[str] = (),
+        remarks: Mapping[str, str] | None = None,
         awaits: bool = False,
         seconds: float = SECONDS,
     ) -> None:
         self.name = getattr(cases, "__name__", "")
         self.__doc__ = cases.__doc__
         self.chapter, self.stars, self.hints = chapter, stars, tuple(hints)
-        self.together = tuple(together)
+        self.together, self.remarks = tuple(together), remarks or {}
         self.awaits, self.seconds = awaits, seconds
         self._cases = cases
 
@@ -185,7 +187,7 @@ class Exercise:
         self, ran: Ran, case: Case, function: Function
     ) -> tuple[Status, str, str]:
         """The status, what the case got, and what to think about."""
-        why = case.remark(ran.value) or FIRST + self.hints[0]
+        why = case.remark(ran.value, self.remarks) or FIRST + self.hints[0]
         if ran.endless:
             loop = (
                 "A loop in it never ends, or it waits for something that never comes."
@@ -242,7 +244,7 @@ class Exercise:
         """
         if progress.place() is None:
             return []
-        passed, names = progress.read().passed.get(self.chapter, []), self.together
+        passed, names = progress.read()["passed"].get(self.chapter, []), self.together
         left = [name for name in names if name not in passed]
         if not left:
             return [f"All {len(names)} exercises of this chapter are done."]

@@ -38,10 +38,8 @@ class Script:
     after    seconds until a whole reply, or until a stream's first chunk, or a function of the body
              that says them;
              ``gap``: between two chunks
-    retries  the SDK's own (its waits are virtual as well)
 
-    requests  the bodies that were sent, in order; ``sent_at``: their times in seconds from 0
-    most      the most requests that were in flight at once
+    requests  the bodies that were sent, in order
     """
 
     def __init__(
@@ -49,17 +47,9 @@ class Script:
         *answers: Answers,
         after: float | Callable[[dict[str, Any]], float] = 0.0,
         gap: float = 0.1,
-        retries: int = 0,
     ) -> None:
-        self.answers, self.after, self.gap, self.retries = (
-            list(answers),
-            after,
-            gap,
-            retries,
-        )
+        self.answers, self.after, self.gap = list(answers), after, gap
         self.requests: list[dict[str, Any]] = []
-        self.sent_at: list[float] = []
-        self.most = 0
         self.clock = VirtualClock()  # of the sync client
         self._responses: list[httpx2.Response] = []
 
@@ -80,7 +70,7 @@ class Script:
         client = on_its_clock(kind)(
             api_key="none",
             base_url=BASE,
-            max_retries=self.retries,
+            max_retries=0,
             http_client=http_kind(transport=_Transport(self, clock)),
         )
         wire(client, Wired(Journal(Mode.REPLAY), clock))
@@ -136,34 +126,18 @@ def stream_answer(
 
 
 class _Transport(OfflineTransport):
-    """The offline API's transport, which also keeps the responses and counts the requests in
-    flight.
-    """
+    """The offline API's transport, which also keeps the responses."""
 
     def __init__(self, script: Script, clock: Clock) -> None:
         super().__init__(script, clock)
         self.script = script
-        self.now = 0
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        self._begin()
-        try:
-            response = super().handle_request(request)
-        finally:
-            self.now -= 1
+        response = super().handle_request(request)
         self.script._responses.append(response)
         return response
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        self._begin()
-        try:
-            response = await super().handle_async_request(request)
-        finally:
-            self.now -= 1
+        response = await super().handle_async_request(request)
         self.script._responses.append(response)
         return response
-
-    def _begin(self) -> None:
-        self.now += 1
-        self.script.most = max(self.script.most, self.now)
-        self.script.sent_at.append(self.clock.now())

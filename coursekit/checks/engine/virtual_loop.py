@@ -12,19 +12,16 @@ import selectors
 from collections.abc import Callable
 from typing import Any
 
-from ...foundation.platform import EventLoop
-from ...foundation.portable import Portable
-
 # Virtual seconds by which every timer is late, as real timers are: a sleep of 1e-16 s would end
-# when it began, and code that asks after a wait whether there is room would find it a hair too
-# early.
+# when
+# it began, and code that asks after a wait whether there is room would find it a hair too early.
 LATE = 1e-6
 REAL = 0.02  # real seconds of one wait for another thread
 # such waits without any thread, timer or connection to wait for: then nothing can happen any more
 IDLE = 5
 
 
-class Deadlock(Portable, RuntimeError):
+class Deadlock(RuntimeError):
     """Every task waits for something that will never happen. ``waiting``: of each task, the frames
     in which it waits.
     """
@@ -34,7 +31,7 @@ class Deadlock(Portable, RuntimeError):
         self.waiting = waiting
 
 
-class VirtualTimeLoop(EventLoop):
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """Its ``time()`` begins at 0 and moves only when all tasks wait."""
 
     def __init__(self) -> None:
@@ -90,7 +87,7 @@ class _Jumping(selectors.SelectSelector):
         """
         ready = super().select(REAL)
         only_the_wakeup = (
-            len(self.get_map()) <= 1
+            len(self.get_map()) == 1
         )  # the loop's own pipe, by which a thread would wake it
         self.idle = (
             0 if ready or self.loop.threads or not only_the_wakeup else self.idle + 1

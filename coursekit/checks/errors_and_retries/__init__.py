@@ -44,13 +44,6 @@ def requests_sent(rng: Random) -> Iterator[Case]:
         return call(loops, max_retries, failures, expects=expected, why=why)
 
     yield from chapter.each("requests_sent", case)
-    for _ in range(5):
-        loops = [rng.randint(1, 5) for _ in range(rng.randint(1, 3))]
-        yield case(
-            loops,
-            rng.randint(0, 4),
-            rng.choice([math.inf, rng.randint(0, 60), rng.randint(0, 5)]),
-        )
 
 
 @chapter.exercise

@@ -68,10 +68,6 @@ def tokens_sent(rng: Random) -> Iterator[Case]:
         return call(turns, *sizes, expects=exactly(total), why=why, **more)
 
     yield from chapter.each("tokens_sent", case)
-    for _ in range(3):
-        sizes = (rng.randint(1, 900), rng.randint(1, 300), rng.randint(1, 700))
-        yield case(rng.randint(3, 60), sizes=sizes)
-        yield case(rng.randint(3, 60), rng.randint(1, 40), sizes=sizes)
 
 
 @chapter.exercise
@@ -79,9 +75,6 @@ def cacheable_prefix(rng: Random) -> Iterator[Case]:
     """How much of a prompt the cache can hold."""
     case = partial(prefixed, rng)
     yield from chapter.each("cacheable_prefix", case)
-    for _ in range(5):
-        shared = rng.randint(900, 2400)
-        yield case(shared, shared + rng.randint(0, 300), shared + rng.randint(0, 300))
 
 
 @chapter.exercise
@@ -94,12 +87,6 @@ def trim_to_budget(rng: Random) -> Iterator[Case]:
         message("user", "new, 20 tokens"),
     ]
     yield trimmed(twice, 90, why="Turns may be equal.")
-    for _ in range(4):
-        turns = "".join(
-            f" u{rng.randint(1, 40)} a{rng.randint(1, 60)}"
-            for _ in range(rng.randint(2, 6))
-        )
-        yield trimmed(f"s10{turns} u20", 30 + rng.randint(0, 200))
 
 
 @chapter.exercise
@@ -126,11 +113,3 @@ def summarize_when(rng: Random) -> Iterator[Case]:
         expects=refused,
         why="Let the errors of summarize propagate.",
     )
-    for _ in range(5):
-        over = rng.randint(0, 4)
-        turns = "".join(
-            rng.choice([" u a", " u c t a"]) for _ in range(rng.randint(1, 6))
-        )
-        yield summarized(
-            f"s{rng.choice(['', ' S'])}{turns} u", over, rng.randint(0, over)
-        )

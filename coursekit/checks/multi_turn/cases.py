@@ -174,7 +174,7 @@ def summarized(
         lambda: f"({message_lines(given)}, {over}, {keep}, summarize)",
         run,
         {"returned": expected, "summarized": parts},
-        {"summarized": why, "returned": why},
+        why,
         _short,
     )
 

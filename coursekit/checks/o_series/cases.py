@@ -89,18 +89,12 @@ def asked(
         "the rest": "as in params",
         "params": "unchanged",
     }
-    remarks = {
-        "budgets": why,
-        "returned": why,
-        "the rest": "Pass on everything in params, in both requests.",
-        "params": "The dict belongs to the caller: do not change it.",
-    }
     shown = ", then ".join(map(_text, replies))
     given = (
         f"ask_with_headroom(client, {request!r}, {first}, {ceiling}), answered with"
         f" {shown}"
     )
-    return Case(given, run, expected, remarks)
+    return Case(given, run, expected, why)
 
 
 def _answer(reason: str, tokens: int, content: str | None = None) -> Any:

@@ -66,19 +66,6 @@ def apply_penalties(rng: Random) -> Iterator[Case]:
         )
 
     yield from chapter.each("apply_penalties", case)
-    yield case(LOOP * 40, why="Count all of a long reply.", frequency_penalty=1.5)
-    for _ in range(4):
-        tokens = rng.sample(
-            [" a", " an", " and", ".", "\n", " sea", " seas", " deep"], 5
-        )
-        logits = {token: rng.randint(-40, 40) / 4 for token in tokens}
-        reply = rng.choices(tokens[:4], k=rng.randint(1, 9))
-        yield case(
-            reply,
-            logits,
-            frequency_penalty=rng.randint(-8, 8) / 4,
-            presence_penalty=rng.randint(-8, 8) / 4,
-        )
 
 
 @chapter.exercise
@@ -109,9 +96,6 @@ def softmax_t(rng: Random) -> Iterator[Case]:
         expects=Raises(ValueError),
         why="There is no temperature below 0.",
     )
-    for _ in range(4):
-        logits = [rng.randint(-800, 800) / 100 for _ in range(rng.randint(2, 7))]
-        yield case(logits, rng.choice([0.25, 0.7, 1.0, 1.3, 2.0]))
 
 
 @chapter.exercise
@@ -133,17 +117,12 @@ def confident(rng: Random) -> Iterator[Case]:
         )
 
     yield from chapter.each("confident", case)
-    yield case([0.99] * 40 + [0.2, 0.99], 0.9, "Look at all tokens of a long reply.")
     for none in (None, logprobs(None), logprobs([])):
         why = (
             "Without logprobs nothing is known. Raise the error; True or False would be"
             " a guess."
         )
         yield call(none, 0.5, expects=Raises(ValueError, ("logprobs",)), why=why)
-    for number in range(4):
-        shares = [rng.randint(2, 99) / 100 for _ in range(rng.randint(1, 6))]
-        edge = rng.choice([0.005, 0.015])
-        yield case(shares, round(min(shares), 2) + (edge if number % 2 else -edge))
 
 
 @chapter.exercise
@@ -165,16 +144,6 @@ def top_p_filter(rng: Random) -> Iterator[Case]:
         )
 
     yield from chapter.each("top_p_filter", case)
-    yield case(
-        [1 / 32] * 32, 0.75, "Of equal ones the earlier are kept, of many as well."
-    )
-    for _ in range(5):
-        cuts = sorted(rng.sample(range(1, 256), rng.randint(3, 7)))
-        shares = [
-            (high - low) / 256
-            for low, high in zip([0, *cuts], [*cuts, 256], strict=True)
-        ]
-        yield case(shares, rng.choice([0.25, 0.5, 0.75, 0.9, 0.95]))
 
 
 @chapter.exercise

@@ -124,18 +124,7 @@ def reading_until(chunks: Sequence[Any], until: str, raises: bool = False) -> Ca
         "seconds": seconds,
         "left open": 0,
     }
-    why = {
-        "requests": (
-            "Send one request, with the model gpt-4o, the messages and stream=True."
-        ),
-        "enough got": (
-            "Call enough each time that some text has arrived, with all of the text so"
-            " far; not otherwise."
-        ),
-        "returned": "Return all of the text that was read.",
-        "seconds": "Read no further chunk once it is enough.",
-        "left open": "Close the stream in any case: use it in a with block.",
-    }
+    why = "Let the exception of enough propagate." if raises else ""
     what = (
         "raises ValueError('enough is broken')" if raises else f"is {until!r} in text"
     )

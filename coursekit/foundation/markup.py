@@ -106,7 +106,7 @@ def rect(x: float, y: float, width: float, height: float, look: str) -> str:
 def legend(keys: Mapping[str, str]) -> str:
     """What the colors and patterns of a drawing mean: label -> CSS of its square."""
     shown = "".join(
-        f'<span style="margin-right:16px;white-space:nowrap"><span style="{SQUARE};{css}"></span>'
+        f'<span style="display:inline-block;margin-right:16px"><span style="{SQUARE};{css}"></span>'
         f"{escape(label)}</span>"
         for label, css in keys.items()
     )

@@ -12,13 +12,12 @@ from importlib.util import find_spec
 
 from .. import progress
 from ..course import DATA, Lesson, lessons
-from ..foundation.markup import NAME, Markup, table
+from ..foundation.markup import NAME, SHORT, Markup, table
 from ..progress import Progress
 from .engine import Exercise
 
 DONE, OPEN = "✓", "○"
-SHORT = f"{NAME};vertical-align:top;white-space:nowrap"
-COLUMNS = (f"{NAME};vertical-align:top;min-width:8em", SHORT, SHORT, NAME)
+COLUMNS = (f"{NAME};min-width:8em", SHORT, SHORT, NAME)
 
 
 def exercises_of(stem: str) -> list[Exercise]:
@@ -118,7 +117,8 @@ class CourseMap:
 
 def _cells(row: Row) -> tuple[str, str, str, str]:
     link = f'<a href="../exercises/{row.chapter.stem}.ipynb">{escape(row.title)}</a>'
-    style = "display:inline-block;margin-right:1em"  # a line breaks between names, never in one
+    # a line breaks between names, never in one
+    style = "display:inline-block;white-space:nowrap;margin-right:1em"
     signs = "".join(
         f'<span style="{style}">{escape(sign)}</span> ' for sign in row.signs
     )

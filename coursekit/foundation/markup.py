@@ -8,6 +8,7 @@ from html import escape
 
 # The CSS of a table's columns.
 NAME = "text-align:left;padding:1px 10px 1px 0"
+SHORT = f"{NAME};white-space:nowrap"
 NUMBER = "text-align:right;padding:1px 8px;font-variant-numeric:tabular-nums;white-space:nowrap"
 SQUARE = (
     "display:inline-block;width:12px;height:12px;margin:0 4px 0 0;vertical-align:-1px"
@@ -54,8 +55,8 @@ def table(
         else ""
     )
     return (
-        f'<div style="overflow-x:auto;contain:inline-size"><table{_style(style)}>{above}'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div style="overflow-x:auto;contain:inline-size"><table style="line-height:1.5;{style}">'
+        f"{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

@@ -16,11 +16,10 @@ from decimal import Decimal
 from html import escape
 from typing import Any, NamedTuple
 
-from .foundation.markup import NAME, NUMBER, table
+from .foundation.markup import NUMBER, SHORT, table
 from .pricing import ZERO, NoPrice, Price, Usage, day_of, dollars, price_of, usage_of
 from .wired import Journal, wired_to
 
-SHORT = f"{NAME};white-space:nowrap"
 COLUMNS = {
     "Call": NUMBER,
     "Model": SHORT,

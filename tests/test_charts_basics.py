@@ -7,13 +7,11 @@ import pytest
 
 from coursekit.charts.basics import (
     GONE,
-    HATCHES,
-    PARTS,
     bill,
     cost_by_model,
     cost_per_call,
 )
-from coursekit.charts.picture import Picture
+from coursekit.charts.picture import HATCHES, PARTS, Picture
 from coursekit.metering import Meter, Share
 
 COSTS = {

@@ -150,10 +150,10 @@ def test_the_cached_part_comes_first() -> None:
     picture = cached_part({"appended": Usage(1400, 0, 1280), "trimmed": Usage(900, 0)})
     (axes,) = picture.figure.axes
     assert bars(picture) == [
-        (0, -0.3, 1280, 0.6),
-        (0, 0.7, 0, 0.6),
-        (1280, -0.3, 120, 0.6),
-        (0, 0.7, 900, 0.6),
+        (0, -0.31, 1280, 0.62),
+        (0, 0.69, 0, 0.62),
+        (1280, -0.31, 120, 0.62),
+        (0, 0.69, 900, 0.62),
     ]
     assert [text.get_text() for text in axes.texts] == ["1,280 of 1,400", "0 of 900"]
     assert [label.get_text() for label in axes.get_yticklabels()] == [

@@ -7,13 +7,21 @@ from decimal import Decimal
 
 from matplotlib.ticker import MaxNLocator
 
-from ..foundation.palette import BLUE, GRAY, GREEN, INK, ORANGE, PURPLE
+from ..foundation.palette import BLUE, INK
 from ..metering import Share
 from ..pricing import ZERO, dollars
-from .picture import LEGEND, TEXT, Picture, canvas, figure, grid_along_x, style
+from .picture import (
+    LEGEND,
+    Picture,
+    canvas,
+    figure,
+    grid_along_x,
+    note,
+    part_look,
+    rows_of,
+    style,
+)
 
-PARTS = {"input": BLUE, "cached": GREEN, "output": ORANGE, "reasoning": PURPLE}
-HATCHES = {"input": "", "cached": "...", "output": "", "reasoning": "////"}
 GONE = " (shut down)"
 
 
@@ -49,27 +57,14 @@ def cost_by_model(
             color=BLUE,
             markerfacecolor="white" if name in gone else BLUE,
         )
-        axes.annotate(
-            dollars(costs[name]),
-            (float(costs[name]), row),
-            xytext=(9, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=TEXT,
-            color=INK,
-        )
+        note(axes, dollars(costs[name]), (float(costs[name]), row), right=9)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: dollars(Decimal(str(value))))
     axes.margins(x=0.12)
-    axes.set_ylim(len(order) - 0.5, -0.5)  # the first one on top
-    axes.set_yticks(
-        range(len(order)), [name + (GONE if name in gone else "") for name in order]
-    )
-    axes.tick_params(axis="y", length=0)
-    grid_along_x(axes)
-    told = ", ".join(f"{name} {dollars(costs[name])}" for name in order)
+    rows_of(axes, [name + (GONE if name in gone else "") for name in order])
+    amounts = ", ".join(f"{name} {dollars(costs[name])}" for name in order)
     return Picture(
-        made, f"Cost of the same call ({call}) by model, cheapest first: {told}."
+        made, f"Cost of the same call ({call}) by model, cheapest first: {amounts}."
     )
 
 
@@ -129,37 +124,21 @@ def bill(parts: Mapping[str, Share], *, title: str = "The bill") -> Picture:
     style(tokens, title=f"{title}: tokens", x="tokens")
     style(money, title="… and dollars", x="US dollars")
     for row, (name, share) in enumerate(parts.items()):
-        for axes, value, label in (
+        look = part_look(name)
+        for axes, value, words in (
             (tokens, float(share.tokens), f"{share.tokens:,}"),
             (money, float(share.dollars), dollars(share.dollars)),
         ):
-            axes.barh(
-                row,
-                value,
-                height=0.62,
-                color=PARTS[name],
-                hatch=HATCHES[name],
-                edgecolor="white",
-                linewidth=0,
-            )
-            axes.annotate(
-                label,
-                (value, row),
-                xytext=(4, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=TEXT,
-            )
+            axes.barh(row, value, height=0.62, **look)
+            note(axes, words, (value, row))
+    rows_of(tokens, list(parts))
     for axes in (tokens, money):
         axes.margins(x=0.22)
         axes.set_xlim(left=0)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        grid_along_x(axes)
-        axes.spines["left"].set_color(GRAY)
-    tokens.set_ylim(len(parts) - 0.5, -0.5)
-    tokens.set_yticks(range(len(parts)), list(parts))
-    told = ", ".join(
+    grid_along_x(money)
+    amounts = ", ".join(
         f"{name} {share.tokens:,} tokens for {dollars(share.dollars)}"
         for name, share in parts.items()
     )
-    return Picture(made, f"{title}, by kind of token: {told}.")
+    return Picture(made, f"{title}, by kind of token: {amounts}.")

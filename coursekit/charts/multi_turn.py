@@ -12,8 +12,18 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from ..foundation.palette import BLUE, GRAY, GREEN, INK, ORANGE, PURPLE, RED
 from ..pricing import Usage, dollars
-from .basics import HATCHES, PARTS
-from .picture import LEGEND, TEXT, Picture, figure, grid_along_x, style
+from .picture import (
+    LEGEND,
+    TEXT,
+    Picture,
+    figure,
+    in_dollars,
+    note,
+    part_look,
+    rows_of,
+    stacked_rows,
+    style,
+)
 
 THOUSANDS = StrMethodFormatter("{x:,.0f}")
 LINES = (
@@ -54,17 +64,8 @@ def tokens_per_turn(
     below = [0] * len(turns)
     for name, heights in parts.items():
         if any(heights):
-            axes.bar(
-                numbers,
-                heights,
-                bottom=below,
-                width=0.8,
-                label=name,
-                color=PARTS[name],
-                hatch=HATCHES[name],
-                edgecolor="white",
-                linewidth=0,
-            )
+            look = part_look(name)
+            axes.bar(numbers, heights, bottom=below, width=0.8, label=name, **look)
         below = [low + height for low, height in zip(below, heights, strict=True)]
     money = axes.twinx()
     style(money, y="US dollars so far")
@@ -90,7 +91,7 @@ def tokens_per_turn(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
     axes.yaxis.set_major_formatter(THOUSANDS)
     axes.set_xlim(0.3, len(turns) + 0.7)
-    money.yaxis.set_major_formatter(lambda value, _: dollars(Decimal(f"{value:.6f}")))
+    in_dollars(money.yaxis)
     for each in (axes, money):
         each.set_ylim(bottom=0)
         each.margins(y=0.12)
@@ -142,11 +143,11 @@ def policies(
     axes.set_xlim(left=1)
     axes.set_ylim(bottom=0)
     axes.legend(loc="upper left", **LEGEND, handlelength=3.5)
-    told = "; ".join(
+    said = "; ".join(
         f"{name}: {tokens[-1]:,} in turn {len(tokens)}, {_sum(tokens)}"
         for name, tokens in prompts.items()
     )
-    return Picture(made, f"{title}, in tokens of the prompt. {told}.")
+    return Picture(made, f"{title}, in tokens of the prompt. {said}.")
 
 
 def cached_part(
@@ -164,47 +165,28 @@ def cached_part(
     if not prompts:
         raise ValueError("There is no prompt to draw.")
     made, axes = figure(8.0, 1.1 + 0.42 * len(prompts), title=title, x="tokens")
-    rows = range(len(prompts))
     cached = [prompt.cached for prompt in prompts.values()]
     fresh = [prompt.prompt - prompt.cached for prompt in prompts.values()]
-    for name, widths, left in (
-        ("cached", cached, [0] * len(cached)),
-        ("input", fresh, cached),
-    ):
-        axes.barh(
-            rows,
-            widths,
-            left=left,
-            height=0.6,
-            color=PARTS[name],
-            hatch=HATCHES[name],
-            edgecolor="white",
-            linewidth=0,
-            label={"cached": "from the cache", "input": "billed in full"}[name],
-        )
-    for row, prompt in zip(rows, prompts.values(), strict=True):
-        label = f"{prompt.cached:,} of {prompt.prompt:,}"
-        axes.annotate(
-            label,
+    stacked_rows(
+        axes, {"cached": ("from the cache", cached), "input": ("billed in full", fresh)}
+    )
+    for row, prompt in enumerate(prompts.values()):
+        note(
+            axes,
+            f"{prompt.cached:,} of {prompt.prompt:,}",
             (prompt.prompt, row),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=TEXT,
+            right=5,
         )
-    axes.set_yticks(rows, list(prompts))
-    axes.set_ylim(len(prompts) - 0.5, -0.5)  # the first one on top
+    rows_of(axes, list(prompts))
     axes.margins(x=0.2)
     axes.set_xlim(left=0)
-    axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_formatter(THOUSANDS)
-    grid_along_x(axes)
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, **LEGEND)
-    told = "; ".join(
+    said = "; ".join(
         f"{name}: {prompt.cached:,} of {prompt.prompt:,} tokens"
         for name, prompt in prompts.items()
     )
-    return Picture(made, f"{title}. {told}.")
+    return Picture(made, f"{title}. {said}.")
 
 
 def _name_the_ends(axes: Axes, prompts: Mapping[str, Sequence[int]]) -> None:
@@ -214,16 +196,7 @@ def _name_the_ends(axes: Axes, prompts: Mapping[str, Sequence[int]]) -> None:
     for tokens in sorted(prompts.values(), key=lambda line: line[-1]):
         height = max(float(tokens[-1]), free)
         free = height + highest * 0.075
-        axes.annotate(
-            _sum(tokens),
-            (len(tokens), height),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=TEXT,
-            color=INK,
-            annotation_clip=False,
-        )
+        note(axes, _sum(tokens), (len(tokens), height), right=6, annotation_clip=False)
 
 
 def _sum(tokens: Sequence[int]) -> str:

@@ -9,13 +9,17 @@ from __future__ import annotations
 import base64
 import html
 import io
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from PIL import Image  # matplotlib writes its own images with it
 
-from ..foundation.palette import GRAY, INK, PALE
+from ..foundation.palette import BLUE, GRAY, GREEN, INK, ORANGE, PALE, PURPLE
+from ..pricing import dollars
 
 PIXELS_PER_INCH = 100
 WIDTH = 8.0  # inches, of every figure
@@ -25,6 +29,13 @@ TITLE, LABEL, TEXT, SMALL = (
     9,
     8.5,
 )  # points; at this width a notebook shows 9 of them as 12.5 pixels
+PARTS = {
+    "input": BLUE,
+    "cached": GREEN,
+    "output": ORANGE,
+    "reasoning": PURPLE,
+}  # of a bill
+HATCHES = {"input": "", "cached": "...", "output": "", "reasoning": "////"}
 CSS_CLASS = "coursekit-chart dark-light"  # "dark-light": the site's theme leaves its filter to us
 # An image cannot follow the reader's theme, so in JupyterLab's, VS Code's and the site's dark one
 # the browser turns its lightness around; colors stay themselves.
@@ -114,6 +125,54 @@ def style(axes: Axes, *, title: str = "", x: str = "", y: str = "") -> None:
     axes.spines[["left", "bottom"]].set_color(GRAY)
     axes.grid(axis="y", color=PALE, linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def rows_of(axes: Axes, names: Sequence[str]) -> None:
+    """A row for each name, the first one on top; values run to the right."""
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0, labelsize=TEXT)
+    grid_along_x(axes)
+
+
+def note(
+    axes: Axes, words: str, at: tuple[float, float], right: float = 4, **look: Any
+) -> None:
+    """Words beside a place, ``right`` points away from it."""
+    look = {"va": "center", "fontsize": TEXT, "color": INK, **look}
+    axes.annotate(words, at, xytext=(right, 0), textcoords="offset points", **look)
+
+
+def in_dollars(axis: Axis) -> None:
+    """Write an axis's numbers as US dollars."""
+    axis.set_major_formatter(lambda value, _: dollars(Decimal(f"{value:.6f}")))
+
+
+def stacked_rows(
+    axes: Axes, parts: Mapping[str, tuple[str, Sequence[Any]]]
+) -> list[float]:
+    """Bars that run to the right, end to end, in the look of ``PARTS``: name of the part -> its
+    label in the legend, and its width in each row. Returns where each row ends.
+    """
+    ends = [0.0] * len(next(iter(parts.values()))[1])
+    for part, (label, values) in parts.items():
+        widths = [float(value) for value in values]
+        axes.barh(
+            range(len(widths)),
+            widths,
+            left=ends,
+            height=0.62,
+            label=label,
+            **part_look(part),
+        )
+        ends = [end + width for end, width in zip(ends, widths, strict=True)]
+    return ends
+
+
+def part_look(part: str) -> dict[str, Any]:
+    """Color and pattern of a part of the bill."""
+    look = {"color": PARTS[part], "hatch": HATCHES[part]}
+    return {**look, "edgecolor": "white", "linewidth": 0}
 
 
 def grid_along_x(axes: Axes) -> None:

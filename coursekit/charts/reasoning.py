@@ -8,11 +8,21 @@ from decimal import Decimal
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from ..foundation.palette import BLUE, GRAY, INK, ORANGE
+from ..foundation.palette import BLUE, GRAY, ORANGE
 from ..pricing import dollars
 from ..reasoning import Score, Split
-from .basics import HATCHES, PARTS
-from .picture import LEGEND, SMALL, TEXT, Picture, canvas, figure, grid_along_x, style
+from .picture import (
+    LEGEND,
+    SMALL,
+    Picture,
+    canvas,
+    figure,
+    in_dollars,
+    note,
+    rows_of,
+    stacked_rows,
+    style,
+)
 
 BARS = {"input": "prompt", "output": "visible text", "reasoning": "hidden reasoning"}
 
@@ -38,48 +48,28 @@ def cost_by_effort(
         title=title,
         x=f"US dollars · answers and counts: {provenance}",
     )
-    rows = range(len(splits))
-    left = [Decimal(0)] * len(splits)
-    for part, label in BARS.items():
-        widths = [_cost(bill, part) for bill in splits.values()]
-        axes.barh(
-            rows,
-            [float(w) for w in widths],
-            left=[float(at) for at in left],
-            height=0.62,
-            color=PARTS[part],
-            hatch=HATCHES[part],
-            edgecolor="white",
-            linewidth=0,
-            label=label,
-        )
-        left = [at + width for at, width in zip(left, widths, strict=True)]
-    for row, (bill, end) in enumerate(zip(splits.values(), left, strict=True)):
-        hidden = (
-            f"   {bill.hidden:,} of {bill.usage.completion:,} tokens out hidden"
-            if bill.hidden
-            else ""
-        )
-        axes.annotate(
-            f"{dollars(end)}{hidden}",
-            (float(end), row),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=TEXT,
-            color=INK,
-        )
-    _rows(axes, list(splits))
-    axes.set_xlim(0, float(max(left)) * 1.55)
+    bills = list(splits.values())
+    parts = {
+        part: (label, [_cost(bill, part) for bill in bills])
+        for part, label in BARS.items()
+    }
+    ends = stacked_rows(axes, parts)
+    costs = [sum(_cost(bill, part) for part in BARS) for bill in bills]
+    for row, (bill, cost) in enumerate(zip(bills, costs, strict=True)):
+        hidden = f"   {bill.hidden:,} of {bill.usage.completion:,} tokens out hidden"
+        words = f"{dollars(Decimal(cost))}{hidden if bill.hidden else ''}"
+        note(axes, words, (ends[row], row), right=5)
+    rows_of(axes, list(splits))
+    axes.set_xlim(0, max(ends) * 1.55)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.xaxis.set_major_formatter(lambda value, _: dollars(Decimal(f"{value:.6f}")))
+    in_dollars(axes.xaxis)
     made.legend(loc="outside lower center", ncols=3, **LEGEND)
-    told = "; ".join(
-        f"{name}: {dollars(end)}, of it {dollars(bill.hidden_cost)} for {bill.hidden:,} hidden "
-        "tokens"
-        for (name, bill), end in zip(splits.items(), left, strict=True)
+    said = "; ".join(
+        f"{name}: {dollars(Decimal(cost))}, of it {dollars(bill.hidden_cost)} for "
+        f"{bill.hidden:,} hidden tokens"
+        for (name, bill), cost in zip(splits.items(), costs, strict=True)
     )
-    return Picture(made, f"{title} ({provenance}). {told}.")
+    return Picture(made, f"{title} ({provenance}). {said}.")
 
 
 def comparison(
@@ -131,14 +121,14 @@ def comparison(
         color=ORANGE,
     )
     correct.set_xlim(0, asked * 1.2)
-    money.xaxis.set_major_formatter(lambda value, _: dollars(Decimal(f"{value:.6f}")))
-    _rows(correct, list(scores))
-    told = "; ".join(
+    in_dollars(money.xaxis)
+    rows_of(correct, list(scores))
+    said = "; ".join(
         f"{name}: {score.correct} of {asked} correct, {time:.1f} s a question, "
         + ("no correct answer" if cost is None else f"{dollars(cost)} a correct answer")
         for (name, score), time, cost in zip(scores.items(), times, costs, strict=True)
     )
-    return Picture(made, f"{title} ({provenance}). {told}.")
+    return Picture(made, f"{title} ({provenance}). {said}.")
 
 
 def _cost(bill: Split, part: str) -> Decimal:
@@ -155,25 +145,10 @@ def _panel(
     style(axes, title=title)
     axes.barh(range(len(widths)), widths, height=0.62, color=color)
     for row, (width, label) in enumerate(zip(widths, labels, strict=True)):
-        axes.annotate(
-            label,
-            (width, row),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=SMALL,
-            color=INK,
-        )
+        note(axes, label, (width, row), fontsize=SMALL)
     axes.set_xlim(0, (max(widths) or 1) * 1.5)
     axes.xaxis.set_major_locator(
         MaxNLocator(nbins=3, integer=all(isinstance(width, int) for width in widths))
     )
     axes.tick_params(labelsize=8)
     axes.grid(visible=False)
-
-
-def _rows(axes: Axes, labels: list[str]) -> None:
-    axes.set_yticks(range(len(labels)), labels, parse_math=False)
-    axes.set_ylim(len(labels) - 0.5, -0.5)  # the first one on top
-    axes.tick_params(axis="y", length=0, labelsize=TEXT)
-    grid_along_x(axes)

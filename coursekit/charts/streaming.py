@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from ..foundation.palette import BLUE, GRAY, INK, ORANGE
 from ..streaming import Timing
-from .picture import LEGEND, TEXT, Picture, figure, grid_along_x
+from .picture import LEGEND, TEXT, Picture, figure, rows_of
 
 BRACKET = {
     "arrowstyle": "|-|,widthA=0.25,widthB=0.25",
@@ -41,13 +41,11 @@ def timeline(
         8.0, 0.9 + 1.2 * len(lanes), title=title, x="seconds since the request was sent"
     )
     drawn = [_lane(axes, y, timing) for y, timing in enumerate(lanes.values())]
-    axes.set_ylim(len(lanes) - 0.4, -0.6)  # the first lane on top
+    rows_of(axes, list(lanes))
+    axes.set_ylim(len(lanes) - 0.4, -0.6)  # room for the brackets
     axes.set_xlim(left=0)
     axes.margins(x=0.04)
-    axes.set_yticks(range(len(lanes)), list(lanes))
-    axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    grid_along_x(axes)
     axes.legend(
         handles=drawn[0], loc="lower right", bbox_to_anchor=(1, 1), ncols=2, **LEGEND
     )

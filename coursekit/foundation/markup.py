@@ -8,6 +8,7 @@ from html import escape
 
 # The CSS of a table's columns.
 NAME = "text-align:left;padding:1px 10px 1px 0"
+SHORT = f"{NAME};white-space:nowrap"
 NUMBER = "text-align:right;padding:1px 8px;font-variant-numeric:tabular-nums;white-space:nowrap"
 SQUARE = (
     "display:inline-block;width:12px;height:12px;margin:0 4px 0 0;vertical-align:-1px"
@@ -54,8 +55,8 @@ def table(
         else ""
     )
     return (
-        f'<div style="overflow-x:auto;contain:inline-size"><table{_style(style)}>{above}'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div style="overflow-x:auto;contain:inline-size"><table style="line-height:1.5;{style}">'
+        f"{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
@@ -106,7 +107,7 @@ def rect(x: float, y: float, width: float, height: float, look: str) -> str:
 def legend(keys: Mapping[str, str]) -> str:
     """What the colors and patterns of a drawing mean: label -> CSS of its square."""
     shown = "".join(
-        f'<span style="margin-right:16px;white-space:nowrap"><span style="{SQUARE};{css}"></span>'
+        f'<span style="display:inline-block;margin-right:16px"><span style="{SQUARE};{css}"></span>'
         f"{escape(label)}</span>"
         for label, css in keys.items()
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..foundation.markup import NAME, NUMBER, Markup, rect, table
+from ..foundation.markup import NUMBER, SHORT, Markup, rect, table
 from ..foundation.palette import GRAY, GREEN, RED
 from ..offline.watched.verdict import TOLERANCE
 from .fault_runs import (
@@ -33,7 +33,6 @@ from .safe_html import sendable
 
 PREDICT = "<p><b>Predict:</b> how many HTTP requests, how many seconds? Then press <b>Run</b>.</p>"
 BAR, HEIGHT = 200, 18  # of a row's drawing, in its own units
-SHORT = f"{NAME};white-space:nowrap"
 COLUMNS = {
     "#": NUMBER,
     "sent by": SHORT,

@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..choosing import NEEDS, PRICES_ON, Judgment, Task, judge
-from ..foundation.markup import NAME, NUMBER, table
+from ..foundation.markup import NAME, NUMBER, SHORT, table
 from ..pricing import dollars
 from .lab import LOOK, WRAPPED, Lab, menu
 
@@ -123,9 +123,8 @@ class ModelChooser(Lab):
 
 MODEL = 1  # the column that names a row
 HEADS = ("Fits", "Model", "$ per 1,000", "Seconds", "Context", "Last day", "Against it")
-SHORT = f"{NAME};white-space:nowrap"
 # Only the last column's text may wrap.
-LOOKS = (SHORT, SHORT, *[NUMBER] * 4, f"{NAME};min-width:16em")
+LOOKS = (SHORT, SHORT, *[NUMBER] * 4, f"{NAME};min-width:9em")
 
 
 def _slider(label: str, options: tuple[Any, ...], start: Any) -> Any:

@@ -28,7 +28,7 @@ DEFAULTS = {  # the API's
     "presence_penalty": 0.0,
 }
 MONO = "font-family:monospace"
-WIDE = f"{NAME};width:100%;min-width:90px"
+WIDE = f"{NAME};width:100%;min-width:60px"
 TRACK = "margin:2px 0;background:rgba(128,128,128,0.15)"
 BEFORE, AFTER = f"height:4px;background:{GRAY}", f"height:9px;background:{BLUE}"
 DRAW = f"display:inline-block;margin:1px;padding:0 4px;border:1px solid {GRAY};{MONO}"

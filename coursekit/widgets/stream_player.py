@@ -152,13 +152,13 @@ def _card(
         shown = ""  # not yet, or never, because an error was raised
     # In a reversed column the browser keeps the end of a growing text in sight.
     screen = (
-        f"display:flex;flex-direction:column-reverse;justify-content:flex-end;height:7.5em;overflow:auto;padding:6px;"
+        f"display:flex;flex-direction:column-reverse;height:7.5em;overflow:auto;padding:6px;"
         f"border:1px solid {GRAY};white-space:pre-wrap"
     )
     return (
         f'<div style="border-left:4px solid {color};padding-left:8px"><b>{escape(READERS[place])}'
         f'</b><div style="{screen}" role="region" tabindex="0" aria-label="what its user sees">'
-        f"<div>{escape(shown)}{mark}</div></div>{escape(verdict)}</div>"
+        f'<div style="margin-bottom:auto">{escape(shown)}{mark}</div></div>{escape(verdict)}</div>'
     )
 
 

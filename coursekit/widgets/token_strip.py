@@ -13,7 +13,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ..foundation.markup import NAME, NUMBER, table
+from ..foundation.markup import NUMBER, SHORT, table
 from ..models import from_table, offered_in
 from ..pricing import dollars, price_of
 from ..tokens import ROLES, ChatTokens, chat_tokens, count_tokens, tokenize
@@ -48,7 +48,7 @@ SHADES = (
 )
 OVERHEAD = "background:#E2E2E2;border:1px dashed #767676;font-style:italic"
 SMALLER = "display:block;font-size:10px;color:#555"
-LOOKS = (NAME, *[NUMBER] * 4)
+LOOKS = (SHORT, *[NUMBER] * 4)
 
 
 def messages_of(text: str) -> list[dict[str, str]]:

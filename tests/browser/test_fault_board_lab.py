@@ -34,14 +34,14 @@ def test_choose_predict_run(
     expect(board.locator("tbody tr")).to_have_count(9)
     expect(board).to_contain_text("1.00 s ⚠ asked 2 s")
     assert page.operate(
-        0, cell.get_by_label("Taken with"), keys="Space ArrowDown ArrowDown Enter"
+        0, cell.get_by_label("Handled by"), keys="Space ArrowDown ArrowDown Enter"
     )
     expect(cell.get_by_text("Predict:")).to_be_visible()
     cell.get_by_role("button", name="Run").press("Enter")
     expect(board.locator("tbody tr")).to_have_count(4)
 
     cell.get_by_label("What goes wrong").select_option("429 no money left")
-    expect(cell.get_by_label("How often")).to_be_disabled()
+    expect(cell.get_by_label("It lasts")).to_be_disabled()
     cell.get_by_role("button", name="Run").press("Enter")
     expect(board.locator("tbody tr")).to_have_count(1)
     expect(board).to_contain_text(
@@ -49,10 +49,21 @@ def test_choose_predict_run(
     )
 
     cell.get_by_label("What goes wrong").select_option("the answer breaks off")
-    cell.get_by_label("How often").select_option("once")
+    cell.get_by_label("It lasts").select_option("one request")
     cell.get_by_role("button", name="Run").press("Enter")
     expect(board).to_contain_text("1 billed answer lost on the way")
     expect(board).to_contain_text("The capital of France is Paris.")
+
+    cell.get_by_label("What goes wrong").select_option("429 rate limit")
+    cell.get_by_label("It lasts").select_option("20 s")
+    cell.get_by_label("Handled by").select_option(
+        "retry anything after 1 s (5 retries)"
+    )
+    cell.get_by_role("button", name="Run").press("Enter")
+    expect(board).to_contain_text(
+        "6 HTTP requests, 5 sent earlier than the server asked"
+    )
+    expect(board.get_by_label("the log")).to_contain_text("429 Too Many Requests")
     assert page.errors == []
     assert page.outside == []
     assert page.cut_off(0, "table") == []

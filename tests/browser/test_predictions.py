@@ -83,3 +83,21 @@ def test_letters_are_typed_and_not_commands(page: Page) -> None:
     expect(page.get_by_label("Your prediction").first).to_have_value("ddabxz")
     assert page.evaluate(f"() => {PANEL}.content.widgets.length") == 7
     assert page.evaluate(f"() => {PANEL}.content.activeCellIndex") == 2
+
+
+def test_a_prediction_out_of_sight_has_one_field(
+    lab: LabServer, open_chapter: Callable[..., ChapterPage]
+) -> None:
+    """A cell that JupyterLab draws only when it is scrolled to gets one field, however often the
+    notebook has changed by then.
+    """
+    cells = [v4.new_markdown_cell("# A chapter")]
+    cells += [v4.new_markdown_cell("Far down.\n\n" * 9) for _ in range(300)]
+    cells += [v4.new_markdown_cell("**Predict.** What?"), v4.new_code_cell("1")]
+    cells += [v4.new_code_cell(str(number)) for number in range(5)]
+    notebook = v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+    write(notebook, lab.root / "notebooks" / "far.ipynb")
+    chapter = open_chapter("far", width=800)
+    chapter.run_all()
+    chapter.cell(301)
+    expect(chapter.page.locator(".coursekit-predict:visible")).to_have_count(1)

@@ -77,9 +77,9 @@
     part(cell, name, make) {
       const key = `${cell.model.id} ${name}`;
       const made = this.parts.get(key);
-      if (made && made.parent === cell) return made.node;
+      if (made?.cell === cell) return made.node; // a cell out of sight is not ready, and has its field all the same
       const widget = new this.Widget({ node: make() });
-      this.parts.set(key, widget);
+      this.parts.set(key, { cell, node: widget.node });
       cell.ready.then(() => cell.layout.addWidget(widget));
       return widget.node;
     }

@@ -18,6 +18,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from .foundation.platform import IN_BROWSER, STORAGE
+
 
 class Mode(StrEnum):
     """How a client is answered, and what that costs. A learner asks for the first three by name."""
@@ -121,6 +123,8 @@ def user_folder() -> Path:
     """
     from platformdirs import user_data_path
 
+    if IN_BROWSER:
+        return STORAGE / ".coursekit"
     return user_data_path("coursekit", appauthor=False)
 
 

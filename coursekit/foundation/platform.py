@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 IN_BROWSER = sys.platform == "emscripten"
+STORAGE = Path("/drive")  # in JupyterLite: its files, which the browser keeps
 INSTALL = "install the course on your own computer (its README says how)"
 TRIES, PAUSE = (
     10,

@@ -10,13 +10,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page, Request
 
+# No name is resolved, so a request to another machine fails. (Playwright's routes would bypass the service worker.)
+ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 READY = 120_000  # milliseconds for the page and its kernel on a busy machine
 # Opens a notebook, sets the environment of its kernel, and runs its code cells one by one, so that an error stops
 # none of those after it. Returns the notebook as it then is, and the seconds until the kernel was ready.
 RUN = """async ([path, environment]) => {
     const app = window.jupyterapp;
+    const within = (seconds, done, what) => Promise.race([done, new Promise((_, stop) =>
+        setTimeout(() => stop(new Error(`not done within ${seconds} s: ${what}`)), seconds * 1000))]);
     await app.started;
     const began = performance.now();
     const panel = await app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
@@ -24,13 +28,14 @@ RUN = """async ([path, environment]) => {
     await panel.sessionContext.ready;
     const kernel = panel.sessionContext.session.kernel;
     const code = 'import os; os.environ.update(' + JSON.stringify(environment) + ')';
-    await kernel.requestExecute({code}).done;
+    await within(300, kernel.requestExecute({code}).done, 'kernel');
     const ready = performance.now();
     const cells = panel.content.model.cells;
     for (let index = 0; index < cells.length; index++) {
         if (cells.get(index).type !== 'code') continue;
+        console.log('cell', index, Math.round(performance.now()));
         panel.content.activeCellIndex = index;
-        await app.commands.execute('notebook:run-cell');
+        await within(300, app.commands.execute('notebook:run-cell'), index);
     }
     const ran = performance.now();
     const notebook = panel.content.model.toJSON();
@@ -38,6 +43,20 @@ RUN = """async ([path, environment]) => {
     await panel.sessionContext.shutdown();
     await app.commands.execute('application:close-all');
     return {notebook, ready: (ready - began) / 1000, ran: (ran - ready) / 1000};
+}"""
+
+# Runs code in a kernel of its own; what it prints, or its traceback.
+PRINTED = """async (code) => {
+    const app = window.jupyterapp;
+    await app.started;
+    const session = await app.serviceManager.sessions.startNew(
+        {path: 'notebooks/printed.ipynb', name: 'printed', type: 'notebook', kernel: {name: 'python'}});
+    const future = session.kernel.requestExecute({code});
+    let shown = '';
+    future.onIOPub = ({content}) => { shown += content.text ?? (content.traceback ?? []).join('\\n'); };
+    await future.done;
+    await session.shutdown();
+    return shown;
 }"""
 
 
@@ -67,12 +86,12 @@ def served(folder: Path) -> Iterator[str]:
 
 
 class Edition:
-    """JupyterLite at an address, in one page of a browser; ``blocked`` are requests elsewhere."""
+    """JupyterLite at an address, in one page of a browser; ``elsewhere`` are requests to others."""
 
     def __init__(self, browser: Browser, address: str) -> None:
-        self.address, self.blocked = address, list[str]()
+        self.address, self.elsewhere = address, list[str]()
         self.context = browser.new_context(viewport={"width": 1280, "height": 800})
-        self.context.route("**/*", self._only_here)
+        self.context.on("request", self._note)
         self.page: Page = self.context.new_page()
 
     def open(self, path: str = "") -> None:
@@ -81,15 +100,20 @@ class Edition:
             f"{self.address}/lab/index.html" + (f"?path={path}" if path else "")
         )
         self.page.wait_for_selector("#jp-main-dock-panel", timeout=READY)
+        self.page.wait_for_function(
+            "navigator.serviceWorker.controller !== null", timeout=READY
+        )
 
     def run(self, path: str, environment: Mapping[str, str]) -> dict[str, Any]:
         """Run a notebook: ``notebook`` (as JSON), ``ready`` and ``ran``, in seconds."""
         result: dict[str, Any] = self.page.evaluate(RUN, [path, dict(environment)])
         return result
 
-    def _only_here(self, route: Route) -> None:
-        if route.request.url.startswith((self.address, "data:", "blob:")):
-            route.continue_()
-        else:
-            self.blocked.append(route.request.url)
-            route.abort()
+    def printed(self, code: str) -> str:
+        """What code prints in a new kernel, whose folder is that of the chapters."""
+        shown: str = self.page.evaluate(PRINTED, code)
+        return shown
+
+    def _note(self, request: Request) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.elsewhere.append(request.url)

@@ -29,8 +29,9 @@ from typing import Any
 
 from ...course import DATA
 from ...foundation.files import write_atomically
-from .. import CommandError, notebooks_in, repository_or_error
-from .site import SECTIONS, site
+from .. import CommandError, repository_or_error
+from ..commands.working_copy import update_copy
+from .site import site
 
 HTML = Path("build", "browser")  # in the repository, ignored by git
 TOOLS = Path("build", "browser-tools")  # what was downloaded, for the next build
@@ -89,6 +90,40 @@ SETTINGS = {
         },
     },
 }
+SAVE_TEXT = """# Save your work
+
+Your notebooks and your passed checks are kept in this browser, on this computer. If you clear the
+browser's data for this site, they are gone. Run the next cell (Shift+Enter) and follow the link to
+download them all as one ZIP file.
+
+To go on with them on a computer with the course: unpack the file, open a terminal in its folder,
+and run `coursekit lab`."""
+SAVE_CODE = (
+    "from coursekit.workshop.commands.download import download_work\n\ndownload_work()"
+)
+SAVE = {
+    "cells": [
+        {"cell_type": "markdown", "id": "why", "metadata": {}, "source": SAVE_TEXT},
+        {
+            "cell_type": "code",
+            "id": "download",
+            "metadata": {},
+            "source": SAVE_CODE,
+            "outputs": [],
+            "execution_count": None,
+        },
+    ],
+    "metadata": {
+        "kernelspec": {
+            "display_name": "Python 3",
+            "language": "python",
+            "name": "python3",
+        },
+        "language_info": {"name": "python"},
+    },
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}
 
 
 def browser(to: str | None = None, pyodide: str | None = None) -> int:
@@ -131,26 +166,14 @@ def jupyterlite(root: Path, to: Path, distribution: Path | None = None) -> None:
     ]
     with tempfile.TemporaryDirectory() as place:
         lite = Path(place)
-        working_copy(root, lite / "files")
+        update_copy(root, lite / "files")
+        (lite / "files" / "save_your_work.ipynb").write_text(
+            json.dumps(SAVE), encoding="utf-8"
+        )
         lay_out_kernel(
             distribution, [*wheels, _coursekit(root, lite)], lite / "static" / "pyodide"
         )
         _run([sys.executable, "-m", "jupyterlite_core", "build"], _configured(lite, to))
-
-
-def working_copy(root: Path, to: Path) -> None:
-    """The notebooks as a learner gets them: without outputs, so that a prediction is one."""
-    for folder in SECTIONS:
-        (to / folder).mkdir(parents=True)
-        for notebook in notebooks_in(root / folder):
-            page = json.loads(notebook.read_text(encoding="utf-8"))
-            for cell in page["cells"]:
-                if cell["cell_type"] == "code":
-                    cell |= {"outputs": [], "execution_count": None}
-            text = json.dumps(page, indent=1, ensure_ascii=False)
-            (to / folder / notebook.name).write_text(text + "\n", encoding="utf-8")
-        for document in (root / folder).glob("*.md"):
-            shutil.copy(document, to / folder)
 
 
 def lay_out_kernel(distribution: Path, wheels: list[Path], to: Path) -> None:

@@ -292,7 +292,7 @@ def _proxies() -> Check:
 def _folder() -> Check:
     folder = (repository() or Path.cwd()) / ("notebooks" if repository() else "")
     try:
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.NamedTemporaryFile(dir=folder):
             return Check("folder", "can be written to")
     except OSError as error:
         return Check(

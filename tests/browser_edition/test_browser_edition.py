@@ -1,0 +1,111 @@
+"""The course as it runs in a browser. Needs the extra ``browser``, chromium, and Pyodide's distribution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
+
+from browser_edition.edition import Edition
+from coursekit.course import lessons
+
+pytestmark = [pytest.mark.browser_edition, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[2]
+# As the kernels of the other notebook tests have it.
+ENVIRONMENT = {"COURSEKIT_SPEED": "instant", "COURSEKIT_PROGRESS": "off"}
+# Cells whose output cannot be the same: (notebook, id of the cell) -> why.
+DIFFERENT = {
+    (
+        "notebooks/03_multi_turn",
+        "c03-14",
+    ): "it starts a second kernel, and a page has no processes",
+}
+NOTEBOOKS = [
+    f"{folder}/{lesson.stem}"
+    for folder in ("notebooks", "solutions")
+    for lesson in lessons()
+    if (ROOT / folder / f"{lesson.stem}.ipynb").is_file()
+]
+ENDLESS = """
+from coursekit.checks.engine.running import run
+def endless():
+    while True:
+        pass
+async def endless_task():
+    import asyncio
+    while True:
+        await asyncio.sleep(1)
+print([run(endless, seconds=0.5).endless, run(endless_task, awaits=True, seconds=0.5).endless])
+"""
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_every_cell_gives_the_committed_output(
+    name: str, edition: Edition, request: pytest.FixtureRequest
+) -> None:
+    """All cells run in a browser, in order, and show what is committed, by nbval's own rules."""
+    path = ROOT / f"{name}.ipynb"
+    ran = edition.run(f"{name}.ipynb", ENVIRONMENT)["notebook"]
+    outputs = {
+        cell["id"]: nbformat.from_dict(cell.get("outputs", [])) for cell in ran["cells"]
+    }
+    different = []
+    for item in cells_of(path, request):
+        explained = (name, item.cell.id) in DIFFERENT
+        expected = coalesce_streams(item.cell.outputs)
+        shown = coalesce_streams(outputs[item.cell.id])
+        if (
+            item.options["check"]
+            and not explained
+            and not item.compare_outputs(shown, expected)
+        ):
+            first = item.cell.source.splitlines()[0]
+            different.append(
+                "\n".join([f"{item.cell.id}: {first}", *item.comparison_traceback])
+            )
+    assert not different, "\n\n".join(different)
+
+
+def cells_of(path: Path, request: pytest.FixtureRequest) -> list[IPyNbCell]:
+    """The code cells of a notebook as nbval's items, with the rules of this repository."""
+    file: Any = IPyNbFile.from_parent(request.session, path=path)
+    cells = list(file.collect())
+    file.setup_sanitize_files()
+    return cells
+
+
+def test_an_endless_loop_ends(edition: Edition) -> None:
+    """A check stops an endless function, and an endless task, although a page has no threads."""
+    assert edition.printed(ENDLESS) == "[True, True]\n"
+
+
+def test_work_is_kept_and_can_be_downloaded(edition: Edition) -> None:
+    """A changed notebook outlives a reload of the page; one ZIP file has it, and passed checks."""
+    edition.printed(
+        "from coursekit import progress; from pathlib import Path\n"
+        "Path('/drive/notebooks/mine.ipynb').write_text('{}')\n"
+        "print(progress.place())"
+    )
+    edition.open()
+    code = "from coursekit.workshop.commands.download import download_work; print(*download_work().files)"
+    files = edition.printed(code).split()
+    assert {
+        "notebooks/mine.ipynb",
+        "notebooks/00_start_here.ipynb",
+        ".coursekit-copy.json",
+    } <= set(files)
+
+
+def test_what_a_page_cannot_do_says_so(edition: Edition) -> None:
+    """Live mode is off, and the message says why and what to do."""
+    shown = edition.printed(
+        "from coursekit import connect\ntry:\n    connect('live', api_key='k')\nexcept RuntimeError as error:\n"
+        "    print(error)"
+    )
+    assert shown.startswith(
+        "The modes live and record are not available in the browser edition"
+    )

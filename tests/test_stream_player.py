@@ -66,7 +66,10 @@ def test_nothing_arrives_after_the_cut(at: float, cut: float) -> None:
 
 def screens(html: str) -> list[str]:
     """What the user of each reader sees."""
-    return re.findall(r'aria-label="what its user sees"><div style="margin-bottom:auto">(.*?)</div>', html)
+    return re.findall(
+        r'aria-label="what its user sees"><div style="margin-bottom:auto">(.*?)</div>',
+        html,
+    )
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -5,15 +5,14 @@ quizzes.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from html import escape
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from .. import progress
 from ..course import DATA, Lesson, lessons
 from ..foundation.markup import NAME, SHORT, Markup, table
-from ..progress import Progress
 from .engine import Exercise
 
 DONE, OPEN = "✓", "○"
@@ -42,84 +41,61 @@ def questions_in(stem: str) -> int:
     )
 
 
-@dataclass(frozen=True)
-class Row:
-    """A chapter: each exercise with whether it is done, and how many of its quiz questions are."""
-
-    chapter: Lesson
-    exercises: dict[str, bool]
-    answered: int
-    questions: int
-
-    @property
-    def title(self) -> str:
-        return f"{self.chapter.number:02} {self.chapter.title}"
-
-    @property
-    def count(self) -> str:
-        return f"{sum(self.exercises.values())} of {len(self.exercises)}"
-
-    @property
-    def quiz(self) -> str:
-        return f"{self.answered} of {self.questions}"
-
-    @property
-    def signs(self) -> list[str]:
-        return [
-            f"{DONE if done else OPEN} {name}" for name, done in self.exercises.items()
-        ]
-
-
 class CourseMap:
     """One line per chapter: a sign for each exercise, done or open, and the score of its quiz.
-    Shows itself.
+
+    done  as ``progress.read()`` returns it; None: what is saved on this machine
     """
 
-    def __init__(self, done: Progress | None = None) -> None:
+    def __init__(self, done: dict[str, Any] | None = None) -> None:
         done = progress.read() if done is None else done
-        self.rows = []
+        self.rows, self.passed, self.exercises = [], 0, 0
         for chapter in lessons():
             names = [exercise.name for exercise in exercises_of(chapter.stem)]
-            if names:
-                passed, answered = (
-                    done.passed.get(chapter.stem, []),
-                    done.quizzes.get(chapter.stem, []),
-                )
-                exercises = {name: name in passed for name in names}
-                self.rows.append(
-                    Row(chapter, exercises, len(answered), questions_in(chapter.stem))
-                )
+            if not names:
+                continue
+            passed = set(names) & set(done["passed"].get(chapter.stem, []))
+            signs = [f"{DONE if name in passed else OPEN} {name}" for name in names]
+            answered = len(done["quizzes"].get(chapter.stem, []))
+            quiz = f"{answered} of {questions_in(chapter.stem)}"
+            self.rows.append((chapter, f"{len(passed)} of {len(names)}", quiz, signs))
+            self.passed += len(passed)
+            self.exercises += len(names)
 
     @property
     def summary(self) -> str:
         """How much is done, in a sentence."""
-        done = sum(sum(row.exercises.values()) for row in self.rows)
-        return (
-            f"{done} of {sum(len(row.exercises) for row in self.rows)} exercises done."
-        )
+        return f"{self.passed} of {self.exercises} exercises done."
 
     def __repr__(self) -> str:
         lines = [
-            f"{row.title:32} {row.count:>6}  quiz {row.quiz:>6}  {'  '.join(row.signs)}"
-            for row in self.rows
+            f"{_title(chapter):32} {count:>6}  quiz {quiz:>6}  {'  '.join(signs)}"
+            for chapter, count, quiz, signs in self.rows
         ]
         return "\n".join([*lines, self.summary])
 
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> dict[str, str]:
-        heads = ("Exercises", "Done", "Quiz", "Which")
-        shown = table(heads, map(_cells, self.rows), COLUMNS)
-        key = f"<p>{DONE} done · {OPEN} open. {self.summary}</p>"
-        html = f'<div class="coursekit-map">{shown}{key}</div>'
+        rows = [
+            (_link(chapter), count, quiz, Markup(" ".join(map(_sign, signs))))
+            for chapter, count, quiz, signs in self.rows
+        ]
+        shown = table(("Exercises", "Done", "Quiz", "Which"), rows, COLUMNS)
+        below = f"<p>{DONE} done · {OPEN} open. {self.summary}</p>"
+        html = f'<div class="coursekit-map">{shown}{below}</div>'
         return {"text/html": html, "text/plain": repr(self)}
 
 
-def _cells(row: Row) -> tuple[str, str, str, str]:
-    link = f'<a href="../exercises/{row.chapter.stem}.ipynb">{escape(row.title)}</a>'
-    # a line breaks between names, never in one
-    style = "display:inline-block;white-space:nowrap;margin-right:1em"
-    signs = "".join(
-        f'<span style="{style}">{escape(sign)}</span> ' for sign in row.signs
-    )
-    return Markup(link), row.count, row.quiz, Markup(signs)
+def _title(chapter: Lesson) -> str:
+    return f"{chapter.number:02} {chapter.title}"
+
+
+def _link(chapter: Lesson) -> Markup:
+    address = f"../exercises/{chapter.stem}.ipynb"
+    return Markup(f'<a href="{address}">{escape(_title(chapter))}</a>')
+
+
+def _sign(sign: str) -> str:
+    style = "display:inline-block;white-space:nowrap;margin-right:1em"  # no break within a name
+    return f'<span style="{style}">{escape(sign)}</span>'

@@ -111,7 +111,7 @@ def clock_for(speed: float | str) -> Clock:
         factor = 0.0
     if not 0 < factor < float("inf"):
         raise ValueError(
-            f"speed={speed!r} is no speed. Give a number above 0 (1.0 as recorded, 10 ten times "
+            f"speed={speed!r} is not a speed. Give a number above 0 (1.0 as recorded, 10 ten times "
             'faster) or "instant" (no waiting).'
         )
     return ScaledClock(factor)

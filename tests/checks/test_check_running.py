@@ -78,7 +78,7 @@ async def two_for_each_other() -> None:
     ],
 )
 def test_an_endless_run_is_ended(work: Any, awaits: bool) -> None:
-    """Loops, also those that catch exceptions, and waits for ever end after the limit and leave no
+    """Loops, also those that catch exceptions, and waits forever end after the limit and leave no
     thread behind.
     """
     ran = run(work, awaits=awaits, seconds=0.2)

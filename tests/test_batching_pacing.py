@@ -20,7 +20,7 @@ from coursekit.batching.pacing import GivenRate, Pacer, Tokens, go_seconds, limi
 from coursekit.offline.clock import VirtualClock
 from coursekit.offline.engine import OfflineApi
 from coursekit.offline.exchange import ApiAnswer
-from coursekit.offline.limits.account import Account, Limits
+from coursekit.offline.limits.account import Account, MinuteLimits
 from coursekit.offline.limits.errors import go_duration
 from coursekit.wired import wired_to
 from support.batching_stand_in import LATENCY, client_of, client_with, statuses, times
@@ -291,7 +291,10 @@ def test_durations_are_read_as_go_writes_them(milliseconds: int) -> None:
 @pytest.mark.parametrize("text", ["5", "soon", "1d", "s5"])
 def test_a_time_that_is_none_tells_nothing(text: str) -> None:
     """Headers that cannot be read are as good as none."""
-    headers = {**Limits(60, 1000).headers(1, 10), "x-ratelimit-reset-requests": text}
+    headers = {
+        **MinuteLimits(60, 1000).headers(1, 10),
+        "x-ratelimit-reset-requests": text,
+    }
     assert (
         limit_in(headers, "requests") is None
         and limit_in(headers, "tokens") is not None

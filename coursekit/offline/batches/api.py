@@ -18,7 +18,7 @@ from ..clock import Clock
 from ..exchange import ApiAnswer, ApiRequest, Layer, error_answer, json_answer
 from ..rules.form import fault, rules
 from ..rules.refusals import invalid_url, refusal, refuse
-from .files import FILES, ROOM, FileStore, NoRoom, full, no_such_file, page
+from .files import FILES, ROOM, FileStore, StorageFull, full, no_such_file, page
 from .input import answered, read_input
 from .job import OVER, Job, Stages
 
@@ -119,7 +119,7 @@ class BatchApi:
                 job.cancelled = now if job.cancelled is None else job.cancelled
             try:
                 job.write_files(self.files, now)
-            except NoRoom:
+            except StorageFull:
                 return full()
         return json_answer(200, job.as_dict(now))
 

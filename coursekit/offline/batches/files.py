@@ -24,7 +24,7 @@ ROOM = 4_000_000
 MOST = 200  # files; a page of the real list holds 10,000
 
 
-class NoRoom(Exception):
+class StorageFull(Exception):
     """There is no room for another file."""
 
 
@@ -65,11 +65,11 @@ class FileStore:
         self._lock = threading.Lock()
 
     def add(self, content: bytes, filename: str, purpose: str) -> StoredFile:
-        """Store a file. Raises NoRoom for too many files, or too many bytes."""
+        """Store a file. Raises StorageFull for too many files, or too many bytes."""
         with self._lock:
             used = sum(len(file.content) for file in self._files.values())
             if len(self._files) >= MOST or used + len(content) > ROOM:
-                raise NoRoom
+                raise StorageFull
             name = "file-" + "".join(self._rng.choices(ALPHABET, k=22))
             self._files[name] = file = StoredFile(
                 name, content, filename, purpose, self._stamp()
@@ -120,7 +120,7 @@ class FileStore:
         filename, content = fields["file"]
         try:
             file = self.add(content, filename or "upload.jsonl", purpose)
-        except NoRoom:
+        except StorageFull:
             return full()
         return json_answer(200, file.as_dict())
 

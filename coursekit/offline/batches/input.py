@@ -29,7 +29,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class LineResult:
     """The answer to one request.
 
     good    whether it is a 200
@@ -62,7 +62,7 @@ def read_input(content: bytes) -> tuple[list[Line], list[dict[str, Any]]]:
     return list(lines.values()), faults
 
 
-def answered(lines: list[Line], answers: Layer, rng: random.Random) -> list[Result]:
+def answered(lines: list[Line], answers: Layer, rng: random.Random) -> list[LineResult]:
     """The requests answered by ``answers``, in order."""
     return [_result(line, _answer(line, answers), rng) for line in lines]
 
@@ -108,7 +108,7 @@ def _answer(line: Line, answers: Layer) -> ApiAnswer:
     return refusals.refusal(text, code="not_recorded")
 
 
-def _result(line: Line, answer: ApiAnswer, rng: random.Random) -> Result:
+def _result(line: Line, answer: ApiAnswer, rng: random.Random) -> LineResult:
     body = json.loads(answer.body)
     own_id = answer.headers.get("x-request-id")
     response = {
@@ -132,4 +132,4 @@ def _result(line: Line, answer: ApiAnswer, rng: random.Random) -> Result:
         usage.get("completion_tokens") or 0,
         written.get("reasoning_tokens") or 0,
     )
-    return Result(answer.status == 200, raw, tokens)
+    return LineResult(answer.status == 200, raw, tokens)

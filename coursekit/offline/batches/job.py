@@ -11,7 +11,7 @@ from typing import Any
 
 from ..exchange import CHAT_COMPLETIONS
 from .files import FileStore
-from .input import Line, Result
+from .input import Line, LineResult
 
 WINDOW = 86_400  # seconds of completion_window "24h"
 OVER = ("completed", "cancelled")
@@ -50,7 +50,7 @@ class Job:
     epoch: int
     lines: list[Line]
     faults: list[dict[str, Any]]
-    results: list[Result]
+    results: list[LineResult]
     stages: Stages
     cancelled: float | None = None
     files: dict[bool, str] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Job:
             return "in_progress"
         return "finalizing" if now < self.done else "completed"
 
-    def finished(self, now: float) -> list[Result]:
+    def finished(self, now: float) -> list[LineResult]:
         """The results by now: requests are answered at an even rate, until a cancellation."""
         if self.faults:
             return []
@@ -87,7 +87,7 @@ class Job:
         """When the batch is over: write the files of the answers and of the errors, if there are
         any.
 
-        Raises NoRoom.
+        Raises StorageFull.
         """
         if self.written or self.status(now) not in OVER:
             return
@@ -144,7 +144,7 @@ class Job:
         }
 
 
-def usage(results: list[Result]) -> dict[str, Any]:
+def usage(results: list[LineResult]) -> dict[str, Any]:
     """The tokens of these answers, in the shape of BatchUsage."""
     prompt, cached, completion, hidden = (
         sum(result.tokens[i] for result in results) for i in range(4)

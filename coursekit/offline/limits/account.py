@@ -31,7 +31,7 @@ TINY = 1e-6  # of a request or a token: what is left over by floating point
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MinuteLimits:
     """Requests and tokens per minute."""
 
     rpm: int
@@ -89,7 +89,7 @@ class Account:
         self.reserve_output, self.organization = reserve_output, organization
         self.spent = Decimal(0)
         self._clock: Clock | None = None
-        self._buckets: dict[str, tuple[Limits, _Bucket, _Bucket]] = {}
+        self._buckets: dict[str, tuple[MinuteLimits, _Bucket, _Bucket]] = {}
         self._lock = threading.Lock()
 
     def clock(self, offered: Clock) -> Clock:
@@ -162,16 +162,16 @@ class Account:
         with self._lock:
             self.spent += dollars
 
-    def limits(self, model: str) -> Limits:
+    def limits(self, model: str) -> MinuteLimits:
         """The limits of a model."""
         name = limited(model)
         usual, special = usual_limits(name), self._special.get(name, {})
-        return Limits(
+        return MinuteLimits(
             special.get("rpm", self.rpm) or usual.rpm,
             special.get("tpm", self.tpm) or usual.tpm,
         )
 
-    def _of(self, name: str) -> tuple[Limits, _Bucket, _Bucket]:
+    def _of(self, name: str) -> tuple[MinuteLimits, _Bucket, _Bucket]:
         model = name.removesuffix(LONG_CONTEXT)
         if name not in self._special and not models.known(model):
             name = model = ""  # shared: made-up names must not fill the memory
@@ -219,10 +219,10 @@ def _named(model: str) -> bool:
     )
 
 
-def usual_limits(model: str) -> Limits:
+def usual_limits(model: str) -> MinuteLimits:
     """The limits of a model in models.toml; of an unknown model, those of the chat model."""
     facts = models.get(model if models.known(model) else models.role("CHAT"))
-    return Limits(facts.requests_per_minute, facts.tokens_per_minute)
+    return MinuteLimits(facts.requests_per_minute, facts.tokens_per_minute)
 
 
 def account_of(rate_limit: Any) -> Account | None:

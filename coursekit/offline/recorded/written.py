@@ -88,7 +88,7 @@ class Dialogue:
             messages = [*messages, {"role": "assistant", "content": text}]
 
 
-class NoReply(Portable, LookupError):
+class NoWrittenReply(Portable, LookupError):
     """The notebook asked something that the replies file does not answer; the message holds the
     entry to add.
     """
@@ -126,7 +126,7 @@ class Written:
             return refused  # the offline API says the same in replay: nothing to record
         fitting = [reply for reply in self.replies if reply.answers(request.body)]
         if not fitting:
-            raise NoReply(request.body, self.path)
+            raise NoWrittenReply(request.body, self.path)
         reply = max(fitting, key=lambda entry: (len(entry.when), len(entry.to)))
         if reply.local:
             answer, provenance = local_answer(request.body)

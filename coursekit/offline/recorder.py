@@ -32,9 +32,8 @@ ERRORS, RECORDED = "COURSEKIT_RECORD_ERRORS", "COURSEKIT_RECORDED"
 REAL_HOSTS = (".openai.com",)  # elsewhere (a proxy, Azure) another server answers
 KEY = re.compile(rb"(?<![A-Za-z0-9_])sk-[A-Za-z0-9_-]{20,}")
 ACCOUNT = re.compile(rb"(?<![A-Za-z0-9_-])(?:org-|proj_)[A-Za-z0-9]{16,}")
-RANDOM = re.compile(
-    rb"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16}"
-)  # no word: 16 letters and digits, mixed
+# no word: 16 letters and digits, mixed
+RANDOM = re.compile(rb"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16}")
 KEY_REMOVED, ACCOUNT_REMOVED = b"[API key removed]", b"[account removed]"
 LEAST = 16  # characters of a key; "lm-studio" and the like are none
 
@@ -98,9 +97,8 @@ class Recorder:
         self.errors, self.recorded, self.used = errors, recorded, used
         self._key = key.encode()
         self._count: dict[str, int] = {}
-        self._refused: dict[
-            str, list[ApiAnswer]
-        ] = {}  # 429s that may be followed by the answer
+        # 429s that may be followed by the answer
+        self._refused: dict[str, list[ApiAnswer]] = {}
         self._lock = threading.Lock()
 
     def check(self, request: ApiRequest) -> None:
@@ -226,7 +224,7 @@ def recorder_for(
     """A Recorder by the settings: COURSEKIT_RECORD_ERRORS ("400,429"), and those that ``coursekit
     record`` makes.
 
-    Raises ValueError for errors that are no statuses.
+    Raises ValueError for anything but statuses.
     """
     sent = env.get(ERRORS, "").replace(",", " ").split()
     if not all(status.isdecimal() and 400 <= int(status) < 600 for status in sent):
@@ -357,9 +355,8 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         head = ApiAnswer(
             response.status_code, sent_headers(response.headers), after=after
         )
-        own = is_below(FILES, sent.path) or is_below(
-            BATCHES, sent.path
-        )  # replay has files and batches of its own
+        # replay has files and batches of its own
+        own = is_below(FILES, sent.path) or is_below(BATCHES, sent.path)
 
         def ended(pieces: list[Piece], how: str) -> None:
             if how == "all" and not own:

@@ -17,6 +17,7 @@ from .room import Room
 
 # seconds; longer than clients keep an idle connection, so that it is they who close it
 KEEP_ALIVE = 75
+SWITCH = 0.001  # seconds
 SHORT = 12  # characters; a shorter access token is guessed too soon
 
 
@@ -80,6 +81,9 @@ def run(room: Room, listener: socket.socket) -> None:
     server = uvicorn_server(room)
     # which uvicorn restores, and lets strike, at the end
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # While a thread counts the tokens of a long prompt, each turn of the event loop waits this long
+    # for the interpreter: at Python's own 5 ms, others wait for one learner's long prompts.
+    sys.setswitchinterval(SWITCH)
     # Answering leaves no rings of objects behind (a test holds it to that), so the collector need
     # hardly look: its full rounds stop every stream for as long as they take.
     gc.freeze()

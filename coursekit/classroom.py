@@ -1,4 +1,7 @@
-"""Joining a class: a name for a key, and what the learner shares with the teacher."""
+"""Joining a class: a name for a key, and what the learner shares with the teacher.
+
+Taught in 00, "In a class".
+"""
 
 from __future__ import annotations
 

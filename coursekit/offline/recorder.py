@@ -226,8 +226,8 @@ def recorder_for(
 
     Raises ValueError for anything but statuses.
     """
-    sent = env.get(ERRORS, "").replace(",", " ").split()
-    if not all(status.isdecimal() and 400 <= int(status) < 600 for status in sent):
+    statuses = env.get(ERRORS, "").replace(",", " ").split()
+    if not all(status.isdecimal() and 400 <= int(status) < 600 for status in statuses):
         raise ValueError(
             f"{ERRORS}={env[ERRORS]!r}: give the statuses of errors to keep, such as 400,429."
         )
@@ -238,7 +238,7 @@ def recorder_for(
         provenance,
         on=on,
         key=key,
-        errors=frozenset(map(int, sent)),
+        errors=frozenset(map(int, statuses)),
         recorded=recorded,
         used=Path(used) if used else None,
     )
@@ -249,16 +249,11 @@ def answered_by(url: str, answer: ApiAnswer, on: str) -> Provenance:
     the address.
     """
     address = httpx2.URL(url)
-    kind = (
-        "live"
-        if is_real(address.host)
-        else "local"
-        if is_this_machine(url)
-        else "server"
-    )
-    model = next(
-        (str(part["model"]) for part in objects_of(answer) if part.get("model")), ""
-    )
+    kind = "local" if is_this_machine(url) else "server"
+    if is_real(address.host):
+        kind = "live"
+    models = (str(part["model"]) for part in objects_of(answer) if part.get("model"))
+    model = next(models, "")
     at = address.netloc.decode()
     return Provenance(kind, on, f"{model} at {at}" if model else at)
 
@@ -276,9 +271,7 @@ def is_whole(request: ApiRequest, answer: ApiAnswer) -> bool:
     parts = list(objects_of(answer))
     if not parts or any(part.get("error") for part in parts):
         return False
-    if answer.events is not None and any(
-        map(is_error, (event.data for event in answer.events))
-    ):
+    if any(is_error(event.data) for event in answer.events or ()):
         return False
     if request.path != CHAT_COMPLETIONS or request.method != "POST":
         return True

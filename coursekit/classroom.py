@@ -1,4 +1,7 @@
-"""Joining a class: a name for a key, and what the learner shares with the teacher."""
+"""Joining a class: a name for a key, and what the learner shares with the teacher.
+
+Taught in 00, "In a class".
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ WAIT = 10.0  # seconds for the class server to answer
 SHARING = 3.0  # seconds for it to hear what is shared
 QUESTION = 200  # characters of a raised hand
 _to_share: queue.SimpleQueue[tuple[Membership, Mapping[str, Any]]] = queue.SimpleQueue()
-_sharing = threading.Lock()  # one after the other, so that the newest is told last
+_sharing = threading.Lock()  # one after the other, so that the newest arrives last
 
 
 class CannotJoin(RuntimeError):
@@ -41,7 +44,7 @@ def join(
 
     name   what the teacher sees, 1 to 40 characters; one that is taken gets a number. None:
            JUPYTERHUB_USER
-    url    the server's address, as the teacher tells it; None: COURSEKIT_BASE_URL
+    url    the server's address, which the teacher gives you; None: COURSEKIT_BASE_URL
     share  True: the teacher also sees in which chapter you are, which checks you tried and passed,
            and your quiz answers; False: they do not; None: as the teacher chose for the class (what
            join() returns says which)
@@ -49,7 +52,7 @@ def join(
            asked for it
 
     Joining again at the same server keeps name, key and meter, also after leave(). Raises
-    CannotJoin, or ModeError for what is no address.
+    CannotJoin, or ModeError for what is not an address.
     """
     refuse_in_browser(
         "Class servers",
@@ -159,9 +162,8 @@ def share(
 
 def chapter_here() -> str:
     """The chapter whose notebook this kernel runs, "" elsewhere."""
-    notebook = os.environ.get(
-        "JPY_SESSION_NAME", ""
-    )  # the Jupyter server's name for it: notebooks/01_basics.ipynb
+    # the Jupyter server's name for it: notebooks/01_basics.ipynb
+    notebook = os.environ.get("JPY_SESSION_NAME", "")
     try:
         return lesson(Path(notebook).name).stem if notebook else ""
     except UnknownLesson:
@@ -177,7 +179,9 @@ def _hand(question: str | None, done: str) -> str:
         )
     status, reply = _request("PUT", f"{joined.url}/me", joined.key, {"hand": question})
     if status != 200:
-        raise CannotJoin(f"The teacher was not told ({status}): {_message(reply)}")
+        raise CannotJoin(
+            f"The teacher could not be reached ({status}): {_message(reply)}"
+        )
     return done
 
 
@@ -205,7 +209,7 @@ def _entered(server: str, name: str, token: str) -> Membership:
         )
     if status == 404:
         raise CannotJoin(
-            f"{server} is no class server: it knows no /join. Ask the teacher for the address."
+            f"{server} is not a class server: it has no /join. Ask the teacher for the address."
         )
     raise CannotJoin(f"{server} did not let you in ({status}): {_message(reply)}")
 
@@ -216,16 +220,15 @@ def _request(
     """Status and JSON of an answer. Raises CannotJoin where there is none."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     try:
-        with httpx2.Client(
-            timeout=seconds, trust_env=False
-        ) as client:  # a class is near: no proxy on the way
+        # a class is near: no proxy on the way
+        with httpx2.Client(timeout=seconds, trust_env=False) as client:
             answer = client.request(method, url, headers=headers, json=body)
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
         raise CannotJoin(
             f"Nobody answers at {url}: {error}.\n"
             "What to do: compare the address with the teacher's; both machines must be in the "
             "same network. "
-            "Without a class, go on as before: replay needs nobody."
+            "Without a class, go on as before: replay works offline."
         ) from None  # the learner's address is wrong, or the network; not httpx2
     try:
         reply = answer.json()
@@ -249,13 +252,12 @@ def _typed_token(server: str) -> str:
 
     try:
         return getpass(f"Access token of the class at {server}: ")
-    except (
-        Exception
-    ) as error:  # there is nobody to ask: EOFError, a kernel without stdin, …
+    # there is nobody to ask: EOFError, a kernel without stdin, …
+    except Exception as error:
         raise CannotJoin(
-            f"The class at {server} asks for its access token, and nobody could be asked for it, "
+            f"The class at {server} asks for its access token, which could not be typed here, "
             "or it was wrong.\n"
-            "What to do: put COURSEKIT_ACCESS_TOKEN=… into .env, as the teacher tells it, and "
+            "What to do: put COURSEKIT_ACCESS_TOKEN=…, which your teacher gives you, into .env and "
             "join again."
         ) from error
 

@@ -50,7 +50,7 @@ class Membership:
             raise ModeError(
                 "The key for the class server is none that a class server makes (they begin with "
                 f"{KEY_PREFIX}), so "
-                f"nothing was sent.\nWhat to do: take {KEY} away, and join: from coursekit import "
+                f"nothing was sent.\nWhat to do: remove {KEY}, and join: from coursekit import "
                 'join; join("NAME").'
             )
 
@@ -68,7 +68,7 @@ class Membership:
 
 
 def membership(env: Mapping[str, str] | None = None) -> Membership | None:
-    """The class in force; None without one. An address in the settings goes before what was joined
+    """The class in force; None without one. An address in the settings overrides what was joined
     elsewhere.
     """
     env = settings() if env is None else env
@@ -76,9 +76,8 @@ def membership(env: Mapping[str, str] | None = None) -> Membership | None:
     if address and env.get(KEY):
         shares = env.get(SHARE, "").lower() in {"yes", "true", "1"}
         if joined is not None and joined.key == env[KEY]:
-            shares = (
-                joined.share
-            )  # what the learner has chosen goes before the teacher's choice
+            # what the learner has chosen goes before the teacher's choice
+            shares = joined.share
         return Membership(server_of(address), env[KEY], share=shares)
     if joined is None or (address and joined.url != server_of(address)):
         return None
@@ -138,7 +137,7 @@ def server_of(address: str) -> str:
     """A class server's own address: "http://10.0.0.5:8000" for that with /v1 or a slash behind it,
     or without http://.
 
-    Raises ModeError for the real API's, which is no class server.
+    Raises ModeError for the real API's, which is not a class server.
     """
     from urllib.parse import urlsplit
 
@@ -151,8 +150,8 @@ def server_of(address: str) -> str:
         or host.endswith(".openai.com")
     ):
         raise ModeError(
-            f"{address!r:.100} is no address of a class server, so nothing was sent.\n"
-            "What to do: take the one that the teacher tells, like http://192.168.1.5:8000."
+            f"{address!r:.100} is not the address of a class server, so nothing was sent.\n"
+            "What to do: use the one that your teacher gives you, like http://192.168.1.5:8000."
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
 
@@ -163,9 +162,8 @@ def is_this_machine(address: str) -> bool:
     from urllib.parse import urlsplit
 
     try:
-        bare = (
-            address.count(":") > 1 and "://" not in address
-        )  # an IPv6 address, not host:port
+        # an IPv6 address, not host:port
+        bare = address.count(":") > 1 and "://" not in address
         host = (
             address
             if bare

@@ -67,16 +67,14 @@ def load(path: Path, *, special: bool = False, name: str = "") -> Any:
     """
     require(path)
     asked = os.environ.get("OMP_WAIT_POLICY")
-    os.environ["OMP_WAIT_POLICY"] = (
-        asked or "PASSIVE"
-    )  # or its threads spin between two tokens
+    # or its threads spin between two tokens
+    os.environ["OMP_WAIT_POLICY"] = asked or "PASSIVE"
     try:
         import xllamacpp  # reads it, once
     finally:
         if asked is None:
-            del os.environ[
-                "OMP_WAIT_POLICY"
-            ]  # other processes, as kernels, do not get it from us
+            # other processes, as kernels, do not get it from us
+            del os.environ["OMP_WAIT_POLICY"]
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)

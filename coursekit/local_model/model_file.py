@@ -1,7 +1,7 @@
 """Which model answers: the course's own, SmolLM2-135M-Instruct, or any GGUF file that the learner
 names.
 
-COURSEKIT_LOCAL        "1": what nobody has recorded is answered by the local model, in all
+COURSEKIT_LOCAL        "1": requests without a recording are answered by the local model, in all
                        notebooks
 COURSEKIT_LOCAL_MODEL  the path of another GGUF file
 """
@@ -22,7 +22,7 @@ OFF = {"", "0", "no", "false", "off"}
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model on disk: its ``name`` as replies tell it, and the short ``label`` of receipts."""
+    """A model on disk: its ``name`` as replies give it, and the short ``label`` of receipts."""
 
     path: Path
     name: str
@@ -77,8 +77,8 @@ def local_model_of(wanted: Any, env: Mapping[str, str]) -> ModelFile | None:
     if isinstance(wanted, (str, Path)) and str(wanted):
         return _of(Path(wanted))
     raise ValueError(
-        f"local_model={wanted!r:.60} is no model. Give True for {SMOLLM2.label}, or the path of a "
-        "GGUF file."
+        f"local_model={wanted!r:.60} is not a model. Give True for {SMOLLM2.label}, or the path "
+        "of a GGUF file."
     )
 
 
@@ -93,9 +93,8 @@ def model_in_force(env: Mapping[str, str]) -> ModelFile:
 
 
 def _of(path: Path) -> ModelFile:
-    path = (
-        path.expanduser().absolute()
-    )  # it is read later, when the folder may be another
+    # it is read later, when the folder may be another
+    path = path.expanduser().absolute()
     if path.name == SMOLLM2.file:
         return ModelFile(path, SMOLLM2.name, SMOLLM2.label)
     name = re.sub(r"\.gguf$", "", path.name, flags=re.IGNORECASE)

@@ -63,7 +63,7 @@ def _lease(model: ModelFile) -> tuple[socket.socket, str]:
 
 
 def _connected(state: Path) -> tuple[socket.socket, str] | None:
-    """A lease on the server that the state file tells of; None: it is not there any more."""
+    """A lease on the server that the state file describes; None: it has ended."""
     try:
         value = json.loads(state.read_text("utf-8"))
         lease = socket.create_connection(("127.0.0.1", value["lease"]), timeout=10.0)

@@ -60,9 +60,8 @@ def data_of(block: bytes) -> bytes | None:
         and block.endswith(BLANK)
         and block.find(b"\n") == len(block) - 2
     ):
-        return (
-            block[6:-2] if b"\r" not in block else _joined(block, b"data")
-        )  # nearly all are of this form
+        # nearly all are of this form
+        return block[6:-2] if b"\r" not in block else _joined(block, b"data")
     return _joined(block, b"data")
 
 

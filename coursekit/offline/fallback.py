@@ -1,11 +1,11 @@
-"""The fallback: another OpenAI-compatible server answers what was not recorded.
+"""The fallback: another OpenAI-compatible server answers requests without a recording.
 
-The layer stands behind recordings and validation. It does not ask the server itself: its
+The layer comes after recordings and validation. It does not ask the server itself: its
 ``ApiAnswer`` says what to forward where, and the door does that, so that a reply passes as it is
 written. ``model``, ids and text are the server's own, and the receipt says who answered: nothing
 that it says is called OpenAI's.
 
-This is the one module that knows of other servers; what each of them passes over stands in
+This is the one module that knows of other servers; what each of them ignores is listed in
 data/servers.toml.
 """
 
@@ -42,12 +42,13 @@ LOOK = 0.5  # seconds for a look at a port of this machine
 # tokens of the small model's reply where the request sets no limit: it falls into loops, and never
 # ends them
 MOST = 512
+# SmolLM2 calls no tools and does not reason
 LOCAL_IGNORES = (
     "tools",
     "tool_choice",
     "logit_bias",
     "reasoning_effort",
-)  # SmolLM2 calls no tools and does not reason
+)
 NOTHING: tuple[Any, ...] = (None, False, "none", [], {})  # values that ask for nothing
 HARMLESS: Mapping[str, tuple[Any, ...]] = {
     "n": (None, 1),
@@ -61,7 +62,7 @@ HARMLESS: Mapping[str, tuple[Any, ...]] = {
 class FallbackUnreachable(Portable, RuntimeError):
     """The fallback does not answer; the message says where it was looked for and how to start it.
 
-    It is no httpx2 error: the SDK lets it pass untouched, without a retry.
+    It is not an httpx2 error, so the SDK passes it on unchanged and does not retry.
     """
 
 
@@ -94,7 +95,7 @@ class Place:
 
 
 class FallbackServer(Protocol):
-    """A server that answers what was not recorded."""
+    """A server that answers requests without a recording."""
 
     @property
     def name(self) -> str:
@@ -288,7 +289,7 @@ class Forwarded:
 
 
 def refusal(body: Mapping[str, Any], place: Place) -> ApiAnswer | None:
-    """A 400 for what this server would pass over in silence; None: it does all that is asked."""
+    """A 400 for an argument that this server would silently ignore; None: it supports them all."""
     for name in place.kind.ignores:
         if body.get(name) in HARMLESS.get(name, NOTHING):
             continue
@@ -324,7 +325,7 @@ def translated(body: Mapping[str, Any], place: Place) -> dict[str, Any]:
 def fallback_of(
     wanted: Any, local_model: Any, env: Mapping[str, str]
 ) -> FallbackServer | None:
-    """The server that answers what was not recorded; None: none does.
+    """The server that answers requests without a recording; None: there is none.
 
     wanted        an address, the name of a kind ("ollama", at its usual port), "local" for the
                   small

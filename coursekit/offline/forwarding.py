@@ -137,9 +137,8 @@ class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
             self._open = False
             blocks = Blocks().add(b"".join(data for _, data in self._pieces))
             done = any(is_done(block) for block in blocks)
-            self.ended(
-                self._pieces, "all" if done else self._how
-            )  # the SDK reads no further than [DONE]
+            # the SDK reads no further than [DONE]
+            self.ended(self._pieces, "all" if done else self._how)
 
 
 def passed_on(

@@ -32,9 +32,8 @@ ERRORS, RECORDED = "COURSEKIT_RECORD_ERRORS", "COURSEKIT_RECORDED"
 REAL_HOSTS = (".openai.com",)  # elsewhere (a proxy, Azure) another server answers
 KEY = re.compile(rb"(?<![A-Za-z0-9_])sk-[A-Za-z0-9_-]{20,}")
 ACCOUNT = re.compile(rb"(?<![A-Za-z0-9_-])(?:org-|proj_)[A-Za-z0-9]{16,}")
-RANDOM = re.compile(
-    rb"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16}"
-)  # no word: 16 letters and digits, mixed
+# no word: 16 letters and digits, mixed
+RANDOM = re.compile(rb"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16}")
 KEY_REMOVED, ACCOUNT_REMOVED = b"[API key removed]", b"[account removed]"
 LEAST = 16  # characters of a key; "lm-studio" and the like are none
 
@@ -98,9 +97,8 @@ class Recorder:
         self.errors, self.recorded, self.used = errors, recorded, used
         self._key = key.encode()
         self._count: dict[str, int] = {}
-        self._refused: dict[
-            str, list[ApiAnswer]
-        ] = {}  # 429s that may be followed by the answer
+        # 429s that may be followed by the answer
+        self._refused: dict[str, list[ApiAnswer]] = {}
         self._lock = threading.Lock()
 
     def check(self, request: ApiRequest) -> None:
@@ -226,10 +224,10 @@ def recorder_for(
     """A Recorder by the settings: COURSEKIT_RECORD_ERRORS ("400,429"), and those that ``coursekit
     record`` makes.
 
-    Raises ValueError for errors that are no statuses.
+    Raises ValueError for anything but statuses.
     """
-    sent = env.get(ERRORS, "").replace(",", " ").split()
-    if not all(status.isdecimal() and 400 <= int(status) < 600 for status in sent):
+    statuses = env.get(ERRORS, "").replace(",", " ").split()
+    if not all(status.isdecimal() and 400 <= int(status) < 600 for status in statuses):
         raise ValueError(
             f"{ERRORS}={env[ERRORS]!r}: give the statuses of errors to keep, such as 400,429."
         )
@@ -240,7 +238,7 @@ def recorder_for(
         provenance,
         on=on,
         key=key,
-        errors=frozenset(map(int, sent)),
+        errors=frozenset(map(int, statuses)),
         recorded=recorded,
         used=Path(used) if used else None,
     )
@@ -251,16 +249,11 @@ def answered_by(url: str, answer: ApiAnswer, on: str) -> Provenance:
     the address.
     """
     address = httpx2.URL(url)
-    kind = (
-        "live"
-        if is_real(address.host)
-        else "local"
-        if is_this_machine(url)
-        else "server"
-    )
-    model = next(
-        (str(part["model"]) for part in objects_of(answer) if part.get("model")), ""
-    )
+    kind = "local" if is_this_machine(url) else "server"
+    if is_real(address.host):
+        kind = "live"
+    models = (str(part["model"]) for part in objects_of(answer) if part.get("model"))
+    model = next(models, "")
     at = address.netloc.decode()
     return Provenance(kind, on, f"{model} at {at}" if model else at)
 
@@ -278,9 +271,7 @@ def is_whole(request: ApiRequest, answer: ApiAnswer) -> bool:
     parts = list(objects_of(answer))
     if not parts or any(part.get("error") for part in parts):
         return False
-    if answer.events is not None and any(
-        map(is_error, (event.data for event in answer.events))
-    ):
+    if any(is_error(event.data) for event in answer.events or ()):
         return False
     if request.path != CHAT_COMPLETIONS or request.method != "POST":
         return True
@@ -357,9 +348,8 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         head = ApiAnswer(
             response.status_code, sent_headers(response.headers), after=after
         )
-        own = is_below(FILES, sent.path) or is_below(
-            BATCHES, sent.path
-        )  # replay has files and batches of its own
+        # replay has files and batches of its own
+        own = is_below(FILES, sent.path) or is_below(BATCHES, sent.path)
 
         def ended(pieces: list[Piece], how: str) -> None:
             if how == "all" and not own:

@@ -239,7 +239,7 @@ async def main() -> None:
                 )  # type: ignore[index]
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=200)  # a long prompt's tokens are still counted
 
 
 asyncio.run(main())

@@ -49,9 +49,8 @@ class AccessLog:
         dropped."""
         if self.out is None:
             return
-        shown = ascii(path[:100])[
-            1:-1
-        ]  # a path comes from outside: no line break, no control code
+        # a path comes from outside: no line break, no control code
+        shown = ascii(path[:100])[1:-1]
         line = f"{who} {method} {shown} {status or 'dropped'} {seconds:.3f}s"
         self._lines.append((self.now(), f"{line} {note}\n" if note else f"{line}\n"))
 
@@ -64,9 +63,8 @@ class AccessLog:
     def _write(self) -> None:
         assert self.out is not None
         closing = False
-        with contextlib.suppress(
-            OSError, ValueError
-        ):  # the terminal, or the file, is closed
+        # the terminal, or the file, is closed
+        with contextlib.suppress(OSError, ValueError):
             while not closing:
                 closing = self._closing.wait(self.seconds)
                 for _ in range(len(self._lines)):

@@ -131,9 +131,8 @@ def other_paths(room: Room) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route(
-                CHAT_COMPLETIONS, failed, methods=["POST"]
-            ),  # for the 405 of other methods
+            # for the 405 of other methods
+            Route(CHAT_COMPLETIONS, failed, methods=["POST"]),
             Route("/v1/models", about_models.all, methods=["GET"]),
             Route("/v1/models/{model:path}", about_models.one, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),

@@ -1,4 +1,4 @@
-"""The file of a class: names, keys and meters, kept so that a server may die and come again.
+"""The file of a class: names, keys and meters, saved so that they outlive the server.
 
 It is written whole, and anew each second in which something has changed. A server that is killed
 loses the counts of the last second, and of the time that counting takes: on a busy machine, that of
@@ -90,9 +90,8 @@ class ClassFile:
             try:
                 self._write(roll)
                 self.trouble = ""
-            except (
-                OSError
-            ) as error:  # a full disk: the class goes on, and the next look tries again
+            # a full disk: the class goes on, and the next look tries again
+            except OSError as error:
                 if not self.trouble:
                     logger.warning("%s", self._trouble(error))
                 self.trouble = self._trouble(error)

@@ -208,9 +208,8 @@ class Connection(HttpToolsProtocol):
         self.log.add("-", "refused:", code, status, 0.0)
         self._sending.cancel()
         answered_early = self._body is not None and self.cycle.response_complete
-        if (
-            not self._is_idle or answered_early
-        ):  # a second answer would be taken for the rest of the first
+        # a second answer would be taken for the rest of the first
+        if not self._is_idle or answered_early:
             self.transport.close()
             return
         if self.cycle is not None:

@@ -10,7 +10,7 @@
 
 The cookie is HttpOnly, SameSite=Strict and below /console only, for cookies go to every port of a
 host. Whatever changes something must come from a page of this very server, by its Origin header.
-The page may load nothing from elsewhere, nor run a script that stands in it
+The page may load nothing from elsewhere, and run no script that is written in it
 (Content-Security-Policy).
 """
 
@@ -107,9 +107,8 @@ class Console:
             address_in(request.scope), given, str(self.room.admin_token)
         ):
             await asyncio.sleep(GUESSING)
-            again = self._files["login.html"].replace(
-                b" hidden", b""
-            )  # the line that says that it was wrong
+            # the line that says that it was wrong
+            again = self._files["login.html"].replace(b" hidden", b"")
             return Response(again, 401, HEADERS, "text/html; charset=utf-8")
         answer = RedirectResponse("/console", 303, HEADERS)
         answer.set_cookie(
@@ -132,7 +131,7 @@ class Console:
         return answer
 
     async def style(self, request: Request) -> Response:
-        """For the login form, too; it tells nothing."""
+        """Also for the login form: it reveals nothing."""
         return self._file("console.css", "text/css")
 
     async def script(self, request: Request) -> Response:

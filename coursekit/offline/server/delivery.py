@@ -171,9 +171,8 @@ class Delivery:
             return
         loop = asyncio.get_running_loop()
         self._wake = wake = loop.create_future()
-        if (
-            self._leaving is None
-        ):  # the request is here: what can still be received is that the client leaves
+        # the request is here: what can still be received is that the client leaves
+        if self._leaving is None:
             self._leaving = asyncio.ensure_future(self.receive())
             self._leaving.add_done_callback(self._awake)
         timer = loop.call_later(left, self._awake)

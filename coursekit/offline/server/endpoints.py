@@ -27,7 +27,7 @@ PAGES = (
 
 @dataclass(slots=True)
 class Served:
-    """What the access log tells of an answer: whose it was, its status (0: dropped), and whether
+    """What the access log shows of an answer: whose it was, its status (0: dropped), and whether
     the client left.
     """
 

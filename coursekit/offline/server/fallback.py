@@ -1,4 +1,4 @@
-"""What nobody recorded, where the server has a fallback: it is asked, and its answer passed on.
+"""Requests without a recording, where the server has a fallback: they are forwarded to it.
 
 The sentences are those that a client in process gets (``offline.fallback``).
 """
@@ -14,12 +14,13 @@ from ..exchange import ApiAnswer, Upstream, error_answer
 from ..forwarding import Connections, own_headers
 from .delivery import Delivery
 
+# the SDK's, in seconds
 TIMEOUT = {
     "connect": 5.0,
     "read": 600.0,
     "write": 30.0,
     "pool": 600.0,
-}  # the SDK's, in seconds
+}
 FINAL = {"x-should-retry": "false"}  # the SDK's sign that asking again will not help
 
 
@@ -72,9 +73,8 @@ class Forwarder:
             return _unreachable(upstream.unreachable(error))
         except httpx2.TransportError:
             return ApiAnswer(0)  # the client's connection breaks, as the other one did
-        except (
-            RuntimeError
-        ) as error:  # FallbackUnreachable, or a small model that does not start
+        # FallbackUnreachable, or a small model that does not start
+        except RuntimeError as error:
             return _unreachable(error)
 
 

@@ -66,7 +66,7 @@ class Learner:
 
 
 class Learners:
-    """Learners by their keys. A key is all that it takes; the first request with it makes the
+    """Learners by their keys. The first request with a key makes the
     learner.
 
     api_of        makes the offline API of a learner, given the name
@@ -93,10 +93,9 @@ class Learners:
         )
 
     def __iter__(self) -> Iterator[Learner]:
-        """Those who are known, in the order in which they came."""
-        return iter(
-            list(dict.fromkeys(self._by_key.values()))
-        )  # a merged learner has several keys
+        """The learners, in the order of their first requests."""
+        # a merged learner has several keys
+        return iter(list(dict.fromkeys(self._by_key.values())))
 
     def of(self, authorization: str) -> Learner | ApiAnswer:
         """The learner whose Authorization header this is, or the 401 for it."""

@@ -9,9 +9,9 @@ LONGEST = 40  # characters of a name
 JOINERS = "\u200c\u200d"
 BLANK = "\u115f\u1160\u3164\uffa0\u2800"  # letters and symbols without ink
 EMOJI = range(0x1F000, 0x1FB00)  # Python's tables may be older than an emoji
-FLAG_TAGS = range(
-    0xE0020, 0xE0080
-)  # the letters within the flags of England, Scotland and Wales
+# the letters within the flags of England, Scotland and Wales
+FLAG_TAGS = range(0xE0020, 0xE0080)
+# what the console calls others by
 RESERVED = {
     "all",
     "class",
@@ -19,7 +19,7 @@ RESERVED = {
     "everyone",
     "nobody",
     "teacher",
-}  # what the console calls others by
+}
 
 
 class CannotJoin(ValueError):
@@ -67,9 +67,8 @@ def _is_allowed(character: str) -> bool:
         return False
     if character in JOINERS or ord(character) in EMOJI or ord(character) in FLAG_TAGS:
         return True
-    return not unicodedata.category(character).startswith(
-        "C"
-    )  # controls, also of direction
+    # controls, also of direction
+    return not unicodedata.category(character).startswith("C")
 
 
 def _ink(name: str) -> bool:

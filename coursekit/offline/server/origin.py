@@ -18,5 +18,5 @@ def from_own_page(request: Request) -> bool:
 
 
 def from_other_page(request: Request) -> bool:
-    """Whether a page of another site sent it. A program that is no browser tells no Origin."""
+    """Whether a page of another site sent it. Only browsers send an Origin."""
     return "origin" in request.headers and not from_own_page(request)

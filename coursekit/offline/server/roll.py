@@ -89,9 +89,8 @@ class Roll(Learners):
             spent = Decimal(str(row["meter"]["dollars"]))
             learner = Learner(row["name"], api_of(row["name"], spent))
             learner.tally.restore(row["meter"])
-            learner.ids = [
-                row["name"]
-            ]  # of a class that was saved before there were ids
+            # of a class that was saved before there were ids
+            learner.ids = [row["name"]]
             for name in SAVED:
                 if name in row:
                     setattr(learner, name, row[name])

@@ -61,7 +61,7 @@ class Room:
     seed          of what happens by chance, and of request ids
     today         the day by which models count as shut down; None: none does, for their recordings
                   live on
-    fallback      another server, which answers what was not recorded; None: a miss is a 404
+    fallback      another server, which answers requests without a recording; None: they get a 404
     """
 
     def __init__(
@@ -100,14 +100,13 @@ class Room:
         self._threads = ThreadPoolExecutor(2, "offline-api")
         self._remembered: dict[bytes, ApiRequest] = {}
         self._looking: dict[bytes, asyncio.Event] = {}
-        self._api_of(
-            "nobody"
-        )  # a wrong rate_limit is an error now, not at the first request
+        # a wrong rate_limit is an error now, not at the first request
+        self._api_of("nobody")
 
     @property
     def open_to_pages(self) -> bool:
         """Whether pages of any site may read answers, as they may at the real API. A recorded
-        answer is no secret and costs nothing; a fallback is not for every page that is open in a
+        answer is not secret and costs nothing; a fallback is not for every page that is open in a
         browser of this machine, unless it has a key.
         """
         return (

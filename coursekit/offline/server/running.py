@@ -17,6 +17,7 @@ from .room import Room
 
 # seconds; longer than clients keep an idle connection, so that it is they who close it
 KEEP_ALIVE = 75
+SWITCH = 0.001  # seconds
 SHORT = 12  # characters; a shorter access token is guessed too soon
 
 
@@ -59,11 +60,18 @@ def uvicorn_server(room: Room, limits: Limits | None = None) -> uvicorn.Server:
     """
     limits = limits or Limits()
     config = uvicorn.Config(
-        App(room), http=connection_type(limits, room.log), ws="none", lifespan="off",
-           log_config=None,
-        log_level="error", access_log=False, proxy_headers=False, server_header=False,
-        timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=math.ceil(limits.leaving),
-    )  # fmt: skip
+        App(room),
+        http=connection_type(limits, room.log),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=math.ceil(limits.leaving),
+    )
     return uvicorn.Server(config)
 
 
@@ -71,9 +79,11 @@ def run(room: Room, listener: socket.socket) -> None:
     """Serve the room in this process. When it is told to end (Ctrl+C, SIGTERM), it does so in good
     order, and raises KeyboardInterrupt."""
     server = uvicorn_server(room)
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # which uvicorn restores, and lets strike, at the end
+    # which uvicorn restores, and lets strike, at the end
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # While a thread counts the tokens of a long prompt, each turn of the event loop waits this long
+    # for the interpreter: at Python's own 5 ms, others wait for one learner's long prompts.
+    sys.setswitchinterval(SWITCH)
     # Answering leaves no rings of objects behind (a test holds it to that), so the collector need
     # hardly look: its full rounds stop every stream for as long as they take.
     gc.freeze()

@@ -28,9 +28,8 @@ class Tally:
         self._unread: dict[Any, tuple[int, ApiRequest, ApiAnswer]] = {}
         self._usage, self._dollars = Usage(0, 0), Decimal(0)
         self._lock = threading.Lock()  # held while answers are read
-        self._adding = (
-            threading.Lock()
-        )  # held for a moment only: ``add`` runs in the event loop
+        # held for a moment only: ``add`` runs in the event loop
+        self._adding = threading.Lock()
 
     def add(self, request: ApiRequest, answer: ApiAnswer) -> None:
         with self._adding:
@@ -57,7 +56,7 @@ class Tally:
             self.statuses.update(other.statuses)
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Go on from what ``as_dict`` told. Raises LookupError, TypeError or ValueError for
+        """Continue from what ``as_dict`` returned. Raises LookupError, TypeError or ValueError for
         anything else.
         """
         self.statuses = Counter(
@@ -69,7 +68,7 @@ class Tally:
         self._dollars = Decimal(str(saved["dollars"]))
 
     def bill(self) -> tuple[Usage, Decimal]:
-        """Tokens and dollars so far. May count the tokens of streams that told no usage: not for an
+        """Tokens and dollars so far. May count the tokens of streams without a usage: not for an
         event loop.
         """
         with self._lock:

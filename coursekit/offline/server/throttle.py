@@ -17,14 +17,16 @@ from ..clock import Clock
 STRONG = (
     20  # characters; a token this long cannot be guessed, however often somebody tries
 )
+# wrong tokens from one address at once, and the seconds until one more
 GUESSES, GUESS_EVERY = (
     20,
     2.0,
-)  # wrong tokens from one address at once, and the seconds until one more
+)
+# learners who join from one address at once, and the seconds until one more
 JOINS, JOIN_EVERY = (
     40,
     5.0,
-)  # learners who join from one address at once, and the seconds until one more
+)
 ADDRESSES = 10_000  # that are remembered
 
 
@@ -45,9 +47,8 @@ class Throttle:
 
     def __init__(self, clock: Clock, burst: int, every: float) -> None:
         self.clock, self.burst, self.every = clock, burst, every
-        self._full_at: dict[
-            str, float
-        ] = {}  # by address: when its bucket is full again
+        # by address: when its bucket is full again
+        self._full_at: dict[str, float] = {}
 
     def wait(self, address: str) -> float:
         """Seconds until this address may try; 0.0: now."""

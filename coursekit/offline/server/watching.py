@@ -25,16 +25,15 @@ FRESH = 0.5  # seconds in which several consoles are shown the same
 
 
 class Watch:
-    """Looks at a room. ``shown_faults`` tells the faults at work, as the admin endpoints do."""
+    """Looks at a room. ``shown_faults`` returns the faults at work, as the admin endpoints do."""
 
     def __init__(
         self, room: Room, shown_faults: Callable[[], list[dict[str, Any]]]
     ) -> None:
         self.room, self.shown_faults = room, shown_faults
         self._seen: tuple[float, dict[str, Any]] | None = None
-        self._verdicts: dict[
-            Learner, tuple[object, float, Verdict]
-        ] = {}  # with the state of the ledger, and when
+        # with the state of the ledger, and when
+        self._verdicts: dict[Learner, tuple[object, float, Verdict]] = {}
 
     async def now(self) -> dict[str, Any]:
         """The learners, those in need of the teacher first; their totals; quiz votes; and the
@@ -46,9 +45,8 @@ class Watch:
             rows = await run_in_threadpool(
                 lambda: [self._row(learner, now) for learner in learners]
             )
-            rows.sort(
-                key=lambda one: -one["need"]
-            )  # stable: else in the order in which they joined
+            # stable: else in the order in which they joined
+            rows.sort(key=lambda one: -one["need"])
             self._verdicts = {
                 learner: self._verdicts[learner]
                 for learner in learners

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ...course import lesson, lessons, recordings_of, replies_of
@@ -71,7 +71,7 @@ def record(
     _finish_interrupted(target)
     anew = everything or ((written or local) and not only)
     asked_anew = set(target.glob("*.json")) if anew else _named(target, only)
-    environment = _written(stem) if written else _local() if local else _live(stem, yes)
+    environment = _environment(stem, written=written, local=local, yes=yes)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{stem}-", dir=target.parent) as scratch:
         unchanged, dialogues, new = _folders(
@@ -99,15 +99,10 @@ def record(
             "COURSEKIT_USED_LOG": str(log),
             ERRORS: errors,
         }
-        failed = []
         try:
-            for path in paths:
-                began = None if written else _progress(path, answers)
-                ran = execute(path, environment, SECONDS_PER_CELL, began, goes_on=local)
-                failed += [
-                    f"{path.parent.name}/{path.name}, cell [{number}]: {error}"
-                    for number, error in failed_cells(ran)
-                ]
+            failed = _run(
+                paths, environment, None if written else answers, goes_on=local
+            )
         except (CommandError, KeyboardInterrupt) as error:
             raise _unfinished(error, answers, written) from error
         used = {Path(line) for line in log.read_text(encoding="utf-8").splitlines()}
@@ -125,6 +120,33 @@ def record(
         shutil.rmtree(answers)
     print(f"Next: coursekit refresh {stem}")
     return 0
+
+
+def _environment(stem: str, *, written: bool, local: bool, yes: bool) -> dict[str, str]:
+    """What the kernels get, by who is to answer. Raises CommandError where they cannot."""
+    if written:
+        return _written(stem)
+    return _local() if local else _live(stem, yes)
+
+
+def _run(
+    paths: Sequence[Path],
+    environment: Mapping[str, str],
+    answers: Path | None,
+    *,
+    goes_on: bool,
+) -> list[str]:
+    """Run the notebooks. Returns a line for each cell that failed, where the run goes on.
+
+    answers  the folder that fills meanwhile, for lines of progress; None: none are printed
+    """
+    failed = []
+    for path in paths:
+        began = None if answers is None else _progress(path, answers)
+        notebook = execute(path, environment, SECONDS_PER_CELL, began, goes_on=goes_on)
+        for number, error in failed_cells(notebook):
+            failed.append(f"{path.parent.name}/{path.name}, cell [{number}]: {error}")
+    return failed
 
 
 def _folders(parent: Path, *names: str) -> list[Path]:

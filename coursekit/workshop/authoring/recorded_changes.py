@@ -51,7 +51,7 @@ def changes(old: Path, new: Path) -> Iterator[str]:
 
 
 def _provenance(before: Provenance, after: Provenance) -> list[str]:
-    """A line where somebody else answers; another day is no change."""
+    """A line where the provenance differs; another day does not count."""
     was, now = _who(before), _who(after)
     return [] if was == now else [f"provenance: {was} -> {now}"]
 

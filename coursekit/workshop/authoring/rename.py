@@ -17,9 +17,8 @@ from ...settings import settings
 from .. import CommandError
 from .recorded_changes import answered
 
-NUMBERED = re.compile(
-    r"(.+-[0-9a-f]{16})\.(\d+)"
-)  # the second answer to a request, and those after it
+# the second answer to a request, and those after it
+NUMBERED = re.compile(r"(.+-[0-9a-f]{16})\.(\d+)")
 
 
 def rename(folder: str = "") -> int:
@@ -90,9 +89,8 @@ def renamed(folder: Path) -> Iterator[str]:
                 f"{name}.{len(kept) + 1}.json" if kept else f"{name}.json"
             )
             if path != target:
-                os.rename(
-                    path, target
-                )  # nothing is there: those that had the name already are in their places
+                # nothing is there: those that had the name already are in their places
+                os.rename(path, target)
                 yield f"renamed  {path.name} -> {target.name}"
             kept.append((old, target))
 

@@ -156,9 +156,8 @@ def reachable(host: str) -> str:
         family = socket.AF_INET6 if host == "::" else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             try:
-                probe.connect(
-                    ("2001:db8::1" if host == "::" else "192.0.2.1", 9)
-                )  # sends nothing: UDP
+                # sends nothing: UDP
+                probe.connect(("2001:db8::1" if host == "::" else "192.0.2.1", 9))
                 host = str(probe.getsockname()[0])
             except OSError:  # no network
                 host = socket.gethostname()

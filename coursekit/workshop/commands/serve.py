@@ -58,7 +58,7 @@ def serve(
                 data folder); where other machines can join and no access token is set, the class
                 has one of its own
     shares      a class: what learners share is on unless they choose otherwise
-    fallback    a server that answers what was not recorded, as ``connect()`` takes it; None: none.
+    fallback    a server that answers requests without a recording, as ``connect()`` takes it
                 The settings of replay do not count: a class must not use, or spend, what one
                 person has set for their own notebooks
     """
@@ -131,7 +131,7 @@ def serve(
         else:
             text = greeting(address, access, None if chosen else admin, opened)
         if other is not None:
-            text += f"\n  Fallback   {other.name}: it answers what was not recorded"
+            text += f"\n  Fallback   {other.name} answers requests without a recording"
         print(text, flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             run(room, listener)

@@ -8,11 +8,11 @@ from typing import Any
 
 from ..engine import Case, Chapter, call
 from .cases import (
-    asked,
     bucket_used,
     cancelled,
     mapped,
     scheduled,
+    sent_at_once,
     too_large,
     waited,
     without_a_slot,
@@ -40,7 +40,7 @@ def binding_limit(
 @chapter.exercise
 def ask_all(rng: Random) -> Iterator[Case]:
     """The answers to many prompts, all asked at once, in the order of the prompts."""
-    yield from chapter.each("ask_all", asked)
+    yield from chapter.each("ask_all", sent_at_once)
 
 
 @chapter.exercise

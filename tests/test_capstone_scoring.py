@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit.checks.capstone import AXES, RUBRIC, Facts, Score, points
-from coursekit.checks.capstone.hostile_api import ORGANIZATION, Asked
+from coursekit.checks.capstone.hostile_api import ORGANIZATION, SentRequest
 from coursekit.checks.capstone.waste import (
     AGAIN,
     EARLY,
@@ -127,11 +127,11 @@ def asked(
     ticket: str = "T-001",
     model: str = "gpt-4o",
     raw: bytes = b"{}",
-) -> Asked:
+) -> SentRequest:
     attempt = Attempt(
         at=at, body=0, model=model, retry=0, answer=answer, ended_at=at + answer.after
     )
-    return Asked(ticket, model, raw, at, attempt, whole=answer.status == 200)
+    return SentRequest(ticket, model, raw, at, attempt, whole=answer.status == 200)
 
 
 LATE = 0.5  # seconds of an answer

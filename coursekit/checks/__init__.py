@@ -19,21 +19,22 @@ are plain data::
       { text = "", why = "An empty text is a text." },
     ]
 
-In its ``__init__.py`` the exercise is a function that yields all cases. It has the name of the
-learner's function, and the first line of its docstring says what to write::
+In its ``__init__.py`` the exercise is a function of the learner's function's name. The first line
+of its docstring says what to write. Mostly it makes a case of a row::
 
     chapter = Chapter(__file__)
 
+    @chapter.plain
+    def shout(text: str, why: str = "") -> Case:
+        '''The text in capitals.'''
+        return call(text, expects=text.upper(), why=why)
+
+Where some cases are not plain data, it yields all of them::
+
     @chapter.exercise
     def shout(rng: Random) -> Iterator[Case]:
-        '''The text in capitals.'''
-
-        def case(text: str, why: str = "") -> Case:
-            return call(text, expects=text.upper(), why=why)
-
         yield from chapter.each("shout", case)
-        for _ in range(3):
-            yield case("".join(rng.choices("abcdef", k=5)))
+        yield case("".join(rng.choices("abcdef", k=5)))
 
 ``expects`` is a plain value, ``Raises(ValueError, ("words in its message",))`` or ``Matching("a
 list of …", predicate)``. Where more than the returned value counts, a ``Case`` does something with

@@ -806,3 +806,68 @@ async def as_many_as_tpm_refused(send, tokens, rpm, tpm):
     if max(tokens, default=0) >= tpm:
         raise ValueError("never fits")
     return await _on_time(send, tokens, rpm, tpm, lambda size: False)
+
+
+# Answers that two readers' checks misjudged, 2026-11-29
+
+
+@right("ask_all")
+async def each_one_streamed(client, prompts):
+    async def one(prompt):
+        parts = []
+        messages = [{"role": "user", "content": prompt}]
+        stream = await client.chat.completions.create(
+            model="gpt-4o-mini", messages=messages, stream=True
+        )
+        async for chunk in stream:
+            parts += [choice.delta.content or "" for choice in chunk.choices]
+        return "".join(parts)
+
+    return await asyncio.gather(*map(one, prompts))
+
+
+@wrong("ask_all")
+async def equal_prompts_in_one_place(client, prompts):
+    tasks = {prompt: asyncio.create_task(_one(client, prompt)) for prompt in prompts}
+    for prompt in prompts[len(tasks) :]:
+        await _one(client, prompt)
+    return [await tasks[prompt] for prompt in prompts]
+
+
+def _with_bucket(pause):
+    async def send_all(send, tokens, rpm, tpm):
+        if max(tokens, default=0) > tpm:
+            raise ValueError("too large")
+        now = asyncio.get_running_loop().time
+        requests, room, tasks = Used(rpm, now()), Used(tpm, now()), []
+        for number, size in enumerate(tokens):
+
+            def wait(size=size):
+                return max(requests.wait(1, now()), room.wait(size, now()))
+
+            await pause(wait)
+            requests.take(1, now())
+            room.take(size, now())
+            tasks.append(asyncio.create_task(send(number)))
+        return [await task for task in tasks]
+
+    return send_all
+
+
+async def _until_there_is_none(wait):
+    while seconds := wait():
+        await asyncio.sleep(seconds)
+
+
+async def _as_the_hint_says(wait):
+    await asyncio.sleep(wait())
+
+
+async def _looking_often(wait):
+    while wait() > 1e-9:
+        await asyncio.sleep(0.005)
+
+
+while_there_is_a_wait = right("send_all")(_with_bucket(_until_there_is_none))
+hint_3 = right("send_all")(_with_bucket(_as_the_hint_says))
+polling = right("send_all")(_with_bucket(_looking_often))

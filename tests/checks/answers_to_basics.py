@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 
 import openai
@@ -594,3 +595,90 @@ def months_of_30_days(listing, today, days):
 def sorted_in_place(listing, today, days):
     listing.sort(key=lambda model: model.shutdown_date or "")
     return [name for _, name in _soon(listing, today, days)]
+
+
+# Answers that two readers' checks misjudged, 2026-11-29
+
+
+@wrong("models_at_risk", says="their order is not. Two models")
+def ties_in_reverse(listing, today, days):
+    ends = {
+        m.id: datetime.date.fromisoformat(m.shutdown_date)
+        for m in listing
+        if m.shutdown_date
+    }
+    near = (
+        i for i in sorted(ends, reverse=True) if 0 <= (ends[i] - today).days <= days
+    )
+    return sorted(near, key=ends.get)
+
+
+@wrong("models_at_risk", says="there is a tuple. Return a list")
+def ids_in_a_tuple(listing, today, days):
+    return tuple(as_pairs_of_text(listing, today, days))
+
+
+@right("prompt_tokens")
+def on_a_deep_copy(messages, count):
+    total = 3
+    for message in copy.deepcopy(messages):
+        name = message.pop("name", None)
+        total += 4 + count(message.pop("content"))
+        if name:
+            total += 1 + count(name)
+    return total
+
+
+@wrong("prompt_tokens", says="spaces and newlines are part of it")
+def of_stripped_texts(messages, count):
+    return as_one_sum(messages, lambda text: count(text.strip()))
+
+
+@wrong("prompt_tokens", says="there is a float. Return an int")
+def as_a_float(messages, count):
+    return float(as_one_sum(messages, count))
+
+
+@wrong("cost_split", says="changed its arguments")
+def none_replaced_in_usage(usage, price):
+    details = usage.prompt_tokens_details
+    if details and details.cached_tokens is None:
+        details.cached_tokens = 0
+    return with_a_helper(usage, price)
+
+
+def _whole(reply):
+    if not reply.choices:
+        raise ValueError("no choices")
+    return reply.choices[0]
+
+
+@wrong("safe_reply", "error", says="An empty text that ended by itself")
+def empty_is_nothing(client, messages, **params):
+    c = _whole(
+        client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+    )
+    if c.message.refusal or c.finish_reason != "stop" or not c.message.content:
+        raise ValueError(c.message.refusal or c.finish_reason)
+    return c.message.content
+
+
+@wrong("safe_reply", says="Put the model's refusal into")
+def finish_reason_before_the_refusal(client, messages, **params):
+    c = _whole(
+        client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+    )
+    if c.finish_reason != "stop":
+        raise ValueError(c.finish_reason)
+    if c.message.refusal or c.message.content is None:
+        raise ValueError(c.message.refusal)
+    return c.message.content
+
+
+@wrong("safe_reply", says="exactly the **params")
+def with_a_parameter_of_its_own(client, messages, **params):
+    params.setdefault("top_p", 1)
+    c = _whole(
+        client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+    )
+    return c.message.content

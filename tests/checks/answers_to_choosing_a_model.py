@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from datetime import timedelta
@@ -670,3 +671,44 @@ def five_steps_at_most(in_use, table, today, days):
 @wrong("plan_migration", says="Two may have the same successor: follow each to")
 def seen_by_one_is_seen_by_all(in_use, table, today, days):
     return _walks(in_use, table, today, days, shared=True)
+
+
+# Answers that two readers' checks misjudged, 2026-11-29
+
+
+@wrong("cost_ratio", "error", says="The cost of the task decides")
+def free_by_the_price_list(one, other, task):
+    def cost(model):
+        output = (task["reply"] + model["hidden"]) * model["output"]
+        return task["prompt"] * model["input"] + output
+
+    if not other["input"] and not other["output"]:
+        return math.inf if one["input"] or one["output"] else 1.0
+    return cost(one) / cost(other)
+
+
+@wrong("cheapest_that_fits", says="Without until")
+def still_there_today(models, needs):
+    today = datetime.date(2026, 11, 23)  # as date.today() on a day of the course
+    there = [
+        each for each in models if not each["shutdown"] or each["shutdown"] > today
+    ]
+
+    def cost(model):
+        return needs["prompt"] * model["input"] + needs["reply"] * model["output"]
+
+    fitting = [
+        each
+        for each in there
+        if needs["prompt"] + needs["reply"] <= each["context"]
+        and needs["reply"] <= each["most"]
+        and set(needs.get("takes", ())) <= set(each["takes"])
+        and not (each["shutdown"] and each["shutdown"] <= needs.get("until", today))
+    ]
+    return min(fitting, key=cost)["name"] if fitting else None
+
+
+@wrong("parse_ticket", says="spaces and newlines are part of them")
+def a_trimmed_product(reply):
+    ticket = _ticket(reply)
+    return ticket | {"product": ticket["product"].strip()}

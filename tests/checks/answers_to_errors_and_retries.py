@@ -659,3 +659,37 @@ class ForgetsWhenAnswered(NothingForEmptyAnswers):
     def answered(self, answer):
         self.failures = 0
         return answer
+
+
+# Answers that two readers' checks misjudged, 2026-11-29
+
+
+@wrong("out_of_money", says="letter for letter")
+def a_part_of_the_code(error):
+    return any(code in str(getattr(error, "code", "")) for code in NO_MONEY)
+
+
+@wrong("out_of_money", says="The code is what counts, not the type")
+def the_type_as_well(error):
+    return (
+        getattr(error, "type", None) in NO_MONEY
+        or getattr(error, "code", None) in NO_MONEY
+    )
+
+
+@wrong("retry", says="not from the first failure")
+def deadline_from_the_first_failure(fn, policy, clock, rng):
+    end = None
+    for attempt in range(1, policy.max_attempts + 1):
+        try:
+            return fn()
+        except Exception as error:
+            if policy.deadline is not None and end is None:
+                end = clock.now() + policy.deadline
+            if judge(error).action != "retry" or attempt == policy.max_attempts:
+                raise
+            until = clock.now() + policy.wait(attempt, error, rng)
+            if end is not None and until > end:
+                raise
+        clock.wait(until)
+    return None

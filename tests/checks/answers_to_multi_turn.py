@@ -851,3 +851,40 @@ def turns_are_pairs(messages, over, keep, summarize):
         "content": "Summary: " + summarize(earlier + turns[:cut]),
     }
     return [*head, summary, *turns[cut:]]
+
+
+# Answers that two readers' checks misjudged, 2026-11-29
+
+
+@wrong("add_turn", "error", says="spaces are text")
+def blank_is_no_answer(messages, question, answer):
+    if not (answer or "").strip():
+        raise ValueError("answer")
+    return with_chain(messages, question, answer)
+
+
+@wrong("add_turn", "error", says="the question may be empty")
+def no_question_no_turn(messages, question, answer):
+    if not question:
+        raise ValueError("question")
+    return with_chain(messages, question, answer)
+
+
+@wrong("add_turn", says="there is a tuple. Return a list")
+def messages_in_a_tuple(messages, question, answer):
+    return tuple(with_chain(messages, question, answer))
+
+
+@wrong("summarize_when", says="A summary begins with 'Summary: '")
+def a_summary_anywhere_in_the_text(messages, over, keep, summarize):
+    head = [each for each in messages if each["role"] in ("system", "developer")]
+    rest = messages[len(head) :]
+    earlier = rest[:1] if rest and "Summary: " in rest[0]["content"] else []
+    starts = [i for i, each in enumerate(rest) if each["role"] == "user"][
+        len(earlier) :
+    ]
+    if len(starts) <= over:
+        return list(messages)
+    cut = starts[-keep] if keep else len(rest)
+    summary = {"role": "user", "content": "Summary: " + summarize(rest[:cut])}
+    return [*head, summary, *rest[cut:]]

@@ -594,3 +594,18 @@ def without_what_is_none(params, to_model, headroom):
 def without_zeros(params, to_model, headroom):
     moved = over_a_deep_copy(params, to_model, headroom)
     return {name: value for name, value in moved.items() if value or name in SAMPLING}
+
+
+# Answers that two readers' checks misjudged, 2026-11-29
+
+
+@wrong("cheapest_correct", says="A cost of 0 is a cost")
+def nothing_is_not_yet_best(ways):
+    best, best_cost = None, None
+    for name, answers in ways.items():
+        correct = sum(said == truth for said, truth, _ in answers)
+        if correct:
+            cost = sum(dollars for _, _, dollars in answers) / correct
+            if not best_cost or cost < best_cost:
+                best, best_cost = name, cost
+    return best

@@ -803,3 +803,24 @@ def without_values_that_are_false(model, params):
     if "logprobs" not in kept:
         kept.pop("top_logprobs", None)
     return kept, sorted(both | (set(given) - set(kept)))
+
+
+# Answers that two readers' checks misjudged, 2026-11-29
+
+
+@wrong("sanitize_params", says="logprobs is kept, so top_logprobs is as well")
+def a_pair_by_its_value(model, params):
+    kept, dropped = by_taking_away(model, params)
+    if "top_logprobs" in kept and not kept.get("logprobs"):
+        del kept["top_logprobs"]
+        dropped = sorted([*dropped, "top_logprobs"])
+    return kept, dropped
+
+
+@wrong("sanitize_params", says="Rename max_tokens whatever its value is")
+def renamed_if_it_is_true(model, params):
+    if "max_tokens" in params and not params["max_tokens"]:
+        rest = {name: value for name, value in params.items() if name != "max_tokens"}
+        kept, dropped = by_taking_away(model, rest)
+        return {**kept, "max_tokens": params["max_tokens"]}, dropped
+    return by_taking_away(model, params)

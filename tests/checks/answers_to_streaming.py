@@ -708,3 +708,54 @@ def whole_when_it_ends_with_a_period(stream):
         if result.text.endswith(".") and result.status == "cut"
         else result
     )
+
+
+# Answers that two readers' checks misjudged, 2026-11-29
+
+
+@wrong("read_until", says="not otherwise")
+def asking_after_the_first_empty_delta(client, messages, enough):
+    text = ""
+    with client.chat.completions.create(
+        model="gpt-4o", messages=messages, stream=True
+    ) as stream:
+        for chunk in stream:
+            if chunk.choices:
+                text += chunk.choices[0].delta.content or ""
+                if enough(text):
+                    break
+    return text
+
+
+@wrong("read_until", says="not otherwise")
+def asking_once_more_at_the_end(client, messages, enough):
+    text = closed_by_a_stack(client, messages, enough)
+    enough(text)
+    return text
+
+
+def _read_stream(stream, *, to_the_end=True, reason_first=False):
+    parts, reason = [], None
+    try:
+        for chunk in stream:
+            for choice in chunk.choices:
+                parts.append(choice.delta.content or "")
+                reason = choice.finish_reason or reason
+            if reason and not to_the_end:
+                break
+    except (openai.APIError, json.JSONDecodeError) as error:
+        lost = isinstance(error, openai.APIConnectionError)
+        if not (reason_first and reason):
+            return StreamResult("".join(parts), "interrupted" if lost else "error")
+    names = {"stop": "complete", "length": "truncated"}
+    return StreamResult("".join(parts), names.get(reason, "cut"))
+
+
+@wrong("stream_result", says="text follows the finish_reason")
+def until_the_finish_reason(stream):
+    return _read_stream(stream, to_the_end=False)
+
+
+@wrong("stream_result", says="An exception decides")
+def complete_before_the_error(stream):
+    return _read_stream(stream, reason_first=True)

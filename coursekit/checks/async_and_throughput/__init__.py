@@ -8,60 +8,39 @@ from typing import Any
 
 from ..engine import Case, Chapter, call
 from .cases import (
-    asked,
     bucket_used,
     cancelled,
     mapped,
     scheduled,
+    sent_at_once,
     too_large,
     waited,
     without_a_slot,
 )
 
-WORDS = [
-    "blue",
-    "river",
-    "seven",
-    "copper",
-    "window",
-    "maps",
-    "quiet",
-    "engine",
-    "often",
-    "lemon",
-]
-
 chapter = Chapter(__file__)
 
 
-@chapter.exercise
-def binding_limit(rng: Random) -> Iterator[Case]:
+@chapter.plain
+def binding_limit(
+    concurrency: int, latency: float, rpm: int, tpm: int, tokens: int, why: str = ""
+) -> Case:
     """Which of three limits a run meets first, and the rate that it allows."""
-
-    def case(
-        concurrency: int, latency: float, rpm: int, tpm: int, tokens: int, why: str = ""
-    ) -> Case:
-        rates = {
-            "concurrency": 60 * concurrency / latency,
-            "rpm": rpm,
-            "tpm": tpm / tokens,
-        }
-        name = min(rates, key=lambda each: rates[each])
-        return call(
-            concurrency, latency, rpm, tpm, tokens, expects=(name, rates[name]), why=why
-        )
-
-    yield from chapter.each("binding_limit", case)
+    rates = {
+        "concurrency": 60 * concurrency / latency,
+        "rpm": rpm,
+        "tpm": tpm / tokens,
+    }
+    name = min(rates, key=lambda each: rates[each])
+    return call(
+        concurrency, latency, rpm, tpm, tokens, expects=(name, rates[name]), why=why
+    )
 
 
 @chapter.exercise
 def ask_all(rng: Random) -> Iterator[Case]:
     """The answers to many prompts, all asked at once, in the order of the prompts."""
-    yield from chapter.each("ask_all", asked)
-    yield asked([f"q{number}" for number in range(40)], [1.0] * 40)
-    for _ in range(3):
-        prompts = rng.sample(WORDS, rng.randint(4, 9))
-        yield asked(prompts, [rng.randint(1, 40) / 8 for _ in prompts])
+    yield from chapter.each("ask_all", sent_at_once)
 
 
 @chapter.exercise
@@ -78,9 +57,6 @@ def bounded_map(rng: Random) -> Iterator[Case]:
     yield without_a_slot(0)
     yield without_a_slot(-1)
     yield cancelled()
-    for _ in range(3):
-        items = [rng.randint(1, 24) / 4 for _ in range(rng.randint(6, 12))]
-        yield mapped(items, rng.randint(2, 4), fails=rng.sample(items, 2))
 
 
 @chapter.exercise

@@ -41,7 +41,7 @@ async def _awaited(value: Any) -> Any:
     return await value
 
 
-def asked(prompts: Sequence[str], seconds: Sequence[float]) -> Case:
+def sent_at_once(prompts: Sequence[str], seconds: Sequence[float]) -> Case:
     """The case of ``ask_all()`` where the answer to each prompt takes so many seconds."""
     takes = dict(zip(prompts, seconds, strict=True))
     texts, number = [], Counter[str]()

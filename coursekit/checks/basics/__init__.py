@@ -62,18 +62,16 @@ def reply_text(rng: Random) -> Iterator[Case]:
     )
 
 
-@chapter.exercise
-def prompt_tokens(rng: Random) -> Iterator[Case]:
+@chapter.plain
+def prompt_tokens(
+    messages: list[dict[str, str]], by: str = "tokens", why: str = ""
+) -> Case:
     """The prompt tokens of a chat with gpt-4o."""
-
-    def case(messages: list[dict[str, str]], by: str = "tokens", why: str = "") -> Case:
-        count: Any = COUNTS[by]
-        names = [each["name"] for each in messages if "name" in each]
-        texts = [each["content"] for each in messages] + names
-        total = 3 + 4 * len(messages) + len(names) + sum(map(count, texts))
-        return call(messages, count, expects=exactly(total), why=why)
-
-    yield from chapter.each("prompt_tokens", case)
+    count: Any = COUNTS[by]
+    names = [each["name"] for each in messages if "name" in each]
+    texts = [each["content"] for each in messages] + names
+    total = 3 + 4 * len(messages) + len(names) + sum(map(count, texts))
+    return call(messages, count, expects=exactly(total), why=why)
 
 
 @chapter.exercise
@@ -192,29 +190,25 @@ def safe_reply(rng: Random) -> Iterator[Case]:
     )
 
 
-@chapter.exercise
-def models_at_risk(rng: Random) -> Iterator[Case]:
+@chapter.plain
+def models_at_risk(
+    dates: dict[str, str], days: int, today: datetime.date = TODAY, why: str = ""
+) -> Case:
     """The models that will be shut down within some days."""
-
-    def case(
-        dates: dict[str, str], days: int, today: datetime.date = TODAY, why: str = ""
-    ) -> Case:
-        end = today + datetime.timedelta(days=days)
-        near = sorted(
-            (day, name) for name, day in dates.items() if f"{today}" <= day <= f"{end}"
-        )
-        shown = ", ".join(f"{name}: {day or None}" for name, day in dates.items())
-        expected = [name for _, name in near]
-        return call(
-            listing(dates),
-            today,
-            days,
-            expects=expected,
-            why=why,
-            text=f"([{shown}], {today!r}, {days})",
-        )
-
-    yield from chapter.each("models_at_risk", case)
+    end = today + datetime.timedelta(days=days)
+    near = sorted(
+        (day, name) for name, day in dates.items() if f"{today}" <= day <= f"{end}"
+    )
+    shown = ", ".join(f"{name}: {day or None}" for name, day in dates.items())
+    expected = [name for _, name in near]
+    return call(
+        listing(dates),
+        today,
+        days,
+        expects=expected,
+        why=why,
+        text=f"([{shown}], {today!r}, {days})",
+    )
 
 
 def _status_error() -> type[Exception]:

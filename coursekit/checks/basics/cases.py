@@ -1,5 +1,5 @@
-"""What the cases of chapter 01 share: made-up sentences, models and prices, and a client that is
-asked once.
+"""What the cases of chapter 01 share: made-up sentences, models and prices, and a client that
+answers once.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from .hostile_api import (
     MOST_REQUESTS,
     MOST_SECONDS,
     ORGANIZATION,
-    Asked,
     HostileApi,
+    SentRequest,
     Stopped,
 )
 from .scoring import POINTS, Facts, counted, points, reasons
@@ -150,11 +150,11 @@ def attempt(solve: Solve, *, seed: int = 1) -> Score:
 def _spans(api: HostileApi, seconds: float) -> Iterator[RunSpan]:
     """The requests of the run; one that was still in flight ends with it."""
     received = (attempt for attempt in api.ledger if attempt.code != "no_access")
-    for asked, attempt in zip(api.asked, received, strict=True):
-        outcome = _outcome(asked)
+    for sent, attempt in zip(api.requests, received, strict=True):
+        outcome = _outcome(sent)
         left = attempt.answer.headers.get("x-ratelimit-remaining-tokens")
         yield RunSpan(
-            asked.at,
+            sent.at,
             min(attempt.ended_at, seconds),
             attempt.status,
             attempt.model,
@@ -163,9 +163,9 @@ def _spans(api: HostileApi, seconds: float) -> Iterator[RunSpan]:
         )
 
 
-def _outcome(asked: Asked) -> str:
-    attempt = asked.attempt
-    if asked.whole:
+def _outcome(sent: SentRequest) -> str:
+    attempt = sent.attempt
+    if sent.whole:
         return "answered"
     if attempt.status == 404:
         return "gone"
@@ -199,8 +199,8 @@ def _facts(
         reported=cost,
         budget=BUDGET,
         seconds=seconds,
-        requests=len(api.asked),
-        wasted=wasted(api.asked),
+        requests=len(api.requests),
+        wasted=wasted(api.requests),
     )
 
 
@@ -243,7 +243,7 @@ def _read(
 
 
 def _lost(api: HostileApi) -> str:
-    requests = counted(len(api.asked), "request")
+    requests = counted(len(api.requests), "request")
     answers = counted(len(api.support.answered), "complete answer")
     return (
         f"So solve() delivered nothing: {requests} sent, {answers} received, "
@@ -252,7 +252,7 @@ def _lost(api: HostileApi) -> str:
 
 
 def _why_ended(api: HostileApi) -> str:
-    if len(api.asked) >= MOST_REQUESTS:
+    if len(api.requests) >= MOST_REQUESTS:
         return (
             f"solve() had sent {MOST_REQUESTS:,} requests for 200 tickets. Something in"
             " it repeats forever."

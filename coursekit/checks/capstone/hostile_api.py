@@ -36,10 +36,10 @@ class Stopped(SystemExit):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SentRequest:
     """One request as the server saw it. Times are seconds since the run began.
 
-    ticket  that it asked about; None: none
+    ticket  its id; None if the request is about none
     raw     its body
     whole   whether it got a whole answer: status 200, all of it sent, finish_reason "stop"
     """
@@ -53,7 +53,7 @@ class Asked:
 
 
 class HostileApi:
-    """The outermost layer: it keeps what was asked, and lets nothing but chat completions through.
+    """The outermost layer: it records the requests, and lets only chat completions through.
 
     seed  of the order of the tickets, the script, the model's death, the case numbers
     """
@@ -73,12 +73,12 @@ class HostileApi:
             rate_limit=self.account,
             seed=seed,
         )
-        self.asked: list[Asked] = []
+        self.requests: list[SentRequest] = []
         self.ledger = Ledger()  # as the client's side saw the same requests
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         now = self.clock.now()
-        if len(self.asked) >= MOST_REQUESTS or now > MOST_SECONDS:
+        if len(self.requests) >= MOST_REQUESTS or now > MOST_SECONDS:
             raise Stopped
         if (request.method, request.path) != ("POST", CHAT_COMPLETIONS):
             return error_answer(
@@ -90,7 +90,9 @@ class HostileApi:
             attempt.status == 200 and attempt.sent == "whole" and is_finished(answer)
         )
         name = None if ticket is None else ticket.id
-        self.asked.append(Asked(name, attempt.model, request.raw, now, attempt, whole))
+        self.requests.append(
+            SentRequest(name, attempt.model, request.raw, now, attempt, whole)
+        )
         return answer
 
     def client(self) -> openai.AsyncOpenAI:

@@ -27,7 +27,7 @@ MODELS = ("gpt-4o", "gpt-4o-mini", "gpt-6-luna")  # that this account may use
 ON = datetime.date(2026, 11, 22)  # the day whose prices count
 SOURCE = "simulated"
 RUNAWAYS = 4  # tickets at which the first reply loops
-LONGEST = 16_384  # tokens of a reply that nobody capped: gpt-4o's limit
+LONGEST = 16_384  # tokens of a reply without a cap: gpt-4o's limit
 HIDDEN = {
     "none": 0,
     "low": 128,
@@ -81,10 +81,10 @@ class Support:
         """The ticket that a request's body asks about; None where it is none that the models
         know.
         """
-        told = body.get("messages") if isinstance(body, dict) else None
+        messages = body.get("messages") if isinstance(body, dict) else None
         first = (
-            told[0]
-            if isinstance(told, list) and told and isinstance(told[0], dict)
+            messages[0]
+            if isinstance(messages, list) and messages and isinstance(messages[0], dict)
             else {}
         )
         if (
@@ -98,7 +98,9 @@ class Support:
         body, ticket = request.body, self.ticket(request.body)
         text = LOST if ticket is None else answer_to(ticket, self.seed)
         if ticket is not None and ticket.id in self._looping:
-            self._looping.remove(ticket.id)  # by chance, once: asked again, it is well
+            self._looping.remove(
+                ticket.id
+            )  # by chance, once: the next reply is complete
             text += " sorry" * (_cap(body) or LONGEST)
         effort = body.get("reasoning_effort")
         hidden = (
@@ -115,7 +117,7 @@ class Support:
 
 
 def is_finished(answer: ApiAnswer) -> bool:
-    """Whether an answer says that the model came to its end: finish_reason is "stop"."""
+    """Whether an answer says that the model finished: finish_reason is "stop"."""
     whole = (
         answer.body.replace(b" ", b"")
         if answer.events is None

@@ -25,39 +25,31 @@ PRODUCTS = [
 chapter = Chapter(__file__)
 
 
-@chapter.exercise
-def cost_ratio(rng: Random) -> Iterator[Case]:
+@chapter.plain
+def cost_ratio(
+    one: Sequence[float], other: Sequence[float], task: Sequence[int], why: str = ""
+) -> Case:
     """How many times as much a task costs with one model as with another."""
-
-    def case(
-        one: Sequence[float], other: Sequence[float], task: Sequence[int], why: str = ""
-    ) -> Case:
-        models = [
-            dict(zip(("input", "output", "hidden"), model, strict=True))
-            for model in (one, other)
-        ]
-        given = dict(zip(("prompt", "reply"), task, strict=True))
-        dollars, others = (cost(model, given) for model in models)
-        expected = dollars / others if others else float("inf") if dollars else 1.0
-        return call(*models, given, expects=expected, why=why)
-
-    yield from chapter.each("cost_ratio", case)
+    models = [
+        dict(zip(("input", "output", "hidden"), model, strict=True))
+        for model in (one, other)
+    ]
+    given = dict(zip(("prompt", "reply"), task, strict=True))
+    dollars, others = (cost(model, given) for model in models)
+    expected = dollars / others if others else float("inf") if dollars else 1.0
+    return call(*models, given, expects=expected, why=why)
 
 
-@chapter.exercise
-def cheapest_that_fits(rng: Random) -> Iterator[Case]:
+@chapter.plain
+def cheapest_that_fits(
+    models: list[Any], prompt: int = 10, reply: int = 10, why: str = "", **more: Any
+) -> Case:
     """The cheapest model that can do a task."""
-
-    def case(
-        models: list[Any], prompt: int = 10, reply: int = 10, why: str = "", **more: Any
-    ) -> Case:
-        table, needs = (
-            [DEFAULTS | model for model in models],
-            {"prompt": prompt, "reply": reply, **more},
-        )
-        return call(table, needs, expects=cheapest(table, needs), why=why)
-
-    yield from chapter.each("cheapest_that_fits", case)
+    table, needs = (
+        [DEFAULTS | model for model in models],
+        {"prompt": prompt, "reply": reply, **more},
+    )
+    return call(table, needs, expects=cheapest(table, needs), why=why)
 
 
 @chapter.exercise
@@ -101,31 +93,27 @@ def parse_ticket(rng: Random) -> Iterator[Case]:
         yield case(json.dumps({**mixed, key: wrong}), error=key)
 
 
-@chapter.exercise
-def plan_migration(rng: Random) -> Iterator[Case]:
+@chapter.plain
+def plan_migration(
+    in_use: list[str],
+    table: Mapping[str, Sequence[Any]],
+    days: int,
+    today: date = TODAY,
+    why: str = "",
+) -> Case:
     """Which models to leave, until when, and for which."""
-
-    def case(
-        in_use: list[str],
-        table: Mapping[str, Sequence[Any]],
-        days: int,
-        today: date = TODAY,
-        why: str = "",
-    ) -> Case:
-        made: Table = {}
-        for name, facts in table.items():
-            end = next((fact for fact in facts if isinstance(fact, date)), None)
-            successor = next((fact for fact in facts if isinstance(fact, str)), None)
-            made[name] = (end, successor)
-        text = f"({in_use!r}, {table_text(made)}, {today!r}, {days})"
-        return call(
-            in_use,
-            made,
-            today,
-            days,
-            expects=plan(in_use, made, today, days),
-            why=why,
-            text=text,
-        )
-
-    yield from chapter.each("plan_migration", case)
+    made: Table = {}
+    for name, facts in table.items():
+        end = next((fact for fact in facts if isinstance(fact, date)), None)
+        successor = next((fact for fact in facts if isinstance(fact, str)), None)
+        made[name] = (end, successor)
+    text = f"({in_use!r}, {table_text(made)}, {today!r}, {days})"
+    return call(
+        in_use,
+        made,
+        today,
+        days,
+        expects=plan(in_use, made, today, days),
+        why=why,
+        text=text,
+    )

@@ -47,6 +47,12 @@ class Chapter:
         facts = {name: value for name, value in texts.items() if name != "cases"}
         return Exercise(cases, chapter=self.stem, together=self._exercises, **facts)
 
+    def plain(self, case: Callable[..., Case]) -> Exercise:
+        """Make an exercise of a function that makes a case of a row: it has no other cases."""
+        return self.exercise(
+            functools.wraps(case)(lambda _: self.each(case.__name__, case))
+        )
+
     def each(self, exercise: str, case: Callable[..., Case]) -> Iterator[Case]:
         """The exercise's plain cases: ``case`` called with the arguments that each row of the file
         has.

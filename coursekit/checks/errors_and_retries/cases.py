@@ -84,10 +84,10 @@ def error_text(error: BaseException) -> str:
             getattr(getattr(error, "response", None), "headers", {}).get("retry-after")
         ),
     }
-    told = [
+    shown = [
         f"{name} {value}" for name, value in facts.items() if value and value != "error"
     ]
-    return ", ".join([type(error).__name__, *told])
+    return ", ".join([type(error).__name__, *shown])
 
 
 def _result(word: str) -> Any:

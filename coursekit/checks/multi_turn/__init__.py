@@ -50,24 +50,20 @@ def add_turn(rng: Random) -> Iterator[Case]:
         )
 
 
-@chapter.exercise
-def tokens_sent(rng: Random) -> Iterator[Case]:
+@chapter.plain
+def tokens_sent(
+    turns: int,
+    window: int | None = None,
+    why: str = "",
+    sizes: tuple[int, int, int] = SIZES,
+) -> Case:
     """The prompt tokens of a whole conversation, by a formula."""
-
-    def case(
-        turns: int,
-        window: int | None = None,
-        why: str = "",
-        sizes: tuple[int, int, int] = SIZES,
-    ) -> Case:
-        system, user, reply = sizes
-        most = max(turns - 1, 0) if window is None else min(max(turns - 1, 0), window)
-        exchanges = most * (most + 1) // 2 + max(turns - 1 - most, 0) * most
-        total = turns * (9 + system + user) + exchanges * (6 + user + reply)
-        more: dict[str, Any] = {} if window is None else {"window": window}
-        return call(turns, *sizes, expects=exactly(total), why=why, **more)
-
-    yield from chapter.each("tokens_sent", case)
+    system, user, reply = sizes
+    most = max(turns - 1, 0) if window is None else min(max(turns - 1, 0), window)
+    exchanges = most * (most + 1) // 2 + max(turns - 1 - most, 0) * most
+    total = turns * (9 + system + user) + exchanges * (6 + user + reply)
+    more: dict[str, Any] = {} if window is None else {"window": window}
+    return call(turns, *sizes, expects=exactly(total), why=why, **more)
 
 
 @chapter.exercise

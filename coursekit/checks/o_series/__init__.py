@@ -11,7 +11,7 @@ from typing import Any
 from ...offline.exchange import error_answer
 from ..engine import Case, Chapter, Once, call
 from ..engine.answers import reply, usage
-from .cases import asked, mixed, moved
+from .cases import mixed, moved, with_budgets
 
 chapter = Chapter(__file__)
 
@@ -83,13 +83,13 @@ def cheapest_correct(rng: Random) -> Iterator[Case]:
 @chapter.exercise
 def ask_with_headroom(rng: Random) -> Iterator[Case]:
     """Ask once, and at most once more with a greater budget."""
-    yield from chapter.each("ask_with_headroom", asked)
+    yield from chapter.each("ask_with_headroom", with_budgets)
     refused = error_answer(400, "Unsupported value.", code="unsupported_value")
     why = (
         "An error of the API propagates. It does not mean that the model ran out of"
         " room."
     )
-    yield asked([refused, ["stop", 9, "8"]], why=why)
+    yield with_budgets([refused, ["stop", 9, "8"]], why=why)
     for number in range(4):
         first = rng.randint(64, 400)
         ceiling = first + rng.randint(1, 500)
@@ -99,7 +99,7 @@ def ask_with_headroom(rng: Random) -> Iterator[Case]:
             "reasoning_effort": rng.choice(["low", "high"]),
             "seed": number,
         }
-        yield asked(
+        yield with_budgets(
             [["length", first, ""], last][number % 2 :], first, ceiling, params=effort
         )
 

@@ -35,7 +35,7 @@ def mixed(choices: Sequence[Sequence[str]]) -> Any:
     return whole
 
 
-def asked(
+def with_budgets(
     answers: Sequence[Any],
     first: int = 300,
     ceiling: int = 600,

@@ -43,29 +43,25 @@ MODELS = (
 chapter = Chapter(__file__)
 
 
-@chapter.exercise
-def apply_penalties(rng: Random) -> Iterator[Case]:
+@chapter.plain
+def apply_penalties(
+    reply: Sequence[str] = LOOP,
+    logits: Mapping[str, float] = SOUL,
+    why: str = "",
+    **penalties: Any,
+) -> Case:
     """The logits after the penalties for what the reply has so far."""
-
-    def case(
-        reply: Sequence[str] = LOOP,
-        logits: Mapping[str, float] = SOUL,
-        why: str = "",
-        **penalties: Any,
-    ) -> Case:
-        frequency, presence = (
-            penalties.get("frequency_penalty", 0),
-            penalties.get("presence_penalty", 0),
-        )
-        expected = {
-            token: logit - reply.count(token) * frequency - (token in reply) * presence
-            for token, logit in logits.items()
-        }
-        return call(
-            dict(logits), list(reply), expects=expected, why=why, new=True, **penalties
-        )
-
-    yield from chapter.each("apply_penalties", case)
+    frequency, presence = (
+        penalties.get("frequency_penalty", 0),
+        penalties.get("presence_penalty", 0),
+    )
+    expected = {
+        token: logit - reply.count(token) * frequency - (token in reply) * presence
+        for token, logit in logits.items()
+    }
+    return call(
+        dict(logits), list(reply), expects=expected, why=why, new=True, **penalties
+    )
 
 
 @chapter.exercise
@@ -125,25 +121,21 @@ def confident(rng: Random) -> Iterator[Case]:
         yield call(none, 0.5, expects=Raises(ValueError, ("logprobs",)), why=why)
 
 
-@chapter.exercise
-def top_p_filter(rng: Random) -> Iterator[Case]:
+@chapter.plain
+def top_p_filter(probabilities: Sequence[float], top_p: float, why: str = "") -> Case:
     """The nucleus of a distribution, as a distribution."""
-
-    def case(probabilities: Sequence[float], top_p: float, why: str = "") -> Case:
-        shares = [
-            share if inside else 0.0
-            for share, inside in zip(
-                probabilities, nucleus(probabilities, top_p), strict=True
-            )
-        ]
-        return call(
-            probabilities,
-            top_p,
-            expects=[share / sum(shares) for share in shares],
-            why=why,
+    shares = [
+        share if inside else 0.0
+        for share, inside in zip(
+            probabilities, nucleus(probabilities, top_p), strict=True
         )
-
-    yield from chapter.each("top_p_filter", case)
+    ]
+    return call(
+        probabilities,
+        top_p,
+        expects=[share / sum(shares) for share in shares],
+        why=why,
+    )
 
 
 @chapter.exercise

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from coursekit.local_model.llama import token_text
-from coursekit.logits import read_distribution
+from coursekit.logits import load_distribution, read_distribution, read_garden
+from data_tools import garden
 from data_tools import logits as tool
 from data_tools.local_model import LocalModel, chat_prompt
 from support.model_stand_in import TOKENS, Server, installed
@@ -107,3 +108,40 @@ def test_parts_of_characters_are_written_as_bytes() -> None:
     """A token that is no whole character is shown by its bytes."""
     assert token_text("né".encode()) == "né"
     assert token_text(b" \xe3\x81") == " \\xe3\\x81"
+
+
+def test_a_garden_is_recorded_and_read_back(
+    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The most probable continuations first, each with its named tokens and the mass of the others;
+    the file says how near its numbers come.
+    """
+    monkeypatch.setattr(garden, "NODES", 12)
+    monkeypatch.setattr(garden, "NAMED", 50)
+    path = tmp_path / "garden.json.gz"
+    garden.main([str(model_file), "--out", str(path)])
+    made = read_garden(path)
+    assert made.vocabulary == TOKENS
+    assert len(made.nodes) == 12
+    assert () in made.nodes
+    start = load_distribution(made.root)
+    (first, *_) = [tokens for tokens in made.nodes if len(tokens) == 1]
+    kept = made.after(start, first)
+    assert kept is not None
+    model = LocalModel(model_file)
+    given = "<|endoftext|>" + start.text
+    full = model.next_token([given, TOKENS.index(first[0])])
+    best = np.argsort(-full.logprobs, kind="stable")[:50]
+    assert kept.tokens[:50] == tuple(TOKENS[place] for place in best)
+    assert kept.logits[:50] == pytest.approx(full.logprobs[best], abs=6e-4)
+    assert np.exp(kept.logits).sum() == pytest.approx(1, abs=2e-3)
+    assert made.accuracy["entropy_bits"] < 0.05
+    assert made.origin["tool"].startswith("xllamacpp")
+    assert garden_bytes_are_the_same_again(path, model_file)
+
+
+def garden_bytes_are_the_same_again(path: Path, model_file: Path) -> bool:
+    """No time or path gets into the file."""
+    again = path.with_name("again.json.gz")
+    garden.main([str(model_file), "--out", str(again)])
+    return again.read_bytes() == path.read_bytes()

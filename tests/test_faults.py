@@ -538,3 +538,52 @@ def test_the_real_api_has_faults_of_its_own(
         match=f'{next(iter(option))}= is for the offline API, and mode="{mode}" asks the real',
     ):
         connect(mode, api_key="sk-test", **option)
+
+
+def test_a_fault_can_last_for_a_time() -> None:
+    """From its first strike on it strikes every request; a request before its Retry-After is over
+    starts the time again, and Retry-After is what is left.
+    """
+    now = [100.0]
+    api = Faults(
+        Says(whole("Paris.")),
+        [Fault("rate_limit", lasts=20), Fault("server_error")],
+        random.Random(0),
+        lambda: now[0],
+    )
+
+    def asked_at(seconds: float) -> tuple[int, str | None]:
+        now[0] = 100 + seconds
+        answer = api.answer(request())
+        return answer.status, answer.headers.get("retry-after")
+
+    assert asked_at(0) == (429, "20")
+    assert asked_at(1) == (429, "20")  # early: it begins again
+    assert asked_at(21) == (
+        500,
+        None,
+    )  # patient: over, and the next of the script strikes
+    assert asked_at(22) == (200, None)
+
+
+@pytest.mark.parametrize("kind", ["server_error", "connection", "cut_stream"])
+def test_a_fault_without_retry_after_passes_by_itself(kind: str) -> None:
+    """Nobody was asked to wait, so nobody is early: the time runs from the first strike."""
+    now = [0.0]
+    good = streamed(["Par", "is."])
+    api = Faults(Says(good), [Fault(kind, lasts=3)], random.Random(0), lambda: now[0])
+    struck = []
+    for second in range(5):
+        now[0] = second
+        struck.append(api.answer(request()) != good)
+    assert struck == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"lasts": 0}, {"lasts": 5, "times": 2}, {"lasts": 5, "probability": 0.5}],
+)
+def test_a_duration_that_makes_no_sense_is_refused(options: dict[str, Any]) -> None:
+    """Zero seconds, a number of times as well, or chance."""
+    with pytest.raises(ValueError, match="lasts must be"):
+        Fault("rate_limit", **options)

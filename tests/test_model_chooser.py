@@ -31,8 +31,7 @@ def test_the_table_has_a_row_for_each_model() -> None:
     table = rows(view(Task()))
     assert len(table) == len(CANDIDATES)
     assert table[0] == [
-        "✓",
-        "gpt-6-luna (none)",
+        "✓ gpt-6-luna (none)",
         "$0.25",
         "no data",
         "1,050,000",
@@ -40,15 +39,14 @@ def test_the_table_has_a_row_for_each_model() -> None:
         "",
     ]
     assert table[-1] == [
-        "✗",
-        "o4-mini",
+        "✗ o4-mini",
         "$4.62",
         "8.2",
         "200,000",
         "2026-10-22",
         "shut down since 2026-10-23",
     ]
-    assert [row[0] for row in table] == [REMAINS] * 15 + [OUT]
+    assert [row[0][0] for row in table] == [REMAINS] * 15 + [OUT]
 
 
 def test_the_headline_counts_and_names_the_cheapest() -> None:
@@ -165,5 +163,5 @@ def test_the_pictures_alt_text_tells_it_all() -> None:
         "first: "
     )
     assert "o4-mini $0.0046, 200,000 tokens, shut down" in alt
-    with pytest.raises(ValueError, match="needs a known context window"):
+    with pytest.raises(ValueError, match="each with a context window"):
         price_and_context([], call="x", on=ON)

@@ -162,12 +162,12 @@ def test_a_miss_says_what_is_recorded(folder: Path) -> None:
     lab = lab_of(folder)
     lab.send.click()
     text = HtmlReader(lab.answer.value).text
-    assert "Nobody recorded this request (temperature 1, seed 1)" in text
+    assert "There is no recording of this request (temperature 1, seed 1)" in text
     assert str(COLD) in text
     assert str(HOT) in text
     lab.prompt.value = "year"
     lab.send.click()
-    assert "For this prompt nothing is recorded" in HtmlReader(lab.answer.value).text
+    assert "This prompt has no recordings" in HtmlReader(lab.answer.value).text
     assert lab.meter.ledger == []
 
 

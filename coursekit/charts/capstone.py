@@ -15,7 +15,7 @@ MOST_ROWS = 8
 def axes_of(
     scores: Mapping[str, Mapping[str, float]], *, full: float = 20.0
 ) -> Picture:
-    """A column for each axis, in it a bar for each solution; the number stands beside the bar.
+    """A column for each axis, in it a bar for each solution; its number beside it.
 
     scores  name of the solution -> axis -> its points; the same axes for all, 1 to 8 solutions, the
             first on top
@@ -40,7 +40,7 @@ def axes_of(
     return Picture(
         made,
         "Points by axis. "
-        + " ".join(_told(name, points) for name, points in scores.items()),
+        + " ".join(_in_words(name, points) for name, points in scores.items()),
     )
 
 
@@ -75,6 +75,6 @@ def _column(axes: Axes, axis: str, values: list[float], full: float) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _told(name: str, points: Mapping[str, float]) -> str:
+def _in_words(name: str, points: Mapping[str, float]) -> str:
     each = ", ".join(f"{axis} {value:.1f}" for axis, value in points.items())
     return f"{name}: {sum(points.values()):.1f} in all ({each})."

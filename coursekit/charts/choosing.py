@@ -40,16 +40,14 @@ def price_and_context(
     """What the same call costs with each model (up, logarithmic) against its context window, a
     column for each size.
 
-    judged  as ``choosing.judge`` gives them, each with a known context window and a cost above 0
+    judged  as ``choosing.judge`` gives them, each with a context window and a cost above 0
     call    what is paid for, e.g. "1,000 tokens in, 300 out"
     on      the day by which models count as shut down
 
     Raises ValueError without a model, or for one whose context is not known.
     """
     if not judged or any(each.model.context is None for each in judged):
-        raise ValueError(
-            "Every model in the picture needs a known context window, and there must be one."
-        )
+        raise ValueError("Give at least one model, each with a context window.")
     sizes = sorted({each.model.context or 0 for each in judged})
     title = f"{call}: cost and context window, {on}"
     made, axes = figure(
@@ -74,13 +72,13 @@ def price_and_context(
     axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
     axes.yaxis.set_major_formatter(lambda value, _: dollars(Decimal(str(value))))
     axes.grid(axis="x", color=PALE, linewidth=0.6)
-    told = "; ".join(
+    said = "; ".join(
         f"{each.name} {dollars(each.cost)}, {each.model.context:,} tokens, {state_of(each, on)}"
         for each in sorted(judged, key=lambda each: each.cost)
     )
     return Picture(
         made,
-        f"Cost of {call} and context window by model on {on}, cheapest first: {told}.",
+        f"Cost of {call} and context window by model on {on}, cheapest first: {said}.",
     )
 
 
@@ -123,5 +121,5 @@ def _column(
 
 
 def _share(value: float, low: float, span: float) -> float:
-    """Where a value stands on a logarithmic axis, from 0 at its foot to 1."""
+    """The place of a value on a logarithmic axis, from 0 at its foot to 1."""
     return log(value / low) / log(span)

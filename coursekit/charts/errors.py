@@ -16,7 +16,7 @@ def arrivals(storms: Mapping[str, Storm], *, until: int = 40) -> Picture:
     capacity as a line.
 
     storms  name of the strategy -> its Storm; all of one capacity
-    until   seconds shown; what comes later is told in words
+    until   seconds shown; what happens later is said in words
 
     Raises ValueError for no storm, and for storms of different capacities.
     """
@@ -37,7 +37,10 @@ def arrivals(storms: Mapping[str, Storm], *, until: int = 40) -> Picture:
     return Picture(
         made,
         " ".join(
-            ["Calls in each second, by strategy.", *map(_told, storms, storms.values())]
+            [
+                "Calls in each second, by strategy.",
+                *map(_in_words, storms, storms.values()),
+            ]
         ),
     )
 
@@ -71,15 +74,12 @@ def _row(axes: Axes, name: str, storm: Storm, until: int) -> None:
     )
     later = [second for second in seconds if second >= until]
     if later:
-        said = (
-            ", ".join(map(str, later[:-1]))
-            + " and " * (len(later) > 1)
-            + str(later[-1])
-        )
+        *first, last = map(str, later)
+        when = f"{', '.join(first)} and {last}" if first else last
         axes.text(
             until - 0.3,
             0.42,
-            f"more at {said} s →",
+            f"more at {when} s →",
             transform=axes.get_xaxis_transform(),
             ha="right",
             fontsize=TEXT,
@@ -95,6 +95,6 @@ def _sums(storm: Storm) -> str:
     return f"{storm.calls:,} calls, {done}"
 
 
-def _told(name: str, storm: Storm) -> str:
+def _in_words(name: str, storm: Storm) -> str:
     most = max(served + refused for served, refused in storm.per_second().values())
     return f"{name}: {_sums(storm)}, at most {most} in one second."

@@ -54,7 +54,7 @@ def over_temperature(
     made = canvas(0.8 + 0.24 * (len(labels) + 1), title=f"The token after “{prompt}”")
     panels = made.subplots(1, len(views), sharey=True, squeeze=False)[0]
     rows = range(len(labels) + 1)
-    told = []
+    said = []
     for axes, (temperature, view) in zip(panels, views.items(), strict=True):
         shares = [*(float(view.after[i]) for i in view.shown), view.others[1]]
         style(axes, title=f"T = {temperature:g}\n{view.entropy_after:.1f} bits")
@@ -64,7 +64,7 @@ def over_temperature(
         axes.set_ylim(len(labels) + 0.6, -0.6)
         axes.set_xticks((0, 0.5, 1), ("0%", "50%", "100%"))
         axes.grid(visible=False)
-        told.append(
+        said.append(
             f"T {temperature:g}: {labels[0].strip()} {shares[0]:.0%}, all not named "
             f"{shares[-1]:.0%}"
         )
@@ -73,7 +73,7 @@ def over_temperature(
     )
     return Picture(
         made,
-        f"Distribution of the token after “{prompt}” by temperature. {'; '.join(told)}.",
+        f"Distribution of the token after “{prompt}” by temperature. {'; '.join(said)}.",
     )
 
 
@@ -118,11 +118,11 @@ def penalties(
     axes.axhline(0, color=GRAY, linewidth=0.8)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(**LEGEND)
-    told = "; ".join(
+    said = "; ".join(
         f"{name}: {', '.join(f'{value:g}' for value in values)}"
         for name, values in lines.items()
     )
-    return Picture(made, f"{title}, at counts 0, 1, 2 and so on. {told}.")
+    return Picture(made, f"{title}, at counts 0, 1, 2 and so on. {said}.")
 
 
 def colored_tokens(
@@ -147,7 +147,7 @@ def colored_tokens(
     axes = made.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set(xlim=(0, WIDTH), ylim=(height, 0))  # inches, from the top left corner
-    y, told = 0.1, []
+    y, said = 0.1, []
     for name, lines in laid.items():
         heading = f"{name}: perplexity {_number(perplexities[name])}"
         axes.text(
@@ -163,11 +163,11 @@ def colored_tokens(
             _draw_line(axes, line, y + number * ROW)
         y += ROW * (len(lines) + 1)
         least = min(share for _, share in replies[name])
-        told.append(
+        said.append(
             f"{heading}, {len(replies[name])} tokens, the least sure one {least:.2g}"
         )
     return Picture(
-        made, f"Replies with each token colored by its probability. {'; '.join(told)}."
+        made, f"Replies with each token colored by its probability. {'; '.join(said)}."
     )
 
 

@@ -36,7 +36,7 @@ def cost_by_effort(
     """A bar for each reply: what its prompt, its text and its hidden reasoning cost, end to end.
 
     splits      what is said of the reply -> its bill
-    provenance  of the replies, as on their receipts: it stands in the picture
+    provenance  of the replies, as on their receipts; it is part of the picture
 
     Raises ValueError without a reply.
     """
@@ -81,10 +81,10 @@ def comparison(
     """Three panels side by side, a row for each way of asking: correct answers, seconds a question,
     cost a correct one.
 
-    scores      what is said of the model -> how it did; all were asked equally many questions
-    provenance  of the replies, as on their receipts: it stands in the picture
+    scores      label -> how the model did; all on the same number of questions
+    provenance  of the replies, as on their receipts; it is part of the picture
 
-    Raises ValueError without a row, or when the rows were asked differently many questions.
+    Raises ValueError without a row, or when the numbers of questions differ.
     """
     counts = {score.asked for score in scores.values()}
     if len(counts) != 1 or not all(counts):
@@ -92,17 +92,17 @@ def comparison(
             "Give scores on the same number of questions, at least one each; these have "
             f"{sorted(counts)}."
         )
-    (asked,) = counts
+    (questions,) = counts
     made = canvas(
         1.3 + 0.36 * len(scores),
         title=f"{title} · answers, counts and times: {provenance}",
     )
     correct, seconds, money = made.subplots(1, 3, sharey=True)
-    times = [score.seconds / score.asked for score in scores.values()]
+    times = [score.seconds / questions for score in scores.values()]
     costs = [score.cost_per_correct for score in scores.values()]
     _panel(
         correct,
-        f"correct of {asked}",
+        f"correct of {questions}",
         [s.correct for s in scores.values()],
         [f"{s.correct}" for s in scores.values()],
     )
@@ -120,11 +120,11 @@ def comparison(
         ["none correct" if c is None else dollars(c) for c in costs],
         color=ORANGE,
     )
-    correct.set_xlim(0, asked * 1.2)
+    correct.set_xlim(0, questions * 1.2)
     in_dollars(money.xaxis)
     rows_of(correct, list(scores))
     said = "; ".join(
-        f"{name}: {score.correct} of {asked} correct, {time:.1f} s a question, "
+        f"{name}: {score.correct} of {questions} correct, {time:.1f} s a question, "
         + ("no correct answer" if cost is None else f"{dollars(cost)} a correct answer")
         for (name, score), time, cost in zip(scores.items(), times, costs, strict=True)
     )

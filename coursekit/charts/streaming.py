@@ -30,7 +30,7 @@ def timeline(
     title  the heading
 
     Above each lane a bracket measures the time to first token, below it the total. Raises
-    ValueError for a lane without arrivals or total: the stream has not been read, or nothing came.
+    ValueError for a lane without arrivals or total: the stream has not been read, or had no text.
     """
     for name, timing in lanes.items():
         if not timing.arrivals or timing.total is None:
@@ -50,7 +50,7 @@ def timeline(
         handles=drawn[0], loc="lower right", bbox_to_anchor=(1, 1), ncols=2, **LEGEND
     )
     return Picture(
-        made, " ".join([f"Timeline, {title}.", *map(_told, lanes, lanes.values())])
+        made, " ".join([f"Timeline, {title}.", *map(_in_words, lanes, lanes.values())])
     )
 
 
@@ -111,11 +111,9 @@ def _bracket(
     )
 
 
-def _told(name: str, timing: Timing) -> str:
+def _in_words(name: str, timing: Timing) -> str:
     pieces = len(timing.arrivals)
-    came = (
-        f"in {pieces} pieces from {timing.arrivals[0]:.2f} s on"
-        if pieces > 1
-        else "in one piece"
-    )
-    return f"{name}: text {came}, all of it at {timing.total:.2f} s."
+    how = "in one piece"
+    if pieces > 1:
+        how = f"in {pieces} pieces from {timing.arrivals[0]:.2f} s on"
+    return f"{name}: text {how}, all of it at {timing.total:.2f} s."

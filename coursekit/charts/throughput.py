@@ -34,9 +34,9 @@ def gantt(
     made = canvas(0.9 + 1.25 * len(runs), title=title)
     panels = made.subplots(len(runs), sharex=True, squeeze=False)[:, 0]
     longest = max(outcome_of(spans).seconds for spans in runs.values())
-    told = []
+    said = []
     for axes, (name, spans) in zip(panels, runs.items(), strict=True):
-        told.append(_panel(axes, name, spans))
+        said.append(_panel(axes, name, spans))
     panels[-1].set_xlabel("seconds", fontsize=LABEL, color=INK)
     panels[-1].set_xlim(-longest * 0.01, longest * 1.02)
     shown = {
@@ -53,14 +53,15 @@ def gantt(
         ncols=3,
         **LEGEND,
     )
-    return Picture(made, f"{title}. {'; '.join(told)}.")
+    return Picture(made, f"{title}. {'; '.join(said)}.")
 
 
 def in_words(name: str, spans: Sequence[Span]) -> str:
     """A run in a line: "paced: 60 of 60 answered, no 429, 61.5 s"."""
-    came = outcome_of(spans)
-    refused = f"{came.refused} × 429" if came.refused else "no 429"
-    return f"{name}: {came.answered} of {len(spans)} answered, {refused}, {came.seconds:,.1f} s"
+    outcome = outcome_of(spans)
+    refused = f"{outcome.refused} × 429" if outcome.refused else "no 429"
+    answered = f"{outcome.answered} of {len(spans)} answered"
+    return f"{name}: {answered}, {refused}, {outcome.seconds:,.1f} s"
 
 
 def _panel(axes: Axes, name: str, spans: Sequence[Span]) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 # The CSS of a table's columns.
-NAME = "text-align:left;padding:1px 10px 1px 0"
+NAME = "text-align:left;padding:1px 8px 1px 0"
 SHORT = f"{NAME};white-space:nowrap"
-NUMBER = "text-align:right;padding:1px 8px;font-variant-numeric:tabular-nums;white-space:nowrap"
+NUMBER = "text-align:right;padding:1px 6px;font-variant-numeric:tabular-nums;white-space:nowrap"
 SQUARE = (
     "display:inline-block;width:12px;height:12px;margin:0 4px 0 0;vertical-align:-1px"
 )

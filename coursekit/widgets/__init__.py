@@ -1,6 +1,6 @@
 """The labs of the course, one module a lab: controls, and a pure function from their values to what
 is shown.
 
-A lab's ``static()`` picture or table stands in the committed notebook too, for the web, print and
+A lab's ``static()`` picture or table is in the committed notebook as well, for the web, print and
 screen readers.
 """

@@ -23,7 +23,7 @@ from .chat_view import transcript, turn
 from .lab import Echo, Lab, Press
 from .safe_html import sendable
 
-SHOWN = 20  # turns; older ones are kept, but not drawn
+SHOWN = 20  # turns; older ones are not drawn
 PAUSE = 0.05  # seconds between two drawings of a reply that is being written
 UNCHANGED = "Nothing was added to the conversation."
 
@@ -207,7 +207,7 @@ class ChatBox(Lab):
         self._say("Ready." if error is None else "Failed: see above.")
 
     def _calls(self) -> list[dict[str, Any]]:
-        """What the API was asked so far, as far as it is part of the conversation."""
+        """The calls so far that are part of the conversation."""
         return [call for said in self.conversation.turns for call in said.calls]
 
     def picture(self) -> str:
@@ -235,8 +235,8 @@ class ChatBox(Lab):
         self.now.value = transcript([turn(said, problem=problem)])
 
     def _say(self, status: str) -> None:
-        told = f"<b>{escape(status)}</b> {escape(repr(self.meter))}"
-        self.status.value = f'<div role="status" style="line-height:1.45">{told}</div>'
+        line = f"<b>{escape(status)}</b> {escape(repr(self.meter))}"
+        self.status.value = f'<div role="status" style="line-height:1.45">{line}</div>'
 
 
 async def _pieces(

@@ -64,7 +64,7 @@ class Plan:
     """A conversation to be held.
 
     turns                number of exchanges, 1 or more
-    system, user, reply  tokens of each such message
+    system, user, reply  tokens of each message of this kind
     policy, size         one of ``POLICIES``, and its number (see ``KNOBS``; without meaning for
                          "everything")
     model                one of ``MODELS``
@@ -93,7 +93,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What comes of a plan: the tokens of each turn, and US dollars after each. Shorter than the
+    """The outcome of a plan: the tokens of each turn, and US dollars after each. Shorter than the
     plan: it did not fit.
 
     refused  why the memory sends nothing at all; None: it does
@@ -249,8 +249,8 @@ def _cost(turn: Usage, model: str) -> Decimal:
 
 @cache
 def _rates(model: str) -> tuple[Decimal, Decimal, Decimal]:
-    """US dollars of one token: in, in from the cache, out. A price list asked for each turn would
-    slow the sliders.
+    """US dollars of one token: in, in from the cache, out. Looking up the price list for each
+    turn would slow the sliders.
     """
     fields = {
         "prompt_tokens": 2000,

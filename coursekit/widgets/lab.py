@@ -1,6 +1,4 @@
-"""What every lab stands on: one picture, drawn anew when a control moves, by one thread at a
-time.
-"""
+"""The base of every lab: one picture, redrawn when a control moves, by one thread at a time."""
 
 from __future__ import annotations
 

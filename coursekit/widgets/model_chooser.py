@@ -54,7 +54,7 @@ def view(task: Task) -> str:
     judged = judge(task)
     left = [each for each in judged if each.remains]
     shades = ["" if each.remains else "opacity:0.75" for each in judged]
-    shown = table(HEADS, map(_row, judged), LOOKS, named=MODEL, row_style=shades)
+    shown = table(HEADS, map(_row, judged), LOOKS, row_style=shades)
     return (
         f'<div class="coursekit-chooser"><p>{_said(left, len(judged))}</p>{shown}</div>'
     )
@@ -121,10 +121,9 @@ class ModelChooser(Lab):
         return view(self.task)
 
 
-MODEL = 1  # the column that names a row
-HEADS = ("Fits", "Model", "$ per 1,000", "Seconds", "Context", "Last day", "Against it")
+HEADS = ("Model", "$ per 1,000", "Seconds", "Context", "Last day", "Against it")
 # Only the last column's text may wrap.
-LOOKS = (SHORT, SHORT, *[NUMBER] * 4, f"{NAME};min-width:9em")
+LOOKS = (SHORT, *[NUMBER] * 4, f"{NAME};min-width:7em")
 
 
 def _slider(label: str, options: tuple[Any, ...], start: Any) -> Any:
@@ -154,8 +153,7 @@ def _row(judged: Judgment) -> tuple[str, ...]:
     model = judged.model
     effort = f" ({judged.effort})" if judged.effort else ""
     return (
-        REMAINS if judged.remains else OUT,
-        judged.name + effort,
+        f"{REMAINS if judged.remains else OUT} {judged.name}{effort}",
         _per_thousand(judged),
         "no data" if judged.seconds is None else f"{judged.seconds:.1f}",
         f"{model.context:,}" if model.context else "not known",

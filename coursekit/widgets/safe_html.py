@@ -24,18 +24,18 @@ PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\
 @lru_cache(maxsize=64)  # a chat shows the same turns again and again
 def markdown(text: str) -> str:
     """Markdown as HTML: paragraphs, lists, code, tables, emphasis, links. A longer text is cut, and
-    the cut is told.
+    says so.
     """
     shown, left = _cut(text)
-    return str(_renderer().render(shown)) + _told(left)
+    return str(_renderer().render(shown)) + _cut_off(left)
 
 
 def plain(text: str) -> str:
     """A text as it is, escaped; control characters as their pictures. A longer text is cut, and the
-    cut is told.
+    text says so.
     """
     shown, left = _cut(text)
-    return f'<div style="white-space:pre-wrap">{escape(shown)}</div>{_told(left)}'
+    return f'<div style="white-space:pre-wrap">{escape(shown)}</div>{_cut_off(left)}'
 
 
 def sendable(text: str) -> str:
@@ -51,7 +51,7 @@ def _cut(text: str) -> tuple[str, int]:
     return shown.translate(PICTURES), max(0, len(text) - CHARACTERS)
 
 
-def _told(left: int) -> str:
+def _cut_off(left: int) -> str:
     return f"<p><i>… and {left:,} more characters, not shown.</i></p>" if left else ""
 
 

@@ -46,10 +46,10 @@ class SamplingLab(Lab):
     """The lab: move a slider and see the distribution change; draw from it; let the text grow token
     by token; send the same settings to the API.
 
-    client      from ``connect()``: asked when "Send" is pressed, and only then
+    client      from ``connect()``; "Send" sends a request, and nothing else does
     meter       takes the replies; None: one of the lab's own
     prompt      the first one, of ``logits.distribution_names()``
-    model       asked by "Send"
+    model       that "Send" names
     recordings  where replay mode looks; None: the course's own
     """
 
@@ -219,14 +219,13 @@ class SamplingLab(Lab):
     def _offer(self) -> None:
         """The settings that are recorded for the prompt."""
         wired = wired_to(self.client)
-        known = []
+        found = []
+        wired = wired_to(self.client)
         if wired is not None and wired.journal.mode.is_free:
-            known = recorded_settings(self.distribution, self.model, self.recordings)
-        self.recorded.options = [
-            CHOOSE,
-            *((str(settings), settings) for settings in known),
-        ]
-        self.recorded.layout.display = None if known else "none"
+            found = recorded_settings(self.distribution, self.model, self.recordings)
+        offers = [(str(settings), settings) for settings in found]
+        self.recorded.options = [CHOOSE, *offers]
+        self.recorded.layout.display = None if found else "none"
 
     def _sample(self) -> None:
         with self.lock:
@@ -245,19 +244,16 @@ class SamplingLab(Lab):
 
     def _send_request(self) -> None:
         with self.lock:  # and not while the API works
-            settings, known = (
-                self.settings,
-                [option for _, option in self.recorded.options if option],
-            )
+            settings = self.settings
+            offers = [option for _, option in self.recorded.options if option]
             request = request_of(self.distribution, settings, self.model, LIMIT)
         try:
             reply = self.client.chat.completions.create(**request)
         except RecordingNotFound:
-            self.answer.value = missed(settings, known)
+            self.answer.value = missed(settings, offers)
         except openai.OpenAIError as error:
-            self.answer.value = (
-                f"<p><b>{type(error).__name__}</b></p>{plain(str(error))}"
-            )
+            name = type(error).__name__
+            self.answer.value = f"<p><b>{name}</b></p>{plain(str(error))}"
         else:
             self.answer.value = answered(request, reply, self.meter.add(reply))
 
@@ -269,13 +265,12 @@ def recorded_settings(
     temperature.
     """
     body = request_of(distribution, Settings(), model, LIMIT)
-    asked = ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(body).encode())
+    request = ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(body).encode())
     found = []
-    for other in recordings.alike(asked):
+    for other in recordings.alike(request):
         settings = settings_of(other.body)
-        if (
-            request_of(distribution, settings, model, LIMIT) == other.body
-        ):  # and nothing else was asked for
+        # Only requests that differ in nothing but these settings.
+        if request_of(distribution, settings, model, LIMIT) == other.body:
             found.append(settings)
     return sorted(found, key=lambda settings: tuple(asdict(settings).values()))
 
@@ -283,38 +278,32 @@ def recorded_settings(
 def answered(request: Any, reply: Any, receipt: Receipt) -> str:
     """The request's settings, and the reply with its model and receipt, as HTML."""
     choice = reply.choices[0]
-    asked = ", ".join(
+    sent = [
         f"{name}={value!r}" for name, value in request.items() if name != "messages"
-    )
-    told = f"{reply.model} · finish_reason {choice.finish_reason} · {receipt!r}"
+    ]
+    question = escape(request["messages"][0]["content"])
+    receipt_line = f"{reply.model} · finish_reason {choice.finish_reason} · {receipt!r}"
     return (
-        f'<div class="coursekit-reply" style="line-height:1.5"><p><b>Sent</b> '
-        "<span "
-        f'style="font-family:monospace">{escape(request["messages"][0]["content"])}<br>{escape(asked)}</span></p>'
-        '<div style="padding:8px;border:1px solid '
-        f'{GRAY}">{plain(choice.message.content or "")}</div>'
-        f"<p>{escape(sendable(told))}</p></div>"
+        '<div class="coursekit-reply" style="line-height:1.5"><p><b>Sent</b> '
+        f'<span style="font-family:monospace">{question}<br>{escape(", ".join(sent))}</span></p>'
+        f'<div style="padding:8px;border:1px solid {GRAY}">{plain(choice.message.content or "")}'
+        f"</div><p>{escape(sendable(receipt_line))}</p></div>"
     )
 
 
-def missed(asked: Settings, known: list[Settings]) -> str:
+def missed(settings: Settings, offers: list[Settings]) -> str:
     """What to do where these settings are not recorded, and others may be, as HTML."""
-    if known:
-        choices = "".join(f"<li>{escape(str(settings))}</li>" for settings in known)
+    offer = "This prompt has no recordings; where there are some, <b>recorded</b> offers them."
+    if offers:
+        choices = "".join(f"<li>{escape(str(each))}</li>" for each in offers)
         offer = (
             "Answers to this prompt are recorded for these settings; choose under "
             f"<b>recorded</b>:<ul>{choices}</ul>"
         )
-    else:
-        offer = (
-            "For this prompt nothing is recorded; where there is something, <b>recorded</b> "
-            "offers it."
-        )
     return (
-        f"<p><b>Nobody recorded this request</b> ({escape(str(asked))}), and replay mode asks "
-        f"nobody else. {offer}</p>"
-        '<p>To have a small model on your machine answer: <code>connect(fallback="local")</code>, '
-        "once it is installed "
-        "(<code>%run -m coursekit local install</code> in a cell). "
-        'To ask the real API: <code>connect(mode="live")</code>, which costs money.</p>'
+        f"<p><b>There is no recording of this request</b> ({escape(str(settings))}), and replay "
+        f"mode does not ask a model. {offer}</p><p>To let a small model on your machine answer: "
+        '<code>connect(fallback="local")</code>, once it is installed (<code>%run -m coursekit '
+        "local install</code> in a cell). To ask the real API: "
+        '<code>connect(mode="live")</code>, which costs money.</p>'
     )

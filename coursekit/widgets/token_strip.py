@@ -54,7 +54,7 @@ LOOKS = (SHORT, *[NUMBER] * 4)
 def messages_of(text: str) -> list[dict[str, str]]:
     """The messages of a chat typed as lines: ``role: text`` begins one, other lines go on with it.
 
-    What stands before the first role is the user's.
+    Text before the first role is the user's.
     """
     parts = ROLE.split(text)  # text before, role, text, role, text …
     before = (
@@ -74,7 +74,7 @@ def strip(text: str, model: str = MODELS[0], *, as_chat: bool = False) -> str:
     as_chat  read it as lines ``role: text``; gray boxes then show the tokens that frame the
              messages
 
-    Returns HTML with the text escaped. A long text is cut, and the cut is told.
+    Returns HTML with the text escaped. A long text is cut, and the strip says so.
     """
     read = text[:CHARACTERS]
     messages = messages_of(read)
@@ -107,8 +107,6 @@ class TokenStrip(Lab):
 
     kind   how the text is read at first: "a text" or "a chat"
     model  chosen at first, one of ``MODELS``
-
-    Where no widget can be shown (on the web, in print), the output is the first view of the strip.
     """
 
     title = "The token strip"

@@ -36,7 +36,7 @@ def test_every_slider_changes_the_picture(chapter: ChapterPage) -> None:
     """
     (lab,) = chapter.labs()
     cell = chapter.cell(lab)
-    expect(cell).to_contain_text("5 under way / 1.5 s = 200 requests a minute")
+    expect(cell).to_contain_text("5 in flight / 1.5 s = 200 requests a minute")
     expect(cell).to_contain_text("semaphore: 34 answered, 26 × 429, 10.8 s")
     sliders = chapter.controls(lab).and_(chapter.page.get_by_role("slider"))
     assert sliders.count() == 5
@@ -44,7 +44,7 @@ def test_every_slider_changes_the_picture(chapter: ChapterPage) -> None:
         assert chapter.operate(lab, sliders.nth(number), "ArrowRight ArrowRight"), (
             f"slider {number} changes nothing"
         )
-    expect(cell).to_contain_text("7 under way / 1.7 s = 247 requests a minute")
+    expect(cell).to_contain_text("7 in flight / 1.7 s = 247 requests a minute")
     expect(cell).to_contain_text("RPM allows 40; TPM allows 42,000 / 700 = 60.0")
     expect(cell.locator("svg[role=img]")).to_have_count(1)
     assert chapter.errors == [] and chapter.outside == []

@@ -157,6 +157,8 @@ def _accuracy(
     worst: dict[str, float] = {}
     squares = []
     for path, next_token in nodes.items():
+        if not path:
+            continue  # the root has a file of its own
         kept = garden.after(start, tuple(garden.vocabulary[token] for token in path))
         assert kept is not None
         counts = np.bincount(

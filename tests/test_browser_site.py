@@ -165,3 +165,15 @@ def test_work_is_packed_as_it_lies_in_the_folder(tmp_path: Path) -> None:
         in packed._repr_html_()
     )
     assert repr(packed) == "coursekit-work.zip: 2 files, 0.0 MB"
+
+
+def test_a_lock_is_asked_of_the_platform() -> None:
+    """Modules that run in a page do not import what only a computer has: filelock is not there."""
+    elsewhere = ("local_model", "offline/server", "workshop/commands/local_install.py")
+    package = ROOT / "coursekit"
+    users = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "from filelock" in path.read_text(encoding="utf-8")
+    }
+    assert {name for name in users if not name.startswith(elsewhere)} == {"foundation/platform.py"}

@@ -175,10 +175,6 @@ class _Wiring:
             options.get("api_key"),
         )
         self.mode = mode_of(mode, env)
-        if self.mode is not Mode.REPLAY:
-            refuse_in_browser(
-                "The modes live and record", LIVE_IN_BROWSER, 'use mode="replay"'
-            )
         joined = (
             membership(env)
             if self.mode is Mode.REPLAY and mode is None and own.count(None) == len(own)
@@ -239,6 +235,9 @@ class _Wiring:
             else:
                 self.options = sdk_options(options, env)
                 self.options["api_key"] = key_of(self.mode, options.get("api_key"), env)
+                refuse_in_browser(
+                    "The modes live and record", LIVE_IN_BROWSER, 'use mode="replay"'
+                )
 
     @property
     def natural(self) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .classroom import share
 from .foundation.files import write_atomically
+from .foundation.platform import Locked, file_lock
 from .settings import settings, user_file
 
 if TYPE_CHECKING:
@@ -60,12 +61,10 @@ class SavedFile:
 
         Raises OSError if it cannot be saved.
         """
-        from filelock import FileLock, Timeout
-
         path, notes = self.path, []
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(path.with_name(path.name + ".lock"), timeout=WAIT):
+            with file_lock(path.with_name(path.name + ".lock"), WAIT):
                 held, damaged = self.read()
                 if damaged:
                     aside = path.with_name(path.name + ".damaged")
@@ -75,7 +74,7 @@ class SavedFile:
                     )
                 if change(held):
                     write_atomically(path, json.dumps(held, indent=2) + "\n")
-        except Timeout as error:
+        except Locked as error:
             raise CannotSave(
                 f"{path} has been locked by another program for over {WAIT:g} s."
             ) from error

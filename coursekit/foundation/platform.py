@@ -12,6 +12,7 @@ import ctypes
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from pathlib import Path
@@ -35,6 +36,8 @@ class Outcome(Enum):
 
 
 if sys.platform == "emscripten":
+    # httpx2 says with each plain OpenAI() that a page has no connection pool. It needs none.
+    warnings.filterwarnings("ignore", message="The following transport option", module="httpx2")
 
     class EventLoop(asyncio.SelectorEventLoop):
         """An event loop without the pipe by which a thread would wake it: there are no threads."""

@@ -14,6 +14,7 @@ import pytest
 from coursekit.checks.engine import running
 from coursekit.checks.engine.running import run
 from coursekit.checks.engine.virtual_loop import Deadlock
+from coursekit.foundation import platform
 
 
 async def one() -> int:
@@ -98,7 +99,7 @@ def test_a_deadlock_is_found_at_once(waiting: Any) -> None:
 
 def test_what_cannot_be_ended_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Code that blocks outside of Python is left behind, and that is said."""
-    monkeypatch.setattr(running, "TRIES", 2)
+    monkeypatch.setattr(platform, "TRIES", 2)
     ran = run(lambda: time.sleep(1.5), seconds=0.1)
     assert (ran.endless, ran.left) == (True, True)
 
@@ -195,7 +196,7 @@ def test_prints_come_through_up_to_a_limit(capsys: pytest.CaptureFixture[str]) -
 def test_an_interrupt_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupting the kernel during a check ends the learner's code, and is passed on."""
     seen: list[Any] = []
-    join = running.threading.Thread.join
+    join = platform.threading.Thread.join
 
     def interrupted(thread: Any, timeout: float | None = None) -> None:
         if not seen:
@@ -203,7 +204,7 @@ def test_an_interrupt_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
         join(thread, timeout)
 
-    monkeypatch.setattr(running.threading.Thread, "join", interrupted)
+    monkeypatch.setattr(platform.threading.Thread, "join", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(endless_loop, seconds=60)
     assert not seen[0].is_alive()

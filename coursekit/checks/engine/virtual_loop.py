@@ -12,6 +12,8 @@ import selectors
 from collections.abc import Callable
 from typing import Any
 
+from ...foundation.platform import EventLoop
+
 # Virtual seconds by which every timer is late, as real timers are: a sleep of 1e-16 s would end
 # when
 # it began, and code that asks after a wait whether there is room would find it a hair too early.
@@ -31,7 +33,7 @@ class Deadlock(RuntimeError):
         self.waiting = waiting
 
 
-class VirtualTimeLoop(asyncio.SelectorEventLoop):
+class VirtualTimeLoop(EventLoop):
     """Its ``time()`` begins at 0 and moves only when all tasks wait."""
 
     def __init__(self) -> None:
@@ -87,7 +89,7 @@ class _Jumping(selectors.SelectSelector):
         """
         ready = super().select(REAL)
         only_the_wakeup = (
-            len(self.get_map()) == 1
+            len(self.get_map()) <= 1
         )  # the loop's own pipe, by which a thread would wake it
         self.idle = (
             0 if ready or self.loop.threads or not only_the_wakeup else self.idle + 1

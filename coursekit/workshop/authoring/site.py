@@ -116,6 +116,7 @@ def lay_out(root: Path, pages: Path, runs: str | None = None) -> None:
     for folder, name in (
         ("notebooks", "notebooks"),
         ("deploy", "deploy"),
+        ("deploy/browser", "deploy/browser"),
         (".github", "authors"),
     ):
         found = sorted(

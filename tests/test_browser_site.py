@@ -1,0 +1,179 @@
+"""How the browser edition is put together; tests/browser_edition runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coursekit.workshop import CommandError
+from coursekit.workshop.authoring import browser
+from coursekit.workshop.authoring.site import lay_out
+from coursekit.workshop.commands.download import download_work
+
+ROOT = Path(__file__).parents[1]
+PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
+INFO = {"python": "3.14.2", "arch": "wasm32", "platform": "emscripten_5_0_3"}
+
+
+def wheel(folder: Path, name: str, *needs: str, modules: tuple[str, ...] = ()) -> Path:
+    path = folder / f"{name}-1-py3-none-any.whl"
+    lines = [
+        f"Name: {name}",
+        "Version: 1",
+        *(f"Requires-Dist: {need}" for need in needs),
+    ]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}-1.dist-info/METADATA", "\n".join(lines) + "\n")
+        for module in modules:
+            archive.writestr(module, "")
+    return path
+
+
+@pytest.fixture
+def distribution(tmp_path: Path) -> Path:
+    """A folder as Pyodide's distribution, with wheels that hold nothing."""
+    folder = tmp_path / "distribution"
+    folder.mkdir()
+    for name in browser.INTERPRETER:
+        (folder / name).write_text(name)
+    packages = {}
+    for name in browser.COMPILED:
+        file = wheel(folder, name)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        packages[name] = {"file_name": file.name, "sha256": digest}
+    (folder / browser.LOCK).write_text(json.dumps({"info": INFO, "packages": packages}))
+    (folder / "package.json").write_text('{"version": "1.2.3"}')
+    return folder
+
+
+def test_a_page_gets_what_its_packages_need(distribution: Path, tmp_path: Path) -> None:
+    """The lock file names each wheel, its checksum and modules, and what it needs on WebAssembly."""
+    needs = (
+        "b>=1",
+        "c; sys_platform != 'emscripten'",
+        "d; extra == 'more'",
+        "left-out",
+    )
+    wheels = [
+        wheel(tmp_path, "A_a", *needs, modules=("a/__init__.py", "one.py")),
+        wheel(tmp_path, "b"),
+        wheel(tmp_path, "c"),
+    ]
+    browser.lay_out_kernel(distribution, wheels, tmp_path / "kernel")
+    lock = json.loads((tmp_path / "kernel" / browser.LOCK).read_text())
+    assert lock["info"] == INFO
+    assert set(lock["packages"]) == {"a-a", "b", "c", browser.EMPTY}
+    package = lock["packages"]["a-a"]
+    assert package["depends"] == ["b"]
+    assert package["imports"] == ["a", "one"]
+    file = tmp_path / "kernel" / package["file_name"]
+    assert package["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_a_compiled_wheel_is_the_one_that_pyodide_names(
+    distribution: Path, tmp_path: Path
+) -> None:
+    """A wheel of the distribution is used where its SHA-256 is right, and refused where it is not."""
+    names = [
+        path.name.partition("-")[0]
+        for path in browser._compiled(distribution, tmp_path)
+    ]
+    assert names == list(browser.COMPILED)
+    (distribution / "numpy-1-py3-none-any.whl").write_bytes(b"something else")
+    with pytest.raises(
+        CommandError, match=r"numpy.* is not what pyodide-lock\.json of Pyodide 1\.2\.3"
+    ):
+        list(browser._compiled(distribution, tmp_path))
+
+
+def test_a_download_that_fails_says_what_to_do(
+    distribution: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wheel that cannot be had names its address and the way without a network; nothing is kept."""
+
+    def refuse(url: str, timeout: float) -> Any:
+        raise OSError("no route")
+
+    monkeypatch.setattr(browser.urllib.request, "urlopen", refuse)
+    (distribution / "pillow-1-py3-none-any.whl").unlink()
+    with pytest.raises(CommandError) as caught:
+        list(browser._compiled(distribution, tmp_path))
+    assert (
+        "/v1.2.3/full/pillow-1-py3-none-any.whl could not be downloaded: no route."
+        in str(caught.value)
+    )
+    assert "--pyodide FOLDER" in str(caught.value)
+    assert not (tmp_path / "pillow-1-py3-none-any.whl").exists()
+
+
+def test_its_versions_are_those_of_the_course() -> None:
+    """What a page loads from PyPI has the versions of requirements.lock (else: make lock)."""
+    ours = dict(PIN.findall((ROOT / browser.PINNED / "requirements.lock").read_text()))
+    course = set(PIN.findall((ROOT / "requirements.lock").read_text()))
+    assert len(ours) > 20
+    assert {pin for pin in ours.items() if pin[0] in dict(course)} <= course
+
+
+def test_the_interpreter_is_pinned() -> None:
+    """Pyodide's npm package has one version and an integrity, and no address of a registry."""
+    text = (ROOT / browser.PINNED / "package-lock.json").read_text()
+    pinned = json.loads(text)["packages"]["node_modules/pyodide"]
+    wanted = json.loads((ROOT / browser.PINNED / "package.json").read_text())[
+        "dependencies"
+    ]
+    assert pinned["version"] == wanted["pyodide"]
+    assert pinned["integrity"].startswith("sha512-")
+    assert "https://" not in text
+
+
+def test_every_notebook_has_a_link_to_where_it_runs(tmp_path: Path) -> None:
+    """On the site with the browser edition each notebook's page leads to it; on the other none does."""
+    lay_out(ROOT, tmp_path / "with", "run")
+    lay_out(ROOT, tmp_path / "without")
+    pages = sorted((tmp_path / "with").glob("*/*.ipynb"))
+    assert len(pages) > 20
+    for page in pages:
+        name = page.relative_to(tmp_path / "with").as_posix()
+        link = f'href="../run/lab/index.html?path={name}"'
+        assert link in json.loads(page.read_text("utf-8"))["cells"][1]["source"]
+        assert "run-here" not in (tmp_path / "without" / name).read_text("utf-8")
+
+
+def test_work_is_packed_as_it_lies_in_the_folder(tmp_path: Path) -> None:
+    """The ZIP file has every file under its own path, but no ZIP file of before; its link downloads it."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "1.ipynb").write_text("one")
+    (tmp_path / ".coursekit-copy.json").write_text("{}")
+    (tmp_path / "coursekit-work.zip").write_text("old")
+    packed = download_work(tmp_path)
+    with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+        assert (
+            archive.namelist()
+            == packed.files
+            == [".coursekit-copy.json", "notebooks/1.ipynb"]
+        )
+        assert archive.read("notebooks/1.ipynb") == b"one"
+    assert (
+        '<a download="coursekit-work.zip" href="data:application/zip;base64,'
+        in packed._repr_html_()
+    )
+    assert repr(packed) == "coursekit-work.zip: 2 files, 0.0 MB"
+
+
+def test_a_lock_is_asked_of_the_platform() -> None:
+    """Modules that run in a page do not import what only a computer has: filelock is not there."""
+    elsewhere = ("local_model", "offline/server", "workshop/commands/local_install.py")
+    package = ROOT / "coursekit"
+    users = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "from filelock" in path.read_text(encoding="utf-8")
+    }
+    assert {name for name in users if not name.startswith(elsewhere)} == {"foundation/platform.py"}

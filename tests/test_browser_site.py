@@ -176,4 +176,6 @@ def test_a_lock_is_asked_of_the_platform() -> None:
         for path in package.rglob("*.py")
         if "from filelock" in path.read_text(encoding="utf-8")
     }
-    assert {name for name in users if not name.startswith(elsewhere)} == {"foundation/platform.py"}
+    assert {name for name in users if not name.startswith(elsewhere)} == {
+        "foundation/platform.py"
+    }

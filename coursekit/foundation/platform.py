@@ -37,7 +37,9 @@ class Outcome(Enum):
 
 if sys.platform == "emscripten":
     # httpx2 says with each plain OpenAI() that a page has no connection pool. It needs none.
-    warnings.filterwarnings("ignore", message="The following transport option", module="httpx2")
+    warnings.filterwarnings(
+        "ignore", message="The following transport option", module="httpx2"
+    )
 
     class EventLoop(asyncio.SelectorEventLoop):
         """An event loop without the pipe by which a thread would wake it: there are no threads."""

@@ -8,6 +8,7 @@ process or is marked slow.
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,6 +95,7 @@ def no_process(pytestconfig: pytest.Config) -> Iterator[None]:
     def skip(*args: Any, **more: Any) -> None:
         pytest.skip("it starts a process: make test runs it")
 
+    tuple(platform.uname())  # runs `uname -p` once, for whoever asks for the platform
     with pytest.MonkeyPatch.context() as patch:
         if pytestconfig.option.quick:
             patch.setattr(subprocess.Popen, "__init__", skip)

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from coursekit.offline import verdict_on
 from coursekit.offline.exchange import error_answer
 from coursekit.offline.rules.validation import refusal_of
-from coursekit.offline.watched.ledger import KEPT, Ledger
+from coursekit.offline.watched.ledger import SIZE, Ledger
 from coursekit.widgets.cost_explorer import CostExplorer, Plan
 from coursekit.widgets.throughput_lab import Load, view
 from support.offline_api import folder_with, params, request, whole
@@ -72,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
-    full, tenth = ledger(KEPT), ledger(KEPT // 10)
+    full, tenth = ledger(SIZE), ledger(SIZE // 10)
     text = json.dumps(BODY)
     pairs: dict[str, Pair] = {
         "checking a request / parsing it as JSON": (

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TextIO
 
 SECONDS = 0.5  # between two writes
@@ -67,9 +68,12 @@ class AccessLog:
         with contextlib.suppress(OSError, ValueError):
             while not closing:
                 closing = self._closing.wait(self.seconds)
-                for _ in range(len(self._lines)):
-                    at, line = self._lines.popleft()
-                    self.out.write(
-                        f"{time.strftime('%H:%M:%S', time.localtime(at))} {line}"
-                    )
+                waiting = [self._lines.popleft() for _ in range(len(self._lines))]
+                lines = [f"{_clock(int(at))} {line}" for at, line in waiting]
+                self.out.write("".join(lines))
                 self.out.flush()
+
+
+@lru_cache(maxsize=2)
+def _clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))

@@ -4,10 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -36,6 +35,25 @@ class Served:
     left: bool = False
 
 
+class RawHeaders(Mapping[str, str]):
+    """A request's headers, decoded when they are read: two or three of a dozen are. Starlette's
+    own look through all of them for each."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        self._raw = dict(raw)
+
+    def __getitem__(self, name: str) -> str:
+        return self._raw[name.encode()].decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self._raw)
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+
 class ChatCompletions:
     """POST /v1/chat/completions, on bare ASGI: Starlette's routing and its Request would cost more
     than the answer.
@@ -46,7 +64,7 @@ class ChatCompletions:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> Served:
         room = self.room
-        headers = Headers(scope=scope)
+        headers = RawHeaders(scope["headers"])
         pages = PAGES if room.open_to_pages and "origin" in headers else ()
         delivery = Delivery(receive, send, room.clock, room.stretch, pages)
         raw = await delivery.body()

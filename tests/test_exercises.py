@@ -240,7 +240,7 @@ WRONG = {
     ),
     "in text": (
         [v4.new_markdown_cell(f"{BEGIN}\nx\n{END}"), SOLUTION, CHECK],
-        "stands in a text cell",
+        "is in a text cell",
     ),
 }
 

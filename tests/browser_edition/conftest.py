@@ -17,7 +17,7 @@ from coursekit.workshop.authoring.browser import jupyterlite
 from coursekit.workshop.authoring.chromium import chromium
 
 ROOT = Path(__file__).parents[2]
-DISTRIBUTION = "COURSEKIT_PYODIDE"  # a folder with Pyodide's distribution, where there is no network
+DISTRIBUTION = "PYODIDE_DISTRIBUTION"  # a folder with Pyodide's distribution, where there is no network
 
 
 @pytest.fixture(scope="package")

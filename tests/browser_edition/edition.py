@@ -33,7 +33,6 @@ RUN = """async ([path, environment]) => {
     const cells = panel.content.model.cells;
     for (let index = 0; index < cells.length; index++) {
         if (cells.get(index).type !== 'code') continue;
-        console.log('cell', index, Math.round(performance.now()));
         panel.content.activeCellIndex = index;
         await within(300, app.commands.execute('notebook:run-cell'), index);
     }

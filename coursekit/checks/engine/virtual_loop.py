@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...foundation.platform import EventLoop
+from ...foundation.portable import Portable
 
 # Virtual seconds by which every timer is late, as real timers are: a sleep of 1e-16 s would end
 # when
@@ -23,7 +24,7 @@ REAL = 0.02  # real seconds of one wait for another thread
 IDLE = 5
 
 
-class Deadlock(RuntimeError):
+class Deadlock(Portable, RuntimeError):
     """Every task waits for something that will never happen. ``waiting``: of each task, the frames
     in which it waits.
     """

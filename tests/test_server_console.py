@@ -131,7 +131,7 @@ def test_another_server_with_the_same_token_knows_the_cookie(tmp_path: Path) -> 
     is kept.
     """
     with (
-        served(tmp_path, kept=(kept := SavedClass())) as one,
+        served(tmp_path, saved=(kept := SavedClass())) as one,
         browser_at(one) as client,
     ):
         cookie = log_in(client).headers["set-cookie"].partition(";")[0]

@@ -333,7 +333,10 @@ def test_big_bodies_are_their_senders_own_trouble(running: Served) -> None:
     body = json.dumps(params("word " * 100_000)).encode()  # 0.5 MB that nobody recorded
 
     def flood() -> None:
-        headers = {"authorization": f"Bearer {rude}"}
+        headers = {
+            "authorization": f"Bearer {rude}",
+            "content-type": "application/json",
+        }
         url = f"{running.url}/v1/chat/completions"
         with httpx2.Client(verify=False, timeout=HANG) as client:
             client.post(url, content=body, headers=headers)

@@ -96,11 +96,7 @@ def test_work_is_kept_and_can_be_downloaded(edition: Edition) -> None:
     edition.open()
     code = "from coursekit.workshop.commands.download import download_work; print(*download_work().files)"
     files = edition.printed(code).split()
-    assert {
-        "notebooks/mine.ipynb",
-        "notebooks/00_start_here.ipynb",
-        ".coursekit-copy.json",
-    } <= set(files)
+    assert {"notebooks/mine.ipynb", "notebooks/00_start_here.ipynb"} <= set(files)
 
 
 def test_what_a_page_cannot_do_says_so(edition: Edition) -> None:

@@ -96,8 +96,8 @@ Your notebooks and your passed checks are kept in this browser, on this computer
 browser's data for this site, they are gone. Run the next cell (Shift+Enter) and follow the link to
 download them all as one ZIP file.
 
-To go on with them on a computer with the course: unpack the file, open a terminal in its folder,
-and run `coursekit lab`."""
+To go on with them on a computer with the course: unpack the file into a folder `coursekit-course`
+in the course's folder, and run `coursekit lab`."""
 SAVE_CODE = (
     "from coursekit.workshop.commands.download import download_work\n\ndownload_work()"
 )

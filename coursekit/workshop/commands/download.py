@@ -40,7 +40,7 @@ def download_work(folder: Path = STORAGE) -> Download:
 
     folder  default: all files of the browser edition, with the record of passed checks
 
-    Unpacked on a computer, the folder is a working copy: ``coursekit lab`` there opens it.
+    Unpacked as the folder coursekit-course, it is the working copy that ``coursekit lab`` opens.
     """
     paths = sorted(
         path for path in folder.rglob("*") if path.is_file() and path.name != NAME

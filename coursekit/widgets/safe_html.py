@@ -1,7 +1,7 @@
 """What a model or a user wrote, as HTML that only shows it.
 
 Markdown is rendered by markdown-it-py with raw HTML switched off, and without images: an address
-that a model chose would be fetched as soon as it is shown, and could carry away what it has read.
+that a model chose would be fetched as soon as it is shown, and could leak what the model has read.
 Links stay; they wait for a click.
 """
 

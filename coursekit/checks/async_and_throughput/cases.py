@@ -136,7 +136,7 @@ class Work:
         return kind(f"no answer to {item!r}")
 
     def result(self, item: float) -> Any:
-        """What becomes of an item."""
+        """The outcome for an item."""
         return self.error(item) if item in self.fails else self.answer(item)
 
 

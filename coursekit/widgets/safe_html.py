@@ -31,8 +31,8 @@ def markdown(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A text as it is, escaped; control characters as their pictures. A longer text is cut, and the
-    text says so.
+    """``text``, escaped; control characters as their pictures. Longer text is cut, and the output
+    says so.
     """
     shown, left = _cut(text)
     return f'<div style="white-space:pre-wrap">{escape(shown)}</div>{_cut_off(left)}'

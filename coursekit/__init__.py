@@ -1,8 +1,8 @@
 """The helper package of the course: a real OpenAI client that works offline, and what the chapters
 build on it.
 
-Everything public stands here. It is imported on first use, so that ``import coursekit`` costs next
-to nothing; charts and widgets are modules that a notebook imports by name.
+Everything public is listed here. It is imported on first use, so that ``import coursekit`` costs
+next to nothing; charts and widgets are modules that a notebook imports by name.
 """
 
 from __future__ import annotations

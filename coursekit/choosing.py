@@ -102,7 +102,7 @@ def judge(task: Task, names: Iterable[str] = CANDIDATES) -> list[Judgment]:
 
 
 def seconds_of(name: str, tokens: int) -> float | None:
-    """How long the API's servers take for a reply of so many tokens (hidden ones too); None: never
+    """How long the API's servers take for a reply of ``tokens``, hidden ones included; None: never
     measured.
 
     Raises models.UnknownModel.
@@ -112,7 +112,7 @@ def seconds_of(name: str, tokens: int) -> float | None:
 
 
 def latencies() -> dict[str, models.Latency]:
-    """The measured times, by model. Their source and the meaning of their fields stand in
+    """The measured times, by model. Their source and the meaning of their fields are in
     data/models.toml.
     """
     return {

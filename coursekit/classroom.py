@@ -225,7 +225,7 @@ def _request(
             answer = client.request(method, url, headers=headers, json=body)
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
         raise CannotJoin(
-            f"Nobody answers at {url}: {error}.\n"
+            f"No class server answers at {url}: {error}.\n"
             "What to do: compare the address with the teacher's; both machines must be in the "
             "same network. "
             "Without a class, go on as before: replay works offline."

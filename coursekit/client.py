@@ -4,8 +4,8 @@
     live     nothing is changed
     record   the real API answers, and each exchange is kept for replay
     class    the class server that the learner has joined answers, from recordings, at no cost. It
-             takes the place of replay where nobody asks for that by name; nobody can ask for class,
-             but everybody may join and leave
+             takes the place of replay unless replay is asked for by name; it cannot be asked for
+             itself: a learner joins and leaves
 
 The client is the SDK's own, with the SDK's own defaults. Only where the clock does not run at its
 natural speed, the waits between the SDK's retries follow that clock too.
@@ -241,7 +241,7 @@ class _Wiring:
 
     @property
     def natural(self) -> bool:
-        """Whether time passes as outside, so that the SDK's own waits are right as they are."""
+        """Whether time passes as outside, so that the SDK's own waits are right."""
         return isinstance(self.clock, ScaledClock) and self.clock.speed == 1.0
 
     @property

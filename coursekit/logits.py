@@ -7,7 +7,7 @@ What is stored are log-probabilities at temperature 1, without penalties. These 
 constant, which is enough for sampling.
 
 A vocabulary has 49,152 tokens and a file names a few hundred: the most probable ones, and every
-token of the reply so far. The others are stored as "so many tokens of this log-probability"
+token of the reply so far. The others are stored as the number of tokens at each log-probability
 (grouped in steps of 0.1), so that every sum runs over the whole vocabulary and no mass is lost or
 made up. At temperature 1 that is exact; at other temperatures and for top_p it was measured against
 the full distribution when the file was made: ``accuracy`` says how near it comes.

@@ -98,7 +98,7 @@ def forget() -> Membership | None:
     """Leave the class; returns the membership that was in force, None when there was none. Raises
     OSError.
 
-    The key stays in the file, marked as left: whoever comes back is the same learner.
+    The key stays in the file, marked as left, so that a learner who returns is the same one.
     """
     path = place()
     earlier = _read(path)
@@ -192,6 +192,4 @@ def _read(path: Path | None, *, left: bool = False) -> Membership | None:
         AttributeError,
         RecursionError,
     ):
-        return (
-            None  # damaged: as if nobody had joined, and joining again writes it anew
-        )
+        return None  # damaged: counts as not joined; joining again rewrites it

@@ -159,7 +159,7 @@ def role(name: str, mode: str = "replay", on: datetime.date | None = None) -> st
           role's line that is served.
     on    the day (UTC); None: the source's model, whatever the mode
 
-    Raises LookupError for a role that there is not, and when nobody in its line is served.
+    Raises LookupError for an unknown role, and when no model in its line is served.
     """
     line = _document()["role"].get(name)
     if line is None:

@@ -91,7 +91,7 @@ class Split:
 
     @property
     def hidden_share(self) -> float:
-        """The part of the output that nobody sees, 0 to 1; 0 where there is no output."""
+        """The hidden part of the output, 0 to 1; 0 if there is no output."""
         return (
             self.usage.reasoning / self.usage.completion
             if self.usage.completion

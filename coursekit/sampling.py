@@ -217,8 +217,8 @@ def entropy_bits(probabilities: npt.ArrayLike) -> float:
 
 
 def perplexity(logprobs: Sequence[float]) -> float:
-    """exp(-mean logprob) of a reply's tokens: as unsure as a fair choice among so many tokens; 1 is
-    sure.
+    """exp(-mean logprob) of a reply's tokens: as unsure as a fair choice among that number of
+    tokens; 1 is certain.
 
     logprobs  natural logarithms, as the API gives them. Raises ValueError if there are none.
     """

@@ -2,7 +2,7 @@
 and, at another server, a role's model that it does not list.
 
 ``GET /v1/models`` is asked once for a client, with that client's key. A server that does not have
-this endpoint, or whose list does not tell what it takes (a gateway's "openai/*", Azure's
+this endpoint, or whose list does not show what it accepts (a gateway's "openai/*", Azure's
 deployments), decides for itself. So it does about any model that plays no role: a server may know
 more names than it lists.
 """
@@ -66,9 +66,7 @@ class ServerModels:
         self._refuse(request, name)
 
     def _name(self, request: httpx2.Request) -> str | None:
-        """The model that is asked for, where it plays a role and the server's list tells what it
-        takes.
-        """
+        """The requested model, if it plays a role and the server's list shows what it accepts."""
         if not request.url.path.endswith(CHAT_COMPLETIONS) or request.url.host.endswith(
             OWN_NAMES
         ):

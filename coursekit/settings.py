@@ -141,7 +141,7 @@ def user_file(name: str, asked: str | None = None) -> Path | None:
     """Where a file of the user's is kept.
 
     name   of the file in the user's folder
-    asked  another path that the settings give for it; "off": there is no such file, and None is
+    asked  another path that the settings give for it; "off": the file is not kept, and None is
            returned
     """
     if (asked or "").lower() == "off":

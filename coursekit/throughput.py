@@ -107,7 +107,7 @@ class Rates:
     """Requests a minute that each limit allows by itself; ``binding`` names the lowest.
 
     concurrency  by Little's law: rate = requests under way / latency
-    rpm          as it stands
+    rpm          unchanged
     tpm          tokens a minute / tokens of a request
     """
 

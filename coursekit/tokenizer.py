@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token of a text.
+    """One token.
 
     id    its number in the vocabulary
     data  its bytes; a token can begin or end inside a character
@@ -55,7 +55,7 @@ class Token:
 class Encoding:
     """What tiktoken's ``openai_public.py`` says of an encoding.
 
-    pattern  splits a text into the pieces within which bytes are merged
+    pattern  splits text into the pieces within which bytes are merged
     digest   SHA-256 of its vocabulary
     """
 
@@ -86,7 +86,7 @@ LONG = 500_000
 
 
 def encode(text: str, encoding: str) -> list[int]:
-    """The ids of a text's tokens.
+    """The ids of the tokens of ``text``.
 
     ``encoding`` is a key of ``ENCODINGS``. Text that looks like a special token ("<|endoftext|>")
     is plain text. What UTF-8 cannot hold, a lone surrogate, is taken for U+FFFD, as tiktoken does.
@@ -109,7 +109,7 @@ def encode(text: str, encoding: str) -> list[int]:
 
 
 def split(text: str, encoding: str) -> list[Token]:
-    """The tokens of a text, in order. Arguments as in ``encode``."""
+    """The tokens of ``text``, in order. Arguments as in ``encode``."""
     ids = encode(text, encoding)
     characters = codecs.getincrementaldecoder("utf-8")()
     pieces = _tokenizer(encoding).decode_tokens_bytes(ids)

@@ -1,4 +1,4 @@
-"""Exact token counts, offline: what a text, or a chat, is billed as prompt.
+"""Exact token counts, offline: what text, or a chat, is billed as a prompt.
 
 What a chat costs beyond its text is not published in full. The rules in ``RULES`` reproduce the
 ``usage.prompt_tokens`` of more than 500 genuine exchanges to the token, up to GPT-5.4; later models
@@ -63,7 +63,7 @@ class ChatTokens:
 
     @property
     def overhead(self) -> int:
-        """All tokens that are nobody's text."""
+        """All tokens that frame the texts."""
         return self.priming + sum(message.overhead for message in self.messages)
 
     @property
@@ -117,7 +117,7 @@ REASONS = {
 
 
 def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -> int:
-    """The number of tokens of a text, or of a chat as the API bills it (``usage.prompt_tokens``).
+    """The number of tokens of a string, or of a chat as the API bills it (``usage.prompt_tokens``).
 
     text_or_messages  a str; or messages: dicts as the API takes them (role, content, name), or the
                       SDK's message objects. content is a str or a list of text parts.
@@ -137,7 +137,7 @@ def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -
 
 
 def tokenize(text: str, model: str = "gpt-4o") -> list[Token]:
-    """The tokens of a text, in order. Raises UnknownTokenizer."""
+    """The tokens of ``text``, in order. Raises UnknownTokenizer."""
     return split(text, _rule(model).encoding)
 
 

@@ -1,7 +1,7 @@
 """Part of JupyterHub's configuration: each learner's server gets a key to the class server, if
 there is one.
 
-jupyterhub_config.py imports it; on a cluster Helm puts it beside the hub's configuration
+jupyterhub_config.py imports it; on a cluster Helm puts it next to the hub's configuration
 (README.md). Settings: COURSEKIT_BASE_URL, the class server (coursekit serve --class), and
 COURSEKIT_ADMIN_TOKEN, its admin token.
 """

@@ -9,8 +9,8 @@ COURSE    nbgrader's course: LEARNERS/ada/exercises/01_basics.ipynb goes to
 CHAPTER   01_basics, ...; none: all exercises that a learner has changed
 
 It may be run again: a newer notebook replaces the older. What a learner has not touched is not
-handed in. A learner's folder is full of surprises: links are not followed, so nobody can hand in
-another's work or a file of the machine's.
+handed in. A learner's folder is full of surprises: links are not followed, so a learner
+cannot hand in another's work or a file of the machine's.
 """
 
 from __future__ import annotations

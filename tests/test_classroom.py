@@ -277,7 +277,9 @@ def test_a_name_that_is_none(running: Served) -> None:
 
 def test_nobody_there(tmp_path: Path) -> None:
     """A server that does not answer, or is none of a class, is told with what to do."""
-    with pytest.raises(CannotJoin, match=r"Nobody answers(.|\n)*replay works offline"):
+    with pytest.raises(
+        CannotJoin, match=r"No class server answers(.|\n)*replay works offline"
+    ):
         join("Ada", "http://127.0.0.1:9")
     with served(tmp_path) as server, pytest.raises(CannotJoin, match="no class server"):
         join("Ada", server.url)

@@ -195,7 +195,7 @@ WRONG = {
     ),
     "nested": (
         [f"def half(n):\n    'Half.'\n{BEGIN}\n{BEGIN}\n    return n\n{END}", CHECK],
-        "stands inside of SOLUTION",
+        "is inside SOLUTION",
     ),
     "mixed": (
         [f"def half(n):\n    'Half.'\n{BEGIN}\n    1\n    ### END HIDDEN TESTS", CHECK],

@@ -219,7 +219,7 @@ def test_another_file_is_taken_as_it_is(
     assert "Nothing to do" in capsys.readouterr().out
     assert main(["local", "status", "--model", str(tmp_path / "none.gguf")]) == 1
     assert main(["local", "install", "--model", str(tmp_path / "none.gguf")]) == 1
-    assert "There is no file" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("answer", "stays"), [("y", False), ("n", True), (None, True)])
@@ -244,7 +244,7 @@ def test_remove_asks_first(
     assert model.path.exists() is stays
     model.path.unlink(missing_ok=True)
     assert main(["local", "remove"]) == 0
-    assert "no model to remove" in capsys.readouterr().out
+    assert "Nothing to remove" in capsys.readouterr().out
 
 
 def test_the_doctor_names_it(model: Published, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,5 +202,5 @@ def test_the_settings_choose_the_model(
         monkeypatch.delenv(name)
     with pytest.raises(ModeError, match="local_model= is for the offline API"):
         connect("live", local_model=True, api_key="none")
-    with pytest.raises(ValueError, match="is no model"):
+    with pytest.raises(ValueError, match="is not a model"):
         connect(local_model=3)  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def test_a_cap_is_renamed_for_reasoning_models() -> None:
     }
     assert str(moved) == (
         "renamed: max_tokens -> max_completion_tokens: the name that o3 knows; hidden reasoning "
-        "counts, too"
+        "also counts"
     )
 
 

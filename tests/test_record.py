@@ -202,7 +202,7 @@ def test_local_goes_on_where_a_cell_needs_more_than_the_small_model(
     assert texts(folder) == ["new", "old b", "three"]
     printed = capsys.readouterr().out
     assert "notebooks/01_basics.ipynb, cell [2]: LookupError: No price" in printed
-    assert "not made anew, and stay as they were: 1" in printed
+    assert "not remade, and are unchanged: 1" in printed
 
 
 def test_written_needs_the_authors_file(
@@ -210,9 +210,7 @@ def test_written_needs_the_authors_file(
 ) -> None:
     """--written without a replies file names the file that is missing."""
     write_notebook("1", name="notebooks/04_streaming.ipynb")
-    with pytest.raises(
-        CommandError, match="04_streaming.toml, and there is no such file"
-    ):
+    with pytest.raises(CommandError, match="04_streaming.toml, which does not exist"):
         record.record("04", written=True, yes=False)
 
 

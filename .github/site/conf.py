@@ -1,5 +1,5 @@
-"""The site's configuration, for Sphinx. `coursekit site` copies it beside the pages that it lays
-out, and builds.
+"""The site's configuration, for Sphinx. `coursekit site` copies it next to the pages, then
+builds them.
 
 Nothing that a page needs comes from elsewhere: the theme brings its own fonts and scripts, and
 formulas are MathML, which every browser shows without a script.

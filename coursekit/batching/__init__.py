@@ -1,6 +1,6 @@
 """Many requests: under two budgets, with results as values, resumable.
 
-requests.py    what a request is        results.py     what became of it
+requests.py    what a request is        results.py     the outcome of each
 run.py         run_batch                dispatch.py    what is sent next
 pacing.py      when it may go           checkpoint.py  answers on disk
 spending.py    the cap                  progress.py    the bar

@@ -85,8 +85,8 @@ class Checkpoint:
         self._connection.close()
 
     def claim(self, room: int) -> None:
-        """Take so many bytes of the disk, for answers to come: a full disk is told now, and not
-        when money is spent.
+        """Reserve ``room`` bytes of the disk for the answers, so that a full disk is reported now
+        and not after money has been spent.
         """
         with _transaction(self._connection):
             self._connection.execute("CREATE TABLE room (bytes BLOB)")

@@ -31,8 +31,8 @@ async def batch_completions(
     options  as ``run_batch`` takes them: its own, and those of each request
 
     Raises Unanswered when a prompt has no answer; what was paid for is in its ``results``. A reply
-    without a text, as a refusal, gives "". A keyword that neither run_batch nor create() takes is a
-    TypeError, before anything is sent.
+    without text, such as a refusal, gives "". A keyword that neither run_batch nor create() accepts
+    raises TypeError before anything is sent.
     """
     options = given(options)
     own = inspect.signature(run_batch).parameters

@@ -95,12 +95,12 @@ class GivenRate:
 
 
 class LearntLimit:
-    """A limit of the server, as the headers of its answers tell it: a bucket that refills
+    """A limit of the server, as the headers of its answers report it: a bucket that refills
     continuously.
 
     What is left now = what was left at an answer's request + rate · time since then - what was sent
-    since then. That request came in a little after it was sent, so each answer tells too much by
-    what was refilled on its way; hence the least of the latest few counts.
+    since then. That request arrived a little after it was sent, so each answer overstates what is
+    left by what was refilled meanwhile; hence the lowest of the latest few counts.
     """
 
     def __init__(self) -> None:
@@ -157,7 +157,7 @@ class Pacer:
         self._closed_until, self._early = -math.inf, EARLY
 
     def earliest(self, tokens: Tokens, now: float) -> float:
-        """The time from which a request of so many tokens may go; infinite: an answer has to come
+        """The time from which a request of ``tokens`` may go; infinite: an answer has to arrive
         first.
         """
         if not self._told:
@@ -192,8 +192,8 @@ class Pacer:
 
         headers   of the answer; None: there was none
         used      tokens, as its usage says; None: not known
-        answered  it is the answer to the question: if that tells no limits, the server has none to
-                  tell
+        answered  this is the answer to the first request: if it reports no limits, the server
+                  reports none
         """
         self._under_way -= 1
         self._told = self._told or answered
@@ -225,8 +225,8 @@ class Pacer:
 
 
 class Told(NamedTuple):
-    """What the headers of an answer tell of a limit: how much per ``period`` (s), and what was left
-    of it.
+    """What the headers of an answer say about a limit: how much per ``period`` (s), and how much of
+    it was left.
     """
 
     limit: float

@@ -1,4 +1,4 @@
-"""The progress of a run: a tqdm bar where somebody watches, and nothing where nobody does."""
+"""The progress of a run: a tqdm bar if somebody can see it, otherwise nothing."""
 
 from __future__ import annotations
 

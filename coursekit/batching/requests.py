@@ -27,9 +27,9 @@ class Request:
 
     custom_id  unique in its list; "request-1", "request-2", … where none was given
     params     the arguments of ``client.chat.completions.create``
-    key        finds its answer in a checkpoint. It is made of what is asked, and of a custom_id
-               that was given, so a list may be reordered or grow; equal requests are told apart by
-               their order.
+    key        finds its answer in a checkpoint. It is made of the request's content and of its
+               custom_id, if any, so a list may be reordered or grow; equal requests are
+               distinguished by their order.
     """
 
     custom_id: str

@@ -163,7 +163,7 @@ class Results(Sequence[Result]):
     def texts(self, missing: Any = _RAISE) -> list[Any]:
         """What the model said to each request, in order.
 
-        missing  stands where there is no reply; left out: Unanswered is raised instead
+        missing  takes the place of a reply that is missing; left out: Unanswered is raised
         A reply without text (a refusal, a tool call) gives None: see ``result.reply``.
         """
         if missing is _RAISE and self.failed:

@@ -187,7 +187,7 @@ class _Run:
         return self.collected(start)
 
     async def attempt(self, trial: Trial, reservation: Reservation) -> None:
-        """Send one request, and note what became of it."""
+        """Send one request, and record the outcome."""
         headers: Mapping[str, str] | None = None
         try:
             raw = await self.create(**trial.request.params)

@@ -39,15 +39,15 @@ class SpendingCap:
         self._held = ZERO
 
     def worst(self, requests: list[Request]) -> list[Decimal]:
-        """The most that each request can cost. Without a cap, nothing is reckoned: zeros. Raises
-        ValueError where there is no such bound."""
+        """The most that each request can cost; zeros if there is no cap. Raises ValueError if a
+        request has no upper bound."""
         if self.most is None:
             return [ZERO] * len(requests)
         return [worst_price(request.params, request.custom_id) for request in requests]
 
     def allows(self, worst: Decimal) -> bool:
-        """Whether a call of that price fits in, should it and all that are under way cost their
-        most.
+        """Whether a call of that price fits in if it and all calls in flight cost the most they
+        can.
         """
         return self.most is None or worst <= self.left
 
@@ -80,9 +80,9 @@ def worst_price(params: Mapping[str, Any], name: str) -> Decimal:
     output = asked_output(params)
     if not output:
         raise ValueError(
-            f"max_cost cannot be kept: {name} has no max_completion_tokens, so nobody knows what "
-            "it may cost. "
-            "Nothing was sent. Give max_completion_tokens, to run_batch() for all requests, say."
+            f"max_cost cannot be kept: {name} has no max_completion_tokens, so its cost has no "
+            "upper limit. Nothing was sent. "
+            "Set max_completion_tokens, for example in run_batch() for all requests."
         )
     try:
         prompt = count_tokens(params["messages"], params["model"])

@@ -102,14 +102,14 @@ def cost_per_call(
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.set_xlim(0.3, len(costs) + 0.7)
     axes.set_ylim(bottom=0)
-    cost, dearest = max(
+    cost, highest = max(
         (cost or ZERO, number) for cost, number in zip(costs, numbers, strict=True)
     )
     calls = "1 call" if len(costs) == 1 else f"{len(costs)} calls"
     missing = f" {len(unknown)} without a known price." if unknown else ""
     return Picture(
         made,
-        f"{title}: {calls}; the dearest is call {dearest} with {dollars(cost)}.{missing}",
+        f"{title}: {calls}; the most expensive is call {highest} with {dollars(cost)}.{missing}",
     )
 
 

@@ -83,7 +83,7 @@ def penalties(
     steps: Collection[str] = (),
     title: str = "What is taken off a logit",
 ) -> Picture:
-    """Penalties against how often a token stands in the reply: a line for frequency, a step for
+    """Penalties against how often a token occurs in the reply: a line for frequency, a step for
     presence.
 
     lines  name -> the penalty at a count of 0, 1, 2, … (``sampling.penalty()`` reckons it)

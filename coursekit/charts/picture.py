@@ -50,8 +50,8 @@ class Picture:
     """A finished figure with its alternative text; shown by a notebook as an image, by a terminal
     as the text.
 
-    figure  the matplotlib Figure, for tests and for whoever wants to save it
-    alt     one or two sentences that tell what the picture shows
+    figure  the matplotlib Figure, for tests, and for saving it
+    alt     one or two sentences that say what the picture shows
     """
 
     def __init__(self, figure: Figure, alt: str) -> None:
@@ -138,7 +138,7 @@ def rows_of(axes: Axes, names: Sequence[str]) -> None:
 def note(
     axes: Axes, words: str, at: tuple[float, float], right: float = 4, **look: Any
 ) -> None:
-    """Words beside a place, ``right`` points away from it."""
+    """Words next to a place, ``right`` points away from it."""
     look = {"va": "center", "fontsize": TEXT, "color": INK, **look}
     axes.annotate(words, at, xytext=(right, 0), textcoords="offset points", **look)
 

@@ -16,7 +16,7 @@ are plain data::
     hints = ["a nudge", "the idea", "nearly the answer"]
     cases = [
       { text = "paris" },
-      { text = "", why = "An empty text is a text." },
+      { text = "", why = "An empty string is a string." },
     ]
 
 In its ``__init__.py`` the exercise is a function of the learner's function's name. The first line

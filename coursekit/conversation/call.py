@@ -112,7 +112,7 @@ class Call:
         ):
             why = (
                 f"The summary is not a whole text ({self._why_no_summary()}), so the memory "
-                "stays as it was."
+                "is unchanged."
             )
             raise NoReply(why + _cure(reason), self.text, reason)
         if self._tool_calls:
@@ -136,7 +136,7 @@ class Call:
         return f"finish_reason {self._billed.get('finish_reason')!r}"
 
     def _bill(self, part: Any) -> None:
-        """Whatever a completion or a chunk tells of the bill."""
+        """Record what a completion or a chunk says about the bill."""
         for name in ("model", "created", "service_tier"):
             if (value := getattr(part, name, None)) is not None:
                 self._billed[name] = value
@@ -155,5 +155,5 @@ def _cure(reason: str | None) -> str:
 
 
 def _said(message: Any) -> str:
-    """The text of a message or delta. A refusal is what the model said, too."""
+    """The text of a message or delta. A refusal counts as what the model said."""
     return getattr(message, "content", None) or getattr(message, "refusal", None) or ""

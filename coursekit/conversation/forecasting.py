@@ -58,7 +58,7 @@ def forecast(
 
     The list ends before the first turn that the context window cannot hold: there the API refuses
     the request. ``cached`` is the most that the cache can give, with every turn finding the one
-    before it (``cacheable_prefix``). ``completion`` is ``reply`` (and ``summary``) as they stand.
+    before it (``cacheable_prefix``). ``completion`` is ``reply`` (and ``summary``) unchanged.
     Raises BudgetTooSmall, UnknownTokenizer.
     """
     model = model or models.CHAT

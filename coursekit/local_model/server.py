@@ -117,7 +117,7 @@ def _start(model: ModelFile, state: Path) -> None:
             )
         time.sleep(LOOK)
     process.returncode = (
-        0  # it ends when nobody holds a lease: nobody waits for it here
+        0  # it ends after the last lease; this process does not wait for it
     )
 
 

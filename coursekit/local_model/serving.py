@@ -3,8 +3,8 @@ STATE``.
 
 llama.cpp's own server listens on a free port of 127.0.0.1. The process ends by itself a moment
 after its last user has gone: each user's process holds a connection open, its *lease*, which the
-operating system closes whatever becomes of that process. No other sign of life is needed, and none
-can be forgotten.
+operating system closes however that process ends. No other sign of life is needed, and none can be
+forgotten.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ READY = b"+"  # the first byte of a lease: this server will not end now
 
 
 def main(path: str, name: str, state: str) -> int:
-    """Serve until nobody holds a lease. Returns the exit code."""
+    """Serve until no process holds a lease. Returns the exit code."""
     try:
         server = load(Path(path), name=name)
     except DamagedModel:

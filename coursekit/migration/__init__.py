@@ -42,7 +42,7 @@ def migrate(params: Mapping[str, Any], to_model: str) -> Migration:
     """The same request for another model.
 
     params    keyword arguments of ``client.chat.completions.create`` (or ``.parse``), as a model
-              takes them today. They are not touched. ``model`` may be missing; it tells whether the
+              takes them today. They are not touched. ``model`` may be missing; it shows whether the
               request was answered without reasoning, and then reasoning is switched off where the
               other model can do without. Options of the SDK that are no parameters of the API
               (timeout, extra_headers) are passed on.

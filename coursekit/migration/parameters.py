@@ -26,7 +26,7 @@ CAPS = ("max_completion_tokens", "max_tokens")
 
 
 def effort(draft: Draft) -> None:
-    """reasoning_effort: as it was, or the nearest that the other model has."""
+    """reasoning_effort: unchanged, or the nearest that the other model has."""
     asked, target = draft.params.get("reasoning_effort"), draft.target
     if target.takes("reasoning_effort") != "yes":
         if asked is not None:
@@ -92,7 +92,7 @@ def parameters(draft: Draft) -> None:
             continue
         instead = rule.get("instead")
         if instead and value is not None and draft.params.get(instead) is None:
-            counts = "; hidden reasoning counts, too" if draft.reasons else ""
+            counts = "; hidden reasoning also counts" if draft.reasons else ""
             draft.rename(name, instead, f"the name that {draft.name} knows{counts}")
         elif how == "default":
             while_reasoning = (

@@ -29,7 +29,7 @@ class ApiRequest:
 
     @cached_property
     def json(self) -> Any:
-        """The body's JSON, numbers as they were written; None where it is not JSON, or null."""
+        """The body's JSON, with numbers in their own notation; None if it is null or not JSON."""
         return _decoded(_AS_WRITTEN, self.raw)
 
     @cached_property
@@ -128,7 +128,7 @@ def api_path(path: str) -> str:
 
     "/openai/v1/chat/completions", "/api/v1/…" and Azure's
     "/openai/deployments/NAME/chat/completions" are all /v1/chat/completions. Without "/v1", or with
-    it twice, a path stays as it is: the API answers that the URL is invalid.
+    it twice, a path is unchanged: the API answers that the URL is invalid.
     """
     if path == "/chat/completions" or "/v1/v1/" in path:
         return path

@@ -99,7 +99,7 @@ class FallbackServer(Protocol):
 
     @property
     def name(self) -> str:
-        """For receipts and messages, as far as it is known without asking."""
+        """For receipts and messages, as far as it is known without a request."""
         ...
 
     @property

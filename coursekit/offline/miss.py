@@ -1,5 +1,5 @@
-"""What a learner is told when nothing answers a request: the nearest recording and what to do
-now.
+"""The message a learner gets when nothing answers a request: the nearest recording and what to do
+next.
 """
 
 from __future__ import annotations

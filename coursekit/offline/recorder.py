@@ -264,8 +264,8 @@ def is_real(host: str) -> bool:
 
 
 def is_whole(request: ApiRequest, answer: ApiAnswer) -> bool:
-    """Whether this is all that was asked for, in the form in which it was asked for: of a chat
-    completion, each choice with its message or, streamed, up to its finish reason."""
+    """Whether this is the whole answer in the form that was requested: for a chat completion, each
+    choice with its message or, streamed, up to its finish reason."""
     if answer.status != 200 or answer.breaks:
         return False
     parts = list(objects_of(answer))

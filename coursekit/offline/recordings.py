@@ -66,7 +66,7 @@ class Provenance:
 
 
 class DamagedRecording(Portable, ValueError):
-    """A recording that cannot be read; the message names the file and the cure."""
+    """A recording that cannot be read; the message names the file and the fix."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
@@ -211,7 +211,7 @@ def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> 
     if answer.events:
         pairs = [[round(event.at, 4), _event(event.data)] for event in answer.events]
         lines = ",\n".join(f"      {_dumps(pair)}" for pair in pairs)
-        # The last one: a request may have "events", too.
+        # The last one: a request may also have "events".
         before, _, rest = text.rpartition('"events": []')
         text = f'{before}"events": [\n{lines}\n    ]{rest}'
     return text + "\n"
@@ -285,7 +285,7 @@ def _data(stored: Any) -> bytes:
 
 
 def _dumps(value: Any, indent: int | None = None) -> str:
-    """Readable JSON; escaped where a text (half a surrogate pair) cannot be written as UTF-8."""
+    """Readable JSON; escaped if it (half a surrogate pair) cannot be written as UTF-8."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     try:
         text.encode()

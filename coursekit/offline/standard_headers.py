@@ -1,6 +1,6 @@
 """The headers that every answer of the API carries.
 
-Recorded headers stay as they are; missing ones are added when the answer is served, and are never
+Recorded headers are unchanged; missing ones are added when the answer is served, and are never
 stored. Which status carries which header is taken from genuine answers of 2025 and 2026. The
 organization is the account's, or a made-up one. The headers of the network in front of the API
 (cf-*, alt-svc, cookies) are left out.

@@ -163,7 +163,7 @@ class _Call:
         if answer.events is None and not answer.breaks:
             self.attempt.finish("all", self.start + answer.after)
             headers["content-length"] = str(len(answer.body))
-            # Not ``content=``: the client closes a stream, and ``elapsed`` is set as it is live.
+            # Not ``content=``: the client closes a stream, and sets ``elapsed`` as in live mode.
             stream = httpx2.ByteStream(answer.body)
         return httpx2.Response(answer.status, headers=headers, stream=stream)
 

@@ -52,7 +52,7 @@ def clock_of(client: Any) -> Clock:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt, as ``on_attempt`` is told of it. Times are seconds.
+    """One attempt, as passed to ``on_attempt``. Times are seconds.
 
     number      from 1 on
     started     since the first attempt began

@@ -2,7 +2,7 @@
 
 Errors are judged by what they carry (``status_code``, ``code``, the response's headers) and, where
 there is no status, by the names of their classes: so nothing here needs the SDK, and an error of a
-worker process or of another OpenAI-compatible library is judged, too. The order of the questions is
+worker process or of another OpenAI-compatible library is also judged. The order of the questions is
 the order of the code.
 """
 

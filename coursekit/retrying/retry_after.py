@@ -15,8 +15,8 @@ from email.utils import parsedate_to_datetime
 def retry_after(error: BaseException | None) -> float | None:
     """Seconds (> 0) that the answer behind an error asks to wait; None when it does not say.
 
-    error  an exception with ``.response.headers``, as the SDK's APIStatusError has; any other tells
-           nothing
+    error  an exception with ``.response.headers``, as the SDK's APIStatusError has; any other gives
+           None
     """
     headers = getattr(getattr(error, "response", None), "headers", None)
     return None if headers is None else told(headers)
@@ -27,8 +27,8 @@ def told(headers: Mapping[str, str]) -> float | None:
     HTTP date).
 
     A date counts from the answer's own ``date`` header, so that no clock of ours has to agree with
-    the server's. Zero, negative, infinite and unreadable values are None: whoever sent them does
-    not know how long to wait.
+    the server's. Zero, negative, infinite and unreadable values are None: they do not say how
+    long to wait.
     """
     milliseconds = _positive(headers.get("retry-after-ms"))
     if milliseconds is not None:

@@ -14,8 +14,8 @@ _SEEDED = (
 
 @contextlib.contextmanager
 def seeded_jitter(seed: int) -> Iterator[None]:
-    """The SDK draws its jitter from Python's shared generator: seed that for a while, then put it
-    back as it was.
+    """The SDK draws its jitter from Python's shared generator: seed it for a while, then restore
+    its state.
     """
     with _SEEDED:
         state = random.getstate()

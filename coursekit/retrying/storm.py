@@ -27,7 +27,7 @@ class Storm:
 
     served   the times of the calls that were served, in seconds since the beginning, in order
     refused  the times of those that were refused
-    clients, capacity  as they were given
+    clients, capacity  as given
     """
 
     served: tuple[float, ...]

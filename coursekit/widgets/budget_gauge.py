@@ -62,7 +62,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What comes of a budget with one effort: how it is filled, and US dollars as shown."""
+    """The result of a budget with one effort: how it is filled, and US dollars as shown."""
 
     filled: Fill
     cost: str

@@ -36,9 +36,9 @@ class ChatBox(Lab):
     meter         where the calls are entered; None: a new one
     offers        texts to send by a click; in replay mode, what has been recorded
 
-    Above the line to type stands the conversation as it is; a reply that failed or was stopped is
-    shown, and is no part of it. Where no widget can be shown (on the web, in print), the output is
-    the conversation so far.
+    The conversation appears above the input line. A reply that failed or was stopped is shown, but
+    is not part of the conversation. Where no widget can be shown (on the web, in print), the output
+    is the conversation so far.
 
     Raises RuntimeError where no event loop runs, that is, outside of a notebook.
     """
@@ -127,8 +127,8 @@ class ChatBox(Lab):
         self._say("Ready.")
 
     async def say(self, text: str) -> None:
-        """Send a text as if it had been typed, and wait until the reply is there, has failed or was
-        stopped.
+        """Send ``text`` as if it had been typed, and wait until the reply is complete, has failed
+        or was stopped.
 
         Raises RuntimeError while an earlier reply is being written.
         """
@@ -211,7 +211,7 @@ class ChatBox(Lab):
         return [call for said in self.conversation.turns for call in said.calls]
 
     def picture(self) -> str:
-        """The conversation as it is, the newest turns of it."""
+        """The newest turns of the conversation."""
         turns = self.conversation.turns
         older = (
             [f"<p><i>{len(turns) - SHOWN:,} older turns are not shown.</i></p>"]

@@ -67,7 +67,7 @@ def _message(message: Mapping[str, Any]) -> str:
 
 
 def said(message: Mapping[str, Any]) -> str:
-    """The text of a message; for what is no text, a word in brackets that says what it is."""
+    """The text of a message; for any other content, a word in brackets that says what it is."""
     content = message.get("content")
     parts = (
         content

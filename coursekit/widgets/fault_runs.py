@@ -244,7 +244,7 @@ class _Lines(logging.Handler):
 
 @contextlib.contextmanager
 def _listening(now: Callable[[], float]) -> Iterator[list[tuple[float, str, str]]]:
-    """The lines that are logged meanwhile; afterwards the loggers are as they were."""
+    """The lines that are logged meanwhile; afterwards the loggers are restored."""
     handler = _Lines(now)
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]

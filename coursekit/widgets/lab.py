@@ -28,7 +28,7 @@ def slider(
 
 
 def menu(label: str, options: Sequence[Any], value: Any, **more: Any) -> Any:
-    """A menu; an option is a text, or (text, value)."""
+    """A menu; an option is a string, or (string, value)."""
     return widgets.Dropdown(
         options=options, value=value, description=label, **(LOOK | more)
     )
@@ -92,8 +92,8 @@ class Echo:
 
     The browser holds back a control's second change until the kernel has handled the first; it
     holds back no press of a button, which thus overtakes the change. An echo catches up with it: a
-    number goes to the browser, which links it to another one, and so comes back behind all that was
-    held back. Nothing waits by the clock.
+    number goes to the browser, which links it to another one, and so returns after everything that
+    was held back. Nothing waits by the clock.
     """
 
     def __init__(self) -> None:

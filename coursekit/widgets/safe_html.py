@@ -1,7 +1,7 @@
 """What a model or a user wrote, as HTML that only shows it.
 
 Markdown is rendered by markdown-it-py with raw HTML switched off, and without images: an address
-that a model chose would be fetched as soon as it is shown, and could carry away what it has read.
+that a model chose would be fetched as soon as it is shown, and could leak what the model has read.
 Links stay; they wait for a click.
 """
 
@@ -31,8 +31,8 @@ def markdown(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A text as it is, escaped; control characters as their pictures. A longer text is cut, and the
-    text says so.
+    """``text``, escaped; control characters as their pictures. Longer text is cut, and the output
+    says so.
     """
     shown, left = _cut(text)
     return f'<div style="white-space:pre-wrap">{escape(shown)}</div>{_cut_off(left)}'

@@ -38,7 +38,7 @@ DRAW = f"display:inline-block;margin:1px;padding:0 4px;border:1px solid {GRAY};{
 WIDTH, HEIGHT, DEPTH, THIN, LEGIBLE = 720, 280, 4, 2.5, 12
 COLUMN = WIDTH / DEPTH
 EDGE = (
-    "<p><b>The edge of the garden.</b> What comes after this text is not recorded. "
+    "<p><b>The edge of the garden.</b> There is no recording beyond this text. "
     "<b>Step back</b>, and take another path.</p>"
 )
 
@@ -77,7 +77,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A text in the garden.
+    """A block of text in the garden.
 
     path    the tokens that it adds to the prompt; "" at the end: any of those not drawn
     share   the probability of its last token, given the others

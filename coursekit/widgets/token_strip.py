@@ -1,4 +1,4 @@
-"""The token strip: a text or a chat as the model reads it, token by token, and what it costs as a
+"""The token strip: text or a chat as the model reads it, token by token, and what it costs as a
 prompt.
 """
 
@@ -105,7 +105,7 @@ def strip(text: str, model: str = MODELS[0], *, as_chat: bool = False) -> str:
 class TokenStrip(Lab):
     """The lab: type, and see the strip change.
 
-    kind   how the text is read at first: "a text" or "a chat"
+    kind   how the text is read at first, one of ``KINDS``
     model  chosen at first, one of ``MODELS``
     """
 

@@ -30,8 +30,8 @@ def repository_or_error() -> Path:
 
 
 def notebooks_in(folder: Path) -> list[Path]:
-    """The notebooks in a folder, but for those that JupyterLab's + has made and nobody has
-    named.
+    """The notebooks in a folder, except those that JupyterLab's + has made and that still
+    have its name.
     """
     return sorted(path for path in folder.glob("*.ipynb") if not unnamed(path))
 

@@ -399,7 +399,7 @@ def with_holes(messages, budget, count):
     return _trim(messages, budget, count, skip=True)
 
 
-@wrong("trim_to_budget", "wrong", says="Whoever changes one changes both. Return a new")
+@wrong("trim_to_budget", "wrong", says="A change to one changes both. Return a new")
 def the_same_list_where_it_fits(messages, budget, count):
     return (
         messages
@@ -566,7 +566,7 @@ def minus_zero(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, zero=False)
 
 
-@wrong("summarize_when", "wrong", says="Whoever changes one changes both. Return a new")
+@wrong("summarize_when", "wrong", says="A change to one changes both. Return a new")
 def the_same_list_below(messages, over, keep, summarize):
     return (
         messages if len(messages) < 6 else _summarize(messages, over, keep, summarize)

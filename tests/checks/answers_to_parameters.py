@@ -53,9 +53,7 @@ def in_place(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     return logits
 
 
-@wrong(
-    "apply_penalties", "wrong", says="Whoever changes one changes both. Return a new"
-)
+@wrong("apply_penalties", "wrong", says="A change to one changes both. Return a new")
 def nothing_to_do(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     if not reply or (frequency_penalty == 0 and presence_penalty == 0):
         return logits

@@ -42,7 +42,7 @@ async def _awaited(value: Any) -> Any:
 
 
 def sent_at_once(prompts: Sequence[str], seconds: Sequence[float]) -> Case:
-    """The case of ``ask_all()`` where the answer to each prompt takes so many seconds."""
+    """The case of ``ask_all()`` where the answers to the prompts take these seconds."""
     takes = dict(zip(prompts, seconds, strict=True))
     texts, number = [], Counter[str]()
     for prompt in prompts:
@@ -136,7 +136,7 @@ class Work:
         return kind(f"no answer to {item!r}")
 
     def result(self, item: float) -> Any:
-        """What becomes of an item."""
+        """The outcome for an item."""
         return self.error(item) if item in self.fails else self.answer(item)
 
 

@@ -117,7 +117,7 @@ class HostileApi:
 
 
 def script(rng: random.Random) -> list[Fault]:
-    """What goes wrong, in the order of this rng: 24 requests are struck, whoever asks."""
+    """What goes wrong, in the order of this rng: 24 requests fail for any client."""
     troubles = [
         [
             Fault(

@@ -48,7 +48,7 @@ class Facts:
 
     tickets    how many there were, 1 or more
     answered   of them, with a whole answer that the API gave in this run
-    truncated  texts delivered that are not a whole answer; None instead of a text is honest, and
+    truncated  texts delivered that are not a whole answer; None instead of text is honest, and
                costs nothing here
     spent      dollars on the account's bill; ``reported``: dollars in the program's own report
     seconds    of virtual time
@@ -86,7 +86,7 @@ def points(facts: Facts) -> dict[str, float]:
 
 
 def reasons(facts: Facts) -> dict[str, str]:
-    """What stands behind the points of each axis, in a few words."""
+    """The reasons for the points on each axis, in a few words."""
     bill = f"{dollars(facts.spent)} of {dollars(facts.budget)}"
     waste = [f"{count} {reason}" for reason, count in facts.wasted.items()]
     said = (

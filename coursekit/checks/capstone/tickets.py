@@ -24,7 +24,7 @@ class Ticket:
 
 
 def tickets_of(seed: int) -> list[Ticket]:
-    """All 200 tickets, in the order of this seed; the ids follow that order, and so tell nothing of
+    """All 200 tickets, in the order of this seed; the ids follow that order, so they do not reveal
     the category.
     """
     texts = [text for texts in _document()["tickets"].values() for text in texts]
@@ -50,9 +50,7 @@ def instructions() -> str:
 
 
 def category_of(text: str) -> str:
-    """The category that is right for a ticket's text. Raises KeyError for a text that is no
-    ticket.
-    """
+    """The right category for the text of a ticket. Raises KeyError for any other ``text``."""
     return _categories()[text]
 
 

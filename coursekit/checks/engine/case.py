@@ -146,7 +146,7 @@ def call(
     """The case of one plain call, ``function(*given, **keywords)``. A changed argument is a miss.
 
     given, keywords  values that can be copied and compared; each run gets copies. An exception is
-                     handed over as it is
+                     passed without a copy
     expects, why     as in ``Case``
     text             the arguments as the learner reads them, where their own text is too long
     new              a list or dict among the arguments may not be what is returned
@@ -182,7 +182,7 @@ def call(
         ):
             return Misuse(
                 "the very object that was passed in",
-                "Whoever changes one changes both. Return a new one.",
+                "A change to one changes both. Return a new one.",
             )
         return got
 
@@ -306,7 +306,7 @@ def _kinds(got: Any, wanted: Any) -> tuple[str, str]:
 
 
 def _rounded(got: Any, wanted: Any) -> bool:
-    """Whether all that is wrong with a value is that numbers in it are rounded."""
+    """Whether rounded numbers are the only thing wrong with a value."""
     if isinstance(wanted, float) and isinstance(got, float) and got:
         return fits(got, wanted) or any(
             got == round(wanted, digits) for digits in range(1, 8)

@@ -47,7 +47,7 @@ def call_text(given: Iterable[Any], keywords: Mapping[str, Any]) -> str:
 
 
 def message_lines(messages: Any) -> str:
-    """Messages in short, "user: Hi", where they have nothing but a role and a text."""
+    """Messages in short, "user: Hi", where they have nothing but a role and text."""
     if not isinstance(messages, Sequence) or isinstance(messages, str):
         return describe(messages)
     return f"[{', '.join(map(_message_line, messages))}]"

@@ -27,8 +27,8 @@ Cases = Callable[[random.Random], Iterable[Case]]
 
 
 class Chapter:
-    """The exercises of one chapter. Their texts and plain cases are in exercises.toml, beside the
-    module of its checks.
+    """The exercises of one chapter. Their texts and plain cases are in exercises.toml, in the
+    folder of its checks.
 
     file  the module's ``__file__``; its folder has the chapter's stem without the number: "basics"
           for 01_basics

@@ -104,7 +104,7 @@ def _does(result: Any) -> str:
 
 
 def _did(result: Any) -> str:
-    """What became of a call that should raise or return this."""
+    """The outcome, in words, of a call that should raise or return this."""
     return (
         f"raised {type(result).__name__}"
         if isinstance(result, BaseException)

@@ -71,7 +71,7 @@ def flat(turns: Iterable[list[Message]]) -> list[Message]:
 
 
 def parted(messages: list[Message]) -> tuple[list[Message], list[list[Message]]]:
-    """What comes before the first turn, and the turns."""
+    """The messages before the first turn, and the turns."""
     head: list[Message] = []
     turns: list[list[Message]] = []
     for each in messages:
@@ -89,8 +89,8 @@ def prefixed(
     why: str = "",
     same_later: bool = False,
 ) -> Case:
-    """The case of ``cacheable_prefix()`` with prompts of so many tokens, the first ``shared`` of
-    them the same.
+    """The case of ``cacheable_prefix()`` with prompts of these lengths in tokens, the first
+    ``shared`` of them the same.
     """
     old = [rng.randint(0, 199_999) for _ in range(before)]
     new = old[:shared] + [rng.randint(0, 199_999) for _ in range(now - shared)]

@@ -38,7 +38,7 @@ PROMPT = "Explain gradient descent."
 
 
 def chunk_of(data: Any) -> Any:
-    """A chunk out of exercises.toml, which describes the form; a chunk stays as it is."""
+    """A chunk out of exercises.toml, which describes the form; a chunk is unchanged."""
     if isinstance(data, str):
         return chunk(data)
     if not isinstance(data, dict):

@@ -66,10 +66,10 @@ class Fault:
     abrupt  of cut_stream: True breaks the connection, which the SDK reports. False closes it in
             good order, without an error: the missing finish_reason is the only sign
 
-    The kinds within an answer strike a request that is not streamed, too: cut_stream breaks the
+    The kinds within an answer also strike a request that is not streamed: cut_stream breaks the
     connection in the middle of the body (the SDK asks again, and the API bills again), malformed
     cuts the JSON, stream_error is a 500, slow sends the body in ten pieces. An answer that is an
-    error of its own stays as it is.
+    error of its own is unchanged.
 
     Raises ValueError for an unknown kind, a value out of range, or an argument of another kind.
     """

@@ -38,7 +38,7 @@ class MinuteLimits:
     tpm: int
 
     def headers(self, requests: float, tokens: float) -> dict[str, str]:
-        """The six x-ratelimit headers when so many requests and tokens are used."""
+        """The six x-ratelimit headers when ``requests`` and ``tokens`` are used."""
         usage = {"requests": (self.rpm, requests), "tokens": (self.tpm, tokens)}
         headers: dict[str, str] = {}
         for unit, (limit, used) in usage.items():

@@ -64,7 +64,7 @@ def _counted_usage(
 
 
 def _count(what: Any, body: Mapping[str, Any]) -> int:
-    """The tokens of a text or of messages, 0 where they cannot be counted."""
+    """The tokens of a string or of messages; 0 if they cannot be counted."""
     from ...tokens import count_tokens
 
     try:

@@ -47,7 +47,7 @@ def equal_requests(any_server: bool = False) -> Rules:
 def canonical(body: Any) -> Any:
     """The canonical form of a body, which is itself a body with the same meaning.
 
-    body  the parsed JSON of a POST to /v1/chat/completions; returned as it is if it is not an
+    body  the parsed JSON of a POST to /v1/chat/completions; returned unchanged if it is not an
           object
     """
     if not isinstance(body, dict):
@@ -144,7 +144,7 @@ def _same(value: Any, default: Any) -> bool:
 
 
 def _single(value: Any) -> Any:
-    """The one string of a list, or the text of its one part; any other value as it is."""
+    """The one string of a list, or the text of its one part; any other value unchanged."""
     match value:
         case [str(text)]:
             return text

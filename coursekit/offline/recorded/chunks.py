@@ -200,7 +200,7 @@ def _opened(index: int, call: Mapping[str, Any]) -> dict[str, Any]:
 def _texts(
     name: str, text: str, logprobs: Mapping[str, Any] | None, model: str
 ) -> list[Piece]:
-    """The pieces of a text: its tokens, with their log-probabilities where there are any."""
+    """The pieces of ``text``: its tokens, with log-probabilities if there are any."""
     listed = (logprobs or {}).get(name) or []
     if not listed:
         return [({name: part}, None) for part in cut(text, model)]
@@ -235,7 +235,7 @@ def _text_of(listed: list[Any]) -> str | None:
 
 
 def cut(text: str, model: str) -> list[str]:
-    """A text in the pieces that the model's tokens give, or gpt-4o's where the model's are not
+    """``text`` split into the model's tokens, or gpt-4o's if the model's are not
     known.
     """
     try:

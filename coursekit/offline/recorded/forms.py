@@ -1,7 +1,7 @@
 """A recorded answer in the form that is asked for: whole, or streamed, with or without its usage.
 
-What did not end is never made to look complete, and what a form cannot show (sound, a count that
-nobody can know) is not made up: there is no such form then.
+An answer that did not end is never made to look complete, and what a form cannot show (sound, an
+unknowable count) is not made up: the answer then does not have that form.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ def _usage(stream: list[Chunk]) -> dict[str, Any] | None:
 
 
 def _headers(answer: ApiAnswer, kind: str, seconds: float) -> dict[str, str]:
-    """An answer's headers, for another content type; it was processed for so many seconds."""
+    """An answer's headers, for another content type and ``seconds`` of processing."""
     headers = {**answer.headers, "content-type": kind}
     if "openai-processing-ms" in headers:
         headers["openai-processing-ms"] = str(round(seconds * 1000))

@@ -1,6 +1,6 @@
 """Real replies of a small open model, for recordings of provenance "local".
 
-Only a model can show what a sampling parameter does to a text: a text by an author is no evidence.
+Only a model can show what a sampling parameter does to text: what an author wrote is not evidence.
 So where a lesson's replies file says ``local = true``, the answer is a reply that SmolLM2 gave to
 this very request (``coursekit.logits``). Its ``model`` is SmolLM2's, whatever the request named.
 """

@@ -209,7 +209,7 @@ def last_user_text(body: Any) -> str:
 def _generated(
     text: str, body: Mapping[str, Any], reply: Reply
 ) -> tuple[list[str], str]:
-    """The tokens that the model generates of a text, and why it finishes.
+    """The tokens of ``text`` that the model generates, and why it finishes.
 
     It stops before the first of the stop sequences, and at the token limit, which counts hidden
     reasoning too.

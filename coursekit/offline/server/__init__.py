@@ -3,8 +3,8 @@
 - connection, link: what a request may be, and who is refused before it is one
 - delivery: an answer's bytes, each when it is due
 - learners, tally: keys, and what belongs to each
-- roll, class_file, joining: a class, who join with a name and find everything as it was when the
-  server comes again
+- roll, class_file, joining: a class, whose learners join with a name and find everything unchanged
+  when the server restarts
 - injection: faults from outside, for a time
 - watching, console, origin: what a teacher sees, and does
 - room, steady: what the endpoints share

@@ -50,7 +50,7 @@ class AccessLog:
         dropped."""
         if self.out is None:
             return
-        # a path comes from outside: no line break, no control code
+        # a client chose the path: no line break, no control code
         shown = ascii(path[:100])[1:-1]
         line = f"{who} {method} {shown} {status or 'dropped'} {seconds:.3f}s"
         self._lines.append((self.now(), f"{line} {note}\n" if note else f"{line}\n"))

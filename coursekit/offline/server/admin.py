@@ -217,7 +217,7 @@ def _fault(order: dict[str, Any]) -> Fault:
     try:
         return Fault(**given)
     except (TypeError, ValueError) as error:
-        raise refusal(400, f"There is no such fault: {error}") from error
+        raise refusal(400, f"This is not a valid fault: {error}") from error
 
 
 def _seconds(order: dict[str, Any]) -> float:

@@ -58,7 +58,7 @@ class ClassFile:
         except (ValueError, RecursionError) as error:
             raise CannotKeep(
                 f"{self.path} is not the file of a class, or is damaged. Nothing was opened, and "
-                "it stays as it is.\n"
+                "the file is unchanged.\n"
                 "What to do: move it away to begin a new class, or name another --class-file."
             ) from error
 

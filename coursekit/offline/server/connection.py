@@ -150,8 +150,8 @@ class Connection(HttpToolsProtocol):
         )
 
     def _make_room(self) -> bool:
-        """Close an idle connection, the oldest of the address that has most, so that nobody shuts
-        the others out by keeping connections open. Returns whether there is one."""
+        """Close an idle connection, the oldest of the address that has most, so that no client
+        shuts the others out by keeping connections open. Returns whether there is one."""
         others = [
             each
             for each in self.connections

@@ -169,9 +169,7 @@ class Console:
             silent += SECONDS
 
     def guarded(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint, for whoever has logged in; what changes something, only from the console's
-        own page.
-        """
+        """The endpoint, after a login; a change is accepted only from the console's own page."""
 
         async def checked(request: Request) -> Response:
             if not self._is_open(request):
@@ -185,7 +183,7 @@ class Console:
     @property
     def _session(self) -> str:
         """What the cookie holds: made of the token and the session, which a class keeps, so that a
-        teacher stays logged in when its server restarts, and nobody after a logout."""
+        teacher stays logged in when the server restarts, until a logout."""
         made = hmac.new(
             str(self.room.admin_token).encode(),
             self._sessions.session.encode(),

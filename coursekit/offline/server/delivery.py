@@ -28,8 +28,8 @@ T = TypeVar("T")
 class Delivery:
     """Sends one answer to one client. ``receive`` and ``send`` are uvicorn's own.
 
-    stretch  seconds for each of the recording: 1.0 as it was, 0.1 ten times faster, 0 without
-             waiting
+    stretch  seconds for each of the recording: 1.0 at its own speed, 0.1 ten times faster, 0
+             without waiting
     """
 
     def __init__(

@@ -27,7 +27,7 @@ class CannotJoin(ValueError):
 
 
 def plain(wanted: object) -> str:
-    """A name as it is kept: single spaces, nothing that cannot be seen. Raises CannotJoin."""
+    """The name in its stored form: single spaces, only visible characters. Raises CannotJoin."""
     if not isinstance(wanted, str):
         raise CannotJoin('Send JSON like {"name": "Ada"}.')
     name = " ".join(unicodedata.normalize("NFC", wanted).split())

@@ -10,8 +10,8 @@ ELSEWHERE = "This is refused to pages of other sites."
 
 
 def from_own_page(request: Request) -> bool:
-    """Whether a page of this server sent the request: browsers tell the Origin of all that changes
-    something.
+    """Whether a page of this server sent the request: browsers send an Origin with every request
+    that changes something.
     """
     host = request.headers.get("host")
     return request.headers.get("origin") in (f"http://{host}", f"https://{host}")

@@ -19,7 +19,7 @@ from .learners import MOST, Learner, Learners
 from .names import LONGEST, CannotJoin, alike, plain
 from .tally import Tally
 
-# What is saved of a learner, beside the meter.
+# What is saved of a learner, apart from the meter.
 SAVED = ("name", "ids", "account", "chapter", "passed", "failed", "votes")
 
 
@@ -100,7 +100,7 @@ class Roll(Learners):
         return key in self._by_key
 
     def key(self, learner: Learner) -> str:
-        """The learner's key. Nobody can guess it who does not know the secret."""
+        """The learner's key. It cannot be guessed without the secret."""
         return self._key(learner.ids[0])
 
     def _key(self, id_: str) -> str:

@@ -42,7 +42,7 @@ logger = logging.getLogger("coursekit.serve")
 
 
 class Room:
-    """All that one server knows.
+    """Everything that one server knows.
 
     recordings    what it answers from
     speed         of answers and batches: 1.0 as recorded, 10 ten times faster; None: they come at
@@ -149,10 +149,10 @@ class Room:
     ) -> tuple[ApiRequest, ApiAnswer]:
         """A request to POST /v1/chat/completions, and the answer of the learner's offline API.
 
-        A class asks the same, many times and all at once. So requests that were answered from a
-        recording are remembered, and answered at once. All others may take long (a miss is compared
-        with every recording there is): they are answered in a thread, and whoever asks the same
-        meanwhile waits for that.
+        A class sends the same requests, many times and all at once. So requests that were answered
+        from a recording are remembered, and answered immediately. All others may take long (a miss
+        is compared with every recording): they are answered in a thread, and an equal request that
+        arrives meanwhile waits for that answer.
         """
         if (looking := self._looking.get(raw)) is not None:
             await looking.wait()

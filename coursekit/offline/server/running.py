@@ -37,9 +37,8 @@ def listen(host: str, port: int, access_token: str | None = None) -> socket.sock
         raise CannotServe(
             f"--host {host} lets other machines in, so it needs an access token of at least "
             f"{SHORT} characters. "
-            "Nothing was opened.\nWhat to do: set COURSEKIT_ACCESS_TOKEN, and tell it to your "
-            "learners, who use it as "
-            "their API key; or leave --host out, for this machine alone."
+            "Nothing was opened.\nWhat to do: set COURSEKIT_ACCESS_TOKEN, and give it to your "
+            "learners as their API key; or leave --host out, for this machine alone."
         )
     try:
         if not 0 <= port <= 65535:
@@ -76,8 +75,8 @@ def uvicorn_server(room: Room, limits: Limits | None = None) -> uvicorn.Server:
 
 
 def run(room: Room, listener: socket.socket) -> None:
-    """Serve the room in this process. When it is told to end (Ctrl+C, SIGTERM), it does so in good
-    order, and raises KeyboardInterrupt."""
+    """Serve the room in this process. On Ctrl+C or SIGTERM it shuts down cleanly and raises
+    KeyboardInterrupt."""
     server = uvicorn_server(room)
     # which uvicorn restores, and lets strike, at the end
     signal.signal(signal.SIGTERM, signal.default_int_handler)

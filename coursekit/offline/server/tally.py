@@ -37,7 +37,7 @@ class Tally:
             if request.path != CHAT_COMPLETIONS or answer.forward is not None:
                 return  # no bill for files and batches, and no price for what a fallback answers
             if answer.status != 200 or len(self._unread) >= DISTINCT:
-                # more different answers than any course has, and nobody asks: not worth the memory
+                # more different answers than any course has: not worth the memory
                 return
             events = answer.events
             key = (

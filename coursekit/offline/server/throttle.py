@@ -1,7 +1,7 @@
 """Limits by address: how often somebody may guess a token, and how many may join from one machine.
 
 Many learners can share one address (a school's router, a hub), so the limits are those of a whole
-room, and whoever has proven a token that cannot be guessed is never held up by what others at the
+room, and a learner with a valid token that cannot be guessed is never held up by what others at the
 address do.
 """
 

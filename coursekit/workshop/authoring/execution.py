@@ -45,7 +45,7 @@ def execute(
     *,
     goes_on: bool = False,
 ) -> Any:
-    """The notebook at ``path`` (an nbformat node) with new outputs; the file stays as it is.
+    """The notebook at ``path`` (an nbformat node) with new outputs; the file is unchanged.
 
     began    called as each code cell begins, with its number (from 1) and how many there are
     goes_on  True: the cells after one that fails run as well; see ``failed_cells``

@@ -1,11 +1,11 @@
 """``coursekit exercises`` derives exercises/ from solutions/; ``coursekit check`` says where they
 differ.
 
-A solution notebook has nbgrader's markers. A function (or class) to be written stands in a cell of
-its own, with a docstring that says what to write, and what is to be found out between ### BEGIN
-SOLUTION and ### END SOLUTION. A later cell calls ``check.NAME(NAME)``. From this the nbgrader
-metadata follow, so nobody writes them; a check's points are the stars of its exercise. The stub is
-nbgrader's own, so that a teacher's generate_assignment makes the same notebooks.
+A solution notebook has nbgrader's markers. A function (or class) to be written has a cell of its
+own, with a docstring that says what to write, and the answer between ### BEGIN SOLUTION and ### END
+SOLUTION. A later cell calls ``check.NAME(NAME)``. The nbgrader metadata follow from this, so they
+are not written by hand; a check's points are the stars of its exercise. The stub is nbgrader's own,
+so that a teacher's generate_assignment makes the same notebooks.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def marked(solution: Any, stem: str) -> Any:
         if cell.cell_type != "code":
             if stub != cell.source:
                 raise CommandError(
-                    f"{place}: a solution is in a text cell. Put it into code, as a comment."
+                    f"{place}: a solution is in a text cell. Move it to a code cell, as a comment."
                 )
             continue
         called = _checked(cell.source)
@@ -190,7 +190,7 @@ def _stub(source: str, place: str) -> str:
         begins, kind = found["edge"] == "BEGIN", found["kind"]
         if begins and inside:
             raise CommandError(
-                f"{place}, line {number}: BEGIN {kind} stands inside of {inside}. End that one "
+                f"{place}, line {number}: BEGIN {kind} is inside {inside}. End that one "
                 "first."
             )
         if not begins and inside != kind:
@@ -269,8 +269,8 @@ def _metadata(
 
 
 def _somebody_s_work(path: Path, text: str | None) -> str:
-    """What a learner has written into an exercise notebook, in a few words; "" where it is as it
-    was derived.
+    """What a learner has written into an exercise notebook, in a few words; "" if it is
+    unchanged.
     """
     if not path.exists():
         return ""

@@ -3,7 +3,7 @@ place.
 
 What is paid for is kept: a request that is recorded is not asked again unless it is named, and the
 answers of a run that failed are there for the next one. The lesson's recordings are replaced as a
-whole when a run has succeeded, and stay as they are when it has not.
+whole when a run has succeeded, and are left unchanged when it has not.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _keep_old(target: Path, new: Path, failed: Sequence[str]) -> None:
     )
     for line in failed:
         print(f"  {' '.join(line.split())[:LINE]}")
-    print(f"Recordings that were not made anew, and stay as they were: {len(old)}")
+    print(f"Recordings that were not remade, and are unchanged: {len(old)}")
 
 
 def _named(target: Path, only: Sequence[str]) -> set[Path]:
@@ -223,8 +223,7 @@ def _written(stem: str) -> dict[str, str]:
     replies = replies_of(stem)
     if not replies.is_file():
         raise CommandError(
-            f"--written takes the answers from {replies}, and there is no such file. Write it "
-            "first."
+            f"--written takes the answers from {replies}, which does not exist. Write it first."
         )
     return offline_environment() | {
         "COURSEKIT_MODE": "record",

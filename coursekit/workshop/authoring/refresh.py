@@ -50,7 +50,7 @@ def refresh(names: Sequence[str]) -> int:
 
 def refresh_notebook(path: Path) -> bool:
     """Run one notebook and store it; whether its file changed. Raises CommandError and leaves the
-    file as it was.
+    file unchanged.
     """
     text = stored_text(
         execute(path, offline_environment()), f"{path.parent.name}/{path.name}"
@@ -74,9 +74,8 @@ def stored_text(notebook: Any, where: str) -> str:
             if (change := cell.metadata.pop(CHANGED, None)) is not None:
                 raise CommandError(
                     f"{place} takes back what it has shown, by {change}. `coursekit test` sees "
-                    "all that was shown, and "
-                    "would refuse what is stored. Print the end only, or show what moves in a "
-                    "widget."
+                    "everything that was shown, and would reject what is stored. "
+                    "Print the end only, or show what moves in a widget."
                 )
             cell.outputs = [_stored(output, place) for output in cell.outputs]
             raised = any(output.output_type == "error" for output in cell.outputs)

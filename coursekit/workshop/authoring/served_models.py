@@ -19,8 +19,8 @@ def course_models(env: Mapping[str, str]) -> tuple[str, str]:
     """What is found of the models that live mode asks for, and the fix where one is not served (""
     where all are).
 
-    env  the settings in force: in live mode GET /v1/models is asked, which costs nothing; else
-         nobody is
+    env  the settings in force: in live mode GET /v1/models is called, which costs nothing;
+         otherwise no server is
     """
     try:
         mode, today = mode_of(None, env), today_of(env)

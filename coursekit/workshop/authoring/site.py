@@ -32,7 +32,7 @@ RUN = (
     '<p class="run-here"><a href="{}/lab/index.html?path={}">Run this notebook here, in your '
     "browser</a>: there is nothing to install.</p>"
 )
-SECTIONS = {  # of each folder: its heading, and what stands there
+SECTIONS = {  # of each folder: its heading, and what it contains
     "notebooks": ("Chapters", "In order, with the outputs of every cell."),
     "exercises": (
         "Exercises",

@@ -43,9 +43,7 @@ SET_UP = (
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: what was ``found``, and the ``cure`` where it is not well ("" where it
-    is).
-    """
+    """One thing looked at: what was ``found``, and the fix (``cure``) if it is wrong, else ""."""
 
     name: str
     found: str

@@ -24,7 +24,7 @@ def offline_environment() -> dict[str, str]:
         | {
             "COURSEKIT_MODE": "replay",
             "COURSEKIT_SPEED": "instant",
-            "COURSEKIT_PROGRESS": "off",  # whose exercises are done is nobody's output
+            "COURSEKIT_PROGRESS": "off",  # an output does not depend on whose exercises are done
             "COURSEKIT_OWN_RECORDINGS": "off",  # nor what they have recorded themselves
             "COURSEKIT_MEMBERSHIP": "off",  # nor which class they have joined
             "PYTHON_DOTENV_DISABLED": "1",  # nor from a .env file

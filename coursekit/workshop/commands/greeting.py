@@ -135,9 +135,8 @@ def class_greeting(
                 [
                     f"  Open       {OPENED}: use a token",
                     (
-                        "             that opens nothing else. Without it nobody joins, "
-                        "without the "
-                        "console's nobody sees the class"
+                        "             that opens nothing else. It is needed to join; "
+                        "the console's, to see the class"
                     ),
                 ]
                 if opened

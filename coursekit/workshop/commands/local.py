@@ -61,7 +61,7 @@ def _install(path: Path) -> int:
     own = path == SMOLLM2.path
     if not own and not path.is_file():
         raise CommandError(
-            f"There is no file {path}. Name a GGUF file, or take {PLACE} and --model away."
+            f"{path} does not exist. Name a GGUF file, or remove {PLACE} and --model."
         )
     no_program, no_model = util.find_spec(PROGRAM) is None, own and not has_model(path)
     if no_program or no_model:
@@ -113,7 +113,7 @@ def _status(path: Path) -> int:
 def _remove() -> int:
     """Delete the course's own model. A learner's own GGUF file is never touched."""
     if not SMOLLM2.path.is_file():
-        print(f"There is no model to remove in {SMOLLM2.path.parent}.")
+        print(f"Nothing to remove: {SMOLLM2.path.parent} does not contain the model.")
         return 0
     try:
         if input(
@@ -123,7 +123,7 @@ def _remove() -> int:
             return 0
         SMOLLM2.path.unlink()
     except EOFError:
-        print("\nNothing was deleted: there is nobody to ask.")
+        print("\nNothing was deleted: this needs your answer at the keyboard.")
         return 1
     except OSError as error:
         raise CommandError(f"The file could not be deleted: {error}") from error

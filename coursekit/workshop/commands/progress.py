@@ -31,7 +31,7 @@ def _reset() -> int:
             print("Nothing was changed.")
             return 0
     except EOFError:
-        print("\nNothing was changed: there is nobody to ask.")
+        print("\nNothing was changed: this needs your answer at the keyboard.")
         return 1
     try:
         gone = kept.reset()

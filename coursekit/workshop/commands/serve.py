@@ -51,7 +51,7 @@ def serve(
     """Serve until Ctrl+C. Taken from the settings: COURSEKIT_ACCESS_TOKEN, COURSEKIT_ADMIN_TOKEN,
     and COURSEKIT_HOSTS (names with commas between, under which the server may be addressed).
 
-    limits      each learner's own: rpm, tpm, spend, as far as they were given; none: no limits
+    limits      each learner's own: rpm, tpm, spend, those that were given; none: no limits
     today       refuses models that are shut down by this day (2027-02-01); None: COURSEKIT_TODAY,
                 else none is
     classroom   True: learners join by name, and all is kept in ``class_file`` (None: in the user's
@@ -135,7 +135,7 @@ def serve(
         print(text, flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             run(room, listener)
-    with contextlib.suppress(BrokenPipeError):  # whoever read the output is gone
+    with contextlib.suppress(BrokenPipeError):  # the reader of the output is gone
         print("The server has stopped.", flush=True)
     return 0
 
@@ -160,7 +160,7 @@ def _refuse_weak_admin_token(
 
 
 def _console_token(class_file: Path, token: str) -> Path:
-    """Put the console's token into a file beside the class's, where a projector does not show it.
+    """Put the console's token into a file next to the class's, where a projector does not show it.
     Returns the file.
     """
     path = class_file.with_suffix(".console-token")

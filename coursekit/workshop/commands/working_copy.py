@@ -1,8 +1,8 @@
 """The learner's working copy of the course: notebooks without outputs, which are theirs to change.
 
 A prediction counts only if its answer is not on the screen yet, and `git pull` must never meet a
-learner's work. So nobody works in the course's own notebooks: `coursekit lab` brings the copy up to
-date and opens it, from a clone, from a wheel, and on a hub.
+learner's work. So learners never work in the course's own notebooks: `coursekit lab` brings the
+copy up to date and opens it, from a clone, from a wheel, and on a hub.
 
     new in the course        is copied, its outputs cleared
     changed in the course    replaces a file that the learner never changed

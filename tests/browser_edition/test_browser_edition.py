@@ -17,13 +17,6 @@ pytestmark = [pytest.mark.browser_edition, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[2]
 # As the kernels of the other notebook tests have it.
 ENVIRONMENT = {"COURSEKIT_SPEED": "instant", "COURSEKIT_PROGRESS": "off"}
-# Cells whose output cannot be the same: (notebook, id of the cell) -> why.
-DIFFERENT = {
-    (
-        "notebooks/03_multi_turn",
-        "c03-14",
-    ): "it starts a second kernel, and a page has no processes",
-}
 NOTEBOOKS = [
     f"{folder}/{lesson.stem}"
     for folder in ("notebooks", "solutions")
@@ -55,14 +48,9 @@ def test_every_cell_gives_the_committed_output(
     }
     different = []
     for item in cells_of(path, request):
-        explained = (name, item.cell.id) in DIFFERENT
         expected = coalesce_streams(item.cell.outputs)
         shown = coalesce_streams(outputs[item.cell.id])
-        if (
-            item.options["check"]
-            and not explained
-            and not item.compare_outputs(shown, expected)
-        ):
+        if item.options["check"] and not item.compare_outputs(shown, expected):
             first = item.cell.source.splitlines()[0]
             different.append(
                 "\n".join([f"{item.cell.id}: {first}", *item.comparison_traceback])

@@ -18,7 +18,7 @@ from coursekit.widgets.budget_gauge import (
     RIGHT,
     WIDTH,
     BudgetGauge,
-    Setting,
+    GaugeSetting,
     outcomes,
     view,
 )
@@ -54,7 +54,7 @@ def test_each_effort_is_reckoned_with_the_budget() -> None:
     """Of 200 tokens, 128 hidden ones leave room and 1,216 do not; each pays for what was
     written.
     """
-    found = outcomes(NEEDS, Setting("snail", 200), "o4-mini")
+    found = outcomes(NEEDS, GaugeSetting("snail", 200), "o4-mini")
     assert {effort: each.filled.ending for effort, each in found.items()} == {
         "low": "whole",
         "high": "empty",
@@ -66,7 +66,9 @@ def test_each_effort_is_reckoned_with_the_budget() -> None:
 @pytest.mark.parametrize(("longer", "hidden"), [(0.25, 32), (1, 128), (4, 512)])
 def test_thinking_longer_takes_more(longer: float, hidden: int) -> None:
     """The factor stretches the hidden tokens and leaves the text alone."""
-    filled = outcomes(NEEDS, Setting("snail", 1000, longer), "o4-mini")["low"].filled
+    filled = outcomes(NEEDS, GaugeSetting("snail", 1000, longer), "o4-mini")[
+        "low"
+    ].filled
     assert (filled.hidden, filled.visible) == (hidden, 10)
 
 
@@ -74,7 +76,7 @@ def test_the_view_says_what_becomes_of_the_answer() -> None:
     """It names the efforts with room, and what an empty answer costs; every ending has a word and a
     sign.
     """
-    shown = view(NEEDS, Setting("snail", 200), "o4-mini")
+    shown = view(NEEDS, GaugeSetting("snail", 200), "o4-mini")
     assert "200 tokens: room for a whole answer with low." in shown
     assert "high pays $0.00094 for nothing." in shown
     assert rows(shown) == [
@@ -90,8 +92,8 @@ def test_the_view_says_what_becomes_of_the_answer() -> None:
             "∅ empty: all of it went into hidden reasoning",
         ],
     ]
-    assert "no effort leaves room" in view(NEEDS, Setting("snail", 50), "o4-mini")
-    assert "✂ cut" in view(NEEDS, Setting("snail", 130), "o4-mini")
+    assert "no effort leaves room" in view(NEEDS, GaugeSetting("snail", 50), "o4-mini")
+    assert "✂ cut" in view(NEEDS, GaugeSetting("snail", 130), "o4-mini")
 
 
 def test_the_bars_are_to_scale() -> None:
@@ -99,7 +101,7 @@ def test_the_bars_are_to_scale() -> None:
     parts lie end to end.
     """
     low, high = [], []
-    parts = rectangles(view(NEEDS, Setting("snail", 200), "o4-mini"))
+    parts = rectangles(view(NEEDS, GaugeSetting("snail", 200), "o4-mini"))
     low, high = parts[:3], parts[3:5]
     scale = (WIDTH - LEFT - RIGHT) / 1226
     for row, tokens in ((low, (128, 10, 62)), (high, (200, 1026))):
@@ -113,7 +115,7 @@ def test_the_bars_are_to_scale() -> None:
 def test_questions_and_efforts_are_shown_as_text() -> None:
     """What the learner calls a question or an effort cannot become markup."""
     needs = {"q": {"<script>x</script>": bill(10, 1)}}
-    shown = view(needs, Setting("q", 100), "o4-mini")
+    shown = view(needs, GaugeSetting("q", 100), "o4-mini")
     assert "<script>" not in shown
     assert "&lt;script&gt;" in shown
 
@@ -129,7 +131,7 @@ def test_controls_move_the_view() -> None:
         before = lab.shown.value
         control.value = value
         assert lab.shown.value == view(NEEDS, lab.setting, "o4-mini") != before
-    assert lab.setting == Setting("cron <b>", 1300, 1.5)
+    assert lab.setting == GaugeSetting("cron <b>", 1300, 1.5)
 
 
 def test_every_control_has_a_label_and_a_range() -> None:
@@ -149,7 +151,7 @@ def test_without_a_kernel_the_first_view_is_shown() -> None:
     """The stored output has the drawing as HTML, and a line of text for where no HTML is."""
     lab = BudgetGauge(NEEDS, "o4-mini")
     bundle = lab._repr_mimebundle_()
-    assert bundle["text/html"] == view(NEEDS, Setting("snail"), "o4-mini")
+    assert bundle["text/html"] == view(NEEDS, GaugeSetting("snail"), "o4-mini")
     assert repr(lab) == "The budget gauge (run the notebook to use it)"
 
 

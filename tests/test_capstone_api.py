@@ -17,21 +17,21 @@ from coursekit.checks.capstone.hostile_api import HostileApi, script
 from coursekit.checks.capstone.simulated import LONGEST, LOST, Support
 from coursekit.checks.capstone.tickets import answer_to, instructions, tickets_of
 from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
-from coursekit.offline.watched.ledger import Attempt
+from coursekit.offline.watched.ledger import LoggedAttempt
 from coursekit.tokens import count_tokens
 
 Body = dict[str, Any]
 
 
-def said(support: Support, **body: Any) -> Attempt:
+def said(support: Support, **body: Any) -> LoggedAttempt:
     """What the simulated models answer to a body, as an attempt of the ledger."""
     answer = support.answer(
         ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(body).encode())
     )
-    return Attempt(0.0, 0, str(body.get("model")), 0, answer, 0.0)
+    return LoggedAttempt(0.0, 0, str(body.get("model")), 0, answer, 0.0)
 
 
-def choice(attempt: Attempt) -> tuple[str, str]:
+def choice(attempt: LoggedAttempt) -> tuple[str, str]:
     found = json.loads(attempt.answer.body)["choices"][0]
     return found["message"]["content"], found["finish_reason"]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coursekit.checks.capstone import AXES, RUBRIC, Facts, Score, points
+from coursekit.checks.capstone import AXES, RUBRIC, Facts, ScoredRun, points
 from coursekit.checks.capstone.hostile_api import ORGANIZATION, SentRequest
 from coursekit.checks.capstone.waste import (
     AGAIN,
@@ -23,7 +23,7 @@ from coursekit.checks.capstone.waste import (
 from coursekit.offline.exchange import ApiAnswer, error_answer, json_answer
 from coursekit.offline.limits.errors import failure, insufficient_quota, rate_limited
 from coursekit.offline.rules.refusals import refuse
-from coursekit.offline.watched.ledger import Attempt
+from coursekit.offline.watched.ledger import LoggedAttempt
 
 GONE_MODEL = refuse("shut_down", model="gpt-4o")
 PERFECT = Facts(
@@ -105,7 +105,9 @@ def test_the_rubric_in_numbers(
 
 def test_a_score_shows_its_points_and_their_reasons() -> None:
     """Text and HTML have the total, the seed, each axis and why; HTML says that it is simulated."""
-    score = Score(replace(PERFECT, seconds=97.5, truncated=1, wasted={GONE: 5}), seed=7)
+    score = ScoredRun(
+        replace(PERFECT, seconds=97.5, truncated=1, wasted={GONE: 5}), seed=7
+    )
     text, html = repr(score), score._repr_mimebundle_()["text/html"]
     for shown in (
         "87.0",
@@ -128,7 +130,7 @@ def asked(
     model: str = "gpt-4o",
     raw: bytes = b"{}",
 ) -> SentRequest:
-    attempt = Attempt(
+    attempt = LoggedAttempt(
         at=at, body=0, model=model, retry=0, answer=answer, ended_at=at + answer.after
     )
     return SentRequest(ticket, model, raw, at, attempt, whole=answer.status == 200)

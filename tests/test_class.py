@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit.offline.server import roll
-from coursekit.offline.server.names import CannotJoin, plain
+from coursekit.offline.server.names import NameRefused, plain
 from coursekit.offline.server.roll import Roll, SavedClass
 from support.offline_api import folder_with, params, whole
 from support.served import Served, served
@@ -170,7 +170,7 @@ def test_a_plain_name_stays(text: str) -> None:
     """
     try:
         name = plain(text)
-    except CannotJoin:
+    except NameRefused:
         return
     assert (
         1 <= len(name) <= 40

@@ -21,8 +21,8 @@ from coursekit.widgets.fault_runs import (
     PROBLEMS,
     STRATEGIES,
     WRONG_REQUEST,
+    FaultRun,
     HttpCall,
-    Run,
     Setting,
     run,
 )
@@ -225,7 +225,9 @@ def test_a_row_for_each_request() -> None:
         HttpCall(3.5, 4.0, "program", "200", True, None),
     )
     board = Board(
-        view(Run(Setting(), calls, "Paris.", "", 4.0, Verdict(too_early=1, lost=2)))
+        view(
+            FaultRun(Setting(), calls, "Paris.", "", 4.0, Verdict(too_early=1, lost=2))
+        )
     )
     assert board.rows == [
         ["#", "sent by", "at", "0 to 4.0 s →", "outcome", "then waits"],
@@ -251,7 +253,9 @@ def test_one_request_that_failed_at_once() -> None:
     call = HttpCall(0.0, 0.0, "first", "429 insufficient_quota", False, None)
     error = "RateLimitError: Error code: 429 - You exceeded\nGave up after 1 attempt."
     board = Board(
-        view(Run(Setting("429 no money left"), (call,), None, error, 0.0, Verdict()))
+        view(
+            FaultRun(Setting("429 no money left"), (call,), None, error, 0.0, Verdict())
+        )
     )
     assert "1 HTTP request." in board.text
     assert "Gave up after 1 attempt." in board.text
@@ -263,7 +267,7 @@ def test_what_the_api_says_is_only_shown(text: str) -> None:
     """Whatever an answer or an error holds, it adds no tag and no attribute."""
     call = HttpCall(0.0, 0.1, "first", text, False, None)
     for answer, error in ((text, ""), (None, text)):
-        board = Board(view(Run(Setting(), (call,), answer, error, 0.1, Verdict())))
+        board = Board(view(FaultRun(Setting(), (call,), answer, error, 0.1, Verdict())))
         assert set(board.tags) <= {
             "div",
             "p",

@@ -13,7 +13,7 @@ import pytest
 
 from coursekit import connect, join
 from coursekit.foundation import platform
-from coursekit.foundation.platform import Locked, NotInBrowser, Outcome, file_lock
+from coursekit.foundation.platform import Locked, NotInBrowser, RunEnd, file_lock
 from coursekit.tokenizer import ENCODINGS, InBrowser, encode
 
 HARD = [
@@ -81,7 +81,7 @@ async def test_an_endless_loop_ends_without_threads(work: Callable[[], None]) ->
     """Without threads, too, endless work is stopped, and the event loop around it goes on."""
     errors: list[BaseException] = []
     task = asyncio.current_task()
-    assert platform.run_apart(storing(work, errors), 0.1) is Outcome.STOPPED
+    assert platform.run_apart(storing(work, errors), 0.1) is RunEnd.STOPPED
     assert isinstance(errors[0], platform.Stop)
     assert asyncio.current_task() is task
     await asyncio.sleep(0)
@@ -95,7 +95,7 @@ async def test_work_within_the_limit_runs_as_ever() -> None:
     """Without threads, work runs in its own event loop beside the one that is running."""
     done: list[int] = []
     assert (
-        platform.run_apart(lambda: done.append(asyncio.run(_one())), 5) is Outcome.DONE
+        platform.run_apart(lambda: done.append(asyncio.run(_one())), 5) is RunEnd.DONE
     )
     assert done == [1]
 

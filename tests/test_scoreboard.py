@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from coursekit.checks.capstone import Facts, Score, scoreboard
+from coursekit.checks.capstone import Facts, ScoredRun, scoreboard
 from support.html_reader import HtmlReader
 
 
-def score(seconds: float = 60.0, seed: int = 1) -> Score:
+def score(seconds: float = 60.0, seed: int = 1) -> ScoredRun:
     spent = Decimal("0.02")
-    return Score(Facts(200, 200, 0, spent, spent, Decimal("0.50"), seconds, 240), seed)
+    return ScoredRun(
+        Facts(200, 200, 0, spent, spent, Decimal("0.50"), seconds, 240), seed
+    )
 
 
 @pytest.fixture

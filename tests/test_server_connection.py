@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coursekit.offline.server.connection import Limits
+from coursekit.offline.server.connection import ConnectionLimits
 from support.offline_api import folder_with, params, streamed, whole
 from support.served import Served, error_of, read_all, request_bytes, served
 from support.waiting import HANG, until
@@ -34,7 +34,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         (params(), whole("Paris.")),
         (params(stream=True), streamed(["x" * 5000] * 4000)),
     )
-    with served(folder, limits=Limits(body=100_000, connections=25)) as running:
+    with served(
+        folder, limits=ConnectionLimits(body=100_000, connections=25)
+    ) as running:
         yield running
 
 
@@ -44,7 +46,7 @@ def impatient(server: Served) -> Iterator[Served]:
     on it.
     """
     with served(
-        server.folder, limits=Limits(sending=0.6, reading=0.4, lingering=1.0)
+        server.folder, limits=ConnectionLimits(sending=0.6, reading=0.4, lingering=1.0)
     ) as running:
         yield running
 
@@ -247,7 +249,7 @@ def test_too_many_connections_at_work(tmp_path: Path) -> None:
     body = request_bytes(params(stream=True), key="many")
     with (
         served(
-            tmp_path, limits=Limits(connections=5, leaving=0.1), speed=0.001
+            tmp_path, limits=ConnectionLimits(connections=5, leaving=0.1), speed=0.001
         ) as server,
         contextlib.ExitStack() as stack,
     ):

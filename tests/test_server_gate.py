@@ -17,7 +17,7 @@ import pytest
 
 from coursekit.offline.server import endpoints
 from coursekit.offline.server.hosts import Hosts
-from coursekit.offline.server.names import CannotJoin, alike, plain
+from coursekit.offline.server.names import NameRefused, alike, plain
 from coursekit.offline.server.roll import SavedClass, spoken_token
 from coursekit.offline.server.throttle import (
     GUESSES,
@@ -248,7 +248,7 @@ def test_what_is_not_a_name(name: str) -> None:
     """Nobody is called what the console calls others, in whatever spelling; nor what cannot be
     seen.
     """
-    with pytest.raises(CannotJoin):
+    with pytest.raises(NameRefused):
         plain(name)
 
 

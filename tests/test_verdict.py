@@ -16,7 +16,7 @@ import pytest
 from coursekit import connect, connect_async
 from coursekit.offline import Fault, Verdict, verdict_on
 from coursekit.offline.exchange import ApiAnswer, error_answer
-from coursekit.offline.watched.ledger import SIZE, Attempt, Ledger
+from coursekit.offline.watched.ledger import SIZE, Ledger, LoggedAttempt
 from coursekit.wired import wired_to
 from support.fault_table import WORDS
 from support.offline_api import folder_with, params, request, streamed, whole
@@ -74,8 +74,10 @@ def test_a_wait_may_be_cut_by_a_millisecond(short: float, too_early: int) -> Non
     much.
     """
     refusal = ApiAnswer(429, {"retry-after": "2"}, b"{}")
-    first = Attempt(0.0, 1, "gpt-4o", 0, refusal, ended_at=1.0, received="all")
-    second = Attempt(3.0 - short, 1, "gpt-4o", 0, whole(), ended_at=4.0, received="all")
+    first = LoggedAttempt(0.0, 1, "gpt-4o", 0, refusal, ended_at=1.0, received="all")
+    second = LoggedAttempt(
+        3.0 - short, 1, "gpt-4o", 0, whole(), ended_at=4.0, received="all"
+    )
     verdict = verdict_on([first, second])
     assert (verdict.waits, verdict.too_early) == (1, too_early)
     assert verdict.early_by == pytest.approx(short if too_early else 0)

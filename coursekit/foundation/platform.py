@@ -27,7 +27,7 @@ TRIES, PAUSE = (
 )  # attempts to stop work that ignores the limit; seconds between two of them
 
 
-class Outcome(Enum):
+class RunEnd(Enum):
     """How work with a time limit ended; ``LEFT``: it could not be stopped, and goes on."""
 
     DONE = auto()
@@ -110,7 +110,7 @@ def file_lock(path: Path, seconds: float) -> Iterator[None]:
         ) from error
 
 
-def run_apart(work: Callable[[], None], seconds: float) -> Outcome:
+def run_apart(work: Callable[[], None], seconds: float) -> RunEnd:
     """Run ``work`` apart from the caller's event loop, for at most so many real seconds.
 
     With threads it has one of its own, which works on every system, leaves the caller free to give
@@ -125,7 +125,7 @@ def run_apart(work: Callable[[], None], seconds: float) -> Outcome:
     return _run_here(work, seconds) if IN_BROWSER else _run_in_thread(work, seconds)
 
 
-def _run_in_thread(work: Callable[[], None], seconds: float) -> Outcome:
+def _run_in_thread(work: Callable[[], None], seconds: float) -> RunEnd:
     thread = threading.Thread(target=work, name="a learner's function", daemon=True)
     thread.start()
     try:
@@ -134,8 +134,8 @@ def _run_in_thread(work: Callable[[], None], seconds: float) -> Outcome:
         _stop(thread)
         raise
     if not thread.is_alive():
-        return Outcome.DONE
-    return Outcome.STOPPED if _stop(thread) else Outcome.LEFT
+        return RunEnd.DONE
+    return RunEnd.STOPPED if _stop(thread) else RunEnd.LEFT
 
 
 def _stop(thread: threading.Thread) -> bool:
@@ -151,7 +151,7 @@ def _stop(thread: threading.Thread) -> bool:
     return False
 
 
-def _run_here(work: Callable[[], None], seconds: float) -> Outcome:
+def _run_here(work: Callable[[], None], seconds: float) -> RunEnd:
     monitoring: Any = vars(sys)["monitoring"]  # since Python 3.12
     tool = next(number for number in range(6) if monitoring.get_tool(number) is None)
     limit, stopped = time.monotonic() + seconds, False
@@ -177,7 +177,7 @@ def _run_here(work: Callable[[], None], seconds: float) -> Outcome:
         stopped = True
     finally:
         monitoring.free_tool_id(tool)
-    return Outcome.STOPPED if stopped else Outcome.DONE
+    return RunEnd.STOPPED if stopped else RunEnd.DONE
 
 
 @contextlib.contextmanager

@@ -47,7 +47,7 @@ Needs = Mapping[str, Mapping[str, Split]]
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class GaugeSetting:
     """Where the controls stand.
 
     question  one of the lab's
@@ -61,14 +61,16 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class GaugeReading:
     """The result of a budget with one effort: how it is filled, and US dollars as shown."""
 
     filled: Fill
     cost: str
 
 
-def outcomes(needs: Needs, setting: Setting, model: str) -> dict[str, Outcome]:
+def outcomes(
+    needs: Needs, setting: GaugeSetting, model: str
+) -> dict[str, GaugeReading]:
     """Effort -> outcome, for the question that is set; a pure function."""
     found = {}
     for effort, bill in needs[setting.question].items():
@@ -79,11 +81,11 @@ def outcomes(needs: Needs, setting: Setting, model: str) -> dict[str, Outcome]:
             "prompt_tokens": bill.usage.prompt,
             "completion_tokens": filled.hidden + filled.visible,
         }
-        found[effort] = Outcome(filled, dollars(price_of(used, model, ON).total))
+        found[effort] = GaugeReading(filled, dollars(price_of(used, model, ON).total))
     return found
 
 
-def view(needs: Needs, setting: Setting, model: str) -> str:
+def view(needs: Needs, setting: GaugeSetting, model: str) -> str:
     """Gauge and numbers, as HTML; a pure function."""
     found = outcomes(needs, setting, model)
     whole = [
@@ -136,9 +138,9 @@ class BudgetGauge(Lab):
         super().__init__(controls, controls)
 
     @property
-    def setting(self) -> Setting:
+    def setting(self) -> GaugeSetting:
         """What the controls say."""
-        return Setting(
+        return GaugeSetting(
             self.question.value, self.budget.value, round(self.longer.value, 2)
         )
 
@@ -146,7 +148,7 @@ class BudgetGauge(Lab):
         return view(self.needs, self.setting, self.model)
 
 
-def _gauge(found: Mapping[str, Outcome], setting: Setting) -> str:
+def _gauge(found: Mapping[str, GaugeReading], setting: GaugeSetting) -> str:
     """A bar for each effort: what it wrote within the budget, what was free, and, dashed, what it
     still needed.
     """
@@ -184,7 +186,7 @@ def _gauge(found: Mapping[str, Outcome], setting: Setting) -> str:
     return svg(alt, WIDTH, height, "".join(parts), font=13)
 
 
-def _table(found: Mapping[str, Outcome]) -> str:
+def _table(found: Mapping[str, GaugeReading]) -> str:
     heads = ("Effort", "Hidden", "Visible", "Free", "Missing", "Cost", "Ends")
     rows = []
     for effort, outcome in found.items():

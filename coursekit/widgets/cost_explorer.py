@@ -92,7 +92,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Forecast:
     """The outcome of a plan: the tokens of each turn, and US dollars after each. Shorter than the
     plan: it did not fit.
 
@@ -108,15 +108,15 @@ class Outcome:
         return sum(self.turns, Usage(0, 0))
 
 
-def outcome(plan: Plan) -> Outcome:
+def outcome(plan: Plan) -> Forecast:
     """The numbers of a plan; a pure function."""
     try:
         turns = forecast(plan.turns, plan.sizes, plan.memory, plan.model)
     except BudgetTooSmall as error:
-        return Outcome([], [], str(error))
+        return Forecast([], [], str(error))
     if not plan.cached:
         turns = [replace(turn, cached=0) for turn in turns]
-    return Outcome(turns, list(accumulate(_cost(turn, plan.model) for turn in turns)))
+    return Forecast(turns, list(accumulate(_cost(turn, plan.model) for turn in turns)))
 
 
 def view(plan: Plan) -> str:
@@ -148,7 +148,7 @@ def view(plan: Plan) -> str:
     )
 
 
-def _context(plan: Plan, held: Outcome) -> str:
+def _context(plan: Plan, held: Forecast) -> str:
     """One turn, message by message."""
     number = min(plan.turn, len(held.turns))
     messages = context_of(number, plan.sizes, plan.memory, plan.model)
@@ -261,7 +261,7 @@ def _rates(model: str) -> tuple[Decimal, Decimal, Decimal]:
     return price.input / 1000, price.cached / 1000, price.output / 1000
 
 
-def _full(name: str, plan: Plan, held: Outcome) -> str:
+def _full(name: str, plan: Plan, held: Forecast) -> str:
     if len(held.turns) == plan.turns:
         return ""
     window = models.get(plan.model).context
@@ -284,7 +284,7 @@ HEADS = (
 )
 
 
-def _table(rows: dict[str, Outcome]) -> str:
+def _table(rows: dict[str, Forecast]) -> str:
     body = []
     for policy, held in rows.items():
         used, turns = held.usage, len(held.turns)

@@ -23,8 +23,8 @@ from .fault_runs import (
     PROBLEMS,
     SECONDS,
     STRATEGIES,
+    FaultRun,
     HttpCall,
-    Run,
     Setting,
     run,
 )
@@ -43,7 +43,7 @@ COLUMNS = {
 }
 
 
-def view(done: Run) -> str:
+def view(done: FaultRun) -> str:
     """A run as HTML: the result, each request with its time, outcome and wait, and the log; a pure
     function.
     """
@@ -122,7 +122,7 @@ def _bar(call: HttpCall, later: HttpCall | None, end: float) -> str:
     )
 
 
-def _log(done: Run) -> str:
+def _log(done: FaultRun) -> str:
     """What the SDK and coursekit logged, each line with its time."""
     lines = "\n".join(
         f"{at:7.2f} s  {name}: {message}" for at, name, message in done.log
@@ -138,7 +138,7 @@ def _log(done: Run) -> str:
     )
 
 
-def _result(done: Run) -> str:
+def _result(done: FaultRun) -> str:
     """What the program got, and what it cost the others."""
     if done.answer is not None:
         got = f"✓ After {done.seconds:.1f} s the program has its answer: {done.answer}"

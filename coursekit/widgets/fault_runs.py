@@ -19,7 +19,7 @@ import openai
 from .. import models
 from ..client import connect
 from ..offline.faults import Fault
-from ..offline.watched.ledger import Attempt
+from ..offline.watched.ledger import LoggedAttempt
 from ..offline.watched.verdict import Verdict, outcome_of, verdict_on
 from ..retrying import clock_of, robust_completion
 from ..retrying.sdk_jitter import seeded_jitter
@@ -160,7 +160,7 @@ class HttpCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class FaultRun:
     """What a setting led to.
 
     calls    all requests, in order; at least one
@@ -180,7 +180,7 @@ class Run:
     log: tuple[tuple[float, str, str], ...] = ()
 
 
-def run(setting: Setting, recordings: str | Path | None = None) -> Run:
+def run(setting: Setting, recordings: str | Path | None = None) -> FaultRun:
     """Run a setting: the same result each time. No real time passes, and nothing is spent.
 
     recordings  a folder with the answer; None: the course's own
@@ -200,12 +200,12 @@ def run(setting: Setting, recordings: str | Path | None = None) -> Run:
     wired = wired_to(client)
     ledger = list(wired.ledger or ()) if wired else []
     calls = tuple(_call(attempt, number) for number, attempt in enumerate(ledger))
-    return Run(
+    return FaultRun(
         setting, calls, answer, error, clock.now(), verdict_on(ledger), tuple(lines)
     )
 
 
-def _call(attempt: Attempt, number: int) -> HttpCall:
+def _call(attempt: LoggedAttempt, number: int) -> HttpCall:
     by = "program" if number else "first"
     if attempt.retry:
         by = "SDK"

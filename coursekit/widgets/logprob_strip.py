@@ -50,7 +50,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Written(Choice):
+class WrittenToken(Choice):
     """A token of the reply, with the most probable ones at its place, best first (it may be among
     them).
     """
@@ -58,10 +58,10 @@ class Written(Choice):
     alternatives: tuple[Choice, ...]
 
 
-def tokens_of(content: Iterable[Any]) -> list[Written]:
+def tokens_of(content: Iterable[Any]) -> list[WrittenToken]:
     """``choices[0].logprobs.content``, as the SDK's objects or as dicts."""
     return [
-        Written(
+        WrittenToken(
             str(_read(entry, "token")),
             float(_read(entry, "logprob")),
             tuple(
@@ -73,7 +73,9 @@ def tokens_of(content: Iterable[Any]) -> list[Written]:
     ]
 
 
-def strip(tokens: Sequence[Written], threshold: float = 0.5, place: int = 1) -> str:
+def strip(
+    tokens: Sequence[WrittenToken], threshold: float = 0.5, place: int = 1
+) -> str:
     """The tokens as boxes, pale when sure and orange when not; what else the model considered for
     one of them, as bars; and all of them as a table, to be unfolded.
 
@@ -99,7 +101,7 @@ def strip(tokens: Sequence[Written], threshold: float = 0.5, place: int = 1) -> 
     )
 
 
-def _summary(tokens: Sequence[Written], threshold: float) -> str:
+def _summary(tokens: Sequence[WrittenToken], threshold: float) -> str:
     said = f"<b>{len(tokens):,} token{'' if len(tokens) == 1 else 's'}</b>"
     if tokens:
         low = sum(token.probability < threshold for token in tokens)
@@ -111,7 +113,7 @@ def _summary(tokens: Sequence[Written], threshold: float) -> str:
     return f'<p style="margin:4px 0">{said}</p>'
 
 
-def _considered(place: int, token: Written) -> str:
+def _considered(place: int, token: WrittenToken) -> str:
     """The most probable tokens at one place, as bars; the one that was taken is marked."""
     rows = []
     for choice in token.alternatives or (token,):
@@ -161,7 +163,7 @@ class LogprobStrip(Lab):
         return strip(self.tokens, self.threshold.value, self.place.value)
 
 
-def _box(token: Written, threshold: float, *, chosen: bool) -> str:
+def _box(token: WrittenToken, threshold: float, *, chosen: bool) -> str:
     share = token.probability
     red, green, blue = (
         round(low + (high - low) * share)
@@ -175,7 +177,7 @@ def _box(token: Written, threshold: float, *, chosen: bool) -> str:
     )
 
 
-def _row(number: int, token: Written, threshold: float) -> tuple[str, ...]:
+def _row(number: int, token: WrittenToken, threshold: float) -> tuple[str, ...]:
     mark = " ◂ low" if token.probability < threshold else ""
     others = [other for other in token.alternatives if other.token != token.token]
     return (

@@ -10,7 +10,7 @@ from typing import Any
 
 import nbformat
 
-from coursekit.checks.capstone import Score, attempt
+from coursekit.checks.capstone import ScoredRun, attempt
 
 CHAPTER = Path(__file__).parents[2] / "notebooks" / "09_capstone.ipynb"
 DEFINITIONS = (
@@ -37,6 +37,6 @@ def chapter() -> dict[str, Any]:
 
 
 @cache
-def scored(name: str, seed: int) -> Score:
+def scored(name: str, seed: int) -> ScoredRun:
     """The score of one of them, run once."""
     return attempt(chapter()[name], seed=seed)

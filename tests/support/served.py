@@ -20,7 +20,7 @@ import uvicorn
 
 from coursekit.offline.recordings import Recordings
 from coursekit.offline.server.access_log import AccessLog
-from coursekit.offline.server.connection import Limits
+from coursekit.offline.server.connection import ConnectionLimits
 from coursekit.offline.server.room import Room
 from coursekit.offline.server.running import listen, uvicorn_server
 from support.waiting import HANG, until
@@ -98,7 +98,7 @@ class Served:
 @contextlib.contextmanager
 def served(
     *folders: Path,
-    limits: Limits | None = None,
+    limits: ConnectionLimits | None = None,
     kind: type[Room] = Room,
     **options: Any,
 ) -> Iterator[Served]:

@@ -7,7 +7,7 @@ simulated.
 
 from __future__ import annotations
 
-from .attempt import RunEnded, Score, attempt
+from .attempt import RunEnded, ScoredRun, attempt
 from .scoring import AXES, RUBRIC, Facts, points
 from .tickets import Ticket, messages, tickets_of
 
@@ -16,7 +16,7 @@ __all__ = [
     "RUBRIC",
     "Facts",
     "RunEnded",
-    "Score",
+    "ScoredRun",
     "Ticket",
     "attempt",
     "messages",

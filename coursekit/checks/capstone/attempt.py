@@ -43,7 +43,7 @@ class RunEnded(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoredRun:
     """What a run is worth; shows itself as a table.
 
     facts     what it came to
@@ -89,7 +89,7 @@ class Score:
         return {"text/html": html, "text/plain": repr(self)}
 
 
-def attempt(solve: Solve, *, seed: int = 1) -> Score:
+def attempt(solve: Solve, *, seed: int = 1) -> ScoredRun:
     """Let ``solve`` answer the 200 tickets, and score it. The same seed gives the same score;
     nothing is ever spent.
 
@@ -144,7 +144,7 @@ def attempt(solve: Solve, *, seed: int = 1) -> Score:
         raise ran.error
     delivered, seconds = ran.value
     facts = _facts(apis[0], *_read(delivered, apis[0].tickets), seconds)
-    return Score(facts, seed, tuple(_spans(apis[0], seconds)))
+    return ScoredRun(facts, seed, tuple(_spans(apis[0], seconds)))
 
 
 def _spans(api: HostileApi, seconds: float) -> Iterator[RunSpan]:

@@ -13,7 +13,7 @@ from ...offline.engine import OfflineApi
 from ...offline.exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, error_answer
 from ...offline.faults import Fault
 from ...offline.limits.account import Account
-from ...offline.watched.ledger import Attempt, Ledger
+from ...offline.watched.ledger import Ledger, LoggedAttempt
 from ...wired import Journal, Wired, wire
 from ..engine.virtual_loop import LoopClock
 from .simulated import Support, is_finished
@@ -48,7 +48,7 @@ class SentRequest:
     model: str
     raw: bytes
     at: float
-    attempt: Attempt
+    attempt: LoggedAttempt
     whole: bool
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from ... import progress
 from ...foundation.markup import NAME, NUMBER, table
-from .attempt import Score
+from .attempt import ScoredRun
 from .scoring import AXES
 
 MOST, LONGEST = 50, 60  # attempts, the best ones; characters of a name
@@ -81,13 +81,13 @@ class Scoreboard:
         return {"text/html": html, "text/plain": repr(self)}
 
 
-def keep(name: str, score: Score) -> Scoreboard:
+def keep(name: str, score: ScoredRun) -> Scoreboard:
     """Save a score under a name, and show all of them. If it cannot be saved, the board says why.
 
     name  of the attempt, 1 to 60 characters. Raises ValueError for another length, TypeError for
           anything that is not a score.
     """
-    if not isinstance(score, Score):
+    if not isinstance(score, ScoredRun):
         raise TypeError(
             "keep() takes the score that attempt() returns, and this is a"
             f" {type(score).__name__}."

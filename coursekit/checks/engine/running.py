@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from ...foundation.platform import Outcome, run_apart
+from ...foundation.platform import RunEnd, run_apart
 from .virtual_loop import VirtualTimeLoop
 
 SECONDS = 10.0  # real ones, for one case: far more than any needs on a busy machine
@@ -73,8 +73,8 @@ def run(
     ):
         warnings.simplefilter("always")
         outcome = run_apart(learner, seconds)
-        if outcome is not Outcome.DONE:
-            return Ran(endless=True, left=outcome is Outcome.LEFT)
+        if outcome is not RunEnd.DONE:
+            return Ran(endless=True, left=outcome is RunEnd.LEFT)
         ran = ended[0]
         unawaited = _close_coroutines(ran.value) or next(_never_awaited(warned), "")
     return Ran(ran.value, ran.error, unawaited=unawaited)

@@ -25,13 +25,13 @@ from .endpoints import (
     Batches,
     ChatCompletions,
     Models,
-    Served,
+    ServedAnswer,
     healthz,
     response,
 )
 from .hosts import ELSEWHERE, name_in
 from .joining import Joining
-from .names import CannotJoin
+from .names import NameRefused
 from .room import Refusal, Room, broken, refusal, too_many
 from .throttle import TooMany
 
@@ -52,13 +52,13 @@ class App:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start, served = self.room.clock.now(), Served()
+        start, served = self.room.clock.now(), ServedAnswer()
         try:
             host = next(
                 (value for name, value in scope["headers"] if name == b"host"), b""
             ).decode("latin-1")
             if not self.room.hosts.answers(host):
-                served = Served(status=421)
+                served = ServedAnswer(status=421)
                 text = ELSEWHERE.format(name=ascii(name_in(host)[:100])[1:-1])
                 await response(
                     self.room.own(error_answer(421, text, code="unknown_host"))
@@ -79,13 +79,13 @@ class App:
                 served.who, scope["method"], scope["path"], served.status, seconds, note
             )
 
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> Served:
-        served = Served()
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> ServedAnswer:
+        served = ServedAnswer()
 
         async def noting(message: Message) -> None:
             nonlocal served
             if message["type"] == "http.response.start":
-                served = Served(status=message["status"])
+                served = ServedAnswer(status=message["status"])
             await send(message)
 
         pages = self.room.open_to_pages and scope["path"].startswith("/v1/")
@@ -120,7 +120,7 @@ def other_paths(room: Room) -> Starlette:
         """What an endpoint has raised to refuse a request."""
         if isinstance(error, TooMany):
             return response(room.own(too_many(error)))
-        if isinstance(error, CannotJoin):
+        if isinstance(error, NameRefused):
             error = refusal(400, str(error), "cannot_join")
         assert isinstance(error, Refusal)
         return response(room.own(error.answer))
@@ -141,7 +141,7 @@ def other_paths(room: Room) -> Starlette:
         ],
         exception_handlers={
             HTTPException: refused,
-            **dict.fromkeys((Refusal, TooMany, CannotJoin), answered),
+            **dict.fromkeys((Refusal, TooMany, NameRefused), answered),
             Exception: failed,
         },
     )

@@ -22,7 +22,7 @@ from .access_log import AccessLog
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """What a request may be. Sizes in bytes, times in seconds.
 
     head         everything of a request before its body
@@ -56,7 +56,7 @@ class Connection(HttpToolsProtocol):
     ``connection_type``.
     """
 
-    limits = Limits()
+    limits = ConnectionLimits()
     log = AccessLog(None)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -240,7 +240,7 @@ class Connection(HttpToolsProtocol):
         )
 
 
-def connection_type(limits: Limits, log: AccessLog) -> type[Connection]:
+def connection_type(limits: ConnectionLimits, log: AccessLog) -> type[Connection]:
     """A kind of connection with these limits; ``log`` gets a line for what is refused."""
     return type("Connection", (Connection,), {"limits": limits, "log": log})
 

@@ -25,7 +25,7 @@ PAGES = (
 
 
 @dataclass(slots=True)
-class Served:
+class ServedAnswer:
     """What the access log shows of an answer: whose it was, its status (0: dropped), and whether
     the client left.
     """
@@ -62,22 +62,22 @@ class ChatCompletions:
     def __init__(self, room: Room) -> None:
         self.room = room
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> Served:
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> ServedAnswer:
         room = self.room
         headers = RawHeaders(scope["headers"])
         pages = PAGES if room.open_to_pages and "origin" in headers else ()
         delivery = Delivery(receive, send, room.clock, room.stretch, pages)
         raw = await delivery.body()
         if raw is None:
-            return Served(left=True)
+            return ServedAnswer(left=True)
         start = room.clock.now()
         learner = room.learner(headers.get("authorization", ""), address_in(scope))
         if isinstance(learner, ApiAnswer):
             await delivery.deliver(room.own(learner), start)
-            return Served(status=learner.status)
+            return ServedAnswer(status=learner.status)
         if learner.under_way >= IN_FLIGHT:
             await delivery.deliver(room.own(crowded()), start)
-            return Served(learner.name, 429)
+            return ServedAnswer(learner.name, 429)
         learner.under_way += 1
         learner.at = start
         struck = bool(room.injections.now(learner.name))
@@ -99,7 +99,7 @@ class ChatCompletions:
             learner.note(attempt, struck=struck)
         finally:
             learner.under_way -= 1
-        return Served(learner.name, answer.status, received == "left")
+        return ServedAnswer(learner.name, answer.status, received == "left")
 
     async def answer(
         self, scope: Scope, learner: Learner, raw: bytes, headers: Mapping[str, str]

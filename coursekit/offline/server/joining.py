@@ -24,7 +24,7 @@ from ...course import lessons
 from ..exchange import ApiAnswer
 from .endpoints import address_in, bearer, json_response
 from .learners import Learner
-from .names import CannotJoin
+from .names import NameRefused
 from .origin import ELSEWHERE, from_other_page
 from .roll import Roll
 from .room import Refusal, Room, refusal
@@ -115,7 +115,7 @@ def name_in(raw: bytes) -> str:
     except (ValueError, LookupError, TypeError, RecursionError):
         name = None
     if not isinstance(name, str):
-        raise CannotJoin('Send JSON like {"name": "Ada"}.')
+        raise NameRefused('Send JSON like {"name": "Ada"}.')
     return name
 
 

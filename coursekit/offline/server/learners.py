@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from ..exchange import ApiAnswer, Layer
 from ..keys import key_refusal
-from ..watched.ledger import Attempt, Ledger
+from ..watched.ledger import Ledger, LoggedAttempt
 from .tally import Tally
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
@@ -53,11 +53,11 @@ class Learner:
     votes: dict[str, int] = field(default_factory=dict)
     hand: str | None = None
     hand_at: float = -math.inf
-    error: Attempt | None = None
+    error: LoggedAttempt | None = None
     errors_in_a_row: int = 0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def note(self, attempt: Attempt, *, struck: bool) -> None:
+    def note(self, attempt: LoggedAttempt, *, struck: bool) -> None:
         """A request is over; ``struck``: a fault that the teacher injected was at work."""
         if attempt.status == 200:
             self.errors_in_a_row = 0

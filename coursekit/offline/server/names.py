@@ -22,17 +22,17 @@ RESERVED = {
 }
 
 
-class CannotJoin(ValueError):
+class NameRefused(ValueError):
     """A name that cannot be used, or a class that is full; the message says what to do."""
 
 
 def plain(wanted: object) -> str:
     """The name in its stored form: single spaces, only visible characters. Raises CannotJoin."""
     if not isinstance(wanted, str):
-        raise CannotJoin('Send JSON like {"name": "Ada"}.')
+        raise NameRefused('Send JSON like {"name": "Ada"}.')
     name = " ".join(unicodedata.normalize("NFC", wanted).split())
     if not 0 < len(name) <= LONGEST:
-        raise CannotJoin(
+        raise NameRefused(
             f"A name has 1 to {LONGEST} characters; this one has {len(name)}."
         )
     if (
@@ -41,11 +41,11 @@ def plain(wanted: object) -> str:
         or name[0] in JOINERS
         or name[-1] in JOINERS
     ):
-        raise CannotJoin(
+        raise NameRefused(
             "A name is made of characters that can be seen; this one has others in it."
         )
     if alike(name) in RESERVED:
-        raise CannotJoin(
+        raise NameRefused(
             f"{name!r} would be mistaken for somebody else on the teacher's console. Choose "
             "another name."
         )

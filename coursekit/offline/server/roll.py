@@ -16,7 +16,7 @@ from typing import Any
 from ...membership import KEY_PREFIX
 from ..exchange import Layer
 from .learners import MOST, Learner, Learners
-from .names import LONGEST, CannotJoin, alike, plain
+from .names import LONGEST, NameRefused, alike, plain
 from .tally import Tally
 
 # What is saved of a learner, apart from the meter.
@@ -115,7 +115,7 @@ class Roll(Learners):
         CannotJoin.
         """
         if len(list(self)) >= MOST:
-            raise CannotJoin(
+            raise NameRefused(
                 f"The class is full: {MOST} learners have joined. Ask the teacher to remove rows "
                 "on the console."
             )
@@ -140,7 +140,7 @@ class Roll(Learners):
         """
         name = plain(wanted)
         if alike(name) in {alike(other.name) for other in self if other is not learner}:
-            raise CannotJoin(
+            raise NameRefused(
                 f"There is a learner {name!r} already. To make two rows one, merge them."
             )
         learner.name = name
@@ -150,7 +150,7 @@ class Roll(Learners):
         added.
         """
         if learner is into:
-            raise CannotJoin("A row cannot be merged into itself.")
+            raise NameRefused("A row cannot be merged into itself.")
         into.ids += learner.ids
         into.account = into.account or learner.account
         into.tally.absorb(learner.tally)

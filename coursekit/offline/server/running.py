@@ -12,7 +12,7 @@ import uvicorn
 
 from ...membership import is_this_machine
 from .app import App
-from .connection import Limits, connection_type
+from .connection import ConnectionLimits, connection_type
 from .room import Room
 
 # seconds; longer than clients keep an idle connection, so that it is they who close it
@@ -53,11 +53,13 @@ def listen(host: str, port: int, access_token: str | None = None) -> socket.sock
         ) from error
 
 
-def uvicorn_server(room: Room, limits: Limits | None = None) -> uvicorn.Server:
+def uvicorn_server(
+    room: Room, limits: ConnectionLimits | None = None
+) -> uvicorn.Server:
     """A uvicorn server for the room: ``run(sockets=[listen(...)])`` it, and close the room
     afterwards.
     """
-    limits = limits or Limits()
+    limits = limits or ConnectionLimits()
     config = uvicorn.Config(
         App(room),
         http=connection_type(limits, room.log),

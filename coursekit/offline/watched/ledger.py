@@ -21,7 +21,7 @@ SIZE = 10_000  # attempts; older ones are forgotten
 
 
 @dataclass(slots=True)
-class Attempt:
+class LoggedAttempt:
     """One request on the wire, and its answer. Times are seconds of API time.
 
     at        when it was sent
@@ -106,13 +106,13 @@ class Ledger:
     """The latest attempts, oldest first."""
 
     def __init__(self, size: int = SIZE) -> None:
-        self._attempts: deque[Attempt] = deque(maxlen=size)
+        self._attempts: deque[LoggedAttempt] = deque(maxlen=size)
 
-    def open(self, request: ApiRequest, answer: ApiAnswer, at: float) -> Attempt:
+    def open(self, request: ApiRequest, answer: ApiAnswer, at: float) -> LoggedAttempt:
         """Enter a request sent at ``at`` and its answer. The door then calls ``finish``."""
         model = request.body.get("model", "") if isinstance(request.body, dict) else ""
         retry = request.headers.get("x-stainless-retry-count", "0")
-        attempt = Attempt(
+        attempt = LoggedAttempt(
             at=at,
             body=hash((request.path, request.raw)),
             model=str(model),
@@ -123,7 +123,7 @@ class Ledger:
         self._attempts.append(attempt)
         return attempt
 
-    def __iter__(self) -> Iterator[Attempt]:
+    def __iter__(self) -> Iterator[LoggedAttempt]:
         return iter(list(self._attempts))
 
     def __len__(self) -> int:

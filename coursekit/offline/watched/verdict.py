@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import Any
 
 from ...wired import wired_to
-from .ledger import Attempt, Ledger
+from .ledger import Ledger, LoggedAttempt
 
 FINAL_STATUS = (400, 401, 403, 404, 422)
 FINAL_CODES = ("insufficient_quota", "request_too_large")  # 429s that no wait cures
@@ -158,12 +158,12 @@ def verdict_on(*sources: Any) -> Verdict:
     )
 
 
-def _is_final(attempt: Attempt) -> bool:
+def _is_final(attempt: LoggedAttempt) -> bool:
     """Whether no retry could succeed."""
     return attempt.status in FINAL_STATUS or attempt.code in FINAL_CODES
 
 
-def _attempts(source: Any) -> Iterable[Attempt]:
+def _attempts(source: Any) -> Iterable[LoggedAttempt]:
     wired = wired_to(source)
     ledger = source if wired is None else wired.ledger
     if isinstance(ledger, (Ledger, list, tuple)):
@@ -174,16 +174,18 @@ def _attempts(source: Any) -> Iterable[Attempt]:
     )
 
 
-def _questions(attempts: list[Attempt], outcome: dict[int, str]) -> list[list[Attempt]]:
+def _questions(
+    attempts: list[LoggedAttempt], outcome: dict[int, str]
+) -> list[list[LoggedAttempt]]:
     """The attempts of each question, in order.
 
     The SDK's retry n follows the first attempt n - 1 of the same body that had failed by then. A
     first attempt follows the first failure of the same body that the SDK did not retry.
     """
-    after: dict[int, Attempt] = {}  # by id: the attempt that follows
+    after: dict[int, LoggedAttempt] = {}  # by id: the attempt that follows
     followers: set[int] = set()
     for by_sdk in (True, False):
-        failed: defaultdict[tuple[int, int], list[Attempt]] = defaultdict(list)
+        failed: defaultdict[tuple[int, int], list[LoggedAttempt]] = defaultdict(list)
         for attempt in attempts:
             if id(attempt) not in followers and (attempt.retry > 0 or not by_sdk):
                 earlier = failed[attempt.body, attempt.retry - 1 if by_sdk else 0]
@@ -201,7 +203,7 @@ def _questions(attempts: list[Attempt], outcome: dict[int, str]) -> list[list[At
     return questions
 
 
-def outcome_of(attempt: Attempt) -> str:
+def outcome_of(attempt: LoggedAttempt) -> str:
     """The outcome of an attempt, in words."""
     if attempt.status == 0:
         return "timeout" if attempt.received == "timed out" else "no connection"

@@ -16,11 +16,15 @@ def problem(message: str) -> str | None:
     if subject.startswith(("Merge ", "fixup! ", "squash! ")):
         return None
     if not 0 < len(subject) <= LONGEST:
-        return f"The subject has {len(subject)} characters; write 1 to {LONGEST}."
+        return (
+            f"The subject has {len(subject)} characters; write 1 to {LONGEST}."
+        )
     if len(lines) > 1 and lines[1].strip():
         return "Leave an empty line between the subject and the body."
     if not any(line.strip() for line in lines[2:]):
-        return "Say in a body why the change is needed: the diff shows what it is."
+        return (
+            "Say in a body why the change is needed: the diff shows what it is."
+        )
     return None
 
 

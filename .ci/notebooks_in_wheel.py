@@ -24,7 +24,9 @@ class NotebooksInWheel(BuildHookInterface):
         if self.target_name != "wheel" or version != "standard":
             return
         root = Path(self.root)
-        for path in (path for pattern in COURSE for path in sorted(root.glob(pattern))):
+        for path in (
+            path for pattern in COURSE for path in sorted(root.glob(pattern))
+        ):
             build_data["force_include"][str(path)] = (
                 f"coursekit/data/course/{path.relative_to(root).as_posix()}"
             )

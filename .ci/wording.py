@@ -28,9 +28,9 @@ from proselint.tools import LintFile
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-HABITS: dict[str, str] = tomllib.loads((HERE / "wording.toml").read_text("utf-8"))[
-    "habits"
-]
+HABITS: dict[str, str] = tomllib.loads(
+    (HERE / "wording.toml").read_text("utf-8")
+)["habits"]
 READ = ("notebooks", "exercises", "solutions", "coursekit", "deploy", ".github")
 CODE = re.compile(r"```.*?```|`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>", re.DOTALL)
 WORDS = 5  # from so many on a string is a message
@@ -59,7 +59,9 @@ def prose(path: Path) -> Iterator[tuple[str, str]]:
                 code = "\n".join(
                     line for line in source.split("\n") if line[:1] not in "%!"
                 )
-                yield from ((f"{name} [{number}]", said) for _, said in said_in(code))
+                yield from (
+                    (f"{name} [{number}]", said) for _, said in said_in(code)
+                )
     elif path.suffix == ".py":
         yield from ((f"{name}:{line}", said) for line, said in said_in(text))
     elif path.suffix == ".toml":
@@ -75,7 +77,8 @@ def said_in(code: str) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             parts = [
-                p.value if isinstance(p, ast.Constant) else "X" for p in node.values
+                p.value if isinstance(p, ast.Constant) else "X"
+                for p in node.values
             ]
             yield node.lineno, CODE.sub(" ", "".join(map(str, parts)))
         elif isinstance(node, ast.Constant) and is_message(node.value):
@@ -169,7 +172,9 @@ def main() -> int:
     texts = [text for path in files() for text in prose(path)]
     found = list(habits(texts))
     if "--count" in sys.argv:
-        for instead, times in Counter(message for *_, message in found).most_common():
+        for instead, times in Counter(
+            message for *_, message in found
+        ).most_common():
             print(f"{times:6,}  {instead}")
         return 0
     for place, words, instead in found:

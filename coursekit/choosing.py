@@ -17,10 +17,10 @@ from functools import lru_cache
 from . import models
 from .pricing import dollars, price_of
 
-PRICES_ON = datetime.date(
-    2026, 11, 22
-)  # fixed, so that a newer price list changes no stored output
-CANDIDATES = models.offered_in("chooser")  # all with a price and a known context window
+# fixed, so that a newer price list changes no stored output
+PRICES_ON = datetime.date(2026, 11, 22)
+# all with a price and a known context window
+CANDIDATES = models.offered_in("chooser")
 # What a task may need beside tokens: the name for readers, by the name that `Task.needs` takes.
 NEEDS = {
     "schema": "JSON schema",
@@ -124,7 +124,9 @@ def latencies() -> dict[str, models.Latency]:
 
 def _judgment(task: Task, model: models.Model) -> Judgment:
     effort = (
-        "none" if "none" in model.efforts and "reasoning" not in task.needs else None
+        "none"
+        if "none" in model.efforts and "reasoning" not in task.needs
+        else None
     )
     if effort is None and model.reasons and not model.reasoning():
         effort = "medium"  # it reasons only when it is asked to
@@ -188,7 +190,9 @@ def _meets(need: str, model: models.Model, effort: str | None) -> bool:
     return model.takes(need, effort) == "yes"
 
 
-def _only_while_reasoning(need: str, model: models.Model, effort: str | None) -> bool:
+def _only_while_reasoning(
+    need: str, model: models.Model, effort: str | None
+) -> bool:
     return (
         model.reasoning(effort)
         and "none" in model.efforts

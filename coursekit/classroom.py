@@ -24,8 +24,11 @@ from .settings import ModeError, settings
 WAIT = 10.0  # seconds for the class server to answer
 SHARING = 3.0  # seconds for it to hear what is shared
 QUESTION = 200  # characters of a raised hand
-_to_share: queue.SimpleQueue[tuple[Membership, Mapping[str, Any]]] = queue.SimpleQueue()
-_sharing = threading.Lock()  # one after the other, so that the newest arrives last
+_to_share: queue.SimpleQueue[tuple[Membership, Mapping[str, Any]]] = (
+    queue.SimpleQueue()
+)
+# one after the other, so that the newest arrives last
+_sharing = threading.Lock()
 
 
 class CannotJoin(RuntimeError):
@@ -61,17 +64,31 @@ def join(
     )
     env = settings()
     server = server_of(
-        url or env.get(stored.ADDRESS) or _missing("the class server's address", "url")
+        url
+        or env.get(stored.ADDRESS)
+        or _missing("the class server's address", "url")
     )
-    earlier = membership({**env, stored.ADDRESS: server}) or stored.left(server, name)
+    earlier = membership({**env, stored.ADDRESS: server}) or stored.left(
+        server, name
+    )
     status, about = (
-        (0, {}) if earlier is None else _request("GET", f"{server}/me", earlier.key)
+        (0, {})
+        if earlier is None
+        else _request("GET", f"{server}/me", earlier.key)
     )
     if earlier is None or status != 200:
         name = name or env.get("JUPYTERHUB_USER") or _missing("a name", "name")
-        given = token if token is not None else env.get("COURSEKIT_ACCESS_TOKEN") or ""
+        given = (
+            token
+            if token is not None
+            else env.get("COURSEKIT_ACCESS_TOKEN") or ""
+        )
         earlier, about = _entered(server, name, given), {}
-    shares = share if share is not None else about.get("share", earlier.share) is True
+    shares = (
+        share
+        if share is not None
+        else about.get("share", earlier.share) is True
+    )
     joined = Membership(
         server, earlier.key, str(about.get("name", earlier.name)), shares
     )
@@ -82,7 +99,9 @@ def join(
     if shares:
         _send(joined, {"chapter": chapter_here()})
     elif about:  # whatever was shared until now
-        _send(joined, {"chapter": "", "passed": {}, "failed": None, "votes": None})
+        _send(
+            joined, {"chapter": "", "passed": {}, "failed": None, "votes": None}
+        )
     return joined
 
 
@@ -119,7 +138,9 @@ def leave() -> str:
 def trouble(joined: Membership) -> str:
     """What to do where the class server does not answer the learner; "" where it does."""
     try:
-        status, _ = _request("GET", f"{joined.url}/me", joined.key, seconds=SHARING)
+        status, _ = _request(
+            "GET", f"{joined.url}/me", joined.key, seconds=SHARING
+        )
     except CannotJoin:
         return (
             "it does not answer: wait for the teacher, or leave the class: from coursekit "
@@ -155,7 +176,9 @@ def share(
         **{name: dict(value) for name, value in counts.items()},
     }
     _to_share.put((joined, shared))
-    teller = threading.Thread(target=_share_next, name="share-progress", daemon=True)
+    teller = threading.Thread(
+        target=_share_next, name="share-progress", daemon=True
+    )
     teller.start()
     return teller
 
@@ -177,7 +200,9 @@ def _hand(question: str | None, done: str) -> str:
             "You have not joined a class, so there is no teacher to ask. See the end of "
             "00_start_here."
         )
-    status, reply = _request("PUT", f"{joined.url}/me", joined.key, {"hand": question})
+    status, reply = _request(
+        "PUT", f"{joined.url}/me", joined.key, {"hand": question}
+    )
     if status != 200:
         raise CannotJoin(
             f"The teacher could not be reached ({status}): {_message(reply)}"
@@ -199,7 +224,9 @@ def _entered(server: str, name: str, token: str) -> Membership:
     status, reply = _request("POST", f"{server}/join", token, {"name": name})
     if status == 401:
         token = _typed_token(server)
-        status, reply = _request("POST", f"{server}/join", token, {"name": name})
+        status, reply = _request(
+            "POST", f"{server}/join", token, {"name": name}
+        )
     if status == 201 and isinstance(reply.get("key"), str):
         return Membership(
             server,
@@ -211,7 +238,9 @@ def _entered(server: str, name: str, token: str) -> Membership:
         raise CannotJoin(
             f"{server} is not a class server: it has no /join. Ask the teacher for the address."
         )
-    raise CannotJoin(f"{server} did not let you in ({status}): {_message(reply)}")
+    raise CannotJoin(
+        f"{server} did not let you in ({status}): {_message(reply)}"
+    )
 
 
 def _request(

@@ -35,7 +35,12 @@ from .offline.clock import Clock, ScaledClock
 from .offline.engine import OfflineApi
 from .offline.faults import Fault
 from .offline.limits.account import Account
-from .offline.recorder import RECORDED, RecordingTransport, is_real, recorder_for
+from .offline.recorder import (
+    RECORDED,
+    RecordingTransport,
+    is_real,
+    recorder_for,
+)
 from .offline.recordings import Recordings
 from .offline.transport import OfflineTransport
 from .offline.watched.ledger import Ledger
@@ -137,8 +142,14 @@ def connect_async(
         fallback,
         openai_options,
     )
-    kind = openai.AsyncOpenAI if wiring.natural else on_its_clock(openai.AsyncOpenAI)
-    client = kind(**wiring.options, **wiring.http_client(DefaultAsyncHttpx2Client))
+    kind = (
+        openai.AsyncOpenAI
+        if wiring.natural
+        else on_its_clock(openai.AsyncOpenAI)
+    )
+    client = kind(
+        **wiring.options, **wiring.http_client(DefaultAsyncHttpx2Client)
+    )
     wiring.finish(client, wiring.async_hooks(http_client_of(client)))
     return client
 
@@ -177,7 +188,9 @@ class _Wiring:
         self.mode = mode_of(mode, env)
         joined = (
             membership(env)
-            if self.mode is Mode.REPLAY and mode is None and own.count(None) == len(own)
+            if self.mode is Mode.REPLAY
+            and mode is None
+            and own.count(None) == len(own)
             else None
         )
         if joined is not None:
@@ -192,10 +205,14 @@ class _Wiring:
             else recordings
         )
         more = [
-            Path(folder) for folder in env.get(RECORDED, "").split(os.pathsep) if folder
+            Path(folder)
+            for folder in env.get(RECORDED, "").split(os.pathsep)
+            if folder
         ]
         self._recordings = Recordings(
-            [Path(asked), *more] if asked is not None else _folders(self.mode, env)
+            [Path(asked), *more]
+            if asked is not None
+            else _folders(self.mode, env)
         )
         if "http_client" in options:
             raise ModeError(
@@ -215,7 +232,10 @@ class _Wiring:
         if answers is not None:
             self._recorder = answers.recorder
             self._api = OfflineApi(
-                answers.layer, answers.clock, faults=faults, rate_limit=rate_limit
+                answers.layer,
+                answers.clock,
+                faults=faults,
+                rate_limit=rate_limit,
             )
             self.clock: Clock = self._api.clock  # that of a shared account
             self.options.setdefault("api_key", NO_KEY)
@@ -230,13 +250,20 @@ class _Wiring:
             )
             self.clock = ScaledClock()  # time as it passes
             if joined is not None:
-                self.options |= {"base_url": f"{joined.url}/v1", "api_key": joined.key}
+                self.options |= {
+                    "base_url": f"{joined.url}/v1",
+                    "api_key": joined.key,
+                }
                 share(joined=joined)
             else:
                 self.options = sdk_options(options, env)
-                self.options["api_key"] = key_of(self.mode, options.get("api_key"), env)
+                self.options["api_key"] = key_of(
+                    self.mode, options.get("api_key"), env
+                )
                 refuse_in_browser(
-                    "The modes live and record", LIVE_IN_BROWSER, 'use mode="replay"'
+                    "The modes live and record",
+                    LIVE_IN_BROWSER,
+                    'use mode="replay"',
                 )
 
     @property
@@ -250,7 +277,9 @@ class _Wiring:
         account's headers.
         """
         url = (
-            self.options.get("base_url") or self._env.get("OPENAI_BASE_URL") or REAL_API
+            self.options.get("base_url")
+            or self._env.get("OPENAI_BASE_URL")
+            or REAL_API
         )
         return self.mode is Mode.CLASS or is_this_machine(str(url))
 
@@ -271,7 +300,9 @@ class _Wiring:
             )
             return {
                 "http_client": make(
-                    transport=RecordingTransport(make(**direct), recorder, self.clock)
+                    transport=RecordingTransport(
+                        make(**direct), recorder, self.clock
+                    )
                 )
             }
         if direct:
@@ -333,14 +364,19 @@ class _Wiring:
     def _served(self, response: httpx2.Response) -> None:
         if is_list(response.request):
             return
-        seconds = self.clock.now() - response.request.extensions["coursekit_sent"]
+        seconds = (
+            self.clock.now() - response.request.extensions["coursekit_sent"]
+        )
         source = self.journal.server or "live"
         if self.mode is Mode.CLASS:
-            source = response.headers.get("x-coursekit-source", "not a class server")
-        elif (
-            "x-request-id" not in response.headers
-        ):  # so that a receipt finds the answer's latency
-            response.headers["x-request-id"] = f"coursekit-{next(self._numbers)}"
+            source = response.headers.get(
+                "x-coursekit-source", "not a class server"
+            )
+        # so that a receipt finds the answer's latency
+        elif "x-request-id" not in response.headers:
+            response.headers["x-request-id"] = (
+                f"coursekit-{next(self._numbers)}"
+            )
         self.journal.add(
             Served(
                 response.headers.get("x-request-id"),

@@ -41,7 +41,10 @@ def lessons() -> tuple[Lesson, ...]:
         "lesson"
     ]
     return tuple(
-        sorted((Lesson(**entry) for entry in entries), key=lambda lesson: lesson.number)
+        sorted(
+            (Lesson(**entry) for entry in entries),
+            key=lambda lesson: lesson.number,
+        )
     )
 
 

@@ -120,22 +120,30 @@ class Garden:
     origin: Mapping[str, str]
     accuracy: Mapping[str, float]
 
-    def after(self, start: Distribution, path: tuple[str, ...]) -> Distribution | None:
+    def after(
+        self, start: Distribution, path: tuple[str, ...]
+    ) -> Distribution | None:
         """The distribution after ``start`` and the tokens of ``path``; None: it is not stored."""
         if not path:
             return start
         if start.name != self.root or path not in self.nodes:
             return None
         node, added = self.nodes[path], "".join(path)
-        named = [(self.vocabulary[token], logprob) for token, logprob in node["tokens"]]
+        named = [
+            (self.vocabulary[token], logprob)
+            for token, logprob in node["tokens"]
+        ]
         value = {
             "shows": start.shows,
             "prompt": start.prompt + added,
             "text": start.text + added,
             "tokens": [
-                [text, logprob / 1000, path.count(text)] for text, logprob in named
+                [text, logprob / 1000, path.count(text)]
+                for text, logprob in named
             ],
-            "others": [[logprob / 1000, many] for logprob, many in node["others"]],
+            "others": [
+                [logprob / 1000, many] for logprob, many in node["others"]
+            ],
             "entropy_bits": math.nan,
             "origin": self.origin,
             "accuracy": self.accuracy,
@@ -194,7 +202,9 @@ def load_reply(name: str) -> dict[str, Any]:
     temperature. ``seconds`` is how long llama.cpp took to write as many tokens, on two cores.
     Raises UnknownDistribution.
     """
-    reply: dict[str, Any] = json.loads(_find(REPLIES, name).read_text(encoding="utf-8"))
+    reply: dict[str, Any] = json.loads(
+        _find(REPLIES, name).read_text(encoding="utf-8")
+    )
     return reply
 
 
@@ -202,11 +212,16 @@ def read_distribution(path: Path) -> Distribution:
     """The distribution in a file."""
     value = json.loads(path.read_text(encoding="utf-8"))
     garden = load_garden()
-    return _distribution(path.stem, value, garden, garden.weights.get(path.stem, [1.0]))
+    return _distribution(
+        path.stem, value, garden, garden.weights.get(path.stem, [1.0])
+    )
 
 
 def _distribution(
-    name: str, value: Mapping[str, Any], garden: Garden, weights: Sequence[float]
+    name: str,
+    value: Mapping[str, Any],
+    garden: Garden,
+    weights: Sequence[float],
 ) -> Distribution:
     named, others = value["tokens"], value["others"]
     rare = np.repeat([row[0] for row in others], [row[1] for row in others])

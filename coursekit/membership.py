@@ -90,7 +90,9 @@ def keep(joined: Membership) -> bool:
     if path is None:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(asdict(joined), indent=2) + "\n", mode=0o600)
+    write_atomically(
+        path, json.dumps(asdict(joined), indent=2) + "\n", mode=0o600
+    )
     return True
 
 
@@ -116,13 +118,16 @@ def left(server: str, name: str | None) -> Membership | None:
     earlier = _read(place(), left=True)
     if earlier is None or earlier.url != server:
         return None
-    base, _, number = earlier.name.rpartition(" ")  # "Ada 2", where the name was taken
+    # "Ada 2", where the name was taken
+    base, _, number = earlier.name.rpartition(" ")
     names = {
         earlier.name.casefold(),
         base.casefold() if number.isdigit() else earlier.name.casefold(),
     }
     return (
-        earlier if name is None or " ".join(name.split()).casefold() in names else None
+        earlier
+        if name is None or " ".join(name.split()).casefold() in names
+        else None
     )
 
 
@@ -182,7 +187,10 @@ def _read(path: Path | None, *, left: bool = False) -> Membership | None:
         if not value or bool(value.get("left")) is not left:
             return None
         return Membership(
-            value["url"], value["key"], str(value["name"]), value["share"] is True
+            value["url"],
+            value["key"],
+            str(value["name"]),
+            value["share"] is True,
         )
     except (
         OSError,

@@ -17,7 +17,16 @@ from html import escape
 from typing import Any, NamedTuple
 
 from .foundation.markup import NUMBER, SHORT, table
-from .pricing import ZERO, NoPrice, Price, Usage, day_of, dollars, price_of, usage_of
+from .pricing import (
+    ZERO,
+    NoPrice,
+    Price,
+    Usage,
+    day_of,
+    dollars,
+    price_of,
+    usage_of,
+)
 from .wired import Journal, wired_to
 
 COLUMNS = {
@@ -69,7 +78,9 @@ class Receipt:
         used = "no usage"
         if self.usage is not None:
             used = " · ".join((*_tokens(self.usage, " in", " out"), self.cost))
-        return " · ".join(part for part in (used, self.latency, self.origin) if part)
+        return " · ".join(
+            part for part in (used, self.latency, self.origin) if part
+        )
 
     def _repr_html_(self) -> str:
         return (
@@ -121,7 +132,9 @@ class Meter:
     def _receipt(
         self, reply: Any, request_id: str | None, on: datetime.date | None
     ) -> Receipt:
-        if any(_read(reply, name, absent=...) is ... for name in ("model", "usage")):
+        if any(
+            _read(reply, name, absent=...) is ... for name in ("model", "usage")
+        ):
             hint = " Await it first." if inspect.isawaitable(reply) else ""
             raise TypeError(
                 "Meter.add takes a reply, with model and usage; this is a "
@@ -143,7 +156,9 @@ class Meter:
         if journal is None:
             return Receipt(model, usage, price)
         served = journal.find(
-            request_id or _read(reply, "request_id") or _read(reply, "_request_id")
+            request_id
+            or _read(reply, "request_id")
+            or _read(reply, "_request_id")
         )
         if served is None:
             return Receipt(model, usage, price, mode=journal.mode)
@@ -202,7 +217,12 @@ class Meter:
         for r in self.ledger:
             if r.price and r.usage:
                 hidden = r.price.hidden(r.usage)
-                parts = (r.price.input, r.price.cached, r.price.output - hidden, hidden)
+                parts = (
+                    r.price.input,
+                    r.price.cached,
+                    r.price.output - hidden,
+                    hidden,
+                )
                 spent = {
                     name: spent[name] + part
                     for name, part in zip(spent, parts, strict=True)
@@ -221,8 +241,12 @@ class Meter:
     def __repr__(self) -> str:
         journal = self._journal
         banner = f"{journal.banner} · " if journal else ""
-        calls = "1 call" if len(self.ledger) == 1 else f"{len(self.ledger):,} calls"
-        missing = f" · {self.unpriced:,} without a price" if self.unpriced else ""
+        calls = (
+            "1 call" if len(self.ledger) == 1 else f"{len(self.ledger):,} calls"
+        )
+        missing = (
+            f" · {self.unpriced:,} without a price" if self.unpriced else ""
+        )
         used = f"{self.usage.prompt:,} in · {self.usage.completion:,} out"
         return f"{banner}{calls} · {used} · {dollars(self.total)}{missing}"
 
@@ -232,17 +256,25 @@ class Meter:
         running, rows = ZERO, []
         for number, receipt in enumerate(self.ledger, 1):
             running += receipt.price.total if receipt.price else ZERO
-            tokens = ("?", "?") if receipt.usage is None else _tokens(receipt.usage)
+            tokens = (
+                ("?", "?") if receipt.usage is None else _tokens(receipt.usage)
+            )
             amounts = (receipt.cost, dollars(running), receipt.latency)
-            rows.append((str(number), receipt.model, *tokens, *amounts, receipt.origin))
+            rows.append(
+                (str(number), receipt.model, *tokens, *amounts, receipt.origin)
+            )
         newest = f", the newest {ROWS} calls" if len(rows) > ROWS else ""
         columns = list(COLUMNS.values())
         caption = f"{self!r}{newest}"
-        shown = table(list(COLUMNS), rows[-ROWS:], columns, named=1, caption=caption)
+        shown = table(
+            list(COLUMNS), rows[-ROWS:], columns, named=1, caption=caption
+        )
         return f'<div class="coursekit-meter">{shown}</div>'
 
 
-def _tokens(usage: Usage, tokens_in: str = "", tokens_out: str = "") -> tuple[str, str]:
+def _tokens(
+    usage: Usage, tokens_in: str = "", tokens_out: str = ""
+) -> tuple[str, str]:
     """Tokens in and out, with a word behind each number."""
     return (
         f"{usage.prompt:,}{tokens_in}{_of_which(usage.cached, 'cached')}",

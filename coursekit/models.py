@@ -19,13 +19,14 @@ from typing import Any
 from .settings import Mode, role_model, settings, today_of
 
 TABLE = Path(__file__).parent / "data" / "models.toml"
+# facts that are never inherited
 OWN = {
     "snapshots",
     "shutdown",
     "successor",
     "labs",
     "latency",
-}  # facts that are never inherited
+}
 ACCEPTED = "accepted"
 
 # What the course asks for, by role, so that a role can move on with its model: role() by the
@@ -151,7 +152,9 @@ class Model:
         return self.shutdown is not None and self.shutdown <= on
 
 
-def role(name: str, mode: str = "replay", on: datetime.date | None = None) -> str:
+def role(
+    name: str, mode: str = "replay", on: datetime.date | None = None
+) -> str:
     """The model that plays a role of the course, one of ROLES.
 
     mode  in replay and record the model of the course's source, however long it is gone: recordings
@@ -168,7 +171,9 @@ def role(name: str, mode: str = "replay", on: datetime.date | None = None) -> st
         )
     if mode != Mode.LIVE or on is None:
         return str(line[0])
-    served = next((model for model in line if not get(model).is_shut_down(on)), None)
+    served = next(
+        (model for model in line if not get(model).is_shut_down(on)), None
+    )
     return served or replacement(line[-1], on)
 
 
@@ -305,9 +310,15 @@ def _table() -> Mapping[str, Model]:
             }
     families = {entry["name"] for entry in document["family"]}
     models = [
-        _model(name, _resolved(name, own)) for name in own if name not in families
+        _model(name, _resolved(name, own))
+        for name in own
+        if name not in families
     ]
-    return {name: model for model in models for name in (model.name, *model.snapshots)}
+    return {
+        name: model
+        for model in models
+        for name in (model.name, *model.snapshots)
+    }
 
 
 def _resolved(name: str, own: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -316,7 +327,8 @@ def _resolved(name: str, own: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         return facts
     inherited = _resolved(facts["like"], own)
     return _over(
-        {key: value for key, value in inherited.items() if key not in OWN}, facts
+        {key: value for key, value in inherited.items() if key not in OWN},
+        facts,
     )
 
 
@@ -332,7 +344,9 @@ def _over(facts: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any]:
 
 def _model(name: str, facts: dict[str, Any]) -> Model:
     taken = {
-        item.name: facts[item.name] for item in fields(Model) if item.name in facts
+        item.name: facts[item.name]
+        for item in fields(Model)
+        if item.name in facts
     }
     taken = {
         key: tuple(value) if isinstance(value, list) else value

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 ZERO = Decimal(0)
 PER = 1_000_000  # OpenAI's prices are for a million tokens
-STANDARD = (None, "auto", "default")  # service tiers that cost the standard price
+# service tiers that cost the standard price
+STANDARD = (
+    None,
+    "auto",
+    "default",
+)
 
 
 class NoPrice(LookupError):
@@ -46,7 +51,9 @@ class Price:
     total: Decimal = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "total", self.input + self.cached + self.output)
+        object.__setattr__(
+            self, "total", self.input + self.cached + self.output
+        )
 
     def hidden(self, usage: Usage) -> Decimal:
         """The part of ``output`` that paid for the reasoning tokens of this usage: they cost what
@@ -107,7 +114,9 @@ def price_of(
     Raises NoPrice (a LookupError), and ValueError or TypeError for a usage that is none.
     """
     fields = _fields(usage)
-    context = {} if service_tier in STANDARD else {"service_tier": str(service_tier)}
+    context = (
+        {} if service_tier in STANDARD else {"service_tier": str(service_tier)}
+    )
     if batch:
         context["processing"] = "batch"
     found = _calculation(fields, model, on, context)
@@ -141,7 +150,9 @@ def usage_of(usage: Any) -> Usage:
         prompt=fields["prompt_tokens"],
         completion=fields["completion_tokens"],
         cached=_detail(fields, "prompt_tokens_details", "cached_tokens"),
-        reasoning=_detail(fields, "completion_tokens_details", "reasoning_tokens"),
+        reasoning=_detail(
+            fields, "completion_tokens_details", "reasoning_tokens"
+        ),
     )
 
 
@@ -227,7 +238,9 @@ def _calculation(
     )
     try:
         found = extract_usage(
-            {"model": model, "usage": fields}, provider_id="openai", api_flavor="chat"
+            {"model": model, "usage": fields},
+            provider_id="openai",
+            api_flavor="chat",
         )
     except LookupError:
         raise _no_price(model) from None

@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 
 SETTING = "COURSEKIT_PROGRESS"
 WAIT = 5.0  # seconds for another notebook that is writing right now
-DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 
-_failed: dict[
-    str, int
-] = {}  # failed checks in a row of this kernel, by chapter/exercise
+# failed checks in a row of this kernel, by chapter/exercise
+_failed: dict[str, int] = {}
 
 
 class CannotSave(OSError):
@@ -42,13 +48,17 @@ class SavedFile:
     parse  checks what the file holds, a dict, and returns it; {} is a file that holds nothing
     """
 
-    def __init__(self, path: Path, parse: Callable[[Any], dict[str, Any]]) -> None:
+    def __init__(
+        self, path: Path, parse: Callable[[Any], dict[str, Any]]
+    ) -> None:
         self.path, self.parse = path, parse
 
     def read(self) -> tuple[dict[str, Any], bool]:
         """What the file holds, and whether it is damaged."""
         try:
-            return self.parse(json.loads(self.path.read_text(encoding="utf-8"))), False
+            return self.parse(
+                json.loads(self.path.read_text(encoding="utf-8"))
+            ), False
         except FileNotFoundError:
             return self.parse({}), False
         except DAMAGE:
@@ -83,7 +93,9 @@ class SavedFile:
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
     """Where progress is saved; None where that is switched off."""
-    return user_file("progress.json", (settings() if env is None else env).get(SETTING))
+    return user_file(
+        "progress.json", (settings() if env is None else env).get(SETTING)
+    )
 
 
 def read() -> dict[str, Any]:
@@ -112,12 +124,13 @@ def passed_now(chapter: str, exercise: str) -> list[str]:
     try:
         notes = _add("passed", chapter, exercise)
     except OSError as error:
-        return [f"Your answer is right, but progress could not be saved: {error}"]
+        return [
+            f"Your answer is right, but progress could not be saved: {error}"
+        ]
     _failed.pop(f"{chapter}/{exercise}", None)
     passed = {stem: len(names) for stem, names in read()["passed"].items()}
-    share(
-        passed, failed={f"{chapter}/{exercise}": 0}
-    )  # with the teacher of a class, if the learner shares
+    # with the teacher of a class, if the learner shares
+    share(passed, failed={f"{chapter}/{exercise}": 0})
     return notes
 
 
@@ -149,9 +162,10 @@ def reset() -> Path | None:
 
 
 def _is_solution() -> bool:
+    # the server's name for a notebook
     return (
         Path(os.environ.get("JPY_SESSION_NAME", "")).parent.name == "solutions"
-    )  # the server's name for a notebook
+    )
 
 
 def _add(what: str, chapter: str, item: str | int) -> list[str]:
@@ -173,6 +187,7 @@ def _parsed(saved: dict[str, Any]) -> dict[str, Any]:
     for what, kind in (("passed", str), ("quizzes", int)):
         chapters = saved.get(what, {}).items()
         held[what] = {
-            str(chapter): [kind(item) for item in items] for chapter, items in chapters
+            str(chapter): [kind(item) for item in items]
+            for chapter, items in chapters
         }
     return held

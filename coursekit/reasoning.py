@@ -21,11 +21,12 @@ from .pricing import ZERO, Price, Usage, day_of, dollars, price_of, usage_of
 from .tokens import count_tokens
 
 Ending = Literal["whole", "cut", "empty"]
+# billed in the prompt, by no rule that is known
 UNCOUNTED = (
     "tools",
     "functions",
     "response_format",
-)  # billed in the prompt, by no rule that is known
+)
 
 
 class NoRoom(Portable, RuntimeError):
@@ -216,7 +217,9 @@ def ask_with_headroom(
     _check(budgets, params)
     tier = params.get("service_tier")
     prompt = count_tokens(messages, model=model) + sum(
-        len(json.dumps(params.get(key, ""))) for key in UNCOUNTED if key in params
+        len(json.dumps(params.get(key, "")))
+        for key in UNCOUNTED
+        if key in params
     )
     worst = [_at_most(prompt, budget, model, on, tier) for budget in budgets]
     if sum(worst) > limit:
@@ -231,7 +234,10 @@ def ask_with_headroom(
     for budget in budgets:
         replies.append(
             client.chat.completions.create(
-                model=model, messages=messages, max_completion_tokens=budget, **params
+                model=model,
+                messages=messages,
+                max_completion_tokens=budget,
+                **params,
             )
         )
         if replies[-1].choices[0].finish_reason != "length":
@@ -278,7 +284,11 @@ def _check(budgets: tuple[int, int], params: Mapping[str, Any]) -> None:
 
 
 def _at_most(
-    prompt: int, budget: int, model: str, on: datetime.date | None, tier: str | None
+    prompt: int,
+    budget: int,
+    model: str,
+    on: datetime.date | None,
+    tier: str | None,
 ) -> Decimal:
     """What a call can cost: nothing read from the cache, all written to it, the whole budget
     used.
@@ -293,5 +303,7 @@ def _at_most(
 
 def _said(message: Any) -> bool:
     return bool(
-        message.content or message.refusal or getattr(message, "tool_calls", None)
+        message.content
+        or message.refusal
+        or getattr(message, "tool_calls", None)
     )

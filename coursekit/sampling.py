@@ -78,7 +78,9 @@ def penalty(
 
     Returns an array of the same shape: a line in the count, and one step.
     """
-    check_ranges(frequency_penalty=frequency_penalty, presence_penalty=presence_penalty)
+    check_ranges(
+        frequency_penalty=frequency_penalty, presence_penalty=presence_penalty
+    )
     seen = np.asarray(counts, dtype=np.float64)
     if not np.all((seen >= 0) & (seen == np.floor(seen))):
         raise ValueError(
@@ -100,7 +102,9 @@ def penalize(
     """
     checked = _logits(logits)
     less = penalty(
-        counts, frequency_penalty=frequency_penalty, presence_penalty=presence_penalty
+        counts,
+        frequency_penalty=frequency_penalty,
+        presence_penalty=presence_penalty,
     )
     if less.shape != checked.shape:
         raise ValueError(
@@ -120,9 +124,8 @@ def scale(logits: npt.ArrayLike, temperature: float) -> Floats:
     below = below - below.max()
     if temperature == 0:
         return np.where(below == 0, 0.0, -np.inf)
-    with np.errstate(
-        over="ignore"
-    ):  # a tiny temperature sends all but the largest to minus infinity: the limit
+    # a tiny temperature sends all but the largest to minus infinity: the limit
+    with np.errstate(over="ignore"):
         return np.asarray(below / temperature)
 
 
@@ -133,7 +136,9 @@ def softmax(logits: npt.ArrayLike) -> Floats:
     return np.asarray(weights / weights.sum())
 
 
-def nucleus(probabilities: npt.ArrayLike, top_p: float) -> npt.NDArray[np.bool_]:
+def nucleus(
+    probabilities: npt.ArrayLike, top_p: float
+) -> npt.NDArray[np.bool_]:
     """Which tokens top_p keeps: the fewest, most probable first, whose probabilities reach top_p
     together.
 
@@ -146,13 +151,11 @@ def nucleus(probabilities: npt.ArrayLike, top_p: float) -> npt.NDArray[np.bool_]
     check_ranges(top_p=top_p)
     mass = _probabilities(probabilities)
     order = np.argsort(-mass, kind="stable")
-    before = np.concatenate(
-        ([0.0], np.cumsum(mass[order])[:-1])
-    )  # the mass of all more probable tokens
+    # the mass of all more probable tokens
+    before = np.concatenate(([0.0], np.cumsum(mass[order])[:-1]))
     keep = np.zeros(mass.shape, dtype=bool)
-    keep[order] = (
-        (before < top_p) if top_p < 1 else True
-    )  # at 1 all are kept, however the sum was rounded
+    # at 1 all are kept, however the sum was rounded
+    keep[order] = (before < top_p) if top_p < 1 else True
     keep[order[0]] = True
     return keep & (mass > 0)
 
@@ -204,7 +207,9 @@ def sample(
                same tokens
     """
     mass = _probabilities(probabilities)
-    return np.asarray(generator.choice(mass.size, size=draws, p=mass), dtype=np.intp)
+    return np.asarray(
+        generator.choice(mass.size, size=draws, p=mass), dtype=np.intp
+    )
 
 
 def entropy_bits(probabilities: npt.ArrayLike) -> float:
@@ -295,7 +300,11 @@ def before_and_after(
 
 def _logits(values: npt.ArrayLike) -> Floats:
     array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or not np.all(array < np.inf) or not np.any(array > -np.inf):
+    if (
+        array.ndim != 1
+        or not np.all(array < np.inf)
+        or not np.any(array > -np.inf)
+    ):
         raise ValueError(
             "Logits are one row of numbers, one per token: none may be nan or infinite, except "
             "for minus infinity, "

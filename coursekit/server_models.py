@@ -22,9 +22,8 @@ from .settings import Mode, today_of
 
 CHAT_COMPLETIONS = "/chat/completions"  # after any base path
 SECONDS = 5.0  # to wait for the list; without it, the request itself says what is wrong
-OWN_NAMES = (
-    ".azure.com",
-)  # lists the models that can be deployed, and takes the names of deployments
+# lists the models that can be deployed, and takes the names of deployments
+OWN_NAMES = (".azure.com",)
 SHOWN = 20  # of the models that a server has
 MARK = "coursekit_list"
 
@@ -67,9 +66,9 @@ class ServerModels:
 
     def _name(self, request: httpx2.Request) -> str | None:
         """The requested model, if it plays a role and the server's list shows what it accepts."""
-        if not request.url.path.endswith(CHAT_COMPLETIONS) or request.url.host.endswith(
-            OWN_NAMES
-        ):
+        if not request.url.path.endswith(
+            CHAT_COMPLETIONS
+        ) or request.url.host.endswith(OWN_NAMES):
             return None
         body = json.loads(request.content)
         name = body.get("model") if isinstance(body, Mapping) else None
@@ -126,7 +125,9 @@ def refuse_dead_model(
         models.get(name, today_of(env))
     except models.ModelShutDown as error:
         roles = [
-            role for role in models.ROLES if models.role(role) == models.get(name).name
+            role
+            for role in models.ROLES
+            if models.role(role) == models.get(name).name
         ]
         cure = (
             f"\nWhat to do: ask for models.{roles[0]} with COURSEKIT_MODE=live, which is served; "

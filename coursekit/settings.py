@@ -83,7 +83,11 @@ def settings() -> Mapping[str, str]:
         else {}
     )
     return {
-        **{name: value for name, value in from_file.items() if value is not None},
+        **{
+            name: value
+            for name, value in from_file.items()
+            if value is not None
+        },
         **os.environ,
     }
 
@@ -155,7 +159,9 @@ def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> Mode:
     A key alone never switches on a mode that spends money.
     """
     mode = (
-        asked if asked is not None else from_settings.get("COURSEKIT_MODE") or "replay"
+        asked
+        if asked is not None
+        else from_settings.get("COURSEKIT_MODE") or "replay"
     )
     if mode in MODES:
         return Mode(mode)
@@ -213,14 +219,18 @@ def sdk_options(
     for variable, option in SDK_OPTIONS.items():
         value = from_settings.get(variable, "").strip()
         if value and given.get(option) is None and variable not in os.environ:
-            found[option] = _headers(value) if option == "default_headers" else value
+            found[option] = (
+                _headers(value) if option == "default_headers" else value
+            )
     return {**given, **found}
 
 
 def _headers(lines: str) -> dict[str, str]:
     """OPENAI_CUSTOM_HEADERS as the SDK reads it: "Name: value" on each line."""
     pairs = (line.partition(":") for line in lines.splitlines())
-    return {name.strip(): value.strip() for name, colon, value in pairs if colon}
+    return {
+        name.strip(): value.strip() for name, colon, value in pairs if colon
+    }
 
 
 def odd_character(key: str) -> str | None:
@@ -238,7 +248,9 @@ def odd_character(key: str) -> str | None:
     return None
 
 
-def key_of(mode: str, given: str | None, from_settings: Mapping[str, str]) -> str:
+def key_of(
+    mode: str, given: str | None, from_settings: Mapping[str, str]
+) -> str:
     """The API key for live and record mode. Raises MissingKey."""
     key = (given or from_settings.get("OPENAI_API_KEY") or "").strip()
     if key:

@@ -23,7 +23,10 @@ from .wired import wired_to
 Ending = Literal[
     "complete", "truncated", "filtered", "cut", "interrupted", "error", "left"
 ]
-ENDINGS: dict[str, Ending] = {"length": "truncated", "content_filter": "filtered"}
+ENDINGS: dict[str, Ending] = {
+    "length": "truncated",
+    "content_filter": "filtered",
+}
 
 
 class IncompleteStream(Portable, RuntimeError):
@@ -58,7 +61,9 @@ class Timing:
         """Seconds between two text deltas, one fewer than there are deltas."""
         return [
             later - earlier
-            for earlier, later in zip(self.arrivals, self.arrivals[1:], strict=False)
+            for earlier, later in zip(
+                self.arrivals, self.arrivals[1:], strict=False
+            )
         ]
 
 
@@ -84,7 +89,10 @@ class TextStream:
                 "out."
             )
         refuse_unknown(stream_text, client, params)
-        options = {"include_usage": True, **given(params.get("stream_options", {}))}
+        options = {
+            "include_usage": True,
+            **given(params.get("stream_options", {})),
+        }
         params = {**params, "stream": True, "stream_options": options}
         self.text = ""
         self.refusal: str | None = None
@@ -99,7 +107,9 @@ class TextStream:
         self._clock: Clock = wired.clock if wired else ScaledClock()
         self._start = self._clock.now()
         self._stream = client.chat.completions.create(**params)
-        self.request_id: str | None = self._stream.response.headers.get("x-request-id")
+        self.request_id: str | None = self._stream.response.headers.get(
+            "x-request-id"
+        )
         self._deltas = self._read()
 
     def __iter__(self) -> Iterator[str]:
@@ -121,15 +131,20 @@ class TextStream:
                     if not chunk.choices:  # the usage chunk at the end has none
                         continue
                     choice = chunk.choices[0]
-                    self.finish_reason = choice.finish_reason or self.finish_reason
+                    self.finish_reason = (
+                        choice.finish_reason or self.finish_reason
+                    )
                     if choice.delta is None:
                         continue
                     if getattr(choice.delta, "refusal", None):
-                        self.refusal = (self.refusal or "") + choice.delta.refusal
-                    if (
-                        choice.delta.content
-                    ):  # the first delta is empty: it only tells the role
-                        self.timing.arrivals.append(self._clock.now() - self._start)
+                        self.refusal = (
+                            self.refusal or ""
+                        ) + choice.delta.refusal
+                    # the first delta is empty: it only tells the role
+                    if choice.delta.content:
+                        self.timing.arrivals.append(
+                            self._clock.now() - self._start
+                        )
                         self.text += choice.delta.content
                         yield choice.delta.content
         except GeneratorExit:
@@ -138,10 +153,11 @@ class TextStream:
         except openai.APIConnectionError:
             self._end("interrupted")
             raise
+        # an error event; or an event that is no JSON
         except (
             openai.APIError,
             ValueError,
-        ):  # an error event; or an event that is no JSON
+        ):
             self._end("error")
             raise
         if self.finish_reason is None:

@@ -118,7 +118,8 @@ class Rates:
     @property
     def binding(self) -> str:
         return min(
-            ("concurrency", "rpm", "tpm"), key=lambda name: float(getattr(self, name))
+            ("concurrency", "rpm", "tpm"),
+            key=lambda name: float(getattr(self, name)),
         )
 
 
@@ -148,7 +149,9 @@ def simulate(
             f"There is no strategy {strategy!r}. Choose one of {', '.join(STRATEGIES)}."
         )
     account = Account(rpm=load.rpm, tpm=load.tpm)
-    slots = {SEQUENTIAL: 1, UNBOUNDED: load.requests}.get(strategy, load.concurrency)
+    slots = {SEQUENTIAL: 1, UNBOUNDED: load.requests}.get(
+        strategy, load.concurrency
+    )
     free = [0.0] * min(slots, load.requests)  # when each slot is free: a heap
     spans = []
     for _ in range(load.requests):
@@ -156,9 +159,15 @@ def simulate(
         if strategy == PACED:
             start = account.room_at(models.SMALL, load.tokens, start)
         _, refusal = account.admit(models.SMALL, load.tokens, start)
-        took = load.latency if refusal is None else min(refused_after, load.latency)
+        took = (
+            load.latency
+            if refusal is None
+            else min(refused_after, load.latency)
+        )
         spans.append(
-            Span(start, start + took, 200 if refusal is None else refusal.status)
+            Span(
+                start, start + took, 200 if refusal is None else refusal.status
+            )
         )
         heapq.heappush(free, start + took)
     return spans

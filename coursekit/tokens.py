@@ -116,7 +116,9 @@ REASONS = {
 }
 
 
-def count_tokens(text_or_messages: str | Iterable[Any], model: str = "gpt-4o") -> int:
+def count_tokens(
+    text_or_messages: str | Iterable[Any], model: str = "gpt-4o"
+) -> int:
     """The number of tokens of a string, or of a chat as the API bills it (``usage.prompt_tokens``).
 
     text_or_messages  a str; or messages: dicts as the API takes them (role, content, name), or the
@@ -172,7 +174,8 @@ def chat_tokens(messages: Iterable[Any], model: str = "gpt-4o") -> ChatTokens:
             f"Expected a string or a list of messages, got {type(messages).__name__}.{cure}"
         )
     counted = tuple(
-        _message(message, rule, f"messages[{i}]") for i, message in enumerate(messages)
+        _message(message, rule, f"messages[{i}]")
+        for i, message in enumerate(messages)
     )
     return ChatTokens(counted, rule.priming)
 
@@ -220,7 +223,9 @@ def _message(message: Any, rule: Rule, where: str) -> MessageTokens:
             )
         overhead += rule.name + len(encode(name, rule.encoding))
     return MessageTokens(
-        role, overhead, len(encode(_text(fields.get("content"), where), rule.encoding))
+        role,
+        overhead,
+        len(encode(_text(fields.get("content"), where), rule.encoding)),
     )
 
 
@@ -240,9 +245,8 @@ def _text(content: Any, where: str) -> str:
             raise _not_countable(
                 where, part.get("type") if isinstance(part, Mapping) else part
             )
-    return "".join(
-        part["text"] for part in content
-    )  # the API joins first: all of 11 genuine requests agree
+    # the API joins first: all of 11 genuine requests agree
+    return "".join(part["text"] for part in content)
 
 
 def _not_countable(where: str, what: Any) -> NotCountable:

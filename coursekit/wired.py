@@ -79,7 +79,9 @@ class Journal:
             return None
         with self._lock:
             newest_first = reversed(self._served)
-            return next((s for s in newest_first if s.request_id == request_id), None)
+            return next(
+                (s for s in newest_first if s.request_id == request_id), None
+            )
 
     @property
     def banner(self) -> str:

@@ -14,7 +14,9 @@ import os
 import urllib.request
 from typing import Any
 
-SERVER = os.environ.get("COURSEKIT_BASE_URL", "").rstrip("/").removesuffix("/v1")
+SERVER = (
+    os.environ.get("COURSEKIT_BASE_URL", "").rstrip("/").removesuffix("/v1")
+)
 PATIENCE = 5  # seconds
 
 
@@ -38,7 +40,10 @@ async def give_key(spawner: Any) -> None:
             error,
         )
     else:
-        ours = {"COURSEKIT_BASE_URL": f"{SERVER}/v1", "COURSEKIT_CLASS_KEY": key}
+        ours = {
+            "COURSEKIT_BASE_URL": f"{SERVER}/v1",
+            "COURSEKIT_CLASS_KEY": key,
+        }
         ours["COURSEKIT_CLASS_SHARE"] = (
             "yes" if share else "no"
         )  # as the class server was started: --share
@@ -62,5 +67,7 @@ def key_of(name: str) -> tuple[str, bool]:
         return str(told["key"]), told.get("share") is True
 
 
-if "get_config" in globals():  # JupyterHub reads this file by itself: on a cluster
+if (
+    "get_config" in globals()
+):  # JupyterHub reads this file by itself: on a cluster
     get_config().Spawner.pre_spawn_hook = give_key  # type: ignore[name-defined]  # noqa: F821

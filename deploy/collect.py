@@ -72,11 +72,16 @@ def collect(learners: Path, course: Path, chapters: list[str]) -> list[str]:
                 continue
             if notebook != (EXERCISES / f"{stem}.ipynb").read_bytes():
                 _hand_in(
-                    course / "submitted" / home.name / stem, stem, notebook, changed
+                    course / "submitted" / home.name / stem,
+                    stem,
+                    notebook,
+                    changed,
                 )
                 taken.append(stem)
         lines.append(
-            "; ".join([f"{home.name}: {', '.join(taken) or 'nothing'}", *refused])
+            "; ".join(
+                [f"{home.name}: {', '.join(taken) or 'nothing'}", *refused]
+            )
         )
     return lines
 
@@ -101,7 +106,9 @@ def main(arguments: list[str]) -> None:
             f"No such exercises: {', '.join(unknown)}. There are: {', '.join(known)}."
         )
     if not Path(learners).is_dir():
-        sys.exit(f"{learners} is no folder. It is COURSEKIT_HUB_FOLDER/learners.")
+        sys.exit(
+            f"{learners} is no folder. It is COURSEKIT_HUB_FOLDER/learners."
+        )
     print("\n".join(collect(Path(learners), Path(course), asked or known)))
 
 

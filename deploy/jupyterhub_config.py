@@ -37,9 +37,7 @@ FOLDER = Path(
 )
 FOLDER = FOLDER.expanduser().resolve()
 LEARNERS, STATE = FOLDER / "learners", FOLDER / "hub"
-FIRST_USER = (
-    20_001  # Unix user numbers from here on; no account of the machine should have one
-)
+FIRST_USER = 20_001  # Unix user numbers from here on; no account of the machine should have one
 
 c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821
 
@@ -78,7 +76,12 @@ if any((above / ".env").exists() for above in [FOLDER, *FOLDER.parents]):
 if ROOT:
     try:
         notebook = HERE.parent / "notebooks" / "00_start_here.ipynb"
-        opens = [sys.executable, "-c", "import sys; open(sys.argv[1])", str(notebook)]
+        opens = [
+            sys.executable,
+            "-c",
+            "import sys; open(sys.argv[1])",
+            str(notebook),
+        ]
         subprocess.run(
             opens,
             user=FIRST_USER,
@@ -113,9 +116,7 @@ c.SharedPasswordAuthenticator.user_password = PASSWORD
 c.SharedPasswordAuthenticator.admin_password = ADMIN_PASSWORD
 c.Authenticator.allow_all = True
 c.Authenticator.admin_users = {"teacher"}
-c.Authenticator.username_pattern = (
-    r"[a-z][a-z0-9_-]{0,30}\Z"  # it names a folder; JupyterHub looks at the start alone
-)
+c.Authenticator.username_pattern = r"[a-z][a-z0-9_-]{0,30}\Z"  # it names a folder; JupyterHub looks at the start alone
 c.JupyterHub.template_vars = {
     "announcement_login": "Your name in small letters without spaces, and the password of the class."
 }
@@ -174,7 +175,9 @@ c.Spawner.mem_limit = "2G"  # for each process; learner_server.py sees to it
 c.Spawner.poll_interval = (
     10  # seconds until a crash is noticed, and a new server can be had
 )
-c.Spawner.start_timeout = c.Spawner.http_timeout = 180  # a whole class starts at once
+c.Spawner.start_timeout = c.Spawner.http_timeout = (
+    180  # a whole class starts at once
+)
 c.Spawner.env_keep = [
     "PATH",
     "LANG",
@@ -191,7 +194,9 @@ c.Spawner.environment = {
 # The hub
 
 
-c.JupyterHub.bind_url = os.environ.get("COURSEKIT_HUB_URL") or "http://127.0.0.1:8080"
+c.JupyterHub.bind_url = (
+    os.environ.get("COURSEKIT_HUB_URL") or "http://127.0.0.1:8080"
+)
 c.JupyterHub.db_url = f"sqlite:///{STATE / 'jupyterhub.sqlite'}"
 c.JupyterHub.cookie_secret_file = str(STATE / "cookie_secret")
 c.JupyterHub.cleanup_servers = (

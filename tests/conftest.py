@@ -47,9 +47,13 @@ def pytest_configure(config: pytest.Config) -> None:
         fork_kernels()
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+def pytest_ignore_collect(
+    collection_path: Path, config: pytest.Config
+) -> bool | None:
     return (
-        True if config.option.quick and collection_path == TESTS / "browser" else None
+        True
+        if config.option.quick and collection_path == TESTS / "browser"
+        else None
     )
 
 
@@ -62,7 +66,11 @@ def pytest_collection_modifyitems(
     def turn(item: pytest.Item) -> tuple[int, int]:
         if item.path.parent == TESTS / "browser":
             return 0, 0
-        return (1, -files.index(item.path)) if item.path.suffix == ".ipynb" else (2, 0)
+        return (
+            (1, -files.index(item.path))
+            if item.path.suffix == ".ipynb"
+            else (2, 0)
+        )
 
     items.sort(key=turn)
     if config.option.quick:
@@ -95,7 +103,8 @@ def no_process(pytestconfig: pytest.Config) -> Iterator[None]:
     def skip(*args: Any, **more: Any) -> None:
         pytest.skip("it starts a process: make test runs it")
 
-    tuple(platform.uname())  # runs `uname -p` once, for whoever asks for the platform
+    # runs `uname -p` once, for whoever asks for the platform
+    tuple(platform.uname())
     with pytest.MonkeyPatch.context() as patch:
         if pytestconfig.option.quick:
             patch.setattr(subprocess.Popen, "__init__", skip)
@@ -143,16 +152,21 @@ def write_notebook(tmp_path: Path) -> Callable[..., Path]:
     """write_notebook(cell, ...) -> path. A cell is its source, or a node from nbformat.v4."""
 
     def write(
-        *cells: Any, name: str = "notebooks/01_basics.ipynb", metadata: Any = None
+        *cells: Any,
+        name: str = "notebooks/01_basics.ipynb",
+        metadata: Any = None,
     ) -> Path:
         nodes = [
-            v4.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells
+            v4.new_code_cell(cell) if isinstance(cell, str) else cell
+            for cell in cells
         ]
         for number, node in enumerate(nodes):
             node.id = f"cell-{number}"
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(v4.new_notebook(cells=nodes, metadata=metadata or {}), path)
+        nbformat.write(
+            v4.new_notebook(cells=nodes, metadata=metadata or {}), path
+        )
         return path
 
     return write

@@ -28,7 +28,10 @@ from support.loopback import Upstream, upstream
 HELLO = [{"role": "user", "content": "Hello"}]
 BARE = {
     "choices": [
-        {"message": {"role": "assistant", "content": "Hi."}, "finish_reason": "stop"}
+        {
+            "message": {"role": "assistant", "content": "Hi."},
+            "finish_reason": "stop",
+        }
     ],
     "model": "tiny:1b",
 }
@@ -68,7 +71,9 @@ def server(
     return handle
 
 
-def test_settings_name_the_model_of_a_role(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_name_the_model_of_a_role(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """In live mode COURSEKIT_CHAT and so on name a role's model, COURSEKIT_MODEL that of the
     others.
     """
@@ -120,7 +125,9 @@ async def test_the_async_client_asks_once_as_well(
     with upstream(server("tiny:1b")) as (url, seen):
         async with connect_async(base_url=url) as client:
             asked = [
-                client.chat.completions.create(model=models.CHAT, messages=HELLO)
+                client.chat.completions.create(
+                    model=models.CHAT, messages=HELLO
+                )
                 for _ in range(5)
             ]
             assert {
@@ -130,7 +137,9 @@ async def test_the_async_client_asks_once_as_well(
             monkeypatch.setenv("COURSEKIT_MODEL", "missing")
         async with connect_async(base_url=url) as client:
             with pytest.raises(models.ModelNotServed):
-                await client.chat.completions.create(model="missing", messages=HELLO)
+                await client.chat.completions.create(
+                    model="missing", messages=HELLO
+                )
     assert sum(raw == b"" for raw, _ in seen) == 2
 
 
@@ -166,9 +175,14 @@ def test_where_the_list_does_not_tell_the_server_decides(
 
 def test_a_model_that_plays_no_role_is_the_servers_business() -> None:
     """Only a role's model is looked up: a server may know more names than it lists."""
-    with upstream(server("tiny:1b")) as (url, seen), connect(base_url=url) as client:
+    with (
+        upstream(server("tiny:1b")) as (url, seen),
+        connect(base_url=url) as client,
+    ):
         assert (
-            client.chat.completions.create(model="unlisted", messages=HELLO).model
+            client.chat.completions.create(
+                model="unlisted", messages=HELLO
+            ).model
             == "tiny:1b"
         )
     assert len(seen) == 1
@@ -225,7 +239,9 @@ def test_what_the_sdk_reads_counts_from_dotenv(
         {"total_tokens": 9},
     ],
 )
-@pytest.mark.parametrize("created", [..., None, 0, 1_700_000_000_000, 1_700_000_000.5])
+@pytest.mark.parametrize(
+    "created", [..., None, 0, 1_700_000_000_000, 1_700_000_000.5]
+)
 def test_a_meter_survives_what_another_server_leaves_out(
     usage: Any, created: Any
 ) -> None:
@@ -236,7 +252,10 @@ def test_a_meter_survives_what_another_server_leaves_out(
     answer = BARE | {
         name: value for name, value in left_out.items() if value is not ...
     }
-    with upstream(server(answer=answer)) as (url, _), connect(base_url=url) as client:
+    with (
+        upstream(server(answer=answer)) as (url, _),
+        connect(base_url=url) as client,
+    ):
         meter = Meter(client)
         receipt = meter.add(
             client.chat.completions.create(model="tiny:1b", messages=HELLO)
@@ -277,10 +296,18 @@ def test_an_unknown_model_has_counts_and_no_price() -> None:
 
 
 DELTAS = [
-    {"choices": [{"index": 0, "delta": {"role": "assistant", "content": None}}]},
+    {
+        "choices": [
+            {"index": 0, "delta": {"role": "assistant", "content": None}}
+        ]
+    },
     {"choices": [{"index": 0, "delta": {"reasoning_content": "Hm."}}]},
     {"choices": [{"index": 0, "delta": None, "logprobs": None}]},
-    {"choices": [{"index": 0, "delta": {"content": "Hi."}, "finish_reason": ""}]},
+    {
+        "choices": [
+            {"index": 0, "delta": {"content": "Hi."}, "finish_reason": ""}
+        ]
+    },
     {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
     {"choices": None},
 ]
@@ -289,7 +316,9 @@ DELTAS = [
 def test_a_stream_survives_what_another_server_leaves_out() -> None:
     """Null deltas, hidden reasoning, no ids, no usage, no choices: the text still arrives whole."""
     events = (
-        b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in DELTAS)
+        b"".join(
+            b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in DELTAS
+        )
         + b"data: [DONE]\n\n"
     )
 

@@ -29,10 +29,14 @@ def test_without_the_model_it_says_what_to_install(
     """
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(SystemExit, match="coursekit local install"):
-        tool.main([str(tmp_path / "model.gguf"), "--out", str(tmp_path / "out")])
+        tool.main(
+            [str(tmp_path / "model.gguf"), "--out", str(tmp_path / "out")]
+        )
     installed(tmp_path, monkeypatch).unlink()
     with pytest.raises(SystemExit, match=r"no model at .*model\.gguf"):
-        tool.main([str(tmp_path / "model.gguf"), "--out", str(tmp_path / "out")])
+        tool.main(
+            [str(tmp_path / "model.gguf"), "--out", str(tmp_path / "out")]
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -40,31 +44,41 @@ def test_only_the_distributions_named_are_taken(
     model_file: Path, tmp_path: Path
 ) -> None:
     """Names after the model choose; the others' files stay as they are."""
-    tool.main([str(model_file), "capital", "year", "--out", str(tmp_path / "out")])
+    tool.main(
+        [str(model_file), "capital", "year", "--out", str(tmp_path / "out")]
+    )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "capital.json",
         "year.json",
     ]
 
 
-def test_a_stored_distribution_is_the_model_s(model_file: Path, tmp_path: Path) -> None:
+def test_a_stored_distribution_is_the_model_s(
+    model_file: Path, tmp_path: Path
+) -> None:
     """Read back, it has the whole vocabulary, the model's log-probabilities (normalized) and the
     reply's counts.
     """
     model = LocalModel(model_file)
     prompt = tool.Prompt("x", "It shows.", question="Say it.", after=3)
-    tool.write_distribution(tmp_path / "x.json", model, prompt, {"provenance": "local"})
+    tool.write_distribution(
+        tmp_path / "x.json", model, prompt, {"provenance": "local"}
+    )
     kept = read_distribution(tmp_path / "x.json")
     messages = [{"role": "user", "content": "Say it."}]
     ids = [
         token
-        for token, _ in model.reply(messages, np.random.default_rng(), 3, temperature=0)
+        for token, _ in model.reply(
+            messages, np.random.default_rng(), 3, temperature=0
+        )
     ]
     full = model.next_token([chat_prompt(messages), *ids])
     assert len(kept.logits) == len(TOKENS)
     best = np.argsort(-full.logprobs)[: tool.NAMED]
     assert kept.tokens[: tool.NAMED] == tuple(TOKENS[index] for index in best)
-    assert kept.logits[: tool.NAMED] == pytest.approx(full.logprobs[best], abs=1e-6)
+    assert kept.logits[: tool.NAMED] == pytest.approx(
+        full.logprobs[best], abs=1e-6
+    )
     assert np.exp(full.logprobs).sum() == pytest.approx(1, abs=1e-12)
     assert kept.counts.sum() == 3
     assert kept.accuracy["entropy_bits"] < 0.01
@@ -79,9 +93,14 @@ def test_grouping_tells_how_wrong_it_is(
     for step in (0.1, 2.0):
         monkeypatch.setattr(tool, "STEP", step)
         tool.write_distribution(
-            tmp_path / "x.json", LocalModel(model_file), tool.Prompt("x", "", "Hi"), {}
+            tmp_path / "x.json",
+            LocalModel(model_file),
+            tool.Prompt("x", "", "Hi"),
+            {},
         )
-        errors.append(read_distribution(tmp_path / "x.json").accuracy["entropy_bits"])
+        errors.append(
+            read_distribution(tmp_path / "x.json").accuracy["entropy_bits"]
+        )
     assert errors[0] < errors[1]
 
 

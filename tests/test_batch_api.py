@@ -41,7 +41,8 @@ def line(custom_id: str, body: Any, **more: Any) -> str:
 def lines() -> str:
     """Three requests that are recorded, and one that is wrong."""
     good = [
-        line(f"q{number}", params(asked)) for number, asked in enumerate(ASKED, start=1)
+        line(f"q{number}", params(asked))
+        for number, asked in enumerate(ASKED, start=1)
     ]
     return "\n".join([*good, line("wrong", params(ASKED[0], temperature=7))])
 
@@ -50,20 +51,29 @@ def lines() -> str:
 def recordings(tmp_path: Path) -> Path:
     answers = [
         (params(asked), whole(text))
-        for asked, text in zip(ASKED, ("Paris.", "Rome.", "Madrid."), strict=True)
+        for asked, text in zip(
+            ASKED, ("Paris.", "Rome.", "Madrid."), strict=True
+        )
     ]
     return folder_with(tmp_path / "recordings", *answers)
 
 
 @pytest.fixture
 def client(recordings: Path) -> openai.OpenAI:
-    return connect("replay", recordings=recordings, speed="instant", max_retries=0)
+    return connect(
+        "replay", recordings=recordings, speed="instant", max_retries=0
+    )
 
 
 def submit(client: openai.OpenAI, content: str, **more: Any) -> Any:
-    file = client.files.create(file=("input.jsonl", content.encode()), purpose="batch")
+    file = client.files.create(
+        file=("input.jsonl", content.encode()), purpose="batch"
+    )
     return client.batches.create(
-        input_file_id=file.id, endpoint=ENDPOINT, completion_window="24h", **more
+        input_file_id=file.id,
+        endpoint=ENDPOINT,
+        completion_window="24h",
+        **more,
     )
 
 
@@ -77,12 +87,15 @@ def after(client: openai.OpenAI, batch: Any, seconds: float) -> Any:
 def results(client: openai.OpenAI, file_id: str) -> dict[str, Any]:
     """custom_id -> response, of an output or error file."""
     told = [
-        json.loads(text) for text in client.files.content(file_id).text.splitlines()
+        json.loads(text)
+        for text in client.files.content(file_id).text.splitlines()
     ]
     return {one["custom_id"]: one["response"] for one in told}
 
 
-def test_a_batch_goes_through_its_stages_on_the_clock(client: openai.OpenAI) -> None:
+def test_a_batch_goes_through_its_stages_on_the_clock(
+    client: openai.OpenAI,
+) -> None:
     """Validating for 3 s, in progress for 10 s, finalizing for 2 s, then completed; the times are
     stamped.
     """
@@ -109,7 +122,11 @@ def test_a_batch_goes_through_its_stages_on_the_clock(client: openai.OpenAI) -> 
         done.expires_at,
     )
     assert [stamp - done.created_at for stamp in stamps] == [3, 13, 15, 86_400]
-    assert (told[13].output_file_id, done.failed_at, done.errors) == (None, None, None)
+    assert (told[13].output_file_id, done.failed_at, done.errors) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_answers_and_errors_are_in_two_files(client: openai.OpenAI) -> None:
@@ -126,7 +143,8 @@ def test_answers_and_errors_are_in_two_files(client: openai.OpenAI) -> None:
         for name, one in good.items()
     } == {"q1": "Paris.", "q2": "Rome.", "q3": "Madrid."}
     assert (
-        good["q1"]["body"] == completion("Paris.") and good["q1"]["status_code"] == 200
+        good["q1"]["body"] == completion("Paris.")
+        and good["q1"]["status_code"] == 200
     )
     assert list(bad) == ["wrong"] and bad["wrong"]["status_code"] == 400
     assert bad["wrong"]["body"]["error"]["param"] == "temperature"
@@ -144,14 +162,20 @@ def test_answers_and_errors_are_in_two_files(client: openai.OpenAI) -> None:
     )
 
 
-def test_a_batch_of_wrong_requests_has_no_output_file(client: openai.OpenAI) -> None:
+def test_a_batch_of_wrong_requests_has_no_output_file(
+    client: openai.OpenAI,
+) -> None:
     """It completes all the same; there is an error file alone."""
-    done = after(client, submit(client, line("wrong", params(temperature=7))), 15)
+    done = after(
+        client, submit(client, line("wrong", params(temperature=7))), 15
+    )
     assert (done.status, done.output_file_id) == ("completed", None)
     assert list(results(client, done.error_file_id)) == ["wrong"]
 
 
-def test_a_cancelled_batch_keeps_what_was_answered(client: openai.OpenAI) -> None:
+def test_a_cancelled_batch_keeps_what_was_answered(
+    client: openai.OpenAI,
+) -> None:
     """Half-way through, half of the requests are answered and stay so; the others are in no
     file.
     """
@@ -159,7 +183,11 @@ def test_a_cancelled_batch_keeps_what_was_answered(client: openai.OpenAI) -> Non
     after(client, batch, 8)
     assert client.batches.cancel(batch.id).status == "cancelling"
     done = after(client, batch, 9)
-    assert (done.status, done.cancelled_at - done.created_at, done.error_file_id) == (
+    assert (
+        done.status,
+        done.cancelled_at - done.created_at,
+        done.error_file_id,
+    ) == (
         "cancelled",
         9,
         None,
@@ -173,7 +201,11 @@ FAULTY = [
     ("", "empty_file", None),
     ("{\n", "invalid_json_line", 1),
     ("[]", "invalid_json_line", 1),
-    (line("a", params()) + "\n\n" + line("a", params()), "duplicate_custom_id", 3),
+    (
+        line("a", params()) + "\n\n" + line("a", params()),
+        "duplicate_custom_id",
+        3,
+    ),
     (line("a", params(), url="/v1/embeddings"), "url_mismatch", 1),
     (line("a", params(), method="GET"), "url_mismatch", 1),
     (
@@ -200,8 +232,14 @@ def test_a_faulty_file_fails_the_batch(
     batch = submit(client, content)
     failed = after(client, batch, 3)
     assert (batch.status, failed.status) == ("validating", "failed")
-    assert (failed.errors.data[0].code, failed.errors.data[0].line) == (code, number)
-    assert (failed.request_counts.total, after(client, batch, 60).output_file_id) == (
+    assert (failed.errors.data[0].code, failed.errors.data[0].line) == (
+        code,
+        number,
+    )
+    assert (
+        failed.request_counts.total,
+        after(client, batch, 60).output_file_id,
+    ) == (
         0,
         None,
     )
@@ -224,7 +262,9 @@ def test_a_wrong_batch_is_refused_at_once(
     client: openai.OpenAI, changed: Any, status: int, param: str
 ) -> None:
     """An endpoint that the offline API has not, another window, or a file that does not exist."""
-    file = client.files.create(file=("input.jsonl", lines().encode()), purpose="batch")
+    file = client.files.create(
+        file=("input.jsonl", lines().encode()), purpose="batch"
+    )
     asked = {
         "input_file_id": file.id,
         "endpoint": ENDPOINT,
@@ -239,7 +279,9 @@ def test_a_wrong_batch_is_refused_at_once(
 def test_files_can_be_listed_read_and_deleted(client: openai.OpenAI) -> None:
     """What was uploaded comes back byte for byte, whatever it holds, until it is deleted."""
     content = b'{"a": "\xc3\xa9\x00"}\r\n--boundary\n\n'
-    file = client.files.create(file=("odd name.jsonl", content), purpose="batch")
+    file = client.files.create(
+        file=("odd name.jsonl", content), purpose="batch"
+    )
     assert (file.filename, file.bytes, file.purpose) == (
         "odd name.jsonl",
         len(content),
@@ -293,7 +335,9 @@ def test_rate_limits_do_not_touch_a_batch(recordings: Path) -> None:
         max_retries=0,
         rate_limit={"rpm": 1},
     )
-    assert after(client, submit(client, lines()), 15).request_counts.completed == 3
+    assert (
+        after(client, submit(client, lines()), 15).request_counts.completed == 3
+    )
     client.chat.completions.create(**params(ASKED[0]))
 
 
@@ -318,9 +362,9 @@ def test_a_batch_on_a_socket(recordings: Path) -> None:
         batch = ada.batches.retrieve(submit(ada, lines()).id)
         assert batch.status == "completed"
         assert (
-            results(ada, batch.output_file_id)["q2"]["body"]["choices"][0]["message"][
-                "content"
-            ]
+            results(ada, batch.output_file_id)["q2"]["body"]["choices"][0][
+                "message"
+            ]["content"]
             == "Rome."
         )
         assert list(ben.files.list()) == list(ben.batches.list()) == []
@@ -348,7 +392,10 @@ def test_a_key_is_needed_on_a_socket(recordings: Path) -> None:
 
 def test_a_large_file_is_refused_before_it_is_read(recordings: Path) -> None:
     """The limit of a request's body holds for uploads, too."""
-    with served(recordings) as server, pytest.raises(openai.APIStatusError) as refused:
+    with (
+        served(recordings) as server,
+        pytest.raises(openai.APIStatusError) as refused,
+    ):
         server.client().files.create(
             file=("big.jsonl", b"x" * 9_000_000), purpose="batch"
         )
@@ -359,5 +406,8 @@ def test_a_miss_on_a_socket_is_a_404(recordings: Path) -> None:
     """What is not recorded is told when the batch is created, in the words of RecordingNotFound."""
     with served(recordings) as server:
         with pytest.raises(openai.NotFoundError) as refused:
-            submit(server.client(), line("new", params("What is the capital of Chad?")))
+            submit(
+                server.client(),
+                line("new", params("What is the capital of Chad?")),
+            )
         assert refused.value.code == "recording_not_found"

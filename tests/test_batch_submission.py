@@ -61,12 +61,14 @@ async def test_the_results_are_those_of_run_batch_at_half_the_price(
         result.custom_id for result in at_once
     ]
     assert later.usage == at_once.usage and later.cost * 2 == at_once.cost > 0
-    assert later[0].reply.usage.prompt_tokens == 14 and repr(later[0].receipt).endswith(
-        "replay · batch"
-    )
+    assert later[0].reply.usage.prompt_tokens == 14 and repr(
+        later[0].receipt
+    ).endswith("replay · batch")
 
 
-async def test_waiting_passes_on_the_clients_clock(client: openai.AsyncOpenAI) -> None:
+async def test_waiting_passes_on_the_clients_clock(
+    client: openai.AsyncOpenAI,
+) -> None:
     """Looks at 0, 10 and 20 seconds: three polls, and no second of real time. ``seconds`` is what
     the batch took.
     """
@@ -83,7 +85,9 @@ async def test_a_refused_request_is_a_value(client: openai.AsyncOpenAI) -> None:
     """
     later = await collect_batch(
         client,
-        await submit_batch(client, [PROMPTS[0], WRONG, PROMPTS[1]], model="gpt-4o"),
+        await submit_batch(
+            client, [PROMPTS[0], WRONG, PROMPTS[1]], model="gpt-4o"
+        ),
     )
     assert later.texts(missing=None) == ["Paris.", None, "Rome."]
     (failed,) = later.failed
@@ -146,14 +150,20 @@ ODD_LINES: dict[str, Any] = {
     "an odd usage": lambda line: line["response"]["body"].update(
         usage={"prompt_tokens": -1}
     ),
-    "a field that is new": lambda line: line["response"]["body"].update(mood="good"),
+    "a field that is new": lambda line: line["response"]["body"].update(
+        mood="good"
+    ),
 }
 LOST_LINES: dict[str, Any] = {
     "no body": lambda line: line["response"].update(body=None),
-    "a body that is a text": lambda line: line["response"].update(body="<html>"),
+    "a body that is a text": lambda line: line["response"].update(
+        body="<html>"
+    ),
     "no choices": lambda line: line["response"]["body"].update(choices=[]),
     "no response": lambda line: line.update(response=None),
-    "an error that is a text": lambda line: line.update(response=None, error="lost"),
+    "an error that is a text": lambda line: line.update(
+        response=None, error="lost"
+    ),
     "no status": lambda line: line["response"].pop("status_code"),
     "another name": lambda line: line.update(custom_id=17),
 }
@@ -171,7 +181,11 @@ def altering(
         line = json.loads(first)
         if "response" in line:
             altered = alter(line)
-            first = altered if isinstance(altered, bytes) else json.dumps(line).encode()
+            first = (
+                altered
+                if isinstance(altered, bytes)
+                else json.dumps(line).encode()
+            )
         return SimpleNamespace(content=b"\n".join([first, *rest]))
 
     monkeypatch.setattr(client.files, "content", content)
@@ -212,12 +226,18 @@ async def test_a_line_that_holds_no_answer_costs_only_its_own(
     assert repr(later)
 
 
-async def test_a_file_that_the_api_refuses_is_told(client: openai.AsyncOpenAI) -> None:
+async def test_a_file_that_the_api_refuses_is_told(
+    client: openai.AsyncOpenAI,
+) -> None:
     """BatchFailed names the line; nothing was answered."""
     content = b'{"custom_id": "a"}\n'
-    file = await client.files.create(file=("odd.jsonl", content), purpose="batch")
+    file = await client.files.create(
+        file=("odd.jsonl", content), purpose="batch"
+    )
     batch = await client.batches.create(
-        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+        input_file_id=file.id,
+        endpoint="/v1/chat/completions",
+        completion_window="24h",
     )
     with pytest.raises(
         BatchFailed, match="line 1: Missing required parameter: 'method'"
@@ -230,10 +250,15 @@ def test_the_file_has_a_line_for_each_request() -> None:
     body.
     """
     requests = as_requests(
-        [PROMPTS[0], {**params(PROMPTS[1]), "custom_id": "it", "extra_body": {"x": 1}}],
+        [
+            PROMPTS[0],
+            {**params(PROMPTS[1]), "custom_id": "it", "extra_body": {"x": 1}},
+        ],
         {"model": "gpt-4o"},
     )
-    first, second = (json.loads(line) for line in input_file(requests).splitlines())
+    first, second = (
+        json.loads(line) for line in input_file(requests).splitlines()
+    )
     assert first == {
         "custom_id": "request-1",
         "method": "POST",
@@ -250,7 +275,10 @@ def test_the_file_has_a_line_for_each_request() -> None:
     ("items", "told"),
     [
         ([], "the list is empty"),
-        ([params(), {**params(), "model": "gpt-4o-mini"}], "gpt-4o, gpt-4o-mini"),
+        (
+            [params(), {**params(), "model": "gpt-4o-mini"}],
+            "gpt-4o, gpt-4o-mini",
+        ),
         ([{**params(), "timeout": 3}], "request-1 has timeout"),
         ([params()] * 50_001, "Split the list"),
     ],
@@ -264,14 +292,18 @@ async def test_what_does_not_go_into_a_batch_is_told_before_anything_is_sent(
     assert [file async for file in client.files.list()] == []
 
 
-def test_a_file_that_is_too_large_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_too_large_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """200 MB are the most (here 200 bytes); the list is to be split."""
     monkeypatch.setattr("coursekit.batching.batch_api.MOST_BYTES", 200)
     with pytest.raises(ValueError, match="takes 200 bytes"):
         input_file(as_requests(PROMPTS, {"model": "gpt-4o"}))
 
 
-async def test_a_time_that_is_none_is_refused(client: openai.AsyncOpenAI) -> None:
+async def test_a_time_that_is_none_is_refused(
+    client: openai.AsyncOpenAI,
+) -> None:
     """every=0 would ask without end."""
     with pytest.raises(ValueError, match="every=0"):
         await collect_batch(client, "batch_1", every=0)

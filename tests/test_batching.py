@@ -31,8 +31,20 @@ from coursekit.retrying import Policy
 from coursekit.retrying.classify import OUT_OF_MONEY
 from coursekit.tokens import EstimatedTokens
 from coursekit.wired import wired_to
-from support.batching_stand_in import LATENCY, client_of, client_with, statuses, times
-from support.offline_api import completion, error_answer, folder_with, params, whole
+from support.batching_stand_in import (
+    LATENCY,
+    client_of,
+    client_with,
+    statuses,
+    times,
+)
+from support.offline_api import (
+    completion,
+    error_answer,
+    folder_with,
+    params,
+    whole,
+)
 
 PROMPTS = [f"Question {i}?" for i in range(40)]
 
@@ -40,7 +52,9 @@ PROMPTS = [f"Question {i}?" for i in range(40)]
 async def test_results_come_in_the_order_of_the_requests() -> None:
     """Whatever the order of the answers, results stand in the order of the requests."""
     rng = random.Random(5)
-    client, _ = client_of(lambda prompt, _: whole(f"Answer to {prompt}", rng.random()))
+    client, _ = client_of(
+        lambda prompt, _: whole(f"Answer to {prompt}", rng.random())
+    )
     results = await run_batch(client, PROMPTS, model="gpt-4o")
     assert results.texts() == [f"Answer to {prompt}" for prompt in PROMPTS]
     assert [result.custom_id for result in results] == [
@@ -52,7 +66,9 @@ async def test_results_come_in_the_order_of_the_requests() -> None:
     )
 
 
-async def test_usage_cost_and_time_are_those_of_the_calls(tmp_path: Path) -> None:
+async def test_usage_cost_and_time_are_those_of_the_calls(
+    tmp_path: Path,
+) -> None:
     """The whole has the usage and the cost of its replies, and the seconds of the client's own
     clock.
     """
@@ -63,9 +79,8 @@ async def test_usage_cost_and_time_are_those_of_the_calls(tmp_path: Path) -> Non
         r.receipt.price.total for r in results if r.receipt and r.receipt.price
     )
     assert results.cost == 40 * (14 * Decimal("2.5") + 2 * 10) / 1_000_000
-    assert results.seconds == pytest.approx(
-        2 * LATENCY
-    )  # one that learns the limits, then the others together
+    # one that learns the limits, then the others together
+    assert results.seconds == pytest.approx(2 * LATENCY)
     assert repr(results).startswith(
         "40 of 40 answered · 40 requests · 560 tokens in · 80 out · $0.0022 · 0.4 s"
     )
@@ -78,7 +93,9 @@ async def test_results_can_be_sent_to_another_process(tmp_path: Path) -> None:
     )
     copies = pickle.loads(pickle.dumps(list(results)))
     assert [copy.text for copy in copies] == results.texts()
-    assert [copy.receipt for copy in copies] == [result.receipt for result in results]
+    assert [copy.receipt for copy in copies] == [
+        result.receipt for result in results
+    ]
     assert copies[0].receipt.origin == "replay · written"
 
 
@@ -121,7 +138,9 @@ LONG_WAIT = error_answer(
 async def test_one_long_wait_costs_one_request() -> None:
     """A Retry-After of days is not waited for: that request fails, the others are answered."""
     client, answers = client_of(
-        lambda prompt, _: LONG_WAIT if prompt == PROMPTS[1] else whole("Hello", LATENCY)
+        lambda prompt, _: (
+            LONG_WAIT if prompt == PROMPTS[1] else whole("Hello", LATENCY)
+        )
     )
     results = await run_batch(client, PROMPTS[:4], model="gpt-4o")
     assert (
@@ -140,10 +159,14 @@ async def test_a_model_that_keeps_asking_for_long_waits_is_given_up() -> None:
     long the wait is.
     """
     client, answers = client_of(lambda *_: LONG_WAIT)
-    results = await run_batch(client, PROMPTS, model="gpt-4o", max_concurrency=1)
+    results = await run_batch(
+        client, PROMPTS, model="gpt-4o", max_concurrency=1
+    )
     assert len(answers.prompts) == 3 and not results.answered
     assert "asks to wait 55 h" in str(results.stopped)
-    assert isinstance(results[-1].error, NotSent) and "55 h" in str(results[-1].error)
+    assert isinstance(results[-1].error, NotSent) and "55 h" in str(
+        results[-1].error
+    )
 
 
 async def test_a_model_that_does_not_exist_is_asked_once() -> None:
@@ -168,16 +191,24 @@ async def test_a_model_that_does_not_exist_is_asked_once() -> None:
     )
     assert [result.text for result in results.answered] == ["Hello"] * 5
     assert sum(prompt.startswith("Question") for prompt in answers.prompts) <= 2
-    assert isinstance(results[-6].error, NotSent) and "gpt-5o" in str(results[-6].error)
+    assert isinstance(results[-6].error, NotSent) and "gpt-5o" in str(
+        results[-6].error
+    )
 
 
 @pytest.mark.parametrize("code", OUT_OF_MONEY)
 @pytest.mark.parametrize("place", ["code", "type"])
-async def test_no_money_and_reached_caps_stop_the_run(code: str, place: str) -> None:
+async def test_no_money_and_reached_caps_stop_the_run(
+    code: str, place: str
+) -> None:
     """Each code of an empty account or a reached cap stops the run, as code or as type."""
-    more: Any = {place: code} if place == "type" else {"code": code, "type": "requests"}
+    more: Any = (
+        {place: code} if place == "type" else {"code": code, "type": "requests"}
+    )
     client, answers = client_of(lambda *_: error_answer(429, "No.", **more))
-    results = await run_batch(client, PROMPTS, model="gpt-4o", max_concurrency=1)
+    results = await run_batch(
+        client, PROMPTS, model="gpt-4o", max_concurrency=1
+    )
     assert len(answers.prompts) == 1 and "no money" in str(results.stopped)
 
 
@@ -195,7 +226,9 @@ async def test_an_odd_usage_costs_no_answer() -> None:
     assert results[0].receipt is not None and results[0].receipt.usage is None
 
 
-async def test_a_wrong_request_costs_nobody_elses_answer(tmp_path: Path) -> None:
+async def test_a_wrong_request_costs_nobody_elses_answer(
+    tmp_path: Path,
+) -> None:
     """One that the API refuses, or that has no recording, is a result with its own exception; the
     others are there.
     """
@@ -208,8 +241,13 @@ async def test_a_wrong_request_costs_nobody_elses_answer(tmp_path: Path) -> None
         f"Answer to {prompt}" for prompt in PROMPTS[:3]
     ]
     refused, missing = results.failed
-    assert isinstance(refused.error, openai.BadRequestError) and refused.attempts == 1
-    assert isinstance(missing.error, RecordingNotFound) and missing.attempts == 1
+    assert (
+        isinstance(refused.error, openai.BadRequestError)
+        and refused.attempts == 1
+    )
+    assert (
+        isinstance(missing.error, RecordingNotFound) and missing.attempts == 1
+    )
     assert results.stopped is None
 
 
@@ -244,7 +282,9 @@ async def test_failures_are_retried_in_one_layer() -> None:
     bad = [
         error_answer(500, "The server had an error.", type="server_error"),
         ApiAnswer(status=0),
-        ApiAnswer(200, {"content-type": "application/json"}, b'{"id": "chatcmpl'),
+        ApiAnswer(
+            200, {"content-type": "application/json"}, b'{"id": "chatcmpl'
+        ),
         ApiAnswer(after=NEVER),
     ]
     client, answers = client_of(
@@ -271,9 +311,13 @@ async def test_retries_end_with_the_policy() -> None:
 async def test_others_go_on_while_one_waits_for_its_retry() -> None:
     """A request that waits for its retry takes nobody's place, even with one slot."""
     wait = {"retry-after": "30"}
-    failure = error_answer(503, "Overloaded.", type="server_error", headers=wait)
+    failure = error_answer(
+        503, "Overloaded.", type="server_error", headers=wait
+    )
     client, answers = client_of(
-        lambda prompt, asked: failure if prompt == "first" and not asked else whole()
+        lambda prompt, asked: (
+            failure if prompt == "first" and not asked else whole()
+        )
     )
     results = await run_batch(
         client, ["first", "second", "third"], model="gpt-4o", max_concurrency=1
@@ -291,7 +335,9 @@ async def test_the_verdict_on_a_run_is_good(tmp_path: Path) -> None:
         Fault("server_error", times=2),
         Fault("connection", times=1),
     ]
-    client = client_with(tmp_path, PROMPTS, faults=faults, rate_limit={"rpm": 30})
+    client = client_with(
+        tmp_path, PROMPTS, faults=faults, rate_limit={"rpm": 30}
+    )
     results = await run_batch(client, PROMPTS, model="gpt-4o")
     verdict = verdict_on(client)
     assert (
@@ -309,9 +355,13 @@ async def test_no_money_left_stops_the_run() -> None:
     NotSent.
     """
     client, answers = client_of(
-        lambda prompt, _: insufficient_quota() if prompt == PROMPTS[10] else whole()
+        lambda prompt, _: (
+            insufficient_quota() if prompt == PROMPTS[10] else whole()
+        )
     )
-    results = await run_batch(client, PROMPTS, model="gpt-4o", max_concurrency=1)
+    results = await run_batch(
+        client, PROMPTS, model="gpt-4o", max_concurrency=1
+    )
     assert len(answers.prompts) == 11 and len(results.answered) == 10
     assert (
         isinstance(results[10].error, openai.RateLimitError)
@@ -329,13 +379,15 @@ async def test_no_money_left_stops_the_run() -> None:
 async def test_a_wrong_key_costs_one_request() -> None:
     """With a wrong key the first request, which goes alone, is the only one."""
     client, answers = client_of(
-        lambda *_: error_answer(401, "Incorrect API key.", code="invalid_api_key")
+        lambda *_: error_answer(
+            401, "Incorrect API key.", code="invalid_api_key"
+        )
     )
     results = await run_batch(client, PROMPTS, model="gpt-4o")
     assert len(answers.prompts) == 1
-    assert isinstance(results[0].error, openai.AuthenticationError) and isinstance(
-        results[39].error, NotSent
-    )
+    assert isinstance(
+        results[0].error, openai.AuthenticationError
+    ) and isinstance(results[39].error, NotSent)
 
 
 async def test_an_answer_that_is_no_completion_is_an_error() -> None:
@@ -359,8 +411,13 @@ async def test_no_more_than_max_concurrency_are_under_way() -> None:
     spans: list[tuple[float, float]] = []
     client, _ = client_of(lambda *_: whole(after=1.0))
     await run_batch(client, PROMPTS, model="gpt-4o", rpm=1e6, max_concurrency=7)
-    spans = [(attempt.at, attempt.ended_at) for attempt in wired_to(client).ledger]
-    assert max(sum(begin <= at < end for begin, end in spans) for at, _ in spans) == 7
+    spans = [
+        (attempt.at, attempt.ended_at) for attempt in wired_to(client).ledger
+    ]
+    assert (
+        max(sum(begin <= at < end for begin, end in spans) for at, _ in spans)
+        == 7
+    )
 
 
 async def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
@@ -369,9 +426,16 @@ async def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
     """
 
     async def once() -> list[float]:
-        faults = [Fault("server_error", times=3), Fault("slow", times=2, seconds=3)]
-        client = client_with(tmp_path, PROMPTS, faults=faults, rate_limit={"rpm": 30})
-        results = await run_batch(client, PROMPTS, model="gpt-4o", rng=random.Random(7))
+        faults = [
+            Fault("server_error", times=3),
+            Fault("slow", times=2, seconds=3),
+        ]
+        client = client_with(
+            tmp_path, PROMPTS, faults=faults, rate_limit={"rpm": 30}
+        )
+        results = await run_batch(
+            client, PROMPTS, model="gpt-4o", rng=random.Random(7)
+        )
         assert len(results.answered) == 40
         return times(client)
 
@@ -427,9 +491,10 @@ async def test_timeouts_of_asyncio_end_a_run() -> None:
     with pytest.raises(TimeoutError) as raised:
         async with asyncio.timeout(0.3):
             await run_batch(client, ["Hi"], model="gpt-4o", policy=patient)
+    # type: ignore[union-attr]
     assert isinstance(
         raised.value.__context__.results[0].error, openai.InternalServerError
-    )  # type: ignore[union-attr]
+    )
     assert answers.prompts
 
 
@@ -451,11 +516,14 @@ async def test_the_cap_stops_before_the_call_that_could_break_it(
     """What a run spends never passes max_cost, not even if every call under way costs its most."""
     prompts = PROMPTS[:10]
     client = client_with(tmp_path, prompts, {"max_completion_tokens": 2})
-    price = Decimal(
-        "0.000055"
-    )  # 14 tokens in and 2 out; at its worst the prompt is a few tokens shorter
+    # 14 tokens in and 2 out; at its worst the prompt is a few tokens shorter
+    price = Decimal("0.000055")
     results = await run_batch(
-        client, prompts, model="gpt-4o", max_completion_tokens=2, max_cost=price * 4
+        client,
+        prompts,
+        model="gpt-4o",
+        max_completion_tokens=2,
+        max_cost=price * 4,
     )
     assert len(results.answered) == 4 and results.cost <= price * 4
     assert "max_cost leaves" in str(results.stopped) and isinstance(
@@ -471,7 +539,9 @@ async def test_an_answer_that_did_not_arrive_counts_for_the_cap() -> None:
     options = {"model": "gpt-4o", "max_completion_tokens": 1000, "timeout": 1.0}
     results = await run_batch(client, ["Hi"], max_cost=0.025, **options)
     assert len(answers.prompts) == 2  # a cent each
-    assert isinstance(results[0].error, openai.APITimeoutError) and results.stopped
+    assert (
+        isinstance(results[0].error, openai.APITimeoutError) and results.stopped
+    )
 
 
 async def test_a_cap_needs_a_bound_on_each_call() -> None:
@@ -479,7 +549,9 @@ async def test_a_cap_needs_a_bound_on_each_call() -> None:
     anything is sent.
     """
     client, answers = client_of(lambda *_: whole())
-    with pytest.raises(ValueError, match="request-1 has no max_completion_tokens"):
+    with pytest.raises(
+        ValueError, match="request-1 has no max_completion_tokens"
+    ):
         await run_batch(client, ["Hi"], model="gpt-4o", max_cost=1)
     with (
         pytest.raises(ValueError, match="max_cost cannot be kept"),
@@ -517,7 +589,8 @@ async def test_a_sync_client_is_refused() -> None:
     with (
         connect() as client,
         pytest.raises(
-            TypeError, match=r"got a sync client, and takes one of connect_async\(\)"
+            TypeError,
+            match=r"got a sync client, and takes one of connect_async\(\)",
         ),
     ):
         await run_batch(client, ["Hi"], model="gpt-4o")  # type: ignore[arg-type]
@@ -527,10 +600,14 @@ async def test_nothing_to_do_is_no_error() -> None:
     """An empty list gives no results, and sends nothing."""
     client, answers = client_of(lambda *_: whole())
     results = await run_batch(client, [], model="gpt-4o")
-    assert list(results) == [] and results.texts() == [] and answers.prompts == []
+    assert (
+        list(results) == [] and results.texts() == [] and answers.prompts == []
+    )
 
 
-async def test_batch_completions_is_the_tutorials_function(tmp_path: Path) -> None:
+async def test_batch_completions_is_the_tutorials_function(
+    tmp_path: Path,
+) -> None:
     """batch_completions() returns the texts in order, from five at a time; what it cannot answer it
     raises.
     """
@@ -540,7 +617,10 @@ async def test_batch_completions_is_the_tutorials_function(tmp_path: Path) -> No
         f"Answer to {prompt}" for prompt in PROMPTS
     ]
     begun = times(client)
-    assert max(sum(at <= other < at + LATENCY for other in begun) for at in begun) == 5
+    assert (
+        max(sum(at <= other < at + LATENCY for other in begun) for at in begun)
+        == 5
+    )
     with pytest.raises(Unanswered):
         await batch_completions(client, [*PROMPTS, "never recorded"])
     assert statuses(client).count(200) == 80

@@ -25,12 +25,16 @@ resource = pytest.importorskip(
 PROMPTS = [f"Question {i}?" for i in range(30)]
 
 
-async def test_a_second_run_asks_only_for_what_is_missing(tmp_path: Path) -> None:
+async def test_a_second_run_asks_only_for_what_is_missing(
+    tmp_path: Path,
+) -> None:
     """With the same checkpoint, answers that are there are not asked for again, and stand there as
     they were.
     """
     client, answers = client_of(
-        lambda prompt, _: whole(f"Answer to {prompt}", request_id=f"req {prompt}")
+        lambda prompt, _: whole(
+            f"Answer to {prompt}", request_id=f"req {prompt}"
+        )
     )
     first = await run_batch(
         client, PROMPTS[:20], model="gpt-4o", checkpoint=tmp_path / "answers.db"
@@ -60,9 +64,14 @@ async def test_answers_belong_to_what_was_asked(tmp_path: Path) -> None:
     )
     assert again.texts() == [f"Answer to {prompt}" for prompt in PROMPTS[2::-1]]
     assert len(answers.prompts) == 3
-    await run_batch(client, PROMPTS[:3], model="gpt-4o", temperature=0, checkpoint=file)
+    await run_batch(
+        client, PROMPTS[:3], model="gpt-4o", temperature=0, checkpoint=file
+    )
     assert len(answers.prompts) == 6
-    named = {"custom_id": "mine", "messages": [{"role": "user", "content": PROMPTS[0]}]}
+    named = {
+        "custom_id": "mine",
+        "messages": [{"role": "user", "content": PROMPTS[0]}],
+    }
     await run_batch(client, [named], model="gpt-4o", checkpoint=file)
     assert len(answers.prompts) == 7
 
@@ -87,7 +96,9 @@ async def test_failures_are_not_kept(tmp_path: Path) -> None:
     assert (
         len(
             (
-                await run_batch(client, PROMPTS[:3], model="gpt-4o", checkpoint=file)
+                await run_batch(
+                    client, PROMPTS[:3], model="gpt-4o", checkpoint=file
+                )
             ).failed
         )
         == 1
@@ -140,7 +151,11 @@ async def test_one_run_at_a_time(tmp_path: Path) -> None:
     assert answers.prompts == []
     assert (
         len(
-            (await run_batch(client, PROMPTS, model="gpt-4o", checkpoint=file)).answered
+            (
+                await run_batch(
+                    client, PROMPTS, model="gpt-4o", checkpoint=file
+                )
+            ).answered
         )
         == 30
     )
@@ -153,7 +168,9 @@ async def refused(file: Path, message: str) -> None:
     assert answers.prompts == []
 
 
-async def test_files_that_are_no_checkpoint_are_left_alone(tmp_path: Path) -> None:
+async def test_files_that_are_no_checkpoint_are_left_alone(
+    tmp_path: Path,
+) -> None:
     """A text file, another program's database and a folder that is not there are refused, and
     nothing is changed.
     """
@@ -169,7 +186,9 @@ async def test_files_that_are_no_checkpoint_are_left_alone(tmp_path: Path) -> No
     await refused(
         text, "notes.txt cannot be used: it is no checkpoint. Nothing was sent"
     )
-    await refused(other, "other.db is a SQLite file, but no checkpoint of this version")
+    await refused(
+        other, "other.db is a SQLite file, but no checkpoint of this version"
+    )
     await refused(tmp_path / "no" / "answers.db", "cannot be written")
     assert (text.read_bytes(), other.read_bytes()) == before
 
@@ -193,12 +212,18 @@ def as_nobody() -> Iterator[Path]:
             folder.chmod(0o755)
 
 
-async def test_a_file_that_cannot_be_written_is_told_first(as_nobody: Path) -> None:
+async def test_a_file_that_cannot_be_written_is_told_first(
+    as_nobody: Path,
+) -> None:
     """A read-only checkpoint, or a new one in a read-only folder, is refused before anything is
     sent.
     """
-    await refused(as_nobody / "answers.db", "it cannot be written. Nothing was sent")
-    await refused(as_nobody / "new.db", "it cannot be written. Nothing was sent")
+    await refused(
+        as_nobody / "answers.db", "it cannot be written. Nothing was sent"
+    )
+    await refused(
+        as_nobody / "new.db", "it cannot be written. Nothing was sent"
+    )
 
 
 async def test_a_full_disk_is_told_first(
@@ -218,7 +243,10 @@ async def test_a_full_disk_is_told_first(
         len(
             (
                 await run_batch(
-                    client, PROMPTS, model="gpt-4o", checkpoint=tmp_path / "answers.db"
+                    client,
+                    PROMPTS,
+                    model="gpt-4o",
+                    checkpoint=tmp_path / "answers.db",
                 )
             ).answered
         )
@@ -257,13 +285,16 @@ async def test_a_disk_that_fills_up_later_ends_the_run(
         max_concurrency=2,
         checkpoint=tmp_path / "answers.db",
     )
-    assert "checkpoint cannot be written any more (database or disk is full)" in str(
-        results.stopped
+    assert (
+        "checkpoint cannot be written any more (database or disk is full)"
+        in str(results.stopped)
     )
     assert 1 < len(answers.prompts) == len(results.answered) < 10
     monkeypatch.undo()
     with sqlite3.connect(tmp_path / "answers.db") as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == (
+            "ok",
+        )
         assert (
             0
             < connection.execute("SELECT count(*) FROM answer").fetchone()[0]

@@ -55,19 +55,23 @@ def program(server: Served, file: Path) -> Iterator[Program]:
         running.process.stdin.close()  # type: ignore[union-attr]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9 is a matter of Unix")
+@pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="kill -9 is a matter of Unix"
+)
 @pytest.mark.slow
 def test_a_run_that_is_killed_loses_and_repeats_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After four kill -9 at random moments a run ends with all 500 answers; the file was never
     damaged, and only what was under way at a kill was asked for twice."""
-    monkeypatch.setattr(
-        "coursekit.offline.server.learners.ATTEMPTS", 10_000
-    )  # so that the ledger holds them all
+    # so that the ledger holds them all
+    monkeypatch.setattr("coursekit.offline.server.learners.ATTEMPTS", 10_000)
     folder = folder_with(
         tmp_path / "r",
-        *((params(p), whole(p, 0.01, f"req_{i}")) for i, p in enumerate(PROMPTS)),
+        *(
+            (params(p), whole(p, 0.01, f"req_{i}"))
+            for i, p in enumerate(PROMPTS)
+        ),
     )
     file, rng, lost = tmp_path / "answers.db", random.Random(SEED), [0]
     with served(folder, speed=1.0) as server, program(server, file) as runs:
@@ -77,7 +81,8 @@ def test_a_run_that_is_killed_loses_and_repeats_nothing(
             time.sleep(rng.uniform(0, 0.03))
             os.kill(child, signal.SIGKILL)
             assert runs.line() == "killed"
-            until(lambda: not server.server.server_state.connections)  # it has noticed
+            # it has noticed
+            until(lambda: not server.server.server_state.connections)
             lost.append(asked(server) - kept(file))
         before = kept(file)
         runs.start()
@@ -109,7 +114,11 @@ def kept(file: Path) -> int:
     """How many answers are in the checkpoint, which is whole."""
     connection = sqlite3.connect(file)
     try:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        return int(connection.execute("SELECT count(*) FROM answer").fetchone()[0])
+        assert connection.execute("PRAGMA integrity_check").fetchone() == (
+            "ok",
+        )
+        return int(
+            connection.execute("SELECT count(*) FROM answer").fetchone()[0]
+        )
     finally:
         connection.close()

@@ -16,14 +16,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit import connect_async, run_batch
-from coursekit.batching.pacing import GivenRate, Pacer, Tokens, go_seconds, limit_in
+from coursekit.batching.pacing import (
+    GivenRate,
+    Pacer,
+    Tokens,
+    go_seconds,
+    limit_in,
+)
 from coursekit.offline.clock import VirtualClock
 from coursekit.offline.engine import OfflineApi
 from coursekit.offline.exchange import ApiAnswer
 from coursekit.offline.limits.account import Account, MinuteLimits
 from coursekit.offline.limits.errors import go_duration
 from coursekit.wired import wired_to
-from support.batching_stand_in import LATENCY, client_of, client_with, statuses, times
+from support.batching_stand_in import (
+    LATENCY,
+    client_of,
+    client_with,
+    statuses,
+    times,
+)
 from support.offline_api import whole
 
 PROMPTS = [f"Question {i}?" for i in range(100)]
@@ -61,11 +73,16 @@ async def test_a_limit_of_requests_is_used_up_without_a_refusal(
     without a 429; whether the limit is given or learnt."""
     client = client_with(tmp_path, PROMPTS, rate_limit=used_account(rpm=60))
     results = await run_batch(client, PROMPTS, model="gpt-4o", **options)
-    assert len(results.answered) == 100 and refusals(client) == results.refused == 0
+    assert (
+        len(results.answered) == 100
+        and refusals(client) == results.refused == 0
+    )
     assert 90 + LATENCY <= results.seconds <= 1.03 * (90 + LATENCY)
 
 
-@pytest.mark.parametrize("options", [{}, {"tpm": 3000}], ids=["learnt", "given"])
+@pytest.mark.parametrize(
+    "options", [{}, {"tpm": 3000}], ids=["learnt", "given"]
+)
 async def test_a_limit_of_tokens_is_used_up_without_a_refusal(
     tmp_path: Path, options: dict[str, Any]
 ) -> None:
@@ -74,7 +91,9 @@ async def test_a_limit_of_tokens_is_used_up_without_a_refusal(
     client = client_with(
         tmp_path, PROMPTS, more, rate_limit=used_account(tpm=3000, each=50)
     )
-    results = await run_batch(client, PROMPTS, model="gpt-4o", **more, **options)
+    results = await run_batch(
+        client, PROMPTS, model="gpt-4o", **more, **options
+    )
     assert len(results.answered) == 100 and refusals(client) == 0
     assert 90 + LATENCY <= results.seconds <= 1.03 * (90 + LATENCY)
 
@@ -86,7 +105,8 @@ async def test_what_is_left_goes_at_once(tmp_path: Path) -> None:
     client = client_with(tmp_path, PROMPTS, rate_limit={"rpm": 60})
     results = await run_batch(client, PROMPTS, model="gpt-4o")
     assert (
-        refusals(client) == 0 and sum(at <= 2 * LATENCY for at in times(client)) == 60
+        refusals(client) == 0
+        and sum(at <= 2 * LATENCY for at in times(client)) == 60
     )
     assert 40 + LATENCY <= results.seconds <= 1.03 * (40 + LATENCY)
 
@@ -95,7 +115,9 @@ async def test_a_lower_rate_of_ones_own_is_kept_evenly(tmp_path: Path) -> None:
     """A given rate below the server's limit is kept to from the first request on, evenly."""
     client = client_with(tmp_path, PROMPTS[:20], rate_limit={"rpm": 500})
     await run_batch(client, PROMPTS[:20], model="gpt-4o", rpm=30)
-    gaps = [later - earlier for earlier, later in itertools.pairwise(times(client))]
+    gaps = [
+        later - earlier for earlier, later in itertools.pairwise(times(client))
+    ]
     assert gaps == pytest.approx([2.0] * 19)
 
 
@@ -110,7 +132,9 @@ async def test_a_rate_of_tokens_is_corrected_by_the_usage() -> None:
     assert results.seconds == pytest.approx(99, rel=0.05)
 
 
-async def test_a_limit_that_is_lowered_in_mid_run_is_followed(tmp_path: Path) -> None:
+async def test_a_limit_that_is_lowered_in_mid_run_is_followed(
+    tmp_path: Path,
+) -> None:
     """When the headers show half the limit, the pace halves, at the price of a few refusals at
     most.
     """
@@ -134,9 +158,8 @@ async def test_a_limit_that_is_lowered_in_mid_run_is_followed(tmp_path: Path) ->
     results = await run_batch(client, PROMPTS, model="gpt-4o")
     least = 40 + (100 - LEFT - 40) * 2 + LATENCY
     assert len(results.answered) == 100 and results.refused <= 2
-    assert (
-        least <= results.seconds <= least + 3 * 2
-    )  # three requests' time, of which the refusal takes one
+    # three requests' time, of which the refusal takes one
+    assert least <= results.seconds <= least + 3 * 2
 
 
 async def test_who_else_uses_the_account_is_heard_of(tmp_path: Path) -> None:
@@ -168,12 +191,15 @@ async def test_an_account_that_takes_the_prompt_alone_is_noticed(
     honest = client_with(
         tmp_path, PROMPTS, more, rate_limit={**limits, "reserve_output": False}
     )
-    assert (await run_batch(honest, PROMPTS, model="gpt-4o", **more)).seconds < 1
+    assert (
+        await run_batch(honest, PROMPTS, model="gpt-4o", **more)
+    ).seconds < 1
     strict = client_with(tmp_path, PROMPTS[:15], more, rate_limit=limits)
     results = await run_batch(strict, PROMPTS[:15], model="gpt-4o", **more)
+    # five at once, then one each 12 s
     assert results.refused == 0 and results.seconds == pytest.approx(
         120 + LATENCY, rel=0.03
-    )  # five at once, then one each 12 s
+    )
 
 
 async def test_each_model_has_limits_of_its_own(tmp_path: Path) -> None:
@@ -181,9 +207,10 @@ async def test_each_model_has_limits_of_its_own(tmp_path: Path) -> None:
     limits = {"models": {"gpt-4o": {"rpm": 30}, "gpt-4o-mini": {"rpm": 60}}}
     client, _ = client_of(lambda *_: whole(after=LATENCY))
     clock: VirtualClock = wired_to(client).clock
+    # type: ignore[attr-defined]
     client._client._transport.api = OfflineApi(
         client._client._transport.api, clock, rate_limit=limits
-    )  # type: ignore[attr-defined]
+    )
     requests = [
         {"model": model, "messages": [{"role": "user", "content": prompt}]}
         for prompt in PROMPTS[:45]
@@ -191,9 +218,8 @@ async def test_each_model_has_limits_of_its_own(tmp_path: Path) -> None:
     ]
     results = await run_batch(client, requests)
     assert len(results.answered) == 90 and results.refused == 0
-    assert (
-        30 <= results.seconds <= 33
-    )  # 15 more than the 30 that may go at once, one each 2 s
+    # 15 more than the 30 that may go at once, one each 2 s
+    assert 30 <= results.seconds <= 33
 
 
 async def test_a_refusal_holds_everybody_until_it_says_so() -> None:
@@ -204,24 +230,32 @@ async def test_a_refusal_holds_everybody_until_it_says_so() -> None:
     assert answer is not None and float(answer.headers["retry-after"]) == 60
     client, _ = client_of(
         lambda prompt, asked: (
-            answer if prompt == PROMPTS[2] and not asked else whole(after=LATENCY)
+            answer
+            if prompt == PROMPTS[2] and not asked
+            else whole(after=LATENCY)
         )
     )
     await run_batch(client, PROMPTS[:10], model="gpt-4o", max_concurrency=1)
     begun = times(client)
-    assert begun[2] < 1 and all(at >= 60 for at in begun[3:]) and len(begun) == 11
+    assert (
+        begun[2] < 1 and all(at >= 60 for at in begun[3:]) and len(begun) == 11
+    )
 
 
 async def test_without_headers_nothing_is_limited() -> None:
     """A server that tells no limits gets requests as fast as max_concurrency allows."""
     client, _ = client_of(lambda *_: whole(after=1.0))
-    results = await run_batch(client, PROMPTS, model="gpt-4o", max_concurrency=50)
+    results = await run_batch(
+        client, PROMPTS, model="gpt-4o", max_concurrency=50
+    )
     assert results.seconds == pytest.approx(3)  # one alone, 50, and 49
 
 
 @given(
     st.floats(1, 10_000),
-    st.lists(st.tuples(st.floats(0, 30), st.floats(0, 500)), min_size=1, max_size=40),
+    st.lists(
+        st.tuples(st.floats(0, 30), st.floats(0, 500)), min_size=1, max_size=40
+    ),
 )
 def test_a_given_rate_is_never_exceeded(
     per_minute: float, requests: list[tuple[float, float]]
@@ -239,7 +273,8 @@ def test_a_given_rate_is_never_exceeded(
             end, last = sent[j]
             allowed = per_minute / 60 * (end - begin + 1.0) + last
             assert (
-                sum(cost for _, cost in sent[i : j + 1]) <= allowed * (1 + 1e-9) + 1e-6
+                sum(cost for _, cost in sent[i : j + 1])
+                <= allowed * (1 + 1e-9) + 1e-6
             )
 
 
@@ -248,15 +283,25 @@ def test_a_given_rate_is_never_exceeded(
     st.integers(1, 200_000),
     st.floats(0, 1),
     st.floats(0, 2),
-    st.lists(st.tuples(st.integers(1, 400), st.floats(0, 20)), min_size=1, max_size=60),
+    st.lists(
+        st.tuples(st.integers(1, 400), st.floats(0, 20)),
+        min_size=1,
+        max_size=60,
+    ),
 )
 def test_what_the_pacer_sends_the_account_admits(
-    rpm: int, tpm: int, used: float, latency: float, requests: list[tuple[int, float]]
+    rpm: int,
+    tpm: int,
+    used: float,
+    latency: float,
+    requests: list[tuple[int, float]],
 ) -> None:
     """Whatever its limits and however used, an account refuses nothing that a pacer sends which
     hears of each answer after ``latency`` seconds; only a request above the whole limit."""
     account, pacer, now = Account(rpm=rpm, tpm=tpm), Pacer(None, None, 0.0), 0.0
-    for bucket, limit in zip(account._of("gpt-4o")[1:], (rpm, tpm), strict=True):
+    for bucket, limit in zip(
+        account._of("gpt-4o")[1:], (rpm, tpm), strict=True
+    ):
         bucket.level, bucket.at = max(0.0, used * limit - 1), 0.0
     flying: list[tuple[float, Any, dict[str, str]]] = []
     first = True
@@ -285,7 +330,9 @@ def test_what_the_pacer_sends_the_account_admits(
 @given(st.integers(0, 400_000_000))
 def test_durations_are_read_as_go_writes_them(milliseconds: int) -> None:
     """A time in a header, as "1m26.4s", is read as what was written."""
-    assert go_seconds(go_duration(milliseconds)) == pytest.approx(milliseconds / 1000)
+    assert go_seconds(go_duration(milliseconds)) == pytest.approx(
+        milliseconds / 1000
+    )
 
 
 @pytest.mark.parametrize("text", ["5", "soon", "1d", "s5"])
@@ -302,7 +349,10 @@ def test_a_time_that_is_none_tells_nothing(text: str) -> None:
     assert limit_in({}, "tokens") is None
     assert (
         limit_in(
-            {"x-ratelimit-limit-tokens": "inf", "x-ratelimit-remaining-tokens": "1"},
+            {
+                "x-ratelimit-limit-tokens": "inf",
+                "x-ratelimit-remaining-tokens": "1",
+            },
             "tokens",
         )
         is None
@@ -317,12 +367,16 @@ def test_a_limit_for_a_day_is_told_by_its_reset() -> None:
         "x-ratelimit-limit-requests": "10000",
         "x-ratelimit-remaining-requests": "9999",
     }
-    assert limit_in({**headers, "x-ratelimit-reset-requests": "8.64s"}, "requests") == (
+    assert limit_in(
+        {**headers, "x-ratelimit-reset-requests": "8.64s"}, "requests"
+    ) == (
         10_000,
         9999,
         86_400,
     )
-    assert limit_in({**headers, "x-ratelimit-reset-requests": "6ms"}, "requests") == (
+    assert limit_in(
+        {**headers, "x-ratelimit-reset-requests": "6ms"}, "requests"
+    ) == (
         10_000,
         9999,
         60,

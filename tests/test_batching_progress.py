@@ -31,15 +31,25 @@ async def test_the_bar_tells_requests_cost_and_failures(
     many failed.
     """
     client, _ = client_of(
-        lambda prompt, _: error_answer(400, "No.") if prompt == "bad" else whole()
+        lambda prompt, _: (
+            error_answer(400, "No.") if prompt == "bad" else whole()
+        )
     )
     file = tmp_path / "answers.db"
     await run_batch(client, ["a"], model="gpt-4o", checkpoint=file)
     await run_batch(
-        client, ["a", "b", "bad"], model="gpt-4o", checkpoint=file, progress=True
+        client,
+        ["a", "b", "bad"],
+        model="gpt-4o",
+        checkpoint=file,
+        progress=True,
     )
     shown = capfd.readouterr().err
-    assert "3/3" in shown and "requests/s" in shown and "$0.000055, 1 failed" in shown
+    assert (
+        "3/3" in shown
+        and "requests/s" in shown
+        and "$0.000055, 1 failed" in shown
+    )
     assert "0/3" not in shown  # it begins with the one that was resumed
 
 
@@ -49,7 +59,9 @@ def test_where_time_passes_a_terminal_or_a_notebook_is_watched(
     """The bar is shown by itself when time is real and somebody can see it; tests and stored
     outputs go without.
     """
-    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(
+        module.sys.stderr, "isatty", lambda: True, raising=False
+    )
     monkeypatch.delenv("COURSEKIT_SPEED", raising=False)
     assert module._is_watched(ScaledClock()) and module._is_watched(RealClock())
     assert not module._is_watched(VirtualClock()) and not module._is_watched(
@@ -58,11 +70,15 @@ def test_where_time_passes_a_terminal_or_a_notebook_is_watched(
     monkeypatch.setenv("COURSEKIT_SPEED", "instant")
     assert not module._is_watched(ScaledClock())
     monkeypatch.delenv("COURSEKIT_SPEED")
-    monkeypatch.setattr(module.sys.stderr, "isatty", lambda: False, raising=False)
+    monkeypatch.setattr(
+        module.sys.stderr, "isatty", lambda: False, raising=False
+    )
     assert not module._is_watched(ScaledClock())
 
 
-def test_an_unwatched_bar_needs_no_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwatched_bar_needs_no_tqdm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Where no bar is shown, tqdm is not even imported."""
     monkeypatch.setitem(module.sys.modules, "tqdm.auto", None)
     bar = ProgressBar(10, 0, None, VirtualClock())

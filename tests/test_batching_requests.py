@@ -21,7 +21,11 @@ MODEL = {"model": "gpt-4o"}
 def test_a_prompt_is_a_request_with_one_message() -> None:
     """A prompt becomes one user message; what all requests share is added."""
     (request,) = as_requests(["Hi"], {**MODEL, "temperature": 0})
-    assert request.params == {"model": "gpt-4o", "temperature": 0, "messages": USER}
+    assert request.params == {
+        "model": "gpt-4o",
+        "temperature": 0,
+        "messages": USER,
+    }
     assert request.custom_id == "request-1"
 
 

@@ -22,7 +22,9 @@ PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
 INFO = {"python": "3.14.2", "arch": "wasm32", "platform": "emscripten_5_0_3"}
 
 
-def wheel(folder: Path, name: str, *needs: str, modules: tuple[str, ...] = ()) -> Path:
+def wheel(
+    folder: Path, name: str, *needs: str, modules: tuple[str, ...] = ()
+) -> Path:
     path = folder / f"{name}-1-py3-none-any.whl"
     lines = [
         f"Name: {name}",
@@ -30,7 +32,9 @@ def wheel(folder: Path, name: str, *needs: str, modules: tuple[str, ...] = ()) -
         *(f"Requires-Dist: {need}" for need in needs),
     ]
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{name}-1.dist-info/METADATA", "\n".join(lines) + "\n")
+        archive.writestr(
+            f"{name}-1.dist-info/METADATA", "\n".join(lines) + "\n"
+        )
         for module in modules:
             archive.writestr(module, "")
     return path
@@ -48,12 +52,16 @@ def distribution(tmp_path: Path) -> Path:
         file = wheel(folder, name)
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         packages[name] = {"file_name": file.name, "sha256": digest}
-    (folder / browser.LOCK).write_text(json.dumps({"info": INFO, "packages": packages}))
+    (folder / browser.LOCK).write_text(
+        json.dumps({"info": INFO, "packages": packages})
+    )
     (folder / "package.json").write_text('{"version": "1.2.3"}')
     return folder
 
 
-def test_a_page_gets_what_its_packages_need(distribution: Path, tmp_path: Path) -> None:
+def test_a_page_gets_what_its_packages_need(
+    distribution: Path, tmp_path: Path
+) -> None:
     """The lock file names each wheel, its checksum and modules, and what it needs on WebAssembly."""
     needs = (
         "b>=1",
@@ -88,7 +96,8 @@ def test_a_compiled_wheel_is_the_one_that_pyodide_names(
     assert names == list(browser.COMPILED)
     (distribution / "numpy-1-py3-none-any.whl").write_bytes(b"something else")
     with pytest.raises(
-        CommandError, match=r"numpy.* is not what pyodide-lock\.json of Pyodide 1\.2\.3"
+        CommandError,
+        match=r"numpy.* is not what pyodide-lock\.json of Pyodide 1\.2\.3",
     ):
         list(browser._compiled(distribution, tmp_path))
 
@@ -115,7 +124,9 @@ def test_a_download_that_fails_says_what_to_do(
 
 def test_its_versions_are_those_of_the_course() -> None:
     """What a page loads from PyPI has the versions of requirements.lock (else: make lock)."""
-    ours = dict(PIN.findall((ROOT / browser.PINNED / "requirements.lock").read_text()))
+    ours = dict(
+        PIN.findall((ROOT / browser.PINNED / "requirements.lock").read_text())
+    )
     course = set(PIN.findall((ROOT / "requirements.lock").read_text()))
     assert len(ours) > 20
     assert {pin for pin in ours.items() if pin[0] in dict(course)} <= course
@@ -143,7 +154,9 @@ def test_every_notebook_has_a_link_to_where_it_runs(tmp_path: Path) -> None:
         name = page.relative_to(tmp_path / "with").as_posix()
         link = f'href="../run/lab/index.html?path={name}"'
         assert link in json.loads(page.read_text("utf-8"))["cells"][1]["source"]
-        assert "run-here" not in (tmp_path / "without" / name).read_text("utf-8")
+        assert "run-here" not in (tmp_path / "without" / name).read_text(
+            "utf-8"
+        )
 
 
 def test_work_is_packed_as_it_lies_in_the_folder(tmp_path: Path) -> None:
@@ -169,7 +182,11 @@ def test_work_is_packed_as_it_lies_in_the_folder(tmp_path: Path) -> None:
 
 def test_a_lock_is_asked_of_the_platform() -> None:
     """Modules that run in a page do not import what only a computer has: filelock is not there."""
-    elsewhere = ("local_model", "offline/server", "workshop/commands/local_install.py")
+    elsewhere = (
+        "local_model",
+        "offline/server",
+        "workshop/commands/local_install.py",
+    )
     package = ROOT / "coursekit"
     users = {
         path.relative_to(package).as_posix()

@@ -27,7 +27,8 @@ from coursekit.widgets.budget_gauge import (
 def bill(hidden: int, visible: int) -> Split:
     usage = {"prompt_tokens": 50, "completion_tokens": hidden + visible}
     return Split(
-        Usage(50, hidden + visible, reasoning=hidden), price_of(usage, "o4-mini", ON)
+        Usage(50, hidden + visible, reasoning=hidden),
+        price_of(usage, "o4-mini", ON),
     )
 
 
@@ -40,7 +41,11 @@ NEEDS = {
 def rectangles(html: str) -> list[tuple[float, float]]:
     """(left, width) of each bar's part, in the order drawn."""
     drawing = ElementTree.fromstring(html).find("svg")
-    return [(float(r.get("x")), float(r.get("width"))) for r in drawing.findall("rect")]  # type: ignore[union-attr,arg-type]
+    # type: ignore[union-attr,arg-type]
+    return [
+        (float(r.get("x")), float(r.get("width")))
+        for r in drawing.findall("rect")
+    ]
 
 
 def rows(html: str) -> list[list[str]]:
@@ -92,7 +97,9 @@ def test_the_view_says_what_becomes_of_the_answer() -> None:
             "∅ empty: all of it went into hidden reasoning",
         ],
     ]
-    assert "no effort leaves room" in view(NEEDS, GaugeSetting("snail", 50), "o4-mini")
+    assert "no effort leaves room" in view(
+        NEEDS, GaugeSetting("snail", 50), "o4-mini"
+    )
     assert "✂ cut" in view(NEEDS, GaugeSetting("snail", 130), "o4-mini")
 
 
@@ -138,7 +145,8 @@ def test_every_control_has_a_label_and_a_range() -> None:
     """Each control says what it sets; the budget slider goes as far as the chapter needs."""
     lab = BudgetGauge(NEEDS, "o4-mini")
     assert [
-        control.description for control in (lab.question, lab.budget, lab.longer)
+        control.description
+        for control in (lab.question, lab.budget, lab.longer)
     ] == [
         "Question",
         "Budget, tokens",

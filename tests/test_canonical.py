@@ -21,10 +21,15 @@ from coursekit.offline.rules.validation import refusal_of
 from coursekit.workshop.authoring.rename import misnamed
 from support.offline_api import folder_with, params, request, whole
 
-FUNCTION = {"name": "look_up", "parameters": {"type": "object", "properties": {}}}
+FUNCTION = {
+    "name": "look_up",
+    "parameters": {"type": "object", "properties": {}},
+}
 FORMAT = {"name": "answer", "schema": {"type": "object", "properties": {}}}
 TEXTS = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=12
+    st.characters(codec="utf-8", exclude_categories=["Cs"]),
+    min_size=1,
+    max_size=12,
 )
 
 # What a chat model accepts and what changes the answer: for each parameter, values of which no two
@@ -53,7 +58,9 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
     """A body that the API takes, with no word too many."""
     roles = st.sampled_from(["system", "user", "assistant"])
     messages = draw(
-        st.lists(st.fixed_dictionaries({"role": roles, "content": TEXTS}), max_size=3)
+        st.lists(
+            st.fixed_dictionaries({"role": roles, "content": TEXTS}), max_size=3
+        )
     )
     last = {"role": "user", "content": draw(TEXTS)}
     model = draw(MODELS)
@@ -82,7 +89,11 @@ def said_otherwise(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
             message.update(
                 draw(
                     st.fixed_dictionaries(
-                        {}, optional={"refusal": st.none(), "annotations": st.just([])}
+                        {},
+                        optional={
+                            "refusal": st.none(),
+                            "annotations": st.just([]),
+                        },
                     )
                 )
             )
@@ -127,7 +138,12 @@ def said_otherwise(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
             else {}
         ),
         **(
-            {"stream_options": {"include_usage": False, "include_obfuscation": True}}
+            {
+                "stream_options": {
+                    "include_usage": False,
+                    "include_obfuscation": True,
+                }
+            }
             if "stream" in other
             else {}
         ),
@@ -136,7 +152,8 @@ def said_otherwise(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
         spare["reasoning_effort"] = "none"
     for name in draw(
         st.sets(
-            st.sampled_from(sorted(spare.keys() - other.keys() - set(no))), min_size=1
+            st.sampled_from(sorted(spare.keys() - other.keys() - set(no))),
+            min_size=1,
         )
     ):
         other[name] = spare[name]
@@ -180,7 +197,9 @@ def test_unequal_bodies_have_two_names(data: st.DataObject) -> None:
     )
     if change == "model":
         other["model"] = (
-            "gpt-4o-2024-11-20" if body["model"] != "gpt-5.4" else "gpt-5.4-2026-03-05"
+            "gpt-4o-2024-11-20"
+            if body["model"] != "gpt-5.4"
+            else "gpt-5.4-2026-03-05"
         )
     elif change == "text":
         other["messages"][-1]["content"] += data.draw(TEXTS)
@@ -192,7 +211,14 @@ def test_unequal_bodies_have_two_names(data: st.DataObject) -> None:
         other[change] = data.draw(
             VALUES[change].filter(lambda value: value != body.get(change))
             if change
-            in ("temperature", "top_p", "n", "seed", "stop", "max_completion_tokens")
+            in (
+                "temperature",
+                "top_p",
+                "n",
+                "seed",
+                "stop",
+                "max_completion_tokens",
+            )
             else VALUES[change]
         )
     if other == body:
@@ -219,9 +245,17 @@ def test_unequal_bodies_have_two_names(data: st.DataObject) -> None:
         {"temperature": "1"},
         {"reasoning_effort": "medium"},  # gpt-4o does not know it
         {"unknown": None},
-        {"user": "u", "temperature": 3},  # one word too many, and one that is wrong
+        # one word too many, and one that is wrong
+        {
+            "user": "u",
+            "temperature": 3,
+        },
         {"messages": [{"role": "user", "content": None}]},
-        {"messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]},
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": 5}]}
+            ]
+        },
         {"model": "o4-mini", "max_tokens": 5},
         {"model": "o4-mini", "max_tokens": None},
         {"model": "o4-mini", "modalities": ["text"]},
@@ -243,7 +277,9 @@ def test_a_refused_body_is_refused_beside_the_recording_of_an_accepted_one(
     folder = folder_with(tmp_path, (params(max_completion_tokens=5), whole()))
     client = coursekit.connect("replay", recordings=folder, speed="instant")
     with pytest.raises(openai.BadRequestError, match="at the same time"):
-        client.chat.completions.create(**params(max_tokens=5, max_completion_tokens=5))
+        client.chat.completions.create(
+            **params(max_tokens=5, max_completion_tokens=5)
+        )
 
 
 def test_the_default_effort_is_the_models() -> None:
@@ -283,16 +319,25 @@ def test_another_servers_defaults_are_not_ours() -> None:
         "https://name.openai.azure.com/openai/deployments/gpt-4o",
     ],
 )
-def test_the_base_path_is_not_part_of_a_request(tmp_path: Path, base_url: str) -> None:
+def test_the_base_path_is_not_part_of_a_request(
+    tmp_path: Path, base_url: str
+) -> None:
     """What was recorded through one gateway is found through another, and without any."""
     body = params()
     client = coursekit.connect(
-        "replay", recordings=folder_with(tmp_path, (body, whole())), base_url=base_url
+        "replay",
+        recordings=folder_with(tmp_path, (body, whole())),
+        base_url=base_url,
     )
-    assert client.chat.completions.create(**body).choices[0].message.content == "Paris."
+    assert (
+        client.chat.completions.create(**body).choices[0].message.content
+        == "Paris."
+    )
     path = next(tmp_path.glob("*.json"))
     path.write_text(
-        path.read_text().replace(CHAT_COMPLETIONS, "/openai/v1/chat/completions")
+        path.read_text().replace(
+            CHAT_COMPLETIONS, "/openai/v1/chat/completions"
+        )
     )
     assert (
         coursekit.connect("replay", recordings=tmp_path)
@@ -314,7 +359,8 @@ def test_an_azure_client_finds_what_was_recorded(tmp_path: Path) -> None:
         http_client=http,
     )
     assert (
-        azure.chat.completions.create(**params()).choices[0].message.content == "Paris."
+        azure.chat.completions.create(**params()).choices[0].message.content
+        == "Paris."
     )
 
 
@@ -323,7 +369,9 @@ def test_frameworks_that_send_defaults_are_answered(tmp_path: Path) -> None:
     recorded.
     """
     client = coursekit.connect(
-        "replay", recordings=folder_with(tmp_path, (params(), whole())), speed="instant"
+        "replay",
+        recordings=folder_with(tmp_path, (params(), whole())),
+        speed="instant",
     )
     assert (
         client.chat.completions.create(**params(stream=False))
@@ -332,7 +380,8 @@ def test_frameworks_that_send_defaults_are_answered(tmp_path: Path) -> None:
         == "Paris."
     )
     assert (
-        client.chat.completions.parse(**params()).choices[0].message.content == "Paris."
+        client.chat.completions.parse(**params()).choices[0].message.content
+        == "Paris."
     )
 
 
@@ -349,9 +398,11 @@ def test_every_rule_has_a_source_and_is_used() -> None:
     }
     for kind, fields in equal_requests().items():
         for name, rule in fields.items():
-            assert rule["source"].split()[0] in ("openapi", "sdk", "models.toml,"), (
-                f"{kind}.{name}"
-            )
+            assert rule["source"].split()[0] in (
+                "openapi",
+                "sdk",
+                "models.toml,",
+            ), f"{kind}.{name}"
             assert (
                 rule.keys() <= words
                 and len(rule.keys() - {"any_server", "source"}) == 1
@@ -374,13 +425,22 @@ def test_the_courses_recordings_have_their_canonical_names() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"[]", b"5", b'"text"', b"{", b"", b'{"messages": 5, "tools": [5], "stop": {}}'],
+    [
+        b"[]",
+        b"5",
+        b'"text"',
+        b"{",
+        b"",
+        b'{"messages": 5, "tools": [5], "stop": {}}',
+    ],
 )
 def test_a_body_that_is_no_request_has_a_name(body: bytes) -> None:
     """Whatever arrives has a name, so that validation can refuse it."""
     assert name_of(ApiRequest("POST", CHAT_COMPLETIONS, body))
     assert name_of(
         ApiRequest(
-            "POST", CHAT_COMPLETIONS, json.dumps({"model": 5, "n": [1]}).encode()
+            "POST",
+            CHAT_COMPLETIONS,
+            json.dumps({"model": 5, "n": [1]}).encode(),
         )
     )

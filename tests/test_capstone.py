@@ -22,7 +22,9 @@ SEEDS = (1, 2, 3)
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.slow
-def test_naive_good_and_reference_are_worth_what_the_chapter_says(seed: int) -> None:
+def test_naive_good_and_reference_are_worth_what_the_chapter_says(
+    seed: int,
+) -> None:
     """The naive solution stays below 20 points, the good one has about 70, the reference about 90
     and never 100.
     """
@@ -32,7 +34,9 @@ def test_naive_good_and_reference_are_worth_what_the_chapter_says(seed: int) -> 
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_reference_answers_every_ticket_within_the_budget(seed: int) -> None:
+def test_the_reference_answers_every_ticket_within_the_budget(
+    seed: int,
+) -> None:
     """It hands over 200 whole answers for a few cents, and its report holds."""
     facts = scored("reference", seed).facts
     assert (facts.answered, facts.truncated) == (200, 0)
@@ -60,7 +64,9 @@ def test_the_account_runs_dry_or_the_model_dies() -> None:
     assert [max(each, key=lambda reason: each[reason]) for each in waste][
         1
     ] == "to an account known to be empty"
-    assert all("to a model known to be gone" in waste[place] for place in (0, 2))
+    assert all(
+        "to a model known to be gone" in waste[place] for place in (0, 2)
+    )
 
 
 def test_skipping_tickets_pays_nowhere() -> None:
@@ -91,14 +97,22 @@ def test_answers_from_elsewhere_count_as_made_up() -> None:
         return {ticket.id: answer_to(ticket, seed=1) for ticket in tickets}, 0
 
     score = attempt(hard_coded, seed=1)
-    assert (score.total, score.facts.answered, score.facts.truncated) == (0, 0, 200)
+    assert (score.total, score.facts.answered, score.facts.truncated) == (
+        0,
+        0,
+        200,
+    )
 
 
 def test_answers_of_another_seed_are_of_no_use() -> None:
     """The case number differs by seed, so what one run has learned helps no other."""
-    first, second = tickets_of(1), {ticket.text: ticket for ticket in tickets_of(2)}
+    first, second = (
+        tickets_of(1),
+        {ticket.text: ticket for ticket in tickets_of(2)},
+    )
     assert all(
-        answer_to(ticket, 1) != answer_to(second[ticket.text], 2) for ticket in first
+        answer_to(ticket, 1) != answer_to(second[ticket.text], 2)
+        for ticket in first
     )
 
 
@@ -113,7 +127,9 @@ def test_truncated_answers_passed_off_as_whole_cost_twice() -> None:
                 {},
             )
             for number, ticket in enumerate(tickets[:60]):
-                asked = request | ({"max_completion_tokens": 30} if number < 5 else {})
+                asked = request | (
+                    {"max_completion_tokens": 30} if number < 5 else {}
+                )
                 try:
                     reply = await client.chat.completions.create(
                         **asked, messages=messages(ticket), timeout=30
@@ -122,7 +138,9 @@ def test_truncated_answers_passed_off_as_whole_cost_twice() -> None:
                     continue
                 whole = reply.choices[0].finish_reason == "stop"
                 answers[ticket.id] = (
-                    reply.choices[0].message.content if whole or hand_over else None
+                    reply.choices[0].message.content
+                    if whole or hand_over
+                    else None
                 )
             return answers, 0.005
 
@@ -168,7 +186,9 @@ def test_cut_streams_are_seen() -> None:
         answers: dict[str, str] = {}
 
         async def one(ticket: Any) -> None:
-            stream = await client.with_options(timeout=30).chat.completions.create(
+            stream = await client.with_options(
+                timeout=30
+            ).chat.completions.create(
                 model="gpt-4o-mini",
                 messages=messages(ticket),
                 max_completion_tokens=300,
@@ -192,13 +212,18 @@ def test_what_solve_raises_comes_out_with_what_was_lost() -> None:
 
     async def crashing(client: Any, tickets: Any, budget: Any) -> Any:
         await client.chat.completions.create(
-            model="gpt-4o", messages=messages(tickets[0]), max_completion_tokens=300
+            model="gpt-4o",
+            messages=messages(tickets[0]),
+            max_completion_tokens=300,
         )
         return {}["nothing"]
 
     with pytest.raises(KeyError, match="nothing") as raised:
         attempt(crashing)
-    assert "1 request sent, 1 complete answer received" in raised.value.__notes__[0]
+    assert (
+        "1 request sent, 1 complete answer received"
+        in raised.value.__notes__[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -283,9 +308,13 @@ def test_only_chat_completions_are_served() -> None:
     """The Batch API, which would be cheaper and take a night, is refused with 403."""
 
     async def batching(client: Any, tickets: Any, budget: Any) -> Any:
-        await client.files.create(file=("requests.jsonl", b"{}"), purpose="batch")
+        await client.files.create(
+            file=("requests.jsonl", b"{}"), purpose="batch"
+        )
 
-    with pytest.raises(openai.PermissionDeniedError, match="chat completions only"):
+    with pytest.raises(
+        openai.PermissionDeniedError, match="chat completions only"
+    ):
         attempt(batching)
 
 
@@ -295,15 +324,20 @@ def test_every_ticket_has_one_category_and_a_place() -> None:
     """
     first, second = tickets_of(1), tickets_of(2)
     assert len({ticket.text for ticket in first}) == 200
-    assert {ticket.text for ticket in first} == {ticket.text for ticket in second}
-    assert [ticket.text for ticket in first] != [ticket.text for ticket in second]
+    assert {ticket.text for ticket in first} == {
+        ticket.text for ticket in second
+    }
+    assert [ticket.text for ticket in first] != [
+        ticket.text for ticket in second
+    ]
     assert [ticket.id for ticket in first] == [
         f"T-{number:03}" for number in range(1, 201)
     ]
     categories = [category_of(ticket.text) for ticket in first]
-    assert {name: categories.count(name) for name in set(categories)} == dict.fromkeys(
-        ("bug", "billing", "feature", "account", "other"), 40
-    )
+    assert {
+        name: categories.count(name) for name in set(categories)
+    } == dict.fromkeys(("bug", "billing", "feature", "account", "other"), 40)
     assert all(
-        answer_to(t, 1).startswith(f"Category: {category_of(t.text)}\n") for t in first
+        answer_to(t, 1).startswith(f"Category: {category_of(t.text)}\n")
+        for t in first
     )

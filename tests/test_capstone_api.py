@@ -15,7 +15,11 @@ import pytest
 from coursekit.checks.capstone import attempt, messages
 from coursekit.checks.capstone.hostile_api import HostileApi, script
 from coursekit.checks.capstone.simulated import LONGEST, LOST, Support
-from coursekit.checks.capstone.tickets import answer_to, instructions, tickets_of
+from coursekit.checks.capstone.tickets import (
+    answer_to,
+    instructions,
+    tickets_of,
+)
 from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
 from coursekit.offline.watched.ledger import LoggedAttempt
 from coursekit.tokens import count_tokens
@@ -43,7 +47,9 @@ def support() -> Support:
 
 def quiet(support: Support) -> list[Any]:
     """The tickets whose first reply does not loop."""
-    return [ticket for ticket in tickets_of(1) if ticket.id not in support._looping]
+    return [
+        ticket for ticket in tickets_of(1) if ticket.id not in support._looping
+    ]
 
 
 def test_a_ticket_gets_its_whole_answer(support: Support) -> None:
@@ -52,13 +58,19 @@ def test_a_ticket_gets_its_whole_answer(support: Support) -> None:
     """
     ticket = quiet(support)[0]
     cut = said(
-        support, model="gpt-4o", messages=messages(ticket), max_completion_tokens=10
+        support,
+        model="gpt-4o",
+        messages=messages(ticket),
+        max_completion_tokens=10,
     )
     assert choice(cut)[1] == "length"
     assert support.answered == set()
     for model in ("gpt-4o", "gpt-4o-mini"):
         whole = said(
-            support, model=model, messages=messages(ticket), max_completion_tokens=300
+            support,
+            model=model,
+            messages=messages(ticket),
+            max_completion_tokens=300,
         )
         assert choice(whole) == (answer_to(ticket, 1), "stop")
         assert whole.answer.source == "simulated"
@@ -88,9 +100,12 @@ def test_the_first_model_with_enough_answers_dies_and_no_other(
     tickets = quiet(support)[:5]
     for ticket in tickets[:3]:
         assert (
-            said(support, model="gpt-4o-mini", messages=messages(ticket)).status == 200
+            said(support, model="gpt-4o-mini", messages=messages(ticket)).status
+            == 200
         )
-    gone = said(support, model="gpt-4o-mini-2024-07-18", messages=messages(tickets[3]))
+    gone = said(
+        support, model="gpt-4o-mini-2024-07-18", messages=messages(tickets[3])
+    )
     assert (gone.status, gone.code) == (404, "model_not_found")
     assert b"has been deprecated" in gone.answer.body
     assert all(
@@ -110,7 +125,10 @@ def test_a_wrong_request_is_refused_as_everywhere(support: Support) -> None:
     """The real 400s are there, too."""
     assert (
         said(
-            support, model="gpt-4o", messages=messages(quiet(support)[0]), temperature=3
+            support,
+            model="gpt-4o",
+            messages=messages(quiet(support)[0]),
+            temperature=3,
         ).status
         == 400
     )
@@ -147,16 +165,23 @@ def test_other_prompts_get_no_answer(support: Support, told: list[Any]) -> None:
     """The simulated models know one prompt for a ticket, with the instructions; other prompts
     cannot be answered.
     """
-    assert choice(said(support, model="gpt-4o", messages=told)) == (LOST, "stop")
+    assert choice(said(support, model="gpt-4o", messages=told)) == (
+        LOST,
+        "stop",
+    )
     assert support.answered == set()
 
 
 def test_a_loop_runs_to_the_limit_once(support: Support) -> None:
     """At four tickets the first reply repeats itself up to the cap, or to 16,384 tokens without
     one; asked again, the ticket gets its answer."""
-    looping = [ticket for ticket in tickets_of(1) if ticket.id in support._looping]
+    looping = [
+        ticket for ticket in tickets_of(1) if ticket.id in support._looping
+    ]
     assert len(looping) == 4
-    text, reason = choice(said(support, model="gpt-4o", messages=messages(looping[0])))
+    text, reason = choice(
+        said(support, model="gpt-4o", messages=messages(looping[0]))
+    )
     assert (count_tokens(text, "gpt-4o"), reason) == (LONGEST, "length")
     assert (
         choice(said(support, model="gpt-4o", messages=messages(looping[0])))[1]
@@ -188,7 +213,9 @@ def test_waiting_is_virtual_and_nothing_else_is_touched() -> None:
     on as they were; live mode changes nothing."""
     slept = []
 
-    async def sleeping(client: openai.AsyncOpenAI, tickets: Any, budget: Any) -> Any:
+    async def sleeping(
+        client: openai.AsyncOpenAI, tickets: Any, budget: Any
+    ) -> Any:
         assert isinstance(client, openai.AsyncOpenAI)
         assert (client.max_retries, client.timeout.read) == (2, 600)  # type: ignore[union-attr]
         began = asyncio.get_running_loop().time()
@@ -216,7 +243,9 @@ def test_live_mode_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     keys = []
 
-    async def asking(client: openai.AsyncOpenAI, tickets: Any, budget: Any) -> Any:
+    async def asking(
+        client: openai.AsyncOpenAI, tickets: Any, budget: Any
+    ) -> Any:
         keys.append(client.api_key)
         reply = await client.chat.completions.create(
             model="gpt-4o-mini",
@@ -233,7 +262,10 @@ def test_the_limits_are_those_of_the_task() -> None:
     """500 requests and 30,000 tokens a minute for each model, $0.50 for all."""
     api = HostileApi(1)
     for model in ("gpt-4o", "gpt-4o-mini", "gpt-6-luna"):
-        assert (api.account.limits(model).rpm, api.account.limits(model).tpm) == (
+        assert (
+            api.account.limits(model).rpm,
+            api.account.limits(model).tpm,
+        ) == (
             500,
             30_000,
         )

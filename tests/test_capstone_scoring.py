@@ -21,7 +21,11 @@ from coursekit.checks.capstone.waste import (
     wasted,
 )
 from coursekit.offline.exchange import ApiAnswer, error_answer, json_answer
-from coursekit.offline.limits.errors import failure, insufficient_quota, rate_limited
+from coursekit.offline.limits.errors import (
+    failure,
+    insufficient_quota,
+    rate_limited,
+)
 from coursekit.offline.rules.refusals import refuse
 from coursekit.offline.watched.ledger import LoggedAttempt
 
@@ -83,7 +87,11 @@ def test_worse_is_never_better(facts: Facts, more: int) -> None:
 @pytest.mark.parametrize(
     ("axis", "change", "expected"),
     [
-        ("spend", {"spent": Decimal("0.10"), "reported": Decimal("0.109")}, 16.0),
+        (
+            "spend",
+            {"spent": Decimal("0.10"), "reported": Decimal("0.109")},
+            16.0,
+        ),
         ("spend", {"spent": Decimal("0.10"), "reported": Decimal("0.12")}, 8.0),
         ("spend", {"spent": Decimal("0.62"), "reported": Decimal("0.62")}, 0.0),
         ("time", {"seconds": 15.0}, 20.0),
@@ -131,14 +139,23 @@ def asked(
     raw: bytes = b"{}",
 ) -> SentRequest:
     attempt = LoggedAttempt(
-        at=at, body=0, model=model, retry=0, answer=answer, ended_at=at + answer.after
+        at=at,
+        body=0,
+        model=model,
+        retry=0,
+        answer=answer,
+        ended_at=at + answer.after,
     )
-    return SentRequest(ticket, model, raw, at, attempt, whole=answer.status == 200)
+    return SentRequest(
+        ticket, model, raw, at, attempt, whole=answer.status == 200
+    )
 
 
 LATE = 0.5  # seconds of an answer
 WHOLE = json_answer(200, {"choices": []}, after=LATE)
-TOLD = rate_limited("gpt-4o", "org-offline", "tokens", 30_000, 30_000, 500, 4.0, {})
+TOLD = rate_limited(
+    "gpt-4o", "org-offline", "tokens", 30_000, 30_000, 500, 4.0, {}
+)
 OWN = rate_limited("gpt-4o", ORGANIZATION, "requests", 500, 500, 1, 0.12, {})
 WRONG_VALUE = error_answer(400, "no", after=LATE)
 
@@ -155,14 +172,19 @@ WRONG_VALUE = error_answer(400, "no", after=LATE)
     ids=["gone", "empty", "again", "wrong", "early"],
 )
 def test_who_knew_better_wasted_a_request(
-    reason: str, first: ApiAnswer, again: ApiAnswer, too_early_to_know: float | None
+    reason: str,
+    first: ApiAnswer,
+    again: ApiAnswer,
+    too_early_to_know: float | None,
 ) -> None:
     """A request is wasted when the news had come before it was sent; one that was on its way
     already is not.
     """
     assert wasted([asked(0.0, first), asked(1.0, again)]) == {reason: 1}
     if too_early_to_know is not None:
-        assert wasted([asked(0.0, first), asked(too_early_to_know, again)]) == {}
+        assert (
+            wasted([asked(0.0, first), asked(too_early_to_know, again)]) == {}
+        )
 
 
 def test_what_the_script_does_is_nobody_s_fault() -> None:
@@ -184,5 +206,7 @@ def test_what_the_script_does_is_nobody_s_fault() -> None:
 def test_another_model_or_ticket_is_no_waste() -> None:
     """A 404 of one model says nothing of another; a ticket's answer nothing of the next ticket."""
     dead = asked(0.0, GONE_MODEL)
-    assert wasted([dead, asked(1.0, WHOLE, model="gpt-4o-mini", raw=b"[]")]) == {}
+    assert (
+        wasted([dead, asked(1.0, WHOLE, model="gpt-4o-mini", raw=b"[]")]) == {}
+    )
     assert wasted([asked(0.0, WHOLE), asked(1.0, WHOLE, ticket="T-002")]) == {}

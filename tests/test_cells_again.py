@@ -36,7 +36,8 @@ def run_twice(path: Path, seed: int) -> tuple[list[Any], list[Any]]:
     NotebookClient(
         notebook,
         km=AsyncKernelManager(
-            kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
+            kernel_name="python3",
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
         ),
         resources={"metadata": {"path": str(path.parent)}},
         allow_errors=True,
@@ -58,7 +59,9 @@ def shown(cell: Any) -> list[str]:
     texts = []
     for output in cell.outputs:
         data = output.get("data", {})
-        texts.append(sanitized(output.get("text") or data.get("text/plain", "")))
+        texts.append(
+            sanitized(output.get("text") or data.get("text/plain", ""))
+        )
     return texts
 
 
@@ -82,6 +85,8 @@ def test_every_cell_can_be_run_again(stem: str) -> None:
     """In a random order, each cell shows what it showed first, or an error that says what to do."""
     first, again = run_twice(NOTEBOOKS / f"{stem}.ipynb", seed=18)
     found = [
-        text for pair in zip(first, again, strict=True) for text in complaints(*pair)
+        text
+        for pair in zip(first, again, strict=True)
+        for text in complaints(*pair)
     ]
     assert not found, "\n".join(found)

@@ -27,7 +27,9 @@ def prose(number: str) -> str:
     """A chapter's Markdown in one line, without marks of emphasis and code."""
     [path] = NOTEBOOKS.glob(f"{number}_*.ipynb")
     cells = nbformat.read(path, as_version=4).cells
-    text = " ".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    text = " ".join(
+        cell.source for cell in cells if cell.cell_type == "markdown"
+    )
     return re.sub(r"\s+", " ", re.sub(r"[`*>\\]", "", text))
 
 
@@ -52,7 +54,9 @@ def test_chapter_00_quotes_the_page_of_the_sdk(quote: str) -> None:
 def test_chapter_00_counts_the_calls_for_a_dollar() -> None:
     """A dollar buys more than 4,000 calls like the first one."""
     assert "a dollar buys more than 4,000 like the one above" in prose("00")
-    first = price_of({"prompt_tokens": 18, "completion_tokens": 19}, "gpt-4o", on=ON)
+    first = price_of(
+        {"prompt_tokens": 18, "completion_tokens": 19}, "gpt-4o", on=ON
+    )
     assert 4000 < 1 / first.total < 5000
 
 
@@ -64,11 +68,11 @@ def test_chapter_01_gives_the_prices_its_prediction_needs(
     model: str, price_in: str, price_out: str
 ) -> None:
     """Dollars per million tokens, in and out, for a call of the size of the picture's."""
-    sentence = (
-        rf"{model}, charges \${price_in}( per million tokens in)? and \${price_out}\b"
-    )
+    sentence = rf"{model}, charges \${price_in}( per million tokens in)? and \${price_out}\b"
     assert re.search(sentence, prose("01"))
-    price = price_of({"prompt_tokens": 1000, "completion_tokens": 300}, model, on=ON)
+    price = price_of(
+        {"prompt_tokens": 1000, "completion_tokens": 300}, model, on=ON
+    )
     assert price.input == Decimal(price_in) / 1000
     assert price.output == Decimal(price_out) * 300 / 1_000_000
 
@@ -80,7 +84,9 @@ def test_chapter_02_says_what_replaces_user() -> None:
         in prose("02")
     )
     source = plain(inspect.getsource(completion_create_params))
-    assert "being replaced by `safety_identifier` and `prompt_cache_key`" in source
+    assert (
+        "being replaced by `safety_identifier` and `prompt_cache_key`" in source
+    )
     assert (
         'prompt_cache_retention: Optional[Literal["in_memory", "24h"]] """Deprecated.'
         in source
@@ -92,7 +98,9 @@ def test_chapter_02_says_how_much_the_tail_has() -> None:
     assert "together they have 80%" in prose("02")
     logits = load_distribution("traffic_light").logits
     view = sampling.before_and_after(logits, temperature=2, top=8)
-    assert 1 - sum(view.after[i] for i in view.shown) == pytest.approx(0.80, abs=0.005)
+    assert 1 - sum(view.after[i] for i in view.shown) == pytest.approx(
+        0.80, abs=0.005
+    )
 
 
 def test_chapter_02_says_how_far_saint_is_behind() -> None:

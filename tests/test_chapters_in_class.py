@@ -24,7 +24,9 @@ def test_a_chapter_runs_in_a_class(stem: str) -> None:
     """
     notebook = NOTEBOOKS / f"{stem}.ipynb"
     with served(recordings_of(stem), saved=SavedClass()) as server:
-        key = server.admin("POST", "/admin/learners", {"name": "Ada"}).json()["key"]
+        key = server.admin("POST", "/admin/learners", {"name": "Ada"}).json()[
+            "key"
+        ]
         joined = {
             "COURSEKIT_BASE_URL": f"{server.url}/v1",
             "COURSEKIT_CLASS_KEY": key,
@@ -35,8 +37,7 @@ def test_a_chapter_runs_in_a_class(stem: str) -> None:
         ada = server.room.roll.named("Ada")
         assert ada is not None
         met = {(attempt.status, attempt.code) for attempt in ada.ledger}
-    asks = "connect()" in notebook.read_text(
-        encoding="utf-8"
-    )  # a chapter that never does is answered in process
+    # a chapter that never does is answered in process
+    asks = "connect()" in notebook.read_text(encoding="utf-8")
     assert ((200, None) in met) == asks
     assert "recording_not_found" not in {code for _, code in met}

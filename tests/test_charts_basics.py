@@ -32,7 +32,9 @@ def texts(picture: Picture, number: int = 0) -> list[str]:
 
 
 def rows(picture: Picture) -> list[str]:
-    return [label.get_text() for label in picture.figure.axes[0].get_yticklabels()]
+    return [
+        label.get_text() for label in picture.figure.axes[0].get_yticklabels()
+    ]
 
 
 def test_models_stand_from_cheap_to_dear_from_the_top_down():
@@ -92,7 +94,9 @@ def test_each_call_has_a_bar_and_an_unknown_price_has_a_cross():
     """
     picture = cost_per_call([Decimal("0.002"), None, Decimal("0.001")])
     axes = picture.figure.axes[0]
-    assert [(round(bar.get_center()[0]), bar.get_height()) for bar in axes.patches] == [
+    assert [
+        (round(bar.get_center()[0]), bar.get_height()) for bar in axes.patches
+    ] == [
         (1, 0.002),
         (2, 0),
         (3, 0.001),
@@ -127,7 +131,12 @@ def test_the_bill_shows_tokens_beside_dollars():
     tokens, money = picture.figure.axes
     assert rows(picture) == list(BILL)
     assert [bar.get_width() for bar in tokens.patches] == [3000, 1280, 300, 0]
-    assert [bar.get_width() for bar in money.patches] == [0.0075, 0.0016, 0.003, 0]
+    assert [bar.get_width() for bar in money.patches] == [
+        0.0075,
+        0.0016,
+        0.003,
+        0,
+    ]
     assert texts(picture, 0) == ["3,000", "1,280", "300", "0"]
     assert texts(picture, 1) == ["$0.0075", "$0.0016", "$0.003", "$0"]
     assert tokens.get_xlim()[0] == money.get_xlim()[0] == 0

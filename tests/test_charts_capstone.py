@@ -17,7 +17,10 @@ def test_each_axis_is_a_column_with_a_bar_for_each_solution() -> None:
     20 points.
     """
     columns = axes_of(SCORES).figure.axes
-    assert [column.get_title(loc="left") for column in columns] == ["answered", "time"]
+    assert [column.get_title(loc="left") for column in columns] == [
+        "answered",
+        "time",
+    ]
     frames, bars = columns[0].containers
     assert [bar.get_width() for bar in frames] == [20.0, 20.0]
     assert [bar.get_width() for bar in bars] == [6.6, 20.0]
@@ -51,7 +54,11 @@ def test_the_alternative_text_has_every_number() -> None:
 
 @pytest.mark.parametrize(
     "scores",
-    [{}, {"a": {"x": 1.0}, "b": {"y": 1.0}}, {str(n): {"x": 1.0} for n in range(9)}],
+    [
+        {},
+        {"a": {"x": 1.0}, "b": {"y": 1.0}},
+        {str(n): {"x": 1.0} for n in range(9)},
+    ],
 )
 def test_what_does_not_fit_one_picture_is_refused(
     scores: dict[str, dict[str, float]],

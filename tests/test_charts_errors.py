@@ -22,7 +22,9 @@ def test_the_bars_are_the_calls() -> None:
         assert sum(bar.get_height() for bar in served) == len(result.served)
         assert sum(bar.get_height() for bar in refused) == len(result.refused)
         tops = {round(bar.get_x(), 2): bar.get_height() for bar in served}
-        assert all(bar.get_y() == tops[round(bar.get_x(), 2)] for bar in refused)
+        assert all(
+            bar.get_y() == tops[round(bar.get_x(), 2)] for bar in refused
+        )
 
 
 def test_refused_calls_are_hatched_and_the_capacity_is_a_labeled_line() -> None:

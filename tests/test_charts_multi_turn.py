@@ -30,7 +30,10 @@ def bars(picture: Picture) -> list[tuple[float, ...]]:
         if isinstance(patch, Rectangle)
     ]
     return [
-        tuple(round(value, 2) for value in (*p.get_xy(), p.get_width(), p.get_height()))
+        tuple(
+            round(value, 2)
+            for value in (*p.get_xy(), p.get_width(), p.get_height())
+        )
         for p in patches
     ]
 
@@ -68,7 +71,8 @@ def test_the_legend_names_what_is_there() -> None:
 
     def names(picture: Picture) -> list[str]:
         return [
-            text.get_text() for text in picture.figure.axes[0].get_legend().get_texts()
+            text.get_text()
+            for text in picture.figure.axes[0].get_legend().get_texts()
         ]
 
     assert names(tokens_per_turn(TURNS, SPENT)) == [
@@ -117,13 +121,17 @@ def test_each_policy_is_a_line_of_its_own_kind() -> None:
         "800 in all": 3,
         "100 in all": 1,
     }
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(PROMPTS)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(
+        PROMPTS
+    )
     assert axes.get_ylim()[0] == 0
 
 
 def test_labels_at_the_ends_do_not_overlap() -> None:
     """Ends that lie close together have their labels moved apart, lowest line lowest."""
-    (axes,) = policies({"a": [1000], "b": [10], "c": [12], "d": [11]}).figure.axes
+    (axes,) = policies(
+        {"a": [1000], "b": [10], "c": [12], "d": [11]}
+    ).figure.axes
     heights = sorted((text.xy[1], text.get_text()) for text in axes.texts)
     assert [name for _, name in heights] == [
         "10 in all",
@@ -132,7 +140,8 @@ def test_labels_at_the_ends_do_not_overlap() -> None:
         "1,000 in all",
     ]
     assert all(
-        upper[0] - lower[0] >= 70 for lower, upper in itertools.pairwise(heights)
+        upper[0] - lower[0] >= 70
+        for lower, upper in itertools.pairwise(heights)
     )
 
 
@@ -147,7 +156,9 @@ def test_the_cached_part_comes_first() -> None:
     """Each row is the cached part from 0 on, then the rest; both counts stand at its end; the first
     row is on top.
     """
-    picture = cached_part({"appended": Usage(1400, 0, 1280), "trimmed": Usage(900, 0)})
+    picture = cached_part(
+        {"appended": Usage(1400, 0, 1280), "trimmed": Usage(900, 0)}
+    )
     (axes,) = picture.figure.axes
     assert bars(picture) == [
         (0, -0.31, 1280, 0.62),
@@ -155,7 +166,10 @@ def test_the_cached_part_comes_first() -> None:
         (1280, -0.31, 120, 0.62),
         (0, 0.69, 900, 0.62),
     ]
-    assert [text.get_text() for text in axes.texts] == ["1,280 of 1,400", "0 of 900"]
+    assert [text.get_text() for text in axes.texts] == [
+        "1,280 of 1,400",
+        "0 of 900",
+    ]
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "appended",
         "trimmed",
@@ -177,7 +191,9 @@ def test_the_cached_part_comes_first() -> None:
         (lambda: cached_part({}), "no prompt"),
     ],
 )
-def test_what_cannot_be_drawn(draw: Callable[[], Picture], message: str) -> None:
+def test_what_cannot_be_drawn(
+    draw: Callable[[], Picture], message: str
+) -> None:
     """Nothing to draw, or what does not fit together, is a clear error."""
     with pytest.raises(ValueError, match=message):
         draw()
@@ -191,6 +207,8 @@ def test_what_cannot_be_drawn(draw: Callable[[], Picture], message: str) -> None
         lambda: cached_part({"a": TURNS[1]}),
     ],
 )
-def test_a_picture_is_the_same_bytes_each_time(draw: Callable[[], Picture]) -> None:
+def test_a_picture_is_the_same_bytes_each_time(
+    draw: Callable[[], Picture],
+) -> None:
     """What a notebook stores does not change from run to run."""
     assert draw().png() == draw().png()

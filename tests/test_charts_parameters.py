@@ -45,7 +45,9 @@ def texts(picture: Picture) -> list[str]:
     return [text.get_text() for text in picture.figure.axes[0].texts]
 
 
-def test_each_temperature_has_a_panel_of_the_same_tokens_on_the_same_scale() -> None:
+def test_each_temperature_has_a_panel_of_the_same_tokens_on_the_same_scale() -> (
+    None
+):
     """A panel's bars are the tokens' probabilities at its temperature, and the last one is all
     other tokens.
     """
@@ -53,9 +55,12 @@ def test_each_temperature_has_a_panel_of_the_same_tokens_on_the_same_scale() -> 
     assert len(panels) == 4
     for axes, view in zip(panels, VIEWS.values(), strict=True):
         widths = [bar.get_width() for bar in axes.patches]
-        assert widths == pytest.approx([*view.after[view.shown], view.others[1]])
+        assert widths == pytest.approx(
+            [*view.after[view.shown], view.others[1]]
+        )
         assert axes.get_xlim() == panels[0].get_xlim()
-        assert axes.get_ylim()[0] > axes.get_ylim()[1]  # the most probable on top
+        # the most probable on top
+        assert axes.get_ylim()[0] > axes.get_ylim()[1]
     assert [label.get_text() for label in panels[0].get_yticklabels()] == [
         "·green",
         "·red",
@@ -116,7 +121,9 @@ def test_penalties_are_a_line_and_a_step() -> None:
     assert picture.alt.endswith("frequency: 0, 0.5, 1; presence: 0, 1.5, 1.5.")
 
 
-@pytest.mark.parametrize("lines", [{}, {str(number): [0] for number in range(5)}])
+@pytest.mark.parametrize(
+    "lines", [{}, {str(number): [0] for number in range(5)}]
+)
 def test_a_number_of_lines_that_cannot_be_told_apart_is_refused(
     lines: dict[str, list[float]],
 ) -> None:
@@ -156,16 +163,21 @@ def test_each_token_is_a_box_of_its_probability() -> None:
 def test_a_long_reply_breaks_into_lines() -> None:
     """No box reaches over the edge, and none covers another."""
     picture = colored_tokens(
-        {"long": [(f" word{number}", 0.5) for number in range(60)]}, {"long": 2.0}
+        {"long": [(f" word{number}", 0.5) for number in range(60)]},
+        {"long": 2.0},
     )
-    corners = [(box.get_x(), box.get_y(), box.get_width()) for box in boxes(picture)]
+    corners = [
+        (box.get_x(), box.get_y(), box.get_width()) for box in boxes(picture)
+    ]
     assert all(x > 0 and x + width <= WIDTH for x, _, width in corners)
     assert len({y for _, y, _ in corners}) > 3
     for (x, y, width), (next_x, next_y, _) in pairwise(corners):
         assert next_y > y or next_x > x + width
 
 
-@pytest.mark.parametrize("token", [*HOSTILE, "$x^2$ \\frac{", "日本", "x" * 1000])
+@pytest.mark.parametrize(
+    "token", [*HOSTILE, "$x^2$ \\frac{", "日本", "x" * 1000]
+)
 @pytest.mark.slow
 def test_any_token_can_be_drawn(token: str) -> None:
     """Math signs are no formula, what the font lacks is a box, and a long token is cut: the picture
@@ -175,7 +187,9 @@ def test_any_token_can_be_drawn(token: str) -> None:
     assert picture.png().startswith(b"\x89PNG")
     assert len(texts(picture)[1]) <= 41
     assert (
-        over_temperature([token] * 5, VIEWS, prompt="$x$").png().startswith(b"\x89PNG")
+        over_temperature([token] * 5, VIEWS, prompt="$x$")
+        .png()
+        .startswith(b"\x89PNG")
     )
 
 

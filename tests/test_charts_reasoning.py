@@ -65,7 +65,10 @@ def test_the_hidden_part_is_told_by_more_than_color() -> None:
     named = [text.get_text() for text in picture.figure.legends[0].get_texts()]
     assert named == ["prompt", "visible text", "hidden reasoning"]
     assert texts(picture) == ["$0.012   100 of 110 tokens out hidden", "$0.002"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["low", "plain"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "low",
+        "plain",
+    ]
     assert axes.get_ylim()[0] > axes.get_ylim()[1], "the first row is on top"
 
 
@@ -73,10 +76,12 @@ def test_where_the_answers_come_from_stands_in_the_picture() -> None:
     """Both pictures say that answers, counts and times are written, or what else they are."""
     assert "written" in cost_by_effort(SPLITS).figure.axes[0].get_xlabel()
     assert (
-        "live" in cost_by_effort(SPLITS, provenance="live").figure.axes[0].get_xlabel()
+        "live"
+        in cost_by_effort(SPLITS, provenance="live").figure.axes[0].get_xlabel()
     )
     assert (
-        "answers, counts and times: written" in comparison(SCORES).figure.get_suptitle()
+        "answers, counts and times: written"
+        in comparison(SCORES).figure.get_suptitle()
     )
 
 

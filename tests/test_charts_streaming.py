@@ -41,7 +41,11 @@ def test_brackets_measure_first_token_and_total() -> None:
     """
     (axes,) = drawn().figure.axes
     notes = [note for note in axes.texts if note.get_text()]
-    spans = [(note.xy[0], note.xyann[0]) for note in axes.texts if not note.get_text()]
+    spans = [
+        (note.xy[0], note.xyann[0])
+        for note in axes.texts
+        if not note.get_text()
+    ]
     assert [note.get_text() for note in notes] == [
         "first token 0.40 s",
         "total 1.00 s",

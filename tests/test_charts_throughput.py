@@ -15,7 +15,11 @@ def test_a_bar_runs_from_the_request_to_its_answer() -> None:
     """Each answered request is a bar in its own row, the first on top."""
     (axes,) = gantt({"run": RUN}).figure.axes
     bars = [
-        (bar.get_x(), round(bar.get_width(), 6), bar.get_y() + bar.get_height() / 2)
+        (
+            bar.get_x(),
+            round(bar.get_width(), 6),
+            bar.get_y() + bar.get_height() / 2,
+        )
         for bar in axes.patches
     ]
     assert bars == [(0, 2, 1), (2, 1, 3)]
@@ -28,7 +32,9 @@ def test_a_429_is_a_cross_and_another_failure_a_triangle() -> None:
     """
     (axes,) = gantt({"run": RUN}).figure.axes
     marks = {
-        c.get_label(): c for c in axes.collections if isinstance(c, PathCollection)
+        c.get_label(): c
+        for c in axes.collections
+        if isinstance(c, PathCollection)
     }
     assert {label: c.get_offsets().tolist() for label, c in marks.items()} == {
         "429, refused": [[1, 2]],
@@ -62,7 +68,9 @@ def test_the_legend_stays_with_the_first_panel() -> None:
     first, second = gantt(
         {"good": [Span(0, 1)], "bad": [Span(0, 0.1, 429)]}
     ).figure.axes
-    assert len(first.get_legend().get_texts()) == 2 and second.get_legend() is None
+    assert (
+        len(first.get_legend().get_texts()) == 2 and second.get_legend() is None
+    )
 
 
 def test_the_same_picture_has_the_same_bytes() -> None:

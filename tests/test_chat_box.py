@@ -66,7 +66,17 @@ class Reader(HTMLParser):
         + re.findall(r"\w+", "table thead tbody tr th td")
     )
     ATTRIBUTES = frozenset(
-        ["class", "dir", "style", "role", "href", "title", "target", "rel", "start"]
+        [
+            "class",
+            "dir",
+            "style",
+            "role",
+            "href",
+            "title",
+            "target",
+            "rel",
+            "start",
+        ]
     )
 
     def __init__(self, html: str) -> None:
@@ -76,7 +86,9 @@ class Reader(HTMLParser):
         self.close()
         assert self.open == []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(
+        self, tag: str, attrs: list[tuple[str, str | None]]
+    ) -> None:
         assert tag in self.TAGS
         assert {name for name, _ in attrs} <= self.ATTRIBUTES
         self.links += [value or "" for name, value in attrs if name == "href"]
@@ -102,7 +114,9 @@ class HandClock:
 
     def __init__(self) -> None:
         self._now, self._moved = 0.0, threading.Condition()
-        self._sleepers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self._sleepers: list[
+            tuple[asyncio.AbstractEventLoop, asyncio.Event]
+        ] = []
 
     def now(self) -> float:
         return self._now
@@ -246,7 +260,9 @@ async def test_the_reply_grows_while_it_is_written(
     api = Api(clock=HandClock())
     box = ChatBox(api.conversation(AsyncConversation))
     seen: list[str] = []
-    box.now.observe(lambda change: seen.append(Reader(change["new"]).text), "value")
+    box.now.observe(
+        lambda change: seen.append(Reader(change["new"]).text), "value"
+    )
     box.text.value = "Hi"
     box.send_button.click()
     await until(box.stop_button, "disabled", lambda disabled: not disabled)
@@ -268,7 +284,9 @@ async def test_stop_ends_the_reply_and_changes_nothing(kind: type) -> None:
     """A stopped reply is shown as stopped, is no part of the conversation, and its text can be sent
     again.
     """
-    api = Api(streamed(["One ", "two ", "three"], first=1, gap=1), clock=HandClock())
+    api = Api(
+        streamed(["One ", "two ", "three"], first=1, gap=1), clock=HandClock()
+    )
     box = ChatBox(api.conversation(kind))
     before = box.conversation.messages
     box.text.value = "Count"
@@ -276,7 +294,9 @@ async def test_stop_ends_the_reply_and_changes_nothing(kind: type) -> None:
     await api.reach(1)
     await until(box.now, "value", lambda html: "One" in html)
     box.stop_button.click()
-    await until(box.status, "value", lambda html: "Stopp" in html or "Ready" in html)
+    await until(
+        box.status, "value", lambda html: "Stopp" in html or "Ready" in html
+    )
     await api.reach(2)  # a sync reply stops when its next piece arrives
     await ready(box)
     assert box.conversation.messages == before
@@ -314,9 +334,8 @@ async def test_a_stop_that_comes_too_late_leaves_the_whole_reply() -> None:
     def slow(text: str) -> Any:
         yield from stream(text)
         whole.set()
-        assert said_so.wait(
-            HANG
-        )  # the reply is whole, and the thread has not yet said so
+        # the reply is whole, and the thread has not yet said so
+        assert said_so.wait(HANG)
 
     box.conversation.stream = slow
     box._submit("Hi")
@@ -343,7 +362,15 @@ FAILURES = {
         ApiAnswer(
             events=(
                 Event(
-                    0, sse({"error": {"message": "<b>No.</b>", "type": "server_error"}})
+                    0,
+                    sse(
+                        {
+                            "error": {
+                                "message": "<b>No.</b>",
+                                "type": "server_error",
+                            }
+                        }
+                    ),
                 ),
             )
         ),
@@ -430,7 +457,9 @@ async def test_enter_on_an_unchanged_text_sends_it() -> None:
     press_enter(box)
     browser_answers(box)
     await ready(box)
-    assert [body["messages"][-1]["content"] for body in api.requests] == ["typed later"]
+    assert [body["messages"][-1]["content"] for body in api.requests] == [
+        "typed later"
+    ]
 
 
 async def test_enter_again_soon_after_a_failure() -> None:
@@ -445,7 +474,10 @@ async def test_enter_again_soon_after_a_failure() -> None:
         box.text.value = text
         browser_answers(box)
         await ready(box)
-    assert [body["messages"][-1]["content"] for body in api.requests] == ["Old", "New"]
+    assert [body["messages"][-1]["content"] for body in api.requests] == [
+        "Old",
+        "New",
+    ]
 
 
 async def test_a_click_in_another_thread_does_its_work_on_the_loop() -> None:
@@ -479,7 +511,8 @@ async def test_summaries_have_their_own_receipt() -> None:
     """A turn that made a summary shows two receipts, and says which is which."""
     meter = Meter()
     box = ChatBox(
-        Api().conversation(AsyncConversation, Summarize(over=0, keep=0)), meter=meter
+        Api().conversation(AsyncConversation, Summarize(over=0, keep=0)),
+        meter=meter,
     )
     await box.say("Hi")
     await box.say("Again")
@@ -512,9 +545,15 @@ def test_tools_and_pictures_are_named() -> None:
         "type": "function",
         "function": {"name": "weather", "arguments": '{"city":"<b>"}'},
     }
-    image = {"type": "image_url", "image_url": {"url": "https://a.example/x.png"}}
+    image = {
+        "type": "image_url",
+        "image_url": {"url": "https://a.example/x.png"},
+    }
     messages = [
-        {"role": "user", "content": [{"type": "text", "text": "What is it?"}, image]},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "What is it?"}, image],
+        },
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "c", "content": "Sun"},
     ]
@@ -532,21 +571,24 @@ async def test_hostile_text_is_shown_and_harmless(text: str) -> None:
     in good order.
     """
     reply = sendable(text)  # UTF-8 has no halves
-    events = [({"content": piece}, None) for piece in (reply[:7], reply[7:])] + [
-        ({}, "stop")
-    ]
+    events = [
+        ({"content": piece}, None) for piece in (reply[:7], reply[7:])
+    ] + [({}, "stop")]
     answer = ApiAnswer(
         events=tuple(Event(0, sse(chunk(delta, end))) for delta, end in events)
     )
     box = ChatBox(Api(answer).conversation(AsyncConversation))
     await box.say(text)
-    assert [message["content"] for message in box.conversation.messages[1:]] == [
+    assert [
+        message["content"] for message in box.conversation.messages[1:]
+    ] == [
         reply,
         reply,
     ]
     shown = Reader(box.shown.value)
     assert all(
-        link.startswith("https://a.example") or link.startswith("http://127.0.0.1:9/")
+        link.startswith("https://a.example")
+        or link.startswith("http://127.0.0.1:9/")
         for link in shown.links
     )
     assert "\0" not in box.shown.value
@@ -605,7 +647,9 @@ def test_markdown_is_rendered() -> None:
 def test_control_characters_are_shown_as_pictures() -> None:
     """NUL, escape and delete become visible signs; tabs and line ends stay."""
     assert (
-        plain("a\0\x1b\x7f\tb\r\nc").removeprefix('<div style="white-space:pre-wrap">')
+        plain("a\0\x1b\x7f\tb\r\nc").removeprefix(
+            '<div style="white-space:pre-wrap">'
+        )
         == "a␀␛␡\tb\nc</div>"
     )
 

@@ -70,12 +70,16 @@ def test_gpt_4o_mini_is_a_seventeenth_of_gpt_4o() -> None:
             judged.name: judged.cost
             for judged in judge(Task(prompt=prompt, reply=reply))
         }
-        assert round(cost["gpt-4o"] / cost["gpt-4o-mini"], 2) == Decimal("16.67")
+        assert round(cost["gpt-4o"] / cost["gpt-4o-mini"], 2) == Decimal(
+            "16.67"
+        )
 
 
 def test_who_remains_stands_first_and_the_cheapest_on_top() -> None:
     """Models that remain come before those that are out, each by cost."""
-    judged = judge(Task(needs=frozenset({"logprobs"}), max_cost=Decimal("0.005")))
+    judged = judge(
+        Task(needs=frozenset({"logprobs"}), max_cost=Decimal("0.005"))
+    )
     order = [(not each.remains, each.cost) for each in judged]
     assert order == sorted(order)
     assert len({each.name for each in judged}) == len(CANDIDATES)
@@ -92,13 +96,19 @@ def test_a_dead_model_is_out_from_its_day_on() -> None:
 
 def test_what_does_not_fit_is_out() -> None:
     """Prompt, sum and reply are held against the model's limits, each in words."""
-    assert against("gpt-4o", prompt=128_001) == ("holds a prompt of 128,000 tokens",)
+    assert against("gpt-4o", prompt=128_001) == (
+        "holds a prompt of 128,000 tokens",
+    )
     assert against("gpt-4o", prompt=127_900, reply=101) == (
         "holds 128,000 tokens in all",
     )
     assert against("gpt-4o", reply=16_385) == ("writes at most 16,384 tokens",)
-    assert against("gpt-5", prompt=272_001) == ("holds a prompt of 272,000 tokens",)
-    assert against("o3", reply=300, hidden=99_701) == ("writes at most 100,000 tokens",)
+    assert against("gpt-5", prompt=272_001) == (
+        "holds a prompt of 272,000 tokens",
+    )
+    assert against("o3", reply=300, hidden=99_701) == (
+        "writes at most 100,000 tokens",
+    )
     assert against("gpt-4o", prompt=127_700, reply=300) == ()
 
 
@@ -111,7 +121,9 @@ def test_a_limit_on_time_puts_out_only_whom_the_clock_has_seen() -> None:
     )
     [luna] = judge(Task(max_seconds=0.1), ["gpt-6-luna"])
     assert luna.remains and luna.seconds is None
-    assert against("gpt-4o-mini", max_cost=Decimal("0.0003")) == ("$0.00033 a request",)
+    assert against("gpt-4o-mini", max_cost=Decimal("0.0003")) == (
+        "$0.00033 a request",
+    )
 
 
 def test_every_need_is_judged_as_the_api_would() -> None:
@@ -120,7 +132,10 @@ def test_every_need_is_judged_as_the_api_would() -> None:
     """
     function = {
         "type": "function",
-        "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+        "function": {
+            "name": "f",
+            "parameters": {"type": "object", "properties": {}},
+        },
     }
     asked = {
         "schema": {
@@ -140,7 +155,9 @@ def test_every_need_is_judged_as_the_api_would() -> None:
             for judged in judge(
                 Task(needs=frozenset(needs), on=datetime.date(2026, 10, 1))
             ):
-                effort = {"reasoning_effort": judged.effort} if judged.effort else {}
+                effort = (
+                    {"reasoning_effort": judged.effort} if judged.effort else {}
+                )
                 body = {
                     "model": judged.name,
                     "messages": [{"role": "user", "content": "Hi"}],
@@ -148,7 +165,10 @@ def test_every_need_is_judged_as_the_api_would() -> None:
                     **params,
                 }
                 lacks = any(NEEDS[need] in why for why in judged.against)
-                assert lacks == (refusal_of(body) is not None), (judged.name, body)
+                assert lacks == (refusal_of(body) is not None), (
+                    judged.name,
+                    body,
+                )
 
 
 @given(
@@ -211,9 +231,13 @@ def test_a_cost_or_a_time_of_just_the_limit_remains() -> None:
     assert mini.seconds is not None
     least = Decimal("0.000000000001")
     assert against("gpt-4o-mini", max_cost=mini.cost) == ()
-    assert against("gpt-4o-mini", max_cost=mini.cost - least) == ("$0.00033 a request",)
+    assert against("gpt-4o-mini", max_cost=mini.cost - least) == (
+        "$0.00033 a request",
+    )
     assert against("gpt-4o-mini", max_seconds=mini.seconds) == ()
-    assert against("gpt-4o-mini", max_seconds=mini.seconds - 1e-9) == ("takes 4.0 s",)
+    assert against("gpt-4o-mini", max_seconds=mini.seconds - 1e-9) == (
+        "takes 4.0 s",
+    )
 
 
 def test_the_candidates_are_the_tables() -> None:
@@ -236,20 +260,24 @@ def test_what_a_model_lacks_only_while_it_reasons_is_said_so() -> None:
     does not.
     """
     sampling = frozenset({"temperature", "reasoning"})
-    assert against("gpt-6-luna", needs=sampling) == ("no temperature while it reasons",)
+    assert against("gpt-6-luna", needs=sampling) == (
+        "no temperature while it reasons",
+    )
     assert against("o3", needs=sampling) == ("no temperature",)
-    assert against("gpt-6.1-terra", needs=frozenset({"functions", "reasoning"})) == (
-        "no function calls",
-    )
-    assert against("gpt-6-luna", needs=frozenset({"functions", "reasoning"})) == (
-        "no function calls while it reasons",
-    )
+    assert against(
+        "gpt-6.1-terra", needs=frozenset({"functions", "reasoning"})
+    ) == ("no function calls",)
+    assert against(
+        "gpt-6-luna", needs=frozenset({"functions", "reasoning"})
+    ) == ("no function calls while it reasons",)
 
 
 def test_schemas_and_reasoning_are_needs_that_a_model_can_lack() -> None:
     """gpt-4 knows no schemas and gpt-4o does not reason."""
     day = datetime.date(2026, 10, 1)
-    assert against("gpt-4", needs=frozenset({"schema"}), prompt=100, on=day) == (
-        "no JSON schema",
+    assert against(
+        "gpt-4", needs=frozenset({"schema"}), prompt=100, on=day
+    ) == ("no JSON schema",)
+    assert against("gpt-4o", needs=frozenset({"reasoning"})) == (
+        "no reasoning",
     )
-    assert against("gpt-4o", needs=frozenset({"reasoning"})) == ("no reasoning",)

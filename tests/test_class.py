@@ -60,7 +60,11 @@ def test_a_name_for_a_key(running: Served) -> None:
         "Paris."
     ] * 3
     mine = running.admin("GET", "/me", token=told["key"]).json()
-    assert (mine["name"], mine["requests"], mine["statuses"]) == ("Ada", 2, {"200": 2})
+    assert (mine["name"], mine["requests"], mine["statuses"]) == (
+        "Ada",
+        2,
+        {"200": 2},
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,11 @@ def test_only_who_has_joined(tmp_path: Path, key: str) -> None:
     learner.
     """
     with served(tmp_path, saved=SavedClass(), access_token=TOKEN) as server:
-        for method, path in (("GET", "/v1/models"), ("GET", "/me"), ("PUT", "/me")):
+        for method, path in (
+            ("GET", "/v1/models"),
+            ("GET", "/me"),
+            ("PUT", "/me"),
+        ):
             assert server.admin(method, path, token=key).status_code == 401
         assert list(server.room.learners) == []
 
@@ -99,7 +107,9 @@ def test_other_sites_do_not_join(running: Served) -> None:
     """
     for origin in ("https://evil.example", "null", "http://127.0.0.1:1"):
         answer = running.http.post(
-            f"{running.url}/join", content='{"name": "Ada"}', headers={"origin": origin}
+            f"{running.url}/join",
+            content='{"name": "Ada"}',
+            headers={"origin": origin},
         )
         assert answer.status_code == 403
     assert list(running.room.learners) == []
@@ -108,7 +118,8 @@ def test_other_sites_do_not_join(running: Served) -> None:
 def test_names_are_unique_or_numbered(running: Served) -> None:
     """A name that is taken, in whatever case, gets a number; each has a key of its own."""
     keys = [
-        join(running, name) for name in ("Ada", " ada ", "ADA", "ada 2", "Ünal  Öz")
+        join(running, name)
+        for name in ("Ada", " ada ", "ADA", "ada 2", "Ünal  Öz")
     ]
     assert [learner.name for learner in running.room.learners] == [
         "Ada",
@@ -132,7 +143,18 @@ def test_a_long_name_that_is_taken() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "  ", "x" * 41, "a\x00b", "a\u202eb", "\u200b", "a\ud800", 7, None, ["Ada"]],
+    [
+        "",
+        "  ",
+        "x" * 41,
+        "a\x00b",
+        "a\u202eb",
+        "\u200b",
+        "a\ud800",
+        7,
+        None,
+        ["Ada"],
+    ],
 )
 def test_what_is_no_name(running: Served, name: object) -> None:
     """Nothing, too much, and what cannot be seen is no name: a 400 that says why, and nobody has
@@ -141,7 +163,10 @@ def test_what_is_no_name(running: Served, name: object) -> None:
     answer = running.http.post(
         f"{running.url}/join", content=json.dumps({"name": name})
     )
-    assert answer.status_code == 400 and answer.json()["error"]["code"] == "cannot_join"
+    assert (
+        answer.status_code == 400
+        and answer.json()["error"]["code"] == "cannot_join"
+    )
     assert list(running.room.learners) == []
 
 
@@ -183,15 +208,23 @@ def test_a_key_cannot_be_guessed() -> None:
     """The same names have other keys in another class: a key is made with the class's secret."""
     one, other = empty(SavedClass()), empty(SavedClass())
     assert one.key(one.join("Ada")) != other.key(other.join("Ada"))
-    assert len(SavedClass().secret) == 64 and SavedClass().secret != SavedClass().secret
+    assert (
+        len(SavedClass().secret) == 64
+        and SavedClass().secret != SavedClass().secret
+    )
 
 
-def test_a_class_that_is_full(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_class_that_is_full(
+    running: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody is forgotten in a class: when it is full, the next one is told so."""
     monkeypatch.setattr(roll, "MOST", 2)
     keys = [join(running, "Ada") for _ in range(2)]
     answer = running.admin("POST", "/join", {"name": "Bob"}, None)
-    assert answer.status_code == 400 and "full" in answer.json()["error"]["message"]
+    assert (
+        answer.status_code == 400
+        and "full" in answer.json()["error"]["message"]
+    )
     assert [ask(running, key) for key in keys] == ["Paris."] * 2
 
 
@@ -207,17 +240,24 @@ def test_all_of_it_comes_again(tmp_path: Path) -> None:
         assert server.room.roll is not None
         told = json.loads(json.dumps(server.room.roll.as_dict()))
     with served(tmp_path, saved=SavedClass.read(told)) as again:
-        assert [again.admin("GET", "/me", token=key).json() for key in keys] == before
+        assert [
+            again.admin("GET", "/me", token=key).json() for key in keys
+        ] == before
         assert ask(again, keys[1]) == "Paris."
         assert again.admin("GET", "/me", token=keys[1]).json()["requests"] == 2
         assert join(again, "ada") not in keys
-    assert before[0]["chapter"] == "01_basics" and Decimal(before[0]["dollars"]) > 0
+    assert (
+        before[0]["chapter"] == "01_basics"
+        and Decimal(before[0]["dollars"]) > 0
+    )
 
 
 def test_a_budget_is_not_renewed(tmp_path: Path) -> None:
     """What a learner has spent of --spend stays spent when the server comes again."""
     folder_with(tmp_path, (params(), whole("Paris.")))
-    with served(tmp_path, saved=SavedClass(), rate_limit={"spend": 0.00001}) as server:
+    with served(
+        tmp_path, saved=SavedClass(), rate_limit={"spend": 0.00001}
+    ) as server:
         key = join(server, "Ada")
         ask(server, key)
         assert server.room.roll is not None
@@ -299,7 +339,8 @@ def test_a_hub_joins_its_users(running: Served) -> None:
     class, nothing is.
     """
     first, again = (
-        running.admin("POST", "/admin/learners", {"name": "ada"}) for _ in range(2)
+        running.admin("POST", "/admin/learners", {"name": "ada"})
+        for _ in range(2)
     )
     assert (first.status_code, again.status_code) == (
         201,
@@ -312,19 +353,25 @@ def test_a_hub_joins_its_users(running: Served) -> None:
         ).status_code
         == 401
     )
-    assert running.admin("POST", "/admin/learners", {"nom": "ada"}).status_code == 400
+    assert (
+        running.admin("POST", "/admin/learners", {"nom": "ada"}).status_code
+        == 400
+    )
     assert [learner.name for learner in running.room.learners] == ["ada"]
 
 
 def test_no_class_no_joining(tmp_path: Path) -> None:
     """A server that is no class has no /join and no /me, and gives out no keys."""
     with served(tmp_path) as server:
-        assert server.admin("POST", "/join", {"name": "Ada"}, None).status_code == 404
+        assert (
+            server.admin("POST", "/join", {"name": "Ada"}, None).status_code
+            == 404
+        )
         assert server.admin("GET", "/me", token="any").status_code == 404
         assert (
-            server.admin("POST", "/admin/learners", {"name": "Ada"}).json()["error"][
-                "code"
-            ]
+            server.admin("POST", "/admin/learners", {"name": "Ada"}).json()[
+                "error"
+            ]["code"]
             == "no_class"
         )
 

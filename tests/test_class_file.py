@@ -40,7 +40,10 @@ def test_what_is_kept_is_found(tmp_path: Path) -> None:
         file.keep(known)
         known.join("Ünal")
     with opened(path) as (_, again):
-        assert (again.secret, again.admin_token) == (kept.secret, kept.admin_token)
+        assert (again.secret, again.admin_token) == (
+            kept.secret,
+            kept.admin_token,
+        )
         assert [learner["name"] for learner in again.learners] == ["Ünal"]
     if sys.platform != "win32":
         assert path.stat().st_mode & 0o777 == 0o600
@@ -96,7 +99,9 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
 
 
 def test_a_full_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """While the file cannot be written the class goes on; it is told once, and what was missed is
     written later.
@@ -115,7 +120,8 @@ def test_a_full_disk(
         until(lambda: caplog.records)
         time.sleep(0.1)  # for a second telling, if there were one
         assert (
-            "make room on that disk" in file.trouble and "keys of all" in file.trouble
+            "make room on that disk" in file.trouble
+            and "keys of all" in file.trouble
         )
         monkeypatch.setattr(class_file, "write_atomically", real)
         end = time.monotonic() + 30
@@ -124,5 +130,7 @@ def test_a_full_disk(
         assert file.trouble == ""
     assert "Ada" in path.read_text(encoding="utf-8")
     assert [
-        record.message for record in caplog.records if "No space left" in record.message
+        record.message
+        for record in caplog.records
+        if "No space left" in record.message
     ] == [caplog.records[0].message]

@@ -21,17 +21,23 @@ async def test_a_lesson(tmp_path: Path) -> None:
     killed comes again with its meters, learners who are patient notice nothing, and the class's
     file has all in the end."""
     lesson = Lesson(
-        tmp_path / "class.json", learners=12, seconds=0, speed=20, pause=0.1, rest=0
+        tmp_path / "class.json",
+        learners=12,
+        seconds=0,
+        speed=20,
+        pause=0.1,
+        rest=0,
     )
     await lesson.run()
     assert lesson.unexplained == []
     met = Counter(call.how for call in lesson.calls)
     assert met["ok"] > 100
     assert met["cut"] > 0, met
-    statuses = Counter(status for meter in lesson.final for status in meter["statuses"])
-    assert (
-        statuses["429"] and statuses["500"]
-    )  # of before the kill; calls may have been mended by the SDK's retries
+    statuses = Counter(
+        status for meter in lesson.final for status in meter["statuses"]
+    )
+    # of before the kill; calls may have been mended by the SDK's retries
+    assert statuses["429"] and statuses["500"]
     kill = lesson.troubles[-1]
     patient = [
         call

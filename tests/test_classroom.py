@@ -73,9 +73,10 @@ def test_from_joining_to_leaving(running: Served) -> None:
     leave() no more.
     """
     joined = join("Ada", running.url)
-    assert (joined.name, joined.share) == ("Ada", False) and joined.key not in repr(
-        joined
-    )
+    assert (joined.name, joined.share) == (
+        "Ada",
+        False,
+    ) and joined.key not in repr(joined)
     with connect() as client:
         meter = Meter(client)
         receipt = meter.add(client.chat.completions.create(**params()))
@@ -149,7 +150,14 @@ def test_a_paying_key_is_never_sent(
 
 @pytest.mark.parametrize(
     "url",
-    ["https://api.openai.com/v1", "api.openai.com", "ftp://room", "http://", "", "   "],
+    [
+        "https://api.openai.com/v1",
+        "api.openai.com",
+        "ftp://room",
+        "http://",
+        "",
+        "   ",
+    ],
 )
 def test_what_is_no_class_server(url: str) -> None:
     """The real API, and what is no address, cannot be joined, and nothing is sent."""
@@ -168,7 +176,10 @@ def test_addresses() -> None:
         "http://10.0.0.5:8000/v1/",
     ):
         assert server_of(address) == "http://10.0.0.5:8000"
-    assert server_of("https://class.example/room/v1") == "https://class.example/room"
+    assert (
+        server_of("https://class.example/room/v1")
+        == "https://class.example/room"
+    )
 
 
 def test_joining_again(running: Served, learner: Path) -> None:
@@ -176,20 +187,29 @@ def test_joining_again(running: Served, learner: Path) -> None:
     is a new start.
     """
     first = join("Ada", running.url)
-    assert join("Ada", running.url) == first == join(url=running.url) == membership()
+    assert (
+        join("Ada", running.url)
+        == first
+        == join(url=running.url)
+        == membership()
+    )
     assert (
         f"at {running.url} as Ada." in str(first)
         and first.key not in f"{first} {first!r}"
     )
     if sys.platform != "win32":
         assert learner.stat().st_mode & 0o777 == 0o600
-    learner.write_text(learner.read_text().replace(first.key, "ck-class-" + "0" * 40))
+    learner.write_text(
+        learner.read_text().replace(first.key, "ck-class-" + "0" * 40)
+    )
     assert join("Ada", running.url).name == "Ada 2"
     learner.write_text("damaged")
     assert membership() is None and join("Ada", running.url).name == "Ada 3"
 
 
-def test_names_of_a_hub(running: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_of_a_hub(
+    running: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a name and an address those of the environment are taken; without any, it is told
     what is missing.
     """
@@ -198,11 +218,12 @@ def test_names_of_a_hub(running: Served, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("COURSEKIT_BASE_URL", f"{running.url}/v1")
     with pytest.raises(CannotJoin, match="a name"):
         join()
-    assert repr(Meter(connect())).startswith(
-        "replay mode"
-    )  # an address alone is no class yet
+    # an address alone is no class yet
+    assert repr(Meter(connect())).startswith("replay mode")
     monkeypatch.setenv("JUPYTERHUB_USER", "grace")
-    assert join().name == "grace" and repr(Meter(connect())).startswith("class mode")
+    assert join().name == "grace" and repr(Meter(connect())).startswith(
+        "class mode"
+    )
 
 
 def test_a_key_of_the_environment(
@@ -211,7 +232,9 @@ def test_a_key_of_the_environment(
     """Where a hub has joined for the learner, address and key in the environment are enough, and no
     file is needed.
     """
-    key = running.admin("POST", "/admin/learners", {"name": "grace"}).json()["key"]
+    key = running.admin("POST", "/admin/learners", {"name": "grace"}).json()[
+        "key"
+    ]
     monkeypatch.setenv("COURSEKIT_BASE_URL", f"{running.url}/v1")
     monkeypatch.setenv("COURSEKIT_CLASS_KEY", key)
     with connect() as client:
@@ -247,7 +270,9 @@ def test_another_address_goes_before_what_was_joined(
     assert membership() is None
 
 
-def test_the_access_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_access_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The access token is taken from the settings, else asked for; where nobody can be asked, it is
     told where to put it."""
     with served(tmp_path, saved=SavedClass(), access_token=TOKEN) as server:
@@ -281,7 +306,10 @@ def test_nobody_there(tmp_path: Path) -> None:
         CannotJoin, match=r"No class server answers(.|\n)*replay works offline"
     ):
         join("Ada", "http://127.0.0.1:9")
-    with served(tmp_path) as server, pytest.raises(CannotJoin, match="no class server"):
+    with (
+        served(tmp_path) as server,
+        pytest.raises(CannotJoin, match="no class server"),
+    ):
         join("Ada", server.url)
 
 
@@ -322,7 +350,8 @@ def test_a_teacher_who_is_gone_stops_nobody(
 ) -> None:
     """Sharing with a server that does not answer is tried, and nothing comes of it."""
     teller = share(
-        {"01_basics": 1}, Membership("http://127.0.0.1:9", "ck-class-x", share=True)
+        {"01_basics": 1},
+        Membership("http://127.0.0.1:9", "ck-class-x", share=True),
     )
     assert teller is not None
     teller.join(10)
@@ -347,7 +376,9 @@ def test_the_doctor(running: Served, learner: Path) -> None:
 
     def mode() -> tuple[str, str]:
         return next(
-            (check.found, check.cure) for check in checks() if check.name == "mode"
+            (check.found, check.cure)
+            for check in checks()
+            if check.name == "mode"
         )
 
     assert mode() == ("replay (costs nothing)", "")
@@ -359,7 +390,9 @@ def test_the_doctor(running: Served, learner: Path) -> None:
     kept = learner.read_text()
     learner.write_text(kept.replace(joined.key, "ck-class-x"))
     assert "join() again" in mode()[1]
-    learner.write_text(json.dumps({**json.loads(kept), "url": "http://127.0.0.1:9"}))
+    learner.write_text(
+        json.dumps({**json.loads(kept), "url": "http://127.0.0.1:9"})
+    )
     assert "leave()" in mode()[1]
 
 
@@ -370,7 +403,9 @@ def test_a_miss_is_an_error_of_the_api(running: Served) -> None:
     join("Ada", running.url)
     with (
         connect() as client,
-        pytest.raises(openai.NotFoundError, match="No recording answers this request"),
+        pytest.raises(
+            openai.NotFoundError, match="No recording answers this request"
+        ),
     ):
         client.chat.completions.create(**params("unknown"))
     assert told(running)["statuses"] == {"404": 1}
@@ -395,7 +430,10 @@ def test_a_class_behind_a_proxy(
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv(
-        proxy, "socks5://127.0.0.1:9" if proxy == "ALL_PROXY" else "http://127.0.0.1:9"
+        proxy,
+        "socks5://127.0.0.1:9"
+        if proxy == "ALL_PROXY"
+        else "http://127.0.0.1:9",
     )
     monkeypatch.setenv("OPENAI_ORG_ID", "org-of-my-employer")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-secret")
@@ -404,17 +442,25 @@ def test_a_class_behind_a_proxy(
     with connect(max_retries=0) as client:
         reply = client.chat.completions.with_raw_response.create(**params())
     headers = {
-        name.lower(): value for name, value in reply.http_request.headers.items()
+        name.lower(): value
+        for name, value in reply.http_request.headers.items()
     }
     assert reply.parse().choices[0].message.content == "Paris."
-    assert not {"openai-organization", "openai-project", "x-employer"} & set(headers)
+    assert not {"openai-organization", "openai-project", "x-employer"} & set(
+        headers
+    )
+    # type: ignore[union-attr]
     local = connect(
-        "live", base_url=f"{running.url}/v1", api_key=membership().key, max_retries=0
-    )  # type: ignore[union-attr]
+        "live",
+        base_url=f"{running.url}/v1",
+        api_key=membership().key,
+        max_retries=0,
+    )
     with local as client:
         reply = client.chat.completions.with_raw_response.create(**params())
         headers = {
-            name.lower(): value for name, value in reply.http_request.headers.items()
+            name.lower(): value
+            for name, value in reply.http_request.headers.items()
         }
     assert not {"openai-organization", "openai-project"} & set(headers)
     with (
@@ -422,7 +468,9 @@ def test_a_class_behind_a_proxy(
         if proxy != "ALL_PROXY"
         else local as client
     ):
-        assert client.organization == ("org-given" if proxy != "ALL_PROXY" else None)
+        assert client.organization == (
+            "org-given" if proxy != "ALL_PROXY" else None
+        )
 
 
 async def test_async_behind_a_proxy(
@@ -444,7 +492,9 @@ def test_the_doctor_on_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def proxies() -> tuple[str, str]:
         return next(
-            (check.found, check.cure) for check in checks() if check.name == "proxies"
+            (check.found, check.cure)
+            for check in checks()
+            if check.name == "proxies"
         )
 
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -459,7 +509,9 @@ def test_the_doctor_on_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 # One learner, one row
 
 
-def test_who_comes_back_is_the_same_learner(running: Served, learner: Path) -> None:
+def test_who_comes_back_is_the_same_learner(
+    running: Served, learner: Path
+) -> None:
     """After leave() joining under the same name gives the same key; another name is another
     person.
     """
@@ -483,7 +535,9 @@ def test_who_comes_back_is_the_same_learner(running: Served, learner: Path) -> N
 
 
 @pytest.fixture
-def sharing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def sharing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Served]:
     """A class that was started with --share."""
     monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_multi_turn.ipynb")
     monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "progress.json"))
@@ -499,14 +553,16 @@ def test_the_teacher_chooses_what_is_shared(sharing: Served) -> None:
     joined = join("Ada", sharing.url)
     assert joined.share and "checks you tried and passed" in str(joined)
     assert told(sharing)["chapter"] == "03_multi_turn"
-    assert next(check.found for check in checks() if check.name == "mode").endswith(
-        "quiz answers are shared)"
-    )
+    assert next(
+        check.found for check in checks() if check.name == "mode"
+    ).endswith("quiz answers are shared)")
     refused = join("Ada", sharing.url, share=False)
     assert not refused.share and "teacher sees" not in str(refused)
     assert (told(sharing)["chapter"], told(sharing)["passed"]) == ("", {})
     assert (
-        sharing.admin("POST", "/admin/learners", {"name": "hub"}).json()["share"]
+        sharing.admin("POST", "/admin/learners", {"name": "hub"}).json()[
+            "share"
+        ]
         is True
     )
 
@@ -539,7 +595,9 @@ def test_a_raised_hand(running: Served) -> None:
         raise_hand()
     join("Ada", running.url)
     [ada] = running.room.learners
-    assert "lower_hand()" in raise_hand("Why is <b>this</b> empty?\n" + "x" * 300)
+    assert "lower_hand()" in raise_hand(
+        "Why is <b>this</b> empty?\n" + "x" * 300
+    )
     assert (
         ada.hand is not None
         and ada.hand.startswith("Why is <b>this</b> empty?xxx")

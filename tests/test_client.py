@@ -143,24 +143,29 @@ def test_a_env_file_above_the_course_counts_for_nothing(
     (course / ".env").write_text(
         "COURSEKIT_MODE=live\nOPENAI_API_KEY=sk-of-the-course\n"
     )
-    assert connect().api_key == ("sk-of-the-course" if mark else "replay-needs-no-key")
+    assert connect().api_key == (
+        "sk-of-the-course" if mark else "replay-needs-no-key"
+    )
 
 
 def test_live_is_the_plain_client() -> None:
     """In live mode the SDK's own transport sends the request; only the journal listens."""
-    with upstream(lambda to: to.whole(json.dumps(completion("Live.")).encode())) as (
+    with upstream(
+        lambda to: to.whole(json.dumps(completion("Live.")).encode())
+    ) as (
         url,
         seen,
     ):
         with connect("live", api_key="sk-live", base_url=url) as client:
             assert (
-                client.chat.completions.create(**params()).choices[0].message.content
+                client.chat.completions.create(**params())
+                .choices[0]
+                .message.content
                 == "Live."
             )
         served = wired_to(client).journal.last
-        assert (
-            len(seen) == 2
-        )  # GET /v1/models before it, once: the server is not OpenAI's
+        # GET /v1/models before it, once: the server is not OpenAI's
+        assert len(seen) == 2
         assert (
             f"http://{served.source}/v1" == url
             and served.seconds > 0
@@ -186,7 +191,9 @@ def test_the_journal_tells_where_an_answer_came_from(tmp_path: Path) -> None:
 @pytest.mark.parametrize("speed", [0, -1, "fast", "nan", float("inf")])
 def test_a_speed_that_is_none(speed: object) -> None:
     """A speed that is not a number above zero and not "instant" is refused with what to give."""
-    with pytest.raises(ValueError, match='Give a number above 0 .* or "instant"'):
+    with pytest.raises(
+        ValueError, match='Give a number above 0 .* or "instant"'
+    ):
         connect(speed=speed)  # type: ignore[arg-type]
 
 
@@ -194,15 +201,16 @@ def test_the_sdk_waits_on_the_same_clock(tmp_path: Path) -> None:
     """At speed "instant" the SDK's back-off between retries moves the virtual clock and takes no
     time.
     """
-    folder = folder_with(tmp_path, *error_answers(params(), 2), (params(), whole()))
+    folder = folder_with(
+        tmp_path, *error_answers(params(), 2), (params(), whole())
+    )
     client = connect(recordings=folder, speed="instant")
     assert type(client) is on_its_clock(openai.OpenAI)
-    raw = client.with_options(max_retries=4).chat.completions.with_raw_response.create(
-        **params()
-    )
-    assert (
-        raw.retries_taken == 2 and 1.0 < wired_to(client).clock.now() < 1.6
-    )  # 0.375-0.5 s and 0.75-1 s
+    raw = client.with_options(
+        max_retries=4
+    ).chat.completions.with_raw_response.create(**params())
+    # 0.375-0.5 s and 0.75-1 s
+    assert raw.retries_taken == 2 and 1.0 < wired_to(client).clock.now() < 1.6
 
 
 def test_its_own_http_client_is_refused() -> None:
@@ -214,7 +222,14 @@ def test_its_own_http_client_is_refused() -> None:
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     """``import coursekit`` loads neither the SDK nor a chart, a widget or a vocabulary."""
-    heavy = {"openai", "httpx2", "matplotlib", "ipywidgets", "tiktoken", "genai_prices"}
+    heavy = {
+        "openai",
+        "httpx2",
+        "matplotlib",
+        "ipywidgets",
+        "tiktoken",
+        "genai_prices",
+    }
     code = f"import sys, coursekit; print({heavy} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -11,7 +11,9 @@ import pytest
 from coursekit.workshop.commands import command_line, run_tests
 
 
-def test_what_is_not_understood_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_understood_ends_with_2(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """No command, an unknown one, or an argument too many: exit code 2 and the usage."""
     for arguments in ([], ["frobnicate"], ["doctor", "--loud"], ["record"]):
         with pytest.raises(SystemExit) as ended:
@@ -35,7 +37,9 @@ def test_an_unknown_lesson_is_one_clear_sentence(
 
 @pytest.mark.parametrize("command", ["test", "refresh", "record 1"])
 def test_without_the_repository_it_says_what_to_do(
-    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Installed without the course's repository, an author's command says what it needs, and what a
     learner types.
@@ -53,7 +57,9 @@ def test_ctrl_c_is_no_traceback(
     def interrupted(**_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("coursekit.workshop.commands.doctor.doctor", interrupted)
+    monkeypatch.setattr(
+        "coursekit.workshop.commands.doctor.doctor", interrupted
+    )
     assert command_line.main(["doctor"]) == 1
     assert capsys.readouterr().err == "coursekit doctor: stopped.\n"
 
@@ -68,7 +74,10 @@ def test_ctrl_c_is_no_traceback(
 def test_both_doors_lead_to_the_same_command(start: list[str]) -> None:
     """`coursekit` and `python -m coursekit` are the same."""
     said = subprocess.run(
-        [*start, "doctor", "--brief"], capture_output=True, text=True, check=False
+        [*start, "doctor", "--brief"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "Python, packages, kernel" in said.stdout, said.stderr
 
@@ -81,10 +90,14 @@ def test_help_imports_nothing_heavy() -> None:
         "assert not {'openai', 'nbformat', 'jupyter_client', 'pytest', 'jupyterlab'} & "
         "set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL
+    )
 
 
-def test_test_needs_notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_needs_notebooks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`coursekit test` without any notebook is an error, not a run of something else."""
     monkeypatch.setattr("coursekit.workshop.repository", lambda: tmp_path)
     with pytest.raises(command_line.CommandError, match="no notebooks"):

@@ -14,7 +14,10 @@ HOOK = Path(__file__).parents[1] / ".ci" / "commit_message.py"
 @pytest.mark.parametrize(
     ("message", "refused"),
     [
-        ("Streams end where the API ends them\n\nA cut was taken for the end.\n", None),
+        (
+            "Streams end where the API ends them\n\nA cut was taken for the end.\n",
+            None,
+        ),
         ("Merge branch 'x'\n", None),
         (f"{'a' * 72}\n\nwhy\n", None),
         (f"{'a' * 73}\n\nwhy\n", "73 characters"),

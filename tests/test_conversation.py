@@ -87,7 +87,9 @@ class Api:
             "completion_tokens": 1,
             "total_tokens": tokens + 1,
         }
-        return json_answer(200, body, headers={"x-request-id": f"req_{self.count}"})
+        return json_answer(
+            200, body, headers={"x-request-id": f"req_{self.count}"}
+        )
 
     @property
     def sent(self) -> list[dict[str, str]]:
@@ -107,7 +109,9 @@ class Api:
     def async_client(self) -> openai.AsyncOpenAI:
         transport = OfflineTransport(self, VirtualClock())
         http_client = openai.DefaultAsyncHttpx2Client(transport=transport)
-        return openai.AsyncOpenAI(api_key="x", max_retries=0, http_client=http_client)
+        return openai.AsyncOpenAI(
+            api_key="x", max_retries=0, http_client=http_client
+        )
 
 
 def reply(message: dict[str, Any], finish_reason: str = "stop") -> ApiAnswer:
@@ -142,7 +146,10 @@ def test_every_call_is_sent_all_that_was_said(
     assert api.requests[0]["messages"] == [SYSTEM, user("Hi")]
     assert api.sent == [SYSTEM, user("Hi"), assistant("1"), user("Again")]
     assert conversation.messages == [*api.sent, assistant("2")]
-    assert (api.requests[1]["model"], api.requests[1]["temperature"]) == ("gpt-4o", 0.7)
+    assert (api.requests[1]["model"], api.requests[1]["temperature"]) == (
+        "gpt-4o",
+        0.7,
+    )
 
 
 def test_request_shows_what_would_be_sent() -> None:
@@ -165,16 +172,24 @@ def test_without_instructions() -> None:
 FAILURES = {
     "the server fails": ERROR,
     "an error event": ApiAnswer(
-        events=(Event(0, sse({"error": {"message": "No.", "type": "server_error"}})),)
+        events=(
+            Event(
+                0, sse({"error": {"message": "No.", "type": "server_error"}})
+            ),
+        )
     ),
-    "the connection breaks": streamed(["Half an"], finish_reason=None, breaks=True),
+    "the connection breaks": streamed(
+        ["Half an"], finish_reason=None, breaks=True
+    ),
     "a clean cut": streamed(["Half an"], finish_reason=None),
     "an empty reply": streamed([], finish_reason="stop"),
 }
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
-def test_a_failed_stream_leaves_the_history_as_it_was(failure: ApiAnswer) -> None:
+def test_a_failed_stream_leaves_the_history_as_it_was(
+    failure: ApiAnswer,
+) -> None:
     """Whatever ends a stream before its time, nothing is appended, and the same text can be sent
     again.
     """
@@ -198,7 +213,12 @@ def test_a_failed_stream_leaves_the_history_as_it_was(failure: ApiAnswer) -> Non
         json_answer(200, {**completion(), "choices": []}),
         streamed(["text"]),
     ],
-    ids=["the server fails", "an empty reply", "no choices", "no completion at all"],
+    ids=[
+        "the server fails",
+        "an empty reply",
+        "no choices",
+        "no completion at all",
+    ],
 )
 def test_a_failed_call_leaves_the_history_as_it_was(failure: ApiAnswer) -> None:
     """After an error nothing is appended, and the same text can be sent again."""
@@ -251,7 +271,9 @@ def test_a_truncated_reply_is_a_reply() -> None:
     """A reply that was cut at max_completion_tokens is kept; the turn's call tells its
     finish_reason.
     """
-    conversation = Conversation(Api(reply({"content": "One two"}, "length")).client)
+    conversation = Conversation(
+        Api(reply({"content": "One two"}, "length")).client
+    )
     assert conversation.send("Hi") == "One two"
     assert conversation.messages[-1] == assistant("One two")
     assert conversation.turns[0].calls[0]["finish_reason"] == "length"
@@ -285,11 +307,15 @@ def test_usage_per_turn(say: Callable[[Conversation, str], str]) -> None:
     for turn in conversation.turns:
         for call in turn.calls:
             meter.add(call)
-    assert meter.usage == sum((turn.usage for turn in conversation.turns), Usage(0, 0))
+    assert meter.usage == sum(
+        (turn.usage for turn in conversation.turns), Usage(0, 0)
+    )
     assert meter.total > 0
     assert meter.usage.completion > 0
     assert [
-        call["request_id"][:4] for turn in conversation.turns for call in turn.calls
+        call["request_id"][:4]
+        for turn in conversation.turns
+        for call in turn.calls
     ] == [
         "req_",
         "req_",
@@ -339,7 +365,10 @@ def test_tool_calls_and_their_results_are_one_turn() -> None:
     """
     api = Api(reply({"tool_calls": [CALL]}, "tool_calls"))
     conversation = Conversation(
-        api.client, SYSTEM["content"], SlidingWindow(0), tools=[{"type": "function"}]
+        api.client,
+        SYSTEM["content"],
+        SlidingWindow(0),
+        tools=[{"type": "function"}],
     )
     assert conversation.send("Weather?") == ""
     result = {"role": "tool", "tool_call_id": "call_1", "content": "Sun"}
@@ -393,7 +422,9 @@ def test_the_other_kind_of_client() -> None:
         TypeError, match="got an async client.*there is AsyncConversation"
     ):
         Conversation(Api().async_client)
-    with pytest.raises(TypeError, match="got a sync client.*there is Conversation"):
+    with pytest.raises(
+        TypeError, match="got a sync client.*there is Conversation"
+    ):
         AsyncConversation(Api().client)
 
 
@@ -443,10 +474,14 @@ def test_a_summary_stands_for_the_oldest_turns() -> None:
     """
     api = Api()
     memory = Summarize(over=2, keep=1, model="gpt-4o-mini")
-    conversation = Conversation(api.client, SYSTEM["content"], memory, temperature=0.7)
+    conversation = Conversation(
+        api.client, SYSTEM["content"], memory, temperature=0.7
+    )
     for text in "abcd":
         conversation.send(text)
-    purposes = [[call["purpose"] for call in turn.calls] for turn in conversation.turns]
+    purposes = [
+        [call["purpose"] for call in turn.calls] for turn in conversation.turns
+    ]
     assert purposes == [["reply"], ["reply"], ["reply"], ["summary", "reply"]]
     asked = api.requests[3]
     assert (asked["model"], "temperature" in asked) == ("gpt-4o-mini", False)
@@ -472,11 +507,12 @@ def test_a_summary_stands_for_the_oldest_turns() -> None:
     ]
     assert conversation.send("f") == "8"
     since = [user("c"), assistant("3"), user("d"), assistant("5")]
+    # it continues the last summary
     assert api.requests[-2]["messages"] == [
         *reminded,
         *since,
         user(memory.prompt),
-    ]  # it continues the last summary
+    ]
     assert len(conversation.messages) == 1 + 2 * 6
 
 
@@ -491,7 +527,11 @@ BAD_SUMMARIES: dict[str, tuple[dict[str, Any], str, str]] = {
         "content_filter",
         "finish_reason 'content_filter'",
     ),
-    "declined": ({"content": None, "refusal": "No."}, "stop", "the model declined"),
+    "declined": (
+        {"content": None, "refusal": "No."},
+        "stop",
+        "the model declined",
+    ),
     "a tool call": (
         {"content": None, "tool_calls": [CALL]},
         "tool_calls",
@@ -547,7 +587,10 @@ def test_a_summary_that_fails_costs_nothing_that_was_said() -> None:
     api.answers = [reply({"content": "They said a."}), ERROR]
     with pytest.raises(openai.InternalServerError):
         conversation.send("b")
-    assert (conversation.messages, conversation.summary) == (before, "They said a.")
+    assert (conversation.messages, conversation.summary) == (
+        before,
+        "They said a.",
+    )
     conversation.send("b")
     assert [call["purpose"] for call in conversation.turns[1].calls] == [
         "summary",
@@ -605,7 +648,8 @@ def test_the_numbers_of_the_syllabus() -> None:
 
 
 @pytest.mark.parametrize(
-    "hostile", ["<script>", "\u2028\x85\x0b\r\n", "\ud83d", "مرحبا 🎉", "\0", '"}\n{"']
+    "hostile",
+    ["<script>", "\u2028\x85\x0b\r\n", "\ud83d", "مرحبا 🎉", "\0", '"}\n{"'],
 )
 def test_save_and_load(tmp_path: Path, hostile: str) -> None:
     """A loaded conversation is the saved one, summary and usage included, whatever the text."""
@@ -637,8 +681,13 @@ def test_a_loaded_conversation_goes_on(tmp_path: Path) -> None:
     first = Conversation(api.client, SYSTEM["content"])
     first.send("Hi")
     first.save(tmp_path / "talk.jsonl")
-    loaded = Conversation.load(tmp_path / "talk.jsonl", api.client, model="gpt-4o-mini")
-    assert loaded.request("Again") == {**first.request("Again"), "model": "gpt-4o-mini"}
+    loaded = Conversation.load(
+        tmp_path / "talk.jsonl", api.client, model="gpt-4o-mini"
+    )
+    assert loaded.request("Again") == {
+        **first.request("Again"),
+        "model": "gpt-4o-mini",
+    }
 
 
 def test_saving_is_all_or_nothing(tmp_path: Path) -> None:
@@ -659,7 +708,11 @@ HEAD = '{"coursekit_conversation": 1, "instructions": [], "summary": null}'
 DAMAGE = [
     ("", 1, "no JSON"),
     ("[]", 1, "."),
-    ('{"coursekit_conversation": 2}', 1, "its format is 2, this version reads 1"),
+    (
+        '{"coursekit_conversation": 2}',
+        1,
+        "its format is 2, this version reads 1",
+    ),
     (
         '{"coursekit_conversation": 1, "instructions": [{"role": "user"}], "summary": null}',
         1,
@@ -696,7 +749,9 @@ def test_every_text_survives_a_file(
         conversation._history.add([user(text), assistant(text)])
     path = tmp_path_factory.mktemp("talk") / "talk.jsonl"
     conversation.save(path)
-    assert Conversation.load(path, Api().client).messages == conversation.messages
+    assert (
+        Conversation.load(path, Api().client).messages == conversation.messages
+    )
 
 
 def test_chat_session() -> None:
@@ -782,6 +837,6 @@ def test_what_was_sent_is_plain_json() -> None:
     """Every request can be written as JSON: it holds no object of ours."""
     conversation = Conversation(Api().client, "s", TokenBudget(max_tokens=100))
     conversation.send("Hi")
-    assert json.loads(json.dumps(conversation.request("x"))) == conversation.request(
-        "x"
-    )
+    assert json.loads(
+        json.dumps(conversation.request("x"))
+    ) == conversation.request("x")

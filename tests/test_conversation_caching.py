@@ -11,7 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coursekit.conversation.caching import cacheable, cacheable_prefix, shared_prefix
+from coursekit.conversation.caching import (
+    cacheable,
+    cacheable_prefix,
+    shared_prefix,
+)
 from coursekit.course import recordings_of
 from coursekit.tokens import NotCountable, UnknownTokenizer, count_tokens
 
@@ -60,7 +64,9 @@ def test_appending_keeps_the_prefix() -> None:
     now = [*before, assistant("Items."), user("How many?")]
     assert shared_prefix(before, now) == count_tokens(before) - count_tokens([])
     assert (
-        cacheable_prefix(before, now) == cacheable(shared_prefix(before, now)) == 1920
+        cacheable_prefix(before, now)
+        == cacheable(shared_prefix(before, now))
+        == 1920
     )
 
 
@@ -78,9 +84,14 @@ def test_dropping_the_oldest_turn_ends_the_prefix_there() -> None:
         [brief, *turns, user("?")],
         [brief, *turns[2:], user("?"), assistant("!"), user("?")],
     )
-    assert shared_prefix(before, now) == count_tokens([brief]) - count_tokens([]) + 3
+    assert (
+        shared_prefix(before, now)
+        == count_tokens([brief]) - count_tokens([]) + 3
+    )
     assert cacheable_prefix(before, now) == 0
-    assert cacheable_prefix(before, [*before, assistant("!"), user("?")]) > 2_500
+    assert (
+        cacheable_prefix(before, [*before, assistant("!"), user("?")]) > 2_500
+    )
 
 
 def test_a_change_at_the_front_ends_the_prefix_there() -> None:
@@ -101,14 +112,18 @@ def test_a_change_at_the_front_ends_the_prefix_there() -> None:
 
 
 @given(messages, messages)
-def test_sharing_is_symmetric_and_bounded(before: list[Any], now: list[Any]) -> None:
+def test_sharing_is_symmetric_and_bounded(
+    before: list[Any], now: list[Any]
+) -> None:
     """What two prompts share does not depend on their order, and is never more than either; with
     itself, it is all.
     """
     shared = shared_prefix(before, now)
     assert shared == shared_prefix(now, before)
     assert (
-        0 <= shared <= min(count_tokens(before), count_tokens(now)) - count_tokens([])
+        0
+        <= shared
+        <= min(count_tokens(before), count_tokens(now)) - count_tokens([])
     )
     assert shared_prefix(now, now) == count_tokens(now) - count_tokens([])
 
@@ -129,12 +144,21 @@ def test_the_recorded_pair_of_chapter_01() -> None:
         json.loads(path.read_text(encoding="utf-8"))
         for path in recordings_of("01_basics").glob("*item*.json")
     ]
-    pair = {body["request"]["body"]["messages"][-1]["content"]: body for body in bodies}
-    first, second = pair["What does item 42 cost?"], pair["Is item 98 in stock?"]
-    told = second["response"]["json"]["usage"]["prompt_tokens_details"]["cached_tokens"]
+    pair = {
+        body["request"]["body"]["messages"][-1]["content"]: body
+        for body in bodies
+    }
+    first, second = (
+        pair["What does item 42 cost?"],
+        pair["Is item 98 in stock?"],
+    )
+    told = second["response"]["json"]["usage"]["prompt_tokens_details"][
+        "cached_tokens"
+    ]
     assert (
         cacheable_prefix(
-            first["request"]["body"]["messages"], second["request"]["body"]["messages"]
+            first["request"]["body"]["messages"],
+            second["request"]["body"]["messages"],
         )
         == told
         == 1280
@@ -157,7 +181,11 @@ def test_text_in_parts() -> None:
 
 def test_what_cannot_be_counted() -> None:
     """Tool calls and unknown models are refused, as count_tokens refuses them."""
-    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    call = {
+        "id": "c",
+        "type": "function",
+        "function": {"name": "f", "arguments": "{}"},
+    }
     calling = [{"role": "assistant", "content": None, "tool_calls": [call]}]
     with pytest.raises(NotCountable):
         cacheable_prefix(calling, calling)

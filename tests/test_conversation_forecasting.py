@@ -24,7 +24,12 @@ from coursekit.conversation import (
     TokenBudget,
 )
 from coursekit.conversation.caching import cacheable_prefix
-from coursekit.conversation.forecasting import Sizes, forecast, prompt_tokens, spent
+from coursekit.conversation.forecasting import (
+    Sizes,
+    forecast,
+    prompt_tokens,
+    spent,
+)
 from coursekit.pricing import Usage
 from coursekit.tokens import count_tokens
 
@@ -66,7 +71,9 @@ def test_double_the_turns_is_four_times_the_tokens() -> None:
     """Without a policy the sum grows with the square of the turns; with a window it grows in
     proportion.
     """
-    assert prompt_tokens(2000) / prompt_tokens(1000) == pytest.approx(4, rel=0.001)
+    assert prompt_tokens(2000) / prompt_tokens(1000) == pytest.approx(
+        4, rel=0.001
+    )
     assert prompt_tokens(2000, window=5) / prompt_tokens(
         1000, window=5
     ) == pytest.approx(2, rel=0.01)
@@ -108,9 +115,8 @@ def test_the_forecast_is_what_happens(memory: Memory | None) -> None:
     """A conversation whose texts have those sizes is billed what was forecast, prompt for prompt,
     cache included.
     """
-    text = {
-        size: " a" * (size - 1) for size in (1110, 57, 177)
-    }  # the role is a token, and so are "0001" (2) and "a b"
+    # the role is a token, and so are "0001" (2) and "a b"
+    text = {size: " a" * (size - 1) for size in (1110, 57, 177)}
     client = Exact(text[177])
     conversation = Conversation(client, text[1110], memory)
     for number in range(30):
@@ -130,13 +136,18 @@ def test_a_summary_is_a_call_of_its_own() -> None:
     """A turn that summarizes has the tokens of both calls; the summary stays in the prompts after
     it.
     """
-    turns = forecast(4, Sizes(30, 60, 180, summary=200), Summarize(over=2, keep=1))
+    turns = forecast(
+        4, Sizes(30, 60, 180, summary=200), Summarize(over=2, keep=1)
+    )
     plain = forecast(4, Sizes(30, 60, 180))
     assert turns[:3] == plain[:3]
     assert turns[3].completion == 180 + 200
-    told = forecast(5, Sizes(30, 60, 180, summary=300), Summarize(over=2, keep=1))
+    told = forecast(
+        5, Sizes(30, 60, 180, summary=300), Summarize(over=2, keep=1)
+    )
     assert (
-        told[4].prompt - forecast(5, Sizes(), Summarize(over=2, keep=1))[4].prompt
+        told[4].prompt
+        - forecast(5, Sizes(), Summarize(over=2, keep=1))[4].prompt
         == 100
     )
 
@@ -157,7 +168,9 @@ def test_a_warm_cache_reads_the_turn_before() -> None:
     most.
     """
     assert [turn.cached for turn in forecast(7)] == [0, 0, 0, 0, 0, 1024, 1280]
-    assert {turn.cached for turn in forecast(50, memory=SlidingWindow(5))[7:]} == {0}
+    assert {
+        turn.cached for turn in forecast(50, memory=SlidingWindow(5))[7:]
+    } == {0}
     assert {
         turn.cached for turn in forecast(50, Sizes(1200), SlidingWindow(5))[7:]
     } == {1152}
@@ -183,4 +196,7 @@ def test_what_makes_no_sense() -> None:
         Sizes(user=0)
     with pytest.raises(BudgetTooSmall, match="take 99 tokens"):
         forecast(5, memory=TokenBudget(98))
-    assert [turn.prompt for turn in forecast(2, memory=TokenBudget(99))] == [99, 99]
+    assert [turn.prompt for turn in forecast(2, memory=TokenBudget(99))] == [
+        99,
+        99,
+    ]

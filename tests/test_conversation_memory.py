@@ -34,7 +34,9 @@ def turns(draw: st.DrawFn) -> list[Message]:
     """
     said: list[Message] = [{"role": "user", "content": draw(texts)}]
     for round_ in range(draw(st.integers(0, 2))):
-        ids = [f"call_{draw(st.uuids())}" for _ in range(draw(st.integers(1, 2)))]
+        ids = [
+            f"call_{draw(st.uuids())}" for _ in range(draw(st.integers(1, 2)))
+        ]
         calls = [
             {
                 "id": id_,
@@ -46,7 +48,11 @@ def turns(draw: st.DrawFn) -> list[Message]:
         said.append({"role": "assistant", "content": None, "tool_calls": calls})
         for id_ in draw(st.permutations(ids)):
             said.append(
-                {"role": "tool", "tool_call_id": id_, "content": f"result {round_}"}
+                {
+                    "role": "tool",
+                    "tool_call_id": id_,
+                    "content": f"result {round_}",
+                }
             )
     if draw(st.booleans()):
         said.append({"role": "assistant", "content": draw(texts)})
@@ -67,7 +73,11 @@ def conversations(draw: st.DrawFn) -> list[Message]:
         else []
     )
     said = draw(st.lists(turns(), min_size=1, max_size=6))
-    return [*instructions, *greeting, *(message for turn in said for message in turn)]
+    return [
+        *instructions,
+        *greeting,
+        *(message for turn in said for message in turn),
+    ]
 
 
 memories = st.one_of(
@@ -89,7 +99,9 @@ def tokens_of(messages: list[Message]) -> int:
         if message.get("tool_calls") or message["role"] == "tool":
             total += count_tokens(json.dumps(message), "gpt-4o")
         else:
-            total += count_tokens([message], "gpt-4o") - count_tokens([], "gpt-4o")
+            total += count_tokens([message], "gpt-4o") - count_tokens(
+                [], "gpt-4o"
+            )
     return total
 
 
@@ -125,7 +137,9 @@ def test_instructions_are_never_dropped(
 
 
 @given(conversations(), memories)
-def test_tool_calls_keep_their_results(messages: list[Message], memory: Memory) -> None:
+def test_tool_calls_keep_their_results(
+    messages: list[Message], memory: Memory
+) -> None:
     """What is sent has no tool call without result, and no result without its call before it."""
     sent, asked = outcome(messages, memory) or [], set[str]()
     assert not unanswered(sent)
@@ -147,13 +161,17 @@ def test_the_newest_is_kept_and_the_oldest_goes_first(
         kept = [m for m in sent if not is_instruction(m)]
         assert kept == said[len(said) - len(kept) :]
         newest = [
-            m for m in History.of(messages).turns[-1].messages if not is_instruction(m)
+            m
+            for m in History.of(messages).turns[-1].messages
+            if not is_instruction(m)
         ]
         assert kept[len(kept) - len(newest) :] == newest
 
 
 @given(conversations(), memories)
-def test_a_policy_is_idempotent(messages: list[Message], memory: Memory) -> None:
+def test_a_policy_is_idempotent(
+    messages: list[Message], memory: Memory
+) -> None:
     """What a policy kept, it keeps."""
     sent = outcome(messages, memory)
     if sent is not None:
@@ -171,7 +189,9 @@ def test_a_budget_is_never_exceeded_nor_wasted(
     if sent is None:
         needed = [m for m in messages if is_instruction(m)]
         needed += [
-            m for m in History.of(messages).turns[-1].messages if not is_instruction(m)
+            m
+            for m in History.of(messages).turns[-1].messages
+            if not is_instruction(m)
         ]
         assert tokens_of(needed) > budget
         return
@@ -179,9 +199,8 @@ def test_a_budget_is_never_exceeded_nor_wasted(
     all_turns = len(History.of(messages).turns)
     kept = len(History.of(sent).turns)
     if kept < all_turns:
-        assert (
-            tokens_of(trimmed(messages, SlidingWindow(kept))) > budget
-        )  # kept - 1 turns and the newest, and one more
+        # kept - 1 turns and the newest, and one more
+        assert tokens_of(trimmed(messages, SlidingWindow(kept))) > budget
 
 
 @given(conversations(), st.integers(0, 7))
@@ -239,7 +258,10 @@ def test_the_budget_counts_a_late_instruction_once() -> None:
         for role in ("user", "developer", "assistant", "user")
     ]
     assert trimmed(messages, TokenBudget(3 + 4 * 6)) == messages
-    assert trimmed(messages, TokenBudget(3 + 4 * 6 - 1)) == [messages[1], messages[3]]
+    assert trimmed(messages, TokenBudget(3 + 4 * 6 - 1)) == [
+        messages[1],
+        messages[3],
+    ]
 
 
 def test_a_budget_for_any_model() -> None:
@@ -251,7 +273,11 @@ def test_a_budget_for_any_model() -> None:
         assert len(trimmed(messages, TokenBudget(10), model="another-4")) == 1
     assert (
         len(
-            trimmed(messages, TokenBudget(10, count=lambda message: 5), model="llama-4")
+            trimmed(
+                messages,
+                TokenBudget(10, count=lambda message: 5),
+                model="llama-4",
+            )
         )
         == 2
     )
@@ -298,9 +324,8 @@ def test_each_message_is_counted_once() -> None:
     )
     for number in range(200):
         conversation.send(f"question {number}")
-    assert (
-        len(counted) == len(set(counted)) == 1 + 200 + 199
-    )  # the last reply is only counted when it is sent
+    # the last reply is only counted when it is sent
+    assert len(counted) == len(set(counted)) == 1 + 200 + 199
 
 
 def test_a_changed_message_is_counted_anew() -> None:
@@ -332,7 +357,9 @@ class Instant:
                 "object": "chat.completion",
                 "created": 1,
                 "model": "gpt-4o",
-                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "choices": [
+                    {"index": 0, "message": message, "finish_reason": "stop"}
+                ],
                 "usage": {
                     "prompt_tokens": 1,
                     "completion_tokens": 1,

@@ -28,7 +28,14 @@ from coursekit.widgets.cost_explorer import (
     outcome,
     view,
 )
-from coursekit.widgets.turn_bars import HEIGHT, LEFT, RIGHT, TOP, WIDTH, turn_bars
+from coursekit.widgets.turn_bars import (
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    turn_bars,
+)
 
 WINDOW = Plan(policy="sliding window", size=5)
 
@@ -65,12 +72,16 @@ def test_the_first_view_has_the_numbers_of_the_chapter() -> None:
         9_000,
     )
     assert outcome(WINDOW).usage.prompt == 62_760
-    assert "<b>306,300 tokens in, 9,000 out: $0.86</b> for gpt-4o" in view(Plan())
+    assert "<b>306,300 tokens in, 9,000 out: $0.86</b> for gpt-4o" in view(
+        Plan()
+    )
 
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("cached", [False, True])
-def test_every_amount_is_that_of_the_price_list(model: str, cached: bool) -> None:
+def test_every_amount_is_that_of_the_price_list(
+    model: str, cached: bool
+) -> None:
     """What was spent after each turn is the sum of price_of over the turns so far, exactly."""
     held = outcome(Plan(turns=12, model=model, cached=cached, system=1000))
     assert held.spent == spent(held.turns, model, ON)
@@ -101,7 +112,13 @@ def test_the_table_compares_with_everything(policy: str) -> None:
     for row, name in zip(body, names, strict=True):
         held = outcome(replace(plan, policy=name))
         used = held.usage
-        counts = [30, used.prompt, used.cached, used.completion, held.turns[-1].prompt]
+        counts = [
+            30,
+            used.prompt,
+            used.cached,
+            used.completion,
+            held.turns[-1].prompt,
+        ]
         assert row == [
             name,
             *(f"{count:,}" for count in counts),
@@ -121,12 +138,20 @@ def test_the_blocks_of_a_turn_are_its_prompt(policy: str, turn: int) -> None:
     messages = context_of(turn, plan.sizes, plan.memory, plan.model)
     usage = forecast(turn, plan.sizes, plan.memory, plan.model)[-1]
     if policy == "summary":  # a turn that writes a summary has two prompts
-        assert sum(each.tokens for each in messages if each.sent) + 3 <= usage.prompt
+        assert (
+            sum(each.tokens for each in messages if each.sent) + 3
+            <= usage.prompt
+        )
     else:
-        assert sum(each.tokens for each in messages if each.sent) + 3 == usage.prompt
+        assert (
+            sum(each.tokens for each in messages if each.sent) + 3
+            == usage.prompt
+        )
         assert sum(each.cached for each in messages) == usage.cached
     said = [
-        each for each in messages if each.role != "user" or each.tokens == plan.user + 3
+        each
+        for each in messages
+        if each.role != "user" or each.tokens == plan.user + 3
     ]
     assert len(said) == 2 * turn
     assert not any(each.cached for each in messages if not each.sent)
@@ -155,7 +180,9 @@ def test_a_full_context_window_is_told() -> None:
     assert len(held.turns) < 100
     assert f"ends after turn {len(held.turns)}:" in view(plan)
     assert "128,000 tokens of gpt-4o" in view(plan)
-    assert "context_length_exceeded" not in view(replace(plan, turns=len(held.turns)))
+    assert "context_length_exceeded" not in view(
+        replace(plan, turns=len(held.turns))
+    )
     with_window = view(replace(plan, policy="sliding window", size=5))
     assert "With everything the conversation ends after turn" in with_window
 
@@ -180,7 +207,9 @@ def test_bars_and_line_have_the_sizes_of_the_numbers() -> None:
         re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)v(-?[\d.]+)", p)
         for p in re.findall(r'<path d="([^"]*)"', svg)
     ]
-    cached, fresh, out = [[tuple(map(float, bar)) for bar in part] for part in paths]
+    cached, fresh, out = [
+        [tuple(map(float, bar)) for bar in part] for part in paths
+    ]
     frame, floor = HEIGHT - TOP - 34, HEIGHT - 34
     assert [bar[3] for bar in cached] == [0, pytest.approx(-frame / 2, abs=0.1)]
     assert [bar[3] for bar in fresh] == pytest.approx([-frame / 4] * 2, abs=0.1)
@@ -193,7 +222,9 @@ def test_bars_and_line_have_the_sizes_of_the_numbers() -> None:
     )
     points = re.findall(r'points="([^"]*)"', svg)[0].split()
     assert points[-1].split(",")[1] == f"{TOP:.1f}"
-    assert float(points[1].split(",")[1]) == pytest.approx(floor - frame / 4, abs=0.1)
+    assert float(points[1].split(",")[1]) == pytest.approx(
+        floor - frame / 4, abs=0.1
+    )
     assert 'aria-label="two turns"' in svg
 
 
@@ -284,8 +315,13 @@ def test_the_cache_can_turn_the_choice_around() -> None:
     """With a warm cache, a window that sends fewer tokens can cost more than everything: the
     chapter says so.
     """
-    long = Plan(turns=40, system=1500, policy="sliding window", size=20, cached=True)
-    window, everything = outcome(long), outcome(replace(long, policy="everything"))
+    long = Plan(
+        turns=40, system=1500, policy="sliding window", size=20, cached=True
+    )
+    window, everything = (
+        outcome(long),
+        outcome(replace(long, policy="everything")),
+    )
     assert window.usage.prompt < everything.usage.prompt
     assert window.spent[-1] > everything.spent[-1]
     assert prompt_tokens(40, window=20) < prompt_tokens(40)

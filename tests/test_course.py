@@ -15,14 +15,25 @@ def test_lessons_stand_in_order_and_are_told_apart() -> None:
     numbers = [lesson.number for lesson in course.lessons()]
     assert numbers == sorted(set(numbers))
     for lesson in course.lessons():
-        assert lesson.stem == f"{lesson.number:02}_" + lesson.stem.partition("_")[2]
+        assert (
+            lesson.stem
+            == f"{lesson.number:02}_" + lesson.stem.partition("_")[2]
+        )
         assert lesson.promise.endswith(".")
         assert lesson.promise.count(". ") == 0
         assert 5 <= lesson.minutes <= 120
 
 
 @pytest.mark.parametrize(
-    "name", ["01_basics", "notebooks/01_basics.ipynb", "01", "1", "basics", "01_BASICS"]
+    "name",
+    [
+        "01_basics",
+        "notebooks/01_basics.ipynb",
+        "01",
+        "1",
+        "basics",
+        "01_BASICS",
+    ],
 )
 def test_a_lesson_is_found_by_any_of_its_names(name: str) -> None:
     """Stem, file, number and word name the same lesson."""
@@ -53,7 +64,10 @@ def test_a_fact_module_is_cheap() -> None:
     )
     assert (
         subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         == "set()\n"
     )

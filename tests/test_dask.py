@@ -27,7 +27,9 @@ def work(part: list[dict[str, Any]], url: str) -> dict[str, Any]:
     """What a worker does: a client and an event loop of its own, and nothing about the others."""
 
     async def ask() -> dict[str, Any]:
-        async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="shared") as client:
+        async with openai.AsyncOpenAI(
+            base_url=f"{url}/v1", api_key="shared"
+        ) as client:
             results = await run_batch(client, part, max_concurrency=10)
             return {
                 "texts": results.texts(missing=None),
@@ -55,14 +57,17 @@ def test_three_workers_keep_one_limit(tmp_path: Path) -> None:
         "distributed", reason="the extra dask is not installed"
     )
     folder = folder_with(
-        tmp_path / "recordings", (params("Is it raining?"), whole("No.", after=0.1))
+        tmp_path / "recordings",
+        (params("Is it raining?"), whole("No.", after=0.1)),
     )
     requests = [
         {**params("Is it raining?"), "custom_id": f"q{number}"}
         for number in range(REQUESTS)
     ]
     with (
-        served(folder, rate_limit={"rpm": RPM, "tpm": 10_000_000}, speed=1.0) as server,
+        served(
+            folder, rate_limit={"rpm": RPM, "tpm": 10_000_000}, speed=1.0
+        ) as server,
         distributed.LocalCluster(
             n_workers=WORKERS,
             threads_per_worker=1,
@@ -83,10 +88,12 @@ def test_three_workers_keep_one_limit(tmp_path: Path) -> None:
         f"\n{WORKERS} workers: {statuses} in {seconds:.1f} s; the limit allows it in {least:.1f} s"
     )
     assert texts == ["No."] * REQUESTS
-    assert statuses[200] == REQUESTS and sum(one["attempts"] for one in told) == sum(
-        statuses.values()
-    )
+    assert statuses[200] == REQUESTS and sum(
+        one["attempts"] for one in told
+    ) == sum(statuses.values())
     assert (
-        statuses.get(429, 0) == sum(one["refused"] for one in told) <= REQUESTS * 0.05
+        statuses.get(429, 0)
+        == sum(one["refused"] for one in told)
+        <= REQUESTS * 0.05
     )
     assert seconds >= least - 0.5  # nobody got more than the account has

@@ -43,7 +43,9 @@ def documents(name: str) -> list[Any]:
 # A learner's own copy
 
 
-def test_a_learner_gets_chapters_and_exercises_and_no_solution(tmp_path: Path) -> None:
+def test_a_learner_gets_chapters_and_exercises_and_no_solution(
+    tmp_path: Path,
+) -> None:
     """Their folder holds all notebooks, the glossary and all exercises: a working copy."""
     module = load("learner_server")
     update = module.update_copy(ROOT, tmp_path, folders=module.FOLDERS)
@@ -78,10 +80,11 @@ def test_jupyter_starts_on_a_full_disk(tmp_path: Path) -> None:
         "JUPYTER_CONFIG_DIR": str(tmp_path / ".jupyter"),
     }
     subprocess.run([sys.executable, "-c", code], env=env, check=True)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == written
-    module.mark_migrated(
-        tmp_path / "no" / "such" / "home"
-    )  # a disk that is full: no error
+    assert {
+        path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")
+    } == written
+    # a disk that is full: no error
+    module.mark_migrated(tmp_path / "no" / "such" / "home")
 
 
 @posix
@@ -113,7 +116,9 @@ def class_(tmp_path: Path) -> Path:
     for name in ("ada", "bo"):
         update_copy(ROOT, _home(tmp_path, name))
     _home(tmp_path, "cy")
-    (tmp_path / "learners/ada/exercises/01_basics.ipynb").write_text("ada's work")
+    (tmp_path / "learners/ada/exercises/01_basics.ipynb").write_text(
+        "ada's work"
+    )
     return tmp_path
 
 
@@ -124,7 +129,9 @@ def _home(folder: Path, name: str) -> Path:
 
 def collect(folder: Path, *chapters: str) -> list[str]:
     asked = list(chapters) or ["01_basics", "02_parameters"]
-    return list(load("collect").collect(folder / "learners", folder / "course", asked))
+    return list(
+        load("collect").collect(folder / "learners", folder / "course", asked)
+    )
 
 
 @posix
@@ -139,17 +146,21 @@ def test_changed_exercises_are_collected(class_: Path) -> None:
         r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} UTC\n",
         (handed_in / "timestamp.txt").read_text(),
     )
-    assert sorted(path.name for path in (class_ / "course/submitted").iterdir()) == [
-        "ada"
-    ]
-    (class_ / "learners/ada/exercises/01_basics.ipynb").write_text("better work")
+    assert sorted(
+        path.name for path in (class_ / "course/submitted").iterdir()
+    ) == ["ada"]
+    (class_ / "learners/ada/exercises/01_basics.ipynb").write_text(
+        "better work"
+    )
     collect(class_)
     assert (handed_in / "01_basics.ipynb").read_text() == "better work"
 
 
 @posix
 @pytest.mark.parametrize("trick", ["link", "folder", "pipe"])
-def test_nobody_hands_in_a_file_that_is_not_theirs(class_: Path, trick: str) -> None:
+def test_nobody_hands_in_a_file_that_is_not_theirs(
+    class_: Path, trick: str
+) -> None:
     """Links to others' work, in the file's or the folder's place, and pipes are refused and told;
     the rest goes on.
     """
@@ -221,9 +232,9 @@ def test_the_class_server_of_the_cluster_is_the_one_the_hub_asks() -> None:
 def test_the_class_servers_arguments_exist() -> None:
     """coursekit knows what class-server.yaml has it do."""
     *_, deployment = documents("class-server.yaml")
-    program, command, *options = deployment["spec"]["template"]["spec"]["containers"][
-        0
-    ]["args"]
+    program, command, *options = deployment["spec"]["template"]["spec"][
+        "containers"
+    ][0]["args"]
     assert program == "coursekit"
     ran = subprocess.run(
         [sys.executable, "-m", "coursekit", command, "--help"],
@@ -240,14 +251,18 @@ def test_no_secret_stands_in_deploy() -> None:
     """No password and no token has a value in a committed file."""
     for name in ("values.yaml", "class-server.yaml"):
         text = (DEPLOY / name).read_text(encoding="utf-8")
-        assert not re.search(r"^[^#\n]*(password|_TOKEN): *['\"]?\w", text, re.M), name
+        assert not re.search(
+            r"^[^#\n]*(password|_TOKEN): *['\"]?\w", text, re.M
+        ), name
 
 
 def test_the_dev_container_runs_commands_that_exist() -> None:
     """devcontainer.json is JSON with comments; its commands are targets of the Makefile; no key is
     in it.
     """
-    text = (ROOT / ".devcontainer/devcontainer.json").read_text(encoding="utf-8")
+    text = (ROOT / ".devcontainer/devcontainer.json").read_text(
+        encoding="utf-8"
+    )
     said = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.M))
     targets = re.findall(
         r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M

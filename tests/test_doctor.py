@@ -33,12 +33,15 @@ def check(name: str) -> doctor.Check:
     return next(check for check in doctor.checks() if check.name == name)
 
 
-def test_every_line_is_ok_or_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_line_is_ok_or_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A line starts with OK, or with FIX and ends with the cure."""
     monkeypatch.setenv("COURSEKIT_MODE", "repaly")
     lines = [str(check) for check in doctor.checks()]
     assert all(
-        re.fullmatch(r"OK   [^:]+: .+|FIX  [^:]+: .+ -> .+", line) for line in lines
+        re.fullmatch(r"OK   [^:]+: .+|FIX  [^:]+: .+ -> .+", line)
+        for line in lines
     )
     assert [line for line in lines if line.startswith("FIX  mode: ")]
 
@@ -52,15 +55,16 @@ def test_this_machine_is_well(name: str) -> None:
 
 
 def test_a_key_is_told_but_never_shown(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     """A key, from the environment or from .env, and a proxy's password appear nowhere in what is
     printed.
     """
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(
-        "PYTHON_DOTENV_DISABLED"
-    )  # which keeps the machine's own .env out of the tests
+    # which keeps the machine's own .env out of the tests
+    monkeypatch.delenv("PYTHON_DOTENV_DISABLED")
     (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-not-a-real-key-at-all\n")
     monkeypatch.setenv("HTTPS_PROXY", "http://someone:password@proxy.example")
     doctor.doctor()
@@ -94,7 +98,9 @@ def test_a_damaged_recording_is_named(
 ) -> None:
     """A recording that does not parse is named, with the way to get it back."""
     monkeypatch.setattr(course, "DATA", tmp_path)
-    monkeypatch.setattr(doctor, "recording_folders", lambda: [tmp_path / "01_basics"])
+    monkeypatch.setattr(
+        doctor, "recording_folders", lambda: [tmp_path / "01_basics"]
+    )
     (tmp_path / "01_basics").mkdir()
     (tmp_path / "01_basics" / "gpt-4o-hello.json").write_text("{")
     found = check("recordings")
@@ -144,7 +150,9 @@ def test_a_kernel_of_another_python(
     spec = tmp_path / "kernels" / "python3"
     spec.mkdir(parents=True)
     other = (
-        "/somewhere/else/bin/python" if os.name == "posix" else r"C:\else\python.exe"
+        "/somewhere/else/bin/python"
+        if os.name == "posix"
+        else r"C:\else\python.exe"
     )
     (spec / "kernel.json").write_text(
         json.dumps({"argv": [other], "display_name": "x", "language": "python"})
@@ -166,7 +174,10 @@ def test_a_folder_that_cannot_be_written_to(
 
 def test_the_summary_is_the_same_on_every_machine() -> None:
     """Where all is well the summary is one line of names: no version, path or setting."""
-    well = [doctor.Check("Python", "3.99.1"), doctor.Check("folder", "/home/me")]
+    well = [
+        doctor.Check("Python", "3.99.1"),
+        doctor.Check("folder", "/home/me"),
+    ]
     assert doctor.summary(well) == "OK   Python, folder"
     ill = doctor.Check("speed", "none", "set it")
     assert (

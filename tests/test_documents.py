@@ -49,7 +49,9 @@ def test_the_readme_has_the_course_as_it_is() -> None:
 
 def test_the_offline_api_says_where_each_refusal_was_seen() -> None:
     """Its tables follow from the data files."""
-    page = (ROOT / "coursekit" / "offline" / "README.md").read_text(encoding="utf-8")
+    page = (ROOT / "coursekit" / "offline" / "README.md").read_text(
+        encoding="utf-8"
+    )
     assert refusals() in page
 
 
@@ -72,7 +74,9 @@ def test_what_the_readme_gets(tmp_path: Path) -> None:
     assert readme.read_text().startswith("Mine.\n<!-- the course")
     assert "old" not in readme.read_text()
     readme.write_text("Mine.\n")
-    with pytest.raises(CommandError, match=r"README.md has lost the two comments"):
+    with pytest.raises(
+        CommandError, match=r"README.md has lost the two comments"
+    ):
         refresh_readme(tmp_path)
 
 
@@ -98,7 +102,9 @@ def test_the_commands_in_a_document_exist(document: Path) -> None:
         )
     )
     for code in code_of(document):
-        assert set(re.findall(r"(?<![\w./-])make ([a-z]+)", code)) <= goals, code
+        assert set(re.findall(r"(?<![\w./-])make ([a-z]+)", code)) <= goals, (
+            code
+        )
         assert (
             set(re.findall(r"(?<![\w.-])coursekit ([a-z]+)(?![\w-]* *:)", code))
             <= commands()
@@ -115,7 +121,6 @@ def test_the_files_in_a_document_exist(document: Path) -> None:
     known = r"(?:tests|coursekit|notebooks|exercises|solutions|deploy|\.ci|\.github)/[\w./-]*\w"
     for code in code_of(document):
         for name in re.findall(rf"(?<![\w/.-]){known}", code):
-            if not re.search(
-                r"[A-Z]{3}", name.removesuffix(".md")
-            ):  # STEM, CHAPTER: whichever
+            # STEM, CHAPTER: whichever
+            if not re.search(r"[A-Z]{3}", name.removesuffix(".md")):
                 assert (ROOT / name).exists(), f"{document.name}: {name}"

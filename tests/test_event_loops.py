@@ -57,9 +57,8 @@ def test_a_client_of_another_loop_fails_the_second_time(server: Served) -> None:
     third works.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", ResourceWarning
-        )  # of the connections that the first loop left behind
+        # of the connections that the first loop left behind
+        warnings.simplefilter("ignore", ResourceWarning)
         assert outcomes(server, inside=False) == [
             "answered",
             "RuntimeError: Event loop is closed",

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from coursekit.offline.event_stream import Blocks, data_of, is_done, is_error, json_of
+from coursekit.offline.event_stream import (
+    Blocks,
+    data_of,
+    is_done,
+    is_error,
+    json_of,
+)
 
-STREAM = b': hi\n\nevent: x\nid: 3\ndata:{"a":\ndata: 1}\n\n\n\ndata: [DONE]\n\n'
+STREAM = (
+    b': hi\n\nevent: x\nid: 3\ndata:{"a":\ndata: 1}\n\n\n\ndata: [DONE]\n\n'
+)
 BLOCKS = [
     b": hi\n\n",
     b'event: x\nid: 3\ndata:{"a":\ndata: 1}\n\n',
@@ -14,9 +22,13 @@ BLOCKS = [
 ]
 
 
-@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize(
+    "end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"]
+)
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "BOM"])
-def test_blocks_are_the_same_however_the_bytes_arrive(end: bytes, mark: bytes) -> None:
+def test_blocks_are_the_same_however_the_bytes_arrive(
+    end: bytes, mark: bytes
+) -> None:
     """Whatever ends the lines, and wherever the network cuts them, the blocks are the same; blank
     lines are none.
     """
@@ -60,9 +72,9 @@ def test_what_an_event_is() -> None:
     assert is_done(b"data:[DONE]\r\n\r\n") and not is_done(
         b'data: {"text": "[DONE]"}\n\n'
     )
-    assert is_error(b'id: 1\ndata:{"error": {"message": "x"}}\n\n') and is_error(
-        b"event: error\ndata: {}\n\n"
-    )
+    assert is_error(
+        b'id: 1\ndata:{"error": {"message": "x"}}\n\n'
+    ) and is_error(b"event: error\ndata: {}\n\n")
     assert not is_error(b'data: {"error": null}\n\n') and not is_error(
         b'data: {"text": "error"}\n\n'
     )

@@ -43,7 +43,9 @@ CHECK = "check.half(half)"
 def course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository without exercises, whose chapter 01 has one exercise, half, of two stars."""
     half = SimpleNamespace(name="half", stars=2, chapter="01_basics")
-    monkeypatch.setattr(exercises.course_map, "exercises_of", lambda stem: [half])
+    monkeypatch.setattr(
+        exercises.course_map, "exercises_of", lambda stem: [half]
+    )
     monkeypatch.setattr(exercises, "repository_or_error", lambda: tmp_path)
     (tmp_path / "solutions").mkdir()
     return tmp_path
@@ -66,7 +68,9 @@ def test_a_solution_becomes_a_stub(course: Path) -> None:
     first or later.
     """
     check = v4.new_code_cell(
-        CHECK, outputs=[v4.new_output("stream", text="passed")], execution_count=2
+        CHECK,
+        outputs=[v4.new_output("stream", text="passed")],
+        execution_count=2,
     )
     write(course, v4.new_markdown_cell("# Half"), SOLUTION, check)
     assert command_line.main(["exercises"]) == 0
@@ -91,9 +95,15 @@ def test_nbgrader_s_metadata_follow_from_the_cells(course: Path) -> None:
     exercises.exercises()
     for folder in ("solutions", "exercises"):
         cells = nbformat.read(course / folder / "01_basics.ipynb", 4).cells
-        plain, solution, check = (cell.metadata.get("nbgrader") for cell in cells)
+        plain, solution, check = (
+            cell.metadata.get("nbgrader") for cell in cells
+        )
         assert plain is None
-        assert (solution["grade_id"], solution["solution"], solution["grade"]) == (
+        assert (
+            solution["grade_id"],
+            solution["solution"],
+            solution["grade"],
+        ) == (
             "half",
             True,
             False,
@@ -116,7 +126,9 @@ def test_hidden_tests_are_hidden(course: Path) -> None:
     )
     exercises.exercises()
     assert (
-        nbformat.read(course / "exercises" / "01_basics.ipynb", 4).cells[1].source
+        nbformat.read(course / "exercises" / "01_basics.ipynb", 4)
+        .cells[1]
+        .source
         == CHECK
     )
 
@@ -178,7 +190,8 @@ def test_a_learner_s_work_is_never_overwritten(
     capsys.readouterr()
     assert command_line.main(["exercises"]) == 1
     assert (
-        "exercises/01_basics.ipynb holds somebody's work (" in capsys.readouterr().err
+        "exercises/01_basics.ipynb holds somebody's work ("
+        in capsys.readouterr().err
     )
     assert path.read_bytes() == before
 
@@ -194,15 +207,24 @@ WRONG = {
         "END SOLUTION without its BEGIN",
     ),
     "nested": (
-        [f"def half(n):\n    'Half.'\n{BEGIN}\n{BEGIN}\n    return n\n{END}", CHECK],
+        [
+            f"def half(n):\n    'Half.'\n{BEGIN}\n{BEGIN}\n    return n\n{END}",
+            CHECK,
+        ],
         "is inside SOLUTION",
     ),
     "mixed": (
-        [f"def half(n):\n    'Half.'\n{BEGIN}\n    1\n    ### END HIDDEN TESTS", CHECK],
+        [
+            f"def half(n):\n    'Half.'\n{BEGIN}\n    1\n    ### END HIDDEN TESTS",
+            CHECK,
+        ],
         "END HIDDEN TESTS without",
     ),
     "misspelled": (
-        ["def half(n):\n    'Half.'\n    # BEGIN SOLUTION\n    return n", CHECK],
+        [
+            "def half(n):\n    'Half.'\n    # BEGIN SOLUTION\n    return n",
+            CHECK,
+        ],
         "write the marker alone",
     ),
     "no function": (
@@ -226,13 +248,19 @@ WRONG = {
         [SOLUTION, CHECK, "check.third(half)"],
         "check.third is a check without an exercise",
     ),
-    "check first": ([CHECK, SOLUTION], "check.half is a check without an exercise"),
+    "check first": (
+        [CHECK, SOLUTION],
+        "check.half is a check without an exercise",
+    ),
     "check twice": ([SOLUTION, CHECK, CHECK], "half is checked a second time"),
     "written twice": (
         [SOLUTION, SOLUTION, CHECK],
         "half is to be written a second time",
     ),
-    "two checks": ([SOLUTION, f"{CHECK}\ncheck.other(half)"], "two checks in one cell"),
+    "two checks": (
+        [SOLUTION, f"{CHECK}\ncheck.other(half)"],
+        "two checks in one cell",
+    ),
     "nothing": (["1 + 1"], "have exercises that it lacks: half"),
     "stray tests": (
         ["### BEGIN HIDDEN TESTS\n### END HIDDEN TESTS", SOLUTION, CHECK],
@@ -307,7 +335,9 @@ def test_every_chapter_with_checks_has_its_notebook() -> None:
     notebook.
     """
     with_checks = {
-        lesson.stem for lesson in lessons() if course_map.exercises_of(lesson.stem)
+        lesson.stem
+        for lesson in lessons()
+        if course_map.exercises_of(lesson.stem)
     }
     assert (
         with_checks

@@ -77,7 +77,8 @@ def test_what_was_recorded_wins(server: Upstream, tmp_path: Path) -> None:
     recorded = folder_with(tmp_path, (params(), whole("Paris.")))
     asked = client(server.url, recordings=recorded)
     assert (
-        asked.chat.completions.create(**params()).choices[0].message.content == "Paris."
+        asked.chat.completions.create(**params()).choices[0].message.content
+        == "Paris."
     )
     assert server.requests == [] and server.headers == []
 
@@ -93,11 +94,16 @@ def test_the_reply_and_its_receipt_say_who_answered(server: Upstream) -> None:
         "Hello there",
     )
     receipt = Meter(asked).add(reply)
-    assert (receipt.origin, receipt.cost) == ("replay · ollama llama3.2:1b", "no price")
+    assert (receipt.origin, receipt.cost) == (
+        "replay · ollama llama3.2:1b",
+        "no price",
+    )
     assert verdict_on(asked).outcomes == {"200": 1}
 
 
-def test_a_model_that_is_called_as_openais_has_no_price(server: Upstream) -> None:
+def test_a_model_that_is_called_as_openais_has_no_price(
+    server: Upstream,
+) -> None:
     """Whatever name a server gives its model, nothing was paid, and nothing is counted."""
     server.models = ["gpt-4o"]
     asked = client(server.url)
@@ -114,10 +120,15 @@ def test_a_stream_passes_as_it_is_written(server: Upstream) -> None:
     stream = ask(client(server.url), stream=True)
     assert next(iter(stream)).choices[0].delta.content == "Hello"
     server.go_on.set()
-    assert [chunk.choices[0].delta.content for chunk in stream] == [" there", None]
+    assert [chunk.choices[0].delta.content for chunk in stream] == [
+        " there",
+        None,
+    ]
 
 
-def test_a_stream_that_is_left_is_not_written_any_further(server: Upstream) -> None:
+def test_a_stream_that_is_left_is_not_written_any_further(
+    server: Upstream,
+) -> None:
     """Closing it closes the server's connection."""
     server.words = ("Hello", *[" word" * 1000] * 2000)
     server.go_on.clear()
@@ -130,7 +141,9 @@ def test_a_stream_that_is_left_is_not_written_any_further(server: Upstream) -> N
     assert verdict_on(asked).outcomes == {"200, left": 1}
 
 
-async def test_async_calls_streams_and_cancelled_tasks(server: Upstream) -> None:
+async def test_async_calls_streams_and_cancelled_tasks(
+    server: Upstream,
+) -> None:
     """A call and a stream are awaited; a cancelled one closes the server's connection, and the next
     is answered.
     """
@@ -138,9 +151,14 @@ async def test_async_calls_streams_and_cancelled_tasks(server: Upstream) -> None
         "replay", fallback=server.url, speed="instant", recordings=NOWHERE
     )
     replies = await asyncio.gather(
-        *(asked.chat.completions.create(**params(f"Say {i}.")) for i in range(5))
+        *(
+            asked.chat.completions.create(**params(f"Say {i}."))
+            for i in range(5)
+        )
     )
-    assert {reply.choices[0].message.content for reply in replies} == {"Hello there"}
+    assert {reply.choices[0].message.content for reply in replies} == {
+        "Hello there"
+    }
     server.words = ("Hello", *[" word" * 1000] * 2000)
     server.go_on.clear()
     begun = asyncio.Event()
@@ -164,7 +182,9 @@ async def test_async_calls_streams_and_cancelled_tasks(server: Upstream) -> None
     await asked.close()
 
 
-def test_a_server_that_dies_midway_is_the_sdks_own_error(server: Upstream) -> None:
+def test_a_server_that_dies_midway_is_the_sdks_own_error(
+    server: Upstream,
+) -> None:
     """A connection that breaks raises what it raises at the real API: APIConnectionError, or
     httpx2's in a stream.
     """
@@ -200,7 +220,9 @@ def test_a_server_that_is_absent_is_told_once() -> None:
 def raise_at_port(port: int) -> None:
     from coursekit.offline.fallback import unreachable
 
-    raise unreachable(f"http://127.0.0.1:{port}/v1", OSError("Connection refused"))
+    raise unreachable(
+        f"http://127.0.0.1:{port}/v1", OSError("Connection refused")
+    )
 
 
 def test_the_settings_name_address_model_and_key(
@@ -267,7 +289,8 @@ def test_no_key_of_openai_and_no_proxy_on_this_machine(
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [(kind, name) for kind in kinds() for name in kind.ignores]
+    ("kind", "name"),
+    [(kind, name) for kind in kinds() for name in kind.ignores],
 )
 def test_what_a_server_ignores_is_refused(
     kind: Any, name: str, server: Upstream
@@ -296,7 +319,9 @@ def test_what_a_server_ignores_is_refused(
     with pytest.raises(openai.BadRequestError) as raised:
         ask(client(server.url), **values[name])
     assert raised.value.code == "unsupported_by_fallback"
-    assert str(raised.value.param) in values[name] and kind.name in str(raised.value)
+    assert str(raised.value.param) in values[name] and kind.name in str(
+        raised.value
+    )
     assert server.requests == []
 
 
@@ -307,20 +332,27 @@ def test_values_that_ask_for_nothing_are_sent(server: Upstream) -> None:
 
 
 @pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.name)
-def test_a_request_is_translated_for_its_kind(kind: Any, server: Upstream) -> None:
+def test_a_request_is_translated_for_its_kind(
+    kind: Any, server: Upstream
+) -> None:
     """The server gets its own model, its name of the token limit, and roles that it knows."""
     server.owned_by = kind.owned_by
     messages = [
         {"role": "developer", "content": "Be short."},
         {"role": "user", "content": "Hi"},
     ]
+    # type: ignore[call-overload]
     client(server.url).chat.completions.create(
         model="gpt-4o", messages=messages, max_completion_tokens=7
-    )  # type: ignore[call-overload]
+    )
     (sent,) = server.requests
     assert sent["model"] == "llama3.2:1b" and sent[kind.limit] == 7
-    assert ("max_completion_tokens" in sent) == (kind.limit == "max_completion_tokens")
-    assert sent["messages"][0]["role"] == kind.roles.get("developer", "developer")
+    assert ("max_completion_tokens" in sent) == (
+        kind.limit == "max_completion_tokens"
+    )
+    assert sent["messages"][0]["role"] == kind.roles.get(
+        "developer", "developer"
+    )
     assert kind.adds.items() <= sent.items()
 
 
@@ -357,7 +389,9 @@ def test_wrong_requests_never_reach_it(server: Upstream) -> None:
     not forwarded.
     """
     asked = client(server.url)
-    with pytest.raises(openai.BadRequestError, match="decimal above maximum value"):
+    with pytest.raises(
+        openai.BadRequestError, match="decimal above maximum value"
+    ):
         ask(asked, temperature=3)
     with pytest.raises(openai.BadRequestError, match="max_completion_tokens"):
         ask(asked, model="o4-mini", max_tokens=5)
@@ -382,8 +416,9 @@ def test_a_fault_within_an_answer_needs_a_recorded_one(
         openai.BadRequestError, match="changes a recorded answer"
     ) as raised:
         ask(client(server.url, faults=Fault(kind)))
-    assert raised.value.code == "fault_needs_a_recording" and "server_error" in str(
-        raised.value
+    assert (
+        raised.value.code == "fault_needs_a_recording"
+        and "server_error" in str(raised.value)
     )
     assert server.requests == []
 
@@ -413,7 +448,9 @@ async def test_run_batch_works_with_it(server: Upstream) -> None:
     await asked.close()
 
 
-def test_the_offline_batch_api_answers_from_recordings_alone(server: Upstream) -> None:
+def test_the_offline_batch_api_answers_from_recordings_alone(
+    server: Upstream,
+) -> None:
     """A line of a batch that is not recorded gets an error line that says so."""
     asked = client(server.url)
     line = {
@@ -426,18 +463,23 @@ def test_the_offline_batch_api_answers_from_recordings_alone(server: Upstream) -
         file=("in.jsonl", json.dumps(line).encode()), purpose="batch"
     )
     batch = asked.batches.create(
-        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+        input_file_id=file.id,
+        endpoint="/v1/chat/completions",
+        completion_window="24h",
     )
     while batch.status != "completed":
         wired_to(asked).clock.wait(wired_to(asked).clock.now() + 60)
         batch = asked.batches.retrieve(batch.id)
     assert (
-        "answered from recordings" in asked.files.content(str(batch.error_file_id)).text
+        "answered from recordings"
+        in asked.files.content(str(batch.error_file_id)).text
     )
     assert server.requests == []
 
 
-def test_record_mode_keeps_what_it_says(server: Upstream, tmp_path: Path) -> None:
+def test_record_mode_keeps_what_it_says(
+    server: Upstream, tmp_path: Path
+) -> None:
     """connect("record", fallback=...) needs no key; its recordings are of provenance local, by
     model and server, and replay the same text, whole and streamed."""
     made = connect("record", recordings=tmp_path, fallback=server.url)
@@ -445,20 +487,25 @@ def test_record_mode_keeps_what_it_says(server: Upstream, tmp_path: Path) -> Non
     texts = [ask(made).choices[0].message.content]
     texts.append(
         "".join(
-            chunk.choices[0].delta.content or "" for chunk in ask(made, stream=True)
+            chunk.choices[0].delta.content or ""
+            for chunk in ask(made, stream=True)
         )
     )
     with pytest.raises(openai.BadRequestError):
         ask(made, temperature=3)
     provenances = [read(path)[1] for path in sorted(tmp_path.glob("*.json"))]
     assert {(each.kind, each.by) for each in provenances} == {
-        ("local", f"llama3.2:1b, served by ollama at {server.url.split('/')[2]}")
+        (
+            "local",
+            f"llama3.2:1b, served by ollama at {server.url.split('/')[2]}",
+        )
     }
     again = connect("replay", recordings=tmp_path, speed="instant")
     assert ask(again).choices[0].message.content == texts[0]
     assert (
         "".join(
-            chunk.choices[0].delta.content or "" for chunk in ask(again, stream=True)
+            chunk.choices[0].delta.content or ""
+            for chunk in ask(again, stream=True)
         )
         == texts[1]
     )
@@ -467,11 +514,21 @@ def test_record_mode_keeps_what_it_says(server: Upstream, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "here", "ftp://x/v1", "http://", 7, "http://127.0.0.1:0/v1", "http://[::1/v1"],
+    [
+        "",
+        "here",
+        "ftp://x/v1",
+        "http://",
+        7,
+        "http://127.0.0.1:0/v1",
+        "http://[::1/v1",
+    ],
 )
 def test_an_address_that_is_none_is_refused_by_connect(wrong: Any) -> None:
     """The message says what an address looks like, and which names are known; nothing was asked."""
-    with pytest.raises(ValueError, match='is not an address.*"ollama".*"local"'):
+    with pytest.raises(
+        ValueError, match='is not an address.*"ollama".*"local"'
+    ):
         connect("replay", fallback=wrong)
 
 
@@ -484,7 +541,9 @@ def test_an_address_that_is_none_is_refused_by_connect(wrong: Any) -> None:
         ("http://gateway/llm/v1/chat/completions", "http://gateway/llm/v1"),
     ],
 )
-def test_addresses_are_taken_as_people_write_them(given: str, base: str) -> None:
+def test_addresses_are_taken_as_people_write_them(
+    given: str, base: str
+) -> None:
     """With or without /v1, with a slash, or the whole address of chat completions."""
     assert base_address(given) == base
 
@@ -509,7 +568,10 @@ def test_names_stand_for_usual_ports_and_two_servers_are_refused() -> None:
     """ "ollama" is http://127.0.0.1:11434/v1; fallback= and local_model= together name two."""
     named: Any = fallback_of("ollama", None, {})
     assert (named.url, named.name) == ("http://127.0.0.1:11434/v1", "ollama")
-    assert fallback_of("off", None, {}) is None and fallback_of(None, None, {}) is None
+    assert (
+        fallback_of("off", None, {}) is None
+        and fallback_of(None, None, {}) is None
+    )
     with pytest.raises(ValueError, match="two servers"):
         fallback_of("ollama", True, {})
 

@@ -36,7 +36,8 @@ ANSWER = "Paris is the capital of France."
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder_with(
-        tmp_path_factory.mktemp("recorded"), (params(), whole(ANSWER, after=0.6))
+        tmp_path_factory.mktemp("recorded"),
+        (params(), whole(ANSWER, after=0.6)),
     )
 
 
@@ -60,7 +61,10 @@ def test_how_many_requests_each_strategy_sends(
     """While a problem lasts: 9 requests of a loop of 3 around the SDK, and ours only where they
     can help.
     """
-    runs = [run(Setting(problem, FOREVER, strategy), folder) for strategy in STRATEGIES]
+    runs = [
+        run(Setting(problem, FOREVER, strategy), folder)
+        for strategy in STRATEGIES
+    ]
     assert tuple(len(done.calls) for done in runs) == counts
     assert all(done.answer is None and done.error for done in runs)
     assert runs[-1].verdict.wasted == runs[-1].verdict.too_early == 0
@@ -69,31 +73,43 @@ def test_how_many_requests_each_strategy_sends(
 @pytest.mark.parametrize(
     "problem", [problem for problem in PROBLEMS if problem not in PERMANENT]
 )
-def test_robust_completion_gets_over_what_passes(folder: Path, problem: str) -> None:
+def test_robust_completion_gets_over_what_passes(
+    folder: Path, problem: str
+) -> None:
     """One failure and then the answer."""
     assert run(Setting(problem, ONE, ROBUST), folder).answer == ANSWER
 
 
 @pytest.mark.parametrize("problem", ["429 rate limit", "503 overloaded"])
 @pytest.mark.parametrize("duration", ["3 s", "20 s", "90 s"])
-def test_hammering_makes_it_worse(folder: Path, problem: str, duration: str) -> None:
+def test_hammering_makes_it_worse(
+    folder: Path, problem: str, duration: str
+) -> None:
     """A fault that lasts for a time begins again with each early request: who waits gets the answer
     with the second request, who hammers never does.
     """
-    patient = run(Setting(problem, duration, "the SDK alone (2 retries)"), folder)
+    patient = run(
+        Setting(problem, duration, "the SDK alone (2 retries)"), folder
+    )
     hammering = run(Setting(problem, duration, HAMMERING), folder)
     assert patient.answer == ANSWER
     assert len(patient.calls) == 2
     assert patient.verdict.too_early == 0
     assert hammering.answer is None
     assert hammering.verdict.too_early == 5
-    assert [call.retry_after for call in hammering.calls] == [float(duration[:-2])] * 6
+    assert [call.retry_after for call in hammering.calls] == [
+        float(duration[:-2])
+    ] * 6
 
 
 def test_a_wait_beyond_the_deadline_is_not_begun(folder: Path) -> None:
     """robust_completion gives up at once where it would have to wait for more than its 60 s."""
-    assert len(run(Setting("429 rate limit", "90 s", ROBUST), folder).calls) == 1
-    assert run(Setting("429 rate limit", "20 s", ROBUST), folder).answer == ANSWER
+    assert (
+        len(run(Setting("429 rate limit", "90 s", ROBUST), folder).calls) == 1
+    )
+    assert (
+        run(Setting("429 rate limit", "20 s", ROBUST), folder).answer == ANSWER
+    )
 
 
 def test_the_log_is_the_sdk_s_own(folder: Path) -> None:
@@ -119,7 +135,9 @@ def test_the_log_is_the_sdk_s_own(folder: Path) -> None:
         in Board(
             view(
                 run(
-                    Setting("429 rate limit", "20 s", "the SDK alone (2 retries)"),
+                    Setting(
+                        "429 rate limit", "20 s", "the SDK alone (2 retries)"
+                    ),
                     folder,
                 )
             )
@@ -158,10 +176,15 @@ def test_what_does_not_pass_strikes_every_time(folder: Path) -> None:
     """Neither an empty account nor a wrong request mends itself after one request."""
     for problem in PERMANENT:
         for duration in DURATIONS:
-            assert run(Setting(problem, duration, HAMMERING), folder).answer is None
+            assert (
+                run(Setting(problem, duration, HAMMERING), folder).answer
+                is None
+            )
 
 
-def test_a_run_is_the_same_each_time_and_leaves_chance_alone(folder: Path) -> None:
+def test_a_run_is_the_same_each_time_and_leaves_chance_alone(
+    folder: Path,
+) -> None:
     """The SDK's jitter is drawn from a seed, and Python's own generator goes on as if nothing had
     been drawn.
     """
@@ -192,7 +215,9 @@ class Board(HTMLParser):
         self.close()
         assert self.open == []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(
+        self, tag: str, attrs: list[tuple[str, str | None]]
+    ) -> None:
         self.open.append(tag)
         self.tags.append(tag)
         if tag == "tr":
@@ -202,7 +227,9 @@ class Board(HTMLParser):
         if tag == "rect":
             self.bars.append(dict(attrs))
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_startendtag(
+        self, tag: str, attrs: list[tuple[str, str | None]]
+    ) -> None:
         self.handle_starttag(tag, attrs)
         self.open.pop()
 
@@ -226,16 +253,32 @@ def test_a_row_for_each_request() -> None:
     )
     board = Board(
         view(
-            FaultRun(Setting(), calls, "Paris.", "", 4.0, Verdict(too_early=1, lost=2))
+            FaultRun(
+                Setting(),
+                calls,
+                "Paris.",
+                "",
+                4.0,
+                Verdict(too_early=1, lost=2),
+            )
         )
     )
     assert board.rows == [
         ["#", "sent by", "at", "0 to 4.0 s →", "outcome", "then waits"],
-        ["1", "first", "0.00 s", "", "✗ 429 rate_limit_exceeded", "1.00 s ⚠ asked 2 s"],
+        [
+            "1",
+            "first",
+            "0.00 s",
+            "",
+            "✗ 429 rate_limit_exceeded",
+            "1.00 s ⚠ asked 2 s",
+        ],
         ["2", "SDK", "1.50 s", "", "✗ 500 server_error", "2.00 s"],
         ["3", "program", "3.50 s", "", "✓ 200", ""],
     ]
-    assert [float(bar["x"] or 0) for bar in board.bars] == pytest.approx([0, 75, 175])
+    assert [float(bar["x"] or 0) for bar in board.bars] == pytest.approx(
+        [0, 75, 175]
+    )
     assert [float(bar["width"] or 0) for bar in board.bars] == pytest.approx(
         [25, 3, 25]
     )
@@ -254,7 +297,14 @@ def test_one_request_that_failed_at_once() -> None:
     error = "RateLimitError: Error code: 429 - You exceeded\nGave up after 1 attempt."
     board = Board(
         view(
-            FaultRun(Setting("429 no money left"), (call,), None, error, 0.0, Verdict())
+            FaultRun(
+                Setting("429 no money left"),
+                (call,),
+                None,
+                error,
+                0.0,
+                Verdict(),
+            )
         )
     )
     assert "1 HTTP request." in board.text
@@ -267,7 +317,9 @@ def test_what_the_api_says_is_only_shown(text: str) -> None:
     """Whatever an answer or an error holds, it adds no tag and no attribute."""
     call = HttpCall(0.0, 0.1, "first", text, False, None)
     for answer, error in ((text, ""), (None, text)):
-        board = Board(view(FaultRun(Setting(), (call,), answer, error, 0.1, Verdict())))
+        board = Board(
+            view(FaultRun(Setting(), (call,), answer, error, 0.1, Verdict()))
+        )
         assert set(board.tags) <= {
             "div",
             "p",
@@ -286,7 +338,9 @@ def test_what_the_api_says_is_only_shown(text: str) -> None:
         }
 
 
-def test_choosing_asks_for_a_prediction_and_run_shows_the_run(folder: Path) -> None:
+def test_choosing_asks_for_a_prediction_and_run_shows_the_run(
+    folder: Path,
+) -> None:
     """A changed control takes the old result away; Run shows that of what is chosen, and never an
     older one.
     """
@@ -320,8 +374,15 @@ def test_it_leaves_its_first_run_in_the_notebook(folder: Path) -> None:
     board = FaultBoard(setting, folder)
     bundle = board._repr_mimebundle_()
     assert bundle["text/html"] == view(run(setting, folder))
-    assert bundle["text/plain"] == "The fault board (run the notebook to use it)"
+    assert (
+        bundle["text/plain"] == "The fault board (run the notebook to use it)"
+    )
     assert all(
         control.description
-        for control in (board.problem, board.duration, board.strategy, board.button)
+        for control in (
+            board.problem,
+            board.duration,
+            board.strategy,
+            board.button,
+        )
     )

@@ -26,7 +26,14 @@ from coursekit.offline.faults.within import cut
 from coursekit.settings import ModeError
 from coursekit.wired import wired_to
 from support.fault_table import CALLS, ROWS, WORDS, InProcess, Row, seen
-from support.offline_api import Says, folder_with, params, request, streamed, whole
+from support.offline_api import (
+    Says,
+    folder_with,
+    params,
+    request,
+    streamed,
+    whole,
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +41,9 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> InProcess:
     return InProcess(tmp_path_factory.mktemp("recordings"))
 
 
-def layer(*faults: Fault, seed: int = 0, answer: ApiAnswer | None = None) -> Faults:
+def layer(
+    *faults: Fault, seed: int = 0, answer: ApiAnswer | None = None
+) -> Faults:
     return Faults(Says(answer or whole("Paris.")), faults, random.Random(seed))
 
 
@@ -161,7 +170,9 @@ def test_chance_is_seeded() -> None:
     )
     assert 250 < first.count(503) < 350
     assert (
-        statuses(layer(Fault("overloaded", probability=0.5, times=2)), 100).count(503)
+        statuses(
+            layer(Fault("overloaded", probability=0.5, times=2)), 100
+        ).count(503)
         == 2
     )
     assert statuses(layer(Fault("overloaded", probability=1, after=2)), 4) == [
@@ -170,12 +181,16 @@ def test_chance_is_seeded() -> None:
         503,
         503,
     ]
-    assert statuses(layer(Fault("overloaded", probability=0)), 100).count(503) == 0
+    assert (
+        statuses(layer(Fault("overloaded", probability=0)), 100).count(503) == 0
+    )
 
 
 def test_script_and_chance_together() -> None:
     """The script goes first; where it lets a request pass, chance may strike it."""
-    api = layer(Fault("connection", after=1), Fault("overloaded", probability=1))
+    api = layer(
+        Fault("connection", after=1), Fault("overloaded", probability=1)
+    )
     assert statuses(api, 4) == [503, 0, 503, 503]
 
 
@@ -194,7 +209,9 @@ def test_faults_can_come_and_go() -> None:
 @pytest.mark.parametrize(
     "kind", [kind for kind in INSTEAD if kind not in ("timeout", "connection")]
 )
-def test_an_error_has_a_request_id_of_its_own(door: InProcess, kind: str) -> None:
+def test_an_error_has_a_request_id_of_its_own(
+    door: InProcess, kind: str
+) -> None:
     """An error carries x-request-id: another one for each answer, the same ones for a client made
     anew. 500 and 503 repeat it in their message, for the mail to the help center."""
 
@@ -267,7 +284,10 @@ def test_a_rate_limit_adds_up(
     """
     answer = layer(Fault("rate_limit", retry_after=wait)).answer(request())
     assert told in json.loads(answer.body)["error"]["message"]
-    assert (answer.headers["retry-after"], answer.headers["retry-after-ms"]) == (
+    assert (
+        answer.headers["retry-after"],
+        answer.headers["retry-after-ms"],
+    ) == (
         seconds,
         milliseconds,
     )
@@ -278,10 +298,15 @@ def test_retry_after_of_an_overloaded_api(door: InProcess) -> None:
     """server_error and overloaded tell Retry-After only where they are given one, and the SDK keeps
     to it.
     """
-    client = door.client(False, [Fault("overloaded", retry_after=7)], max_retries=1)
+    client = door.client(
+        False, [Fault("overloaded", retry_after=7)], max_retries=1
+    )
     client.chat.completions.create(**params(), stream=False)
     assert wired_to(client).clock.now() == pytest.approx(7)
-    assert "retry-after" not in layer(Fault("server_error")).answer(request()).headers
+    assert (
+        "retry-after"
+        not in layer(Fault("server_error")).answer(request()).headers
+    )
 
 
 def test_a_timeout_is_the_callers(door: InProcess) -> None:
@@ -295,7 +320,9 @@ def test_a_timeout_is_the_callers(door: InProcess) -> None:
 def test_a_drip_outlasts_every_read_timeout(door: InProcess) -> None:
     """A slow answer takes far longer than the timeout, which bounds each read and not the call."""
     for stream, seconds in ((False, 10 * 4), (True, 7 * 4)):
-        client = door.client(False, [Fault("slow", after=0, seconds=4)], timeout=5)
+        client = door.client(
+            False, [Fault("slow", after=0, seconds=4)], timeout=5
+        )
         reply = client.chat.completions.create(**params(), stream=stream)
         assert (
             len(list(reply)) == 7
@@ -318,7 +345,8 @@ def test_a_cut_leaves_a_beginning(words: list[str], after: int | None) -> None:
     """
     answer = cut(streamed(words), after, abrupt=False)
     chunks = [
-        json.loads(event.data.removeprefix(b"data: ")) for event in answer.events or ()
+        json.loads(event.data.removeprefix(b"data: "))
+        for event in answer.events or ()
     ]
     texts = [
         text
@@ -338,7 +366,10 @@ def test_after_counts_chunks_with_content(
 ) -> None:
     """``after`` of a fault within an answer is the number of text chunks that arrive first, the
     empty role chunk not counted; more than there are means all, and still no end."""
-    assert seen(door, "stream", [Fault("cut_stream", after=after)]) == f"{text}|None"
+    assert (
+        seen(door, "stream", [Fault("cut_stream", after=after)])
+        == f"{text}|None"
+    )
 
 
 def test_tool_calls_are_content() -> None:
@@ -358,7 +389,9 @@ def test_tool_calls_are_content() -> None:
     assert (
         len(
             cut(
-                dataclasses.replace(stream, events=tuple(events)), 3, abrupt=False
+                dataclasses.replace(stream, events=tuple(events)),
+                3,
+                abrupt=False,
             ).events
             or ()
         )
@@ -370,7 +403,11 @@ def test_tool_calls_are_content() -> None:
     ("fault", "ending", "error"),
     [
         (Fault("cut_stream"), "cut", IncompleteStream),
-        (Fault("cut_stream", abrupt=True), "interrupted", openai.APIConnectionError),
+        (
+            Fault("cut_stream", abrupt=True),
+            "interrupted",
+            openai.APIConnectionError,
+        ),
         (Fault("malformed"), "error", json.JSONDecodeError),
         (Fault("stream_error"), "error", openai.APIError),
     ],
@@ -413,7 +450,9 @@ def test_an_error_event_is_the_genuine_one(door: InProcess) -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["cut_stream", "malformed", "stream_error", "slow"])
+@pytest.mark.parametrize(
+    "kind", ["cut_stream", "malformed", "stream_error", "slow"]
+)
 def test_an_answer_that_is_an_error_stays_as_it_is(kind: str) -> None:
     """A fault within an answer leaves an error of the API alone, and is used up by it."""
     refusal = error_answer(400, "Bad.")
@@ -444,12 +483,17 @@ def test_faults_and_limits_together(tmp_path: Path) -> None:
         .finish_reason
         is None
     )
-    reply = client.chat.completions.with_raw_response.create(**params(), stream=False)
+    reply = client.chat.completions.with_raw_response.create(
+        **params(), stream=False
+    )
     assert reply.headers["x-ratelimit-remaining-requests"] == "0"
-    assert [attempt.status for attempt in wired_to(client).ledger] == [503] * 5 + [
+    # type: ignore[attr-defined]
+    assert [attempt.status for attempt in wired_to(client).ledger] == [
+        503
+    ] * 5 + [
         200,
         200,
-    ]  # type: ignore[attr-defined]
+    ]
 
 
 def test_a_broken_stream_among_many(door: InProcess) -> None:
@@ -459,7 +503,9 @@ def test_a_broken_stream_among_many(door: InProcess) -> None:
         client = door.client(True, [Fault("cut_stream")])
 
         async def one() -> str:
-            stream = await client.chat.completions.create(**params(), stream=True)
+            stream = await client.chat.completions.create(
+                **params(), stream=True
+            )
             return "".join(
                 [
                     chunk.choices[0].delta.content or ""
@@ -471,7 +517,10 @@ def test_a_broken_stream_among_many(door: InProcess) -> None:
         return await asyncio.gather(*[one() for _ in range(20)])
 
     texts = asyncio.run(main())
-    assert texts.count("Paris is the capital.") == 19 and texts.count("Paris is") == 1
+    assert (
+        texts.count("Paris is the capital.") == 19
+        and texts.count("Paris is") == 1
+    )
 
 
 def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
@@ -506,7 +555,10 @@ def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
             "retry_after must be left out: it is for rate_limit, server_error, overloaded.",
         ),
         ({"abrupt": True}, "abrupt must be left out: it is for cut_stream."),
-        ({"kind": "quota", "seconds": 0}, "seconds must be left out: it is for slow."),
+        (
+            {"kind": "quota", "seconds": 0},
+            "seconds must be left out: it is for slow.",
+        ),
         (
             {"kind": "rate_limit", "retry_after": 0},
             "retry_after must be a number of seconds from 0.001 to 86400.",
@@ -559,10 +611,11 @@ def test_a_fault_can_last_for_a_time() -> None:
 
     assert asked_at(0) == (429, "20")
     assert asked_at(1) == (429, "20")  # early: it begins again
+    # patient: over, and the next of the script strikes
     assert asked_at(21) == (
         500,
         None,
-    )  # patient: over, and the next of the script strikes
+    )
     assert asked_at(22) == (200, None)
 
 
@@ -571,7 +624,9 @@ def test_a_fault_without_retry_after_passes_by_itself(kind: str) -> None:
     """Nobody was asked to wait, so nobody is early: the time runs from the first strike."""
     now = [0.0]
     good = streamed(["Par", "is."])
-    api = Faults(Says(good), [Fault(kind, lasts=3)], random.Random(0), lambda: now[0])
+    api = Faults(
+        Says(good), [Fault(kind, lasts=3)], random.Random(0), lambda: now[0]
+    )
     struck = []
     for second in range(5):
         now[0] = second
@@ -583,7 +638,9 @@ def test_a_fault_without_retry_after_passes_by_itself(kind: str) -> None:
     "options",
     [{"lasts": 0}, {"lasts": 5, "times": 2}, {"lasts": 5, "probability": 0.5}],
 )
-def test_a_duration_that_makes_no_sense_is_refused(options: dict[str, Any]) -> None:
+def test_a_duration_that_makes_no_sense_is_refused(
+    options: dict[str, Any],
+) -> None:
     """Zero seconds, a number of times as well, or chance."""
     with pytest.raises(ValueError, match="lasts must be"):
         Fault("rate_limit", **options)

@@ -37,7 +37,11 @@ CALL = {
     "type": "function",
     "function": {"name": "look_up", "arguments": '{"city": "Paris"}'},
 }
-CUSTOM = {"id": "call_2", "type": "custom", "custom": {"name": "run", "input": "ls"}}
+CUSTOM = {
+    "id": "call_2",
+    "type": "custom",
+    "custom": {"name": "run", "input": "ls"},
+}
 MESSAGES: list[dict[str, Any]] = [
     {"content": "Paris is the capital of France. 👩‍🚀"},
     {"content": ""},
@@ -50,7 +54,9 @@ MESSAGES: list[dict[str, Any]] = [
 ]
 
 
-def answer_of(*messages: dict[str, Any], after: float = 2.0, **more: Any) -> ApiAnswer:
+def answer_of(
+    *messages: dict[str, Any], after: float = 2.0, **more: Any
+) -> ApiAnswer:
     """A whole answer with these messages, one for each choice."""
     choices = [
         {
@@ -101,7 +107,10 @@ def test_there_and_back_is_the_same_answer(message: dict[str, Any]) -> None:
     stream = as_asked(answer, params(**USAGE))
     back = as_asked(replace(stream, source="written"), params())
     assert json.loads(back.body) == json.loads(answer.body)
-    assert back.after == pytest.approx(answer.after, abs=1e-3) or not message["content"]
+    assert (
+        back.after == pytest.approx(answer.after, abs=1e-3)
+        or not message["content"]
+    )
     assert [stream.source, back.source] == [
         "written, streamed from a whole answer",
         "written, assembled from a stream",
@@ -119,7 +128,8 @@ def test_the_sdk_puts_the_chunks_together(message: dict[str, Any]) -> None:
     final = state.get_final_completion().model_dump()
     shown = final["choices"][0]["message"]
     assert (
-        shown["content"] == message["content"] and final["usage"]["total_tokens"] == 16
+        shown["content"] == message["content"]
+        and final["usage"]["total_tokens"] == 16
     )
     assert (shown["refusal"] or None) == message.get("refusal")
     calls = [
@@ -138,7 +148,10 @@ def test_any_texts_survive(texts: list[str], counted: bool) -> None:
     and end in [DONE].
     """
     answer = answer_of(
-        *({"content": text.encode("utf-8", "replace").decode()} for text in texts)
+        *(
+            {"content": text.encode("utf-8", "replace").decode()}
+            for text in texts
+        )
     )
     body = params(n=len(texts), **(USAGE if counted else {"stream": True}))
     stream = as_asked(answer, body)
@@ -146,7 +159,9 @@ def test_any_texts_survive(texts: list[str], counted: bool) -> None:
     assert back["choices"] == json.loads(answer.body)["choices"]
     times = [event.at for event in stream.events or ()]
     assert times == sorted(times) and (stream.events or ())[-1].data == DONE
-    assert ["usage" in chunk for chunk in said(stream)] == [counted] * len(said(stream))
+    assert ["usage" in chunk for chunk in said(stream)] == [counted] * len(
+        said(stream)
+    )
 
 
 def test_the_chunks_are_tokens_in_the_apis_order() -> None:
@@ -158,21 +173,26 @@ def test_the_chunks_are_tokens_in_the_apis_order() -> None:
         chunk["choices"][0]["delta"] if chunk["choices"] else "usage"
         for chunk in said(stream)
     ]
-    texts = [{"content": text} for text in ("Paris", " is", " in", " France", ".")]
+    texts = [
+        {"content": text} for text in ("Paris", " is", " in", " France", ".")
+    ]
     assert deltas == [
         {"role": "assistant", "content": "", "refusal": None},
         *texts,
         {},
         "usage",
     ]
-    assert len({len(event.data) % 16 for event in (stream.events or ())[:-1]}) == 1
+    assert (
+        len({len(event.data) % 16 for event in (stream.events or ())[:-1]}) == 1
+    )
     times = [event.at for event in stream.events or ()]
     assert 0.5 < times[0] < 0.9 and times[-1] == 1.0, (
         "gpt-4o: 0.25 s before, 0.0179 s a token, stretched to what it took"
     )
     assert len({round(b - a, 4) for a, b in itertools.pairwise(times[:6])}) > 3
     assert (
-        as_asked(whole("Paris is in France.", after=1.0), params(**USAGE)) == stream
+        as_asked(whole("Paris is in France.", after=1.0), params(**USAGE))
+        == stream
     ), "the same each time"
 
 
@@ -180,9 +200,18 @@ def test_logprobs_go_with_their_tokens() -> None:
     """The tokens of recorded log-probabilities cut the text, also where a character takes
     several.
     """
-    parts = (("Hi ", b"Hi "), ("\\xf0\\x9f", b"\xf0\x9f"), ("\\x8e\\x89", b"\x8e\x89"))
+    parts = (
+        ("Hi ", b"Hi "),
+        ("\\xf0\\x9f", b"\xf0\x9f"),
+        ("\\x8e\\x89", b"\x8e\x89"),
+    )
     tokens = [
-        {"token": text, "logprob": -0.5, "bytes": list(data), "top_logprobs": []}
+        {
+            "token": text,
+            "logprob": -0.5,
+            "bytes": list(data),
+            "top_logprobs": [],
+        }
         for text, data in parts
     ]
     answer = answer_of(
@@ -191,7 +220,8 @@ def test_logprobs_go_with_their_tokens() -> None:
     stream = as_asked(answer, params(stream=True, logprobs=True))
     choices = [chunk["choices"][0] for chunk in said(stream)]
     assert [
-        choice["logprobs"] and len(choice["logprobs"]["content"]) for choice in choices
+        choice["logprobs"] and len(choice["logprobs"]["content"])
+        for choice in choices
     ] == [
         0,
         1,
@@ -213,15 +243,25 @@ def test_logprobs_go_with_their_tokens() -> None:
 @pytest.mark.parametrize(
     ("answer", "body"),
     [
-        (streamed(["Par", "is"], finish_reason=None), params()),  # cut in good order
+        # cut in good order
+        (
+            streamed(["Par", "is"], finish_reason=None),
+            params(),
+        ),
         (replace(streamed(["Par", "is"]), breaks=True), params()),
         (streamed(["Par", "is"]), params(n=2)),  # one of two choices ended
         (streamed([]), params(n=2)),
         (replace(whole(), breaks=True), params(stream=True)),
         (replace(whole(), body=b'{"half'), params(stream=True)),
         (replace(whole(), body=b'{"choices": [5]}'), params(stream=True)),
-        (answer_of({"content": None, "audio": {"id": "audio_1"}}), params(stream=True)),
-        (answer_of({"content": None, "tool_calls": [CUSTOM]}), params(stream=True)),
+        (
+            answer_of({"content": None, "audio": {"id": "audio_1"}}),
+            params(stream=True),
+        ),
+        (
+            answer_of({"content": None, "tool_calls": [CUSTOM]}),
+            params(stream=True),
+        ),
     ],
 )
 def test_what_did_not_end_or_is_no_text_has_no_other_form(
@@ -234,12 +274,15 @@ def test_what_did_not_end_or_is_no_text_has_no_other_form(
         as_asked(answer, body)
 
 
-def test_a_cut_stream_is_a_miss_for_one_who_asks_for_the_whole(tmp_path: Path) -> None:
+def test_a_cut_stream_is_a_miss_for_one_who_asks_for_the_whole(
+    tmp_path: Path,
+) -> None:
     """Asked for as a stream it is replayed, cut as it was, with usage or without; asked for whole,
     nothing is there.
     """
     client = connected(
-        tmp_path, (params(stream=True), streamed(["Par", "is"], finish_reason=None))
+        tmp_path,
+        (params(stream=True), streamed(["Par", "is"], finish_reason=None)),
     )
     texts = [
         chunk.choices[0].delta.content
@@ -250,7 +293,9 @@ def test_a_cut_stream_is_a_miss_for_one_who_asks_for_the_whole(tmp_path: Path) -
         client.chat.completions.create(**params())
 
 
-def test_adding_stream_to_a_recorded_request_is_answered(tmp_path: Path) -> None:
+def test_adding_stream_to_a_recorded_request_is_answered(
+    tmp_path: Path,
+) -> None:
     """stream=True streams what was recorded whole, leaving it out gives a recorded stream whole;
     receipts say so.
     """
@@ -264,7 +309,9 @@ def test_adding_stream_to_a_recorded_request_is_answered(tmp_path: Path) -> None
         **params(), stream_options={"include_usage": True}
     ) as stream:
         assert (
-            "".join(event.delta for event in stream if event.type == "content.delta")
+            "".join(
+                event.delta for event in stream if event.type == "content.delta"
+            )
             == "Paris."
         )
     reply = client.chat.completions.create(**params("B?"))
@@ -324,7 +371,10 @@ def test_usage_is_given_to_whoever_asks(tmp_path: Path) -> None:
         "total_tokens": 16,
     }
     assert counted.source == "written, usage counted"
-    assert json.loads(as_asked(without, params()).body)["usage"]["total_tokens"] == 16
+    assert (
+        json.loads(as_asked(without, params()).body)["usage"]["total_tokens"]
+        == 16
+    )
     unknown = replace(
         without,
         events=tuple(
@@ -339,7 +389,10 @@ def test_usage_is_given_to_whoever_asks(tmp_path: Path) -> None:
             for e in unknown.events or ()
         ),
     )
-    assert json.loads(as_asked(hidden, params(model="o4-mini")).body)["usage"] is None
+    assert (
+        json.loads(as_asked(hidden, params(model="o4-mini")).body)["usage"]
+        is None
+    )
     with pytest.raises(NoSuchForm):
         as_asked(hidden, params(model="o4-mini", **USAGE))
 
@@ -352,7 +405,9 @@ def test_obfuscation_can_be_switched_off() -> None:
     padded = as_asked(whole(), params(stream=True))
     assert all("obfuscation" in chunk for chunk in said(padded))
     for answer in (padded, whole()):
-        assert not any("obfuscation" in chunk for chunk in said(as_asked(answer, body)))
+        assert not any(
+            "obfuscation" in chunk for chunk in said(as_asked(answer, body))
+        )
 
 
 def test_an_error_is_the_same_in_both_forms(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ ENTRY = re.compile(
 def entries() -> list[re.Match[str]]:
     lines = [
         line
-        for line in (NOTEBOOKS / "glossary.md").read_text(encoding="utf-8").splitlines()
+        for line in (NOTEBOOKS / "glossary.md")
+        .read_text(encoding="utf-8")
+        .splitlines()
         if line[:2] == "- "
     ]
     found = [(line, ENTRY.match(line)) for line in lines]
@@ -59,7 +61,8 @@ def test_every_word_leads_to_the_section_that_teaches_it() -> None:
         missing = [
             word
             for word in words
-            if word.removesuffix("s").removesuffix("y") not in text[place].lower()
+            if word.removesuffix("s").removesuffix("y")
+            not in text[place].lower()
         ]
         assert not missing, (
             f"{entry['term']}: {missing} stands nowhere in {entry['file']}, {place}"
@@ -71,5 +74,7 @@ def test_the_glossary_can_be_looked_through() -> None:
     terms = [entry["term"].lower() for entry in entries()]
     assert terms == sorted(set(terms))
     for entry in entries():
-        assert len(re.findall(r"[.!?](?= [A-Z`]|$)", entry["text"])) <= 2, entry["term"]
+        assert len(re.findall(r"[.!?](?= [A-Z`]|$)", entry["text"])) <= 2, (
+            entry["term"]
+        )
         assert entry["text"].endswith("."), entry["term"]

@@ -53,10 +53,17 @@ SCHEMA = {
     "additionalProperties": False,
 }
 FUNCTION = {"name": "f", "parameters": SCHEMA, "strict": True}
-CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+CALL = {
+    "id": "c",
+    "type": "function",
+    "function": {"name": "f", "arguments": "{}"},
+}
 RICH = chat(
     messages=[
-        {"role": "developer", "content": [{"type": "text", "text": "Answer in JSON."}]},
+        {
+            "role": "developer",
+            "content": [{"type": "text", "text": "Answer in JSON."}],
+        },
         {
             "role": "user",
             "name": "Ada",
@@ -64,7 +71,10 @@ RICH = chat(
         },
         {"role": "assistant", "content": None, "tool_calls": [CALL]},
         {"role": "tool", "tool_call_id": "c", "content": "1"},
-        {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}},
+        {
+            "role": "assistant",
+            "function_call": {"name": "f", "arguments": "{}"},
+        },
         {"role": "function", "name": "f", "content": "2"},
         *USER,
     ],
@@ -136,7 +146,9 @@ def test_no_body_makes_it_fail(body: Any) -> None:
 
 
 @given(
-    st.sampled_from([(body, path) for body in (RICH, STRICT) for path in paths(body)]),
+    st.sampled_from(
+        [(body, path) for body in (RICH, STRICT) for path in paths(body)]
+    ),
     VALUES,
 )
 def test_no_change_to_a_right_body_makes_it_fail(

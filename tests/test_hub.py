@@ -31,7 +31,14 @@ import pytest
 
 from coursekit.course import DATA
 from support.hub_learner import Learner, Refused
-from support.hub_running import CONFIG, PASSWORD, ROOT, Hub, hub_running, missing
+from support.hub_running import (
+    CONFIG,
+    PASSWORD,
+    ROOT,
+    Hub,
+    hub_running,
+    missing,
+)
 
 pytestmark = [
     pytest.mark.hub,
@@ -45,7 +52,9 @@ only_root = pytest.mark.skipif(
 CHAPTERS = ("01_basics", "05_async_and_throughput")
 CLASS = ("ada", "bo", "cy", "dana", "eli", "fay", "gus", "hana", "ivo", "june")
 TOKEN = "the token of the console, in tests"
-PER_LEARNER = 1024  # MiB: what a learner with three notebooks open may take at most
+PER_LEARNER = (
+    1024  # MiB: what a learner with three notebooks open may take at most
+)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +100,9 @@ def test_ten_learners_work_at_once(hub: Hub, tmp_path: Path) -> None:
     )
 
     collected = _collect(hub, tmp_path, "01_basics")
-    assert collected.splitlines() == [f"{name}: 01_basics" for name in sorted(CLASS)]
+    assert collected.splitlines() == [
+        f"{name}: 01_basics" for name in sorted(CLASS)
+    ]
     solution = nbformat.read(ROOT / "solutions" / "01_basics.ipynb", 4)
     for name in CLASS:
         handed_in = nbformat.read(
@@ -109,7 +120,9 @@ async def _a_class(hub: Hub) -> dict[str, list[float]]:
         return dict(
             zip(
                 CLASS,
-                await asyncio.gather(*map(_a_lesson, learners, range(len(CLASS)))),
+                await asyncio.gather(
+                    *map(_a_lesson, learners, range(len(CLASS)))
+                ),
                 strict=True,
             )
         )
@@ -148,7 +161,11 @@ def _grade_id(cell: Any) -> str:
 
 
 def _answers(notebook: Any) -> dict[str, str]:
-    return {_grade_id(cell): cell.source for cell in notebook.cells if _grade_id(cell)}
+    return {
+        _grade_id(cell): cell.source
+        for cell in notebook.cells
+        if _grade_id(cell)
+    }
 
 
 def _collect(hub: Hub, course: Path, *chapters: str) -> str:
@@ -159,7 +176,9 @@ def _collect(hub: Hub, course: Path, *chapters: str) -> str:
         str(course),
         *chapters,
     ]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def _proxy(hub: Hub) -> int:
@@ -191,8 +210,12 @@ def test_a_crash_is_its_learners_own(hub: Hub) -> None:
             ).raise_for_status()
 
             greedy = await ada.open_kernel("notebooks/02_parameters.ipynb")
-            assert "MemoryError" in await greedy.text("much = bytearray(5 * 2**30)")
-            assert await greedy.text("print(6 * 7)") == "42\n", "the kernel goes on"
+            assert "MemoryError" in await greedy.text(
+                "much = bytearray(5 * 2**30)"
+            )
+            assert await greedy.text("print(6 * 7)") == "42\n", (
+                "the kernel goes on"
+            )
             for process in hub.processes("ada"):
                 process.kill()
             assert await kernel.text("print(kept)") == "by bo\n"
@@ -250,7 +273,9 @@ def test_a_full_disk_is_its_learners_own(hub: Hub) -> None:
     )
     if mounted.returncode:
         home.rmdir()
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+        pytest.skip(
+            f"no file system can be mounted here: {mounted.stderr.strip()}"
+        )
     try:
         asyncio.run(_with_a_full_disk(hub))
     finally:
@@ -263,7 +288,9 @@ async def _with_a_full_disk(hub: Hub) -> None:
     async with at_work(hub, "dan", "bo") as (dan, bo):
         notebook = await dan.read("exercises/01_basics.ipynb")
         notebook.cells[0].source = "before"
-        (await dan.save("exercises/01_basics.ipynb", notebook)).raise_for_status()
+        (
+            await dan.save("exercises/01_basics.ipynb", notebook)
+        ).raise_for_status()
         kernel = await dan.open_kernel("notebooks/01_basics.ipynb")
         assert "No space left" in await kernel.text(
             "open('big', 'wb').write(bytes(9 * 2**20))"
@@ -283,7 +310,9 @@ async def _with_a_full_disk(hub: Hub) -> None:
         (await bo.save("exercises/01_basics.ipynb", other)).raise_for_status()
 
         (await dan.api("DELETE", "contents/notebooks/big")).raise_for_status()
-        (await dan.save("exercises/01_basics.ipynb", notebook)).raise_for_status()
+        (
+            await dan.save("exercises/01_basics.ipynb", notebook)
+        ).raise_for_status()
 
 
 # The hub's trouble
@@ -313,7 +342,9 @@ def test_the_hub_is_restarted_and_no_work_is_lost(
         kernel = await ada.connect(kernel_id)
         assert await kernel.text("print(unsaved)") == "still here\n"
         notebook = await ada.read("notebooks/03_multi_turn.ipynb")
-        (await ada.save("notebooks/03_multi_turn.ipynb", notebook)).raise_for_status()
+        (
+            await ada.save("notebooks/03_multi_turn.ipynb", notebook)
+        ).raise_for_status()
         assert (await ada.http.get("/hub/home")).url.path == "/hub/home", (
             "asked to log in again"
         )
@@ -461,7 +492,9 @@ def test_files_keys_and_processes_of_others_are_closed(hub: Hub) -> None:
                 said = await kernel.text(attempt)
                 assert said.startswith("PermissionError"), f"{attempt}: {said}"
             assert (
-                await kernel.text("import os; print(os.environ.get('OPENAI_API_KEY'))")
+                await kernel.text(
+                    "import os; print(os.environ.get('OPENAI_API_KEY'))"
+                )
                 == "None\n"
             )
 
@@ -502,7 +535,10 @@ def test_who_does_not_know_the_password_stays_out(hub: Hub) -> None:
     ("setting", "says"),
     [
         ({"COURSEKIT_HUB_PASSWORD": "short"}, "Set COURSEKIT_HUB_PASSWORD"),
-        ({"COURSEKIT_HUB_ADMIN_PASSWORD": ""}, "Set COURSEKIT_HUB_ADMIN_PASSWORD"),
+        (
+            {"COURSEKIT_HUB_ADMIN_PASSWORD": ""},
+            "Set COURSEKIT_HUB_ADMIN_PASSWORD",
+        ),
         ({"PATH": "/nowhere"}, "npm install"),
     ],
 )
@@ -515,7 +551,10 @@ def test_bad_settings_are_told_before_anything_starts(
         "COURSEKIT_HUB_ADMIN_PASSWORD": PASSWORD * 3,
     }
     environment = (
-        os.environ | good | {"COURSEKIT_HUB_FOLDER": str(tmp_path / "class")} | setting
+        os.environ
+        | good
+        | {"COURSEKIT_HUB_FOLDER": str(tmp_path / "class")}
+        | setting
     )
     ran = subprocess.run(
         [sys.executable, "-m", "jupyterhub", f"--config={CONFIG}"],

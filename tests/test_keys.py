@@ -17,13 +17,21 @@ KEYS = {"sk-class-0001"}
 def test_a_known_key_is_let_in() -> None:
     """A request with one of the keys is not refused; the scheme may be in any case."""
     assert key_refusal({"authorization": "Bearer sk-class-0001"}, KEYS) is None
-    assert key_refusal({"authorization": "bearer  sk-class-0001 "}, KEYS) is None
+    assert (
+        key_refusal({"authorization": "bearer  sk-class-0001 "}, KEYS) is None
+    )
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic c2s6"])
-def test_a_request_without_a_key_is_told_where_to_put_it(header: str | None) -> None:
+@pytest.mark.parametrize(
+    "header", [None, "", "Bearer", "Bearer ", "Basic c2s6"]
+)
+def test_a_request_without_a_key_is_told_where_to_put_it(
+    header: str | None,
+) -> None:
     """No Bearer key in the header: 401 without a code."""
-    answer = key_refusal({} if header is None else {"authorization": header}, KEYS)
+    answer = key_refusal(
+        {} if header is None else {"authorization": header}, KEYS
+    )
     error = error_of(answer)
     assert answer is not None
     assert answer.status == 401

@@ -34,13 +34,18 @@ def test_it_asks_for_its_token(server: LabServer) -> None:
         server.get("/api/contents", token=False)
     refused.value.close()
     assert refused.value.code == 403
-    assert json.loads(server.get("/api/contents"))["content"][0]["path"] == "notebooks"
+    assert (
+        json.loads(server.get("/api/contents"))["content"][0]["path"]
+        == "notebooks"
+    )
 
 
 def test_it_listens_on_this_machine_only(server: LabServer) -> None:
     """All sockets on which the server waits for connections are bound to 127.0.0.1."""
     sockets = psutil.Process(server.pid).net_connections(kind="tcp")
-    listening = [each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN]
+    listening = [
+        each.laddr.ip for each in sockets if each.status == psutil.CONN_LISTEN
+    ]
     assert listening
     assert set(listening) == {"127.0.0.1"}
 
@@ -48,7 +53,9 @@ def test_it_listens_on_this_machine_only(server: LabServer) -> None:
 def test_it_has_no_news_and_asks_for_no_updates(server: LabServer) -> None:
     """The settings that the page gets keep JupyterLab from asking for news and updates."""
     name = urllib.parse.quote("@jupyterlab/apputils-extension:notification")
-    said = json.loads(server.get(f"/lab/api/settings/{name}"))["schema"]["properties"]
+    said = json.loads(server.get(f"/lab/api/settings/{name}"))["schema"][
+        "properties"
+    ]
     assert said["fetchNews"]["default"] == "false"
     assert said["checkForUpdates"]["default"] is False
     assert json.loads(server.get("/lab/api/news"))["news"] == []
@@ -58,7 +65,9 @@ def test_it_has_no_news_and_asks_for_no_updates(server: LabServer) -> None:
 def test_a_document_opens_to_be_read(server: LabServer) -> None:
     """The glossary opens as a page, not as its source."""
     name = urllib.parse.quote("@jupyterlab/docmanager-extension:plugin")
-    said = json.loads(server.get(f"/lab/api/settings/{name}"))["schema"]["properties"]
+    said = json.loads(server.get(f"/lab/api/settings/{name}"))["schema"][
+        "properties"
+    ]
     assert said["defaultViewers"]["default"] == {"markdown": "Markdown Preview"}
 
 
@@ -86,7 +95,11 @@ def test_arguments_are_jupyterlabs_own() -> None:
     """What stands after `lab` goes to JupyterLab."""
     command = [sys.executable, "-m", "coursekit", "lab", "--version"]
     said = subprocess.run(
-        command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        stdin=subprocess.DEVNULL,
     )
     assert said.stdout.startswith("4.")
 
@@ -103,7 +116,9 @@ def test_coursekit_is_a_command_inside(
     monkeypatch.chdir(tmp_path)
     for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH", "PATH"):
         monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", lambda more: None)
+    monkeypatch.setattr(
+        "jupyterlab.labapp.LabApp.launch_instance", lambda more: None
+    )
     open_lab([])
     assert Path(shutil.which("coursekit") or "").parent == Path(
         sysconfig.get_path("scripts")

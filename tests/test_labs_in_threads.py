@@ -85,7 +85,11 @@ def chooser() -> tuple[Any, ...]:
 
 def question() -> tuple[Any, ...]:
     lab = Quiz("1").children[0]
-    return lab, (lab.choice, lab.choice.options[1]), (lab.choice, lab.choice.options[2])
+    return (
+        lab,
+        (lab.choice, lab.choice.options[1]),
+        (lab.choice, lab.choice.options[2]),
+    )
 
 
 def sampling(folder: Path) -> tuple[Any, ...]:
@@ -211,12 +215,16 @@ def test_a_press_counts_after_the_changes_before_it() -> None:
     """
     asked = Quiz("1").children[0]
     asked.choice.index = 0
-    asked.button._handle_custom_msg({"event": "click"}, [])  # overtakes the next change
+    # overtakes the next change
+    asked.button._handle_custom_msg({"event": "click"}, [])
     assert asked.shown.value == ""
     asked.choice.index = 1
     echo = asked.button._echo
-    echo.returned.value = echo.sent.value  # as the browser does, behind that change
-    assert asked.question.options[1].reason in HtmlReader(asked.shown.value).text
+    # as the browser does, behind that change
+    echo.returned.value = echo.sent.value
+    assert (
+        asked.question.options[1].reason in HtmlReader(asked.shown.value).text
+    )
 
 
 def test_an_echo_answers_in_order_and_once() -> None:

@@ -47,9 +47,8 @@ def server(
 
 @contextlib.contextmanager
 def _llama(folder: Path) -> Iterator[tuple[str, str]]:
-    python = os.environ.get(
-        "COURSEKIT_TEST_LLAMA", sys.executable
-    )  # a Python that has xllamacpp
+    # a Python that has xllamacpp
+    python = os.environ.get("COURSEKIT_TEST_LLAMA", sys.executable)
     if (
         python == sys.executable and util.find_spec("xllamacpp") is None
     ) or not SMOLLM2.path.is_file():
@@ -57,15 +56,24 @@ def _llama(folder: Path) -> Iterator[tuple[str, str]]:
     command = [python, llama_server.__file__, str(SMOLLM2.path)]
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
     with _running(
-        command, folder, environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command,
+        folder,
+        environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().decode().strip() + "/v1", llama_server.NAME
+        yield (
+            process.stdout.readline().decode().strip() + "/v1",
+            llama_server.NAME,
+        )
 
 
 @contextlib.contextmanager
 def _litellm(folder: Path) -> Iterator[tuple[str, str]]:
-    program = os.environ.get("COURSEKIT_TEST_LITELLM") or shutil.which("litellm")
+    program = os.environ.get("COURSEKIT_TEST_LITELLM") or shutil.which(
+        "litellm"
+    )
     if program is None:
         pytest.skip(
             "needs litellm[proxy], in an environment of its own: COURSEKIT_TEST_LITELLM"
@@ -90,7 +98,9 @@ def _litellm(folder: Path) -> Iterator[tuple[str, str]]:
         "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
     }
     environment = (
-        os.environ | allowed | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_PROXY": "*"}
+        os.environ
+        | allowed
+        | {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_PROXY": "*"}
     )
     with _running(command, folder, environment) as process:
         url = f"http://127.0.0.1:{port}/v1"
@@ -122,11 +132,15 @@ def _running(
                 process.terminate()
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
+def _wait(
+    url: str, process: subprocess.Popen[bytes], seconds: float = 120
+) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(httpx2.TransportError):
-            httpx2.get(url, headers={"authorization": f"Bearer {KEY}"}, trust_env=False)
+            httpx2.get(
+                url, headers={"authorization": f"Bearer {KEY}"}, trust_env=False
+            )
             return
         time.sleep(0.5)
     raise TimeoutError(f"Nobody answers at {url}.")
@@ -143,7 +157,8 @@ def test_a_chapter_runs_live_or_says_what_the_server_lacks(
     """
     kind, url, model = server
     cells = run_chapter(
-        ROOT / "notebooks" / f"{stem}.ipynb", server_environment(url, model, KEY)
+        ROOT / "notebooks" / f"{stem}.ipynb",
+        server_environment(url, model, KEY),
     )
     FOUND.mkdir(parents=True, exist_ok=True)
     (FOUND / f"{kind} {stem}.json").write_text(

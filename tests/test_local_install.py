@@ -41,9 +41,12 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
     """
     installed(tmp_path, monkeypatch)
     sha256 = hashlib.sha256(WEIGHTS).hexdigest()
-    tiny = Published(file="Tiny.gguf", size=len(WEIGHTS), sha256=sha256, wheel_size=40)
+    tiny = Published(
+        file="Tiny.gguf", size=len(WEIGHTS), sha256=sha256, wheel_size=40
+    )
     monkeypatch.setattr(
-        "coursekit.local_model.model_file.cache_folder", lambda: tmp_path / "cache"
+        "coursekit.local_model.model_file.cache_folder",
+        lambda: tmp_path / "cache",
     )
     for module in (
         "coursekit.local_model.model_file",
@@ -51,7 +54,9 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
         local_install,
         command,
     ):
-        monkeypatch.setattr(f"{getattr(module, '__name__', module)}.SMOLLM2", tiny)
+        monkeypatch.setattr(
+            f"{getattr(module, '__name__', module)}.SMOLLM2", tiny
+        )
     return tiny
 
 
@@ -74,7 +79,9 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
 
 
 def test_it_says_what_it_fetches_and_fetches_it_once(
-    model: Published, pip: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    model: Published,
+    pip: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Sizes first; then the file lies in the cache and nothing beside it; a second time there is
     nothing to do.
@@ -116,7 +123,11 @@ def test_it_says_what_it_fetches_and_fetches_it_once(
             WEIGHTS,
             "the registry could not be reached",
         ),
-        ("", b"something else", "does not hold the model that the course knows"),
+        (
+            "",
+            b"something else",
+            "does not hold the model that the course knows",
+        ),
     ],
 )
 def test_what_goes_wrong_is_told_and_leaves_nothing(
@@ -142,7 +153,9 @@ def test_what_goes_wrong_is_told_and_leaves_nothing(
 
 
 def test_a_damaged_file_and_what_a_killed_install_left_are_replaced(
-    model: Published, pip: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    model: Published,
+    pip: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A file with another SHA-256 is fetched anew, and an old staging folder is cleared away."""
     model.path.parent.mkdir()
@@ -165,7 +178,9 @@ def test_nothing_is_fetched_where_there_is_no_room_or_another_at_work(
     """The disk is looked at first; two installs at once do not meet."""
     pip("sys.exit('asked')")
     with monkeypatch.context() as full:
-        full.setattr("shutil.disk_usage", lambda folder: namedtuple("Usage", "free")(1))
+        full.setattr(
+            "shutil.disk_usage", lambda folder: namedtuple("Usage", "free")(1)
+        )
         assert main(["local", "install"]) == 1
         assert "Nothing came" in capsys.readouterr().err
     model.path.parent.mkdir()
@@ -185,12 +200,15 @@ def test_the_program_comes_at_the_locked_version(
     log = pip()
     found = iter([None, "now"])
     monkeypatch.setattr(
-        "coursekit.local_model.llama.util.find_spec", lambda name: next(found, "there")
+        "coursekit.local_model.llama.util.find_spec",
+        lambda name: next(found, "there"),
     )
     assert main(["local", "install"]) == 0
     first, *hashes = log.read_text().splitlines()
     assert first.startswith("xllamacpp==")
-    assert hashes and all(line.startswith("    --hash=sha256:") for line in hashes)
+    assert hashes and all(
+        line.startswith("    --hash=sha256:") for line in hashes
+    )
 
 
 def test_without_pip_and_uv_it_says_so(
@@ -202,7 +220,9 @@ def test_without_pip_and_uv_it_says_so(
         none.setattr("shutil.which", lambda name: "/bin/uv")
         assert local_install._tool()[:2] == ["/bin/uv", "pip"]
         none.setattr("shutil.which", lambda name: None)
-        with pytest.raises(local_install.CommandError, match="neither pip nor uv"):
+        with pytest.raises(
+            local_install.CommandError, match="neither pip nor uv"
+        ):
             local_install._tool()
     assert local_install._tool()[1:3] == ["-m", "pip"]
 
@@ -215,14 +235,23 @@ def test_another_file_is_taken_as_it_is(
 ) -> None:
     """With --model nothing is fetched but what runs it; a path that leads nowhere is an error."""
     pip("sys.exit('asked')")
-    assert main(["local", "install", "--model", str(tmp_path / "Tiny-1M.gguf")]) == 0
+    assert (
+        main(["local", "install", "--model", str(tmp_path / "Tiny-1M.gguf")])
+        == 0
+    )
     assert "Nothing to do" in capsys.readouterr().out
-    assert main(["local", "status", "--model", str(tmp_path / "none.gguf")]) == 1
-    assert main(["local", "install", "--model", str(tmp_path / "none.gguf")]) == 1
+    assert (
+        main(["local", "status", "--model", str(tmp_path / "none.gguf")]) == 1
+    )
+    assert (
+        main(["local", "install", "--model", str(tmp_path / "none.gguf")]) == 1
+    )
     assert "does not exist" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("answer", "stays"), [("y", False), ("n", True), (None, True)])
+@pytest.mark.parametrize(
+    ("answer", "stays"), [("y", False), ("n", True), (None, True)]
+)
 def test_remove_asks_first(
     model: Published,
     monkeypatch: pytest.MonkeyPatch,
@@ -247,7 +276,9 @@ def test_remove_asks_first(
     assert "Nothing to remove" in capsys.readouterr().out
 
 
-def test_the_doctor_names_it(model: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_names_it(
+    model: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A line that is well either way: what there is, or how to get it; where the settings ask for
     it, it must be.
     """

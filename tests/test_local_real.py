@@ -50,9 +50,12 @@ def ask(prompt: str, **more: Any) -> Any:
     )
     CLIENTS.append(client)
     messages = [{"role": "user", "content": prompt}]
+    # type: ignore[call-overload]
     return client.chat.completions.create(
-        model="gpt-4o", messages=messages, **{"max_completion_tokens": 24, **more}
-    )  # type: ignore[call-overload]
+        model="gpt-4o",
+        messages=messages,
+        **{"max_completion_tokens": 24, **more},
+    )
 
 
 def text(prompt: str, **more: Any) -> str:
@@ -65,7 +68,10 @@ def test_a_seed_gives_the_same_text_twice_and_after_others() -> None:
     assert text("Say hello.", seed=1) != first
     assert text("Tell me a story.", seed=7) == first
     stream = ask("Tell me a story.", seed=7, stream=True)
-    assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == first
+    assert (
+        "".join(chunk.choices[0].delta.content or "" for chunk in stream)
+        == first
+    )
     assert text("Tell me a story.", seed=8) != first
 
 
@@ -99,17 +105,22 @@ def test_logprobs_are_the_model_s() -> None:
     """They are those that the course has kept of the same model, and probabilities; the sampling
     does not show.
     """
-    kept = logits.load_reply("dog_temperature_0")["response"]["choices"][0]["logprobs"][
-        "content"
-    ]
+    kept = logits.load_reply("dog_temperature_0")["response"]["choices"][0][
+        "logprobs"
+    ]["content"]
     reply = ask(
-        "Write one sentence about a dog.", temperature=0, logprobs=True, top_logprobs=5
+        "Write one sentence about a dog.",
+        temperature=0,
+        logprobs=True,
+        top_logprobs=5,
     )
     (first, *_) = reply.choices[0].logprobs.content
     assert first.token == kept[0]["token"]
     assert first.logprob == pytest.approx(kept[0]["logprob"], abs=0.05)
     assert sum(math.exp(other.logprob) for other in first.top_logprobs) <= 1
-    assert len(reply.choices[0].logprobs.content) == reply.usage.completion_tokens
+    assert (
+        len(reply.choices[0].logprobs.content) == reply.usage.completion_tokens
+    )
     hot = ask(
         "Write one sentence about a dog.",
         temperature=2,
@@ -125,9 +136,15 @@ def test_limits_stops_and_choices() -> None:
     words.
     """
     cut = ask("Count from 1 to 10.", temperature=0, max_completion_tokens=5)
-    assert (cut.choices[0].finish_reason, cut.usage.completion_tokens) == ("length", 5)
+    assert (cut.choices[0].finish_reason, cut.usage.completion_tokens) == (
+        "length",
+        5,
+    )
     stopped = ask("Count from 1 to 10.", temperature=0, stop=["3"]).choices[0]
-    assert (stopped.finish_reason, "3" in stopped.message.content) == ("stop", False)
+    assert (stopped.finish_reason, "3" in stopped.message.content) == (
+        "stop",
+        False,
+    )
     with pytest.raises(openai.BadRequestError, match="Field 'n'"):
         ask("Name a color.", n=3)
 
@@ -174,7 +191,9 @@ def test_a_prompt_longer_than_its_context() -> None:
 
 def test_a_stream_left_early_leaves_it_free() -> None:
     """The next reply does not wait for the rest of a long one."""
-    stream = ask("Tell me a long story.", stream=True, max_completion_tokens=1500)
+    stream = ask(
+        "Tell me a long story.", stream=True, max_completion_tokens=1500
+    )
     next(iter(stream))
     stream.close()
     assert text("Hi", max_completion_tokens=2, timeout=10)

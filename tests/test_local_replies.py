@@ -48,7 +48,9 @@ def test_a_reply_stops_at_the_end_token(model: LocalModel) -> None:
             model, max_completion_tokens=limit, logprobs=True, top_logprobs=2
         )["response"]
         choice = value["choices"][0]
-        assert value["usage"]["completion_tokens"] == len(choice["logprobs"]["content"])
+        assert value["usage"]["completion_tokens"] == len(
+            choice["logprobs"]["content"]
+        )
         assert (
             "".join(entry["token"] for entry in choice["logprobs"]["content"])
             == choice["message"]["content"]
@@ -66,7 +68,9 @@ def test_choices_are_drawn_one_after_the_other(model: LocalModel) -> None:
         taken(model, max_completion_tokens=4),
         taken(model, n=3, max_completion_tokens=4),
     )
-    texts = [choice["message"]["content"] for choice in three["response"]["choices"]]
+    texts = [
+        choice["message"]["content"] for choice in three["response"]["choices"]
+    ]
     assert texts[0] == one["response"]["choices"][0]["message"]["content"]
     assert len(set(texts)) > 1
     assert three["response"]["usage"]["completion_tokens"] == sum(
@@ -76,20 +80,33 @@ def test_choices_are_drawn_one_after_the_other(model: LocalModel) -> None:
 
 def test_each_token_follows_the_parameters(model: LocalModel) -> None:
     """Every token is what sampling.probabilities(), with the counts so far, gives for its place."""
-    settings = {"temperature": 0.0, "frequency_penalty": 2.0, "presence_penalty": 1.0}
+    settings = {
+        "temperature": 0.0,
+        "frequency_penalty": 2.0,
+        "presence_penalty": 1.0,
+    }
     messages = [{"role": "user", "content": "Hi"}]
     ids: list[int] = []
-    for token, _ in model.reply(messages, np.random.default_rng(1), 12, **settings):
+    for token, _ in model.reply(
+        messages, np.random.default_rng(1), 12, **settings
+    ):
         full = model.next_token([chat_prompt(messages), *ids])
-        counts = np.bincount(np.array(ids, dtype=np.intp), minlength=len(full.tokens))
+        counts = np.bincount(
+            np.array(ids, dtype=np.intp), minlength=len(full.tokens)
+        )
         assert (
-            token == sampling.probabilities(full.logprobs, counts, **settings).argmax()
+            token
+            == sampling.probabilities(
+                full.logprobs, counts, **settings
+            ).argmax()
         )
         ids.append(token)
 
 
 def test_the_command_writes_the_replies_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Names after the model choose, and what the model said is printed, unedited."""
     path = installed(tmp_path, monkeypatch)
@@ -111,7 +128,11 @@ def test_every_reply_kept_is_one_that_the_tool_takes() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "alternatives"),
-    [({}, None), ({"logprobs": True}, 0), ({"logprobs": True, "top_logprobs": 2}, 2)],
+    [
+        ({}, None),
+        ({"logprobs": True}, 0),
+        ({"logprobs": True, "top_logprobs": 2}, 2),
+    ],
 )
 def test_a_real_reply_brings_the_logprobs_that_were_asked_for(
     asked: dict[str, Any], alternatives: int | None
@@ -126,7 +147,8 @@ def test_a_real_reply_brings_the_logprobs_that_were_asked_for(
         assert choice["logprobs"] is None
     else:
         assert {
-            len(token["top_logprobs"]) for token in choice["logprobs"]["content"]
+            len(token["top_logprobs"])
+            for token in choice["logprobs"]["content"]
         } == {alternatives}
     assert provenance.kind == "local"
     assert "SmolLM2-135M-Instruct" in provenance.by
@@ -162,7 +184,8 @@ def recorded(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
     def record(body: dict[str, Any]) -> Path:
         replies = tmp_path / "replies.toml"
         replies.write_text(
-            'on = 2026-11-22\n[[reply]]\nto = "a dog"\nlocal = true\n', encoding="utf-8"
+            'on = 2026-11-22\n[[reply]]\nto = "a dog"\nlocal = true\n',
+            encoding="utf-8",
         )
         Written(replies, Recordings([tmp_path / "made"])).answer(request(body))
         return tmp_path / "made"

@@ -53,7 +53,8 @@ def alive(pid: int) -> bool:
     """Whether a process runs: one that has ended, and that nobody has asked for yet, does not."""
     try:
         return (
-            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            != "Z"
         )
     except OSError:
         pass
@@ -72,7 +73,9 @@ def wait_until(true: Any) -> None:
 
 
 def ask(**options: Any) -> Any:
-    client = connect("replay", recordings="/nowhere", speed="instant", **options)
+    client = connect(
+        "replay", recordings="/nowhere", speed="instant", **options
+    )
     try:
         reply = client.chat.completions.create(**params("Anything"))
         return reply, Meter(client).add(reply)
@@ -83,15 +86,24 @@ def ask(**options: Any) -> Any:
 def kernel(model: Path) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        [sys.executable, "-c", KERNEL, str(model)], stdin=pipe, stdout=pipe, text=True
+        [sys.executable, "-c", KERNEL, str(model)],
+        stdin=pipe,
+        stdout=pipe,
+        text=True,
     )
 
 
 def test_the_reply_and_its_receipt_name_the_model(model: Path) -> None:
     """The file's name is the model, the receipt says "local", and there is no price."""
     reply, receipt = ask(local_model=model)
-    assert (reply.model, reply.choices[0].message.content) == ("Tiny-1M", "a snail")
-    assert (receipt.origin, receipt.cost) == ("replay · local · Tiny-1M", "no price")
+    assert (reply.model, reply.choices[0].message.content) == (
+        "Tiny-1M",
+        "a snail",
+    )
+    assert (receipt.origin, receipt.cost) == (
+        "replay · local · Tiny-1M",
+        "no price",
+    )
 
 
 def test_two_kernels_that_start_at_once_share_one_server(
@@ -110,7 +122,9 @@ def test_two_kernels_that_start_at_once_share_one_server(
     assert not state.exists()
 
 
-def test_no_server_outlives_a_killed_kernel(model: Path, tmp_path: Path) -> None:
+def test_no_server_outlives_a_killed_kernel(
+    model: Path, tmp_path: Path
+) -> None:
     """After kill -9 of the only kernel the operating system closes its lease, and the server
     ends.
     """
@@ -123,27 +137,38 @@ def test_no_server_outlives_a_killed_kernel(model: Path, tmp_path: Path) -> None
     wait_until(lambda: not alive(pid))
 
 
-def test_a_server_that_was_killed_is_started_again(model: Path, tmp_path: Path) -> None:
+def test_a_server_that_was_killed_is_started_again(
+    model: Path, tmp_path: Path
+) -> None:
     """The next request finds its lease gone, and starts another one."""
     ask(local_model=model)
     ((_, first),) = running(tmp_path)
     os.kill(first, signal.SIGKILL)
     wait_until(
-        lambda: not any(server._alive(lease) for lease, _ in server._leases.values())
+        lambda: (
+            not any(
+                server._alive(lease) for lease, _ in server._leases.values()
+            )
+        )
     )
     assert ask(local_model=model)[0].model == "Tiny-1M"
     ((_, second),) = running(tmp_path)
     assert second != first
 
 
-def test_a_forked_process_takes_a_lease_of_its_own(model: Path, tmp_path: Path) -> None:
+def test_a_forked_process_takes_a_lease_of_its_own(
+    model: Path, tmp_path: Path
+) -> None:
     """A child of this process neither uses nor ends what its parent holds."""
     ask(local_model=model)
     child = os.fork()
     if not child:
         os._exit(0 if not server._leases else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert ask(local_model=model)[0].model == "Tiny-1M" and len(running(tmp_path)) == 1
+    assert (
+        ask(local_model=model)[0].model == "Tiny-1M"
+        and len(running(tmp_path)) == 1
+    )
 
 
 def test_a_damaged_model_is_told_with_its_file(
@@ -173,10 +198,13 @@ def test_what_is_missing_is_told_by_connect(
 ) -> None:
     """Without the file or the package nothing is started, and the message has the command."""
     with pytest.raises(
-        LocalModelMissing, match=r"no model at .*absent\.gguf, so nothing was asked"
+        LocalModelMissing,
+        match=r"no model at .*absent\.gguf, so nothing was asked",
     ):
         connect(local_model=tmp_path / "absent.gguf")
-    monkeypatch.setattr("coursekit.local_model.llama.util.find_spec", lambda name: None)
+    monkeypatch.setattr(
+        "coursekit.local_model.llama.util.find_spec", lambda name: None
+    )
     for options in ({"local_model": model}, {"fallback": "local"}):
         with pytest.raises(LocalModelMissing, match=r"coursekit local install"):
             connect(**options)  # type: ignore[arg-type]
@@ -193,8 +221,15 @@ def test_the_settings_choose_the_model(
     file.
     """
     monkeypatch.setenv("COURSEKIT_LOCAL_MODEL", str(model))
-    assert ask(local_model=True)[0].model == ask(fallback="local")[0].model == "Tiny-1M"
-    for name, value in (("COURSEKIT_FALLBACK", "local"), ("COURSEKIT_LOCAL", "1")):
+    assert (
+        ask(local_model=True)[0].model
+        == ask(fallback="local")[0].model
+        == "Tiny-1M"
+    )
+    for name, value in (
+        ("COURSEKIT_FALLBACK", "local"),
+        ("COURSEKIT_LOCAL", "1"),
+    ):
         monkeypatch.setenv(name, value)
         assert ask()[0].model == "Tiny-1M"
         with pytest.raises(RecordingNotFound, match="coursekit local install"):

@@ -26,7 +26,11 @@ every_distribution = pytest.mark.parametrize("name", distribution_names())
 every_reply = pytest.mark.parametrize("name", reply_names())
 with_logprobs = pytest.mark.parametrize(
     "name",
-    [name for name in reply_names() if load_reply(name)["request"].get("logprobs")],
+    [
+        name
+        for name in reply_names()
+        if load_reply(name)["request"].get("logprobs")
+    ],
 )
 
 
@@ -48,9 +52,8 @@ def test_a_distribution_covers_the_whole_vocabulary(name: str) -> None:
     assert len(set(kept.tokens)) == len(kept.tokens)
     assert np.exp(kept.logits).sum() == pytest.approx(1, abs=1e-4)
     assert (np.diff(kept.logits[:200]) <= 0).all()
-    assert (
-        kept.logits[200:].max() <= kept.logits[199] + 0.1
-    )  # a group has its mean, which may lie in the same step
+    # a group has its mean, which may lie in the same step
+    assert kept.logits[200:].max() <= kept.logits[199] + 0.1
 
 
 @every_distribution
@@ -59,9 +62,9 @@ def test_grouping_the_tail_keeps_the_entropy(name: str) -> None:
     errs by 0.01 bits.
     """
     kept = load_distribution(name)
-    assert sampling.entropy_bits(sampling.softmax(kept.logits)) == pytest.approx(
-        kept.entropy_bits, abs=1e-3
-    )
+    assert sampling.entropy_bits(
+        sampling.softmax(kept.logits)
+    ) == pytest.approx(kept.entropy_bits, abs=1e-3)
     assert kept.accuracy["entropy_bits"] < 0.01
     assert kept.accuracy["probability"] < 1e-4
     assert kept.accuracy["candidates_percent"] < 1
@@ -75,7 +78,8 @@ def test_counts_belong_to_named_tokens_of_the_reply_so_far(name: str) -> None:
     kept = load_distribution(name)
     counted = np.flatnonzero(kept.counts)
     assert all(
-        kept.text.count(kept.tokens[index]) >= kept.counts[index] for index in counted
+        kept.text.count(kept.tokens[index]) >= kept.counts[index]
+        for index in counted
     )
     so_far = kept.prompt.partition("<|im_start|>assistant\n")[2]
     assert sum(
@@ -127,7 +131,9 @@ def test_only_a_frequency_penalty_ends_the_loop() -> None:
     loop = load_distribution("haiku_loop")
     assert (loop.tokens[0], loop.counts[0]) == (" soul", 7)
     step = sampling.probabilities(loop.logits, loop.counts, presence_penalty=2)
-    line = sampling.probabilities(loop.logits, loop.counts, frequency_penalty=1.5)
+    line = sampling.probabilities(
+        loop.logits, loop.counts, frequency_penalty=1.5
+    )
     assert step[0] > 0.9
     assert line[0] < line.max() / 2
 
@@ -136,7 +142,9 @@ def test_a_presence_penalty_brings_new_names() -> None:
     """Of the two repeated names none stays on top under a presence penalty of 1.5."""
     cats = load_distribution("cat_names")
     assert cats.tokens[:2] == (" Luna", " Wh")
-    after = sampling.probabilities(cats.logits, cats.counts, presence_penalty=1.5)
+    after = sampling.probabilities(
+        cats.logits, cats.counts, presence_penalty=1.5
+    )
     assert cats.counts[after.argmax()] == 0
 
 
@@ -157,9 +165,12 @@ def test_the_rare_tokens_are_in_their_rough_order() -> None:
     near = garden.after(kept, (" red",))
     assert near is not None
     places = [
-        np.flatnonzero(kept.others == garden.places[text]) for text in near.tokens
+        np.flatnonzero(kept.others == garden.places[text])
+        for text in near.tokens
     ]
-    assert np.median([place[0] for place in places if len(place)]) < VOCABULARY / 6
+    assert (
+        np.median([place[0] for place in places if len(place)]) < VOCABULARY / 6
+    )
     assert garden.accuracy["names_nats"] < 2
 
 
@@ -189,7 +200,9 @@ def test_a_distribution_of_the_garden_is_a_distribution() -> None:
         assert len(node.logits) == VOCABULARY
         assert np.exp(node.logits).sum() == pytest.approx(1, abs=2e-3)
         assert node.text == start.text + "".join(path)
-        counted = [node.token(int(index)) for index in np.flatnonzero(node.counts)]
+        counted = [
+            node.token(int(index)) for index in np.flatnonzero(node.counts)
+        ]
         assert sorted(counted) == sorted(set(path))
 
 
@@ -206,7 +219,8 @@ def test_loaded_arrays_cannot_be_changed() -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     """A wrong name is a LookupError that lists the right ones; a path is no name."""
     with pytest.raises(
-        UnknownDistribution, match=r"no 'paris'.*capital, capital_french, cat_names"
+        UnknownDistribution,
+        match=r"no 'paris'.*capital, capital_french, cat_names",
     ):
         load_distribution("paris")
     with pytest.raises(UnknownDistribution, match="largest_planet"):
@@ -228,9 +242,12 @@ def test_a_reply_has_the_shape_of_the_api(name: str) -> None:
     assert len(completion.choices) == reply["request"].get("n", 1)
     limit = reply["request"]["max_completion_tokens"]
     if all(choice.finish_reason == "length" for choice in completion.choices):
-        assert completion.usage.completion_tokens == limit * len(completion.choices)
+        assert completion.usage.completion_tokens == limit * len(
+            completion.choices
+        )
     assert all(
-        choice.finish_reason in ("stop", "length") for choice in completion.choices
+        choice.finish_reason in ("stop", "length")
+        for choice in completion.choices
     )
     assert reply["seconds"] > 0
 
@@ -258,7 +275,9 @@ def test_alternatives_are_the_five_best(name: str) -> None:
         assert len(best) == 5
         assert best == sorted(best, reverse=True)
         assert math.fsum(map(math.exp, best)) <= 1 + 1e-5
-        listed = token["bytes"] in [other["bytes"] for other in token["top_logprobs"]]
+        listed = token["bytes"] in [
+            other["bytes"] for other in token["top_logprobs"]
+        ]
         assert listed or token["logprob"] <= best[-1]
 
 
@@ -278,9 +297,9 @@ def test_only_a_frequency_penalty_keeps_the_loop_away() -> None:
     """
 
     def repeated(name: str) -> int:
-        lines = load_reply(name)["response"]["choices"][0]["message"]["content"].split(
-            "\n"
-        )
+        lines = load_reply(name)["response"]["choices"][0]["message"][
+            "content"
+        ].split("\n")
         return max(lines.count(line) for line in lines)
 
     assert repeated("haiku_presence") >= 4
@@ -290,8 +309,13 @@ def test_only_a_frequency_penalty_keeps_the_loop_away() -> None:
 def test_the_question_of_a_distribution_is_what_a_user_would_say() -> None:
     """A text to be continued is said as it is; of a chat, the question without the reply so far."""
     assert load_distribution("capital").question == "The capital of France is"
-    assert load_distribution("dog").question == "Write one sentence about a dog."
-    assert load_distribution("haiku_loop").question == "Write a haiku about the sea."
+    assert (
+        load_distribution("dog").question == "Write one sentence about a dog."
+    )
+    assert (
+        load_distribution("haiku_loop").question
+        == "Write a haiku about the sea."
+    )
 
 
 def test_perplexity_grows_with_temperature() -> None:
@@ -301,7 +325,9 @@ def test_perplexity_grows_with_temperature() -> None:
     values = []
     for temperature in ("0", "0.7", "1.5"):
         content = logprobs_of(f"dog_temperature_{temperature}")
-        values.append(sampling.perplexity([token["logprob"] for token in content]))
+        values.append(
+            sampling.perplexity([token["logprob"] for token in content])
+        )
     assert values == sorted(values)
     assert values[0] < 3
     assert values[2] > 1000
@@ -315,6 +341,8 @@ def test_the_files_are_small() -> None:
     assert sum(sizes) < 500_000
     assert max(sizes) < 60_000
     assert (
-        json.loads((FOLDER / "capital.json").read_text(encoding="utf-8"))["text"]
+        json.loads((FOLDER / "capital.json").read_text(encoding="utf-8"))[
+            "text"
+        ]
         == "The capital of France is"
     )

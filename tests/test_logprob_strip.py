@@ -14,7 +14,12 @@ from openai.types.chat import ChatCompletion
 
 from coursekit.logits import load_reply
 from coursekit.sampling import perplexity
-from coursekit.widgets.logprob_strip import DRAWN, LogprobStrip, strip, tokens_of
+from coursekit.widgets.logprob_strip import (
+    DRAWN,
+    LogprobStrip,
+    strip,
+    tokens_of,
+)
 from coursekit.widgets.token_text import LONGEST, label, percent
 from support.html_reader import HOSTILE, HtmlReader
 
@@ -40,7 +45,8 @@ def entry(
     token: str, logprob: float = -0.5, *others: tuple[str, float]
 ) -> dict[str, Any]:
     alternatives = [
-        {"token": other, "logprob": value, "bytes": None} for other, value in others
+        {"token": other, "logprob": value, "bytes": None}
+        for other, value in others
     ]
     return {
         "token": token,
@@ -102,7 +108,9 @@ def test_a_hostile_token_is_shown_and_harmless(hostile: str) -> None:
     """Whatever a token or an alternative holds stands there as text: no tag, attribute or direction
     of its own.
     """
-    html = strip(tokens_of([entry(hostile, -0.5, (hostile, -0.5), ("other", -1.0))]))
+    html = strip(
+        tokens_of([entry(hostile, -0.5, (hostile, -0.5), ("other", -1.0))])
+    )
     reader = HtmlReader(html)
     assert set(reader.tags) <= TAGS
     assert reader.rows[1][1] == label(hostile)
@@ -115,7 +123,9 @@ def test_a_million_characters_are_cut_in_sight() -> None:
     and quickly.
     """
     start = time.process_time()
-    long = strip(tokens_of([entry("<b>" * 333_334, -0.1, ("x" * 1_000_000, -2.0))]))
+    long = strip(
+        tokens_of([entry("<b>" * 333_334, -0.1, ("x" * 1_000_000, -2.0))])
+    )
     many = strip(tokens_of([entry("word ", -0.1)] * 10_000))
     assert time.process_time() - start < 2
     assert len(long) < 5_000
@@ -146,7 +156,9 @@ def test_odd_numbers_of_real_servers_are_probabilities(
     breaks nothing.
     """
     assert (
-        HtmlReader(strip(tokens_of([entry("a", logprob)]))).rows[1][2].split()[0]
+        HtmlReader(strip(tokens_of([entry("a", logprob)])))
+        .rows[1][2]
+        .split()[0]
         == shown
     )
 
@@ -163,7 +175,9 @@ def test_the_sdk_s_objects_and_dicts_are_read_alike() -> None:
     """
     reply = ChatCompletion.model_validate(PLANET)
     assert reply.choices[0].logprobs is not None
-    assert tokens_of(reply.choices[0].logprobs.content or []) == tokens_of(CONTENT)
+    assert tokens_of(reply.choices[0].logprobs.content or []) == tokens_of(
+        CONTENT
+    )
     assert tokens_of([{"token": "a", "logprob": -1}])[0].alternatives == ()
 
 
@@ -181,7 +195,9 @@ def test_one_token_is_looked_at() -> None:
         [100 * math.exp(choice["logprob"]) for choice in best], abs=0.06
     )
     assert html.count("outline:3px") == 1
-    assert strip(tokens_of(CONTENT), place=999) == strip(tokens_of(CONTENT), place=60)
+    assert strip(tokens_of(CONTENT), place=999) == strip(
+        tokens_of(CONTENT), place=60
+    )
 
 
 def test_the_lab_follows_its_sliders() -> None:

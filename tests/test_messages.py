@@ -31,7 +31,9 @@ def tool(name: str) -> dict[str, Any]:
 
 
 @refusals("messages")
-def test_a_fault_of_the_messages(body: dict[str, Any], error: dict[str, Any]) -> None:
+def test_a_fault_of_the_messages(
+    body: dict[str, Any], error: dict[str, Any]
+) -> None:
     """A message of the wrong form, and messages that make no conversation, are refused with the
     path of the fault.
     """
@@ -44,7 +46,10 @@ def test_a_fault_of_the_messages(body: dict[str, Any], error: dict[str, Any]) ->
         [user("")],
         [user([])],
         [user([{"type": "text", "text": "Hi", "cache_control": {}}])],
-        [{"role": "system", "content": "Be brief.", "mood": "good"}, user("Hi")],
+        [
+            {"role": "system", "content": "Be brief.", "mood": "good"},
+            user("Hi"),
+        ],
         [{**user("Hi"), "name": "Ada_Lovelace-2"}],
         [
             user("Hi"),
@@ -59,7 +64,10 @@ def test_a_fault_of_the_messages(body: dict[str, Any], error: dict[str, Any]) ->
         [user("Hi"), {"role": "assistant", "refusal": "No."}, user("Why?")],
         [
             user("Hi"),
-            {"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}},
+            {
+                "role": "assistant",
+                "function_call": {"name": "f", "arguments": "{}"},
+            },
         ],
         [
             ASKED,
@@ -110,7 +118,8 @@ def test_form_comes_before_conversation() -> None:
     one.
     """
     assert (
-        refused(messages=[{"role": "user"}, user(7)])["param"] == "messages[1].content"
+        refused(messages=[{"role": "user"}, user(7)])["param"]
+        == "messages[1].content"
     )
     assert (
         refused(messages=[{"role": "user"}, user("Hi")])["param"]

@@ -30,7 +30,10 @@ CREATED = 1_795_348_800  # 2026-11-22
 
 
 def completion(
-    model: str = "gpt-4o-2024-08-06", prompt: int = 24, out: int = 7, **more: Any
+    model: str = "gpt-4o-2024-08-06",
+    prompt: int = 24,
+    out: int = 7,
+    **more: Any,
 ) -> dict[str, Any]:
     """A completion as a dict; ``cached`` and ``reasoning`` go into the usage's details."""
     usage = {
@@ -38,10 +41,17 @@ def completion(
         "completion_tokens": out,
         "total_tokens": prompt + out,
         "prompt_tokens_details": {"cached_tokens": more.pop("cached", 0)},
-        "completion_tokens_details": {"reasoning_tokens": more.pop("reasoning", 0)},
+        "completion_tokens_details": {
+            "reasoning_tokens": more.pop("reasoning", 0)
+        },
     }
     message = {"role": "assistant", "content": "Paris.", "refusal": None}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    choice = {
+        "index": 0,
+        "message": message,
+        "logprobs": None,
+        "finish_reason": "stop",
+    }
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -72,7 +82,9 @@ def test_a_receipt_of_a_replayed_call(tmp_path: Path) -> None:
     """A call through connect() gives one line: tokens, cost, latency, and where the answer came
     from.
     """
-    Recordings([tmp_path]).store(request(), whole("Paris.", after=0.767), WRITTEN)
+    Recordings([tmp_path]).store(
+        request(), whole("Paris.", after=0.767), WRITTEN
+    )
     client = connect("replay", recordings=tmp_path, speed="instant")
     meter = Meter(client)
     reply = client.chat.completions.create(**params())
@@ -87,9 +99,12 @@ def test_a_receipt_names_cached_and_reasoning_tokens() -> None:
     """Cached tokens stand beside those in, reasoning tokens beside those out, when there are
     any.
     """
-    receipt = Meter().add(completion("o4-mini", 2000, 500, cached=1024, reasoning=320))
+    receipt = Meter().add(
+        completion("o4-mini", 2000, 500, cached=1024, reasoning=320)
+    )
     assert (
-        repr(receipt) == "2,000 in (1,024 cached) · 500 out (320 reasoning) · $0.0036"
+        repr(receipt)
+        == "2,000 in (1,024 cached) · 500 out (320 reasoning) · $0.0036"
     )
 
 
@@ -101,7 +116,10 @@ def test_without_a_journal_a_receipt_leaves_out_what_it_does_not_know() -> None:
         == repr(Meter(SimpleNamespace()).add(reply))
         == "24 in · 7 out · $0.00013"
     )
-    assert repr(Meter(client_with()).add(reply)) == "24 in · 7 out · $0.00013 · replay"
+    assert (
+        repr(Meter(client_with()).add(reply))
+        == "24 in · 7 out · $0.00013 · replay"
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,7 +167,9 @@ def test_the_request_id_is_read_where_it_stands() -> None:
     )
     reply = ChatCompletion.model_validate(completion())
     reply._request_id = "req_1"
-    stream = SimpleNamespace(model="gpt-4o", usage=reply.usage, request_id="req_2")
+    stream = SimpleNamespace(
+        model="gpt-4o", usage=reply.usage, request_id="req_2"
+    )
     found = [
         meter.add(reply),
         meter.add(stream),
@@ -173,7 +193,9 @@ def test_a_model_without_a_price_is_counted() -> None:
         48,
     )
     assert meter.cost_per_call() == [None, Decimal("0.00013")]
-    assert repr(meter) == "2 calls · 48 in · 14 out · $0.00013 · 1 without a price"
+    assert (
+        repr(meter) == "2 calls · 48 in · 14 out · $0.00013 · 1 without a price"
+    )
 
 
 def test_a_stream_without_usage_is_counted() -> None:
@@ -186,7 +208,11 @@ def test_a_stream_without_usage_is_counted() -> None:
         None,
         1,
     )
-    assert HtmlReader(meter._repr_html_()).rows[1][2:5] == ["?", "?", "no price"]
+    assert HtmlReader(meter._repr_html_()).rows[1][2:5] == [
+        "?",
+        "?",
+        "no price",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -203,12 +229,16 @@ def test_prices_are_those_of_the_replys_day(
     created: Any, on: datetime.date | None, dollars: int
 ) -> None:
     """The day (UTC) on which the reply was made decides, unless another is given."""
-    receipt = Meter().add(completion("o3", 1_000_000, 0, created=created), on=on)
+    receipt = Meter().add(
+        completion("o3", 1_000_000, 0, created=created), on=on
+    )
     assert receipt.price is not None
     assert receipt.price.total == dollars
 
 
-@pytest.mark.parametrize("created", [0, -1, 1_795_348_800_000, "yesterday", None])
+@pytest.mark.parametrize(
+    "created", [0, -1, 1_795_348_800_000, "yesterday", None]
+)
 def test_a_reply_without_a_date_is_priced_today(created: Any) -> None:
     """Where a reply does not say when it was made, today's prices count."""
     reply = completion("o3", created=created)
@@ -232,7 +262,13 @@ def test_the_service_tier_is_priced() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["Paris.", None, {"error": {}}, {"model": "gpt-4o", "messages": []}, iter([])],
+    [
+        "Paris.",
+        None,
+        {"error": {}},
+        {"model": "gpt-4o", "messages": []},
+        iter([]),
+    ],
 )
 def test_what_is_no_reply_is_refused(wrong: Any) -> None:
     """What has no model and usage is refused, and the ledger stays as it was."""
@@ -250,7 +286,9 @@ def test_a_forgotten_await_is_named() -> None:
     async def create() -> None: ...
 
     coroutine = create()
-    with pytest.raises(TypeError, match=r"this is a coroutine\. Await it first"):
+    with pytest.raises(
+        TypeError, match=r"this is a coroutine\. Await it first"
+    ):
         Meter().add(coroutine)
     coroutine.close()
 
@@ -282,7 +320,10 @@ def test_a_ledger_adds_up(calls: list[dict[str, Any]]) -> None:
     assert sum(cost or 0 for cost in meter.cost_per_call()) == meter.total
     assert sum(share.dollars for share in split.values()) == meter.total
     assert split["input"].tokens + split["cached"].tokens == meter.usage.prompt
-    assert split["output"].tokens + split["reasoning"].tokens == meter.usage.completion
+    assert (
+        split["output"].tokens + split["reasoning"].tokens
+        == meter.usage.completion
+    )
 
 
 def test_the_split_of_a_reasoning_call() -> None:
@@ -295,7 +336,9 @@ def test_the_split_of_a_reasoning_call() -> None:
         "output": (180, Decimal("0.000792")),
         "reasoning": (320, Decimal("0.001408")),
     }
-    assert meter.usage == Usage(prompt=2000, completion=500, cached=1024, reasoning=320)
+    assert meter.usage == Usage(
+        prompt=2000, completion=500, cached=1024, reasoning=320
+    )
 
 
 def test_cost_by_model_is_in_order_of_first_use() -> None:
@@ -339,9 +382,12 @@ def test_a_new_meter_shows_the_mode(mode: str) -> None:
     """
     meter = Meter(client_with(mode=mode))
     assert (
-        repr(meter) == f"{mode} mode: {Mode(mode).costs} · 0 calls · 0 in · 0 out · $0"
+        repr(meter)
+        == f"{mode} mode: {Mode(mode).costs} · 0 calls · 0 in · 0 out · $0"
     )
-    assert meter._repr_html_() == f'<div class="coursekit-meter">{meter!r}</div>'
+    assert (
+        meter._repr_html_() == f'<div class="coursekit-meter">{meter!r}</div>'
+    )
     assert repr(Meter()) == "0 calls · 0 in · 0 out · $0"
 
 
@@ -362,7 +408,13 @@ def test_a_long_ledger_shows_its_newest_calls() -> None:
 
 @pytest.mark.parametrize(
     "hostile",
-    ["<script>alert(1)</script>", "</td><b>", "&lt;", '"onload="', "\x00\u202e😀"],
+    [
+        "<script>alert(1)</script>",
+        "</td><b>",
+        "&lt;",
+        '"onload="',
+        "\x00\u202e😀",
+    ],
 )
 def test_what_is_shown_is_escaped(hostile: str) -> None:
     """Nothing that came over the wire is taken for HTML."""
@@ -403,7 +455,8 @@ def test_a_journal_is_shared_by_threads() -> None:
     journal = Journal("replay")
     writer = threading.Thread(
         target=lambda: [
-            journal.add(Served(f"req_{n}", 200, "written", 0.0)) for n in range(5000)
+            journal.add(Served(f"req_{n}", 200, "written", 0.0))
+            for n in range(5000)
         ]
     )
     usual = sys.getswitchinterval()
@@ -431,13 +484,17 @@ def test_a_reply_is_of_the_day_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     if not hasattr(time, "tzset"):
         pytest.skip("this system takes its time zone from elsewhere")
-    midnight = int(datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC).timestamp())
+    midnight = int(
+        datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC).timestamp()
+    )
     try:
         for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
             monkeypatch.setenv("TZ", zone)
             time.tzset()
             assert day_of({"created": midnight}) == datetime.date(2026, 11, 22)
-            assert day_of({"created": midnight - 1}) == datetime.date(2026, 11, 21)
+            assert day_of({"created": midnight - 1}) == datetime.date(
+                2026, 11, 21
+            )
     finally:
         monkeypatch.undo()
         time.tzset()

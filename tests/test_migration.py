@@ -26,7 +26,10 @@ CHAT = [
 ]
 FUNCTION = {
     "type": "function",
-    "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+    "function": {
+        "name": "f",
+        "parameters": {"type": "object", "properties": {}},
+    },
 }
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {}}}
 
@@ -44,7 +47,9 @@ def changes(
 
 def test_a_cap_is_renamed_for_reasoning_models() -> None:
     """max_tokens becomes max_completion_tokens, with the same value and the reason."""
-    moved = migrate({"model": "gpt-4o", "messages": HELLO, "max_tokens": 100}, "o3")
+    moved = migrate(
+        {"model": "gpt-4o", "messages": HELLO, "max_tokens": 100}, "o3"
+    )
     assert moved.params == {
         "model": "o3",
         "messages": HELLO,
@@ -74,9 +79,10 @@ def test_reasoning_is_switched_off_where_it_was_not_asked_for() -> None:
         ("added", "reasoning_effort", "none")
     ]
     assert changes("gpt-5.4", temperature=0) == []  # there it is the default
+    # it always reasons
     assert changes("gpt-6.2-sol", temperature=0) == [
         ("dropped", "temperature", None)
-    ]  # it always reasons
+    ]
 
 
 def test_the_effort_stays_the_same_or_the_nearest() -> None:
@@ -103,7 +109,9 @@ def test_functions_go_before_reasoning() -> None:
     assert changes("gpt-6-luna", "o3", tools=[FUNCTION]) == [
         ("added", "reasoning_effort", "none")
     ]
-    assert changes("gpt-6.2-sol", "o3", tools=[FUNCTION], tool_choice="auto") == [
+    assert changes(
+        "gpt-6.2-sol", "o3", tools=[FUNCTION], tool_choice="auto"
+    ) == [
         ("dropped", "tools", None),
         ("dropped", "tool_choice", None),
     ]
@@ -114,7 +122,11 @@ def test_numbers_are_lowered_to_the_other_models_limits() -> None:
     prompt.
     """
     assert changes(
-        "gpt-6-luna", n=20, logprobs=True, top_logprobs=20, max_completion_tokens=16_000
+        "gpt-6-luna",
+        n=20,
+        logprobs=True,
+        top_logprobs=20,
+        max_completion_tokens=16_000,
     ) == [
         ("added", "reasoning_effort", "none"),
         ("changed", "n", 8),
@@ -141,9 +153,13 @@ def test_token_ids_mean_nothing_to_another_vocabulary() -> None:
 def test_a_role_that_is_not_known_becomes_the_users() -> None:
     """o1-mini has neither system nor developer: their text is said by the user."""
     moved = migrate(
-        {"messages": [{"role": "system", "content": "Be brief."}, *HELLO]}, "o1-mini"
+        {"messages": [{"role": "system", "content": "Be brief."}, *HELLO]},
+        "o1-mini",
     )
-    assert [message["role"] for message in moved.params["messages"]] == ["user", "user"]
+    assert [message["role"] for message in moved.params["messages"]] == [
+        "user",
+        "user",
+    ]
     assert moved.changes[0].parameter == "messages[0].role"
 
 
@@ -171,7 +187,8 @@ def test_calls_and_their_results_stay_a_conversation() -> None:
 def test_a_schema_is_dropped_where_a_model_has_none() -> None:
     """gpt-4 has no json_schema: response_format is dropped with what to do instead."""
     moved = migrate(
-        {"model": "gpt-4o", "messages": HELLO, "response_format": SCHEMA}, "gpt-4"
+        {"model": "gpt-4o", "messages": HELLO, "response_format": SCHEMA},
+        "gpt-4",
     )
     assert "describe the form in the prompt, and check it" in str(moved)
     assert changes("gpt-6.2-sol", response_format=SCHEMA) == []
@@ -191,7 +208,10 @@ def test_what_the_sdk_adds_is_passed_on() -> None:
         "timeout": 5,
         "response_format": Invoice,
     }
-    assert migrate(params, "gpt-6-luna").params == {**params, "model": "gpt-6-luna"}
+    assert migrate(params, "gpt-6-luna").params == {
+        **params,
+        "model": "gpt-6-luna",
+    }
 
 
 def test_nothing_is_changed_in_place() -> None:
@@ -216,10 +236,17 @@ def test_what_cannot_be_moved_says_so() -> None:
         match=r"o3 would refuse this request.*Missing required parameter: 'messages'",
     ):
         migrate({"model": "gpt-4o"}, "o3")
-    with pytest.raises(CannotMigrate, match="maximum context length is 8192 tokens"):
-        migrate({"messages": [{"role": "user", "content": "word " * 9_000}]}, "gpt-4")
+    with pytest.raises(
+        CannotMigrate, match="maximum context length is 8192 tokens"
+    ):
+        migrate(
+            {"messages": [{"role": "user", "content": "word " * 9_000}]},
+            "gpt-4",
+        )
     other = next(
-        name for name in models.names() if models.get(name).endpoint == "responses"
+        name
+        for name in models.names()
+        if models.get(name).endpoint == "responses"
     )
     with pytest.raises(
         CannotMigrate, match=f"{other} is not served on Chat Completions"
@@ -277,8 +304,15 @@ def _values() -> dict[str, st.SearchStrategy[Any]]:
     }
 
 
-CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-AUDIO = {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}
+CALL = {
+    "id": "c",
+    "type": "function",
+    "function": {"name": "f", "arguments": "{}"},
+}
+AUDIO = {
+    "type": "input_audio",
+    "input_audio": {"data": "AA==", "format": "wav"},
+}
 MESSAGES = st.lists(
     st.sampled_from(
         [
@@ -327,7 +361,9 @@ def test_the_offline_api_accepts_what_migrate_makes(
 def _culprit(body: dict[str, Any], refusal: bytes) -> str:
     """A parameter without which the refusal may go away; messages become plain."""
     for name in [name for name in body if name not in ("model", "messages")]:
-        without = refusal_of({key: value for key, value in body.items() if key != name})
+        without = refusal_of(
+            {key: value for key, value in body.items() if key != name}
+        )
         if without is None or without.body != refusal:
             return name
     body["messages"] = HELLO

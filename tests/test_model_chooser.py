@@ -9,9 +9,22 @@ from decimal import Decimal
 import pytest
 from matplotlib.text import Text
 
-from coursekit.charts.choosing import GONE, LEAVING, SERVED, price_and_context, state_of
+from coursekit.charts.choosing import (
+    GONE,
+    LEAVING,
+    SERVED,
+    price_and_context,
+    state_of,
+)
 from coursekit.choosing import CANDIDATES, NEEDS, Task, judge
-from coursekit.widgets.model_chooser import ANY, DAYS, OUT, REMAINS, ModelChooser, view
+from coursekit.widgets.model_chooser import (
+    ANY,
+    DAYS,
+    OUT,
+    REMAINS,
+    ModelChooser,
+    view,
+)
 
 ON = datetime.date(2026, 11, 22)
 
@@ -55,11 +68,14 @@ def test_the_headline_counts_and_names_the_cheapest() -> None:
         "<b>15 of 16 models remain.</b> The cheapest is gpt-6-luna: $0.25 for 1,000 requests."
         in view(Task())
     )
-    assert "<b>No model remains.</b> Loosen a limit or drop a requirement." in view(
-        Task(max_cost=Decimal("1e-9"))
+    assert (
+        "<b>No model remains.</b> Loosen a limit or drop a requirement."
+        in view(Task(max_cost=Decimal("1e-9")))
     )
     alone = Task(
-        needs=frozenset({"temperature", "stop"}), prompt=250_000, max_seconds=3.3
+        needs=frozenset({"temperature", "stop"}),
+        prompt=250_000,
+        max_seconds=3.3,
     )
     assert "<b>1 model remains.</b>" in view(alone)
 
@@ -68,7 +84,9 @@ def test_every_control_moves_the_table() -> None:
     """Each slider and each box changes what is shown; the last position of a limit is not a
     limit.
     """
-    lab = ModelChooser(Task(prompt=1000, hidden=500, needs=frozenset({"reasoning"})))
+    lab = ModelChooser(
+        Task(prompt=1000, hidden=500, needs=frozenset({"reasoning"}))
+    )
     for control, value in [
         (lab.prompt, 300_000),
         (lab.reply, 20_000),
@@ -110,7 +128,8 @@ def test_where_no_widget_can_be_shown_the_table_is() -> None:
     lab = ModelChooser()
     assert lab._repr_mimebundle_()["text/html"] == view(Task())
     assert all(
-        control.description for control in (lab.prompt, lab.budget, *lab.needs.values())
+        control.description
+        for control in (lab.prompt, lab.budget, *lab.needs.values())
     )
 
 
@@ -120,7 +139,11 @@ def test_the_picture_marks_the_dead_by_shape() -> None:
     picture = price_and_context(judged, call="a call", on=ON)
     axes = picture.figure.axes[0]
     markers = {line.get_label(): line.get_marker() for line in axes.lines[-3:]}
-    assert len({*markers.values()}) == 3 and markers.keys() == {SERVED, LEAVING, GONE}
+    assert len({*markers.values()}) == 3 and markers.keys() == {
+        SERVED,
+        LEAVING,
+        GONE,
+    }
     labels = [text.get_text() for text in axes.texts]
     assert len(labels) == len(judged) and "o4-mini †2026-10-23" in labels
     assert [
@@ -157,7 +180,9 @@ def test_labels_of_one_column_do_not_cover_each_other() -> None:
 
 def test_the_pictures_alt_text_tells_it_all() -> None:
     """Whoever cannot see the picture is told each model's cost, context and state."""
-    alt = price_and_context(judge(Task()), call="1,000 tokens in, 300 out", on=ON).alt
+    alt = price_and_context(
+        judge(Task()), call="1,000 tokens in, 300 out", on=ON
+    ).alt
     assert alt.startswith(
         "Cost of 1,000 tokens in, 300 out and context window by model on 2026-11-22, cheapest "
         "first: "

@@ -40,9 +40,10 @@ def played() -> list[str]:
 
 @pytest.mark.parametrize("mode", ["replay", "record"])
 @pytest.mark.parametrize("day", ["2026-11-23", "2026-12-12", "2027-02-01"])
+# type: ignore[no-untyped-def]
 def test_roles_stay_where_the_request_finds_its_recording(
     on, mode: str, day: str
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     """In replay and record a role is the model of the course's source, on any day."""
     on(mode, day)
     assert played() == ["gpt-4o", "gpt-4o-mini", "o4-mini", "o3"]
@@ -55,7 +56,12 @@ def test_roles_move_on_in_live_mode(on) -> None:  # type: ignore[no-untyped-def]
     on("live", "2026-12-12")
     assert played() == ["gpt-4o", "gpt-4o-mini", "gpt-6.1-terra", "gpt-6.1-sol"]
     on("live", "2027-02-01")
-    assert played() == ["gpt-5.4", "gpt-5.4-mini", "gpt-6.1-terra", "gpt-6.1-sol"]
+    assert played() == [
+        "gpt-5.4",
+        "gpt-5.4-mini",
+        "gpt-6.1-terra",
+        "gpt-6.1-sol",
+    ]
 
 
 def test_live_mode_goes_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,14 +69,17 @@ def test_live_mode_goes_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COURSEKIT_MODE", "live")
     monkeypatch.delenv("COURSEKIT_TODAY", raising=False)
     today = datetime.datetime.now(datetime.UTC).date()
-    assert played() == [models.role(name, "live", today) for name in models.ROLES]
+    assert played() == [
+        models.role(name, "live", today) for name in models.ROLES
+    ]
 
 
 def test_a_day_that_is_none_says_so(on) -> None:  # type: ignore[no-untyped-def]
     """A COURSEKIT_TODAY that cannot be read is refused with the form that can."""
     on("live", "soon")
     with pytest.raises(
-        ModeError, match="COURSEKIT_TODAY=soon is not a day. Write it as 2027-02-01"
+        ModeError,
+        match="COURSEKIT_TODAY=soon is not a day. Write it as 2027-02-01",
     ):
         played()
 
@@ -130,9 +139,10 @@ def test_facts_of_a_dead_model_stay_and_its_answers_do_not() -> None:
 
 
 @pytest.mark.parametrize("mode", ["live", "record"])
+# type: ignore[no-untyped-def]
 def test_a_dead_model_is_refused_before_anything_is_sent(
     on, mode: str, tmp_path: Path
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     """Asking the real API for a dead model raises at once, says since when, who follows, and that
     nothing was spent.
     """
@@ -176,7 +186,9 @@ def test_another_server_decides_for_itself(on) -> None:  # type: ignore[no-untyp
         connect(base_url=url) as client,
     ):
         assert (
-            client.chat.completions.create(**params()).choices[0].message.content
+            client.chat.completions.create(**params())
+            .choices[0]
+            .message.content
             == "Still here."
         )
 
@@ -190,7 +202,9 @@ def test_replay_answers_for_the_dead(on, tmp_path: Path) -> None:  # type: ignor
         )
     )
     assert (
-        client.chat.completions.create(**params(model="o1")).choices[0].message.content
+        client.chat.completions.create(**params(model="o1"))
+        .choices[0]
+        .message.content
         == "Thought about it."
     )
 
@@ -218,7 +232,9 @@ def listing(on, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def
     def found(*rows: tuple[str, str | None]) -> tuple[str, str]:
         on("live", "2026-12-12")
         fixed = {"object": "model", "created": 0, "owned_by": "x"}
-        data = [{"id": name, "shutdown_date": end, **fixed} for name, end in rows]
+        data = [
+            {"id": name, "shutdown_date": end, **fixed} for name, end in rows
+        ]
         answer = json.dumps({"object": "list", "data": data}).encode()
         with upstream(lambda to: to.whole(answer)) as (url, _):
             monkeypatch.setenv("OPENAI_BASE_URL", url)
@@ -264,9 +280,10 @@ def test_the_doctor_notices_what_is_not_offered_or_ended_early(listing) -> None:
     )
 
 
+# type: ignore[no-untyped-def]
 def test_the_doctor_survives_without_a_network(
     on, monkeypatch: pytest.MonkeyPatch
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     """When nobody answers, the doctor says what failed, and shows no key."""
     on("live", "2026-12-12")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
@@ -312,4 +329,6 @@ def test_every_role_is_played_for_sixty_days_more() -> None:
             f"models.{role}: {name} is shut down on {end}; {follows} follows",
             stacklevel=1,
         )
-    assert [role for role, (_, _, follows) in found.items() if follows is None] == []
+    assert [
+        role for role, (_, _, follows) in found.items() if follows is None
+    ] == []

@@ -11,12 +11,23 @@ from coursekit import models
 from coursekit.offline.rules import lengths
 from coursekit.offline.rules.validation import refusal_of
 from coursekit.tokens import count_tokens
-from support.refused import USER, chat, error_of, message_of, refusals, refused, taken
+from support.refused import (
+    USER,
+    chat,
+    error_of,
+    message_of,
+    refusals,
+    refused,
+    taken,
+)
 
 FUNCTION = [
     {
         "type": "function",
-        "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+        "function": {
+            "name": "f",
+            "parameters": {"type": "object", "properties": {}},
+        },
     }
 ]
 REASONING = [
@@ -37,7 +48,9 @@ def words(count: int) -> list[dict[str, Any]]:
     return [{"role": "user", "content": "word" + " word" * (count - 1)}]
 
 
-@pytest.mark.parametrize("model", [*REASONING, "o1", "o3-mini", "gpt-5.1", "gpt-5.4"])
+@pytest.mark.parametrize(
+    "model", [*REASONING, "o1", "o3-mini", "gpt-5.1", "gpt-5.4"]
+)
 def test_a_reasoning_model_has_max_completion_tokens(model: str) -> None:
     """max_tokens is refused whatever its value, with the parameter to use instead."""
     error = refused(model, max_tokens=32)
@@ -45,7 +58,10 @@ def test_a_reasoning_model_has_max_completion_tokens(model: str) -> None:
         "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
         "'max_completion_tokens' instead."
     )
-    assert (error["param"], error["code"]) == ("max_tokens", "unsupported_parameter")
+    assert (error["param"], error["code"]) == (
+        "max_tokens",
+        "unsupported_parameter",
+    )
     assert refused(model, max_tokens=None)["message"] == (
         "Invalid type for 'max_tokens': expected an unsupported value, but got null instead."
     )
@@ -63,7 +79,10 @@ def test_a_reasoning_model_takes_only_the_default_temperature(
         f"Unsupported value: 'temperature' does not support {value} with this model. "
         "Only the default (1) value is supported."
     )
-    assert (error["param"], error["code"]) == ("temperature", "unsupported_value")
+    assert (error["param"], error["code"]) == (
+        "temperature",
+        "unsupported_value",
+    )
     assert taken(model, temperature=1)
 
 
@@ -114,7 +133,9 @@ def test_stop_on_reasoning_models(model: str) -> None:
     assert taken("o3-mini", stop=["\n"])
 
 
-@pytest.mark.parametrize("model", ["gpt-5.1", "gpt-5.4", "gpt-5.6-luna", "gpt-6-luna"])
+@pytest.mark.parametrize(
+    "model", ["gpt-5.1", "gpt-5.4", "gpt-5.6-luna", "gpt-6-luna"]
+)
 def test_without_reasoning_sampling_is_taken(model: str) -> None:
     """With effort none, and with none at all where that is the default, the sampling parameters
     work.
@@ -127,8 +148,13 @@ def test_without_reasoning_sampling_is_taken(model: str) -> None:
         "top_logprobs": 5,
     }
     assert taken(model, reasoning_effort="none", **sampling)
-    assert taken(model, **sampling) == (models.get(model).default_effort == "none")
-    assert refused(model, reasoning_effort="low", **sampling)["param"] == "temperature"
+    assert taken(model, **sampling) == (
+        models.get(model).default_effort == "none"
+    )
+    assert (
+        refused(model, reasoning_effort="low", **sampling)["param"]
+        == "temperature"
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,34 +163,49 @@ def test_without_reasoning_sampling_is_taken(model: str) -> None:
         ("o3", "minimal", "'low', 'medium', and 'high'"),
         ("gpt-5-nano", "none", "'minimal', 'low', 'medium', and 'high'"),
         ("gpt-5.1", "minimal", "'none', 'low', 'medium', and 'high'"),
-        ("gpt-5.6-terra", "max", "'none', 'low', 'medium', 'high', and 'xhigh'"),
+        (
+            "gpt-5.6-terra",
+            "max",
+            "'none', 'low', 'medium', 'high', and 'xhigh'",
+        ),
         ("gpt-6.1-sol", "none", "'low', 'medium', 'high', 'xhigh', and 'max'"),
         ("gpt-6.2-sol", "none", "'low', 'medium', 'high', 'xhigh', and 'max'"),
         ("gpt-5", {"a": "it's"}, "'minimal', 'low', 'medium', and 'high'"),
     ],
 )
-def test_each_model_has_its_efforts(model: str, effort: Any, supported: str) -> None:
+def test_each_model_has_its_efforts(
+    model: str, effort: Any, supported: str
+) -> None:
     """An effort that the model does not take is refused with those that it does."""
     error = refused(model, reasoning_effort=effort)
     assert error["message"] == (
         f"Unsupported value: 'reasoning_effort' does not support {effort!r} with this model. "
         f"Supported values are: {supported}."
     )
-    assert (error["param"], error["code"]) == ("reasoning_effort", "unsupported_value")
+    assert (error["param"], error["code"]) == (
+        "reasoning_effort",
+        "unsupported_value",
+    )
     assert all(
-        taken(model, reasoning_effort=each) for each in models.get(model).efforts
+        taken(model, reasoning_effort=each)
+        for each in models.get(model).efforts
     )
 
 
 @pytest.mark.parametrize("role", ["system", "developer"])
 def test_o1_mini_has_neither_system_nor_developer(role: str) -> None:
     """A role that the model does not know is refused as a value."""
-    error = refused("o1-mini", messages=[{"role": role, "content": "Be brief."}, *USER])
+    error = refused(
+        "o1-mini", messages=[{"role": role, "content": "Be brief."}, *USER]
+    )
     assert (
         error["message"]
         == f"Unsupported value: 'messages[0].role' does not support '{role}' with this model."
     )
-    assert (error["param"], error["code"]) == ("messages[0].role", "unsupported_value")
+    assert (error["param"], error["code"]) == (
+        "messages[0].role",
+        "unsupported_value",
+    )
     assert taken("o3", messages=[{"role": role, "content": "Be brief."}, *USER])
 
 
@@ -227,14 +268,18 @@ def test_tools_with_reasoning_are_for_another_endpoint() -> None:
         ("gpt-6.1-terra", "none"),
     ],
 )
-def test_gpt_6_1_calls_no_functions_here(model: str, effort: str | None) -> None:
+def test_gpt_6_1_calls_no_functions_here(
+    model: str, effort: str | None
+) -> None:
     """Chat Completions serves GPT-6.1 without tools, at any effort; predicted outputs it does not
     know either.
     """
     params = {"reasoning_effort": effort} if effort else {}
     assert taken(model, **params)
     assert refused(model, tools=FUNCTION, **params)
-    assert refused(model, prediction={"type": "content", "content": "x"}, **params)
+    assert refused(
+        model, prediction={"type": "content", "content": "x"}, **params
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,7 +312,10 @@ def test_a_prompt_longer_than_the_context() -> None:
         "128001 tokens. "
         "Please reduce the length of the messages."
     )
-    assert (error["param"], error["code"]) == ("messages", "context_length_exceeded")
+    assert (error["param"], error["code"]) == (
+        "messages",
+        "context_length_exceeded",
+    )
     assert taken(messages=words(128_000 - 7))
 
 
@@ -300,7 +348,9 @@ def test_tokens_are_counted_only_where_the_limit_could_be_reached(
     """A text of fewer bytes than the limit has tokens is not counted: it cannot be too long."""
     counted: list[str] = []
     monkeypatch.setattr(
-        lengths, "count_tokens", lambda messages, model: counted.append(model) or 1
+        lengths,
+        "count_tokens",
+        lambda messages, model: counted.append(model) or 1,
     )
     assert taken(messages=[{"role": "user", "content": "x" * LEAST}])
     assert counted == []
@@ -314,7 +364,9 @@ def test_the_length_of_what_cannot_be_counted_is_not_refused() -> None:
 
 
 @refusals("model_limits")
-def test_what_single_models_refuse(body: dict[str, Any], error: dict[str, Any]) -> None:
+def test_what_single_models_refuse(
+    body: dict[str, Any], error: dict[str, Any]
+) -> None:
     """Genuine refusals by search, audio, older and newer models, in their words."""
     assert error_of(refusal_of(chat(**body))) == error
 
@@ -325,14 +377,18 @@ def test_functions_have_their_share_of_a_long_prompt() -> None:
         r"\(\d+ in the messages, \d+ in the functions\)\. Please reduce the length of the "
         r"messages or functions\.$"
     )
-    assert re.search(share, message_of("gpt-4", messages=words(9_000), tools=FUNCTION))
+    assert re.search(
+        share, message_of("gpt-4", messages=words(9_000), tools=FUNCTION)
+    )
     share = (
         r"\(\d+ in the messages, \d+ in the functions, and 4000 in the completion\)\. .* "
         r"functions, or completion\."
     )
     assert re.search(
         share,
-        message_of("gpt-4", messages=words(5_000), tools=FUNCTION, max_tokens=4000),
+        message_of(
+            "gpt-4", messages=words(5_000), tools=FUNCTION, max_tokens=4000
+        ),
     )
 
 
@@ -342,7 +398,10 @@ def test_tools_on_a_model_without_them_are_a_404(model: str) -> None:
     tool = {"type": "function", "function": {"name": "f"}}
     answer = refusal_of(chat(model, tools=[tool]))
     assert answer is not None
-    assert (answer.status, answer.headers["content-type"]) == (404, "application/json")
+    assert (answer.status, answer.headers["content-type"]) == (
+        404,
+        "application/json",
+    )
     assert error_of(answer)["message"].startswith(
         "tools is not supported in this model. For a list of supported models, refer to "
     )

@@ -40,11 +40,13 @@ def test_shutdown_dates_are_those_the_sdk_announces() -> None:
     )
     announced = {}
     for names, date in re.findall(
-        r'- ((?:"[^"]+",? ?)+): Announced shutdown date: (\d{4}-\d{2}-\d{2})', text
+        r'- ((?:"[^"]+",? ?)+): Announced shutdown date: (\d{4}-\d{2}-\d{2})',
+        text,
     ):
         announced.update(
             dict.fromkeys(
-                re.findall(r'"([^"]+)"', names), datetime.date.fromisoformat(date)
+                re.findall(r'"([^"]+)"', names),
+                datetime.date.fromisoformat(date),
             )
         )
     assert len(announced) > 60
@@ -92,10 +94,15 @@ def test_no_entry_misspells_a_fact() -> None:
     ] == []
 
 
-def test_a_snapshot_and_a_fine_tuned_name_have_the_facts_of_their_model() -> None:
+def test_a_snapshot_and_a_fine_tuned_name_have_the_facts_of_their_model() -> (
+    None
+):
     """A dated name, and one that starts with ft:, resolve to the alias."""
     assert models.get("gpt-4o-2024-08-06").name == "gpt-4o"
-    assert models.get("ft:gpt-4o-mini-2024-07-18:acme::abc123").name == "gpt-4o-mini"
+    assert (
+        models.get("ft:gpt-4o-mini-2024-07-18:acme::abc123").name
+        == "gpt-4o-mini"
+    )
     assert models.get("gpt-4o-2024-05-13").output == 4096
 
 
@@ -132,7 +139,12 @@ def test_the_course_asks_for_models_by_role() -> None:
     reasoning.
     """
     roles = [models.CHAT, models.SMALL, models.REASONING, models.HARDEST]
-    assert [models.get(role).reasons for role in roles] == [False, False, True, True]
+    assert [models.get(role).reasons for role in roles] == [
+        False,
+        False,
+        True,
+        True,
+    ]
     assert {models.get(role).endpoint for role in roles} == {"chat"}
 
 
@@ -167,7 +179,10 @@ def test_the_successors_named_since_november(name: str, efforts: str) -> None:
         922_000,
         128_000,
     )
-    assert (" ".join(model.efforts), model.default_effort) == (efforts, "medium")
+    assert (" ".join(model.efforts), model.default_effort) == (
+        efforts,
+        "medium",
+    )
 
 
 def test_successors_are_those_of_the_deprecations_page() -> None:
@@ -199,14 +214,16 @@ def test_reasoning_depends_on_the_effort_where_none_is_accepted() -> None:
     assert not models.get("gpt-4o").reasoning("high")
     assert models.get("o3").reasoning()
     assert [
-        models.get("gpt-6-luna").reasoning(effort) for effort in (None, "low", "none")
+        models.get("gpt-6-luna").reasoning(effort)
+        for effort in (None, "low", "none")
     ] == [
         True,
         True,
         False,
     ]
     assert [
-        models.get("gpt-5.1").reasoning(effort) for effort in (None, "low", "none")
+        models.get("gpt-5.1").reasoning(effort)
+        for effort in (None, "low", "none")
     ] == [
         False,
         True,
@@ -217,7 +234,9 @@ def test_reasoning_depends_on_the_effort_where_none_is_accepted() -> None:
 def test_a_model_is_shut_down_from_its_date_on() -> None:
     """On the announced day itself the model no longer answers; one without a date always does."""
     o3 = models.get("o3")
-    assert [o3.is_shut_down(datetime.date(2026, 12, day)) for day in (10, 11)] == [
+    assert [
+        o3.is_shut_down(datetime.date(2026, 12, day)) for day in (10, 11)
+    ] == [
         False,
         True,
     ]
@@ -248,7 +267,9 @@ def test_every_successor_is_a_chat_model_of_the_table() -> None:
     """No successor leads to a name without facts, or to one that Chat Completions does not
     serve.
     """
-    successors = {models.get(name).successor for name in models.names()} - {None}
+    successors = {models.get(name).successor for name in models.names()} - {
+        None
+    }
     assert {models.get(name).endpoint for name in successors} == {"chat"}
 
 
@@ -297,7 +318,8 @@ def test_how_a_model_takes_a_parameter_is_what_the_api_says(
             body["reasoning_effort"] = effort
         any_value = refusal_of({**body, parameter: value}) is None
         only_default = (
-            default is not None and refusal_of({**body, parameter: default}) is None
+            default is not None
+            and refusal_of({**body, parameter: default}) is None
         )
         expected = "yes" if any_value else "default" if only_default else "no"
         assert model.takes(parameter, effort) == expected, parameter

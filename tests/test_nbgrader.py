@@ -36,17 +36,17 @@ pytestmark = [
 
 
 def nbgrader(course: Path, command: str, stem: str) -> None:
-    home = (
-        course / "home"
-    )  # its settings, kernels and history: none of this machine's owner
+    # its settings, kernels and history: none of this machine's owner
+    home = course / "home"
     environment = os.environ | {
         "HOME": str(home),
         "JUPYTER_CONFIG_DIR": str(home),
         "JUPYTER_DATA_DIR": str(home),
         "IPYTHONDIR": str(home),
+        # it calls alembic by name
         "PATH": os.pathsep.join(
             [str(Path(sys.executable).parent), os.environ["PATH"]]
-        ),  # it calls alembic by name
+        ),
     }
     arguments = [
         sys.executable,
@@ -68,7 +68,9 @@ def nbgrader(course: Path, command: str, stem: str) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def submit(course: Path, student: str, stem: str, answers: dict[str, str]) -> None:
+def submit(
+    course: Path, student: str, stem: str, answers: dict[str, str]
+) -> None:
     """Hand in the released notebook with these answers: grade_id -> a cell's text."""
     notebook = nbformat.read(course / "release" / stem / f"{stem}.ipynb", 4)
     for cell in notebook.cells:
@@ -140,7 +142,9 @@ def test_the_release_is_the_exercise(graded: tuple[str, Path]) -> None:
     assert any(STUB[0] in source for source in sources(released))
 
 
-def test_autograde_gives_each_answer_its_points(graded: tuple[str, Path]) -> None:
+def test_autograde_gives_each_answer_its_points(
+    graded: tuple[str, Path],
+) -> None:
     """Solutions get all points, which are the stars; stubs none; one right answer its own, whatever
     else is broken.
     """

@@ -34,7 +34,8 @@ def text(value: str) -> Any:
 
 def shown(**data: str) -> Any:
     return v4.new_output(
-        "display_data", {name.replace("_", "/"): value for name, value in data.items()}
+        "display_data",
+        {name.replace("_", "/"): value for name, value in data.items()},
     )
 
 
@@ -56,7 +57,9 @@ FINE = [
     code("def (", error(), tags=["raises-exception"], count=3),
     code(
         "%matplotlib inline\nawait x",
-        shown(text_html='<img alt="two lines" src="data:image/png;base64,/tmp/">'),
+        shown(
+            text_html='<img alt="two lines" src="data:image/png;base64,/tmp/">'
+        ),
         count=4,
     ),
     code(
@@ -65,14 +68,18 @@ FINE = [
         count=5,
     ),
     text("```\n# no heading\n![](no-image.png)\n```\n\n### Smaller"),
-    text("**Explain.** So it is.\n\n**Predict.** And now?\n\n1. This\n2. or that"),
+    text(
+        "**Explain.** So it is.\n\n**Predict.** And now?\n\n1. This\n2. or that"
+    ),
     code("2", count=6),
     text(
         "From \\$5 to $6, `$a` and `$b`.\n\n$$x = 1$$\n\nAnd $7.\n\n| a | b |\n| --- | --- |\n| 1 "
         "| |"
     ),
     code(
-        "1", shown(text_html='<b class="mathjax_ignore">$5 or $6</b><i>$7</i>'), count=7
+        "1",
+        shown(text_html='<b class="mathjax_ignore">$5 or $6</b><i>$7</i>'),
+        count=7,
     ),
 ]
 
@@ -101,7 +108,11 @@ def test_a_good_notebook_has_no_problem(
             "execution counts are [1, None]",
         ),
         (norms.executed, [code("1", count=2)], "execution counts are [2]"),
-        (norms.checked, [code("# NBVAL_SKIP\n1")], "cell [1] wants to be skipped"),
+        (
+            norms.checked,
+            [code("# NBVAL_SKIP\n1")],
+            "cell [1] wants to be skipped",
+        ),
         (
             norms.checked,
             [code("1", tags=["nbval-ignore-output"])],
@@ -112,7 +123,11 @@ def test_a_good_notebook_has_no_problem(
             [code("1", tags=["skip-execution"])],
             "cell [1] wants to be skipped",
         ),
-        (norms.raising, [code("1", tags=["raises-exception"])], "raises nothing"),
+        (
+            norms.raising,
+            [code("1", tags=["raises-exception"])],
+            "raises nothing",
+        ),
         (norms.raising, [code("1", error())], "cell [1] ends in an error"),
         (
             norms.seen_by_nbval,
@@ -144,7 +159,11 @@ def test_a_good_notebook_has_no_problem(
             [code("import sys\nsys.path.append('..')")],
             "cell [1] uses sys.path",
         ),
-        (norms.self_contained, [code("name = input('?')")], "cell [1] uses input()"),
+        (
+            norms.self_contained,
+            [code("name = input('?')")],
+            "cell [1] uses input()",
+        ),
         (
             norms.self_contained,
             [code("%pip install openai")],
@@ -168,7 +187,14 @@ def test_a_good_notebook_has_no_problem(
         ),
         (
             norms.of_no_machine,
-            [code("1", v4.new_output("stream", name="stderr", text="UserWarning: x"))],
+            [
+                code(
+                    "1",
+                    v4.new_output(
+                        "stream", name="stderr", text="UserWarning: x"
+                    ),
+                )
+            ],
             "a warning",
         ),
         (norms.headings, [text("Hello")], "does not begin with a title"),
@@ -177,7 +203,11 @@ def test_a_good_notebook_has_no_problem(
             [text("# Title"), text("# Another")],
             "it has 2 first-level headings",
         ),
-        (norms.headings, [text("# Something else")], "does not name the lesson"),
+        (
+            norms.headings,
+            [text("# Something else")],
+            "does not name the lesson",
+        ),
         (norms.headings, [text("# Title\n\n### Deep")], "'Deep' skips a level"),
         (
             norms.predictions,
@@ -194,8 +224,16 @@ def test_a_good_notebook_has_no_problem(
             [text("**Predict.** What?"), text("So."), code("1")],
             "no code cell follows the prediction",
         ),
-        (norms.predictions, [text("**Predict.** What?")], "no code cell follows"),
-        (norms.alt_texts, [text("![](cat.png)")], "![](cat.png) has no alt text"),
+        (
+            norms.predictions,
+            [text("**Predict.** What?")],
+            "no code cell follows",
+        ),
+        (
+            norms.alt_texts,
+            [text("![](cat.png)")],
+            "![](cat.png) has no alt text",
+        ),
         (
             norms.alt_texts,
             [code("1", shown(text_html='<img src="x" alt="">'))],
@@ -213,10 +251,19 @@ def test_a_good_notebook_has_no_problem(
         ),
         (
             norms.table_heads,
-            [code("1", shown(text_html='<table><th scope="col"> </th></table>'))],
+            [
+                code(
+                    "1",
+                    shown(text_html='<table><th scope="col"> </th></table>'),
+                )
+            ],
             "is an empty head",
         ),
-        (norms.no_chance_formula, [text("From $5\nto $6.")], "has two dollar signs"),
+        (
+            norms.no_chance_formula,
+            [text("From $5\nto $6.")],
+            "has two dollar signs",
+        ),
         (
             norms.no_chance_formula,
             [code("1", shown(text_html="<b>$5 or $6</b>"))],
@@ -233,7 +280,9 @@ def test_a_norm_names_what_breaks_it(
     norm: Norm, cells: list[Any], problem: str, write_notebook: WriteNotebook
 ) -> None:
     """What is not allowed is named, with its place."""
-    assert any(problem in found for found in problems(norm, write_notebook(*cells)))
+    assert any(
+        problem in found for found in problems(norm, write_notebook(*cells))
+    )
 
 
 def test_ids_must_be_there_and_differ(write_notebook: WriteNotebook) -> None:

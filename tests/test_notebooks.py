@@ -32,7 +32,9 @@ def test_every_recording_belongs_to_a_lesson() -> None:
         for path in (course.DATA / "recordings").glob("*")
         if path.name != ".gitkeep"
     } <= stems
-    assert {path.stem for path in (course.DATA / "replies").glob("*.toml")} <= stems
+    assert {
+        path.stem for path in (course.DATA / "replies").glob("*.toml")
+    } <= stems
 
 
 @pytest.mark.parametrize("norm", NORMS, ids=lambda norm: norm.__name__)
@@ -55,7 +57,9 @@ FRAME = (
 )
 
 
-@pytest.mark.parametrize("lesson", course.lessons(), ids=lambda lesson: lesson.stem)
+@pytest.mark.parametrize(
+    "lesson", course.lessons(), ids=lambda lesson: lesson.stem
+)
 def test_a_chapter_has_its_frame(lesson: Lesson) -> None:
     """It states its objectives, needs and minutes; it predicts and explains; it ends with
     misconceptions, key points, its exercises and the next chapter.
@@ -70,9 +74,13 @@ def test_a_chapter_has_its_frame(lesson: Lesson) -> None:
     ).exists() and f"../exercises/{path.name}" not in prose:
         missing.append("a link to its exercises")
     following = [
-        other.stem for other in course.lessons() if other.number == lesson.number + 1
+        other.stem
+        for other in course.lessons()
+        if other.number == lesson.number + 1
     ]
     missing += [
-        f"a link to {stem}" for stem in following if f"]({stem}.ipynb)" not in prose
+        f"a link to {stem}"
+        for stem in following
+        if f"]({stem}.ipynb)" not in prose
     ]
     assert not missing, f"{lesson.stem} lacks " + ", ".join(missing)

@@ -13,7 +13,12 @@ import pytest
 
 from coursekit import connect, join
 from coursekit.foundation import platform
-from coursekit.foundation.platform import Locked, NotInBrowser, RunEnd, file_lock
+from coursekit.foundation.platform import (
+    Locked,
+    NotInBrowser,
+    RunEnd,
+    file_lock,
+)
 from coursekit.tokenizer import ENCODINGS, InBrowser, encode
 
 HARD = [
@@ -60,7 +65,9 @@ def endless_in_a_loop() -> None:
     asyncio.run(spin())
 
 
-def storing(work: Callable[[], Any], errors: list[BaseException]) -> Callable[[], None]:
+def storing(
+    work: Callable[[], Any], errors: list[BaseException]
+) -> Callable[[], None]:
     def stored() -> None:
         try:
             work()
@@ -77,7 +84,9 @@ def storing(work: Callable[[], Any], errors: list[BaseException]) -> Callable[[]
     "work", [endless, endless_recursion, endless_iterator, endless_in_a_loop]
 )
 @pytest.mark.usefixtures("in_browser")
-async def test_an_endless_loop_ends_without_threads(work: Callable[[], None]) -> None:
+async def test_an_endless_loop_ends_without_threads(
+    work: Callable[[], None],
+) -> None:
     """Without threads, too, endless work is stopped, and the event loop around it goes on."""
     errors: list[BaseException] = []
     task = asyncio.current_task()
@@ -95,7 +104,8 @@ async def test_work_within_the_limit_runs_as_ever() -> None:
     """Without threads, work runs in its own event loop beside the one that is running."""
     done: list[int] = []
     assert (
-        platform.run_apart(lambda: done.append(asyncio.run(_one())), 5) is RunEnd.DONE
+        platform.run_apart(lambda: done.append(asyncio.run(_one())), 5)
+        is RunEnd.DONE
     )
     assert done == [1]
 
@@ -144,10 +154,15 @@ def test_a_browser_needs_no_lock(tmp_path: Path) -> None:
             lambda: connect(local_model=True),
             "Local models and fallback servers are not",
         ),
-        (lambda: join("Ada", "http://127.0.0.1:1"), "Class servers are not available"),
+        (
+            lambda: join("Ada", "http://127.0.0.1:1"),
+            "Class servers are not available",
+        ),
     ],
 )
-def test_what_a_page_cannot_do_says_so(call: Callable[[], Any], begins: str) -> None:
+def test_what_a_page_cannot_do_says_so(
+    call: Callable[[], Any], begins: str
+) -> None:
     """Live mode, fallbacks and classes say why a browser lacks them and what to do; nothing is sent."""
     with pytest.raises(NotInBrowser) as caught:
         call()

@@ -27,9 +27,8 @@ def exceptions() -> Iterator[type[BaseException]]:
     for module in pkgutil.walk_packages(coursekit.__path__, "coursekit."):
         if module.name.endswith("__main__"):
             continue
-        with contextlib.suppress(
-            ModuleNotFoundError
-        ):  # of an extra that is not installed here
+        # of an extra that is not installed here
+        with contextlib.suppress(ModuleNotFoundError):
             for value in vars(importlib.import_module(module.name)).values():
                 if (
                     inspect.isclass(value)
@@ -54,14 +53,16 @@ def test_every_exception_of_ours_can_be_pickled_and_copied() -> None:
             copy.deepcopy(error),
         ):
             assert type(other) is kind
-            assert other.args == ("what happened",) and other.__dict__["detail"] == {
-                "tokens": 7
-            }
+            assert other.args == ("what happened",) and other.__dict__[
+                "detail"
+            ] == {"tokens": 7}
 
 
 def sdk_errors() -> dict[str, Exception]:
     asked = httpx2.Request(
-        "POST", "https://api.openai.com/v1", headers={"authorization": f"Bearer {KEY}"}
+        "POST",
+        "https://api.openai.com/v1",
+        headers={"authorization": f"Bearer {KEY}"},
     )
     answer = httpx2.Response(
         429,
@@ -76,7 +77,9 @@ def sdk_errors() -> dict[str, Exception]:
         "refused": refused,
         "bad request": status_error(400, "invalid_value"),
         "timeout": timed_out(),
-        "no connection": disconnected(httpx2.ConnectError("refused", request=asked)),
+        "no connection": disconnected(
+            httpx2.ConnectError("refused", request=asked)
+        ),
         "plain": ValueError("odd"),
     }
 
@@ -88,7 +91,9 @@ def test_errors_of_the_sdk_are_restored_as_what_they_were(name: str) -> None:
     other = unpacked(pickle.loads(pickle.dumps(packed(error))))
     assert type(other) is type(error) and str(other) == str(error)
     for attribute in ("status_code", "code", "request_id"):
-        assert getattr(other, attribute, None) == getattr(error, attribute, None)
+        assert getattr(other, attribute, None) == getattr(
+            error, attribute, None
+        )
 
 
 @pytest.mark.parametrize("name", sdk_errors())

@@ -15,7 +15,15 @@ from coursekit.pricing import NoPrice, Price, Usage, dollars, price_of, usage_of
 
 DAY = datetime.date(2026, 11, 22)
 MODELS = st.sampled_from(
-    ["gpt-4o", "gpt-4o-mini", "o3", "gpt-5", "gpt-6-luna", "gpt-4", "gpt-4o-2024-05-13"]
+    [
+        "gpt-4o",
+        "gpt-4o-mini",
+        "o3",
+        "gpt-5",
+        "gpt-6-luna",
+        "gpt-4",
+        "gpt-4o-2024-05-13",
+    ]
 )
 
 
@@ -36,7 +44,10 @@ def used(
             "audio_tokens": 0,
             "cache_write_tokens": written,
         },
-        "completion_tokens_details": {"reasoning_tokens": reasoning, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": reasoning,
+            "audio_tokens": 0,
+        },
     }
 
 
@@ -75,7 +86,11 @@ def test_the_france_example() -> None:
 def test_the_parts_of_a_price() -> None:
     """Cached tokens are taken out of the input and cost half on gpt-4o; reasoning is output."""
     price = price_of(used(2000, 500, cached=1024, reasoning=300), "gpt-4o", DAY)
-    assert parts(price) == (Decimal("0.00244"), Decimal("0.00128"), Decimal("0.005"))
+    assert parts(price) == (
+        Decimal("0.00244"),
+        Decimal("0.00128"),
+        Decimal("0.005"),
+    )
     assert price.total == Decimal("0.00872")
 
 
@@ -83,15 +98,22 @@ def test_the_parts_of_a_price() -> None:
 def test_gpt_4o_mini_is_16_67_times_cheaper(part: str) -> None:
     """gpt-4o costs 16.67 times as much as gpt-4o-mini: input, cached input and output alike."""
     usage = used(4000, 1000, cached=2000)
-    large, small = price_of(usage, "gpt-4o", DAY), price_of(usage, "gpt-4o-mini", DAY)
-    assert round(getattr(large, part) / getattr(small, part), 2) == Decimal("16.67")
+    large, small = (
+        price_of(usage, "gpt-4o", DAY),
+        price_of(usage, "gpt-4o-mini", DAY),
+    )
+    assert round(getattr(large, part) / getattr(small, part), 2) == Decimal(
+        "16.67"
+    )
 
 
 def test_a_usage_of_the_sdk_needs_no_details() -> None:
     """The SDK's usage is taken, with its details or without; the details' counts are optional
     too.
     """
-    bare = CompletionUsage(prompt_tokens=2000, completion_tokens=500, total_tokens=2500)
+    bare = CompletionUsage(
+        prompt_tokens=2000, completion_tokens=500, total_tokens=2500
+    )
     whole = CompletionUsage.model_validate(used(2000, 500))
     assert (
         price_of(bare, "gpt-4o", DAY)
@@ -112,15 +134,21 @@ def test_a_usage_of_the_sdk_needs_no_details() -> None:
 @given(MODELS)
 def test_no_usage_costs_nothing(model: str) -> None:
     """Zero tokens cost zero."""
-    assert price_of(used(), model, DAY) == Price(Decimal(0), Decimal(0), Decimal(0))
+    assert price_of(used(), model, DAY) == Price(
+        Decimal(0), Decimal(0), Decimal(0)
+    )
 
 
 @given(usages(), usages(), MODELS)
-def test_prices_add_up(a: dict[str, Any], b: dict[str, Any], model: str) -> None:
+def test_prices_add_up(
+    a: dict[str, Any], b: dict[str, Any], model: str
+) -> None:
     """Two calls cost what one call of both sizes costs, part by part, as long as the price step is
     not crossed.
     """
-    one, two, both = (price_of(usage, model, DAY) for usage in (a, b, added(a, b)))
+    one, two, both = (
+        price_of(usage, model, DAY) for usage in (a, b, added(a, b))
+    )
     assert parts(both) == tuple(
         x + y for x, y in zip(parts(one), parts(two), strict=True)
     )
@@ -144,7 +172,9 @@ def test_the_total_is_the_sum_and_that_of_genai_prices(
 
     price = price_of(usage, model, DAY)
     official = extract_usage(
-        {"model": model, "usage": usage}, provider_id="openai", api_flavor="chat"
+        {"model": model, "usage": usage},
+        provider_id="openai",
+        api_flavor="chat",
     )
     noon = datetime.datetime(2026, 11, 22, 12, tzinfo=datetime.UTC)
     assert (
@@ -167,8 +197,16 @@ def test_the_step_at_272_000_tokens() -> None:
     """
     below = price_of(used(272_000, 1000, cached=100_000), "gpt-6-luna", DAY)
     above = price_of(used(272_001, 1000, cached=100_000), "gpt-6-luna", DAY)
-    assert parts(below) == (Decimal("0.0172"), Decimal("0.001"), Decimal("0.0005"))
-    assert parts(above) == (Decimal("0.0344002"), Decimal("0.002"), Decimal("0.00075"))
+    assert parts(below) == (
+        Decimal("0.0172"),
+        Decimal("0.001"),
+        Decimal("0.0005"),
+    )
+    assert parts(above) == (
+        Decimal("0.0344002"),
+        Decimal("0.002"),
+        Decimal("0.00075"),
+    )
 
 
 def test_writing_to_the_cache_costs_more() -> None:
@@ -176,7 +214,8 @@ def test_writing_to_the_cache_costs_more() -> None:
     input.
     """
     plain, written = (
-        price_of(used(1000, written=n), "gpt-6-luna", DAY).input for n in (0, 1000)
+        price_of(used(1000, written=n), "gpt-6-luna", DAY).input
+        for n in (0, 1000)
     )
     assert written == plain * Decimal("1.25")
 
@@ -215,7 +254,8 @@ def test_an_unknown_way_is_not_priced_as_standard(
     as standard.
     """
     with pytest.raises(
-        NoPrice, match=f"no (flex|turbo|batch) price for model {model!r} on 2026"
+        NoPrice,
+        match=f"no (flex|turbo|batch) price for model {model!r} on 2026",
     ):
         price_of(used(1, 1), model, **{"on": DAY, **options})
 
@@ -240,7 +280,9 @@ def test_the_date_decides(on: str, total: str) -> None:
 def test_no_date_is_today(model: str) -> None:
     """Without a date, today's prices count."""
     today = datetime.datetime.now(datetime.UTC).date()
-    assert price_of(used(1000, 1000), model) == price_of(used(1000, 1000), model, today)
+    assert price_of(used(1000, 1000), model) == price_of(
+        used(1000, 1000), model, today
+    )
 
 
 @pytest.mark.parametrize(
@@ -286,9 +328,21 @@ def test_an_unknown_model_is_named(model: str, near: str) -> None:
         (None, ValueError, "include_usage"),
         ({}, ValueError, "prompt_tokens"),
         ({"prompt_tokens": 1}, ValueError, "completion_tokens"),
-        ({"prompt_tokens": -1, "completion_tokens": 1}, ValueError, "from 0 up"),
-        ({"prompt_tokens": 1.5, "completion_tokens": 1}, ValueError, "whole number"),
-        ({"prompt_tokens": True, "completion_tokens": 1}, ValueError, "whole number"),
+        (
+            {"prompt_tokens": -1, "completion_tokens": 1},
+            ValueError,
+            "from 0 up",
+        ),
+        (
+            {"prompt_tokens": 1.5, "completion_tokens": 1},
+            ValueError,
+            "whole number",
+        ),
+        (
+            {"prompt_tokens": True, "completion_tokens": 1},
+            ValueError,
+            "whole number",
+        ),
         (used(5, 1, cached=9), ValueError, "cannot exceed"),
         (24, TypeError, "reply.usage"),
         ("24", TypeError, "reply.usage"),

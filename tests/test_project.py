@@ -94,7 +94,10 @@ def locked() -> dict[str, tuple[Version, str, int]]:
 def wanted() -> list[Requirement]:
     """Every requirement in pyproject.toml, those of the extras too."""
     project = PROJECT["project"]
-    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    lists = [
+        project["dependencies"],
+        *project["optional-dependencies"].values(),
+    ]
     return [Requirement(line) for each in lists for line in each]
 
 
@@ -111,7 +114,9 @@ def test_the_lock_holds_what_pyproject_asks_for() -> None:
         assert requirement.specifier.contains(version), (
             f"{requirement}, but {version} is locked"
         )
-    assert all(hashes for _, _, hashes in lock.values()), "an entry without a hash"
+    assert all(hashes for _, _, hashes in lock.values()), (
+        "an entry without a hash"
+    )
 
 
 def test_the_lock_is_for_all_platforms() -> None:
@@ -125,7 +130,9 @@ def test_conda_gets_the_same_list() -> None:
     """environment.yml names a Python that pyproject allows, pip, and this project, which brings the
     rest.
     """
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    environment = yaml.safe_load(
+        (ROOT / "environment.yml").read_text(encoding="utf-8")
+    )
     assert set(environment) == {"name", "channels", "dependencies"}
     assert environment["name"] == PROJECT["project"]["name"]
     *specs, with_pip = environment["dependencies"]
@@ -208,9 +215,9 @@ def test_links_in_readme_and_contributing_lead_somewhere() -> None:
             r"\]\((?!\w+:|#)([^)#]+)", page.read_text(encoding="utf-8")
         ):
             place = (page.parent / target).resolve()
-            assert place in known or any(place in path.parents for path in known), (
-                f"{page.name}: {target}"
-            )
+            assert place in known or any(
+                place in path.parents for path in known
+            ), f"{page.name}: {target}"
 
 
 def test_facts_and_mechanisms_are_all_forbidden_the_sdk() -> None:
@@ -218,10 +225,12 @@ def test_facts_and_mechanisms_are_all_forbidden_the_sdk() -> None:
     the offline API, which is on that floor, to facts alone.
     """
     floors, engine, forbidden = PROJECT["tool"]["importlinter"]["contracts"]
-    first = next(i for i, floor in enumerate(floors["layers"]) if "offline" in floor)
-    mechanisms = {name.strip() for name in floors["layers"][first].split("|")} - {
-        "offline"
-    }
+    first = next(
+        i for i, floor in enumerate(floors["layers"]) if "offline" in floor
+    )
+    mechanisms = {
+        name.strip() for name in floors["layers"][first].split("|")
+    } - {"offline"}
     assert {f"coursekit.{name}" for name in mechanisms} < set(
         engine["forbidden_modules"]
     )

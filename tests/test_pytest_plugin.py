@@ -50,13 +50,24 @@ def test_notebooks_are_compared_strictly_and_offline(
     path.write_text(text.replace('"stored\\n"', '"something else\\n"'))
     folder = path.parents[1]
     shutil.copy(ROOT / "pyproject.toml", folder)
-    command = ["-P", "-m", "pytest", "-q", "-n0", "-pno:cacheprovider", "notebooks"]
+    command = [
+        "-P",
+        "-m",
+        "pytest",
+        "-q",
+        "-n0",
+        "-pno:cacheprovider",
+        "notebooks",
+    ]
     environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("PYTEST", "COURSEKIT"))
     }
-    environment |= {"OPENAI_API_KEY": "sk-secret", "HTTPS_PROXY": "http://proxy"}
+    environment |= {
+        "OPENAI_API_KEY": "sk-secret",
+        "HTTPS_PROXY": "http://proxy",
+    }
     ran = subprocess.run(
         [sys.executable, *command],
         cwd=folder,
@@ -94,13 +105,17 @@ def test_a_dead_kernel_is_an_error_at_once(
         with pytest.raises(Empty):
             kernel.get_message("iopub", timeout=0.01)
     else:
-        with pytest.raises(RuntimeError, match="the cell has killed its kernel"):
+        with pytest.raises(
+            RuntimeError, match="the cell has killed its kernel"
+        ):
             kernel.get_message("shell", timeout=3600)
 
 
 @pytest.fixture
 def recorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_notebook: Callable[..., Path]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_notebook: Callable[..., Path],
 ) -> UsedRecordings:
     """A course whose lesson 01_basics has a notebook of two code cells and the recordings a.json
     and b.json.
@@ -123,7 +138,9 @@ def finished(plugin: UsedRecordings, *outcomes: str) -> tuple[Any, list[str]]:
     """
     for number, outcome in enumerate(outcomes):
         nodeid = f"notebooks/01_basics.ipynb::Cell {number}"
-        report = SimpleNamespace(nodeid=nodeid, when="call", passed=outcome == "passed")
+        report = SimpleNamespace(
+            nodeid=nodeid, when="call", passed=outcome == "passed"
+        )
         plugin.pytest_runtest_logreport(report)  # type: ignore[arg-type]
     session = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
     plugin.pytest_sessionfinish(session)  # type: ignore[arg-type]
@@ -155,7 +172,9 @@ def test_all_used_is_fine(recorded: UsedRecordings) -> None:
     assert finished(recorded, "passed", "passed") == (pytest.ExitCode.OK, [])
 
 
-def test_a_notebook_to_try_things_in_is_no_part_of_the_course(tmp_path: Path) -> None:
+def test_a_notebook_to_try_things_in_is_no_part_of_the_course(
+    tmp_path: Path,
+) -> None:
     """JupyterLab's + makes Untitled.ipynb: it is neither tested nor listed; one with a name of its
     own is.
     """
@@ -164,7 +183,9 @@ def test_a_notebook_to_try_things_in_is_no_part_of_the_course(tmp_path: Path) ->
     for name in ("Untitled.ipynb", "Untitled1.ipynb", "01_basics.ipynb"):
         (folder / name).touch()
     assert notebooks_in(folder) == [folder / "01_basics.ipynb"]
-    assert [pytest_ignore_collect(path) for path in sorted(folder.iterdir())] == [
+    assert [
+        pytest_ignore_collect(path) for path in sorted(folder.iterdir())
+    ] == [
         None,
         True,
         True,

@@ -22,7 +22,10 @@ from support.html_reader import HtmlReader
 STEMS = sorted(path.stem for path in (course.DATA / "quizzes").glob("*.toml"))
 ASKED = Question(
     "1 < 2 & 3?",
-    (Option("<b>yes</b>", "So it <i>is</i>.", True), Option("no", "But it is.")),
+    (
+        Option("<b>yes</b>", "So it <i>is</i>.", True),
+        Option("no", "But it is."),
+    ),
 )
 
 
@@ -45,7 +48,12 @@ def test_a_quiz_has_a_reason_for_each_option(stem: str) -> None:
 def test_the_right_option_has_no_usual_place(stem: str) -> None:
     """The right option is not always the first, or always the last."""
     assert (
-        len({question.options.index(question.right) for question in questions(stem)})
+        len(
+            {
+                question.options.index(question.right)
+                for question in questions(stem)
+            }
+        )
         > 1
     )
 
@@ -113,7 +121,9 @@ def test_a_quiz_keeps_its_score(
     answer(quiz, 2, right=False)
     assert "2 of 5" in quiz.score.value
     assert "2 of 5" in Quiz("01_basics").score.value
-    assert "quiz 2 of 5" in repr(CourseMap()).replace("  ", " ").replace("  ", " ")
+    assert "quiz 2 of 5" in repr(CourseMap()).replace("  ", " ").replace(
+        "  ", " "
+    )
 
 
 def test_a_quiz_without_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +136,9 @@ def test_a_quiz_without_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_a_quiz_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_quiz_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A lesson without a quiz, two right options, and two alike are refused with the file's
     name.
     """
@@ -134,7 +146,9 @@ def test_a_quiz_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         questions("0")
     monkeypatch.setattr("coursekit.widgets.quiz.DATA", tmp_path)
     (tmp_path / "quizzes").mkdir()
-    option = '[[question.option]]\ntext = "a"\nreason = "because"\nright = true\n'
+    option = (
+        '[[question.option]]\ntext = "a"\nreason = "because"\nright = true\n'
+    )
     (tmp_path / "quizzes" / "01_basics.toml").write_text(
         f'[[question]]\nask = "why?"\n{option}{option}'
     )

@@ -151,7 +151,9 @@ def test_recorded_headers_stay_unless_there_is_an_account() -> None:
     answer = ApiAnswer(200, recorded, whole().body)
     assert limited(None, answer=answer).answer(request()).headers == recorded
     assert (
-        six(limited(Account(rpm=7), answer=answer).answer(request()))["limit-requests"]
+        six(limited(Account(rpm=7), answer=answer).answer(request()))[
+            "limit-requests"
+        ]
         == "7"
     )
 
@@ -182,7 +184,11 @@ def test_the_estimate_of_genuine_requests(
     """Lengths of genuine requests, and what their answers' x-ratelimit headers showed as used."""
     assert (
         estimated_tokens(
-            {"messages": [{"role": role, "content": text} for role, text in messages]}
+            {
+                "messages": [
+                    {"role": role, "content": text} for role, text in messages
+                ]
+            }
         )
         == tokens
     )
@@ -198,9 +204,15 @@ def test_parts_images_and_what_is_not_counted() -> None:
         estimated_tokens({"messages": [{"role": "user", "content": parts}]})
         == 7 + 1 + 765
     )
-    called = {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1"}]}
+    called = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "call_1"}],
+    }
     assert (
-        estimated_tokens({"messages": [called], "tools": [{"type": "function"}] * 9})
+        estimated_tokens(
+            {"messages": [called], "tools": [{"type": "function"}] * 9}
+        )
         == 1 + 1
     )
 
@@ -217,7 +229,9 @@ ANY_JSON = st.recursive(
 
 @given(
     st.dictionaries(
-        st.sampled_from(["messages", "n", "max_tokens", "max_completion_tokens"]),
+        st.sampled_from(
+            ["messages", "n", "max_tokens", "max_completion_tokens"]
+        ),
         ANY_JSON,
     )
 )
@@ -233,7 +247,8 @@ def test_too_many_requests() -> None:
     """The fourth request at 3 RPM gets the genuine refusal, word for word, with its headers."""
     api = limited(Account(rpm=3, organization="org-x"))
     assert [
-        api.answer(request(params(model="gpt-3.5-turbo"))).status for _ in range(3)
+        api.answer(request(params(model="gpt-3.5-turbo"))).status
+        for _ in range(3)
     ] == [200] * 3
     refused = api.answer(request(params(model="gpt-3.5-turbo")))
     assert (refused.status, told(refused)) == (
@@ -248,7 +263,10 @@ def test_too_many_requests() -> None:
             "code": "rate_limit_exceeded",
         },
     )
-    assert (refused.headers["retry-after"], refused.headers["retry-after-ms"]) == (
+    assert (
+        refused.headers["retry-after"],
+        refused.headers["retry-after-ms"],
+    ) == (
         "20",
         "20000",
     )
@@ -301,7 +319,10 @@ def test_waiting_as_told_is_enough(tpm: int, data: st.DataObject) -> None:
         return
     wait = int(refused.headers["retry-after-ms"]) / 1000
     if wait > 0.01:
-        assert account.admit("gpt-4o", second, 5.0 + wait / 2 - 0.002)[1] is not None
+        assert (
+            account.admit("gpt-4o", second, 5.0 + wait / 2 - 0.002)[1]
+            is not None
+        )
     assert account.admit("gpt-4o", second, 5.0 + wait)[1] is None
 
 
@@ -321,7 +342,10 @@ def test_a_request_above_the_whole_limit() -> None:
         "code": "rate_limit_exceeded",
     }
     assert not {"retry-after", "retry-after-ms"} & set(refused.headers)
-    assert (six(refused)["remaining-requests"], six(refused)["remaining-tokens"]) == (
+    assert (
+        six(refused)["remaining-requests"],
+        six(refused)["remaining-tokens"],
+    ) == (
         "9",
         "1000",
     )
@@ -333,10 +357,14 @@ def test_output_that_was_asked_for_is_set_aside() -> None:
     show."""
     body = params(max_completion_tokens=400, n=2)
     assert (
-        six(limited(Account(tpm=1000)).answer(request(body)))["remaining-tokens"]
+        six(limited(Account(tpm=1000)).answer(request(body)))[
+            "remaining-tokens"
+        ]
         == "200"
     )
-    small = six(limited(Account(tpm=1000, reserve_output=False)).answer(request(body)))
+    small = six(
+        limited(Account(tpm=1000, reserve_output=False)).answer(request(body))
+    )
     assert small["remaining-tokens"] == str(1000 - estimated_tokens(body))
 
 
@@ -347,7 +375,9 @@ def test_refused_requests_count() -> None:
     account = Account(rpm=6)  # one in 10 s
     for _ in range(6):
         account.admit("gpt-4o", 1, 0.0)
-    assert all(account.admit("gpt-4o", 1, float(t))[1] for t in range(0, 600, 5))
+    assert all(
+        account.admit("gpt-4o", 1, float(t))[1] for t in range(0, 600, 5)
+    )
     assert account.admit("gpt-4o", 1, 595.0 + 10)[1] is None
 
 
@@ -374,14 +404,21 @@ def test_each_model_has_its_own_limits() -> None:
     def passes(model: str) -> bool:
         return account.admit(model, 1, 0.0)[1] is None
 
-    assert [passes("gpt-4o"), passes("gpt-4o-2024-08-06"), passes("gpt-4o")] == [
+    assert [
+        passes("gpt-4o"),
+        passes("gpt-4o-2024-08-06"),
+        passes("gpt-4o"),
+    ] == [
         True,
         True,
         False,
     ]
     assert [passes("gpt-4o-mini"), passes("gpt-4o-mini")] == [True, False]
     assert [passes("made-up-1"), passes("made-up-2")] == [True, False]
-    assert (Account().limits("gpt-4o-mini").rpm, Account().limits("gpt-4o").tpm) == (
+    assert (
+        Account().limits("gpt-4o-mini").rpm,
+        Account().limits("gpt-4o").tpm,
+    ) == (
         10_000,
         30_000,
     )
@@ -441,7 +478,9 @@ def test_a_virtual_hour_of_the_sdk(tmp_path: Path) -> None:
     rpm=st.integers(1, 50),
     tpm=st.integers(100, 5000),
     steps=st.lists(
-        st.tuples(st.floats(0, 30), st.integers(1, 2000)), min_size=1, max_size=60
+        st.tuples(st.floats(0, 30), st.integers(1, 2000)),
+        min_size=1,
+        max_size=60,
     ),
 )
 def test_never_more_than_the_limit(
@@ -481,7 +520,9 @@ def test_thirty_threads_share_a_limit() -> None:
     account, passed = Account(rpm=100, tpm=10**9), []
 
     def ask() -> None:
-        passed.extend(account.admit("gpt-4o", 1, 0.0)[1] is None for _ in range(100))
+        passed.extend(
+            account.admit("gpt-4o", 1, 0.0)[1] is None for _ in range(100)
+        )
 
     threads = [threading.Thread(target=ask) for _ in range(30)]
     for thread in threads:
@@ -510,7 +551,9 @@ def test_a_spending_cap() -> None:
         "param": None,
         "code": "insufficient_quota",
     }
-    assert set(refused.headers) == {"content-type"} and account.spent == price * 3
+    assert (
+        set(refused.headers) == {"content-type"} and account.spent == price * 3
+    )
 
 
 def test_no_money_at_all() -> None:
@@ -541,7 +584,11 @@ def test_a_stream_is_billed_with_or_without_usage() -> None:
         if b'"choices":[]' not in event.data
     ]
     silent = ApiAnswer(200, {}, events=tuple(events))
-    counted = {"prompt_tokens": 14, "completion_tokens": 2}  # "Paris." is two tokens
+    # "Paris." is two tokens
+    counted = {
+        "prompt_tokens": 14,
+        "completion_tokens": 2,
+    }
     assert cost(silent, body) == price_of(counted, "gpt-4o").total
 
 
@@ -566,7 +613,10 @@ def test_a_limit_through_the_sdk(tmp_path: Path) -> None:
     client.chat.completions.create(**params())
     with pytest.raises(openai.RateLimitError) as error:
         client.chat.completions.create(**params())
-    assert (error.value.code, error.value.type) == ("rate_limit_exceeded", "requests")
+    assert (error.value.code, error.value.type) == (
+        "rate_limit_exceeded",
+        "requests",
+    )
     assert error.value.response.headers["retry-after-ms"] == "60000"
     assert str(error.value.request_id).startswith("req_")
 
@@ -597,7 +647,10 @@ def test_a_miss_is_no_matter_of_limits(tmp_path: Path) -> None:
     """What is not recorded says so, with an account in front as without one."""
     with pytest.raises(RecordingNotFound):
         connect(
-            "replay", recordings=tmp_path, rate_limit={"rpm": 3}, speed="instant"
+            "replay",
+            recordings=tmp_path,
+            rate_limit={"rpm": 3},
+            speed="instant",
         ).chat.completions.create(**params())
 
 
@@ -620,7 +673,10 @@ def test_a_miss_is_no_matter_of_limits(tmp_path: Path) -> None:
             ),
         ),
         ({"models": {"gpt-4o": 3}}, "The limits of model 'gpt-4o' are 3."),
-        ({"models": {"gpt-4o": {"rpm": None}}}, "rpm of model 'gpt-4o' is None"),
+        (
+            {"models": {"gpt-4o": {"rpm": None}}},
+            "rpm of model 'gpt-4o' is None",
+        ),
         (60, 'rate_limit=60 is not a limit. Give a dict like {"rpm": 60'),
     ],
 )
@@ -650,12 +706,15 @@ def test_real_time_works_too() -> None:
         ("gpt-3.5-turbo-0125", 40_000, "gpt-3.5-turbo-0125"),
     ],
 )
-def test_a_refusal_names_whose_limit_it_is(model: str, tokens: int, named: str) -> None:
+def test_a_refusal_names_whose_limit_it_is(
+    model: str, tokens: int, named: str
+) -> None:
     """A snapshot's refusal names the model whose limit it shares, a long prompt's the limit for
     long context.
     """
     _, refusal = Account(rpm=10, tpm=30_000).admit(model, tokens, 0.0)
     assert (
         refusal is not None
-        and f"Request too large for {named} in organization" in refusal.body.decode()
+        and f"Request too large for {named} in organization"
+        in refusal.body.decode()
     )

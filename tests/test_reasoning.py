@@ -45,7 +45,9 @@ def reply(
     model: str = "o4-mini",
 ) -> ChatCompletion:
     """A completion with so many hidden tokens, then so many visible ones."""
-    return ChatCompletion.model_validate(body(hidden, text, reason, visible, model))
+    return ChatCompletion.model_validate(
+        body(hidden, text, reason, visible, model)
+    )
 
 
 def body(
@@ -85,7 +87,10 @@ class Thinks:
         filled = fill_budget(budget, self.hidden, 10)
         reason = "stop" if filled.ending == "whole" else "length"
         said = body(
-            filled.hidden, "9 m" if filled.visible else "", reason, filled.visible
+            filled.hidden,
+            "9 m" if filled.visible else "",
+            reason,
+            filled.visible,
         )
         said["usage"]["prompt_tokens"] = self.prompt
         return json_answer(200, said)
@@ -110,7 +115,9 @@ def test_a_budget_is_filled_by_reasoning_first(
     assert filled.hidden + filled.visible + filled.missing == hidden + visible
     assert filled.hidden == hidden or filled.visible == 0
     assert (filled.ending == "whole") == (hidden + visible <= budget)
-    assert (filled.ending == "empty") == (filled.missing > 0 and hidden >= budget)
+    assert (filled.ending == "empty") == (
+        filled.missing > 0 and hidden >= budget
+    )
 
 
 @given(
@@ -146,7 +153,10 @@ def test_the_bill_is_taken_apart() -> None:
     assert (bill.hidden, bill.visible, bill.hidden_share) == (900, 100, 0.9)
     assert bill.hidden_cost == Decimal("4.4") * 900 / 1_000_000
     assert bill.visible_cost == Decimal("4.4") * 100 / 1_000_000
-    assert bill.prompt_cost + bill.hidden_cost + bill.visible_cost == bill.price.total
+    assert (
+        bill.prompt_cost + bill.hidden_cost + bill.visible_cost
+        == bill.price.total
+    )
     assert repr(bill) == (
         f"prompt {IN} tokens $0.000013 · hidden 900 tokens $0.004 · visible 100 tokens $0.00044 · "
         "90% of the output hidden"
@@ -157,11 +167,14 @@ def test_the_bill_is_taken_apart() -> None:
 def test_the_parts_of_any_bill_add_up(hidden: int, visible: int) -> None:
     """Prompt, hidden and visible cost are the whole price, to the last digit that matters."""
     bill = split(reply(hidden, visible=visible), ON)
-    assert bill.prompt_cost + bill.hidden_cost + bill.visible_cost == bill.price.total
-    assert 0 <= bill.hidden_share <= 1
-    assert abs(bill.hidden_cost - Decimal("4.4") * hidden / 1_000_000) < Decimal(
-        "1e-20"
+    assert (
+        bill.prompt_cost + bill.hidden_cost + bill.visible_cost
+        == bill.price.total
     )
+    assert 0 <= bill.hidden_share <= 1
+    assert abs(
+        bill.hidden_cost - Decimal("4.4") * hidden / 1_000_000
+    ) < Decimal("1e-20")
 
 
 def test_a_bill_needs_usage_and_a_price() -> None:
@@ -221,7 +234,11 @@ def test_one_escalation(hidden: int) -> None:
     """
     layer = Thinks(hidden)
     replies = ask_with_headroom(
-        client_of(layer), **ASK, max_completion_tokens=200, ceiling=2000, max_cost=0.05
+        client_of(layer),
+        **ASK,
+        max_completion_tokens=200,
+        ceiling=2000,
+        max_cost=0.05,
     )
     assert layer.budgets == [200, 2000]
     assert exhausted(replies[0]) == (hidden == 300)
@@ -238,7 +255,11 @@ def test_no_second_escalation() -> None:
         match=r"after 2 calls and \$0.0097: .* its 2,000 tokens, 2,000 of them for",
     ) as told:
         ask_with_headroom(
-            client_of(layer), **ASK, max_completion_tokens=200, ceiling=2000, max_cost=1
+            client_of(layer),
+            **ASK,
+            max_completion_tokens=200,
+            ceiling=2000,
+            max_cost=1,
         )
     assert layer.budgets == [200, 2000]
     assert [exhausted(each) for each in told.value.replies] == [True, True]
@@ -250,7 +271,9 @@ def test_what_could_cost_too_much_is_never_sent() -> None:
     """
     layer = Thinks(100)
     least = sum(
-        price_of({"prompt_tokens": IN, "completion_tokens": n}, "o4-mini", ON).total
+        price_of(
+            {"prompt_tokens": IN, "completion_tokens": n}, "o4-mini", ON
+        ).total
         for n in (200, 2000)
     )
     asked = {**ASK, "max_completion_tokens": 200, "ceiling": 2000}
@@ -258,9 +281,13 @@ def test_what_could_cost_too_much_is_never_sent() -> None:
         ValueError,
         match=r"Nothing was sent: the two calls could cost \$0.00089 \+ \$0.0088",
     ):
-        ask_with_headroom(client_of(layer), **asked, max_cost=least - Decimal("1e-9"))
+        ask_with_headroom(
+            client_of(layer), **asked, max_cost=least - Decimal("1e-9")
+        )
     assert layer.budgets == []
-    assert len(ask_with_headroom(client_of(layer), **asked, max_cost=least)) == 1
+    assert (
+        len(ask_with_headroom(client_of(layer), **asked, max_cost=least)) == 1
+    )
 
 
 def test_the_first_bill_counts() -> None:
@@ -304,15 +331,28 @@ def test_never_more_than_allowed(
     except ValueError:
         replies = []
     assert len(replies) == len(layer.budgets) <= 2
-    assert sum(price_of(each.usage, "o4-mini", ON).total for each in replies) <= limit
+    assert (
+        sum(price_of(each.usage, "o4-mini", ON).total for each in replies)
+        <= limit
+    )
 
 
 def test_tools_and_schemas_are_reckoned_in() -> None:
     """What is billed beside the messages counts with a token for each character of its JSON, which
     is ample.
     """
-    tools = [{"type": "function", "function": {"name": "f", "description": "x" * 4000}}]
-    asked = {**ASK, "max_completion_tokens": 200, "ceiling": 2000, "max_cost": "0.01"}
+    tools = [
+        {
+            "type": "function",
+            "function": {"name": "f", "description": "x" * 4000},
+        }
+    ]
+    asked = {
+        **ASK,
+        "max_completion_tokens": 200,
+        "ceiling": 2000,
+        "max_cost": "0.01",
+    }
     assert len(ask_with_headroom(client_of(Thinks(100)), **asked)) == 1
     with pytest.raises(ValueError, match="could cost"):
         ask_with_headroom(client_of(Thinks(100)), **asked, tools=tools)
@@ -351,7 +391,9 @@ def test_the_wrong_answers_are_paid_for_too() -> None:
     """The cost of a correct answer is all the money over the correct ones; without one there is no
     such cost.
     """
-    assert Score(3, 4, 10.0, Decimal("0.06")).cost_per_correct == Decimal("0.02")
+    assert Score(3, 4, 10.0, Decimal("0.06")).cost_per_correct == Decimal(
+        "0.02"
+    )
     assert Score(0, 4, 10.0, Decimal("0.06")).cost_per_correct is None
 
 
@@ -363,6 +405,8 @@ class Quick:
 
     def create(self, **asked: Any) -> ChatCompletion:
         answer = self.layer.answer(
-            ApiRequest("POST", "/v1/chat/completions", json.dumps(asked).encode())
+            ApiRequest(
+                "POST", "/v1/chat/completions", json.dumps(asked).encode()
+            )
         )
         return ChatCompletion.model_validate(json.loads(answer.body))

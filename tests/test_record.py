@@ -46,7 +46,9 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(course, "DATA", tmp_path / "data")
     monkeypatch.setattr("coursekit.workshop.repository", lambda: tmp_path)
     (tmp_path / "data" / "replies").mkdir(parents=True)
-    (tmp_path / "data" / "replies" / "01_basics.toml").write_text("on = 2026-11-22\n")
+    (tmp_path / "data" / "replies" / "01_basics.toml").write_text(
+        "on = 2026-11-22\n"
+    )
     (tmp_path / "data" / "course.toml").write_text(
         (Path(course.__file__).parent / "data/course.toml").read_text()
     )
@@ -58,7 +60,9 @@ def texts(folder: Path) -> list[str]:
 
 
 def test_recordings_are_replaced_and_the_change_is_told(
-    data: Path, write_notebook: WriteNotebook, capsys: pytest.CaptureFixture[str]
+    data: Path,
+    write_notebook: WriteNotebook,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """What was added, removed and changed is printed; what an earlier lesson has recorded is left
     to it.
@@ -104,7 +108,9 @@ def test_a_failing_run_leaves_the_recordings_alone(
     ):
         record.record("01_basics", written=True, yes=False)
     assert texts(folder) == ["kept"]
-    assert [path.name for path in (data / "recordings").iterdir()] == ["01_basics"]
+    assert [path.name for path in (data / "recordings").iterdir()] == [
+        "01_basics"
+    ]
 
 
 def test_an_interrupted_replacement_is_put_back(
@@ -152,7 +158,8 @@ def test_consent_runs_the_notebook_in_record_mode(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.setenv("COURSEKIT_REPLIES", "left over")
     write_notebook(
-        "import os\nassert 'COURSEKIT_REPLIES' not in os.environ", storing(A="one")
+        "import os\nassert 'COURSEKIT_REPLIES' not in os.environ",
+        storing(A="one"),
     )
     assert record.record("01", written=False, yes=True) == 0
     assert texts(data / "recordings" / "01_basics") == ["one"]
@@ -192,7 +199,9 @@ def test_local_goes_on_where_a_cell_needs_more_than_the_small_model(
     asked for keeps its old recording."""
     folder = data / "recordings" / "01_basics"
     for prompt, text in {"A": "old", "B": "old b"}.items():
-        Recordings([folder]).store(request(params(prompt)), whole(text), WRITTEN)
+        Recordings([folder]).store(
+            request(params(prompt)), whole(text), WRITTEN
+        )
     write_notebook(
         storing(A="new"), "raise LookupError('No price')", storing(C="three")
     )
@@ -201,7 +210,9 @@ def test_local_goes_on_where_a_cell_needs_more_than_the_small_model(
     assert record.record("01", written=False, local=True, yes=False) == 0
     assert texts(folder) == ["new", "old b", "three"]
     printed = capsys.readouterr().out
-    assert "notebooks/01_basics.ipynb, cell [2]: LookupError: No price" in printed
+    assert (
+        "notebooks/01_basics.ipynb, cell [2]: LookupError: No price" in printed
+    )
     assert "not remade, and are unchanged: 1" in printed
 
 
@@ -210,7 +221,9 @@ def test_written_needs_the_authors_file(
 ) -> None:
     """--written without a replies file names the file that is missing."""
     write_notebook("1", name="notebooks/04_streaming.ipynb")
-    with pytest.raises(CommandError, match="04_streaming.toml, which does not exist"):
+    with pytest.raises(
+        CommandError, match="04_streaming.toml, which does not exist"
+    ):
         record.record("04", written=True, yes=False)
 
 
@@ -223,16 +236,18 @@ def test_a_change_is_what_a_learner_would_notice(tmp_path: Path) -> None:
         recordings.store(request(params("stream")), streamed(told), WRITTEN)
     for recordings, text in ((old, "a " * 100), (new, "b")):
         recordings.store(
-            request(params("whole")), whole(text, request_id=f"req_{text[0]}"), WRITTEN
+            request(params("whole")),
+            whole(text, request_id=f"req_{text[0]}"),
+            WRITTEN,
         )
     lines = list(changes(tmp_path / "old", tmp_path / "new"))
     assert lines[0].startswith("changed  gpt-4o-whole-")
     assert lines[1].strip() == "text: " + "a " * 28 + "a... -> b"
     assert lines[2:] == ["same     1 (status, text, usage and provenance)"]
     assert (
-        json.loads(next((tmp_path / "new").glob("*whole*")).read_text())["provenance"][
-            "kind"
-        ]
+        json.loads(next((tmp_path / "new").glob("*whole*")).read_text())[
+            "provenance"
+        ]["kind"]
         == "written"
     )
 
@@ -251,7 +266,9 @@ def asking(*prompts: str) -> str:
         "client.chat.completions.create(model='gpt-4o', messages=[{{'role': 'user', 'content': "
         "{!r}}}])"
     )
-    return ASK.format(lines="\n    ".join(call.format(prompt) for prompt in prompts))
+    return ASK.format(
+        lines="\n    ".join(call.format(prompt) for prompt in prompts)
+    )
 
 
 @pytest.fixture
@@ -264,10 +281,14 @@ def live(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     def handle(to: Upstream) -> None:
         prompts.append(json.loads(to.seen[-1][0])["messages"][-1]["content"])
         if prompts[-1] == "busy":
-            to.whole(b'{"error": {"message": "boom", "type": "server_error"}}', 500)
+            to.whole(
+                b'{"error": {"message": "boom", "type": "server_error"}}', 500
+            )
         else:
             to.whole(
-                json.dumps(completion(f"to {prompts[-1]}, {len(prompts)}")).encode()
+                json.dumps(
+                    completion(f"to {prompts[-1]}, {len(prompts)}")
+                ).encode()
             )
 
     with upstream(handle) as (url, _):
@@ -294,15 +315,26 @@ def test_only_what_is_missing_or_named_is_asked(
     assert live == [] and texts(folder) == ["written A", "written B"]
     write_notebook(asking("A", "C", "C"), asking("A", "C"))
     assert record.record("01", written=False, yes=True) == 0
-    assert live == ["C", "C"] and texts(folder) == ["to C, 1", "to C, 2", "written A"]
+    assert live == ["C", "C"] and texts(folder) == [
+        "to C, 1",
+        "to C, 2",
+        "written A",
+    ]
     printed = capsys.readouterr().out
-    assert "removed  gpt-4o-b-" in printed and "cell 1 of 2, 0 new answers" in printed
+    assert (
+        "removed  gpt-4o-b-" in printed
+        and "cell 1 of 2, 0 new answers" in printed
+    )
     assert (
         "cell 2 of 2, 2 new answers" in printed
         and "(local: gpt-4o-2024-08-06 at 127.0.0.1:" in printed
     )
     assert record.record("01", written=False, yes=True, only=["gpt-4o-a"]) == 0
-    assert live[2:] == ["A"] and texts(folder) == ["to A, 3", "to C, 1", "to C, 2"]
+    assert live[2:] == ["A"] and texts(folder) == [
+        "to A, 3",
+        "to C, 1",
+        "to C, 2",
+    ]
     assert (
         "provenance: written: the tests -> local: gpt-4o-2024-08-06 at"
         in capsys.readouterr().out
@@ -310,7 +342,8 @@ def test_only_what_is_missing_or_named_is_asked(
     assert record.record("01", written=False, yes=True, everything=True) == 0
     assert live[3:] == ["A", "C", "C"]
     with pytest.raises(
-        CommandError, match="has 'zebra' in its name or prompt, so nothing was sent"
+        CommandError,
+        match="has 'zebra' in its name or prompt, so nothing was sent",
     ):
         record.record("01", written=False, yes=True, only=["zebra"])
     with pytest.raises(CommandError, match="give the statuses"):
@@ -344,8 +377,12 @@ def test_a_late_failure_keeps_what_was_paid(
         "to D, 4",
         "written",
     ]
-    assert "Going on from an unfinished run: 2 answers" in capsys.readouterr().out
-    assert [path.name for path in (data / "recordings").iterdir()] == ["01_basics"]
+    assert (
+        "Going on from an unfinished run: 2 answers" in capsys.readouterr().out
+    )
+    assert [path.name for path in (data / "recordings").iterdir()] == [
+        "01_basics"
+    ]
 
 
 def test_what_an_earlier_lesson_has_recorded_is_not_asked(
@@ -364,6 +401,6 @@ def test_what_an_earlier_lesson_has_recorded_is_not_asked(
     busy += "'content': 'busy'}])\nexcept openai.InternalServerError:\n    pass"
     write_notebook(asking("A"), asking("B"), busy)
     assert record.record("01", written=False, yes=True) == 0
-    assert live == ["B", "busy"] and texts(data / "recordings" / "01_basics") == [
-        "to B, 1"
-    ]
+    assert live == ["B", "busy"] and texts(
+        data / "recordings" / "01_basics"
+    ) == ["to B, 1"]

@@ -26,9 +26,8 @@ from coursekit.offline.recordings import Recordings, read
 from support.loopback import Upstream, upstream
 from support.offline_api import WRITTEN, completion, params, request, streamed
 
-KEY = "-".join(
-    ["sk", "proj", "0123456789abcdefghijABCDEFGHIJ"]
-)  # made up, and no key to who scans this file
+# made up, and no key to who scans this file
+KEY = "-".join(["sk", "proj", "0123456789abcdefghijABCDEFGHIJ"])
 WHOLE = json.dumps(completion("Paris.")).encode()
 
 
@@ -43,7 +42,8 @@ def whole(to: Upstream) -> None:
 
 def stream_of(*texts: str, wait: float = 0.0, **more: Any) -> Any:
     blocks = [
-        (wait, event.data) for event in streamed(list(texts), **more).events or ()
+        (wait, event.data)
+        for event in streamed(list(texts), **more).events or ()
     ]
     return lambda to: to.stream(blocks)
 
@@ -54,13 +54,18 @@ def recording() -> Iterator[Callable[..., openai.OpenAI]]:
     with contextlib.ExitStack() as stack:
         yield lambda folder, url, **options: stack.enter_context(
             connect(
-                "record", recordings=folder, base_url=url, **{"api_key": KEY, **options}
+                "record",
+                recordings=folder,
+                base_url=url,
+                **{"api_key": KEY, **options},
             )
         )
 
 
 def texts(folder: Path) -> str:
-    return "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+    return "".join(
+        path.read_text() for path in folder.rglob("*") if path.is_file()
+    )
 
 
 def test_recorded_then_replayed_without_the_network(
@@ -100,7 +105,9 @@ def test_no_secret_reaches_the_disk(
         }
     ).encode()
     with upstream(
-        lambda to: to.whole(echo, 401) if b"echo" in to.seen[-1][0] else whole(to)
+        lambda to: (
+            to.whole(echo, 401) if b"echo" in to.seen[-1][0] else whole(to)
+        )
     ) as (
         url,
         _,
@@ -136,7 +143,10 @@ def test_a_stream_passes_at_once_and_is_kept_with_its_times(
     with upstream(stream_of(*"abcde", wait=0.03)) as (url, _):
         stream = stream_text(recording(tmp_path, url), **params())
         assert "".join(stream) == "abcde"
-    assert stream.timing.total is not None and stream.timing.first_token is not None
+    assert (
+        stream.timing.total is not None
+        and stream.timing.first_token is not None
+    )
     assert stream.timing.first_token < 0.75 * stream.timing.total
     events = read(next(tmp_path.glob("*.json")))[2].events or ()
     assert len(events) == 9 and events[-1].at - events[1].at > 0.1
@@ -155,11 +165,17 @@ def test_a_stream_is_kept_although_the_sdk_stops_at_done(
     """
     with upstream(stream_of("a")) as (url, _):
         sync = recording(tmp_path / "sync", url)
-        assert len(list(sync.chat.completions.create(**params(), stream=True))) == 4
+        assert (
+            len(list(sync.chat.completions.create(**params(), stream=True)))
+            == 4
+        )
 
         async def main() -> int:
             async with connect_async(
-                "record", recordings=tmp_path / "async", base_url=url, api_key=KEY
+                "record",
+                recordings=tmp_path / "async",
+                base_url=url,
+                api_key=KEY,
             ) as client:
                 return len(
                     [
@@ -182,14 +198,19 @@ def test_a_last_event_without_its_blank_line_is_kept(
     """A server may close in good order without the blank line after its last event: the recording
     has it all the same, and replays it as the caller got it live."""
     *blocks, last = [
-        (0.0, event.data) for event in streamed(["a", "b"], done=False).events or ()
+        (0.0, event.data)
+        for event in streamed(["a", "b"], done=False).events or ()
     ]
-    with upstream(lambda to: to.stream([*blocks, (0.0, last[1].rstrip(b"\n"))])) as (
+    with upstream(
+        lambda to: to.stream([*blocks, (0.0, last[1].rstrip(b"\n"))])
+    ) as (
         url,
         _,
     ):
         live = list(
-            recording(tmp_path, url).chat.completions.create(**params(), stream=True)
+            recording(tmp_path, url).chat.completions.create(
+                **params(), stream=True
+            )
         )
     events = read(next(tmp_path.glob("*.json")))[2].events or ()
     assert len(events) == 5 and events[-1].data.rstrip() == last[1].rstrip()
@@ -197,7 +218,9 @@ def test_a_last_event_without_its_blank_line_is_kept(
     assert list(client.chat.completions.create(**params(), stream=True)) == live
 
 
-def test_bytes_are_cut_into_events_wherever_they_are_split(tmp_path: Path) -> None:
+def test_bytes_are_cut_into_events_wherever_they_are_split(
+    tmp_path: Path,
+) -> None:
     """However the network cuts the bytes, the events are those that the server wrote, each with its time of arrival."""
     data = b"".join(event.data for event in streamed(["a"]).events or ())
     ends = [found.end() for found in re.finditer(b"\n\n", data)]
@@ -210,7 +233,9 @@ def test_bytes_are_cut_into_events_wherever_they_are_split(tmp_path: Path) -> No
         head = ApiAnswer(200, {"content-type": "text/event-stream"})
         recorder = Recorder(recordings, WRITTEN)
         recorder.keep_pieces(
-            request(params(stream=True)), head, [*pieces, (99.0, b": never read")]
+            request(params(stream=True)),
+            head,
+            [*pieces, (99.0, b": never read")],
         )
         [path] = (tmp_path / str(size)).iterdir()
         events = read(path)[2].events or ()
@@ -243,7 +268,9 @@ def test_what_was_not_whole_is_not_kept(tmp_path: Path, recording: Any) -> None:
     assert list(tmp_path.glob("*")) == []
 
 
-def test_answers_of_one_client_are_numbered(tmp_path: Path, recording: Any) -> None:
+def test_answers_of_one_client_are_numbered(
+    tmp_path: Path, recording: Any
+) -> None:
     """A 429 and then the answer are both kept, so that replay retries as live did; a new client
     starts anew.
     """
@@ -283,7 +310,9 @@ def test_gzip_is_unpacked(tmp_path: Path, recording: Any) -> None:
     ) as (url, _):
         client = recording(tmp_path, url)
         assert (
-            client.chat.completions.create(**params()).choices[0].message.content
+            client.chat.completions.create(**params())
+            .choices[0]
+            .message.content
             == "Paris."
         )
     assert "Paris." in texts(tmp_path)
@@ -302,14 +331,20 @@ def cut_body(to: Upstream) -> None:
 ERROR_EVENT = b'data: {"error": {"message": "overloaded"}}\n\n'
 NO_ANSWERS: dict[str, Any] = {
     "401": lambda to: to.whole(api_error("invalid_api_key"), 401),
-    "403": lambda to: to.whole(api_error("unsupported_country_region_territory"), 403),
+    "403": lambda to: to.whole(
+        api_error("unsupported_country_region_territory"), 403
+    ),
     "404": lambda to: to.whole(api_error("model_not_found"), 404),
-    "429 without money": lambda to: to.whole(api_error("insufficient_quota"), 429),
+    "429 without money": lambda to: to.whole(
+        api_error("insufficient_quota"), 429
+    ),
     "429": lambda to: to.whole(api_error("rate_limit_exceeded"), 429),
     "500": lambda to: to.whole(api_error("server_error"), 500),
     "503": lambda to: to.whole(api_error("overloaded"), 503),
     "500 as a page": lambda to: to.whole(b"<html>", 500, "text/html"),
-    "a page": lambda to: to.whole(b"<html>log in to the wifi</html>", kind="text/html"),
+    "a page": lambda to: to.whole(
+        b"<html>log in to the wifi</html>", kind="text/html"
+    ),
     "empty": lambda to: to.whole(b""),
     "null": lambda to: to.whole(b"null"),
     "a list": lambda to: to.whole(b"[]"),
@@ -323,14 +358,18 @@ NO_ANSWERS: dict[str, Any] = {
     "no message": lambda to: to.whole(
         b'{"id": "1", "choices": [{"index": 0, "finish_reason": "stop"}]}'
     ),
-    "a stream for JSON": lambda to: to.stream([(0.0, data) for data in DONE_SEEN]),
+    "a stream for JSON": lambda to: to.stream(
+        [(0.0, data) for data in DONE_SEEN]
+    ),
     "cut": cut_body,
 }
 NO_STREAMS: dict[str, Any] = {
     "broken": lambda to: to.stream(
         [(0.0, data) for data in DONE_SEEN[:2]], whole=False
     ),
-    "cut in good order": lambda to: to.stream([(0.0, data) for data in DONE_SEEN[:2]]),
+    "cut in good order": lambda to: to.stream(
+        [(0.0, data) for data in DONE_SEEN[:2]]
+    ),
     "an error in it": lambda to: to.stream(
         [(0.0, data) for data in (*DONE_SEEN[:2], ERROR_EVENT)]
     ),
@@ -352,7 +391,10 @@ def api_error(code: str) -> bytes:
 @pytest.mark.parametrize(
     ("stream", "bad"),
     [
-        *(pytest.param(False, bad, id=name) for name, bad in NO_ANSWERS.items()),
+        *(
+            pytest.param(False, bad, id=name)
+            for name, bad in NO_ANSWERS.items()
+        ),
         *(
             pytest.param(True, bad, id=f"stream {name}")
             for name, bad in NO_STREAMS.items()
@@ -386,7 +428,9 @@ def test_only_a_whole_answer_replaces_a_whole_answer(
         with contextlib.suppress(openai.APIError, ValueError, TypeError):
             ask(url)
         assert len(seen) == 1
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {
+        path.name: path.read_bytes() for path in tmp_path.iterdir()
+    } == before
 
 
 WHOLE_ALL_THE_SAME = {
@@ -437,13 +481,17 @@ WHOLE_ALL_THE_SAME = {
 }
 
 
-@pytest.mark.parametrize("more", WHOLE_ALL_THE_SAME.values(), ids=WHOLE_ALL_THE_SAME)
+@pytest.mark.parametrize(
+    "more", WHOLE_ALL_THE_SAME.values(), ids=WHOLE_ALL_THE_SAME
+)
 def test_an_odd_answer_that_is_whole_is_kept_as_it_was(
     tmp_path: Path, recording: Any, more: dict[str, Any]
 ) -> None:
     """What other servers add or leave out is kept, and replayed as the caller got it."""
     with upstream(
-        lambda to: to.whole(json.dumps({**completion("Paris."), **more}).encode())
+        lambda to: to.whole(
+            json.dumps({**completion("Paris."), **more}).encode()
+        )
     ) as (
         url,
         _,
@@ -455,7 +503,9 @@ def test_an_odd_answer_that_is_whole_is_kept_as_it_was(
     assert again.to_dict(warnings=False) == live.to_dict(warnings=False)
 
 
-@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize(
+    "end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"]
+)
 @pytest.mark.parametrize("blank", [b" ", b""], ids=["blank", "no blank"])
 def test_streams_are_kept_as_the_standard_has_them(
     tmp_path: Path, recording: Any, end: bytes, blank: bytes
@@ -464,7 +514,9 @@ def test_streams_are_kept_as_the_standard_has_them(
     stream is kept.
     """
     first, *rest = DONE_SEEN
-    several = first.replace(b', "', b',\ndata: "', 1).replace(b',"', b',\ndata:"', 1)
+    several = first.replace(b', "', b',\ndata: "', 1).replace(
+        b',"', b',\ndata:"', 1
+    )
     blocks = [
         b": ping\n\n",
         several,
@@ -474,9 +526,14 @@ def test_streams_are_kept_as_the_standard_has_them(
         block.replace(b"data: ", b"data:" + blank).replace(b"\n", end)
         for block in blocks
     ]
-    with upstream(lambda to: to.stream([(0.0, data) for data in wire])) as (url, _):
+    with upstream(lambda to: to.stream([(0.0, data) for data in wire])) as (
+        url,
+        _,
+    ):
         live = list(
-            recording(tmp_path, url).chat.completions.create(**params(), stream=True)
+            recording(tmp_path, url).chat.completions.create(
+                **params(), stream=True
+            )
         )
     assert len(live) == 5
     client = connect("replay", recordings=tmp_path, speed="instant")
@@ -495,10 +552,18 @@ def test_errors_are_kept_where_the_author_asks(
         "min (RPM)."
     )
     error = json.dumps(
-        {"error": {"message": text, "type": "requests", "code": "rate_limit_exceeded"}}
+        {
+            "error": {
+                "message": text,
+                "type": "requests",
+                "code": "rate_limit_exceeded",
+            }
+        }
     ).encode()
     with upstream(
-        lambda to: to.whole(error, 429, x_request_id=f"req_{KEY}", retry_after="20")
+        lambda to: to.whole(
+            error, 429, x_request_id=f"req_{KEY}", retry_after="20"
+        )
     ) as (
         url,
         _,
@@ -512,7 +577,9 @@ def test_errors_are_kept_where_the_author_asks(
         and "req_[API key removed]" in kept
     )
     assert KEY not in kept and "org-AbCdEf0123456789" not in kept
-    replay = connect("replay", recordings=tmp_path, speed="instant", max_retries=0)
+    replay = connect(
+        "replay", recordings=tmp_path, speed="instant", max_retries=0
+    )
     with pytest.raises(openai.RateLimitError):
         replay.chat.completions.create(**params())
     monkeypatch.setenv("COURSEKIT_RECORD_ERRORS", "all")
@@ -525,7 +592,10 @@ def test_errors_are_kept_where_the_author_asks(
     [
         (KEY, True),
         ("-".join(["sk", "ant", "api03", "Zk81hbV0aLpQ3mXyT9cRw2Jd"]), True),
-        ("-".join(["sk", "or", "v1", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"]), True),
+        (
+            "-".join(["sk", "or", "v1", "0a1b2c3d4e5f60718293a4b5c6d7e8f9"]),
+            True,
+        ),
         ("sk-learn-pipeline-for-classification", False),
         ("sk-learn-pipeline-2024-for-classification-v2", False),
         ("sk-550e8400-e29b-41d4-a716-446655440000", False),
@@ -543,7 +613,11 @@ def test_a_key_is_told_from_words(
         client = recording(tmp_path, url, api_key="lm-studio")
         client.chat.completions.create(**params("What about lm-studio?"))
         assert (text in texts(tmp_path)) is not secret
-        with pytest.raises(SecretInRequest) if secret else contextlib.nullcontext():
+        with (
+            pytest.raises(SecretInRequest)
+            if secret
+            else contextlib.nullcontext()
+        ):
             client.chat.completions.create(**params(f"What is {text}?"))
         assert len(seen) == 1 + (not secret)
 
@@ -561,7 +635,9 @@ def test_ids_of_accounts_are_told_from_words(text: str, kept: bool) -> None:
     """The ids of organizations and projects are removed, wherever they stand; words that begin
     alike stay.
     """
-    assert (text.encode() in without_secrets(f"in {text} today".encode())) is kept
+    assert (
+        text.encode() in without_secrets(f"in {text} today".encode())
+    ) is kept
 
 
 @pytest.mark.parametrize(
@@ -578,12 +654,16 @@ def test_ids_of_accounts_are_told_from_words(text: str, kept: bool) -> None:
         ("http://192.168.1.5:8000/v1", "server"),
     ],
 )
-def test_provenance_names_the_model_and_where_it_ran(url: str, kind: str) -> None:
+def test_provenance_names_the_model_and_where_it_ran(
+    url: str, kind: str
+) -> None:
     """Only OpenAI's own API is "live"; model and address are named for all."""
     for answer in (ApiAnswer(body=WHOLE), streamed(["a"])):
         said = answered_by(url, answer, "2026-11-29")
         assert said.kind == kind and said.on == "2026-11-29"
-        assert said.by == f"gpt-4o-2024-08-06 at {httpx2.URL(url).netloc.decode()}"
+        assert (
+            said.by == f"gpt-4o-2024-08-06 at {httpx2.URL(url).netloc.decode()}"
+        )
 
 
 def test_what_record_mode_makes_is_ones_own(
@@ -593,14 +673,18 @@ def test_what_record_mode_makes_is_ones_own(
     the course.
     """
     monkeypatch.setenv("COURSEKIT_OWN_RECORDINGS", str(tmp_path))
-    before = {path: path.stat().st_mtime_ns for path in course.DATA.rglob("*.json")}
+    before = {
+        path: path.stat().st_mtime_ns for path in course.DATA.rglob("*.json")
+    }
     ask = params("What does API stand for? Answer in one sentence.")
     for handle, status in ((whole, 200), (NO_ANSWERS["401"], 401)):
         with (
             upstream(handle) as (url, _),
             contextlib.suppress(openai.AuthenticationError),
         ):
-            with connect("record", base_url=url, api_key=KEY, max_retries=0) as client:
+            with connect(
+                "record", base_url=url, api_key=KEY, max_retries=0
+            ) as client:
                 client.chat.completions.create(**ask)
             assert status == 200
     assert (

@@ -10,8 +10,20 @@ import pytest
 
 from coursekit.foundation.files import write_atomically
 from coursekit.offline.exchange import DONE, ApiAnswer, Event
-from coursekit.offline.recordings import DamagedRecording, Recordings, name_of, read
-from support.offline_api import WRITTEN, completion, params, request, streamed, whole
+from coursekit.offline.recordings import (
+    DamagedRecording,
+    Recordings,
+    name_of,
+    read,
+)
+from support.offline_api import (
+    WRITTEN,
+    completion,
+    params,
+    request,
+    streamed,
+    whole,
+)
 
 
 def test_round_trip_of_a_whole_answer(tmp_path: Path) -> None:
@@ -59,16 +71,21 @@ def test_odd_events_are_kept_as_they_are(tmp_path: Path, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"upstream connect error", b"\xff\xfe", b'"text"', b"", b'{"half": ']
+    "body",
+    [b"upstream connect error", b"\xff\xfe", b'"text"', b"", b'{"half": '],
 )
 def test_a_body_that_is_no_json_object_is_kept_as_it_is(
     tmp_path: Path, body: bytes
 ) -> None:
     """A 503 in plain text, bytes that are no text, an empty body: stored and answered unchanged."""
-    answer = ApiAnswer(503, {"content-type": "text/plain"}, body, source="written")
+    answer = ApiAnswer(
+        503, {"content-type": "text/plain"}, body, source="written"
+    )
     Recordings([tmp_path]).store(request(), answer, WRITTEN)
     found = Recordings([tmp_path]).answer(name_of(request()))
-    assert found is not None and found[0].body == body and found[0].status == 503
+    assert (
+        found is not None and found[0].body == body and found[0].status == 503
+    )
 
 
 def test_only_allowed_headers_reach_the_disk(tmp_path: Path) -> None:
@@ -87,7 +104,9 @@ def test_only_allowed_headers_reach_the_disk(tmp_path: Path) -> None:
     path = Recordings([tmp_path]).store(
         request(), ApiAnswer(200, headers, b"{}"), WRITTEN
     )
-    assert set(json.loads(path.read_text())["response"]["headers"]) == set(headers) - {
+    assert set(json.loads(path.read_text())["response"]["headers"]) == set(
+        headers
+    ) - {
         "set-cookie",
         "openai-organization",
     }
@@ -98,9 +117,9 @@ def test_a_recording_is_readable_and_stable(tmp_path: Path) -> None:
     written.
     """
     recordings = Recordings([tmp_path])
-    text = recordings.store(request(), streamed(["é", "日本"]), WRITTEN).read_text(
-        encoding="utf-8"
-    )
+    text = recordings.store(
+        request(), streamed(["é", "日本"]), WRITTEN
+    ).read_text(encoding="utf-8")
     assert sum(line.startswith("      [") for line in text.splitlines()) == 6
     assert "日本" in text and text.endswith("}\n")
     assert (
@@ -115,20 +134,28 @@ def test_the_word_events_in_a_request_does_no_harm(tmp_path: Path) -> None:
     """A request that itself holds an empty list named events is stored as it is."""
     asked = request({**params(), "metadata": {"events": []}})
     path = Recordings([tmp_path]).store(asked, streamed(["x"]), WRITTEN)
-    assert read(path)[0].body == asked.body and len(read(path)[2].events or ()) == 5
+    assert (
+        read(path)[0].body == asked.body
+        and len(read(path)[2].events or ()) == 5
+    )
 
 
 def test_zero_and_zero_point_zero_match() -> None:
     """temperature=0 and temperature=0.0 are the same request; "0" is another."""
     names = {name_of(request(params(temperature=value))) for value in (0, 0.0)}
-    assert len(names) == 1 and name_of(request(params(temperature="0"))) not in names
+    assert (
+        len(names) == 1
+        and name_of(request(params(temperature="0"))) not in names
+    )
 
 
 def test_a_name_tells_what_was_asked() -> None:
     """The file name carries the model and the first words of the last message, in plain
     characters.
     """
-    assert name_of(request()).startswith("gpt-4o-what-is-the-capital-of-france-")
+    assert name_of(request()).startswith(
+        "gpt-4o-what-is-the-capital-of-france-"
+    )
     odd = name_of(request(params('../../etc/passwd\x00 日本 <>:"|?*')))
     assert not set(odd) & set('/\\<>:"|?*\x00') and ".." not in odd
 
@@ -139,12 +166,16 @@ def test_several_answers_in_order(tmp_path: Path) -> None:
     for number, text in enumerate("abc"):
         recordings.store(request(), whole(text), WRITTEN, number)
     name = name_of(request())
+    # type: ignore[index]
     assert [recordings.answer(name, n)[0].body for n in (0, 1, 2)] == [
         whole(t).body for t in "abc"
-    ]  # type: ignore[index]
+    ]
     assert recordings.answer(name, 3) is None
     recordings.store(request(), whole("new"), WRITTEN)
-    assert recordings.answer(name, 1) is None and len(list(tmp_path.iterdir())) == 1
+    assert (
+        recordings.answer(name, 1) is None
+        and len(list(tmp_path.iterdir())) == 1
+    )
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
@@ -187,7 +218,9 @@ def test_a_damaged_recording_names_itself_and_the_cure(
     )
 
 
-def test_writing_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_is_atomic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When the disk fails half-way, the old file is whole and no other file is left."""
     path = tmp_path / "a.json"
     write_atomically(path, "old")
@@ -208,10 +241,11 @@ def test_the_first_folder_wins(tmp_path: Path) -> None:
     for name in "ab":
         Recordings([tmp_path / name]).store(request(), whole(name), WRITTEN)
     both = Recordings([tmp_path / "a", tmp_path / "b"])
+    # type: ignore[index]
     assert (
-        json.loads(both.answer(name_of(request()))[0].body)["choices"][0]["message"][
-            "content"
-        ]
+        json.loads(both.answer(name_of(request()))[0].body)["choices"][0][
+            "message"
+        ]["content"]
         == "a"
-    )  # type: ignore[index]
+    )
     assert completion("a") != completion("b")

@@ -23,7 +23,9 @@ def outputs(path: Path) -> list[list[dict[str, object]]]:
     ]
 
 
-def test_a_second_refresh_changes_nothing(write_notebook: WriteNotebook) -> None:
+def test_a_second_refresh_changes_nothing(
+    write_notebook: WriteNotebook,
+) -> None:
     """Refreshed twice, a notebook with addresses, widgets, pictures, errors and streams is the same
     file.
     """
@@ -47,7 +49,10 @@ def test_a_second_refresh_changes_nothing(write_notebook: WriteNotebook) -> None
     assert path.read_bytes() == first
 
     told, thing, widget, picture, error = outputs(path)
-    assert [output["text"] for output in told] == [["one\n", "three\n"], ["two\n"]]
+    assert [output["text"] for output in told] == [
+        ["one\n", "three\n"],
+        ["two\n"],
+    ]
     assert thing[0]["data"] == {"text/plain": ["<object at 0x...>"]}
     assert list(widget[0]["data"]) == ["text/plain"], (
         "a widget's model lives in a kernel only"
@@ -65,7 +70,11 @@ def test_what_a_refreshed_notebook_says_of_itself(
     path = write_notebook(
         "1",
         v4.new_code_cell(
-            "2", metadata={"execution": {"iopub.status.busy": "now"}, "tags": ["mine"]}
+            "2",
+            metadata={
+                "execution": {"iopub.status.busy": "now"},
+                "tags": ["mine"],
+            },
         ),
     )
     refresh_notebook(path)

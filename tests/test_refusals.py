@@ -15,7 +15,13 @@ from coursekit.offline.rules.refusals import kinds
 SOURCE = Path(coursekit.__file__).parent
 CALLS = re.compile(r'\b(?:refuse|refuse_arguments|words|failure)\(\s*"(\w+)"')
 # Names of kinds that are looked up by another word: a model's endpoint, a fault, an event.
-LOOKED_UP = {"not_chat", "only_responses", "server_error", "overloaded", "stream_error"}
+LOOKED_UP = {
+    "not_chat",
+    "only_responses",
+    "server_error",
+    "overloaded",
+    "stream_error",
+}
 
 
 def test_every_kind_is_used_and_every_use_is_a_kind() -> None:
@@ -34,9 +40,9 @@ def test_every_kind_has_its_source_and_day(kind: str) -> None:
     assert seen
     for source, day in seen.items():
         assert source
-        assert day == "undated" or datetime.date(2023, 1, 1) <= day <= datetime.date(
-            2026, 11, 29
-        )
+        assert day == "undated" or datetime.date(
+            2023, 1, 1
+        ) <= day <= datetime.date(2026, 11, 29)
 
 
 @pytest.mark.parametrize("name", rules()["parameter"])

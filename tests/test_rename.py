@@ -54,7 +54,9 @@ def test_equal_requests_with_other_answers_are_all_kept(tmp_path: Path) -> None:
     stored(tmp_path, old(1), "second", stream=False)
     stored(tmp_path, old(2), "first", n=1)
     assert main(["record", "--rename", str(tmp_path)]) == 0
-    assert {path.name: answered(path).text for path in tmp_path.glob("*.json")} == {
+    assert {
+        path.name: answered(path).text for path in tmp_path.glob("*.json")
+    } == {
         f"{name_of(request())}.json": "first",
         f"{name_of(request())}.2.json": "second",
     }

@@ -13,16 +13,29 @@ import coursekit
 from coursekit.offline.recorded.replay import Replay
 from coursekit.offline.recordings import Recordings
 from coursekit.wired import wired_to
-from support.offline_api import Says, folder_with, params, request, streamed, whole
+from support.offline_api import (
+    Says,
+    folder_with,
+    params,
+    request,
+    streamed,
+    whole,
+)
 
 
 def text_of(client, **more: object) -> str | None:
-    return client.chat.completions.create(**params(**more)).choices[0].message.content
+    return (
+        client.chat.completions.create(**params(**more))
+        .choices[0]
+        .message.content
+    )
 
 
 def test_answers_come_in_order_and_then_again(tmp_path: Path) -> None:
     """Two answers to one request alternate, counted for each client: a new client begins anew."""
-    folder = folder_with(tmp_path, (params(), whole("one")), (params(), whole("two")))
+    folder = folder_with(
+        tmp_path, (params(), whole("one")), (params(), whole("two"))
+    )
     client = coursekit.connect("replay", recordings=folder, speed="instant")
     assert [text_of(client) for _ in range(4)] == ["one", "two", "one", "two"]
     assert (
@@ -35,10 +48,14 @@ def test_what_is_not_recorded_goes_to_the_next_layer(tmp_path: Path) -> None:
     """The layer below is asked for what was not recorded, and only for that."""
     inner = Says(whole("from below"))
     replay = Replay(
-        Recordings([folder_with(tmp_path, (params(), whole("recorded")))]), inner
+        Recordings([folder_with(tmp_path, (params(), whole("recorded")))]),
+        inner,
     )
     assert replay.answer(request()).body == whole("recorded").body
-    assert replay.answer(request(params("Other?"))).body == whole("from below").body
+    assert (
+        replay.answer(request(params("Other?"))).body
+        == whole("from below").body
+    )
     assert len(inner.requests) == 1
 
 
@@ -49,7 +66,9 @@ def test_used_recordings_are_logged(tmp_path: Path) -> None:
         tmp_path / "used.txt",
     )
     Replay(Recordings([folder]), Says(whole()), used=log).answer(request())
-    assert [Path(line).parent for line in log.read_text().splitlines()] == [folder]
+    assert [Path(line).parent for line in log.read_text().splitlines()] == [
+        folder
+    ]
 
 
 def test_twenty_identical_requests_at_once(tmp_path: Path) -> None:
@@ -57,7 +76,9 @@ def test_twenty_identical_requests_at_once(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, (params(), whole("Paris.", after=1.0)))
 
     async def main() -> list[str | None]:
-        client = coursekit.connect_async("replay", recordings=folder, speed="instant")
+        client = coursekit.connect_async(
+            "replay", recordings=folder, speed="instant"
+        )
         replies = await asyncio.gather(
             *[client.chat.completions.create(**params()) for _ in range(20)]
         )
@@ -74,7 +95,9 @@ def test_one_cell_the_next_another_thread_and_again(tmp_path: Path) -> None:
     again.
     """
     client = coursekit.connect(
-        "replay", recordings=folder_with(tmp_path, (params(), whole())), speed="instant"
+        "replay",
+        recordings=folder_with(tmp_path, (params(), whole())),
+        speed="instant",
     )
     seen = [text_of(client), text_of(client)]
     thread = threading.Thread(target=lambda: seen.append(text_of(client)))
@@ -116,7 +139,9 @@ def test_a_miss_names_the_nearest_and_what_differs(tmp_path: Path) -> None:
         "costs money; or\n"
         '  - to keep its answer for the next time, use connect(mode="record"): it costs money once.'
     )
-    assert isinstance(error.value, LookupError) and error.value.nearest is not None
+    assert (
+        isinstance(error.value, LookupError) and error.value.nearest is not None
+    )
 
 
 def test_a_miss_names_only_what_matters(tmp_path: Path) -> None:
@@ -125,15 +150,22 @@ def test_a_miss_names_only_what_matters(tmp_path: Path) -> None:
     """
     folder = folder_with(
         tmp_path / "02",
-        (params(temperature=0.7, max_completion_tokens=60, stream=True), streamed([])),
+        (
+            params(temperature=0.7, max_completion_tokens=60, stream=True),
+            streamed([]),
+        ),
     )
     client = coursekit.connect("replay", recordings=folder, speed="instant")
     with pytest.raises(coursekit.RecordingNotFound) as error:
         text_of(client, temperature=0.7, max_tokens=50, n=1, user="u", top_p=1)
     assert error.value.differences == [("max_tokens", "50", "60")]
     with pytest.raises(coursekit.RecordingNotFound) as error:
-        text_of(client, prompt="Other?", temperature=0.7, max_completion_tokens=60)
-    assert [where for where, *_ in error.value.differences] == ["messages[0].content"]
+        text_of(
+            client, prompt="Other?", temperature=0.7, max_completion_tokens=60
+        )
+    assert [where for where, *_ in error.value.differences] == [
+        "messages[0].content"
+    ]
 
 
 def test_a_miss_names_all_that_are_as_near(tmp_path: Path) -> None:
@@ -152,7 +184,9 @@ def test_a_miss_names_all_that_are_as_near(tmp_path: Path) -> None:
     assert len(error.value.as_near) == 4
     lines = str(error.value).splitlines()
     start = lines.index("As near as that one:")
-    assert [line.split(".json: ")[1] for line in lines[start + 1 : start + 4]] == [
+    assert [
+        line.split(".json: ")[1] for line in lines[start + 1 : start + 4]
+    ] == [
         f"temperature {json.loads(path.read_text())['request']['body']['temperature']}"
         for path, _ in error.value.as_near[:3]
     ]
@@ -184,15 +218,21 @@ def test_a_miss_is_told_at_once(tmp_path: Path) -> None:
     assert wired_to(client).clock.now() == 0
 
 
-def test_a_miss_in_a_cell_shows_the_cell_and_the_message(tmp_path: Path) -> None:
+def test_a_miss_in_a_cell_shows_the_cell_and_the_message(
+    tmp_path: Path,
+) -> None:
     """Uncaught in a notebook, it shows the learner's own line and the message, and nothing from
     inside the SDK.
     """
     client = coursekit.connect(
-        "replay", recordings=folder_with(tmp_path, (params(), whole())), speed="instant"
+        "replay",
+        recordings=folder_with(tmp_path, (params(), whole())),
+        speed="instant",
     )
     cell = compile(
-        "\nclient.chat.completions.create(**other)", "/tmp/ipykernel_17/42.py", "exec"
+        "\nclient.chat.completions.create(**other)",
+        "/tmp/ipykernel_17/42.py",
+        "exec",
     )
     with pytest.raises(coursekit.RecordingNotFound) as miss:
         exec(cell, {"client": client, "other": params("Other?")})
@@ -225,5 +265,6 @@ def test_a_miss_passes_over_a_damaged_neighbour(tmp_path: Path) -> None:
     next(folder.glob("*-b-*")).write_text("{")
     with pytest.raises(coursekit.RecordingNotFound, match="nearest recording"):
         text_of(
-            coursekit.connect("replay", recordings=folder, speed="instant"), prompt="C?"
+            coursekit.connect("replay", recordings=folder, speed="instant"),
+            prompt="C?",
         )

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FAKETIME = shutil.which(
-    "faketime"
-)  # Debian's and Homebrew's libfaketime: the whole process sees another clock
+# Debian's and Homebrew's libfaketime: the whole process sees another clock
+FAKETIME = shutil.which("faketime")
 
 
 @pytest.mark.successors
@@ -36,10 +35,11 @@ def test_every_notebook_shows_the_same_on_a_later_day(day: str) -> None:
         "-o",
         "timeout=0",
     ]
+    # each kernel is a process that this clock has started
     tests += [
         "--ordinary-kernels",
         "notebooks",
-    ]  # each kernel is a process that this clock has started
+    ]
     done = subprocess.run(
         [*clock, *tests], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -91,7 +91,9 @@ def test_a_whole_number_may_be_written_as_a_decimal() -> None:
 
 
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-4o-mini", "gpt-4.1"])
-def test_a_chat_model_lists_the_arguments_it_does_not_recognize(model: str) -> None:
+def test_a_chat_model_lists_the_arguments_it_does_not_recognize(
+    model: str,
+) -> None:
     """Models before the o-series name all unknown parameters in one sentence, without param and
     code.
     """
@@ -99,7 +101,9 @@ def test_a_chat_model_lists_the_arguments_it_does_not_recognize(model: str) -> N
     assert error["message"] == "Unrecognized request argument supplied: zzz"
     assert (error["param"], error["code"]) == (None, None)
     both = message_of(model, zzz=1, reasoning_effort="low")
-    assert both == "Unrecognized request arguments supplied: reasoning_effort, zzz"
+    assert (
+        both == "Unrecognized request arguments supplied: reasoning_effort, zzz"
+    )
     assert taken(model, reasoning_effort=None)
 
 
@@ -171,7 +175,11 @@ def test_every_rule_is_one_the_checker_reads() -> None:
 
     for rule in [
         *rules()["parameter"].values(),
-        *(rules()[key] for key in rules() if key not in ("parameter", "schema")),
+        *(
+            rules()[key]
+            for key in rules()
+            if key not in ("parameter", "schema")
+        ),
     ]:
         check(rule)
 

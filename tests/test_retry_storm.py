@@ -42,7 +42,11 @@ def test_without_jitter_the_seed_does_not_matter() -> None:
 
 @given(
     st.sampled_from(
-        [*STRATEGIES.values(), Policy(3, deadline=None), Policy(9, deadline=5.0)]
+        [
+            *STRATEGIES.values(),
+            Policy(3, deadline=None),
+            Policy(9, deadline=5.0),
+        ]
     ),
     st.integers(1, 60),
     st.integers(1, 30),
@@ -58,13 +62,15 @@ def test_the_books_balance(
     by_second = result.per_second()
     assert all(served <= capacity for served, _ in by_second.values())
     assert (
-        sum(served + refused for served, refused in by_second.values()) == result.calls
+        sum(served + refused for served, refused in by_second.values())
+        == result.calls
     )
     assert len(result.served) <= clients
     assert (result.done is None) == (len(result.served) < clients)
     assert list(result.served) == sorted(result.served)
     assert all(
-        refused == 0 or served == capacity for served, refused in by_second.values()
+        refused == 0 or served == capacity
+        for served, refused in by_second.values()
     )
 
 

@@ -20,7 +20,14 @@ from hypothesis import strategies as st
 from coursekit import connect, connect_async
 from coursekit.offline import Fault, verdict_on
 from coursekit.offline.clock import VirtualClock
-from coursekit.retrying import Attempt, Policy, RealClock, clock_of, retry, retry_async
+from coursekit.retrying import (
+    Attempt,
+    Policy,
+    RealClock,
+    clock_of,
+    retry,
+    retry_async,
+)
 from support.api_errors import status_error
 from support.offline_api import folder_with, params, whole
 from support.waiting import until_async
@@ -44,7 +51,10 @@ def test_it_waits_on_the_clock_it_is_given() -> None:
     """Two failures and a success: three attempts, at 0, 1 and 3 s, and no real time passes."""
     clock, attempts = VirtualClock(), list[Attempt]()
     fn = failing(status_error(500), status_error(503))
-    assert retry(fn, policy=PLAIN, clock=clock, on_attempt=attempts.append) == "done"
+    assert (
+        retry(fn, policy=PLAIN, clock=clock, on_attempt=attempts.append)
+        == "done"
+    )
     assert [(a.number, a.started, a.wait) for a in attempts] == [
         (1, 0, 1),
         (2, 1, 2),
@@ -213,7 +223,9 @@ async def test_cancelling_ends_the_wait() -> None:
         raise status_error(429, retry_after="60")
 
     task = asyncio.create_task(
-        retry_async(fn, policy=Policy(deadline=None), on_attempt=attempts.append)
+        retry_async(
+            fn, policy=Policy(deadline=None), on_attempt=attempts.append
+        )
     )
     await until_async(lambda: attempts)
     task.cancel()
@@ -264,10 +276,13 @@ def test_the_log_carries_no_key(
 ) -> None:
     """Neither message nor attributes hold the error, whose request has the key in its headers."""
     secret = "sk-" + "secret" * 4
-    client = client_with(tmp_path, Fault("server_error"), api_key=secret, max_retries=0)
+    client = client_with(
+        tmp_path, Fault("server_error"), api_key=secret, max_retries=0
+    )
     with caplog.at_level(logging.DEBUG, "coursekit.retrying"):
         retry(
-            lambda: client.chat.completions.create(**params()), clock=clock_of(client)
+            lambda: client.chat.completions.create(**params()),
+            clock=clock_of(client),
         )
     assert caplog.records
     for record in caplog.records:
@@ -279,7 +294,9 @@ def test_the_log_carries_no_key(
 
 def test_clocks() -> None:
     """A client of connect() brings its clock; any other client goes by real time, which passes."""
-    assert isinstance(clock_of(connect("replay", speed="instant")), VirtualClock)
+    assert isinstance(
+        clock_of(connect("replay", speed="instant")), VirtualClock
+    )
     real = clock_of(openai.OpenAI(api_key="none"))
     assert isinstance(real, RealClock)
     start = real.now()

@@ -31,7 +31,9 @@ BILLED = {"timeout", "cut_stream", "cut_stream, abrupt", "malformed"}
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in ROWS if row.name in ACTIONS], ids=lambda row: row.name
+    "row",
+    [row for row in ROWS if row.name in ACTIONS],
+    ids=lambda row: row.name,
 )
 def test_of_each_fault(row, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """What each fault of the offline API raises in the real SDK is decided by what a retry can do
@@ -80,7 +82,9 @@ def test_by_status_and_code(status: int, code: str | None, action: str) -> None:
 
 def test_quota_by_type() -> None:
     """An empty account is also known by the error's type alone."""
-    assert classify(status_error(429, type="insufficient_quota")).action == "stop"
+    assert (
+        classify(status_error(429, type="insufficient_quota")).action == "stop"
+    )
 
 
 def test_too_large_for_any_minute() -> None:
@@ -91,7 +95,9 @@ def test_too_large_for_any_minute() -> None:
     )
     assert (
         classify(
-            status_error(429, "rate_limit_exceeded", type="tokens", message=message)
+            status_error(
+                429, "rate_limit_exceeded", type="tokens", message=message
+            )
         ).action
         == "fix"
     )
@@ -102,14 +108,19 @@ def test_the_servers_order_goes_before_the_status() -> None:
     assert classify(status_error(500, x_should_retry="false")).action == "fix"
     assert classify(status_error(400, x_should_retry="true")).action == "retry"
     assert (
-        classify(status_error(429, "insufficient_quota", x_should_retry="true")).action
+        classify(
+            status_error(429, "insufficient_quota", x_should_retry="true")
+        ).action
         == "stop"
     )
 
 
 def test_advice_fits_the_code() -> None:
     """The advice on a 400 goes by its code."""
-    assert "Shorten" in classify(status_error(400, "context_length_exceeded")).advice
+    assert (
+        "Shorten"
+        in classify(status_error(400, "context_length_exceeded")).advice
+    )
     assert (
         "Leave the parameter out"
         in classify(status_error(400, "unsupported_parameter")).advice
@@ -124,8 +135,12 @@ def test_what_was_never_sent_is_not_billed() -> None:
     )
     assert not classify(disconnected(refused)).billed
     assert classify(disconnected(broke)).billed
-    assert not classify(timed_out(httpx2.ConnectTimeout("late", request=ASKED))).billed
-    assert not classify(timed_out(httpx2.PoolTimeout("full", request=ASKED))).billed
+    assert not classify(
+        timed_out(httpx2.ConnectTimeout("late", request=ASKED))
+    ).billed
+    assert not classify(
+        timed_out(httpx2.PoolTimeout("full", request=ASKED))
+    ).billed
     assert classify(timed_out()).billed
 
 
@@ -135,7 +150,9 @@ def test_an_error_in_mid_stream() -> None:
     """
 
     def reported(type: str) -> openai.APIError:
-        return openai.APIError("failed", ASKED, body={"type": type, "code": None})
+        return openai.APIError(
+            "failed", ASKED, body={"type": type, "code": None}
+        )
 
     assert classify(reported("server_error")).action == "retry"
     assert classify(reported("server_error")).billed
@@ -173,7 +190,9 @@ def test_what_is_not_recorded(tmp_path: Path) -> None:
     API.
     """
     with pytest.raises(LookupError) as caught:
-        connect("replay", recordings=tmp_path).chat.completions.create(**params())
+        connect("replay", recordings=tmp_path).chat.completions.create(
+            **params()
+        )
     assert classify(caught.value).action == "fix"
 
 

@@ -149,10 +149,16 @@ def test_next_gives_up_for_four_reasons() -> None:
     """Not to be retried; attempts used up; Retry-After beyond the deadline; own wait beyond it.
     Each says why.
     """
-    rng, policy = random.Random(0), Policy(3, base=10, cap=10, jitter=0, deadline=15)
+    rng, policy = (
+        random.Random(0),
+        Policy(3, base=10, cap=10, jitter=0, deadline=15),
+    )
     server = status_error(500)
     assert policy.next(1, 0, status_error(400), rng)[0] is None
-    assert policy.next(1, 0, server, rng) == (10, "The server failed (status 500).")
+    assert policy.next(1, 0, server, rng) == (
+        10,
+        "The server failed (status 500).",
+    )
     assert policy.next(3, 0, server, rng) == (
         None,
         "The server failed (status 500). That was attempt 3 of 3.",
@@ -169,7 +175,10 @@ def test_a_wait_that_ends_with_the_deadline_is_begun() -> None:
     """The deadline includes itself; what is above it is given up, and no less than no time is
     left.
     """
-    rng, policy = random.Random(0), Policy(3, base=10, cap=10, jitter=0, deadline=15)
+    rng, policy = (
+        random.Random(0),
+        Policy(3, base=10, cap=10, jitter=0, deadline=15),
+    )
     assert policy.next(1, 5, status_error(500), rng)[0] == 10
     assert policy.next(1, 5.001, status_error(500), rng)[0] is None
     assert policy.next(1, 14.7, status_error(500), rng)[1].endswith(
@@ -199,7 +208,9 @@ def test_a_patient_policy_waits_as_long_as_the_server_asks() -> None:
     """deadline=None and patience=inf: an hour is waited for if the server asks for one."""
     policy = Policy(2, jitter=0, deadline=None, patience=math.inf)
     assert (
-        policy.next(1, 0, status_error(429, retry_after="3600"), random.Random())[0]
+        policy.next(
+            1, 0, status_error(429, retry_after="3600"), random.Random()
+        )[0]
         == 3600
     )
 
@@ -208,7 +219,9 @@ def test_a_patient_policy_waits_as_long_as_the_server_asks() -> None:
     ("seconds", "text"),
     [(45, "45 s"), (121, "2 min"), (7199, "120 min"), (198_000, "55 h")],
 )
-def test_a_long_wait_is_said_in_minutes_or_hours(seconds: float, text: str) -> None:
+def test_a_long_wait_is_said_in_minutes_or_hours(
+    seconds: float, text: str
+) -> None:
     """duration() gives a wait in the largest unit of which there are two."""
     assert duration(seconds) == text
 

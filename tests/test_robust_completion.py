@@ -34,7 +34,9 @@ def client_with(
 ) -> openai.OpenAI:
     """A client that knows one answer, behind faults."""
     answer = (
-        whole("Paris.") if body is None else json_answer(200, body, source="written")
+        whole("Paris.")
+        if body is None
+        else json_answer(200, body, source="written")
     )
     folder_with(folder, (params(PROMPT), answer))
     return connect(
@@ -71,7 +73,9 @@ def tutorial(client: openai.OpenAI, max_retries: int = 3) -> str | None:
     ("kind", "theirs", "ours"),
     [("rate_limit", 9, 4), ("quota", 9, 1), ("timeout", 9, 2)],
 )
-def test_how_many_http_calls(tmp_path: Path, kind: str, theirs: int, ours: int) -> None:
+def test_how_many_http_calls(
+    tmp_path: Path, kind: str, theirs: int, ours: int
+) -> None:
     """While a failure lasts, the tutorial's three attempts are nine requests; ours are the attempts
     that make sense.
     """
@@ -144,7 +148,9 @@ def test_the_deadline_shortens_the_timeouts(tmp_path: Path) -> None:
             on_attempt=attempts.append,
         )
     assert attempts[0].seconds == pytest.approx(15)
-    assert attempts[-1].started + attempts[-1].seconds == pytest.approx(20, abs=0.01)
+    assert attempts[-1].started + attempts[-1].seconds == pytest.approx(
+        20, abs=0.01
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,7 +194,11 @@ def test_an_answer_without_choices() -> None:
     """A page of HTML (which the SDK hands over as a str) and an answer without choices are no
     texts.
     """
-    for reply in ("<html>", SimpleNamespace(choices=None), SimpleNamespace(choices=[])):
+    for reply in (
+        "<html>",
+        SimpleNamespace(choices=None),
+        SimpleNamespace(choices=[]),
+    ):
         with pytest.raises(UnusableReply, match="base_url"):
             whole_text(reply)
 

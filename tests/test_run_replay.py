@@ -41,7 +41,9 @@ def test_a_moment_shows_what_was_sent_until_then(at: float, says: str) -> None:
     html = view(RUN, at)
     assert says in html
     marks = sum(html.count(shape) for _, shape in MARKS.values())
-    assert marks == sum(span.outcome != "answered" for span in RUN if span.start <= at)
+    assert marks == sum(
+        span.outcome != "answered" for span in RUN if span.start <= at
+    )
     assert ("† shut down, noticed at 5 s" in html) == (at >= 5)
     assert "gpt-4o: " in html
 
@@ -60,7 +62,9 @@ def test_the_bucket_falls_with_a_request_and_fills_with_time() -> None:
 def test_the_slider_moves_the_moment() -> None:
     """At its end, where it starts, is the whole run; the stored notebook has that picture."""
     lab = RunReplay(Scored(RUN))
-    assert lab.shown.value == view(RUN, 10) == lab._repr_mimebundle_()["text/html"]
+    assert (
+        lab.shown.value == view(RUN, 10) == lab._repr_mimebundle_()["text/html"]
+    )
     lab.position.value = 80
     assert lab.shown.value == view(RUN, 4)
     assert lab.position.description
@@ -90,5 +94,7 @@ def test_a_real_run_can_be_played() -> None:
     score = attempt(three)
     assert len(score.requests) == score.facts.requests
     assert [span.outcome for span in score.requests].count("answered") == 3
-    assert all(span.start <= span.end <= score.facts.seconds for span in score.requests)
+    assert all(
+        span.start <= span.end <= score.facts.seconds for span in score.requests
+    )
     assert "gpt-4o-mini: " in view(score.requests, 999)

@@ -44,12 +44,17 @@ def settings(draw: st.DrawFn) -> dict[str, float]:
 
 
 @st.composite
-def distributions(draw: st.DrawFn, *, distinct: bool = False) -> tuple[Floats, Floats]:
+def distributions(
+    draw: st.DrawFn, *, distinct: bool = False
+) -> tuple[Floats, Floats]:
     """Logits and counts of the same length."""
     size = draw(st.integers(1, 30))
     values = draw(
         st.lists(
-            st.integers(-3000, 3000), min_size=size, max_size=size, unique=distinct
+            st.integers(-3000, 3000),
+            min_size=size,
+            max_size=size,
+            unique=distinct,
         )
     )
     return np.array(values) / 100, np.array(
@@ -80,12 +85,20 @@ def test_a_constant_changes_nothing(
     """Logits are defined up to a constant: log-probabilities give the same result as logits."""
     values, counts = given
     # Rounding could move a cut, or break a tie at temperature 0.
-    chosen = {**chosen, "top_p": 1.0, "temperature": max(chosen["temperature"], 0.01)}
+    chosen = {
+        **chosen,
+        "top_p": 1.0,
+        "temperature": max(chosen["temperature"], 0.01),
+    }
     shifted = probabilities(values + constant, counts, **chosen)
-    assert shifted == pytest.approx(probabilities(values, counts, **chosen), abs=1e-8)
+    assert shifted == pytest.approx(
+        probabilities(values, counts, **chosen), abs=1e-8
+    )
 
 
-@given(distributions(distinct=True), settings(), st.randoms(use_true_random=False))
+@given(
+    distributions(distinct=True), settings(), st.randoms(use_true_random=False)
+)
 def test_the_order_of_the_vocabulary_does_not_matter(
     given: tuple[Floats, Floats], chosen: dict[str, float], random: object
 ) -> None:
@@ -95,13 +108,11 @@ def test_the_order_of_the_vocabulary_does_not_matter(
         name: chosen[name] for name in ("frequency_penalty", "presence_penalty")
     }
     penalized = penalize(values, counts, **penalties)
-    assume(
-        len(np.unique(penalized)) == len(values)
-    )  # ties are broken by place, see below
+    # ties are broken by place, see below
+    assume(len(np.unique(penalized)) == len(values))
     full = np.sort(softmax(scale(penalized, chosen["temperature"])))[::-1]
-    assume(
-        np.abs(np.cumsum(full) - chosen["top_p"]).min() > 1e-9
-    )  # rounding could move a cut exactly on an edge
+    # rounding could move a cut exactly on an edge
+    assume(np.abs(np.cumsum(full) - chosen["top_p"]).min() > 1e-9)
     order = np.arange(len(values))
     random.shuffle(order)  # type: ignore[attr-defined]
     shuffled = probabilities(values[order], counts[order], **chosen)
@@ -138,7 +149,8 @@ def test_entropy_grows_with_temperature(
     """A higher temperature never makes the distribution surer."""
     low, high = sorted([one, other])
     cool, warm = (
-        entropy_bits(probabilities(values, temperature=value)) for value in (low, high)
+        entropy_bits(probabilities(values, temperature=value))
+        for value in (low, high)
     )
     assert cool <= warm + 1e-9
 
@@ -158,7 +170,11 @@ def test_temperature_zero_is_the_limit(values: Floats) -> None:
 
 def test_a_tiny_temperature_does_not_overflow() -> None:
     """The smallest positive temperature is as good as 0."""
-    assert probabilities([1.0, 2.0, 3.0], temperature=5e-324).tolist() == [0, 0, 1]
+    assert probabilities([1.0, 2.0, 3.0], temperature=5e-324).tolist() == [
+        0,
+        0,
+        1,
+    ]
 
 
 def test_penalties_are_a_line_and_a_step() -> None:
@@ -218,11 +234,15 @@ def test_the_nucleus_by_hand() -> None:
         (1, [0, 1, 2, 3]),
     ]:
         assert np.flatnonzero(nucleus(mass, top_p)).tolist() == kept
-    assert probabilities(np.log(mass), top_p=0.6) == pytest.approx([0, 2 / 3, 1 / 3, 0])
+    assert probabilities(np.log(mass), top_p=0.6) == pytest.approx(
+        [0, 2 / 3, 1 / 3, 0]
+    )
 
 
 @given(logits, shares, shares)
-def test_the_nucleus_grows_with_top_p(values: Floats, one: float, other: float) -> None:
+def test_the_nucleus_grows_with_top_p(
+    values: Floats, one: float, other: float
+) -> None:
     """A higher top_p keeps every token that a lower one keeps, and its mass reaches top_p."""
     low, high = sorted([one, other])
     mass = softmax(values)
@@ -232,7 +252,9 @@ def test_the_nucleus_grows_with_top_p(values: Floats, one: float, other: float) 
 
 
 @given(logits, shares)
-def test_no_token_of_the_nucleus_can_be_spared(values: Floats, top_p: float) -> None:
+def test_no_token_of_the_nucleus_can_be_spared(
+    values: Floats, top_p: float
+) -> None:
     """Without its least probable token the nucleus would not reach top_p."""
     mass = softmax(values)
     kept = mass[nucleus(mass, top_p)]
@@ -243,7 +265,12 @@ def test_ties_at_the_edge_of_the_nucleus() -> None:
     """Of tokens with equal probability the earlier in the vocabulary is kept first; a barred token
     never is.
     """
-    assert nucleus([0.25, 0.25, 0.25, 0.25], 0.5).tolist() == [True, True, False, False]
+    assert nucleus([0.25, 0.25, 0.25, 0.25], 0.5).tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
     assert nucleus([0.5, 0, 0.5], 1).tolist() == [True, False, True]
 
 
@@ -282,7 +309,8 @@ def test_draws_follow_the_probabilities() -> None:
     """In 100,000 draws each token's share is within 1% of its probability."""
     mass = np.array([0.1, 0.6, 0.3])
     shares = (
-        np.bincount(sample(mass, np.random.default_rng(0), draws=100_000)) / 100_000
+        np.bincount(sample(mass, np.random.default_rng(0), draws=100_000))
+        / 100_000
     )
     assert shares == pytest.approx(mass, abs=0.01)
 
@@ -315,10 +343,16 @@ def test_draws_follow_the_probabilities() -> None:
             3,
             "decimal above maximum value. Expected a value <= 2, but got 3 instead.",
         ),
-        ("top_p", math.nan, "nan is not a number. Expected a value >= 0 and <= 1."),
+        (
+            "top_p",
+            math.nan,
+            "nan is not a number. Expected a value >= 0 and <= 1.",
+        ),
     ],
 )
-def test_what_the_api_refuses_is_refused(name: str, value: float, refusal: str) -> None:
+def test_what_the_api_refuses_is_refused(
+    name: str, value: float, refusal: str
+) -> None:
     """A parameter out of range is a ValueError in the API's words, wherever it is given."""
     calls = [lambda: check_ranges(**{name: value})]
     calls += [
@@ -357,7 +391,9 @@ def test_what_is_no_number_is_refused() -> None:
         (lambda: entropy_bits([-0.5, 1.5]), "add up to 1"),
     ],
 )
-def test_arrays_that_mean_nothing_are_refused(call: object, message: str) -> None:
+def test_arrays_that_mean_nothing_are_refused(
+    call: object, message: str
+) -> None:
     """Logits, counts and probabilities that cannot be such are a ValueError that says what is
     expected.
     """
@@ -377,9 +413,9 @@ def test_before_and_after(
     assert (both.before == softmax(values)).all()
     assert (both.after == probabilities(values, counts, **chosen)).all()
     assert len(both.shown) == min(top, len(values))
-    assert both.before[both.shown].min() >= np.delete(both.before, both.shown).max(
-        initial=0
-    )
+    assert both.before[both.shown].min() >= np.delete(
+        both.before, both.shown
+    ).max(initial=0)
     assert (np.diff(both.before[both.shown]) <= 0).all()
     assert (both.entropy_before, both.entropy_after) == (
         entropy_bits(both.before),

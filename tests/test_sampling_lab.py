@@ -41,7 +41,10 @@ def folder(tmp_path: Path) -> Path:
     """Two settings are recorded for the dog, and a third request that the lab does not send."""
     other = (body(COLD, logprobs=True), whole("Not this."))
     return folder_with(
-        tmp_path, (body(HOT), whole("A hot dog.")), (body(COLD), whole("A dog.")), other
+        tmp_path,
+        (body(HOT), whole("A hot dog.")),
+        (body(COLD), whole("A dog.")),
+        other,
     )
 
 
@@ -53,7 +56,9 @@ def lab_of(folder: Path, **options: Any) -> SamplingLab:
 def test_every_control_has_a_name_and_the_api_s_range(folder: Path) -> None:
     """Each slider is named and bounded as the parameter is; buttons say what they do."""
     lab = lab_of(folder)
-    assert {name: (s.description, s.min, s.max) for name, s in lab.sliders.items()} == {
+    assert {
+        name: (s.description, s.min, s.max) for name, s in lab.sliders.items()
+    } == {
         "temperature": ("temperature", 0, 2),
         "top_p": ("top_p", 0, 1),
         "seed": ("seed", 0, 100),
@@ -79,7 +84,9 @@ def test_a_moved_slider_redraws(folder: Path, name: str) -> None:
     assert getattr(lab.settings, name) == lab.sliders[name].value
 
 
-def test_a_prompt_begins_anew_and_reset_gives_the_defaults(folder: Path) -> None:
+def test_a_prompt_begins_anew_and_reset_gives_the_defaults(
+    folder: Path,
+) -> None:
     """Another prompt keeps the sliders and forgets the draws; reset brings the API's defaults."""
     lab = lab_of(folder)
     lab.use(HOT)
@@ -162,7 +169,9 @@ def test_a_miss_says_what_is_recorded(folder: Path) -> None:
     lab = lab_of(folder)
     lab.send.click()
     text = HtmlReader(lab.answer.value).text
-    assert "There is no recording of this request (temperature 1, seed 1)" in text
+    assert (
+        "There is no recording of this request (temperature 1, seed 1)" in text
+    )
     assert str(COLD) in text
     assert str(HOT) in text
     lab.prompt.value = "year"
@@ -182,7 +191,9 @@ def test_an_error_of_the_api_is_shown_in_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hostile", [*HOSTILE, "x" * 1_000_000])
-def test_a_hostile_reply_is_shown_and_harmless(tmp_path: Path, hostile: str) -> None:
+def test_a_hostile_reply_is_shown_and_harmless(
+    tmp_path: Path, hostile: str
+) -> None:
     """A reply is text, and a long one is cut in sight."""
     lab = lab_of(folder_with(tmp_path, (body(Settings()), whole(hostile))))
     lab.send.click()
@@ -208,17 +219,23 @@ def test_the_chapter_s_meter_takes_the_calls(folder: Path) -> None:
     """A meter that is handed in counts what the lab sends."""
     client = connect("replay", recordings=folder, speed="instant")
     meter = Meter(client)
-    lab = SamplingLab(client, meter, prompt="dog", recordings=Recordings([folder]))
+    lab = SamplingLab(
+        client, meter, prompt="dog", recordings=Recordings([folder])
+    )
     lab.use(COLD)
     lab.send.click()
     assert len(meter.ledger) == 1
 
 
-def test_without_a_kernel_the_first_view_is_an_ordinary_output(folder: Path) -> None:
+def test_without_a_kernel_the_first_view_is_an_ordinary_output(
+    folder: Path,
+) -> None:
     """The stored notebook holds the picture as HTML, with a plain text for terminals."""
     bundle = lab_of(folder)._repr_mimebundle_()
     assert bundle["text/html"] == view(DOG, Settings())
-    assert bundle["text/plain"] == "The sampling lab (run the notebook to use it)"
+    assert (
+        bundle["text/plain"] == "The sampling lab (run the notebook to use it)"
+    )
 
 
 @pytest.mark.slow
@@ -232,7 +249,9 @@ def test_moves_leak_nothing(folder: Path) -> None:
             lab.sliders["temperature"].value = 0.05 + 0.05 * (number % 39)
             lab.sliders["top_p"].value = 0.5 + 0.01 * (number % 49)
         gc.collect()
-        return tracemalloc.get_traced_memory()[0], len(ipywidgets.widget._instances)
+        return tracemalloc.get_traced_memory()[0], len(
+            ipywidgets.widget._instances
+        )
 
     tracemalloc.start()
     try:

@@ -36,7 +36,9 @@ LOOP = load_distribution("haiku_loop")
 
 
 @given(st.sampled_from(distribution_names()), PARAMETERS)
-def test_every_number_shown_is_that_of_sampling(name: str, chosen: Settings) -> None:
+def test_every_number_shown_is_that_of_sampling(
+    name: str, chosen: Settings
+) -> None:
     """Each row's shares, the sum of the others, both entropies and the nucleus are what
     coursekit.sampling gives.
     """
@@ -50,16 +52,23 @@ def test_every_number_shown_is_that_of_sampling(name: str, chosen: Settings) -> 
         shown = [label(kept.token(index)), "", percent(before[index]), cut]
         assert row[:4] == shown
         counts = [str(kept.counts[i] or "") for i in top]
-        assert row[4:] == ([str(kept.counts[index] or "")] if any(counts) else [])
+        assert row[4:] == (
+            [str(kept.counts[index] or "")] if any(counts) else []
+        )
     others = max(0.0, 1 - before[top].sum()), max(0.0, 1 - after[top].sum())
     assert reader.rows[-1][2] == percent(others[0])
     assert reader.rows[-1][3] in (percent(others[1]), "cut")
     said = re.search(
-        r"Entropy ([\d.]+) → ([\d.]+) bits.*Nucleus ([\d,]+) of 49,152", reader.text
+        r"Entropy ([\d.]+) → ([\d.]+) bits.*Nucleus ([\d,]+) of 49,152",
+        reader.text,
     )
     assert said is not None
-    assert float(said[1]) == pytest.approx(sampling.entropy_bits(before), abs=0.006)
-    assert float(said[2]) == pytest.approx(sampling.entropy_bits(after), abs=0.006)
+    assert float(said[1]) == pytest.approx(
+        sampling.entropy_bits(before), abs=0.006
+    )
+    assert float(said[2]) == pytest.approx(
+        sampling.entropy_bits(after), abs=0.006
+    )
     assert int(said[3].replace(",", "")) == np.count_nonzero(after)
 
 
@@ -67,7 +76,8 @@ def test_a_bar_is_as_long_as_its_share() -> None:
     """The width of each bar is its probability in percent of the track."""
     html = view(LOOP, Settings(temperature=1.5))
     widths = [
-        float(width) for width in re.findall(r'<div style="width:([\d.]+)%', html)
+        float(width)
+        for width in re.findall(r'<div style="width:([\d.]+)%', html)
     ]
     result = sampling.before_and_after(
         LOOP.logits, LOOP.counts, top=TOP, temperature=1.5
@@ -108,7 +118,10 @@ def test_without_draws_nothing_is_said_of_them() -> None:
         "After",
         "In the reply",
     ]
-    assert len(HtmlReader(view(load_distribution("year"), Settings())).rows[0]) == 4
+    assert (
+        len(HtmlReader(view(load_distribution("year"), Settings())).rows[0])
+        == 4
+    )
 
 
 GARDEN = load_distribution("traffic_light")
@@ -122,18 +135,26 @@ def test_a_block_is_as_high_as_its_text_is_probable(chosen: Settings) -> None:
     blocks = {block.path: block for block in blocks_of(GARDEN, chosen)}
     for path, block in blocks.items():
         before = blocks[path[:-1]].height if path[:-1] else HEIGHT
-        assert block.height == pytest.approx(block.share * before, rel=1e-6, abs=1e-6)
+        assert block.height == pytest.approx(
+            block.share * before, rel=1e-6, abs=1e-6
+        )
         node = GARDEN.garden.after(GARDEN, path[:-1])
         assert node is not None
         if path[-1]:
-            after = sampling.probabilities(node.logits, node.counts, **chosen.sampling)
+            after = sampling.probabilities(
+                node.logits, node.counts, **chosen.sampling
+            )
             place = next(
-                i for i in np.argsort(-after)[:40] if node.token(int(i)) == path[-1]
+                i
+                for i in np.argsort(-after)[:40]
+                if node.token(int(i)) == path[-1]
             )
             assert block.share == pytest.approx(after[place])
     for parent in {path[:-1] for path in blocks}:
         heights = [
-            block.height for path, block in blocks.items() if path[:-1] == parent
+            block.height
+            for path, block in blocks.items()
+            if path[:-1] == parent
         ]
         whole = blocks[parent].height if parent else HEIGHT
         assert sum(heights) == pytest.approx(whole, rel=1e-3)
@@ -142,7 +163,9 @@ def test_a_block_is_as_high_as_its_text_is_probable(chosen: Settings) -> None:
 def test_temperature_narrows_and_widens_the_garden() -> None:
     """At 0 a single text is left, with the whole height; at 2 nearly all is the rest."""
     cold = [
-        block for block in blocks_of(GARDEN, Settings(temperature=0)) if block.path[-1]
+        block
+        for block in blocks_of(GARDEN, Settings(temperature=0))
+        if block.path[-1]
     ]
     assert [len(block.path) for block in cold] == [1, 2, 3, 4]
     assert all(block.height == HEIGHT for block in cold)
@@ -171,7 +194,9 @@ def test_at_the_edge_it_says_so() -> None:
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_hostile_prompt_and_token_are_shown_and_harmless(hostile: str) -> None:
+def test_a_hostile_prompt_and_token_are_shown_and_harmless(
+    hostile: str,
+) -> None:
     """Text from a model's vocabulary or a prompt is text."""
     kept = replace(
         LOOP,
@@ -203,7 +228,9 @@ def test_the_request_names_what_differs_from_the_default() -> None:
     """
     assert request_of(LOOP, Settings(), "gpt-4o", 60) == {
         "model": "gpt-4o",
-        "messages": [{"role": "user", "content": "Write a haiku about the sea."}],
+        "messages": [
+            {"role": "user", "content": "Write a haiku about the sea."}
+        ],
         "temperature": 1.0,
         "seed": 1,
         "max_completion_tokens": 60,

@@ -41,13 +41,22 @@ def format_of(schema: Any, strict: bool = True) -> dict[str, Any]:
     ("schema", "text"),
     [
         ({"type": "object", "properties": {}}, f"In context=(), {CLOSED}"),
-        (of({"a": NAME}, additionalProperties=True), f"In context=(), {CLOSED}"),
-        (of({"a": NAME, "b": NAME}, ["a"]), f"In context=(), {REQUIRED} Missing 'b'."),
+        (
+            of({"a": NAME}, additionalProperties=True),
+            f"In context=(), {CLOSED}",
+        ),
+        (
+            of({"a": NAME, "b": NAME}, ["a"]),
+            f"In context=(), {REQUIRED} Missing 'b'.",
+        ),
         (
             of({"a": NAME}, ["a", "z"]),
             f"In context=(), {REQUIRED} Extra required key 'z' supplied.",
         ),
-        (of({"a": {"type": "object"}}), f"In context=('properties', 'a'), {CLOSED}"),
+        (
+            of({"a": {"type": "object"}}),
+            f"In context=('properties', 'a'), {CLOSED}",
+        ),
         (
             of({"steps": {"type": "array", "items": of({"n": NAME}, [])}}),
             f"In context=('properties', 'steps', 'items'), {REQUIRED} Missing 'n'.",
@@ -67,7 +76,9 @@ def test_a_strict_response_format_must_be_closed_and_complete(
 ) -> None:
     """Every object of a strict schema forbids other properties and requires all of its own."""
     error = refused(response_format=format_of(schema))
-    assert error["message"] == f"Invalid schema for response_format 'step': {text}"
+    assert (
+        error["message"] == f"Invalid schema for response_format 'step': {text}"
+    )
     assert (error["param"], error["code"]) == ("response_format", None)
     assert taken(response_format=format_of(schema, strict=False))
 
@@ -76,7 +87,10 @@ def test_a_strict_function_is_held_to_the_same() -> None:
     """The parameters of a strict function are named by the tool's place."""
     loose = {
         "type": "function",
-        "function": {"name": "f", "parameters": {"type": "object", "properties": {}}},
+        "function": {
+            "name": "f",
+            "parameters": {"type": "object", "properties": {}},
+        },
     }
     strict = {
         "type": "function",
@@ -99,7 +113,10 @@ def test_a_strict_function_is_held_to_the_same() -> None:
 
 def test_a_right_schema_is_taken() -> None:
     """Closed and complete objects, however deep, pass."""
-    steps = {"type": "array", "items": of({"explanation": NAME, "output": NAME})}
+    steps = {
+        "type": "array",
+        "items": of({"explanation": NAME, "output": NAME}),
+    }
     assert taken(
         response_format=format_of(
             of({"steps": steps, "answer": {"anyOf": [NAME, {"type": "null"}]}})
@@ -108,7 +125,9 @@ def test_a_right_schema_is_taken() -> None:
 
 
 @refusals("schemas")
-def test_schemas_that_are_refused(body: dict[str, Any], error: dict[str, Any]) -> None:
+def test_schemas_that_are_refused(
+    body: dict[str, Any], error: dict[str, Any]
+) -> None:
     """Genuine refusals of functions, in their words."""
     assert error_of(refusal_of(chat(**body))) == error
 
@@ -145,7 +164,8 @@ def test_a_strict_schema_has_five_thousand_properties_at_most() -> None:
         of({"a": {"type": ["string", "null"], "enum": ["x", None]}}),
         of({"a": {"type": "number", "enum": [1, 2.5]}}),
         of(
-            {"a": {"$ref": "#/$defs/d"}, "b": {"$ref": "#"}}, **{"$defs": {"d": of({})}}
+            {"a": {"$ref": "#/$defs/d"}, "b": {"$ref": "#"}},
+            **{"$defs": {"d": of({})}},
         ),
         of({"a": {"anyOf": [NAME, {"type": "null"}]}}),
         of(

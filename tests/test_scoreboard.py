@@ -23,7 +23,9 @@ def score(seconds: float = 60.0, seed: int = 1) -> ScoredRun:
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "mine" / "progress.json"))
+    monkeypatch.setenv(
+        "COURSEKIT_PROGRESS", str(tmp_path / "mine" / "progress.json")
+    )
     return tmp_path / "mine" / "capstone.json"
 
 
@@ -34,7 +36,10 @@ def test_attempts_are_kept_beside_the_progress_best_first(kept: Path) -> None:
     scoreboard.keep("first try", score(120))
     board = scoreboard.keep("two lanes", score(60))
     assert [row.name for row in board.rows] == ["two lanes", "first try"]
-    assert [row.name for row in scoreboard.kept().rows] == ["two lanes", "first try"]
+    assert [row.name for row in scoreboard.kept().rows] == [
+        "two lanes",
+        "first try",
+    ]
     assert [one["name"] for one in json.loads(kept.read_text())["scores"]] == [
         "two lanes",
         "first try",
@@ -82,7 +87,8 @@ def test_a_damaged_file_is_set_aside(kept: Path, damage: str) -> None:
     board = scoreboard.keep("mine", score())
     assert "could not be read" in board.notes[0]
     assert (
-        kept.with_name("capstone.json.damaged").read_text(encoding="latin-1") == damage
+        kept.with_name("capstone.json.damaged").read_text(encoding="latin-1")
+        == damage
     )
     assert [row.name for row in scoreboard.kept().rows] == ["mine"]
 
@@ -103,7 +109,9 @@ def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:
         "facts = Facts(200, 200, 0, Decimal(0), Decimal(0), Decimal(1), 9.0, 224)\n"
         "for n in range(5): scoreboard.keep(sys.argv[1] + str(n), Score(facts, 1))"
     )
-    running = [subprocess.Popen([sys.executable, "-c", code, name]) for name in "ab"]
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, name]) for name in "ab"
+    ]
     assert [process.wait() for process in running] == [0, 0]
     assert {row.name for row in scoreboard.kept().rows} == {
         f"{name}{n}" for name in "ab" for n in range(5)
@@ -140,5 +148,14 @@ def test_the_board_names_its_columns(kept: Path) -> None:
         "wasted retries",
         "silent truncation",
     ]
-    assert table[1] == ["mine", "1", "89.2", "20.0", "19.2", "10.0", "20.0", "20.0"]
+    assert table[1] == [
+        "mine",
+        "1",
+        "89.2",
+        "20.0",
+        "19.2",
+        "10.0",
+        "20.0",
+        "20.0",
+    ]
     assert "89.2" in repr(board)

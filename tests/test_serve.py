@@ -78,7 +78,9 @@ def test_the_command(tmp_path: Path, sign: signal.Signals) -> None:
             base_url=f"{address}/v1", api_key="k", max_retries=0
         ) as client:
             told = [
-                client.chat.completions.with_raw_response.create(**params()).headers
+                client.chat.completions.with_raw_response.create(
+                    **params()
+                ).headers
                 for _ in range(2)
             ]
             with pytest.raises(openai.RateLimitError):
@@ -95,9 +97,15 @@ def test_the_command(tmp_path: Path, sign: signal.Signals) -> None:
         and err == ""
         and out.endswith("The server has stopped.\n")
     )
-    assert [headers["x-ratelimit-remaining-requests"] for headers in told] == ["1", "0"]
+    assert [headers["x-ratelimit-remaining-requests"] for headers in told] == [
+        "1",
+        "0",
+    ]
     assert learners["learners"][0]["statuses"] == {"200": 2, "429": 1}
-    assert len(re.findall(r"learner-1 POST /v1/chat/completions (200|429)", out)) == 3
+    assert (
+        len(re.findall(r"learner-1 POST /v1/chat/completions (200|429)", out))
+        == 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,10 +147,15 @@ def test_the_day_of_the_command(tmp_path: Path) -> None:
         [*command, "--today", "2026-01-17"], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        address = re.search(
+            r"http://127\.0\.0\.1:\d+", process.stdout.readline()
+        )
         assert address is not None
         client = openai.OpenAI(
-            base_url=f"{address[0]}/v1", api_key="x", max_retries=0, timeout=HANG
+            base_url=f"{address[0]}/v1",
+            api_key="x",
+            max_retries=0,
+            timeout=HANG,
         )
         reply = client.chat.completions.create(**params())
         with pytest.raises(openai.NotFoundError, match="has been deprecated"):

@@ -43,7 +43,10 @@ def class_server(
     ]
     more = ["--class-file", str(folder / "class.json")]
     with subprocess.Popen(
-        [*command, *more], stdout=subprocess.PIPE, text=True, env={**os.environ, **env}
+        [*command, *more],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **env},
     ) as process:
         assert process.stdout is not None
         lines = []
@@ -51,11 +54,12 @@ def class_server(
             lines.append(process.stdout.readline())
             assert lines[-1], "the server has ended"
         try:
+            # type: ignore[index]
             yield (
                 process,
                 re.search(r"http://127\.0\.0\.1:\d+", lines[0])[0],
                 "".join(lines),
-            )  # type: ignore[index]
+            )
         finally:
             process.kill()
 
@@ -73,7 +77,8 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
     ):
         assert "nobody has joined yet" in said and "opens-the-class" not in said
         assert (
-            f'join("NAME", "{url}")' in said and f"COURSEKIT_BASE_URL={url}/v1" in said
+            f'join("NAME", "{url}")' in said
+            and f"COURSEKIT_BASE_URL={url}/v1" in said
         )
         assert (
             "for this machine only" in said
@@ -97,13 +102,17 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
         kept_soon(tmp_path / "class.json", '"200": 1')
         process.send_signal(signal.SIGKILL)
         process.wait(HANG)
-    with class_server(tmp_path, int(url.rpartition(":")[2])) as (process, again, said):
+    with class_server(tmp_path, int(url.rpartition(":")[2])) as (
+        process,
+        again,
+        said,
+    ):
         assert again == url and "1 learner has joined" in said
         assert (tmp_path / "class.console-token").read_text().strip() == token
         assert (
-            httpx2.get(f"{url}/admin/learners", headers=admin, timeout=HANG).json()[
-                "learners"
-            ]
+            httpx2.get(
+                f"{url}/admin/learners", headers=admin, timeout=HANG
+            ).json()["learners"]
             == before
         )
         ask(url, key)
@@ -117,9 +126,13 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
 
 
 def ask(url: str, key: str) -> None:
-    with openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0) as client:
+    with openai.OpenAI(
+        base_url=f"{url}/v1", api_key=key, max_retries=0
+    ) as client:
         assert (
-            client.chat.completions.create(**params()).choices[0].message.content
+            client.chat.completions.create(**params())
+            .choices[0]
+            .message.content
             == "Paris."
         )
 
@@ -176,7 +189,9 @@ def test_what_is_refused(
     assert told in capsys.readouterr().err and not file.exists()
 
 
-def test_a_damaged_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A file that is no class is told, and left alone."""
     (tmp_path / "class.json").write_text("{}")
     assert (
@@ -249,7 +264,8 @@ def test_a_room_that_can_join() -> None:
         and "For a room: coursekit serve --class --host 0.0.0.0" in alone
     )
     assert (
-        "for machines in your network" in room and "Token      bada-feri-zolu" in room
+        "for machines in your network" in room
+        and "Token      bada-feri-zolu" in room
     )
     assert "A room?" not in room and "Token" not in alone
 
@@ -273,7 +289,9 @@ def test_the_first_line_of_the_readme(tmp_path: Path) -> None:
         "--class-file",
         str(tmp_path / "class.json"),
     ]
-    env = {name: value for name, value in os.environ.items() if "TOKEN" not in name}
+    env = {
+        name: value for name, value in os.environ.items() if "TOKEN" not in name
+    }
     whole_command = [sys.executable, "-m", "coursekit", *command.split(), *more]
     with subprocess.Popen(
         whole_command, stdout=subprocess.PIPE, text=True, env=env
@@ -291,11 +309,17 @@ def test_the_first_line_of_the_readme(tmp_path: Path) -> None:
                 "authorization": f"Bearer {token}",
                 "host": url.removeprefix("http://"),
             }
-            joined = httpx2.post(f"{local}/join", json={"name": "Ada"}, headers=headers)
-            assert (
-                joined.status_code == 201 and joined.json()["base_url"] == f"{url}/v1"
+            joined = httpx2.post(
+                f"{local}/join", json={"name": "Ada"}, headers=headers
             )
-            assert httpx2.post(f"{local}/join", json={"name": "Ada"}).status_code == 401
+            assert (
+                joined.status_code == 201
+                and joined.json()["base_url"] == f"{url}/v1"
+            )
+            assert (
+                httpx2.post(f"{local}/join", json={"name": "Ada"}).status_code
+                == 401
+            )
             ask(local, joined.json()["key"])
         finally:
             process.kill()
@@ -323,7 +347,9 @@ def test_an_address_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a server listens on all addresses, learners are told one that leads there, or the
     machine's name.
     """
-    monkeypatch.setattr("coursekit.workshop.commands.greeting.socket.socket", Probe)
+    monkeypatch.setattr(
+        "coursekit.workshop.commands.greeting.socket.socket", Probe
+    )
     assert [reachable(host) for host in ("10.0.0.5", "::1", "0.0.0.0", "")] == [
         "10.0.0.5",
         "[::1]",

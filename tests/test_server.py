@@ -35,7 +35,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         (params("Whole only?"), whole("Berlin.")),
     )
     damaged = params("damaged")
-    path = folder_with(folder, (damaged, whole("x"))) and next(folder.glob("*damaged*"))
+    path = folder_with(folder, (damaged, whole("x"))) and next(
+        folder.glob("*damaged*")
+    )
     path.write_text("{")
     with served(folder) as running:
         yield running
@@ -48,13 +50,16 @@ def test_a_whole_answer(server: Served) -> None:
     """The real SDK gets a ChatCompletion, with the recording's request id."""
     reply = server.client().chat.completions.create(**params())
     assert (
-        reply.choices[0].message.content == "Paris." and reply._request_id == "req_test"
+        reply.choices[0].message.content == "Paris."
+        and reply._request_id == "req_test"
     )
 
 
 def test_a_stream(server: Served) -> None:
     """The real SDK gets a stream's chunks, up to the usage."""
-    chunks = list(server.client().chat.completions.create(**params(), stream=True))
+    chunks = list(
+        server.client().chat.completions.create(**params(), stream=True)
+    )
     assert [c.choices[0].delta.content for c in chunks if c.choices] == [
         "",
         *WORDS,
@@ -75,8 +80,14 @@ def test_equal_requests_and_other_forms(server: Served) -> None:
     raw = client.chat.completions.with_raw_response.create(
         **params("Whole only?"), stream=True
     )
-    assert "".join(c.choices[0].delta.content or "" for c in raw.parse()) == "Berlin."
-    assert raw.headers["x-coursekit-source"] == "written, streamed from a whole answer"
+    assert (
+        "".join(c.choices[0].delta.content or "" for c in raw.parse())
+        == "Berlin."
+    )
+    assert (
+        raw.headers["x-coursekit-source"]
+        == "written, streamed from a whole answer"
+    )
 
 
 async def test_async(server: Served) -> None:
@@ -85,9 +96,13 @@ async def test_async(server: Served) -> None:
 
         async def both() -> tuple[str | None, str]:
             reply = await client.chat.completions.create(**params())
-            stream = await client.chat.completions.create(**params(), stream=True)
+            stream = await client.chat.completions.create(
+                **params(), stream=True
+            )
             texts = [
-                c.choices[0].delta.content or "" async for c in stream if c.choices
+                c.choices[0].delta.content or ""
+                async for c in stream
+                if c.choices
             ]
             return reply.choices[0].message.content, "".join(texts)
 
@@ -116,7 +131,10 @@ def test_a_wrong_request(server: Served) -> None:
     """A wrong request is refused as by the API: status, type, code, param, and a request id."""
     with pytest.raises(openai.BadRequestError) as refused:
         server.client().chat.completions.create(model="gpt-4o", messages=[])
-    assert (refused.value.code, refused.value.param) == ("empty_array", "messages")
+    assert (refused.value.code, refused.value.param) == (
+        "empty_array",
+        "messages",
+    )
     assert re.fullmatch("req_[0-9a-f]{32}", refused.value.request_id or "")
 
 
@@ -139,8 +157,12 @@ def test_a_damaged_recording(server: Served) -> None:
     """A recording that cannot be read is a 500 that names the file and the cure, and that no SDK
     tries again.
     """
-    with pytest.raises(openai.InternalServerError, match="cannot be read") as damage:
-        server.client(max_retries=3).chat.completions.create(**params("damaged"))
+    with pytest.raises(
+        openai.InternalServerError, match="cannot be read"
+    ) as damage:
+        server.client(max_retries=3).chat.completions.create(
+            **params("damaged")
+        )
     assert (
         damage.value.code == "damaged_recording"
         and damage.value.response.headers["x-should-retry"] == "false"
@@ -148,7 +170,9 @@ def test_a_damaged_recording(server: Served) -> None:
 
 
 def test_a_mistake_of_ours(
-    server: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: Served,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Where the offline API itself fails, the answer says so in the API's shape, and the log has
     the traceback.
@@ -166,8 +190,14 @@ def test_models(server: Served) -> None:
     down.
     """
     listed = {model.id: model for model in server.client().models.list()}
-    assert {models.CHAT, models.SMALL, models.REASONING, models.HARDEST} <= set(listed)
-    assert listed["gpt-4o"].shutdown_date == models.get("gpt-4o").shutdown.isoformat()  # type: ignore[union-attr]
+    assert {models.CHAT, models.SMALL, models.REASONING, models.HARDEST} <= set(
+        listed
+    )
+    # type: ignore[union-attr]
+    assert (
+        listed["gpt-4o"].shutdown_date
+        == models.get("gpt-4o").shutdown.isoformat()
+    )
     assert listed["gpt-4o-2024-08-06"].created == 1_722_902_400  # 2024-08-06
     assert all(models.get(name).endpoint == "chat" for name in listed)
 
@@ -210,7 +240,9 @@ def test_other_paths_and_methods(
     """What does not exist is a 404 or 405 in the API's shape, wherever the path tries to lead."""
     raw = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\r\nConnection: close\r\n\r\n".encode()
     told, error = error_of(server.bytes(raw))
-    assert (told, error["code"]) == (status, code) and "root:" not in error["message"]
+    assert (told, error["code"]) == (status, code) and "root:" not in error[
+        "message"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -228,14 +260,20 @@ def test_only_json_is_read(server: Served, kind: str, status: int) -> None:
     """A body of another type holds no parameters, as at the real API: curl -d sends a form."""
     answer = server.post(json.dumps(params()).encode(), content_type=kind)
     assert answer.status_code == status
-    assert ("you must provide a model parameter" in answer.text) is (status == 400)
+    assert ("you must provide a model parameter" in answer.text) is (
+        status == 400
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
 def test_json_is_utf_8(server: Served, encoding: str) -> None:
     """Another encoding is a 400 that says so, and never a miss."""
-    answer = server.post(json.dumps(params("é"), ensure_ascii=False).encode(encoding))
-    assert answer.status_code == 400 and "could not parse the JSON" in answer.text
+    answer = server.post(
+        json.dumps(params("é"), ensure_ascii=False).encode(encoding)
+    )
+    assert (
+        answer.status_code == 400 and "could not parse the JSON" in answer.text
+    )
 
 
 def test_a_byte_order_mark_changes_nothing(server: Served) -> None:
@@ -252,7 +290,9 @@ def test_pages_of_any_site_may_ask(server: Served) -> None:
     asks = {"access-control-request-method": "POST"}
     asks["access-control-request-headers"] = "authorization,content-type"
     for path in ("/v1/chat/completions", "/v1/files", "/v1/models"):
-        answer = server.http.options(server.url + path, headers={**origin, **asks})
+        answer = server.http.options(
+            server.url + path, headers={**origin, **asks}
+        )
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] == "*"
     answer = server.post(json.dumps(params()).encode(), **origin)
@@ -308,7 +348,9 @@ def test_answering_makes_no_garbage(server: Served) -> None:
         left = [
             thing
             for thing in gc.garbage
-            if type(thing).__module__.startswith(("coursekit", "uvicorn", "starlette"))
+            if type(thing).__module__.startswith(
+                ("coursekit", "uvicorn", "starlette")
+            )
         ]
     finally:
         gc.set_debug(0)
@@ -322,7 +364,9 @@ def test_stopping_with_streams_under_way(tmp_path: Path) -> None:
     """A server that stops lets answers run for a moment, then breaks them: their callers see an
     error, no silence.
     """
-    folder_with(tmp_path, (params(stream=True), streamed(["a"] * 600, gap=0.05)))
+    folder_with(
+        tmp_path, (params(stream=True), streamed(["a"] * 600, gap=0.05))
+    )
     seen: list[Any] = []
 
     def read(client: openai.OpenAI) -> None:
@@ -348,6 +392,6 @@ def test_stopping_with_streams_under_way(tmp_path: Path) -> None:
 
 def test_a_completion_is_what_we_think(server: Served) -> None:
     """The SDK's object of an answer says exactly what was recorded."""
-    assert server.client().chat.completions.create(**params()).to_dict() == completion(
-        "Paris."
-    )
+    assert server.client().chat.completions.create(
+        **params()
+    ).to_dict() == completion("Paris.")

@@ -66,7 +66,23 @@ def test_no_json(server: Served, raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     "depth",
-    [10, 300, 500, 900, 950, 960, 970, 975, 980, 985, 990, 995, 1000, 5000, 100_000],
+    [
+        10,
+        300,
+        500,
+        900,
+        950,
+        960,
+        970,
+        975,
+        980,
+        985,
+        990,
+        995,
+        1000,
+        5000,
+        100_000,
+    ],
 )
 def test_nested_deeply(server: Served, depth: int) -> None:
     """JSON nested to any depth is a 400, also where the parser just lets it pass."""

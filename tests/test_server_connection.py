@@ -46,7 +46,8 @@ def impatient(server: Served) -> Iterator[Served]:
     on it.
     """
     with served(
-        server.folder, limits=ConnectionLimits(sending=0.6, reading=0.4, lingering=1.0)
+        server.folder,
+        limits=ConnectionLimits(sending=0.6, reading=0.4, lingering=1.0),
     ) as running:
         yield running
 
@@ -71,11 +72,12 @@ def refusal_of(server: Served, sent: str) -> tuple[int, dict[str, Any]]:
     ("sent", "status", "code"),
     [
         (HEAD + f"X: {'a' * 40_000}\r\n\r\n", 431, "headers_too_large"),
+        # a line that never ends
         (
             HEAD + "X: " + "a" * 200_000,
             431,
             "headers_too_large",
-        ),  # a line that never ends
+        ),
         (
             "".join(f"X-{i}: 1\r\n" for i in range(20_000)).join([HEAD, ""]),
             431,
@@ -84,7 +86,11 @@ def refusal_of(server: Served, sent: str) -> tuple[int, dict[str, Any]]:
         ("\r\n" * 100_000, 431, "headers_too_large"),
         (f"GET /{'a' * 90_000}", 431, "headers_too_large"),
         (HEAD + "Content-Length: 100001\r\n\r\n", 413, "body_too_large"),
-        (HEAD + "Content-Length: 99999999999999999\r\n\r\n", 413, "body_too_large"),
+        (
+            HEAD + "Content-Length: 99999999999999999\r\n\r\n",
+            413,
+            "body_too_large",
+        ),
         (HEAD + f"Content-Length: {'9' * 30}\r\n\r\n", 400, "invalid_request"),
         (
             HEAD
@@ -107,7 +113,10 @@ def test_too_large(server: Served, sent: str, status: int, code: str) -> None:
 def test_at_the_limit(server: Served) -> None:
     """A body of exactly the limit is taken."""
     filled = json.dumps(params()).encode().ljust(100_000)
-    assert server.post(filled).json()["choices"][0]["message"]["content"] == "Paris."
+    assert (
+        server.post(filled).json()["choices"][0]["message"]["content"]
+        == "Paris."
+    )
     assert server.post(filled + b" ").status_code == 413
 
 
@@ -117,9 +126,14 @@ def test_refused_before_the_go_ahead(
     """A client that asks for a go-ahead (100-continue) and sends nonsense behind it gets its 400,
     and nothing after.
     """
-    sent = HEAD + "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nno chunk"
+    sent = (
+        HEAD
+        + "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nno chunk"
+    )
     assert refusal_of(server, sent)[0] == 400
-    assert server.logged() and not caplog.records, "an exception in the application"
+    assert server.logged() and not caplog.records, (
+        "an exception in the application"
+    )
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -135,9 +149,8 @@ def test_a_hundred_megabytes(server: Served, chunked: bool) -> None:
     piece = b"f4240\r\n" + b" " * MB + b"\r\n" if chunked else b" " * MB
     with server.connect() as connection:
         connection.sendall((HEAD + more).encode())
-        with contextlib.suppress(
-            ConnectionError
-        ):  # a slow machine may need longer than the server lingers
+        # a slow machine may need longer than the server lingers
+        with contextlib.suppress(ConnectionError):
             for _ in range(100):
                 connection.sendall(piece)
             assert error_of(read_all(connection))[0] == 413
@@ -148,9 +161,14 @@ def test_expect_continue(server: Served) -> None:
     is let go on.
     """
     asks = "Expect: 100-continue\r\nConnection: close\r\n"
-    assert refusal_of(server, f"{HEAD}{asks}Content-Length: {MB}\r\n\r\n")[0] == 413
+    assert (
+        refusal_of(server, f"{HEAD}{asks}Content-Length: {MB}\r\n\r\n")[0]
+        == 413
+    )
     with server.connect() as connection:
-        head, _, body = request_bytes(params(), more=asks).partition(b"\r\n\r\n")
+        head, _, body = request_bytes(params(), more=asks).partition(
+            b"\r\n\r\n"
+        )
         connection.sendall(head + b"\r\n\r\n")
         assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(body)
@@ -162,7 +180,9 @@ def test_expect_continue(server: Served) -> None:
 
 @pytest.mark.parametrize("sent", [HEAD[:30], HEAD, GOOD[:-5]])
 @pytest.mark.parametrize("drip", [False, True])
-def test_too_slow_in_sending(impatient: Served, sent: str | bytes, drip: bool) -> None:
+def test_too_slow_in_sending(
+    impatient: Served, sent: str | bytes, drip: bool
+) -> None:
     """A request must be there whole in time; that a byte comes now and then does not help.
     (Slowloris.)
     """
@@ -170,7 +190,9 @@ def test_too_slow_in_sending(impatient: Served, sent: str | bytes, drip: bool) -
     with impatient.connect() as connection:
         connection.sendall(raw[:-10])
         answer: list[bytes] = []
-        reader = threading.Thread(target=lambda: answer.append(read_all(connection)))
+        reader = threading.Thread(
+            target=lambda: answer.append(read_all(connection))
+        )
         reader.start()
         for place in range(len(raw) - 10, len(raw)) if drip else ():
             time.sleep(0.1)
@@ -211,14 +233,19 @@ def test_a_client_that_does_not_read(impatient: Served) -> None:
         until(lambda: len(learner.ledger) == 1)  # type: ignore[union-attr]
         until(lambda: not impatient.holds(connection))
         assert learner.under_way == 0  # type: ignore[union-attr]
-        assert (
-            len(read_all(connection)) < 15 * MB
-        )  # of 20: what the network had taken already
+        # of 20: what the network had taken already
+        assert len(read_all(connection)) < 15 * MB
 
 
 @pytest.mark.parametrize(
     "sent",
-    [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", GOOD[:-20], GOOD[:30], GOOD],
+    [
+        b"",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        GOOD[:-20],
+        GOOD[:30],
+        GOOD,
+    ],
 )
 def test_idle_connections_shut_nobody_out(server: Served, sent: bytes) -> None:
     """Connections that wait for a request, or for the rest of one, give way to newcomers, the
@@ -236,7 +263,9 @@ def test_idle_connections_shut_nobody_out(server: Served, sent: bytes) -> None:
     until(
         lambda: (
             b"Paris."
-            in server.bytes(request_bytes(params(), more="Connection: close\r\n"))
+            in server.bytes(
+                request_bytes(params(), more="Connection: close\r\n")
+            )
         )
     )
 
@@ -249,7 +278,9 @@ def test_too_many_connections_at_work(tmp_path: Path) -> None:
     body = request_bytes(params(stream=True), key="many")
     with (
         served(
-            tmp_path, limits=ConnectionLimits(connections=5, leaving=0.1), speed=0.001
+            tmp_path,
+            limits=ConnectionLimits(connections=5, leaving=0.1),
+            speed=0.001,
         ) as server,
         contextlib.ExitStack() as stack,
     ):
@@ -261,7 +292,8 @@ def test_too_many_connections_at_work(tmp_path: Path) -> None:
         with server.connect() as one_more:
             refused = one_more.recv(65536)
         assert (
-            refused.startswith(b"HTTP/1.1 503") and b"too_many_connections" in refused
+            refused.startswith(b"HTTP/1.1 503")
+            and b"too_many_connections" in refused
         )
 
 
@@ -321,13 +353,18 @@ def test_requests_without_awaiting_the_answers(server: Served) -> None:
     answers = server.bytes(
         GOOD * 3 + request_bytes(params(), more="Connection: close\r\n")
     )
-    assert answers.count(b"HTTP/1.1 200 OK") == 4 and answers.count(b'"Paris."') == 4
+    assert (
+        answers.count(b"HTTP/1.1 200 OK") == 4
+        and answers.count(b'"Paris."') == 4
+    )
 
 
 def test_a_bad_request_behind_a_good_one(server: Served) -> None:
     """Garbage behind a good request ends the connection, and is never answered in its place."""
     answer = server.bytes(GOOD + b"garbage\r\n\r\n")
-    assert answer == b"" or answer.startswith((b"HTTP/1.1 200 OK", b"HTTP/1.1 400"))
+    assert answer == b"" or answer.startswith(
+        (b"HTTP/1.1 200 OK", b"HTTP/1.1 400")
+    )
     assert answer.count(b"HTTP/1.1 ") <= 2
 
 
@@ -356,7 +393,9 @@ def test_http_1_0(server: Served) -> None:
 def test_nothing_is_left(server: Served) -> None:
     """After all this the server holds no connection, no request, and answers as ever."""
     server.http.close()
-    until(lambda: all(learner.under_way == 0 for learner in server.room.learners))
+    until(
+        lambda: all(learner.under_way == 0 for learner in server.room.learners)
+    )
     assert b"Paris." in server.bytes(
         request_bytes(params(), more="Connection: close\r\n")
     )

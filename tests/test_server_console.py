@@ -53,7 +53,9 @@ def teacher(running: Served) -> Iterator[httpx2.Client]:
         yield client
 
 
-def log_in(client: httpx2.Client, token: str = ADMIN, **more: Any) -> httpx2.Response:
+def log_in(
+    client: httpx2.Client, token: str = ADMIN, **more: Any
+) -> httpx2.Response:
     return client.post("/console/login", data={"token": token}, **more)
 
 
@@ -61,26 +63,33 @@ def news(client: httpx2.Client) -> dict[str, Any]:
     """What the console is told first."""
     with client.stream("GET", "/console/events") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
-        line = next(line for line in answer.iter_lines() if line.startswith("data: "))
+        line = next(
+            line for line in answer.iter_lines() if line.startswith("data: ")
+        )
     return dict(json.loads(line[6:]))
 
 
 def join(server: Served, name: str) -> str:
-    return str(server.admin("POST", "/join", {"name": name}, None).json()["key"])
+    return str(
+        server.admin("POST", "/join", {"name": name}, None).json()["key"]
+    )
 
 
 @pytest.mark.parametrize("cookie", [None, "wrong", ADMIN, "é"])
-def test_without_the_token_nothing_is_told(running: Served, cookie: str | None) -> None:
+def test_without_the_token_nothing_is_told(
+    running: Served, cookie: str | None
+) -> None:
     """Without the cookie all of it is 401: the page a form that tells nothing of the class, the
     rest an error.
     """
     key = join(running, EVIL)
     headers = {"origin": running.url, "authorization": f"Bearer {key}"}
+    # type: ignore[dict-item]
     headers |= (
         {}
         if cookie is None
         else {"cookie": f"coursekit-console={cookie}".encode("latin-1")}
-    )  # type: ignore[dict-item]
+    )
     page = running.http.get(f"{running.url}/console", headers=headers)
     assert (
         page.status_code == 401
@@ -89,7 +98,10 @@ def test_without_the_token_nothing_is_told(running: Served, cookie: str | None) 
     for path in GUARDED:
         for method in ("GET", "POST", "DELETE"):
             answer = running.http.request(
-                method, running.url + path, headers=headers, json={"fault": "slow"}
+                method,
+                running.url + path,
+                headers=headers,
+                json={"fault": "slow"},
             )
             assert answer.status_code in (401, 405) and EVIL not in answer.text
     assert running.room.injections.now() == ()
@@ -101,7 +113,10 @@ def test_logging_in(running: Served) -> None:
     """
     with browser_at(running) as client:
         answer = log_in(client)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/console")
+        assert (answer.status_code, answer.headers["location"]) == (
+            303,
+            "/console",
+        )
         told = answer.headers["set-cookie"]
         assert {"HttpOnly", "Path=/console", "SameSite=strict"} <= set(
             told.split("; ")
@@ -126,7 +141,9 @@ def test_a_wrong_token(running: Served, token: str) -> None:
     assert '<p role="alert" class="bad">' in answer.text
 
 
-def test_another_server_with_the_same_token_knows_the_cookie(tmp_path: Path) -> None:
+def test_another_server_with_the_same_token_knows_the_cookie(
+    tmp_path: Path,
+) -> None:
     """A teacher stays logged in when the server comes again: the cookie is made of the token, which
     is kept.
     """
@@ -151,13 +168,20 @@ def test_another_server_with_the_same_token_knows_the_cookie(tmp_path: Path) -> 
         )
 
 
-def test_a_cookie_ends_with_the_logout(running: Served, teacher: httpx2.Client) -> None:
+def test_a_cookie_ends_with_the_logout(
+    running: Served, teacher: httpx2.Client
+) -> None:
     """After a logout a copy of the cookie opens nothing, here or on the server that starts again,
     and a stream of news that was open ends. Whoever is not logged in logs nobody out."""
-    cookie = {"cookie": f"coursekit-console={teacher.cookies['coursekit-console']}"}
+    cookie = {
+        "cookie": f"coursekit-console={teacher.cookies['coursekit-console']}"
+    }
     with httpx2.Client(headers={"origin": running.url}) as stranger:
         stranger.post(f"{running.url}/console/logout")
-    assert running.http.get(f"{running.url}/console", headers=cookie).status_code == 200
+    assert (
+        running.http.get(f"{running.url}/console", headers=cookie).status_code
+        == 200
+    )
     with running.http.stream(
         "GET", f"{running.url}/console/events", headers=cookie
     ) as open_stream:
@@ -165,13 +189,19 @@ def test_a_cookie_ends_with_the_logout(running: Served, teacher: httpx2.Client) 
         next(lines)
         teacher.post("/console/logout")
         list(lines)  # it ends
-    assert running.http.get(f"{running.url}/console", headers=cookie).status_code == 401
+    assert (
+        running.http.get(f"{running.url}/console", headers=cookie).status_code
+        == 401
+    )
     assert running.room.roll is not None
     with served(
         running.room.recordings.folders[0],
         saved=SavedClass.read(running.room.roll.as_dict()),
     ) as again:
-        assert again.http.get(f"{again.url}/console", headers=cookie).status_code == 401
+        assert (
+            again.http.get(f"{again.url}/console", headers=cookie).status_code
+            == 401
+        )
 
 
 @pytest.mark.parametrize(
@@ -186,7 +216,9 @@ def test_only_its_own_page(
     del teacher.headers["origin"]
     headers = {} if origin is None else {"origin": origin}
     asked = [
-        teacher.post("/console/faults", json={"fault": "slow"}, headers=headers),
+        teacher.post(
+            "/console/faults", json={"fault": "slow"}, headers=headers
+        ),
         teacher.delete("/console/faults", headers=headers),
         teacher.post("/console/logout", headers=headers),
         log_in(teacher, headers=headers),
@@ -251,9 +283,14 @@ def test_what_it_tells(running: Served, teacher: httpx2.Client) -> None:
     for key in (keys[0], keys[0], keys[1]):
         running.client(key).chat.completions.create(**params())
     with pytest.raises(openai.BadRequestError):
-        running.client(keys[1]).chat.completions.create(model="gpt-4o", messages=[])
+        running.client(keys[1]).chat.completions.create(
+            model="gpt-4o", messages=[]
+        )
     running.admin(
-        "PUT", "/me", {"chapter": "04_streaming", "passed": {"01_basics": 2}}, keys[0]
+        "PUT",
+        "/me",
+        {"chapter": "04_streaming", "passed": {"01_basics": 2}},
+        keys[0],
     )
     told = news(teacher)
     ada, evil = told["learners"]
@@ -273,11 +310,17 @@ def test_what_it_tells(running: Served, teacher: httpx2.Client) -> None:
         together["requests"],
         together["errors"],
     ) == (2, 2, 4, 1)
-    assert together["prompt_tokens"] == ada["prompt_tokens"] + evil["prompt_tokens"] > 0
+    assert (
+        together["prompt_tokens"]
+        == ada["prompt_tokens"] + evil["prompt_tokens"]
+        > 0
+    )
     assert keys[0] not in json.dumps(told) and told["faults"] == []
 
 
-def test_faults_from_the_console(running: Served, teacher: httpx2.Client) -> None:
+def test_faults_from_the_console(
+    running: Served, teacher: httpx2.Client
+) -> None:
     """A fault is put to work for one or for all, is shown with its remaining time, and lifted."""
     key = join(running, EVIL)
     answer = teacher.post(
@@ -287,13 +330,18 @@ def test_faults_from_the_console(running: Served, teacher: httpx2.Client) -> Non
     assert answer.status_code == 201
     with pytest.raises(openai.InternalServerError):
         running.client(key).chat.completions.create(**params())
-    assert running.client(join(running, "Ada")).chat.completions.create(**params())
+    assert running.client(join(running, "Ada")).chat.completions.create(
+        **params()
+    )
     shown = news(teacher)["faults"]
     assert [(fault["learner"], fault["fault"]["kind"]) for fault in shown] == [
         (EVIL, "server_error")
     ]
     assert 25 < shown[0]["seconds_left"] <= 30
-    assert teacher.delete(f"/console/faults/{shown[0]['number']}").status_code == 200
+    assert (
+        teacher.delete(f"/console/faults/{shown[0]['number']}").status_code
+        == 200
+    )
     assert running.client(key).chat.completions.create(**params())
     assert (
         teacher.post(
@@ -309,9 +357,9 @@ def test_a_learner_who_has_not_come_is_away(
     """Who has joined and asked nothing yet is known, and away."""
     join(running, "Ada")
     told = news(teacher)
-    assert [one["present"] for one in told["learners"]] == [False] and told["together"][
-        "present"
-    ] == 0
+    assert [one["present"] for one in told["learners"]] == [False] and told[
+        "together"
+    ]["present"] == 0
 
 
 def test_an_open_room_has_a_console_too(tmp_path: Path) -> None:
@@ -325,6 +373,8 @@ def test_an_open_room_has_a_console_too(tmp_path: Path) -> None:
     ):
         server.client("k").chat.completions.create(**params())
         log_in(client)
-        assert [one["name"] for one in news(client)["learners"]] == ["learner-1"]
+        assert [one["name"] for one in news(client)["learners"]] == [
+            "learner-1"
+        ]
     with served(tmp_path, admin_token=None) as server:
         assert server.http.get(f"{server.url}/console").status_code == 404

@@ -63,7 +63,8 @@ class Sent:
 
 def events(*offsets: float) -> ApiAnswer:
     told = tuple(
-        Event(at, f"data: {number}\n\n".encode()) for number, at in enumerate(offsets)
+        Event(at, f"data: {number}\n\n".encode())
+        for number, at in enumerate(offsets)
     )
     return ApiAnswer(
         200,
@@ -76,11 +77,14 @@ def events(*offsets: float) -> ApiAnswer:
 async def test_each_event_at_its_time() -> None:
     """The head leaves at the answer's time, and each event at its own."""
     sent = Sent()
-    answer = ApiAnswer(200, {}, events=events(0.08, 0.12, 0.2).events, after=0.04)
+    answer = ApiAnswer(
+        200, {}, events=events(0.08, 0.12, 0.2).events, after=0.04
+    )
     assert await sent.deliver(answer) == "all"
     assert sent.writes == [b"data: 0\n\n", b"data: 1\n\n", b"data: 2\n\n"]
     late = [
-        at - due for at, due in zip(sent.times, [0.04, 0.08, 0.12, 0.2], strict=True)
+        at - due
+        for at, due in zip(sent.times, [0.04, 0.08, 0.12, 0.2], strict=True)
     ]
     assert min(late) > -0.002
     assert [message.get("more_body") for message in sent.messages[1:]] == [
@@ -122,7 +126,9 @@ async def test_at_once() -> None:
     assert len(sent.writes) == 1
 
 
-@pytest.mark.parametrize("answer", [events(), whole("x"), ApiAnswer(200, {}, b"")])
+@pytest.mark.parametrize(
+    "answer", [events(), whole("x"), ApiAnswer(200, {}, b"")]
+)
 async def test_an_answer_is_always_ended(answer: ApiAnswer) -> None:
     """A whole body, an empty one, and a stream without events are each ended properly."""
     sent = Sent()
@@ -191,7 +197,9 @@ def test_a_stream_is_not_held_back(tmp_path: Path) -> None:
     with served(
         folder_with(tmp_path, (params(stream=True), stalled())), speed=1.0
     ) as running:
-        stream = running.client().chat.completions.create(**params(), stream=True)
+        stream = running.client().chat.completions.create(
+            **params(), stream=True
+        )
         texts = [next(stream).choices[0].delta.content for _ in range(2)]
         assert texts == ["", "a"]  # the rest is due in an hour
         stream.close()
@@ -224,7 +232,9 @@ def test_silence_ends_with_the_callers_patience(tmp_path: Path) -> None:
     """A timeout put in is silence: the SDK gives up by its own timeout, and then the server does,
     too.
     """
-    with served(folder_with(tmp_path, (params(), whole("x"))), speed=1.0) as running:
+    with served(
+        folder_with(tmp_path, (params(), whole("x"))), speed=1.0
+    ) as running:
         client = running.client(timeout=0.3)
         learner: Any = running.room.learners.of("Bearer key")
         running.admin("POST", "/admin/faults", {"fault": "timeout"})
@@ -238,17 +248,24 @@ def test_a_broken_stream_is_an_incomplete_one(tmp_path: Path) -> None:
     what came arrives.
     """
     broken = streamed(["a", "b"], finish_reason=None, breaks=True)
-    with served(folder_with(tmp_path, (params(stream=True), broken))) as running:
+    with served(
+        folder_with(tmp_path, (params(stream=True), broken))
+    ) as running:
         answer = running.bytes(request_bytes(params(stream=True)))
-        assert answer.count(b"data: ") == 3 and not answer.endswith(b"0\r\n\r\n")
-        with pytest.raises(httpx2.RemoteProtocolError, match="incomplete chunked read"):
+        assert answer.count(b"data: ") == 3 and not answer.endswith(
+            b"0\r\n\r\n"
+        )
+        with pytest.raises(
+            httpx2.RemoteProtocolError, match="incomplete chunked read"
+        ):
             running.post(json.dumps(params(stream=True)).encode())
 
 
 def test_many_streams_at_once(tmp_path: Path) -> None:
     """Sixty paced streams at once all come whole, and not before their time."""
     folder_with(
-        tmp_path, (params(stream=True), streamed(["a"] * 50, first=0.1, gap=0.01))
+        tmp_path,
+        (params(stream=True), streamed(["a"] * 50, first=0.1, gap=0.01)),
     )
     with served(tmp_path, speed=1.0) as running:
 
@@ -258,13 +275,17 @@ def test_many_streams_at_once(tmp_path: Path) -> None:
             ) as connection:
                 start = time.monotonic()
                 connection.sendall(
-                    request_bytes(params(stream=True), more="Connection: close\r\n")
+                    request_bytes(
+                        params(stream=True), more="Connection: close\r\n"
+                    )
                 )
                 if read_all(connection).count(b"data: ") == 54:
                     into.append(time.monotonic() - start)
 
         took: list[float] = []
-        readers = [threading.Thread(target=read, args=[took]) for _ in range(60)]
+        readers = [
+            threading.Thread(target=read, args=[took]) for _ in range(60)
+        ]
         for reader in readers:
             reader.start()
         for reader in readers:

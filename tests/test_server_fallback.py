@@ -59,16 +59,23 @@ def test_the_reply_names_who_answered_and_costs_nothing(server: Served) -> None:
     assert (learner["statuses"], learner["dollars"]) == ({"200": 1}, "0")
 
 
-def test_a_stream_passes_while_it_is_written(server: Served, other: Upstream) -> None:
+def test_a_stream_passes_while_it_is_written(
+    server: Served, other: Upstream
+) -> None:
     """The first chunk arrives before the server writes the second."""
     other.go_on.clear()
     stream = ask(server.client(), stream=True)
     assert next(iter(stream)).choices[0].delta.content == "Hello"
     other.go_on.set()
-    assert [chunk.choices[0].delta.content for chunk in stream] == [" there", None]
+    assert [chunk.choices[0].delta.content for chunk in stream] == [
+        " there",
+        None,
+    ]
 
 
-def test_leaving_ends_the_other_servers_work(server: Served, other: Upstream) -> None:
+def test_leaving_ends_the_other_servers_work(
+    server: Served, other: Upstream
+) -> None:
     """A client that leaves a stream closes the connection to the other server; the next request
     is answered."""
     other.words = ("Hello", *[" word" * 1000] * 2000)
@@ -85,7 +92,9 @@ def test_leaving_ends_the_other_servers_work(server: Served, other: Upstream) ->
     assert [attempt.received for attempt in learner.ledger] == ["left", "all"]
 
 
-def test_its_refusals_and_its_death_pass(server: Served, other: Upstream) -> None:
+def test_its_refusals_and_its_death_pass(
+    server: Served, other: Upstream
+) -> None:
     """The other server's own 4xx and 5xx arrive in its words; a connection that breaks there breaks
     here."""
     other.status = 429
@@ -132,10 +141,15 @@ def test_only_json_is_forwarded(server: Served, other: Upstream) -> None:
     """A form, as a page of any site can send it without asking, reaches no other server; and pages
     are told nothing where a fallback has no key."""
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
-        answer = server.post(b'{"model": "gpt-4o", "messages": []}', content_type=kind)
+        answer = server.post(
+            b'{"model": "gpt-4o", "messages": []}', content_type=kind
+        )
         assert answer.status_code == 400
         assert "you must provide a model parameter" in answer.text
-    headers = {"origin": "http://evil.example", "access-control-request-method": "POST"}
+    headers = {
+        "origin": "http://evil.example",
+        "access-control-request-method": "POST",
+    }
     url = f"{server.url}/v1/chat/completions"
     for answer in (
         server.http.options(url, headers=headers),

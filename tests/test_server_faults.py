@@ -30,9 +30,13 @@ class ServerDoor:
     def __init__(self, server: Served) -> None:
         self.server = server
 
-    def client(self, asynchronous: bool, faults: list[Fault], **options: Any) -> Any:
+    def client(
+        self, asynchronous: bool, faults: list[Fault], **options: Any
+    ) -> Any:
         name = f"n{next(NUMBERS)}"
-        self.learner = self.server.room.learners.of(f"Bearer token-of-tests-{name}")
+        self.learner = self.server.room.learners.of(
+            f"Bearer token-of-tests-{name}"
+        )
         self.server.admin("DELETE", "/admin/faults")
         for fault in faults:
             order = {
@@ -53,7 +57,8 @@ class ServerDoor:
         silent = any(fault.kind == "timeout" for fault in faults)
         make = self.server.async_client if asynchronous else self.server.client
         client = make(
-            f"token-of-tests-{name}", **{"timeout": 0.3 if silent else 30.0, **options}
+            f"token-of-tests-{name}",
+            **{"timeout": 0.3 if silent else 30.0, **options},
         )
         client._calculate_retry_timeout = lambda *args, **kwargs: 0.0  # type: ignore[method-assign]
         return client
@@ -107,7 +112,10 @@ def test_retry_after_is_told(server: Served) -> None:
     """A rate limit put in tells how long to wait, in the headers that the SDK reads."""
     client = server.client("token-of-tests-waits")
     server.client("token-of-tests-waits").models.list()
-    order = {"fault": {"kind": "rate_limit", "retry_after": 7}, "learner": "waits"}
+    order = {
+        "fault": {"kind": "rate_limit", "retry_after": 7},
+        "learner": "waits",
+    }
     server.admin("POST", "/admin/faults", order)
     with pytest.raises(openai.RateLimitError) as limited:
         client.chat.completions.create(**params())
@@ -138,8 +146,14 @@ def test_for_one_or_for_all(server: Served) -> None:
         "POST", "/admin/faults", {"fault": "server_error", "learner": "ada"}
     ).json()
     assert [ask(server, name) for name in ("ada", "bob")] == [500, 200]
-    everybody = server.admin("POST", "/admin/faults", {"fault": "overloaded"}).json()
-    assert [ask(server, name) for name in ("ada", "bob", "new")] == [500, 503, 503]
+    everybody = server.admin(
+        "POST", "/admin/faults", {"fault": "overloaded"}
+    ).json()
+    assert [ask(server, name) for name in ("ada", "bob", "new")] == [
+        500,
+        503,
+        503,
+    ]
     assert [
         fault["number"]
         for fault in server.admin("GET", "/admin/faults").json()["faults"]
@@ -148,9 +162,9 @@ def test_for_one_or_for_all(server: Served) -> None:
         everybody["number"],
     ]
     assert (
-        server.admin("DELETE", f"/admin/faults/{one['number']}").json()["lifted"][0][
-            "learner"
-        ]
+        server.admin("DELETE", f"/admin/faults/{one['number']}").json()[
+            "lifted"
+        ][0]["learner"]
         == "ada"
     )
     assert [ask(server, name) for name in ("ada", "bob")] == [503, 503]
@@ -200,7 +214,10 @@ def test_for_a_time(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"fault": "storm"}, "There is no fault 'storm'"),
         ({"seconds": 3}, "Send JSON like"),
         ([], "Send JSON like"),
-        ({"fault": "slow", "learner": "nobody"}, "There is no learner 'nobody'"),
+        (
+            {"fault": "slow", "learner": "nobody"},
+            "There is no learner 'nobody'",
+        ),
         ({"fault": "slow", "minutes": 3}, "no 'minutes'"),
         ({"fault": "slow", "seconds": 0}, "above 0"),
         ({"fault": "slow", "seconds": "60"}, "above 0"),
@@ -213,11 +230,15 @@ def test_for_a_time(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"fault": "slow", "learner": ["x"]}, "There is no learner"),
     ],
 )
-def test_orders_that_make_no_sense(server: Served, order: Any, told: str) -> None:
+def test_orders_that_make_no_sense(
+    server: Served, order: Any, told: str
+) -> None:
     """An order that cannot be carried out is a 400 that says why, and changes nothing."""
     server.admin("DELETE", "/admin/faults")
     answer = server.admin("POST", "/admin/faults", order)
-    assert answer.status_code == 400 and told in answer.json()["error"]["message"]
+    assert (
+        answer.status_code == 400 and told in answer.json()["error"]["message"]
+    )
     assert server.admin("GET", "/admin/faults").json() == {"faults": []}
 
 
@@ -226,18 +247,29 @@ def test_too_many_faults(server: Served) -> None:
     server.admin("DELETE", "/admin/faults")
     for _ in range(100):
         server.room.injections.add(Fault("slow"), None, 60)
-    assert server.admin("POST", "/admin/faults", {"fault": "slow"}).status_code == 400
+    assert (
+        server.admin("POST", "/admin/faults", {"fault": "slow"}).status_code
+        == 400
+    )
     assert len(server.admin("DELETE", "/admin/faults").json()["lifted"]) == 100
 
 
 @pytest.mark.parametrize(
     "path",
-    ["/admin/faults", "/admin/learners", "/admin/learners/ada", "/admin/x", "/admin/"],
+    [
+        "/admin/faults",
+        "/admin/learners",
+        "/admin/learners/ada",
+        "/admin/x",
+        "/admin/",
+    ],
 )
 @pytest.mark.parametrize(
     "token", [None, "wrong", "token-of-tests-ada", ADMIN[:-1], ADMIN + "x"]
 )
-def test_without_the_admin_token(server: Served, path: str, token: str | None) -> None:
+def test_without_the_admin_token(
+    server: Served, path: str, token: str | None
+) -> None:
     """Without the admin token everything below /admin is the same 401; a learner's key does not
     open it.
     """
@@ -265,4 +297,7 @@ def test_a_token_in_odd_bytes(server: Served) -> None:
 def test_no_admin_token_no_admin(tmp_path: Path) -> None:
     """A server without an admin token has no admin endpoints."""
     with served(tmp_path, admin_token=None) as running:
-        assert running.admin("GET", "/admin/faults", token="None").status_code == 404
+        assert (
+            running.admin("GET", "/admin/faults", token="None").status_code
+            == 404
+        )

@@ -55,7 +55,9 @@ def running(tmp_path: Path) -> Iterator[Served]:
         yield server
 
 
-def join(server: Served, name: object, token: str | None = TOKEN) -> dict[str, str]:
+def join(
+    server: Served, name: object, token: str | None = TOKEN
+) -> dict[str, str]:
     return dict(server.admin("POST", "/join", {"name": name}, token).json())
 
 
@@ -105,9 +107,15 @@ def test_guesses_at_every_door(tmp_path: Path, path: str) -> None:
         method = "GET" if path.startswith("/v1") else "POST"
         statuses = []
         for number in range(6):
-            headers = {"origin": server.url, "authorization": f"Bearer {number}"}
+            headers = {
+                "origin": server.url,
+                "authorization": f"Bearer {number}",
+            }
             answer = server.http.request(
-                method, server.url + path, headers=headers, content=b"token=wrong"
+                method,
+                server.url + path,
+                headers=headers,
+                content=b"token=wrong",
             )
             statuses.append(answer.status_code)
         assert statuses == [401] * 3 + [429] * 3
@@ -132,7 +140,10 @@ def test_known_keys_are_not_held_up(tmp_path: Path) -> None:
             ada.chat.completions.create(**params()).choices[0].message.content
             == "Paris."
         )
-        assert server.admin("GET", "/v1/models", token=f"{TOKEN}-bo").status_code == 429
+        assert (
+            server.admin("GET", "/v1/models", token=f"{TOKEN}-bo").status_code
+            == 429
+        )
 
 
 def test_one_address_does_not_fill_the_class(running: Served) -> None:
@@ -143,14 +154,17 @@ def test_one_address_does_not_fill_the_class(running: Served) -> None:
         running.admin("POST", "/join", {"name": f"bot {n}"}, TOKEN)
         for n in range(JOINS + 5)
     ]
-    assert [answer.status_code for answer in answers[: JOINS + 1]] == [201] * JOINS + [
-        429
-    ]
+    assert [answer.status_code for answer in answers[: JOINS + 1]] == [
+        201
+    ] * JOINS + [429]
     assert 0 < int(answers[-1].headers["retry-after"]) <= JOIN_EVERY
+    # a hub is not held up
     assert (
-        running.admin("POST", "/admin/learners", {"name": "hub-user"}).status_code
+        running.admin(
+            "POST", "/admin/learners", {"name": "hub-user"}
+        ).status_code
         == 201
-    )  # a hub is not held up
+    )
 
 
 def test_an_access_token_for_the_board() -> None:
@@ -170,9 +184,13 @@ def test_a_name_is_not_a_claim(running: Served) -> None:
     """
     thief = join(running, "bo")
     bo = running.admin("POST", "/admin/learners", {"name": "bo"}).json()
-    assert (thief["name"], bo["name"]) == ("bo", "bo 2") and thief["key"] != bo["key"]
+    assert (thief["name"], bo["name"]) == ("bo", "bo 2") and thief["key"] != bo[
+        "key"
+    ]
     with running.client(bo["key"]) as client:
-        client.files.create(file=("b.jsonl", b'{"custom_id": "1"}\n'), purpose="batch")
+        client.files.create(
+            file=("b.jsonl", b'{"custom_id": "1"}\n'), purpose="batch"
+        )
         assert len(list(client.files.list())) == 1
     with running.client(thief["key"]) as client:
         assert list(client.files.list()) == []
@@ -188,14 +206,24 @@ def test_a_name_is_not_a_claim(running: Served) -> None:
 
 def test_a_class_of_an_older_version(tmp_path: Path) -> None:
     """A class that was kept before keys had ids keeps its keys: they were made of the names."""
-    meter = {"statuses": {}, "prompt_tokens": 0, "completion_tokens": 0, "dollars": "0"}
+    meter = {
+        "statuses": {},
+        "prompt_tokens": 0,
+        "completion_tokens": 0,
+        "dollars": "0",
+    }
     told = {
         "secret": "s",
         "admin_token": "t",
-        "learners": [{"name": "Ada", "meter": meter, "chapter": "", "passed": {}}],
+        "learners": [
+            {"name": "Ada", "meter": meter, "chapter": "", "passed": {}}
+        ],
     }
     with served(tmp_path, saved=SavedClass.read(told)) as server:
-        key = "ck-class-" + hmac.new(b"s", b"Ada", hashlib.sha256).hexdigest()[:40]
+        key = (
+            "ck-class-"
+            + hmac.new(b"s", b"Ada", hashlib.sha256).hexdigest()[:40]
+        )
         assert server.admin("GET", "/me", token=key).json()["name"] == "Ada"
 
 
@@ -255,7 +283,8 @@ def test_what_is_not_a_name(name: str) -> None:
 def test_names_that_look_alike(running: Served) -> None:
     """Two names that a reader takes for one are told apart by a number."""
     names = [
-        join(running, name)["name"] for name in ("Ada", "ada", "A\u200dda", "Ａda")
+        join(running, name)["name"]
+        for name in ("Ada", "ada", "A\u200dda", "Ａda")
     ]
     assert names == ["Ada", "ada 2", "A\u200dda 3", "Ａda 4"]
     assert len({alike(name) for name in names}) == 4
@@ -312,7 +341,10 @@ def test_a_strange_host_is_told_nothing(running: Served, path: str) -> None:
     }
     for method in ("GET", "POST"):
         answer = running.http.request(
-            method, running.url + path, headers=headers, content=b'{"name": "Ada"}'
+            method,
+            running.url + path,
+            headers=headers,
+            content=b'{"name": "Ada"}',
         )
         assert (
             answer.status_code == 421
@@ -330,7 +362,9 @@ def test_big_bodies_are_their_senders_own_trouble(running: Served) -> None:
         join(running, "rude")["key"],
         running.client(join(running, "Ada")["key"]),
     )
-    body = json.dumps(params("word " * 100_000)).encode()  # 0.5 MB that nobody recorded
+    body = json.dumps(
+        params("word " * 100_000)
+    ).encode()  # 0.5 MB that nobody recorded
 
     def flood() -> None:
         headers = {
@@ -347,12 +381,16 @@ def test_big_bodies_are_their_senders_own_trouble(running: Served) -> None:
     answered = 0
     while any(thread.is_alive() for thread in threads):
         with pytest.raises(openai.NotFoundError):
-            ada.chat.completions.create(**params("a prompt that nobody recorded"))
+            ada.chat.completions.create(
+                **params("a prompt that nobody recorded")
+            )
         answered += any(thread.is_alive() for thread in threads)
     assert answered > 0
 
 
-def test_too_many_in_flight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_in_flight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One learner has a few hundred requests in flight at most; more are a 429, and others notice
     nothing.
     """

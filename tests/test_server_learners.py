@@ -46,7 +46,9 @@ def test_limits_are_each_learners_own(tmp_path: Path) -> None:
     """One learner's requests do not use up another's limit."""
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path, rate_limit={"rpm": 2}) as running:
-        assert [text(running, key) for key in ("a", "b", "a", "b")] == ["Paris."] * 4
+        assert [text(running, key) for key in ("a", "b", "a", "b")] == [
+            "Paris."
+        ] * 4
         with pytest.raises(
             openai.RateLimitError, match="Limit 2, Used 2, Requested 1"
         ) as limited:
@@ -90,7 +92,9 @@ def test_a_wrong_key(tmp_path: Path, key: str) -> None:
                 answer.status_code == 401
                 and answer.json()["error"]["type"] == "invalid_request_error"
             )
-            assert re.fullmatch("req_[0-9a-f]{32}", answer.headers["x-request-id"])
+            assert re.fullmatch(
+                "req_[0-9a-f]{32}", answer.headers["x-request-id"]
+            )
         assert list(running.room.learners) == []
 
 
@@ -101,7 +105,8 @@ def test_the_right_key(tmp_path: Path) -> None:
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path, access_token=TOKEN) as running:
         assert [
-            text(running, key) for key in (TOKEN, f"{TOKEN}-ada", f"{TOKEN}-Bob.2")
+            text(running, key)
+            for key in (TOKEN, f"{TOKEN}-ada", f"{TOKEN}-Bob.2")
         ] == ["Paris."] * 3
         told = running.admin("GET", "/admin/learners")
         assert [learner["name"] for learner in told.json()["learners"]] == [
@@ -121,10 +126,13 @@ def test_a_key_is_needed_in_an_open_room(tmp_path: Path) -> None:
         answer = running.post(b"{}", authorization="")
         assert (
             answer.status_code == 401
-            and "You didn't provide an API key" in answer.json()["error"]["message"]
+            and "You didn't provide an API key"
+            in answer.json()["error"]["message"]
         )
         text(running, "sk-proj-secret")
-        assert [learner.name for learner in running.room.learners] == ["learner-1"]
+        assert [learner.name for learner in running.room.learners] == [
+            "learner-1"
+        ]
 
 
 def test_the_longest_away_is_forgotten(
@@ -137,11 +145,16 @@ def test_the_longest_away_is_forgotten(
     room = Learners(lambda name: api)
     first, second, third = (room.of(f"Bearer {key}") for key in "abc")
     assert (
-        room.of("bearer  a") is first and len({id(first), id(second), id(third)}) == 3
+        room.of("bearer  a") is first
+        and len({id(first), id(second), id(third)}) == 3
     )
     second.under_way = 1  # type: ignore[union-attr]
     room.of("Bearer d")  # c goes: a came again, b is busy
-    assert {learner.name for learner in room} == {"learner-1", "learner-2", "learner-4"}
+    assert {learner.name for learner in room} == {
+        "learner-1",
+        "learner-2",
+        "learner-4",
+    }
     for number in range(1000):
         room.of(f"Bearer {number}")
     assert len(list(room)) == 3 and second in list(room)
@@ -177,10 +190,12 @@ def test_the_meter(tmp_path: Path) -> None:
     usage = completion()["usage"]
     each = price_of(usage, "gpt-4o", None).total
     assert learner == again
-    assert (learner["requests"], learner["statuses"]) == (6, {"200": 5, "500": 1})
-    assert (
-        learner["prompt_tokens"] == 4 * usage["prompt_tokens"] + 8
-    )  # "quiet": one token, and seven around it
+    assert (learner["requests"], learner["statuses"]) == (
+        6,
+        {"200": 5, "500": 1},
+    )
+    # "quiet": one token, and seven around it
+    assert learner["prompt_tokens"] == 4 * usage["prompt_tokens"] + 8
     assert learner["completion_tokens"] == 4 * usage["completion_tokens"] + 2
     assert (
         Decimal(learner["dollars"])
@@ -194,7 +209,10 @@ def _fields(answer: object) -> dict[str, object]:
 
 
 def _without_usage(events: object) -> object:
-    return tuple(event for event in events if b'"prompt_tokens"' not in event.data)  # type: ignore[attr-defined]
+    # type: ignore[attr-defined]
+    return tuple(
+        event for event in events if b'"prompt_tokens"' not in event.data
+    )
 
 
 def test_the_meter_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,9 +236,17 @@ def test_the_verdict(tmp_path: Path) -> None:
         text(running, "k")
         for _ in range(2):
             with pytest.raises(openai.BadRequestError):
-                running.client("k").chat.completions.create(model="gpt-4o", messages=[])
-        verdict = running.admin("GET", "/admin/learners/learner-1").json()["verdict"]
-        assert (verdict["attempts"], verdict["retried_400"], verdict["good"]) == (
+                running.client("k").chat.completions.create(
+                    model="gpt-4o", messages=[]
+                )
+        verdict = running.admin("GET", "/admin/learners/learner-1").json()[
+            "verdict"
+        ]
+        assert (
+            verdict["attempts"],
+            verdict["retried_400"],
+            verdict["good"],
+        ) == (
             3,
             1,
             False,

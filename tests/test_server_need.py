@@ -15,12 +15,20 @@ import pytest
 
 from coursekit.offline.server import watching
 from coursekit.offline.server.roll import SavedClass
-from support.offline_api import error_answers, folder_with, params, streamed, whole
+from support.offline_api import (
+    error_answers,
+    folder_with,
+    params,
+    streamed,
+    whole,
+)
 from support.served import Served, served
 
 
 @pytest.fixture
-def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Served]:
     monkeypatch.setattr(watching, "JUDGED", 0.0)
     monkeypatch.setattr(watching, "FRESH", -1.0)
     folder_with(
@@ -34,16 +42,22 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]
 
 
 def join(server: Served, name: str) -> str:
-    return str(server.admin("POST", "/join", {"name": name}, None).json()["key"])
+    return str(
+        server.admin("POST", "/join", {"name": name}, None).json()["key"]
+    )
 
 
 def shown(server: Served) -> dict[str, dict[str, Any]]:
     """The console's rows by name, in its order."""
-    with httpx2.Client(base_url=server.url, headers={"origin": server.url}) as teacher:
+    with httpx2.Client(
+        base_url=server.url, headers={"origin": server.url}
+    ) as teacher:
         teacher.post("/console/login", data={"token": server.room.admin_token})
         with teacher.stream("GET", "/console/events") as answer:
             line = next(
-                line for line in answer.iter_lines() if line.startswith("data: ")
+                line
+                for line in answer.iter_lines()
+                if line.startswith("data: ")
             )
     return {one["name"]: one for one in json.loads(line[6:])["learners"]}
 
@@ -51,7 +65,9 @@ def shown(server: Served) -> dict[str, dict[str, Any]]:
 def fail(server: Served, key: str, times: int) -> None:
     for _ in range(times):
         with pytest.raises(openai.BadRequestError):
-            server.client(key).chat.completions.create(model="gpt-4o", messages=[])
+            server.client(key).chat.completions.create(
+                model="gpt-4o", messages=[]
+            )
 
 
 def ask(server: Served, key: str) -> None:
@@ -61,7 +77,9 @@ def ask(server: Served, key: str) -> None:
 def roll(
     server: Served, do: str, learner: str | None = None, to: object = None
 ) -> httpx2.Response:
-    return server.admin("POST", "/admin/roll", {"do": do, "learner": learner, "to": to})
+    return server.admin(
+        "POST", "/admin/roll", {"do": do, "learner": learner, "to": to}
+    )
 
 
 def test_the_order_of_need(running: Served) -> None:
@@ -79,13 +97,16 @@ def test_the_order_of_need(running: Served) -> None:
             **params("cut"), stream=True
         )
     )
-    running.admin("PUT", "/me", {"failed": {"01_basics/reply_text": 3}}, keys["check"])
+    running.admin(
+        "PUT", "/me", {"failed": {"01_basics/reply_text": 3}}, keys["check"]
+    )
     fail(running, keys["errors"], 3)
     running.admin("PUT", "/me", {"hand": ""}, keys["hand"])
     rows = shown(running)
     assert list(rows) == ["hand", "errors", "check", "habit", "fine"]
     assert [
-        row["reasons"][0]["text"] if row["reasons"] else "" for row in rows.values()
+        row["reasons"][0]["text"] if row["reasons"] else ""
+        for row in rows.values()
     ] == [
         "hand up: no question given",
         "3 requests failed in a row: 400 empty_array",
@@ -134,7 +155,9 @@ def test_one_row_for_one_person(running: Served, tmp_path: Path) -> None:
     first, second = join(running, "Ada"), join(running, "ada")
     for key in (first, second):
         ask(running, key)
-    running.admin("POST", "/admin/faults", {"fault": "server_error", "learner": "Ada"})
+    running.admin(
+        "POST", "/admin/faults", {"fault": "server_error", "learner": "Ada"}
+    )
     assert roll(running, "rename", "Ada", "Ada K.").json() == {
         "done": "Ada is Ada K. now."
     }
@@ -176,7 +199,9 @@ def test_what_cannot_be_done_with_a_row(
     """A wrong order is a 400 that says why, and changes nothing."""
     join(running, "Ada"), join(running, "Bo")
     answer = roll(running, *order)
-    assert answer.status_code == 400 and told in answer.json()["error"]["message"]
+    assert (
+        answer.status_code == 400 and told in answer.json()["error"]["message"]
+    )
     assert [one.name for one in running.room.learners] == ["Ada", "Bo"]
 
 
@@ -202,7 +227,9 @@ def test_the_roster(running: Served) -> None:
     """
     for name in ("Zoë", '=HYPERLINK("http://evil.example")', "Ada, the first"):
         ask(running, join(running, name))
-    assert running.http.get(f"{running.url}/console/roster.csv").status_code == 401
+    assert (
+        running.http.get(f"{running.url}/console/roster.csv").status_code == 401
+    )
     with httpx2.Client(
         base_url=running.url, headers={"origin": running.url}
     ) as teacher:
@@ -233,18 +260,27 @@ def test_votes(running: Served) -> None:
         {"01_basics/1": -1},
         [1],
     ):
-        assert running.admin("PUT", "/me", {"votes": wrong}, ada).status_code == 400
+        assert (
+            running.admin("PUT", "/me", {"votes": wrong}, ada).status_code
+            == 400
+        )
 
 
-def test_a_file_that_cannot_be_written_is_on_the_console(running: Served) -> None:
+def test_a_file_that_cannot_be_written_is_on_the_console(
+    running: Served,
+) -> None:
     """The console says that the class is not kept, and what to do."""
-    running.room.trouble = lambda: "The class cannot be kept: No space left on device."
+    running.room.trouble = lambda: (
+        "The class cannot be kept: No space left on device."
+    )
     with httpx2.Client(
         base_url=running.url, headers={"origin": running.url}
     ) as teacher:
         teacher.post("/console/login", data={"token": running.room.admin_token})
         with teacher.stream("GET", "/console/events") as answer:
             line = next(
-                line for line in answer.iter_lines() if line.startswith("data: ")
+                line
+                for line in answer.iter_lines()
+                if line.startswith("data: ")
             )
     assert "No space left" in json.loads(line[6:])["trouble"]

@@ -17,7 +17,14 @@ from coursekit.offline import recordings
 from coursekit.offline.recordings import Recordings, name_of
 from coursekit.offline.server import room
 from coursekit.offline.server.steady import FRESH, SteadyRecordings
-from support.offline_api import WRITTEN, folder_with, params, request, streamed, whole
+from support.offline_api import (
+    WRITTEN,
+    folder_with,
+    params,
+    request,
+    streamed,
+    whole,
+)
 from support.served import Served, served
 
 
@@ -59,12 +66,14 @@ def test_a_class_that_asks_the_same_at_once(
 
         def ask(number: int) -> None:
             answers.append(
-                running.post(raw, authorization=f"Bearer {number}").content.count(
-                    b"data: "
-                )
+                running.post(
+                    raw, authorization=f"Bearer {number}"
+                ).content.count(b"data: ")
             )
 
-        askers = [threading.Thread(target=ask, args=[number]) for number in range(20)]
+        askers = [
+            threading.Thread(target=ask, args=[number]) for number in range(20)
+        ]
         for asker in askers:
             asker.start()
         for asker in askers:
@@ -81,12 +90,18 @@ def test_what_is_remembered_has_an_end(
     with served(tmp_path) as running:
         for blanks in range(20):
             assert (
-                running.post(json.dumps(params()).encode() + b" " * blanks).status_code
+                running.post(
+                    json.dumps(params()).encode() + b" " * blanks
+                ).status_code
                 == 200
             )
-        assert len(running.room._remembered) <= 5 and running.room._looking == {}
         assert (
-            running.post(json.dumps(params()).encode() + b" " * 50_000).status_code
+            len(running.room._remembered) <= 5 and running.room._looking == {}
+        )
+        assert (
+            running.post(
+                json.dumps(params()).encode() + b" " * 50_000
+            ).status_code
             == 200
         )
         assert max(map(len, running.room._remembered)) < 20_000
@@ -148,17 +163,24 @@ def test_the_probe(
     answer.
     """
     body = {
-        key: value for key, value in {**params(), **change}.items() if value is not ...
+        key: value
+        for key, value in {**params(), **change}.items()
+        if value is not ...
     }
     answer = server.post(json.dumps(body).encode())
     error = answer.json()["error"]
-    assert (answer.status_code, error["code"], error["param"]) == (status, code, param)
+    assert (answer.status_code, error["code"], error["param"]) == (
+        status,
+        code,
+        param,
+    )
 
 
 def test_the_probe_of_keys_and_bodies(server: Served) -> None:
     """No key is a 401, broken JSON a 400, and a question that nobody recorded no answer."""
     assert (
-        server.post(json.dumps(params()).encode(), authorization="").status_code == 401
+        server.post(json.dumps(params()).encode(), authorization="").status_code
+        == 401
     )
     assert server.post(b"{broken").status_code == 400
     assert (

@@ -58,7 +58,9 @@ class Course:
         ):
             os.symlink(shutil.which(tool) or "", folder / "bin" / tool)
 
-    def make(self, *arguments: str, **switches: str) -> tuple[int, str, list[str]]:
+    def make(
+        self, *arguments: str, **switches: str
+    ) -> tuple[int, str, list[str]]:
         """The exit code, what was printed, and what Python was asked to do (its own tests left
         out).
         """
@@ -110,7 +112,9 @@ def test_the_lanes(course: Course) -> None:
     *tools, last = course.make("check")[2]
     assert len(tools) == 4 and "--quick" in last and last.endswith(" tests")
     assert len(course.make("test")[2]) == 5
-    assert course.make("test", "ARGS=-k basics")[2] == ["-m pytest -n auto -k basics"]
+    assert course.make("test", "ARGS=-k basics")[2] == [
+        "-m pytest -n auto -k basics"
+    ]
 
 
 def test_set_up_once_then_nothing_to_do(course: Course) -> None:
@@ -126,7 +130,9 @@ def test_set_up_once_then_nothing_to_do(course: Course) -> None:
     assert steps(course.make("lab")[2]) == ["coursekit"]
 
 
-def test_the_tests_need_more_and_that_is_enough_for_the_lab(course: Course) -> None:
+def test_the_tests_need_more_and_that_is_enough_for_the_lab(
+    course: Course,
+) -> None:
     """`make test` after `make lab` adds the extra `test`; after `make test` there is nothing to do
     for `make lab`.
     """
@@ -160,7 +166,8 @@ def test_without_uv_pip_installs_the_same_lock(course: Course) -> None:
         for name in (".venv/locked.txt", "requirements.lock")
     )
     assert (
-        installed.count("==") == locked.count("==") - 1 and "xllamacpp" not in installed
+        installed.count("==") == locked.count("==") - 1
+        and "xllamacpp" not in installed
     )
     assert "--no-deps --editable ." in asked[3]
 
@@ -173,7 +180,9 @@ def test_an_interrupted_set_up_is_taken_up_again(course: Course) -> None:
     assert steps(course.make("lab")[2]) == ["uv", "coursekit"]
 
 
-def test_a_new_list_is_installed_and_a_moved_folder_made_anew(course: Course) -> None:
+def test_a_new_list_is_installed_and_a_moved_folder_made_anew(
+    course: Course,
+) -> None:
     """A changed lock installs again; a folder that was moved, or whose Python has gone, gets a new
     .venv.
     """

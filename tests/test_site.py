@@ -43,7 +43,9 @@ def output(**data: str) -> str:
 
 
 def html_of(notebook: str) -> str:
-    shown: Any = json.loads(notebook)["cells"][0]["outputs"][0]["data"]["text/html"]
+    shown: Any = json.loads(notebook)["cells"][0]["outputs"][0]["data"][
+        "text/html"
+    ]
     return str(shown)
 
 
@@ -54,7 +56,8 @@ def test_a_page_says_where_a_lab_is_live() -> None:
     assert html_of(
         readable(
             output(
-                text_plain="The lab (run the notebook to use it)", text_html="<b>1</b>"
+                text_plain="The lab (run the notebook to use it)",
+                text_html="<b>1</b>",
             )
         )
     ) == (LIVE + "<b>1</b>")
@@ -67,8 +70,17 @@ def test_a_page_says_where_a_lab_is_live() -> None:
 def test_the_answer_to_a_prediction_is_folded() -> None:
     """A reader predicts first there as well; other outputs are open."""
     cells = [
-        {"cell_type": "markdown", "metadata": {}, "source": ["**Predict.** How many?"]},
-        {"cell_type": "code", "metadata": {}, "source": ["1 + 1"], "outputs": []},
+        {
+            "cell_type": "markdown",
+            "metadata": {},
+            "source": ["**Predict.** How many?"],
+        },
+        {
+            "cell_type": "code",
+            "metadata": {},
+            "source": ["1 + 1"],
+            "outputs": [],
+        },
         {"cell_type": "code", "metadata": {}, "source": ["2"], "outputs": []},
     ]
     read = json.loads(readable(json.dumps({"cells": cells})))["cells"]
@@ -97,7 +109,9 @@ def test_every_notebook_becomes_a_page_in_course_order(tmp_path: Path) -> None:
         assert {
             path.name for path in (tmp_path / "pages" / folder).glob("*.ipynb")
         } == there
-        listed = (tmp_path / "pages" / folder / "index.md").read_text(encoding="utf-8")
+        listed = (tmp_path / "pages" / folder / "index.md").read_text(
+            encoding="utf-8"
+        )
         places = [
             listed.index(f"<{lesson.stem}>")
             for lesson in course.lessons()
@@ -159,7 +173,8 @@ def test_the_checks_of_the_site_see_what_is_wrong(tmp_path: Path) -> None:
         "<th>3</th><th> </th></article>"
     )
     assert [
-        problem.partition(": ")[2] or problem for problem in Site(tmp_path).problems()
+        problem.partition(": ")[2] or problem
+        for problem in Site(tmp_path).problems()
     ] == [
         "a leads to b.html, which is not there",
         "a leads to #y; there is no such place",

@@ -31,7 +31,14 @@ from coursekit.offline import Fault, verdict_on
 from coursekit.offline.recorded.written import Written
 from coursekit.offline.recordings import Recordings, name_of, read
 from support.served import Served, served
-from support.source_page import ADVISOR, DESCENT, OPENINGS, SNIPPETS, TOPICS, user
+from support.source_page import (
+    ADVISOR,
+    DESCENT,
+    OPENINGS,
+    SNIPPETS,
+    TOPICS,
+    user,
+)
 
 WAYS = ["in process", "served"]
 
@@ -89,9 +96,12 @@ async def test_each_request_is_answered_async(server: Served, way: str) -> None:
             )
 
     async with client:
-        texts = await asyncio.gather(*(text(body) for body, _ in SNIPPETS.values()))
+        texts = await asyncio.gather(
+            *(text(body) for body, _ in SNIPPETS.values())
+        )
     assert all(
-        part in said for said, (_, part) in zip(texts, SNIPPETS.values(), strict=True)
+        part in said
+        for said, (_, part) in zip(texts, SNIPPETS.values(), strict=True)
     )
 
 
@@ -108,7 +118,9 @@ def test_the_streaming_helper(client: openai.OpenAI) -> None:
     with client.chat.completions.stream(**asked) as stream:
         with pytest.raises(AttributeError, match="text_stream"):
             stream.text_stream  # noqa: B018
-        said = "".join(event.delta for event in stream if event.type == "content.delta")
+        said = "".join(
+            event.delta for event in stream if event.type == "content.delta"
+        )
         assert (
             said == stream.get_final_completion().choices[0].message.content
             and "gradient" in said
@@ -130,7 +142,9 @@ def test_the_usage_that_the_page_prints(client: openai.OpenAI) -> None:
 def test_a_chat_session(client: openai.OpenAI, typed: tuple[str, ...]) -> None:
     """A session with the page's instructions answers likely openings, and what follows them."""
     lines, said = iter([*typed, "quit"]), []
-    chat_session(client, ADVISOR, read=lambda prompt: next(lines), write=said.append)
+    chat_session(
+        client, ADVISOR, read=lambda prompt: next(lines), write=said.append
+    )
     assert len(said) == len(typed) and all(
         line.startswith("Assistant: ") for line in said
     )
@@ -167,7 +181,9 @@ def test_max_retries_counts_attempts() -> None:
     """max_retries=3 of robust_completion is three requests, as in the page's loop, and not the
     SDK's one and three.
     """
-    limited = connect("replay", speed="instant", faults=[Fault("rate_limit", times=9)])
+    limited = connect(
+        "replay", speed="instant", faults=[Fault("rate_limit", times=9)]
+    )
     with pytest.raises(openai.RateLimitError):
         robust_completion(limited, "Hello!", max_retries=3, max_tokens=500)
     assert verdict_on(limited).attempts == 3
@@ -190,8 +206,12 @@ CALLS: dict[str, Any] = {
     "stream_text": lambda client, wrong: stream_text(
         client, model="gpt-4o", messages=user("Hello!"), **wrong
     ),
-    "chat_session": lambda client, wrong: chat_session(client, ADVISOR, **wrong),
-    "Conversation": lambda client, wrong: Conversation(client, ADVISOR, **wrong),
+    "chat_session": lambda client, wrong: chat_session(
+        client, ADVISOR, **wrong
+    ),
+    "Conversation": lambda client, wrong: Conversation(
+        client, ADVISOR, **wrong
+    ),
 }
 
 
@@ -228,7 +248,8 @@ async def test_a_wrong_keyword_async() -> None:
 
 
 @pytest.mark.parametrize(
-    "stem", [lesson.stem for lesson in lessons() if replies_of(lesson.stem).is_file()]
+    "stem",
+    [lesson.stem for lesson in lessons() if replies_of(lesson.stem).is_file()],
 )
 def test_each_dialogue_is_recorded(stem: str) -> None:
     """What an author has the model say in a dialogue is found in replay, with the provenance

@@ -22,7 +22,9 @@ PROCESSED = {
 
 
 def headers_of(answer: ApiAnswer) -> dict[str, str]:
-    layer = StandardHeaders(Says(answer), random.Random(0), "org-mine", lambda: NOON)
+    layer = StandardHeaders(
+        Says(answer), random.Random(0), "org-mine", lambda: NOON
+    )
     return dict(layer.answer(request()).headers)
 
 
@@ -45,7 +47,11 @@ def test_what_the_model_s_side_says(answer: ApiAnswer) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [refuse("no_key"), refuse("no_such_model", model="x"), insufficient_quota()],
+    [
+        refuse("no_key"),
+        refuse("no_such_model", model="x"),
+        insufficient_quota(),
+    ],
 )
 def test_what_is_turned_away_before(answer: ApiAnswer) -> None:
     """A 401, the 404 of an unknown model and a 429 have the short set."""
@@ -57,13 +63,19 @@ def test_what_is_turned_away_before(answer: ApiAnswer) -> None:
 def test_what_was_recorded_stays() -> None:
     """A recorded header wins, and no connection has no headers."""
     recorded = whole(request_id="req_recorded")
-    recorded = recorded.with_headers({**recorded.headers, "openai-processing-ms": "7"})
+    recorded = recorded.with_headers(
+        {**recorded.headers, "openai-processing-ms": "7"}
+    )
     headers = headers_of(recorded)
     assert (headers["x-request-id"], headers["openai-processing-ms"]) == (
         "req_recorded",
         "7",
     )
-    assert headers_of(ApiAnswer(status=0)) == headers_of(ApiAnswer(after=NEVER)) == {}
+    assert (
+        headers_of(ApiAnswer(status=0))
+        == headers_of(ApiAnswer(after=NEVER))
+        == {}
+    )
 
 
 def test_a_request_id_is_drawn_for_each_answer_anew() -> None:

@@ -43,14 +43,18 @@ PLAYED = PlayedStream(TEXTS, TIMING)
         (5.0, 4, "Complete"),
     ],
 )
-def test_the_frame_shows_what_has_arrived(at: float, count: int, says: str) -> None:
+def test_the_frame_shows_what_has_arrived(
+    at: float, count: int, says: str
+) -> None:
     """At each second the screen holds the deltas that had come by then, and says where the stream
     stands.
     """
     html = frame(PLAYED, at)
     assert "".join(TEXTS[:count]) in html
     assert all(text not in html for text in TEXTS[count:])
-    assert f"<b>{min(at, 0.9):.2f} s</b> of 0.90 s · {count} of 4 deltas" in html
+    assert (
+        f"<b>{min(at, 0.9):.2f} s</b> of 0.90 s · {count} of 4 deltas" in html
+    )
     assert says in html
 
 
@@ -78,7 +82,11 @@ def test_a_cut_in_the_text_shows_who_lies(end: str) -> None:
     html = frame(PLAYED, 0.6, 0.6, end)
     lies = sum(report.startswith(LIES) for report in REPORTS[end])
     assert "17 characters had arrived, no finish_reason" in html
-    assert html.count("✗ lies") == lies == (2 if end == "closed in good order" else 0)
+    assert (
+        html.count("✗ lies")
+        == lies
+        == (2 if end == "closed in good order" else 0)
+    )
     assert html.count("✓ honest") == len(READERS) - lies
     assert all(reader in html for reader in READERS)
     assert all(report.replace("'", "&#x27;") in html for report in REPORTS[end])
@@ -120,7 +128,9 @@ def test_after_a_cut_outside_the_text_no_reader_lies() -> None:
 
 def test_model_text_is_escaped() -> None:
     """What a model wrote is text, never markup."""
-    html = frame(PlayedStream(("<script>alert(1)</script>",), Timing([0.1], 0.1)), 0.1)
+    html = frame(
+        PlayedStream(("<script>alert(1)</script>",), Timing([0.1], 0.1)), 0.1
+    )
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
 
@@ -165,9 +175,15 @@ def test_the_stored_notebook_shows_the_first_frame() -> None:
 
 @pytest.mark.parametrize(
     ("texts", "timing"),
-    [((), Timing()), (("a",), Timing([0.1, 0.2], 0.2)), (("a",), Timing([0.1]))],
+    [
+        ((), Timing()),
+        (("a",), Timing([0.1, 0.2], 0.2)),
+        (("a",), Timing([0.1])),
+    ],
 )
-def test_what_is_no_stream_is_refused(texts: tuple[str, ...], timing: Timing) -> None:
+def test_what_is_no_stream_is_refused(
+    texts: tuple[str, ...], timing: Timing
+) -> None:
     """Texts without their times, or times without an end, get an error that says how to come by
     them.
     """
@@ -216,17 +232,24 @@ def test_what_the_lab_says_of_readers_is_true(
 ) -> None:
     """Each reader, run on such a stream with the real SDK, is told what the lab's table says."""
     answer = streamed(
-        ["Half ", "an ans"], finish_reason=None, breaks=end == "connection breaks"
+        ["Half ", "an ans"],
+        finish_reason=None,
+        breaks=end == "connection breaks",
     )
     if end == "error event":
         events = (
             *(answer.events or ()),
-            Event(0.5, sse({"error": {"message": "Sorry", "type": "server_error"}})),
+            Event(
+                0.5,
+                sse({"error": {"message": "Sorry", "type": "server_error"}}),
+            ),
         )
         answer = ApiAnswer(200, answer.headers, events=events)
     body = params(stream=True, stream_options={"include_usage": True})
     client = connect(
-        "replay", recordings=folder_with(tmp_path, (body, answer)), speed="instant"
+        "replay",
+        recordings=folder_with(tmp_path, (body, answer)),
+        speed="instant",
     )
     assert (
         outcome((joins, finishes, checks, streams)[place], client)

@@ -16,7 +16,9 @@ from support.offline_api import chunk, folder_with, params, streamed
 STREAMED = params(stream=True, stream_options={"include_usage": True})
 
 
-def client_for(folder: Path, answer: ApiAnswer, **options: object) -> openai.OpenAI:
+def client_for(
+    folder: Path, answer: ApiAnswer, **options: object
+) -> openai.OpenAI:
     return connect(
         "replay",
         recordings=folder_with(folder, (STREAMED, answer)),
@@ -57,13 +59,22 @@ def test_a_usage_stays_whatever_follows(tmp_path: Path) -> None:
 
     def read(*written: int | None) -> int:
         usages = [
-            n and {"prompt_tokens": 14, "completion_tokens": n, "total_tokens": 14 + n}
+            n
+            and {
+                "prompt_tokens": 14,
+                "completion_tokens": n,
+                "total_tokens": 14 + n,
+            }
             for n in written
         ]
-        chunks = [chunk({"content": "a"}, "stop", usage=usage) for usage in usages]
+        chunks = [
+            chunk({"content": "a"}, "stop", usage=usage) for usage in usages
+        ]
         events = (*(Event(0.3, sse(each)) for each in chunks), Event(0.4, DONE))
         answer = ApiAnswer(200, streamed([]).headers, events=events)
-        stream = stream_text(client_for(tmp_path / str(written), answer), **params())
+        stream = stream_text(
+            client_for(tmp_path / str(written), answer), **params()
+        )
         assert list(stream) == ["a"] * len(written)
         return int(stream.usage.completion_tokens)
 
@@ -72,7 +83,8 @@ def test_a_usage_stays_whatever_follows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "ending"), [("length", "truncated"), ("content_filter", "filtered")]
+    ("reason", "ending"),
+    [("length", "truncated"), ("content_filter", "filtered")],
 )
 def test_an_answer_that_was_ended_early(
     tmp_path: Path, reason: str, ending: str
@@ -89,9 +101,12 @@ def test_a_silent_cut_is_not_silent(tmp_path: Path) -> None:
     text so far.
     """
     stream = stream_text(
-        client_for(tmp_path, streamed(["Half an ans"], finish_reason=None)), **params()
+        client_for(tmp_path, streamed(["Half an ans"], finish_reason=None)),
+        **params(),
     )
-    with pytest.raises(IncompleteStream, match="without a finish_reason") as error:
+    with pytest.raises(
+        IncompleteStream, match="without a finish_reason"
+    ) as error:
         list(stream)
     assert (
         error.value.text == stream.text == "Half an ans"
@@ -105,13 +120,16 @@ def test_a_lost_connection_and_a_stall(tmp_path: Path) -> None:
     text is kept.
     """
     lost = stream_text(
-        client_for(tmp_path / "a", streamed(["a"], finish_reason=None, breaks=True)),
+        client_for(
+            tmp_path / "a", streamed(["a"], finish_reason=None, breaks=True)
+        ),
         **params(),
     )
     with pytest.raises(openai.APIConnectionError):
         list(lost)
     late = stream_text(
-        client_for(tmp_path / "b", streamed(["a", "b"], gap=9.0), timeout=5), **params()
+        client_for(tmp_path / "b", streamed(["a", "b"], gap=9.0), timeout=5),
+        **params(),
     )
     with pytest.raises(openai.APITimeoutError):
         list(late)
@@ -127,7 +145,14 @@ def test_a_lost_connection_and_a_stall(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        sse({"error": {"message": "The server had an error", "type": "server_error"}}),
+        sse(
+            {
+                "error": {
+                    "message": "The server had an error",
+                    "type": "server_error",
+                }
+            }
+        ),
         b"data: {broken\n\n",
     ],
 )
@@ -160,11 +185,18 @@ def test_a_refusal_is_kept_apart(tmp_path: Path) -> None:
     said = streamed([])
     events = list(said.events or ())
     events[1:1] = [
-        Event(0.4, sse(chunk({"refusal": part}))) for part in ("I'm sorry, ", "no.")
+        Event(0.4, sse(chunk({"refusal": part})))
+        for part in ("I'm sorry, ", "no.")
     ]
-    client = client_for(tmp_path, ApiAnswer(200, said.headers, events=tuple(events)))
+    client = client_for(
+        tmp_path, ApiAnswer(200, said.headers, events=tuple(events))
+    )
     stream = stream_text(client, **params())
-    assert list(stream) == [] and (stream.text, stream.refusal, stream.ended) == (
+    assert list(stream) == [] and (
+        stream.text,
+        stream.refusal,
+        stream.ended,
+    ) == (
         "",
         "I'm sorry, no.",
         "complete",
@@ -225,7 +257,8 @@ def test_each_delta_is_shown_at_once(
         "builtins.print", lambda *what, **how: printed.append((what, how))
     )
     stream_response(
-        client_for(tmp_path, streamed(["Par", "is"])), "What is the capital of France?"
+        client_for(tmp_path, streamed(["Par", "is"])),
+        "What is the capital of France?",
     )
     assert printed == [
         (("Par",), {"end": "", "flush": True}),

@@ -45,7 +45,10 @@ def test_the_numbers_of_the_chapter() -> None:
     """60 requests of 1.5 s at 30 RPM: pacing answers all in 61.5 s, five slots 34 of them, all at
     once 30.
     """
-    came = {strategy: outcome_of(simulate(strategy, Load())) for strategy in STRATEGIES}
+    came = {
+        strategy: outcome_of(simulate(strategy, Load()))
+        for strategy in STRATEGIES
+    }
     assert {
         name: (one.answered, one.refused, round(one.seconds, 1))
         for name, one in came.items()
@@ -61,14 +64,19 @@ def test_littles_law_gives_the_rate() -> None:
     """5 slots at 0.3 s are 1,000 requests a minute; 30,000 tokens a minute at 600 each are 50; the
     lowest binds.
     """
-    rates = rates_of(Load(concurrency=5, latency=0.3, rpm=500, tpm=30_000, tokens=600))
+    rates = rates_of(
+        Load(concurrency=5, latency=0.3, rpm=500, tpm=30_000, tokens=600)
+    )
     assert (rates.concurrency, rates.rpm, rates.tpm, rates.binding) == (
         1000,
         500,
         50,
         "tpm",
     )
-    assert rates_of(Load(concurrency=1, latency=30, rpm=500)).binding == "concurrency"
+    assert (
+        rates_of(Load(concurrency=1, latency=30, rpm=500)).binding
+        == "concurrency"
+    )
     assert rates_of(Load(rpm=5)).binding == "rpm"
 
 
@@ -80,28 +88,41 @@ def test_pacing_is_never_refused_and_never_late(load: Load) -> None:
     came = outcome_of(simulate("paced", load))
     assert (came.answered, came.refused) == (load.requests, 0)
     assert came.seconds >= least_seconds(load) - 1e-6
+    # as many slots as requests
     free = Load(
-        load.requests, load.requests, load.latency, load.rpm, load.tpm, load.tokens
-    )  # as many slots as requests
+        load.requests,
+        load.requests,
+        load.latency,
+        load.rpm,
+        load.tpm,
+        load.tokens,
+    )
     assert outcome_of(simulate("paced", free)).seconds == pytest.approx(
         least_seconds(free)
     )
 
 
 @given(LOADS, st.sampled_from(STRATEGIES))
-def test_every_request_is_sent_once_and_in_order(load: Load, strategy: str) -> None:
+def test_every_request_is_sent_once_and_in_order(
+    load: Load, strategy: str
+) -> None:
     """Requests go out in order, each ends after it began, and never are more under way than
     allowed.
     """
     spans = simulate(strategy, load)
     starts = [span.start for span in spans]
     assert len(spans) == load.requests and starts == sorted(starts)
-    assert all(span.end > span.start and span.status in (200, 429) for span in spans)
+    assert all(
+        span.end > span.start and span.status in (200, 429) for span in spans
+    )
     slots = {"sequential": 1, "unbounded": load.requests}.get(
         strategy, load.concurrency
     )
     for span in spans:
-        assert sum(other.start <= span.start < other.end for other in spans) <= slots
+        assert (
+            sum(other.start <= span.start < other.end for other in spans)
+            <= slots
+        )
 
 
 def test_a_request_above_the_limit_is_always_refused() -> None:
@@ -117,7 +138,13 @@ def test_an_empty_run_comes_to_nothing() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"requests": 0}, {"concurrency": 0}, {"latency": 0}, {"rpm": 0}, {"tokens": -1}],
+    [
+        {"requests": 0},
+        {"concurrency": 0},
+        {"latency": 0},
+        {"rpm": 0},
+        {"tokens": -1},
+    ],
 )
 def test_a_load_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     """The error names the argument."""
@@ -132,7 +159,9 @@ def test_another_strategy_is_refused() -> None:
 
 
 @pytest.mark.parametrize("strategy", ["sequential", "unbounded", "semaphore"])
-async def test_a_real_run_comes_to_the_same(strategy: str, tmp_path: Path) -> None:
+async def test_a_real_run_comes_to_the_same(
+    strategy: str, tmp_path: Path
+) -> None:
     """The SDK against the offline API on the virtual clock: the same starts, ends and 429s as
     simulated.
 
@@ -141,12 +170,22 @@ async def test_a_real_run_comes_to_the_same(strategy: str, tmp_path: Path) -> No
     body = params("Is it raining?")
     folder = folder_with(tmp_path / "recordings", (body, whole(after=1.5)))
     load = Load(
-        requests=40, concurrency=5, latency=1.5, rpm=20, tokens=estimated_tokens(body)
+        requests=40,
+        concurrency=5,
+        latency=1.5,
+        rpm=20,
+        tokens=estimated_tokens(body),
     )
-    slots = asyncio.Semaphore({"sequential": 1, "unbounded": 40}.get(strategy, 5))
+    slots = asyncio.Semaphore(
+        {"sequential": 1, "unbounded": 40}.get(strategy, 5)
+    )
     limits = {"rpm": load.rpm, "tpm": load.tpm}
     client = connect_async(
-        "replay", recordings=folder, rate_limit=limits, speed="instant", max_retries=0
+        "replay",
+        recordings=folder,
+        rate_limit=limits,
+        speed="instant",
+        max_retries=0,
     )
 
     async def ask() -> None:
@@ -157,7 +196,10 @@ async def test_a_real_run_comes_to_the_same(strategy: str, tmp_path: Path) -> No
         await asyncio.gather(
             *(ask() for _ in range(load.requests)), return_exceptions=True
         )
-    real, simulated = spans_of(client), simulate(strategy, load, refused_after=0)
+    real, simulated = (
+        spans_of(client),
+        simulate(strategy, load, refused_after=0),
+    )
     assert [span.status for span in real] == [span.status for span in simulated]
     assert [span.start for span in real] == pytest.approx(
         [span.start for span in simulated]
@@ -182,7 +224,9 @@ async def test_requests_made_at_once_start_at_once(
     monkeypatch.setattr("openai._base_client.get_platform", slow)
     body = params("Is it raining?")
     folder = folder_with(tmp_path / "recordings", (body, whole(after=1.5)))
-    async with connect_async("replay", recordings=folder, speed="instant") as client:
+    async with connect_async(
+        "replay", recordings=folder, speed="instant"
+    ) as client:
         await asyncio.gather(
             *(client.chat.completions.create(**body) for _ in range(20))
         )

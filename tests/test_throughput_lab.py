@@ -8,7 +8,13 @@ import tracemalloc
 
 import pytest
 
-from coursekit.throughput import STRATEGIES, Load, least_seconds, outcome_of, simulate
+from coursekit.throughput import (
+    STRATEGIES,
+    Load,
+    least_seconds,
+    outcome_of,
+    simulate,
+)
 from coursekit.widgets.throughput_lab import ThroughputLab, gantt_svg, view
 
 LOADS = [
@@ -46,7 +52,9 @@ def test_the_table_tells_what_each_strategy_came_to(load: Load) -> None:
 
 def test_littles_law_is_told_with_its_numbers() -> None:
     """Concurrency over latency, the two limits, and which of the three binds."""
-    said = view(Load(concurrency=5, latency=0.3, rpm=500, tpm=30_000, tokens=600))
+    said = view(
+        Load(concurrency=5, latency=0.3, rpm=500, tpm=30_000, tokens=600)
+    )
     assert "5 in flight / 0.3 s = 1,000 requests a minute" in said
     assert (
         "RPM allows 500; TPM allows 30,000 / 600 = 50.0" in said
@@ -72,9 +80,12 @@ def test_every_answer_is_a_bar_and_every_429_a_cross() -> None:
 @pytest.mark.parametrize("load", LOADS)
 def test_everything_is_drawn_inside_the_picture(load: Load) -> None:
     """No bar, cross or label leaves the drawing, and the scale has at most ten numbers."""
-    drawn = gantt_svg({strategy: simulate(strategy, load) for strategy in STRATEGIES})
+    drawn = gantt_svg(
+        {strategy: simulate(strategy, load) for strategy in STRATEGIES}
+    )
     places = [
-        (float(x), float(y)) for x, y in re.findall(r"M([-\d.]+) ([-\d.]+)", drawn)
+        (float(x), float(y))
+        for x, y in re.findall(r"M([-\d.]+) ([-\d.]+)", drawn)
     ]
     places += [
         (float(x), float(y))

@@ -32,7 +32,9 @@ class Reader(HTMLParser):
         self.feed(html)
         self.close()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(
+        self, tag: str, attrs: list[tuple[str, str | None]]
+    ) -> None:
         assert all(name in {"class", "style", "scope"} for name, _ in attrs)
         self.tags.append(tag)
         self.open.append(tag)
@@ -47,7 +49,8 @@ class Reader(HTMLParser):
 def boxes(html: str) -> list[tuple[str, str]]:
     """(label, what stands below it) of each box."""
     return re.findall(
-        r"<span style=[^>]*>([^<]*)<span style=[^>]*>([^<]*)</span></span>", html
+        r"<span style=[^>]*>([^<]*)<span style=[^>]*>([^<]*)</span></span>",
+        html,
     )
 
 
@@ -72,13 +75,17 @@ def test_a_chat_shows_what_frames_its_messages():
         ("user:", "4 tokens"),
         ("reply:", "3 tokens"),
     ]
-    assert "<b>24 tokens</b> for gpt-4o: 13 of text, 11 of overhead (gray)" in html
+    assert (
+        "<b>24 tokens</b> for gpt-4o: 13 of text, 11 of overhead (gray)" in html
+    )
 
 
 @pytest.mark.parametrize("model", MODELS)
 @given(
     text=st.text(max_size=15),
-    roles=st.lists(st.sampled_from(["system", "user", "assistant"]), max_size=4),
+    roles=st.lists(
+        st.sampled_from(["system", "user", "assistant"]), max_size=4
+    ),
 )
 @settings(max_examples=15)
 def test_boxes_add_up_to_the_count(model: str, text: str, roles: list[str]):
@@ -87,7 +94,9 @@ def test_boxes_add_up_to_the_count(model: str, text: str, roles: list[str]):
     """
     typed = "\n".join(f"{role}: {text}" for role in roles)
     told = [below for _, below in boxes(strip(typed, model, as_chat=True))]
-    total = sum(int(below.split()[0]) if "token" in below else 1 for below in told)
+    total = sum(
+        int(below.split()[0]) if "token" in below else 1 for below in told
+    )
     assert (
         total
         == count_tokens(messages_of(typed), model)
@@ -99,7 +108,9 @@ def test_lines_with_a_role_begin_messages():
     """``role: text`` begins a message, other lines go on with it, and a beginning without a role is
     the user's.
     """
-    assert messages_of("hi\nSystem: be brief\nand kind\n\nuser:x: y\nassistant:") == [
+    assert messages_of(
+        "hi\nSystem: be brief\nand kind\n\nuser:x: y\nassistant:"
+    ) == [
         {"role": "user", "content": "hi"},
         {"role": "system", "content": "be brief\nand kind\n"},
         {"role": "user", "content": "x: y"},
@@ -158,7 +169,9 @@ def test_a_very_long_text_is_cut_in_sight():
     out.
     """
     html = strip("a" * 30_000)
-    assert f"Only the first {CHARACTERS:,} of 30,000 characters are read." in html
+    assert (
+        f"Only the first {CHARACTERS:,} of 30,000 characters are read." in html
+    )
     assert f"<b>{count_tokens('a' * CHARACTERS):,} tokens</b>" in html
 
 
@@ -207,11 +220,15 @@ def test_typing_is_followed_and_every_control_has_a_label():
     """The text area reports each keystroke, and no control is without its label."""
     lab = TokenStrip()
     assert lab.text.continuous_update
-    assert all(control.description for control in (lab.kind, lab.model, lab.text))
+    assert all(
+        control.description for control in (lab.kind, lab.model, lab.text)
+    )
 
 
 def test_without_a_kernel_the_first_view_is_an_ordinary_output():
     """The stored notebook holds the strip as HTML, with a plain text for terminals."""
     bundle = TokenStrip("a chat")._repr_mimebundle_()
     assert bundle["text/html"] == strip(CONVERSATION, as_chat=True)
-    assert bundle["text/plain"] == "The token strip (run the notebook to use it)"
+    assert (
+        bundle["text/plain"] == "The token strip (run the notebook to use it)"
+    )

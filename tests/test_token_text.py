@@ -51,6 +51,8 @@ def test_a_label_is_one_short_line(text: str) -> None:
         (0.1, "10%"),
     ],
 )
-def test_a_probability_has_about_two_digits(probability: float, shown: str) -> None:
+def test_a_probability_has_about_two_digits(
+    probability: float, shown: str
+) -> None:
     """Only certainty is 100%, and only the impossible 0%."""
     assert percent(probability) == shown

@@ -35,14 +35,27 @@ BITS = [
     "/",
     "!?",
 ]
-SCRIPTS = ["中文", "עברית", "👨‍👩‍👧", "🏳️", "\x00", "\ufeff", "<|endoftext|>", "{}"]
+SCRIPTS = [
+    "中文",
+    "עברית",
+    "👨‍👩‍👧",
+    "🏳️",
+    "\x00",
+    "\ufeff",
+    "<|endoftext|>",
+    "{}",
+]
 TRICKY = st.lists(st.sampled_from([*BITS, *SCRIPTS])).map("".join)
 TEXTS = st.text() | TRICKY
 
 
 @pytest.mark.parametrize(
     ("encoding", "ids"),
-    [("cl100k_base", [15339, 1917]), ("o200k_base", [24912, 2375]), ("o200k_base", [])],
+    [
+        ("cl100k_base", [15339, 1917]),
+        ("o200k_base", [24912, 2375]),
+        ("o200k_base", []),
+    ],
 )
 def test_known_ids(encoding: str, ids: list[int]) -> None:
     """'hello world' has the ids that tiktoken documents; an empty text has none."""
@@ -135,7 +148,9 @@ def test_lone_surrogates_count_as_the_replacement_character() -> None:
     ),
 )
 @pytest.mark.slow
-def test_hostile_texts_are_counted(encoding: str, text: str, count: int) -> None:
+def test_hostile_texts_are_counted(
+    encoding: str, text: str, count: int
+) -> None:
     """A million repeated characters are counted, exactly (bpe-openai's numbers), and neither hang
     nor crash.
     """

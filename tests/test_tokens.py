@@ -41,7 +41,11 @@ COOKBOOK = [
                 "plain English."
             ),
         ),
-        ("system", "example_user", "New synergies will help drive top-line growth."),
+        (
+            "system",
+            "example_user",
+            "New synergies will help drive top-line growth.",
+        ),
         (
             "system",
             "example_assistant",
@@ -93,7 +97,12 @@ def test_the_france_example() -> None:
 
 @pytest.mark.parametrize(
     ("model", "billed"),
-    [("gpt-4o", 124), ("gpt-4o-mini", 124), ("gpt-4", 129), ("gpt-3.5-turbo", 129)],
+    [
+        ("gpt-4o", 124),
+        ("gpt-4o-mini", 124),
+        ("gpt-4", 129),
+        ("gpt-3.5-turbo", 129),
+    ],
 )
 def test_the_cookbooks_example(model: str, billed: int) -> None:
     """Named messages count as the API billed the example that OpenAI published."""
@@ -124,7 +133,9 @@ def test_overhead_of_each_family(model: str, overhead: int) -> None:
     )
 
 
-@pytest.mark.parametrize("encoding", sorted({rule.encoding for rule in RULES.values()}))
+@pytest.mark.parametrize(
+    "encoding", sorted({rule.encoding for rule in RULES.values()})
+)
 def test_a_role_is_one_token(encoding: str) -> None:
     """Each role is one token, as the rules assume."""
     assert [len(encode(role, encoding)) for role in ROLES] == [1, 1, 1, 1]
@@ -148,7 +159,9 @@ def test_a_role_is_one_token(encoding: str) -> None:
         ("ft:gpt-3.5-turbo:acme:tickets:abc123", "gpt-3.5-turbo"),
     ],
 )
-def test_snapshots_and_fine_tunes_count_as_their_family(model: str, like: str) -> None:
+def test_snapshots_and_fine_tunes_count_as_their_family(
+    model: str, like: str
+) -> None:
     """A snapshot, a sibling and a fine-tune count as their family."""
     chat = [*FRANCE, {"role": "assistant", "content": "İstanbul, naïve, 你好"}]
     assert chat_tokens(chat, model) == chat_tokens(chat, like)
@@ -171,7 +184,9 @@ def test_the_encodings_differ() -> None:
         ("GPT-4o", "gpt-4o"),
     ],
 )
-def test_a_mistyped_model_is_named_with_the_nearest(model: str, near: str) -> None:
+def test_a_mistyped_model_is_named_with_the_nearest(
+    model: str, near: str
+) -> None:
     """A mistyped name is refused with the name that was probably meant."""
     with pytest.raises(
         UnknownTokenizer,
@@ -198,23 +213,36 @@ def test_a_mistyped_model_is_named_with_the_nearest(model: str, near: str) -> No
 def test_a_model_without_an_exact_rule_is_refused(model: Any) -> None:
     """A model whose rule is not known, or adds hidden text, is refused with what to do instead."""
     with pytest.raises(
-        UnknownTokenizer, match=r"call it an estimate; the bill is usage\.prompt_tokens"
+        UnknownTokenizer,
+        match=r"call it an estimate; the bill is usage\.prompt_tokens",
     ):
         count_tokens(FRANCE, model)
 
 
 @pytest.mark.parametrize(
     "model",
-    ["llama3.2", "claude-4", "gpt-oss:20b", "qwen/qwen3-8b", "/models/a.gguf", "o"],
+    [
+        "llama3.2",
+        "claude-4",
+        "gpt-oss:20b",
+        "qwen/qwen3-8b",
+        "/models/a.gguf",
+        "o",
+    ],
 )
 def test_a_model_of_another_maker_is_estimated_and_says_so(model: str) -> None:
     """Counts for another maker's model are GPT-4o's, with one warning that they are estimates."""
     _rule.cache_clear()
     with pytest.warns(
-        EstimatedTokens, match=f"tokens of {model!r} are estimates.*usage.prompt_tokens"
+        EstimatedTokens,
+        match=f"tokens of {model!r} are estimates.*usage.prompt_tokens",
     ):
         assert count_tokens(FRANCE, model) == count_tokens(FRANCE, "gpt-4o")
-    assert count_tokens("Hi", model) == 1 and not is_exact(model) and is_exact("gpt-4o")
+    assert (
+        count_tokens("Hi", model) == 1
+        and not is_exact(model)
+        and is_exact("gpt-4o")
+    )
 
 
 def test_a_gateways_name_for_an_openai_model_counts_exactly() -> None:
@@ -244,12 +272,17 @@ def test_a_name_that_the_settings_give_a_role_is_estimated(
         (
             {
                 "role": "user",
-                "content": [{"type": "image_url", "image_url": {"url": "data:"}}],
+                "content": [
+                    {"type": "image_url", "image_url": {"url": "data:"}}
+                ],
             },
             "images are billed by size",
         ),
         (
-            {"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]},
+            {
+                "role": "user",
+                "content": [{"type": "input_audio", "input_audio": {}}],
+            },
             "audio is billed by its length",
         ),
         (
@@ -257,17 +290,28 @@ def test_a_name_that_the_settings_give_a_role_is_estimated(
             "files are billed by",
         ),
         ({"role": "user", "content": ["text"]}, "only text is counted here"),
-        ({"role": "user", "content": [{"type": "text"}]}, "only text is counted here"),
+        (
+            {"role": "user", "content": [{"type": "text"}]},
+            "only text is counted here",
+        ),
         (
             {"role": "user", "content": [{"type": ["text"]}]},
             "only text is counted here",
         ),
         (
-            {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1"}]},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": "call_1"}],
+            },
             "how tool calls are written",
         ),
         (
-            {"role": "assistant", "content": None, "function_call": {"name": "f"}},
+            {
+                "role": "assistant",
+                "content": None,
+                "function_call": {"name": "f"},
+            },
             "how function calls are written",
         ),
         (
@@ -289,7 +333,9 @@ def test_a_name_that_the_settings_give_a_role_is_estimated(
         ({"role": "user", "name": 7, "content": "Hi"}, "name 7"),
     ],
 )
-def test_what_is_not_text_is_refused(message: dict[str, Any], reason: str) -> None:
+def test_what_is_not_text_is_refused(
+    message: dict[str, Any], reason: str
+) -> None:
     """A message that is not plain text is refused, with its place and the reason, rather than
     miscounted.
     """
@@ -305,7 +351,8 @@ def test_a_name_is_refused_where_its_price_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"role": "user", "content": "Hi"}, b"Hi", 42, None, ["Hi"], [None]]
+    "wrong",
+    [{"role": "user", "content": "Hi"}, b"Hi", 42, None, ["Hi"], [None]],
 )
 def test_something_else_is_a_type_error(wrong: Any) -> None:
     """What is neither a text nor a list of messages is refused."""
@@ -338,7 +385,9 @@ def test_the_sdks_message_counts_as_its_dict() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(ROLES), st.text(max_size=20)), max_size=6),
+    st.lists(
+        st.tuples(st.sampled_from(ROLES), st.text(max_size=20)), max_size=6
+    ),
     st.sampled_from(["gpt-4o", "gpt-4", "o3", "gpt-5"]),
 )
 def test_a_chat_adds_up(pairs: list[tuple[str, str]], model: str) -> None:
@@ -349,7 +398,9 @@ def test_a_chat_adds_up(pairs: list[tuple[str, str]], model: str) -> None:
         message_tokens(m, model).total for m in chat
     )
     texts = sum(count_tokens(text, model) for _, text in pairs)
-    assert counted.total == count_tokens(chat, model) == counted.overhead + texts
+    assert (
+        counted.total == count_tokens(chat, model) == counted.overhead + texts
+    )
 
 
 def test_tokenize_is_by_model() -> None:
@@ -358,13 +409,16 @@ def test_tokenize_is_by_model() -> None:
         "The",
         " capital",
     ]
-    assert len(tokenize("你好,世界", "gpt-4")) == count_tokens("你好,世界", "gpt-4")
+    assert len(tokenize("你好,世界", "gpt-4")) == count_tokens(
+        "你好,世界", "gpt-4"
+    )
 
 
 def test_a_message_that_was_not_put_in_a_list_is_told_how() -> None:
     """Only where the one thing given is a message, the cure is to put it in a list."""
     with pytest.raises(
-        TypeError, match=r"got dict\. Put the one message in a list: \[message\]\.$"
+        TypeError,
+        match=r"got dict\. Put the one message in a list: \[message\]\.$",
     ):
         chat_tokens({"role": "user", "content": "Hi"})
     with pytest.raises(TypeError, match=r"got int\.$"):

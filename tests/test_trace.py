@@ -15,7 +15,10 @@ from support.offline_api import folder_with, params, whole
 
 
 def traced(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, body: Any = None, **more: Any
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    body: Any = None,
+    **more: Any,
 ) -> str:
     """What is printed for one request."""
     recordings = folder_with(tmp_path, (params(), whole(after=0.5)))
@@ -62,7 +65,9 @@ def test_the_layer_that_answered_is_named(
 
 
 def test_nothing_is_printed_unless_it_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     """Without the setting the layers are as they are."""
     monkeypatch.delenv("COURSEKIT_TRACE", raising=False)

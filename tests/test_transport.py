@@ -27,7 +27,9 @@ def sync_client(api: Layer, clock: Any = None, **options: Any) -> openai.OpenAI:
     )
 
 
-def async_client(api: Layer, clock: Any = None, **options: Any) -> openai.AsyncOpenAI:
+def async_client(
+    api: Layer, clock: Any = None, **options: Any
+) -> openai.AsyncOpenAI:
     http = openai.DefaultAsyncHttpx2Client(
         transport=OfflineTransport(api, clock or VirtualClock())
     )
@@ -40,19 +42,25 @@ def async_client(api: Layer, clock: Any = None, **options: Any) -> openai.AsyncO
 
 
 def ask(
-    kind: str, api: Layer, clock: Any = None, stream: bool = False, **options: Any
+    kind: str,
+    api: Layer,
+    clock: Any = None,
+    stream: bool = False,
+    **options: Any,
 ) -> Any:
     """The reply, or the list of chunks, through a sync or an async client."""
     if kind == "sync":
+        # type: ignore[call-overload]
         reply = sync_client(api, clock, **options).chat.completions.create(
             **params(), stream=stream
-        )  # type: ignore[call-overload]
+        )
         return list(reply) if stream else reply
 
     async def main() -> Any:
-        reply = await async_client(api, clock, **options).chat.completions.create(
-            **params(), stream=stream
-        )  # type: ignore[call-overload]
+        # type: ignore[call-overload]
+        reply = await async_client(
+            api, clock, **options
+        ).chat.completions.create(**params(), stream=stream)
         return [chunk async for chunk in reply] if stream else reply
 
     return asyncio.run(main())
@@ -67,7 +75,8 @@ def test_a_whole_answer(kind: str) -> None:
     clock = VirtualClock()
     reply = ask(kind, Says(whole("Paris.", after=0.767)), clock)
     assert (
-        reply.choices[0].message.content == "Paris." and reply._request_id == "req_test"
+        reply.choices[0].message.content == "Paris."
+        and reply._request_id == "req_test"
     )
     assert clock.now() == pytest.approx(0.767)
 
@@ -77,7 +86,10 @@ def test_a_stream_arrives_event_by_event(kind: str) -> None:
     """A stream's chunks arrive one by one, each at its offset."""
     clock = VirtualClock()
     chunks = ask(
-        kind, Says(streamed(["a", "b", "c"], first=0.3, gap=0.1)), clock, stream=True
+        kind,
+        Says(streamed(["a", "b", "c"], first=0.3, gap=0.1)),
+        clock,
+        stream=True,
     )
     assert [c.choices[0].delta.content for c in chunks if c.choices] == [
         "",
@@ -128,7 +140,14 @@ def test_a_stall_in_a_stream_ends_at_the_read_timeout(kind: str) -> None:
     not.
     """
     assert (
-        len(ask(kind, Says(streamed(["a"] * 50, gap=0.9)), stream=True, timeout=1.0))
+        len(
+            ask(
+                kind,
+                Says(streamed(["a"] * 50, gap=0.9)),
+                stream=True,
+                timeout=1.0,
+            )
+        )
         == 53
     )
     with pytest.raises(openai.APITimeoutError):
@@ -152,22 +171,29 @@ def test_a_refused_connection(kind: str) -> None:
     api = Says(ApiAnswer(status=0))
     with pytest.raises(openai.APIConnectionError) as error:
         ask(kind, api)
-    assert isinstance(error.value.__cause__, httpx2.ConnectError) and not isinstance(
-        error.value, openai.APITimeoutError
-    )
+    assert isinstance(
+        error.value.__cause__, httpx2.ConnectError
+    ) and not isinstance(error.value, openai.APITimeoutError)
 
 
 @both
 def test_a_broken_stream_and_a_broken_body(kind: str) -> None:
     """``breaks`` ends a stream, or a whole answer, with a lost connection."""
     with pytest.raises(openai.APIConnectionError):
-        ask(kind, Says(streamed(["a"], finish_reason=None, breaks=True)), stream=True)
+        ask(
+            kind,
+            Says(streamed(["a"], finish_reason=None, breaks=True)),
+            stream=True,
+        )
     with pytest.raises(openai.APIConnectionError):
         ask(
             kind,
             Says(
                 ApiAnswer(
-                    200, {"content-type": "application/json"}, b'{"id": ', breaks=True
+                    200,
+                    {"content-type": "application/json"},
+                    b'{"id": ',
+                    breaks=True,
                 )
             ),
         )
@@ -195,10 +221,14 @@ def test_ten_times_faster(kind: str) -> None:
     """At speed 10 the schedule of a stream takes a tenth of the time, on one absolute schedule."""
     clock = ScaledClock(10)
     before = clock.now()
-    ask(kind, Says(streamed(["a"] * 20, first=0.2, gap=0.05)), clock, stream=True)
-    assert (
-        1.15 <= clock.now() - before < 6
-    )  # 0.2 s + 19 gaps of 0.05 s, in API time; wide, for a busy machine
+    ask(
+        kind,
+        Says(streamed(["a"] * 20, first=0.2, gap=0.05)),
+        clock,
+        stream=True,
+    )
+    # 0.2 s + 19 gaps of 0.05 s, in API time; wide, for a busy machine
+    assert 1.15 <= clock.now() - before < 6
 
 
 def test_async_waits_run_side_by_side() -> None:

@@ -47,7 +47,9 @@ def test_a_right_request_goes_on() -> None:
         ("POST", "/v1/embeddings"),
     ):
         assert (
-            Validation(Says(PASSED)).answer(ApiRequest(method, path, b"not json"))
+            Validation(Says(PASSED)).answer(
+                ApiRequest(method, path, b"not json")
+            )
             is PASSED
         )
 
@@ -57,7 +59,10 @@ def test_a_refusal_has_the_bytes_of_a_real_one() -> None:
     newline.
     """
     answer = sent(chat(messages=[]))
-    assert (answer.status, answer.headers["content-type"]) == (400, "application/json")
+    assert (answer.status, answer.headers["content-type"]) == (
+        400,
+        "application/json",
+    )
     assert answer.body.decode() == (
         '{\n  "error": {\n    "message": "Invalid \'messages\': empty array. Expected an array '
         "with minimum length 1, "
@@ -107,7 +112,10 @@ def test_the_sdk_raises_what_it_raises_of_the_real_api(tmp_path: Path) -> None:
     ).chat.completions.create
     with pytest.raises(openai.BadRequestError) as bad:
         create(**chat("gpt-5", max_tokens=5))
-    assert (bad.value.code, bad.value.param) == ("unsupported_parameter", "max_tokens")
+    assert (bad.value.code, bad.value.param) == (
+        "unsupported_parameter",
+        "max_tokens",
+    )
     with pytest.raises(
         openai.NotFoundError, match="The model `no-such-model` does not exist"
     ):
@@ -121,7 +129,9 @@ def test_the_sdk_raises_what_it_raises_of_the_real_api(tmp_path: Path) -> None:
 
 def test_probe_temperature_on_o3_mini() -> None:
     """o3-mini with a temperature: 400 unsupported_parameter."""
-    assert refused("o3-mini", temperature=0.5)["code"] == "unsupported_parameter"
+    assert (
+        refused("o3-mini", temperature=0.5)["code"] == "unsupported_parameter"
+    )
 
 
 def test_probe_max_tokens_on_gpt_5() -> None:
@@ -188,9 +198,12 @@ def test_probe_no_api_key() -> None:
     """
     answer = sent(b"not json", keys={"sk-class"})
     assert answer.status == 401
-    assert error_of(answer)["message"].startswith("You didn't provide an API key.")
+    assert error_of(answer)["message"].startswith(
+        "You didn't provide an API key."
+    )
     assert (
-        sent(chat(), {"authorization": "Bearer sk-class"}, keys={"sk-class"}) is PASSED
+        sent(chat(), {"authorization": "Bearer sk-class"}, keys={"sk-class"})
+        is PASSED
     )
 
 
@@ -226,9 +239,7 @@ def test_models_of_other_endpoints() -> None:
         "This is not a chat model and thus not supported in the v1/chat/completions endpoint. "
         "Did you mean to use v1/completions?"
     )
-    only_responses = (
-        "This model is only supported in v1/responses and not in v1/chat/completions."
-    )
+    only_responses = "This model is only supported in v1/responses and not in v1/chat/completions."
     for model, message in (
         ("gpt-3.5-turbo-instruct", not_chat),
         ("o1-pro", only_responses),
@@ -265,7 +276,11 @@ def test_every_chat_model_takes_a_plain_request(model: str) -> None:
     """A user's message alone is refused by no model that Chat Completions serves; audio models want
     audio.
     """
-    sound = {"modalities": ["text", "audio"]} if models.get(model).needs_audio else {}
+    sound = (
+        {"modalities": ["text", "audio"]}
+        if models.get(model).needs_audio
+        else {}
+    )
     assert taken(model, **sound) == (models.get(model).endpoint == "chat")
 
 
@@ -288,7 +303,9 @@ def test_the_word_json_may_stand_in_any_message_and_case() -> None:
         "role": "system",
         "content": [{"type": "text", "text": "Answer in JSON."}],
     }
-    assert taken(messages=[system, *USER], response_format={"type": "json_object"})
+    assert taken(
+        messages=[system, *USER], response_format={"type": "json_object"}
+    )
 
 
 def test_tools_and_choices_that_go_together() -> None:
@@ -302,7 +319,8 @@ def test_tools_and_choices_that_go_together() -> None:
         parallel_tool_calls=False,
     )
     assert taken(
-        tools=[TOOL, custom], tool_choice={"type": "custom", "custom": {"name": "sql"}}
+        tools=[TOOL, custom],
+        tool_choice={"type": "custom", "custom": {"name": "sql"}},
     )
     assert taken(
         tools=[TOOL],
@@ -336,17 +354,23 @@ def test_the_day_of_the_settings_is_that_of_replay(
 ) -> None:
     """COURSEKIT_TODAY refuses what is shut down by then; without it nothing is."""
     with pytest.raises(RecordingNotFound):
-        connect("replay", recordings=tmp_path).chat.completions.create(**chat("o3"))
+        connect("replay", recordings=tmp_path).chat.completions.create(
+            **chat("o3")
+        )
     monkeypatch.setenv("COURSEKIT_TODAY", "2027-02-01")
     with pytest.raises(openai.NotFoundError, match="has been deprecated"):
-        connect("replay", recordings=tmp_path).chat.completions.create(**chat("o3"))
+        connect("replay", recordings=tmp_path).chat.completions.create(
+            **chat("o3")
+        )
 
 
 @pytest.mark.parametrize("door", ["body", "json"])
 def test_a_byte_order_mark_is_passed_over_by_both_doors(door: str) -> None:
     """JSON is UTF-8: a mark before it changes nothing, and UTF-16 is not JSON for either reader."""
     text = json.dumps(chat())
-    marked = ApiRequest("POST", CHAT_COMPLETIONS, b"\xef\xbb\xbf" + text.encode())
+    marked = ApiRequest(
+        "POST", CHAT_COMPLETIONS, b"\xef\xbb\xbf" + text.encode()
+    )
     assert getattr(marked, door) == chat()
     assert name_of(marked) == name_of(
         ApiRequest("POST", CHAT_COMPLETIONS, text.encode())
@@ -360,4 +384,7 @@ def test_a_request_may_bring_its_own_day() -> None:
     day = {"x-coursekit-today": "2026-01-17"}
     assert sent(chat("gpt-3.5-turbo-0613"), day).status == 404
     assert sent(chat("o1-mini"), {"x-coursekit-today": "2025-07-18"}) is PASSED
-    assert sent(chat("gpt-3.5-turbo-0613"), {"x-coursekit-today": "soon"}) is PASSED
+    assert (
+        sent(chat("gpt-3.5-turbo-0613"), {"x-coursekit-today": "soon"})
+        is PASSED
+    )

@@ -29,7 +29,9 @@ TEMPERATURE = params(temperature=3)  # refused by the API
 def shelf(tmp_path: Path) -> Path:
     """Recordings of a whole answer, of a stream and of a slow answer."""
     slow = params("Think long."), whole("Done.", after=20.0)
-    return folder_with(tmp_path, (params(), whole()), (STREAM, streamed(WORDS)), slow)
+    return folder_with(
+        tmp_path, (params(), whole()), (STREAM, streamed(WORDS)), slow
+    )
 
 
 def client_of(shelf: Path, *faults: Fault, **options: Any) -> Any:
@@ -52,7 +54,9 @@ def test_a_good_client(shelf: Path) -> None:
     """The SDK's own retries of passing errors, waiting as told, are a good verdict: said in
     full.
     """
-    client = client_of(shelf, Fault("rate_limit", retry_after=7), Fault("overloaded"))
+    client = client_of(
+        shelf, Fault("rate_limit", retry_after=7), Fault("overloaded")
+    )
     ask(client)
     ask(client, **STREAM)
     verdict = verdict_on(client)
@@ -69,12 +73,16 @@ def test_a_good_client(shelf: Path) -> None:
 @pytest.mark.parametrize(
     ("short", "too_early"), [(0.0, 0), (0.001, 0), (0.002, 1), (0.1, 1)]
 )
-def test_a_wait_may_be_cut_by_a_millisecond(short: float, too_early: int) -> None:
+def test_a_wait_may_be_cut_by_a_millisecond(
+    short: float, too_early: int
+) -> None:
     """The server names whole milliseconds, so one is forgiven, and two are too early by just that
     much.
     """
     refusal = ApiAnswer(429, {"retry-after": "2"}, b"{}")
-    first = LoggedAttempt(0.0, 1, "gpt-4o", 0, refusal, ended_at=1.0, received="all")
+    first = LoggedAttempt(
+        0.0, 1, "gpt-4o", 0, refusal, ended_at=1.0, received="all"
+    )
     second = LoggedAttempt(
         3.0 - short, 1, "gpt-4o", 0, whole(), ended_at=4.0, received="all"
     )
@@ -96,8 +104,14 @@ def test_retries_into_an_empty_account(shelf: Path) -> None:
         ask(client)
     verdict = verdict_on(client)
     assert (verdict.questions, verdict.answered, verdict.attempts) == (1, 0, 9)
-    assert (verdict.sdk_retries, verdict.own_retries, verdict.wasted) == (6, 2, 8)
-    assert verdict.outcomes == {"429 insufficient_quota": 9} and not verdict.good
+    assert (verdict.sdk_retries, verdict.own_retries, verdict.wasted) == (
+        6,
+        2,
+        8,
+    )
+    assert (
+        verdict.outcomes == {"429 insufficient_quota": 9} and not verdict.good
+    )
     assert (
         "  8   retries wasted: a wrong request or an empty account stays so; raise the error at "
         "once" in str(verdict)
@@ -108,7 +122,9 @@ def test_a_request_that_is_too_large(shelf: Path) -> None:
     """Retries of a request above the whole limit are wasted, although it is a rate limit by its
     code.
     """
-    client = connect("replay", recordings=shelf, rate_limit={"tpm": 5}, speed="instant")
+    client = connect(
+        "replay", recordings=shelf, rate_limit={"tpm": 5}, speed="instant"
+    )
     ask(client)
     assert verdict_on(client).wasted == 2
     assert verdict_on(client).outcomes == {"429 request_too_large": 3}
@@ -154,10 +170,12 @@ def test_a_wait_cut_short(shelf: Path) -> None:
     ask(client)
     verdict = verdict_on(client)
     assert (verdict.waits, verdict.too_early, verdict.answered) == (2, 1, 1)
-    assert verdict.early_by == pytest.approx(6.0) and verdict.waited == pytest.approx(
-        14.0
+    assert verdict.early_by == pytest.approx(
+        6.0
+    ) and verdict.waited == pytest.approx(14.0)
+    assert "  1   of 2 waits cut short, by 6.0 s: wait for Retry-After" in str(
+        verdict
     )
-    assert "  1   of 2 waits cut short, by 6.0 s: wait for Retry-After" in str(verdict)
 
 
 def test_answers_that_were_lost(shelf: Path) -> None:
@@ -166,11 +184,17 @@ def test_answers_that_were_lost(shelf: Path) -> None:
     """
     client = client_of(shelf, timeout=5, max_retries=0)
     ask(client, **params("Think long."))
-    broken = client_of(shelf, Fault("cut_stream"), Fault("malformed"), max_retries=0)
+    broken = client_of(
+        shelf, Fault("cut_stream"), Fault("malformed"), max_retries=0
+    )
     ask(broken)
     ask(broken)
     both = verdict_on(client, broken)
-    assert (verdict_on(client).lost, verdict_on(broken).lost, both.lost) == (1, 2, 3)
+    assert (verdict_on(client).lost, verdict_on(broken).lost, both.lost) == (
+        1,
+        2,
+        3,
+    )
     assert both.outcomes == {
         "200, too late for the caller": 1,
         "200, broken": 1,
@@ -199,11 +223,17 @@ def test_a_cut_stream_taken_for_whole(shelf: Path) -> None:
     ask(careless, **STREAM)
     ask(careful, **STREAM)
     ask(careful, **STREAM)
-    assert (verdict_on(careless).unnoticed_cuts, verdict_on(careless).answered) == (
+    assert (
+        verdict_on(careless).unnoticed_cuts,
+        verdict_on(careless).answered,
+    ) == (
         1,
         0,
     )
-    assert (verdict_on(careful).unnoticed_cuts, verdict_on(careful).own_retries) == (
+    assert (
+        verdict_on(careful).unnoticed_cuts,
+        verdict_on(careful).own_retries,
+    ) == (
         0,
         1,
     )
@@ -222,11 +252,16 @@ def test_a_cut_stream_taken_for_whole(shelf: Path) -> None:
         (Fault("cut_stream", abrupt=True), "200, broken"),
     ],
 )
-def test_a_stream_that_failed_loudly(shelf: Path, fault: Fault, outcome: str) -> None:
+def test_a_stream_that_failed_loudly(
+    shelf: Path, fault: Fault, outcome: str
+) -> None:
     """What failed with an exception is no unnoticed cut; asked again, the question is answered."""
     client = client_of(shelf, fault)
     ask(client, **STREAM)
-    assert (verdict_on(client).answered, verdict_on(client).unnoticed_cuts) == (0, 0)
+    assert (verdict_on(client).answered, verdict_on(client).unnoticed_cuts) == (
+        0,
+        0,
+    )
     ask(client, **STREAM)
     assert verdict_on(client).outcomes == {outcome: 1, "200": 1}
     assert (verdict_on(client).answered, verdict_on(client).questions) == (1, 1)
@@ -264,7 +299,12 @@ def test_a_caller_that_gave_up_waiting(shelf: Path) -> None:
         return client
 
     verdict = verdict_on(asyncio.run(main()))
-    assert (verdict.attempts, verdict.lost, verdict.own_retries, verdict.answered) == (
+    assert (
+        verdict.attempts,
+        verdict.lost,
+        verdict.own_retries,
+        verdict.answered,
+    ) == (
         2,
         1,
         1,
@@ -290,8 +330,16 @@ def test_twenty_equal_questions_at_once(shelf: Path) -> None:
         return client
 
     verdict = verdict_on(asyncio.run(main()))
-    assert (verdict.questions, verdict.answered, verdict.attempts) == (20, 20, 25)
-    assert (verdict.sdk_retries, verdict.own_retries, verdict.too_early) == (5, 0, 0)
+    assert (verdict.questions, verdict.answered, verdict.attempts) == (
+        20,
+        20,
+        25,
+    )
+    assert (verdict.sdk_retries, verdict.own_retries, verdict.too_early) == (
+        5,
+        0,
+        0,
+    )
 
 
 def test_interleaved_retries_keep_their_order() -> None:
@@ -301,10 +349,15 @@ def test_interleaved_retries_keep_their_order() -> None:
     ledger = Ledger()
     for at in (0.0, 0.5):
         refused = error_answer(
-            429, "Wait.", code="rate_limit_exceeded", headers={"retry-after-ms": "1000"}
+            429,
+            "Wait.",
+            code="rate_limit_exceeded",
+            headers={"retry-after-ms": "1000"},
         )
         ledger.open(request(), refused, at).finish("all", at)
-    retry = dataclasses.replace(request(), headers={"x-stainless-retry-count": "1"})
+    retry = dataclasses.replace(
+        request(), headers={"x-stainless-retry-count": "1"}
+    )
     for at in (1.0, 1.5):
         ledger.open(retry, whole(), at).finish("all", at)
     verdict = verdict_on(ledger)
@@ -326,7 +379,10 @@ def test_a_question_asked_again_after_its_answer(shelf: Path) -> None:
     client = client_of(shelf)
     ask(client)
     ask(client)
-    assert (verdict_on(client).questions, verdict_on(client).own_retries) == (2, 0)
+    assert (verdict_on(client).questions, verdict_on(client).own_retries) == (
+        2,
+        0,
+    )
 
 
 def test_a_verdict_is_plain_data(shelf: Path) -> None:
@@ -340,7 +396,9 @@ def test_a_verdict_is_plain_data(shelf: Path) -> None:
 
 def test_only_the_offline_api_keeps_a_ledger() -> None:
     """A live client cannot be judged, and the message says what can."""
-    with pytest.raises(ValueError, match=r'give a client of connect\(mode="replay"\)'):
+    with pytest.raises(
+        ValueError, match=r'give a client of connect\(mode="replay"\)'
+    ):
         verdict_on(connect("live", api_key="sk-test"))
     with pytest.raises(ValueError, match="There is no ledger to judge int by"):
         verdict_on(3)
@@ -371,7 +429,9 @@ def test_a_ledger_is_bounded() -> None:
         ({"retry-after": "soon"}, None),
     ],
 )
-def test_how_waits_are_read(headers: dict[str, str], seconds: float | None) -> None:
+def test_how_waits_are_read(
+    headers: dict[str, str], seconds: float | None
+) -> None:
     """Milliseconds go before seconds, as the SDK reads them; what is not a number tells nothing."""
     attempt = Ledger().open(request(), ApiAnswer(429, headers), 0.0)
     assert attempt.retry_after == seconds

@@ -51,11 +51,15 @@ sys.stdin.read()
 def values(path: Path) -> list[str]:
     """What each cell's last expression is, in a kernel of its own."""
     cells = execute(path, offline_environment()).cells
-    return [cell.outputs[0].data["text/plain"] for cell in cells if cell.outputs]
+    return [
+        cell.outputs[0].data["text/plain"] for cell in cells if cell.outputs
+    ]
 
 
 @contextlib.contextmanager
-def running(**options: Any) -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
+def running(
+    **options: Any,
+) -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
     manager = KernelManager()
     manager.start_kernel(**options)
     client = manager.client()
@@ -75,7 +79,9 @@ def test_a_fork_finds_the_world_that_an_ordinary_kernel_finds(
     path = write_notebook(WORLD, FORKED)
     forked = values(path)
     factory = KernelProvisionerFactory.instance()
-    monkeypatch.setattr(factory, "default_provisioner_name", "local-provisioner")
+    monkeypatch.setattr(
+        factory, "default_provisioner_name", "local-provisioner"
+    )
     ordinary = values(path)
     assert forked[0] == ordinary[0]
     assert (forked[1], ordinary[1]) == ("True", "False")
@@ -121,7 +127,9 @@ def test_a_kernel_is_interrupted_restarted_and_dies_alone() -> None:
         until(lambda: _ended(before))
         client.wait_for_ready(timeout=HANG)
 
-        client.execute("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+        client.execute(
+            "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+        )
         until(lambda: not manager.is_alive())
         assert manager.provisioner.process.poll() == -signal.SIGSEGV
 
@@ -161,7 +169,8 @@ def test_no_kernel_outlives_its_owner(end: signal.Signals) -> None:
 def _ended(pid: int) -> bool:
     try:
         return (
-            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            == "Z"
         )
     except OSError:
         return True

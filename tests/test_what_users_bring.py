@@ -75,7 +75,9 @@ def test_what_no_key_has_is_named_and_the_key_is_not_shown(
             MissingKey, match=rf"has {name}( \(U\+000A\))? at place"
         ) as raised:
             make("live", api_key=around.format(KEY, KEY))
-        assert KEY not in str(raised.value) and KEY[:12] not in str(raised.value)
+        assert KEY not in str(raised.value) and KEY[:12] not in str(
+            raised.value
+        )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,13 @@ def test_what_no_key_has_is_named_and_the_key_is_not_shown(
         "COURSEKIT_SPEED=7\n".encode("utf-16"),
         codecs.BOM_UTF16_BE + "COURSEKIT_SPEED=7\r\n".encode("utf-16-be"),
     ],
-    ids=["UTF-8", "Latin-1", "UTF-8 with a mark", "UTF-16", "UTF-16, big-endian"],
+    ids=[
+        "UTF-8",
+        "Latin-1",
+        "UTF-8 with a mark",
+        "UTF-16",
+        "UTF-16, big-endian",
+    ],
 )
 def test_a_dotenv_is_read_as_editors_write_it(
     raw: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -112,10 +120,14 @@ def messages(said: Any) -> list[Any]:
 
 def test_message_objects_of_the_sdk_are_messages(tmp_path: Path) -> None:
     """``reply.choices[0].message``, appended as the guides show, is taken as its dict is."""
-    said = ChatCompletionMessage(role="assistant", content="It is Paris. " * 200)
+    said = ChatCompletionMessage(
+        role="assistant", content="It is Paris. " * 200
+    )
     plain = {"role": "assistant", "content": said.content}
     for policy in (SlidingWindow(1), TokenBudget(2000)):
-        assert trimmed(messages(said), policy) == trimmed(messages(plain), policy)
+        assert trimmed(messages(said), policy) == trimmed(
+            messages(plain), policy
+        )
     assert cacheable_prefix(
         messages(said), messages(plain), "gpt-4o"
     ) == cacheable_prefix(messages(plain), messages(plain), "gpt-4o")
@@ -123,11 +135,14 @@ def test_message_objects_of_the_sdk_are_messages(tmp_path: Path) -> None:
         {"messages": messages(plain)}
     )
     assert trimmed(
-        messages(ChatCompletionMessage(role="assistant", content="")), SlidingWindow(0)
+        messages(ChatCompletionMessage(role="assistant", content="")),
+        SlidingWindow(0),
     ) == [{"role": "user", "content": "Sure?"}]
 
 
-def test_a_tilde_is_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_is_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """``~`` in a path of recordings or of a saved conversation is the home, and no folder of that
     name is made.
     """
@@ -149,7 +164,8 @@ def test_a_typo_in_an_argument_of_connect_is_named() -> None:
     blamed.
     """
     with pytest.raises(
-        TypeError, match=r"'mod' is not an argument of connect\(\). Did you mean mode\?"
+        TypeError,
+        match=r"'mod' is not an argument of connect\(\). Did you mean mode\?",
     ):
         connect(mod="live")
     with pytest.raises(TypeError, match="'timeot'.*timeout"):
@@ -159,7 +175,9 @@ def test_a_typo_in_an_argument_of_connect_is_named() -> None:
 def test_elapsed_is_known_in_replay(tmp_path: Path) -> None:
     """raw.elapsed is a timedelta for answers and errors, as it is live."""
     folder = folder_with(tmp_path, (params(), whole("Paris.")))
-    client = connect("replay", recordings=folder, speed="instant", max_retries=0)
+    client = connect(
+        "replay", recordings=folder, speed="instant", max_retries=0
+    )
     raw = client.chat.completions.with_raw_response.create(**params())
     assert isinstance(raw.elapsed, datetime.timedelta)
     with pytest.raises(openai.BadRequestError) as raised:
@@ -186,7 +204,9 @@ def test_models_are_listed_in_process_as_by_the_server() -> None:
         lambda c: c.embeddings.create(model="x", input="Hi"),
         lambda c: c.images.generate(prompt="A cat"),
         lambda c: c.moderations.create(input="Hi"),
-        lambda c: c.audio.speech.create(model="tts-1", voice="alloy", input="Hi"),
+        lambda c: c.audio.speech.create(
+            model="tts-1", voice="alloy", input="Hi"
+        ),
     ],
     ids=["responses", "embeddings", "images", "moderations", "audio"],
 )
@@ -196,7 +216,8 @@ def test_other_endpoints_say_what_is_served(ask: Any) -> None:
     """
     client = connect("replay", speed="instant")
     with pytest.raises(
-        NotServed, match=r"/v1/.* is not served offline.*chat completions.*\n.*live"
+        NotServed,
+        match=r"/v1/.* is not served offline.*chat completions.*\n.*live",
     ):
         ask(client)
 
@@ -230,12 +251,18 @@ def sync_client(folder: Path) -> openai.OpenAI:
 
 ASK = params()
 PROMPT = ASK["messages"][0]["content"]
-MORE = {name: value for name, value in ASK.items() if name not in ("messages", "model")}
+MORE = {
+    name: value
+    for name, value in ASK.items()
+    if name not in ("messages", "model")
+}
 SYNC: dict[str, Any] = {
     "stream_text": lambda client: stream_text(client, **ASK),
     "stream_response": lambda client: stream_response(client, PROMPT),
     "robust_completion": lambda client: robust_completion(client, PROMPT),
-    "chat_session": lambda client: chat_session(client, "", read=lambda _: "quit"),
+    "chat_session": lambda client: chat_session(
+        client, "", read=lambda _: "quit"
+    ),
     "Conversation": Conversation,
     "ask_with_headroom": lambda client: ask_with_headroom(
         client, **ASK, max_completion_tokens=5, ceiling=6, max_cost=1
@@ -275,7 +302,12 @@ def test_what_is_not_a_client_is_named(name: str, thing: Any) -> None:
 
 def test_a_call_without_the_client_is_named() -> None:
     """As tutorials print it, without the client: robust_completion(prompt)."""
-    for call in (robust_completion, stream_response, batch_completions, chat_session):
+    for call in (
+        robust_completion,
+        stream_response,
+        batch_completions,
+        chat_session,
+    ):
         with pytest.raises(TypeError, match="takes a client first.*got a str"):
             call("What is the capital of France?")  # type: ignore[call-arg, arg-type]
     with pytest.raises(TypeError, match="takes a client first.*got None"):
@@ -283,7 +315,9 @@ def test_a_call_without_the_client_is_named() -> None:
 
 
 @pytest.mark.parametrize("absent", [None, openai.NOT_GIVEN, openai.omit])
-async def test_nothing_is_given_in_three_ways(tmp_path: Path, absent: Any) -> None:
+async def test_nothing_is_given_in_three_ways(
+    tmp_path: Path, absent: Any
+) -> None:
     """None, NOT_GIVEN and omit are an argument left out: in n, stream_options and any other."""
     more = dict.fromkeys(
         ("n", "stream_options", "tools", "response_format", "seed"), absent
@@ -296,7 +330,9 @@ async def test_nothing_is_given_in_three_ways(tmp_path: Path, absent: Any) -> No
     client.close()
     with_async = connect_async("replay", recordings=tmp_path, speed="instant")
     results = await run_batch(
-        with_async, [PROMPT, {**ASK, **more}], **{**MORE, "model": ASK["model"], **more}
+        with_async,
+        [PROMPT, {**ASK, **more}],
+        **{**MORE, "model": ASK["model"], **more},
     )
     assert results.texts() == ["Paris.", "Paris."]
     await with_async.close()
@@ -332,7 +368,9 @@ class Order:
         ),
     ],
 )
-def test_odd_arguments_are_named(tmp_path: Path, call: Any, sentence: str) -> None:
+def test_odd_arguments_are_named(
+    tmp_path: Path, call: Any, sentence: str
+) -> None:
     """A memory that is a number, a class for a schema, a typo: one sentence of ours."""
     with pytest.raises(TypeError, match=sentence):
         call(sync_client(tmp_path))

@@ -26,7 +26,9 @@ def known(*folders: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]:
+def wheel(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[zipfile.ZipFile]:
     [path] = WheelBuilder(str(ROOT)).build(
         directory=str(tmp_path_factory.mktemp("dist")), versions=["standard"]
     )
@@ -34,7 +36,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[zipfile.ZipFile]
         yield made
 
 
-def test_the_wheel_holds_the_package_and_the_course(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_the_package_and_the_course(
+    wheel: zipfile.ZipFile,
+) -> None:
     """Every file of coursekit/ is in it, and the notebooks, exercises and solutions; nothing else
     is.
     """
@@ -49,7 +53,11 @@ def test_the_wheel_is_for_every_machine(wheel: zipfile.ZipFile) -> None:
     its description.
     """
     path = Path(wheel.filename or "")
-    [info] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    [info] = [
+        name
+        for name in wheel.namelist()
+        if name.endswith(".dist-info/METADATA")
+    ]
     said = message_from_bytes(wheel.read(info))
     assert path.name == f"coursekit-{said['Version']}-py3-none-any.whl"
     assert path.name in (ROOT / "README.md").read_text(encoding="utf-8"), (
@@ -58,7 +66,9 @@ def test_the_wheel_is_for_every_machine(wheel: zipfile.ZipFile) -> None:
     assert path.stat().st_size < 3_000_000
     assert said["Requires-Python"] == ">=3.11"
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
-    assert str(said.get_payload()).startswith("# The Chat Completions API, hands on")
+    assert str(said.get_payload()).startswith(
+        "# The Chat Completions API, hands on"
+    )
 
 
 def test_an_editable_install_copies_nothing() -> None:

@@ -37,7 +37,9 @@ def test_what_is_wired_belongs_to_copies_too(asynchronous: bool) -> None:
     """with_options() hands the HTTP client on, and with it clock, journal and ledger."""
     make = coursekit.connect_async if asynchronous else coursekit.connect
     client = make("replay", speed="instant")
-    assert wired.wired_to(client.with_options(max_retries=0)) is wired.wired_to(client)
+    assert wired.wired_to(client.with_options(max_retries=0)) is wired.wired_to(
+        client
+    )
 
 
 def test_a_client_that_is_not_ours_has_nothing_wired() -> None:
@@ -67,8 +69,12 @@ def test_waits_between_attempts_pass_on_the_clients_clock() -> None:
 
 def test_the_sdks_table_of_exceptions() -> None:
     """429 is a RateLimitError."""
-    request = httpx2.Request("POST", "https://api.openai.com/v1/chat/completions")
-    response = httpx2.Response(429, json={"error": {"message": "m"}}, request=request)
+    request = httpx2.Request(
+        "POST", "https://api.openai.com/v1/chat/completions"
+    )
+    response = httpx2.Response(
+        429, json={"error": {"message": "m"}}, request=request
+    )
     error = wired.status_error(openai.OpenAI(api_key="x"), response)
     assert isinstance(error, openai.RateLimitError)
 

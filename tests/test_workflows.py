@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PAGES = {"pages": "write", "id-token": "write"}
-each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+each_workflow = pytest.mark.parametrize(
+    "path", WORKFLOWS, ids=lambda path: path.stem
+)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -26,10 +28,12 @@ def read(path: Path) -> dict[str, Any]:
 @each_workflow
 def test_it_runs_what_exists(path: Path) -> None:
     """Files, tests, markers and extras that a step names are those of the repository."""
-    steps = [step for job in read(path)["jobs"].values() for step in job["steps"]]
-    commands = "\n".join(step["run"] for step in steps if "run" in step).replace(
-        "\\", "/"
-    )
+    steps = [
+        step for job in read(path)["jobs"].values() for step in job["steps"]
+    ]
+    commands = "\n".join(
+        step["run"] for step in steps if "run" in step
+    ).replace("\\", "/")
     for name in re.findall(r"(?:tests|coursekit|\.ci)/[\w./]+", commands):
         assert (ROOT / name).exists(), name
     for file, test in re.findall(r"(tests/\w+\.py)::(\w+)", commands):
@@ -38,7 +42,9 @@ def test_it_runs_what_exists(path: Path) -> None:
         line.partition(":")[0]
         for line in PROJECT["tool"]["pytest"]["ini_options"]["markers"]
     }
-    assert set(re.findall(r" -m (?!pytest|pip|venv|uv)(\w+)", commands)) <= markers
+    assert (
+        set(re.findall(r" -m (?!pytest|pip|venv|uv)(\w+)", commands)) <= markers
+    )
     extras = set(PROJECT["project"]["optional-dependencies"])
     named = set(re.findall(r"--extra (\w+)", commands))
     named |= {
@@ -77,7 +83,9 @@ def test_each_system_has_the_oldest_and_the_newest_python() -> None:
         if "strategy" in job
     }
     [(oldest, newest)] = pythons
-    allowed = Requirement(f"python{PROJECT['project']['requires-python']}").specifier
+    allowed = Requirement(
+        f"python{PROJECT['project']['requires-python']}"
+    ).specifier
     assert f"{oldest}.0" in allowed
     assert f"3.{int(oldest[2:]) - 1}.9" not in allowed
     assert f"Python {oldest} to {newest}" in (ROOT / "README.md").read_text(

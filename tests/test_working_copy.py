@@ -66,7 +66,9 @@ def test_outputs_are_cleared(course: Path, tmp_path: Path) -> None:
         [],
         None,
     )
-    assert (tmp_path / "mine/notebooks/glossary.md").read_text() == "# Glossary\n"
+    assert (
+        tmp_path / "mine/notebooks/glossary.md"
+    ).read_text() == "# Glossary\n"
 
 
 def test_no_committed_notebook_loses_a_cell(tmp_path: Path) -> None:
@@ -75,9 +77,9 @@ def test_no_committed_notebook_loses_a_cell(tmp_path: Path) -> None:
     assert not update.failed
     for path in [*all_notebooks(ROOT), *notebooks_in(ROOT / "exercises")]:
         original = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        copied = json.loads((tmp_path / path.relative_to(ROOT)).read_text("utf-8"))[
-            "cells"
-        ]
+        copied = json.loads(
+            (tmp_path / path.relative_to(ROOT)).read_text("utf-8")
+        )["cells"]
         assert [c["source"] for c in copied] == [c["source"] for c in original]
         assert not any(c.get("outputs") for c in copied)
 
@@ -95,7 +97,9 @@ def test_a_new_version_replaces_what_nobody_changed(
     assert list(update.lines(mine)) == [f"New versions of: {BASICS}."]
 
 
-def test_new_outputs_alone_are_no_new_version(course: Path, tmp_path: Path) -> None:
+def test_new_outputs_alone_are_no_new_version(
+    course: Path, tmp_path: Path
+) -> None:
     """A re-recorded chapter with the same cells changes nothing for a learner."""
     mine = tmp_path / "mine"
     update_copy(course, mine)
@@ -114,7 +118,9 @@ def test_a_learners_work_stays(course: Path, tmp_path: Path, work: str) -> None:
     changed["cells"][0] |= {
         "source": {"source": "my work"},
         "output": {
-            "outputs": [{"output_type": "stream", "name": "stdout", "text": "mine"}]
+            "outputs": [
+                {"output_type": "stream", "name": "stdout", "text": "mine"}
+            ]
         },
         "prediction": {"metadata": {"coursekit": {"prediction": "Paris"}}},
     }[work]
@@ -145,7 +151,9 @@ def test_fresh_begins_anew_and_keeps_what_was_there(
         (mine / BASICS).write_text(f"work {number}")
         update = update_copy(course, mine, fresh="01_basics")
         assert update.set_aside == {BASICS: f"notebooks/{aside}.ipynb"}
-        assert (mine / f"notebooks/{aside}.ipynb").read_text() == f"work {number}"
+        assert (
+            mine / f"notebooks/{aside}.ipynb"
+        ).read_text() == f"work {number}"
         assert cell(mine / BASICS)["source"] == "1 + 1"
     assert not update_copy(course, mine).added
 
@@ -172,10 +180,13 @@ def test_a_full_disk_is_told_and_leaves_no_half(
 
     monkeypatch.setattr("coursekit.foundation.files.os.replace", full)
     update = update_copy(course, tmp_path / "mine")
-    assert f"{BASICS} could not be copied: No space left on device." in update.lines(
-        tmp_path
+    assert (
+        f"{BASICS} could not be copied: No space left on device."
+        in update.lines(tmp_path)
     )
-    assert not [path for path in (tmp_path / "mine").rglob("*") if path.is_file()]
+    assert not [
+        path for path in (tmp_path / "mine").rglob("*") if path.is_file()
+    ]
 
 
 def test_where_the_copy_is(
@@ -224,7 +235,8 @@ def test_where_the_course_cannot_be_copied(
     (course / ".env.example").write_text("")
     (tmp_path / "file").write_text("")
     with pytest.raises(
-        CommandError, match="cannot be copied to .* in a folder that you can write"
+        CommandError,
+        match="cannot be copied to .* in a folder that you can write",
     ):
         learners_copy(tmp_path / "file")
     with pytest.raises(UnknownLesson):

@@ -42,11 +42,12 @@ def test_the_same_request_is_stored_once(tmp_path: Path) -> None:
 def test_a_reply_can_break_off(tmp_path: Path) -> None:
     """cut_after ends a stream after so many texts, without a finish reason and without [DONE]."""
     events = written(tmp_path).answer(request(params(stream=True))).events or ()
+    # the role, then two texts
     assert [b'"content":"' in event.data for event in events] == [
         True,
         True,
         True,
-    ]  # the role, then two texts
+    ]
     assert not any(
         b'"finish_reason":"' in event.data or b"[DONE]" in event.data
         for event in events
@@ -72,12 +73,16 @@ def test_a_role_stands_right_before_its_choices_text(tmp_path: Path) -> None:
     ]
     choices = [choice for chunk in chunks for choice in chunk["choices"]]
     told = [
-        "role" if "role" in choice["delta"] else "text" if choice["delta"] else "end"
+        "role"
+        if "role" in choice["delta"]
+        else "text"
+        if choice["delta"]
+        else "end"
         for choice in choices
     ]
-    assert list(zip(told, [choice["index"] for choice in choices], strict=True))[
-        :4
-    ] == [
+    assert list(
+        zip(told, [choice["index"] for choice in choices], strict=True)
+    )[:4] == [
         ("role", 0),
         ("text", 0),
         ("role", 1),
@@ -85,18 +90,28 @@ def test_a_role_stands_right_before_its_choices_text(tmp_path: Path) -> None:
     ]
 
 
-def choice_and_usage(folder: Path, model: str, **more: object) -> tuple[dict, dict]:
+def choice_and_usage(
+    folder: Path, model: str, **more: object
+) -> tuple[dict, dict]:
     """The choice and the usage of a written answer of this model."""
     body = json.loads(
-        written(folder).answer(request({**params(), "model": model, **more})).body
+        written(folder)
+        .answer(request({**params(), "model": model, **more}))
+        .body
     )
     return body["choices"][0], body["usage"]
 
 
 def test_only_models_that_bill_cache_writes_count_them(tmp_path: Path) -> None:
     """From GPT-5.6 on the usage has cache_write_tokens, between the cached ones and the audio."""
-    details = choice_and_usage(tmp_path, "gpt-5.6-sol")[1]["prompt_tokens_details"]
-    assert list(details) == ["cached_tokens", "cache_write_tokens", "audio_tokens"]
+    details = choice_and_usage(tmp_path, "gpt-5.6-sol")[1][
+        "prompt_tokens_details"
+    ]
+    assert list(details) == [
+        "cached_tokens",
+        "cache_write_tokens",
+        "audio_tokens",
+    ]
     older = choice_and_usage(tmp_path, "gpt-5.4")[1]["prompt_tokens_details"]
     assert list(older) == ["cached_tokens", "audio_tokens"]
 

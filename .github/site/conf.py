@@ -46,7 +46,12 @@ html_theme_options: dict[str, Any] = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 # Pages without a section of their own have no use for an empty column.
-html_sidebars = {"index": [], "search": [], "genindex": [], "notebooks/glossary": []}
+html_sidebars = {
+    "index": [],
+    "search": [],
+    "genindex": [],
+    "notebooks/glossary": [],
+}
 html_use_index = False
 
 

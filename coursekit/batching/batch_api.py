@@ -31,10 +31,11 @@ from ..wired import wired_to
 from .requests import NOT_IN_THE_BODY, Request, _plain, as_requests
 from .results import NotSent, Result, Results
 
+# of one batch: the SDK's docstring of batches.create
 MOST_REQUESTS, MOST_BYTES = (
     50_000,
     200_000_000,
-)  # of one batch: the SDK's docstring of batches.create
+)
 OVER = ("completed", "failed", "expired", "cancelled")
 EVERY = 30.0  # seconds between two looks
 ERRORS: dict[int, type[openai.APIStatusError]] = {
@@ -57,7 +58,9 @@ class BatchFailed(Portable, RuntimeError):
         self.batch = batch
         faults = (batch.errors.data if batch.errors else None) or []
         told = (
-            "; ".join(f"line {fault.line}: {fault.message}" for fault in faults[:3])
+            "; ".join(
+                f"line {fault.line}: {fault.message}" for fault in faults[:3]
+            )
             or "it does not say why"
         )
         super().__init__(
@@ -86,7 +89,9 @@ async def submit_batch(
     """
     requests = as_requests(prompts_or_requests, params)
     content = input_file(requests)
-    file = await client.files.create(file=("requests.jsonl", content), purpose="batch")
+    file = await client.files.create(
+        file=("requests.jsonl", content), purpose="batch"
+    )
     batch = await client.batches.create(
         input_file_id=file.id,
         endpoint=CHAT_COMPLETIONS,
@@ -123,17 +128,30 @@ async def collect_batch(
     told = {}
     for name in (batch.output_file_id, batch.error_file_id):
         told.update(
-            {str(line.get("custom_id")): line for line in await _lines(client, name)}
+            {
+                str(line.get("custom_id")): line
+                for line in await _lines(client, name)
+            }
         )
     asked = [
-        str(line.get("custom_id")) for line in await _lines(client, batch.input_file_id)
+        str(line.get("custom_id"))
+        for line in await _lines(client, batch.input_file_id)
     ]
     over = (
-        batch.completed_at or batch.cancelled_at or batch.expired_at or batch.created_at
+        batch.completed_at
+        or batch.cancelled_at
+        or batch.expired_at
+        or batch.created_at
     )
-    stopped = None if batch.status == "completed" else f"the batch is {batch.status}"
-    results = (_result(name, told.get(name), batch.status, client) for name in asked)
-    return Results(results, seconds=float(over - batch.created_at), stopped=stopped)
+    stopped = (
+        None if batch.status == "completed" else f"the batch is {batch.status}"
+    )
+    results = (
+        _result(name, told.get(name), batch.status, client) for name in asked
+    )
+    return Results(
+        results, seconds=float(over - batch.created_at), stopped=stopped
+    )
 
 
 def input_file(requests: list[Request]) -> bytes:
@@ -181,7 +199,9 @@ async def _lines(
     if file_id is None:
         return []
     content = await client.files.content(file_id)
-    found = [_line_of(raw) for raw in content.content.split(b"\n") if raw.strip()]
+    found = [
+        _line_of(raw) for raw in content.content.split(b"\n") if raw.strip()
+    ]
     return [line for line in found if line is not None]
 
 
@@ -212,7 +232,8 @@ def _result(
         error = line.get("error")
         message = error.get("message") if isinstance(error, Mapping) else error
         return Result(
-            name, error=NotSent(str(message or "This request was not executed."))
+            name,
+            error=NotSent(str(message or "This request was not executed.")),
         )
     body = response.get("body")
     if response.get("status_code") != 200:
@@ -225,10 +246,11 @@ def _result(
             ),
             attempts=1,
         )
-    reply = ChatCompletion.construct(
-        **body
-    )  # as the SDK reads an answer: a field that is new or odd costs nothing
-    return Result(name, reply=reply, attempts=1, bill=partial(_receipt, reply, client))
+    # as the SDK reads an answer: a field that is new or odd costs nothing
+    reply = ChatCompletion.construct(**body)
+    return Result(
+        name, reply=reply, attempts=1, bill=partial(_receipt, reply, client)
+    )
 
 
 def _error(response: Mapping[str, Any], client: Any) -> openai.APIStatusError:
@@ -236,7 +258,8 @@ def _error(response: Mapping[str, Any], client: Any) -> openai.APIStatusError:
     status, body = int(response.get("status_code") or 500), response.get("body")
     error = body.get("error", body) if isinstance(body, Mapping) else body
     kind = ERRORS.get(
-        status, openai.InternalServerError if status >= 500 else openai.APIStatusError
+        status,
+        openai.InternalServerError if status >= 500 else openai.APIStatusError,
     )
     request = httpx2.Request("POST", f"{client.base_url}chat/completions")
     headers = {"x-request-id": str(response.get("request_id") or "")}
@@ -247,9 +270,8 @@ def _error(response: Mapping[str, Any], client: Any) -> openai.APIStatusError:
 
 def _receipt(reply: ChatCompletion, client: Any) -> Receipt:
     usage = price = None
-    with contextlib.suppress(
-        NoPrice, TypeError, ValueError
-    ):  # no price, or half a usage
+    # no price, or half a usage
+    with contextlib.suppress(NoPrice, TypeError, ValueError):
         usage = None if reply.usage is None else usage_of(reply.usage)
         price = (
             None

@@ -59,9 +59,8 @@ class Checkpoint:
         if self._written is None:
             loop = asyncio.get_running_loop()
             self._written = loop.create_future()
-            loop.call_soon(
-                self._write
-            )  # after everything that arrived in this turn of the loop
+            # after everything that arrived in this turn of the loop
+            loop.call_soon(self._write)
         await asyncio.shield(self._written)
 
     def _write(self) -> None:
@@ -90,11 +89,12 @@ class Checkpoint:
         """
         with _transaction(self._connection):
             self._connection.execute("CREATE TABLE room (bytes BLOB)")
-            self._connection.execute("INSERT INTO room VALUES (zeroblob(?))", (room,))
-        with _transaction(self._connection):
             self._connection.execute(
-                "DROP TABLE room"
-            )  # its pages stay in the file, free
+                "INSERT INTO room VALUES (zeroblob(?))", (room,)
+            )
+        with _transaction(self._connection):
+            # its pages stay in the file, free
+            self._connection.execute("DROP TABLE room")
 
 
 @contextlib.contextmanager
@@ -114,7 +114,9 @@ def open_checkpoint(
         _set_up(connection, file)
         checkpoint = Checkpoint(connection)
         missing = [
-            request for request in requests if checkpoint.find(request.key) is None
+            request
+            for request in requests
+            if checkpoint.find(request.key) is None
         ]
         checkpoint.claim(min(MOST_ROOM, sum(map(_room, missing))))
     except sqlite3.Error as error:
@@ -134,7 +136,9 @@ def _set_up(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     with _transaction(connection):  # takes the lock for writing, and keeps it
         mark = connection.execute("PRAGMA application_id").fetchone()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        tables = connection.execute(
+            "SELECT count(*) FROM sqlite_master"
+        ).fetchone()[0]
         form = connection.execute("PRAGMA user_version").fetchone()[0]
         if tables and (mark != APPLICATION or form != FORMAT):
             raise CheckpointError(
@@ -156,9 +160,8 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        with contextlib.suppress(
-            sqlite3.Error
-        ):  # a full disk has rolled it back already
+        # a full disk has rolled it back already
+        with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
 
@@ -196,6 +199,4 @@ def _why(file: Path, error: sqlite3.Error) -> str:
             f"SQLite says: {error}",
             "Give another path, or restore the file from a copy",
         )
-    return (
-        f"The checkpoint {file.name} cannot be used: {what}. Nothing was sent. {cure}."
-    )
+    return f"The checkpoint {file.name} cannot be used: {what}. Nothing was sent. {cure}."

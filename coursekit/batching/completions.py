@@ -37,7 +37,9 @@ async def batch_completions(
     options = given(options)
     own = inspect.signature(run_batch).parameters
     refuse_unknown(
-        run_batch, client, {name: options[name] for name in options if name not in own}
+        run_batch,
+        client,
+        {name: options[name] for name in options if name not in own},
     )
     if max_completion_tokens is None and options.get("max_tokens") is None:
         max_completion_tokens = 200

@@ -17,9 +17,7 @@ from .pacing import Pacer, Reservation, Tokens, tokens_of
 from .requests import Request
 from .spending import SpendingCap
 
-PATIENCE = (
-    10.0  # real seconds in which a cancelled run waits for answers that are under way
-)
+PATIENCE = 10.0  # real seconds in which a cancelled run waits for answers that are under way
 
 
 @dataclass(slots=True)
@@ -62,19 +60,24 @@ class Dispatcher:
         most: int,
         attempt: Callable[[Trial, Reservation], Awaitable[None]],
     ) -> None:
+        # the second is a heap
         self._fresh, self._again = (
             deque(trials),
             list[tuple[float, int, Trial]](),
-        )  # the second is a heap
-        self._cap, self._clock, self._most, self._attempt = cap, clock, most, attempt
+        )
+        self._cap, self._clock, self._most, self._attempt = (
+            cap,
+            clock,
+            most,
+            attempt,
+        )
         self._under_way: set[asyncio.Future[None]] = set()
         self._changed = asyncio.Event()
         self._crash: BaseException | None = None
         self._given_up: list[Trial] = []  # of a model that was dropped
         self.stopped: str | None = None
-        self.dropped: dict[
-            int, str
-        ] = {}  # by place in the list: why it is not sent (again)
+        # by place in the list: why it is not sent (again)
+        self.dropped: dict[int, str] = {}
 
     async def send_all(self) -> None:
         """Returns when nothing is under way and nothing more will be sent. Raises what an attempt
@@ -82,9 +85,8 @@ class Dispatcher:
         """
         while (until := self._send_next()) is not None:
             if until <= self._clock.now():
-                await asyncio.sleep(
-                    0
-                )  # it goes out before the next one is stamped with its time
+                # it goes out before the next one is stamped with its time
+                await asyncio.sleep(0)
             else:
                 await self._until(until)
         if self._crash is not None:
@@ -108,7 +110,9 @@ class Dispatcher:
         self._fresh = deque(
             trial for trial in self._fresh if trial.place not in self.dropped
         )
-        self._given_up += [trial for trial in last if trial.place in self.dropped]
+        self._given_up += [
+            trial for trial in last if trial.place in self.dropped
+        ]
         self._again = [
             entry for entry in self._again if entry[2].place not in self.dropped
         ]
@@ -140,16 +144,17 @@ class Dispatcher:
         ):
             now = self._clock.now()
             trial = self._next(now)
-            trial.tokens = tokens = trial.tokens or tokens_of(trial.request.params)
+            trial.tokens = tokens = trial.tokens or tokens_of(
+                trial.request.params
+            )
             due = max(trial.due, trial.pacer.earliest(tokens, now))
             if due > now:
                 return due
             if self._cap.allows(trial.worst):
                 self._send(trial, tokens, now)
                 return now
-            if (
-                not self._under_way
-            ):  # else: what is returned may have cost less than its worst
+            # else: what is returned may have cost less than its worst
+            if not self._under_way:
                 self.stop(
                     f"The next call may cost up to {trial.worst:f} dollars, and max_cost leaves "
                     f"{max(0, self._cap.left):f}."

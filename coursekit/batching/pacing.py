@@ -81,7 +81,10 @@ class GivenRate:
         estimates learn.
         """
         self._credit += estimated * self._correction - used
-        self._estimated, self._used = self._estimated + estimated, self._used + used
+        self._estimated, self._used = (
+            self._estimated + estimated,
+            self._used + used,
+        )
 
     @property
     def _correction(self) -> float:
@@ -107,7 +110,9 @@ class LearntLimit:
         self.limit, self.rate = math.inf, math.inf
         self._bases: deque[float] = deque(maxlen=LATEST)
 
-    def earliest(self, cost: float, sent: float, now: float, early: float) -> float:
+    def earliest(
+        self, cost: float, sent: float, now: float, early: float
+    ) -> float:
         need = min(cost + self.rate * early, self.limit)
         left = self._left(sent, now)
         return now if left >= need else now + (need - left) / self.rate
@@ -127,7 +132,9 @@ class LearntLimit:
     def _left(self, sent: float, now: float) -> float:
         left = min(self._bases) + self.rate * now - sent
         if left > self.limit:  # full: what would run over is lost
-            self._bases = deque([self.limit - self.rate * now + sent], maxlen=LATEST)
+            self._bases = deque(
+                [self.limit - self.rate * now + sent], maxlen=LATEST
+            )
         return min(left, self.limit)
 
 
@@ -146,9 +153,12 @@ class Pacer:
     show that less was taken.
     """
 
-    def __init__(self, rpm: float | None, tpm: float | None, now: float) -> None:
+    def __init__(
+        self, rpm: float | None, tpm: float | None, now: float
+    ) -> None:
         self._given = tuple(
-            None if each is None else GivenRate(each, now) for each in (rpm, tpm)
+            None if each is None else GivenRate(each, now)
+            for each in (rpm, tpm)
         )
         self._learnt: list[LearntLimit | None] = [None, None]
         self._told, self._reserves = any(self._given), True
@@ -164,9 +174,15 @@ class Pacer:
             return math.inf if self._under_way else max(now, self._closed_until)
         times = [now, self._closed_until]
         for cost, sent, given, learnt in zip(
-            (1, self._taken(tokens)), self._sent, self._given, self._learnt, strict=True
+            (1, self._taken(tokens)),
+            self._sent,
+            self._given,
+            self._learnt,
+            strict=True,
         ):
-            if given is not None and (learnt is None or given.rate < learnt.rate):
+            if given is not None and (
+                learnt is None or given.rate < learnt.rate
+            ):
                 times.append(given.earliest(now))
             if learnt is not None:
                 times.append(learnt.earliest(cost, sent, now, self._early))
@@ -199,9 +215,8 @@ class Pacer:
         self._told = self._told or answered
         if isinstance(used, int) and self._given[1] is not None:
             self._given[1].settle(reservation.tokens.reserved, used)
-        if (
-            headers is None or reservation.number < self._newest
-        ):  # an older request tells less, and of an older limit
+        # an older request tells less, and of an older limit
+        if headers is None or reservation.number < self._newest:
             return
         for i, unit in enumerate(("requests", "tokens")):
             told = limit_in(headers, unit)
@@ -253,7 +268,8 @@ def limit_in(headers: Mapping[str, str], unit: str) -> Told | None:
         return None
     if not (limit > 0 and math.isfinite(limit) and math.isfinite(left)):
         return None
-    whole = reset * limit / max(1.0, limit - left)  # until it is refilled from empty
+    # until it is refilled from empty
+    whole = reset * limit / max(1.0, limit - left)
     return Told(limit, left, MINUTE if whole < math.sqrt(MINUTE * DAY) else DAY)
 
 

@@ -22,14 +22,19 @@ class ProgressBar:
     show     None: where time really passes, in a terminal or a notebook
     """
 
-    def __init__(self, total: int, resumed: int, show: bool | None, clock: Any) -> None:
+    def __init__(
+        self, total: int, resumed: int, show: bool | None, clock: Any
+    ) -> None:
         self._bar: Any = None
         self._failed = 0
         if _is_watched(clock) if show is None else show:
             from tqdm.auto import tqdm
 
             self._bar = tqdm(
-                total=total, initial=resumed, unit=" requests", dynamic_ncols=True
+                total=total,
+                initial=resumed,
+                unit=" requests",
+                dynamic_ncols=True,
             )
 
     @property
@@ -41,7 +46,8 @@ class ProgressBar:
         if self._bar is not None:
             self._failed += failed
             self._bar.set_postfix_str(
-                dollars(spent) + (f", {self._failed} failed" if self._failed else ""),
+                dollars(spent)
+                + (f", {self._failed} failed" if self._failed else ""),
                 False,
             )
             self._bar.update()

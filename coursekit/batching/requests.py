@@ -18,7 +18,12 @@ from typing import Any
 from ..foundation.arguments import given
 from ..tokens import as_dict
 
-NOT_IN_THE_BODY = ("timeout", "extra_headers", "extra_query")  # of create()'s arguments
+# of create()'s arguments
+NOT_IN_THE_BODY = (
+    "timeout",
+    "extra_headers",
+    "extra_query",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,9 @@ def as_requests(
     ValueError for two equal custom_ids, an argument that create() does not have, a missing model or
     messages, stream=True, or what JSON cannot hold. The message says which request it is.
     """
-    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+    if isinstance(items, str | bytes | Mapping) or not isinstance(
+        items, Iterable
+    ):
         cure = (
             " Collect it first: [item async for item in …]."
             if hasattr(items, "__aiter__")
@@ -97,7 +104,9 @@ def _params(
             "arguments."
         )
     custom_id = own.pop("custom_id", None)
-    if custom_id is not None and (not isinstance(custom_id, str) or not custom_id):
+    if custom_id is not None and (
+        not isinstance(custom_id, str) or not custom_id
+    ):
         raise ValueError(
             f"{where} has the custom_id {custom_id!r:.60}. Give a string that is not empty."
         )
@@ -124,9 +133,13 @@ def _params(
     return params, custom_id
 
 
-def _fingerprint(custom_id: str | None, params: Mapping[str, Any], where: str) -> str:
+def _fingerprint(
+    custom_id: str | None, params: Mapping[str, Any], where: str
+) -> str:
     asked = {
-        name: value for name, value in params.items() if name not in NOT_IN_THE_BODY
+        name: value
+        for name, value in params.items()
+        if name not in NOT_IN_THE_BODY
     }
     try:
         text = json.dumps(

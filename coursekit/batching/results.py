@@ -57,14 +57,20 @@ class Result:
     error: Exception | None = None
     attempts: int = 0
     resumed: bool = False
-    bill: Callable[[], Receipt] | None = field(default=None, repr=False, compare=False)
+    bill: Callable[[], Receipt] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     @property
     def text(self) -> str | None:
         """What the model said; None without a reply, or when it said nothing (a refusal, a tool
         call).
         """
-        return None if self.reply is None else self.reply.choices[0].message.content
+        return (
+            None
+            if self.reply is None
+            else self.reply.choices[0].message.content
+        )
 
     @cached_property
     def receipt(self) -> Receipt | None:
@@ -73,16 +79,21 @@ class Result:
         """
         try:
             return None if self.bill is None else self.bill()
+        # a usage that is none, from another server: the answer counts all the same
         except (
             TypeError,
             ValueError,
-        ):  # a usage that is none, from another server: the answer counts all the same
+        ):
             return None
 
     @property
     def cost(self) -> Decimal:
         """US dollars; 0 without a reply, or without a known price."""
-        return self.receipt.price.total if self.receipt and self.receipt.price else ZERO
+        return (
+            self.receipt.price.total
+            if self.receipt and self.receipt.price
+            else ZERO
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling, as between processes: with the receipt, and without the client that would
@@ -152,7 +163,11 @@ class Results(Sequence[Result]):
     @property
     def usage(self) -> Usage:
         """The tokens of all replies."""
-        used = (r.receipt.usage for r in self._results if r.receipt and r.receipt.usage)
+        used = (
+            r.receipt.usage
+            for r in self._results
+            if r.receipt and r.receipt.usage
+        )
         return sum(used, Usage(0, 0))
 
     @property
@@ -169,11 +184,15 @@ class Results(Sequence[Result]):
         if missing is _RAISE and self.failed:
             raise Unanswered(self)
         return [
-            missing if result.reply is None else result.text for result in self._results
+            missing if result.reply is None else result.text
+            for result in self._results
         ]
 
     def __repr__(self) -> str:
-        usage, resumed = self.usage, sum(result.resumed for result in self._results)
+        usage, resumed = (
+            self.usage,
+            sum(result.resumed for result in self._results),
+        )
         parts = [
             f"{len(self.answered):,} of {len(self):,} answered"
             + (f" ({resumed:,} resumed)" if resumed else ""),

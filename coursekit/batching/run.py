@@ -41,7 +41,13 @@ MAX_CONCURRENCY = 100  # as many connections as the SDK keeps open
 TURNED_AWAY = 3
 POLICY = Policy(max_attempts=8, cap=30.0, deadline=None)
 # What a request may fail by. Anything else is a mistake of the program, and ends the run.
-FAILURES = (openai.OpenAIError, RecordingNotFound, UnusableReply, ValueError, TypeError)
+FAILURES = (
+    openai.OpenAIError,
+    RecordingNotFound,
+    UnusableReply,
+    ValueError,
+    TypeError,
+)
 
 
 @takes_client(is_async=True)
@@ -101,10 +107,18 @@ async def run_batch(
         else nullcontext() as kept
     ):
         run = _Run(
-            client, requests, cap, policy or POLICY, rng or random.Random(), kept
+            client,
+            requests,
+            cap,
+            policy or POLICY,
+            rng or random.Random(),
+            kept,
         )
         return await run.whole(
-            worst, lambda: Pacer(rpm, tpm, run.clock.now()), max_concurrency, progress
+            worst,
+            lambda: Pacer(rpm, tpm, run.clock.now()),
+            max_concurrency,
+            progress,
         )
 
 
@@ -137,10 +151,10 @@ class _Run:
             self._resumed(request) for request in requests
         ]
         self.refused, self.ended = 0, self.clock.now()
-        self.dropped: dict[str, str] = {}  # models that are not asked any more, and why
-        self.turned_away: Counter[str] = (
-            Counter()
-        )  # by model: refusals in a row that asked for too long a wait
+        # models that are not asked any more, and why
+        self.dropped: dict[str, str] = {}
+        # by model: refusals in a row that asked for too long a wait
+        self.turned_away: Counter[str] = Counter()
 
     async def whole(
         self,
@@ -153,9 +167,14 @@ class _Run:
         own.
         """
         start = self.ended
-        missing = [place for place, result in enumerate(self.results) if result is None]
+        missing = [
+            place for place, result in enumerate(self.results) if result is None
+        ]
         self.bar = ProgressBar(
-            len(self.results), len(self.results) - len(missing), show, self.clock
+            len(self.results),
+            len(self.results) - len(missing),
+            show,
+            self.clock,
         )
         pacers: defaultdict[str, Pacer] = defaultdict(pacer)
         trials = [
@@ -167,7 +186,9 @@ class _Run:
             )
             for place in missing
         ]
-        self.dispatcher = Dispatcher(trials, self.cap, self.clock, most, self.attempt)
+        self.dispatcher = Dispatcher(
+            trials, self.cap, self.clock, most, self.attempt
+        )
         try:
             await self.dispatcher.send_all()
         except asyncio.CancelledError as cancelled:
@@ -192,7 +213,8 @@ class _Run:
         try:
             raw = await self.create(**trial.request.params)
             headers, reply = raw.headers, raw.parse()
-            if not getattr(reply, "choices", None):  # a page of HTML from a proxy, say
+            # a page of HTML from a proxy, say
+            if not getattr(reply, "choices", None):
                 raise UnusableReply(
                     "The answer has no choices. Is it the API that answers at this base_url?",
                     reply,
@@ -261,7 +283,10 @@ class _Run:
     def _failed(self, trial: Trial, error: Exception) -> None:
         decision, now = classify(error), self.clock.now()
         trial.error = error
-        if getattr(error, "status_code", None) == 429 and decision.action == "retry":
+        if (
+            getattr(error, "status_code", None) == 429
+            and decision.action == "retry"
+        ):
             self.refused += 1
             wanted = retry_after(error) or 0.0
             if wanted <= self.policy.patience:
@@ -305,13 +330,17 @@ class _Run:
                 trial.request.custom_id, None, trial.error, trial.attempts
             )
         results = [
-            result or Result(request.custom_id, error=self._not_sent(place, stopped))
+            result
+            or Result(request.custom_id, error=self._not_sent(place, stopped))
             for place, (result, request) in enumerate(
                 zip(self.results, self.requests, strict=True)
             )
         ]
         return Results(
-            results, seconds=self.ended - start, refused=self.refused, stopped=stopped
+            results,
+            seconds=self.ended - start,
+            refused=self.refused,
+            stopped=stopped,
         )
 
     def _not_sent(self, place: int, stopped: str | None) -> NotSent:

@@ -12,12 +12,13 @@ from ..pricing import ZERO, NoPrice, price_of
 from ..tokens import count_tokens
 from .requests import Request
 
+# what count_tokens leaves out
 UNCOUNTED = (
     "tools",
     "functions",
     "response_format",
     "prediction",
-)  # what count_tokens leaves out
+)
 
 
 class SpendingCap:
@@ -29,7 +30,9 @@ class SpendingCap:
     """
 
     def __init__(self, most: Decimal | float | None) -> None:
-        number = isinstance(most, int | float | Decimal) and not isinstance(most, bool)
+        number = isinstance(most, int | float | Decimal) and not isinstance(
+            most, bool
+        )
         if most is not None and not (number and 0 <= most < float("inf")):
             raise ValueError(
                 f"max_cost={most!r:.40} is no amount. Give US dollars, such as 0.50."
@@ -43,7 +46,10 @@ class SpendingCap:
         request has no upper bound."""
         if self.most is None:
             return [ZERO] * len(requests)
-        return [worst_price(request.params, request.custom_id) for request in requests]
+        return [
+            worst_price(request.params, request.custom_id)
+            for request in requests
+        ]
 
     def allows(self, worst: Decimal) -> bool:
         """Whether a call of that price fits in if it and all calls in flight cost the most they
@@ -86,11 +92,12 @@ def worst_price(params: Mapping[str, Any], name: str) -> Decimal:
         )
     try:
         prompt = count_tokens(params["messages"], params["model"])
+        # a byte each
         prompt += sum(
             len(json.dumps(params[what]).encode())
             for what in UNCOUNTED
             if params.get(what)
-        )  # a byte each
+        )
         usage = {
             "prompt_tokens": prompt,
             "completion_tokens": output,

@@ -59,12 +59,15 @@ def cost_by_model(
         )
         note(axes, dollars(costs[name]), (float(costs[name]), row), right=9)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: dollars(Decimal(str(value))))
+    axes.xaxis.set_major_formatter(
+        lambda value, _: dollars(Decimal(str(value)))
+    )
     axes.margins(x=0.12)
     rows_of(axes, [name + (GONE if name in gone else "") for name in order])
     amounts = ", ".join(f"{name} {dollars(costs[name])}" for name in order)
     return Picture(
-        made, f"Cost of the same call ({call}) by model, cheapest first: {amounts}."
+        made,
+        f"Cost of the same call ({call}) by model, cheapest first: {amounts}.",
     )
 
 
@@ -84,9 +87,13 @@ def cost_per_call(
         )
     numbers = range(1, len(costs) + 1)
     made, axes = figure(8.0, 3.0, title=title, x="call", y="US dollars")
-    axes.bar(numbers, [float(cost or 0) for cost in costs], width=0.7, color=BLUE)
+    axes.bar(
+        numbers, [float(cost or 0) for cost in costs], width=0.7, color=BLUE
+    )
     unknown = [
-        number for number, cost in zip(numbers, costs, strict=True) if cost is None
+        number
+        for number, cost in zip(numbers, costs, strict=True)
+        if cost is None
     ]
     axes.plot(
         unknown,
@@ -103,7 +110,8 @@ def cost_per_call(
     axes.set_xlim(0.3, len(costs) + 0.7)
     axes.set_ylim(bottom=0)
     cost, highest = max(
-        (cost or ZERO, number) for cost, number in zip(costs, numbers, strict=True)
+        (cost or ZERO, number)
+        for cost, number in zip(costs, numbers, strict=True)
     )
     calls = "1 call" if len(costs) == 1 else f"{len(costs)} calls"
     missing = f" {len(unknown)} without a known price." if unknown else ""

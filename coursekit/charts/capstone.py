@@ -29,14 +29,22 @@ def axes_of(
             f"Give 1 to {MOST_ROWS} solutions with the same axes; these are {len(scores)} with "
             f"{len(kinds)} different sets of axes."
         )
-    names = [f"{name}\n{sum(points.values()):.1f}" for name, points in scores.items()]
+    names = [
+        f"{name}\n{sum(points.values()):.1f}" for name, points in scores.items()
+    ]
     made = canvas(1.0 + 0.55 * len(scores))
-    columns = made.subplots(1, len(next(iter(kinds))), sharey=True, squeeze=False)[0]
+    columns = made.subplots(
+        1, len(next(iter(kinds))), sharey=True, squeeze=False
+    )[0]
     for column, axis in zip(columns, next(iter(kinds)), strict=True):
-        _column(column, axis, [points[axis] for points in scores.values()], full)
+        _column(
+            column, axis, [points[axis] for points in scores.values()], full
+        )
     columns[0].set_yticks(range(len(names)), names, fontsize=TEXT)
     columns[0].set_ylim(len(names) - 0.4, -0.6)  # the first on top
-    made.supxlabel(f"points, at most {full:g} on each axis", fontsize=LABEL, color=INK)
+    made.supxlabel(
+        f"points, at most {full:g} on each axis", fontsize=LABEL, color=INK
+    )
     return Picture(
         made,
         "Points by axis. "

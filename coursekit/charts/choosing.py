@@ -68,9 +68,13 @@ def price_and_context(
         _column(axes, column, members, on)
     for state, look in LOOKS.items():
         axes.plot([], [], linestyle="none", label=state, **look)
-    axes.legend(**LEGEND, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3)
+    axes.legend(
+        **LEGEND, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3
+    )
     axes.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
-    axes.yaxis.set_major_formatter(lambda value, _: dollars(Decimal(str(value))))
+    axes.yaxis.set_major_formatter(
+        lambda value, _: dollars(Decimal(str(value)))
+    )
     axes.grid(axis="x", color=PALE, linewidth=0.6)
     said = "; ".join(
         f"{each.name} {dollars(each.cost)}, {each.model.context:,} tokens, {state_of(each, on)}"
@@ -97,13 +101,17 @@ def _column(
     """
     low, high = (float(value) for value in axes.get_ylim())
     span = high / low
-    free = 0.0  # the lowest place, as a share of the axis, that no label has taken
+    free = (
+        0.0  # the lowest place, as a share of the axis, that no label has taken
+    )
     for each in sorted(members, key=lambda member: (member.cost, member.name)):
         cost, state = float(each.cost), state_of(each, on)
         axes.plot(column, cost, linestyle="none", **LOOKS[state])
         place = max(_share(cost, low, span), free)
         free = place + NEAR
-        words = each.name + (f" †{each.model.shutdown}" if state == GONE else "")
+        words = each.name + (
+            f" †{each.model.shutdown}" if state == GONE else ""
+        )
         axes.annotate(
             words,
             (column, cost),

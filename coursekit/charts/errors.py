@@ -26,11 +26,15 @@ def arrivals(storms: Mapping[str, Storm], *, until: int = 40) -> Picture:
             f"One picture shows storms of one capacity, and these have {sorted(capacities)}."
         )
     made = canvas(0.8 + 1.55 * len(storms))
-    rows = made.subplots(len(storms), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    rows = made.subplots(
+        len(storms), 1, sharex=True, sharey=True, squeeze=False
+    )[:, 0]
     for axes, (name, storm) in zip(rows, storms.items(), strict=True):
         _row(axes, name, storm, until)
     rows[-1].set_xlabel(
-        "seconds since all clients called for the first time", fontsize=LABEL, color=INK
+        "seconds since all clients called for the first time",
+        fontsize=LABEL,
+        color=INK,
     )
     rows[-1].set_xlim(-0.3, until)
     rows[0].legend(loc="upper right", ncols=3, **LEGEND)
@@ -53,7 +57,9 @@ def _row(axes: Axes, name: str, storm: Storm, until: int) -> None:
         [served for served, _ in seconds.values()],
     )
     axes.bar(at, served, width=0.9, color=BLUE, label="served")
-    over = {second + 0.5: counts for second, counts in seconds.items() if counts[1]}
+    over = {
+        second + 0.5: counts for second, counts in seconds.items() if counts[1]
+    }
     axes.bar(
         list(over),
         [refused for _, refused in over.values()],
@@ -90,11 +96,15 @@ def _row(axes: Axes, name: str, storm: Storm, until: int) -> None:
 
 def _sums(storm: Storm) -> str:
     done = (
-        "some gave up" if storm.done is None else f"all served after {storm.done:.0f} s"
+        "some gave up"
+        if storm.done is None
+        else f"all served after {storm.done:.0f} s"
     )
     return f"{storm.calls:,} calls, {done}"
 
 
 def _in_words(name: str, storm: Storm) -> str:
-    most = max(served + refused for served, refused in storm.per_second().values())
+    most = max(
+        served + refused for served, refused in storm.per_second().values()
+    )
     return f"{name}: {_sums(storm)}, at most {most} in one second."

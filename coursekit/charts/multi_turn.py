@@ -65,8 +65,12 @@ def tokens_per_turn(
     for name, heights in parts.items():
         if any(heights):
             look = part_look(name)
-            axes.bar(numbers, heights, bottom=below, width=0.8, label=name, **look)
-        below = [low + height for low, height in zip(below, heights, strict=True)]
+            axes.bar(
+                numbers, heights, bottom=below, width=0.8, label=name, **look
+            )
+        below = [
+            low + height for low, height in zip(below, heights, strict=True)
+        ]
     money = axes.twinx()
     style(money, y="US dollars so far")
     money.grid(visible=False)
@@ -97,7 +101,9 @@ def tokens_per_turn(
         each.margins(y=0.12)
     handles, labels = axes.get_legend_handles_labels()
     lines, names = money.get_legend_handles_labels()
-    axes.legend([*handles, *lines], [*labels, *names], loc="upper left", **LEGEND)
+    axes.legend(
+        [*handles, *lines], [*labels, *names], loc="upper left", **LEGEND
+    )
     prompt, completion = (
         sum(turn.prompt for turn in turns),
         sum(turn.completion for turn in turns),
@@ -113,7 +119,9 @@ def tokens_per_turn(
 
 
 def policies(
-    prompts: Mapping[str, Sequence[int]], *, title: str = "What each policy sends"
+    prompts: Mapping[str, Sequence[int]],
+    *,
+    title: str = "What each policy sends",
 ) -> Picture:
     """The tokens in each turn's prompts, one line for each memory policy, its name and sum at its
     end.
@@ -128,7 +136,9 @@ def policies(
             f"{list(prompts)}."
         )
     made, axes = figure(8.0, 3.8, title=title, x="turn", y="tokens in")
-    for (name, tokens), (color, dashes) in zip(prompts.items(), LINES, strict=False):
+    for (name, tokens), (color, dashes) in zip(
+        prompts.items(), LINES, strict=False
+    ):
         axes.plot(
             range(1, len(tokens) + 1),
             tokens,
@@ -168,7 +178,11 @@ def cached_part(
     cached = [prompt.cached for prompt in prompts.values()]
     fresh = [prompt.prompt - prompt.cached for prompt in prompts.values()]
     stacked_rows(
-        axes, {"cached": ("from the cache", cached), "input": ("billed in full", fresh)}
+        axes,
+        {
+            "cached": ("from the cache", cached),
+            "input": ("billed in full", fresh),
+        },
     )
     for row, prompt in enumerate(prompts.values()):
         note(
@@ -196,7 +210,13 @@ def _name_the_ends(axes: Axes, prompts: Mapping[str, Sequence[int]]) -> None:
     for tokens in sorted(prompts.values(), key=lambda line: line[-1]):
         height = max(float(tokens[-1]), free)
         free = height + highest * 0.075
-        note(axes, _sum(tokens), (len(tokens), height), right=6, annotation_clip=False)
+        note(
+            axes,
+            _sum(tokens),
+            (len(tokens), height),
+            right=6,
+            annotation_clip=False,
+        )
 
 
 def _sum(tokens: Sequence[int]) -> str:

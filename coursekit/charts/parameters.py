@@ -18,20 +18,26 @@ from ..foundation.palette import BLUE, GRAY, INK, ORANGE
 from ..sampling import BeforeAfter
 from .picture import LEGEND, Picture, canvas, figure, style
 
-CERTAINTY = LinearSegmentedColormap.from_list(
-    "certainty", [ORANGE, "white"]
-)  # a probability of 0 … 1
-LINES = ((BLUE, "-", "o"), (ORANGE, "--", "s"), (GRAY, ":", "^"), (INK, "-.", "D"))
+# a probability of 0 … 1
+CERTAINTY = LinearSegmentedColormap.from_list("certainty", [ORANGE, "white"])
+LINES = (
+    (BLUE, "-", "o"),
+    (ORANGE, "--", "s"),
+    (GRAY, ":", "^"),
+    (INK, "-.", "D"),
+)
 FONT = "DejaVu Sans Mono"  # matplotlib brings it
+# inches: the picture, a line of tokens, between two tokens
 WIDTH, ROW, GAP = (
     8.0,
     0.36,
     0.04,
-)  # inches: the picture, a line of tokens, between two tokens
+)
+# inches: a character of a token at 10 points, of its percentage at 6.5
 LETTER, DIGIT = (
     0.084,
     0.056,
-)  # inches: a character of a token at 10 points, of its percentage at 6.5
+)
 LONGEST = 40  # characters of a token that are drawn
 
 
@@ -47,11 +53,15 @@ def over_temperature(
     The last bar of each panel is all other tokens together. Raises ValueError when a view shows
     other tokens.
     """
-    if not views or any(len(view.shown) != len(labels) for view in views.values()):
+    if not views or any(
+        len(view.shown) != len(labels) for view in views.values()
+    ):
         raise ValueError(
             f"{len(labels)} labels do not name the tokens shown by the {len(views)} views given."
         )
-    made = canvas(0.8 + 0.24 * (len(labels) + 1), title=f"The token after “{prompt}”")
+    made = canvas(
+        0.8 + 0.24 * (len(labels) + 1), title=f"The token after “{prompt}”"
+    )
     panels = made.subplots(1, len(views), sharey=True, squeeze=False)[0]
     rows = range(len(labels) + 1)
     said = []
@@ -69,7 +79,10 @@ def over_temperature(
             f"{shares[-1]:.0%}"
         )
     panels[0].set_yticks(
-        rows, [*map(_drawable, labels), "all others"], family=FONT, parse_math=False
+        rows,
+        [*map(_drawable, labels), "all others"],
+        family=FONT,
+        parse_math=False,
     )
     return Picture(
         made,
@@ -146,7 +159,8 @@ def colored_tokens(
     made = Figure(figsize=(WIDTH, height), facecolor="white")
     axes = made.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.set(xlim=(0, WIDTH), ylim=(height, 0))  # inches, from the top left corner
+    # inches, from the top left corner
+    axes.set(xlim=(0, WIDTH), ylim=(height, 0))
     y, said = 0.1, []
     for name, lines in laid.items():
         heading = f"{name}: perplexity {_number(perplexities[name])}"
@@ -167,11 +181,14 @@ def colored_tokens(
             f"{heading}, {len(replies[name])} tokens, the least sure one {least:.2g}"
         )
     return Picture(
-        made, f"Replies with each token colored by its probability. {'; '.join(said)}."
+        made,
+        f"Replies with each token colored by its probability. {'; '.join(said)}.",
     )
 
 
-def _lines(tokens: Sequence[tuple[str, float]]) -> list[list[tuple[str, float, float]]]:
+def _lines(
+    tokens: Sequence[tuple[str, float]],
+) -> list[list[tuple[str, float, float]]]:
     """Tokens broken into lines: (text, probability, width in inches)."""
     lines: list[list[tuple[str, float, float]]] = [[]]
     left = WIDTH - GAP
@@ -186,7 +203,9 @@ def _lines(tokens: Sequence[tuple[str, float]]) -> list[list[tuple[str, float, f
     return lines
 
 
-def _draw_line(axes: Axes, line: Sequence[tuple[str, float, float]], y: float) -> None:
+def _draw_line(
+    axes: Axes, line: Sequence[tuple[str, float, float]], y: float
+) -> None:
     x = GAP
     for text, share, width in line:
         box = Rectangle(
@@ -198,7 +217,10 @@ def _draw_line(axes: Axes, line: Sequence[tuple[str, float, float]], y: float) -
             linewidth=0.6,
         )
         axes.add_patch(box)
-        for label, below, size in ((text, 0.19, 10.0), (_percent(share), 0.295, 6.5)):
+        for label, below, size in (
+            (text, 0.19, 10.0),
+            (_percent(share), 0.295, 6.5),
+        ):
             axes.text(
                 x + width / 2,
                 y + below,

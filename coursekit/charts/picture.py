@@ -23,18 +23,20 @@ from ..pricing import dollars
 
 PIXELS_PER_INCH = 100
 WIDTH = 8.0  # inches, of every figure
+# points; at this width a notebook shows 9 of them as 12.5 pixels
 TITLE, LABEL, TEXT, SMALL = (
     11,
     9.5,
     9,
     8.5,
-)  # points; at this width a notebook shows 9 of them as 12.5 pixels
+)
+# of a bill
 PARTS = {
     "input": BLUE,
     "cached": GREEN,
     "output": ORANGE,
     "reasoning": PURPLE,
-}  # of a bill
+}
 HATCHES = {"input": "", "cached": "...", "output": "", "reasoning": "////"}
 CSS_CLASS = "coursekit-chart dark-light"  # "dark-light": the site's theme leaves its filter to us
 # An image cannot follow the reader's theme, so in JupyterLab's, VS Code's and the site's dark one
@@ -110,7 +112,12 @@ def canvas(height: float, *, width: float = WIDTH, title: str = "") -> Figure:
     )
     if title:
         made.suptitle(
-            title, x=0.01, ha="left", fontsize=TITLE, color=INK, parse_math=False
+            title,
+            x=0.01,
+            ha="left",
+            fontsize=TITLE,
+            color=INK,
+            parse_math=False,
         )
     return made
 
@@ -136,11 +143,17 @@ def rows_of(axes: Axes, names: Sequence[str]) -> None:
 
 
 def note(
-    axes: Axes, words: str, at: tuple[float, float], right: float = 4, **look: Any
+    axes: Axes,
+    words: str,
+    at: tuple[float, float],
+    right: float = 4,
+    **look: Any,
 ) -> None:
     """Words next to a place, ``right`` points away from it."""
     look = {"va": "center", "fontsize": TEXT, "color": INK, **look}
-    axes.annotate(words, at, xytext=(right, 0), textcoords="offset points", **look)
+    axes.annotate(
+        words, at, xytext=(right, 0), textcoords="offset points", **look
+    )
 
 
 def in_dollars(axis: Axis) -> None:

@@ -24,7 +24,11 @@ from .picture import (
     style,
 )
 
-BARS = {"input": "prompt", "output": "visible text", "reasoning": "hidden reasoning"}
+BARS = {
+    "input": "prompt",
+    "output": "visible text",
+    "reasoning": "hidden reasoning",
+}
 
 
 def cost_by_effort(
@@ -56,7 +60,9 @@ def cost_by_effort(
     ends = stacked_rows(axes, parts)
     costs = [sum(_cost(bill, part) for part in BARS) for bill in bills]
     for row, (bill, cost) in enumerate(zip(bills, costs, strict=True)):
-        hidden = f"   {bill.hidden:,} of {bill.usage.completion:,} tokens out hidden"
+        hidden = (
+            f"   {bill.hidden:,} of {bill.usage.completion:,} tokens out hidden"
+        )
         words = f"{dollars(Decimal(cost))}{hidden if bill.hidden else ''}"
         note(axes, words, (ends[row], row), right=5)
     rows_of(axes, list(splits))
@@ -125,8 +131,14 @@ def comparison(
     rows_of(correct, list(scores))
     said = "; ".join(
         f"{name}: {score.correct} of {questions} correct, {time:.1f} s a question, "
-        + ("no correct answer" if cost is None else f"{dollars(cost)} a correct answer")
-        for (name, score), time, cost in zip(scores.items(), times, costs, strict=True)
+        + (
+            "no correct answer"
+            if cost is None
+            else f"{dollars(cost)} a correct answer"
+        )
+        for (name, score), time, cost in zip(
+            scores.items(), times, costs, strict=True
+        )
     )
     return Picture(made, f"{title} ({provenance}). {said}.")
 
@@ -140,7 +152,11 @@ def _cost(bill: Split, part: str) -> Decimal:
 
 
 def _panel(
-    axes: Axes, title: str, widths: list[float], labels: list[str], color: str = BLUE
+    axes: Axes,
+    title: str,
+    widths: list[float],
+    labels: list[str],
+    color: str = BLUE,
 ) -> None:
     style(axes, title=title)
     axes.barh(range(len(widths)), widths, height=0.62, color=color)
@@ -148,7 +164,9 @@ def _panel(
         note(axes, label, (width, row), fontsize=SMALL)
     axes.set_xlim(0, (max(widths) or 1) * 1.5)
     axes.xaxis.set_major_locator(
-        MaxNLocator(nbins=3, integer=all(isinstance(width, int) for width in widths))
+        MaxNLocator(
+            nbins=3, integer=all(isinstance(width, int) for width in widths)
+        )
     )
     axes.tick_params(labelsize=8)
     axes.grid(visible=False)

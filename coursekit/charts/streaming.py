@@ -38,7 +38,10 @@ def timeline(
                 f"{name!r} has no timing to draw: read the stream to its end, then draw it."
             )
     made, axes = figure(
-        8.0, 0.9 + 1.2 * len(lanes), title=title, x="seconds since the request was sent"
+        8.0,
+        0.9 + 1.2 * len(lanes),
+        title=title,
+        x="seconds since the request was sent",
     )
     drawn = [_lane(axes, y, timing) for y, timing in enumerate(lanes.values())]
     rows_of(axes, list(lanes))
@@ -47,10 +50,17 @@ def timeline(
     axes.margins(x=0.04)
     axes.spines["left"].set_visible(False)
     axes.legend(
-        handles=drawn[0], loc="lower right", bbox_to_anchor=(1, 1), ncols=2, **LEGEND
+        handles=drawn[0],
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=2,
+        **LEGEND,
     )
     return Picture(
-        made, " ".join([f"Timeline, {title}.", *map(_in_words, lanes, lanes.values())])
+        made,
+        " ".join(
+            [f"Timeline, {title}.", *map(_in_words, lanes, lanes.values())]
+        ),
     )
 
 
@@ -78,7 +88,12 @@ def _lane(axes: Axes, y: int, timing: Timing) -> list[Artist]:
     )
     if first < total:
         _bracket(
-            axes, y - 0.24, first, f"first token {first:.2f} s", ORANGE, below=False
+            axes,
+            y - 0.24,
+            first,
+            f"first token {first:.2f} s",
+            ORANGE,
+            below=False,
         )
         _bracket(axes, y + 0.24, total, f"total {total:.2f} s", INK, below=True)
     else:

@@ -70,7 +70,9 @@ def _panel(axes: Axes, name: str, spans: Sequence[Span]) -> str:
     axes.set_title(said, loc="left", fontsize=LABEL, color=INK, pad=4)
     rows = range(1, len(spans) + 1)
     answered = [
-        (row, span) for row, span in zip(rows, spans, strict=True) if span.status == 200
+        (row, span)
+        for row, span in zip(rows, spans, strict=True)
+        if span.status == 200
     ]
     axes.barh(
         [row for row, _ in answered],
@@ -87,7 +89,11 @@ def _panel(axes: Axes, name: str, spans: Sequence[Span]) -> str:
         at = [
             (span.start, row)
             for row, span in zip(rows, spans, strict=True)
-            if (span.status in statuses if statuses else span.status not in (200, 429))
+            if (
+                span.status in statuses
+                if statuses
+                else span.status not in (200, 429)
+            )
         ]
         if at:
             axes.scatter(

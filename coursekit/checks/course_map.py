@@ -55,10 +55,14 @@ class CourseMap:
             if not names:
                 continue
             passed = set(names) & set(done["passed"].get(chapter.stem, []))
-            signs = [f"{DONE if name in passed else OPEN} {name}" for name in names]
+            signs = [
+                f"{DONE if name in passed else OPEN} {name}" for name in names
+            ]
             answered = len(done["quizzes"].get(chapter.stem, []))
             quiz = f"{answered} of {questions_in(chapter.stem)}"
-            self.rows.append((chapter, f"{len(passed)} of {len(names)}", quiz, signs))
+            self.rows.append(
+                (chapter, f"{len(passed)} of {len(names)}", quiz, signs)
+            )
             self.passed += len(passed)
             self.exercises += len(names)
 

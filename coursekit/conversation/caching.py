@@ -62,7 +62,9 @@ def shared_prefix(
     return shared
 
 
-def _shared_part(old: Mapping[str, Any], new: Mapping[str, Any], model: str) -> int:
+def _shared_part(
+    old: Mapping[str, Any], new: Mapping[str, Any], model: str
+) -> int:
     """The same for the first two messages that differ: what opens them, and the beginning of their
     texts.
     """

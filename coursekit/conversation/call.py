@@ -40,7 +40,9 @@ class Call:
     text     what has arrived so far
     """
 
-    def __init__(self, params: dict[str, Any], purpose: Purpose = "reply") -> None:
+    def __init__(
+        self, params: dict[str, Any], purpose: Purpose = "reply"
+    ) -> None:
         self.params, self.purpose = params, purpose
         self.text = ""
         self._answered = self._streamed = self._refused = False
@@ -50,7 +52,10 @@ class Call:
     @property
     def stream_params(self) -> dict[str, Any]:
         """The same request, streamed, with the usage at its end."""
-        options = {"include_usage": True, **(self.params.get("stream_options") or {})}
+        options = {
+            "include_usage": True,
+            **(self.params.get("stream_options") or {}),
+        }
         return {**self.params, "stream": True, "stream_options": options}
 
     def done(self, completion: Any) -> None:
@@ -58,9 +63,8 @@ class Call:
         self._bill(completion)
         self._answered = True
         self._billed["request_id"] = getattr(completion, "_request_id", None)
-        if getattr(
-            completion, "choices", None
-        ):  # what is no completion (a page of HTML, say) has none
+        # what is no completion (a page of HTML, say) has none
+        if getattr(completion, "choices", None):
             choice = completion.choices[0]
             self._billed["finish_reason"] = choice.finish_reason
             self.text = _said(choice.message)
@@ -82,8 +86,8 @@ class Call:
         if not chunk.choices:  # the usage chunk at the end has none
             return ""
         choice = chunk.choices[0]
-        self._billed["finish_reason"] = choice.finish_reason or self._billed.get(
-            "finish_reason"
+        self._billed["finish_reason"] = (
+            choice.finish_reason or self._billed.get("finish_reason")
         )
         piece = _said(choice.delta)
         self.text += piece
@@ -143,7 +147,9 @@ class Call:
         usage = getattr(part, "usage", None)
         if usage is not None:
             dump = getattr(usage, "model_dump", None)
-            self._billed["usage"] = dump(exclude_none=True) if dump else dict(usage)
+            self._billed["usage"] = (
+                dump(exclude_none=True) if dump else dict(usage)
+            )
 
 
 def _cure(reason: str | None) -> str:
@@ -156,4 +162,8 @@ def _cure(reason: str | None) -> str:
 
 def _said(message: Any) -> str:
     """The text of a message or delta. A refusal counts as what the model said."""
-    return getattr(message, "content", None) or getattr(message, "refusal", None) or ""
+    return (
+        getattr(message, "content", None)
+        or getattr(message, "refusal", None)
+        or ""
+    )

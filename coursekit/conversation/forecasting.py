@@ -104,7 +104,9 @@ def context_of(
     for number in range(turn):
         conversation.send(f"question {number}")
     first, *others = client.before
-    forgotten = [each for each in conversation.messages[1:-1] if each not in others]
+    forgotten = [
+        each for each in conversation.messages[1:-1] if each not in others
+    ]
     context, left = [], client.cached
     for message in (first, *forgotten, *others):
         sent, tokens = message not in forgotten, client.tokens(message)
@@ -132,13 +134,17 @@ def prompt_tokens(
     framed = _framed(sizes, model)
     first = chat_tokens([], model).priming + framed["system"] + framed["user"]
     exchange = framed["user"] + framed["assistant"]
-    most = max(turns - 1, 0) if window is None else min(window, max(turns - 1, 0))
+    most = (
+        max(turns - 1, 0) if window is None else min(window, max(turns - 1, 0))
+    )
     reminded = most * (most + 1) // 2 + max(turns - 1 - most, 0) * most
     return turns * first + reminded * exchange
 
 
 def spent(
-    turns: Iterable[Usage], model: str | None = None, on: datetime.date | None = None
+    turns: Iterable[Usage],
+    model: str | None = None,
+    on: datetime.date | None = None,
 ) -> list[Decimal]:
     """US dollars after each turn, at the prices of the day ``on`` (None: today). Raises
     pricing.NoPrice.
@@ -152,7 +158,9 @@ def spent(
         }
         for turn in turns
     )
-    return list(accumulate(price_of(usage, model, on).total for usage in fields))
+    return list(
+        accumulate(price_of(usage, model, on).total for usage in fields)
+    )
 
 
 class _ContextFull(Exception):
@@ -175,8 +183,12 @@ class _Counting:
         self.cached = 0  # tokens of the newest prompt
         self.answers = 0
         self._known: dict[str, int] = {}
-        self._frame = message_tokens({"role": "user", "content": ""}, model).overhead
-        self._reminder = self._frame + count_tokens(str(reminder("")["content"]), model)
+        self._frame = message_tokens(
+            {"role": "user", "content": ""}, model
+        ).overhead
+        self._reminder = self._frame + count_tokens(
+            str(reminder("")["content"]), model
+        )
 
     def counted(self, memory: Memory | None) -> Memory | None:
         """The same policy, for messages whose texts are names: their tokens are those of
@@ -186,15 +198,18 @@ class _Counting:
             self.prompt = memory.prompt
         if not isinstance(memory, TokenBudget):
             return memory
-        primed = {
-            "system": self.priming
-        }  # a budget that is given a way to count leaves the priming to us
+        # a budget that is given a way to count leaves the priming to us
+        primed = {"system": self.priming}
         return TokenBudget(
             memory.max_tokens,
-            lambda message: self.tokens(message) + primed.get(message["role"], 0),
+            lambda message: (
+                self.tokens(message) + primed.get(message["role"], 0)
+            ),
         )
 
-    def create(self, *, messages: Sequence[Message], **params: Any) -> SimpleNamespace:
+    def create(
+        self, *, messages: Sequence[Message], **params: Any
+    ) -> SimpleNamespace:
         counts = list(map(self.tokens, messages))
         prompt = self.priming + sum(counts)
         if self.window is not None and prompt > self.window:
@@ -206,7 +221,9 @@ class _Counting:
         self.cached = cacheable(sum(counts[: _same(self.before, messages)]))
         usage = {
             "prompt_tokens": prompt,
-            "completion_tokens": self.sizes.summary if summary else self.sizes.reply,
+            "completion_tokens": self.sizes.summary
+            if summary
+            else self.sizes.reply,
             "prompt_tokens_details": {"cached_tokens": self.cached},
         }
         self.before = messages
@@ -237,13 +254,19 @@ def _same(before: Sequence[Message], now: Sequence[Message]) -> int:
     pairs = zip(before, now, strict=False)
     return sum(
         1
-        for _ in takewhile(lambda pair: pair[0] is pair[1] or pair[0] == pair[1], pairs)
+        for _ in takewhile(
+            lambda pair: pair[0] is pair[1] or pair[0] == pair[1], pairs
+        )
     )
 
 
 def _framed(sizes: Sizes, model: str) -> Mapping[str, int]:
     """Tokens of a message with its frame, by role."""
-    each = {"system": sizes.system, "user": sizes.user, "assistant": sizes.reply}
+    each = {
+        "system": sizes.system,
+        "user": sizes.user,
+        "assistant": sizes.reply,
+    }
     return {
         role: message_tokens({"role": role, "content": ""}, model).overhead
         - 1

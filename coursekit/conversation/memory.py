@@ -74,13 +74,17 @@ class TokenBudget:
 
     max_tokens: int
     count: Callable[[Message], int] | None = field(default=None, repr=False)
-    _known: dict[Any, int] = field(default_factory=dict, repr=False, compare=False)
+    _known: dict[Any, int] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         _whole(self, "max_tokens", 1)
 
     def first(self, draft: NewTurn) -> int:
-        priming = chat_tokens([], draft.model).priming if self.count is None else 0
+        priming = (
+            chat_tokens([], draft.model).priming if self.count is None else 0
+        )
         needed = priming + sum(
             self._tokens(message, draft.model) for message in draft.always
         )
@@ -105,10 +109,11 @@ class TokenBudget:
         return first
 
     def _tokens(self, message: Message, model: str) -> int:
+        # Python remembers the hash of a string, so this is cheap
         key: Any = (
             model,
             *message.items(),
-        )  # Python remembers the hash of a string, so this is cheap
+        )
         try:
             return self._known[key]
         except KeyError:
@@ -134,9 +139,19 @@ class Summarize:
     """
 
     def __init__(
-        self, over: int, keep: int, *, prompt: str = SUMMARY_PROMPT, **params: Any
+        self,
+        over: int,
+        keep: int,
+        *,
+        prompt: str = SUMMARY_PROMPT,
+        **params: Any,
     ) -> None:
-        self.over, self.keep, self.prompt, self.params = over, keep, prompt, params
+        self.over, self.keep, self.prompt, self.params = (
+            over,
+            keep,
+            prompt,
+            params,
+        )
         _whole(self, "keep", 0)
         _whole(self, "over", keep)
 
@@ -189,9 +204,15 @@ def trimmed(
     """
     history = History.of(messages)
     newest = history.turns[-1].messages if history.turns else []
-    earlier = History.of(history.messages[: len(history.messages) - len(newest)])
+    earlier = History.of(
+        history.messages[: len(history.messages) - len(newest)]
+    )
     first = memory.first(earlier.draft(newest, model or models.CHAT))
-    return [*earlier.instructions_before(first), *earlier.said_from(first), *newest]
+    return [
+        *earlier.instructions_before(first),
+        *earlier.said_from(first),
+        *newest,
+    ]
 
 
 def _exact(message: Message, model: str) -> int:

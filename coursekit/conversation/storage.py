@@ -35,19 +35,25 @@ def save(history: History, path: Path) -> None:
     head = {
         "coursekit_conversation": FORMAT,
         "instructions": history.instructions,
-        "summary": {"text": summary.text, "turns": summary.turns} if summary else None,
+        "summary": {"text": summary.text, "turns": summary.turns}
+        if summary
+        else None,
     }
-    turns = [{"messages": turn.messages, "calls": turn.calls} for turn in history.turns]
-    write_atomically(path, "".join(f"{_line(value)}\n" for value in [head, *turns]))
+    turns = [
+        {"messages": turn.messages, "calls": turn.calls}
+        for turn in history.turns
+    ]
+    write_atomically(
+        path, "".join(f"{_line(value)}\n" for value in [head, *turns])
+    )
 
 
 def load(path: Path) -> History:
     """Read a history. Raises OSError, DamagedConversation."""
     history = History()
     text = path.read_text(encoding="utf-8").removesuffix("\n")
-    for number, line in enumerate(
-        text.split("\n"), 1
-    ):  # not splitlines(): it also splits at U+2028
+    # not splitlines(): it also splits at U+2028
+    for number, line in enumerate(text.split("\n"), 1):
         try:
             value = json.loads(line)
             if number == 1:

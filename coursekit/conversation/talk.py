@@ -45,7 +45,10 @@ class BaseConversation:
     ) -> None:
         other = "Conversation" if self.asynchronous else "AsyncConversation"
         check_client(
-            type(self).__name__, client, is_async=self.asynchronous, instead=other
+            type(self).__name__,
+            client,
+            is_async=self.asynchronous,
+            instead=other,
         )
         params = given(params)
         for name in ("messages", "stream"):
@@ -58,7 +61,9 @@ class BaseConversation:
                 f"A conversation goes on with one reply, n={params['n']} asks for several: leave "
                 "n out."
             )
-        if isinstance(memory, type) or not (memory is None or hasattr(memory, "first")):
+        if isinstance(memory, type) or not (
+            memory is None or hasattr(memory, "first")
+        ):
             raise TypeError(
                 f"memory={memory!r:.60} is not a memory. Give one such as SlidingWindow(5), "
                 "TokenBudget(2_000) or Summarize(over=2_000, keep=4)."
@@ -101,7 +106,11 @@ class BaseConversation:
         The history changes when the last one has been answered, and only then: a call that fails, a
         reply that is cut or a loop that is left changes nothing.
         """
-        new, history, model = _new(content), self._history, str(self.params["model"])
+        new, history, model = (
+            _new(content),
+            self._history,
+            str(self.params["model"]),
+        )
         draft = history.draft(new, model)
         first = self.memory.first(draft)
         if isinstance(self.memory, Summarize) and first > draft.summarized:
@@ -116,7 +125,11 @@ class BaseConversation:
         call = Call(
             {
                 **self.params,
-                "messages": [*self._reminded(first), *history.said_from(first), *new],
+                "messages": [
+                    *self._reminded(first),
+                    *history.said_from(first),
+                    *new,
+                ],
             }
         )
         yield call
@@ -132,7 +145,11 @@ class BaseConversation:
 
     @classmethod
     def load(
-        cls, path: str | Path, client: Any, memory: Memory | None = None, **params: Any
+        cls,
+        path: str | Path,
+        client: Any,
+        memory: Memory | None = None,
+        **params: Any,
     ) -> Self:
         """Go on with a saved conversation. Raises storage.DamagedConversation, which names file and
         line.
@@ -145,14 +162,20 @@ class BaseConversation:
         """What stands before the turns: all instructions, and the summary where the memory makes
         one.
         """
-        summary = self._history.summary if isinstance(self.memory, Summarize) else None
+        summary = (
+            self._history.summary
+            if isinstance(self.memory, Summarize)
+            else None
+        )
         return [
             *self._history.instructions_before(first),
             *([reminder(summary.text)] if summary else []),
         ]
 
     def __repr__(self) -> str:
-        turns = "1 turn" if len(self.turns) == 1 else f"{len(self.turns):,} turns"
+        turns = (
+            "1 turn" if len(self.turns) == 1 else f"{len(self.turns):,} turns"
+        )
         return (
             f"{type(self).__name__}({turns}, model={self.params['model']!r}, "
             f"memory={self.memory!r})"
@@ -184,7 +207,9 @@ class Conversation(BaseConversation):
             if call.purpose == "summary":
                 call.done(self.client.chat.completions.create(**call.params))
                 continue
-            with self.client.chat.completions.create(**call.stream_params) as chunks:
+            with self.client.chat.completions.create(
+                **call.stream_params
+            ) as chunks:
                 call.opened(chunks)
                 for chunk in chunks:
                     if piece := call.feed(chunk):
@@ -206,7 +231,9 @@ class AsyncConversation(BaseConversation):
         _refuse_tools(self.params)
         for call in self.calls(content):
             if call.purpose == "summary":
-                call.done(await self.client.chat.completions.create(**call.params))
+                call.done(
+                    await self.client.chat.completions.create(**call.params)
+                )
                 continue
             async with await self.client.chat.completions.create(
                 **call.stream_params
@@ -228,7 +255,8 @@ def _new(content: Content) -> list[Message]:
         )
     content = [as_dict(message) for message in content]
     if not content or not all(
-        isinstance(message, Mapping) and "role" in message for message in content
+        isinstance(message, Mapping) and "role" in message
+        for message in content
     ):
         raise ValueError(
             'send() takes messages like {"role": "user", "content": "Hi"}, at least one.'

@@ -27,7 +27,9 @@ def unanswered(messages: Iterable[Mapping[str, Any]]) -> set[str]:
     """The ids of the tool calls that have no result yet."""
     asked: set[str] = set()
     for message in messages:
-        asked.update(call.get("id", "") for call in message.get("tool_calls") or ())
+        asked.update(
+            call.get("id", "") for call in message.get("tool_calls") or ()
+        )
         if message.get("role") == "tool":
             asked.discard(message.get("tool_call_id", ""))
     return asked
@@ -50,7 +52,11 @@ class Turn:
     def usage(self) -> Usage:
         """The tokens of all its calls, as far as the API told them."""
         return sum(
-            (usage_of(call["usage"]) for call in self.calls if call.get("usage")),
+            (
+                usage_of(call["usage"])
+                for call in self.calls
+                if call.get("usage")
+            ),
             Usage(0, 0),
         )
 
@@ -100,7 +106,10 @@ class History:
     @property
     def messages(self) -> list[Message]:
         """Everything, in order (copies: changing them changes nothing here)."""
-        return [dict(message) for message in [*self.instructions, *self.said_from(0)]]
+        return [
+            dict(message)
+            for message in [*self.instructions, *self.said_from(0)]
+        ]
 
     def add(
         self, messages: Iterable[Message], calls: Iterable[dict[str, Any]] = ()
@@ -123,7 +132,9 @@ class History:
         """Whether a message, if it came next, would belong to the last turn."""
         if not self.turns:
             return False
-        return message["role"] != "user" or bool(unanswered(self.turns[-1].messages))
+        return message["role"] != "user" or bool(
+            unanswered(self.turns[-1].messages)
+        )
 
     def draft(self, new: Sequence[Message], model: str) -> NewTurn:
         """What a policy is asked before ``new`` is sent. A last turn that ``new`` continues is new
@@ -152,5 +163,7 @@ class History:
         ``until``.
         """
         return [
-            message for turn in self.turns[first:until] for message in turn.messages
+            message
+            for turn in self.turns[first:until]
+            for message in turn.messages
         ]

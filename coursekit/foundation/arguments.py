@@ -21,7 +21,9 @@ def takes_client(
         @functools.wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             client = args[0] if args else kwargs.get("client")
-            check_client(function.__name__, client, is_async=is_async, instead=instead)
+            check_client(
+                function.__name__, client, is_async=is_async, instead=instead
+            )
             return function(*args, **kwargs)
 
         return checked
@@ -44,7 +46,8 @@ def check_client(
             f"{name}() takes a client first, as connect{'_async' * is_async}() makes it, and "
             f"got {given}. Nothing was sent."
         )
-    other = "__enter__" if is_async else "__aenter__"  # of OpenAI, of AsyncOpenAI
+    # of OpenAI, of AsyncOpenAI
+    other = "__enter__" if is_async else "__aenter__"
     if hasattr(type(client), other):
         kind, right = (
             ("a sync", "connect_async") if is_async else ("an async", "connect")
@@ -69,7 +72,9 @@ def given(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refuse_unknown(
-    function: Callable[..., Any], client: Any, params: Mapping[str, Any] | Iterable[str]
+    function: Callable[..., Any],
+    client: Any,
+    params: Mapping[str, Any] | Iterable[str],
 ) -> None:
     """Raise TypeError for the first keyword that ``client.chat.completions.create`` does not take,
     and for a class as response_format.
@@ -79,7 +84,9 @@ def refuse_unknown(
     client    sync or async; one whose create() takes any keyword refuses none
     params    the keywords, with or without their values
     """
-    form = params.get("response_format") if isinstance(params, Mapping) else None
+    form = (
+        params.get("response_format") if isinstance(params, Mapping) else None
+    )
     if isinstance(form, type):
         raise TypeError(
             f"response_format={form.__name__} is a class, which create() does not take. Nothing "

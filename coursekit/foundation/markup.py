@@ -10,9 +10,7 @@ from html import escape
 NAME = "text-align:left;padding:1px 8px 1px 0"
 SHORT = f"{NAME};white-space:nowrap"
 NUMBER = "text-align:right;padding:1px 6px;font-variant-numeric:tabular-nums;white-space:nowrap"
-SQUARE = (
-    "display:inline-block;width:12px;height:12px;margin:0 4px 0 0;vertical-align:-1px"
-)
+SQUARE = "display:inline-block;width:12px;height:12px;margin:0 4px 0 0;vertical-align:-1px"
 
 
 class Markup(str):
@@ -79,7 +77,9 @@ def _style(css: str) -> str:
     return f' style="{css}"' if css else ""
 
 
-def svg(alt: str, width: float, height: float, parts: str, *, font: int = 11) -> str:
+def svg(
+    alt: str, width: float, height: float, parts: str, *, font: int = 11
+) -> str:
     """A drawing of ``parts`` (SVG), as wide as there is room; screen readers say ``alt``.
 
     width, height  in the drawing's own units
@@ -94,9 +94,7 @@ def svg(alt: str, width: float, height: float, parts: str, *, font: int = 11) ->
 
 def text(x: float, y: float, words: str, anchor: str = "start") -> str:
     """Words at a place in a drawing; ``anchor`` is "start", "middle" or "end"."""
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
-    )
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
 def rect(x: float, y: float, width: float, height: float, look: str) -> str:
@@ -124,4 +122,7 @@ def round_numbers(most: float, count: int = 5) -> list[float]:
         for step in (power, 2 * power, 5 * power, 10 * power)
         if most / step < 1.6 * count
     )
-    return [round(number * step, 12) for number in range(int(most / step + 1e-9) + 1)]
+    return [
+        round(number * step, 12)
+        for number in range(int(most / step + 1e-9) + 1)
+    ]

@@ -19,8 +19,9 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW = (
 )
 GRAY, PALE = "#767676", "#DDDDDD"  # lines to be seen, and lines to stay behind
 
+# a verdict stands on a card of its own, in a light and a dark notebook alike
 CARD, INK = (
     "#FAFAFA",
     "#222222",
-)  # a verdict stands on a card of its own, in a light and a dark notebook alike
+)
 RIGHT, WRONG, MUTED = "#00694D", "#A63C00", "#555555"  # text on a card

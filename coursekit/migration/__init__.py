@@ -24,6 +24,7 @@ from .messages import messages
 from .parameters import effort, formats, limits, parameters, tools
 
 __all__ = ["CannotMigrate", "Change", "Migration", "migrate"]
+# effort first: it decides what else is taken
 STEPS = (
     effort,
     parameters,
@@ -31,7 +32,7 @@ STEPS = (
     formats,
     messages,
     limits,
-)  # effort first: it decides what else is taken
+)
 
 
 class CannotMigrate(ValueError):
@@ -57,7 +58,9 @@ def migrate(params: Mapping[str, Any], to_model: str) -> Migration:
         raise CannotMigrate(
             f"{to_model} is not served on Chat Completions, so no request can be moved to it."
         )
-    draft = Draft({**params, "model": to_model}, _source(params.get("model")), target)
+    draft = Draft(
+        {**params, "model": to_model}, _source(params.get("model")), target
+    )
     for step in STEPS:
         step(draft)
     sent = {
@@ -65,9 +68,8 @@ def migrate(params: Mapping[str, Any], to_model: str) -> Migration:
         for name, value in draft.params.items()
         if name in rules()["parameter"]
     }
-    if not isinstance(
-        sent.get("response_format", {}), Mapping
-    ):  # a class, for .parse(): the SDK writes its schema
+    # a class, for .parse(): the SDK writes its schema
+    if not isinstance(sent.get("response_format", {}), Mapping):
         del sent["response_format"]
     if refused := refusal_of({"model": to_model, **sent}):
         message = json.loads(refused.body)["error"]["message"]
@@ -78,4 +80,8 @@ def migrate(params: Mapping[str, Any], to_model: str) -> Migration:
 
 
 def _source(name: Any) -> Model | None:
-    return models.get(name) if isinstance(name, str) and models.known(name) else None
+    return (
+        models.get(name)
+        if isinstance(name, str) and models.known(name)
+        else None
+    )

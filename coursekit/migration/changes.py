@@ -46,7 +46,10 @@ class Migration:
     changes: tuple[Change, ...]
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.changes)) or "nothing to change but the model"
+        return (
+            "\n".join(map(str, self.changes))
+            or "nothing to change but the model"
+        )
 
 
 @dataclass(slots=True)
@@ -69,7 +72,13 @@ class Draft:
     def drop(self, parameter: str, reason: str) -> None:
         if parameter in self.params:
             self.changes.append(
-                Change("dropped", parameter, self.params.pop(parameter), None, reason)
+                Change(
+                    "dropped",
+                    parameter,
+                    self.params.pop(parameter),
+                    None,
+                    reason,
+                )
             )
 
     def put(self, parameter: str, value: Any, reason: str) -> None:
@@ -90,7 +99,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     dump = getattr(value, "model_dump", None)
-    return dump(exclude_none=True) if dump and not isinstance(value, type) else value
+    return (
+        dump(exclude_none=True)
+        if dump and not isinstance(value, type)
+        else value
+    )
 
 
 def _short(value: Any) -> str:

@@ -38,7 +38,9 @@ def messages(draft: Draft) -> None:
                     "as its results are",
                 )
             )
-        if not draft.target.audio_input and (heard := _without_audio(messages[i])):
+        if not draft.target.audio_input and (
+            heard := _without_audio(messages[i])
+        ):
             messages[i] = heard
             draft.changes.append(
                 Change(

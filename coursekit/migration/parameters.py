@@ -12,6 +12,7 @@ from ..offline.rules.lengths import function_tokens, prompt_tokens
 from ..tokens import encoding_of
 from .changes import Draft, plain
 
+# as the SDK's ReasoningEffort orders them
 EFFORTS = (
     "none",
     "minimal",
@@ -20,7 +21,7 @@ EFFORTS = (
     "high",
     "xhigh",
     "max",
-)  # as the SDK's ReasoningEffort orders them
+)
 TOOLS = ("tools", "tool_choice", "parallel_tool_calls")
 CAPS = ("max_completion_tokens", "max_tokens")
 
@@ -37,7 +38,9 @@ def effort(draft: Draft) -> None:
     wanted, reason = _wanted_effort(draft, asked)
     if wanted is None:
         return
-    value = wanted if wanted in target.efforts else _nearest(wanted, target.efforts)
+    value = (
+        wanted if wanted in target.efforts else _nearest(wanted, target.efforts)
+    )
     if value == asked or (asked is None and value == target.default_effort):
         return
     if asked is None and wanted == "none" and value != "none":
@@ -93,7 +96,9 @@ def parameters(draft: Draft) -> None:
         instead = rule.get("instead")
         if instead and value is not None and draft.params.get(instead) is None:
             counts = "; hidden reasoning also counts" if draft.reasons else ""
-            draft.rename(name, instead, f"the name that {draft.name} knows{counts}")
+            draft.rename(
+                name, instead, f"the name that {draft.name} knows{counts}"
+            )
         elif how == "default":
             while_reasoning = (
                 " while it reasons"
@@ -152,18 +157,31 @@ def formats(draft: Draft) -> None:
 def limits(draft: Draft) -> None:
     """Numbers that are greater than the other model allows."""
     target = draft.target
-    for name, limit in (("n", target.choices), ("top_logprobs", target.top_logprobs)):
+    for name, limit in (
+        ("n", target.choices),
+        ("top_logprobs", target.top_logprobs),
+    ):
         if (draft.params.get(name) or 0) > limit:
             draft.put(name, limit, f"the most that {draft.name} gives")
     for name in CAPS:
         cap = draft.params.get(name)
-        if cap is not None and target.output is not None and cap > target.output:
+        if (
+            cap is not None
+            and target.output is not None
+            and cap > target.output
+        ):
             draft.put(name, target.output, f"the longest reply of {draft.name}")
         cap = draft.params.get(name)
-        if cap is not None and target.context is not None and target.input is None:
+        if (
+            cap is not None
+            and target.context is not None
+            and target.input is None
+        ):
             sent = {name: plain(value) for name, value in draft.params.items()}
             free = target.context - function_tokens(sent, target.name)
-            room = free - prompt_tokens(sent["messages"], target.name, free - cap)
+            room = free - prompt_tokens(
+                sent["messages"], target.name, free - cap
+            )
             if 0 < room < cap:
                 draft.put(
                     name,
@@ -174,15 +192,22 @@ def limits(draft: Draft) -> None:
 
 def _nearest(effort: str, efforts: tuple[str, ...]) -> str:
     """The nearest of a model's efforts; of two as near, the one that thinks more."""
-    place = EFFORTS.index(effort) if effort in EFFORTS else EFFORTS.index("medium")
+    place = (
+        EFFORTS.index(effort) if effort in EFFORTS else EFFORTS.index("medium")
+    )
     return min(
         efforts,
-        key=lambda each: (abs(EFFORTS.index(each) - place), -EFFORTS.index(each)),
+        key=lambda each: (
+            abs(EFFORTS.index(each) - place),
+            -EFFORTS.index(each),
+        ),
     )
 
 
 def _has_functions(params: Mapping[str, Any]) -> bool:
-    return any(tool.get("type") == "function" for tool in params.get("tools") or ())
+    return any(
+        tool.get("type") == "function" for tool in params.get("tools") or ()
+    )
 
 
 def _encoding(model: Model) -> str | None:

@@ -23,7 +23,9 @@ __all__ = ["Account", "Fault", "Verdict", "verdict_on"]
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'coursekit.offline' has no attribute {name!r}")
+        raise AttributeError(
+            f"module 'coursekit.offline' has no attribute {name!r}"
+        )
     value = getattr(import_module(f".{_HOME[name]}", __name__), name)
     globals()[name] = value
     return value

@@ -58,7 +58,9 @@ def answering(
         # An author's mode: its imports cost no other program time.
         from .recorded.written import Written
 
-        return Answering(Written(Path(replies), recordings), clock_for("instant"))
+        return Answering(
+            Written(Path(replies), recordings), clock_for("instant")
+        )
     local = local_model or (True if env.get(RECORD_LOCAL) == "1" else None)
     if not fallback and not local:
         return None
@@ -96,7 +98,10 @@ def _replay(
 
 
 def _fallback(
-    fallback: Any, local_model: Any, env: Mapping[str, str], recordings: Recordings
+    fallback: Any,
+    local_model: Any,
+    env: Mapping[str, str],
+    recordings: Recordings,
 ) -> Any:
     refuse_in_browser(
         "Local models and fallback servers",
@@ -109,10 +114,16 @@ def _fallback(
     return None if server is None else Fallback(Missing(recordings), server)
 
 
-def _recorder(layer: Any, recordings: Recordings, env: Mapping[str, str]) -> Any:
+def _recorder(
+    layer: Any, recordings: Recordings, env: Mapping[str, str]
+) -> Any:
     from .recorder import recorder_for
 
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    elsewhere = not is_this_machine(getattr(layer.server, "url", "http://127.0.0.1"))
-    provenance = Provenance("server" if elsewhere else "local", day, layer.server.by)
+    elsewhere = not is_this_machine(
+        getattr(layer.server, "url", "http://127.0.0.1")
+    )
+    provenance = Provenance(
+        "server" if elsewhere else "local", day, layer.server.by
+    )
     return recorder_for(recordings, env, provenance, on=day)

@@ -69,13 +69,21 @@ class OfflineApi:
         stages: Stages | None = None,
     ) -> None:
         self.account = account_of(rate_limit)
-        self.clock = clock if self.account is None else self.account.clock(clock)
+        self.clock = (
+            clock if self.account is None else self.account.clock(clock)
+        )
         rng = random.Random(seed + 2)
         limited = step(RateLimits(answers, self.account, self.clock))
-        batches = step(BatchApi(limited, answers, self.clock, rng, stages or Stages()))
+        batches = step(
+            BatchApi(limited, answers, self.clock, rng, stages or Stages())
+        )
         strikes = random.Random(seed)
-        self.faults = Faults(batches, fault_list(faults), strikes, self.clock.now)
-        organization = self.account.organization if self.account else ORGANIZATION
+        self.faults = Faults(
+            batches, fault_list(faults), strikes, self.clock.now
+        )
+        organization = (
+            self.account.organization if self.account else ORGANIZATION
+        )
         headers = StandardHeaders(
             step(self.faults), random.Random(seed + 1), organization
         )

@@ -34,7 +34,8 @@ class Blocks:
         server wrote.
         """
         if self._after_cr:
-            data = data.removeprefix(b"\n")  # of a CR LF that arrived in two pieces
+            # of a CR LF that arrived in two pieces
+            data = data.removeprefix(b"\n")
         self._after_cr = data.endswith(b"\r") or (self._after_cr and not data)
         *blocks, self._open = (self._open + _with_lf(data)).split(BLANK)
         return [block + BLANK for block in map(self._bare, blocks) if block]
@@ -49,7 +50,10 @@ class Blocks:
         mark.
         """
         bare = block.lstrip(b"\n")
-        bare, self._began = bare if self._began else bare.removeprefix(BOM), True
+        bare, self._began = (
+            bare if self._began else bare.removeprefix(BOM),
+            True,
+        )
         return bare
 
 
@@ -117,9 +121,15 @@ def _joined(block: bytes, field: bytes) -> bytes | None:
     if not text.endswith(BLANK):
         return None
     parts = [line.partition(b":") for line in text.split(b"\n")]
-    values = [value.removeprefix(b" ") for name, _, value in parts if name == field]
+    values = [
+        value.removeprefix(b" ") for name, _, value in parts if name == field
+    ]
     return b"\n".join(values) if values else None
 
 
 def _with_lf(data: bytes) -> bytes:
-    return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+    return (
+        data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if b"\r" in data
+        else data
+    )

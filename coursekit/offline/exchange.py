@@ -87,7 +87,9 @@ class ApiAnswer:
     @property
     def seconds(self) -> float:
         """Seconds from the request to the last byte."""
-        return max(self.after, self.events[-1].at) if self.events else self.after
+        return (
+            max(self.after, self.events[-1].at) if self.events else self.after
+        )
 
     def with_headers(self, headers: Mapping[str, str]) -> ApiAnswer:
         """The same answer with other headers."""
@@ -154,7 +156,9 @@ def json_answer(
     processed = form in (200, 400)
     text = json.dumps(value, indent=2 if processed else 4, ensure_ascii=False)
     text += "" if form == 400 else "\n"
-    kind = "application/json" if processed else "application/json; charset=utf-8"
+    kind = (
+        "application/json" if processed else "application/json; charset=utf-8"
+    )
     headers = {"content-type": kind, **more.pop("headers", {})}
     body = text.encode("utf-8", "surrogatepass")
     return ApiAnswer(status=status, headers=headers, body=body, **more)

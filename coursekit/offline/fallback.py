@@ -49,7 +49,14 @@ LOCAL_IGNORES = (
     "logit_bias",
     "reasoning_effort",
 )
-NOTHING: tuple[Any, ...] = (None, False, "none", [], {})  # values that ask for nothing
+# values that ask for nothing
+NOTHING: tuple[Any, ...] = (
+    None,
+    False,
+    "none",
+    [],
+    {},
+)
 HARMLESS: Mapping[str, tuple[Any, ...]] = {
     "n": (None, 1),
     "tool_choice": (None, "auto", "none"),
@@ -137,9 +144,7 @@ class NamedServer:
     @property
     def by(self) -> str:
         place = self.place()
-        return (
-            f"{place.model}, served by {place.kind.name} at {urlsplit(self.url).netloc}"
-        )
+        return f"{place.model}, served by {place.kind.name} at {urlsplit(self.url).netloc}"
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -175,7 +180,9 @@ class NamedServer:
             with httpx2.Client(
                 trust_env=not is_this_machine(self.url), timeout=SECONDS
             ) as client:
-                answer = client.get(f"{self.url}/models", headers=dict(self.headers))
+                answer = client.get(
+                    f"{self.url}/models", headers=dict(self.headers)
+                )
         except httpx2.TransportError as error:
             raise unreachable(self.url, error) from error
         if answer.status_code == 401:
@@ -235,7 +242,9 @@ class Fallback:
         if (request.method, request.path) != ("POST", CHAT_COMPLETIONS):
             return self.inner.answer(request)
         return ApiAnswer(
-            200, source=self.server.name, forward=Forwarded(self.server, request.body)
+            200,
+            source=self.server.name,
+            forward=Forwarded(self.server, request.body),
         )
 
 
@@ -252,7 +261,9 @@ class Forwarded:
             return refused
         headers = {"content-type": "application/json", **self.server.headers}
         content = json.dumps(translated(self.body, place)).encode()
-        return Target(f"{place.url}/chat/completions", headers, content, place.label)
+        return Target(
+            f"{place.url}/chat/completions", headers, content, place.label
+        )
 
     def lacks(self, content: bytes) -> list[str]:
         missing = []
@@ -410,7 +421,8 @@ def kinds() -> tuple[Kind, ...]:
     """The kinds of server that are known."""
     table = tomllib.loads(TABLE.read_text(encoding="utf-8"))["server"]
     return tuple(
-        Kind(**{**entry, "ignores": tuple(entry.get("ignores", ()))}) for entry in table
+        Kind(**{**entry, "ignores": tuple(entry.get("ignores", ()))})
+        for entry in table
     )
 
 
@@ -452,5 +464,8 @@ def _kind_of(listed: list[dict[str, Any]], header: str) -> Kind | None:
 def _short(model: str) -> str:
     """The name of a model that a server gives as a path: its file's, without the ending."""
     return re.sub(
-        r"\.gguf$", "", model.replace("\\", "/").rsplit("/", 1)[-1], flags=re.IGNORECASE
+        r"\.gguf$",
+        "",
+        model.replace("\\", "/").rsplit("/", 1)[-1],
+        flags=re.IGNORECASE,
     )

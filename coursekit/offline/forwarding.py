@@ -40,12 +40,18 @@ class Connections:
         self._sync: httpx2.Client | None = None
         self._async: httpx2.AsyncClient | None = None
 
-    def send(self, target: Target, extensions: Mapping[str, Any]) -> httpx2.Response:
+    def send(
+        self, target: Target, extensions: Mapping[str, Any]
+    ) -> httpx2.Response:
         """The answer as far as its headers. Raises httpx2.TransportError."""
         if self._sync is None:
             direct = is_this_machine(target.url)
-            self._sync = httpx2.Client(trust_env=not direct, limits=self._limits)
-        return self._sync.send(_request(self._sync, target, extensions), stream=True)
+            self._sync = httpx2.Client(
+                trust_env=not direct, limits=self._limits
+            )
+        return self._sync.send(
+            _request(self._sync, target, extensions), stream=True
+        )
 
     async def send_async(
         self, target: Target, extensions: Mapping[str, Any]
@@ -53,7 +59,9 @@ class Connections:
         """As ``send``, awaited."""
         if self._async is None:
             direct = is_this_machine(target.url)
-            self._async = httpx2.AsyncClient(trust_env=not direct, limits=self._limits)
+            self._async = httpx2.AsyncClient(
+                trust_env=not direct, limits=self._limits
+            )
         return await self._async.send(
             _request(self._async, target, extensions), stream=True
         )
@@ -128,7 +136,9 @@ class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
             self._how = "all"
         except httpx2.TransportError as error:
             self._how = (
-                "timed out" if isinstance(error, httpx2.TimeoutException) else "broken"
+                "timed out"
+                if isinstance(error, httpx2.TimeoutException)
+                else "broken"
             )
             raise
 
@@ -142,7 +152,9 @@ class Copied(httpx2.SyncByteStream, httpx2.AsyncByteStream):
 
 
 def passed_on(
-    response: httpx2.Response, stream: Any, headers: Mapping[str, str] | None = None
+    response: httpx2.Response,
+    stream: Any,
+    headers: Mapping[str, str] | None = None,
 ) -> httpx2.Response:
     """An answer for the caller: decoded already, so without the headers that describe the wire.
 
@@ -156,7 +168,10 @@ def passed_on(
         if name.lower() not in names
     ]
     return httpx2.Response(
-        response.status_code, headers=[*own, *more], stream=stream, extensions={}
+        response.status_code,
+        headers=[*own, *more],
+        stream=stream,
+        extensions={},
     )
 
 

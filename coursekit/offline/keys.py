@@ -10,7 +10,9 @@ from .rules.refusals import refuse
 WHOLE = 12  # keys up to this length are not masked
 
 
-def key_refusal(headers: Mapping[str, str], keys: Container[str]) -> ApiAnswer | None:
+def key_refusal(
+    headers: Mapping[str, str], keys: Container[str]
+) -> ApiAnswer | None:
     """The 401 for a request whose key is not among ``keys``, or None.
 
     headers  with lower-case names

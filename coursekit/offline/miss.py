@@ -56,7 +56,9 @@ class RecordingNotFound(Portable, LookupError):
         self.request, self.nearest = request, nearest
         self.differences, self.folders = differences, folders
         self.as_near = list(as_near)
-        super().__init__("\n".join([*self._where(), *self._as_near(), WHAT_NOW]))
+        super().__init__(
+            "\n".join([*self._where(), *self._as_near(), WHAT_NOW])
+        )
 
     def _where(self) -> Iterator[str]:
         """The nearest recording, and how it differs."""
@@ -116,7 +118,10 @@ class Missing:
         (nearest, shown), *others = [
             (
                 path,
-                [_shown_pair(difference, request.body) for difference in differences],
+                [
+                    _shown_pair(difference, request.body)
+                    for difference in differences
+                ],
             )
             for distance, path, differences in found
             if distance <= farthest
@@ -124,7 +129,9 @@ class Missing:
         raise RecordingNotFound(request.body, nearest, shown, folders, others)
 
 
-def _that_matter(differences: list[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:
+def _that_matter(
+    differences: list[tuple[str, Any, Any]],
+) -> list[tuple[str, Any, Any]]:
     """The differences without that of whole and streamed, which is one only where a recorded stream
     breaks off.
     """
@@ -136,7 +143,11 @@ def _that_matter(differences: list[tuple[str, Any, Any]]) -> list[tuple[str, Any
 def _shown_pair(difference: tuple[str, Any, Any], body: Any) -> Difference:
     """A difference in short lines, by the name that the learner gave the parameter."""
     where, here, recorded = difference
-    if where == "max_completion_tokens" and where not in body and "max_tokens" in body:
+    if (
+        where == "max_completion_tokens"
+        and where not in body
+        and "max_tokens" in body
+    ):
         where = "max_tokens"
     return where, _shown(here, recorded), _shown(recorded, here)
 
@@ -171,7 +182,9 @@ def _distance(differences: list[tuple[str, Any, Any]]) -> float:
         if not where.startswith("messages"):
             total += 1
         elif isinstance(a, str) and isinstance(b, str):
-            matcher = difflib.SequenceMatcher(None, a[:300], b[:300], autojunk=False)
+            matcher = difflib.SequenceMatcher(
+                None, a[:300], b[:300], autojunk=False
+            )
             total += 5 * (1 - matcher.ratio())
         else:
             total += 5
@@ -194,5 +207,8 @@ def _shown(value: Any, other: Any) -> str:
             lambda pair: pair[0] == pair[1], zip(text, there, strict=False)
         )
         start = max(0, sum(1 for _ in same) - WIDTH // 3)
-    before, after = "…" if start else "", "…" if start + WIDTH < len(text) else ""
+    before, after = (
+        "…" if start else "",
+        "…" if start + WIDTH < len(text) else "",
+    )
     return before + text[start : start + WIDTH] + after

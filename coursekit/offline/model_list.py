@@ -50,7 +50,9 @@ class ModelList:
 
 def listing() -> ApiAnswer:
     """All chat models."""
-    chat = [name for name in models.names() if models.get(name).endpoint == "chat"]
+    chat = [
+        name for name in models.names() if models.get(name).endpoint == "chat"
+    ]
     data = [model_object(name) for name in chat]
     return json_answer(200, {"object": "list", "data": data})
 
@@ -60,14 +62,19 @@ def one_model(name: str) -> ApiAnswer:
     if models.known(name):
         return json_answer(200, model_object(name))
     return error_answer(
-        404, f"The model '{name}' does not exist", param="model", code="model_not_found"
+        404,
+        f"The model '{name}' does not exist",
+        param="model",
+        code="model_not_found",
     )
 
 
 def model_object(name: str) -> dict[str, Any]:
     """A model as the API lists it. ``created`` is the day of its (first) snapshot, or 0."""
     model = models.get(name)
-    snapshot = name if name != model.name else min(model.snapshots, default=name)
+    snapshot = (
+        name if name != model.name else min(model.snapshots, default=name)
+    )
     created = 0
     if dated := DATED.fullmatch(snapshot):
         year, month, day = map(int, dated.groups())

@@ -22,14 +22,22 @@ from ..membership import is_this_machine
 from .batches.api import BATCHES, is_below
 from .batches.files import FILES
 from .clock import Clock
-from .event_stream import Blocks, data_of, is_done, is_error, objects, objects_of
+from .event_stream import (
+    Blocks,
+    data_of,
+    is_done,
+    is_error,
+    objects,
+    objects_of,
+)
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Event, Layer
 from .forwarding import Copied, Piece, passed_on
 from .recordings import Provenance, Recordings, name_of, sent_headers
 from .transport import api_request
 
 ERRORS, RECORDED = "COURSEKIT_RECORD_ERRORS", "COURSEKIT_RECORDED"
-REAL_HOSTS = (".openai.com",)  # elsewhere (a proxy, Azure) another server answers
+# elsewhere (a proxy, Azure) another server answers
+REAL_HOSTS = (".openai.com",)
 KEY = re.compile(rb"(?<![A-Za-z0-9_])sk-[A-Za-z0-9_-]{20,}")
 ACCOUNT = re.compile(rb"(?<![A-Za-z0-9_-])(?:org-|proj_)[A-Za-z0-9]{16,}")
 # no word: 16 letters and digits, mixed
@@ -51,7 +59,9 @@ def without_secrets(data: bytes, key: bytes = b"") -> bytes:
     """
     if len(key) >= LEAST:
         data = data.replace(key, KEY_REMOVED)
-    data = KEY.sub(lambda found: KEY_REMOVED if is_secret(found[0]) else found[0], data)
+    data = KEY.sub(
+        lambda found: KEY_REMOVED if is_secret(found[0]) else found[0], data
+    )
     return ACCOUNT.sub(
         lambda found: ACCOUNT_REMOVED if is_secret(found[0]) else found[0], data
     )
@@ -126,7 +136,8 @@ class Recorder:
             if not wanted:
                 if (
                     answer.status == 429
-                    and (_error_of(answer) or {}).get("code") == "rate_limit_exceeded"
+                    and (_error_of(answer) or {}).get("code")
+                    == "rate_limit_exceeded"
                 ):
                     self._refused.setdefault(name, []).append(answer)
                 return
@@ -187,7 +198,8 @@ class Recorder:
 
     def _clean(self, answer: ApiAnswer) -> ApiAnswer:
         events = answer.events and tuple(
-            Event(e.at, without_secrets(e.data, self._key)) for e in answer.events
+            Event(e.at, without_secrets(e.data, self._key))
+            for e in answer.events
         )
         headers = {
             name: without_secrets(
@@ -227,7 +239,9 @@ def recorder_for(
     Raises ValueError for anything but statuses.
     """
     statuses = env.get(ERRORS, "").replace(",", " ").split()
-    if not all(status.isdecimal() and 400 <= int(status) < 600 for status in statuses):
+    if not all(
+        status.isdecimal() and 400 <= int(status) < 600 for status in statuses
+    ):
         raise ValueError(
             f"{ERRORS}={env[ERRORS]!r}: give the statuses of errors to keep, such as 400,429."
         )
@@ -252,7 +266,9 @@ def answered_by(url: str, answer: ApiAnswer, on: str) -> Provenance:
     kind = "local" if is_this_machine(url) else "server"
     if is_real(address.host):
         kind = "live"
-    models = (str(part["model"]) for part in objects_of(answer) if part.get("model"))
+    models = (
+        str(part["model"]) for part in objects_of(answer) if part.get("model")
+    )
     model = next(models, "")
     at = address.netloc.decode()
     return Provenance(kind, on, f"{model} at {at}" if model else at)
@@ -277,17 +293,21 @@ def is_whole(request: ApiRequest, answer: ApiAnswer) -> bool:
         return True
     if request.wants_stream is not (answer.events is not None):
         return False
-    choices = [choice for part in parts for choice in _list(part.get("choices"))]
+    choices = [
+        choice for part in parts for choice in _list(part.get("choices"))
+    ]
     if not choices or not all(isinstance(choice, dict) for choice in choices):
         return False
     if answer.events is None:
-        return all(isinstance(choice.get("message"), dict) for choice in choices)
+        return all(
+            isinstance(choice.get("message"), dict) for choice in choices
+        )
     finished = {
         choice.get("index") for choice in choices if choice.get("finish_reason")
     }
-    return finished == {choice.get("index") for choice in choices} and _readable(
-        answer.events
-    )
+    return finished == {
+        choice.get("index") for choice in choices
+    } and _readable(answer.events)
 
 
 def _readable(events: tuple[Event, ...]) -> bool:
@@ -296,7 +316,9 @@ def _readable(events: tuple[Event, ...]) -> bool:
     """
     blocks = [event.data for event in events]
     with_data = [
-        block for block in blocks if data_of(block) is not None and not is_done(block)
+        block
+        for block in blocks
+        if data_of(block) is not None and not is_done(block)
     ]
     return len(list(objects(with_data))) == len(with_data)
 
@@ -326,13 +348,17 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         start = self.clock.now()
         return self._copied(sent, self.inner.send(request, stream=True), start)
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+    async def handle_async_request(
+        self, request: httpx2.Request
+    ) -> httpx2.Response:
         sent = api_request(request, await request.aread())
         self.recorder.check(sent)
         if (found := self.recorder.found(sent)) is not None:
             return _recorded(found)
         start = self.clock.now()
-        return self._copied(sent, await self.inner.send(request, stream=True), start)
+        return self._copied(
+            sent, await self.inner.send(request, stream=True), start
+        )
 
     def close(self) -> None:
         self.inner.close()
@@ -353,7 +379,9 @@ class RecordingTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
         def ended(pieces: list[Piece], how: str) -> None:
             if how == "all" and not own:
-                self.recorder.keep_pieces(sent, head, pieces, str(response.request.url))
+                self.recorder.keep_pieces(
+                    sent, head, pieces, str(response.request.url)
+                )
 
         return passed_on(
             response, Copied(response, lambda: self.clock.now() - start, ended)

@@ -35,7 +35,8 @@ from .recorded.canonical import canonical, other_forms
 
 FORMAT = 1
 SUBJECT = ("model", "messages")
-SEPARATORS = re.compile(r"(?:[^a-z0-9.]|(?<!\d)\.|\.(?!\d))+")  # of the words in a name
+# of the words in a name
+SEPARATORS = re.compile(r"(?:[^a-z0-9.]|(?<!\d)\.|\.(?!\d))+")
 STORED_HEADERS = re.compile(
     r"content-type|x-request-id|x-ratelimit-.*|retry-after(-ms)?|openai-processing-ms|x-should-retry"
 )
@@ -88,7 +89,11 @@ def names_of_other_forms(request: ApiRequest) -> tuple[str, ...]:
     """The names of the same answer in other forms, the nearest form first. Computed once."""
     names = request.__dict__
     if "other_names" not in names:
-        forms = other_forms(request.body) if request.path == CHAT_COMPLETIONS else ()
+        forms = (
+            other_forms(request.body)
+            if request.path == CHAT_COMPLETIONS
+            else ()
+        )
         names["other_names"] = tuple(_name(request, form) for form in forms)
     return tuple(names["other_names"])
 
@@ -116,7 +121,9 @@ class Recordings:
         # by file: its time of change and size, and its answer
         self._read: dict[str, tuple[tuple[int, int], ApiAnswer]] = {}
 
-    def answer(self, name: str, number: int = 0) -> tuple[ApiAnswer, str] | None:
+    def answer(
+        self, name: str, number: int = 0
+    ) -> tuple[ApiAnswer, str] | None:
         """The recorded answer ``number`` (from 0) to the request of this name, and its file."""
         ending = f"{name}.{number + 1}.json" if number else f"{name}.json"
         for folder in self._places:
@@ -143,7 +150,9 @@ class Recordings:
         folder = self.folders[0]
         folder.mkdir(parents=True, exist_ok=True)
         name = name_of(request)
-        path = folder / (f"{name}.{number + 1}.json" if number else f"{name}.json")
+        path = folder / (
+            f"{name}.{number + 1}.json" if number else f"{name}.json"
+        )
         write_atomically(path, rendered(request, answer, provenance))
         if number == 0:
             for later in folder.glob(f"{name}.*.json"):
@@ -159,7 +168,10 @@ class Recordings:
         for folder in self.folders:
             for path in sorted(folder.glob(f"{stem}-*.json")):
                 other = read(path)[0]
-                same = (other.body.get(key) == request.body.get(key) for key in SUBJECT)
+                same = (
+                    other.body.get(key) == request.body.get(key)
+                    for key in SUBJECT
+                )
                 if all(same):
                     yield other
 
@@ -177,18 +189,29 @@ def read(path: Path) -> tuple[ApiRequest, Provenance, ApiAnswer]:
             raise ValueError(
                 f"its format is {value['coursekit_recording']!r}, this version reads {FORMAT}"
             )
-        request, provenance = value["request"], Provenance(**value["provenance"])
+        request, provenance = (
+            value["request"],
+            Provenance(**value["provenance"]),
+        )
         body = request.get("body")
         raw = b"" if body is None else json.dumps(body).encode()
         parsed = ApiRequest(request["method"], api_path(request["path"]), raw)
         return parsed, provenance, _answer(value["response"], provenance.source)
     except FileNotFoundError:
         raise
-    except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        OSError,
+    ) as error:
         raise DamagedRecording(path, _why(error)) from error
 
 
-def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> str:
+def rendered(
+    request: ApiRequest, answer: ApiAnswer, provenance: Provenance
+) -> str:
     """The text of a recording's file: indented JSON, with a line for each event and each token."""
     response: dict[str, Any] = {
         "status": answer.status,
@@ -209,7 +232,9 @@ def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> 
     }
     text = TOKEN.sub(_on_one_line, _dumps(value, indent=2))
     if answer.events:
-        pairs = [[round(event.at, 4), _event(event.data)] for event in answer.events]
+        pairs = [
+            [round(event.at, 4), _event(event.data)] for event in answer.events
+        ]
         lines = ",\n".join(f"      {_dumps(pair)}" for pair in pairs)
         # The last one: a request may also have "events".
         before, _, rest = text.rpartition('"events": []')
@@ -220,7 +245,9 @@ def rendered(request: ApiRequest, answer: ApiAnswer, provenance: Provenance) -> 
 def sent_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that a recording stores, in lower case and in order of name."""
     named = sorted((name.lower(), value) for name, value in headers.items())
-    return {name: value for name, value in named if STORED_HEADERS.fullmatch(name)}
+    return {
+        name: value for name, value in named if STORED_HEADERS.fullmatch(name)
+    }
 
 
 def _on_one_line(found: re.Match[str]) -> str:
@@ -244,7 +271,9 @@ def _body(answer: ApiAnswer) -> dict[str, Any]:
 def _answer(response: Mapping[str, Any], source: str) -> ApiAnswer:
     body, events, status = b"", None, int(response["status"])
     if "events" in response:
-        events = tuple(Event(float(at), _data(data)) for at, data in response["events"])
+        events = tuple(
+            Event(float(at), _data(data)) for at, data in response["events"]
+        )
     elif "json" in response:
         body = json_answer(status, response["json"]).body
     elif "text" in response:
@@ -272,7 +301,9 @@ def _event(data: bytes) -> Any:
 
 def _same(ours: bytes, theirs: bytes) -> bool:
     """Equal except for white space between the JSON's parts, which no client can see."""
-    return ours == theirs or (theirs.count(b"\n") == 2 and theirs.endswith(b"\n\n"))
+    return ours == theirs or (
+        theirs.count(b"\n") == 2 and theirs.endswith(b"\n\n")
+    )
 
 
 def _data(stored: Any) -> bytes:
@@ -300,7 +331,9 @@ def _last_text(messages: Any) -> str:
         case [*_, {"content": str(text)}]:
             return text
         case [*_, {"content": list(parts)}]:
-            texts = [part.get("text") for part in parts if isinstance(part, dict)]
+            texts = [
+                part.get("text") for part in parts if isinstance(part, dict)
+            ]
             text = next(filter(None, texts), "")
             return text if isinstance(text, str) else ""
     return ""

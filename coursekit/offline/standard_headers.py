@@ -16,7 +16,9 @@ from email.utils import formatdate
 from .exchange import NEVER, ApiAnswer, ApiRequest, Layer
 
 ORGANIZATION = "org-offline"
-EXPOSED = "X-Request-ID, CF-Ray, CF-Ray"  # to a page in a browser; since June 2026
+EXPOSED = (
+    "X-Request-ID, CF-Ray, CF-Ray"  # to a page in a browser; since June 2026
+)
 
 
 def request_id(rng: random.Random) -> str:

@@ -62,6 +62,8 @@ def _is_on() -> bool:
 
 
 def _print(request: ApiRequest, outcome: str) -> None:
-    model = request.body.get("model", "") if isinstance(request.body, dict) else ""
+    model = (
+        request.body.get("model", "") if isinstance(request.body, dict) else ""
+    )
     what = " ".join(filter(None, (request.method, request.path, str(model))))
     print(f"{what} -> {_reached.get()}: {outcome}", file=sys.stderr)

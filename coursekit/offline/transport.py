@@ -61,7 +61,9 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
             if isinstance(target, Target):
                 call.sent = time.perf_counter()
                 try:
-                    response = self._upstreams().send(target, request.extensions)
+                    response = self._upstreams().send(
+                        target, request.extensions
+                    )
                 except httpx2.TransportError as error:
                     raise call.not_forwarded(error) from error
                 return call.forwarded(response, target)
@@ -69,7 +71,9 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         self.clock.wait(call.begins())
         return call.response()
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+    async def handle_async_request(
+        self, request: httpx2.Request
+    ) -> httpx2.Response:
         call = _Call(self, request, await request.aread())
         if call.upstream is not None:
             # It may start a server, or ask for its models.
@@ -95,7 +99,10 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         """The request as the layers see it, remembered: cells are run again, and retries repeat."""
         seen = self._parsed.get(raw)
         path = api_path(request.url.path)
-        if seen is not None and (seen.method, seen.path) == (request.method, path):
+        if seen is not None and (seen.method, seen.path) == (
+            request.method,
+            path,
+        ):
             return seen.with_headers(request.headers)
         parsed = api_request(request, raw)
         if len(raw) <= SMALL:
@@ -122,7 +129,9 @@ class OfflineTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
 
 def api_request(request: httpx2.Request, raw: bytes) -> ApiRequest:
     """The request as the layers see it."""
-    return ApiRequest(request.method, api_path(request.url.path), raw, request.headers)
+    return ApiRequest(
+        request.method, api_path(request.url.path), raw, request.headers
+    )
 
 
 class _Call:
@@ -139,7 +148,9 @@ class _Call:
             door.recorder.check(self.api_request)
         self.answer = door.api.answer(self.api_request)
         self.upstream = self.answer.forward
-        self.attempt = door.ledger.open(self.api_request, self.answer, self.start)
+        self.attempt = door.ledger.open(
+            self.api_request, self.answer, self.start
+        )
         limit = request.extensions.get("timeout", {}).get("read")
         self.patience = PATIENCE if limit is None else float(limit)
 
@@ -177,7 +188,9 @@ class _Call:
     ) -> None:
         """Enter the answer in the journal."""
         request_id = self.answer.headers.get("x-request-id")
-        self.door.journal.add(Served(request_id, status, source, seconds, forwarded))
+        self.door.journal.add(
+            Served(request_id, status, source, seconds, forwarded)
+        )
 
     # --- another server answers
 
@@ -188,14 +201,20 @@ class _Call:
 
     def not_forwarded(self, error: Exception) -> Exception:
         """The error for the caller when the connection to the other server fails."""
-        received = "timed out" if isinstance(error, httpx2.ReadTimeout) else "all"
+        received = (
+            "timed out" if isinstance(error, httpx2.ReadTimeout) else "all"
+        )
         self.attempt.finish(received, self.door.clock.now())
-        not_made = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+        not_made = isinstance(
+            error, httpx2.ConnectError | httpx2.ConnectTimeout
+        )
         if self.upstream and not_made:
             return self.upstream.unreachable(error)
         return error
 
-    def forwarded(self, response: httpx2.Response, target: Target) -> httpx2.Response:
+    def forwarded(
+        self, response: httpx2.Response, target: Target
+    ) -> httpx2.Response:
         """The other server's answer as it arrives, with the headers that the layers added."""
         from .forwarding import Copied, passed_on
 
@@ -231,7 +250,9 @@ class _Call:
             if lacks := upstream.lacks(b"".join(data for _, data in pieces)):
                 source += f" (no {', '.join(lacks)})"
             if self.door.recorder is not None:
-                head = ApiAnswer(answer.status, answer.headers, after=answer.after)
+                head = ApiAnswer(
+                    answer.status, answer.headers, after=answer.after
+                )
                 self.door.recorder.keep_pieces(self.api_request, head, pieces)
         self.note(answer.status, source, seconds, forwarded=True)
         at = self.door.clock.now() if how == "left" else self.start + seconds
@@ -280,7 +301,10 @@ class Body(httpx2.SyncByteStream, httpx2.AsyncByteStream):
             arrived = due
         if answer.breaks:
             call.attempt.finish("all", arrived)
-            yield arrived, httpx2.RemoteProtocolError(BROKEN, request=call.request)
+            yield (
+                arrived,
+                httpx2.RemoteProtocolError(BROKEN, request=call.request),
+            )
 
 
 def _or_raise(data: bytes | Exception) -> bytes:

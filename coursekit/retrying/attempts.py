@@ -21,9 +21,8 @@ from .policy import Policy
 
 T = TypeVar("T")
 LOG = logging.getLogger("coursekit.retrying")
-LOG.addHandler(
-    logging.NullHandler()
-)  # as libraries do: silent until the program sets up logging
+# as libraries do: silent until the program sets up logging
+LOG.addHandler(logging.NullHandler())
 
 
 class RealClock:
@@ -109,7 +108,8 @@ def retry(
         run.begin()
         try:
             result = fn()
-        except Exception as error:  # judged, and raised again unless a retry can help
+        # judged, and raised again unless a retry can help
+        except Exception as error:
             until = run.failed(error)
             if until is None:
                 raise
@@ -180,13 +180,14 @@ class _Run:
     def failed(self, error: Exception) -> float | None:
         """The time of the next attempt; None: there is none."""
         now = self.clock.now()
-        wait, why = self.policy.next(self.number, now - self.first, error, self.rng)
+        wait, why = self.policy.next(
+            self.number, now - self.first, error, self.rng
+        )
         self._tell(error, wait, why, getattr(error, "request_id", None))
         if wait is not None:
             return now + wait
-        if (
-            classify(error).action != "fix"
-        ):  # what is wrong with a request, its error says itself
+        # what is wrong with a request, its error says itself
+        if classify(error).action != "fix":
             error.add_note(
                 f"Gave up after {self.number} attempt{'s'[: self.number > 1]}. {why}"
             )
@@ -231,6 +232,13 @@ class _Run:
             started = self.start - self.first
             self.on_attempt(
                 Attempt(
-                    self.number, started, took, error, decision, wait, why, request_id
+                    self.number,
+                    started,
+                    took,
+                    error,
+                    decision,
+                    wait,
+                    why,
+                    request_id,
                 )
             )

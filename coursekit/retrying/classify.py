@@ -25,16 +25,18 @@ OUT_OF_MONEY = (
     "organization_spend_limit_exceeded",
     "organization_usage_limit_exceeded",
 )
+# and all from 500 on: the SDK's own list (_base_client.py, _should_retry)
 RETRIED = (
     408,
     409,
     429,
-)  # and all from 500 on: the SDK's own list (_base_client.py, _should_retry)
+)
+# httpx2's names of what happens before the request
 NEVER_SENT = (
     "ConnectError",
     "ConnectTimeout",
     "PoolTimeout",
-)  # httpx2's names of what happens before the request
+)
 
 ADVICE = {
     400: "Correct the request; the message says what is wrong with it.",
@@ -110,11 +112,12 @@ def classify(error: BaseException) -> Decision:
         return _of_status(status, code, error)
     if "APIConnectionError" in names:
         return _of_connection(error, timeout="APITimeoutError" in names)
-    if (
-        "APIError" in names
-    ):  # no status: an error event in a stream that had begun with 200
+    # no status: an error event in a stream that had begun with 200
+    if "APIError" in names:
         if code == "invalid_request_error":
-            return Decision("fix", "The stream reported a wrong request.", ADVICE[400])
+            return Decision(
+                "fix", "The stream reported a wrong request.", ADVICE[400]
+            )
         return Decision(
             "retry",
             "The API failed mid-stream.",
@@ -218,11 +221,13 @@ def _of_program(error: BaseException, names: set[str]) -> Decision:
             "Nothing is recorded for this request.",
             "Ask what was recorded, or ask the real API.",
         )
-    if isinstance(
-        error, TimeoutError
-    ):  # Python's own, of asyncio.timeout(): no error of the SDK
+    # Python's own, of asyncio.timeout(): no error of the SDK
+    if isinstance(error, TimeoutError):
         return Decision(
-            "fix", "A time limit of your own ran out.", "Allow more time.", billed=True
+            "fix",
+            "A time limit of your own ran out.",
+            "Allow more time.",
+            billed=True,
         )
     if "OpenAIError" in names:
         return Decision(
@@ -231,5 +236,7 @@ def _of_program(error: BaseException, names: set[str]) -> Decision:
             "Read the message; nothing was sent.",
         )
     return Decision(
-        "fix", f"{type(error).__name__}: no error of the API.", "Correct the program."
+        "fix",
+        f"{type(error).__name__}: no error of the API.",
+        "Correct the program.",
     )

@@ -83,11 +83,17 @@ def robust_completion(
     end = None if deadline is None else clock.now() + deadline
 
     def attempt() -> Any:
-        left = timeout if end is None else min(timeout, max(0.001, end - clock.now()))
+        left = (
+            timeout
+            if end is None
+            else min(timeout, max(0.001, end - clock.now()))
+        )
         return once.chat.completions.create(**asked, timeout=left)
 
     return whole_text(
-        retry(attempt, policy=policy, clock=clock, rng=rng, on_attempt=on_attempt)
+        retry(
+            attempt, policy=policy, clock=clock, rng=rng, on_attempt=on_attempt
+        )
     )
 
 
@@ -103,7 +109,8 @@ def _attempts(max_attempts: int | None, max_retries: int | None) -> int:
 def whole_text(reply: Any) -> str:
     """The text of a ChatCompletion. Raises UnusableReply unless the model said it all."""
     choices = getattr(reply, "choices", None)
-    if not choices:  # a page of HTML from a proxy, say, which the SDK returns unchanged
+    # a page of HTML from a proxy, say, which the SDK returns unchanged
+    if not choices:
         raise UnusableReply(
             "The answer holds no choice. Is it the API that answers at this base_url?",
             reply,
@@ -119,10 +126,13 @@ def whole_text(reply: Any) -> str:
             if text
             else "empty: hidden reasoning used up the tokens"
         )
-        raise UnusableReply(f"The text is {what}. Raise max_completion_tokens.", *about)
+        raise UnusableReply(
+            f"The text is {what}. Raise max_completion_tokens.", *about
+        )
     if reason == "content_filter":
         raise UnusableReply(
-            "The content filter stopped the answer. Change what is asked.", *about
+            "The content filter stopped the answer. Change what is asked.",
+            *about,
         )
     if not text:
         raise UnusableReply(

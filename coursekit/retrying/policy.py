@@ -53,8 +53,12 @@ class Policy:
             whole and self.max_attempts >= 1,
             "a whole number from 1 on (1: no retry)",
         )
-        self._check("base", 0 < self.base < math.inf, "a number of seconds above 0")
-        self._check("cap", 0 < self.cap < math.inf, "a number of seconds above 0")
+        self._check(
+            "base", 0 < self.base < math.inf, "a number of seconds above 0"
+        )
+        self._check(
+            "cap", 0 < self.cap < math.inf, "a number of seconds above 0"
+        )
         self._check(
             "deadline",
             self.deadline is None or self.deadline > 0,
@@ -62,7 +66,9 @@ class Policy:
         )
         self._check("jitter", 0 <= self.jitter <= 1, "a number from 0 to 1")
         self._check("factor", 1 <= self.factor < math.inf, "a number from 1 on")
-        self._check("patience", self.patience > 0, "a number of seconds above 0")
+        self._check(
+            "patience", self.patience > 0, "a number of seconds above 0"
+        )
 
     def _check(self, name: str, good: bool, wanted: str) -> None:
         if not good:
@@ -88,7 +94,11 @@ class Policy:
         return least + ceiling * self.jitter * rng.random()
 
     def next(
-        self, attempt: int, elapsed: float, error: BaseException, rng: random.Random
+        self,
+        attempt: int,
+        elapsed: float,
+        error: BaseException,
+        rng: random.Random,
     ) -> tuple[float | None, str]:
         """What follows a failed attempt.
 

@@ -7,9 +7,8 @@ import random
 import threading
 from collections.abc import Iterator
 
-_SEEDED = (
-    threading.Lock()
-)  # the generator is shared by the whole process: one user at a time
+# the generator is shared by the whole process: one user at a time
+_SEEDED = threading.Lock()
 
 
 @contextlib.contextmanager

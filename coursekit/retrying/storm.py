@@ -15,9 +15,15 @@ from dataclasses import dataclass
 from .policy import Policy
 
 STRATEGIES = {
-    "fixed wait of 1 s": Policy(1000, base=1, factor=1, jitter=0, deadline=None),
-    "exponential, no jitter": Policy(1000, base=1, cap=32, jitter=0, deadline=None),
-    "exponential, full jitter": Policy(1000, base=1, cap=32, jitter=1, deadline=None),
+    "fixed wait of 1 s": Policy(
+        1000, base=1, factor=1, jitter=0, deadline=None
+    ),
+    "exponential, no jitter": Policy(
+        1000, base=1, cap=32, jitter=0, deadline=None
+    ),
+    "exponential, full jitter": Policy(
+        1000, base=1, cap=32, jitter=1, deadline=None
+    ),
 }
 
 
@@ -77,9 +83,8 @@ def storm(
             "from 1 on."
         )
     rng = random.Random(seed)
-    due = [
-        (0.0, client, 1) for client in range(clients)
-    ]  # (time, client, number of its attempt): a heap already
+    # (time, client, number of its attempt): a heap already
+    due = [(0.0, client, 1) for client in range(clients)]
     room: Counter[int] = Counter()
     served, refused = [], []
     while due:

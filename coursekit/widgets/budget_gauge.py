@@ -15,11 +15,17 @@ from ..pricing import dollars, price_of
 from ..reasoning import Fill, Split, fill_budget
 from .lab import Lab, menu, slider
 
-ON = datetime.date(
-    2026, 11, 22
-)  # the day of the prices, fixed so that a newer price list changes no stored output
+# the day of the prices, fixed so that a newer price list changes no stored output
+ON = datetime.date(2026, 11, 22)
 LEAST, MOST, STEP = 50, 6_000, 50  # of the budget
-WIDTH, ROW, LEFT, RIGHT, TOP = 760, 34, 70, 16, 22  # of the drawing, in its own units
+# of the drawing, in its own units
+WIDTH, ROW, LEFT, RIGHT, TOP = (
+    760,
+    34,
+    70,
+    16,
+    22,
+)
 HIDDEN, VISIBLE, LINE, EDGE = PURPLE, ORANGE, RED, GRAY
 STRIPES = (
     '<pattern id="coursekit-stripes" width="6" height="6" patternUnits="userSpaceOnUse" '
@@ -81,7 +87,9 @@ def outcomes(
             "prompt_tokens": bill.usage.prompt,
             "completion_tokens": filled.hidden + filled.visible,
         }
-        found[effort] = GaugeReading(filled, dollars(price_of(used, model, ON).total))
+        found[effort] = GaugeReading(
+            filled, dollars(price_of(used, model, ON).total)
+        )
     return found
 
 
@@ -89,7 +97,9 @@ def view(needs: Needs, setting: GaugeSetting, model: str) -> str:
     """Gauge and numbers, as HTML; a pure function."""
     found = outcomes(needs, setting, model)
     whole = [
-        effort for effort, outcome in found.items() if outcome.filled.ending == "whole"
+        effort
+        for effort, outcome in found.items()
+        if outcome.filled.ending == "whole"
     ]
     said = (
         f"room for a whole answer with {', '.join(whole)}"
@@ -130,7 +140,9 @@ class BudgetGauge(Lab):
         self.needs, self.model = needs, model
         wide = {"layout": {"width": "98%", "max_width": "46em"}}
         self.question = menu("Question", list(needs), next(iter(needs)), **wide)
-        self.budget = slider("Budget, tokens", budget, LEAST, MOST, STEP, **wide)
+        self.budget = slider(
+            "Budget, tokens", budget, LEAST, MOST, STEP, **wide
+        )
         self.longer = slider(
             "Thinks × as long", 1.0, 0.25, 4, 0.25, readout_format=".2f", **wide
         )
@@ -153,7 +165,9 @@ def _gauge(found: Mapping[str, GaugeReading], setting: GaugeSetting) -> str:
     still needed.
     """
     fills = {effort: outcome.filled for effort, outcome in found.items()}
-    needed = [fill.hidden + fill.visible + fill.missing for fill in fills.values()]
+    needed = [
+        fill.hidden + fill.visible + fill.missing for fill in fills.values()
+    ]
     longest = max(setting.budget, *needed)
     scale = (WIDTH - LEFT - RIGHT) / longest
     height = TOP + ROW * len(found) + 20
@@ -168,7 +182,9 @@ def _gauge(found: Mapping[str, GaugeReading], setting: GaugeSetting) -> str:
             if tokens:
                 parts.append(rect(x, top, tokens * scale, 24, look))
             x += tokens * scale
-        each = zip(counts, ("hidden", "visible", "free", "missing"), strict=True)
+        each = zip(
+            counts, ("hidden", "visible", "free", "missing"), strict=True
+        )
         words = ", ".join(f"{tokens:,} {kind}" for tokens, kind in each)
         said.append(f"{effort}: {words}, {fill.ending}")
     parts += [

@@ -146,14 +146,15 @@ class ChatBox(Lab):
 
     def _on_key(self, _: Any, content: Any, buffers: Any) -> None:
         if content.get("event") == "submit":
-            self._echo.call(
-                lambda: self._at_home(self._submit)
-            )  # the text arrives behind the key
+            # the text arrives behind the key
+            self._echo.call(lambda: self._at_home(self._submit))
 
     def _submit(self, text: str | None = None) -> None:
         text = self.text.value if text is None else text
         if self._reply is not None:
-            self._say("The last reply is still being written: wait for it, or stop it.")
+            self._say(
+                "The last reply is still being written: wait for it, or stop it."
+            )
         elif text.strip():
             self._start(text)
 
@@ -225,10 +226,15 @@ class ChatBox(Lab):
         summary = {"reply": "", "summary": "summary of older turns: "}
         return turn(
             said.messages,
-            [f"{summary[call['purpose']]}{meter.add(call)!r}" for call in said.calls],
+            [
+                f"{summary[call['purpose']]}{meter.add(call)!r}"
+                for call in said.calls
+            ],
         )
 
-    def _draw_now(self, text: str, pieces: list[str], problem: str = "") -> None:
+    def _draw_now(
+        self, text: str, pieces: list[str], problem: str = ""
+    ) -> None:
         said = [{"role": "user", "content": text}]
         if pieces:
             said.append({"role": "assistant", "content": "".join(pieces)})
@@ -236,7 +242,9 @@ class ChatBox(Lab):
 
     def _say(self, status: str) -> None:
         line = f"<b>{escape(status)}</b> {escape(repr(self.meter))}"
-        self.status.value = f'<div role="status" style="line-height:1.45">{line}</div>'
+        self.status.value = (
+            f'<div role="status" style="line-height:1.45">{line}</div>'
+        )
 
 
 async def _pieces(

@@ -48,9 +48,13 @@ def turn(
     """One turn: its messages, what it cost, and what went wrong. All of it is escaped or rendered
     safely.
     """
-    receipt = "".join(f'<div class="receipt">{escape(line)}</div>' for line in receipts)
+    receipt = "".join(
+        f'<div class="receipt">{escape(line)}</div>' for line in receipts
+    )
     trouble = (
-        f'<div class="problem" role="alert">{escape(problem)}</div>' if problem else ""
+        f'<div class="problem" role="alert">{escape(problem)}</div>'
+        if problem
+        else ""
     )
     return "".join(map(_message, messages)) + receipt + trouble
 
@@ -77,5 +81,7 @@ def said(message: Mapping[str, Any]) -> str:
     texts = [str(part.get("text", f"[{part.get('type')}]")) for part in parts]
     for call in message.get("tool_calls") or ():
         function = call.get("function") or {}
-        texts.append(f"[calls {function.get('name')} with {function.get('arguments')}]")
+        texts.append(
+            f"[calls {function.get('name')} with {function.get('arguments')}]"
+        )
     return "\n".join(text for text in texts if text)

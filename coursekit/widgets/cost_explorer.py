@@ -16,19 +16,25 @@ from typing import Any
 import ipywidgets as widgets
 
 from .. import models
-from ..conversation import BudgetTooSmall, Memory, SlidingWindow, Summarize, TokenBudget
+from ..conversation import (
+    BudgetTooSmall,
+    Memory,
+    SlidingWindow,
+    Summarize,
+    TokenBudget,
+)
 from ..conversation.forecasting import Sizes, context_of, forecast
 from ..foundation.markup import NAME, NUMBER, table
 from ..pricing import Usage, dollars, price_of
 from .lab import WRAPPED, Lab, menu, slider
 from .turn_bars import context_strip, turn_bars
 
+# one price for any length of prompt
 MODELS = tuple(
     map(models.from_table, ("CHAT", "SMALL", "HARDEST", "REASONING"))
-)  # one price for any length of prompt
-ON = datetime.date(
-    2026, 11, 22
-)  # the day of the prices: fixed, so that stored output stays
+)
+# the day of the prices: fixed, so that stored output stays
+ON = datetime.date(2026, 11, 22)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,11 @@ class Plan:
 
     @property
     def memory(self) -> Memory | None:
-        return KNOBS[self.policy].memory(self.size) if self.policy in KNOBS else None
+        return (
+            KNOBS[self.policy].memory(self.size)
+            if self.policy in KNOBS
+            else None
+        )
 
     @property
     def sizes(self) -> Sizes:
@@ -116,7 +126,9 @@ def outcome(plan: Plan) -> Forecast:
         return Forecast([], [], str(error))
     if not plan.cached:
         turns = [replace(turn, cached=0) for turn in turns]
-    return Forecast(turns, list(accumulate(_cost(turn, plan.model) for turn in turns)))
+    return Forecast(
+        turns, list(accumulate(_cost(turn, plan.model) for turn in turns))
+    )
 
 
 def view(plan: Plan) -> str:
@@ -138,7 +150,9 @@ def view(plan: Plan) -> str:
         f"{last.prompt:,}; the cost adds up to {dollars(held.spent[-1])}."
     )
     notes = "".join(
-        f"<p>{_full(name, plan, each)}</p>" for name, each in rows.items() if each.turns
+        f"<p>{_full(name, plan, each)}</p>"
+        for name, each in rows.items()
+        if each.turns
     )
     cost = dollars(held.spent[-1])
     return (
@@ -188,7 +202,9 @@ class CostExplorer(Lab):
         self.reply = slider("Reply, tokens", plan.reply, 10, 2_000, 10)
         self.policy = menu("Memory", POLICIES, plan.policy)
         self.sizes = {
-            name: slider(knob.label, knob.start, knob.least, knob.most, knob.step)
+            name: slider(
+                knob.label, knob.start, knob.least, knob.most, knob.step
+            )
             for name, knob in KNOBS.items()
         }
         if plan.policy in KNOBS:
@@ -234,7 +250,9 @@ class CostExplorer(Lab):
     def draw(self, _: Any = None) -> None:
         with self.lock:
             for name, slider in self.sizes.items():
-                slider.layout.display = None if name == self.policy.value else "none"
+                slider.layout.display = (
+                    None if name == self.policy.value else "none"
+                )
             super().draw()
 
 
@@ -292,5 +310,7 @@ def _table(rows: dict[str, Forecast]) -> str:
         cost = held.spent[-1] if turns else Decimal(0)
         counts = (turns, used.prompt, used.cached, used.completion, last)
         each = dollars(cost / turns) if turns else ""
-        body.append((policy, *(f"{count:,}" for count in counts), dollars(cost), each))
+        body.append(
+            (policy, *(f"{count:,}" for count in counts), dollars(cost), each)
+        )
     return table(HEADS, body, [NAME, *[NUMBER] * 7])

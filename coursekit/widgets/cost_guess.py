@@ -19,14 +19,21 @@ from ..foundation.palette import BLUE, GRAY, RED
 from ..pricing import dollars
 from .lab import WRAPPED, Lab, slider
 
-ON = datetime.date(
-    2026, 11, 22
-)  # the day of the prices, fixed so that stored output stays
+# the day of the prices, fixed so that stored output stays
+ON = datetime.date(2026, 11, 22)
 MODEL = models.from_table("CHAT")
 TURNS = 50
 MARKS = (10, 20, 30, 40, 50)  # turns with a slider
 MOST, STEP = 2.0, 0.02  # dollars
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 260, 52, 70, 12, 34  # of the drawing
+# of the drawing
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = (
+    720,
+    260,
+    52,
+    70,
+    12,
+    34,
+)
 KEYS = {
     "your guess": f"height:0;border-top:3px dashed {BLUE};vertical-align:4px",
     "the conversation": f"height:0;border-top:3px solid {RED};vertical-align:4px",
@@ -35,7 +42,10 @@ KEYS = {
 
 def costs() -> list[Decimal]:
     """US dollars after each of the 50 turns of the chapter's conversation, nothing cached."""
-    turns = [replace(turn, cached=0) for turn in forecast(TURNS, Sizes(), None, MODEL)]
+    turns = [
+        replace(turn, cached=0)
+        for turn in forecast(TURNS, Sizes(), None, MODEL)
+    ]
     return spent(turns, MODEL, ON)
 
 
@@ -51,7 +61,9 @@ def view(guess: Sequence[float], *, revealed: bool) -> str:
         f"{sizes.reply}, {MODEL}, no cache. Turn 1 costs {dollars(true[0])}. "
         f"<b>What has the conversation cost after {TURNS} turns?</b></p>"
     )
-    lines = _scales() + _line([(0, 0.0), *zip(MARKS, guess, strict=True)], BLUE, "6 4")
+    lines = _scales() + _line(
+        [(0, 0.0), *zip(MARKS, guess, strict=True)], BLUE, "6 4"
+    )
     alt = "Your guess: " + ", ".join(
         f"${g:.2f} at turn {t}" for t, g in zip(MARKS, guess, strict=True)
     )
@@ -60,7 +72,9 @@ def view(guess: Sequence[float], *, revealed: bool) -> str:
             (0, 0.0),
             *((turn, float(cost)) for turn, cost in enumerate(true, start=1)),
         ]
-        lines += _line(points, RED) + _amount(TURNS, float(true[-1]), dollars(true[-1]))
+        lines += _line(points, RED) + _amount(
+            TURNS, float(true[-1]), dollars(true[-1])
+        )
         alt += f". The conversation: {dollars(true[-1])} at turn {TURNS}"
     picture = legend(KEYS) + svg(f"{alt}.", WIDTH, HEIGHT, lines, font=12)
     verdict = (
@@ -89,8 +103,12 @@ def _y(amount: float) -> float:
     return HEIGHT - BOTTOM - amount / MOST * (HEIGHT - TOP - BOTTOM)
 
 
-def _line(points: Sequence[tuple[int, float]], color: str, dashes: str = "") -> str:
-    shown = " ".join(f"{_x(turn):.1f},{_y(amount):.1f}" for turn, amount in points)
+def _line(
+    points: Sequence[tuple[int, float]], color: str, dashes: str = ""
+) -> str:
+    shown = " ".join(
+        f"{_x(turn):.1f},{_y(amount):.1f}" for turn, amount in points
+    )
     return (
         f'<polyline points="{shown}" fill="none" stroke="{color}" stroke-width="3" '
         f'stroke-dasharray="{dashes}"/>'
@@ -146,4 +164,6 @@ class CostGuess(Lab):
         super().__init__([row], [*self.guess, self.reveal])
 
     def picture(self) -> str:
-        return view([slider.value for slider in self.guess], revealed=self.reveal.value)
+        return view(
+            [slider.value for slider in self.guess], revealed=self.reveal.value
+        )

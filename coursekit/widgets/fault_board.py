@@ -151,7 +151,9 @@ def _result(done: FaultRun) -> str:
     if verdict.too_early:
         counts.append(f"{verdict.too_early} sent earlier than the server asked")
     if verdict.lost:
-        counts.append(f"{_plural(verdict.lost, 'billed answer')} lost on the way")
+        counts.append(
+            f"{_plural(verdict.lost, 'billed answer')} lost on the way"
+        )
     return f'<p style="white-space:pre-wrap">{escape(sendable(got))}</p><p>{", ".join(counts)}.</p>'
 
 
@@ -176,7 +178,9 @@ class FaultBoard(Lab):
     title = "The fault board"
 
     def __init__(
-        self, setting: Setting | None = None, recordings: str | Path | None = None
+        self,
+        setting: Setting | None = None,
+        recordings: str | Path | None = None,
     ) -> None:
         setting = setting or Setting()
         self.recordings = recordings
@@ -198,7 +202,9 @@ class FaultBoard(Lab):
     @property
     def setting(self) -> Setting:
         """What the controls say."""
-        return Setting(self.problem.value, self.duration.value, self.strategy.value)
+        return Setting(
+            self.problem.value, self.duration.value, self.strategy.value
+        )
 
     def _ask(self, _: Any = None) -> None:
         """The last run says nothing about the new choice, so a prediction takes its place."""

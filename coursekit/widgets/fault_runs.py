@@ -28,11 +28,12 @@ from ..wired import wired_to
 PROMPT = "What is the capital of France?"
 TIMEOUT = 30.0  # seconds, of every strategy
 SEED = 6
+# what OPENAI_LOG=info shows, and our own
 LOGGERS = (
     "openai",
     "httpx2",
     "coursekit.retrying",
-)  # what OPENAI_LOG=info shows, and our own
+)
 RETRYING = "Retrying request"  # how the SDK's line about a wait begins
 
 ONE, FOREVER = "one request", "for good"
@@ -53,10 +54,11 @@ FAULTS: dict[str, tuple[str, int | None]] = {
 }
 WRONG_REQUEST = "400 wrong request"
 PROBLEMS = (*FAULTS, WRONG_REQUEST)
+# never pass by themselves: the duration has no meaning
 PERMANENT = (
     "429 no money left",
     WRONG_REQUEST,
-)  # never pass by themselves: the duration has no meaning
+)
 
 Program = Callable[[openai.OpenAI, dict[str, Any]], str | None]
 
@@ -138,7 +140,9 @@ class Setting:
         if self.problem not in PERMANENT and self.duration in SECONDS:
             return Fault(kind, lasts=SECONDS[self.duration])
         once = self.duration == ONE and self.problem not in PERMANENT
-        return Fault(kind, times=1 if once else math.inf, retry_after=retry_after)
+        return Fault(
+            kind, times=1 if once else math.inf, retry_after=retry_after
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +203,17 @@ def run(setting: Setting, recordings: str | Path | None = None) -> FaultRun:
             error = "\n".join([f"{type(raised).__name__}: {raised}", *notes])
     wired = wired_to(client)
     ledger = list(wired.ledger or ()) if wired else []
-    calls = tuple(_call(attempt, number) for number, attempt in enumerate(ledger))
+    calls = tuple(
+        _call(attempt, number) for number, attempt in enumerate(ledger)
+    )
     return FaultRun(
-        setting, calls, answer, error, clock.now(), verdict_on(ledger), tuple(lines)
+        setting,
+        calls,
+        answer,
+        error,
+        clock.now(),
+        verdict_on(ledger),
+        tuple(lines),
     )
 
 
@@ -232,7 +244,9 @@ class _Lines(logging.Handler):
         if record.thread != self._thread:
             return
         at = self.now()
-        if str(record.msg).startswith(RETRYING) and isinstance(record.args, tuple):
+        if str(record.msg).startswith(RETRYING) and isinstance(
+            record.args, tuple
+        ):
             # The SDK is about to sleep, and on a virtual clock this wait is over already, in 0 real
             # seconds. The line gets the seconds of the clock, as a real client would sleep them.
             record.args = (at - self._before, *record.args[1:])
@@ -243,16 +257,17 @@ class _Lines(logging.Handler):
 
 
 @contextlib.contextmanager
-def _listening(now: Callable[[], float]) -> Iterator[list[tuple[float, str, str]]]:
+def _listening(
+    now: Callable[[], float],
+) -> Iterator[list[tuple[float, str, str]]]:
     """The lines that are logged meanwhile; afterwards the loggers are restored."""
     handler = _Lines(now)
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
-        logger.setLevel(
-            logging.DEBUG
-        )  # only the SDK's DEBUG lines show when a request ended
+        # only the SDK's DEBUG lines show when a request ended
+        logger.setLevel(logging.DEBUG)
     try:
         yield handler.lines
     finally:

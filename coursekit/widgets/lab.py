@@ -17,13 +17,23 @@ LOOK: dict[str, Any] = {
 
 
 def slider(
-    label: str, value: float, least: float, most: float, step: float, **more: Any
+    label: str,
+    value: float,
+    least: float,
+    most: float,
+    step: float,
+    **more: Any,
 ) -> Any:
     """A slider of whole numbers where value and step are whole, else of decimals."""
     whole = isinstance(value, int) and isinstance(step, int)
     kind = widgets.IntSlider if whole else widgets.FloatSlider
     return kind(
-        value, min=least, max=most, step=step, description=label, **(LOOK | more)
+        value,
+        min=least,
+        max=most,
+        step=step,
+        description=label,
+        **(LOOK | more),
     )
 
 
@@ -97,11 +107,14 @@ class Echo:
     """
 
     def __init__(self) -> None:
+        # never displayed
         self.sent, self.returned = (
             widgets.IntText(),
             widgets.IntText(),
-        )  # never displayed
-        self._link = widgets.jsdlink((self.sent, "value"), (self.returned, "value"))
+        )
+        self._link = widgets.jsdlink(
+            (self.sent, "value"), (self.returned, "value")
+        )
         self._waiting: list[tuple[int, Callable[[], object]]] = []
         self._lock = threading.Lock()
         self.returned.observe(self._return, "value")
@@ -114,8 +127,13 @@ class Echo:
             self.sent.value = number
 
     def _return(self, change: Any) -> None:
-        with self._lock:  # the browser may answer several numbers with the last one
-            due = [work for number, work in self._waiting if number <= change["new"]]
+        # the browser may answer several numbers with the last one
+        with self._lock:
+            due = [
+                work
+                for number, work in self._waiting
+                if number <= change["new"]
+            ]
             del self._waiting[: len(due)]
         for work in due:
             work()
@@ -129,13 +147,14 @@ class Press(widgets.Button):  # type: ignore[misc]
     echo   the lab's
     """
 
-    def __init__(self, press: Callable[[], object], echo: Echo, **looks: Any) -> None:
+    def __init__(
+        self, press: Callable[[], object], echo: Echo, **looks: Any
+    ) -> None:
         super().__init__(**looks)
         self._echo = echo
         self.on_click(lambda _: press())
 
-    def _handle_button_msg(
-        self, _: Any, content: Any, buffers: Any
-    ) -> None:  # ipywidgets': a press in the browser
+    # ipywidgets': a press in the browser
+    def _handle_button_msg(self, _: Any, content: Any, buffers: Any) -> None:
         if content.get("event") == "click":
             self._echo.call(self.click)

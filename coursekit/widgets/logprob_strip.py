@@ -19,10 +19,11 @@ from .lab import WRAPPED, Lab, slider
 from .token_text import label, percent
 
 DRAWN = 300  # tokens; a longer reply is measured whole and drawn in part
+# red, green and blue of a box, by probability
 SURE, UNSURE = (
     (255, 255, 255),
     (230, 159, 0),
-)  # red, green and blue of a box, by probability
+)
 BOX = "display:inline-block;margin:1px;padding:1px 4px;text-align:center;color:#222"
 FRAMES = {
     False: f"border:1px solid {GRAY}",
@@ -46,7 +47,11 @@ class Choice:
         """exp(logprob), kept between 0 and 1: real servers send +3e-05, and -9999 for "very
         unlikely".
         """
-        return 0.0 if math.isnan(self.logprob) else math.exp(min(0.0, self.logprob))
+        return (
+            0.0
+            if math.isnan(self.logprob)
+            else math.exp(min(0.0, self.logprob))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,9 @@ def tokens_of(content: Iterable[Any]) -> list[WrittenToken]:
             str(_read(entry, "token")),
             float(_read(entry, "logprob")),
             tuple(
-                Choice(str(_read(other, "token")), float(_read(other, "logprob")))
+                Choice(
+                    str(_read(other, "token")), float(_read(other, "logprob"))
+                )
                 for other in _read(entry, "top_logprobs") or ()
             ),
         )
@@ -91,7 +98,9 @@ def strip(
         _box(token, threshold, chosen=number == place)
         for number, token in enumerate(drawn, 1)
     )
-    rows = [_row(number, token, threshold) for number, token in enumerate(drawn, 1)]
+    rows = [
+        _row(number, token, threshold) for number, token in enumerate(drawn, 1)
+    ]
     considered = _considered(place, drawn[place - 1]) if drawn else ""
     return (
         f'<div class="coursekit-logprobs" style="line-height:1.4">{_summary(tokens, threshold)}'
@@ -106,7 +115,9 @@ def _summary(tokens: Sequence[WrittenToken], threshold: float) -> str:
     if tokens:
         low = sum(token.probability < threshold for token in tokens)
         measured = perplexity([min(0.0, token.logprob) for token in tokens])
-        said += f", perplexity {_number(measured)} · {low:,} less probable than "
+        said += (
+            f", perplexity {_number(measured)} · {low:,} less probable than "
+        )
         said += f"{percent(threshold)} (dashed frame)"
     if len(tokens) > DRAWN:
         said += f". The first {DRAWN} are shown; all are counted."
@@ -148,8 +159,11 @@ class LogprobStrip(Lab):
                 "This reply has no log-probabilities. Ask for them: create(..., logprobs=True)."
             )
         self.tokens = tokens_of(logprobs.content)
-        low = min(self.tokens[:DRAWN], key=lambda token: token.logprob, default=None)
-        first = self.tokens.index(low) + 1 if low else 1  # where there is most to see
+        low = min(
+            self.tokens[:DRAWN], key=lambda token: token.logprob, default=None
+        )
+        # where there is most to see
+        first = self.tokens.index(low) + 1 if low else 1
         self.threshold = slider(
             "Mark below", float(threshold), 0, 1, 0.05, readout_format=".0%"
         )
@@ -179,7 +193,9 @@ def _box(token: WrittenToken, threshold: float, *, chosen: bool) -> str:
 
 def _row(number: int, token: WrittenToken, threshold: float) -> tuple[str, ...]:
     mark = " ◂ low" if token.probability < threshold else ""
-    others = [other for other in token.alternatives if other.token != token.token]
+    others = [
+        other for other in token.alternatives if other.token != token.token
+    ]
     return (
         str(number),
         label(token.token),
@@ -190,7 +206,8 @@ def _row(number: int, token: WrittenToken, threshold: float) -> tuple[str, ...]:
 
 def _listed(choices: Iterable[Choice]) -> str:
     return " | ".join(
-        f"{label(choice.token)} {percent(choice.probability)}" for choice in choices
+        f"{label(choice.token)} {percent(choice.probability)}"
+        for choice in choices
     )
 
 
@@ -201,4 +218,8 @@ def _number(value: float) -> str:
 
 
 def _read(entry: Any, name: str) -> Any:
-    return entry.get(name) if isinstance(entry, Mapping) else getattr(entry, name, None)
+    return (
+        entry.get(name)
+        if isinstance(entry, Mapping)
+        else getattr(entry, name, None)
+    )

@@ -32,9 +32,10 @@ PROMPTS = (
 )
 REPLIES = (10, 30, 100, 300, 1_000, 3_000, 10_000, 20_000)
 HIDDEN = (0, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000)
+# dollars for a thousand requests
 BUDGETS = tuple(
     map(Decimal, ("0.1", "0.3", "1", "3", "10", "30", "100", "300"))
-)  # dollars for a thousand requests
+)
 TIMES = (1, 2, 3, 5, 10, 20, 60)  # seconds
 ANY = "any"
 DAYS = (
@@ -55,9 +56,7 @@ def view(task: Task) -> str:
     left = [each for each in judged if each.remains]
     shades = ["" if each.remains else "opacity:0.75" for each in judged]
     shown = table(HEADS, map(_row, judged), LOOKS, row_style=shades)
-    return (
-        f'<div class="coursekit-chooser"><p>{_said(left, len(judged))}</p>{shown}</div>'
-    )
+    return f'<div class="coursekit-chooser"><p>{_said(left, len(judged))}</p>{shown}</div>'
 
 
 class ModelChooser(Lab):
@@ -113,7 +112,9 @@ class ModelChooser(Lab):
             hidden=self.hidden.value,
             max_cost=None if budget == ANY else budget / THOUSAND,
             max_seconds=None if seconds == ANY else float(seconds),
-            needs=frozenset(need for need, box in self.needs.items() if box.value),
+            needs=frozenset(
+                need for need, box in self.needs.items() if box.value
+            ),
             on=self.on.value,
         )
 
@@ -141,7 +142,9 @@ def _said(left: list[Judgment], of: int) -> str:
         return "<b>No model remains.</b> Loosen a limit or drop a requirement."
     cheapest = left[0]
     count = (
-        "1 model remains" if len(left) == 1 else f"{len(left)} of {of} models remain"
+        "1 model remains"
+        if len(left) == 1
+        else f"{len(left)} of {of} models remain"
     )
     return (
         f"<b>{count}.</b> The cheapest is {escape(cheapest.name)}: {_per_thousand(cheapest)} "
@@ -157,7 +160,9 @@ def _row(judged: Judgment) -> tuple[str, ...]:
         _per_thousand(judged),
         "no data" if judged.seconds is None else f"{judged.seconds:.1f}",
         f"{model.context:,}" if model.context else "not known",
-        str(model.shutdown - datetime.timedelta(days=1)) if model.shutdown else "open",
+        str(model.shutdown - datetime.timedelta(days=1))
+        if model.shutdown
+        else "open",
         "; ".join(judged.against),
     )
 

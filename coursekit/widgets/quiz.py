@@ -78,7 +78,9 @@ def judged(question: Question, chosen: int | None) -> str:
     if chosen is None:
         return f'<div style="{SHOWN.format(color=MUTED)}">Choose an option first.</div>'
     option = question.options[chosen]
-    sign, color = ("✓ Right.", RIGHT) if option.right else ("✗ Not this one.", WRONG)
+    sign, color = (
+        ("✓ Right.", RIGHT) if option.right else ("✗ Not this one.", WRONG)
+    )
     return (
         f'<div role="status" style="{SHOWN.format(color=color)}"><b '
         f'style="color:{color}">{sign}</b> '
@@ -118,7 +120,8 @@ class Quiz(Lab):
         super().__init__([])
         echo = Echo()
         asked = [
-            _Asked(self, number, echo) for number in range(1, len(self.questions) + 1)
+            _Asked(self, number, echo)
+            for number in range(1, len(self.questions) + 1)
         ]
         self.score = widgets.HTML()
         self.children = [*asked, self.score]
@@ -126,9 +129,8 @@ class Quiz(Lab):
 
     def answered(self, number: int, chosen: int) -> None:
         """Question ``number`` was answered with the option of index ``chosen``."""
-        share(
-            votes={f"{self.stem}/{number}": chosen}
-        )  # with the teacher of a class, if wanted
+        # with the teacher of a class, if wanted
+        share(votes={f"{self.stem}/{number}": chosen})
         notes: list[str] = []
         if self.questions[number - 1].options[chosen].right:
             self.right.add(number)
@@ -138,7 +140,9 @@ class Quiz(Lab):
     def _show_score(self, notes: Iterable[str] = ()) -> None:
         text = f"{len(self.right)} of {len(self.questions)} questions answered right."
         text = escape(" ".join([text, *notes]))
-        self.score.value = f'<div role="status" style="margin-top:8px">{text}</div>'
+        self.score.value = (
+            f'<div role="status" style="margin-top:8px">{text}</div>'
+        )
 
     def picture(self) -> str:
         return on_paper(self.questions)
@@ -164,12 +168,16 @@ class _Asked(Lab):
             value=None,
             layout={"width": "98%"},
         )
-        self.button = Press(self._judge, echo, description=f"Answer question {number}")
+        self.button = Press(
+            self._judge, echo, description=f"Answer question {number}"
+        )
         super().__init__([heading, self.choice, self.button])
         self.choice.observe(self._forget, "index")
 
     def picture(self) -> str:
-        return judged(self.question, self.choice.index) if self.is_judged else ""
+        return (
+            judged(self.question, self.choice.index) if self.is_judged else ""
+        )
 
     def _judge(self) -> None:
         with self.lock:

@@ -21,7 +21,11 @@ from .lab import Lab
 TPM = 30_000  # tokens a minute, of each model: its bucket holds as many
 WIDTH, LEFT, RIGHT = 900, 8, 8  # of the drawing, in its own units
 TITLE, BUCKET, ROWS, GAP, BOTTOM = 18, 44, 150, 10, 26  # heights
-STEPS, TICK = 200, 100  # positions of the player; milliseconds between two of them
+# positions of the player; milliseconds between two of them
+STEPS, TICK = (
+    200,
+    100,
+)
 
 # Outcome -> color and path of its mark, around the place where a request began; none: only its bar.
 MARKS = {
@@ -65,7 +69,10 @@ def view(requests: Sequence[RunSpan], at: float) -> str:
     parts.append(_seconds(end, top))
     said = f"At {at:.0f} s of {end:.0f} s: {_counted(seen)}"
     picture = svg(
-        f"{said}; by model: {', '.join(models)}.", WIDTH, top + BOTTOM, "".join(parts)
+        f"{said}; by model: {', '.join(models)}.",
+        WIDTH,
+        top + BOTTOM,
+        "".join(parts),
     )
     return (
         f'<div class="coursekit-replay" style="line-height:1.5"><p><b>{escape(said)}.</b></p>'
@@ -86,7 +93,9 @@ def _legend(seen: Sequence[RunSpan]) -> str:
         "a request, until its answer is whole": f"background-color:{BLUE}",
         "tokens left in the bucket": f"background-color:{BLUE};opacity:0.3",
     }
-    marks = {LABELS[outcome]: "display:none" for outcome in MARKS if outcome in found}
+    marks = {
+        LABELS[outcome]: "display:none" for outcome in MARKS if outcome in found
+    }
     return legend(keys | marks)
 
 
@@ -102,9 +111,7 @@ def _lane(
         x, y = LEFT + span.start * scale, floor + 4 + number * row
         if span.outcome == "answered":
             width = max(0.8, (min(span.end, at) - span.start) * scale)
-            bars += (
-                f"M{x:.1f} {y:.1f}h{width:.1f}v{max(0.6, row - 0.4):.1f}h{-width:.1f}z"
-            )
+            bars += f"M{x:.1f} {y:.1f}h{width:.1f}v{max(0.6, row - 0.4):.1f}h{-width:.1f}z"
         else:
             marks[span.outcome] += f"M{x:.1f} {y:.1f}{MARKS[span.outcome][1]}"
     parts = [
@@ -121,20 +128,31 @@ def _lane(
     gone = [span.start for span in spans if span.outcome == "gone"]
     if gone:
         x = LEFT + gone[0] * scale
-        parts.append(rect(x - 1, top + TITLE, 2, BUCKET + ROWS, f'fill="{RED}"'))
         parts.append(
-            text(x + 5, floor + ROWS - 4, f"† shut down, noticed at {gone[0]:.0f} s")
+            rect(x - 1, top + TITLE, 2, BUCKET + ROWS, f'fill="{RED}"')
+        )
+        parts.append(
+            text(
+                x + 5,
+                floor + ROWS - 4,
+                f"† shut down, noticed at {gone[0]:.0f} s",
+            )
         )
     return "".join(parts)
 
 
-def _bucket(spans: Sequence[RunSpan], at: float, scale: float, floor: float) -> str:
+def _bucket(
+    spans: Sequence[RunSpan], at: float, scale: float, floor: float
+) -> str:
     """The tokens left, as an area: down with each request, up again with time."""
     level, before = float(TPM), 0.0
     points = [(0.0, level)]
     for span in (span for span in spans if span.tokens_left is not None):
         level = min(TPM, level + (span.start - before) * TPM / 60)
-        points += [(span.start, level), (span.start, float(span.tokens_left or 0))]
+        points += [
+            (span.start, level),
+            (span.start, float(span.tokens_left or 0)),
+        ]
         level, before = float(span.tokens_left or 0), span.start
     full = before + (TPM - level) / TPM * 60
     if full < at:
@@ -161,7 +179,9 @@ def _seconds(end: float, floor: float) -> str:
     for number in round_numbers(end, 8):
         x = LEFT + number / end * (WIDTH - LEFT - RIGHT)
         parts.append(
-            text(x, floor + 14, f"{number:g} s", "middle" if number else "start")
+            text(
+                x, floor + 14, f"{number:g} s", "middle" if number else "start"
+            )
         )
     return "".join(parts)
 
@@ -186,7 +206,11 @@ class RunReplay(Lab):
         self.step = end / STEPS
         look: dict[str, Any] = {"min": 0, "max": STEPS}
         self.play = widgets.Play(
-            STEPS, interval=TICK, tooltip="Play the run", show_repeat=False, **look
+            STEPS,
+            interval=TICK,
+            tooltip="Play the run",
+            show_repeat=False,
+            **look,
         )
         self.position = widgets.IntSlider(
             STEPS,
@@ -197,7 +221,9 @@ class RunReplay(Lab):
             **look,
         )
         widgets.jslink((self.play, "value"), (self.position, "value"))
-        super().__init__([widgets.HBox([self.play, self.position])], [self.position])
+        super().__init__(
+            [widgets.HBox([self.play, self.position])], [self.position]
+        )
 
     def picture(self) -> str:
         return view(self.requests, self.position.value * self.step)

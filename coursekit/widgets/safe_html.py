@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
 CHARACTERS = 20_000  # shown of one text; more would stall the browser
-PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {
-    0x7F: 0x2421
-}
+PICTURES = {
+    code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"
+} | {0x7F: 0x2421}
 
 
 @lru_cache(maxsize=64)  # a chat shows the same turns again and again
@@ -52,7 +52,11 @@ def _cut(text: str) -> tuple[str, int]:
 
 
 def _cut_off(left: int) -> str:
-    return f"<p><i>… and {left:,} more characters, not shown.</i></p>" if left else ""
+    return (
+        f"<p><i>… and {left:,} more characters, not shown.</i></p>"
+        if left
+        else ""
+    )
 
 
 @cache
@@ -71,7 +75,6 @@ def _renderer() -> MarkdownIt:
 def _link(renderer, tokens, index, options, env):  # type: ignore[no-untyped-def]  # markdown-it's protocol
     tokens[index].attrSet("target", "_blank")
     tokens[index].attrSet("rel", "noopener noreferrer nofollow")
-    tokens[index].attrSet(
-        "title", tokens[index].attrGet("href")
-    )  # where it really leads
+    # where it really leads
+    tokens[index].attrSet("title", tokens[index].attrGet("href"))
     return renderer.renderToken(tokens, index, options, env)

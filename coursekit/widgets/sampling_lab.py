@@ -95,15 +95,25 @@ class SamplingLab(Lab):
         )
         echo = Echo()
 
-        def button(press: Callable[[], object], text: str, tooltip: str) -> Press:
+        def button(
+            press: Callable[[], object], text: str, tooltip: str
+        ) -> Press:
             return Press(
-                press, echo, description=text, tooltip=tooltip, layout={"width": "auto"}
+                press,
+                echo,
+                description=text,
+                tooltip=tooltip,
+                layout={"width": "auto"},
             )
 
         self.sample = button(
-            self._sample, f"Sample {MORE}", f"Draw {MORE} more tokens with this seed"
+            self._sample,
+            f"Sample {MORE}",
+            f"Draw {MORE} more tokens with this seed",
         )
-        self.reset = button(self._reset, "Reset", "The API's defaults, no draws")
+        self.reset = button(
+            self._reset, "Reset", "The API's defaults, no draws"
+        )
         self.send = button(
             self._send_request,
             "Send",
@@ -116,13 +126,17 @@ class SamplingLab(Lab):
         self.draw_one = button(
             self._draw_one, "Draw a token", "Draw the next token, and add it"
         )
-        self.back = button(self._step_back, "Step back", "Take the last token away")
+        self.back = button(
+            self._step_back, "Step back", "Take the last token away"
+        )
         self.answer = widgets.HTML()
         wrapped = {"flex_flow": "row wrap"}
         self.growing = widgets.HBox(
             [self.draw_one, self.back, *self.next], layout=wrapped
         )
-        pressed = widgets.HBox([self.sample, self.reset, self.send], layout=wrapped)
+        pressed = widgets.HBox(
+            [self.sample, self.reset, self.send], layout=wrapped
+        )
         controls = widgets.VBox(
             [self.prompt, *self.sliders.values(), pressed, self.recorded],
             layout={"flex": "1 1 22em", "max_width": "30em"},
@@ -132,7 +146,10 @@ class SamplingLab(Lab):
             [self.growing, self.shown],
             layout={"flex": "1 1 36em", "min_width": "0", "max_width": "100%"},
         )
-        self.children = [widgets.HBox([controls, side], layout=wrapped), self.answer]
+        self.children = [
+            widgets.HBox([controls, side], layout=wrapped),
+            self.answer,
+        ]
         self._offer()
         self.prompt.observe(self._begin, "value")
         self.recorded.observe(self._choose, "value")
@@ -147,7 +164,10 @@ class SamplingLab(Lab):
         """What the sliders say."""
         # A step of 0.05 makes 0.7000000000000001 of a slider, which is no recorded temperature.
         return Settings(
-            **{name: round(slider.value, 4) for name, slider in self.sliders.items()}
+            **{
+                name: round(slider.value, 4)
+                for name, slider in self.sliders.items()
+            }
         )
 
     def use(self, settings: Settings) -> None:
@@ -177,14 +197,19 @@ class SamplingLab(Lab):
     def _name_the_next(self) -> None:
         """The buttons bear the most probable tokens; one that cannot be drawn cannot be pressed."""
         reached = self.reached
-        self.back.disabled, self.draw_one.disabled = not self.path, reached is None
+        self.back.disabled, self.draw_one.disabled = (
+            not self.path,
+            reached is None,
+        )
         result = compared(reached, self.settings) if reached else None
         for place, button in enumerate(self.next):
             button.layout.display = "none" if result is None else None
             if reached and result:
                 index = int(result.shown[place])
                 share = float(result.after[index])
-                button.description = f"{visible(reached.token(index))} {percent(share)}"
+                button.description = (
+                    f"{visible(reached.token(index))} {percent(share)}"
+                )
                 button.disabled = share == 0
 
     def _grow(self, place: int) -> None:
@@ -196,8 +221,12 @@ class SamplingLab(Lab):
     def _draw_one(self) -> None:
         with self.lock:
             if reached := self.reached:
-                generator = np.random.default_rng([self.settings.seed, len(self.path)])
-                (index,) = sample(compared(reached, self.settings).after, generator, 1)
+                generator = np.random.default_rng(
+                    [self.settings.seed, len(self.path)]
+                )
+                (index,) = sample(
+                    compared(reached, self.settings).after, generator, 1
+                )
                 self._add(reached.token(int(index)))
 
     def _add(self, token: str) -> None:
@@ -222,7 +251,9 @@ class SamplingLab(Lab):
         found = []
         wired = wired_to(self.client)
         if wired is not None and wired.journal.mode.is_free:
-            found = recorded_settings(self.distribution, self.model, self.recordings)
+            found = recorded_settings(
+                self.distribution, self.model, self.recordings
+            )
         offers = [(str(settings), settings) for settings in found]
         self.recorded.options = [CHOOSE, *offers]
         self.recorded.layout.display = None if found else "none"
@@ -279,10 +310,14 @@ def answered(request: Any, reply: Any, receipt: Receipt) -> str:
     """The request's settings, and the reply with its model and receipt, as HTML."""
     choice = reply.choices[0]
     sent = [
-        f"{name}={value!r}" for name, value in request.items() if name != "messages"
+        f"{name}={value!r}"
+        for name, value in request.items()
+        if name != "messages"
     ]
     question = escape(request["messages"][0]["content"])
-    receipt_line = f"{reply.model} · finish_reason {choice.finish_reason} · {receipt!r}"
+    receipt_line = (
+        f"{reply.model} · finish_reason {choice.finish_reason} · {receipt!r}"
+    )
     return (
         '<div class="coursekit-reply" style="line-height:1.5"><p><b>Sent</b> '
         f'<span style="font-family:monospace">{question}<br>{escape(", ".join(sent))}</span></p>'

@@ -72,7 +72,9 @@ class Settings:
         }
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} {value:g}" for name, value in self.sent.items())
+        return ", ".join(
+            f"{name} {value:g}" for name, value in self.sent.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,16 @@ def compared(distribution: Distribution, settings: Settings) -> BeforeAfter:
 def drawn(result: BeforeAfter, seed: int, draws: int) -> list[int]:
     """The first ``draws`` tokens that this seed draws, as indices into the distribution."""
     return [
-        int(index) for index in sample(result.after, np.random.default_rng(seed), draws)
+        int(index)
+        for index in sample(result.after, np.random.default_rng(seed), draws)
     ]
 
 
 def view(
-    start: Distribution, settings: Settings, draws: int = 0, path: tuple[str, ...] = ()
+    start: Distribution,
+    settings: Settings,
+    draws: int = 0,
+    path: tuple[str, ...] = (),
 ) -> str:
     """The text with its garden; the most probable next tokens before and after, what is left to all
     others, entropy and nucleus; and draws.
@@ -140,7 +146,9 @@ def _text(start: Distribution, path: tuple[str, ...]) -> str:
     )
 
 
-def _bars(distribution: Distribution, result: BeforeAfter, picks: list[int]) -> str:
+def _bars(
+    distribution: Distribution, result: BeforeAfter, picks: list[int]
+) -> str:
     """A row for each token, and one for all others; a column of counts where there are any."""
     times, counts = Counter(picks), distribution.counts
     columns = {
@@ -153,7 +161,9 @@ def _bars(distribution: Distribution, result: BeforeAfter, picks: list[int]) -> 
     for index in map(int, result.shown):
         name = label(distribution.token(index))
         rows.append(
-            _shares(name, float(result.before[index]), float(result.after[index]))
+            _shares(
+                name, float(result.before[index]), float(result.after[index])
+            )
         )
     others = f"{len(distribution.logits) - len(rows):,} others"
     rows.append(_shares(others, *result.others))
@@ -178,8 +188,12 @@ def _bars(distribution: Distribution, result: BeforeAfter, picks: list[int]) -> 
 
 
 def _shares(name: str, before: float, after: float) -> list[str]:
-    bars = f'<div style="{TRACK}">{_bar(before, BEFORE)}{_bar(after, AFTER)}</div>'
-    token = Markup(f'<span style="{MONO};white-space:nowrap">{escape(name)}</span>')
+    bars = (
+        f'<div style="{TRACK}">{_bar(before, BEFORE)}{_bar(after, AFTER)}</div>'
+    )
+    token = Markup(
+        f'<span style="{MONO};white-space:nowrap">{escape(name)}</span>'
+    )
     return [
         token,
         Markup(bars),
@@ -216,7 +230,9 @@ def _draws(distribution: Distribution, seed: int, picks: list[int]) -> str:
     )
 
 
-def garden(start: Distribution, settings: Settings, path: tuple[str, ...]) -> str:
+def garden(
+    start: Distribution, settings: Settings, path: tuple[str, ...]
+) -> str:
     """The texts that can grow from the prompt, as a drawing with its key; ``path`` has a frame."""
     blocks = list(blocks_of(start, settings))
     texts = [block for block in blocks if block.path[-1]]
@@ -249,11 +265,15 @@ def blocks_of(start: Distribution, settings: Settings) -> Iterator[Block]:
         for token, share in _likely(start.name, parent.path, sampling):
             if share * parent.height < THIN:
                 break
-            block = Block((*parent.path, token), share, top, share * parent.height)
+            block = Block(
+                (*parent.path, token), share, top, share * parent.height
+            )
             waiting.append(block)
             top, left = top + block.height, left - share
         if top > parent.top:
-            waiting.append(Block((*parent.path, ""), left, top, left * parent.height))
+            waiting.append(
+                Block((*parent.path, ""), left, top, left * parent.height)
+            )
 
 
 @lru_cache(maxsize=1024)
@@ -268,7 +288,9 @@ def _likely(
     settings = dict(zip(DEFAULTS, sampling, strict=True))
     after = probabilities(distribution.logits, distribution.counts, **settings)
     best = np.argsort(-after, kind="stable")[:20]
-    return [(distribution.token(int(index)), float(after[index])) for index in best]
+    return [
+        (distribution.token(int(index)), float(after[index])) for index in best
+    ]
 
 
 def _drawn(block: Block, path: tuple[str, ...]) -> str:
@@ -282,7 +304,11 @@ def _drawn(block: Block, path: tuple[str, ...]) -> str:
         else f'stroke="{GRAY}" stroke-width="0.5"'
     )
     drawn = rect(
-        x + 1, block.top, COLUMN - 2, max(0.5, block.height - 0.5), f"{fill} {frame}"
+        x + 1,
+        block.top,
+        COLUMN - 2,
+        max(0.5, block.height - 0.5),
+        f"{fill} {frame}",
     )
     if block.height >= LEGIBLE:
         words = f"{visible(token) or 'the rest'} {percent(block.share)}"

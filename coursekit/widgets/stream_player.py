@@ -50,7 +50,12 @@ REPORTS = {
         "APIConnectionError",
         "APIConnectionError: ended is 'interrupted'",
     ),
-    "error event": ("APIError", "APIError", "APIError", "APIError: ended is 'error'"),
+    "error event": (
+        "APIError",
+        "APIError",
+        "APIError",
+        "APIError: ended is 'error'",
+    ),
 }
 ENDS = tuple(REPORTS)
 
@@ -90,7 +95,10 @@ class PlayedStream:
 
 
 def frame(
-    stream: PlayedStream, at: float, cut: float | None = None, end: str = ENDS[0]
+    stream: PlayedStream,
+    at: float,
+    cut: float | None = None,
+    end: str = ENDS[0],
 ) -> str:
     """The wire and what the four readers show ``at`` seconds after the request, as HTML; a pure
     function.
@@ -105,11 +113,10 @@ def frame(
     wire = _wire(stream, reached, cut, is_cut=is_cut)
     status = _status(stream, count, reached, ending)
     cards = "".join(
-        _card(stream, place, count, reached, ending) for place in range(len(READERS))
+        _card(stream, place, count, reached, ending)
+        for place in range(len(READERS))
     )
-    grid = (
-        "display:grid;grid-template-columns:repeat(auto-fit,minmax(15em,1fr));gap:8px"
-    )
+    grid = "display:grid;grid-template-columns:repeat(auto-fit,minmax(15em,1fr));gap:8px"
     return (
         f'<div class="coursekit-wire" style="line-height:1.4">{wire}<p><b>{reached:.2f} s</b> of '
         f"{stream.total:.2f} s · {count} of {len(stream.texts)} deltas. {status}</p>"
@@ -117,7 +124,9 @@ def frame(
     )
 
 
-def _status(stream: PlayedStream, count: int, reached: float, end: str | None) -> str:
+def _status(
+    stream: PlayedStream, count: int, reached: float, end: str | None
+) -> str:
     if end is None:
         if reached >= stream.total:
             return "<b>Complete:</b> the last chunks brought the finish_reason and the usage."
@@ -128,7 +137,9 @@ def _status(stream: PlayedStream, count: int, reached: float, end: str | None) -
             "answer begins (chapter 06). Move on until text arrives, and cut there."
         )
     if count == len(stream.texts):
-        return "<b>Cut too late:</b> the whole answer had arrived. No reader lies."
+        return (
+            "<b>Cut too late:</b> the whole answer had arrived. No reader lies."
+        )
     characters = len("".join(stream.texts[:count]))
     lies = sum(report.startswith(LIES) for report in REPORTS[end])
     verdict = (
@@ -143,7 +154,11 @@ def _status(stream: PlayedStream, count: int, reached: float, end: str | None) -
 
 
 def _card(
-    stream: PlayedStream, place: int, count: int, reached: float, end: str | None
+    stream: PlayedStream,
+    place: int,
+    count: int,
+    reached: float,
+    end: str | None,
 ) -> str:
     """A reader: what it does, what is on its user's screen, and what it makes of the end."""
     color, mark, verdict = _verdict(stream, place, count, reached, end)
@@ -163,12 +178,18 @@ def _card(
 
 
 def _verdict(
-    stream: PlayedStream, place: int, count: int, reached: float, end: str | None
+    stream: PlayedStream,
+    place: int,
+    count: int,
+    reached: float,
+    end: str | None,
 ) -> tuple[str, str, str]:
     """The color of a reader's card, the mark behind its text, and what it makes of the stream."""
     if end is not None and not count:
         return GRAY, "", "sends the request again"
-    if count == len(stream.texts) and (end is not None or reached >= stream.total):
+    if count == len(stream.texts) and (
+        end is not None or reached >= stream.total
+    ):
         return GREEN, WHOLE, "✓ honest: the whole answer"
     if end is None:
         return GRAY, "▌", "reading"
@@ -185,7 +206,9 @@ def _wire(
     time.
     """
     arrivals = stream.timing.arrivals
-    line, frame_color = (' stroke-dasharray="4 5"', RED) if is_cut else ("", GRAY)
+    line, frame_color = (
+        (' stroke-dasharray="4 5"', RED) if is_cut else ("", GRAY)
+    )
     parts = [
         text(LEFT - 8, WIRE + 4, "model", "end"),
         text(RIGHT + 8, WIRE + 4, "readers"),
@@ -206,17 +229,33 @@ def _wire(
         if LEFT <= x < RIGHT:
             parts.append(
                 rect(
-                    x - 4, WIRE - 7, 8, 14, f'fill="{BLUE if passed else GRAY}" rx="2"'
+                    x - 4,
+                    WIRE - 7,
+                    8,
+                    14,
+                    f'fill="{BLUE if passed else GRAY}" rx="2"',
                 )
             )
         height = 12 if passed else 5
         at = arrival / stream.total * (WIDTH - 3)
         parts.append(
-            rect(at, TRACK - height, 3, height, f'fill="{BLUE if passed else GRAY}"')
+            rect(
+                at,
+                TRACK - height,
+                3,
+                height,
+                f'fill="{BLUE if passed else GRAY}"',
+            )
         )
     if cut is not None:
         parts.append(
-            rect(cut / stream.total * (WIDTH - 4), TRACK - 18, 4, 22, f'fill="{RED}"')
+            rect(
+                cut / stream.total * (WIDTH - 4),
+                TRACK - 18,
+                4,
+                22,
+                f'fill="{RED}"',
+            )
         )
     count = f"{stream.arrived(reached)} of {len(arrivals)}"
     alt = f"{count} deltas have passed you on their way to the readers."
@@ -241,7 +280,9 @@ class StreamPlayer(Lab):
 
     title = "The stream player"
 
-    def __init__(self, texts: Sequence[str], timing: Timing, at: float = 0.0) -> None:
+    def __init__(
+        self, texts: Sequence[str], timing: Timing, at: float = 0.0
+    ) -> None:
         self.stream = PlayedStream(tuple(texts), timing)
         self.cut: float | None = None
         end = math.ceil(self.stream.total * 1000 / STEP) * STEP
@@ -264,22 +305,29 @@ class StreamPlayer(Lab):
             layout=WIDE,
         )
         self.speed = widgets.Dropdown(
-            options=SPEEDS, value=1.0, description="Speed", style=NATURAL, layout=NARROW
+            options=SPEEDS,
+            value=1.0,
+            description="Speed",
+            style=NATURAL,
+            layout=NARROW,
         )
         self.kind = widgets.Dropdown(
-            options=ENDS, description="A cut means", style=NATURAL, layout=NARROW
+            options=ENDS,
+            description="A cut means",
+            style=NATURAL,
+            layout=NARROW,
         )
         self.button = widgets.ToggleButton(
             description="Cut here", tooltip="Cut the stream at this position"
         )
-        widgets.jslink(
-            (self.play, "value"), (self.position, "value")
-        )  # in the browser: smooth while the kernel works
+        # in the browser: smooth while the kernel works
+        widgets.jslink((self.play, "value"), (self.position, "value"))
         self.speed.observe(self._set_speed, "value")
         self.button.observe(self._cut_or_mend, "value")
         moving = widgets.HBox([self.play, self.position])
         choosing = widgets.HBox(
-            [self.speed, self.button, self.kind], layout={"flex_flow": "row wrap"}
+            [self.speed, self.button, self.kind],
+            layout={"flex_flow": "row wrap"},
         )
         super().__init__([moving, choosing], [self.position, self.kind])
 
@@ -289,9 +337,13 @@ class StreamPlayer(Lab):
     def _cut_or_mend(self, change: Any) -> None:
         with self.lock:
             self.cut = self.position.value / 1000 if change["new"] else None
-            self.button.description = "Undo the cut" if change["new"] else "Cut here"
+            self.button.description = (
+                "Undo the cut" if change["new"] else "Cut here"
+            )
             self.play.playing = False
             self.draw()
 
     def picture(self) -> str:
-        return frame(self.stream, self.position.value / 1000, self.cut, self.kind.value)
+        return frame(
+            self.stream, self.position.value / 1000, self.cut, self.kind.value
+        )

@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 
 import ipywidgets as widgets
 
-from ..foundation.markup import NAME, NUMBER, legend, round_numbers, svg, table, text
+from ..foundation.markup import (
+    NAME,
+    NUMBER,
+    legend,
+    round_numbers,
+    svg,
+    table,
+    text,
+)
 from ..foundation.palette import BLUE, GRAY, RED
 from ..throughput import (
     STRATEGIES,
@@ -24,12 +32,13 @@ from ..throughput import (
 from .lab import WRAPPED, Lab, slider
 
 WIDTH, LEFT, RIGHT = 760, 44, 14  # of the drawing, in its own units
+# heading, a request, between panels, the scale below
 PANEL, ROW, GAP, BOTTOM = (
     20,
     1.1,
     8,
     30,
-)  # heading, a request, between panels, the scale below
+)
 NAMES = {"concurrency": "the requests in flight", "rpm": "RPM", "tpm": "TPM"}
 HEADS = ("Strategy", "Sent", "Answered", "429", "Seconds", "In flight, mean")
 
@@ -106,9 +115,7 @@ def _in_words(name: str, spans: Sequence[Span]) -> str:
 def _law(load: Load, rates: Rates) -> str:
     """Little's law and the two limits, in words."""
     lowest = min(rates.rpm, rates.tpm)
-    verdict = (
-        f"The limits allow {lowest:,.0f}, so a semaphore stays below them by itself."
-    )
+    verdict = f"The limits allow {lowest:,.0f}, so a semaphore stays below them by itself."
     if rates.concurrency > lowest:
         verdict = (
             f"The limits allow {lowest:,.0f}: in the long run a semaphore of {load.concurrency} "
@@ -145,14 +152,27 @@ class ThroughputLab(Lab):
     def __init__(self, load: Load | None = None) -> None:
         load = load or Load()
         self.requests = load.requests
-        self.concurrency = slider("In flight at once", load.concurrency, 1, 60, 1)
+        self.concurrency = slider(
+            "In flight at once", load.concurrency, 1, 60, 1
+        )
         self.latency = slider(
-            "Latency, seconds", float(load.latency), 0.1, 10, 0.1, readout_format=".1f"
+            "Latency, seconds",
+            float(load.latency),
+            0.1,
+            10,
+            0.1,
+            readout_format=".1f",
         )
         self.rpm = slider("RPM limit", load.rpm, 5, 500, 5)
         self.tpm = slider("TPM limit", load.tpm, 5_000, 200_000, 1_000)
         self.tokens = slider("Tokens of a request", load.tokens, 50, 3_000, 50)
-        controls = (self.concurrency, self.latency, self.rpm, self.tpm, self.tokens)
+        controls = (
+            self.concurrency,
+            self.latency,
+            self.rpm,
+            self.tpm,
+            self.tokens,
+        )
         super().__init__([widgets.Box(controls, layout=WRAPPED)], controls)
 
     @property

@@ -24,9 +24,8 @@ MODELS = (
     *map(from_table, ("CHAT", "SMALL", "HARDEST", "REASONING")),
     *offered_in("token strip"),
 )
-ON = datetime.date(
-    2026, 11, 22
-)  # the day of the prices: fixed, so that stored output stays
+# the day of the prices: fixed, so that stored output stays
+ON = datetime.date(2026, 11, 22)
 CHARACTERS = 20_000  # read; more would make typing slow
 BOXES = 300  # drawn
 
@@ -58,7 +57,9 @@ def messages_of(text: str) -> list[dict[str, str]]:
     """
     parts = ROLE.split(text)  # text before, role, text, role, text …
     before = (
-        [{"role": "user", "content": parts[0].strip("\n")}] if parts[0].strip() else []
+        [{"role": "user", "content": parts[0].strip("\n")}]
+        if parts[0].strip()
+        else []
     )
     pairs = zip(parts[1::2], parts[2::2], strict=True)
     return before + [
@@ -120,20 +121,31 @@ class TokenStrip(Lab):
             options=MODELS, value=model, description="Model", style=style
         )
         self.text = widgets.Textarea(
-            KINDS[kind], description="Type here", rows=3, style=style, layout=wide
+            KINDS[kind],
+            description="Type here",
+            rows=3,
+            style=style,
+            layout=wide,
         )
         self.kind.observe(self._example, "value")
-        chosen = widgets.HBox([self.kind, self.model], layout={"flex_flow": "row wrap"})
-        super().__init__([chosen, self.text], [self.kind, self.model, self.text])
+        chosen = widgets.HBox(
+            [self.kind, self.model], layout={"flex_flow": "row wrap"}
+        )
+        super().__init__(
+            [chosen, self.text], [self.kind, self.model, self.text]
+        )
 
     def _example(self, change: Any) -> None:
         with self.lock:
-            if self.text.value == KINDS[change["old"]]:  # not the learner's own words
+            # not the learner's own words
+            if self.text.value == KINDS[change["old"]]:
                 self.text.value = KINDS[change["new"]]
 
     def picture(self) -> str:
         return strip(
-            self.text.value, self.model.value, as_chat=self.kind.value == "a chat"
+            self.text.value,
+            self.model.value,
+            as_chat=self.kind.value == "a chat",
         )
 
 
@@ -176,14 +188,28 @@ def _of_which(chat: ChatTokens | None) -> str:
 
 def _prices(counts: dict[str, int], chosen: str) -> str:
     """A row for each model: its count, its price, and what this prompt costs without the reply."""
-    names = ("Model", "Tokens", "$ a million", "This prompt", "A million of them")
+    names = (
+        "Model",
+        "Tokens",
+        "$ a million",
+        "This prompt",
+        "A million of them",
+    )
     caption = f"As a prompt, at the prices of {ON}; the reply comes on top."
-    rows = [_row(model, count, model == chosen) for model, count in counts.items()]
+    rows = [
+        _row(model, count, model == chosen) for model, count in counts.items()
+    ]
     weights = [
-        f"font-weight:{'bold' if model == chosen else 'normal'}" for model in counts
+        f"font-weight:{'bold' if model == chosen else 'normal'}"
+        for model in counts
     ]
     return table(
-        names, rows, LOOKS, caption=caption, style="margin-top:8px", row_style=weights
+        names,
+        rows,
+        LOOKS,
+        caption=caption,
+        style="margin-top:8px",
+        row_style=weights,
     )
 
 

@@ -20,7 +20,8 @@ DOTS = (
     f'<rect width="6" height="6" fill="{COLORS["cached"]}"/>'
     '<circle cx="3" cy="3" r="1.2" fill="white"/></pattern></defs>'
 )
-FILLS = COLORS | {"cached": "url(#coursekit-dots)"}  # told apart by more than color
+# told apart by more than color
+FILLS = COLORS | {"cached": "url(#coursekit-dots)"}
 CSS_DOTS = "background-image:radial-gradient(white 22%,transparent 26%);background-size:6px 6px"
 KEYS = {
     "in, from the cache": f"background-color:{GREEN};{CSS_DOTS}",
@@ -28,10 +29,16 @@ KEYS = {
     "out": f"background-color:{ORANGE}",
 }
 FORGOTTEN = f'fill="none" stroke="{GRAY}" stroke-dasharray="3 2"'
-BAND, BETWEEN = 26, 18  # the height of a row of messages, and of the words above it
+# the height of a row of messages, and of the words above it
+BAND, BETWEEN = (
+    26,
+    18,
+)
 
 
-def turn_bars(turns: Sequence[Usage], spent: Sequence[Decimal], alt: str) -> str:
+def turn_bars(
+    turns: Sequence[Usage], spent: Sequence[Decimal], alt: str
+) -> str:
     """The turns as SVG with its legend, as HTML.
 
     turns  the tokens of each turn, at least one
@@ -108,13 +115,17 @@ def _scales(most: int, whole: float, turns: int, step: float) -> str:
         parts.append(text(LEFT - 6, y + 4, f"{tokens:,.0f}", "end"))
     for amount in round_numbers(whole) if whole else []:
         y = floor - amount / whole * frame
-        parts.append(text(WIDTH - RIGHT + 6, y + 4, dollars(Decimal(str(amount)))))
+        parts.append(
+            text(WIDTH - RIGHT + 6, y + 4, dollars(Decimal(str(amount))))
+        )
     for number in {
         1,
         *(round(number) for number in round_numbers(turns) if number >= 1),
     }:
         parts.append(
-            text(LEFT + (number - 0.5) * step, floor + 15, str(number), "middle")
+            text(
+                LEFT + (number - 0.5) * step, floor + 15, str(number), "middle"
+            )
         )
     parts.append(text(WIDTH / 2, HEIGHT - 4, "turn", "middle"))
     return "".join(parts)
@@ -134,7 +145,11 @@ def context_strip(
     below = BETWEEN + BAND + BETWEEN
     said, sent = 0.0, 0.0
     parts = [
-        text(0, 12, f"the conversation, {len(messages)} messages and the next reply"),
+        text(
+            0,
+            12,
+            f"the conversation, {len(messages)} messages and the next reply",
+        ),
         text(0, below - 5, "what this turn sends"),
     ]
     for message in messages:
@@ -143,11 +158,15 @@ def context_strip(
         parts.append(_blocks(said, BETWEEN, width - fresh, fresh, message.sent))
         said += width
         if message.sent:
-            parts.append(_blocks(sent, below, width - fresh, fresh, message.sent))
+            parts.append(
+                _blocks(sent, below, width - fresh, fresh, message.sent)
+            )
             sent += width
     for x, y in ((said, BETWEEN), (sent, below)):
         parts.append(
-            rect(x, y, reply * scale, BAND, f'fill="{ORANGE}" fill-opacity="0.5"')
+            rect(
+                x, y, reply * scale, BAND, f'fill="{ORANGE}" fill-opacity="0.5"'
+            )
         )
     parts.append(_wall(window, scale, below))
     tokens = sum(message.tokens for message in messages if message.sent)
@@ -169,9 +188,13 @@ def _blocks(x: float, y: float, cached: float, fresh: float, sent: bool) -> str:
         return rect(x, y, fresh, BAND, FORGOTTEN)
     edge = 'stroke="white" stroke-width="0.5"'
     drawn = (
-        rect(x, y, cached, BAND, f'fill="{FILLS["cached"]}" {edge}') if cached else ""
+        rect(x, y, cached, BAND, f'fill="{FILLS["cached"]}" {edge}')
+        if cached
+        else ""
     )
-    return drawn + rect(x + cached, y, fresh, BAND, f'fill="{FILLS["input"]}" {edge}')
+    return drawn + rect(
+        x + cached, y, fresh, BAND, f'fill="{FILLS["input"]}" {edge}'
+    )
 
 
 def _wall(window: int, scale: float, y: float) -> str:

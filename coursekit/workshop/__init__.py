@@ -45,7 +45,10 @@ def unnamed(path: Path) -> bool:
 
 def all_notebooks(root: Path) -> list[Path]:
     """Every notebook with stored outputs: the chapters, then the solutions."""
-    return [*notebooks_in(root / "notebooks"), *notebooks_in(root / "solutions")]
+    return [
+        *notebooks_in(root / "notebooks"),
+        *notebooks_in(root / "solutions"),
+    ]
 
 
 def notebooks_of(root: Path, stems: Sequence[str]) -> list[Path]:

@@ -27,7 +27,9 @@ class UsedAccount(Account):
     """An account of whose minute so much is used at its first request; ``lower_after`` seconds
     later it has half its limit."""
 
-    def __init__(self, used: int, lower_after: float | None, **limits: Any) -> None:
+    def __init__(
+        self, used: int, lower_after: float | None, **limits: Any
+    ) -> None:
         super().__init__(**limits)
         self.used, self.lower_after, self.began = used, lower_after, 0.0
 
@@ -36,8 +38,13 @@ class UsedAccount(Account):
     ) -> tuple[dict[str, str], ApiAnswer | None]:
         if not self._buckets:
             self.began = now
-            for bucket, unit in zip(self._of(model)[1:], (1, TOKENS), strict=True):
-                bucket.level, bucket.at = min(self.used * unit, bucket.rate * 60), now
+            for bucket, unit in zip(
+                self._of(model)[1:], (1, TOKENS), strict=True
+            ):
+                bucket.level, bucket.at = (
+                    min(self.used * unit, bucket.rate * 60),
+                    now,
+                )
         if self.lower_after is not None and now > self.began + self.lower_after:
             self.lower_after, self.rpm = None, (self.rpm or 0) // 2
             self._buckets.clear()

@@ -42,7 +42,9 @@ Strategy = Callable[[openai.AsyncOpenAI, list[dict[str, Any]]], Awaitable[int]]
 
 
 def bodies() -> list[dict[str, Any]]:
-    asked = [f"Question number {i}: what is a rate limit?" for i in range(REQUESTS)]
+    asked = [
+        f"Question number {i}: what is a rate limit?" for i in range(REQUESTS)
+    ]
     return [
         {
             "model": MODEL,
@@ -54,9 +56,13 @@ def bodies() -> list[dict[str, Any]]:
 
 
 def ours(**options: Any) -> Strategy:
-    async def send(client: openai.AsyncOpenAI, requests: list[dict[str, Any]]) -> int:
+    async def send(
+        client: openai.AsyncOpenAI, requests: list[dict[str, Any]]
+    ) -> int:
         return len(
-            (await run_batch(client, requests, progress=False, **options)).answered
+            (
+                await run_batch(client, requests, progress=False, **options)
+            ).answered
         )
 
     return send
@@ -65,14 +71,21 @@ def ours(**options: Any) -> Strategy:
 def semaphore(slots: int, retries: int) -> Strategy:
     """The tutorial's batch_completions, its failures counted instead of raised."""
 
-    async def send(client: openai.AsyncOpenAI, requests: list[dict[str, Any]]) -> int:
-        gate, asked = asyncio.Semaphore(slots), client.with_options(max_retries=retries)
+    async def send(
+        client: openai.AsyncOpenAI, requests: list[dict[str, Any]]
+    ) -> int:
+        gate, asked = (
+            asyncio.Semaphore(slots),
+            client.with_options(max_retries=retries),
+        )
 
         async def one(body: dict[str, Any]) -> Any:
             async with gate:
                 return await asked.chat.completions.create(**body)
 
-        replies = await asyncio.gather(*map(one, requests), return_exceptions=True)
+        replies = await asyncio.gather(
+            *map(one, requests), return_exceptions=True
+        )
         return sum(not isinstance(reply, BaseException) for reply in replies)
 
     return send
@@ -81,7 +94,9 @@ def semaphore(slots: int, retries: int) -> Strategy:
 def limiter(rate: float, seconds: float) -> Strategy:
     """aiolimiter's leaky bucket before each request, the SDK's retries behind it."""
 
-    async def send(client: openai.AsyncOpenAI, requests: list[dict[str, Any]]) -> int:
+    async def send(
+        client: openai.AsyncOpenAI, requests: list[dict[str, Any]]
+    ) -> int:
         from aiolimiter import AsyncLimiter
 
         bucket = AsyncLimiter(rate, seconds)
@@ -91,18 +106,24 @@ def limiter(rate: float, seconds: float) -> Strategy:
                 pass
             return await client.chat.completions.create(**body)
 
-        replies = await asyncio.gather(*map(one, requests), return_exceptions=True)
+        replies = await asyncio.gather(
+            *map(one, requests), return_exceptions=True
+        )
         return sum(not isinstance(reply, BaseException) for reply in replies)
 
     return send
 
 
-def cookbook(rpm: float, tpm: float, tokens: float, attempts: int = 5) -> Strategy:
+def cookbook(
+    rpm: float, tpm: float, tokens: float, attempts: int = 5
+) -> Strategy:
     """The algorithm of the OpenAI cookbook's api_request_parallel_processor.py, written anew:
     capacity that begins full and refills with the clock, a pause of 15 s after each 429, five
     attempts."""
 
-    async def send(client: openai.AsyncOpenAI, requests: list[dict[str, Any]]) -> int:
+    async def send(
+        client: openai.AsyncOpenAI, requests: list[dict[str, Any]]
+    ) -> int:
         asked = client.with_options(max_retries=0)
         waiting = [(body, attempts) for body in requests]
         again: list[tuple[dict[str, Any], int]] = []
@@ -127,7 +148,10 @@ def cookbook(rpm: float, tpm: float, tokens: float, attempts: int = 5) -> Strate
             at = now
             queue = again or waiting
             if queue and left_requests >= 1 and left_tokens >= tokens:
-                left_requests, left_tokens = left_requests - 1, left_tokens - tokens
+                left_requests, left_tokens = (
+                    left_requests - 1,
+                    left_tokens - tokens,
+                )
                 task = asyncio.create_task(one(*queue.pop(0)))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
@@ -180,12 +204,12 @@ async def measure(
         statuses[response.status_code] += 1
 
     async with openai.AsyncOpenAI(
-        base_url=f"http://127.0.0.1:{port}/v1", api_key=f"{TOKEN}-{case}.{number}"
+        base_url=f"http://127.0.0.1:{port}/v1",
+        api_key=f"{TOKEN}-{case}.{number}",
     ) as client:
         client._client.event_hooks = {"response": [count]}
-        for body in bodies()[
-            :5
-        ]:  # the SDK imports on first use, and the connection is made
+        # the SDK imports on first use, and the connection is made
+        for body in bodies()[:5]:
             await client.with_options(
                 api_key=f"{TOKEN}-fresh.warm"
             ).chat.completions.create(**body)
@@ -209,7 +233,11 @@ def main() -> None:
     )
     only = parser.parse_args().only
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(HERE.with_name("batching_server.py")), folder]
+        command = [
+            sys.executable,
+            str(HERE.with_name("batching_server.py")),
+            folder,
+        ]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout is not None

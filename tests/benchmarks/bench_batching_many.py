@@ -57,7 +57,12 @@ async def ours(client: Any, count: int, file: str | None = None) -> int:
         "checkpoint": file,
     }
     results = await run_batch(
-        client, prompts(count), rpm=1e9, tpm=1e12, max_concurrency=SLOTS, **options
+        client,
+        prompts(count),
+        rpm=1e9,
+        tpm=1e12,
+        max_concurrency=SLOTS,
+        **options,
     )
     assert results.stopped is None
     return len(results.answered)
@@ -128,7 +133,8 @@ def main() -> None:
             runs[how].append(once(how, asked.requests // 5)[0])
     for how in ("ours", "kept"):
         ratios = sorted(
-            one / floor for one, floor in zip(runs[how], runs["bare"], strict=True)
+            one / floor
+            for one, floor in zip(runs[how], runs["bare"], strict=True)
         )
         print(
             f"{how} / bare: {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"

@@ -29,7 +29,8 @@ from support.class_simulation import Lesson  # noqa: E402
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--learners", type=int, default=60)
     parser.add_argument(
@@ -40,9 +41,12 @@ def main() -> None:
     )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        lesson = Lesson(Path(folder) / "class.json", asked.learners, asked.seconds)
+        lesson = Lesson(
+            Path(folder) / "class.json", asked.learners, asked.seconds
+        )
         print(
-            f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores", flush=True
+            f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores",
+            flush=True,
         )
         asyncio.run(lesson.run())
     streams = sum(bool(call.late) for call in lesson.calls)
@@ -50,7 +54,9 @@ def main() -> None:
         f"{len(lesson.calls)} calls in {lesson.now:.0f} s, {streams} streams timed, "
         f"{len(lesson.asked)} questions"
     )
-    print("met:", dict(Counter(call.how for call in lesson.calls).most_common()))
+    print(
+        "met:", dict(Counter(call.how for call in lesson.calls).most_common())
+    )
     for trouble in lesson.troubles:
         struck = Counter(
             call.how
@@ -61,7 +67,9 @@ def main() -> None:
             f"  {trouble.name:14} {trouble.start:5.0f} - {trouble.end:5.0f} s  {dict(struck)}"
         )
     print(
-        f"unexplained: {len(lesson.unexplained)}", *lesson.unexplained[:5], sep="\n  "
+        f"unexplained: {len(lesson.unexplained)}",
+        *lesson.unexplained[:5],
+        sep="\n  ",
     )
     late = [1000 * seconds for seconds in lesson.late()]
     told = " ".join(
@@ -74,7 +82,9 @@ def main() -> None:
         near = [
             c
             for c in lesson.calls
-            if c.learner % 2 == rest and c.start <= kill.end and c.end >= kill.start
+            if c.learner % 2 == rest
+            and c.start <= kill.end
+            and c.end >= kill.start
         ]
         failed = Counter(call.how for call in near if call.how != "ok")
         print(
@@ -90,7 +100,9 @@ def main() -> None:
     )
     print(
         "memory, MB:",
-        ", ".join(f"{name} {megabytes:.0f}" for name, megabytes in lesson.memory),
+        ", ".join(
+            f"{name} {megabytes:.0f}" for name, megabytes in lesson.memory
+        ),
     )
 
 

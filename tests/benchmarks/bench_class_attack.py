@@ -35,7 +35,10 @@ JSON = {"content-type": "application/json"}
 LEARNERS, SPEED, PAUSE = 29, 20.0, 2.0
 ASKED = questions(6.0)
 BIG = json.dumps(
-    {"model": "gpt-4o", "messages": [{"role": "user", "content": "word " * 1_400_000}]}
+    {
+        "model": "gpt-4o",
+        "messages": [{"role": "user", "content": "word " * 1_400_000}],
+    }
 ).encode()  # 7 MB
 
 
@@ -65,7 +68,9 @@ async def learn(
             except openai.APIError as error:
                 calls.met[type(error).__name__] += 1
             due = asked.due[-1] if asked.due else 0.0
-            calls.seconds.append(max(0.0, time.perf_counter() - began - due / SPEED))
+            calls.seconds.append(
+                max(0.0, time.perf_counter() - began - due / SPEED)
+            )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), rng.uniform(0.1, PAUSE))
 
@@ -114,7 +119,9 @@ class Attack:
         names = (f"bot {number}" for number in range(10**9))
         await self.repeat(
             "join",
-            lambda: http.post("/join", headers=headers, json={"name": next(names)}),
+            lambda: http.post(
+                "/join", headers=headers, json={"name": next(names)}
+            ),
             0.02,
         )
 
@@ -128,7 +135,9 @@ class Attack:
         headers = {"authorization": f"Bearer {self.key}", **JSON}
         await self.repeat(
             "big body",
-            lambda: http.post("/v1/chat/completions", headers=headers, content=BIG),
+            lambda: http.post(
+                "/v1/chat/completions", headers=headers, content=BIG
+            ),
         )
 
     async def flood(self, http: httpx2.AsyncClient) -> None:
@@ -136,7 +145,9 @@ class Attack:
         body = json.dumps(ASKED[0].body).encode()
         await self.repeat(
             "flood",
-            lambda: http.post("/v1/chat/completions", headers=headers, content=body),
+            lambda: http.post(
+                "/v1/chat/completions", headers=headers, content=body
+            ),
             0.01,
         )
 
@@ -147,7 +158,11 @@ class Attack:
                 for _ in range(50):
                     with contextlib.suppress(OSError):
                         kept.append(
-                            (await asyncio.open_connection("127.0.0.1", self.port))[1]
+                            (
+                                await asyncio.open_connection(
+                                    "127.0.0.1", self.port
+                                )
+                            )[1]
                         )
                         self.met["idle connection: opened"] += 1
                 if len(kept) > 880:
@@ -206,7 +221,9 @@ async def main() -> None:
             keys = []
             for number in range(LEARNERS):
                 answer = httpx2.post(
-                    f"{url}/join", headers=headers, json={"name": f"Learner {number}"}
+                    f"{url}/join",
+                    headers=headers,
+                    json={"name": f"Learner {number}"},
                 )
                 keys.append(answer.json()["key"])
             attack = Attack(url, port)
@@ -225,21 +242,25 @@ async def main() -> None:
             admin = {
                 "authorization": f"Bearer {(folder / 'class.console-token').read_text().strip()}"
             }
-            rows = httpx2.get(f"{url}/admin/learners", headers=admin).json()["learners"]
+            rows = httpx2.get(f"{url}/admin/learners", headers=admin).json()[
+                "learners"
+            ]
             freed = httpx2.post(
                 f"{url}/admin/roll", headers=admin, json={"do": "clear"}
             ).json()
             print(f"rows in the class {len(rows)}; {freed['done']}")
             status = Path(f"/proc/{process.pid}/status")
             if status.exists():
+                # type: ignore[index]
                 print(
                     "server's memory, most:",
                     re.search(r"VmHWM:\s+(\d+)", status.read_text())[1],
                     "kB",
-                )  # type: ignore[index]
+                )
         finally:
             process.terminate()
-            process.communicate(timeout=200)  # a long prompt's tokens are still counted
+            # a long prompt's tokens are still counted
+            process.communicate(timeout=200)
 
 
 asyncio.run(main())

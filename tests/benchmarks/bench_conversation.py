@@ -42,12 +42,16 @@ def overheads(memory: Memory | None, turns: int) -> list[float]:
     for number in range(turns):
         start, before = time.perf_counter(), client.seconds
         conversation.send(f"Question number {number}: {QUESTION}")
-        times.append(1e6 * (time.perf_counter() - start - (client.seconds - before)))
+        times.append(
+            1e6 * (time.perf_counter() - start - (client.seconds - before))
+        )
     return times
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--turns", type=int, default=1000)
     turns = parser.parse_args().turns
     tenth = turns // 10

@@ -53,12 +53,16 @@ def ledger(attempts: int) -> Ledger:
     filled = Ledger()
     for number in range(attempts):
         answer = error_answer(500, "No.") if number % 3 == 0 else whole()
-        filled.open(request(), answer, float(number)).finish("all", number + 0.5)
+        filled.open(request(), answer, float(number)).finish(
+            "all", number + 0.5
+        )
     return filled
 
 
 def move(turns: int) -> Callable[[], None]:
-    lab = CostExplorer(Plan(turns=turns, policy="token budget", size=8000, cached=True))
+    lab = CostExplorer(
+        Plan(turns=turns, policy="token budget", size=8000, cached=True)
+    )
     sizes = [7_500, 7_600]
 
     def moved() -> None:
@@ -69,7 +73,9 @@ def move(turns: int) -> Callable[[], None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
     full, tenth = ledger(SIZE), ledger(SIZE // 10)
@@ -94,7 +100,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = folder_with(Path(folder), (params(), whole("Paris.")))
         with served(path) as server:
-            report("a small request beside a large one / alone", waits(server, rounds))
+            report(
+                "a small request beside a large one / alone",
+                waits(server, rounds),
+            )
 
 
 def waits(server: Served, rounds: int) -> list[float]:
@@ -116,7 +125,10 @@ def waits(server: Served, rounds: int) -> list[float]:
 
 def report(name: str, ratios: list[float]) -> None:
     middle = statistics.median(ratios)
-    print(f"{name:46} {middle:7.1f}  ({min(ratios):.1f}-{max(ratios):.1f})", flush=True)
+    print(
+        f"{name:46} {middle:7.1f}  ({min(ratios):.1f}-{max(ratios):.1f})",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ class Counter(socketserver.ThreadingTCPServer):
 
     class RequestHandlerClass(socketserver.StreamRequestHandler):  # type: ignore[assignment]
         def handle(self) -> None:
-            host, _, port = self.rfile.readline().split()[1].decode().rpartition(":")
+            host, _, port = (
+                self.rfile.readline().split()[1].decode().rpartition(":")
+            )
             while self.rfile.readline().strip():
                 pass
             with socket.create_connection((host, int(port))) as there:
@@ -67,7 +69,10 @@ class Counter(socketserver.ThreadingTCPServer):
                 self.copy(there, self.connection, count=True)
 
         def copy(
-            self, source: socket.socket, target: socket.socket, count: bool = False
+            self,
+            source: socket.socket,
+            target: socket.socket,
+            count: bool = False,
         ) -> None:
             with contextlib.suppress(OSError):
                 while data := source.recv(65536):
@@ -113,10 +118,14 @@ def lab(course: Path, env: dict[str, str], *around: str) -> Iterator[None]:
             token,
             env["HOME"],
         ]
-        said = subprocess.run(asked, capture_output=True, text=True, check=False)
+        said = subprocess.run(
+            asked, capture_output=True, text=True, check=False
+        )
         print(
             re.sub(
-                r"(\d+\.\d)", lambda at: f"{float(at[1]) - begun:.1f} s", said.stdout
+                r"(\d+\.\d)",
+                lambda at: f"{float(at[1]) - begun:.1f} s",
+                said.stdout,
             )
             + said.stderr,
             end="",
@@ -141,7 +150,8 @@ def ask(port: str, token: str, home: str) -> None:
     for _ in range(6000):
         with contextlib.suppress(OSError):
             open_url(
-                urllib.request.Request(f"{url}/status", headers=headers), timeout=5
+                urllib.request.Request(f"{url}/status", headers=headers),
+                timeout=5,
             ).close()
             break
         time.sleep(0.1)
@@ -166,7 +176,8 @@ def ask(port: str, token: str, home: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--pip",
@@ -174,7 +185,9 @@ def main() -> None:
         help="uv is cut out of the lock: pip installs everything",
     )
     parser.add_argument(
-        "--keep", type=Path, help="where the clone stays; it must not be there yet"
+        "--keep",
+        type=Path,
+        help="where the clone stays; it must not be there yet",
     )
     parser.add_argument("--ask", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -184,13 +197,18 @@ def main() -> None:
     folder = asked.keep or Path(tempfile.mkdtemp())
     home, course, counter = folder / "home", folder / "course", Counter()
     home.mkdir(parents=True)
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(course)], check=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", str(ROOT), str(course)], check=True
+    )
     if asked.pip:
         lock = (course / "requirements.lock").read_text()
         (course / "requirements.lock").write_text(
             re.sub(r"^uv==(.*\n)(    .*\n)*", "", lock, flags=re.MULTILINE)
         )
-    env = {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
+    env = {
+        "HOME": str(home),
+        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+    }
     through = {"HTTPS_PROXY": f"http://127.0.0.1:{counter.server_address[1]}"}
     print(
         (
@@ -204,7 +222,10 @@ def main() -> None:
     sizes = [
         int(
             subprocess.run(
-                ["du", "-sm", str(p)], capture_output=True, text=True, check=True
+                ["du", "-sm", str(p)],
+                capture_output=True,
+                text=True,
+                check=True,
             ).stdout.split()[0]
         )
         for p in (course / ".venv", home)

@@ -67,7 +67,9 @@ def main() -> None:
     )
     measure(
         "logprob strip: threshold",
-        lambda number: setattr(strip.threshold, "value", 0.05 * (1 + number % 19)),
+        lambda number: setattr(
+            strip.threshold, "value", 0.05 * (1 + number % 19)
+        ),
     )
 
 

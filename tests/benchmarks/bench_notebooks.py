@@ -68,7 +68,10 @@ def floor() -> None:
         client.start_channels()
         client.wait_for_ready(timeout=60)
         reply = client.execute_interactive(
-            imports_of(path), timeout=60, allow_stdin=False, output_hook=lambda _: None
+            imports_of(path),
+            timeout=60,
+            allow_stdin=False,
+            output_hook=lambda _: None,
         )
         assert reply["content"]["status"] == "ok", (path, reply["content"])
         client.stop_channels()
@@ -85,17 +88,28 @@ def commands(nbmake: str | None, empty: str) -> dict[str, list[str]]:
         "-p",
         "no:hypothesispytest",
     ]
-    nbval = ["--nbval", "--nbval-current-env", f"--nbval-sanitize-with={SANITIZE}"]
+    nbval = [
+        "--nbval",
+        "--nbval-current-env",
+        f"--nbval-sanitize-with={SANITIZE}",
+    ]
     ways = {
+        # its conftest forks
         "warm": [
             *PYTEST,
             "-n",
             "auto",
             "tests/benchmarks",
             *FOLDERS,
-        ],  # its conftest forks
+        ],
         "nbval": [*PYTEST, *plain, *nbval, *FOLDERS],
-        "nbmake": [*PYTEST, *plain, "--nbmake", "--nbmake-kernel=python3", *FOLDERS],
+        "nbmake": [
+            *PYTEST,
+            *plain,
+            "--nbmake",
+            "--nbmake-kernel=python3",
+            *FOLDERS,
+        ],
         "floor": [sys.executable, __file__, "--floor"],
     }
     return (
@@ -111,7 +125,12 @@ def measured(
     """Wall seconds, processor seconds of all descendants, and the last line of output."""
     start, before = time.monotonic(), _spent()
     ran = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     seconds = time.monotonic() - start
     while True:

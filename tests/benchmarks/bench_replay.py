@@ -63,11 +63,16 @@ def mock(
         if served.events is None
         else b"".join(event.data for event in served.events)
     )
-    return lambda _: httpx2.Response(200, headers=served.headers, content=content)
+    return lambda _: httpx2.Response(
+        200, headers=served.headers, content=content
+    )
 
 
 def compare(
-    base: Callable[[], None], ours: Callable[[], None], rounds: int, calls: int = CALLS
+    base: Callable[[], None],
+    ours: Callable[[], None],
+    rounds: int,
+    calls: int = CALLS,
 ) -> tuple[list[float], float]:
     """Ratios of processor time per round, and the median of the microseconds added to a call."""
     base(), ours()
@@ -87,7 +92,9 @@ def compare(
 def row(name: str, measured: tuple[list[float], float]) -> None:
     ratios, added = measured
     low, middle, high = statistics.quantiles(ratios, n=4)
-    print(f"{name:42} {middle:5.2f}x  ({low:.2f}-{high:.2f})  {added:+7.0f} µs a call")
+    print(
+        f"{name:42} {middle:5.2f}x  ({low:.2f}-{high:.2f})  {added:+7.0f} µs a call"
+    )
 
 
 def floor(
@@ -108,7 +115,9 @@ def sync_rows(rounds: int) -> None:
             client = connect("replay", recordings=folder, speed="instant")
             base = floor(answer, client, bodies[0])
 
-            def run(one: openai.OpenAI, bodies: list[dict[str, Any]] = bodies) -> None:
+            def run(
+                one: openai.OpenAI, bodies: list[dict[str, Any]] = bodies
+            ) -> None:
                 for body in bodies:
                     one.chat.completions.create(**body)
 
@@ -185,7 +194,9 @@ def stream_rows(rounds: int) -> None:
 
         def run(one: openai.OpenAI) -> None:
             for body in bodies:
-                assert sum(1 for _ in one.chat.completions.create(**body)) == 203
+                assert (
+                    sum(1 for _ in one.chat.completions.create(**body)) == 203
+                )
 
         row(
             "200-chunk stream",
@@ -199,14 +210,21 @@ def timing() -> None:
     for i in range(1, 201):
         offsets.append(
             offsets[-1]
-            + (0.4 if i == 120 else 0.004 + 0.013 * (i % 3 == 0) + 0.002 * (i % 5))
+            + (
+                0.4
+                if i == 120
+                else 0.004 + 0.013 * (i % 3 == 0) + 0.002 * (i % 5)
+            )
         )
     events = [
         Event(round(at, 4), sse(chunk({"content": f"w{i} "})))
         for i, at in enumerate(offsets)
     ]
     answer = ApiAnswer(
-        200, {"content-type": "text/event-stream"}, events=tuple(events), after=0.3
+        200,
+        {"content-type": "text/event-stream"},
+        events=tuple(events),
+        after=0.3,
     )
     with tempfile.TemporaryDirectory() as folder:
         [body] = shelf(Path(folder), 1, answer, stream=True)[:1]
@@ -231,7 +249,8 @@ def arrived(kind: str, folder: str, body: dict[str, Any]) -> list[float]:
         client = connect("replay", recordings=folder, speed=1.0)
         start = time.perf_counter()
         return [
-            time.perf_counter() - start for _ in client.chat.completions.create(**body)
+            time.perf_counter() - start
+            for _ in client.chat.completions.create(**body)
         ]
 
     async def main() -> list[float]:
@@ -259,10 +278,11 @@ def imports(rounds: int) -> None:
             ).stdout
         )
 
+    # type: ignore[var-annotated]
     cases = {
         "import coursekit": [],
         "import openai; from coursekit import connect, Meter, stream_text": [],
-    }  # type: ignore[var-annotated]
+    }
     for _ in range(rounds):
         floor = seconds("import openai")
         for code, ratios in cases.items():
@@ -276,7 +296,8 @@ def imports(rounds: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds

@@ -62,10 +62,13 @@ def raw(body: dict[str, Any], learner: int = 0) -> bytes:
 def lua(folder: Path, name: str, stream: bool) -> Path:
     """A wrk script that sends all prompts with the keys of all learners in turn."""
     requests = [
-        raw(body, n) for n in range(LEARNERS) for body in bodies(stream)[n % 4 :: 4]
+        raw(body, n)
+        for n in range(LEARNERS)
+        for body in bodies(stream)[n % 4 :: 4]
     ]
     quoted = ",\n".join(
-        '"' + "".join(f"\\{byte:03d}" for byte in text) + '"' for text in requests
+        '"' + "".join(f"\\{byte:03d}" for byte in text) + '"'
+        for text in requests
     )
     path = folder / f"{name}.lua"
     path.write_text(
@@ -91,7 +94,8 @@ def quiet(longest: float = 60.0) -> float:
 
 def _idle() -> tuple[int, int]:
     ticks = [
-        int(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+        int(n)
+        for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
     ]
     return ticks[3] + ticks[4], sum(ticks)
 
@@ -133,7 +137,9 @@ class Served:
         self.process.wait(20)
 
 
-def wrk(server: Served, script: Path, clients: int, seconds: float) -> dict[str, float]:
+def wrk(
+    server: Served, script: Path, clients: int, seconds: float
+) -> dict[str, float]:
     """Requests a second, latencies in ms, errors, and microseconds of the server's processor time
     per request.
     """
@@ -161,7 +167,9 @@ def wrk(server: Served, script: Path, clients: int, seconds: float) -> dict[str,
         s: float(v) * unit[u]
         for s, v, u in re.findall(r"(50|99)%\s+([\d.]+)(us|ms|s|m)", out)
     }
-    errors = sum(map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", out)))
+    errors = sum(
+        map(int, re.findall(r"(?:connect|read|write|timeout) (\d+)", out))
+    )
     errors += (
         int(found[1])
         if (found := re.search(r"Non-2xx or 3xx responses: (\d+)", out))
@@ -220,7 +228,9 @@ def paced(server: Served, clients: int, within: float) -> None:
     offsets = [event.at for event in answers()[1].events or ()]
     idle = quiet()
     before, start = server.processor(), time.perf_counter()
-    seen = uvloop.run(streams(server.port, raw(bodies(True)[0]), clients, within))
+    seen = uvloop.run(
+        streams(server.port, raw(bodies(True)[0]), clients, within)
+    )
     wall, cpu = time.perf_counter() - start, server.processor() - before
     broken = sum(
         not s.whole or sum(n for _, n in s.reads) != len(offsets) for s in seen
@@ -245,7 +255,8 @@ def paced(server: Served, clients: int, within: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2)
@@ -288,9 +299,8 @@ def main() -> None:
         if asked.only in (None, "paced"):
             for clients in asked.clients:
                 for within in (1.0, 0.0):
-                    server = Served(
-                        "ours", folder, "1"
-                    )  # a fresh process, so that its memory is that of this load
+                    # a fresh process, so that its memory is that of this load
+                    server = Served("ours", folder, "1")
                     try:
                         paced(server, clients, within)
                     finally:

@@ -40,7 +40,8 @@ def answers() -> tuple[ApiAnswer, ApiAnswer]:
 
 
 def ours(folder: Path, speed: str) -> Room:
-    log, limits = AccessLog(Path(os.devnull).open("w")), {"rpm": 10**9, "tpm": 10**12}  # noqa: SIM115
+    log = AccessLog(Path(os.devnull).open("w"))  # noqa: SIM115
+    limits = {"rpm": 10**9, "tpm": 10**12}
     pace = None if speed == "instant" else float(speed)
     return Room(
         Recordings([folder]),

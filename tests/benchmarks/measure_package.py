@@ -60,7 +60,9 @@ def docstrings(tree: ast.AST) -> Iterator[tuple[int, int]]:
         if not isinstance(node, DOCUMENTED) or not node.body:
             continue
         first = node.body[0]
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        if isinstance(first, ast.Expr) and isinstance(
+            first.value, ast.Constant
+        ):
             yield first.lineno, first.col_offset
 
 
@@ -100,8 +102,12 @@ def measure(folder: Path) -> dict[str, object]:
         **{name: sums[name] for name in ("files", "lines", "code lines")},
         **{name: sums[name] for name in ("tokens", "statements", "fmt: skip")},
         "tokens a code line": round(sums["tokens"] / sums["code lines"], 1),
-        "code lines over 80, %": round(100 * sums["over 80"] / sums["code lines"]),
-        "comments per 100 code lines": round(sums["comments"] / thousands / 10, 1),
+        "code lines over 80, %": round(
+            100 * sums["over 80"] / sums["code lines"]
+        ),
+        "comments per 100 code lines": round(
+            sums["comments"] / thousands / 10, 1
+        ),
         "comprehensions per 1,000": round(sums["comprehensions"] / thousands),
         "conditional expressions per 1,000": round(
             sums["conditional expressions"] / thousands
@@ -123,7 +129,9 @@ def main() -> None:
             )
     command = [sys.executable, "-c", FIRST_CELL]
     runs = [
-        json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        json.loads(
+            subprocess.run(command, check=True, capture_output=True).stdout
+        )
         for _ in range(5)
     ]
     modules, seconds, calls = (

@@ -76,7 +76,9 @@ def lateness(seen: Arrivals, offsets: list[float]) -> list[float]:
     """
     late, place = [], 0
     for at, count in seen.reads:
-        late += [at - seen.sent - offset for offset in offsets[place : place + count]]
+        late += [
+            at - seen.sent - offset for offset in offsets[place : place + count]
+        ]
         place += count
     return late
 

@@ -41,7 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(600))
             if chromium() is None:
                 item.add_marker(
-                    pytest.mark.skip(reason="no chromium (name one with CHROMIUM=)")
+                    pytest.mark.skip(
+                        reason="no chromium (name one with CHROMIUM=)"
+                    )
                 )
 
 
@@ -64,7 +66,9 @@ def browser() -> Iterator[Browser]:
     test of its process.
     """
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=FLAGS
+        )
         yield browser
         browser.close()
 

@@ -25,7 +25,9 @@ def test_picture(open_chapter: Callable[..., ChapterPage]) -> None:
     page.run_all()
     lab = page.labs()[-1]
     cell = page.cell(lab)
-    cell.get_by_label("prompt ends in").select_option("The traffic light turned")
+    cell.get_by_label("prompt ends in").select_option(
+        "The traffic light turned"
+    )
     for _ in range(10):
         cell.locator(
             '.widget-hslider:has(label:text-is("temperature")) [role="slider"]'

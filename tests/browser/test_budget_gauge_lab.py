@@ -28,7 +28,9 @@ BudgetGauge({"snail": snail, "cron": cron}, "o4-mini")
 
 
 @pytest.fixture
-def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> ChapterPage:
+def page(
+    lab: LabServer, open_chapter: Callable[..., ChapterPage]
+) -> ChapterPage:
     notebook = v4.new_notebook(
         cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL}
     )
@@ -56,16 +58,22 @@ def test_the_gauge_follows_its_controls(page: ChapterPage) -> None:
     assert row(cell, "low") == ["128", "1", "371", "0"]
     assert row(cell, "high") == ["500", "0", "0", "717"]
 
-    budget = cell.locator('.widget-hslider:has(label:text-is("Budget, tokens"))')
+    budget = cell.locator(
+        '.widget-hslider:has(label:text-is("Budget, tokens"))'
+    )
     for _ in range(15):
         budget.get_by_role("slider").press("ArrowRight")
     expect(
-        cell.get_by_text("1,250 tokens: room for a whole answer with low, high.")
+        cell.get_by_text(
+            "1,250 tokens: room for a whole answer with low, high."
+        )
     ).to_be_visible()
     assert row(cell, "high") == ["1,216", "1", "33", "0"]
     assert "Budget 1,250 tokens" in (drawing.get_attribute("aria-label") or "")
 
-    longer = cell.locator('.widget-hslider:has(label:text-is("Thinks × as long"))')
+    longer = cell.locator(
+        '.widget-hslider:has(label:text-is("Thinks × as long"))'
+    )
     track = longer.locator(".noUi-base").bounding_box()
     assert track is not None
     longer.get_by_role("slider").hover()
@@ -74,7 +82,9 @@ def test_the_gauge_follows_its_controls(page: ChapterPage) -> None:
         track["x"] + track["width"], track["y"] + track["height"] / 2, steps=8
     )
     page.page.mouse.up()
-    expect(cell.locator('tr:has(th:text-is("low")) td').first).to_have_text("512")
+    expect(cell.locator('tr:has(th:text-is("low")) td').first).to_have_text(
+        "512"
+    )
     assert row(cell, "low") == ["512", "1", "737", "0"]
     expect(cell.get_by_text("high pays $0.0056 for nothing.")).to_be_visible()
 
@@ -88,6 +98,8 @@ def test_the_gauge_follows_its_controls(page: ChapterPage) -> None:
     assert page.errors == []
     assert page.outside == []
     assert (
-        page.cut_off(0, ".coursekit-gauge svg, .coursekit-gauge table, .widget-hslider")
+        page.cut_off(
+            0, ".coursekit-gauge svg, .coursekit-gauge table, .widget-hslider"
+        )
         == []
     )

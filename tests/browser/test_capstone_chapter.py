@@ -41,7 +41,9 @@ def run(chapter: ChapterPage, index: int, source: str = "") -> Locator:
     return cell.locator(".jp-Cell-outputArea")
 
 
-def test_a_learner_improves_the_score_and_keeps_it(open_chapter: OpenChapter) -> None:
+def test_a_learner_improves_the_score_and_keeps_it(
+    open_chapter: OpenChapter,
+) -> None:
     """In a narrow window no output is wider than its cell, and the reference is folded until it is
     asked for. A typing error in solve is shown as Python shows it; a better solve scores higher,
     and stands on the board."""
@@ -51,7 +53,9 @@ def test_a_learner_improves_the_score_and_keeps_it(open_chapter: OpenChapter) ->
     for index, cell in enumerate(chapter.cells):
         if cell["outputs"]:
             area = chapter.cell(index).locator(".jp-OutputArea-output").first
-            wide, room = area.evaluate("area => [area.scrollWidth, area.clientWidth]")
+            wide, room = area.evaluate(
+                "area => [area.scrollWidth, area.clientWidth]"
+            )
             assert wide <= room + 1, (
                 f"cell {index} is {wide} pixels wide, and has {room}"
             )
@@ -60,7 +64,10 @@ def test_a_learner_improves_the_score_and_keeps_it(open_chapter: OpenChapter) ->
     folded.locator(".jp-InputPlaceholder").click()
     expect(folded.get_by_text("async def lane")).to_be_visible()
 
-    turn, board = place(chapter, "mine = attempt"), place(chapter, "scoreboard.keep")
+    turn, board = (
+        place(chapter, "mine = attempt"),
+        place(chapter, "scoreboard.keep"),
+    )
     shown = run(
         chapter,
         turn,
@@ -69,7 +76,9 @@ def test_a_learner_improves_the_score_and_keeps_it(open_chapter: OpenChapter) ->
     expect(shown).to_contain_text(
         "NameError: name 'answer' is not defined", timeout=SECONDS
     )
-    expect(shown).to_contain_text("So solve() delivered nothing", timeout=SECONDS)
+    expect(shown).to_contain_text(
+        "So solve() delivered nothing", timeout=SECONDS
+    )
     shown = run(chapter, turn, IMPROVED)
     expect(shown).to_contain_text("89.6 of 100 points", timeout=SECONDS)
     shown = run(chapter, board, f'{IMPORT}\nscoreboard.keep("two lanes", mine)')

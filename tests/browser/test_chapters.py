@@ -15,7 +15,9 @@ from support.lab_server import LabServer
 from support.waiting import until
 
 OpenChapter = Callable[..., ChapterPage]
-STORED_LAB = "(run the notebook to use it)"  # what a lab leaves in a stored notebook
+STORED_LAB = (
+    "(run the notebook to use it)"  # what a lab leaves in a stored notebook
+)
 # The capstone has no lab, and is run from top to bottom in test_capstone_chapter.
 STEMS = [lesson.stem for lesson in lessons() if lesson.stem != "09_capstone"]
 
@@ -46,7 +48,9 @@ def test_a_chapter_is_shown_and_its_labs_move(
         for index, cell in enumerate(cells)
         if STORED_LAB in json.dumps(cell["outputs"])
     ]
-    sources = [cell["source"] if cell["type"] == "code" else "" for cell in cells]
+    sources = [
+        cell["source"] if cell["type"] == "code" else "" for cell in cells
+    ]
     chapter.run(cells_for(sources, stored))
     assert chapter.labs() == stored
     for index in stored:
@@ -72,7 +76,9 @@ def test_the_test_sees_what_goes_wrong(
         v4.new_markdown_cell("# Toy" + "\n\nFar down.\n" * 60),
         v4.new_code_cell("1 / 0", metadata={"tags": ["raises-exception"]}),
         v4.new_code_cell("1", metadata={"tags": ["raises-exception"]}),
-        v4.new_code_cell(f'from IPython.display import HTML\nHTML("""{away}""")'),
+        v4.new_code_cell(
+            f'from IPython.display import HTML\nHTML("""{away}""")'
+        ),
         v4.new_code_cell(
             f'from IPython.display import Javascript\nJavascript("""{broken}""")'
         ),

@@ -114,9 +114,8 @@ def test_the_chat_box_streams_stops_and_fails_in_place(
     assert chat.area.locator("strong").count() >= 3
     picture(chapter, f"{stem}-writing")
     chat.button("Stop").press("Enter")
-    chat.shows(
-        "Stopped. Nothing was added"
-    )  # which a reply that ran to its end would never show
+    # which a reply that ran to its end would never show
+    chat.shows("Stopped. Nothing was added")
     expect(chat.text).to_have_value("long")
 
     chat.enter("fail")
@@ -137,7 +136,9 @@ def test_the_chat_box_streams_stops_and_fails_in_place(
     assert chapter.page.evaluate("window.harmed") is None
     ours = chat.area.locator(".coursekit-chat")
     assert (
-        ours.locator("script, img, svg, .message style, a[href^=javascript]").count()
+        ours.locator(
+            "script, img, svg, .message style, a[href^=javascript]"
+        ).count()
         == 0
     )
     assert ours.locator(".user").count() == len(HOSTILE) + 1
@@ -174,21 +175,27 @@ def test_the_cost_explorer_follows_each_control(
         "Reply, tokens": Plan(turns=51, system=40, user=70, reply=190),
     }.items():
         before = bars()
-        slider = area.locator(".widget-slider", has_text=label).get_by_role("slider")
-        slider.focus()
-        slider.press("ArrowRight")
-        sent = prompt_tokens(plan.turns, Sizes(plan.system, plan.user, plan.reply))
-        expect(shown).to_contain_text(f"{sent:,} tokens in")
-        assert bars() != before
-    for policy, knob in KNOBS.items():
-        area.locator("select").first.select_option(policy)
-        slider = area.locator(".widget-slider", has_text=knob.label).get_by_role(
+        slider = area.locator(".widget-slider", has_text=label).get_by_role(
             "slider"
         )
         slider.focus()
         slider.press("ArrowRight")
+        sent = prompt_tokens(
+            plan.turns, Sizes(plan.system, plan.user, plan.reply)
+        )
+        expect(shown).to_contain_text(f"{sent:,} tokens in")
+        assert bars() != before
+    for policy, knob in KNOBS.items():
+        area.locator("select").first.select_option(policy)
+        slider = area.locator(
+            ".widget-slider", has_text=knob.label
+        ).get_by_role("slider")
+        slider.focus()
+        slider.press("ArrowRight")
         expect(area.locator('[role="slider"]:visible')).to_have_count(5)
-        held = outcome(Plan(51, 40, 70, 190, policy, knob.start + knob.step)).usage
+        held = outcome(
+            Plan(51, 40, 70, 190, policy, knob.start + knob.step)
+        ).usage
         expect(shown).to_contain_text(
             f"{held.prompt:,} tokens in, {held.completion:,} out"
         )

@@ -40,7 +40,9 @@ def running(tmp_path: Path) -> Iterator[Served]:
         yield server
 
 
-@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=lambda p: f"{p[0]}-{p[1]}")
+@pytest.fixture(
+    params=[(1280, "light"), (390, "dark")], ids=lambda p: f"{p[0]}-{p[1]}"
+)
 def context(
     request: pytest.FixtureRequest, browser: Browser
 ) -> Iterator[BrowserContext]:
@@ -64,7 +66,9 @@ def console(context: BrowserContext, running: Served) -> Page:
     page = context.new_page()
     page.errors = errors = []  # type: ignore[attr-defined]
     page.on("pageerror", lambda error: errors.append(str(error)))
-    refused = "401 (Unauthorized)"  # so the browser says of the page that is the form
+    refused = (
+        "401 (Unauthorized)"  # so the browser says of the page that is the form
+    )
     page.on(
         "console",
         lambda said: (
@@ -73,7 +77,9 @@ def console(context: BrowserContext, running: Served) -> Page:
             else None
         ),
     )
-    page.on("dialog", lambda dialog: errors.append(f"a dialog: {dialog.message}"))
+    page.on(
+        "dialog", lambda dialog: errors.append(f"a dialog: {dialog.message}")
+    )
     page.on(
         "request",
         lambda sent: (
@@ -91,7 +97,9 @@ def console(context: BrowserContext, running: Served) -> Page:
 
 
 def join(server: Served, name: str) -> str:
-    return str(server.admin("POST", "/join", {"name": name}, None).json()["key"])
+    return str(
+        server.admin("POST", "/join", {"name": name}, None).json()["key"]
+    )
 
 
 def ask(server: Served, key: str, **more: Any) -> int:
@@ -130,20 +138,38 @@ def test_inject_watch_lift(running: Served, console: Page) -> None:
     running.admin(
         "PUT",
         "/me",
-        {"chapter": "04_streaming", "passed": {"01_basics": 5, "02_parameters": 3}},
+        {
+            "chapter": "04_streaming",
+            "passed": {"01_basics": 5, "02_parameters": 3},
+        },
         keys["Ada"],
     )
     expect(console.locator("dd[data-of=requests]")).to_have_text("3")
-    expect(console.locator("dd[data-of=present]")).to_have_text(f"2 of {len(NAMES)}")
-    assert cells(console, "Ada")[:6] == ["–", "just now", "04_streaming", "8", "2", "0"]
+    expect(console.locator("dd[data-of=present]")).to_have_text(
+        f"2 of {len(NAMES)}"
+    )
+    assert cells(console, "Ada")[:6] == [
+        "–",
+        "just now",
+        "04_streaming",
+        "8",
+        "2",
+        "0",
+    ]
     assert cells(console, EVIL)[:6] == ["–", "just now", "–", "–", "1", "0"]
 
     console.locator("#whom").select_option(EVIL)
     console.get_by_label("Seconds").fill("60")
     console.get_by_role("button", name="Server errors").click()
-    expect(console.locator("#said")).to_have_text(f"Server errors for {EVIL}, 60 s.")
+    expect(console.locator("#said")).to_have_text(
+        f"Server errors for {EVIL}, 60 s."
+    )
     expect(console.locator("#faults li")).to_contain_text("Server errors for")
-    assert [ask(running, keys[name]) for name in ("Ada", EVIL, EVIL)] == [200, 500, 500]
+    assert [ask(running, keys[name]) for name in ("Ada", EVIL, EVIL)] == [
+        200,
+        500,
+        500,
+    ]
     expect(
         console.locator("tbody tr", has_text=EVIL).locator("td").nth(5)
     ).to_have_text("500 × 2")
@@ -152,20 +178,24 @@ def test_inject_watch_lift(running: Served, console: Page) -> None:
     for button, status in (("429 storm", 429), ("Quota wall", 429)):
         console.get_by_role("button", name=button).click()
         expect(console.locator("#faults li")).to_have_count(2)
-        assert [ask(running, keys[name]) for name in ("Ada", EVIL)] == [status, 500]
-        console.get_by_role("button", name=f"Lift {button} for everybody").click()
+        assert [ask(running, keys[name]) for name in ("Ada", EVIL)] == [
+            status,
+            500,
+        ]
+        console.get_by_role(
+            "button", name=f"Lift {button} for everybody"
+        ).click()
         expect(console.locator("#faults li")).to_have_count(1)
     console.get_by_role("button", name="Lift all").click()
     expect(console.get_by_text("No fault is at work.")).to_be_visible()
     assert [ask(running, keys[name]) for name in ("Ada", EVIL)] == [200, 200]
-    expect(console.locator("dd[data-of=errors]")).to_have_text(
-        "6"
-    )  # two of 500, and 429, 500, 429, 500
+    # two of 500, and 429, 500, 429, 500
+    expect(console.locator("dd[data-of=errors]")).to_have_text("6")
     assert console.locator("img").count() == 0
     assert console.errors == []  # type: ignore[attr-defined]
-    assert console.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
-        "wider than the screen"
-    )
+    assert console.evaluate(
+        "document.documentElement.scrollWidth <= innerWidth"
+    ), "wider than the screen"
     console.get_by_role("button", name="Slow").click()  # for the picture
     expect(console.locator("#faults li")).to_have_count(1)
 
@@ -206,9 +236,8 @@ def test_by_keyboard(running: Served, console: Page) -> None:
     console.keyboard.press("Space")
     expect(console.get_by_text("No fault is at work.")).to_be_visible()
     assert ask(running, key) == 200
-    assert (
-        console.evaluate("document.activeElement.id") == "whom"
-    )  # not a button that would strike again
+    # not a button that would strike again
+    assert console.evaluate("document.activeElement.id") == "whom"
     assert console.errors == []  # type: ignore[attr-defined]
 
 
@@ -220,7 +249,9 @@ def test_a_wrong_token(context: BrowserContext, running: Served) -> None:
     page.goto(f"{running.url}/console")
     page.get_by_label("Token").fill("wrong")
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("alert")).to_have_text("That is not the console's token.")
+    expect(page.get_by_role("alert")).to_have_text(
+        "That is not the console's token."
+    )
     page.get_by_label("Token").fill(ADMIN)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_text("Live")).to_be_visible()
@@ -261,13 +292,21 @@ def test_who_is_stuck(running: Served, console: Page) -> None:
                 model="gpt-4o", messages=[]
             )
     running.admin(
-        "PUT", "/me", {"hand": "why is my history twice as long?"}, keys["Radia"]
+        "PUT",
+        "/me",
+        {"hand": "why is my history twice as long?"},
+        keys["Radia"],
     )
     running.admin(
-        "PUT", "/me", {"failed": {"03_multi_turn/trim_to_budget": 6}}, keys["Ken"]
+        "PUT",
+        "/me",
+        {"failed": {"03_multi_turn/trim_to_budget": 6}},
+        keys["Ken"],
     )
     expect(console.locator("#need-count")).to_have_text("3 of 10 need you.")
-    expect(console.locator("tbody tr").nth(2).locator("bdi")).to_have_text("Ken")
+    expect(console.locator("tbody tr").nth(2).locator("bdi")).to_have_text(
+        "Ken"
+    )
     for row, (name, reason) in zip(
         console.locator("tbody tr.stuck").all(), STUCK.items(), strict=True
     ):
@@ -277,12 +316,14 @@ def test_who_is_stuck(running: Served, console: Page) -> None:
         assert box is not None and box["y"] + box["height"] <= 900, (
             "below the first screen"
         )
-    assert console.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
-        "wider than the screen"
-    )
+    assert console.evaluate(
+        "document.documentElement.scrollWidth <= innerWidth"
+    ), "wider than the screen"
 
 
-def test_rows_are_renamed_merged_and_removed(running: Served, console: Page) -> None:
+def test_rows_are_renamed_merged_and_removed(
+    running: Served, console: Page
+) -> None:
     """By keyboard: a hand is lowered, a row gets another name, two become one with both keys, one
     is removed.
     """
@@ -313,7 +354,9 @@ def test_rows_are_renamed_merged_and_removed(running: Served, console: Page) -> 
     open_change("ada 2")
     change.get_by_label("Same person as").select_option("Ada")
     change.get_by_role("button", name="Merge").press("Enter")
-    expect(console.locator("#done")).to_have_text("ada 2 and Ada are one row now.")
+    expect(console.locator("#done")).to_have_text(
+        "ada 2 and Ada are one row now."
+    )
     expect(console.locator("tbody tr")).to_have_count(2)
     assert [ask(running, keys[name]) for name in ("Ada", "ada", "Bo")] == [
         200,

@@ -53,7 +53,9 @@ def picture(chapter: ChapterPage, name: str) -> None:
         chapter.page.screenshot(path=Path(folder) / f"{name}.png")
 
 
-def test_an_exercise_is_done_and_the_map_fills(open_chapter: OpenChapter) -> None:
+def test_an_exercise_is_done_and_the_map_fills(
+    open_chapter: OpenChapter,
+) -> None:
     """Not yet, then wrong, then a hint, then right; and the map in 00 shows it. No cell fails."""
     stem, name = STEM, exercises_of(STEM)[0].name
     solution = nbformat.read(ROOT / "solutions" / f"{stem}.ipynb", 4)
@@ -73,7 +75,9 @@ def test_an_exercise_is_done_and_the_map_fills(open_chapter: OpenChapter) -> Non
     expect(output).to_contain_text(f"… {name}: not yet")
     picture(chapter, f"{stem}-1-not-yet")
 
-    write(chapter, to_write, f'def {name}(*given, **more):\n    return "not this"')
+    write(
+        chapter, to_write, f'def {name}(*given, **more):\n    return "not this"'
+    )
     output = run(chapter, to_check)
     expect(output).to_contain_text(f"✗ {name}: ", timeout=SECONDS)
     expect(output).to_contain_text("expected")
@@ -109,15 +113,18 @@ def test_the_quiz_works_by_keyboard(open_chapter: OpenChapter) -> None:
     question = questions(stem)[0]
     chapter = open_chapter(stem, width=800, folder="exercises")
     area = run(chapter, place(chapter, "Quiz("))
-    options = area.get_by_role("radiogroup", name=question.ask).get_by_role("radio")
+    options = area.get_by_role("radiogroup", name=question.ask).get_by_role(
+        "radio"
+    )
     expect(options.first).to_be_visible(timeout=SECONDS)
     options.first.focus()
+    # the press leaves the browser before the second choice
     for key in (
         "ArrowDown",
         "ArrowDown",
         "Tab",
         "Enter",
-    ):  # the press leaves the browser before the second choice
+    ):
         chapter.page.keyboard.press(key)
     expect(area.get_by_role("button", name="Answer question 1")).to_be_focused()
     expect(area).to_contain_text(question.options[2].reason, timeout=SECONDS)

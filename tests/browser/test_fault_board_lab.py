@@ -34,7 +34,9 @@ def test_choose_predict_run(
     expect(board.locator("tbody tr")).to_have_count(9)
     expect(board).to_contain_text("1.00 s ⚠ asked 2 s")
     assert page.operate(
-        0, cell.get_by_label("Handled by"), keys="Space ArrowDown ArrowDown Enter"
+        0,
+        cell.get_by_label("Handled by"),
+        keys="Space ArrowDown ArrowDown Enter",
     )
     expect(cell.get_by_text("Predict:")).to_be_visible()
     cell.get_by_role("button", name="Run").press("Enter")
@@ -63,7 +65,9 @@ def test_choose_predict_run(
     expect(board).to_contain_text(
         "6 HTTP requests, 5 sent earlier than the server asked"
     )
-    expect(board.get_by_label("the log")).to_contain_text("429 Too Many Requests")
+    expect(board.get_by_label("the log")).to_contain_text(
+        "429 Too Many Requests"
+    )
     assert page.errors == []
     assert page.outside == []
     assert page.cut_off(0, "table") == []

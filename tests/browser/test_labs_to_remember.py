@@ -65,7 +65,9 @@ def fits(page: ChapterPage, parts: str) -> None:
         )
         drawing = page.cell(0).locator("svg").first
         shade = "e => getComputedStyle(e).color.match(/\\d+/g)[0] > 128"
-        assert soon(lambda d=drawing, s=shade, wanted=dark: d.evaluate(s) == wanted)
+        assert soon(
+            lambda d=drawing, s=shade, wanted=dark: d.evaluate(s) == wanted
+        )
         assert page.cut_off(0, parts) == []
     assert page.errors == []
     assert page.outside == []
@@ -88,12 +90,18 @@ def test_the_garden_grows_by_keyboard(open_lab: Open) -> None:
         0, cell.get_by_role("button", name="·green 49%"), keys="Enter Enter"
     )
     expect(cell.get_by_text("The traffic light turned green,▮")).to_be_visible()
-    assert page.operate(0, cell.get_by_role("button", name="Step back"), keys="Enter")
+    assert page.operate(
+        0, cell.get_by_role("button", name="Step back"), keys="Enter"
+    )
     assert page.operate(
         0, cell.get_by_role("button", name="Draw a token"), keys="Enter"
     )
-    assert page.operate(0, cell.get_by_role("slider", name="temperature"), keys="Home")
-    expect(blocks).to_have_count(len(list(blocks_of(start, Settings(temperature=0)))))
+    assert page.operate(
+        0, cell.get_by_role("slider", name="temperature"), keys="Home"
+    )
+    expect(blocks).to_have_count(
+        len(list(blocks_of(start, Settings(temperature=0))))
+    )
     fits(page, "svg")
 
 
@@ -105,7 +113,9 @@ def test_the_cost_is_drawn_then_revealed(open_lab: Open) -> None:
     expect(lines).to_have_count(1)
     for slider in cell.get_by_role("slider").all():
         assert page.operate(0, slider, keys="ArrowUp ArrowUp ArrowUp")
-    assert page.operate(0, cell.get_by_role("button", name="Reveal"), keys="Enter")
+    assert page.operate(
+        0, cell.get_by_role("button", name="Reveal"), keys="Enter"
+    )
     expect(lines).to_have_count(2)
     expect(cell.get_by_text("You said $0.06; it is $0.86.")).to_be_visible()
     fits(page, "svg")
@@ -121,9 +131,9 @@ def test_a_turn_is_looked_into(open_lab: Open) -> None:
     )
     expect(cell.get_by_text("the conversation, 22 messages")).to_be_visible()
     cell.get_by_label("Memory").select_option("sliding window")
-    expect(cell.locator('.coursekit-costs rect[stroke-dasharray="3 2"]')).to_have_count(
-        10
-    )
+    expect(
+        cell.locator('.coursekit-costs rect[stroke-dasharray="3 2"]')
+    ).to_have_count(10)
     fits(page, "svg")
 
 
@@ -131,14 +141,25 @@ def test_the_wire_is_cut_and_two_readers_lie(open_lab: Open) -> None:
     """Cut by keyboard in mid-text: the clean cut has two liars, an error event none."""
     page = open_lab(WIRE)
     cell = page.cell(0)
-    assert page.operate(0, cell.get_by_role("button", name="Cut here"), keys="Enter")
-    expect(cell.get_by_text("2 of 4 readers lie to their user.")).to_be_visible()
     assert page.operate(
-        0, cell.get_by_label("A cut means"), keys="Space ArrowDown ArrowDown Enter"
+        0, cell.get_by_role("button", name="Cut here"), keys="Enter"
+    )
+    expect(
+        cell.get_by_text("2 of 4 readers lie to their user.")
+    ).to_be_visible()
+    assert page.operate(
+        0,
+        cell.get_by_label("A cut means"),
+        keys="Space ArrowDown ArrowDown Enter",
     )
     expect(cell.get_by_text("No reader lies.")).to_be_visible()
     screens = values(cell, '[aria-label="what its user sees"]')
-    assert [bool(screen.strip("✂")) for screen in screens] == [True, False, True, True]
+    assert [bool(screen.strip("✂")) for screen in screens] == [
+        True,
+        False,
+        True,
+        True,
+    ]
     fits(page, "svg")
 
 
@@ -148,7 +169,9 @@ def test_a_run_is_played_again(open_lab: Open) -> None:
     cell = page.cell(0)
     said = cell.locator(".coursekit-replay p").first
     whole = said.inner_text()
-    assert page.operate(0, cell.get_by_role("slider", name="Position"), keys="Home")
+    assert page.operate(
+        0, cell.get_by_role("slider", name="Position"), keys="Home"
+    )
     assert soon(lambda: said.inner_text().startswith("At 0 s of"))
     assert said.inner_text() != whole
     expect(cell.locator(".coursekit-replay polygon")).to_have_count(1)

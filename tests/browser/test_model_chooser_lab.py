@@ -18,11 +18,15 @@ from coursekit.workshop.authoring.refresh import KERNEL
 from support.chapter_page import ChapterPage, soon
 from support.lab_server import LabServer
 
-START = "from coursekit.widgets.model_chooser import ModelChooser\nModelChooser()"
+START = (
+    "from coursekit.widgets.model_chooser import ModelChooser\nModelChooser()"
+)
 
 
 @pytest.fixture
-def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> ChapterPage:
+def page(
+    lab: LabServer, open_chapter: Callable[..., ChapterPage]
+) -> ChapterPage:
     notebook = v4.new_notebook(
         cells=[v4.new_code_cell(START)], metadata={"kernelspec": KERNEL}
     )
@@ -44,15 +48,22 @@ def test_every_control_moves_the_table(page: ChapterPage) -> None:
         "ArrowRight",
         PROMPTS.index(250_000) - PROMPTS.index(1000),
     )
-    press(cell, "$ per 1,000", "ArrowLeft", len(BUDGETS) - BUDGETS.index(Decimal(100)))
+    press(
+        cell,
+        "$ per 1,000",
+        "ArrowLeft",
+        len(BUDGETS) - BUDGETS.index(Decimal(100)),
+    )
     press(cell, "Seconds", "ArrowLeft", len(TIMES) - TIMES.index(10))
-    expect_table(cell, Task(prompt=250_000, max_cost=Decimal("0.1"), max_seconds=10.0))
+    expect_table(
+        cell, Task(prompt=250_000, max_cost=Decimal("0.1"), max_seconds=10.0)
+    )
     box = cell.locator('label:has-text("temperature") input[type=checkbox]')
     box.focus()
     box.press("Space")
-    cell.locator('.widget-dropdown:has(label:text-is("On")) select').select_option(
-        "2027-02-01"
-    )
+    cell.locator(
+        '.widget-dropdown:has(label:text-is("On")) select'
+    ).select_option("2027-02-01")
     after = Task(
         prompt=250_000,
         max_cost=Decimal("0.1"),

@@ -27,7 +27,9 @@ def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> Page:
         v4.new_markdown_cell("# A chapter"),
         v4.new_markdown_cell("Some text.\n\n**Predict.** What is 1 + 1?"),
         v4.new_code_cell("print(1 + 1)"),
-        v4.new_markdown_cell("**Explain.** It is 2. **Predict.** is no field here."),
+        v4.new_markdown_cell(
+            "**Explain.** It is 2. **Predict.** is no field here."
+        ),
         v4.new_code_cell("print('no question')"),
         v4.new_markdown_cell("**Predict.** And 2 + 2?"),
         v4.new_code_cell("2 + 2"),
@@ -40,7 +42,9 @@ def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> Page:
     return opened
 
 
-def test_a_prediction_is_made_kept_and_shown(page: Page, lab: LabServer) -> None:
+def test_a_prediction_is_made_kept_and_shown(
+    page: Page, lab: LabServer
+) -> None:
     """Shift+Enter leads into the field; there it keeps the words and runs the cell. Escape skips.
     Both words and output stand in the list at the end, and in the file; nothing is taken for HTML.
     """
@@ -54,9 +58,8 @@ def test_a_prediction_is_made_kept_and_shown(page: Page, lab: LabServer) -> None
     beside = page.locator(".coursekit-predicted:visible")
     expect(beside).to_have_text(f"You predicted: 3 {MARKUP}")
 
-    for _ in range(
-        3
-    ):  # the explanation, the cell without a question, the second Predict
+    # the explanation, the cell without a question, the second Predict
+    for _ in range(3):
         page.keyboard.press("Shift+Enter")
     expect(page.get_by_label("Your prediction").nth(1)).to_be_focused()
     page.keyboard.press("Escape")
@@ -67,7 +70,9 @@ def test_a_prediction_is_made_kept_and_shown(page: Page, lab: LabServer) -> None
     expect(rows).to_have_count(1)
     expect(rows.locator("td")).to_have_text([f"3 {MARKUP}", "2"])
     page.evaluate(SAVE)
-    saved = json.loads((lab.root / "notebooks/predictions.ipynb").read_text("utf-8"))
+    saved = json.loads(
+        (lab.root / "notebooks/predictions.ipynb").read_text("utf-8")
+    )
     kept = [cell["metadata"].get("coursekit") for cell in saved["cells"]]
     assert [words for words in kept if words] == [
         {"prediction": f"3 {MARKUP}", "skipped": False},

@@ -37,7 +37,9 @@ DRAGS = {
 
 
 @pytest.fixture
-def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> ChapterPage:
+def page(
+    lab: LabServer, open_chapter: Callable[..., ChapterPage]
+) -> ChapterPage:
     write(
         v4.new_notebook(cells=[v4.new_code_cell(START)], metadata=KERNEL),
         lab.root / "notebooks" / "sampling.ipynb",
@@ -79,7 +81,9 @@ def expect_view(cell: Locator, name: str, draws: int = 0) -> None:
     def as_set() -> bool:
         return (
             shown(cell)
-            == HtmlReader(view(load_distribution(name), settings_in(cell), draws)).rows
+            == HtmlReader(
+                view(load_distribution(name), settings_in(cell), draws)
+            ).rows
         )
 
     assert soon(as_set), shown(cell)
@@ -115,15 +119,20 @@ def test_each_control_does_what_it_says(page: ChapterPage) -> None:
             f"{name} changes nothing"
         )
     assert all(
-        getattr(settings_in(cell), name) != getattr(Settings(), name) for name in DRAGS
+        getattr(settings_in(cell), name) != getattr(Settings(), name)
+        for name in DRAGS
     )
 
     cell.get_by_role("button", name="Send").press("Enter")
-    expect(cell.get_by_text("There is no recording of this request")).to_be_visible()
+    expect(
+        cell.get_by_text("There is no recording of this request")
+    ).to_be_visible()
     cell.get_by_label("recorded").select_option(
         "temperature 0, frequency_penalty 0.5, seed 1"
     )
-    expect_settings(cell, Settings(temperature=0, frequency_penalty=0.5, seed=1))
+    expect_settings(
+        cell, Settings(temperature=0, frequency_penalty=0.5, seed=1)
+    )
     cell.get_by_role("button", name="Send").press("Enter")
     expect(cell.get_by_text("replay · local")).to_be_visible()
     assert settings_in(cell) == Settings(temperature=0, frequency_penalty=0.5)

@@ -41,11 +41,13 @@ def test_every_slider_changes_the_picture(chapter: ChapterPage) -> None:
     sliders = chapter.controls(lab).and_(chapter.page.get_by_role("slider"))
     assert sliders.count() == 5
     for number in range(5):
-        assert chapter.operate(lab, sliders.nth(number), "ArrowRight ArrowRight"), (
-            f"slider {number} changes nothing"
-        )
+        assert chapter.operate(
+            lab, sliders.nth(number), "ArrowRight ArrowRight"
+        ), f"slider {number} changes nothing"
     expect(cell).to_contain_text("7 in flight / 1.7 s = 247 requests a minute")
-    expect(cell).to_contain_text("RPM allows 40; TPM allows 42,000 / 700 = 60.0")
+    expect(cell).to_contain_text(
+        "RPM allows 40; TPM allows 42,000 / 700 = 60.0"
+    )
     expect(cell.locator("svg[role=img]")).to_have_count(1)
     assert chapter.errors == [] and chapter.outside == []
     assert chapter.cut_off(lab, "svg, table, .widget-slider") == []

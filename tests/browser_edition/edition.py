@@ -89,7 +89,9 @@ class Edition:
 
     def __init__(self, browser: Browser, address: str) -> None:
         self.address, self.elsewhere = address, list[str]()
-        self.context = browser.new_context(viewport={"width": 1280, "height": 800})
+        self.context = browser.new_context(
+            viewport={"width": 1280, "height": 800}
+        )
         self.context.on("request", self._note)
         self.page: Page = self.context.new_page()
 
@@ -105,7 +107,9 @@ class Edition:
 
     def run(self, path: str, environment: Mapping[str, str]) -> dict[str, Any]:
         """Run a notebook: ``notebook`` (as JSON), ``ready`` and ``ran``, in seconds."""
-        result: dict[str, Any] = self.page.evaluate(RUN, [path, dict(environment)])
+        result: dict[str, Any] = self.page.evaluate(
+            RUN, [path, dict(environment)]
+        )
         return result
 
     def printed(self, code: str) -> str:

@@ -44,7 +44,8 @@ def test_every_cell_gives_the_committed_output(
     path = ROOT / f"{name}.ipynb"
     ran = edition.run(f"{name}.ipynb", ENVIRONMENT)["notebook"]
     outputs = {
-        cell["id"]: nbformat.from_dict(cell.get("outputs", [])) for cell in ran["cells"]
+        cell["id"]: nbformat.from_dict(cell.get("outputs", []))
+        for cell in ran["cells"]
     }
     different = []
     for item in cells_of(path, request):
@@ -53,7 +54,9 @@ def test_every_cell_gives_the_committed_output(
         if item.options["check"] and not item.compare_outputs(shown, expected):
             first = item.cell.source.splitlines()[0]
             different.append(
-                "\n".join([f"{item.cell.id}: {first}", *item.comparison_traceback])
+                "\n".join(
+                    [f"{item.cell.id}: {first}", *item.comparison_traceback]
+                )
             )
     assert not different, "\n\n".join(different)
 
@@ -84,7 +87,9 @@ def test_work_is_kept_and_can_be_downloaded(edition: Edition) -> None:
     edition.open()
     code = "from coursekit.workshop.commands.download import download_work; print(*download_work().files)"
     files = edition.printed(code).split()
-    assert {"notebooks/mine.ipynb", "notebooks/00_start_here.ipynb"} <= set(files)
+    assert {"notebooks/mine.ipynb", "notebooks/00_start_here.ipynb"} <= set(
+        files
+    )
 
 
 def test_what_a_page_cannot_do_says_so(edition: Edition) -> None:

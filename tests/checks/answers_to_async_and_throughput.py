@@ -56,7 +56,11 @@ def whole_requests(concurrency, latency, rpm, tpm, tokens):
 
 @wrong("binding_limit", "wrong", says="the first in the order")
 def the_last_of_a_tie(concurrency, latency, rpm, tpm, tokens):
-    rates = {"tpm": tpm / tokens, "rpm": rpm, "concurrency": 60 * concurrency / latency}
+    rates = {
+        "tpm": tpm / tokens,
+        "rpm": rpm,
+        "concurrency": 60 * concurrency / latency,
+    }
     name = min(rates, key=rates.get)
     return name, rates[name]
 
@@ -68,12 +72,18 @@ def the_name_alone(concurrency, latency, rpm, tpm, tokens):
 
 @wrong("binding_limit", "wrong")
 def the_highest(concurrency, latency, rpm, tpm, tokens):
-    rates = {"concurrency": 60 * concurrency / latency, "rpm": rpm, "tpm": tpm / tokens}
+    rates = {
+        "concurrency": 60 * concurrency / latency,
+        "rpm": rpm,
+        "tpm": tpm / tokens,
+    }
     name = max(rates, key=rates.get)
     return name, rates[name]
 
 
-@wrong("binding_limit", "wrong", says="3 in flight, 7 s each, are 25.714 a minute;")
+@wrong(
+    "binding_limit", "wrong", says="3 in flight, 7 s each, are 25.714 a minute;"
+)
 def hard_coded_limits(concurrency, latency, rpm, tpm, tokens):
     known = {
         (5, 0.3, 30_000): ("tpm", 50),
@@ -125,7 +135,9 @@ async def one_after_the_other(client, prompts):
 async def as_they_arrive(client, prompts):
     return [
         await answer
-        for answer in asyncio.as_completed([_one(client, prompt) for prompt in prompts])
+        for answer in asyncio.as_completed(
+            [_one(client, prompt) for prompt in prompts]
+        )
     ]
 
 
@@ -156,7 +168,9 @@ def plain(client, prompts):
 async def another_model(client, prompts):
     async def one(prompt):
         messages = [{"role": "user", "content": prompt}]
-        reply = await client.chat.completions.create(model="gpt-4o", messages=messages)
+        reply = await client.chat.completions.create(
+            model="gpt-4o", messages=messages
+        )
         return reply.choices[0].message.content
 
     return await asyncio.gather(*map(one, prompts))
@@ -169,7 +183,9 @@ async def with_a_system_message(client, prompts):
             {"role": "system", "content": "Be short."},
             {"role": "user", "content": prompt},
         ]
-        reply = await client.chat.completions.create(model=MINI, messages=messages)
+        reply = await client.chat.completions.create(
+            model=MINI, messages=messages
+        )
         return reply.choices[0].message.content
 
     return await asyncio.gather(*map(one, prompts))
@@ -266,7 +282,11 @@ async def _bounded(
     return await asyncio.gather(*map(one, items))
 
 
-@wrong("bounded_map", "wrong", says="As soon as one ends, the next one starts, even")
+@wrong(
+    "bounded_map",
+    "wrong",
+    says="As soon as one ends, the next one starts, even",
+)
 async def in_blocks(function, items, limit):
     results, items = [], list(items)
     for at in range(0, len(items), limit):
@@ -276,7 +296,9 @@ async def in_blocks(function, items, limit):
     return results
 
 
-@wrong("bounded_map", "wrong", says="At most `limit` at once, and not fewer while")
+@wrong(
+    "bounded_map", "wrong", says="At most `limit` at once, and not fewer while"
+)
 async def unbounded(function, items, limit):
     return await asyncio.gather(*map(function, items), return_exceptions=True)
 
@@ -305,7 +327,11 @@ async def failures_left_out(function, items, limit):
     ]
 
 
-@wrong("bounded_map", "wrong", says="Cancelling is not a failure of an item: it must")
+@wrong(
+    "bounded_map",
+    "wrong",
+    says="Cancelling is not a failure of an item: it must",
+)
 async def swallows_cancelling(function, items, limit):
     if limit < 1:
         raise ValueError("limit")
@@ -322,7 +348,11 @@ async def swallows_cancelling(function, items, limit):
     return [results[number] for number in sorted(results)]
 
 
-@wrong("bounded_map", "wrong", says="Cancelling is not a failure of an item: it must")
+@wrong(
+    "bounded_map",
+    "wrong",
+    says="Cancelling is not a failure of an item: it must",
+)
 async def leaves_tasks_behind(function, items, limit):
     if limit < 1:
         raise ValueError("limit")
@@ -334,7 +364,8 @@ async def leaves_tasks_behind(function, items, limit):
 
     tasks = [asyncio.create_task(one(item)) for item in items]
     if tasks:
-        await asyncio.wait(tasks)  # cancelling a wait does not cancel what it waits for
+        # cancelling a wait does not cancel what it waits for
+        await asyncio.wait(tasks)
     return [task.exception() or task.result() for task in tasks]
 
 
@@ -357,7 +388,11 @@ async def counts_the_items(function, items, limit):
     return results
 
 
-@wrong("bounded_map", "wrong", says="Without a slot nothing could ever end: raise a")
+@wrong(
+    "bounded_map",
+    "wrong",
+    says="Without a slot nothing could ever end: raise a",
+)
 async def limit_checked_afterwards(function, items, limit):
     results = await _bounded(function, items, max(1, limit))
     if limit < 1:
@@ -544,7 +579,10 @@ class WaitsForTheImpossible(Plain):
 @wrong("TokenBucket", "wrong", says="2 a second")
 class OneASecond(Plain):
     def refill(self, now):
-        self.level, self.at = min(self.a_minute, self.level + (now - self.at)), now
+        self.level, self.at = (
+            min(self.a_minute, self.level + (now - self.at)),
+            now,
+        )
 
 
 @wrong("TokenBucket", "wrong", says="[True, True, None")
@@ -563,7 +601,8 @@ class SharedByAll:
 
     def take(self, amount, now):
         SharedByAll.level = min(
-            self.a_minute, SharedByAll.level + (now - self.at) * self.a_minute / 60
+            self.a_minute,
+            SharedByAll.level + (now - self.at) * self.a_minute / 60,
         )
         self.at = now
         if amount > SharedByAll.level:
@@ -597,7 +636,9 @@ async def with_starts_worked_out(send, tokens, rpm, tpm):
         raise ValueError("too large")
     starts, at, levels = [], 0.0, [float(rpm), float(tpm)]
     for size in tokens:
-        wait = max(0.0, (1 - levels[0]) * 60 / rpm, (size - levels[1]) * 60 / tpm)
+        wait = max(
+            0.0, (1 - levels[0]) * 60 / rpm, (size - levels[1]) * 60 / tpm
+        )
         at += wait
         levels = [
             min(rpm, levels[0] + wait * rpm / 60) - 1,
@@ -619,7 +660,10 @@ async def looking_each_tenth_of_a_second(send, tokens, rpm, tpm):
     loop = asyncio.get_running_loop()
     requests, budget, tasks = Used(rpm, loop.time()), Used(tpm, loop.time()), []
     for number, size in enumerate(tokens):
-        while requests.wait(1, loop.time()) > 0 or budget.wait(size, loop.time()) > 0:
+        while (
+            requests.wait(1, loop.time()) > 0
+            or budget.wait(size, loop.time()) > 0
+        ):
             await asyncio.sleep(0.1)
         requests.take(1, loop.time()), budget.take(size, loop.time())
         tasks.append(asyncio.create_task(send(number)))
@@ -636,7 +680,9 @@ async def _paced(send, tokens, rpm, tpm, *, waits):
     return await asyncio.gather(*tasks)
 
 
-@wrong("send_all", "wrong", says="60 may go at once; each second makes room for")
+@wrong(
+    "send_all", "wrong", says="60 may go at once; each second makes room for"
+)
 async def all_at_once(send, tokens, rpm, tpm):
     return await asyncio.gather(*map(send, range(len(tokens))))
 
@@ -659,7 +705,9 @@ async def evenly_paced(send, tokens, rpm, tpm):
 
 @wrong("send_all", "wrong", says="Tokens are the second budget")
 async def requests_alone(send, tokens, rpm, tpm):
-    return await with_two_buckets(send, [min(1, size) for size in tokens], rpm, tpm)
+    return await with_two_buckets(
+        send, [min(1, size) for size in tokens], rpm, tpm
+    )
 
 
 @wrong("send_all", "wrong", says="60 may go at once")
@@ -678,7 +726,9 @@ async def minute_by_minute(send, tokens, rpm, tpm):
     )
 
 
-@wrong("send_all", "wrong", says="60 may go at once; each second makes room for")
+@wrong(
+    "send_all", "wrong", says="60 may go at once; each second makes room for"
+)
 async def trying_until_it_goes(send, tokens, rpm, tpm):
     async def one(number):
         while True:
@@ -708,7 +758,9 @@ async def hard_coded_send(send, tokens, rpm, tpm):
     return [f"answer {number}" for number in range(len(tokens))]
 
 
-@wrong("send_all", "wrong", says="The answers are in the order of the requests.")
+@wrong(
+    "send_all", "wrong", says="The answers are in the order of the requests."
+)
 async def answers_by_arrival(send, tokens, rpm, tpm):
     answers = await with_starts_worked_out(send, tokens, rpm, tpm)
     return answers[::-1]
@@ -727,7 +779,11 @@ def whole_answers_a_minute(concurrency, latency, rpm, tpm, tokens):
 async def _asked(client, prompt):
     messages = [{"role": "user", "content": prompt}]
     return (
-        (await client.chat.completions.create(model="gpt-4o-mini", messages=messages))
+        (
+            await client.chat.completions.create(
+                model="gpt-4o-mini", messages=messages
+            )
+        )
         .choices[0]
         .message.content
     )
@@ -761,7 +817,9 @@ async def _in_places(function, items, limit, kept, keep):
 
 @right("bounded_map")
 async def gathered(function, items, limit):
-    return await _in_places(function, items, limit, Exception, lambda error: error)
+    return await _in_places(
+        function, items, limit, Exception, lambda error: error
+    )
 
 
 @wrong("bounded_map", says="A failure is kept as the exception itself, in")
@@ -771,12 +829,16 @@ async def errors_as_texts(function, items, limit):
 
 @wrong("bounded_map", "error", says="OSError")
 async def only_value_errors(function, items, limit):
-    return await _in_places(function, items, limit, ValueError, lambda error: error)
+    return await _in_places(
+        function, items, limit, ValueError, lambda error: error
+    )
 
 
 @wrong("bounded_map", says="Cancelling is not a failure of an item: it must")
 async def shielded(function, items, limit):
-    return await gathered(lambda item: asyncio.shield(function(item)), items, limit)
+    return await gathered(
+        lambda item: asyncio.shield(function(item)), items, limit
+    )
 
 
 async def _on_time(send, tokens, rpm, tpm, too_large):
@@ -828,7 +890,9 @@ async def each_one_streamed(client, prompts):
 
 @wrong("ask_all")
 async def equal_prompts_in_one_place(client, prompts):
-    tasks = {prompt: asyncio.create_task(_one(client, prompt)) for prompt in prompts}
+    tasks = {
+        prompt: asyncio.create_task(_one(client, prompt)) for prompt in prompts
+    }
     for prompt in prompts[len(tasks) :]:
         await _one(client, prompt)
     return [await tasks[prompt] for prompt in prompts]

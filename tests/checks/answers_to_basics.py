@@ -25,7 +25,11 @@ def with_early_returns(reply):
 def with_a_loop(reply):
     for choice in reply.choices:
         return next(
-            (text for text in (choice.message.refusal, choice.message.content) if text),
+            (
+                text
+                for text in (choice.message.refusal, choice.message.content)
+                if text
+            ),
             "",
         )
     return ""
@@ -40,7 +44,11 @@ def with_try(reply):
     return (message.content or "") if not message.refusal else message.refusal
 
 
-@wrong("reply_text", "wrong", says="When the model refuses, return the refusal text.")
+@wrong(
+    "reply_text",
+    "wrong",
+    says="When the model refuses, return the refusal text.",
+)
 def straight_through(reply):
     return reply.choices[0].message.content
 
@@ -51,14 +59,20 @@ def without_looking_at_choices(reply):
     return message.refusal or message.content or ""
 
 
-@wrong("reply_text", "wrong", says="content can be None, and the caller wants a str.")
+@wrong(
+    "reply_text",
+    "wrong",
+    says="content can be None, and the caller wants a str.",
+)
 def none_for_nothing(reply):
     if not reply.choices:
         return ""
     return reply.choices[0].message.refusal or reply.choices[0].message.content
 
 
-@wrong("reply_text", "wrong", says="Leave the text unchanged: spaces and newlines")
+@wrong(
+    "reply_text", "wrong", says="Leave the text unchanged: spaces and newlines"
+)
 def stripped(reply):
     if not reply.choices:
         return ""
@@ -82,7 +96,11 @@ def hard_coded(reply):
 def last_choice(reply):
     if not reply.choices:
         return ""
-    return reply.choices[-1].message.refusal or reply.choices[-1].message.content or ""
+    return (
+        reply.choices[-1].message.refusal
+        or reply.choices[-1].message.content
+        or ""
+    )
 
 
 @wrong("reply_text", "not awaited", says="def, not async def")
@@ -122,7 +140,11 @@ def texts_only(messages, count):
     return sum(count(message["content"]) for message in messages)
 
 
-@wrong("prompt_tokens", "wrong", says="Each message has a frame of its own; the 3 that")
+@wrong(
+    "prompt_tokens",
+    "wrong",
+    says="Each message has a frame of its own; the 3 that",
+)
 def priming_in_each_message(messages, count):
     return sum(7 + count(message["content"]) for message in messages)
 
@@ -132,7 +154,11 @@ def without_names(messages, count):
     return 3 + sum(4 + count(message["content"]) for message in messages)
 
 
-@wrong("prompt_tokens", "wrong", says="count is passed in; here it counts words. Use")
+@wrong(
+    "prompt_tokens",
+    "wrong",
+    says="count is passed in; here it counts words. Use",
+)
 def with_the_course_s_own(messages, count):
     return count_tokens(messages)
 
@@ -140,7 +166,8 @@ def with_the_course_s_own(messages, count):
 @wrong("prompt_tokens", "error", says="KeyError: 'name'")
 def every_message_named(messages, count):
     return 3 + sum(
-        5 + count(message["content"]) + count(message["name"]) for message in messages
+        5 + count(message["content"]) + count(message["name"])
+        for message in messages
     )
 
 
@@ -164,7 +191,9 @@ def with_a_helper(usage, price):
 def over_a_dump(usage, price):
     told = usage.model_dump()
     cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-    hidden = (told.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
+    hidden = (told.get("completion_tokens_details") or {}).get(
+        "reasoning_tokens"
+    ) or 0
     counts = [
         told["prompt_tokens"] - cached,
         cached,
@@ -179,14 +208,18 @@ def over_a_dump(usage, price):
     }
 
 
-def _split(usage, price, *, fresh=True, visible=True, rate="output", per=1_000_000):
+def _split(
+    usage, price, *, fresh=True, visible=True, rate="output", per=1_000_000
+):
     cached, hidden = (
         usage.prompt_tokens_details.cached_tokens,
         usage.completion_tokens_details.reasoning_tokens,
     )
     return {
         "input": (
-            (usage.prompt_tokens - (cached if fresh else 0)) * price["input"] / per
+            (usage.prompt_tokens - (cached if fresh else 0))
+            * price["input"]
+            / per
         ),
         "cached": cached * price["cached"] / per,
         "answer": (
@@ -238,7 +271,9 @@ def with_match(client, messages, **params):
     ).choices:
         case []:
             raise ValueError("no choice")
-        case [choice, *_] if choice.message.refusal or choice.finish_reason != "stop":
+        case [choice, *_] if (
+            choice.message.refusal or choice.finish_reason != "stop"
+        ):
             raise ValueError(choice.message.refusal, choice.finish_reason)
         case [choice, *_] if choice.message.content is not None:
             return choice.message.content
@@ -265,7 +300,9 @@ def with_an_error_of_its_own(client, messages, **params):
 @wrong("safe_reply", "wrong", says="raises ValueError with 'length'")
 def trusting(client, messages, **params):
     return (
-        client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+        client.chat.completions.create(
+            model="gpt-4o", messages=messages, **params
+        )
         .choices[0]
         .message.content
     )
@@ -315,7 +352,9 @@ def sorted_twice(listing, today, days):
     soon = {}
     for model in listing:
         if model.shutdown_date is not None:
-            left = (datetime.date.fromisoformat(model.shutdown_date) - today).days
+            left = (
+                datetime.date.fromisoformat(model.shutdown_date) - today
+            ).days
             if left in range(days + 1):
                 soon[model.id] = left
     return sorted(sorted(soon), key=soon.get)
@@ -325,7 +364,9 @@ def sorted_twice(listing, today, days):
 def as_pairs_of_text(listing, today, days):
     last = (today + datetime.timedelta(days)).isoformat()
     pairs = [(m.shutdown_date or "", m.id) for m in listing]
-    return [name for end, name in sorted(pairs) if today.isoformat() <= end <= last]
+    return [
+        name for end, name in sorted(pairs) if today.isoformat() <= end <= last
+    ]
 
 
 @wrong("models_at_risk", says="their order is not. Two models")
@@ -336,7 +377,10 @@ def by_text(listing, today, days):
         for model in listing
         if model.shutdown_date and first <= model.shutdown_date <= last
     ]
-    return [model.id for model in sorted(near, key=lambda model: model.shutdown_date)]
+    return [
+        model.id
+        for model in sorted(near, key=lambda model: model.shutdown_date)
+    ]
 
 
 @wrong("models_at_risk", says="their order is not. Two models")
@@ -370,10 +414,17 @@ def with_the_gone(listing, today, days):
         for model in listing
         if model.shutdown_date and model.shutdown_date <= last
     ]
-    return [model.id for model in sorted(near, key=lambda model: model.shutdown_date)]
+    return [
+        model.id
+        for model in sorted(near, key=lambda model: model.shutdown_date)
+    ]
 
 
-@wrong("models_at_risk", "wrong", says="The model that is shut down first comes first.")
+@wrong(
+    "models_at_risk",
+    "wrong",
+    says="The model that is shut down first comes first.",
+)
 def unsorted(listing, today, days):
     near = set(by_text(listing, today, days))
     return [model.id for model in listing if model.id in near]
@@ -385,7 +436,9 @@ def without_the_last_day(listing, today, days):
 
 
 @wrong(
-    "models_at_risk", "wrong", says="Models without a date are safe; those whose day"
+    "models_at_risk",
+    "wrong",
+    says="Models without a date are safe; those whose day",
 )
 def models_and_no_ids(listing, today, days):
     near = by_text(listing, today, days)
@@ -408,7 +461,8 @@ def content_first(reply):
 @wrong("reply_text", says="Only the first choice counts, even if it has no")
 def the_first_that_has_a_text(reply):
     texts = (
-        choice.message.refusal or choice.message.content for choice in reply.choices
+        choice.message.refusal or choice.message.content
+        for choice in reply.choices
     )
     return next((text for text in texts if text), "")
 
@@ -417,7 +471,11 @@ def the_first_that_has_a_text(reply):
 def only_when_it_stopped(reply):
     if not reply.choices or reply.choices[0].finish_reason != "stop":
         return ""
-    return reply.choices[0].message.refusal or reply.choices[0].message.content or ""
+    return (
+        reply.choices[0].message.refusal
+        or reply.choices[0].message.content
+        or ""
+    )
 
 
 @wrong("reply_text", says="The whole text, whatever the finish_reason.")
@@ -444,12 +502,16 @@ def every_value_counted(messages, count):
 
 @wrong("prompt_tokens", says="An empty message")
 def without_empty_ones(messages, count):
-    return 3 + sum(_of(message, count) for message in messages if message["content"])
+    return 3 + sum(
+        _of(message, count) for message in messages if message["content"]
+    )
 
 
 @wrong("prompt_tokens", says="Each message counts, even if it equals another")
 def each_different_one_once(messages, count):
-    return 3 + sum({str(message): _of(message, count) for message in messages}.values())
+    return 3 + sum(
+        {str(message): _of(message, count) for message in messages}.values()
+    )
 
 
 @wrong("prompt_tokens", says="Hint 1")
@@ -486,7 +548,8 @@ def rounded(usage, price):
 @wrong("cost_split", says="One of the two details")
 def all_details_or_none(usage, price):
     missing = (
-        usage.prompt_tokens_details is None or usage.completion_tokens_details is None
+        usage.prompt_tokens_details is None
+        or usage.completion_tokens_details is None
     )
     cached, hidden = (0, 0) if missing else _parts(usage)
     return {
@@ -524,20 +587,26 @@ def _checked(answer):
 def params_that_are_true(client, messages, **params):
     given = {name: value for name, value in params.items() if value}
     return _checked(
-        client.chat.completions.create(model="gpt-4o", messages=messages, **given)
+        client.chat.completions.create(
+            model="gpt-4o", messages=messages, **given
+        )
     )
 
 
 @wrong("safe_reply", says="Hint 1")
 def stripped_answer(client, messages, **params):
     return _checked(
-        client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+        client.chat.completions.create(
+            model="gpt-4o", messages=messages, **params
+        )
     ).strip()
 
 
 @wrong("safe_reply", says="Text that was cut off can look complete;")
 def asking_again_when_cut(client, messages, **params):
-    answer = client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+    answer = client.chat.completions.create(
+        model="gpt-4o", messages=messages, **params
+    )
     if answer.choices and answer.choices[0].finish_reason == "length":
         answer = client.chat.completions.create(
             model="gpt-4o", messages=messages, **params
@@ -549,7 +618,9 @@ def asking_again_when_cut(client, messages, **params):
 def everything_is_a_value_error(client, messages, **params):
     try:
         return _checked(
-            client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+            client.chat.completions.create(
+                model="gpt-4o", messages=messages, **params
+            )
         )
     except openai.APIError as error:
         raise ValueError(str(error)) from None
@@ -588,7 +659,9 @@ def months_of_30_days(listing, today, days):
             - today.day
         )
 
-    return [name for end, name in _soon(listing, today, 9999) if away(end) <= days]
+    return [
+        name for end, name in _soon(listing, today, 9999) if away(end) <= days
+    ]
 
 
 @wrong("models_at_risk", says="changed its arguments")
@@ -608,7 +681,9 @@ def ties_in_reverse(listing, today, days):
         if m.shutdown_date
     }
     near = (
-        i for i in sorted(ends, reverse=True) if 0 <= (ends[i] - today).days <= days
+        i
+        for i in sorted(ends, reverse=True)
+        if 0 <= (ends[i] - today).days <= days
     )
     return sorted(near, key=ends.get)
 
@@ -656,7 +731,9 @@ def _whole(reply):
 @wrong("safe_reply", "error", says="An empty text that ended by itself")
 def empty_is_nothing(client, messages, **params):
     c = _whole(
-        client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+        client.chat.completions.create(
+            model="gpt-4o", messages=messages, **params
+        )
     )
     if c.message.refusal or c.finish_reason != "stop" or not c.message.content:
         raise ValueError(c.message.refusal or c.finish_reason)
@@ -666,7 +743,9 @@ def empty_is_nothing(client, messages, **params):
 @wrong("safe_reply", says="Put the model's refusal into")
 def finish_reason_before_the_refusal(client, messages, **params):
     c = _whole(
-        client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+        client.chat.completions.create(
+            model="gpt-4o", messages=messages, **params
+        )
     )
     if c.finish_reason != "stop":
         raise ValueError(c.finish_reason)
@@ -679,6 +758,8 @@ def finish_reason_before_the_refusal(client, messages, **params):
 def with_a_parameter_of_its_own(client, messages, **params):
     params.setdefault("top_p", 1)
     c = _whole(
-        client.chat.completions.create(model="gpt-4o", messages=messages, **params)
+        client.chat.completions.create(
+            model="gpt-4o", messages=messages, **params
+        )
     )
     return c.message.content

@@ -44,7 +44,11 @@ def with_decimals(one, other, task):
 
 def _cost(prices, task, *, hidden=True, rate="output"):
     thought = prices["hidden"] * prices[rate] if hidden else 0
-    return task["prompt"] * prices["input"] + task["reply"] * prices["output"] + thought
+    return (
+        task["prompt"] * prices["input"]
+        + task["reply"] * prices["output"]
+        + thought
+    )
 
 
 def _ratio(one, other):
@@ -53,17 +57,23 @@ def _ratio(one, other):
 
 @wrong("cost_ratio", says="Thinking is billed as output: cheaper per")
 def without_hidden(one, other, task):
-    return _ratio(_cost(one, task, hidden=False), _cost(other, task, hidden=False))
+    return _ratio(
+        _cost(one, task, hidden=False), _cost(other, task, hidden=False)
+    )
 
 
 @wrong("cost_ratio", says="Thinking is billed as output: cheaper per")
 def hidden_as_input(one, other, task):
-    return _ratio(_cost(one, task, rate="input"), _cost(other, task, rate="input"))
+    return _ratio(
+        _cost(one, task, rate="input"), _cost(other, task, rate="input")
+    )
 
 
 @wrong("cost_ratio", says="Each model has its own number of hidden tokens.")
 def the_same_hidden_for_both(one, other, task):
-    hidden = {"hidden": max(one["hidden"], 1900 if one["hidden"] == 1900 else 0)}
+    hidden = {
+        "hidden": max(one["hidden"], 1900 if one["hidden"] == 1900 else 0)
+    }
     return _ratio(
         _cost(one, task),
         _cost(other | hidden if hidden["hidden"] == 64 else other, task),
@@ -83,7 +93,11 @@ def dividing_by_a_free_one(one, other, task):
 
 @wrong("cost_ratio", says="Both are free")
 def always_infinite(one, other, task):
-    return _cost(one, task) / _cost(other, task) if _cost(other, task) else math.inf
+    return (
+        _cost(one, task) / _cost(other, task)
+        if _cost(other, task)
+        else math.inf
+    )
 
 
 @wrong("cost_ratio", says="case 3 of")
@@ -95,14 +109,19 @@ def hard_coded(one, other, task):
 def sorted_by_cost(models, needs):
     for model in sorted(
         models,
-        key=lambda m: m["input"] * needs["prompt"] + m["output"] * needs["reply"],
+        key=lambda m: (
+            m["input"] * needs["prompt"] + m["output"] * needs["reply"]
+        ),
     ):
         if (
             needs["prompt"] + needs["reply"] > model["context"]
             or model["most"] < needs["reply"]
         ):
             continue
-        if any(feature not in model["takes"] for feature in needs.get("takes") or ()):
+        if any(
+            feature not in model["takes"]
+            for feature in needs.get("takes") or ()
+        ):
             continue
         if (
             "until" in needs
@@ -121,7 +140,9 @@ def with_a_loop(models, needs):
         free = min(model["most"], model["context"] - needs["prompt"])
         takes = set(needs.get("takes", [])).issubset(model["takes"])
         last = (
-            None if model["shutdown"] is None else model["shutdown"] - timedelta(days=1)
+            None
+            if model["shutdown"] is None
+            else model["shutdown"] - timedelta(days=1)
         )
         there = last is None or "until" not in needs or needs["until"] <= last
         dollars = (
@@ -145,19 +166,26 @@ def _cheapest(
     def fits(model):
         end, until = model["shutdown"], needs.get("until")
         return (
-            (context or (lambda m: needs["prompt"] + needs["reply"] <= m["context"]))(
-                model
-            )
+            (
+                context
+                or (lambda m: needs["prompt"] + needs["reply"] <= m["context"])
+            )(model)
             and (not most or needs["reply"] <= model["most"])
-            and takes(feature in model["takes"] for feature in needs.get("takes", []))
+            and takes(
+                feature in model["takes"] for feature in needs.get("takes", [])
+            )
             and (end is None or until is None or day(end, until))
         )
 
     def price(model):
-        return needs["prompt"] * model["input"] + needs["reply"] * model["output"]
+        return (
+            needs["prompt"] * model["input"] + needs["reply"] * model["output"]
+        )
 
     return min(
-        ((cost or price)(m), i, m["name"]) for i, m in enumerate(models) if fits(m)
+        ((cost or price)(m), i, m["name"])
+        for i, m in enumerate(models)
+        if fits(m)
     )[2]
 
 
@@ -180,7 +208,9 @@ def not_to_the_limit(models, needs):
     return _or_none(
         models,
         needs,
-        context=lambda model: needs["prompt"] + needs["reply"] < model["context"],
+        context=lambda model: (
+            needs["prompt"] + needs["reply"] < model["context"]
+        ),
     )
 
 
@@ -191,7 +221,9 @@ def without_the_reply_s_limit(models, needs):
 
 @wrong("cheapest_that_fits", says="All needed features must be there.")
 def any_of_the_features(models, needs):
-    return _or_none(models, needs, takes=lambda found: any(list(found) or [True]))
+    return _or_none(
+        models, needs, takes=lambda found: any(list(found) or [True])
+    )
 
 
 @wrong("cheapest_that_fits", says="On its day of shutdown a model no longer")
@@ -209,11 +241,15 @@ def nothing_fits(models, needs):
     return _cheapest(models, needs)
 
 
-@wrong("cheapest_that_fits", says="Without until, it does not matter when a model")
+@wrong(
+    "cheapest_that_fits", says="Without until, it does not matter when a model"
+)
 def only_what_stays(models, needs):
     if "until" in needs:
         return _or_none(models, needs)
-    return _or_none([model for model in models if model["shutdown"] is None], needs)
+    return _or_none(
+        [model for model in models if model["shutdown"] is None], needs
+    )
 
 
 @wrong("cheapest_that_fits", says="changed its arguments")
@@ -222,7 +258,9 @@ def sorts_the_list(models, needs):
     return _or_none(models, needs)
 
 
-@wrong("cheapest_that_fits", says="On a tie, the first in the list wins, not the")
+@wrong(
+    "cheapest_that_fits", says="On a tie, the first in the list wins, not the"
+)
 def the_last_of_equals(models, needs):
     return _or_none(list(reversed(models)), needs)
 
@@ -329,7 +367,9 @@ def cut_only_where_it_is_no_json(reply):
     try:
         return _ticket(reply, reasons=("stop", "length"))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{reply.choices[0].finish_reason}, {error}") from error
+        raise ValueError(
+            f"{reply.choices[0].finish_reason}, {error}"
+        ) from error
 
 
 @wrong("parse_ticket", says="A key is missing. (A KeyError is not a")
@@ -359,7 +399,9 @@ def truth_values(reply):
 
 @wrong("parse_ticket", says="Only the order may be null")
 def anything_may_be_null(reply):
-    return _ticket(reply, fits=lambda key, value: value is None or _good(key, value))
+    return _ticket(
+        reply, fits=lambda key, value: value is None or _good(key, value)
+    )
 
 
 @wrong("parse_ticket", says="A string of digits is not an int.")
@@ -447,7 +489,11 @@ def _plan(
 
     def gone(name):
         shutdown = table.get(name, (None, None))[0]
-        return shutdown is not None and shutdown <= end and (dead or shutdown >= today)
+        return (
+            shutdown is not None
+            and shutdown <= end
+            and (dead or shutdown >= today)
+        )
 
     plan = []
     for name in every(in_use):
@@ -457,7 +503,9 @@ def _plan(
                 seen.add(to)
                 to = table[to][1]
             bad = (known and to not in table) or (chain and to and gone(to))
-            plan.append((name, None if bad else to, table[name][0] - timedelta(last)))
+            plan.append(
+                (name, None if bad else to, table[name][0] - timedelta(last))
+            )
     return sorted(plan, key=lambda entry: (entry[2], entry[0]))
 
 
@@ -495,7 +543,8 @@ def without_the_last_day(in_use, table, today, days):
 def in_the_order_of_use(in_use, table, today, days):
     order = list(dict.fromkeys(in_use))
     return sorted(
-        _plan(in_use, table, today, days), key=lambda entry: order.index(entry[0])
+        _plan(in_use, table, today, days),
+        key=lambda entry: order.index(entry[0]),
     )
 
 
@@ -507,7 +556,9 @@ def round_and_round(in_use, table, today, days):
         if shutdown and shutdown <= end:
             while to in table and table[to][0] and table[to][0] <= end:
                 to = table[to][1]
-            plan.append((name, to if to in table else None, shutdown - timedelta(1)))
+            plan.append(
+                (name, to if to in table else None, shutdown - timedelta(1))
+            )
     return plan
 
 
@@ -519,7 +570,9 @@ def recursion_without_memory(in_use, table, today, days):
         if name not in table:
             return None
         return (
-            safe(table[name][1]) if table[name][0] and table[name][0] <= end else name
+            safe(table[name][1])
+            if table[name][0] and table[name][0] <= end
+            else name
         )
 
     ends = sorted(
@@ -527,7 +580,9 @@ def recursion_without_memory(in_use, table, today, days):
         for name in set(in_use)
         if table[name][0] and table[name][0] <= end
     )
-    return [(name, safe(name), shutdown - timedelta(1)) for shutdown, name in ends]
+    return [
+        (name, safe(name), shutdown - timedelta(1)) for shutdown, name in ends
+    ]
 
 
 @wrong("plan_migration", says="On one day: by name")
@@ -541,11 +596,16 @@ def on_one_day_in_any_order(in_use, table, today, days):
 @wrong("cost_ratio", says="Hidden tokens are billed without a visible")
 def without_a_reply_no_thoughts(one, other, task):
     return _ratio(
-        *(_cost(model, task, hidden=task["reply"] > 0) for model in (one, other))
+        *(
+            _cost(model, task, hidden=task["reply"] > 0)
+            for model in (one, other)
+        )
     )
 
 
-@wrong("cheapest_that_fits", says="The cost is that of this task: here the prompt")
+@wrong(
+    "cheapest_that_fits", says="The cost is that of this task: here the prompt"
+)
 def by_the_price_of_output(models, needs):
     return _or_none(models, needs, cost=lambda model: model["output"])
 
@@ -554,14 +614,20 @@ def by_the_price_of_output(models, needs):
 def in_whole_microdollars(models, needs):
     def dollars(model):
         return round(
-            (needs["prompt"] * model["input"] + needs["reply"] * model["output"]) / 1e6,
+            (
+                needs["prompt"] * model["input"]
+                + needs["reply"] * model["output"]
+            )
+            / 1e6,
             6,
         )
 
     return _or_none(models, needs, cost=dollars)
 
 
-@wrong("cheapest_that_fits", says="On a tie, the first in the list wins, not the")
+@wrong(
+    "cheapest_that_fits", says="On a tie, the first in the list wins, not the"
+)
 def the_first_by_name(models, needs):
     return _or_none(sorted(models, key=lambda model: model["name"]), needs)
 
@@ -569,7 +635,8 @@ def the_first_by_name(models, needs):
 @wrong("cheapest_that_fits", says="not a part of one")
 def with_features_in_a_text(models, needs):
     return _or_none(
-        [{**model, "takes": " ".join(model["takes"])} for model in models], needs
+        [{**model, "takes": " ".join(model["takes"])} for model in models],
+        needs,
     )
 
 
@@ -591,7 +658,11 @@ def out_of_a_fence(reply):
 @wrong("parse_ticket", says="Its last brace is missing: that is not JSON. Do")
 def with_the_last_brace_put_on(reply):
     content = reply.choices[0].message.content
-    if content and content.startswith("{") and not content.rstrip().endswith("}"):
+    if (
+        content
+        and content.startswith("{")
+        and not content.rstrip().endswith("}")
+    ):
         reply = reply.model_copy(deep=True)
         reply.choices[0].message.content = content + "}"
     return _ticket(reply)
@@ -601,7 +672,9 @@ def with_the_last_brace_put_on(reply):
 def what_is_false_is_no_order(reply):
     return _ticket(
         reply,
-        fits=lambda key, value: (key == "order" and not value) or _good(key, value),
+        fits=lambda key, value: (
+            (key == "order" and not value) or _good(key, value)
+        ),
     )
 
 
@@ -689,13 +762,18 @@ def free_by_the_price_list(one, other, task):
 
 @wrong("cheapest_that_fits", says="Without until")
 def still_there_today(models, needs):
-    today = datetime.date(2026, 11, 23)  # as date.today() on a day of the course
+    # as date.today() on a day of the course
+    today = datetime.date(2026, 11, 23)
     there = [
-        each for each in models if not each["shutdown"] or each["shutdown"] > today
+        each
+        for each in models
+        if not each["shutdown"] or each["shutdown"] > today
     ]
 
     def cost(model):
-        return needs["prompt"] * model["input"] + needs["reply"] * model["output"]
+        return (
+            needs["prompt"] * model["input"] + needs["reply"] * model["output"]
+        )
 
     fitting = [
         each
@@ -703,7 +781,9 @@ def still_there_today(models, needs):
         if needs["prompt"] + needs["reply"] <= each["context"]
         and needs["reply"] <= each["most"]
         and set(needs.get("takes", ())) <= set(each["takes"])
-        and not (each["shutdown"] and each["shutdown"] <= needs.get("until", today))
+        and not (
+            each["shutdown"] and each["shutdown"] <= needs.get("until", today)
+        )
     ]
     return min(fitting, key=cost)["name"] if fitting else None
 

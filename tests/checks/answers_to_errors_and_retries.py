@@ -45,7 +45,10 @@ def without_looking_for_a_code(error):
 
 @wrong("out_of_money", says="the code is what counts")
 def by_the_message(error):
-    return "quota" in str(error) or getattr(error, "code", None) == "insufficient_quota"
+    return (
+        "quota" in str(error)
+        or getattr(error, "code", None) == "insufficient_quota"
+    )
 
 
 @wrong("out_of_money", says="no status")
@@ -146,7 +149,9 @@ def with_match(error):
         case int(status):
             return "fix" if status < 500 else "retry"
     return (
-        "retry" if isinstance(error, (openai.APIError, json.JSONDecodeError)) else "fix"
+        "retry"
+        if isinstance(error, (openai.APIError, json.JSONDecodeError))
+        else "fix"
     )
 
 
@@ -162,7 +167,10 @@ def by_class(error):
             if error.status_code in {408, 409, 429} or error.status_code > 499
             else "fix"
         )
-    if isinstance(error, openai.APIConnectionError) or type(error) is openai.APIError:
+    if (
+        isinstance(error, openai.APIConnectionError)
+        or type(error) is openai.APIError
+    ):
         return "retry"
     return "retry" if isinstance(error, json.JSONDecodeError) else "fix"
 
@@ -207,7 +215,9 @@ def every_value_error(error):
 
 @wrong("classify", says="An OpenAIError, but not an APIError: the reply")
 def every_error_of_the_sdk(error):
-    if isinstance(error, openai.OpenAIError) and not hasattr(error, "status_code"):
+    if isinstance(error, openai.OpenAIError) and not hasattr(
+        error, "status_code"
+    ):
         return "stop" if getattr(error, "code", None) in NO_MONEY else "retry"
     return with_match(error)
 
@@ -219,7 +229,11 @@ def pythons_timeout_too(error):
 
 @wrong("classify", says="ConflictError")
 def without_conflicts(error):
-    return "fix" if getattr(error, "status_code", None) == 409 else with_match(error)
+    return (
+        "fix"
+        if getattr(error, "status_code", None) == 409
+        else with_match(error)
+    )
 
 
 @wrong("classify", says="whatever the status")
@@ -385,7 +399,10 @@ def with_for(fn, policy, clock, rng):
                 raise
             seconds = policy.wait(attempt, error, rng)
             elapsed = clock.now() - start
-            if policy.deadline is not None and elapsed + seconds > policy.deadline:
+            if (
+                policy.deadline is not None
+                and elapsed + seconds > policy.deadline
+            ):
                 raise
         clock.wait(clock.now() + seconds)
     raise AssertionError("not reached")
@@ -526,7 +543,9 @@ def waits_after_the_last(fn, policy, clock, rng):
             return fn()
         except Exception as error:
             last, until = error, clock.now() + policy.wait(attempt, error, rng)
-            late = policy.deadline is not None and until - start > policy.deadline
+            late = (
+                policy.deadline is not None and until - start > policy.deadline
+            )
             if judge(error).action != "retry" or late:
                 raise
         clock.wait(until)
@@ -636,7 +655,10 @@ class NothingForEmptyAnswers:
         return answer or None
 
     def call(self, fn):
-        if self.failures >= self.limit and self.clock.now() < self.last + self.pause:
+        if (
+            self.failures >= self.limit
+            and self.clock.now() < self.last + self.pause
+        ):
             raise BreakerOpen
         try:
             answer = fn()

@@ -69,7 +69,9 @@ def with_plus_equals(messages, question, answer):
 
 
 @wrong(
-    "add_turn", "wrong", says="changed its arguments. They are now ([{'role': 'system'"
+    "add_turn",
+    "wrong",
+    says="changed its arguments. They are now ([{'role': 'system'",
 )
 def an_orphan(messages, question, answer):
     longer = list(messages)
@@ -220,7 +222,9 @@ def with_commonprefix(before, now):
 @right("cacheable_prefix")
 def with_an_index(before, now):
     place = 0
-    while place < len(before) and place < len(now) and before[place] == now[place]:
+    while (
+        place < len(before) and place < len(now) and before[place] == now[place]
+    ):
         place += 1
     return max(0, (place >> 7 << 7) * (place >= 1024))
 
@@ -242,7 +246,9 @@ def _shared(before, now):
 
 
 @wrong(
-    "cacheable_prefix", "wrong", says="The first token differs, and nothing after it"
+    "cacheable_prefix",
+    "wrong",
+    says="The first token differs, and nothing after it",
 )
 def equal_places(before, now):
     shared = sum(old == new for old, new in zip(before, now, strict=False))
@@ -281,7 +287,8 @@ def to_the_nearest(before, now):
 @wrong("cacheable_prefix", "error", says="IndexError")
 def over_the_longer(before, now):
     shared = next(
-        (place for place in range(len(now)) if before[place] != now[place]), len(now)
+        (place for place in range(len(now)) if before[place] != now[place]),
+        len(now),
     )
     return shared // 128 * 128 if shared >= 1024 else 0
 
@@ -340,7 +347,9 @@ def with_the_course_s_history(messages, budget, count):
 @right("trim_to_budget")
 def by_groups(messages, budget, count):
     head = tuple(
-        itertools.takewhile(lambda message: message["role"] in INSTRUCTIONS, messages)
+        itertools.takewhile(
+            lambda message: message["role"] in INSTRUCTIONS, messages
+        )
     )
     turns = []
     for message in messages[len(head) :]:
@@ -399,7 +408,9 @@ def with_holes(messages, budget, count):
     return _trim(messages, budget, count, skip=True)
 
 
-@wrong("trim_to_budget", "wrong", says="A change to one changes both. Return a new")
+@wrong(
+    "trim_to_budget", "wrong", says="A change to one changes both. Return a new"
+)
 def the_same_list_where_it_fits(messages, budget, count):
     return (
         messages
@@ -413,12 +424,20 @@ def below_the_budget(messages, budget, count):
     return _trim(messages, budget, count, exact=False)
 
 
-@wrong("trim_to_budget", "wrong", says="Not even instructions and last turn fit: raise")
+@wrong(
+    "trim_to_budget",
+    "wrong",
+    says="Not even instructions and last turn fit: raise",
+)
 def without_a_word(messages, budget, count):
     return _trim(messages, budget, count, check=False)
 
 
-@wrong("trim_to_budget", "wrong", says="The developer's messages are instructions as")
+@wrong(
+    "trim_to_budget",
+    "wrong",
+    says="The developer's messages are instructions as",
+)
 def without_the_developer(messages, budget, count):
     return _trim(messages, budget, count, roles=("system",))
 
@@ -462,7 +481,9 @@ def by_popping_messages(messages, budget, count):
 
 
 @wrong(
-    "trim_to_budget", "error", says="count is passed in; here each message counts 1."
+    "trim_to_budget",
+    "error",
+    says="count is passed in; here each message counts 1.",
 )
 def with_a_count_of_its_own(messages, budget, count):
     def words(part):
@@ -498,7 +519,9 @@ def hard_coded_trim(messages, budget, count):
 def with_lists_of_turns(messages, over, keep, summarize):
     head, turns = _split(messages)
     earlier = (
-        turns.pop(0) if turns and turns[0][0]["content"].startswith("Summary: ") else []
+        turns.pop(0)
+        if turns and turns[0][0]["content"].startswith("Summary: ")
+        else []
     )
     if over >= len(turns):
         return head + earlier + _flat(turns)
@@ -517,13 +540,17 @@ def with_a_queue(messages, over, keep, summarize):
     rest = messages[len(head) :]
     begin = 1 if rest and rest[0]["content"][:9] == "Summary: " else 0
     starts = [
-        place for place in range(begin, len(rest)) if rest[place]["role"] == "user"
+        place
+        for place in range(begin, len(rest))
+        if rest[place]["role"] == "user"
     ] + [len(rest)]
     turns = len(starts) - 1
     if turns <= over:
         return messages[:]
     cut = starts[turns - keep]
-    head.append({"role": "user", "content": "Summary: " + summarize(tuple(rest[:cut]))})
+    head.append(
+        {"role": "user", "content": "Summary: " + summarize(tuple(rest[:cut]))}
+    )
     return head + rest[cut:]
 
 
@@ -549,14 +576,18 @@ def _summarize(
         before = turns.pop(0)
     if anywhere:
         turns = [
-            turn for turn in turns if not turn[0]["content"].startswith("Summary: ")
+            turn
+            for turn in turns
+            if not turn[0]["content"].startswith("Summary: ")
         ]
     text = summarize(before + _flat(turns)) if not call else ""
     if len(turns) < over + (0 if at_least else 1):
         return list(messages)
     older = turns[:-keep] if keep or not zero else turns
     latest = turns[len(older) :]
-    part = (head if instructions else []) + (before if hand else []) + _flat(older)
+    part = (
+        (head if instructions else []) + (before if hand else []) + _flat(older)
+    )
     text = summarize(part) if call else text
     return [*head, {"role": role, "content": prefix + text}, *_flat(latest)]
 
@@ -566,10 +597,14 @@ def minus_zero(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, zero=False)
 
 
-@wrong("summarize_when", "wrong", says="A change to one changes both. Return a new")
+@wrong(
+    "summarize_when", "wrong", says="A change to one changes both. Return a new"
+)
 def the_same_list_below(messages, over, keep, summarize):
     return (
-        messages if len(messages) < 6 else _summarize(messages, over, keep, summarize)
+        messages
+        if len(messages) < 6
+        else _summarize(messages, over, keep, summarize)
     )
 
 
@@ -588,7 +623,9 @@ def forgetting_the_earlier_summary(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, hand=False)
 
 
-@wrong("summarize_when", "wrong", says="Only right after the instructions is it a")
+@wrong(
+    "summarize_when", "wrong", says="Only right after the instructions is it a"
+)
 def any_summary(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, anywhere=True)
 
@@ -613,7 +650,11 @@ def without_the_word(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, prefix="")
 
 
-@wrong("summarize_when", "wrong", says="The arguments belong to the caller: work on a")
+@wrong(
+    "summarize_when",
+    "wrong",
+    says="The arguments belong to the caller: work on a",
+)
 def replaced_in_place(messages, over, keep, summarize):
     messages[:] = with_lists_of_turns(messages, over, keep, summarize)
     return list(messages)
@@ -696,7 +737,9 @@ def not_asked_twice(messages, question, answer):
 
 @wrong("add_turn", says="Every message unchanged, and two more, whatever")
 def without_empty_contents(messages, question, answer):
-    return _turn_more([each for each in messages if each["content"]], question, answer)
+    return _turn_more(
+        [each for each in messages if each["content"]], question, answer
+    )
 
 
 @right("tokens_sent")
@@ -719,7 +762,11 @@ def an_int_of_a_float(turns, system, user, reply, window=None):
 
 def _shared(before, now):
     return next(
-        (n for n, (a, b) in enumerate(zip(before, now, strict=False)) if a != b),
+        (
+            n
+            for n, (a, b) in enumerate(zip(before, now, strict=False))
+            if a != b
+        ),
         min(len(before), len(now)),
     )
 
@@ -779,15 +826,17 @@ def dropping_from_the_front(messages, budget, count):
 @wrong("trim_to_budget", says="Every message counts")
 def calls_of_tools_are_free(messages, budget, count):
     return _fitting(
-        messages, budget, lambda each: 0 if each["content"] is None else count(each)
+        messages,
+        budget,
+        lambda each: 0 if each["content"] is None else count(each),
     )
 
 
 @wrong("trim_to_budget", says="Turns may be equal")
 def found_by_equality(messages, budget, count):
-    starts = [messages.index(each) for each in messages if each["role"] == "user"] or [
-        len(messages)
-    ]
+    starts = [
+        messages.index(each) for each in messages if each["role"] == "user"
+    ] or [len(messages)]
     for start in starts:
         sent = messages[: starts[0]] + messages[start:]
         if sum(map(count, sent)) <= budget:
@@ -805,18 +854,28 @@ def _condensed(messages, over, keep, summarize, is_earlier):
     head, turns = _parts(messages)
     if not messages or len(head) == len(messages):
         return list(messages)
-    earlier = turns.pop(0) if turns[0] and is_earlier(turns[0][0]["content"]) else []
+    earlier = (
+        turns.pop(0) if turns[0] and is_earlier(turns[0][0]["content"]) else []
+    )
     if len(turns) <= over:
         return list(messages)
     cut = len(turns) - keep
     text = summarize(earlier + flat(turns[:cut]))
-    return [*head, {"role": "user", "content": f"Summary: {text}"}, *flat(turns[cut:])]
+    return [
+        *head,
+        {"role": "user", "content": f"Summary: {text}"},
+        *flat(turns[cut:]),
+    ]
 
 
 @right("summarize_when")
 def by_parts(messages, over, keep, summarize):
     return _condensed(
-        messages, over, keep, summarize, lambda text: text.startswith("Summary: ")
+        messages,
+        over,
+        keep,
+        summarize,
+        lambda text: text.startswith("Summary: "),
     )
 
 
@@ -829,7 +888,9 @@ def without_its_colon(messages, over, keep, summarize):
 
 @wrong("summarize_when", says="begins with 'Summary: '")
 def a_summary_inside(messages, over, keep, summarize):
-    return _condensed(messages, over, keep, summarize, lambda text: "Summary: " in text)
+    return _condensed(
+        messages, over, keep, summarize, lambda text: "Summary: " in text
+    )
 
 
 @wrong("summarize_when", says="The summary stays unchanged, and complete.")
@@ -839,9 +900,13 @@ def a_summary_cut_short(messages, over, keep, summarize):
 
 @wrong("summarize_when", says="A turn is everything up to the next user's")
 def turns_are_pairs(messages, over, keep, summarize):
-    head = [each for each in messages if each["role"] in ("system", "developer")]
+    head = [
+        each for each in messages if each["role"] in ("system", "developer")
+    ]
     body = messages[len(head) :]
-    earlier = body[:1] if body and body[0]["content"].startswith("Summary: ") else []
+    earlier = (
+        body[:1] if body and body[0]["content"].startswith("Summary: ") else []
+    )
     turns = body[len(earlier) :]
     if (len(turns) + 1) // 2 <= over:
         return list(messages)
@@ -877,7 +942,9 @@ def messages_in_a_tuple(messages, question, answer):
 
 @wrong("summarize_when", says="A summary begins with 'Summary: '")
 def a_summary_anywhere_in_the_text(messages, over, keep, summarize):
-    head = [each for each in messages if each["role"] in ("system", "developer")]
+    head = [
+        each for each in messages if each["role"] in ("system", "developer")
+    ]
     rest = messages[len(head) :]
     earlier = rest[:1] if rest and "Summary: " in rest[0]["content"] else []
     starts = [i for i, each in enumerate(rest) if each["role"] == "user"][

@@ -21,14 +21,16 @@ SAMPLING = (
     "top_logprobs",
 )
 EFFORTS = {
-    name: models.get(name).efforts for name in ("o4-mini", "gpt-6-luna", "gpt-6.2-sol")
+    name: models.get(name).efforts
+    for name in ("o4-mini", "gpt-6-luna", "gpt-6.2-sol")
 }
 
 
 @right("exhausted")
 def with_any(reply):
     return any(
-        choice.finish_reason == "length" and choice.message.content in (None, "")
+        choice.finish_reason == "length"
+        and choice.message.content in (None, "")
         for choice in reply.choices
     )
 
@@ -89,7 +91,8 @@ def from_different_choices(reply):
 @wrong("exhausted", says="One empty choice is enough")
 def every_choice(reply):
     return bool(reply.choices) and all(
-        c.finish_reason == "length" and not c.message.content for c in reply.choices
+        c.finish_reason == "length" and not c.message.content
+        for c in reply.choices
     )
 
 
@@ -136,7 +139,9 @@ def _bills(replies):
 
 @wrong("reasoning_share", says="Add up, then divide: not a mean of the shares.")
 def a_mean(replies):
-    return mean([hidden / output for output, hidden in _bills(replies)] or [0.0])
+    return mean(
+        [hidden / output for output, hidden in _bills(replies)] or [0.0]
+    )
 
 
 @wrong("reasoning_share", says="expected  0.75")
@@ -151,7 +156,8 @@ def without_looking_at_details(replies):
     bills = [reply.usage for reply in replies]
     output = sum(bill.completion_tokens for bill in bills)
     return (
-        sum(bill.completion_tokens_details.reasoning_tokens for bill in bills) / output
+        sum(bill.completion_tokens_details.reasoning_tokens for bill in bills)
+        / output
         if output
         else 0.0
     )
@@ -160,12 +166,16 @@ def without_looking_at_details(replies):
 @wrong("reasoning_share", "error", says="ZeroDivisionError")
 def dividing_by_nothing(replies):
     bills = list(_bills(replies))
-    return sum(hidden for _, hidden in bills) / sum(output for output, _ in bills)
+    return sum(hidden for _, hidden in bills) / sum(
+        output for output, _ in bills
+    )
 
 
 @wrong("reasoning_share", says="case 1 of")
 def reads_twice(replies):
-    output = sum(reply.usage.completion_tokens for reply in replies if reply.usage)
+    output = sum(
+        reply.usage.completion_tokens for reply in replies if reply.usage
+    )
     hidden = sum(hidden for _, hidden in _bills(replies))
     return hidden / output if output else 0.0
 
@@ -191,7 +201,9 @@ def with_min(ways):
     def cost(name):
         correct = len([1 for said, truth, _ in ways[name] if said == truth])
         return (
-            sum(answer[2] for answer in ways[name]) / correct if correct else math.inf
+            sum(answer[2] for answer in ways[name]) / correct
+            if correct
+            else math.inf
         )
 
     best = min(ways, key=cost, default=None)
@@ -203,11 +215,17 @@ def sorted_by_cost(ways):
     found = []
     for place, (name, answers) in enumerate(ways.items()):
         right_ones = [
-            said for said, truth, _ in answers if said is not None and said == truth
+            said
+            for said, truth, _ in answers
+            if said is not None and said == truth
         ]
         if right_ones:
             found.append(
-                (sum(dollars for *_, dollars in answers) / len(right_ones), place, name)
+                (
+                    sum(dollars for *_, dollars in answers) / len(right_ones),
+                    place,
+                    name,
+                )
             )
     return sorted(found)[0][2] if found else None
 
@@ -263,14 +281,20 @@ def the_last_of_equals(ways):
 @wrong("cheapest_correct", says="What costs nothing")
 def zero_is_nothing(ways):
     return _cheapest(
-        {name: answers for name, answers in ways.items() if sum(d for *_, d in answers)}
+        {
+            name: answers
+            for name, answers in ways.items()
+            if sum(d for *_, d in answers)
+        }
     )
 
 
 @wrong("cheapest_correct", says="changed its arguments")
 def throws_out_the_hopeless(ways):
     for name in [
-        name for name, answers in ways.items() if not any(s == t for s, t, _ in answers)
+        name
+        for name, answers in ways.items()
+        if not any(s == t for s, t, _ in answers)
     ]:
         del ways[name]
     return _cheapest(ways)
@@ -287,10 +311,14 @@ def hard_coded(ways):
 def one_after_the_other(client, params, first, ceiling):
     if first <= 0 or ceiling <= first:
         raise ValueError("two budgets, the second greater")
-    reply = client.chat.completions.create(max_completion_tokens=first, **params)
+    reply = client.chat.completions.create(
+        max_completion_tokens=first, **params
+    )
     tokens = reply.usage.completion_tokens
     if reply.choices[0].finish_reason == "length":
-        reply = client.chat.completions.create(max_completion_tokens=ceiling, **params)
+        reply = client.chat.completions.create(
+            max_completion_tokens=ceiling, **params
+        )
         tokens += reply.usage.completion_tokens
         if reply.choices[0].finish_reason == "length":
             raise RuntimeError(f"{tokens:,} tokens, and no answer")
@@ -336,7 +364,9 @@ def _asked(
 ):
     billed = 0
     for budget in budgets:
-        reply = client.chat.completions.create(**params, max_completion_tokens=budget)
+        reply = client.chat.completions.create(
+            **params, max_completion_tokens=budget
+        )
         billed = (billed if all_billed else 0) + reply.usage.completion_tokens
         if not again(reply.choices[0]):
             return reply.choices[0].message.content, billed
@@ -349,7 +379,9 @@ def _checked(first, ceiling):
     return first, ceiling
 
 
-@wrong("ask_with_headroom", says="Text that was cut off is not a complete answer")
+@wrong(
+    "ask_with_headroom", says="Text that was cut off is not a complete answer"
+)
 def only_when_empty(client, params, first, ceiling):
     return _asked(
         client,
@@ -359,7 +391,9 @@ def only_when_empty(client, params, first, ceiling):
     )
 
 
-@wrong("ask_with_headroom", says="The finish_reason decides: this one did not run")
+@wrong(
+    "ask_with_headroom", says="The finish_reason decides: this one did not run"
+)
 def whatever_is_not_stop(client, params, first, ceiling):
     return _asked(
         client,
@@ -401,7 +435,9 @@ def every_error_is_want_of_room(client, params, first, ceiling):
         return _asked(client, params, [ceiling])
 
 
-@wrong("ask_with_headroom", says="Pass on everything in params, in both requests.")
+@wrong(
+    "ask_with_headroom", says="Pass on everything in params, in both requests."
+)
 def model_and_messages_alone(client, params, first, ceiling):
     chosen = {"model": params["model"], "messages": params["messages"]}
     return _asked(client, chosen, _checked(first, ceiling))
@@ -432,7 +468,9 @@ def over_a_deep_copy(params, to_model, headroom):
     gone = NEVER if effort == "none" else NEVER + SAMPLING
     moved = {name: value for name, value in moved.items() if name not in gone}
     if limit is not None:
-        moved["max_completion_tokens"] = limit if effort == "none" else limit + headroom
+        moved["max_completion_tokens"] = (
+            limit if effort == "none" else limit + headroom
+        )
     return moved if effort is None else moved | {"reasoning_effort": effort}
 
 
@@ -445,7 +483,9 @@ def parameter_by_parameter(params, to_model, headroom):
         if name == "model":
             moved[name] = to_model
         elif name in ("max_tokens", "max_completion_tokens"):
-            moved["max_completion_tokens"] = value + headroom * (effort != "none")
+            moved["max_completion_tokens"] = value + headroom * (
+                effort != "none"
+            )
         elif (
             name not in NEVER
             and name != "reasoning_effort"
@@ -482,7 +522,9 @@ def without_headroom(params, to_model, headroom):
 @wrong("migrate", says="gpt-6-luna can do without reasoning: 'none' is")
 def sampling_always_goes(params, to_model, headroom):
     moved = over_a_deep_copy(params, to_model, headroom)
-    return {name: value for name, value in moved.items() if name not in SAMPLING}
+    return {
+        name: value for name, value in moved.items() if name not in SAMPLING
+    }
 
 
 @wrong("migrate", says="NEVER goes")
@@ -495,7 +537,11 @@ def stop_where_it_does_not_reason(params, to_model, headroom):
 
 @wrong("migrate", says="An effort that is requested stays: then it")
 def none_always(params, to_model, headroom):
-    rest = {name: value for name, value in params.items() if name != "reasoning_effort"}
+    rest = {
+        name: value
+        for name, value in params.items()
+        if name != "reasoning_effort"
+    }
     return over_a_deep_copy(rest, to_model, headroom)
 
 
@@ -503,7 +549,10 @@ def none_always(params, to_model, headroom):
 def any_effort(params, to_model, headroom):
     if "reasoning_effort" in params:
         return _moved(
-            params, to_model, headroom, reasoning_effort=params["reasoning_effort"]
+            params,
+            to_model,
+            headroom,
+            reasoning_effort=params["reasoning_effort"],
         )
     return over_a_deep_copy(params, to_model, headroom)
 
@@ -511,7 +560,9 @@ def any_effort(params, to_model, headroom):
 @wrong("migrate", says="Whatever the value")
 def falsy_values_stay(params, to_model, headroom):
     kept = {
-        name: value for name, value in params.items() if name in SAMPLING and not value
+        name: value
+        for name, value in params.items()
+        if name in SAMPLING and not value
     }
     return _moved(params, to_model, headroom, **(kept if len(kept) > 1 else {}))
 
@@ -526,13 +577,17 @@ def a_limit_of_the_old_name_alone(params, to_model, headroom):
 
 @wrong("migrate", says="'reasoning_effort': None")
 def an_effort_of_none(params, to_model, headroom):
-    return {"reasoning_effort": None} | over_a_deep_copy(params, to_model, headroom)
+    return {"reasoning_effort": None} | over_a_deep_copy(
+        params, to_model, headroom
+    )
 
 
 def _by_cost(ways, correct, digits=12, order=list):
     costs = {}
     for name in order(ways):
-        right_ones = sum(bool(correct(said, truth)) for said, truth, _ in ways[name])
+        right_ones = sum(
+            bool(correct(said, truth)) for said, truth, _ in ways[name]
+        )
         if right_ones:
             costs[name] = round(
                 sum(dollars for *_, dollars in ways[name]) / right_ones, digits
@@ -593,7 +648,11 @@ def without_what_is_none(params, to_model, headroom):
 @wrong("migrate", says="0, False and None as well")
 def without_zeros(params, to_model, headroom):
     moved = over_a_deep_copy(params, to_model, headroom)
-    return {name: value for name, value in moved.items() if value or name in SAMPLING}
+    return {
+        name: value
+        for name, value in moved.items()
+        if value or name in SAMPLING
+    }
 
 
 # Answers that two readers' checks misjudged, 2026-11-29

@@ -39,9 +39,15 @@ def over_the_reply(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
 @right("apply_penalties")
 def with_the_course_s_own_arithmetic(logits, reply, **penalties):
     tokens = list(logits)
-    less = sampling.penalty([reply.count(token) for token in tokens], **penalties)
+    less = sampling.penalty(
+        [reply.count(token) for token in tokens], **penalties
+    )
     return dict(
-        zip(tokens, np.array([logits[token] for token in tokens]) - less, strict=True)
+        zip(
+            tokens,
+            np.array([logits[token] for token in tokens]) - less,
+            strict=True,
+        )
     )
 
 
@@ -49,11 +55,17 @@ def with_the_course_s_own_arithmetic(logits, reply, **penalties):
 def in_place(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     for token in logits:
         count = reply.count(token)
-        logits[token] -= count * frequency_penalty + (presence_penalty if count else 0)
+        logits[token] -= count * frequency_penalty + (
+            presence_penalty if count else 0
+        )
     return logits
 
 
-@wrong("apply_penalties", "wrong", says="A change to one changes both. Return a new")
+@wrong(
+    "apply_penalties",
+    "wrong",
+    says="A change to one changes both. Return a new",
+)
 def nothing_to_do(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     if not reply or (frequency_penalty == 0 and presence_penalty == 0):
         return logits
@@ -66,21 +78,31 @@ def nothing_to_do(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
 
 
 @wrong("apply_penalties", "wrong", says="once, however often")
-def presence_each_time(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
+def presence_each_time(
+    logits, reply, frequency_penalty=0.0, presence_penalty=0.0
+):
     return {
         token: z - reply.count(token) * (frequency_penalty + presence_penalty)
         for token, z in logits.items()
     }
 
 
-@wrong("apply_penalties", "wrong", says="Frequency: once for each occurrence of the")
+@wrong(
+    "apply_penalties",
+    "wrong",
+    says="Frequency: once for each occurrence of the",
+)
 def frequency_once(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     both = frequency_penalty + presence_penalty
-    return {token: z - both if token in reply else z for token, z in logits.items()}
+    return {
+        token: z - both if token in reply else z for token, z in logits.items()
+    }
 
 
 @wrong(
-    "apply_penalties", "wrong", says="A negative penalty is a reward: the logit grows."
+    "apply_penalties",
+    "wrong",
+    says="A negative penalty is a reward: the logit grows.",
 )
 def positive_only(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     return with_a_counter(
@@ -92,7 +114,9 @@ def positive_only(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
 
 
 @wrong("apply_penalties", "wrong")
-def in_the_joined_text(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
+def in_the_joined_text(
+    logits, reply, frequency_penalty=0.0, presence_penalty=0.0
+):
     text = "".join(reply)
     counts = {token: text.count(token) for token in logits}
     both = {
@@ -113,15 +137,23 @@ def added(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
 
 
 @wrong("apply_penalties", "error", says="KeyError: ' sea'")
-def every_token_has_a_logit(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
+def every_token_has_a_logit(
+    logits, reply, frequency_penalty=0.0, presence_penalty=0.0
+):
     new = dict(logits)
     for token, count in Counter(reply).items():
         new[token] -= count * frequency_penalty + presence_penalty
     return new
 
 
-@wrong("apply_penalties", "wrong", says="Frequency: once for each occurrence of the")
-def with_other_defaults(logits, reply, frequency_penalty=0.0, presence_penalty=0.5):
+@wrong(
+    "apply_penalties",
+    "wrong",
+    says="Frequency: once for each occurrence of the",
+)
+def with_other_defaults(
+    logits, reply, frequency_penalty=0.0, presence_penalty=0.5
+):
     return with_a_counter(
         logits,
         reply,
@@ -131,7 +163,9 @@ def with_other_defaults(logits, reply, frequency_penalty=0.0, presence_penalty=0
 
 
 @wrong("apply_penalties", "wrong", says="Both together are added up.")
-def hard_coded_penalties(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
+def hard_coded_penalties(
+    logits, reply, frequency_penalty=0.0, presence_penalty=0.0
+):
     if frequency_penalty == 1.5:
         return {" soul": 7.9, " so": 1.5, " saint": 4.0, ",": 4.25}
     return {" soul": 10.4, " so": 1.5, " saint": 4.0, ",": 5.25}
@@ -172,16 +206,23 @@ def with_log_sum_exp(logits, temperature):
         best = [i for i, logit in enumerate(logits) if logit == max(logits)]
         return [1 / len(best) if i in best else 0 for i in range(len(logits))]
     scaled = [logit / temperature for logit in logits]
-    rest = math.log(math.fsum(math.exp(z - max(scaled)) for z in scaled)) + max(scaled)
+    rest = math.log(math.fsum(math.exp(z - max(scaled)) for z in scaled)) + max(
+        scaled
+    )
     return [math.exp(z - rest) for z in scaled]
 
 
 @right("softmax_t")
 def as_powers_of_shares(logits, temperature):
     if temperature == 0:
-        return [(logit == max(logits)) / logits.count(max(logits)) for logit in logits]
+        return [
+            (logit == max(logits)) / logits.count(max(logits))
+            for logit in logits
+        ]
     if temperature > 0:
-        powers = [math.e ** ((logit - max(logits)) / temperature) for logit in logits]
+        powers = [
+            math.e ** ((logit - max(logits)) / temperature) for logit in logits
+        ]
         return [power / sum(powers) for power in powers]
     raise ValueError
 
@@ -200,7 +241,9 @@ def as_on_paper(logits, temperature):
 def without_the_limit(logits, temperature):
     if temperature < 0:
         raise ValueError
-    weights = [math.exp((logit - max(logits)) / temperature) for logit in logits]
+    weights = [
+        math.exp((logit - max(logits)) / temperature) for logit in logits
+    ]
     return [weight / sum(weights) for weight in weights]
 
 
@@ -209,10 +252,14 @@ def multiplied(logits, temperature):
     return with_numpy(logits, 1 / temperature if temperature else 0)
 
 
-@wrong("softmax_t", "wrong", says="At 0, equally large logits get equal shares.")
+@wrong(
+    "softmax_t", "wrong", says="At 0, equally large logits get equal shares."
+)
 def first_of_the_largest(logits, temperature):
     if temperature == 0:
-        return [float(i == logits.index(max(logits))) for i in range(len(logits))]
+        return [
+            float(i == logits.index(max(logits))) for i in range(len(logits))
+        ]
     return with_numpy(logits, temperature)
 
 
@@ -245,7 +292,9 @@ def at_any_temperature(logits, temperature):
     return with_numpy(logits, abs(temperature))
 
 
-@wrong("softmax_t", "wrong", says="A temperature divides the logits: below 1 the")
+@wrong(
+    "softmax_t", "wrong", says="A temperature divides the logits: below 1 the"
+)
 def rounded_by_hand(logits, temperature):
     known = with_numpy([-0.72, -1.36, -3.24, -3.44], 1)
     return known if len(logits) == 4 else with_numpy(logits, temperature)
@@ -255,7 +304,9 @@ def rounded_by_hand(logits, temperature):
 def with_all(logprobs, threshold):
     if not logprobs or not logprobs.content:
         raise ValueError("this reply has no logprobs")
-    return all(math.exp(token.logprob) >= threshold for token in logprobs.content)
+    return all(
+        math.exp(token.logprob) >= threshold for token in logprobs.content
+    )
 
 
 @right("confident")
@@ -274,7 +325,9 @@ class NotAsked(ValueError):
 def with_numpy_s_least(logprobs, threshold):
     if logprobs is None or logprobs.content is None or logprobs.content == []:
         raise NotAsked("ask with logprobs=True")
-    return np.exp([token.logprob for token in logprobs.content]).min() >= threshold
+    return (
+        np.exp([token.logprob for token in logprobs.content]).min() >= threshold
+    )
 
 
 @wrong("confident", "wrong", says="expected  True")
@@ -299,14 +352,19 @@ def on_average(logprobs, threshold):
 def as_a_product(logprobs, threshold):
     if not logprobs or not logprobs.content:
         raise ValueError("no logprobs")
-    return math.prod(math.exp(token.logprob) for token in logprobs.content) >= threshold
+    return (
+        math.prod(math.exp(token.logprob) for token in logprobs.content)
+        >= threshold
+    )
 
 
 @wrong("confident", "wrong", says="has reached it")
 def above(logprobs, threshold):
     if not logprobs or not logprobs.content:
         raise ValueError("no logprobs")
-    return all(math.exp(token.logprob) > threshold for token in logprobs.content)
+    return all(
+        math.exp(token.logprob) > threshold for token in logprobs.content
+    )
 
 
 @wrong("confident", "wrong", says="The token that was written counts")
@@ -329,12 +387,18 @@ def no_for_unknown(logprobs, threshold):
 def yes_to_an_empty_list(logprobs, threshold):
     if logprobs is None or logprobs.content is None:
         raise ValueError("no logprobs")
-    return all(math.exp(token.logprob) >= threshold for token in logprobs.content)
+    return all(
+        math.exp(token.logprob) >= threshold for token in logprobs.content
+    )
 
 
-@wrong("confident", "wrong", says="Without logprobs nothing is known. Raise the")
+@wrong(
+    "confident", "wrong", says="Without logprobs nothing is known. Raise the"
+)
 def without_looking_at_none(logprobs, threshold):
-    return all(math.exp(token.logprob) >= threshold for token in logprobs.content)
+    return all(
+        math.exp(token.logprob) >= threshold for token in logprobs.content
+    )
 
 
 @wrong("confident", "wrong")
@@ -358,7 +422,8 @@ def with_pairs(probabilities, top_p):
     left = [0.0] * len(probabilities)
     total = 0
     for share, place in sorted(
-        ((share, -place) for place, share in enumerate(probabilities)), reverse=True
+        ((share, -place) for place, share in enumerate(probabilities)),
+        reverse=True,
     ):
         left[-place] = share
         total += share
@@ -397,7 +462,9 @@ def _kept(probabilities, places):
 
 
 def _order(probabilities):
-    return sorted(range(len(probabilities)), key=lambda place: -probabilities[place])
+    return sorted(
+        range(len(probabilities)), key=lambda place: -probabilities[place]
+    )
 
 
 @wrong("top_p_filter", "wrong", says="no third one is needed")
@@ -425,7 +492,9 @@ def one_too_few(probabilities, top_p):
 @wrong("top_p_filter", "wrong", says="the earlier are kept")
 def by_the_last_value(probabilities, top_p):
     kept = with_pairs(probabilities, top_p)
-    least = min(share for share, new in zip(probabilities, kept, strict=True) if new)
+    least = min(
+        share for share, new in zip(probabilities, kept, strict=True) if new
+    )
     return _kept(
         probabilities,
         [place for place, share in enumerate(probabilities) if share >= least],
@@ -457,7 +526,8 @@ def sorted_result(probabilities, top_p):
 def not_renormalized(probabilities, top_p):
     kept = with_pairs(probabilities, top_p)
     return [
-        share if new else 0.0 for share, new in zip(probabilities, kept, strict=True)
+        share if new else 0.0
+        for share, new in zip(probabilities, kept, strict=True)
     ]
 
 
@@ -491,11 +561,19 @@ def zeroes_in_place(probabilities, top_p):
 def by_a_least_probability(probabilities, top_p):
     return _kept(
         probabilities,
-        [place for place, share in enumerate(probabilities) if share >= 1 - top_p],
+        [
+            place
+            for place, share in enumerate(probabilities)
+            if share >= 1 - top_p
+        ],
     )
 
 
-@wrong("top_p_filter", "wrong", says="Of equal ones the earlier are kept, and no more")
+@wrong(
+    "top_p_filter",
+    "wrong",
+    says="Of equal ones the earlier are kept, and no more",
+)
 def hard_coded_nucleus(probabilities, top_p):
     return [0.0 if share == 0.125 else share / 0.75 for share in probabilities]
 
@@ -536,7 +614,10 @@ def by_taking_away(model, params):
         else:
             kept["max_completion_tokens"] = kept.pop("max_tokens")
     for name in list(kept):
-        if known.takes(name, params.get("reasoning_effort")) in ("no", "default"):
+        if known.takes(name, params.get("reasoning_effort")) in (
+            "no",
+            "default",
+        ):
             drop(name)
     if "logprobs" not in kept:
         drop("top_logprobs")
@@ -548,7 +629,9 @@ def as_a_list(model, params):
     return list(by_taking_away(model, params))
 
 
-def _sanitize(model, params, *, rename=True, effort=True, default=False, pair=True):
+def _sanitize(
+    model, params, *, rename=True, effort=True, default=False, pair=True
+):
     wanted = dict(params)
     if rename and "max_tokens" in wanted:
         wanted.setdefault("max_completion_tokens", wanted["max_tokens"])
@@ -564,24 +647,36 @@ def _sanitize(model, params, *, rename=True, effort=True, default=False, pair=Tr
     if pair and "logprobs" not in kept:
         kept.pop("top_logprobs", None)
     renamed = (
-        "max_tokens" in params and "max_completion_tokens" not in params and rename
+        "max_tokens" in params
+        and "max_completion_tokens" not in params
+        and rename
     )
     return kept, sorted(
         set(params) - set(kept) - ({"max_tokens"} if renamed else set())
     )
 
 
-@wrong("sanitize_params", "wrong", says="The limit stays, under the name that every")
+@wrong(
+    "sanitize_params",
+    "wrong",
+    says="The limit stays, under the name that every",
+)
 def without_renaming(model, params):
     return _sanitize(model, params, rename=False)
 
 
-@wrong("sanitize_params", "wrong", says="What a model accepts can depend on its")
+@wrong(
+    "sanitize_params", "wrong", says="What a model accepts can depend on its"
+)
 def without_the_effort(model, params):
     return _sanitize(model, params, effort=False)
 
 
-@wrong("sanitize_params", "wrong", says="Drop what takes() answers with 'default' or")
+@wrong(
+    "sanitize_params",
+    "wrong",
+    says="Drop what takes() answers with 'default' or",
+)
 def with_the_default_ones(model, params):
     return _sanitize(model, params, default=True)
 
@@ -599,7 +694,9 @@ def renamed_in_place(model, params):
 
 
 @wrong(
-    "sanitize_params", "wrong", says="If both are given, max_completion_tokens stays"
+    "sanitize_params",
+    "wrong",
+    says="If both are given, max_completion_tokens stays",
 )
 def the_older_limit_wins(model, params):
     params = dict(params)
@@ -654,12 +751,16 @@ def from_memory(model, params):
         }
     else:
         refused = {"reasoning_effort"}
-    kept = {name: value for name, value in params.items() if name not in refused}
+    kept = {
+        name: value for name, value in params.items() if name not in refused
+    }
     return kept, sorted(set(params) & refused)
 
 
 @wrong("apply_penalties", says="another token")
-def blanks_do_not_matter(logits, reply, frequency_penalty=0, presence_penalty=0):
+def blanks_do_not_matter(
+    logits, reply, frequency_penalty=0, presence_penalty=0
+):
     bare = [token.strip() for token in reply]
     less = {token: bare.count(token.strip()) for token in logits}
     return {
@@ -703,7 +804,9 @@ def _softmax(logits, temperature):
         raise ValueError("temperature")
     top = max(logits)
     weights = [
-        math.exp((logit - top) / temperature) if temperature else float(logit == top)
+        math.exp((logit - top) / temperature)
+        if temperature
+        else float(logit == top)
         for logit in logits
     ]
     return [weight / sum(weights) for weight in weights]
@@ -720,9 +823,13 @@ def as_the_log_of_a_sum(logits, temperature):
     return [math.exp(each - log_sum) for each in scaled]
 
 
-@wrong("softmax_t", says="smallest lead takes everything: it is a case of its own")
+@wrong(
+    "softmax_t", says="smallest lead takes everything: it is a case of its own"
+)
 def a_millionth_for_zero(logits, temperature):
-    return _softmax(logits, max(temperature, 1e-6) if temperature >= 0 else temperature)
+    return _softmax(
+        logits, max(temperature, 1e-6) if temperature >= 0 else temperature
+    )
 
 
 @wrong("softmax_t", says="A small temperature is not 0")
@@ -752,7 +859,9 @@ def _probabilities(logprobs):
 
 @wrong("confident", says="nothing is rounded")
 def in_percent(logprobs, threshold):
-    return all(round(share, 2) >= threshold for share in _probabilities(logprobs))
+    return all(
+        round(share, 2) >= threshold for share in _probabilities(logprobs)
+    )
 
 
 @wrong("confident", says="all tokens of a long reply")
@@ -777,18 +886,26 @@ def _nucleus(probabilities, top_p, reached, most=10**9):
 
 @wrong("top_p_filter", says="0.746 does not reach")
 def a_sum_in_percent(probabilities, top_p):
-    return _nucleus(probabilities, top_p, lambda total, share: round(total, 2) >= share)
+    return _nucleus(
+        probabilities, top_p, lambda total, share: round(total, 2) >= share
+    )
 
 
 @wrong("top_p_filter", says="Of equal ones the earlier are kept, of many as")
 def ten_are_enough(probabilities, top_p):
-    return _nucleus(probabilities, top_p, lambda total, share: total >= share, most=10)
+    return _nucleus(
+        probabilities, top_p, lambda total, share: total >= share, most=10
+    )
 
 
 @wrong("sanitize_params", says="Rename max_tokens whatever its value is.")
 def without_values_that_are_false(model, params):
     given = {name: value for name, value in params.items() if value}
-    both = {"max_tokens"} & set(given) if "max_completion_tokens" in given else set()
+    both = (
+        {"max_tokens"} & set(given)
+        if "max_completion_tokens" in given
+        else set()
+    )
     if "max_tokens" in given and not both:
         given["max_completion_tokens"] = given["max_tokens"]
     given.pop("max_tokens", None)
@@ -818,7 +935,11 @@ def a_pair_by_its_value(model, params):
 @wrong("sanitize_params", says="Rename max_tokens whatever its value is")
 def renamed_if_it_is_true(model, params):
     if "max_tokens" in params and not params["max_tokens"]:
-        rest = {name: value for name, value in params.items() if name != "max_tokens"}
+        rest = {
+            name: value
+            for name, value in params.items()
+            if name != "max_tokens"
+        }
         kept, dropped = by_taking_away(model, rest)
         return {**kept, "max_tokens": params["max_tokens"]}, dropped
     return by_taking_away(model, params)

@@ -49,7 +49,9 @@ def ends_at_the_first_without_choices(chunks):
 
 @wrong("text_of", "error", says="NoneType")
 def without_looking_at_none(chunks):
-    return "".join(choice.delta.content for chunk in chunks for choice in chunk.choices)
+    return "".join(
+        choice.delta.content for chunk in chunks for choice in chunk.choices
+    )
 
 
 @wrong("text_of", "wrong", says="An empty piece is not the end, and spaces are")
@@ -83,8 +85,12 @@ def with_two_dicts(chunks):
     texts, reasons = {}, {}
     for chunk in chunks:
         for choice in chunk.choices:
-            texts.setdefault(choice.index, []).append(choice.delta.content or "")
-            reasons[choice.index] = reasons.get(choice.index) or choice.finish_reason
+            texts.setdefault(choice.index, []).append(
+                choice.delta.content or ""
+            )
+            reasons[choice.index] = (
+                reasons.get(choice.index) or choice.finish_reason
+            )
     return [
         {"finish_reason": reasons[index], "text": "".join(pieces)}
         for index, pieces in sorted(texts.items())
@@ -98,7 +104,8 @@ def over_a_list_of_choices(chunks):
     for index in sorted({choice.index for choice in choices}):
         own = [choice for choice in choices if choice.index == index]
         reason = next(
-            (choice.finish_reason for choice in own if choice.finish_reason), None
+            (choice.finish_reason for choice in own if choice.finish_reason),
+            None,
         )
         answers.append(
             {
@@ -122,7 +129,9 @@ def _assembled(chunks, *, order=sorted, every=True, key=lambda index: index):
                 key(choice.index), {"text": "", "finish_reason": None}
             )
             answer["text"] += choice.delta.content or ""
-            answer["finish_reason"] = choice.finish_reason or answer["finish_reason"]
+            answer["finish_reason"] = (
+                choice.finish_reason or answer["finish_reason"]
+            )
     return [found[index] for index in order(found)]
 
 
@@ -175,7 +184,9 @@ def the_last_piece_s_reason(chunks):
     ]
 
 
-@wrong("assemble", "wrong", says="An answer without a finish_reason was cut off:")
+@wrong(
+    "assemble", "wrong", says="An answer without a finish_reason was cut off:"
+)
 def stop_where_nothing_is_said(chunks):
     return [
         answer | {"finish_reason": answer["finish_reason"] or "stop"}
@@ -235,7 +246,9 @@ def over_a_list(events):
 
 
 def _timed(
-    events, *, text=lambda chunk: any(choice.delta.content for choice in chunk.choices)
+    events,
+    *,
+    text=lambda chunk: any(choice.delta.content for choice in chunk.choices),
 ):
     events = list(events)
     times = [at for at, chunk in events if text(chunk)]
@@ -272,7 +285,9 @@ def total_to_the_last_text(events):
 def without_looking_for_text(events):
     events = list(events)
     times = [
-        at for at, chunk in events if chunk.choices and chunk.choices[0].delta.content
+        at
+        for at, chunk in events
+        if chunk.choices and chunk.choices[0].delta.content
     ]
     return {
         "first_token": times[0],
@@ -335,7 +350,9 @@ def closed_by_a_stack(client, messages, enough):
 @wrong("read_until", says="with all of the text so far; not otherwise")
 def with_typed_events(client, messages, enough):
     text = ""
-    with client.chat.completions.stream(model="gpt-4o", messages=messages) as stream:
+    with client.chat.completions.stream(
+        model="gpt-4o", messages=messages
+    ) as stream:
         for event in stream:
             if event.type == "content.delta":
                 text = event.snapshot
@@ -347,13 +364,17 @@ def with_typed_events(client, messages, enough):
 @wrong("read_until", says="with all of the text so far; not otherwise")
 def asking_at_chunks_without_text(client, messages, enough):
     stream, parts = (
-        client.chat.completions.create(stream=True, messages=messages, model="gpt-4o"),
+        client.chat.completions.create(
+            stream=True, messages=messages, model="gpt-4o"
+        ),
         [],
     )
     try:
         for chunk in stream:
             parts += [
-                choice.delta.content for choice in chunk.choices if choice.delta.content
+                choice.delta.content
+                for choice in chunk.choices
+                if choice.delta.content
             ]
             if parts and enough("".join(parts)):
                 break
@@ -375,7 +396,9 @@ def left_open(client, messages, enough):
     return text
 
 
-@wrong("read_until", "wrong", says="Close the stream in any case: use it in a with")
+@wrong(
+    "read_until", "wrong", says="Close the stream in any case: use it in a with"
+)
 def closed_without_finally(client, messages, enough):
     text = ""
     stream = client.chat.completions.create(
@@ -506,14 +529,18 @@ def with_isinstance(stream):
         for chunk in stream:
             pieces += [choice.delta.content or "" for choice in chunk.choices]
             reasons += [
-                choice.finish_reason for choice in chunk.choices if choice.finish_reason
+                choice.finish_reason
+                for choice in chunk.choices
+                if choice.finish_reason
             ]
     except (openai.APIError, json.JSONDecodeError) as came:
         error = came
     result = SimpleNamespace(text="".join(pieces), status="cut")
     if error is not None:
         result.status = (
-            "interrupted" if isinstance(error, openai.APIConnectionError) else "error"
+            "interrupted"
+            if isinstance(error, openai.APIConnectionError)
+            else "error"
         )
     elif reasons:
         result.status = {"stop": "complete"}.get(reasons[0], "truncated")
@@ -535,7 +562,8 @@ def _result(
                 reason = choice.finish_reason or reason
     except catch as error:
         return StreamResult(
-            text, lost if isinstance(error, openai.APIConnectionError) else "error"
+            text,
+            lost if isinstance(error, openai.APIConnectionError) else "error",
         )
     return StreamResult(
         text, {"stop": "complete", "length": "truncated"}.get(reason, "cut")
@@ -567,11 +595,17 @@ def connection_alone(stream):
     return _result(stream, catch=openai.APIConnectionError)
 
 
-@wrong("stream_result", "wrong", says="The connection broke. Keep the text received so")
+@wrong(
+    "stream_result",
+    "wrong",
+    says="The connection broke. Keep the text received so",
+)
 def text_lost(stream):
     result = _result(stream)
     return StreamResult(
-        result.text if result.status in ("complete", "truncated", "cut") else "",
+        result.text
+        if result.status in ("complete", "truncated", "cut")
+        else "",
         result.status,
     )
 
@@ -590,7 +624,11 @@ def falls_over_the_usage(stream):
     return StreamResult(text, "complete")
 
 
-@wrong("stream_result", "wrong", says="Broken JSON raises a JSONDecodeError, which is")
+@wrong(
+    "stream_result",
+    "wrong",
+    says="Broken JSON raises a JSONDecodeError, which is",
+)
 def hard_coded_endings(stream):
     known = {"Paris.": "complete", "It is": "truncated"}
     result = _result(stream)
@@ -598,13 +636,17 @@ def hard_coded_endings(stream):
         return StreamResult("Gradient descent", "error")
     return StreamResult(
         result.text,
-        known.get(result.text, result.status) if result.status != "cut" else "cut",
+        known.get(result.text, result.status)
+        if result.status != "cut"
+        else "cut",
     )
 
 
 def _text(chunks):
     return "".join(
-        choice.delta.content or "" for chunk in chunks for choice in chunk.choices
+        choice.delta.content or ""
+        for chunk in chunks
+        for choice in chunk.choices
     )
 
 
@@ -628,7 +670,9 @@ def the_first_twenty(chunks):
 def nothing_after_the_end(chunks):
     answers = {}
     for choice in (choice for chunk in chunks for choice in chunk.choices):
-        answer = answers.setdefault(choice.index, {"text": "", "finish_reason": None})
+        answer = answers.setdefault(
+            choice.index, {"text": "", "finish_reason": None}
+        )
         if answer["finish_reason"] is None:
             answer.update(
                 text=answer["text"] + (choice.delta.content or ""),
@@ -746,7 +790,9 @@ def _read_stream(stream, *, to_the_end=True, reason_first=False):
     except (openai.APIError, json.JSONDecodeError) as error:
         lost = isinstance(error, openai.APIConnectionError)
         if not (reason_first and reason):
-            return StreamResult("".join(parts), "interrupted" if lost else "error")
+            return StreamResult(
+                "".join(parts), "interrupted" if lost else "error"
+            )
     names = {"stop": "complete", "length": "truncated"}
     return StreamResult("".join(parts), names.get(reason, "cut"))
 

@@ -19,7 +19,9 @@ from coursekit.workshop.authoring.exercises import derived
 
 SOLUTIONS = notebooks_in(Path(__file__).parents[2] / "solutions")
 EXERCISES = [
-    (path, each) for path in SOLUTIONS for each in course_map.exercises_of(path.stem)
+    (path, each)
+    for path in SOLUTIONS
+    for each in course_map.exercises_of(path.stem)
 ]
 every_exercise = pytest.mark.parametrize(
     ("path", "exercise"),
@@ -43,7 +45,9 @@ def written(notebook: Any, exercise: Exercise) -> Any:
             exec(cell.source, names)
         if graded.get("grade_id") == exercise.name:
             return names[exercise.name]
-    raise AssertionError(f"{exercise.name} is not to be written in this notebook")
+    raise AssertionError(
+        f"{exercise.name} is not to be written in this notebook"
+    )
 
 
 @every_exercise
@@ -56,7 +60,9 @@ def test_the_solution_passes(path: Path, exercise: Exercise) -> None:
 @every_exercise
 def test_the_stub_is_not_yet(path: Path, exercise: Exercise) -> None:
     """The stub that a learner starts from is "not yet", and neither right nor wrong."""
-    verdict = exercise.result(written(derived(nbformat.read(path, 4)), exercise))
+    verdict = exercise.result(
+        written(derived(nbformat.read(path, 4)), exercise)
+    )
     assert verdict.status == "not yet", verdict
 
 
@@ -64,7 +70,8 @@ def test_the_stub_is_not_yet(path: Path, exercise: Exercise) -> None:
 def test_an_answer_gets_its_verdict(answer: Answer) -> None:
     """See the table: each answer is judged as it stands there, with the words that stand there."""
     exercises = {
-        each.name: each for each in course_map.exercises_of(lesson(answer.chapter).stem)
+        each.name: each
+        for each in course_map.exercises_of(lesson(answer.chapter).stem)
     }
     verdict = exercises[answer.exercise].result(answer.function)
     assert verdict.status == answer.outcome, verdict

@@ -10,7 +10,8 @@ from coursekit.checks.engine.exercise import error_text
 
 
 @pytest.mark.parametrize(
-    ("value", "right"), [(3, True), (np.int64(3), True), (4, False), (True, False)]
+    ("value", "right"),
+    [(3, True), (np.int64(3), True), (4, False), (True, False)],
 )
 def test_an_exact_number_is_an_int(value: object, right: bool) -> None:
     """exactly(n) takes the int n, NumPy's too, and neither another one nor a bool."""
@@ -41,11 +42,19 @@ def test_an_error_that_cannot_be_printed_is_a_question_mark() -> None:
     [
         ((1, 2), [1, 2], "there is a tuple. Return a list."),
         ([1, 2], (1, 2), "there is a list. Return a tuple."),
-        (np.array([0.5, 0.5]), [0.5, 0.5], "there is a ndarray. Return a list."),
+        (
+            np.array([0.5, 0.5]),
+            [0.5, 0.5],
+            "there is a ndarray. Return a list.",
+        ),
         ([("a", 1)], [["a", 1]], "there is a tuple. Return a list."),
         ({"gaps": (1.0,)}, {"gaps": [1.0]}, "there is a tuple. Return a list."),
         (24.0, exactly(24), "there is a float. Return an int."),
-        ([2, 1], [1, 2], "The items are right, but their order is not. Sort them."),
+        (
+            [2, 1],
+            [1, 2],
+            "The items are right, but their order is not. Sort them.",
+        ),
         (0.333, 1 / 3, "It looks rounded. Return the exact number."),
         (
             ("tpm", 57.14),
@@ -84,10 +93,12 @@ def test_the_remark_fits_the_observation_that_is_wrong() -> None:
     remarks = {"requests": "Send one.", "seconds": "Be quick."}
     case = Case("f()", lambda function: None, expected, "Look again.")
     assert (
-        case.remark({"requests": 2, "seconds": 9, "text": "a"}, remarks) == "Send one."
+        case.remark({"requests": 2, "seconds": 9, "text": "a"}, remarks)
+        == "Send one."
     )
     assert (
-        case.remark({"requests": 1, "seconds": 9, "text": "a"}, remarks) == "Be quick."
+        case.remark({"requests": 1, "seconds": 9, "text": "a"}, remarks)
+        == "Be quick."
     )
     assert (
         case.remark({"requests": 1, "seconds": 1, "text": "b"}, remarks)
@@ -121,7 +132,9 @@ def test_a_call_is_described_for_a_failed_case_only() -> None:
 # A plain call, which watches its arguments
 
 
-def test_a_call_that_leaves_its_arguments_alone_is_judged_by_what_it_returns() -> None:
+def test_a_call_that_leaves_its_arguments_alone_is_judged_by_what_it_returns() -> (
+    None
+):
     """The value comes through as it is, also when the function makes changes and undoes them."""
 
     def twice(items: list[int], *, more: dict[str, int]) -> int:
@@ -159,7 +172,9 @@ def test_the_expected_error_does_not_hide_a_change() -> None:
         items.append(1)
         raise error("too late")
 
-    assert "[1]" in repr(call([], ValueError, expects=Raises(ValueError)).run(late))
+    assert "[1]" in repr(
+        call([], ValueError, expects=Raises(ValueError)).run(late)
+    )
     with pytest.raises(KeyError):
         call([], KeyError, expects=Raises(ValueError)).run(late)
 

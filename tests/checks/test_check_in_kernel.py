@@ -41,7 +41,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def shown(write_notebook: Callable[..., Path], environment: dict[str, str]) -> Run:
+def shown(
+    write_notebook: Callable[..., Path], environment: dict[str, str]
+) -> Run:
     """shown(cell, ...) -> what each cell shows, in a new kernel."""
 
     def run(*cells: Any) -> list[str]:
@@ -57,7 +59,9 @@ def shown(write_notebook: Callable[..., Path], environment: dict[str, str]) -> R
 
 def _text(cell: Any) -> str:
     parts = [
-        o.get("text") or o.get("evalue") or o.get("data", {}).get("text/plain", "")
+        o.get("text")
+        or o.get("evalue")
+        or o.get("data", {}).get("text/plain", "")
         for o in cell.outputs
     ]
     return "\n".join(parts)
@@ -67,14 +71,19 @@ def failing(source: str) -> Any:
     return v4.new_code_cell(source, metadata=FAILS)
 
 
-def test_an_error_is_shown_with_its_line_and_prints_are_seen(shown: Run) -> None:
+def test_an_error_is_shown_with_its_line_and_prints_are_seen(
+    shown: Run,
+) -> None:
     """In a kernel the learner's line is its number in the cell and its text, and what the code
     prints is seen.
     """
     verdict = shown(IMPORT, WRONG, CHECK)[2]
     assert verdict.count("looking\n") == 2
     assert "✗ reply_text: your code raised an error (case 2 of " in verdict
-    assert "your line 3: return reply.choices[0].message.content.strip()" in verdict
+    assert (
+        "your line 3: return reply.choices[0].message.content.strip()"
+        in verdict
+    )
     assert (
         "got       AttributeError: 'NoneType' object has no attribute 'strip'"
         in verdict
@@ -87,23 +96,31 @@ def test_a_syntax_error_in_a_newer_version_is_told(shown: Run) -> None:
     """
     cells = shown(IMPORT, RIGHT, CHECK, failing(BROKEN), CHECK, RIGHT, CHECK)
     assert "✓ reply_text: passed" in cells[2]
-    assert "✗ reply_text: the newest version of your cell did not run" in cells[4]
+    assert (
+        "✗ reply_text: the newest version of your cell did not run" in cells[4]
+    )
     assert "SyntaxError in line 1" in cells[4]
     assert "✓ reply_text: passed" in cells[6]
 
 
-def test_a_notebook_with_a_syntax_error_keeps_its_other_checks(shown: Run) -> None:
+def test_a_notebook_with_a_syntax_error_keeps_its_other_checks(
+    shown: Run,
+) -> None:
     """A function that never came to be gives a NameError, as the notebook says, and the next
     exercise works.
     """
     cells = shown(IMPORT, failing(BROKEN), failing(CHECK), RIGHT, CHECK)
     assert cells[2] == "name 'reply_text' is not defined"
     assert "✓ reply_text: passed" in cells[4]
-    said = nbformat.read(ROOT / "exercises" / "01_basics.ipynb", 4).cells[0].source
+    said = (
+        nbformat.read(ROOT / "exercises" / "01_basics.ipynb", 4).cells[0].source
+    )
     assert "A check says `NameError`?" in said
 
 
-def test_async_code_is_checked_in_a_kernel_with_a_loop_of_its_own(shown: Run) -> None:
+def test_async_code_is_checked_in_a_kernel_with_a_loop_of_its_own(
+    shown: Run,
+) -> None:
     """The kernel's event loop runs already; a check of async code works all the same."""
     made = """from coursekit.checks.engine import Exercise, call
 
@@ -115,7 +132,10 @@ double = Exercise(double, chapter="01_basics", stars=1, hints="abc", awaits=True
         "import asyncio\n\nasync def twice(number):\n    await asyncio.sleep(60)\n   "
         " return 2 * number"
     )
-    assert "✓ double: passed (1 of 1 cases)" in shown(made, answer, "double(twice)")[2]
+    assert (
+        "✓ double: passed (1 of 1 cases)"
+        in shown(made, answer, "double(twice)")[2]
+    )
     assert (
         "an await is missing"
         in shown(
@@ -157,11 +177,16 @@ def test_a_deleted_check_cell_loses_nothing(
     nbformat.write(notebook, path)
     ran = execute(path, environment)
     last = _text(
-        [cell for cell in ran.cells if cell.metadata.get("nbgrader", {}).get("grade")][
-            -1
-        ]
+        [
+            cell
+            for cell in ran.cells
+            if cell.metadata.get("nbgrader", {}).get("grade")
+        ][-1]
     )
-    assert "4 of 5 exercises of this chapter are done. Open: prompt_tokens." in last
+    assert (
+        "4 of 5 exercises of this chapter are done. Open: prompt_tokens."
+        in last
+    )
 
 
 def test_a_restart_half_way_keeps_what_was_passed(shown: Run) -> None:

@@ -28,7 +28,9 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def models_at_risk(listing, today, days):  # type: ignore[no-untyped-def]
     ends = sorted(
-        (model.shutdown_date, model.id) for model in listing if model.shutdown_date
+        (model.shutdown_date, model.id)
+        for model in listing
+        if model.shutdown_date
     )
     return [
         name
@@ -99,7 +101,14 @@ def test_without_a_setting_it_is_the_user_s_data_folder(
 
 @pytest.mark.parametrize(
     "damage",
-    ["", "{", "[]", '{"passed": 3}', '{"passed": {"01_basics": 3}}', "\x00\xff"],
+    [
+        "",
+        "{",
+        "[]",
+        '{"passed": 3}',
+        '{"passed": {"01_basics": 3}}',
+        "\x00\xff",
+    ],
 )
 def test_a_damaged_file_is_set_aside(kept: Path, damage: str) -> None:
     """A file that cannot be read shows an empty map; the next pass keeps it under another name,
@@ -111,7 +120,8 @@ def test_a_damaged_file_is_set_aside(kept: Path, damage: str) -> None:
     [said] = basics.models_at_risk(models_at_risk).notes
     assert "could not be read" in said
     assert (
-        kept.with_name("progress.json.damaged").read_text(encoding="latin-1") == damage
+        kept.with_name("progress.json.damaged").read_text(encoding="latin-1")
+        == damage
     )
     assert progress.read()["passed"] == {"01_basics": ["models_at_risk"]}
 
@@ -130,19 +140,27 @@ def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:
         "import sys; from coursekit import progress\n"
         "for n in range(8): progress.passed_now('01_basics', sys.argv[1] + str(n))"
     )
-    running = [subprocess.Popen([sys.executable, "-c", code, name]) for name in "abc"]
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, name]) for name in "abc"
+    ]
     assert [process.wait() for process in running] == [0, 0, 0]
     assert set(progress.read()["passed"]["01_basics"]) == {
         f"{name}{n}" for name in "abc" for n in range(8)
     }
 
 
-def test_a_solution_does_not_count(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_solution_does_not_count(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Running the worked solution passes its checks without counting them, and says so."""
-    monkeypatch.setenv("JPY_SESSION_NAME", "/somewhere/solutions/01_basics.ipynb")
+    monkeypatch.setenv(
+        "JPY_SESSION_NAME", "/somewhere/solutions/01_basics.ipynb"
+    )
     verdict = basics.models_at_risk(models_at_risk)
     assert verdict.passed
-    assert verdict.notes == ("Not counted: this notebook is the worked solution.",)
+    assert verdict.notes == (
+        "Not counted: this notebook is the worked solution.",
+    )
     assert not kept.exists()
 
 
@@ -168,7 +186,9 @@ def test_the_map_shows_every_exercise_without_color_alone(kept: Path) -> None:
 
 
 def test_the_command_shows_and_forgets(
-    kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kept: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """coursekit progress prints the map and the file's place; --reset asks first, and forgets only
     after a yes.
@@ -189,7 +209,9 @@ def test_the_command_shows_and_forgets(
 
 
 def test_the_command_without_anybody_to_ask(
-    kept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    kept: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """--reset without a terminal changes nothing; a damaged file is told; switched off is told."""
     kept.parent.mkdir()

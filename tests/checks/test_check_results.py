@@ -97,7 +97,10 @@ def test_an_error_is_told_with_the_learner_s_line() -> None:
 
     said = repr(made(*TWO).result(double))
     assert "✗ double: your code raised an error (case 1 of 2)" in said
-    assert "got       AttributeError: 'int' object has no attribute 'twice'" in said
+    assert (
+        "got       AttributeError: 'int' object has no attribute 'twice'"
+        in said
+    )
     assert "return number.twice" in said
     assert "coursekit" not in said
 
@@ -169,10 +172,11 @@ def test_an_async_exercise() -> None:
 
     asked = made(*TWO, awaits=True)
     assert asked.result(right)
-    assert asked.result(
-        lambda number: asyncio.sleep(0, 2 * number)
-    )  # returns what can be awaited: as good
-    assert "async def double(…)" in repr(asked.result(lambda number: 2 * number))
+    # returns what can be awaited: as good
+    assert asked.result(lambda number: asyncio.sleep(0, 2 * number))
+    assert "async def double(…)" in repr(
+        asked.result(lambda number: 2 * number)
+    )
     assert "write await fetch(…)" in repr(asked.result(forgot))
 
 
@@ -190,8 +194,12 @@ def test_an_expected_error() -> None:
 
     assert asked.result(raising(ValueError("a negative number")))
     assert asked.result(raising(UnicodeError("negative")))
-    assert "got       ValueError: no" in repr(asked.result(raising(ValueError("no"))))
-    assert "got       KeyError" in repr(asked.result(raising(KeyError("negative"))))
+    assert "got       ValueError: no" in repr(
+        asked.result(raising(ValueError("no")))
+    )
+    assert "got       KeyError" in repr(
+        asked.result(raising(KeyError("negative")))
+    )
     assert "expected  raises ValueError with 'negative' in its message" in repr(
         asked.result(lambda number: 0)
     )
@@ -208,9 +216,9 @@ def test_what_is_no_function_is_told(wrong: Any) -> None:
 def test_hints_are_graded() -> None:
     """There are three hints; another number is an error that says which there are."""
     asked = made(*TWO)
-    assert asked.hint().text == asked.hint(1).text and "check.double(double)" in repr(
-        asked
-    )
+    assert asked.hint().text == asked.hint(
+        1
+    ).text and "check.double(double)" in repr(asked)
     assert [asked.hint(n).text for n in (1, 2, 3)] == [
         f"Hint {n} of 3 for double: {HINTS[n - 1]}" for n in (1, 2, 3)
     ]
@@ -239,13 +247,16 @@ def test_whatever_a_learner_s_code_gives_is_only_shown() -> None:
     )
 
 
-def test_a_verdict_shows_itself_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verdict_shows_itself_in_a_notebook(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """It is displayed as HTML and text, not returned as a result, which nbgrader would take for
     points.
     """
     shown: list[Any] = []
     monkeypatch.setattr(
-        "IPython.display.display", lambda data, **more: shown.append((data, more))
+        "IPython.display.display",
+        lambda data, **more: shown.append((data, more)),
     )
     made(*TWO).result(lambda number: 2 * number)._ipython_display_()
     [(data, more)] = shown
@@ -271,7 +282,8 @@ def test_under_nbgrader_a_miss_raises(
     with pytest.raises(NotPassed) as raised:
         made(*TWO)(lambda number: 0)
     assert (
-        raised.value._render_traceback_()[0] == "✗ double: not right yet (case 1 of 2)"
+        raised.value._render_traceback_()[0]
+        == "✗ double: not right yet (case 1 of 2)"
     )
 
 
@@ -280,9 +292,8 @@ def test_random_cases_are_the_same_each_time() -> None:
     assert [case.text for case in basics.reply_text.cases()] == [
         case.text for case in basics.reply_text.cases()
     ]
-    assert (
-        Random("01_basics/reply_text").random() == 0.5367820872636108
-    )  # not Python's own hash, which changes
+    # not Python's own hash, which changes
+    assert Random("01_basics/reply_text").random() == 0.5367820872636108
 
 
 # What counts as equal
@@ -370,15 +381,22 @@ def test_a_predicate_that_fails_is_a_miss() -> None:
 
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(), inner, max_size=3)
     ),
 )
 
 
 @given(PLAIN)
-def test_every_plain_value_equals_itself_and_can_be_described(value: Any) -> None:
+def test_every_plain_value_equals_itself_and_can_be_described(
+    value: Any,
+) -> None:
     """Any plain value fits itself, and its description is short."""
     assert fits(value, value)
     assert len(describe(value)) <= SHOWN + 40

@@ -67,7 +67,9 @@ async def two_for_each_other() -> None:
         await waited.wait()
         then.set()
 
-    await asyncio.gather(wait_then_set(first, second), wait_then_set(second, first))
+    await asyncio.gather(
+        wait_then_set(first, second), wait_then_set(second, first)
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,9 @@ def test_a_deadlock_is_found_at_once(waiting: Any) -> None:
     """
     ran = run(waiting, awaits=True, seconds=60)
     assert isinstance(ran.error, Deadlock)
-    places = [frame.f_code.co_name for stack in ran.error.waiting for frame in stack]
+    places = [
+        frame.f_code.co_name for stack in ran.error.waiting for frame in stack
+    ]
     assert waiting.__name__ in places
 
 
@@ -130,7 +134,9 @@ def test_the_smallest_sleep_moves_the_time() -> None:
             await asyncio.sleep(1e-16)
         return loop.time()
 
-    assert run(work, awaits=True, seconds=10).value == pytest.approx(7.001, abs=1e-5)
+    assert run(work, awaits=True, seconds=10).value == pytest.approx(
+        7.001, abs=1e-5
+    )
 
 
 def test_work_in_a_thread_is_waited_for() -> None:
@@ -138,7 +144,9 @@ def test_work_in_a_thread_is_waited_for() -> None:
 
     async def work() -> str:
         async with asyncio.timeout(0.001):
-            return await asyncio.to_thread(lambda: (time.sleep(0.05), "done")[1])
+            return await asyncio.to_thread(
+                lambda: (time.sleep(0.05), "done")[1]
+            )
 
     assert run(work, awaits=True).value == "done"
 
@@ -183,7 +191,9 @@ def test_a_plain_function_where_an_async_one_is_asked_for() -> None:
     assert isinstance(run(lambda: 1, awaits=True).error, running.NotAwaitable)
 
 
-def test_prints_come_through_up_to_a_limit(capsys: pytest.CaptureFixture[str]) -> None:
+def test_prints_come_through_up_to_a_limit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """A learner's print is seen; a flood of them is cut, and the cut is told."""
     run(lambda: print("here"))
     assert capsys.readouterr().out == "here\n"

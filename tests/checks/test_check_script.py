@@ -31,12 +31,16 @@ def test_answers_come_in_turn_and_the_last_for_ever() -> None:
     """Each request gets the next answer; bodies are kept as they were sent."""
     script = Script(reply("one"), reply("two", usage=usage(3, 4, cached=1)))
     texts = [
-        script.client.chat.completions.create(**HELLO).choices[0].message.content
+        script.client.chat.completions.create(**HELLO)
+        .choices[0]
+        .message.content
         for _ in range(3)
     ]
     assert texts == ["one", "two", "two"]
     assert script.requests == [HELLO] * 3
-    assert script.client.chat.completions.create(**HELLO).usage == usage(3, 4, cached=1)
+    assert script.client.chat.completions.create(**HELLO).usage == usage(
+        3, 4, cached=1
+    )
 
 
 def test_an_error_is_raised_as_the_sdk_raises_it() -> None:
@@ -60,10 +64,14 @@ def test_a_stream_and_whether_it_was_closed() -> None:
     """Chunks arrive as made, in their time; left_open counts streams that were neither read up nor
     closed.
     """
-    script = Script(stream(["Hel", "lo"], usage=usage(1, 2)), after=0.5, gap=0.25)
+    script = Script(
+        stream(["Hel", "lo"], usage=usage(1, 2)), after=0.5, gap=0.25
+    )
     with script.client.chat.completions.create(**HELLO, stream=True) as whole:
         got = list(whole)
-    assert [piece.choices[0].delta.content for piece in got if piece.choices] == [
+    assert [
+        piece.choices[0].delta.content for piece in got if piece.choices
+    ] == [
         "",
         "Hel",
         "lo",
@@ -92,7 +100,10 @@ def test_chunks_of_every_kind() -> None:
     assert chunk(finish_reason="stop").choices[0].delta.content is None
     assert usage_chunk(usage(1, 1)).choices == []
     assert reply().choices == []
-    assert [choice.message.content for choice in reply("a", "b").choices] == ["a", "b"]
+    assert [choice.message.content for choice in reply("a", "b").choices] == [
+        "a",
+        "b",
+    ]
     assert usage(1, 2, details=False).prompt_tokens_details is None
 
 

@@ -32,7 +32,11 @@ from data_tools.logits import (
 )
 
 ROOT = "traffic_light"
-NODES, DEPTH = 150, 4  # stored distributions; tokens that can be added to the text
+# stored distributions; tokens that can be added to the text
+NODES, DEPTH = (
+    150,
+    4,
+)
 NAMED = 120  # tokens of each that are stored by name
 # Which of the rare tokens is which: a score for each token of the vocabulary, as a sum of RANK + 1
 # rows, coarsely rounded. Above HIGH tokens have names; those below LOW are practically never drawn.
@@ -42,12 +46,16 @@ Tokens = tuple[int, ...]  # ids
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command: writes data/logits/garden.json.gz, and prints its size."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n\n")[0]
+    )
     parser.add_argument("model", type=Path)
     parser.add_argument("--out", type=Path, default=logits.GARDEN)
     options = parser.parse_args(arguments)
     model = LocalModel(options.model)
-    roots = {prompt.name: vocabulary_after(model, prompt)[1] for prompt in PROMPTS}
+    roots = {
+        prompt.name: vocabulary_after(model, prompt)[1] for prompt in PROMPTS
+    }
     (prompt,) = (prompt for prompt in PROMPTS if prompt.name == ROOT)
     nodes = grown(model, prompt, roots[ROOT])
     write_garden(options.out, roots, nodes, origin_of(model, options.model))
@@ -81,7 +89,9 @@ def write_garden(
 ) -> None:
     """Write the file, and into it how near its numbers are to the model's own."""
     whole = [*roots.values(), *nodes.values()]
-    rows, steps, weights = scores_of(np.array([each.logprobs for each in whole]))
+    rows, steps, weights = scores_of(
+        np.array([each.logprobs for each in whole])
+    )
     of_roots, of_nodes = weights[: len(roots)], weights[len(roots) :]
     value: dict[str, Any] = {
         "origin": origin,
@@ -91,7 +101,11 @@ def write_garden(
         "steps": steps,
         "weights": dict(zip(roots, of_roots, strict=True)),
         "nodes": [
-            {"path": list(tokens), "weights": weight, **_stored(next_token, tokens)}
+            {
+                "path": list(tokens),
+                "weights": weight,
+                **_stored(next_token, tokens),
+            }
             for (tokens, next_token), weight in zip(
                 nodes.items(), of_nodes, strict=True
             )
@@ -123,7 +137,9 @@ def scores_of(
         np.round(row / step)
         for row, step in zip([mean, *components], steps, strict=True)
     ]
-    rounded = [[1.0, *(round(float(each), 2) for each in row)] for row in weights]
+    rounded = [
+        [1.0, *(round(float(each), 2) for each in row)] for row in weights
+    ]
     return (
         np.array(rows, dtype=np.int8),
         [float(f"{step:.4g}") for step in steps],
@@ -137,7 +153,10 @@ def _stored(next_token: Vocabulary, path: Tokens) -> dict[str, Any]:
         np.array(path, dtype=np.intp), minlength=len(next_token.tokens)
     )
     named, groups = stored(next_token, counts, NAMED)
-    tokens = [[int(token), _thousandths(next_token.logprobs[token])] for token in named]
+    tokens = [
+        [int(token), _thousandths(next_token.logprobs[token])]
+        for token in named
+    ]
     return {
         "tokens": tokens,
         "others": [[_thousandths(mean), many] for mean, many in groups],
@@ -159,16 +178,23 @@ def _accuracy(
     for path, next_token in nodes.items():
         if not path:
             continue  # the root has a file of its own
-        kept = garden.after(start, tuple(garden.vocabulary[token] for token in path))
+        kept = garden.after(
+            start, tuple(garden.vocabulary[token] for token in path)
+        )
         assert kept is not None
         counts = np.bincount(
             np.array(path, dtype=np.intp), minlength=len(next_token.tokens)
         )
         found = accuracy(
-            next_token, counts, kept, temperatures=(0.5, 1.0, 2.0), top_ps=(0.9, 1.0)
+            next_token,
+            counts,
+            kept,
+            temperatures=(0.5, 1.0, 2.0),
+            top_ps=(0.9, 1.0),
         )
         worst = {
-            name: max(worst.get(name, 0.0), error) for name, error in found.items()
+            name: max(worst.get(name, 0.0), error)
+            for name, error in found.items()
         }
         true = next_token.logprobs[kept.others]
         tail = kept.logits[len(kept.tokens) :]

@@ -81,7 +81,9 @@ class LocalModel:
 
     def text_tokens(self, text: str) -> int:
         """The length of a text."""
-        answer = self._server.handle_completions({"prompt": text, "n_predict": 1})
+        answer = self._server.handle_completions(
+            {"prompt": text, "n_predict": 1}
+        )
         return int(answer["usage"]["prompt_tokens"])
 
     def chat_tokens(self, messages: Sequence[Mapping[str, str]]) -> int:
@@ -110,19 +112,27 @@ class LocalModel:
             counts = np.bincount(
                 np.array(ids, dtype=np.intp), minlength=len(vocabulary.tokens)
             )
-            mass = sampling.probabilities(vocabulary.logprobs, counts, **settings)
+            mass = sampling.probabilities(
+                vocabulary.logprobs, counts, **settings
+            )
             ids.append(int(sampling.sample(mass, generator, draws=1)[0]))
             yield ids[-1], vocabulary
             if vocabulary.tokens[ids[-1]] == END.encode():
                 return
 
-    def seconds(self, messages: Sequence[Mapping[str, str]], tokens: int) -> float:
+    def seconds(
+        self, messages: Sequence[Mapping[str, str]], tokens: int
+    ) -> float:
         """How long the model writes so many tokens, when it is not asked for its whole vocabulary
         each time.
         """
         start = time.perf_counter()
         self._server.handle_completions(
-            {"prompt": chat_prompt(messages), "n_predict": tokens, "ignore_eos": True}
+            {
+                "prompt": chat_prompt(messages),
+                "n_predict": tokens,
+                "ignore_eos": True,
+            }
         )
         return time.perf_counter() - start
 
@@ -147,7 +157,14 @@ def api_logprob(
     def entry(index: int) -> dict[str, Any]:
         token = vocabulary.tokens[index]
         logprob = round(float(vocabulary.logprobs[index]), 6)
-        return {"token": token_text(token), "logprob": logprob, "bytes": list(token)}
+        return {
+            "token": token_text(token),
+            "logprob": logprob,
+            "bytes": list(token),
+        }
 
     best = np.argsort(-vocabulary.logprobs, kind="stable")[:alternatives]
-    return {**entry(token_id), "top_logprobs": [entry(int(index)) for index in best]}
+    return {
+        **entry(token_id),
+        "top_logprobs": [entry(int(index)) for index in best],
+    }

@@ -26,7 +26,10 @@ from coursekit.sampling import RANGES
 from data_tools.local_model import LocalModel, Vocabulary, api_logprob
 from data_tools.logits import DOG, HAIKU, dumps, origin_of
 
-PLANET, SHOP = "What is the largest planet?", "Suggest a name for a coffee shop."
+PLANET, SHOP = (
+    "What is the largest planet?",
+    "Suggest a name for a coffee shop.",
+)
 SNAIL = (
     "A snail sits at the bottom of a 10 foot wall. By day it climbs 3 feet, by night it slides "
     "back 2. On which day "
@@ -50,7 +53,12 @@ class Reply:
     def request(self) -> dict[str, Any]:
         messages = [{"role": "user", "content": self.question}]
         common = {"temperature": 1, "seed": 1, "max_completion_tokens": 60}
-        return {"model": SMOLLM2.name, "messages": messages, **common, **self.settings}
+        return {
+            "model": SMOLLM2.name,
+            "messages": messages,
+            **common,
+            **self.settings,
+        }
 
 
 TO_TAKE = (
@@ -79,7 +87,10 @@ TO_TAKE = (
         {"temperature": 1.5, "top_p": 0.5},
     ),
     Reply(
-        "dog_seed_2", "Another seed, another dog.", DOG, {"temperature": 0.7, "seed": 2}
+        "dog_seed_2",
+        "Another seed, another dog.",
+        DOG,
+        {"temperature": 0.7, "seed": 2},
     ),
     Reply(
         "haiku_loop",
@@ -100,7 +111,10 @@ TO_TAKE = (
         {"temperature": 0, "frequency_penalty": 0.5},
     ),
     Reply(
-        "largest_planet", "Fluent and wrong.", PLANET, {"temperature": 0, **LOGPROBS}
+        "largest_planet",
+        "Fluent and wrong.",
+        PLANET,
+        {"temperature": 0, **LOGPROBS},
     ),
     Reply(
         "recursion",
@@ -115,7 +129,10 @@ TO_TAKE = (
         {"temperature": 0},
     ),
     Reply(
-        "sum_asked", "Short, sure and wrong.", "What is 17 + 25?", {"temperature": 0}
+        "sum_asked",
+        "Short, sure and wrong.",
+        "What is 17 + 25?",
+        {"temperature": 0},
     ),
     Reply(
         "feathers",
@@ -135,7 +152,9 @@ TO_TAKE = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command: writes the files named, or all, and prints what the model said."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument(
         "model",
         type=Path,
@@ -152,7 +171,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for reply in TO_TAKE:
         if reply.name in (options.names or [reply.name]):
             value = real_reply(model, reply, origin)
-            write_atomically(options.out / f"{reply.name}.json", dumps(value) + "\n")
+            write_atomically(
+                options.out / f"{reply.name}.json", dumps(value) + "\n"
+            )
             for choice in value["response"]["choices"]:
                 print(f"{reply.name}: {choice['message']['content']!r}")
 
@@ -172,7 +193,9 @@ def real_reply(
         steps = list(model.reply(messages, generator, limit, **settings))
         choices.append(_choice(index, steps, request.get("top_logprobs", 0)))
         billed += len(steps) - (choices[-1]["finish_reason"] == "stop")
-        seconds += min(model.seconds(messages, len(steps)) for _ in range(TIMED))
+        seconds += min(
+            model.seconds(messages, len(steps)) for _ in range(TIMED)
+        )
     sent = model.chat_tokens(messages)
     day = datetime.datetime.fromisoformat(f"{origin['date']}T00:00Z")
     return {
@@ -204,7 +227,8 @@ def _choice(
     kept = steps[: len(steps) - ended]
     text = b"".join(tokens[: len(kept)]).decode("utf-8", "replace")
     content = [
-        api_logprob(token, vocabulary, alternatives) for token, vocabulary in kept
+        api_logprob(token, vocabulary, alternatives)
+        for token, vocabulary in kept
     ]
     return {
         "index": index,
@@ -214,7 +238,9 @@ def _choice(
             "refusal": None,
             "annotations": [],
         },
-        "logprobs": {"content": content, "refusal": None} if alternatives else None,
+        "logprobs": {"content": content, "refusal": None}
+        if alternatives
+        else None,
         "finish_reason": "stop" if ended else "length",
     }
 

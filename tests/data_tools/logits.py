@@ -26,7 +26,9 @@ from coursekit.logits import FOLDER, Distribution, read_distribution
 from data_tools.local_model import DOCUMENT, LocalModel, Vocabulary, chat_prompt
 
 NAMED = 200  # tokens that are stored with their text
-STEP = 0.1  # the others are grouped by log-probability, in steps of so many nats
+STEP = (
+    0.1  # the others are grouped by log-probability, in steps of so many nats
+)
 
 CATS, DOG, HAIKU = (
     "Give me three names for a cat.",
@@ -54,7 +56,11 @@ PROMPTS = (
         "Near certainty: no setting changes much.",
         "1, 2, 3, 4, 5, 6, 7, 8, 9, 1",
     ),
-    Prompt("capital", "A clear favorite with a long tail.", "The capital of France is"),
+    Prompt(
+        "capital",
+        "A clear favorite with a long tail.",
+        "The capital of France is",
+    ),
     Prompt(
         "capital_french",
         "The same in French, which this model hardly knows.",
@@ -66,7 +72,9 @@ PROMPTS = (
         "I flipped a coin, and it came up",
     ),
     Prompt(
-        "traffic_light", "A handful of plausible colors.", "The traffic light turned"
+        "traffic_light",
+        "A handful of plausible colors.",
+        "The traffic light turned",
     ),
     Prompt(
         "first_name",
@@ -75,7 +83,9 @@ PROMPTS = (
     ),
     Prompt("year", "Flat, but over the ten digits only.", "The year was 19"),
     Prompt(
-        "sum", "Arithmetic: the most probable digit is wrong (it is 42).", "17 + 25 = "
+        "sum",
+        "Arithmetic: the most probable digit is wrong (it is 42).",
+        "17 + 25 = ",
     ),
     Prompt(
         "president",
@@ -83,7 +93,9 @@ PROMPTS = (
         "The first president of the United States was George",
     ),
     Prompt("word_part", "Inside a word: a token is not a word.", "unbeliev"),
-    Prompt("python_loop", "Code: several right ways to go on.", "for i in range("),
+    Prompt(
+        "python_loop", "Code: several right ways to go on.", "for i in range("
+    ),
     Prompt(
         "tokyo",
         "Japanese: most candidates are a part of a character's bytes.",
@@ -122,7 +134,9 @@ PROMPTS = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command: writes the files named, or all, and says how large each is."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument(
         "model",
         type=Path,
@@ -168,16 +182,22 @@ def write_distribution(
     messages = [{"role": "user", "content": prompt.question}]
     given = chat_prompt(messages) if prompt.question else DOCUMENT + prompt.text
     so_far = b"".join(full.tokens[token] for token in ids).decode()
-    if prompt.question and model.chat_tokens(messages) != model.text_tokens(given):
+    if prompt.question and model.chat_tokens(messages) != model.text_tokens(
+        given
+    ):
         raise RuntimeError(
             "chat_prompt() no longer makes what the model's chat template makes."
         )
-    counts = np.bincount(np.array(ids, dtype=np.intp), minlength=len(full.tokens))
+    counts = np.bincount(
+        np.array(ids, dtype=np.intp), minlength=len(full.tokens)
+    )
     named, groups = stored(full, counts, NAMED)
     value = {
         "shows": prompt.shows,
         "origin": origin,
-        "text": f"{prompt.question}\n{so_far}" if prompt.question else prompt.text,
+        "text": f"{prompt.question}\n{so_far}"
+        if prompt.question
+        else prompt.text,
         "prompt": given + so_far,
         "entropy_bits": round(
             sampling.entropy_bits(sampling.softmax(full.logprobs)), 6
@@ -190,11 +210,15 @@ def write_distribution(
     write_atomically(path, dumps(value) + "\n")
 
 
-def vocabulary_after(model: LocalModel, prompt: Prompt) -> tuple[list[int], Vocabulary]:
+def vocabulary_after(
+    model: LocalModel, prompt: Prompt
+) -> tuple[list[int], Vocabulary]:
     """The tokens of the reply so far, and what the model would say next."""
     messages = [{"role": "user", "content": prompt.question}]
     given = chat_prompt(messages) if prompt.question else DOCUMENT + prompt.text
-    greedy = model.reply(messages, np.random.default_rng(), prompt.after, temperature=0)
+    greedy = model.reply(
+        messages, np.random.default_rng(), prompt.after, temperature=0
+    )
     ids = [token for token, _ in greedy]
     return ids, model.next_token([given, *ids])
 
@@ -214,7 +238,8 @@ def stored(
             group.append(full.logprobs[token])
     # The logarithm of the mean probability: the group keeps its mass.
     means = [
-        (float(np.log(np.mean(np.exp(group)))), len(group)) for group in groups.values()
+        (float(np.log(np.mean(np.exp(group)))), len(group))
+        for group in groups.values()
     ]
     return named, means
 
@@ -249,11 +274,16 @@ def accuracy(
             ours = sampling.before_and_after(
                 kept.logits, kept.counts, top=1, **settings
             )
-            real = sampling.before_and_after(full.logprobs, counts, top=1, **settings)
-            size = 100 * abs(ours.candidates - real.candidates) / real.candidates
+            real = sampling.before_and_after(
+                full.logprobs, counts, top=1, **settings
+            )
+            size = (
+                100 * abs(ours.candidates - real.candidates) / real.candidates
+            )
             worst["candidates_percent"] = max(worst["candidates_percent"], size)
             worst["entropy_bits"] = max(
-                worst["entropy_bits"], abs(ours.entropy_after - real.entropy_after)
+                worst["entropy_bits"],
+                abs(ours.entropy_after - real.entropy_after),
             )
             tops = [np.sort(side.after)[::-1][:NAMED] for side in (ours, real)]
             worst["probability"] = max(

@@ -128,13 +128,23 @@ values = st.recursive(
 )
 roles = (
     st.sampled_from(
-        ["system", "developer", "user", "assistant", "tool", "function", "robot"]
+        [
+            "system",
+            "developer",
+            "user",
+            "assistant",
+            "tool",
+            "function",
+            "robot",
+        ]
     )
     | values
 )
 parts = st.fixed_dictionaries(
     {
-        "type": st.sampled_from(["text", "image_url", "input_audio", "file", "refusal"])
+        "type": st.sampled_from(
+            ["text", "image_url", "input_audio", "file", "refusal"]
+        )
         | values
     },
     optional={
@@ -149,7 +159,9 @@ messages = st.lists(
         {},
         optional={
             "role": roles,
-            "content": st.text(max_size=50) | st.lists(parts, max_size=3) | values,
+            "content": st.text(max_size=50)
+            | st.lists(parts, max_size=3)
+            | values,
             "name": values,
             "tool_calls": values,
             "tool_call_id": values,
@@ -166,7 +178,15 @@ def bodies(draw: st.DrawFn) -> bytes:
     """A body: as recorded, with some parameters spoilt, some other JSON, or any bytes."""
     kind = draw(
         st.sampled_from(
-            ["spoilt", "spoilt", "spoilt", "spoilt", "recorded", "json", "bytes"]
+            [
+                "spoilt",
+                "spoilt",
+                "spoilt",
+                "spoilt",
+                "recorded",
+                "json",
+                "bytes",
+            ]
         )
     )
     if kind == "bytes":
@@ -244,14 +264,21 @@ def requests(draw: st.DrawFn) -> Odd:
             for c in (body[i : i + size] for i in range(0, len(body), size))
         )
         raw = (
-            f"{head}\r\nTransfer-Encoding: chunked\r\n\r\n".encode("latin-1", "replace")
+            f"{head}\r\nTransfer-Encoding: chunked\r\n\r\n".encode(
+                "latin-1", "replace"
+            )
             + chunks
             + b"0\r\n\r\n"
         )
     if draw(st.integers(0, 9)) == 0:  # damaged on the way
-        place, what = draw(st.integers(0, len(raw))), draw(st.binary(max_size=5))
+        place, what = (
+            draw(st.integers(0, len(raw))),
+            draw(st.binary(max_size=5)),
+        )
         return Odd(
-            raw[:place] + what + (raw[place + 1 :] if draw(st.booleans()) else b""),
+            raw[:place]
+            + what
+            + (raw[place + 1 :] if draw(st.booleans()) else b""),
             proper=False,
         )
     return Odd(raw, proper=not lines)

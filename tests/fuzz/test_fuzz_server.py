@@ -48,19 +48,32 @@ class Process:
             str(folder),
         ]
         self.process = subprocess.Popen(
-            [*command, "--speed", "instant", "--rpm", "1000000", "--tpm", "1000000000"],
+            [
+                *command,
+                "--speed",
+                "instant",
+                "--rpm",
+                "1000000",
+                "--tpm",
+                "1000000000",
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         assert self.process.stdout is not None
-        self.port = int(re.search(r":(\d+)/v1", self.process.stdout.readline())[1])  # type: ignore[index]
+        # type: ignore[index]
+        self.port = int(
+            re.search(r":(\d+)/v1", self.process.stdout.readline())[1]
+        )
         # Nobody reads the access log from here on: that must not matter either.
         self.statuses: Counter[int] = Counter()
 
     def memory(self) -> float:
         """Resident megabytes."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        status = Path(f"/proc/{self.process.pid}/status").read_text(
+            encoding="utf-8"
+        )
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
     def files(self) -> int:
@@ -131,7 +144,9 @@ def works(process: Process) -> bool:
     with socket.create_connection(
         ("127.0.0.1", process.port), timeout=HANG
     ) as connection:
-        connection.sendall(request_bytes(params(), more="Connection: close\r\n"))
+        connection.sendall(
+            request_bytes(params(), more="Connection: close\r\n")
+        )
         return b"Paris." in read_all(connection)
 
 
@@ -168,7 +183,9 @@ def test_many_slow_clients_at_once(process: Process) -> None:
     """
     with contextlib.ExitStack() as stack:
         slow = [
-            stack.enter_context(socket.create_connection(("127.0.0.1", process.port)))
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", process.port))
+            )
             for _ in range(300)
         ]
         for byte in b"POST /v1":
@@ -184,7 +201,9 @@ def test_a_flood_of_large_bodies(process: Process) -> None:
     for number in range(20):
         chunked = number % 2
         announced = (
-            "Transfer-Encoding: chunked" if chunked else "Content-Length: 100000000"
+            "Transfer-Encoding: chunked"
+            if chunked
+            else "Content-Length: 100000000"
         )
         with socket.create_connection(
             ("127.0.0.1", process.port), timeout=HANG
@@ -199,9 +218,9 @@ def test_a_flood_of_large_bodies(process: Process) -> None:
                     )
                 connection.shutdown(socket.SHUT_WR)
                 assert (
-                    json.loads(read_all(connection).partition(b"\r\n\r\n")[2])["error"][
-                        "code"
-                    ]
+                    json.loads(read_all(connection).partition(b"\r\n\r\n")[2])[
+                        "error"
+                    ]["code"]
                     == "body_too_large"
                 )
     assert works(process) and process.memory() - before < 60

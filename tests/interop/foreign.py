@@ -28,16 +28,28 @@ IMAGE = [
     {"type": "text", "text": "Describe."},
     {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
 ]
-REFUSED: list[dict[str, Any]] = [  # one request of several kinds that the API refuses
+REFUSED: list[
+    dict[str, Any]
+] = [  # one request of several kinds that the API refuses
     {
         **params(PROMPT),
         "tools": [
-            {"type": "function", "function": {"name": "room", "parameters": LIST}}
+            {
+                "type": "function",
+                "function": {"name": "room", "parameters": LIST},
+            }
         ],
     },
     {**params(PROMPT), "logit_bias": {"Paris": 10}},
-    {**params(PROMPT), "model": "gpt-5.2-chat-latest", "reasoning_effort": "high"},
-    {"model": "gpt-3.5-turbo", "messages": [{"role": "user", "content": IMAGE}]},
+    {
+        **params(PROMPT),
+        "model": "gpt-5.2-chat-latest",
+        "reasoning_effort": "high",
+    },
+    {
+        "model": "gpt-3.5-turbo",
+        "messages": [{"role": "user", "content": IMAGE}],
+    },
 ]
 
 
@@ -48,15 +60,23 @@ def installed(folder: Path, *commands: list[str]) -> Path:
         for command in commands:
             try:
                 run = subprocess.run(
-                    command, capture_output=True, text=True, timeout=300, check=False
+                    command,
+                    capture_output=True,
+                    text=True,
+                    timeout=300,
+                    check=False,
                 )
             except (OSError, subprocess.TimeoutExpired) as error:
-                pytest.skip(f"{command[0]} cannot install this client here: {error}")
+                pytest.skip(
+                    f"{command[0]} cannot install this client here: {error}"
+                )
             if run.returncode:
                 said = (run.stderr or run.stdout).strip().splitlines() or [
                     "it said nothing"
                 ]
-                pytest.skip(f"{command[0]} cannot install this client here: {said[-1]}")
+                pytest.skip(
+                    f"{command[0]} cannot install this client here: {said[-1]}"
+                )
         done.write_text(repr(commands))
     return folder
 
@@ -97,7 +117,11 @@ def run(server: Served, command: list[str], tasks: str) -> Any:
 def refusals() -> list[str]:
     """What the offline API says to REFUSED in process: every client must see the same."""
     answers = [refusal_of(body) for body in REFUSED]
-    return [json.loads(answer.body)["error"]["message"] for answer in answers if answer]
+    return [
+        json.loads(answer.body)["error"]["message"]
+        for answer in answers
+        if answer
+    ]
 
 
 def put(server: Served, fault: dict[str, Any]) -> None:
@@ -113,5 +137,7 @@ def put(server: Served, fault: dict[str, Any]) -> None:
 def attempts(server: Served) -> list[int]:
     """The statuses of all requests so far, of all learners."""
     return [
-        attempt.status for learner in server.room.learners for attempt in learner.ledger
+        attempt.status
+        for learner in server.room.learners
+        for attempt in learner.ledger
     ]

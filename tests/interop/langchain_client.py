@@ -32,7 +32,8 @@ def stream():
 def streamed_from_whole():
     return {
         "text": "".join(
-            part.content for part in model.stream("What is the capital of Germany?")
+            part.content
+            for part in model.stream("What is the capital of Germany?")
         )
     }
 
@@ -58,7 +59,9 @@ def send(path):
 def refused():
     said = []
     for body in json.loads(os.environ["REFUSED"]):
-        other = ChatOpenAI(model=body.pop("model"), base_url=base_url, api_key="key")
+        other = ChatOpenAI(
+            model=body.pop("model"), base_url=base_url, api_key="key"
+        )
         try:
             other.invoke(body.pop("messages"), **body)
         except openai.BadRequestError as error:

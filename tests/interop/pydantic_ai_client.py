@@ -12,7 +12,9 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 base_url, tasks = sys.argv[1:]
 agent = Agent(
-    OpenAIChatModel("gpt-4o", provider=OpenAIProvider(base_url=base_url, api_key="key"))
+    OpenAIChatModel(
+        "gpt-4o", provider=OpenAIProvider(base_url=base_url, api_key="key")
+    )
 )
 question = "What is the capital of France?"
 
@@ -40,7 +42,9 @@ async def unknown():
 
 async def result(task):
     try:
-        return await {"whole": whole, "stream": stream, "unknown": unknown}[task]()
+        return await {"whole": whole, "stream": stream, "unknown": unknown}[
+            task
+        ]()
     except Exception as error:  # noqa: BLE001 - whatever it is, the test wants to see it
         return {
             "error": type(error).__name__,

@@ -28,7 +28,9 @@ pytestmark = [
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("recordings")
     stream = streamed(["Par", "is", "."])
-    folder_with(folder, (params(), whole("Paris.")), (params(stream=True), stream))
+    folder_with(
+        folder, (params(), whole("Paris.")), (params(stream=True), stream)
+    )
     with served(folder) as running:
         yield running
 
@@ -53,14 +55,18 @@ def curl(server: Served, body: Any, *options: str, key: str = "k") -> list[str]:
 
 def test_a_whole_answer(server: Served) -> None:
     """curl prints the completion."""
-    said = subprocess.run(curl(server, params()), capture_output=True, check=True)
+    said = subprocess.run(
+        curl(server, params()), capture_output=True, check=True
+    )
     assert said.stdout == whole("Paris.").body
 
 
 def test_a_stream(server: Served) -> None:
     """``curl -N`` prints each event, up to [DONE]."""
     command = curl(server, params(stream=True), "-N")
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        command, capture_output=True, text=True, check=True
+    ).stdout
     lines = [line for line in said.splitlines() if line.startswith("data: ")]
     assert lines[-1] == "data: [DONE]"
     assert len([line for line in lines if '"delta":{"content"' in line]) == 3
@@ -127,13 +133,17 @@ def test_the_source_page() -> None:
                     for chunk in chunks
                 )
             else:
-                assert part in json.loads(said)["choices"][0]["message"]["content"]
+                assert (
+                    part in json.loads(said)["choices"][0]["message"]["content"]
+                )
 
 
 def test_refusals_are_those_in_process(server: Served) -> None:
     """It prints the very words that a client in process sees."""
     said = [
-        subprocess.run(curl(server, body), capture_output=True, check=True).stdout
+        subprocess.run(
+            curl(server, body), capture_output=True, check=True
+        ).stdout
         for body in REFUSED
     ]
     assert [json.loads(body)["error"]["message"] for body in said] == refusals()

@@ -7,7 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from foreign import HERE, REFUSED, attempts, installed, put, refusals, run, serving
+from foreign import (
+    HERE,
+    REFUSED,
+    attempts,
+    installed,
+    put,
+    refusals,
+    run,
+    serving,
+)
 
 from coursekit.course import recording_folders
 from support.source_page import answered, bodies
@@ -55,7 +64,9 @@ def test_langchain(
     request of the course's source page is answered.
     """
     monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
-    tasks = f"whole,stream,streamed_from_whole,unknown,refused,{bodies(tmp_path)}"
+    tasks = (
+        f"whole,stream,streamed_from_whole,unknown,refused,{bodies(tmp_path)}"
+    )
     with serving(tmp_path / "recordings", *recording_folders()) as server:
         put(server, RATE_LIMIT)
         whole, stream, made, miss, refused, page = run(
@@ -64,7 +75,10 @@ def test_langchain(
         assert attempts(server)[:5] == [429, 200, 200, 200, 404]
     assert whole == WHOLE
     assert [stream["text"], made["text"]] == ["Paris.", "Berlin."]
-    assert miss["code"] == "recording_not_found" and "What to do now" in miss["message"]
+    assert (
+        miss["code"] == "recording_not_found"
+        and "What to do now" in miss["message"]
+    )
     assert refused == refusals()
     assert answered(page)
 
@@ -81,4 +95,7 @@ def test_pydantic_ai(tmp_path: Path, python: str) -> None:
         assert attempts(server) == [429, 200, 200, 404]
     assert whole == WHOLE
     assert stream["text"] == "Paris."
-    assert miss["code"] == "recording_not_found" and "What to do now" in miss["message"]
+    assert (
+        miss["code"] == "recording_not_found"
+        and "What to do now" in miss["message"]
+    )

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from foreign import HERE, REFUSED, attempts, installed, put, refusals, run, serving
+from foreign import (
+    HERE,
+    REFUSED,
+    attempts,
+    installed,
+    put,
+    refusals,
+    run,
+    serving,
+)
 
 from coursekit import models
 from coursekit.course import recording_folders
@@ -35,7 +44,9 @@ def node(pytestconfig: pytest.Config) -> list[str]:
         "--fetch-retries=0",
         "--fetch-timeout=30000",
     ]
-    installed(folder, ["npm", "install", "--prefix", str(folder), *quick, PACKAGE])
+    installed(
+        folder, ["npm", "install", "--prefix", str(folder), *quick, PACKAGE]
+    )
     script = folder / "npm_client.mjs"
     shutil.copy(HERE / "npm_client.mjs", script)
     return [
@@ -56,7 +67,9 @@ def test_what_is_asked_is_answered(
     process; each request of the course's source page is answered.
     """
     monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
-    tasks = f"whole,stream,helper,models,wrong,unknown,refused,{bodies(tmp_path)}"
+    tasks = (
+        f"whole,stream,helper,models,wrong,unknown,refused,{bodies(tmp_path)}"
+    )
     with serving(tmp_path / "recordings", *recording_folders()) as server:
         whole, stream, helper, listed, wrong, unknown, refused, page = run(
             server, node, tasks
@@ -100,4 +113,8 @@ def test_a_cut_stream(tmp_path: Path, node: list[str], abrupt: bool) -> None:
     with serving(tmp_path) as server:
         put(server, {"kind": "cut_stream", "abrupt": abrupt})
         (told,) = run(server, node, "stream")
-    assert ("error" in told) if abrupt else (told["finish"] is None and told["text"])
+    assert (
+        ("error" in told)
+        if abrupt
+        else (told["finish"] is None and told["text"])
+    )

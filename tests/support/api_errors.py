@@ -21,7 +21,12 @@ def status_error(
 ) -> openai.APIStatusError:
     """What the SDK makes of an error answer; headers with ``_`` for ``-``."""
     body = {
-        "error": {"message": message, "type": type or None, "param": None, "code": code}
+        "error": {
+            "message": message,
+            "type": type or None,
+            "param": None,
+            "code": code,
+        }
     }
     told: Any = {
         name.replace("_", "-"): value

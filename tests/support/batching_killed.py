@@ -30,7 +30,11 @@ async def main(url: str, checkpoint: str) -> None:
             max_concurrency=SLOTS,
             checkpoint=checkpoint,
         )
-    print(len(results.answered), sum(result.resumed for result in results), flush=True)
+    print(
+        len(results.answered),
+        sum(result.resumed for result in results),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

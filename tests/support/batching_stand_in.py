@@ -41,7 +41,10 @@ def client_of(
 
 
 def client_with(
-    folder: Path, prompts: list[str], more: dict[str, Any] | None = None, **options: Any
+    folder: Path,
+    prompts: list[str],
+    more: dict[str, Any] | None = None,
+    **options: Any,
 ) -> openai.AsyncOpenAI:
     """A client in virtual time with a recorded answer "Answer to …" to each prompt, after LATENCY
     seconds.
@@ -54,7 +57,10 @@ def client_with(
         for i, prompt in enumerate(prompts)
     ]
     return connect_async(
-        "replay", recordings=folder_with(folder, *exchanges), speed="instant", **options
+        "replay",
+        recordings=folder_with(folder, *exchanges),
+        speed="instant",
+        **options,
     )
 
 

@@ -27,7 +27,8 @@ DEFINITIONS = (
 def chapter() -> dict[str, Any]:
     """The names that the chapter's cells define: naive, good, in_lanes and what these need."""
     cells = {
-        cell.id: cell.source for cell in nbformat.read(CHAPTER, as_version=4).cells
+        cell.id: cell.source
+        for cell in nbformat.read(CHAPTER, as_version=4).cells
     }
     names: dict[str, Any] = {}
     for name in DEFINITIONS:

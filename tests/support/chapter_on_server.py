@@ -67,7 +67,8 @@ def run_chapter(
     client = NotebookClient(
         notebook,
         km=AsyncKernelManager(
-            kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
+            kernel_name="python3",
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
         ),
         resources={"metadata": {"path": str(path.parent)}},
         timeout=seconds,
@@ -81,7 +82,9 @@ def run_chapter(
     cells: list[Cell] = []
     unmade: set[str] = set()
     for number, cell in enumerate(code, 1):
-        errors = [output for output in cell.outputs if output.output_type == "error"]
+        errors = [
+            output for output in cell.outputs if output.output_type == "error"
+        ]
         if not errors or "raises-exception" in cell.metadata.get("tags", []):
             cells.append(Cell(number, "runs"))
             continue
@@ -104,7 +107,10 @@ def _names(source: str) -> tuple[set[str], set[str]]:
     made, used = set(), set()
     for node in ast.walk(
         compile(
-            source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            source,
+            "cell",
+            "exec",
+            ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
         )
     ):
         if isinstance(node, ast.Name):
@@ -133,7 +139,9 @@ def _kind(name: str, follows: bool) -> str:
     return "follows" if follows else "fails"
 
 
-def server_environment(url: str, model: str, key: str = "none") -> dict[str, str]:
+def server_environment(
+    url: str, model: str, key: str = "none"
+) -> dict[str, str]:
     return offline_environment() | {
         "COURSEKIT_MODE": "live",
         "COURSEKIT_MODEL": model,

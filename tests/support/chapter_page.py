@@ -21,9 +21,7 @@ from support.waiting import HANG
 LOADING = RUNNING = 1000 * HANG  # milliseconds
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
-CONTROLS = (
-    ':is([role="slider"], textarea, input[type="text"], select, button):not(:disabled)'
-)
+CONTROLS = ':is([role="slider"], textarea, input[type="text"], select, button):not(:disabled)'
 
 PANEL = "window.jupyterapp.shell.currentWidget"
 SOON = """async (work, limit) => Promise.race([work, new Promise((_, fail) =>
@@ -43,7 +41,9 @@ CELLS = f"""() => {PANEL}.content.widgets.map(widget => widget.model).map(cell =
   type: cell.type, source: cell.sharedModel.getSource(), tags: cell.getMetadata('tags') || [],
   outputs: cell.type === 'code' ? cell.outputs.toJSON() : [],
 }}))"""
-SCROLL_TO = f"async index => {{ await {PANEL}.content.scrollToItem(index, 'start'); }}"
+SCROLL_TO = (
+    f"async index => {{ await {PANEL}.content.scrollToItem(index, 'start'); }}"
+)
 TOO_WIDE = """(area, parts) => [...area.querySelectorAll(parts)]
   .filter(part => part.getBoundingClientRect().right > area.getBoundingClientRect().right + 1)
   .map(part => part.outerHTML.slice(0, 80))"""
@@ -60,7 +60,12 @@ class ChapterPage:
         self.page, self.path = page, path
         self.errors: list[str] = []
         self.outside: list[str] = []
-        inside = (server.url, server.url.replace("http", "ws"), "data:", "blob:")
+        inside = (
+            server.url,
+            server.url.replace("http", "ws"),
+            "data:",
+            "blob:",
+        )
         self._listeners: dict[Any, Callable[[Any], None]] = {
             "request": lambda request: self._seen(request.url, inside),
             "websocket": lambda socket: self._seen(socket.url, inside),
@@ -97,9 +102,9 @@ class ChapterPage:
     def _settle(self) -> None:
         """The command ends with the last reply; outputs may arrive a moment later, so wait until nothing changes."""
         before = ""
-        while (now := str(self.page.evaluate(STATE))) != before or not now.startswith(
-            '["idle"'
-        ):
+        while (
+            now := str(self.page.evaluate(STATE))
+        ) != before or not now.startswith('["idle"'):
             before = now
             self.page.wait_for_timeout(150)
 
@@ -137,7 +142,9 @@ class ChapterPage:
     def cell(self, index: int) -> Locator:
         """The cell at this place, scrolled to the top of the window and rendered."""
         self.page.evaluate(SCROLL_TO, index)
-        found = self._panel.locator(f'.jp-Cell[data-windowed-list-index="{index}"]')
+        found = self._panel.locator(
+            f'.jp-Cell[data-windowed-list-index="{index}"]'
+        )
         found.wait_for(state="visible")
         return found
 
@@ -145,12 +152,18 @@ class ChapterPage:
         """What can be operated in the widgets of the cell at this place: sliders, text fields,
         menus, buttons.
         """
-        found = self.cell(index).locator(".jp-Cell-outputArea").locator(CONTROLS)
+        found = (
+            self.cell(index).locator(".jp-Cell-outputArea").locator(CONTROLS)
+        )
         found.first.wait_for(state="visible")
         return found
 
     def operate(
-        self, index: int, control: Locator, keys: str = "", seconds: float = HANG
+        self,
+        index: int,
+        control: Locator,
+        keys: str = "",
+        seconds: float = HANG,
     ) -> bool:
         """Operate a control by keyboard; whether anything else in the cell's output changes within ``seconds``."""
         area = self.cell(index).locator(".jp-Cell-outputArea").element_handle()
@@ -171,7 +184,9 @@ class ChapterPage:
             self.page.wait_for_timeout(200)
             area = self.cell(index).locator(".jp-OutputArea-output").first
             assert area.locator(parts).count(), f"no {parts} in cell {index}"
-            found += [f"{part} at {width}" for part in area.evaluate(TOO_WIDE, parts)]
+            found += [
+                f"{part} at {width}" for part in area.evaluate(TOO_WIDE, parts)
+            ]
         return found
 
     def screenshots(self, folder: Path) -> list[Path]:
@@ -182,7 +197,8 @@ class ChapterPage:
         pictures: list[Path] = []
         top = -1.0
         while len(pictures) < 80:
-            self.page.wait_for_timeout(400)  # rendering of what came into the window
+            # rendering of what came into the window
+            self.page.wait_for_timeout(400)
             pictures.append(
                 folder / f"{Path(self.path).stem}-{len(pictures) + 1:02}.png"
             )
@@ -244,7 +260,10 @@ def _names(source: str) -> tuple[set[str], set[str]]:
     """The names that a cell binds, and those it reads that must be bound before; none where it is not Python."""
     try:
         cell = compile(
-            source, "cell", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            source,
+            "cell",
+            "exec",
+            ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT,
         )
     except SyntaxError:
         return set(), set()
@@ -257,9 +276,8 @@ def _names(source: str) -> tuple[set[str], set[str]]:
             for name in table.get_symbols()
             if name.is_assigned() or name.is_imported()
         }
-        assigns = isinstance(
-            statement, ast.Assign | ast.AugAssign
-        )  # these read first; a loop binds first
+        # these read first; a loop binds first
+        assigns = isinstance(statement, ast.Assign | ast.AugAssign)
         free |= _globals_read(table) - bound - (set() if assigns else own)
         bound |= own
     return bound, free

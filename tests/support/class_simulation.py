@@ -55,9 +55,8 @@ class Call:
     end: float
     how: str
     retries: int = 0
-    late: list[float] = field(
-        default_factory=list
-    )  # seconds, of each event of a stream that was not retried
+    # seconds, of each event of a stream that was not retried
+    late: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ def questions(longest: float) -> list[Question]:
             if answer.seconds <= longest and not answer.breaks:
                 found.append(
                     Question(
-                        request.body, tuple(event.at for event in answer.events or ())
+                        request.body,
+                        tuple(event.at for event in answer.events or ()),
                     )
                 )
     return found
@@ -181,7 +181,9 @@ class Teacher:
         return int(answer.json()["number"])
 
     async def lift(self, number: int) -> None:
-        assert (await self.http.delete(f"/console/faults/{number}")).status_code == 200
+        assert (
+            await self.http.delete(f"/console/faults/{number}")
+        ).status_code == 200
 
     async def meters(self) -> list[dict[str, Any]]:
         """Every learner's meter, in the order in which they joined."""
@@ -191,7 +193,9 @@ class Teacher:
         return list(answer.json()["learners"])
 
     async def join(self, name: str) -> str:
-        return str((await self.http.post("/join", json={"name": name})).json()["key"])
+        return str(
+            (await self.http.post("/join", json={"name": name})).json()["key"]
+        )
 
 
 @dataclass
@@ -214,12 +218,10 @@ class Lesson:
     calls: list[Call] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     memory: list[tuple[str, float]] = field(default_factory=list)
-    before: list[dict[str, Any]] = field(
-        default_factory=list
-    )  # meters a moment before the kill
-    after: list[dict[str, Any]] = field(
-        default_factory=list
-    )  # and of the server that came again, before its first call
+    # meters a moment before the kill
+    before: list[dict[str, Any]] = field(default_factory=list)
+    # and of the server that came again, before its first call
+    after: list[dict[str, Any]] = field(default_factory=list)
     final: list[dict[str, Any]] = field(default_factory=list)
     outage: float = 0.0
     lag: float = 0.0  # seconds until what the meters told was in the file
@@ -288,15 +290,27 @@ class Lesson:
         some = frozenset(range(5))
         await self._pass(each)
         for name, fault, looks, whom in (
-            ("429 storm", {"kind": "rate_limit"}, "429 rate_limit_exceeded", None),
+            (
+                "429 storm",
+                {"kind": "rate_limit"},
+                "429 rate_limit_exceeded",
+                None,
+            ),
             ("server errors", {"kind": "server_error"}, "500 .*", some),
             ("slow", {"kind": "slow", "seconds": 0.25}, "(?!)", None),
             ("cut streams", {"kind": "cut_stream"}, "cut|connection", None),
-            ("quota wall", {"kind": "quota"}, "429 insufficient_quota", frozenset({1})),
+            (
+                "quota wall",
+                {"kind": "quota"},
+                "429 insufficient_quota",
+                frozenset({1}),
+            ),
         ):
             start = self.now
             names: list[str | None] = (
-                [None] if whom is None else [f"Learner {number + 1}" for number in whom]
+                [None]
+                if whom is None
+                else [f"Learner {number + 1}" for number in whom]
             )
             numbers = [await teacher.inject(fault, 3600, one) for one in names]
             await self._pass(each)
@@ -348,7 +362,9 @@ class Lesson:
             api_key=key,
             timeout=120,
             max_retries=PATIENT if patient else 2,
-            http_client=openai.DefaultAsyncHttpx2Client(verify=False, trust_env=False),
+            http_client=openai.DefaultAsyncHttpx2Client(
+                verify=False, trust_env=False
+            ),
         )
         streams, others = (
             [q for q in self.asked if q.due],
@@ -359,7 +375,9 @@ class Lesson:
             while not self.over.is_set():
                 self.calls.append(
                     await self._ask(
-                        client, number, rng.choice(rng.choice((streams, others)))
+                        client,
+                        number,
+                        rng.choice(rng.choice((streams, others))),
                     )
                 )
                 await asyncio.sleep(rng.uniform(0.25, 1) * self.pause)
@@ -373,7 +391,11 @@ class Lesson:
                 **question.body
             )
             call.retries = raw.retries_taken
-            answered, call.how = call.how, "broken"  # for whoever leaves this half way
+            # for whoever leaves this half way
+            answered, call.how = (
+                call.how,
+                "broken",
+            )
             if question.due:
                 answered = await self._read(raw.parse(), question, call)
             else:
@@ -394,5 +416,7 @@ class Lesson:
                     self.now - call.start - question.due[place] / self.speed
                 )
             place += 1
-            ended = ended or any(choice.finish_reason for choice in chunk.choices)
+            ended = ended or any(
+                choice.finish_reason for choice in chunk.choices
+            )
         return "ok" if ended else "cut"

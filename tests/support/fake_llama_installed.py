@@ -18,9 +18,12 @@ def installed(
     """The path of a model whose every reply is ``text``. The cache of the user is in ``folder``."""
     monkeypatch.syspath_prepend(FOLDER)
     monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
-    monkeypatch.setitem(sys.modules, "xllamacpp", importlib.import_module("xllamacpp"))
+    monkeypatch.setitem(
+        sys.modules, "xllamacpp", importlib.import_module("xllamacpp")
+    )
     monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")])
+        "PYTHONPATH",
+        os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")]),
     )
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     path = folder / "Tiny-1M.gguf"

@@ -29,7 +29,9 @@ WORDS = ["Paris", " is", " the", " capital."]
 
 
 class Door(Protocol):
-    def client(self, asynchronous: bool, faults: list[Fault], **options: Any) -> Any:
+    def client(
+        self, asynchronous: bool, faults: list[Fault], **options: Any
+    ) -> Any:
         """A new client of the API behind the door, with faults; ``options`` as openai.OpenAI takes
         them.
         """
@@ -77,7 +79,13 @@ ROWS = [
     Row("quota", {"kind": "quota"}, QUOTA, QUOTA, (3, 3)),
     Row("server_error", {"kind": "server_error"}, SERVER, SERVER, (3, 3)),
     Row("overloaded", {"kind": "overloaded"}, OVERLOADED, OVERLOADED, (3, 3)),
-    Row("timeout", {"kind": "timeout"}, "APITimeoutError", "APITimeoutError", (3, 3)),
+    Row(
+        "timeout",
+        {"kind": "timeout"},
+        "APITimeoutError",
+        "APITimeoutError",
+        (3, 3),
+    ),
     Row("connection", {"kind": "connection"}, BROKEN, BROKEN, (3, 3)),
     Row("cut_stream", {"kind": "cut_stream"}, BROKEN, "Paris is|None", (3, 1)),
     Row(
@@ -88,7 +96,11 @@ ROWS = [
         (3, 1),
     ),
     Row(
-        "malformed", {"kind": "malformed"}, GARBLED, f"Paris is|None|{GARBLED}", (1, 1)
+        "malformed",
+        {"kind": "malformed"},
+        GARBLED,
+        f"Paris is|None|{GARBLED}",
+        (1, 1),
     ),
     Row(
         "stream_error",
@@ -116,7 +128,9 @@ def seen(door: Door, call: str, faults: list[Fault], **options: Any) -> str:
     client = door.client(False, faults, **options)
     arrived = _Arrived()
     try:
-        reply = client.chat.completions.create(**params(), stream="stream" in call)
+        reply = client.chat.completions.create(
+            **params(), stream="stream" in call
+        )
         for part in reply if "stream" in call else [reply]:
             arrived.add(part)
     except (openai.OpenAIError, ValueError) as error:
@@ -185,10 +199,19 @@ class InProcess:
             (params(stream=True), streamed(WORDS)),
         )
 
-    def client(self, asynchronous: bool, faults: list[Fault], **options: Any) -> Any:
+    def client(
+        self, asynchronous: bool, faults: list[Fault], **options: Any
+    ) -> Any:
         make = connect_async if asynchronous else connect
-        options = {"speed": "instant", "max_retries": 0, "timeout": 30.0, **options}
-        self._newest = make("replay", recordings=self.folder, faults=faults, **options)
+        options = {
+            "speed": "instant",
+            "max_retries": 0,
+            "timeout": 30.0,
+            **options,
+        }
+        self._newest = make(
+            "replay", recordings=self.folder, faults=faults, **options
+        )
         return self._newest
 
     def attempts(self) -> int:
@@ -197,7 +220,11 @@ class InProcess:
 
 def main() -> None:
     door = InProcess(Path(tempfile.mkdtemp()))
-    print("| fault | " + " | ".join(CALLS) + " | attempts with the SDK's two retries |")
+    print(
+        "| fault | "
+        + " | ".join(CALLS)
+        + " | attempts with the SDK's two retries |"
+    )
     print("|---" * (len(CALLS) + 2) + "|")
     for row in ROWS:
         cells, attempts = [], []
@@ -205,7 +232,11 @@ def main() -> None:
             cells.append(seen(door, call, row.faults()).replace("|", " · "))
             seen(door, call, row.faults(), max_retries=2)
             attempts.append(str(door.attempts()))
-        print(f"| {row.name} | " + " | ".join(cells) + f" | {', '.join(attempts)} |")
+        print(
+            f"| {row.name} | "
+            + " | ".join(cells)
+            + f" | {', '.join(attempts)} |"
+        )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,16 @@ ATTRIBUTES = {
     "aria-label",
     "dir",
 }
-DRAWN = {"viewbox", "width", "height", "x", "y", "text-anchor", "fill", "fill-opacity"}
+DRAWN = {
+    "viewbox",
+    "width",
+    "height",
+    "x",
+    "y",
+    "text-anchor",
+    "fill",
+    "fill-opacity",
+}
 DRAWN |= {"stroke", "stroke-width"}
 
 # What a reply may hold: markup, ends of tags and of attributes, a change of direction, emoji, NUL,
@@ -56,7 +65,9 @@ class HtmlReader(HTMLParser):
         self.close()
         assert self._open == []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(
+        self, tag: str, attrs: list[tuple[str, str | None]]
+    ) -> None:
         assert {name for name, _ in attrs} <= ATTRIBUTES | DRAWN, attrs
         self.titles += [value or "" for name, value in attrs if name == "title"]
         self.tags.append(tag)

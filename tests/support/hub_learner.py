@@ -37,7 +37,10 @@ class Learner:
 
     def __post_init__(self) -> None:
         self.http = httpx2.AsyncClient(
-            base_url=self.url, follow_redirects=True, timeout=60.0, trust_env=False
+            base_url=self.url,
+            follow_redirects=True,
+            timeout=60.0,
+            trust_env=False,
         )
 
     async def close(self) -> None:
@@ -51,8 +54,14 @@ class Learner:
         page = await self.http.get("/hub/login")
         hidden = re.search(r'name="_xsrf"\s+value="([^"]+)"', page.text)
         assert hidden, page.text[:500]
-        form = {"username": self.name, "password": self.password, "_xsrf": hidden[1]}
-        answer = await self.http.post("/hub/login", data=form, follow_redirects=False)
+        form = {
+            "username": self.name,
+            "password": self.password,
+            "_xsrf": hidden[1],
+        }
+        answer = await self.http.post(
+            "/hub/login", data=form, follow_redirects=False
+        )
         if answer.status_code != 302:
             raise Refused(f"{answer.status_code} at login")
 
@@ -92,7 +101,10 @@ class Learner:
         """One request of JupyterLab, to the own server or to that ``of`` somebody else."""
         headers = {"X-XSRFToken": self._token()}
         return await self.http.request(
-            method, f"/user/{of or self.name}/api/{path}", json=body, headers=headers
+            method,
+            f"/user/{of or self.name}/api/{path}",
+            json=body,
+            headers=headers,
         )
 
     async def read(self, path: str) -> Any:
@@ -119,7 +131,9 @@ class Learner:
             },
         )
         if answer.status_code != 201:
-            raise Refused(f"{answer.status_code} for a session: {answer.text[:300]}")
+            raise Refused(
+                f"{answer.status_code} for a session: {answer.text[:300]}"
+            )
         return await self.connect(answer.json()["kernel"]["id"])
 
     async def connect(self, kernel: str) -> Kernel:
@@ -129,7 +143,9 @@ class Learner:
         session = uuid.uuid4().hex
         path = f"/user/{self.name}/api/kernels/{kernel}/channels?session_id={session}&_xsrf={quote(self._token())}"
         headers = {"Cookie": self._cookies(path), "Origin": self.url}
-        request = HTTPRequest(self.url.replace("http", "ws", 1) + path, headers=headers)
+        request = HTTPRequest(
+            self.url.replace("http", "ws", 1) + path, headers=headers
+        )
         self.kernels.append(
             Kernel(
                 kernel,
@@ -141,7 +157,9 @@ class Learner:
 
     def _cookies(self, path: str) -> str:
         fits = [
-            cookie for cookie in self.http.cookies.jar if path.startswith(cookie.path)
+            cookie
+            for cookie in self.http.cookies.jar
+            if path.startswith(cookie.path)
         ]
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fits)
 
@@ -215,9 +233,14 @@ class Kernel:
                 continue
             kind = said["msg_type"]
             replied |= kind == "execute_reply"
-            idle |= kind == "status" and said["content"]["execution_state"] == "idle"
+            idle |= (
+                kind == "status"
+                and said["content"]["execution_state"] == "idle"
+            )
             if kind in {"stream", "display_data", "execute_result", "error"}:
-                outputs.append(nbformat.v4.output_from_msg(nbformat.from_dict(said)))
+                outputs.append(
+                    nbformat.v4.output_from_msg(nbformat.from_dict(said))
+                )
         return outputs
 
     async def close(self) -> None:

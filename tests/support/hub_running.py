@@ -96,7 +96,11 @@ class Hub:
         ]
         with (self.folder / "hub.log").open("ab") as log:
             self.process = subprocess.Popen(
-                command, env=environment, cwd=self.folder, stdout=log, stderr=log
+                command,
+                env=environment,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
             )
         end = time.monotonic() + START
         while time.monotonic() < end and self.process.poll() is None:
@@ -158,9 +162,8 @@ def hub_running(**more: str) -> Iterator[Hub]:
 
 
 def _stop_proxy(written: Path) -> None:
-    with contextlib.suppress(
-        OSError, ValueError
-    ):  # it is gone where the hub could stop it
+    # it is gone where the hub could stop it
+    with contextlib.suppress(OSError, ValueError):
         os.kill(int(written.read_text()), signal.SIGTERM)
 
 

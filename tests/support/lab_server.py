@@ -43,13 +43,16 @@ class LabServer:
         """The body of a GET; raises urllib.error.HTTPError."""
         headers = {"Authorization": f"token {self.token}"} if token else {}
         with urllib.request.urlopen(
-            urllib.request.Request(self.url + path, headers=headers), timeout=HANG
+            urllib.request.Request(self.url + path, headers=headers),
+            timeout=HANG,
         ) as answer:
             return bytes(answer.read())
 
 
 @contextlib.contextmanager
-def lab_server(root: Path, home: Path, *, warm: bool = False) -> Iterator[LabServer]:
+def lab_server(
+    root: Path, home: Path, *, warm: bool = False
+) -> Iterator[LabServer]:
     """``coursekit lab`` on the notebooks in ``root``; settings, workspaces and logs go to ``home``.
 
     warm  whether kernels are forked; otherwise they start as they do for a learner
@@ -80,7 +83,11 @@ def lab_server(root: Path, home: Path, *, warm: bool = False) -> Iterator[LabSer
     log = home / "lab.log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            command, env=environment, stdout=file, stderr=file, stdin=subprocess.DEVNULL
+            command,
+            env=environment,
+            stdout=file,
+            stderr=file,
+            stdin=subprocess.DEVNULL,
         )
     server = LabServer(f"http://127.0.0.1:{port}", token, root, process.pid)
     try:
@@ -95,7 +102,9 @@ def lab_server(root: Path, home: Path, *, warm: bool = False) -> Iterator[LabSer
             process.wait()
 
 
-def _wait(server: LabServer, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(
+    server: LabServer, process: subprocess.Popen[bytes], log: Path
+) -> None:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(OSError):

@@ -24,7 +24,12 @@ from coursekit import models, tokens
 from coursekit.course import DATA
 from coursekit.offline.engine import OfflineApi
 from coursekit.offline.exchange import ApiAnswer, ApiRequest
-from coursekit.offline.recorded.written import Pace, Reply, Written, written_answer
+from coursekit.offline.recorded.written import (
+    Pace,
+    Reply,
+    Written,
+    written_answer,
+)
 from coursekit.offline.recordings import Recordings
 from coursekit.offline.rules.validation import refusal_of
 from coursekit.offline.server import room
@@ -44,22 +49,28 @@ class LiveApi:
         path = DATA / "replies" / f"{stem}.toml"
         replies = Written(path, Recordings([])).replies if path.exists() else []
         self.replies = [
-            replace(reply, when={**reply.when, "model": None}) for reply in replies
+            replace(reply, when={**reply.when, "model": None})
+            for reply in replies
         ]
         self.today = today
         self.asked: list[tuple[str, int]] = []
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        answer = refusal_of(request.body, today=self.today) or self._said(request)
-        self.asked.append((str((request.body or {}).get("model")), answer.status))
+        answer = refusal_of(request.body, today=self.today) or self._said(
+            request
+        )
+        self.asked.append(
+            (str((request.body or {}).get("model")), answer.status)
+        )
         return answer
 
     def _said(self, request: ApiRequest) -> ApiAnswer:
         body = request.body
+        # the author's replies are for the models of the source: any model gets them
         asked = {
             **body,
             "model": None,
-        }  # the author's replies are for the models of the source: any model gets them
+        }
         fitting = [reply for reply in self.replies if reply.answers(asked)]
         reply = max(
             fitting,
@@ -68,7 +79,9 @@ class LiveApi:
         )
         if reply.local or not (reply.text or reply.texts or reply.refusal):
             reply = replace(reply, text="The stand-in answers.", local=False)
-        return _with_logprobs(written_answer(request, reply, self.today, PACE), body)
+        return _with_logprobs(
+            written_answer(request, reply, self.today, PACE), body
+        )
 
 
 class LiveRoom(room.Room):
@@ -101,7 +114,8 @@ def failures(path: Path, environment: Mapping[str, str]) -> list[str]:
     client = NotebookClient(
         notebook,
         km=AsyncKernelManager(
-            kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
+            kernel_name="python3",
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
         ),
         resources={"metadata": {"path": str(path.parent)}},
         timeout=120,
@@ -150,7 +164,9 @@ def _with_logprobs(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
         ]
         top = body.get("top_logprobs") or 0
         choice["logprobs"] = {
-            "content": [{**one, "top_logprobs": [one] * min(top, 1)} for one in entry],
+            "content": [
+                {**one, "top_logprobs": [one] * min(top, 1)} for one in entry
+            ],
             "refusal": None,
         }
     return replace(answer, body=json.dumps(value).encode())

@@ -46,12 +46,16 @@ class Upstream(http.server.BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
 
-    def stream(self, blocks: list[tuple[float, bytes]], *, whole: bool = True) -> None:
+    def stream(
+        self, blocks: list[tuple[float, bytes]], *, whole: bool = True
+    ) -> None:
         """Chunked SSE: each (seconds to wait before it, data); not whole: the connection breaks at
         the end.
         """
         self.begin(
-            200, "text/event-stream; charset=utf-8", {"transfer-encoding": "chunked"}
+            200,
+            "text/event-stream; charset=utf-8",
+            {"transfer-encoding": "chunked"},
         )
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             for wait, data in blocks:
@@ -71,7 +75,9 @@ def upstream(
     """(base URL, list of the requests that arrived) of a server that answers with ``handle``."""
     seen: list[tuple[bytes, dict[str, str]]] = []
     kind = type(
-        "Handler", (Upstream,), {"handle_one": staticmethod(handle), "seen": seen}
+        "Handler",
+        (Upstream,),
+        {"handle_one": staticmethod(handle), "seen": seen},
     )
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
     server.daemon_threads = True

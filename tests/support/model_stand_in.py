@@ -56,8 +56,12 @@ class Server:
             "usage": {"prompt_tokens": len(prompt)},
         }
 
-    def handle_chat_completions(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"usage": {"prompt_tokens": len(chat_prompt(request["messages"]))}}
+    def handle_chat_completions(
+        self, request: dict[str, Any]
+    ) -> dict[str, Any]:
+        return {
+            "usage": {"prompt_tokens": len(chat_prompt(request["messages"]))}
+        }
 
 
 def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -66,11 +70,14 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     stand_in.__dict__.update(
         __version__="0",
         Server=Server,
-        CommonParams=lambda: types.SimpleNamespace(model=types.SimpleNamespace()),
+        CommonParams=lambda: types.SimpleNamespace(
+            model=types.SimpleNamespace()
+        ),
     )
     monkeypatch.setitem(sys.modules, "xllamacpp", stand_in)
     monkeypatch.setattr(
-        "coursekit.local_model.llama.util.find_spec", lambda name: name == "xllamacpp"
+        "coursekit.local_model.llama.util.find_spec",
+        lambda name: name == "xllamacpp",
     )
     path = folder / "model.gguf"
     path.write_bytes(b"weights")

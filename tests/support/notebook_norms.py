@@ -66,9 +66,13 @@ class Notebook:
     def prose(self) -> str:
         """All Markdown, without fenced code."""
         joined = "\n\n".join(
-            cell["source"] for cell in self.cells if cell["cell_type"] == "markdown"
+            cell["source"]
+            for cell in self.cells
+            if cell["cell_type"] == "markdown"
         )
-        return re.sub(r"^(```|~~~).*?^\1", "", joined, flags=re.MULTILINE | re.DOTALL)
+        return re.sub(
+            r"^(```|~~~).*?^\1", "", joined, flags=re.MULTILINE | re.DOTALL
+        )
 
 
 Norm = Callable[[Notebook], Iterator[str]]
@@ -126,14 +130,18 @@ def executed(notebook: Notebook) -> Iterator[str]:
 def checked(notebook: Notebook) -> Iterator[str]:
     """No cell asks to be skipped, or not to be compared."""
     for cell in notebook.code:
-        if UNCHECKED.search(cell["source"]) or UNCHECKED.search(" ".join(_tags(cell))):
+        if UNCHECKED.search(cell["source"]) or UNCHECKED.search(
+            " ".join(_tags(cell))
+        ):
             yield f"{_name(cell)} wants to be skipped or not compared"
 
 
 def raising(notebook: Notebook) -> Iterator[str]:
     """A cell ends in an error if and only if it is tagged raises-exception."""
     for cell in notebook.code:
-        raised = any(output["output_type"] == "error" for output in cell["outputs"])
+        raised = any(
+            output["output_type"] == "error" for output in cell["outputs"]
+        )
         if raised != ("raises-exception" in _tags(cell)):
             yield (
                 f"{_name(cell)} "
@@ -149,10 +157,13 @@ def seen_by_nbval(notebook: Notebook) -> Iterator[str]:
             for node in _nodes(cell, ast.Name, ast.Attribute)
         }
         used |= {
-            alias.name for node in _nodes(cell, ast.ImportFrom) for alias in node.names
+            alias.name
+            for node in _nodes(cell, ast.ImportFrom)
+            for alias in node.names
         }
         yield from (
-            f"{_name(cell)} uses {name}" for name in sorted(used & UNSEEN_BY_NBVAL)
+            f"{_name(cell)} uses {name}"
+            for name in sorted(used & UNSEEN_BY_NBVAL)
         )
         if any(
             word.arg == "display_id"
@@ -184,7 +195,9 @@ def self_contained(notebook: Notebook) -> Iterator[str]:
         }
         yield from (
             f"{_name(cell)} uses {bad}"
-            for bad in sorted(paths & {"sys.path", "os.chdir", "os.system", "input()"})
+            for bad in sorted(
+                paths & {"sys.path", "os.chdir", "os.system", "input()"}
+            )
         )
 
 
@@ -200,10 +213,14 @@ def of_no_machine(notebook: Notebook) -> Iterator[str]:
     """
     for cell in notebook.code:
         for output in cell["outputs"]:
-            text = json.dumps({**output, "data": _readable(output)}, ensure_ascii=False)
+            text = json.dumps(
+                {**output, "data": _readable(output)}, ensure_ascii=False
+            )
             if found := MACHINE.search(text):
                 yield f"{_name(cell)} shows {found[0]}"
-            if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+            if "application/vnd.jupyter.widget-view+json" in output.get(
+                "data", {}
+            ):
                 yield f"{_name(cell)} stores a widget's model"
             if output.get("name") == "stderr" and "Warning" in text:
                 yield f"{_name(cell)} stores a warning"
@@ -237,7 +254,10 @@ def predictions(notebook: Notebook) -> Iterator[str]:
         if cell["cell_type"] != "markdown" or not predicts:
             continue
         if (
-            len(re.findall(r"^\*\*Predict\.\*\* ", cell["source"], re.MULTILINE)) != 1
+            len(
+                re.findall(r"^\*\*Predict\.\*\* ", cell["source"], re.MULTILINE)
+            )
+            != 1
             or len(predicts) > 1
         ):
             yield f"cell {cell['id']} needs exactly one line that starts with **Predict.**"
@@ -251,7 +271,9 @@ def alt_texts(notebook: Notebook) -> Iterator[str]:
     for cell in notebook.code:
         for output in cell["outputs"]:
             html.append("".join(output.get("data", {}).get("text/html", "")))
-            if any(kind.startswith("image/") for kind in output.get("data", {})):
+            if any(
+                kind.startswith("image/") for kind in output.get("data", {})
+            ):
                 yield f"{_name(cell)} shows a bare image; show it as HTML with an alternative text"
     for text in html:
         yield from (
@@ -304,7 +326,11 @@ def links(notebook: Notebook) -> Iterator[str]:
     """A link to a file of the repository leads to one."""
     for target in re.findall(r"\]\(([^)\s]+)\)", notebook.prose):
         file = target.partition("#")[0]
-        if file and ":" not in file and not (notebook.path.parent / file).exists():
+        if (
+            file
+            and ":" not in file
+            and not (notebook.path.parent / file).exists()
+        ):
             yield f"the link to {file} leads nowhere"
 
 
@@ -353,13 +379,17 @@ def _readable(output: dict[str, Any]) -> dict[str, str]:
         for kind, value in output.get("data", {}).items()
         if kind.startswith("text/")
     }
-    return {kind: re.sub(r"base64,[^\"']*", "", text) for kind, text in data.items()}
+    return {
+        kind: re.sub(r"base64,[^\"']*", "", text) for kind, text in data.items()
+    }
 
 
 def _shown(notebook: Notebook) -> list[str]:
     """Each output that is HTML or Markdown."""
     data = [
-        output.get("data", {}) for cell in notebook.code for output in cell["outputs"]
+        output.get("data", {})
+        for cell in notebook.code
+        for output in cell["outputs"]
     ]
     return [
         "".join(each[kind])

@@ -40,9 +40,16 @@ def request(body: dict[str, Any] | None = None) -> ApiRequest:
     )
 
 
-def completion(text: str = "Paris.", finish_reason: str = "stop") -> dict[str, Any]:
+def completion(
+    text: str = "Paris.", finish_reason: str = "stop"
+) -> dict[str, Any]:
     """The body of a chat completion."""
-    message = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+    message = {
+        "role": "assistant",
+        "content": text,
+        "refusal": None,
+        "annotations": [],
+    }
     return {
         "id": "chatcmpl-test",
         "object": "chat.completion",
@@ -56,7 +63,11 @@ def completion(text: str = "Paris.", finish_reason: str = "stop") -> dict[str, A
                 "finish_reason": finish_reason,
             }
         ],
-        "usage": {"prompt_tokens": 14, "completion_tokens": 2, "total_tokens": 16},
+        "usage": {
+            "prompt_tokens": 14,
+            "completion_tokens": 2,
+            "total_tokens": 16,
+        },
     }
 
 
@@ -139,7 +150,9 @@ def streamed(
     )
 
 
-def folder_with(folder: Path, *exchanges: tuple[dict[str, Any], ApiAnswer]) -> Path:
+def folder_with(
+    folder: Path, *exchanges: tuple[dict[str, Any], ApiAnswer]
+) -> Path:
     """A folder of recordings; exchanges with equal bodies become answers 1, 2, … of one request."""
     recordings, seen = Recordings([folder]), {}
     for body, answer in exchanges:
@@ -154,7 +167,10 @@ def error_answers(
 ) -> list[tuple[dict[str, Any], ApiAnswer]]:
     """``times`` exchanges in which the server fails."""
     return [
-        (body, error_answer(500, "The server had an error.", type="server_error"))
+        (
+            body,
+            error_answer(500, "The server had an error.", type="server_error"),
+        )
     ] * times
 
 

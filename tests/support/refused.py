@@ -26,13 +26,20 @@ UNPARSABLE = (
 TABLE = tomllib.loads(
     Path(__file__).with_name("refusals.toml").read_text(encoding="utf-8")
 )
-ERROR = {"message": None, "type": "invalid_request_error", "param": None, "code": None}
+ERROR = {
+    "message": None,
+    "type": "invalid_request_error",
+    "param": None,
+    "code": None,
+}
 
 
 def chat(model: str = "gpt-4o", **params: Any) -> dict[str, Any]:
     """A body that is right, apart from ``params``; a parameter that is LEFT_OUT is."""
     body = {"model": model, "messages": USER, **params}
-    return {name: value for name, value in body.items() if value is not LEFT_OUT}
+    return {
+        name: value for name, value in body.items() if value is not LEFT_OUT
+    }
 
 
 def error_of(answer: ApiAnswer | None) -> dict[str, Any]:
@@ -54,7 +61,9 @@ def taken(model: str = "gpt-4o", **params: Any) -> bool:
 
 
 def sent(
-    raw: bytes | dict[str, Any], headers: dict[str, str] | None = None, **more: Any
+    raw: bytes | dict[str, Any],
+    headers: dict[str, str] | None = None,
+    **more: Any,
 ) -> ApiAnswer:
     """What the layer answers to these bytes, or to this body; PASSED when it asks the layer
     below.
@@ -77,7 +86,10 @@ def refusals(module: str) -> pytest.MarkDecorator:
         )
         for row in table
     ]
-    names = [row.get("case", f"{row.get('param')} {row.get('code')}") for row in table]
+    names = [
+        row.get("case", f"{row.get('param')} {row.get('code')}")
+        for row in table
+    ]
     return pytest.mark.parametrize(("body", "error"), rows, ids=names)
 
 

@@ -17,7 +17,9 @@ def repository_files(*folders: str, new: bool = False) -> list[str]:
     from others by.
     """
     if not (ROOT / ".git").exists():
-        pytest.skip("not a clone: git cannot tell which files belong to the course")
+        pytest.skip(
+            "not a clone: git cannot tell which files belong to the course"
+        )
     more = ["--cached", "--others", "--exclude-standard"] if new else []
     listed = subprocess.run(
         ["git", "ls-files", "-z", *more, *folders],
@@ -27,5 +29,7 @@ def repository_files(*folders: str, new: bool = False) -> list[str]:
         check=True,
     )
     return [
-        name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()
+        name
+        for name in listed.stdout.split("\0")
+        if name and (ROOT / name).is_file()
     ]

@@ -52,23 +52,38 @@ class Served:
         )
         return self.clients[-1]
 
-    def async_client(self, key: str = "key", **options: Any) -> openai.AsyncOpenAI:
+    def async_client(
+        self, key: str = "key", **options: Any
+    ) -> openai.AsyncOpenAI:
         """The SDK's async client; close it, in its event loop."""
         options = {"max_retries": 0, "timeout": HANG, **options}
-        return openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=key, **options)
+        return openai.AsyncOpenAI(
+            base_url=f"{self.url}/v1", api_key=key, **options
+        )
 
     def admin(
-        self, method: str, path: str, body: Any = None, token: str | None = ADMIN
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        token: str | None = ADMIN,
     ) -> httpx2.Response:
         """A request to an admin endpoint, with the admin token unless another or none is given."""
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
-        return self.http.request(method, self.url + path, headers=headers, json=body)
+        return self.http.request(
+            method, self.url + path, headers=headers, json=body
+        )
 
     def post(self, raw: bytes, **headers: str) -> httpx2.Response:
         """POST /v1/chat/completions with these bytes as the body."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
         url = f"{self.url}/v1/chat/completions"
-        usual = {"authorization": "Bearer key", "content-type": "application/json"}
+        usual = {
+            "authorization": "Bearer key",
+            "content-type": "application/json",
+        }
         return self.http.post(url, content=raw, headers={**usual, **named})
 
     def logged(self, expected: str = "\n") -> str:
@@ -107,7 +122,9 @@ def served(
     """
     log = io.StringIO()
     options = {"speed": None, "admin_token": ADMIN, **options}
-    room = kind(Recordings(folders), log=AccessLog(log, seconds=0.01), **options)
+    room = kind(
+        Recordings(folders), log=AccessLog(log, seconds=0.01), **options
+    )
     listener = listen("127.0.0.1", 0)
     server = uvicorn_server(room, limits)
     thread = threading.Thread(

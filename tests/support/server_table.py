@@ -24,7 +24,9 @@ WORDS = {
 
 
 def table() -> str:
-    stems = sorted({path.stem.partition(" ")[2] for path in FOUND.glob("*.json")})
+    stems = sorted(
+        {path.stem.partition(" ")[2] for path in FOUND.glob("*.json")}
+    )
     rows = [
         "| chapter | " + " | ".join(KINDS) + " |",
         "| --- |" + " --- |" * len(KINDS),
@@ -45,7 +47,9 @@ def _result(path: Path) -> str:
     ran = sum(cell["what"] == "runs" for cell in cells)
     text = f"{ran} of {len(cells)}"
     for what, words in WORDS.items():
-        if numbers := [str(cell["number"]) for cell in cells if cell["what"] == what]:
+        if numbers := [
+            str(cell["number"]) for cell in cells if cell["what"] == what
+        ]:
             text += f"; {words}: {', '.join(numbers)}"
     return text
 
@@ -53,4 +57,6 @@ def _result(path: Path) -> str:
 if __name__ == "__main__":
     page = PAGE.read_text("utf-8")
     before, _, rest = page.partition(BEGIN)
-    PAGE.write_text(before + BEGIN + table() + END + rest.partition(END)[2], "utf-8")
+    PAGE.write_text(
+        before + BEGIN + table() + END + rest.partition(END)[2], "utf-8"
+    )

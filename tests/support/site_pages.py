@@ -16,7 +16,9 @@ LOADS = dict.fromkeys(
     ["script", "img", "iframe", "source", "video", "audio", "embed"], "src"
 )
 LOADS |= {"object": "data", "link": "href"}
-REMOTE_STYLE = re.compile(r"""(?:url\(|@import)\s*["']?(?:https?:)?//[^"')\s]+""")
+REMOTE_STYLE = re.compile(
+    r"""(?:url\(|@import)\s*["']?(?:https?:)?//[^"')\s]+"""
+)
 
 
 class Site:
@@ -83,7 +85,10 @@ class Site:
 
     def _remote(self, path: Path, page: BeautifulSoup) -> Iterator[str]:
         for tag in page.find_all(list(LOADS)):
-            if _is_loaded(tag) and urlsplit(str(tag.get(LOADS[tag.name], ""))).netloc:
+            if (
+                _is_loaded(tag)
+                and urlsplit(str(tag.get(LOADS[tag.name], ""))).netloc
+            ):
                 yield f"{tag.name} loads {tag[LOADS[tag.name]]}"
         for style in [*page.find_all("style"), *page.find_all(style=True)]:
             yield from (
@@ -94,10 +99,14 @@ class Site:
     def _headings(self, path: Path, page: BeautifulSoup) -> Iterator[str]:
         article = page.find("article") or page
         assert isinstance(article, Tag)
-        levels = [int(tag.name[1]) for tag in article.find_all(re.compile("^h[1-6]$"))]
+        levels = [
+            int(tag.name[1]) for tag in article.find_all(re.compile("^h[1-6]$"))
+        ]
         if levels[:1] != [1] or levels.count(1) != 1:
             yield f"its headings have levels {levels[:3]} ..., not one h1 in front"
-        if any(after > before + 1 for before, after in itertools.pairwise(levels)):
+        if any(
+            after > before + 1 for before, after in itertools.pairwise(levels)
+        ):
             yield f"a heading skips a level: {levels}"
 
     def _tables(self, path: Path, page: BeautifulSoup) -> Iterator[str]:

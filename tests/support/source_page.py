@@ -79,7 +79,11 @@ SNIPPETS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     **{
         f"topic {number}": (
-            {"model": "gpt-4o-mini", "messages": user(prompt), "max_tokens": 200},
+            {
+                "model": "gpt-4o-mini",
+                "messages": user(prompt),
+                "max_tokens": 200,
+            },
             f"#{number}",
         )
         for number, prompt in enumerate(TOPICS)
@@ -112,5 +116,6 @@ def answered(texts: Any) -> bool:
     """Whether these are the answers to ``bodies``."""
     assert isinstance(texts, list), texts
     return all(
-        part in text for text, (_, part) in zip(texts, SNIPPETS.values(), strict=True)
+        part in text
+        for text, (_, part) in zip(texts, SNIPPETS.values(), strict=True)
     )

@@ -33,7 +33,9 @@ class Upstream:
 
     url: str
     words: tuple[str, ...] = ("Hello", " there")
-    models: list[str] | None = field(default_factory=lambda: ["llama3.2:1b", "other"])
+    models: list[str] | None = field(
+        default_factory=lambda: ["llama3.2:1b", "other"]
+    )
     owned_by: str = "library"
     key: str | None = None
     status: int = 200
@@ -63,7 +65,9 @@ def reply(upstream: Upstream, model: str) -> dict[str, Any]:
     return value
 
 
-def chunk(model: str, delta: dict[str, Any], reason: str | None = None) -> bytes:
+def chunk(
+    model: str, delta: dict[str, Any], reason: str | None = None
+) -> bytes:
     value = {
         "id": "chatcmpl-9",
         "object": "chat.completion.chunk",
@@ -104,14 +108,17 @@ def upstream() -> Iterator[Upstream]:  # noqa: C901 - a server is one class in a
                 )
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            body = json.loads(
+                self.rfile.read(int(self.headers["content-length"]))
+            )
             told.headers.append(
                 {name.lower(): value for name, value in self.headers.items()}
             )
             told.requests.append(body)
             if told.status != 200:
                 self._whole(
-                    told.status, {"error": {"message": "Not now.", "type": "busy"}}
+                    told.status,
+                    {"error": {"message": "Not now.", "type": "busy"}},
                 )
             elif body.get("stream"):
                 self._stream(body)
@@ -134,12 +141,13 @@ def upstream() -> Iterator[Upstream]:  # noqa: C901 - a server is one class in a
             self.end_headers()
             try:
                 self._piece(
-                    chunk(model, {"role": "assistant", "content": told.words[0]})
+                    chunk(
+                        model, {"role": "assistant", "content": told.words[0]}
+                    )
                 )
                 if told.dies:
-                    reset = struct.pack(
-                        "ii", 1, 0
-                    )  # SO_LINGER: the connection is reset, not closed
+                    # SO_LINGER: the connection is reset, not closed
+                    reset = struct.pack("ii", 1, 0)
                     self.connection.setsockopt(
                         socket.SOL_SOCKET, socket.SO_LINGER, reset
                     )

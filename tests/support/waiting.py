@@ -23,7 +23,9 @@ def until(happened: Callable[[], object], seconds: float = HANG) -> None:
         time.sleep(0.01)
 
 
-async def until_async(happened: Callable[[], object], seconds: float = HANG) -> None:
+async def until_async(
+    happened: Callable[[], object], seconds: float = HANG
+) -> None:
     """``until`` in an event loop, which goes on meanwhile."""
     end = time.monotonic() + seconds
     while not happened():

@@ -51,9 +51,8 @@ MODULES = [
     "coursekit.widgets",
 ]
 
-os.environ["JPY_PARENT_PID"] = str(
-    os.getpid()
-)  # ipykernel reads it: a kernel ends with its parent
+# ipykernel reads it: a kernel ends with its parent
+os.environ["JPY_PARENT_PID"] = str(os.getpid())
 os.environ["OPENBLAS_NUM_THREADS"] = (
     "1"  # numpy would start threads, and a fork has but one
 )
@@ -63,15 +62,16 @@ os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 
 def import_all(names: list[str]) -> None:
     for name in names:
-        with contextlib.suppress(
-            Exception
-        ):  # the notebook imports it too, and shows the error
+        # the notebook imports it too, and shows the error
+        with contextlib.suppress(Exception):
             module = importlib.import_module(name)
             if name.startswith("coursekit."):
                 inside = pkgutil.iter_modules(
                     getattr(module, "__path__", []), f"{name}."
                 )
-                import_all([each.name for each in inside if "server" not in each.name])
+                import_all(
+                    [each.name for each in inside if "server" not in each.name]
+                )
 
 
 import_all(MODULES)

@@ -38,7 +38,9 @@ def fork_kernels() -> None:
     if sys.platform == "linux":
         factory = KernelProvisionerFactory.instance()
         entry = f"{__name__}:WarmProvisioner"
-        factory.provisioners["warm"] = EntryPoint("warm", entry, factory.GROUP_NAME)
+        factory.provisioners["warm"] = EntryPoint(
+            "warm", entry, factory.GROUP_NAME
+        )
         factory.default_provisioner_name = "warm"
         WarmProvisioner.environment = _imported_under(os.environ)
 
@@ -74,7 +76,9 @@ class ForkedKernel:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["support.warm_imports"])
         arguments = command, folder, dict(environment)
-        self._process = context.Process(target=_become, args=arguments, daemon=True)
+        self._process = context.Process(
+            target=_become, args=arguments, daemon=True
+        )
         paths = [TESTS, os.environ.get("PYTHONPATH", "")]
         search = os.pathsep.join(path for path in paths if path)
         # The fork server reads it when it starts.
@@ -100,7 +104,9 @@ class ForkedKernel:
         self.send_signal(signal.SIGKILL)
 
 
-def _become(command: list[str], folder: str, environment: dict[str, str]) -> None:
+def _become(
+    command: list[str], folder: str, environment: dict[str, str]
+) -> None:
     """In the fork: go on as ``python -m`` would have begun in that folder and environment."""
     from support.warm_imports import FRESH_PATH
 
@@ -109,7 +115,8 @@ def _become(command: list[str], folder: str, environment: dict[str, str]) -> Non
     for file in range(3):
         os.dup2(nothing, file)
     os.closerange(3, 4096)
-    sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)  # multiprocessing closed it
+    # multiprocessing closed it
+    sys.stdin = sys.__stdin__ = os.fdopen(0, closefd=False)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment | {"JPY_PARENT_PID": str(os.getppid())})

@@ -23,7 +23,12 @@ chapter = Chapter(__file__)
 
 @chapter.plain
 def binding_limit(
-    concurrency: int, latency: float, rpm: int, tpm: int, tokens: int, why: str = ""
+    concurrency: int,
+    latency: float,
+    rpm: int,
+    tpm: int,
+    tokens: int,
+    why: str = "",
 ) -> Case:
     """Which of three limits a run meets first, and the rate that it allows."""
     rates = {
@@ -33,7 +38,13 @@ def binding_limit(
     }
     name = min(rates, key=lambda each: rates[each])
     return call(
-        concurrency, latency, rpm, tpm, tokens, expects=(name, rates[name]), why=why
+        concurrency,
+        latency,
+        rpm,
+        tpm,
+        tokens,
+        expects=(name, rates[name]),
+        why=why,
     )
 
 
@@ -87,5 +98,9 @@ def send_all(rng: Random) -> Iterator[Case]:
     yield too_large()
     for _ in range(3):
         most = rng.choice([200, 1_200])
-        tokens = [(1, rng.randint(20, most)) for _ in range(rng.randint(80, 140))]
-        yield scheduled(tokens, rng.randint(40, 90), 1_000 * rng.randint(20, 60))
+        tokens = [
+            (1, rng.randint(20, most)) for _ in range(rng.randint(80, 140))
+        ]
+        yield scheduled(
+            tokens, rng.randint(40, 90), 1_000 * rng.randint(20, 60)
+        )

@@ -47,9 +47,8 @@ def sent_at_once(prompts: Sequence[str], seconds: Sequence[float]) -> Case:
     texts, number = [], Counter[str]()
     for prompt in prompts:
         number[prompt] += 1
-        texts.append(
-            f"{prompt.upper()} {number[prompt]}"
-        )  # equal prompts get different answers
+        # equal prompts get different answers
+        texts.append(f"{prompt.upper()} {number[prompt]}")
 
     async def run(function: Function) -> Any:
         sent = Counter[str]()
@@ -96,7 +95,9 @@ def sent_at_once(prompts: Sequence[str], seconds: Sequence[float]) -> Case:
         for prompt, each in zip(prompts, seconds, strict=True)
     )
     return Case(
-        f"await ask_all(client, prompts): {shown or 'no prompts'}", run, expected
+        f"await ask_all(client, prompts): {shown or 'no prompts'}",
+        run,
+        expected,
     )
 
 
@@ -129,7 +130,11 @@ class Work:
             self.now -= 1
 
     def answer(self, item: float) -> Any:
-        return f"answer {item!r}" if self.answers is None else self.answers[int(item)]
+        return (
+            f"answer {item!r}"
+            if self.answers is None
+            else self.answers[int(item)]
+        )
 
     def error(self, item: float) -> Exception:
         kind = ValueError if item == int(item) else OSError
@@ -174,7 +179,9 @@ def mapped(
     results = [Work(fails, answers).result(item) for item in items]
 
     def right(returned: Any) -> bool:
-        same_length = isinstance(returned, list) and len(returned) == len(results)
+        same_length = isinstance(returned, list) and len(returned) == len(
+            results
+        )
         return same_length and all(map(_alike, returned, results))
 
     expected = {
@@ -224,7 +231,9 @@ def without_a_slot(limit: int) -> Case:
         "Without a slot nothing could ever end: raise a ValueError with the word limit"
         " before anything is started."
     )
-    return Case(f"await bounded_map(function, [1, 2], {limit})", run, expected, why)
+    return Case(
+        f"await bounded_map(function, [1, 2], {limit})", run, expected, why
+    )
 
 
 def cancelled() -> Case:
@@ -232,14 +241,20 @@ def cancelled() -> Case:
 
     async def run(function: Function) -> Any:
         work = Work()
-        task = asyncio.ensure_future(_awaited(function(work, [2, 2, 2, 2, 2], 2)))
+        task = asyncio.ensure_future(
+            _awaited(function(work, [2, 2, 2, 2, 2], 2))
+        )
         await asyncio.sleep(3)
         task.cancel()
         ended = (await asyncio.gather(task, return_exceptions=True))[0]
         await asyncio.sleep(0.1)  # for those who cancel without waiting for it
         now = work.now
         await asyncio.sleep(60)
-        how = "cancelled" if isinstance(ended, asyncio.CancelledError) else "returned"
+        how = (
+            "cancelled"
+            if isinstance(ended, asyncio.CancelledError)
+            else "returned"
+        )
         return {
             "it": how,
             "items started": len(work.started),
@@ -302,26 +317,27 @@ def bucket_used(
         return got
 
     def run(make: Callable[..., Any]) -> Any:
+        # each has its own level
         bucket, other = (
             make(a_minute, begin),
             make(a_minute, begin),
-        )  # each has its own level
+        )
         return [*results(bucket), other.take(a_minute, begin)]
 
     reference = Bucket(a_minute, begin)
     expected = [
-        "ValueError" if amount > a_minute else getattr(reference, name)(amount, now)
+        "ValueError"
+        if amount > a_minute
+        else getattr(reference, name)(amount, now)
         for name, amount, now in uses
     ]
 
     def given() -> str:
-        shown = ", ".join(f"{name}({amount:g}, {now:g})" for name, amount, now in uses)
-        another = (
-            f"another TokenBucket({a_minute}, {begin:g}).take({a_minute}, {begin:g})"
+        shown = ", ".join(
+            f"{name}({amount:g}, {now:g})" for name, amount, now in uses
         )
-        return (
-            f"bucket = TokenBucket({a_minute}, {begin:g}); its {shown}; and {another}"
-        )
+        another = f"another TokenBucket({a_minute}, {begin:g}).take({a_minute}, {begin:g})"
+        return f"bucket = TokenBucket({a_minute}, {begin:g}); its {shown}; and {another}"
 
     return Case(given, run, [*expected, True], why)
 
@@ -350,7 +366,11 @@ class Sender:
 
     def __init__(self, tokens: Sequence[int], rpm: int, tpm: int) -> None:
         now = asyncio.get_running_loop().time()
-        self.tokens, self.sent, self.refused = list(tokens), [0] * len(tokens), 0
+        self.tokens, self.sent, self.refused = (
+            list(tokens),
+            [0] * len(tokens),
+            0,
+        )
         self.requests, self.budget = Bucket(rpm, now), Bucket(tpm, now)
 
     async def __call__(self, number: int) -> str:
@@ -358,9 +378,13 @@ class Sender:
         self.sent[number] += 1
         if self.requests.wait(
             1, now
-        ) * self.requests.a_minute > 60 * TINY or not self.budget.take(tokens, now):
+        ) * self.requests.a_minute > 60 * TINY or not self.budget.take(
+            tokens, now
+        ):
             self.refused += 1
-            raise api_error(429, "Rate limit reached.", code="rate_limit_exceeded")
+            raise api_error(
+                429, "Rate limit reached.", code="rate_limit_exceeded"
+            )
         self.requests.take(1, now)
         await asyncio.sleep(LATENCY)
         return f"answer {number}"

@@ -15,7 +15,11 @@ from ..engine import Case, Chapter, Raises, call, exactly
 from ..engine.answers import message, reply, usage
 from .cases import GPT_4O, TODAY, WORDS, answered, listing, sentence, split
 
-COUNTS = {"tokens": count_tokens, "words": lambda text: len(text.split()), "len": len}
+COUNTS = {
+    "tokens": count_tokens,
+    "words": lambda text: len(text.split()),
+    "len": len,
+}
 
 chapter = Chapter(__file__)
 
@@ -27,15 +31,23 @@ def reply_text(rng: Random) -> Iterator[Case]:
     yield call(reply("Paris."), expects="Paris.")
     refusal = "When the model refuses, return the refusal text."
     yield call(
-        reply(None, refusal="I can't help."), expects="I can't help.", why=refusal
+        reply(None, refusal="I can't help."),
+        expects="I can't help.",
+        why=refusal,
     )
     yield call(
-        reply(None), expects="", why="content can be None, and the caller wants a str."
+        reply(None),
+        expects="",
+        why="content can be None, and the caller wants a str.",
     )
-    yield call(reply(), expects="", why="Some servers send a reply without choices.")
+    yield call(
+        reply(), expects="", why="Some servers send a reply without choices."
+    )
     yield call(reply("", finish_reason="length"), expects="")
     yield call(
-        reply(text, other), expects=text, why="Of several choices, the first one."
+        reply(text, other),
+        expects=text,
+        why="Of several choices, the first one.",
     )
     yield call(reply(None, refusal=other), expects=other, why=refusal)
     yield call(
@@ -97,14 +109,20 @@ def cost_split(rng: Random) -> Iterator[Case]:
     yield from chapter.each("cost_split", case)
     bare = usage(40, 9, details=False)
     yield call(
-        bare, GPT_4O, expects=split(40, 9), why="A usage may come without its details."
+        bare,
+        GPT_4O,
+        expects=split(40, 9),
+        why="A usage may come without its details.",
     )
     empty: Any = usage(40, 9)
     empty.prompt_tokens_details.cached_tokens = (
         empty.completion_tokens_details.reasoning_tokens
     ) = None
     yield call(
-        empty, GPT_4O, expects=split(40, 9), why="A count in the details may be None."
+        empty,
+        GPT_4O,
+        expects=split(40, 9),
+        why="A count in the details may be None.",
     )
     half = usage(300, 20, cached=256)
     half.completion_tokens_details = None
@@ -122,7 +140,10 @@ def safe_reply(rng: Random) -> Iterator[Case]:
     stop = "finish_reason 'stop'"
     yield answered(reply("Paris."), f"'Paris.', {stop}", "Paris.")
     for _ in range(3):
-        chat = [message("developer", sentence(rng)), message("user", sentence(rng))]
+        chat = [
+            message("developer", sentence(rng)),
+            message("user", sentence(rng)),
+        ]
         params = {
             "max_completion_tokens": rng.randint(20, 900),
             "temperature": 1,
@@ -150,7 +171,10 @@ def safe_reply(rng: Random) -> Iterator[Case]:
     )
     why = "An empty text with 'length' was cut off as well."
     yield refused(
-        reply("", finish_reason="length"), "content '', 'length'", "length", why=why
+        reply("", finish_reason="length"),
+        "content '', 'length'",
+        "length",
+        why=why,
     )
     filtered = reply("The first", finish_reason="content_filter")
     yield refused(
@@ -171,7 +195,10 @@ def safe_reply(rng: Random) -> Iterator[Case]:
     )
     both = reply(None, refusal=refusal, finish_reason="content_filter")
     yield refused(
-        both, f"refusal {refusal!r}, finish_reason 'content_filter'", refusal, why=why
+        both,
+        f"refusal {refusal!r}, finish_reason 'content_filter'",
+        refusal,
+        why=why,
     )
     why = (
         "Without any text there is no answer: a ValueError, although the finish_reason"
@@ -186,18 +213,26 @@ def safe_reply(rng: Random) -> Iterator[Case]:
     why = "The SDK's own errors say more than a ValueError: let them propagate."
     down = error_answer(503, "The server is down.")
     yield answered(
-        down, "an error, status 503", Raises(_status_error(), ("server is down",)), why
+        down,
+        "an error, status 503",
+        Raises(_status_error(), ("server is down",)),
+        why,
     )
 
 
 @chapter.plain
 def models_at_risk(
-    dates: dict[str, str], days: int, today: datetime.date = TODAY, why: str = ""
+    dates: dict[str, str],
+    days: int,
+    today: datetime.date = TODAY,
+    why: str = "",
 ) -> Case:
     """The models that will be shut down within some days."""
     end = today + datetime.timedelta(days=days)
     near = sorted(
-        (day, name) for name, day in dates.items() if f"{today}" <= day <= f"{end}"
+        (day, name)
+        for name, day in dates.items()
+        if f"{today}" <= day <= f"{end}"
     )
     shown = ", ".join(f"{name}: {day or None}" for name, day in dates.items())
     expected = [name for _, name in near]

@@ -14,7 +14,12 @@ from ..engine.answers import message
 from ..engine.describe import message_lines
 from ..engine.script import Script
 
-GPT_4O = {"input": 2.5, "cached": 1.25, "output": 10.0}  # dollars per million tokens
+# dollars per million tokens
+GPT_4O = {
+    "input": 2.5,
+    "cached": 1.25,
+    "output": 10.0,
+}
 QUESTION = [message("user", "What is the capital of France?")]
 TODAY = datetime.date(2026, 11, 23)
 WORDS = [
@@ -58,7 +63,9 @@ def listing(dates: dict[str, str]) -> list[Any]:
 
     facts = {"created": 1_795_348_800, "object": "model", "owned_by": "system"}
     return [
-        Model.model_validate({**facts, "id": name, "shutdown_date": day or None})
+        Model.model_validate(
+            {**facts, "id": name, "shutdown_date": day or None}
+        )
         for name, day in dates.items()
     ]
 
@@ -81,7 +88,9 @@ def answered(
     def run(function: Function) -> Any:
         script = Script(answer)
         try:
-            returned = function(script.client, copy.deepcopy(messages), **params)
+            returned = function(
+                script.client, copy.deepcopy(messages), **params
+            )
         except Exception:
             if len(script.requests) <= 1:
                 raise
@@ -90,9 +99,7 @@ def answered(
 
     def given() -> str:
         more = "".join(f", {name}={value!r}" for name, value in params.items())
-        return (
-            f"safe_reply(client, {message_lines(messages)}{more}), answered with {text}"
-        )
+        return f"safe_reply(client, {message_lines(messages)}{more}), answered with {text}"
 
     if isinstance(expected, Raises):
         return Case(given, run, expected, why)

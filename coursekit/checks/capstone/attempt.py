@@ -30,12 +30,17 @@ from .scoring import POINTS, Facts, counted, points, reasons
 from .tickets import Ticket, answer_to
 from .waste import wasted
 
-Solve = Callable[..., Awaitable[tuple[Mapping[str, str | None], Decimal | float]]]
-METERED = ("answered", "incomplete", "refused")  # their headers show the tokens left
-SECONDS = 60.0  # real ones, for a whole run; a good one takes two or three
-NO_MATH = (
-    "mathjax_ignore tex2jax_ignore"  # two dollar signs in a cell would become a formula
+Solve = Callable[
+    ..., Awaitable[tuple[Mapping[str, str | None], Decimal | float]]
+]
+# their headers show the tokens left
+METERED = (
+    "answered",
+    "incomplete",
+    "refused",
 )
+SECONDS = 60.0  # real ones, for a whole run; a good one takes two or three
+NO_MATH = "mathjax_ignore tex2jax_ignore"  # two dollar signs in a cell would become a formula
 
 
 class RunEnded(RuntimeError):
@@ -71,7 +76,9 @@ class ScoredRun:
             f"  {axis:18}{value:5.1f}  {why[axis]}"
             for axis, value in self.points.items()
         ]
-        return "\n".join([f"{self.total:.1f} of 100 points (seed {self.seed})", *rows])
+        return "\n".join(
+            [f"{self.total:.1f} of 100 points (seed {self.seed})", *rows]
+        )
 
     def _repr_mimebundle_(
         self, include: Any = None, exclude: Any = None
@@ -81,9 +88,14 @@ class ScoredRun:
             [axis, f"{value:.1f} of {POINTS:g}", why[axis]]
             for axis, value in self.points.items()
         ]
-        caption = f"{self.total:.1f} of 100 points (seed {self.seed}, simulated)"
+        caption = (
+            f"{self.total:.1f} of 100 points (seed {self.seed}, simulated)"
+        )
         shown = table(
-            ("axis", "points", "because"), rows, (NAME, NUMBER, NAME), caption=caption
+            ("axis", "points", "because"),
+            rows,
+            (NAME, NUMBER, NAME),
+            caption=caption,
         )
         html = f'<div class="coursekit-capstone {NO_MATH}">{shown}</div>'
         return {"text/html": html, "text/plain": repr(self)}
@@ -149,7 +161,9 @@ def attempt(solve: Solve, *, seed: int = 1) -> ScoredRun:
 
 def _spans(api: HostileApi, seconds: float) -> Iterator[RunSpan]:
     """The requests of the run; one that was still in flight ends with it."""
-    received = (attempt for attempt in api.ledger if attempt.code != "no_access")
+    received = (
+        attempt for attempt in api.ledger if attempt.code != "no_access"
+    )
     for sent, attempt in zip(api.requests, received, strict=True):
         outcome = _outcome(sent)
         left = attempt.answer.headers.get("x-ratelimit-remaining-tokens")
@@ -178,7 +192,10 @@ def _outcome(sent: SentRequest) -> str:
 
 
 def _facts(
-    api: HostileApi, answers: Mapping[str, str | None], cost: Decimal, seconds: float
+    api: HostileApi,
+    answers: Mapping[str, str | None],
+    cost: Decimal,
+    seconds: float,
 ) -> Facts:
     seed = api.support.seed
     given = {ticket: answers.get(ticket.id) for ticket in api.tickets}
@@ -193,7 +210,8 @@ def _facts(
         tickets=len(api.tickets),
         answered=len(right),
         truncated=sum(
-            text is not None and ticket not in right for ticket, text in given.items()
+            text is not None and ticket not in right
+            for ticket, text in given.items()
         ),
         spent=api.account.spent,
         reported=cost,

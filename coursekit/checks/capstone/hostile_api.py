@@ -10,7 +10,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ...offline.engine import OfflineApi
-from ...offline.exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, error_answer
+from ...offline.exchange import (
+    CHAT_COMPLETIONS,
+    ApiAnswer,
+    ApiRequest,
+    error_answer,
+)
 from ...offline.faults import Fault
 from ...offline.limits.account import Account
 from ...offline.watched.ledger import Ledger, LoggedAttempt
@@ -82,12 +87,19 @@ class HostileApi:
             raise Stopped
         if (request.method, request.path) != ("POST", CHAT_COMPLETIONS):
             return error_answer(
-                403, "This account may use chat completions only.", code="no_access"
+                403,
+                "This account may use chat completions only.",
+                code="no_access",
             )
-        answer, ticket = self._api.answer(request), self.support.ticket(request.body)
+        answer, ticket = (
+            self._api.answer(request),
+            self.support.ticket(request.body),
+        )
         attempt = Ledger(1).open(request, answer, now)
         whole = (
-            attempt.status == 200 and attempt.sent == "whole" and is_finished(answer)
+            attempt.status == 200
+            and attempt.sent == "whole"
+            and is_finished(answer)
         )
         name = None if ticket is None else ticket.id
         self.requests.append(
@@ -144,7 +156,10 @@ def script(rng: random.Random) -> list[Fault]:
                 retry_after=rng.randint(2, 5),
             )
         ],
-        [Fault("connection", after=rng.randint(5, 25)), Fault("cut_stream", times=2)],
+        [
+            Fault("connection", after=rng.randint(5, 25)),
+            Fault("cut_stream", times=2),
+        ],
         [
             Fault("connection", after=rng.randint(5, 25)),
             Fault("cut_stream", times=1),

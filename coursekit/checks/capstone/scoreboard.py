@@ -92,9 +92,8 @@ def keep(name: str, score: ScoredRun) -> Scoreboard:
             "keep() takes the score that attempt() returns, and this is a"
             f" {type(score).__name__}."
         )
-    shown = (
-        str(name).encode("utf-8", "replace").decode()
-    )  # half a character cannot be shown
+    # half a character cannot be shown
+    shown = str(name).encode("utf-8", "replace").decode()
     name = " ".join(shown.split())
     if not 1 <= len(name) <= LONGEST:
         raise ValueError(
@@ -133,16 +132,21 @@ def kept() -> Scoreboard:
     """All scores that were saved; none if the file is missing or damaged."""
     path = place()
     return Scoreboard(
-        [] if path is None else _rows(progress.SavedFile(path, _parsed).read()[0])
+        []
+        if path is None
+        else _rows(progress.SavedFile(path, _parsed).read()[0])
     )
 
 
 def _rows(held: dict[str, Any]) -> list[Row]:
     points = [
-        {axis: float(row["points"][axis]) for axis in AXES} for row in held["scores"]
+        {axis: float(row["points"][axis]) for axis in AXES}
+        for row in held["scores"]
     ]
     pairs = zip(held["scores"], points, strict=True)
-    return [Row(str(row["name"]), int(row["seed"]), each) for row, each in pairs]
+    return [
+        Row(str(row["name"]), int(row["seed"]), each) for row, each in pairs
+    ]
 
 
 def _parsed(saved: dict[str, Any]) -> dict[str, Any]:

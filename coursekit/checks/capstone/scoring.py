@@ -78,7 +78,8 @@ def points(facts: Facts) -> dict[str, float]:
     full = {
         ANSWERED: POINTS,
         SPEND: POINTS * left * (1.0 if facts.report_holds else 0.5),
-        TIME: POINTS * min(1.0, max(0.0, (SLOW - facts.seconds) / (SLOW - FAST))),
+        TIME: POINTS
+        * min(1.0, max(0.0, (SLOW - facts.seconds) / (SLOW - FAST))),
         WASTE: max(0.0, POINTS - sum(facts.wasted.values()) / PER_WASTED),
         TRUNCATION: max(0.0, POINTS - PER_TRUNCATED * facts.truncated),
     }

@@ -28,12 +28,13 @@ ON = datetime.date(2026, 11, 22)  # the day whose prices count
 SOURCE = "simulated"
 RUNAWAYS = 4  # tickets at which the first reply loops
 LONGEST = 16_384  # tokens of a reply without a cap: gpt-4o's limit
+# reasoning tokens; a higher effort counts as high
 HIDDEN = {
     "none": 0,
     "low": 128,
     "medium": 384,
     "high": 896,
-}  # reasoning tokens; a higher effort counts as high
+}
 LOST = (
     "I answer support tickets of Tidewater only, one at a time, with the team's"
     " instructions before it."
@@ -52,13 +53,17 @@ class Support:
     dead      the model that was shut down; None: none yet
     """
 
-    def __init__(self, tickets: Sequence[Ticket], seed: int, lives: int) -> None:
+    def __init__(
+        self, tickets: Sequence[Ticket], seed: int, lives: int
+    ) -> None:
         self.seed, self.lives = seed, lives
         self.answered: set[str] = set()
         self.dead: str | None = None
         self._by_text = {ticket.text: ticket for ticket in tickets}
         rng = random.Random(f"capstone/runaways/{seed}")
-        self._looping = {ticket.id for ticket in rng.sample(list(tickets), RUNAWAYS)}
+        self._looping = {
+            ticket.id for ticket in rng.sample(list(tickets), RUNAWAYS)
+        }
         self._served: Counter[str] = Counter()
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
@@ -84,7 +89,9 @@ class Support:
         messages = body.get("messages") if isinstance(body, dict) else None
         first = (
             messages[0]
-            if isinstance(messages, list) and messages and isinstance(messages[0], dict)
+            if isinstance(messages, list)
+            and messages
+            and isinstance(messages[0], dict)
             else {}
         )
         if (
@@ -98,9 +105,8 @@ class Support:
         body, ticket = request.body, self.ticket(request.body)
         text = LOST if ticket is None else answer_to(ticket, self.seed)
         if ticket is not None and ticket.id in self._looping:
-            self._looping.remove(
-                ticket.id
-            )  # by chance, once: the next reply is complete
+            # by chance, once: the next reply is complete
+            self._looping.remove(ticket.id)
             text += " sorry" * (_cap(body) or LONGEST)
         effort = body.get("reasoning_effort")
         hidden = (
@@ -134,5 +140,7 @@ def _capped(request: ApiRequest) -> ApiRequest:
     """The same request with the longest reply that there is for a limit, where it names none."""
     if _cap(request.body):
         return request
-    raw = json.dumps({**request.body, "max_completion_tokens": LONGEST}).encode()
+    raw = json.dumps(
+        {**request.body, "max_completion_tokens": LONGEST}
+    ).encode()
     return ApiRequest(request.method, request.path, raw, request.headers)

@@ -27,10 +27,13 @@ def tickets_of(seed: int) -> list[Ticket]:
     """All 200 tickets, in the order of this seed; the ids follow that order, so they do not reveal
     the category.
     """
-    texts = [text for texts in _document()["tickets"].values() for text in texts]
+    texts = [
+        text for texts in _document()["tickets"].values() for text in texts
+    ]
     random.Random(f"capstone/tickets/{seed}").shuffle(texts)
     return [
-        Ticket(f"T-{number:03}", text) for number, text in enumerate(texts, start=1)
+        Ticket(f"T-{number:03}", text)
+        for number, text in enumerate(texts, start=1)
     ]
 
 
@@ -58,7 +61,9 @@ def answer_to(ticket: Ticket, seed: int) -> str:
     """The whole answer to a ticket: category, reply, and a case number that only this seed has."""
     document, category = _document(), category_of(ticket.text)
     case = "".join(
-        random.Random(f"capstone/case/{seed}/{ticket.id}").choices(CASE_LETTERS, k=6)
+        random.Random(f"capstone/case/{seed}/{ticket.id}").choices(
+            CASE_LETTERS, k=6
+        )
     )
     paragraphs = [document["replies"][category]]
     if TWO_QUESTIONS in ticket.text:

@@ -47,7 +47,10 @@ def _reason(one: SentRequest, learned: dict[str, float]) -> str | None:
         return EMPTY
     if attempt.status == 404 and learned.get(f"gone {one.model}", at + 1) <= at:
         return GONE
-    if attempt.status in FINAL and learned.get(f"wrong {one.raw!r}", at + 1) <= at:
+    if (
+        attempt.status in FINAL
+        and learned.get(f"wrong {one.raw!r}", at + 1) <= at
+    ):
         return WRONG
     if one.ticket and learned.get(f"whole {one.ticket}", at + 1) <= at:
         return AGAIN

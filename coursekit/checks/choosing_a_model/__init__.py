@@ -27,7 +27,10 @@ chapter = Chapter(__file__)
 
 @chapter.plain
 def cost_ratio(
-    one: Sequence[float], other: Sequence[float], task: Sequence[int], why: str = ""
+    one: Sequence[float],
+    other: Sequence[float],
+    task: Sequence[int],
+    why: str = "",
 ) -> Case:
     """How many times as much a task costs with one model as with another."""
     models = [
@@ -42,7 +45,11 @@ def cost_ratio(
 
 @chapter.plain
 def cheapest_that_fits(
-    models: list[Any], prompt: int = 10, reply: int = 10, why: str = "", **more: Any
+    models: list[Any],
+    prompt: int = 10,
+    reply: int = 10,
+    why: str = "",
+    **more: Any,
 ) -> Case:
     """The cheapest model that can do a task."""
     table, needs = (
@@ -57,7 +64,10 @@ def parse_ticket(rng: Random) -> Iterator[Case]:
     """A ticket out of a reply, or a ValueError that says what is wrong with it."""
 
     def case(
-        content: str, reason: str = "stop", error: str | None = None, why: str = ""
+        content: str,
+        reason: str = "stop",
+        error: str | None = None,
+        why: str = "",
     ) -> Case:
         expected: Any = (
             json.loads(content, strict=False)
@@ -67,14 +77,19 @@ def parse_ticket(rng: Random) -> Iterator[Case]:
         shown = "" if reason == "stop" else f", finish_reason {reason!r}"
         answer = reply_with(content, finish_reason=reason)
         return call(
-            answer, expects=expected, why=why, text=f"(content {content!r}{shown})"
+            answer,
+            expects=expected,
+            why=why,
+            text=f"(content {content!r}{shown})",
         )
 
     yield from chapter.each("parse_ticket", case)
     refused = reply_with(None, refusal="I can't help.")
     why = "Put the refusal into the error's message."
     yield call(refused, expects=Raises(ValueError, ("I can't help",)), why=why)
-    filtered = reply_with(None, refusal="I can't help.", finish_reason="content_filter")
+    filtered = reply_with(
+        None, refusal="I can't help.", finish_reason="content_filter"
+    )
     yield call(filtered, expects=Raises(ValueError, ("I can't help",)), why=why)
     yield call(
         reply_with(None),
@@ -89,7 +104,9 @@ def parse_ticket(rng: Random) -> Iterator[Case]:
         }
         mixed = dict(rng.sample(sorted(ticket.items()), 3))
         yield case(json.dumps(mixed, indent=rng.choice([None, 2])))
-        key, wrong = rng.choice([("product", 7), ("urgent", "no"), ("order", 7.5)])
+        key, wrong = rng.choice(
+            [("product", 7), ("urgent", "no"), ("order", 7.5)]
+        )
         yield case(json.dumps({**mixed, key: wrong}), error=key)
 
 
@@ -105,7 +122,9 @@ def plan_migration(
     made: Table = {}
     for name, facts in table.items():
         end = next((fact for fact in facts if isinstance(fact, date)), None)
-        successor = next((fact for fact in facts if isinstance(fact, str)), None)
+        successor = next(
+            (fact for fact in facts if isinstance(fact, str)), None
+        )
         made[name] = (end, successor)
     text = f"({in_use!r}, {table_text(made)}, {today!r}, {days})"
     return call(

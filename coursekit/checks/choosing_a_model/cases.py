@@ -16,9 +16,8 @@ DEFAULTS: dict[str, Any] = {
     "shutdown": None,
 }
 
-Table = dict[
-    str, tuple[date | None, str | None]
-]  # a model's shutdown and its successor
+# a model's shutdown and its successor
+Table = dict[str, tuple[date | None, str | None]]
 
 
 def cost(prices: Mapping[str, Any], task: Mapping[str, Any]) -> float:
@@ -32,7 +31,11 @@ def cheapest(
 ) -> str | None:
     """What ``cheapest_that_fits`` must return."""
     fitting = [each for each in table if _fits(each, needs)]
-    return min(fitting, key=lambda each: cost(each, needs))["name"] if fitting else None
+    return (
+        min(fitting, key=lambda each: cost(each, needs))["name"]
+        if fitting
+        else None
+    )
 
 
 def _fits(each: Mapping[str, Any], needs: Mapping[str, Any]) -> bool:
@@ -80,5 +83,8 @@ def _safe(name: str, table: Table, end: date) -> str | None:
 
 def table_text(table: Table) -> str:
     """The table, with its dates in short."""
-    rows = [f"{name!r}: ({shutdown}, {to!r})" for name, (shutdown, to) in table.items()]
+    rows = [
+        f"{name!r}: ({shutdown}, {to!r})"
+        for name, (shutdown, to) in table.items()
+    ]
     return "{" + ", ".join(rows) + "}"

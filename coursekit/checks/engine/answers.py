@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from openai.types import CompletionUsage
     from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
+# 2026-11-22
 HEAD = {
     "id": MADE_UP_ID,
     "created": 1_795_348_800,
     "model": MADE_UP_MODEL,
-}  # 2026-11-22
+}
 URL = "https://api.openai.com/v1/chat/completions"
 
 
@@ -66,7 +67,11 @@ def reply(
         }
         for number, content in enumerate(contents)
     ]
-    body: dict[str, Any] = {**HEAD, "object": "chat.completion", "choices": choices}
+    body: dict[str, Any] = {
+        **HEAD,
+        "object": "chat.completion",
+        "choices": choices,
+    }
     if usage is not None:
         body["usage"] = usage.model_dump()
     return ChatCompletion.model_validate(body)
@@ -160,11 +165,16 @@ def api_error(
         422: openai.UnprocessableEntityError,
         429: openai.RateLimitError,
     }
-    other = openai.InternalServerError if status >= 500 else openai.APIStatusError
+    other = (
+        openai.InternalServerError if status >= 500 else openai.APIStatusError
+    )
     error = {"message": message, "type": kind, "param": None, "code": code}
     sent = {"x-request-id": "req_check", **(headers or {})}
     answer = httpx2.Response(
-        status, json={"error": error}, headers=sent, request=httpx2.Request("POST", URL)
+        status,
+        json={"error": error},
+        headers=sent,
+        request=httpx2.Request("POST", URL),
     )
     text = f"Error code: {status} - {{'error': {error}}}"
     return classes.get(status, other)(text, response=answer, body=error)

@@ -14,10 +14,11 @@ from .describe import call_text, describe
 
 Function = Callable[..., Any]
 ORDER = "The items are right, but their order is not."
+# relative and absolute: sums may be taken in another order
 TOLERANCE, NEAR_ZERO = (
     1e-9,
     1e-15,
-)  # relative and absolute: sums may be taken in another order
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,12 @@ class Case:
         if isinstance(got, dict) and isinstance(self.expected, dict):
             expected = self.expected.items()
             missed = next(
-                (name for name, value in expected if not fits(got.get(name), value)), ""
+                (
+                    name
+                    for name, value in expected
+                    if not fits(got.get(name), value)
+                ),
+                "",
             )
             return remarks.get(missed, self.why)
         return f"{seen} {self.why}".strip()
@@ -244,7 +250,12 @@ def _equal(got: Any, expected: Any) -> bool:
 def _close(got: Any, expected: Any) -> bool:
     try:
         return math.isclose(got, expected, rel_tol=TOLERANCE, abs_tol=NEAR_ZERO)
-    except (TypeError, ValueError, OverflowError):  # complex numbers, signaling NaN
+    # complex numbers, signaling NaN
+    except (
+        TypeError,
+        ValueError,
+        OverflowError,
+    ):
         return False
 
 
@@ -254,7 +265,11 @@ def explain(got: Any, expected: Any) -> str:
     """
     if isinstance(got, Misuse):
         return got.why
-    if isinstance(got, dict) and isinstance(expected, dict) and "returned" in expected:
+    if (
+        isinstance(got, dict)
+        and isinstance(expected, dict)
+        and "returned" in expected
+    ):
         return explain(got.get("returned"), expected["returned"])
     wanted = expected.value if isinstance(expected, Matching) else expected
     if fits(got, expected) or got is None or wanted is None:

@@ -12,14 +12,16 @@ from typing import Any
 SHOWN = 400  # characters of one value
 DEEP = 6  # levels
 MANY = 40  # items of one list or dict
+# unless a case says otherwise
 MADE_UP_ID, MADE_UP_MODEL = (
     "chatcmpl-check",
     "gpt-4o-2024-08-06",
-)  # unless a case says otherwise
+)
+# in every made-up answer: not worth a learner's time
 EVERYWHERE = {
     "object",
     "created",
-}  # in every made-up answer: not worth a learner's time
+}
 EXPECTED_ANYWAY = ("assistant", MADE_UP_ID, MADE_UP_MODEL)
 
 
@@ -28,10 +30,11 @@ def describe(value: Any, most: int = SHOWN) -> str:
     try:
         text = _text(value, DEEP)
     except Exception as error:  # noqa: BLE001  a learner's __repr__ can do anything
-        text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
-    text = re.sub(
-        r" at 0x[0-9a-fA-F]+", "", text
-    )  # says nothing, and differs from run to run
+        text = (
+            f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+        )
+    # says nothing, and differs from run to run
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", text)
     return (
         text
         if len(text) <= most
@@ -74,7 +77,9 @@ def _text(value: Any, deep: int) -> str:
     if type(value) is list:
         return (
             "["
-            + ", ".join([_text(item, deep - 1) for item in value[:MANY]] + _rest(value))
+            + ", ".join(
+                [_text(item, deep - 1) for item in value[:MANY]] + _rest(value)
+            )
             + "]"
         )
     if type(value) is str and len(value) > 2 * SHOWN:

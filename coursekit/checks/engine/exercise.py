@@ -37,15 +37,21 @@ class Chapter:
     def __init__(self, file: str) -> None:
         folder = Path(file).parent
         self.stem = lesson(folder.name).stem
-        self._exercises = tomllib.loads((folder / TEXTS).read_text(encoding="utf-8"))
+        self._exercises = tomllib.loads(
+            (folder / TEXTS).read_text(encoding="utf-8")
+        )
 
     def exercise(self, cases: Cases) -> Exercise:
         """Make an exercise of a function that yields its cases. It has the name of the learner's
         function.
         """
         texts = self._exercises[getattr(cases, "__name__", "")]
-        facts = {name: value for name, value in texts.items() if name != "cases"}
-        return Exercise(cases, chapter=self.stem, together=self._exercises, **facts)
+        facts = {
+            name: value for name, value in texts.items() if name != "cases"
+        }
+        return Exercise(
+            cases, chapter=self.stem, together=self._exercises, **facts
+        )
 
     def plain(self, case: Callable[..., Case]) -> Exercise:
         """Make an exercise of a function that makes a case of a row: it has no other cases."""
@@ -97,9 +103,8 @@ class Exercise:
         raises NotPassed.
         """
         result = self.result(function)
-        if os.environ.get(
-            "NBGRADER_EXECUTION"
-        ):  # set by nbgrader: "autograde" or "validate"
+        # set by nbgrader: "autograde" or "validate"
+        if os.environ.get("NBGRADER_EXECUTION"):
             if not result.passed:
                 raise NotPassed(repr(result))
             return result
@@ -129,7 +134,9 @@ class Exercise:
         return Hint(self.name, number, len(self.hints), self.hints[number - 1])
 
     def _hints(self) -> str:
-        return f"It has hints 1 to {len(self.hints)}: check.{self.name}.hint(1)."
+        return (
+            f"It has hints 1 to {len(self.hints)}: check.{self.name}.hint(1)."
+        )
 
     def cases(self) -> list[Case]:
         """All cases, the same each time."""
@@ -164,7 +171,9 @@ class Exercise:
             if not _passes(ran, case):
                 failed = self._failed(ran, case, function)
                 return replace(failed, cases=len(cases), right=right)
-        return CheckResult(self.name, "passed", cases=len(cases), right=len(cases))
+        return CheckResult(
+            self.name, "passed", cases=len(cases), right=len(cases)
+        )
 
     def _without_case(self, status: Status, why: str) -> CheckResult:
         return CheckResult(self.name, status, why=why)
@@ -177,7 +186,9 @@ class Exercise:
         return CheckResult(
             self.name,
             status,
-            call=self.name + case.text if case.text.startswith("(") else case.text,
+            call=self.name + case.text
+            if case.text.startswith("(")
+            else case.text,
             expected=(
                 describe(case.expected)
                 if isinstance(case.expected, Raises)
@@ -195,15 +206,17 @@ class Exercise:
         """The status, what the case got, and what to think about."""
         why = case.remark(ran.value, self.remarks) or FIRST + self.hints[0]
         if ran.endless:
-            loop = (
-                "A loop in it never ends, or it waits for something that never comes."
-            )
+            loop = "A loop in it never ends, or it waits for something that never comes."
             left = (
                 " It could not be stopped: restart the kernel (Kernel > Restart)."
                 if ran.left
                 else ""
             )
-            return "endless", f"nothing within {self.seconds:g} seconds", loop + left
+            return (
+                "endless",
+                f"nothing within {self.seconds:g} seconds",
+                loop + left,
+            )
         if isinstance(ran.error, Deadlock):
             return (
                 "endless",
@@ -222,15 +235,23 @@ class Exercise:
                 f" {ran.unawaited}(…)."
             )
             if inspect.iscoroutinefunction(function) and not self.awaits:
-                fix = f"{self.name} must be a plain function: def, not async def."
+                fix = (
+                    f"{self.name} must be a plain function: def, not async def."
+                )
             return (
                 "not awaited",
                 f"a coroutine ({ran.unawaited}) that was never awaited",
                 fix,
             )
         if ran.error is not None:
-            status: Status = "wrong" if isinstance(case.expected, Raises) else "error"
-            return status, f"{type(ran.error).__name__}: {error_text(ran.error)}", why
+            status: Status = (
+                "wrong" if isinstance(case.expected, Raises) else "error"
+            )
+            return (
+                status,
+                f"{type(ran.error).__name__}: {error_text(ran.error)}",
+                why,
+            )
         if inspect.isgenerator(ran.value):
             return (
                 "wrong",
@@ -250,7 +271,10 @@ class Exercise:
         """
         if progress.place() is None:
             return []
-        passed, names = progress.read()["passed"].get(self.chapter, []), self.together
+        passed, names = (
+            progress.read()["passed"].get(self.chapter, []),
+            self.together,
+        )
         left = [name for name in names if name not in passed]
         if not left:
             return [f"All {len(names)} exercises of this chapter are done."]

@@ -51,7 +51,9 @@ def _own_line(places: list[tuple[str, int]], function: Any) -> str:
 
 def _file(function: Any) -> str | None:
     """Where the code of a function, or of a class, is from."""
-    parts = vars(function).values() if isinstance(function, type) else [function]
+    parts = (
+        vars(function).values() if isinstance(function, type) else [function]
+    )
     codes = [part.__code__ for part in parts if hasattr(part, "__code__")]
     return codes[0].co_filename if codes else None
 
@@ -68,7 +70,9 @@ def newer_with_syntax_error(name: str) -> str:
     shell = get_ipython()
     if shell is None:
         return ""
-    definition = re.compile(rf"^\s*((async\s+)?def|class)\s+{name}\b", re.MULTILINE)
+    definition = re.compile(
+        rf"^\s*((async\s+)?def|class)\s+{name}\b", re.MULTILINE
+    )
     newest = next(
         (
             source

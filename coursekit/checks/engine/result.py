@@ -108,7 +108,11 @@ class CheckResult:
     def __repr__(self) -> str:
         rows = [f"  {name:9} {text}" for name, text in self.rows]
         return "\n".join(
-            [self.head, *rows, *(f"  {sentence}" for sentence in self.sentences)]
+            [
+                self.head,
+                *rows,
+                *(f"  {sentence}" for sentence in self.sentences),
+            ]
         )
 
     def _ipython_display_(self) -> None:

@@ -22,7 +22,9 @@ from typing import Any, TextIO
 from ...foundation.platform import RunEnd, run_apart
 from .virtual_loop import VirtualTimeLoop
 
-SECONDS = 10.0  # real ones, for one case: far more than any needs on a busy machine
+SECONDS = (
+    10.0  # real ones, for one case: far more than any needs on a busy machine
+)
 PRINTED = 4_000  # characters of one case
 NEVER_AWAITED = re.compile(r"coroutine '(?:.*\.)?([^']+)' was never awaited")
 
@@ -55,9 +57,8 @@ def run(
     seconds  the limit, in real time
     """
     ended: list[Ran] = []
-    context = (
-        contextvars.copy_context()
-    )  # by it a kernel knows which cell an output belongs to
+    # by it a kernel knows which cell an output belongs to
+    context = contextvars.copy_context()
 
     def learner() -> None:
         try:
@@ -76,7 +77,9 @@ def run(
         if outcome is not RunEnd.DONE:
             return Ran(endless=True, left=outcome is RunEnd.LEFT)
         ran = ended[0]
-        unawaited = _close_coroutines(ran.value) or next(_never_awaited(warned), "")
+        unawaited = _close_coroutines(ran.value) or next(
+            _never_awaited(warned), ""
+        )
     return Ran(ran.value, ran.error, unawaited=unawaited)
 
 
@@ -120,7 +123,11 @@ def _close_coroutines(value: Any) -> str:
     for item in left:
         if inspect.iscoroutine(item):
             item.close()  # or Python warns of it later
-    return str(getattr(left[0], "__name__", type(left[0]).__name__)) if left else ""
+    return (
+        str(getattr(left[0], "__name__", type(left[0]).__name__))
+        if left
+        else ""
+    )
 
 
 def _awaitables(value: Any, deep: int = 3) -> Iterator[Any]:

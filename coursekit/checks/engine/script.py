@@ -15,7 +15,14 @@ import openai
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from ...offline.clock import Clock, VirtualClock
-from ...offline.exchange import DONE, ApiAnswer, ApiRequest, Event, json_answer, sse
+from ...offline.exchange import (
+    DONE,
+    ApiAnswer,
+    ApiRequest,
+    Event,
+    json_answer,
+    sse,
+)
 from ...offline.transport import OfflineTransport
 from ...settings import Mode
 from ...wired import Journal, Wired, on_its_clock, wire
@@ -25,9 +32,8 @@ from .virtual_loop import LoopClock
 BASE = "https://api.openai.com/v1"
 ID = {"x-request-id": "req_check"}
 Answer = ChatCompletion | Sequence[ChatCompletionChunk] | ApiAnswer
-Answers = (
-    Answer | Callable[[dict[str, Any]], Answer]
-)  # a function is called for each request, with its body
+# a function is called for each request, with its body
+Answers = Answer | Callable[[dict[str, Any]], Answer]
 
 
 class Script:
@@ -56,7 +62,9 @@ class Script:
     @property
     def client(self) -> Any:
         """A client for sync code; each one is new, and all share the script."""
-        return self._wired(openai.OpenAI, openai.DefaultHttpx2Client, self.clock)
+        return self._wired(
+            openai.OpenAI, openai.DefaultHttpx2Client, self.clock
+        )
 
     @property
     def async_client(self) -> Any:
@@ -84,7 +92,9 @@ class Script:
     def answer(self, request: ApiRequest) -> ApiAnswer:
         """For the transport."""
         body = request.body
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        answer = (
+            self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        )
         if callable(answer):
             answer = answer(body)
         self.requests.append(body)
@@ -92,7 +102,10 @@ class Script:
         if isinstance(answer, ChatCompletion):
             if not body.get("stream"):
                 return json_answer(
-                    200, answer.model_dump(exclude_unset=True), headers=ID, after=after
+                    200,
+                    answer.model_dump(exclude_unset=True),
+                    headers=ID,
+                    after=after,
                 )
             answer = streamed(answer)
         return (
@@ -113,9 +126,8 @@ def stream_answer(
         Event(at, sse(each.model_dump(exclude_unset=True)))
         for at, each in zip(times, chunks, strict=True)
     ]
-    if any(
-        choice.finish_reason for each in chunks for choice in each.choices
-    ):  # otherwise it was cut
+    # otherwise it was cut
+    if any(choice.finish_reason for each in chunks for choice in each.choices):
         events.append(Event(times[-1], DONE))
     return ApiAnswer(
         200,
@@ -137,7 +149,9 @@ class _Transport(OfflineTransport):
         self.script._responses.append(response)
         return response
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+    async def handle_async_request(
+        self, request: httpx2.Request
+    ) -> httpx2.Response:
         response = await super().handle_async_request(request)
         self.script._responses.append(response)
         return response

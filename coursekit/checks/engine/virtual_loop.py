@@ -41,9 +41,8 @@ class VirtualTimeLoop(EventLoop):
         self.seconds = 0.0
         self.threads = 0  # with work that a task waits for
         super().__init__(_Jumping(self))
-        self.set_exception_handler(
-            lambda *_: None
-        )  # what a learner's tasks leave behind is not worth a traceback
+        # what a learner's tasks leave behind is not worth a traceback
+        self.set_exception_handler(lambda *_: None)
 
     def time(self) -> float:
         return self.seconds
@@ -89,11 +88,12 @@ class _Jumping(selectors.SelectSelector):
         learner's thread.
         """
         ready = super().select(REAL)
-        only_the_wakeup = (
-            len(self.get_map()) <= 1
-        )  # the loop's own pipe, by which a thread would wake it
+        # the loop's own pipe, by which a thread would wake it
+        only_the_wakeup = len(self.get_map()) <= 1
         self.idle = (
-            0 if ready or self.loop.threads or not only_the_wakeup else self.idle + 1
+            0
+            if ready or self.loop.threads or not only_the_wakeup
+            else self.idle + 1
         )
         if self.idle == IDLE:
             self.idle = 0
@@ -104,9 +104,8 @@ class _Jumping(selectors.SelectSelector):
 def _frames(task: asyncio.Task[Any]) -> list[Any]:
     frames: list[Any] = []
     awaited: Any = task.get_coro()
-    while hasattr(
-        awaited, "cr_frame"
-    ):  # a coroutine; at the end of the chain there is a future
+    # a coroutine; at the end of the chain there is a future
+    while hasattr(awaited, "cr_frame"):
         frames.append(awaited.cr_frame)
         awaited = awaited.cr_await
     return frames

@@ -18,7 +18,9 @@ chapter = Chapter(__file__)
 
 def _judged(error: dict[str, Any], expected: Any, why: str = "") -> Case:
     made = error_of(**error)
-    return call(made, expects=expected, why=why, text=lambda: f"({error_text(made)})")
+    return call(
+        made, expects=expected, why=why, text=lambda: f"({error_text(made)})"
+    )
 
 
 @chapter.exercise
@@ -69,7 +71,10 @@ def retry(rng: Random) -> Iterator[Case]:
             "deadline": rng.uniform(5, 30),
         }
         errors = rng.choices(
-            ["500", "wait 7", "connection", "stream", "json"], k=rng.randint(1, 5)
+            ["500", "wait 7", "connection", "stream", "json"],
+            k=rng.randint(1, 5),
         )
         last = rng.choice(["Paris.", "400", "503"])
-        yield retried([*errors, last], policy, rng.choice([0.0, 0.5, 2.0]), seed=seed)
+        yield retried(
+            [*errors, last], policy, rng.choice([0.0, 0.5, 2.0]), seed=seed
+        )

@@ -33,13 +33,17 @@ def cut_reply() -> Exception:
     """What ``.parse()`` raises for a reply that was cut off."""
     import openai
 
-    return openai.LengthFinishReasonError(completion=reply("{", finish_reason="length"))
+    return openai.LengthFinishReasonError(
+        completion=reply("{", finish_reason="length")
+    )
 
 
 def wait(seconds: int) -> Exception:
     """A 429 with a Retry-After."""
     headers = {"retry-after": f"{seconds}"}
-    return api_error(429, "Slow down.", code="rate_limit_exceeded", headers=headers)
+    return api_error(
+        429, "Slow down.", code="rate_limit_exceeded", headers=headers
+    )
 
 
 ERRORS: dict[str, Callable[[], BaseException]] = {
@@ -60,7 +64,13 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
         for status in (400, 404, 429, 500, 502, 503)
     },
 }
-VALUES = {"fine": "Paris.", "none": None, "empty": "", "zero": 0, "false": False}
+VALUES = {
+    "fine": "Paris.",
+    "none": None,
+    "empty": "",
+    "zero": 0,
+    "false": False,
+}
 
 
 def error_of(
@@ -81,11 +91,15 @@ def error_text(error: BaseException) -> str:
         "code": getattr(error, "code", None),
         "type": getattr(error, "type", None),
         "Retry-After": (
-            getattr(getattr(error, "response", None), "headers", {}).get("retry-after")
+            getattr(getattr(error, "response", None), "headers", {}).get(
+                "retry-after"
+            )
         ),
     }
     shown = [
-        f"{name} {value}" for name, value in facts.items() if value and value != "error"
+        f"{name} {value}"
+        for name, value in facts.items()
+        if value and value != "error"
     ]
     return ", ".join([type(error).__name__, *shown])
 
@@ -173,7 +187,10 @@ def retried(
         "" if isinstance(results[-1], str) else ", forever"
     )
     return Case(
-        given + shown, run, _as_it_should(results, made, Random(seed), took), why
+        given + shown,
+        run,
+        _as_it_should(results, made, Random(seed), took),
+        why,
     )
 
 
@@ -195,7 +212,11 @@ def _as_it_should(
         if policy.deadline is not None and until > policy.deadline:
             break
         now = until
-    return {"result": end, "fn called at (s)": called, "over at (s)": round(now, 6)}
+    return {
+        "result": end,
+        "fn called at (s)": called,
+        "over at (s)": round(now, 6),
+    }
 
 
 def broken(
@@ -207,13 +228,16 @@ def broken(
            not be called
     """
     made = [
-        (seconds, _result(word), bool(is_open)) for seconds, word, *is_open in steps
+        (seconds, _result(word), bool(is_open))
+        for seconds, word, *is_open in steps
     ]
 
     def run(breaker: Callable[..., Any]) -> list[str]:
         clock = VirtualClock(START)
         one = breaker(limit, pause, clock)
-        return [_step(one, clock, seconds, result) for seconds, result, _ in made]
+        return [
+            _step(one, clock, seconds, result) for seconds, result, _ in made
+        ]
 
     expected = [
         "raised BreakerOpen, fn not called" if is_open else _did(result)
@@ -233,7 +257,9 @@ def broken(
     return Case(given, run, expected, why)
 
 
-def _step(breaker: Any, clock: VirtualClock, seconds: float, result: Any) -> str:
+def _step(
+    breaker: Any, clock: VirtualClock, seconds: float, result: Any
+) -> str:
     """One call of the breaker, and how it ended."""
     clock.wait(clock.now() + seconds)
     called = 0

@@ -24,7 +24,11 @@ def add_turn(rng: Random) -> Iterator[Case]:
 
     def case(messages: str, question: str, answer: str, why: str = "") -> Case:
         before = chat(messages)
-        after = [*before, message("user", question), message("assistant", answer)]
+        after = [
+            *before,
+            message("user", question),
+            message("assistant", answer),
+        ]
         return call(before, question, answer, expects=after, why=why)
 
     yield from chapter.each("add_turn", case)
@@ -59,7 +63,9 @@ def tokens_sent(
 ) -> Case:
     """The prompt tokens of a whole conversation, by a formula."""
     system, user, reply = sizes
-    most = max(turns - 1, 0) if window is None else min(max(turns - 1, 0), window)
+    most = (
+        max(turns - 1, 0) if window is None else min(max(turns - 1, 0), window)
+    )
     exchanges = most * (most + 1) // 2 + max(turns - 1 - most, 0) * most
     total = turns * (9 + system + user) + exchanges * (6 + user + reply)
     more: dict[str, Any] = {} if window is None else {"window": window}
@@ -94,7 +100,10 @@ def summarize_when(rng: Random) -> Iterator[Case]:
     for question in ("Summary, please.", "My Summary: none."):
         begun = [*chat("s"), message("user", question), *chat("a u a u")]
         yield summarized(
-            begun, 2, 1, why="A summary begins with 'Summary: '; this is a turn."
+            begun,
+            2,
+            1,
+            why="A summary begins with 'Summary: '; this is a turn.",
         )
 
     def failing(part: Any) -> str:

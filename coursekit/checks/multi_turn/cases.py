@@ -58,7 +58,9 @@ def chat(letters: str) -> list[Message]:
 
 def count(message: Message) -> int:
     """The tokens of a made-up message."""
-    found = re.search(r"(\d+) tokens", message["content"] or f"{CALL_TOKENS} tokens")
+    found = re.search(
+        r"(\d+) tokens", message["content"] or f"{CALL_TOKENS} tokens"
+    )
     return int(found[1]) if found else 1
 
 
@@ -70,7 +72,9 @@ def flat(turns: Iterable[list[Message]]) -> list[Message]:
     return [message for turn in turns for message in turn]
 
 
-def parted(messages: list[Message]) -> tuple[list[Message], list[list[Message]]]:
+def parted(
+    messages: list[Message],
+) -> tuple[list[Message], list[list[Message]]]:
     """The messages before the first turn, and the turns."""
     head: list[Message] = []
     turns: list[list[Message]] = []
@@ -146,7 +150,11 @@ def summarized(
     """
     given = chat(messages) if isinstance(messages, str) else messages
     head, turns = parted(given)
-    earlier = turns[:1] if turns and turns[0][0]["content"].startswith(SUMMARY) else []
+    earlier = (
+        turns[:1]
+        if turns and turns[0][0]["content"].startswith(SUMMARY)
+        else []
+    )
     turns = turns[len(earlier) :]
     expected, parts = given, []
     if len(turns) > over:
@@ -161,9 +169,9 @@ def summarized(
             summarized.append(list(part))
             return words
 
-        returned = call(given, over, keep, summarize, expects=None, new=True).run(
-            function
-        )
+        returned = call(
+            given, over, keep, summarize, expects=None, new=True
+        ).run(function)
         return (
             returned
             if isinstance(returned, Misuse)

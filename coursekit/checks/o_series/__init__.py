@@ -22,7 +22,8 @@ def exhausted(rng: Random) -> Iterator[Case]:
 
     def case(choices: Sequence[Sequence[str]], why: str = "") -> Case:
         expected = any(
-            reason == "length" and not any(content) for reason, *content in choices
+            reason == "length" and not any(content)
+            for reason, *content in choices
         )
         return call(mixed(choices), expects=expected, why=why)
 
@@ -40,17 +41,22 @@ def reasoning_share(rng: Random) -> Iterator[Case]:
 
     def case(usages: Sequence[Sequence[int]], why: str = "") -> Case:
         output, hidden = (
-            sum(each[place] for each in usages if len(each) > place) for place in (0, 1)
+            sum(each[place] for each in usages if len(each) > place)
+            for place in (0, 1)
         )
         replies = []
         for each in usages:
             bill = (
-                usage(40, each[0], reasoning=sum(each[1:]), details=len(each) == 2)
+                usage(
+                    40, each[0], reasoning=sum(each[1:]), details=len(each) == 2
+                )
                 if each
                 else None
             )
             replies.append(reply("8", usage=bill))
-        return call(Once(replies), expects=hidden / output if output else 0.0, why=why)
+        return call(
+            Once(replies), expects=hidden / output if output else 0.0, why=why
+        )
 
     yield from chapter.each("reasoning_share", case)
     empty: Any = reply("8", usage=usage(40, 100))
@@ -67,7 +73,9 @@ def cheapest_correct(rng: Random) -> Iterator[Case]:
         for name, answers in ways.items():
             correct = sum(said == truth for said, truth, _ in answers)
             if correct:
-                costs[name] = sum(dollars for _, _, dollars in answers) / correct
+                costs[name] = (
+                    sum(dollars for _, _, dollars in answers) / correct
+                )
         expected = min(costs, key=lambda name: costs[name]) if costs else None
         given = {
             name: [tuple(answer) for answer in answers]
@@ -100,7 +108,10 @@ def ask_with_headroom(rng: Random) -> Iterator[Case]:
             "seed": number,
         }
         yield with_budgets(
-            [["length", first, ""], last][number % 2 :], first, ceiling, params=effort
+            [["length", first, ""], last][number % 2 :],
+            first,
+            ceiling,
+            params=effort,
         )
 
 
@@ -109,7 +120,10 @@ def migrate(rng: Random) -> Iterator[Case]:
     """A request as another model accepts it."""
 
     def case(
-        params: dict[str, Any], to_model: str, headroom: int = 1000, why: str = ""
+        params: dict[str, Any],
+        to_model: str,
+        headroom: int = 1000,
+        why: str = "",
     ) -> Case:
         request = {
             "model": "gpt-4o",

@@ -23,7 +23,8 @@ SAMPLING = (
     "top_logprobs",
 )
 EFFORTS = {
-    name: models.get(name).efforts for name in ("o4-mini", "gpt-6-luna", "gpt-6.2-sol")
+    name: models.get(name).efforts
+    for name in ("o4-mini", "gpt-6-luna", "gpt-6.2-sol")
 }
 
 
@@ -75,10 +76,14 @@ def with_budgets(
             for body in script.requests
         ]
         return {
-            "budgets": [body.get("max_completion_tokens") for body in script.requests],
+            "budgets": [
+                body.get("max_completion_tokens") for body in script.requests
+            ],
             "returned": got,
             "the rest": (
-                "as in params" if all(other == request for other in others) else others
+                "as in params"
+                if all(other == request for other in others)
+                else others
             ),
             "params": "unchanged" if own == request else own,
         }
@@ -123,12 +128,20 @@ def _as_it_should(
 
 def _raised(error: Exception, expected: str) -> str:
     """An error as text; with the number in its message that is expected there, if it has it."""
-    number = expected.removeprefix("raised RuntimeError with ").partition(" ")[0]
+    number = expected.removeprefix("raised RuntimeError with ").partition(" ")[
+        0
+    ]
     digits = str(error).replace(",", "").replace("_", "")
-    if isinstance(error, RuntimeError) and number.isdigit() and number in digits:
+    if (
+        isinstance(error, RuntimeError)
+        and number.isdigit()
+        and number in digits
+    ):
         return expected
     kinds = (
-        kind.__name__ for kind in (ValueError, RuntimeError) if isinstance(error, kind)
+        kind.__name__
+        for kind in (ValueError, RuntimeError)
+        if isinstance(error, kind)
     )
     return f"raised {next(kinds, type(error).__name__)}"
 
@@ -143,7 +156,9 @@ def _text(answer: Any) -> str:
     )
 
 
-def moved(params: Mapping[str, Any], to_model: str, headroom: int) -> dict[str, Any]:
+def moved(
+    params: Mapping[str, Any], to_model: str, headroom: int
+) -> dict[str, Any]:
     """What ``migrate`` must return."""
     result = {
         name: value
@@ -155,7 +170,11 @@ def moved(params: Mapping[str, Any], to_model: str, headroom: int) -> dict[str, 
         result["max_completion_tokens"] = params["max_tokens"]
     efforts = EFFORTS[to_model]
     effort = next(
-        (each for each in (params.get("reasoning_effort"), "none") if each in efforts),
+        (
+            each
+            for each in (params.get("reasoning_effort"), "none")
+            if each in efforts
+        ),
         None,
     )
     if effort is not None:
@@ -164,4 +183,6 @@ def moved(params: Mapping[str, Any], to_model: str, headroom: int) -> dict[str, 
         return result
     if "max_completion_tokens" in result:
         result["max_completion_tokens"] += headroom
-    return {name: value for name, value in result.items() if name not in SAMPLING}
+    return {
+        name: value for name, value in result.items() if name not in SAMPLING
+    }

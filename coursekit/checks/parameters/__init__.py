@@ -56,11 +56,18 @@ def apply_penalties(
         penalties.get("presence_penalty", 0),
     )
     expected = {
-        token: logit - reply.count(token) * frequency - (token in reply) * presence
+        token: logit
+        - reply.count(token) * frequency
+        - (token in reply) * presence
         for token, logit in logits.items()
     }
     return call(
-        dict(logits), list(reply), expects=expected, why=why, new=True, **penalties
+        dict(logits),
+        list(reply),
+        expects=expected,
+        why=why,
+        new=True,
+        **penalties,
     )
 
 
@@ -68,7 +75,9 @@ def apply_penalties(
 def softmax_t(rng: Random) -> Iterator[Case]:
     """Logits as probabilities, at a temperature."""
 
-    def case(logits: Sequence[float], temperature: float, why: str = "") -> Case:
+    def case(
+        logits: Sequence[float], temperature: float, why: str = ""
+    ) -> Case:
         top = max(logits)
         weights = [
             (
@@ -104,12 +113,14 @@ def confident(rng: Random) -> Iterator[Case]:
         why: str = "",
         others: Sequence[float] = (),
     ) -> Case:
-        text = (
-            f"(logprobs of tokens with the probabilities {list(shares)}, {threshold})"
-        )
+        text = f"(logprobs of tokens with the probabilities {list(shares)}, {threshold})"
         expected = all(share >= threshold for share in shares)
         return call(
-            logprobs(shares, others), threshold, expects=expected, why=why, text=text
+            logprobs(shares, others),
+            threshold,
+            expects=expected,
+            why=why,
+            text=text,
         )
 
     yield from chapter.each("confident", case)
@@ -118,11 +129,15 @@ def confident(rng: Random) -> Iterator[Case]:
             "Without logprobs nothing is known. Raise the error; True or False would be"
             " a guess."
         )
-        yield call(none, 0.5, expects=Raises(ValueError, ("logprobs",)), why=why)
+        yield call(
+            none, 0.5, expects=Raises(ValueError, ("logprobs",)), why=why
+        )
 
 
 @chapter.plain
-def top_p_filter(probabilities: Sequence[float], top_p: float, why: str = "") -> Case:
+def top_p_filter(
+    probabilities: Sequence[float], top_p: float, why: str = ""
+) -> Case:
     """The nucleus of a distribution, as a distribution."""
     shares = [
         share if inside else 0.0

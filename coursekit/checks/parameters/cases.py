@@ -29,14 +29,20 @@ def sanitized(
     )
 
 
-def logprobs(shares: Sequence[float] | None, others: Sequence[float] = ()) -> Any:
+def logprobs(
+    shares: Sequence[float] | None, others: Sequence[float] = ()
+) -> Any:
     """``reply.choices[0].logprobs`` with tokens of these probabilities; ``others`` are alternatives
     of each.
     """
     from openai.types.chat.chat_completion import ChoiceLogprobs
 
     def entry(number: int, share: float) -> dict[str, Any]:
-        return {"token": f"t{number}", "bytes": None, "logprob": math.log(share)}
+        return {
+            "token": f"t{number}",
+            "bytes": None,
+            "logprob": math.log(share),
+        }
 
     if shares is None:
         return ChoiceLogprobs(content=None, refusal=None)

@@ -32,15 +32,24 @@ def text_of(rng: Random) -> Iterator[Case]:
     def case(chunks: Sequence[Any], why: str = "") -> Case:
         made = [chunk_of(one) for one in chunks]
         text = "".join(
-            choice.delta.content or "" for each in made for choice in each.choices
+            choice.delta.content or ""
+            for each in made
+            for choice in each.choices
         )
-        return call(Once(made), expects=text, why=why, text=lambda: listed(made))
+        return call(
+            Once(made), expects=text, why=why, text=lambda: listed(made)
+        )
 
     yield from chapter.each("text_of", case)
     yield case(["on ", "and "] * 40, "All of it, however many pieces.")
     for number in range(4):
         yield case(
-            [{"role": "assistant"}, *bits(rng), {"end": "stop"}, *[{}] * (number % 2)]
+            [
+                {"role": "assistant"},
+                *bits(rng),
+                {"end": "stop"},
+                *[{}] * (number % 2),
+            ]
         )
 
 
@@ -56,9 +65,13 @@ def assemble(rng: Random) -> Iterator[Case]:
                 choice.index, {"text": "", "finish_reason": None}
             )
             answer["text"] += choice.delta.content or ""
-            answer["finish_reason"] = choice.finish_reason or answer["finish_reason"]
+            answer["finish_reason"] = (
+                choice.finish_reason or answer["finish_reason"]
+            )
         expected = [answers[index] for index in sorted(answers)]
-        return call(Once(made), expects=expected, why=why, text=lambda: listed(made))
+        return call(
+            Once(made), expects=expected, why=why, text=lambda: listed(made)
+        )
 
     yield from chapter.each("assemble", case)
     several = chunk("one")
@@ -69,7 +82,9 @@ def assemble(rng: Random) -> Iterator[Case]:
     why = "A chunk may hold several choices; and an answer without text is an answer."
     yield case([several, {"end": "stop"}, {"index": 1, "end": "stop"}], why)
     for n in (2, 3, 12):
-        lanes = [[{"index": i, "text": bit} for bit in bits(rng)] for i in range(n)]
+        lanes = [
+            [{"index": i, "text": bit} for bit in bits(rng)] for i in range(n)
+        ]
         for i, lane in enumerate(lanes):
             lane.append({"index": i, "end": rng.choice(["stop", "length"])})
         yield case(interleaved(lanes, rng))
@@ -127,14 +142,14 @@ def stream_result(rng: Random) -> Iterator[Case]:
     slow = {"text": "One", "status": "interrupted"}
     yield Case(
         given,
-        lambda fn: result_of(fn, Broken(connection_error(timeout=True), chunk("One"))),
+        lambda fn: result_of(
+            fn, Broken(connection_error(timeout=True), chunk("One"))
+        ),
         slow,
     )
     bug = "That is a bug and not an ending: an except that is too wide would hide it."
     for error in (ZeroDivisionError("a bug"), ValueError("a bug")):
-        given = (
-            f"stream_result(stream), where the stream raises a {type(error).__name__}"
-        )
+        given = f"stream_result(stream), where the stream raises a {type(error).__name__}"
         yield Case(given, partial(_raising, error), Raises(type(error)), bug)
     for _ in range(4):
         ending = rng.choice(["lost", "reported", "garbled", "", ""])
@@ -145,7 +160,9 @@ def stream_result(rng: Random) -> Iterator[Case]:
             "": "truncated",
         }[ending]
         yield resulting(
-            [*bits(rng), *([] if ending else [{"end": "length"}])], status, ending
+            [*bits(rng), *([] if ending else [{"end": "length"}])],
+            status,
+            ending,
         )
 
 

@@ -85,7 +85,9 @@ def short(piece: Any, several: bool = False) -> str:
     return " + ".join(parts) or "(no choices)"
 
 
-def reading_until(chunks: Sequence[Any], until: str, raises: bool = False) -> Case:
+def reading_until(
+    chunks: Sequence[Any], until: str, raises: bool = False
+) -> Case:
     """The case of ``read_until()`` with a stream of these chunks, 0.1 s apart, where enough is
     ``until in text``.
 
@@ -104,7 +106,9 @@ def reading_until(chunks: Sequence[Any], until: str, raises: bool = False) -> Ca
             return until in text
 
         try:
-            returned = function(script.client, [message("user", PROMPT)], enough)
+            returned = function(
+                script.client, [message("user", PROMPT)], enough
+            )
         except ValueError as error:
             if not raises:
                 raise
@@ -120,17 +124,26 @@ def reading_until(chunks: Sequence[Any], until: str, raises: bool = False) -> Ca
     expected = {
         "requests": ["gpt-4o, stream=True, the messages as given"],
         "enough got": texts[:1] if raises else texts,
-        "returned": "raised enough is broken" if raises else texts[-1] if texts else "",
+        "returned": "raised enough is broken"
+        if raises
+        else texts[-1]
+        if texts
+        else "",
         "seconds": seconds,
         "left open": 0,
     }
     why = "Let the exception of enough propagate." if raises else ""
     what = (
-        "raises ValueError('enough is broken')" if raises else f"is {until!r} in text"
+        "raises ValueError('enough is broken')"
+        if raises
+        else f"is {until!r} in text"
     )
     given = "read_until(client, messages, enough): enough {}; a chunk each 0.1 s: {}"
     return Case(
-        lambda: given.format(what, ", ".join(map(short, made))), run, expected, why
+        lambda: given.format(what, ", ".join(map(short, made))),
+        run,
+        expected,
+        why,
     )
 
 
@@ -140,7 +153,9 @@ def _read(chunks: Sequence[Any], until: str) -> tuple[list[str], float]:
     for number, each in enumerate(chunks):
         for choice in each.choices:
             if choice.delta.content:
-                texts.append((texts[-1] if texts else "") + choice.delta.content)
+                texts.append(
+                    (texts[-1] if texts else "") + choice.delta.content
+                )
                 if until in texts[-1]:
                     return texts, number * 0.1
     return texts, max(len(chunks) - 1, 0) * 0.1
@@ -155,7 +170,12 @@ def _request(body: dict[str, Any]) -> str:
     )
     more = sorted(set(body) - {"model", "stream", "stream_options", "messages"})
     return ", ".join(
-        [str(body.get("model")), f"stream={body.get('stream')}", messages, *more]
+        [
+            str(body.get("model")),
+            f"stream={body.get('stream')}",
+            messages,
+            *more,
+        ]
     )
 
 

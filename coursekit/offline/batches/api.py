@@ -60,7 +60,9 @@ class BatchApi:
             return self.files.answer(request)
         if not is_below(BATCHES, request.path):
             return self.inner.answer(request)
-        name, _, rest = request.path.removeprefix(BATCHES).strip("/").partition("/")
+        name, _, rest = (
+            request.path.removeprefix(BATCHES).strip("/").partition("/")
+        )
         match (request.method, bool(name), rest):
             case ("POST", False, _):
                 return self._create(request.body)
@@ -87,8 +89,12 @@ class BatchApi:
             if len(self._jobs) >= MOST:
                 text = f"The offline API remembers {MOST} batches of a client. Make a new client."
                 headers = {"x-should-retry": "false"}
-                return error_answer(429, text, code="too_many_batches", headers=headers)
-            stored = [result for job in self._jobs.values() for result in job.results]
+                return error_answer(
+                    429, text, code="too_many_batches", headers=headers
+                )
+            stored = [
+                result for job in self._jobs.values() for result in job.results
+            ]
             if sum(len(result.line) for result in (*stored, *results)) > ROOM:
                 return full()
             job = Job(

@@ -81,13 +81,17 @@ class FileStore:
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         """The answer to a request whose path is /v1/files or below it."""
-        name, _, rest = request.path.removeprefix(FILES).strip("/").partition("/")
+        name, _, rest = (
+            request.path.removeprefix(FILES).strip("/").partition("/")
+        )
         match (request.method, bool(name), rest):
             case ("POST", False, _):
                 return self._upload(request)
             case ("GET", False, _):
                 newest_first = reversed(list(self._files.values()))
-                return json_answer(200, page([file.as_dict() for file in newest_first]))
+                return json_answer(
+                    200, page([file.as_dict() for file in newest_first])
+                )
             case ("GET", True, "" | "content") | ("DELETE", True, ""):
                 return self._one(request.method, name, rest)
         return refusals.invalid_url(request)
@@ -154,7 +158,9 @@ def page(data: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def no_such_file(name: str) -> ApiAnswer:
-    return refusals.refusal(f"No such File object: {name[:80]}", param="id", status=404)
+    return refusals.refusal(
+        f"No such File object: {name[:80]}", param="id", status=404
+    )
 
 
 def full() -> ApiAnswer:

@@ -52,7 +52,9 @@ def read_input(content: bytes) -> tuple[list[Line], list[dict[str, Any]]]:
             if found := _fault_of(value, lines):
                 faults.append({**found, "line": number})
             else:
-                lines[value["custom_id"]] = Line(value["custom_id"], value["body"])
+                lines[value["custom_id"]] = Line(
+                    value["custom_id"], value["body"]
+                )
     if not lines and not faults:
         text = "The input file has no requests."
         faults.append({**_fault("empty_file", text), "line": None})
@@ -62,7 +64,9 @@ def read_input(content: bytes) -> tuple[list[Line], list[dict[str, Any]]]:
     return list(lines.values()), faults
 
 
-def answered(lines: list[Line], answers: Layer, rng: random.Random) -> list[LineResult]:
+def answered(
+    lines: list[Line], answers: Layer, rng: random.Random
+) -> list[LineResult]:
     """The requests answered by ``answers``, in order."""
     return [_result(line, _answer(line, answers), rng) for line in lines]
 
@@ -70,7 +74,9 @@ def answered(lines: list[Line], answers: Layer, rng: random.Random) -> list[Line
 def _fault_of(value: Any, lines: dict[str, Line]) -> dict[str, Any] | None:
     """The fault of a line, after these earlier ones."""
     if not isinstance(value, dict):
-        return _fault("invalid_json_line", "This line is not parseable as valid JSON.")
+        return _fault(
+            "invalid_json_line", "This line is not parseable as valid JSON."
+        )
     for name, kind in FIELDS.items():
         if not isinstance(value.get(name), kind):
             text = f"Missing required parameter: '{name}'."
@@ -97,7 +103,9 @@ def _answer(line: Line, answers: Layer) -> ApiAnswer:
     if line.body.get("stream"):
         text = "A batch cannot stream: leave 'stream' out."
         return refusals.refusal(text, param="stream")
-    request = ApiRequest("POST", CHAT_COMPLETIONS, json.dumps(line.body).encode())
+    request = ApiRequest(
+        "POST", CHAT_COMPLETIONS, json.dumps(line.body).encode()
+    )
     answer = answers.answer(request)
     if answer.forward is None:
         return answer
@@ -122,7 +130,10 @@ def _result(line: Line, answer: ApiAnswer, rng: random.Random) -> LineResult:
         "response": response,
         "error": None,
     }
-    raw = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+    raw = (
+        json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        + b"\n"
+    )
     usage = body.get("usage") or {}
     read = usage.get("prompt_tokens_details") or {}
     written = usage.get("completion_tokens_details") or {}

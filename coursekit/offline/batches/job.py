@@ -95,7 +95,9 @@ class Job:
         for good, name in ((True, "output"), (False, "error")):
             content = b"".join(one.line for one in results if one.good is good)
             if content and good not in self.files:
-                file = store.add(content, f"{self.id}_{name}.jsonl", "batch_output")
+                file = store.add(
+                    content, f"{self.id}_{name}.jsonl", "batch_output"
+                )
                 self.files[good] = file.id
         self.written = True
 

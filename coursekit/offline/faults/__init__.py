@@ -21,7 +21,14 @@ from ..limits.errors import failure, insufficient_quota, rate_limited
 from ..standard_headers import ORGANIZATION, request_id
 from .within import cut, drip, garble, report
 
-INSTEAD = ("rate_limit", "quota", "server_error", "overloaded", "timeout", "connection")
+INSTEAD = (
+    "rate_limit",
+    "quota",
+    "server_error",
+    "overloaded",
+    "timeout",
+    "connection",
+)
 WITHIN = ("cut_stream", "malformed", "stream_error", "slow")
 KINDS = INSTEAD + WITHIN
 ARGUMENTS_OF = {
@@ -85,7 +92,9 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            close = difflib.get_close_matches(str(self.kind), KINDS, n=1, cutoff=0.5)
+            close = difflib.get_close_matches(
+                str(self.kind), KINDS, n=1, cutoff=0.5
+            )
             meant = f' Did you mean "{close[0]}"?' if close else ""
             raise ValueError(
                 f"There is no fault {self.kind!r}.{meant} The kinds: {', '.join(KINDS)}."
@@ -105,7 +114,9 @@ class Fault:
         self._check("retry_after", wait, timed.format(0.001))
         self._check("seconds", _number(self.seconds, 0, 86400), timed.format(0))
         lasts = _number(self.lasts, 0.001, 86400) and self.probability is None
-        self._check("lasts", lasts, timed.format(0.001) + ", without a probability")
+        self._check(
+            "lasts", lasts, timed.format(0.001) + ", without a probability"
+        )
         for name, kinds in ARGUMENTS_OF.items():
             unset = getattr(self, name) is None or getattr(self, name) is False
             wanted = f"left out: it is for {', '.join(kinds)}"
@@ -145,7 +156,9 @@ class Faults:
         with self._lock:
             for fault in faults:
                 scripted = fault.probability is None
-                (self._script if scripted else self._chances).append(_Count(fault))
+                (self._script if scripted else self._chances).append(
+                    _Count(fault)
+                )
 
     def clear(self) -> None:
         """Forget all faults."""
@@ -244,7 +257,9 @@ def fault_list(asked: Any) -> list[Fault]:
     """
     if asked is None:
         return []
-    faults: list[Any] = [asked] if isinstance(asked, (Fault, str)) else list(asked)
+    faults: list[Any] = (
+        [asked] if isinstance(asked, (Fault, str)) else list(asked)
+    )
     for fault in faults:
         if not isinstance(fault, Fault):
             raise ValueError(
@@ -263,23 +278,41 @@ def _needs_a_recording(fault: Fault, source: str) -> ApiAnswer:
         f"{', '.join(INSTEAD)}."
     )
     headers = {"x-should-retry": "false"}
-    return error_answer(400, text, code="fault_needs_a_recording", headers=headers)
+    return error_answer(
+        400, text, code="fault_needs_a_recording", headers=headers
+    )
 
 
 def _limited(request: ApiRequest, wait: float) -> ApiAnswer:
     """A 429 for tokens with numbers that result in this wait: all tokens of a minute are used."""
-    model = request.body.get("model", "") if isinstance(request.body, dict) else ""
+    model = (
+        request.body.get("model", "") if isinstance(request.body, dict) else ""
+    )
     limits = usual_limits(LIMITED)
-    per, limit = ("min", limits.tpm) if wait <= 60 else ("day", limits.tpm * 1440)
+    per, limit = (
+        ("min", limits.tpm) if wait <= 60 else ("day", limits.tpm * 1440)
+    )
     requested = math.ceil(wait * limits.tpm / 60)
     headers = limits.headers(requests=1, tokens=limits.tpm)
     return rate_limited(
-        str(model), ORGANIZATION, "tokens", limit, limit, requested, wait, headers, per
+        str(model),
+        ORGANIZATION,
+        "tokens",
+        limit,
+        limit,
+        requested,
+        wait,
+        headers,
+        per,
     )
 
 
 def _whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and value >= least
+    )
 
 
 def _number(value: Any, least: float, most: float) -> bool:

@@ -60,7 +60,8 @@ def drip(answer: ApiAnswer, after: int | None, seconds: float) -> ApiAnswer:
 
 def _late(events: tuple[Event, ...], seconds: float) -> tuple[Event, ...]:
     return tuple(
-        Event(event.at + seconds * i, event.data) for i, event in enumerate(events, 1)
+        Event(event.at + seconds * i, event.data)
+        for i, event in enumerate(events, 1)
     )
 
 
@@ -79,7 +80,9 @@ def _place(events: tuple[Event, ...], after: int | None) -> int:
 
 def _has_content(event: Event) -> bool:
     try:
-        deltas = [choice["delta"] for choice in (json_of(event.data) or {})["choices"]]
+        deltas = [
+            choice["delta"] for choice in (json_of(event.data) or {})["choices"]
+        ]
     except (LookupError, TypeError):
         return False
     return any(delta.get(name) for delta in deltas for name in CONTENT)

@@ -22,7 +22,12 @@ from typing import Any
 from ... import models
 from ..clock import Clock, ScaledClock
 from ..exchange import ApiAnswer
-from .errors import go_duration, insufficient_quota, rate_limited, request_too_large
+from .errors import (
+    go_duration,
+    insufficient_quota,
+    rate_limited,
+    request_too_large,
+)
 
 MINUTE = 60.0
 LONG_CONTEXT = "-long-context"
@@ -131,7 +136,9 @@ class Account:
             requests.level += 1
             if tokens > limits.tpm:
                 headers = limits.headers(requests.level, used.level)
-                return headers, request_too_large(*names, limits.tpm, tokens, headers)
+                return headers, request_too_large(
+                    *names, limits.tpm, tokens, headers
+                )
             if used.level + tokens > limits.tpm + TINY:
                 headers = limits.headers(requests.level, used.level)
                 whole = math.ceil(used.level - TINY)
@@ -155,7 +162,9 @@ class Account:
             used.refill(now)
             over_rpm = requests.level + 1 - limits.rpm
             over_tpm = used.level + min(tokens, limits.tpm) - limits.tpm
-            return now + max(0.0, over_rpm / requests.rate, over_tpm / used.rate)
+            return now + max(
+                0.0, over_rpm / requests.rate, over_tpm / used.rate
+            )
 
     def bill(self, dollars: Decimal) -> None:
         """Add to ``spent``."""
@@ -259,7 +268,11 @@ def _limit(name: str, value: Any) -> int | None:
 
 
 def _limits_of_model(name: str, limits: Mapping[str, int]) -> dict[str, int]:
-    if not isinstance(limits, Mapping) or not limits or set(limits) - {"rpm", "tpm"}:
+    if (
+        not isinstance(limits, Mapping)
+        or not limits
+        or set(limits) - {"rpm", "tpm"}
+    ):
         raise ValueError(
             f'The limits of model {name!r} are {limits!r:.60}. Give {{"rpm": …, "tpm": …}}, or one.'
         )
@@ -272,7 +285,9 @@ def _limits_of_model(name: str, limits: Mapping[str, int]) -> dict[str, int]:
 
 
 def _dollars(value: Any) -> Decimal:
-    is_number = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    is_number = isinstance(value, (int, float, Decimal)) and not isinstance(
+        value, bool
+    )
     if is_number and 0 <= value < math.inf:
         return Decimal(str(value))
     raise ValueError(

@@ -22,7 +22,9 @@ def cost(answer: ApiAnswer, body: Mapping[str, Any]) -> Decimal:
     return bill_of(answer, body)[1]
 
 
-def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]:
+def bill_of(
+    answer: ApiAnswer, body: Mapping[str, Any]
+) -> tuple[Usage, Decimal]:
     """The tokens of an answer, and its price: see ``cost``."""
     from ...pricing import Usage, price_of, usage_of
 
@@ -33,7 +35,9 @@ def bill_of(answer: ApiAnswer, body: Mapping[str, Any]) -> tuple[Usage, Decimal]
     if isinstance(created, int):
         on = datetime.datetime.fromtimestamp(created, datetime.UTC).date()
     try:
-        return usage_of(usage), price_of(usage, str(body.get("model", "")), on).total
+        return usage_of(usage), price_of(
+            usage, str(body.get("model", "")), on
+        ).total
     except LookupError:
         return usage_of(usage), Decimal(0)
     except (ValueError, TypeError):

@@ -61,7 +61,11 @@ def request_too_large(
     headers: Mapping[str, str],
 ) -> ApiAnswer:
     """429 for a request above the whole limit: no retry-after, because waiting does not help."""
-    given = {"organization": organization, "limit": limit, "requested": requested}
+    given = {
+        "organization": organization,
+        "limit": limit,
+        "requested": requested,
+    }
     return refuse("request_too_large", headers, model=model, **given)
 
 
@@ -70,7 +74,9 @@ def insufficient_quota() -> ApiAnswer:
     return refuse("insufficient_quota")
 
 
-def failure(kind: str, request_id: str, retry_after: float | None = None) -> ApiAnswer:
+def failure(
+    kind: str, request_id: str, retry_after: float | None = None
+) -> ApiAnswer:
     """A 500 ("server_error") or 503 ("overloaded"); the message repeats the request id."""
     headers = {"x-request-id": request_id}
     if retry_after is not None:

@@ -28,7 +28,9 @@ def estimated_tokens(body: Mapping[str, Any]) -> int:
             continue
         count += 1
         content = message.get("content")
-        for part in content if isinstance(content, list) else ({"text": content},):
+        for part in (
+            content if isinstance(content, list) else ({"text": content},)
+        ):
             size += _bytes(part.get("text") if isinstance(part, dict) else part)
             images += isinstance(part, dict) and part.get("type") == "image_url"
     return math.ceil(size / BYTES_PER_TOKEN) + count + 1 + IMAGE * images
@@ -44,4 +46,8 @@ def asked_output(body: Mapping[str, Any]) -> int:
 
 
 def _bytes(text: Any) -> int:
-    return len(text.encode("utf-8", "surrogatepass")) if isinstance(text, str) else 0
+    return (
+        len(text.encode("utf-8", "surrogatepass"))
+        if isinstance(text, str)
+        else 0
+    )

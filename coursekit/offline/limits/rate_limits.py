@@ -23,12 +23,16 @@ class RateLimits:
              requests, unless they were recorded with headers of their own
     """
 
-    def __init__(self, inner: Layer, account: Account | None, clock: Clock) -> None:
+    def __init__(
+        self, inner: Layer, account: Account | None, clock: Clock
+    ) -> None:
         self.inner, self.account, self.clock = inner, account, clock
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         body = request.body
-        if not isinstance(body, dict) or not request.path.endswith("/chat/completions"):
+        if not isinstance(body, dict) or not request.path.endswith(
+            "/chat/completions"
+        ):
             return self.inner.answer(request)
         model, tokens = str(body.get("model", "")), estimated_tokens(body)
         account = self.account

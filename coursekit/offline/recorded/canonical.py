@@ -35,11 +35,17 @@ NO_RULE: Rule = {}
 @cache
 def equal_requests(any_server: bool = False) -> Rules:
     """data/equal_requests.toml; with ``any_server`` only the rules that every server follows."""
-    rules = tomllib.loads((DATA / "equal_requests.toml").read_text(encoding="utf-8"))
+    rules = tomllib.loads(
+        (DATA / "equal_requests.toml").read_text(encoding="utf-8")
+    )
     if not any_server:
         return rules
     return {
-        kind: {name: rule for name, rule in fields.items() if rule.get("any_server")}
+        kind: {
+            name: rule
+            for name, rule in fields.items()
+            if rule.get("any_server")
+        }
         for kind, fields in rules.items()
     }
 
@@ -53,7 +59,11 @@ def canonical(body: Any) -> Any:
     if not isinstance(body, dict):
         return body
     name = body.get("model")
-    model = models.get(name) if isinstance(name, str) and models.known(name) else None
+    model = (
+        models.get(name)
+        if isinstance(name, str) and models.known(name)
+        else None
+    )
     simple = _Simplifier(model).body(body)
     return simple if simple == body or accepted(body) else body
 
@@ -89,9 +99,13 @@ class _Simplifier:
     def body(self, body: Mapping[str, Any]) -> dict[str, Any]:
         changed = dict(body)
         if isinstance(body.get("messages"), list):
-            changed["messages"] = [self._message(one) for one in body["messages"]]
+            changed["messages"] = [
+                self._message(one) for one in body["messages"]
+            ]
         if isinstance(body.get("tools"), list):
-            changed["tools"] = [self._within(one, "function") for one in body["tools"]]
+            changed["tools"] = [
+                self._within(one, "function") for one in body["tools"]
+            ]
         changed = self._within(changed, "response_format", "json_schema")
         changed = self._within(changed, "stream_options")
         return self._fields("parameter", changed)
@@ -100,7 +114,10 @@ class _Simplifier:
         if not isinstance(message, dict):
             return message
         if isinstance(content := message.get("content"), list):
-            message = {**message, "content": [self._part(part) for part in content]}
+            message = {
+                **message,
+                "content": [self._part(part) for part in content],
+            }
         return self._fields("message", message)
 
     def _part(self, part: Any) -> Any:
@@ -134,7 +151,9 @@ class _Simplifier:
             return True
         if "default_of" in rule:
             return bool(value == getattr(self.model, rule["default_of"], None))
-        return any(_same(value, default) for default in rule.get("defaults", ()))
+        return any(
+            _same(value, default) for default in rule.get("defaults", ())
+        )
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -19,18 +19,18 @@ from ..exchange import DONE, Event, sse
 STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 HEAD = ("created", "model", "service_tier", "system_fingerprint")
+# fields of a message; others are sent whole
 IN_PIECES = (
     "role",
     "content",
     "refusal",
     "tool_calls",
     "function_call",
-)  # fields of a message; others are sent whole
+)
 
 Chunk = dict[str, Any]
-Piece = tuple[
-    dict[str, Any], dict[str, Any] | None
-]  # a delta, and the logprobs of its tokens
+# a delta, and the logprobs of its tokens
+Piece = tuple[dict[str, Any], dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,9 @@ class NoSuchForm(ValueError):
 
 
 def chunks(
-    completion: Mapping[str, Any], body: Mapping[str, Any], cut_after: int | None = None
+    completion: Mapping[str, Any],
+    body: Mapping[str, Any],
+    cut_after: int | None = None,
 ) -> Iterator[Chunk]:
     """The chunks of a completion, in the order of the real API: roles, texts and calls, finish
     reasons, usage.
@@ -88,7 +90,11 @@ def chunks(
         brought: Chunk = {"index": choice["index"], "delta": delta}
         if "logprobs" in choice:
             brought["logprobs"] = logprobs
-        return {**head, "choices": [{**brought, "finish_reason": reason}], **usage}
+        return {
+            **head,
+            "choices": [{**brought, "finish_reason": reason}],
+            **usage,
+        }
 
     choices, model = completion["choices"], str(body.get("model"))
     pieces = [_pieces(choice, model) for choice in choices]
@@ -130,7 +136,9 @@ def timed(
             choice["finish_reason"] for choice in chunk["choices"]
         )
         if obfuscated:
-            bare = sse({**chunk, "obfuscation": ""}).decode("utf-8", "surrogatepass")
+            bare = sse({**chunk, "obfuscation": ""}).decode(
+                "utf-8", "surrogatepass"
+            )
             padding = rng.choices(ALPHABET, k=-len(bare) % 16)
             chunk = {**chunk, "obfuscation": "".join(padding)}  # noqa: PLW2901
         yield Event(round(at, 4), sse(chunk))
@@ -143,7 +151,8 @@ def is_piece(chunk: Chunk) -> bool:
     usage.
     """
     return any(
-        choice["delta"] and "role" not in choice["delta"] for choice in chunk["choices"]
+        choice["delta"] and "role" not in choice["delta"]
+        for choice in chunk["choices"]
     )
 
 
@@ -152,8 +161,12 @@ def _pieces(choice: Mapping[str, Any], model: str) -> list[Piece]:
     message, logprobs = choice["message"], choice.get("logprobs")
     calls, text = message.get("tool_calls") or [], message.get("content")
     refusal = message.get("refusal")
-    if message.get("audio") or any(call.get("type") != "function" for call in calls):
-        raise NoSuchForm("Sound, and calls of custom tools, are not cut into chunks.")
+    if message.get("audio") or any(
+        call.get("type") != "function" for call in calls
+    ):
+        raise NoSuchForm(
+            "Sound, and calls of custom tools, are not cut into chunks."
+        )
     opening: dict[str, Any] = {"role": message.get("role", "assistant")}
     opening["content"] = None if text is None else ""
     alone = len(calls) == 1 and not text and refusal is None

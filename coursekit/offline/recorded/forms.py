@@ -16,7 +16,16 @@ from typing import Any
 from ... import models, tokens
 from ..event_stream import is_done, json_of, objects_of
 from ..exchange import ApiAnswer, Event, json_answer, sse
-from .chunks import STREAM, Chunk, NoSuchForm, Pace, chunks, is_piece, options_of, timed
+from .chunks import (
+    STREAM,
+    Chunk,
+    NoSuchForm,
+    Pace,
+    chunks,
+    is_piece,
+    options_of,
+    timed,
+)
 
 # texts that come in pieces
 GROWING = ("content", "refusal", "arguments", "reasoning", "reasoning_content")
@@ -38,7 +47,9 @@ def as_asked(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
             return change(answer, body)
         return answer if answer.events is None else _assembled(answer, body)
     except (LookupError, TypeError, AttributeError) as error:
-        raise NoSuchForm(f"It has not the shape of a completion: {error!r}") from error
+        raise NoSuchForm(
+            f"It has not the shape of a completion: {error!r}"
+        ) from error
 
 
 def _streamed(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
@@ -55,7 +66,9 @@ def _streamed(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
     scale = (answer.after - waited) / sum(gaps) if gaps else 0.0
     scaled = iter([scale * gap for gap in gaps])
     obfuscated = options_of(body).get("include_obfuscation") is not False
-    events = tuple(timed(iter(stream), waited, scaled.__next__, rng, obfuscated))
+    events = tuple(
+        timed(iter(stream), waited, scaled.__next__, rng, obfuscated)
+    )
     return replace(
         answer,
         headers=_headers(answer, STREAM["content-type"], waited),
@@ -74,8 +87,12 @@ def _share_before_first(
     """
     model = str(body.get("model"))
     fit = models.get(model).latency if models.known(model) else None
-    first, each = (fit.first, fit.per_token) if fit else (Pace().first, Pace().gap)
-    details = (completion.get("usage") or {}).get("completion_tokens_details") or {}
+    first, each = (
+        (fit.first, fit.per_token) if fit else (Pace().first, Pace().gap)
+    )
+    details = (completion.get("usage") or {}).get(
+        "completion_tokens_details"
+    ) or {}
     before = first + each * (details.get("reasoning_tokens") or 0)
     return before / (before + each * pieces)
 
@@ -111,7 +128,12 @@ def _with_options(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
     parsed = _chunks_of(answer)
     stream = [chunk for _, chunk in parsed if chunk is not None]
     added: list[Event] = []
-    if counted and not _usage(stream) and not answer.breaks and _ended(stream, body):
+    if (
+        counted
+        and not _usage(stream)
+        and not answer.breaks
+        and _ended(stream, body)
+    ):
         usage = count(json.loads(_assembled(answer, body).body), body)
         if usage is None:
             raise NoSuchForm("Its usage cannot be known.")
@@ -125,7 +147,9 @@ def _with_options(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
             continue
         if chunk.get("usage") and not chunk.get("choices") and not counted:
             continue  # the chunk that only brings the usage
-        shown = {name: value for name, value in chunk.items() if name not in left_out}
+        shown = {
+            name: value for name, value in chunk.items() if name not in left_out
+        }
         if counted and "choices" in chunk:
             shown.setdefault("usage", None)
         events.append(Event(event.at, sse(shown)))
@@ -137,7 +161,9 @@ def count(completion: Chunk, body: Mapping[str, Any]) -> dict[str, Any] | None:
     reasoning, tools, images.
     """
     model = str(completion.get("model"))
-    hidden = any(body.get(name) for name in ("tools", "functions", "response_format"))
+    hidden = any(
+        body.get(name) for name in ("tools", "functions", "response_format")
+    )
     if hidden or not models.known(model) or models.get(model).reasons:
         return None
     try:
@@ -169,7 +195,9 @@ def _choices(stream: list[Chunk]) -> Iterator[dict[str, Any]]:
 def _ended(stream: list[Chunk], body: Mapping[str, Any]) -> bool:
     """Whether every choice has its finish reason, and no error was reported."""
     ended = {
-        choice["index"] for choice in _choices(stream) if choice.get("finish_reason")
+        choice["index"]
+        for choice in _choices(stream)
+        if choice.get("finish_reason")
     }
     return len(ended) == (body.get("n") or 1) and not any(
         "error" in chunk for chunk in stream
@@ -198,7 +226,11 @@ def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
                     _merge(earlier[0], item)
                 else:
                     before.append(copy.deepcopy(item))
-        elif isinstance(value, str) and isinstance(before, str) and name in GROWING:
+        elif (
+            isinstance(value, str)
+            and isinstance(before, str)
+            and name in GROWING
+        ):
             whole[name] = before + value
         elif value is not None or name not in whole:
             whole[name] = value
@@ -206,9 +238,15 @@ def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
 
 def _whole(choice: Mapping[str, Any]) -> dict[str, Any]:
     """A choice whose chunks were merged, in the shape of a completion's."""
-    message = {"role": "assistant", "content": None, **(choice.get("delta") or {})}
+    message = {
+        "role": "assistant",
+        "content": None,
+        **(choice.get("delta") or {}),
+    }
     if "tool_calls" in message:
-        calls = sorted(message["tool_calls"], key=lambda call: call.pop("index"))
+        calls = sorted(
+            message["tool_calls"], key=lambda call: call.pop("index")
+        )
         message["tool_calls"] = calls
     message.setdefault("refusal", None)
     message.setdefault("annotations", [])
@@ -227,7 +265,8 @@ def _fields(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 def _usage(stream: list[Chunk]) -> dict[str, Any] | None:
     return next(
-        (chunk["usage"] for chunk in reversed(stream) if chunk.get("usage")), None
+        (chunk["usage"] for chunk in reversed(stream) if chunk.get("usage")),
+        None,
     )
 
 

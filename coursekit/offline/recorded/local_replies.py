@@ -69,7 +69,9 @@ def _sampling(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in given if name not in NOT_SAMPLING}
 
 
-def _with_logprobs(response: dict[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+def _with_logprobs(
+    response: dict[str, Any], body: Mapping[str, Any]
+) -> dict[str, Any]:
     """The response with the log-probabilities that the request wants, and no others."""
     for choice in response["choices"]:
         if not body.get("logprobs"):

@@ -27,11 +27,15 @@ class Replay:
         # By name: the next answer's number, and how many there are (0: not known yet).
         self._next: dict[str, tuple[int, int]] = {}
         # By name and file: a recorded answer, and the same in the form that is asked for.
-        self._formed: dict[tuple[str, str], tuple[ApiAnswer, ApiAnswer | None]] = {}
+        self._formed: dict[
+            tuple[str, str], tuple[ApiAnswer, ApiAnswer | None]
+        ] = {}
         self._lock = threading.Lock()
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
-        found = self._next_of(name_of(request)) or self._in_another_form(request)
+        found = self._next_of(name_of(request)) or self._in_another_form(
+            request
+        )
         if found is None:
             return self.inner.answer(request)
         answer, path = found
@@ -44,7 +48,11 @@ class Replay:
         """The next of the answers with this name, and its file; None: there is none."""
         with self._lock:
             number, end = self._next.get(name, (0, 0))
-            found = None if number == end > 0 else self.recordings.answer(name, number)
+            found = (
+                None
+                if number == end > 0
+                else self.recordings.answer(name, number)
+            )
             if found is None and number:
                 # Past the last answer: from the start, and no need to look here again.
                 number, end, found = 0, number, self.recordings.answer(name)
@@ -52,7 +60,9 @@ class Replay:
                 self._next[name] = (number + 1, end)
         return found
 
-    def _in_another_form(self, request: ApiRequest) -> tuple[ApiAnswer, str] | None:
+    def _in_another_form(
+        self, request: ApiRequest
+    ) -> tuple[ApiAnswer, str] | None:
         """An answer that was recorded whole, for one who asks for a stream; and the reverse."""
         for name in names_of_other_forms(request):
             if (found := self._next_of(name)) is None:
@@ -68,7 +78,10 @@ class Replay:
 
 
 def _formed(answer: ApiAnswer, request: ApiRequest) -> ApiAnswer | None:
-    from .chunks import NoSuchForm  # few need these, and their imports take time
+    # few need these, and their imports take time
+    from .chunks import (
+        NoSuchForm,
+    )
     from .forms import as_asked
 
     try:

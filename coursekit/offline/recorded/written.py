@@ -78,7 +78,9 @@ class Dialogue:
 
     def exchanges(self) -> Iterator[tuple[dict[str, Any], Reply]]:
         """The body of each request, with the history before it, and its reply."""
-        messages = [{"role": "system", "content": self.system}] if self.system else []
+        messages = (
+            [{"role": "system", "content": self.system}] if self.system else []
+        )
         for question, text in self.turns:
             messages = [*messages, {"role": "user", "content": question}]
             yield (
@@ -94,7 +96,9 @@ class NoWrittenReply(Portable, LookupError):
     """
 
     def __init__(self, body: Any, path: Path) -> None:
-        said = last_user_text(body)[:60].replace('"', '\\"').splitlines() or [""]
+        said = last_user_text(body)[:60].replace('"', '\\"').splitlines() or [
+            ""
+        ]
         super().__init__(
             f"{path.name} has no reply to this request.\nWhat to do: add an entry such as\n\n"
             f'  [[reply]]\n  to = "{said[0]}"\n  text = "…"\n'
@@ -124,7 +128,9 @@ class Written:
         refused = refusal_of(request.body)
         if refused is not None:
             return refused  # the offline API says the same in replay: nothing to record
-        fitting = [reply for reply in self.replies if reply.answers(request.body)]
+        fitting = [
+            reply for reply in self.replies if reply.answers(request.body)
+        ]
         if not fitting:
             raise NoWrittenReply(request.body, self.path)
         reply = max(fitting, key=lambda entry: (len(entry.when), len(entry.to)))
@@ -175,7 +181,10 @@ def written_answer(
         else None,
     }
     hidden = usage["completion_tokens_details"]["reasoning_tokens"]
-    first = rng.lognormvariate(math.log(pace.first), pace.spread) + hidden * pace.hidden
+    first = (
+        rng.lognormvariate(math.log(pace.first), pace.spread)
+        + hidden * pace.hidden
+    )
     headers = {
         "x-request-id": f"req_{rng.getrandbits(128):032x}",
         "openai-processing-ms": str(round(first * 1000)),
@@ -185,7 +194,9 @@ def written_answer(
         events = tuple(timed(stream, first, partial(pace.draw_gap, rng), rng))
         headers |= STREAM
         after = round(first * 0.9, 4)
-        return ApiAnswer(200, headers, events=events, after=after, source="written")
+        return ApiAnswer(
+            200, headers, events=events, after=after, source="written"
+        )
     visible = usage["completion_tokens"] - hidden
     seconds = first + sum(pace.draw_gap(rng) for _ in range(visible))
     headers["openai-processing-ms"] = str(round(seconds * 1000))
@@ -222,7 +233,9 @@ def _generated(
     pieces = [token.text for token in tokens.tokenize(text, body["model"])]
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     room = len(pieces) if limit is None else max(limit - reply.reasoning, 0)
-    return (pieces, "stop") if len(pieces) <= room else (pieces[:room], "length")
+    return (
+        (pieces, "stop") if len(pieces) <= room else (pieces[:room], "length")
+    )
 
 
 def _usage(
@@ -233,8 +246,14 @@ def _usage(
     if reply.refusal is not None:
         visible = tokens.count_tokens(reply.refusal, model=body["model"])
     limit = body.get("max_completion_tokens")
-    reasoning = reply.reasoning if limit is None else min(reply.reasoning, limit)
-    writes = {"cache_write_tokens": 0} if models.get(body["model"]).cache_writes else {}
+    reasoning = (
+        reply.reasoning if limit is None else min(reply.reasoning, limit)
+    )
+    writes = (
+        {"cache_write_tokens": 0}
+        if models.get(body["model"]).cache_writes
+        else {}
+    )
     return {
         "prompt_tokens": prompt,
         "completion_tokens": visible + reasoning,

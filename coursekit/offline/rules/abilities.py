@@ -36,11 +36,17 @@ def endpoint_fault(model: models.Model) -> ApiAnswer | None:
     return refuse(kind, model=model.name) if kind else None
 
 
-def refused_parameter(name: str, value: Any, model: models.Model) -> ApiAnswer | None:
+def refused_parameter(
+    name: str, value: Any, model: models.Model
+) -> ApiAnswer | None:
     """A parameter that the model does not accept, or an effort that it does not know."""
     if found := _refused(name, value, model.refused.get(name)):
         return found
-    if name == "reasoning_effort" and model.efforts and value not in model.efforts:
+    if (
+        name == "reasoning_effort"
+        and model.efforts
+        and value not in model.efforts
+    ):
         return unsupported_value(name, value, model.efforts)
     return None
 
@@ -63,7 +69,9 @@ def incompatible_parameters(
     return refuse_arguments("incompatible_arguments", given) if given else None
 
 
-def sampling_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+def sampling_fault(
+    body: dict[str, Any], model: models.Model
+) -> ApiAnswer | None:
     """Sampling parameters, which the API checks after all others."""
     if not model.reasoning(body.get("reasoning_effort")):
         return None
@@ -75,7 +83,9 @@ def sampling_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | Non
     return None
 
 
-def ability_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+def ability_fault(
+    body: dict[str, Any], model: models.Model
+) -> ApiAnswer | None:
     """Roles, audio, formats, verbosity, tiers and tools that the model does not support."""
     for i, message in enumerate(body["messages"]):
         if message["role"] not in model.roles:
@@ -135,7 +145,9 @@ def _has_audio(body: dict[str, Any]) -> bool:
     return any(_has_sound(one) or one.get("audio") for one in body["messages"])
 
 
-def _format_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+def _format_fault(
+    body: dict[str, Any], model: models.Model
+) -> ApiAnswer | None:
     wanted = (body.get("response_format") or {}).get("type", "text")
     if wanted in model.formats:
         return None
@@ -144,7 +156,9 @@ def _format_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None
 
 
 def _tools_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
-    if model.tools_while_reasoning or not model.reasoning(body.get("reasoning_effort")):
+    if model.tools_while_reasoning or not model.reasoning(
+        body.get("reasoning_effort")
+    ):
         return None
     if not any(tool["type"] == "function" for tool in body.get("tools") or ()):
         return None

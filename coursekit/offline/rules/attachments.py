@@ -30,7 +30,11 @@ def image_fault(image: str | Mapping[str, Any]) -> ApiAnswer | None:
     if not head[1].startswith("image/"):
         return refuse("image_mime")
     data = _first_bytes(url[head.end() :])
-    return refuse("image_bytes") if data and not data.startswith(SIGNATURES) else None
+    return (
+        refuse("image_bytes")
+        if data and not data.startswith(SIGNATURES)
+        else None
+    )
 
 
 def file_fault(file: Mapping[str, Any], where: str) -> ApiAnswer | None:

@@ -37,10 +37,14 @@ NEAR = 2  # edits between an unknown parameter's name and the suggested one, at 
 @cache
 def rules() -> Mapping[str, Any]:
     """data/request_rules.toml; its "parameter" is in the order in which the API checks."""
-    return tomllib.loads((DATA / "request_rules.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(
+        (DATA / "request_rules.toml").read_text(encoding="utf-8")
+    )
 
 
-def fault(rule: Rule, value: Any, where: str, model: Facts = None) -> ApiAnswer | None:
+def fault(
+    rule: Rule, value: Any, where: str, model: Facts = None
+) -> ApiAnswer | None:
     """The first fault in a value that is there, or None.
 
     rule    as described in data/request_rules.toml
@@ -99,16 +103,22 @@ def _expected(rule: Rule, type_: str) -> str:
     return WORDS[type_]
 
 
-def _string_fault(rule: Rule, value: str, where: str, model: Facts) -> ApiAnswer | None:
+def _string_fault(
+    rule: Rule, value: str, where: str, model: Facts
+) -> ApiAnswer | None:
     values = rule.get("values", [value])
-    if value not in values and not getattr(model, rule.get("any_for", ""), False):
+    if value not in values and not getattr(
+        model, rule.get("any_for", ""), False
+    ):
         known = listed(values, "and")
         return refuse("invalid_value", where=where, value=value, values=known)
     if not value and rule.get("min_length"):
         return refuse("empty_string", where=where)
     limit = rule.get("max_length", math.inf)
     if len(value) > limit:
-        return refuse("long_string", where=where, limit=limit, length=len(value))
+        return refuse(
+            "long_string", where=where, limit=limit, length=len(value)
+        )
     if "pattern" in rule and not re.fullmatch(rule["pattern"], value):
         return refuse("no_match", where=where, pattern=rule["pattern"])
     return None
@@ -161,14 +171,18 @@ def _object_fault(
             continue
         if name not in value and _is_required(inner, value):
             return refuse("missing", where=path)
-        if value.get(name) is None and not (name in value and inner.get("required")):
+        if value.get(name) is None and not (
+            name in value and inner.get("required")
+        ):
             continue
         if found := fault(inner, value[name], path, model):
             return found
     if rule.get("closed"):
         for key in value:
             if key not in rule["fields"]:
-                return refuse("unknown_parameter", where=f"{where}.{key}", hint="")
+                return refuse(
+                    "unknown_parameter", where=f"{where}.{key}", hint=""
+                )
     return _map_fault(rule, value, where, model)
 
 
@@ -177,7 +191,9 @@ def _map_fault(
 ) -> ApiAnswer | None:
     if len(value) > rule.get("max_properties", math.inf):
         limit = rule["max_properties"]
-        return refuse("many_properties", where=where, limit=limit, number=len(value))
+        return refuse(
+            "many_properties", where=where, limit=limit, number=len(value)
+        )
     longest = rule.get("max_property_name", math.inf)
     for key, entry in value.items():
         if rule.get("whole_keys") and not (key.isascii() and key.isdigit()):
@@ -185,7 +201,11 @@ def _map_fault(
         if len(key) > longest:
             lengths = {"length": len(key), "limit": longest}
             return refuse(
-                "long_property_name", where=where, name=key, short=short(key), **lengths
+                "long_property_name",
+                where=where,
+                name=key,
+                short=short(key),
+                **lengths,
             )
         if "entries" in rule:
             found = fault(rule["entries"], entry, f"{where}.{key}", model)

@@ -26,7 +26,9 @@ def length_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
         return None
     reply = 0 if model.input else most or 0
     functions = function_tokens(body, model.name)
-    messages = prompt_tokens(body["messages"], model.name, limit - reply - functions)
+    messages = prompt_tokens(
+        body["messages"], model.name, limit - reply - functions
+    )
     if messages == 0 or messages + functions + reply <= limit:
         return None
     return _too_long(model, limit, messages, functions, reply)
@@ -43,7 +45,10 @@ def prompt_tokens(messages: list[Message], model: str, limit: float) -> int:
     if len(text.encode("utf-8", "surrogatepass")) <= room:
         return 0
     plain = [
-        {"role": _counted(message["role"]), "content": "".join(texts([message]))}
+        {
+            "role": _counted(message["role"]),
+            "content": "".join(texts([message])),
+        }
         for message in messages
     ]
     try:
@@ -63,7 +68,9 @@ def function_tokens(body: dict[str, Any], model: str) -> int:
     if not functions:
         return 0
     try:
-        return count_tokens(json.dumps(functions, separators=(",", ":")), model=model)
+        return count_tokens(
+            json.dumps(functions, separators=(",", ":")), model=model
+        )
     except ValueError:
         return 0
 
@@ -89,7 +96,9 @@ def _too_long(
         )
     shares.append(f"{'and ' if functions else ''}{reply} in the completion")
     cure = (
-        "messages, functions, or completion" if functions else "messages or completion"
+        "messages, functions, or completion"
+        if functions
+        else "messages or completion"
     )
     return refuse(
         "long_request",

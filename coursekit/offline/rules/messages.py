@@ -23,7 +23,9 @@ CALL_OF = {"function": "name", "tool": "tool_call_id"}
 
 def form_fault(messages: Any, model: models.Model) -> ApiAnswer | None:
     """The first fault in the form of the messages: types, roles, content parts, tool calls."""
-    if found := fault(rules()["parameter"]["messages"], messages, "messages", model):
+    if found := fault(
+        rules()["parameter"]["messages"], messages, "messages", model
+    ):
         return found
     for i, message in enumerate(messages):
         if found := _form(message, f"messages[{i}]", model):
@@ -58,19 +60,25 @@ def parts(message: Message) -> list[dict[str, Any]]:
 def texts(messages: Iterable[Message]) -> Iterator[str]:
     """Every text of the messages' contents."""
     for message in messages:
-        yield from (part["text"] for part in parts(message) if part["type"] == "text")
+        yield from (
+            part["text"] for part in parts(message) if part["type"] == "text"
+        )
 
 
 def _form(message: Any, where: str, model: models.Model) -> ApiAnswer | None:
     if found := fault(rules()["message"], message, where, model):
         return found
     role, content = message["role"], message.get("content")
-    if role in rules() and (found := fault(rules()[role], message, where, model)):
+    if role in rules() and (
+        found := fault(rules()[role], message, where, model)
+    ):
         return found
     part_rules = ["part", "developer_part"] if role == "developer" else ["part"]
     for i, part in enumerate(content if isinstance(content, list) else ()):
         for rule in part_rules:
-            if found := fault(rules()[rule], part, f"{where}.content[{i}]", model):
+            if found := fault(
+                rules()[rule], part, f"{where}.content[{i}]", model
+            ):
                 return found
     return None
 
@@ -79,7 +87,9 @@ def _content_fault(messages: list[Message]) -> ApiAnswer | None:
     for i, message in enumerate(messages):
         if message.get("content") is not None:
             continue
-        instead = any(message.get(name) is not None for name in INSTEAD_OF_CONTENT)
+        instead = any(
+            message.get(name) is not None for name in INSTEAD_OF_CONTENT
+        )
         if message["role"] != "assistant" or not instead:
             return refuse("null_content", i=i)
     return None
@@ -95,7 +105,9 @@ def _name_fault(messages: list[Message]) -> ApiAnswer | None:
 
 def _pairing_fault(messages: list[Message]) -> ApiAnswer | None:
     """Each tool message answers a call of the last assistant message; each call is answered."""
-    calls: list[str] | None = None  # of the assistant message that is being answered
+    calls: list[str] | None = (
+        None  # of the assistant message that is being answered
+    )
     unanswered: list[str] = []
     for i, message in enumerate(messages):
         if message["role"] == "tool":
@@ -109,7 +121,11 @@ def _pairing_fault(messages: list[Message]) -> ApiAnswer | None:
         if unanswered:
             where = f"messages.[{i}].role"
             return refuse("unanswered", where=where, ids=", ".join(unanswered))
-        made = message.get("tool_calls") if message["role"] == "assistant" else None
+        made = (
+            message.get("tool_calls")
+            if message["role"] == "assistant"
+            else None
+        )
         calls = [call["id"] for call in made] if made else None
         unanswered = list(dict.fromkeys(calls or ()))
     if unanswered:
@@ -117,7 +133,9 @@ def _pairing_fault(messages: list[Message]) -> ApiAnswer | None:
     return None
 
 
-def _attachment_fault(messages: list[Message], model: models.Model) -> ApiAnswer | None:
+def _attachment_fault(
+    messages: list[Message], model: models.Model
+) -> ApiAnswer | None:
     """Images and files that cannot be read. None is fetched from the network."""
     for i, message in enumerate(messages):
         role, where = message["role"], f"messages[{i}]"

@@ -40,7 +40,9 @@ def refuse(
 
 def invalid_url(request: ApiRequest) -> ApiAnswer:
     """404 for a path that the API does not have."""
-    return refuse("invalid_url", method=request.method[:20], path=request.path[:200])
+    return refuse(
+        "invalid_url", method=request.method[:20], path=request.path[:200]
+    )
 
 
 def words(kind: str, /, **values: Any) -> str:
@@ -56,7 +58,9 @@ def refusal(
     status: int = 400,
 ) -> ApiAnswer:
     """A refusal in words of our own: what only the offline API refuses."""
-    return error_answer(status, valid(message), param=param and valid(param), code=code)
+    return error_answer(
+        status, valid(message), param=param and valid(param), code=code
+    )
 
 
 def listed(values: Iterable[str], conjunction: str) -> str:

@@ -50,10 +50,16 @@ def schema_fault(body: Mapping[str, Any]) -> ApiAnswer | None:
     if format_.get("schema") is None:
         return None
     text = _format_fault(format_)
-    return refuse("format_schema", name=format_["name"], text=text) if text else None
+    return (
+        refuse("format_schema", name=format_["name"], text=text)
+        if text
+        else None
+    )
 
 
-def _functions(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _functions(
+    body: Mapping[str, Any],
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Each declared function with its place."""
     for i, tool in enumerate(body.get("tools") or ()):
         if function := tool.get("function"):
@@ -70,7 +76,9 @@ def _function_fault(function: Mapping[str, Any]) -> str | None:
         return found
     banned = rules()["schema"]["not_at_the_top"]
     if schema.keys() & set(banned):
-        return words("schema_top", keywords="/".join(f"'{name}'" for name in banned))
+        return words(
+            "schema_top", keywords="/".join(f"'{name}'" for name in banned)
+        )
     return _parts_fault(schema, bool(function.get("strict")))
 
 
@@ -96,7 +104,9 @@ def _parts_fault(schema: Schema, strict: bool) -> str | None:
     if levels > limits["levels"]:
         return words("schema_levels", levels=levels, limit=limits["levels"])
     if properties > limits["properties"]:
-        return words("schema_size", number=properties, limit=limits["properties"])
+        return words(
+            "schema_size", number=properties, limit=limits["properties"]
+        )
     return None
 
 
@@ -117,12 +127,18 @@ class _Parts:
                     given = {"value": value, "kind": repr(kinds)}
                     return words("schema_enum", context=context, **given)
         children = (
-            _of_each_type(schema) if isinstance(kinds, list) else _children(schema)
+            _of_each_type(schema)
+            if isinstance(kinds, list)
+            else _children(schema)
         )
         for step, child in children:
             if found := self.fault(child, (*context, *step)):
                 return found
-        return None if isinstance(kinds, list) else self._own_fault(schema, context)
+        return (
+            None
+            if isinstance(kinds, list)
+            else self._own_fault(schema, context)
+        )
 
     def _own_fault(self, schema: Schema, context: Context) -> str | None:
         beside = sorted(schema.keys() - {"$ref"})
@@ -183,7 +199,10 @@ class _Parts:
 
 
 def _array_fault(schema: Schema) -> str | None:
-    if schema.get("type") != "array" or schema.keys() & {"items", "prefixItems"}:
+    if schema.get("type") != "array" or schema.keys() & {
+        "items",
+        "prefixItems",
+    }:
         return None
     return words("schema_items")
 
@@ -262,7 +281,9 @@ def _keyword_fault(keyword: str, value: Any) -> str | None:
         return _wrong_type(value, kind)
     if keyword == "type":
         names = value if isinstance(value, list) else [value]
-        known = [name for name in names if isinstance(name, str) and name in KINDS]
+        known = [
+            name for name in names if isinstance(name, str) and name in KINDS
+        ]
         if not names or known != names:
             return words("schema_type_name", value=shown(value))
     if keyword in rule["lists"] and not value:

@@ -63,7 +63,11 @@ class Validation:
             if chat and request.path != CHAT_COMPLETIONS:
                 return invalid_url(request)
             return self.inner.answer(request)
-        refused = None if self.keys is None else key_refusal(request.headers, self.keys)
+        refused = (
+            None
+            if self.keys is None
+            else key_refusal(request.headers, self.keys)
+        )
         refused = refused or refusal_of(request.json, today=self._day(request))
         return refused or self.inner.answer(request)
 
@@ -74,7 +78,9 @@ class Validation:
             return self.today
 
 
-def refusal_of(body: Any, *, today: datetime.date | None = None) -> ApiAnswer | None:
+def refusal_of(
+    body: Any, *, today: datetime.date | None = None
+) -> ApiAnswer | None:
     """The real API's refusal of a body of POST /v1/chat/completions; None if it accepts the body.
 
     body   the parsed JSON: a dict of parameters; anything else is refused as if it were not JSON
@@ -82,7 +88,8 @@ def refusal_of(body: Any, *, today: datetime.date | None = None) -> ApiAnswer | 
     """
     try:
         return _refusal_of(body, today)
-    except RecursionError:  # nested too deep for the checks, though not for the parser
+    # nested too deep for the checks, though not for the parser
+    except RecursionError:
         return refuse("unparsable")
 
 
@@ -133,7 +140,9 @@ def _form_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
     return None
 
 
-def _combination_fault(body: dict[str, Any], model: models.Model) -> ApiAnswer | None:
+def _combination_fault(
+    body: dict[str, Any], model: models.Model
+) -> ApiAnswer | None:
     """Parameters that need, or exclude, each other."""
     given = {name: value for name, value in body.items() if value is not None}
     if {"max_tokens", "max_completion_tokens"} <= given.keys():

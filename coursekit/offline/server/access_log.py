@@ -53,7 +53,9 @@ class AccessLog:
         # a client chose the path: no line break, no control code
         shown = ascii(path[:100])[1:-1]
         line = f"{who} {method} {shown} {status or 'dropped'} {seconds:.3f}s"
-        self._lines.append((self.now(), f"{line} {note}\n" if note else f"{line}\n"))
+        self._lines.append(
+            (self.now(), f"{line} {note}\n" if note else f"{line}\n")
+        )
 
     def close(self) -> None:
         """Write what there is, as far as that is possible within two seconds."""
@@ -68,7 +70,9 @@ class AccessLog:
         with contextlib.suppress(OSError, ValueError):
             while not closing:
                 closing = self._closing.wait(self.seconds)
-                waiting = [self._lines.popleft() for _ in range(len(self._lines))]
+                waiting = [
+                    self._lines.popleft() for _ in range(len(self._lines))
+                ]
                 lines = [f"{_clock(int(at))} {line}" for at, line in waiting]
                 self.out.write("".join(lines))
                 self.out.flush()

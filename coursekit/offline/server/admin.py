@@ -41,7 +41,9 @@ from .room import Room, refusal
 
 SECONDS = 60.0  # that a fault is at work where the order does not say
 LONGEST = 86_400.0
-FAULT_ORDER = 'Send JSON like {"fault": "rate_limit", "seconds": 60, "learner": "ada"}.'
+FAULT_ORDER = (
+    'Send JSON like {"fault": "rate_limit", "seconds": 60, "learner": "ada"}.'
+)
 FAULT = 'fault is a kind like "rate_limit", or an object like {"kind": "slow", "seconds": 2}.'
 ROLL_ORDER = (
     'Send JSON like {"do": "rename", "learner": "ada 2", "to": "Ada"}; or merge, remove, '
@@ -74,7 +76,9 @@ class Admin:
 
     async def learners(self, request: Request) -> Response:
         learners = list(self.room.learners)
-        rows = await run_in_threadpool(lambda: [about(learner) for learner in learners])
+        rows = await run_in_threadpool(
+            lambda: [about(learner) for learner in learners]
+        )
         return json_response({"learners": rows})
 
     async def learner(self, request: Request) -> Response:
@@ -103,7 +107,9 @@ class Admin:
         if self.room.roll is None:
             raise refusal(400, NO_CLASS)
         order = _object(await request.body(), ROLL_ORDER)
-        return json_response({"done": await self._carried_out(self.room.roll, order)})
+        return json_response(
+            {"done": await self._carried_out(self.room.roll, order)}
+        )
 
     async def _carried_out(self, roll: Roll, order: dict[str, Any]) -> str:
         action = order.get("do")
@@ -131,7 +137,11 @@ class Admin:
 
     async def inject(self, request: Request) -> Response:
         order = _object(await request.body(), FAULT_ORDER)
-        fault, seconds, name = _fault(order), _seconds(order), order.get("learner")
+        fault, seconds, name = (
+            _fault(order),
+            _seconds(order),
+            order.get("learner"),
+        )
         if name is not None:
             self._named(name)
         try:
@@ -142,25 +152,33 @@ class Admin:
 
     async def lift(self, request: Request) -> Response:
         lifted = self.room.injections.lift(request.path_params.get("number"))
-        return json_response({"lifted": [self._row(injection) for injection in lifted]})
+        return json_response(
+            {"lifted": [self._row(injection) for injection in lifted]}
+        )
 
     def at_work(self) -> list[dict[str, Any]]:
         """The faults at work, oldest first, as plain data."""
-        return [self._row(injection) for injection in self.room.injections.now()]
+        return [
+            self._row(injection) for injection in self.room.injections.now()
+        ]
 
     def _named(self, name: Any, status: int = 400) -> Learner:
         """The learner of this name. Raises Refusal with the status where there is none."""
         for learner in self.room.learners:
             if learner.name == name:
                 return learner
-        text = f"There is no learner {name!r:.50}. GET /admin/learners lists them."
+        text = (
+            f"There is no learner {name!r:.50}. GET /admin/learners lists them."
+        )
         raise refusal(status, text, "unknown_learner")
 
     def _row(self, injection: Injection) -> dict[str, Any]:
         fault = asdict(injection.fault)
         kind, times = fault.pop("kind"), fault.pop("times")
         more = {
-            name: value for name, value in fault.items() if value not in (None, False)
+            name: value
+            for name, value in fault.items()
+            if value not in (None, False)
         }
         left = max(0.0, injection.until - self.room.clock.now())
         return {
@@ -181,7 +199,9 @@ class Guarded:
     def __init__(self, app: ASGIApp, room: Room) -> None:
         self.app, self.room = app, room
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         token = str(self.room.admin_token)
         if not self.room.gate.is_right(address_in(scope), bearer(scope), token):
             raise refusal(401, NO_TOKEN, "invalid_admin_token")
@@ -205,7 +225,9 @@ def _fault(order: dict[str, Any]) -> Fault:
         raise refusal(400, FAULT_ORDER)
     for name in order:
         if name not in ("fault", "seconds", "learner"):
-            text = f"An order has fault, seconds and learner, and no {name!r:.50}."
+            text = (
+                f"An order has fault, seconds and learner, and no {name!r:.50}."
+            )
             raise refusal(400, f"{text} A fault's own arguments go into it.")
     given = order["fault"]
     if isinstance(given, str):
@@ -224,5 +246,7 @@ def _seconds(order: dict[str, Any]) -> float:
     seconds = order.get("seconds", SECONDS)
     number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not number or not 0 < seconds <= LONGEST:
-        raise refusal(400, f"seconds is a number above 0, up to {LONGEST:,.0f}.")
+        raise refusal(
+            400, f"seconds is a number above 0, up to {LONGEST:,.0f}."
+        )
     return float(seconds)

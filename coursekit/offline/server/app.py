@@ -40,7 +40,11 @@ class App:
     """The ASGI application of a room. It takes uvicorn's own ``send``: see ``uvicorn_server``."""
 
     def __init__(self, room: Room) -> None:
-        self.room, self.chat, self.batches = room, ChatCompletions(room), Batches(room)
+        self.room, self.chat, self.batches = (
+            room,
+            ChatCompletions(room),
+            Batches(room),
+        )
         self.others = other_paths(room)
         exposed = [value.decode() for name, value in PAGES if b"expose" in name]
         self.for_pages = CORSMiddleware(
@@ -51,11 +55,14 @@ class App:
             expose_headers=exposed,
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         start, served = self.room.clock.now(), ServedAnswer()
         try:
             host = next(
-                (value for name, value in scope["headers"] if name == b"host"), b""
+                (value for name, value in scope["headers"] if name == b"host"),
+                b"",
             ).decode("latin-1")
             if not self.room.hosts.answers(host):
                 served = ServedAnswer(status=421)
@@ -63,23 +70,38 @@ class App:
                 await response(
                     self.room.own(error_answer(421, text, code="unknown_host"))
                 )(scope, receive, send)
-            elif scope["path"] == CHAT_COMPLETIONS and scope["method"] == "POST":
+            elif (
+                scope["path"] == CHAT_COMPLETIONS and scope["method"] == "POST"
+            ):
                 served = await self.chat.serve(scope, receive, send)
             elif scope["method"] == "OPTIONS":
                 served = await self._other(scope, receive, send)
-            elif is_below(BATCHES, scope["path"]) or is_below(FILES, scope["path"]):
+            elif is_below(BATCHES, scope["path"]) or is_below(
+                FILES, scope["path"]
+            ):
                 served = await self.batches.serve(scope, receive, send)
             else:
                 served = await self._other(scope, receive, send)
-        except asyncio.CancelledError:  # the server stops, and has waited long enough
+        # the server stops, and has waited long enough
+        except asyncio.CancelledError:
             drop(send)
         finally:
-            seconds, note = self.room.clock.now() - start, "left" if served.left else ""
+            seconds, note = (
+                self.room.clock.now() - start,
+                "left" if served.left else "",
+            )
             self.room.log.add(
-                served.who, scope["method"], scope["path"], served.status, seconds, note
+                served.who,
+                scope["method"],
+                scope["path"],
+                served.status,
+                seconds,
+                note,
             )
 
-    async def _other(self, scope: Scope, receive: Receive, send: Send) -> ServedAnswer:
+    async def _other(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> ServedAnswer:
         served = ServedAnswer()
 
         async def noting(message: Message) -> None:
@@ -113,7 +135,9 @@ def other_paths(room: Room) -> Starlette:
                 405, text, code="method_not_supported", headers=allowed
             )
         else:
-            answer = error_answer(error.status_code, f"Invalid URL ({method} {path})")
+            answer = error_answer(
+                error.status_code, f"Invalid URL ({method} {path})"
+            )
         return response(room.own(answer))
 
     async def answered(request: Request, error: Exception) -> Response:
@@ -137,7 +161,11 @@ def other_paths(room: Room) -> Starlette:
             Route("/v1/models/{model:path}", about_models.one, methods=["GET"]),
             Route("/healthz", healthz, methods=["GET"]),
             *(Joining(room, room.roll).routes if room.roll else []),
-            *([admin.mount, *Console(room, admin).routes] if room.admin_token else []),
+            *(
+                [admin.mount, *Console(room, admin).routes]
+                if room.admin_token
+                else []
+            ),
         ],
         exception_handlers={
             HTTPException: refused,

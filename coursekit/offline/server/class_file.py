@@ -83,7 +83,9 @@ class ClassFile:
         self._lock.release()
 
     def _keep(self, roll: Roll) -> None:
-        count_tokens("the first time takes seconds, and later would be in the way")
+        count_tokens(
+            "the first time takes seconds, and later would be in the way"
+        )
         ended = False
         while not ended:
             ended = self._end.wait(SECONDS)

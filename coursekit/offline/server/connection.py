@@ -68,8 +68,13 @@ class Connection(HttpToolsProtocol):
         self._refused = False
         self._idle_since = self.loop.time()
         self._unread: asyncio.TimerHandle | None = None
-        self._sending = self.loop.call_later(self.limits.sending, self._too_slow)
-        if len(self.connections) > self.limits.connections and not self._make_room():
+        self._sending = self.loop.call_later(
+            self.limits.sending, self._too_slow
+        )
+        if (
+            len(self.connections) > self.limits.connections
+            and not self._make_room()
+        ):
             self._refuse(
                 503,
                 "too_many_connections",
@@ -101,7 +106,9 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._sending.cancel()
-        self._sending = self.loop.call_later(self.limits.sending, self._too_slow)
+        self._sending = self.loop.call_later(
+            self.limits.sending, self._too_slow
+        )
 
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(
@@ -110,7 +117,11 @@ class Connection(HttpToolsProtocol):
         if size > self.limits.head:
             raise self._large_head()
         for name, value in self.headers:
-            if name == b"content-length" and len(value) < 20 and value.isdigit():
+            if (
+                name == b"content-length"
+                and len(value) < 20
+                and value.isdigit()
+            ):
                 self._check_body(int(value))
         super().on_headers_complete()
         self._body = 0
@@ -133,7 +144,9 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._unread = self.loop.call_later(self.limits.reading, self.transport.abort)
+        self._unread = self.loop.call_later(
+            self.limits.reading, self.transport.abort
+        )
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -146,7 +159,9 @@ class Connection(HttpToolsProtocol):
     def _is_idle(self) -> bool:
         """Whether no answer is in flight: the client has sent no request, or not all of it."""
         return not self.pipeline and (
-            self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+            self.cycle is None
+            or self.cycle.response_complete
+            or self.cycle.more_body
         )
 
     def _make_room(self) -> bool:
@@ -166,7 +181,10 @@ class Connection(HttpToolsProtocol):
             return False
         oldest = min(
             idle,
-            key=lambda each: (-held[each.client and each.client[0]], each._idle_since),
+            key=lambda each: (
+                -held[each.client and each.client[0]],
+                each._idle_since,
+            ),
         )
         self.log.add("-", "closed:", "idle_connection", 0, 0.0)
         oldest.transport.close()
@@ -221,7 +239,8 @@ class Connection(HttpToolsProtocol):
             self.cycle.message_event.set()
         answer = error_answer(status, message, code=code)
         own = [
-            (name.encode(), value.encode()) for name, value in answer.headers.items()
+            (name.encode(), value.encode())
+            for name, value in answer.headers.items()
         ]
         headers = [
             b"%s: %s\r\n" % header
@@ -229,7 +248,8 @@ class Connection(HttpToolsProtocol):
         ]
         lines = [STATUS_LINE[status], *headers]
         lines.append(
-            b"content-length: %d\r\nconnection: close\r\n\r\n" % len(answer.body)
+            b"content-length: %d\r\nconnection: close\r\n\r\n"
+            % len(answer.body)
         )
         self.transport.write(b"".join(lines) + answer.body)
         self.flow.resume_reading()
@@ -240,7 +260,9 @@ class Connection(HttpToolsProtocol):
         )
 
 
-def connection_type(limits: ConnectionLimits, log: AccessLog) -> type[Connection]:
+def connection_type(
+    limits: ConnectionLimits, log: AccessLog
+) -> type[Connection]:
     """A kind of connection with these limits; ``log`` gets a line for what is refused."""
     return type("Connection", (Connection,), {"limits": limits, "log": log})
 
@@ -254,7 +276,5 @@ def drop(send: Send) -> None:
     """Break the connection: what was sent arrives, the end of the answer does not. ``send``:
     uvicorn's own."""
     cycle = send.__self__  # type: ignore[attr-defined]
-    cycle.disconnected = (
-        True  # so that uvicorn does not take the unfinished answer for a mistake
-    )
+    cycle.disconnected = True  # so that uvicorn does not take the unfinished answer for a mistake
     cycle.transport.close()

@@ -73,19 +73,34 @@ class Console:
             session=secrets.token_hex(16)
         )
         self._files = {
-            path.name: path.read_bytes() for path in (DATA / "console").iterdir()
+            path.name: path.read_bytes()
+            for path in (DATA / "console").iterdir()
         }
         self.routes = [
             Route("/console", self.page, methods=["GET"]),
             Route("/console/login", self.login, methods=["POST"]),
             Route("/console/logout", self.logout, methods=["POST"]),
             Route("/console/console.css", self.style, methods=["GET"]),
-            Route("/console/console.js", self.guarded(self.script), methods=["GET"]),
-            Route("/console/roster.csv", self.guarded(self.roster), methods=["GET"]),
+            Route(
+                "/console/console.js",
+                self.guarded(self.script),
+                methods=["GET"],
+            ),
+            Route(
+                "/console/roster.csv",
+                self.guarded(self.roster),
+                methods=["GET"],
+            ),
             Route("/console/roll", self.guarded(admin.roll), methods=["POST"]),
-            Route("/console/events", self.guarded(self.events), methods=["GET"]),
-            Route("/console/faults", self.guarded(admin.inject), methods=["POST"]),
-            Route("/console/faults", self.guarded(admin.lift), methods=["DELETE"]),
+            Route(
+                "/console/events", self.guarded(self.events), methods=["GET"]
+            ),
+            Route(
+                "/console/faults", self.guarded(admin.inject), methods=["POST"]
+            ),
+            Route(
+                "/console/faults", self.guarded(admin.lift), methods=["DELETE"]
+            ),
             Route(
                 "/console/faults/{number:int}",
                 self.guarded(admin.lift),
@@ -127,7 +142,9 @@ class Console:
         if self._is_open(request):
             self._sessions.session = secrets.token_hex(16)
         answer = RedirectResponse("/console", 303, HEADERS)
-        answer.delete_cookie(COOKIE, path="/console", httponly=True, samesite="strict")
+        answer.delete_cookie(
+            COOKIE, path="/console", httponly=True, samesite="strict"
+        )
         return answer
 
     async def style(self, request: Request) -> Response:
@@ -152,7 +169,9 @@ class Console:
 
     async def events(self, request: Request) -> Response:
         return StreamingResponse(
-            self._news(self._session), media_type="text/event-stream", headers=HEADERS
+            self._news(self._session),
+            media_type="text/event-stream",
+            headers=HEADERS,
         )
 
     async def _news(self, session: str) -> AsyncIterator[bytes]:
@@ -197,4 +216,6 @@ class Console:
         )
 
     def _file(self, name: str, kind: str, status: int = 200) -> Response:
-        return Response(self._files[name], status, HEADERS, f"{kind}; charset=utf-8")
+        return Response(
+            self._files[name], status, HEADERS, f"{kind}; charset=utf-8"
+        )

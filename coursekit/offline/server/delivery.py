@@ -63,7 +63,9 @@ class Delivery:
             if self._leaving is not None:
                 self._leaving.cancel()
 
-    async def pass_on(self, head: ApiAnswer, pieces: AsyncIterator[bytes]) -> str:
+    async def pass_on(
+        self, head: ApiAnswer, pieces: AsyncIterator[bytes]
+    ) -> str:
         """Send an answer that another server is still writing. Returns "all", "left", or "broken"
         where that server breaks off: then the client's connection breaks as well.
         """
@@ -122,17 +124,24 @@ class Delivery:
     async def _head(self, answer: ApiAnswer, length: int | None) -> None:
         # uvicorn adds a date of its own
         sent = [
-            (name, value) for name, value in answer.headers.items() if name != "date"
+            (name, value)
+            for name, value in answer.headers.items()
+            if name != "date"
         ]
         headers = [
-            (name.encode("latin-1"), value.encode("latin-1")) for name, value in sent
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in sent
         ]
         headers += self.headers
         headers.append((SOURCE, answer.source.encode("latin-1", "replace")))
         if length is not None:
             headers.append((b"content-length", b"%d" % length))
         await self.send(
-            {"type": "http.response.start", "status": answer.status, "headers": headers}
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": headers,
+            }
         )
 
     async def _stream(self, answer: ApiAnswer, start: float) -> None:
@@ -162,7 +171,9 @@ class Delivery:
         return sent
 
     async def _write(self, data: bytes, *, more: bool) -> None:
-        await self.send({"type": "http.response.body", "body": data, "more_body": more})
+        await self.send(
+            {"type": "http.response.body", "body": data, "more_body": more}
+        )
 
     async def _until(self, when: float) -> None:
         """Wait for a time on the clock, or until the client has left."""

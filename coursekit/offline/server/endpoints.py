@@ -62,7 +62,9 @@ class ChatCompletions:
     def __init__(self, room: Room) -> None:
         self.room = room
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> ServedAnswer:
+    async def serve(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> ServedAnswer:
         room = self.room
         headers = RawHeaders(scope["headers"])
         pages = PAGES if room.open_to_pages and "origin" in headers else ()
@@ -71,7 +73,9 @@ class ChatCompletions:
         if raw is None:
             return ServedAnswer(left=True)
         start = room.clock.now()
-        learner = room.learner(headers.get("authorization", ""), address_in(scope))
+        learner = room.learner(
+            headers.get("authorization", ""), address_in(scope)
+        )
         if isinstance(learner, ApiAnswer):
             await delivery.deliver(room.own(learner), start)
             return ServedAnswer(status=learner.status)
@@ -89,20 +93,28 @@ class ChatCompletions:
                 received = await delivery.deliver(answer, start)
             else:
                 forwarded = room.forwarder.serve(delivery, answer, start)
-                answer, received = await delivery.while_connected(forwarded) or (
+                answer, received = await delivery.while_connected(
+                    forwarded
+                ) or (
                     answer,
                     "left",
                 )
                 attempt.answer = answer
                 learner.tally.add(request, answer)
-            attempt.finish("left" if received == "left" else "all", room.clock.now())
+            attempt.finish(
+                "left" if received == "left" else "all", room.clock.now()
+            )
             learner.note(attempt, struck=struck)
         finally:
             learner.under_way -= 1
         return ServedAnswer(learner.name, answer.status, received == "left")
 
     async def answer(
-        self, scope: Scope, learner: Learner, raw: bytes, headers: Mapping[str, str]
+        self,
+        scope: Scope,
+        learner: Learner,
+        raw: bytes,
+        headers: Mapping[str, str],
     ) -> tuple[ApiRequest, ApiAnswer]:
         if not is_json(headers.get("content-type", "")):
             raw = b"{}"  # the API reads no parameters out of anything else
@@ -115,7 +127,11 @@ class Batches(ChatCompletions):
     """
 
     async def answer(
-        self, scope: Scope, learner: Learner, raw: bytes, headers: Mapping[str, str]
+        self,
+        scope: Scope,
+        learner: Learner,
+        raw: bytes,
+        headers: Mapping[str, str],
     ) -> tuple[ApiRequest, ApiAnswer]:
         request = ApiRequest(scope["method"], scope["path"], raw, headers)
         return request, await self.room.answer_in_thread(learner, request)

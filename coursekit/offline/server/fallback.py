@@ -21,7 +21,8 @@ TIMEOUT = {
     "write": 30.0,
     "pool": 600.0,
 }
-FINAL = {"x-should-retry": "false"}  # the SDK's sign that asking again will not help
+# the SDK's sign that asking again will not help
+FINAL = {"x-should-retry": "false"}
 
 
 class Forwarder:
@@ -41,15 +42,21 @@ class Forwarder:
         assert upstream is not None
         response = await self._ask(upstream)
         if isinstance(response, ApiAnswer):
-            said = replace(response, headers={**answer.headers, **response.headers})
+            said = replace(
+                response, headers={**answer.headers, **response.headers}
+            )
             return said, await delivery.deliver(said, start)
         label = response.extensions["label"]
         headers = {**answer.headers, **dict(own_headers(response))}
-        said = ApiAnswer(response.status_code, headers, source=label, forward=upstream)
+        said = ApiAnswer(
+            response.status_code, headers, source=label, forward=upstream
+        )
         try:
             if headers.get("content-type", "").startswith("text/event-stream"):
                 said = replace(said, events=())
-                return said, await delivery.pass_on(said, response.aiter_bytes())
+                return said, await delivery.pass_on(
+                    said, response.aiter_bytes()
+                )
             body = await response.aread()
         except httpx2.TransportError:
             return ApiAnswer(0), await delivery.deliver(ApiAnswer(0), start)
@@ -63,16 +70,20 @@ class Forwarder:
     async def _ask(self, upstream: Upstream) -> httpx2.Response | ApiAnswer:
         """The other server's answer as far as its headers; or what is said where there is none."""
         try:
-            target = await run_in_threadpool(upstream.target)  # may start a server
+            # may start a server
+            target = await run_in_threadpool(upstream.target)
             if isinstance(target, ApiAnswer):
                 return target
-            response = await self._connections.send_async(target, {"timeout": TIMEOUT})
+            response = await self._connections.send_async(
+                target, {"timeout": TIMEOUT}
+            )
             response.extensions["label"] = target.label
             return response
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             return _unreachable(upstream.unreachable(error))
         except httpx2.TransportError:
-            return ApiAnswer(0)  # the client's connection breaks, as the other one did
+            # the client's connection breaks, as the other one did
+            return ApiAnswer(0)
         # FallbackUnreachable, or a small model that does not start
         except RuntimeError as error:
             return _unreachable(error)
@@ -82,5 +93,9 @@ def _unreachable(error: Exception) -> ApiAnswer:
     """The 503 for a fallback that does not answer, with the sentence that says what to do."""
     text = str(error)
     return error_answer(
-        503, text, type="server_error", code="fallback_unreachable", headers=FINAL
+        503,
+        text,
+        type="server_error",
+        code="fallback_unreachable",
+        headers=FINAL,
     )

@@ -23,7 +23,9 @@ class Hosts:
             socket.gethostname().lower(),
             *(name.strip().lower() for name in more.split(",") if name.strip()),
         }
-        self.answers = lru_cache(maxsize=256)(lambda header: _is_own(header, own))
+        self.answers = lru_cache(maxsize=256)(
+            lambda header: _is_own(header, own)
+        )
 
 
 def name_in(header: str) -> str:

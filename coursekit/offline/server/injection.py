@@ -35,7 +35,9 @@ class Injections:
         self._numbers = itertools.count(1)
         self._all: tuple[Injection, ...] = ()
 
-    def add(self, fault: Fault, learner: str | None, seconds: float) -> Injection:
+    def add(
+        self, fault: Fault, learner: str | None, seconds: float
+    ) -> Injection:
         """Raises ValueError when there are too many already."""
         if len(self.now()) >= MOST:
             raise ValueError(
@@ -50,7 +52,9 @@ class Injections:
     def lift(self, number: int | None = None) -> list[Injection]:
         """End one of them, or all; returns those that were still at work."""
         lifted = [
-            injection for injection in self.now() if number in (None, injection.number)
+            injection
+            for injection in self.now()
+            if number in (None, injection.number)
         ]
         self._all = tuple(
             injection for injection in self._all if injection not in lifted
@@ -77,7 +81,9 @@ class Injections:
         if learner is None or not self._all:
             return self._all
         return tuple(
-            injection for injection in self._all if injection.learner in (None, learner)
+            injection
+            for injection in self._all
+            if injection.learner in (None, learner)
         )
 
 
@@ -88,7 +94,11 @@ class Injected:
     """
 
     def __init__(
-        self, inner: Layer, injections: Injections, learner: str, rng: random.Random
+        self,
+        inner: Layer,
+        injections: Injections,
+        learner: str,
+        rng: random.Random,
     ) -> None:
         self.inner, self.injections, self.learner, self.rng = (
             inner,
@@ -118,5 +128,8 @@ class Injected:
                 for i in at_work
             }
             for injection in reversed(at_work):
-                self._layers[injection].inner, layer = layer, self._layers[injection]
+                self._layers[injection].inner, layer = (
+                    layer,
+                    self._layers[injection],
+                )
             return StandardHeaders(layer, self.rng)

@@ -145,16 +145,24 @@ class Shared:
         """From a body, all of it or nothing. Raises ValueError, LookupError, TypeError,
         AttributeError or RecursionError for anything else."""
         body = json.loads(raw)
-        shared = cls(**{each.name: body.get(each.name, UNSENT) for each in fields(cls)})
+        shared = cls(
+            **{each.name: body.get(each.name, UNSENT) for each in fields(cls)}
+        )
         stems = {lesson.stem for lesson in lessons()}
         if shared.chapter not in (UNSENT, "", *stems):
             raise ValueError("chapter")
-        if shared.hand not in (UNSENT, None) and not isinstance(shared.hand, str):
+        if shared.hand not in (UNSENT, None) and not isinstance(
+            shared.hand, str
+        ):
             raise ValueError("hand")
-        _check_counts(shared.passed, EXERCISES, lambda stem: stem in stems, least=1)
+        _check_counts(
+            shared.passed, EXERCISES, lambda stem: stem in stems, least=1
+        )
         for counts in (shared.failed, shared.votes):
             if counts is not None:
-                _check_counts(counts, TRIES, lambda place: _is_place(place, stems))
+                _check_counts(
+                    counts, TRIES, lambda place: _is_place(place, stems)
+                )
         return shared
 
     def apply(self, learner: Learner, now: float) -> None:
@@ -164,18 +172,30 @@ class Shared:
             learner.passed = self.passed
         if self.failed is not UNSENT:
             failed = (
-                {**learner.failed, **self.failed} if self.failed is not None else {}
+                {**learner.failed, **self.failed}
+                if self.failed is not None
+                else {}
             )
-            learner.failed = {place: count for place, count in failed.items() if count}
+            learner.failed = {
+                place: count for place, count in failed.items() if count
+            }
         if self.votes is not UNSENT:
             learner.votes = (
-                {**learner.votes, **self.votes} if self.votes is not None else {}
+                {**learner.votes, **self.votes}
+                if self.votes is not None
+                else {}
             )
         if self.hand is not UNSENT:
             if self.hand is not None and learner.hand is None:
                 learner.hand_at = now
-            question = None if self.hand is None else filter(str.isprintable, self.hand)
-            learner.hand = None if question is None else "".join(question)[:QUESTION]
+            question = (
+                None
+                if self.hand is None
+                else filter(str.isprintable, self.hand)
+            )
+            learner.hand = (
+                None if question is None else "".join(question)[:QUESTION]
+            )
 
 
 def _check_counts(
@@ -185,7 +205,11 @@ def _check_counts(
     if counts is UNSENT:
         return
     for name, count in counts.items():
-        if type(count) is not int or not least <= count < most or not is_name(name):
+        if (
+            type(count) is not int
+            or not least <= count < most
+            or not is_name(name)
+        ):
             raise ValueError(name)
     if len(counts) > EXERCISES:
         raise ValueError("too many")

@@ -89,7 +89,8 @@ class Learners:
         given, rest = key[: len(self._token)], key[len(self._token) :]
         right = hmac.compare_digest(given.encode(), self._token.encode())
         return right and (
-            rest == "" or (rest[0] == "-" and NAME.fullmatch(rest[1:]) is not None)
+            rest == ""
+            or (rest[0] == "-" and NAME.fullmatch(rest[1:]) is not None)
         )
 
     def __iter__(self) -> Iterator[Learner]:

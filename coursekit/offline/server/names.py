@@ -58,14 +58,20 @@ def alike(name: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join(
-        character for character in folded if unicodedata.category(character) != "Cf"
+        character
+        for character in folded
+        if unicodedata.category(character) != "Cf"
     )
 
 
 def _is_allowed(character: str) -> bool:
     if character in BLANK:
         return False
-    if character in JOINERS or ord(character) in EMOJI or ord(character) in FLAG_TAGS:
+    if (
+        character in JOINERS
+        or ord(character) in EMOJI
+        or ord(character) in FLAG_TAGS
+    ):
         return True
     # controls, also of direction
     return not unicodedata.category(character).startswith("C")
@@ -74,6 +80,7 @@ def _is_allowed(character: str) -> bool:
 def _ink(name: str) -> bool:
     """Whether anything in it can be seen: combining marks alone cannot."""
     return any(
-        unicodedata.category(character)[0] not in "MCZ" or ord(character) in EMOJI
+        unicodedata.category(character)[0] not in "MCZ"
+        or ord(character) in EMOJI
         for character in name
     )

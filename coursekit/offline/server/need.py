@@ -44,7 +44,9 @@ def reasons(learner: Learner, verdict: Verdict, now: float) -> list[Reason]:
         count = learner.errors_in_a_row
         text = f"{count} requests failed in a row: {error_text(learner)}"
         found.append(Reason(FAILING + min(count, 99), "errors", text))
-    for place, count in sorted(learner.failed.items(), key=lambda item: -item[1]):
+    for place, count in sorted(
+        learner.failed.items(), key=lambda item: -item[1]
+    ):
         if count >= CHECKS:
             chapter, _, exercise = place.partition("/")
             text = f"check {exercise} failed {count} times in a row ({chapter})"

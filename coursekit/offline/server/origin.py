@@ -14,7 +14,10 @@ def from_own_page(request: Request) -> bool:
     that changes something.
     """
     host = request.headers.get("host")
-    return request.headers.get("origin") in (f"http://{host}", f"https://{host}")
+    return request.headers.get("origin") in (
+        f"http://{host}",
+        f"https://{host}",
+    )
 
 
 def from_other_page(request: Request) -> bool:

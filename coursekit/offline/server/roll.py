@@ -28,7 +28,9 @@ def spoken_token() -> str:
     consonants, vowels = "bdfghjklmnprstvz", "aeiou"
 
     def group() -> str:
-        return "".join(secrets.choice(letters) for letters in (consonants, vowels) * 2)
+        return "".join(
+            secrets.choice(letters) for letters in (consonants, vowels) * 2
+        )
 
     return "-".join(group() for _ in range(3))
 
@@ -63,7 +65,12 @@ class SavedClass:
                 tuple(value["learners"]),
                 **texts,
             )
-        except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            TypeError,
+        ) as error:
             raise ValueError(f"This is not a saved class: {error!r}") from error
 
 
@@ -104,7 +111,9 @@ class Roll(Learners):
         return self._key(learner.ids[0])
 
     def _key(self, id_: str) -> str:
-        made = hmac.new(self._saved.secret.encode(), id_.encode(), hashlib.sha256)
+        made = hmac.new(
+            self._saved.secret.encode(), id_.encode(), hashlib.sha256
+        )
         return KEY_PREFIX + made.hexdigest()[:40]
 
     def _enter(self, learner: Learner) -> None:
@@ -121,14 +130,19 @@ class Roll(Learners):
             )
         name = self._free(plain(wanted))
         learner = Learner(
-            name, self._api_of(name), ids=[secrets.token_hex(16)], account=account
+            name,
+            self._api_of(name),
+            ids=[secrets.token_hex(16)],
+            account=account,
         )
         self._enter(learner)
         return learner
 
     def of_account(self, account: str) -> Learner | None:
         """The learner of a hub's user."""
-        return next((learner for learner in self if learner.account == account), None)
+        return next(
+            (learner for learner in self if learner.account == account), None
+        )
 
     def named(self, name: object) -> Learner | None:
         """Who has exactly this name."""
@@ -139,7 +153,9 @@ class Roll(Learners):
         taken.
         """
         name = plain(wanted)
-        if alike(name) in {alike(other.name) for other in self if other is not learner}:
+        if alike(name) in {
+            alike(other.name) for other in self if other is not learner
+        }:
             raise NameRefused(
                 f"There is a learner {name!r} already. To make two rows one, merge them."
             )
@@ -171,7 +187,9 @@ class Roll(Learners):
     def remove(self, learner: Learner) -> None:
         """The learner's keys open nothing any more; joining again makes a new row."""
         self._by_key = {
-            key: known for key, known in self._by_key.items() if known is not learner
+            key: known
+            for key, known in self._by_key.items()
+            if known is not learner
         }
 
     def clear(self) -> int:
@@ -206,5 +224,7 @@ class Roll(Learners):
         taken = {alike(learner.name) for learner in self}
         if alike(name) not in taken:
             return name
-        numbered = (f"{name[: LONGEST - 4]} {number}" for number in itertools.count(2))
+        numbered = (
+            f"{name[: LONGEST - 4]} {number}" for number in itertools.count(2)
+        )
         return next(one for one in numbered if alike(one) not in taken)

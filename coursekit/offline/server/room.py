@@ -32,10 +32,13 @@ from .roll import Roll, SavedClass
 from .steady import SteadyRecordings
 from .throttle import JOIN_EVERY, JOINS, STRONG, Gate, Throttle, TooMany
 
-IN_FLIGHT = (
-    300  # requests of one learner: more would take the connections of the others
+IN_FLIGHT = 300  # requests of one learner: more would take the connections of the others
+# sources of answers that are quick to find
+RECORDED = (
+    "live",
+    "local",
+    "written",
 )
-RECORDED = ("live", "local", "written")  # sources of answers that are quick to find
 SMALL = 16_384  # bytes of a body that is remembered
 REMEMBERED = 2000  # requests
 logger = logging.getLogger("coursekit.serve")
@@ -88,7 +91,11 @@ class Room:
         self.clock = ScaledClock()
         self.rng = random.Random(seed)
         self.injections = Injections(self.clock)
-        self.access_token, self.shares, self.hosts = access_token, shares, Hosts(hosts)
+        self.access_token, self.shares, self.hosts = (
+            access_token,
+            shares,
+            Hosts(hosts),
+        )
         self.gate = Gate(self.clock)
         self.joins = Throttle(self.clock, JOINS, JOIN_EVERY)
         # addresses, and keys that were right from there
@@ -201,25 +208,32 @@ class Room:
             return learner.api.answer(request)
         except RecordingNotFound as miss:
             return self.own(
-                error_answer(404, str(miss), code="recording_not_found", headers=FINAL)
+                error_answer(
+                    404, str(miss), code="recording_not_found", headers=FINAL
+                )
             )
         except DamagedRecording as damage:
             text, code = str(damage), "damaged_recording"
             return self.own(
-                error_answer(500, text, type="server_error", code=code, headers=FINAL)
+                error_answer(
+                    500, text, type="server_error", code=code, headers=FINAL
+                )
             )
         except RecursionError:  # JSON nested as deep as no request is
             return self.own(refuse("unparsable"))
         except Exception:
             logger.exception(
-                "The offline API itself has failed at a request of %s", learner.name
+                "The offline API itself has failed at a request of %s",
+                learner.name,
             )
             return self.own(broken())
 
     def _api_of(self, name: str, spent: Decimal = Decimal(0)) -> Injected:
         rng = random.Random(f"{self.seed} {name}")
         last = (
-            Fallback(Missing(self.recordings), self.fallback) if self.fallback else None
+            Fallback(Missing(self.recordings), self.fallback)
+            if self.fallback
+            else None
         )
         answers = replaying(self.recordings, last=last, today=self.today)
         api = OfflineApi(
@@ -251,7 +265,11 @@ def too_many(error: TooMany) -> ApiAnswer:
     """The 429 for an address that tries too often."""
     headers = {**FINAL, "retry-after": str(math.ceil(error.seconds))}
     return error_answer(
-        429, str(error), type="requests", code="too_many_attempts", headers=headers
+        429,
+        str(error),
+        type="requests",
+        code="too_many_attempts",
+        headers=headers,
     )
 
 

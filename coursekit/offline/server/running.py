@@ -25,7 +25,9 @@ class CannotServe(ValueError):
     """The server cannot start, or must not; the message says why and what to do."""
 
 
-def listen(host: str, port: int, access_token: str | None = None) -> socket.socket:
+def listen(
+    host: str, port: int, access_token: str | None = None
+) -> socket.socket:
     """A socket that listens at this address (port 0: any free one).
 
     Raises CannotServe when other machines can reach the address and there is no good access token,

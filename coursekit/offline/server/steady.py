@@ -27,7 +27,9 @@ class SteadyRecordings(Recordings):
         self.now, self._until = now, 0.0
         self._found: dict[tuple[str, int], tuple[ApiAnswer, str]] = {}
 
-    def answer(self, name: str, number: int = 0) -> tuple[ApiAnswer, str] | None:
+    def answer(
+        self, name: str, number: int = 0
+    ) -> tuple[ApiAnswer, str] | None:
         if self.now() >= self._until:
             self._found.clear()
             self._until = self.now() + FRESH

@@ -45,13 +45,20 @@ class Tally:
                 if events is None
                 else (events[0].data if events else b"", len(events))
             )
-            self._unread[key] = (self._unread.get(key, (0,))[0] + 1, request, answer)
+            self._unread[key] = (
+                self._unread.get(key, (0,))[0] + 1,
+                request,
+                answer,
+            )
 
     def absorb(self, other: Tally) -> None:
         """Add what another one has counted."""
         usage, dollars = other.bill()
         with self._lock:
-            self._usage, self._dollars = self._usage + usage, self._dollars + dollars
+            self._usage, self._dollars = (
+                self._usage + usage,
+                self._dollars + dollars,
+            )
         with self._adding:
             self.statuses.update(other.statuses)
 
@@ -60,7 +67,10 @@ class Tally:
         anything else.
         """
         self.statuses = Counter(
-            {int(status): int(count) for status, count in saved["statuses"].items()}
+            {
+                int(status): int(count)
+                for status, count in saved["statuses"].items()
+            }
         )
         self._usage = Usage(
             int(saved["prompt_tokens"]), int(saved["completion_tokens"])
@@ -76,7 +86,12 @@ class Tally:
                 unread, self._unread = self._unread, {}
             for count, request, answer in unread.values():
                 usage, dollars = bill_of(answer, request.body)
-                counts = (usage.prompt, usage.completion, usage.cached, usage.reasoning)
+                counts = (
+                    usage.prompt,
+                    usage.completion,
+                    usage.cached,
+                    usage.reasoning,
+                )
                 self._usage += Usage(*(count * n for n in counts))
                 self._dollars += count * dollars
             return self._usage, self._dollars

@@ -14,9 +14,7 @@ from functools import lru_cache
 from ...foundation.portable import Portable
 from ..clock import Clock
 
-STRONG = (
-    20  # characters; a token this long cannot be guessed, however often somebody tries
-)
+STRONG = 20  # characters; a token this long cannot be guessed, however often somebody tries
 # wrong tokens from one address at once, and the seconds until one more
 GUESSES, GUESS_EVERY = (
     20,
@@ -53,7 +51,10 @@ class Throttle:
     def wait(self, address: str) -> float:
         """Seconds until this address may try; 0.0: now."""
         now = self.clock.now()
-        missing = max(0.0, self._full_at.get(_network(address), now) - now) / self.every
+        missing = (
+            max(0.0, self._full_at.get(_network(address), now) - now)
+            / self.every
+        )
         return max(0.0, missing - (self.burst - 1)) * self.every
 
     def take(self, address: str) -> None:
@@ -64,7 +65,9 @@ class Throttle:
                 where: at for where, at in self._full_at.items() if at > now
             }
         where = _network(address)
-        self._full_at[where] = max(self._full_at.get(where, now), now) + self.every
+        self._full_at[where] = (
+            max(self._full_at.get(where, now), now) + self.every
+        )
 
 
 class Gate:
@@ -76,7 +79,9 @@ class Gate:
     def is_right(self, address: str, given: str, token: str) -> bool:
         """Whether ``given`` is the token. Raises TooMany, for a right one also, as long as the
         token is short enough to be guessed."""
-        right = hmac.compare_digest(given.encode(errors="replace"), token.encode())
+        right = hmac.compare_digest(
+            given.encode(errors="replace"), token.encode()
+        )
         if right and len(token) >= STRONG:
             return True
         if (seconds := self.guesses.wait(address)) > 0:

@@ -71,11 +71,15 @@ class Watch:
     def _row(self, learner: Learner, now: float) -> dict[str, Any]:
         rows = about(learner)
         errors = sum(
-            count for status, count in rows["statuses"].items() if status != "200"
+            count
+            for status, count in rows["statuses"].items()
+            if status != "200"
         )
         present = learner.under_way > 0 or now - learner.at < PRESENT
         why = reasons(learner, self._verdict(learner, now), now)
-        minutes = int((now - learner.at) // 60) if math.isfinite(learner.at) else None
+        minutes = (
+            int((now - learner.at) // 60) if math.isfinite(learner.at) else None
+        )
         return {
             **rows,
             "errors": errors,
@@ -93,7 +97,9 @@ class Watch:
         """
         state = (learner.seen, learner.under_way, now // 60)
         judged = self._verdicts.get(learner)
-        if judged is not None and (judged[0] == state or now - judged[1] < JUDGED):
+        if judged is not None and (
+            judged[0] == state or now - judged[1] < JUDGED
+        ):
             return judged[2]
         verdict = verdict_on(
             [attempt for attempt in learner.ledger if now - attempt.at < LATELY]
@@ -112,7 +118,9 @@ def together(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "learners": len(rows),
         "present": sum(one["present"] for one in rows),
         **counts,
-        "dollars": str(sum((Decimal(one["dollars"]) for one in rows), Decimal(0))),
+        "dollars": str(
+            sum((Decimal(one["dollars"]) for one in rows), Decimal(0))
+        ),
     }
 
 
@@ -122,7 +130,9 @@ def votes(learners: Iterable[Learner]) -> dict[str, dict[str, int]]:
     for learner in learners:
         for place, option in learner.votes.items():
             counts[place][str(option)] += 1
-    return {place: dict(sorted(counts[place].items())) for place in sorted(counts)}
+    return {
+        place: dict(sorted(counts[place].items())) for place in sorted(counts)
+    }
 
 
 def roster(rows: Iterable[dict[str, Any]]) -> str:
@@ -146,6 +156,9 @@ def roster(rows: Iterable[dict[str, Any]]) -> str:
         row = {**one, "passed": sum(one["passed"].values())}
         cells = [str(row[column]) for column in (*columns, "last_error")]
         writer.writerow(
-            [f"'{cell}" if cell[:1] in "=+-@\t" and cell else cell for cell in cells]
+            [
+                f"'{cell}" if cell[:1] in "=+-@\t" and cell else cell
+                for cell in cells
+            ]
         )
     return out.getvalue()

@@ -108,9 +108,15 @@ class Ledger:
     def __init__(self, size: int = SIZE) -> None:
         self._attempts: deque[LoggedAttempt] = deque(maxlen=size)
 
-    def open(self, request: ApiRequest, answer: ApiAnswer, at: float) -> LoggedAttempt:
+    def open(
+        self, request: ApiRequest, answer: ApiAnswer, at: float
+    ) -> LoggedAttempt:
         """Enter a request sent at ``at`` and its answer. The door then calls ``finish``."""
-        model = request.body.get("model", "") if isinstance(request.body, dict) else ""
+        model = (
+            request.body.get("model", "")
+            if isinstance(request.body, dict)
+            else ""
+        )
         retry = request.headers.get("x-stainless-retry-count", "0")
         attempt = LoggedAttempt(
             at=at,

@@ -23,8 +23,17 @@ from ...wired import wired_to
 from .ledger import Ledger, LoggedAttempt
 
 FINAL_STATUS = (400, 401, 403, 404, 422)
-FINAL_CODES = ("insufficient_quota", "request_too_large")  # 429s that no wait cures
-WHOLE, LEFT, CUT, LATE = "200", "200, left", "200, cut", "200, too late for the caller"
+# 429s that no wait cures
+FINAL_CODES = (
+    "insufficient_quota",
+    "request_too_large",
+)
+WHOLE, LEFT, CUT, LATE = (
+    "200",
+    "200, left",
+    "200, cut",
+    "200, too late for the caller",
+)
 SATISFIED = (WHOLE, LEFT)
 LOST = (LATE, "200, broken", "200, malformed")
 TOLERANCE = 0.0015  # seconds; Retry-After-Ms is in whole milliseconds
@@ -100,8 +109,12 @@ class Verdict:
 
     def __str__(self) -> str:
         good = "good" if self.good else "there is something to mend"
-        counts = ", ".join(f"{count} x {what}" for what, count in self.outcomes.items())
-        retries = f"{self.sdk_retries} by the SDK, {self.own_retries} by the program"
+        counts = ", ".join(
+            f"{count} x {what}" for what, count in self.outcomes.items()
+        )
+        retries = (
+            f"{self.sdk_retries} by the SDK, {self.own_retries} by the program"
+        )
         lines = [
             f"Verdict on the client: {good}",
             f"  questions answered   {self.answered} of {self.questions}",
@@ -138,7 +151,9 @@ def verdict_on(*sources: Any) -> Verdict:
         for first, again in retries
         if first.retry_after
     ]
-    missing = [told - waited for told, waited in waits if told - waited > TOLERANCE]
+    missing = [
+        told - waited for told, waited in waits if told - waited > TOLERANCE
+    ]
     return Verdict(
         attempts=len(attempts),
         outcomes=dict(outcomes),
@@ -149,7 +164,9 @@ def verdict_on(*sources: Any) -> Verdict:
         waits=len(waits),
         too_early=len(missing),
         early_by=sum(missing),
-        waited=sum(max(0.0, again.at - first.ended_at) for first, again in retries),
+        waited=sum(
+            max(0.0, again.at - first.ended_at) for first, again in retries
+        ),
         wasted=sum(_is_final(first) for first, _ in retries),
         retried_400=sum(first.status == 400 for first, _ in retries),
         lost=sum(outcomes[one] for one in LOST),
@@ -185,18 +202,31 @@ def _questions(
     after: dict[int, LoggedAttempt] = {}  # by id: the attempt that follows
     followers: set[int] = set()
     for by_sdk in (True, False):
-        failed: defaultdict[tuple[int, int], list[LoggedAttempt]] = defaultdict(list)
+        failed: defaultdict[tuple[int, int], list[LoggedAttempt]] = defaultdict(
+            list
+        )
         for attempt in attempts:
-            if id(attempt) not in followers and (attempt.retry > 0 or not by_sdk):
-                earlier = failed[attempt.body, attempt.retry - 1 if by_sdk else 0]
+            if id(attempt) not in followers and (
+                attempt.retry > 0 or not by_sdk
+            ):
+                earlier = failed[
+                    attempt.body, attempt.retry - 1 if by_sdk else 0
+                ]
                 ended = [one for one in earlier if one.ended_at <= attempt.at]
                 if ended:
                     earlier.remove(ended[0])
                     after[id(ended[0])] = attempt
                     followers.add(id(attempt))
-            if outcome[id(attempt)] not in SATISFIED and id(attempt) not in after:
-                failed[attempt.body, attempt.retry if by_sdk else 0].append(attempt)
-    questions = [[attempt] for attempt in attempts if id(attempt) not in followers]
+            if (
+                outcome[id(attempt)] not in SATISFIED
+                and id(attempt) not in after
+            ):
+                failed[attempt.body, attempt.retry if by_sdk else 0].append(
+                    attempt
+                )
+    questions = [
+        [attempt] for attempt in attempts if id(attempt) not in followers
+    ]
     for question in questions:
         while id(question[-1]) in after:
             question.append(after[id(question[-1])])

@@ -34,7 +34,8 @@ from ..commands.working_copy import update_copy
 from .site import site
 
 HTML = Path("build", "browser")  # in the repository, ignored by git
-TOOLS = Path("build", "browser-tools")  # what was downloaded, for the next build
+# what was downloaded, for the next build
+TOOLS = Path("build", "browser-tools")
 PINNED = Path("deploy", "browser")
 RUNS = "run"  # the folder of JupyterLite within the site
 DISTRIBUTION = "https://cdn.jsdelivr.net/pyodide/v{version}/full/{file}"
@@ -98,12 +99,15 @@ download them all as one ZIP file.
 
 To go on with them on a computer with the course: unpack the file into a folder `coursekit-course`
 in the course's folder, and run `coursekit lab`."""
-SAVE_CODE = (
-    "from coursekit.workshop.commands.download import download_work\n\ndownload_work()"
-)
+SAVE_CODE = "from coursekit.workshop.commands.download import download_work\n\ndownload_work()"
 SAVE = {
     "cells": [
-        {"cell_type": "markdown", "id": "why", "metadata": {}, "source": SAVE_TEXT},
+        {
+            "cell_type": "markdown",
+            "id": "why",
+            "metadata": {},
+            "source": SAVE_TEXT,
+        },
         {
             "cell_type": "code",
             "id": "download",
@@ -147,7 +151,9 @@ def browser(to: str | None = None, pyodide: str | None = None) -> int:
     if code := site(str(built), runs=RUNS):
         return code
     jupyterlite(root, built / RUNS, Path(pyodide) if pyodide else None)
-    print(f"The course runs from {built}: python -m http.server --directory {built}")
+    print(
+        f"The course runs from {built}: python -m http.server --directory {built}"
+    )
     return 0
 
 
@@ -171,9 +177,14 @@ def jupyterlite(root: Path, to: Path, distribution: Path | None = None) -> None:
             json.dumps(SAVE), encoding="utf-8"
         )
         lay_out_kernel(
-            distribution, [*wheels, _coursekit(root, lite)], lite / "static" / "pyodide"
+            distribution,
+            [*wheels, _coursekit(root, lite)],
+            lite / "static" / "pyodide",
         )
-        _run([sys.executable, "-m", "jupyterlite_core", "build"], _configured(lite, to))
+        _run(
+            [sys.executable, "-m", "jupyterlite_core", "build"],
+            _configured(lite, to),
+        )
 
 
 def lay_out_kernel(distribution: Path, wheels: list[Path], to: Path) -> None:
@@ -189,10 +200,13 @@ def lay_out_kernel(distribution: Path, wheels: list[Path], to: Path) -> None:
         shutil.copy(wheel, to)
     lock = json.loads((to / LOCK).read_text(encoding="utf-8"))
     packages = {
-        package["name"]: package for package in map(_package, sorted(to.glob("*.whl")))
+        package["name"]: package
+        for package in map(_package, sorted(to.glob("*.whl")))
     }
     for package in packages.values():
-        package["depends"] = [name for name in package["depends"] if name in packages]
+        package["depends"] = [
+            name for name in package["depends"] if name in packages
+        ]
     written = json.dumps({"info": lock["info"], "packages": packages}, indent=1)
     (to / LOCK).write_text(written, encoding="utf-8")
 
@@ -231,24 +245,39 @@ def _downloaded(root: Path, tools: Path) -> list[Path]:
             "--quiet",
             "--disable-pip-version-check",
         ]
-        _run([*pip, "--no-deps", "--require-hashes", *FOR_PYODIDE, "--dest", str(folder),
-              "--requirement", str(root / PINNED / "requirements.lock")], root)  # fmt: skip
+        _run(
+            [
+                *pip,
+                "--no-deps",
+                "--require-hashes",
+                *FOR_PYODIDE,
+                "--dest",
+                str(folder),
+                "--requirement",
+                str(root / PINNED / "requirements.lock"),
+            ],
+            root,
+        )
         write_atomically(done, pinned)
     return sorted(folder.glob("*.whl"))
 
 
 def _compiled(distribution: Path, tools: Path) -> Iterator[Path]:
     """The wheels ``COMPILED``, from the distribution's folder or from its site."""
-    lock = json.loads((distribution / LOCK).read_text(encoding="utf-8"))["packages"]
-    version = json.loads((distribution / "package.json").read_text(encoding="utf-8"))[
-        "version"
+    lock = json.loads((distribution / LOCK).read_text(encoding="utf-8"))[
+        "packages"
     ]
+    version = json.loads(
+        (distribution / "package.json").read_text(encoding="utf-8")
+    )["version"]
     for package in (lock[name] for name in COMPILED):
         file = distribution / package["file_name"]
         if not file.is_file():
             file = tools / package["file_name"]
         if not file.is_file():
-            _download(DISTRIBUTION.format(version=version, file=file.name), file)
+            _download(
+                DISTRIBUTION.format(version=version, file=file.name), file
+            )
         if hashlib.sha256(file.read_bytes()).hexdigest() != package["sha256"]:
             raise CommandError(
                 f"{file} is not what {LOCK} of Pyodide {version} names: another SHA-256. "
@@ -271,15 +300,32 @@ def _download(url: str, to: Path) -> None:
 
 def _kernel_wheels() -> list[Path]:
     """The wheels of the kernel itself, which its package brings along."""
-    kernel = Path(sys.prefix, "share", "jupyter", "labextensions", "@jupyterlite")
+    kernel = Path(
+        sys.prefix, "share", "jupyter", "labextensions", "@jupyterlite"
+    )
     found = kernel.glob("pyodide-kernel-extension/static/pypi/*.whl")
-    return [wheel for wheel in found if not wheel.name.startswith("widgetsnbextension")]
+    return [
+        wheel
+        for wheel in found
+        if not wheel.name.startswith("widgetsnbextension")
+    ]
 
 
 def _coursekit(root: Path, to: Path) -> Path:
     """coursekit's own wheel, made in the folder ``to``."""
-    _run([sys.executable, "-m", "hatchling", "build", "--target", "wheel",
-          "--directory", str(to)], root)  # fmt: skip
+    _run(
+        [
+            sys.executable,
+            "-m",
+            "hatchling",
+            "build",
+            "--target",
+            "wheel",
+            "--directory",
+            str(to),
+        ],
+        root,
+    )
     return next(to.glob("coursekit-*.whl"))
 
 
@@ -288,9 +334,12 @@ def _empty_wheel(name: str, folder: Path) -> None:
     with zipfile.ZipFile(folder / about, "w") as wheel:
         info = f"{name}-0.dist-info"
         wheel.writestr(
-            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n"
+            f"{info}/METADATA",
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n",
         )
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n"
+        )
         wheel.writestr(f"{info}/RECORD", "")
 
 
@@ -303,11 +352,17 @@ def _package(wheel: Path) -> dict[str, Any]:
 
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        about = next(name for name in names if name.endswith(".dist-info/METADATA"))
+        about = next(
+            name for name in names if name.endswith(".dist-info/METADATA")
+        )
         metadata = message_from_bytes(archive.read(about))
-    needs = [Requirement(text) for text in metadata.get_all("Requires-Dist", [])]
+    needs = [
+        Requirement(text) for text in metadata.get_all("Requires-Dist", [])
+    ]
     depends = [
-        need.name for need in needs if not need.marker or need.marker.evaluate(MARKERS)
+        need.name
+        for need in needs
+        if not need.marker or need.marker.evaluate(MARKERS)
     ]
     top = {name.partition("/")[0].removesuffix(".py") for name in names}
     return {
@@ -332,13 +387,21 @@ def _configured(lite: Path, to: Path) -> Path:
             "no_sourcemaps": True,
         },
         "FederatedExtensionAddon": {
-            "extra_labextensions_path": [str(DATA / "jupyter" / "labextensions")]
+            "extra_labextensions_path": [
+                str(DATA / "jupyter" / "labextensions")
+            ]
         },
     }
-    overrides = DATA / "jupyter" / "labconfig" / "default_setting_overrides.json"
+    overrides = (
+        DATA / "jupyter" / "labconfig" / "default_setting_overrides.json"
+    )
     shutil.copy(overrides, lite / "overrides.json")
-    (lite / "jupyter_lite_config.json").write_text(json.dumps(build), encoding="utf-8")
-    (lite / "jupyter-lite.json").write_text(json.dumps(SETTINGS), encoding="utf-8")
+    (lite / "jupyter_lite_config.json").write_text(
+        json.dumps(build), encoding="utf-8"
+    )
+    (lite / "jupyter-lite.json").write_text(
+        json.dumps(SETTINGS), encoding="utf-8"
+    )
     return lite
 
 

@@ -23,5 +23,7 @@ PLACES = (
 def chromium() -> Path | None:
     """The program named by CHROMIUM, else the first one found, else None."""
     named = os.environ.get("CHROMIUM")
-    known = [named] if named else [*filter(None, map(shutil.which, NAMES)), *PLACES]
+    known = (
+        [named] if named else [*filter(None, map(shutil.which, NAMES)), *PLACES]
+    )
     return next((Path(place) for place in known if Path(place).is_file()), None)

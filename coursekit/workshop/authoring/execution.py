@@ -10,7 +10,11 @@ import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import (
+    CellExecutionError,
+    CellTimeoutError,
+    DeadKernelError,
+)
 
 from .. import CommandError
 
@@ -27,7 +31,9 @@ class Client(NotebookClient):
     goes into a widget.
     """
 
-    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+    def process_message(
+        self, msg: dict[str, Any], cell: Any, cell_index: int
+    ) -> Any:
         kind = msg["msg_type"]
         if (
             kind in TAKES_BACK
@@ -54,9 +60,8 @@ def execute(
     ``raises-exception``.
     """
     notebook = nbformat.read(path, as_version=4)
-    here = KernelSpecManager(
-        kernel_dirs=[]
-    )  # no folders searched: only this Python's own kernel is left
+    # no folders searched: only this Python's own kernel is left
+    here = KernelSpecManager(kernel_dirs=[])
     client = Client(
         notebook,
         km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=here),
@@ -67,9 +72,8 @@ def execute(
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
-        extra_arguments=[
-            "--IPKernelApp.log_level=ERROR"
-        ],  # not each kernel's remark that loopback is not encrypted
+        # not each kernel's remark that loopback is not encrypted
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
     number = 0
 
@@ -77,7 +81,9 @@ def execute(
         nonlocal number
         number += 1
         if began is not None:
-            began(number, sum(cell.cell_type == "code" for cell in notebook.cells))
+            began(
+                number, sum(cell.cell_type == "code" for cell in notebook.cells)
+            )
 
     client.on_cell_execute = count
     where = f"{path.parent.name}/{path.name}"
@@ -92,7 +98,9 @@ def execute(
             f"{where}, cell [{number}] did not end within {seconds_per_cell} s."
         ) from error
     except DeadKernelError as error:
-        raise CommandError(f"{where}, cell [{number}] killed its kernel.") from error
+        raise CommandError(
+            f"{where}, cell [{number}] killed its kernel."
+        ) from error
 
 
 def failed_cells(notebook: Any) -> list[tuple[int, str]]:
@@ -102,6 +110,10 @@ def failed_cells(notebook: Any) -> list[tuple[int, str]]:
     for number, cell in enumerate(code, start=1):
         if "raises-exception" in cell.metadata.get("tags", []):
             continue
-        errors = [output for output in cell.outputs if output.output_type == "error"]
-        failed += [(number, f"{error.ename}: {error.evalue}") for error in errors]
+        errors = [
+            output for output in cell.outputs if output.output_type == "error"
+        ]
+        failed += [
+            (number, f"{error.ename}: {error.evalue}") for error in errors
+        ]
     return failed

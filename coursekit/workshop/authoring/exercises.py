@@ -38,9 +38,13 @@ def exercises(names: Sequence[str] = ()) -> int:
 
     Nothing is written when one of them has an error.
     """
-    changed = _changed(repository_or_error(), [lesson(name).stem for name in names])
+    changed = _changed(
+        repository_or_error(), [lesson(name).stem for name in names]
+    )
     for path, text in changed.items():
-        if path.parent.name == "exercises" and (work := _somebody_s_work(path, text)):
+        if path.parent.name == "exercises" and (
+            work := _somebody_s_work(path, text)
+        ):
             raise CommandError(
                 f"exercises/{path.name} holds somebody's work ({work}), and it would be "
                 "overwritten. Keep it under "
@@ -75,7 +79,10 @@ def _changed(root: Path, stems: Sequence[str] = ()) -> dict[Path, str | None]:
     """What the files should be where they are not: text, or None for an exercise without a
     solution. No stem: all.
     """
-    every = [*notebooks_in(root / "exercises"), *notebooks_in(root / "solutions")]
+    every = [
+        *notebooks_in(root / "exercises"),
+        *notebooks_in(root / "solutions"),
+    ]
     asked = [path for path in every if not stems or path.stem in stems]
     wanted: dict[Path, str | None] = {
         path: None for path in asked if path.parent.name == "exercises"
@@ -97,7 +104,9 @@ def marked(solution: Any, stem: str) -> Any:
     """A solution notebook with nbgrader's metadata, from what its cells hold. Raises CommandError,
     naming the cell.
     """
-    known = {exercise.name: exercise for exercise in course_map.exercises_of(stem)}
+    known = {
+        exercise.name: exercise for exercise in course_map.exercises_of(stem)
+    }
     notebook, where = copy.deepcopy(solution), f"solutions/{stem}.ipynb"
     written: dict[str, Any] = {}
     checked: set[str] = set()
@@ -115,7 +124,9 @@ def marked(solution: Any, stem: str) -> Any:
         if "SOLUTION" in _kinds(cell.source):
             name = _asked(stub, place)
             if name in written:
-                raise CommandError(f"{place}: {name} is to be written a second time.")
+                raise CommandError(
+                    f"{place}: {name} is to be written a second time."
+                )
             written[name] = place
             cell.metadata["nbgrader"] = _metadata(name, solution=True)
         elif called:
@@ -161,10 +172,11 @@ def derived(solution: Any, where: str = "") -> Any:
     ids are kept.
     """
     notebook = copy.deepcopy(solution)
+    # as refresh will store them
     notebook.metadata |= {
         "kernelspec": KERNEL,
         "language_info": {"name": "python"},
-    }  # as refresh will store them
+    }
     for cell in notebook.cells:
         cell.source = _stub(cell.source, f"{where}, cell {cell.id}")
         if cell.cell_type == "code":
@@ -194,7 +206,9 @@ def _stub(source: str, place: str) -> str:
                 "first."
             )
         if not begins and inside != kind:
-            raise CommandError(f"{place}, line {number}: END {kind} without its BEGIN.")
+            raise CommandError(
+                f"{place}, line {number}: END {kind} without its BEGIN."
+            )
         if begins and kind == "SOLUTION":
             kept += [found["indent"] + line for line in STUB]
         inside = kind if begins else ""
@@ -213,7 +227,11 @@ def _asked(stub: str, place: str) -> str:
         raise CommandError(
             f"{place}: without its solution it is not Python: {error.msg}, line {error.lineno}."
         ) from None
-    asked = [node for node in statements if "NotImplementedError" in ast.unparse(node)]
+    asked = [
+        node
+        for node in statements
+        if "NotImplementedError" in ast.unparse(node)
+    ]
     if len(asked) != 1 or not isinstance(
         asked[0], ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     ):
@@ -250,7 +268,9 @@ def _checked(source: str) -> list[str]:
 
 
 def _kinds(source: str) -> set[str]:
-    return {found["kind"] for found in map(MARK.match, source.split("\n")) if found}
+    return {
+        found["kind"] for found in map(MARK.match, source.split("\n")) if found
+    }
 
 
 def _metadata(
@@ -297,7 +317,11 @@ def _somebody_s_work(path: Path, text: str | None) -> str:
     own = (
         []
         if wanted is None
-        else [cell for cell in here if cell.id not in wanted and cell.source.strip()]
+        else [
+            cell
+            for cell in here
+            if cell.id not in wanted and cell.source.strip()
+        ]
     )
     return ", ".join(answered + ([f"new cells: {len(own)}"] if own else []))
 

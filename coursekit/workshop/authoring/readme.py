@@ -93,7 +93,12 @@ def refusals() -> str:
     ]
     for name, kind in kinds().items():
         message = textwrap.shorten(kind["message"], WIDTH, placeholder=" …")
-        cells = [name, message.replace("|", "\\|"), kind.get("code", ""), _seen(kind)]
+        cells = [
+            name,
+            message.replace("|", "\\|"),
+            kind.get("code", ""),
+            _seen(kind),
+        ]
         rows.append(f"| {' | '.join([*cells, _before(kind)])} |")
     rows += ["", "| rule of | seen |", "| --- | --- |"]
     for name, rule in {**rules()["parameter"], **rules()}.items():
@@ -103,7 +108,9 @@ def refusals() -> str:
 
 
 def _seen(rule: Mapping[str, Any]) -> str:
-    return "; ".join(f"{source} ({day})" for source, day in rule["seen"].items())
+    return "; ".join(
+        f"{source} ({day})" for source, day in rule["seen"].items()
+    )
 
 
 def _before(kind: Mapping[str, Any]) -> str:
@@ -129,4 +136,8 @@ def _labs(path: Path) -> list[str]:
         for cell in nbformat.read(path, as_version=4).cells
         if cell.cell_type == "markdown"
     ]
-    return [name.removeprefix("the ") for text in prose for name in LAB.findall(text)]
+    return [
+        name.removeprefix("the ")
+        for text in prose
+        for name in LAB.findall(text)
+    ]

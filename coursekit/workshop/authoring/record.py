@@ -73,7 +73,9 @@ def record(
     asked_anew = set(target.glob("*.json")) if anew else _named(target, only)
     environment = _environment(stem, written=written, local=local, yes=yes)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{stem}-", dir=target.parent) as scratch:
+    with tempfile.TemporaryDirectory(
+        prefix=f".{stem}-", dir=target.parent
+    ) as scratch:
         unchanged, dialogues, new = _folders(
             Path(scratch), "unchanged", "dialogues", stem
         )
@@ -105,7 +107,9 @@ def record(
             )
         except (CommandError, KeyboardInterrupt) as error:
             raise _unfinished(error, answers, written) from error
-        used = {Path(line) for line in log.read_text(encoding="utf-8").splitlines()}
+        used = {
+            Path(line) for line in log.read_text(encoding="utf-8").splitlines()
+        }
         still_used = used.intersection(unchanged.iterdir())
         made = set(answers.iterdir()) - (resumed - used)
         for path in (*dialogues.iterdir(), *still_used, *made):
@@ -122,7 +126,9 @@ def record(
     return 0
 
 
-def _environment(stem: str, *, written: bool, local: bool, yes: bool) -> dict[str, str]:
+def _environment(
+    stem: str, *, written: bool, local: bool, yes: bool
+) -> dict[str, str]:
     """What the kernels get, by who is to answer. Raises CommandError where they cannot."""
     if written:
         return _written(stem)
@@ -143,9 +149,13 @@ def _run(
     failed = []
     for path in paths:
         began = None if answers is None else _progress(path, answers)
-        notebook = execute(path, environment, SECONDS_PER_CELL, began, goes_on=goes_on)
+        notebook = execute(
+            path, environment, SECONDS_PER_CELL, began, goes_on=goes_on
+        )
         for number, error in failed_cells(notebook):
-            failed.append(f"{path.parent.name}/{path.name}, cell [{number}]: {error}")
+            failed.append(
+                f"{path.parent.name}/{path.name}, cell [{number}]: {error}"
+            )
     return failed
 
 
@@ -159,7 +169,9 @@ def _folders(parent: Path, *names: str) -> list[Path]:
 def _keep_old(target: Path, new: Path, failed: Sequence[str]) -> None:
     """Copy the recordings that were not made anew, and list the cells that failed."""
     old = [
-        path for path in sorted(target.glob("*.json")) if not (new / path.name).exists()
+        path
+        for path in sorted(target.glob("*.json"))
+        if not (new / path.name).exists()
     ]
     for path in old:
         shutil.copy2(path, new)
@@ -181,7 +193,9 @@ def _named(target: Path, only: Sequence[str]) -> set[Path]:
     }
     found: set[Path] = set()
     for words in only:
-        fitting = {path for path, text in prompts.items() if words.lower() in text}
+        fitting = {
+            path for path, text in prompts.items() if words.lower() in text
+        }
         if not fitting:
             raise CommandError(
                 f"no recording of {target.name} has {words!r} in its name or prompt, so nothing "
@@ -204,7 +218,9 @@ def _progress(path: Path, answers: Path) -> Callable[[int, int], None]:
     return began
 
 
-def _unfinished(error: BaseException, answers: Path, written: bool) -> BaseException:
+def _unfinished(
+    error: BaseException, answers: Path, written: bool
+) -> BaseException:
     """The error, with what has been paid for and how to go on. An empty folder is not left
     behind.
     """

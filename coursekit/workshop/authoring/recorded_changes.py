@@ -29,7 +29,8 @@ def changes(old: Path, new: Path) -> Iterator[str]:
     equal ones.
     """
     before, after = (
-        {path.name: path for path in folder.glob("*.json")} for folder in (old, new)
+        {path.name: path for path in folder.glob("*.json")}
+        for folder in (old, new)
     )
     same = 0
     for name in sorted(before.keys() | after.keys()):
@@ -41,7 +42,9 @@ def changes(old: Path, new: Path) -> Iterator[str]:
             differences = list(
                 _differences(answered(before[name]), answered(after[name]))
             )
-            differences += _provenance(read(before[name])[1], read(after[name])[1])
+            differences += _provenance(
+                read(before[name])[1], read(after[name])[1]
+            )
             same += not differences
             if differences:
                 yield f"changed  {name}"
@@ -57,20 +60,28 @@ def _provenance(before: Provenance, after: Provenance) -> list[str]:
 
 
 def _who(provenance: Provenance) -> str:
-    return f"{provenance.kind}: {provenance.by}" if provenance.by else provenance.kind
+    return (
+        f"{provenance.kind}: {provenance.by}"
+        if provenance.by
+        else provenance.kind
+    )
 
 
 def answered(path: Path) -> Answered:
     """What the recording at ``path`` answers. Raises DamagedRecording."""
     answer = read(path)[2]
     parts = list(objects_of(answer))
-    texts = [_text(choice) for part in parts for choice in part.get("choices") or []]
+    texts = [
+        _text(choice) for part in parts for choice in part.get("choices") or []
+    ]
     errors = [
         str(part["error"].get("message"))
         for part in parts
         if isinstance(part.get("error"), dict)
     ]
-    usage = next((part["usage"] for part in parts if part.get("usage")), None) or {}
+    usage = (
+        next((part["usage"] for part in parts if part.get("usage")), None) or {}
+    )
     counts = f"{usage.get('prompt_tokens')}+{usage.get('completion_tokens')}"
     return Answered(answer.status, "".join(texts + errors), counts)
 

@@ -66,7 +66,10 @@ def stored_text(notebook: Any, where: str) -> str:
     stored.
     """
     notebook.metadata.pop("widgets", None)
-    notebook.metadata |= {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    notebook.metadata |= {
+        "kernelspec": KERNEL,
+        "language_info": {"name": "python"},
+    }
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
@@ -78,8 +81,13 @@ def stored_text(notebook: Any, where: str) -> str:
                     "Print the end only, or show what moves in a widget."
                 )
             cell.outputs = [_stored(output, place) for output in cell.outputs]
-            raised = any(output.output_type == "error" for output in cell.outputs)
-            if "raises-exception" in cell.metadata.get("tags", []) and not raised:
+            raised = any(
+                output.output_type == "error" for output in cell.outputs
+            )
+            if (
+                "raises-exception" in cell.metadata.get("tags", [])
+                and not raised
+            ):
                 raise CommandError(
                     f"{place} is tagged raises-exception and raised nothing. Untag it, or mend it."
                 )

@@ -42,14 +42,19 @@ def rename(folder: str = "") -> int:
         for place in sorted({path.parent for path in root.rglob("*.json")})
         for line in renamed(place)
     ]
-    print("\n".join(lines) or "All recordings have the names by which they are found.")
+    print(
+        "\n".join(lines)
+        or "All recordings have the names by which they are found."
+    )
     return int(any(line.startswith("unread") for line in lines))
 
 
 def misnamed(paths: list[Path]) -> list[Path]:
     """Those of these recordings that no request finds. Raises DamagedRecording."""
     return [
-        path for path in paths if _name_and_number(path)[0] != name_of(read(path)[0])
+        path
+        for path in paths
+        if _name_and_number(path)[0] != name_of(read(path)[0])
     ]
 
 

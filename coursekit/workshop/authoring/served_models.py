@@ -12,7 +12,9 @@ from ...settings import Mode, ModeError, mode_of, role_model, today_of
 
 TABLE = "coursekit/data/models.toml"
 SHOWN = 10  # models of a server
-WARN_DAYS = 60  # as long as a successor may need to be found, tried and written down
+WARN_DAYS = (
+    60  # as long as a successor may need to be found, tried and written down
+)
 
 
 def course_models(env: Mapping[str, str]) -> tuple[str, str]:
@@ -45,7 +47,9 @@ def course_models(env: Mapping[str, str]) -> tuple[str, str]:
             if name in missing and role_model(role, env)
         ]
         cure = f"write a successor that it does offer into [role] of {TABLE}"
-        if given or "openai.com" not in env.get("OPENAI_BASE_URL", "openai.com"):
+        if given or "openai.com" not in env.get(
+            "OPENAI_BASE_URL", "openai.com"
+        ):
             has = ", ".join(sorted(offered)[:SHOWN]) or "nothing"
             cure = (
                 f"it has {has}: write COURSEKIT_MODEL=… into .env, or COURSEKIT_CHAT=… and so "
@@ -88,14 +92,15 @@ def _offered() -> dict[str, datetime.date | None]:
     with connect("live", max_retries=0, timeout=10.0) as client:
         for model in client.models.list():
             said = getattr(model, "shutdown_date", None)
-            found[model.id] = datetime.date.fromisoformat(said[:10]) if said else None
+            found[model.id] = (
+                datetime.date.fromisoformat(said[:10]) if said else None
+            )
     return found
 
 
 def _shutdown(name: str) -> datetime.date | None:
-    return (
-        models.get(name).shutdown if models.known(name) else None
-    )  # another server's model
+    # another server's model
+    return models.get(name).shutdown if models.known(name) else None
 
 
 def _listed(ends: Mapping[str, datetime.date | None]) -> str:

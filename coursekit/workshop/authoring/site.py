@@ -83,9 +83,8 @@ def site(to: str | None = None, runs: str | None = None) -> int:
             ]
         )
     if code == 0:
-        (built / "_static" / "webpack-macros.html").unlink(
-            missing_ok=True
-        )  # a template of the theme's, no page
+        # a template of the theme's, no page
+        (built / "_static" / "webpack-macros.html").unlink(missing_ok=True)
         print(f"The site is built: open {built / 'index.html'} in a browser.")
     return code
 
@@ -132,7 +131,9 @@ def lay_out(root: Path, pages: Path, runs: str | None = None) -> None:
     ][1:]
     with (pages / "index.md").open("a", encoding="utf-8") as front:
         front.write(
-            _contents([f"{folder}/index" for folder in SECTIONS] + more, ":hidden:\n")
+            _contents(
+                [f"{folder}/index" for folder in SECTIONS] + more, ":hidden:\n"
+            )
         )
 
 
@@ -160,9 +161,13 @@ def readable(notebook: str, run: str | None = None) -> str:
             data = output.get("data", {})
             if "text/html" in data:
                 shown = re.sub(
-                    r'(href="[^":]+)\.ipynb\b', r"\1.html", "".join(data["text/html"])
+                    r'(href="[^":]+)\.ipynb\b',
+                    r"\1.html",
+                    "".join(data["text/html"]),
                 )
-                live = "(run the notebook to " in "".join(data.get("text/plain", ""))
+                live = "(run the notebook to " in "".join(
+                    data.get("text/plain", "")
+                )
                 data["text/html"] = (LIVE if live else "") + shown
     return json.dumps(read, ensure_ascii=False)
 

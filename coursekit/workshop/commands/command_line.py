@@ -21,14 +21,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     leave_out_slow_grammar()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a narrow console must not end a command that spent money
+            # a narrow console must not end a command that spent money
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     asked, rest = parser.parse_known_args(arguments)
     if rest and asked.command != "lab":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if asked.command == "record" and asked.lesson is None and asked.rename is None:
+    if (
+        asked.command == "record"
+        and asked.lesson is None
+        and asked.rename is None
+    ):
         parser.error("record needs a LESSON, or --rename")
     try:
         return _run(asked, rest)
@@ -43,9 +46,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="coursekit", description="The course on the OpenAI Chat Completions API."
+        prog="coursekit",
+        description="The course on the OpenAI Chat Completions API.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND"
+    )
     lesson = "its number or name: 1, 01_basics, notebooks/01_basics.ipynb"
 
     lab = commands.add_parser(
@@ -66,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     test = commands.add_parser(
-        "test", help="run the notebooks and compare every output with the stored one"
+        "test",
+        help="run the notebooks and compare every output with the stored one",
     )
     test.add_argument("lessons", nargs="*", metavar="LESSON", help=lesson)
 
@@ -118,15 +125,21 @@ def _parser() -> argparse.ArgumentParser:
         help="errors to keep, such as 400,429 (else none)",
     )
     record.add_argument(
-        "--yes", action="store_true", help="do not ask before calls that cost money"
+        "--yes",
+        action="store_true",
+        help="do not ask before calls that cost money",
     )
 
-    progress = commands.add_parser("progress", help="which exercises you have passed")
+    progress = commands.add_parser(
+        "progress", help="which exercises you have passed"
+    )
     progress.add_argument(
         "--reset", action="store_true", help="forget them; asks first"
     )
 
-    derive = commands.add_parser("exercises", help="derive exercises/ from solutions/")
+    derive = commands.add_parser(
+        "exercises", help="derive exercises/ from solutions/"
+    )
     derive.add_argument("lessons", nargs="*", metavar="LESSON", help=lesson)
 
     commands.add_parser(
@@ -134,7 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     pages = commands.add_parser("site", help="build the course as web pages")
-    pages.add_argument("--to", metavar="FOLDER", help="where to (default: build/site)")
+    pages.add_argument(
+        "--to", metavar="FOLDER", help="where to (default: build/site)"
+    )
 
     edition = commands.add_parser(
         "browser", help="build the course as a site that runs it"
@@ -153,7 +168,9 @@ def _parser() -> argparse.ArgumentParser:
         help="a small model on this machine, for prompts that were not recorded",
     )
     local.add_argument(
-        "action", choices=("install", "status", "remove"), help="remove asks first"
+        "action",
+        choices=("install", "status", "remove"),
+        help="remove asks first",
     )
     local.add_argument(
         "--model",
@@ -162,7 +179,8 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     serve = commands.add_parser(
-        "serve", help="the offline API on a socket: for curl, other languages, a class"
+        "serve",
+        help="the offline API on a socket: for curl, other languages, a class",
     )
     serve.add_argument(
         "--host",
@@ -172,7 +190,10 @@ def _parser() -> argparse.ArgumentParser:
         ),
     )
     serve.add_argument(
-        "--port", type=int, default=8000, help="0: any that is free (default: 8000)"
+        "--port",
+        type=int,
+        default=8000,
+        help="0: any that is free (default: 8000)",
     )
     serve.add_argument(
         "--recordings",
@@ -180,7 +201,8 @@ def _parser() -> argparse.ArgumentParser:
         help="what to answer from (default: the course's own)",
     )
     serve.add_argument(
-        "--speed", help='1 as recorded (default), 10 ten times faster, "instant"'
+        "--speed",
+        help='1 as recorded (default), 10 ten times faster, "instant"',
     )
     serve.add_argument(
         "--rpm",

@@ -36,9 +36,7 @@ IN_A_BROWSER = {  # checks of one's own computer, and what is true in the browse
     "browser for tests": "not needed in a browser",
 }
 PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
-SET_UP = (
-    "run `make lab` again (Windows: `uv run coursekit lab`), or install coursekit again"
-)
+SET_UP = "run `make lab` again (Windows: `uv run coursekit lab`), or install coursekit again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,9 @@ def doctor(*, brief: bool = False) -> int:
 def summary(found: list[Check]) -> str:
     """The same text on every machine where all is well: no version, path or setting in it."""
     well = ", ".join(check.name for check in found if check.ok)
-    return "\n".join([f"OK   {well}", *(str(check) for check in found if not check.ok)])
+    return "\n".join(
+        [f"OK   {well}", *(str(check) for check in found if not check.ok)]
+    )
 
 
 def checks() -> list[Check]:
@@ -96,7 +96,8 @@ def checks() -> list[Check]:
     }
     if IN_BROWSER:
         looks |= {
-            name: partial(Check, name, found) for name, found in IN_A_BROWSER.items()
+            name: partial(Check, name, found)
+            for name, found in IN_A_BROWSER.items()
         }
     return [look() for look in looks.values()]
 
@@ -121,7 +122,9 @@ def _wrong_packages(course: metadata.Distribution) -> Iterator[str]:
     from packaging.requirements import Requirement
 
     for requirement in map(Requirement, course.requires or []):
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+        if requirement.marker and not requirement.marker.evaluate(
+            {"extra": ""}
+        ):
             continue
         try:
             version = metadata.version(requirement.name)
@@ -165,7 +168,8 @@ def _notebooks() -> Check:
     root = repository()
     if root is None:
         return Check(
-            "notebooks", "in the package; `coursekit lab` gives you a copy of your own"
+            "notebooks",
+            "in the package; `coursekit lab` gives you a copy of your own",
         )
     for lesson in lessons():
         path = root / "notebooks" / f"{lesson.stem}.ipynb"
@@ -183,7 +187,9 @@ def _notebooks() -> Check:
 
 def _recordings() -> Check:
     paths = [
-        path for folder in recording_folders() for path in sorted(folder.glob("*.json"))
+        path
+        for folder in recording_folders()
+        for path in sorted(folder.glob("*.json"))
     ]
     damaged = []
     for path in paths:
@@ -225,7 +231,9 @@ def _mode() -> Check:
         return Check("mode", *str(error).split("\nWhat to do: "))
     if joined is None:
         return Check("mode", "replay (costs nothing)")
-    shared = "; chapter, checks and quiz answers are shared" if joined.share else ""
+    shared = (
+        "; chapter, checks and quiz answers are shared" if joined.share else ""
+    )
     return Check(
         "mode",
         f"replay, by the class server at {joined.url} (costs nothing{shared})",
@@ -254,9 +262,13 @@ def _key() -> Check:
     except ModeError:
         needed = False  # the mode's own check tells
     cure = (
-        "put OPENAI_API_KEY into .env, or set COURSEKIT_MODE=replay" if needed else ""
+        "put OPENAI_API_KEY into .env, or set COURSEKIT_MODE=replay"
+        if needed
+        else ""
     )
-    return Check("key", "none" + ("" if needed else "; replay needs none"), cure)
+    return Check(
+        "key", "none" + ("" if needed else "; replay needs none"), cure
+    )
 
 
 def _models() -> Check:
@@ -288,7 +300,9 @@ def _proxies() -> Check:
 
 
 def _folder() -> Check:
-    folder = (repository() or Path.cwd()) / ("notebooks" if repository() else "")
+    folder = (repository() or Path.cwd()) / (
+        "notebooks" if repository() else ""
+    )
     try:
         with tempfile.NamedTemporaryFile(dir=folder):
             return Check("folder", "can be written to")
@@ -305,13 +319,20 @@ def _local_model() -> Check:
 
     asked = local_model_of(None, settings()) is not None
     cure = (
-        f"run `{INSTALL}`, or take COURSEKIT_LOCAL away" if asked and missing() else ""
+        f"run `{INSTALL}`, or take COURSEKIT_LOCAL away"
+        if asked and missing()
+        else ""
     )
     return Check("local model", summary(), cure)
 
 
 def _fallback() -> Check:
-    from ...offline.fallback import ADDRESS, NamedServer, fallback_of, found_here
+    from ...offline.fallback import (
+        ADDRESS,
+        NamedServer,
+        fallback_of,
+        found_here,
+    )
 
     here = found_here()
     offer = "; ".join(

@@ -23,16 +23,14 @@ class Download:
         self.files, self.content = files, content
 
     def __repr__(self) -> str:
-        return f"{NAME}: {len(self.files)} files, {len(self.content) / 1e6:.1f} MB"
+        return (
+            f"{NAME}: {len(self.files)} files, {len(self.content) / 1e6:.1f} MB"
+        )
 
     def _repr_html_(self) -> str:
         data = base64.b64encode(self.content).decode()
-        link = (
-            f'<a download="{NAME}" href="data:application/zip;base64,{data}">{NAME}</a>'
-        )
-        return (
-            f"<p>{link}: {len(self.files)} files, {len(self.content) / 1e6:.1f} MB</p>"
-        )
+        link = f'<a download="{NAME}" href="data:application/zip;base64,{data}">{NAME}</a>'
+        return f"<p>{link}: {len(self.files)} files, {len(self.content) / 1e6:.1f} MB</p>"
 
 
 def download_work(folder: Path = STORAGE) -> Download:
@@ -43,12 +41,17 @@ def download_work(folder: Path = STORAGE) -> Download:
     Unpacked as the folder coursekit-course, it is the working copy that ``coursekit lab`` opens.
     """
     paths = sorted(
-        path for path in folder.rglob("*") if path.is_file() and path.name != NAME
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != NAME
     )
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in paths:
-            archive.writestr(path.relative_to(folder).as_posix(), path.read_bytes())
+            archive.writestr(
+                path.relative_to(folder).as_posix(), path.read_bytes()
+            )
     return Download(
-        [path.relative_to(folder).as_posix() for path in paths], packed.getvalue()
+        [path.relative_to(folder).as_posix() for path in paths],
+        packed.getvalue(),
     )

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 
-PERSONAL = re.compile(r"COURSEKIT_.*|OPENAI_.*|.*_API_KEY|.*_PROXY", re.IGNORECASE)
+PERSONAL = re.compile(
+    r"COURSEKIT_.*|OPENAI_.*|.*_API_KEY|.*_PROXY", re.IGNORECASE
+)
 
 
 def offline_environment() -> dict[str, str]:

@@ -156,7 +156,9 @@ def reachable(host: str) -> str:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             try:
                 # sends nothing: UDP
-                probe.connect(("2001:db8::1" if host == "::" else "192.0.2.1", 9))
+                probe.connect(
+                    ("2001:db8::1" if host == "::" else "192.0.2.1", 9)
+                )
                 host = str(probe.getsockname()[0])
             except OSError:  # no network
                 host = socket.gethostname()
@@ -183,5 +185,6 @@ def other_addresses(host: str, address: str) -> list[str]:
     return [
         each
         for each in named
-        if each != address and not each.startswith(("http://127.", "http://[::1]"))
+        if each != address
+        and not each.startswith(("http://127.", "http://[::1]"))
     ]

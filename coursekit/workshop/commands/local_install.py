@@ -28,7 +28,11 @@ from ...local_model.llama import PROGRAM
 from .. import CommandError
 
 MB = 1_000_000
-PROGRAM_SIZES = (34 * MB, 106 * MB)  # of its wheel, and on disk: Linux x86-64, 2026.10
+# of its wheel, and on disk: Linux x86-64, 2026.10
+PROGRAM_SIZES = (
+    34 * MB,
+    106 * MB,
+)
 STAGING = ".fetching-"
 AGAIN = (
     "What to do: {cure}, then run `coursekit local install` again. What is there already is "
@@ -55,11 +59,12 @@ def fetch_model() -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".install.lock", timeout=0):
-            for left_over in folder.glob(
-                f"{STAGING}*"
-            ):  # of an install that was killed
+            # of an install that was killed
+            for left_over in folder.glob(f"{STAGING}*"):
                 shutil.rmtree(left_over, ignore_errors=True)
-            with tempfile.TemporaryDirectory(prefix=STAGING, dir=folder) as staging:
+            with tempfile.TemporaryDirectory(
+                prefix=STAGING, dir=folder
+            ) as staging:
                 _fetch(Path(staging))
     except Timeout:
         raise CommandError(
@@ -79,7 +84,10 @@ def has_model(path: Path) -> bool:
         if path.stat().st_size != SMOLLM2.size:
             return False
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == SMOLLM2.sha256
+            return (
+                hashlib.file_digest(file, "sha256").hexdigest()
+                == SMOLLM2.sha256
+            )
     except OSError:
         return False
 
@@ -119,7 +127,9 @@ def _locked_program() -> str:
     if repository() is None or not locked.is_file():
         return ""
     entry = re.search(
-        rf"^{PROGRAM}==.*(\n +--hash=.*)*", locked.read_text("utf-8"), re.MULTILINE
+        rf"^{PROGRAM}==.*(\n +--hash=.*)*",
+        locked.read_text("utf-8"),
+        re.MULTILINE,
     )
     return entry[0] if entry else ""
 
@@ -187,19 +197,29 @@ def _uv_program() -> list[str]:
     return [found]
 
 
-def _run(command: list[str], environment: os._Environ[str] | dict[str, str]) -> None:
+def _run(
+    command: list[str], environment: os._Environ[str] | dict[str, str]
+) -> None:
     """Let pip or uv work, with its progress on the terminal. Raises CommandError with what went
     wrong.
     """
-    heard = (
-        None if "--python" in command else subprocess.PIPE
-    )  # uv shows its progress where others tell errors
+    # uv shows its progress where others tell errors
+    heard = None if "--python" in command else subprocess.PIPE
     ran = subprocess.run(
-        command, env=environment, stderr=heard, text=True, errors="replace", check=False
+        command,
+        env=environment,
+        stderr=heard,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if ran.returncode == 0:
         return
-    lines = [line for line in (ran.stderr or "").splitlines() if "Retrying" not in line]
+    lines = [
+        line
+        for line in (ran.stderr or "").splitlines()
+        if "Retrying" not in line
+    ]
     said = "\n".join(lines[-8:])
     if "not match the hashes" in said.lower():
         why, cure = (

@@ -19,9 +19,8 @@ def run_tests(names: Sequence[str]) -> int:
     """
     root = repository_or_error()
     paths = notebooks_of(root, [lesson(name).stem for name in names])
-    workers = (
-        "0" if names else "auto"
-    )  # a lesson's two notebooks run sooner than workers start
+    # a lesson's two notebooks run sooner than workers start
+    workers = "0" if names else "auto"
     command = [
         sys.executable,
         "-m",

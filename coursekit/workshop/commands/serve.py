@@ -77,7 +77,9 @@ def serve(
     _refuse_weak_admin_token(chosen, access, opened=opened)
     with contextlib.ExitStack() as at_the_end:
         try:
-            other = None if fallback is None else fallback_of(fallback, None, env)
+            other = (
+                None if fallback is None else fallback_of(fallback, None, env)
+            )
             clock = clock_for(speed or env.get("COURSEKIT_SPEED") or 1.0)
             file = (
                 at_the_end.enter_context(
@@ -87,7 +89,11 @@ def serve(
                 else None
             )
             saved = file.open() if file else None
-            made = saved.access_token if saved and opened and access is None else None
+            made = (
+                saved.access_token
+                if saved and opened and access is None
+                else None
+            )
             access = access or made
             admin = chosen or (
                 saved.admin_token if saved else secrets.token_urlsafe(16)
@@ -135,7 +141,8 @@ def serve(
         print(text, flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             run(room, listener)
-    with contextlib.suppress(BrokenPipeError):  # the reader of the output is gone
+    # the reader of the output is gone
+    with contextlib.suppress(BrokenPipeError):
         print("The server has stopped.", flush=True)
     return 0
 

@@ -84,7 +84,11 @@ def learners_copy(here: Path, fresh: str | None = None) -> Path:
             "Get the course's repository (git clone), and run `make lab` in its folder."
         )
     root = next(
-        (folder for folder in (here, *here.parents) if (folder / GIVEN).is_file()),
+        (
+            folder
+            for folder in (here, *here.parents)
+            if (folder / GIVEN).is_file()
+        ),
         (clone or here) / FOLDER,
     )
     update = update_copy(course, root, fresh=fresh and lesson(fresh).stem)

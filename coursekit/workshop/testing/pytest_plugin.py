@@ -58,7 +58,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if unnamed(collection_path) else None
 
 
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Notebook | None:
+def pytest_collect_file(
+    file_path: Path, parent: pytest.Collector
+) -> Notebook | None:
     """Every notebook is tested, whether or not nbval's own option is given."""
     if file_path.suffix != ".ipynb":
         return None
@@ -69,7 +71,9 @@ class Notebook(IPyNbFile):  # type: ignore[misc]  # nbval has no types
     """nbval's notebook, run by this environment's Python, with cells as JupyterLab numbers them."""
 
     def setup(self) -> None:
-        self.kernel = WatchedKernel(CURRENT_ENV_KERNEL_NAME, cwd=str(self.path.parent))
+        self.kernel = WatchedKernel(
+            CURRENT_ENV_KERNEL_NAME, cwd=str(self.path.parent)
+        )
         self.setup_sanitize_files()
 
     def get_sanitize_files(self) -> list[Path]:
@@ -90,14 +94,18 @@ class WatchedKernel(RunningKernel):  # type: ignore[misc]
     """nbval's kernel, whose death is an error at once; nbval would wait for the cell's timeout."""
 
     def get_message(self, stream: str, timeout: float | None = None) -> Any:
-        end = time.monotonic() + timeout if timeout is not None else float("inf")
+        end = (
+            time.monotonic() + timeout if timeout is not None else float("inf")
+        )
         while True:
             try:
                 seconds = max(0.0, min(LOOK, end - time.monotonic()))
                 return super().get_message(stream, timeout=seconds)
             except Empty:
                 if not self.is_alive():
-                    raise RuntimeError("the cell has killed its kernel") from None
+                    raise RuntimeError(
+                        "the cell has killed its kernel"
+                    ) from None
                 if time.monotonic() >= end:
                     raise
 
@@ -141,17 +149,23 @@ class UsedRecordings:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         served = {
-            Path(line) for line in self.log.read_text(encoding="utf-8").splitlines()
+            Path(line)
+            for line in self.log.read_text(encoding="utf-8").splitlines()
         }
         for lesson in lessons():
             if self._whole(lesson.stem):
-                recorded, replies = recordings_of(lesson.stem), replies_of(lesson.stem)
+                recorded, replies = (
+                    recordings_of(lesson.stem),
+                    replies_of(lesson.stem),
+                )
                 written = (
                     Written(replies, Recordings([recorded])).requests
                     if replies.is_file()
                     else []
                 )
-                served |= {recorded / f"{name_of(request)}.json" for request in written}
+                served |= {
+                    recorded / f"{name_of(request)}.json" for request in written
+                }
                 self.unused += [
                     path
                     for path in sorted(recorded.glob("*.json"))
@@ -164,7 +178,9 @@ class UsedRecordings:
         self, terminalreporter: pytest.TerminalReporter
     ) -> None:
         if self.unused:
-            terminalreporter.section("recordings that no notebook used", red=True)
+            terminalreporter.section(
+                "recordings that no notebook used", red=True
+            )
             for path in self.unused:
                 terminalreporter.line(f"{path.parent.name}/{path.name}")
             terminalreporter.line(
@@ -178,7 +194,8 @@ class UsedRecordings:
         """Whether every code cell of every notebook of the lesson ran and passed."""
         paths = [path for path in all_notebooks(self.root) if path.stem == stem]
         return bool(paths) and all(
-            self.passed[path.relative_to(self.root).as_posix()] == _code_cells(path)
+            self.passed[path.relative_to(self.root).as_posix()]
+            == _code_cells(path)
             for path in paths
         )
 

@@ -39,7 +39,11 @@ class Server:
                     "created": 1795000000,
                     "model": name,
                     "choices": [
-                        {"index": 0, "message": message, "finish_reason": "stop"}
+                        {
+                            "index": 0,
+                            "message": message,
+                            "finish_reason": "stop",
+                        }
                     ],
                     "usage": {
                         "prompt_tokens": 5,

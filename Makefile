@@ -15,7 +15,7 @@ MADE := .venv/made-$(PLACE)$(shell $(PY) -c '' 2>/dev/null || rm -f .venv/made-*
 
 help:
 	@echo 'make lab      open the course in JupyterLab (sets everything up first)'
-	@echo 'make check    the lane of every commit: format, lint, types, floors, quick tests'
+	@echo 'make check    the lane of every commit: format, lint, types, floors, wording, quick tests'
 	@echo 'make test     that, and every other test, every notebook, the browser (sets everything up first)'
 	@echo 'make doctor   check that everything the course needs is there'
 	@echo 'make site     the course as web pages, to read without installing: build/site'
@@ -34,7 +34,7 @@ test: .venv/test-$(WANTED) $(if $(ARGS),,tools)
 
 # Each tool once a run, two at a time, and none under a test's time limit.
 tools: .venv/test-$(WANTED)
-	@$(MAKE) --no-print-directory --jobs=2 types types-on-windows lint floors
+	@$(MAKE) --no-print-directory --jobs=2 types types-on-windows lint floors wording
 
 lint:
 	@$(PY) -m ruff format --quiet --check . || { echo 'Not formatted: make format' >&2; exit 1; }

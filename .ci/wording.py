@@ -180,7 +180,8 @@ def main() -> int:
     for place, words, instead in found:
         print(f"{place}: … {words} …  ->  {instead}")
     wrong = misspelled(texts)
-    print(*wrong, sep="\n")
+    for line in wrong:
+        print(line)
     return 1 if found or wrong else 0
 
 

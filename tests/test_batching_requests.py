@@ -94,13 +94,13 @@ def test_messages_may_be_the_sdks_objects() -> None:
             [{"messages": USER, "custom_id": ""}],
             MODEL,
             ValueError,
-            "custom_id ''. Give a text",
+            "custom_id ''. Give a string",
         ),
         (
             [{"messages": USER, "custom_id": 7}],
             MODEL,
             ValueError,
-            "custom_id 7. Give a text",
+            "custom_id 7. Give a string",
         ),
         (
             [{"messages": USER, "custom_id": "a"}] * 2,

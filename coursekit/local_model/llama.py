@@ -54,7 +54,7 @@ def require(path: Path) -> None:
             f"What runs a local model (the package {PROGRAM}) is not installed"
         )
     if not path.is_file():
-        raise LocalModelMissing(f"There is no model file at {path}")
+        raise LocalModelMissing(f"There is no model at {path}")
 
 
 def load(path: Path, *, special: bool = False, name: str = "") -> Any:

@@ -497,7 +497,7 @@ def retries_everything(fn, policy, clock, rng):
     return _retry(fn, policy, clock, rng, judged=False)
 
 
-@wrong("retry", says="KeyboardInterrupt is not an Exception: whoever")
+@wrong("retry", says="KeyboardInterrupt is not an Exception: if you press Stop")
 def bare_except(fn, policy, clock, rng):
     def kept():
         try:

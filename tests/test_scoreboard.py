@@ -105,9 +105,9 @@ def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:
     """Several processes that keep scores at the same time: all of them are there."""
     code = (
         "import sys; from decimal import Decimal; from coursekit.checks.capstone import Facts, "
-        "Score, scoreboard\n"
+        "ScoredRun, scoreboard\n"
         "facts = Facts(200, 200, 0, Decimal(0), Decimal(0), Decimal(1), 9.0, 224)\n"
-        "for n in range(5): scoreboard.keep(sys.argv[1] + str(n), Score(facts, 1))"
+        "for n in range(5): scoreboard.keep(sys.argv[1] + str(n), ScoredRun(facts, 1))"
     )
     running = [
         subprocess.Popen([sys.executable, "-c", code, name]) for name in "ab"

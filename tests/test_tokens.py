@@ -323,8 +323,8 @@ def test_a_name_that_the_settings_give_a_role_is_estimated(
             "how tool results are written",
         ),
         ({"role": "user", "content": "Hi", "mood": "good"}, "'mood'"),
-        ({"role": "user"}, "content None. Give it a text"),
-        ({"role": "user", "content": 42}, "content 42. Give it a text"),
+        ({"role": "user"}, "content None. Give it a string"),
+        ({"role": "user", "content": 42}, "content 42. Give it a string"),
         (
             {"role": "emperor", "content": "Hi"},
             "role 'emperor'. The roles are system, developer, user, assistant",

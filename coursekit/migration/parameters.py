@@ -28,6 +28,10 @@ CAPS = ("max_completion_tokens", "max_tokens")
 
 def effort(draft: Draft) -> None:
     """reasoning_effort: unchanged, or the nearest that the other model has."""
+    if (
+        draft.params.get("reasoning_effort", ...) is None
+    ):  # null: not every model takes it
+        del draft.params["reasoning_effort"]
     asked, target = draft.params.get("reasoning_effort"), draft.target
     if target.takes("reasoning_effort") != "yes":
         if asked is not None:

@@ -115,7 +115,7 @@ def test_a_notebook_with_a_syntax_error_keeps_its_other_checks(
     said = (
         nbformat.read(ROOT / "exercises" / "01_basics.ipynb", 4).cells[0].source
     )
-    assert "A check says `NameError`?" in said
+    assert "If a check says `NameError`" in said
 
 
 def test_async_code_is_checked_in_a_kernel_with_a_loop_of_its_own(

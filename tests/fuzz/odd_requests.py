@@ -247,6 +247,11 @@ def requests(draw: st.DrawFn) -> Odd:
             "Host: x",
             "Connection: close",
             f"Authorization: Bearer {key}",
+            *(
+                ["Content-Type: application/json"]
+                if draw(st.integers(0, 9))
+                else []
+            ),
             *lines,
         ]
     )

@@ -186,13 +186,13 @@ def test_the_cost_explorer_follows_each_control(
         expect(shown).to_contain_text(f"{sent:,} tokens in")
         assert bars() != before
     for policy, knob in KNOBS.items():
-        area.locator("select").first.select_option(policy)
+        area.get_by_label("Memory").select_option(policy)
         slider = area.locator(
             ".widget-slider", has_text=knob.label
         ).get_by_role("slider")
         slider.focus()
         slider.press("ArrowRight")
-        expect(area.locator('[role="slider"]:visible')).to_have_count(5)
+        expect(area.locator('[role="slider"]:visible')).to_have_count(6)
         held = outcome(
             Plan(51, 40, 70, 190, policy, knob.start + knob.step)
         ).usage

@@ -554,7 +554,7 @@ async def test_a_cap_needs_a_bound_on_each_call() -> None:
     ):
         await run_batch(client, ["Hi"], model="gpt-4o", max_cost=1)
     with (
-        pytest.raises(ValueError, match="max_cost cannot be kept"),
+        pytest.raises(ValueError, match="max_cost cannot be enforced"),
         pytest.warns(EstimatedTokens),
     ):
         await run_batch(

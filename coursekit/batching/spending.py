@@ -86,7 +86,7 @@ def worst_price(params: Mapping[str, Any], name: str) -> Decimal:
     output = asked_output(params)
     if not output:
         raise ValueError(
-            f"max_cost cannot be kept: {name} has no max_completion_tokens, so its cost has no "
+            f"max_cost cannot be enforced: {name} has no max_completion_tokens, so its cost has no "
             "upper limit. Nothing was sent. "
             "Set max_completion_tokens, for example in run_batch() for all requests."
         )
@@ -108,5 +108,5 @@ def worst_price(params: Mapping[str, Any], name: str) -> Decimal:
         ).total
     except (ValueError, NoPrice) as error:
         raise ValueError(
-            f"max_cost cannot be kept: what {name} may cost is not known. {error}"
+            f"max_cost cannot be enforced: what {name} may cost is not known. {error}"
         ) from error

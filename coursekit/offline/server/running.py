@@ -50,8 +50,8 @@ def listen(
     except OSError as error:
         raise CannotServe(
             f"The server cannot listen on {host} port {port}: {error}.\n"
-            "What to do: choose another port with --port (0 takes any that is free), or end the "
-            "program that has it."
+            "What to do: choose another port with --port (0 picks any free port), or stop the "
+            "program that is using this one."
         ) from error
 
 

@@ -1,9 +1,9 @@
 """``coursekit site``: the course as web pages, to read without installing anything.
 
-The pages are laid out in a folder of their own as they lie in the repository, so that every link
-between notebooks holds, and Sphinx with MyST-NB builds them there: no cell is run, the outputs are
-the committed ones. A link that leads nowhere is an error. The configuration is
-.github/site/conf.py; the extra ``site`` brings the tools.
+The pages are copied to a separate folder with the same layout as the repository, so links between
+notebooks still work. Sphinx with MyST-NB builds them there. No cells are run; the committed outputs
+are used. A broken link is an error. The configuration is in .github/site/conf.py; the ``site``
+extra installs the tools.
 """
 
 from __future__ import annotations

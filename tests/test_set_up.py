@@ -100,7 +100,7 @@ def steps(asked: list[str]) -> list[str]:
         "-m coursekit": "coursekit",
         "-m pytest": "pytest",
     }
-    known |= {"-m ruff": "ruff", "-m mypy": "mypy"}
+    known |= {"-m ruff": "ruff", "-m mypy": "mypy", ".ci/wording.py": "wording"}
     return [known[" ".join(line.split()[:2])] for line in asked]
 
 
@@ -110,8 +110,8 @@ def test_the_lanes(course: Course) -> None:
     """
     course.make("test")
     *tools, last = course.make("check")[2]
-    assert len(tools) == 4 and "--quick" in last and last.endswith(" tests")
-    assert len(course.make("test")[2]) == 5
+    assert len(tools) == 5 and "--quick" in last and last.endswith(" tests")
+    assert len(course.make("test")[2]) == 6
     assert course.make("test", "ARGS=-k basics")[2] == [
         "-m pytest -n auto -k basics"
     ]
@@ -139,7 +139,13 @@ def test_the_tests_need_more_and_that_is_enough_for_the_lab(
     course.make("lab")
     asked = course.make("test")[2]
     assert (steps(asked)[0], steps(asked)[-1]) == ("uv", "pytest")
-    assert sorted(steps(asked)[1:-1]) == ["mypy", "mypy", "ruff", "ruff"]
+    assert sorted(steps(asked)[1:-1]) == [
+        "mypy",
+        "mypy",
+        "ruff",
+        "ruff",
+        "wording",
+    ]
     assert asked[0].endswith("--editable .[test]")
     assert steps(course.make("lab")[2]) == ["coursekit"]
 

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from nbformat import v4
 from xdist.scheduler.loadfile import LoadFileScheduling
 
+from support.cells_again import CellsAgain
 from support.warm_kernels import fork_kernels
 
 # How long an example takes says little on a busy machine, and the first one often reads data.
@@ -60,8 +61,19 @@ def pytest_ignore_collect(
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """First the browser, then notebooks, the last chapter first: none is left over at the end."""
+    """First the browser, then notebooks, the last chapter first: none is left over at the end. After
+    a chapter's cells all of them run again.
+    """
     files = list(dict.fromkeys(item.path for item in items))
+    chapters = {
+        item.path: item.parent
+        for item in items
+        if item.path.parent == TESTS.parent / "notebooks"
+    }
+    items += [
+        CellsAgain.from_parent(notebook, name="cells again")
+        for notebook in chapters.values()
+    ]
 
     def turn(item: pytest.Item) -> tuple[int, int]:
         if item.path.parent == TESTS / "browser":

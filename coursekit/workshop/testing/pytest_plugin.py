@@ -36,6 +36,7 @@ from ..commands.environment import offline_environment
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
 USED_LOG = "COURSEKIT_USED_LOG"
 LOOK = 0.5  # seconds between two looks at a kernel that says nothing
+CELL = "Cell"  # and its number: the name of a test
 FIRST_LINE = 60  # characters of a cell's first line that a report shows
 
 
@@ -83,7 +84,7 @@ class Notebook(IPyNbFile):  # type: ignore[misc]  # nbval has no types
         for number, item in enumerate(super().collect(), start=1):
             yield IPyNbCell.from_parent(
                 self,
-                name=f"Cell {number}",
+                name=f"{CELL} {number}",
                 cell_num=number,
                 cell=item.cell,
                 options=item.options,
@@ -143,8 +144,9 @@ class UsedRecordings:
         self.unused: list[Path] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" and report.passed:
-            self.passed[report.nodeid.partition("::")[0]] += 1
+        path, _, name = report.nodeid.partition("::")
+        if report.when == "call" and report.passed and name.startswith(CELL):
+            self.passed[path] += 1
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

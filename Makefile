@@ -6,6 +6,9 @@ PYTHON := python3
 ARGS :=
 PY := .venv/bin/python
 
+# Without compiled files every process of a test run compiles every module: 808 s of processor time instead of 480.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What is done is told by an empty file in .venv, written when all of it has succeeded. Its name has a key that
 # changes with what must be done anew: the environment when the folder was moved (it cannot be) or its Python has
 # gone, the packages when a list of them was changed.

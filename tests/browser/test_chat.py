@@ -20,7 +20,7 @@ from support.lab_server import LabServer
 
 OpenChapter = Callable[..., ChapterPage]
 
-# An API in one cell: echoes the question, half a second a word; "fail" fails, "long" goes on for a
+# An API in one cell: echoes the question, a twentieth of a second a word; "fail" fails, "long" goes on for a
 # minute.
 API = """import json, openai
 from coursekit import AsyncConversation, Conversation
@@ -33,10 +33,10 @@ class Api:
         asked = request.body["messages"][-1]["content"]
         if asked == "fail":
             return error_answer(500, "The server had an <b>error</b>.")
-        words = ["**tick**  "] * 120 if asked == "long" else asked.splitlines(True)[:1] or [""]
+        words = ["**tick**  "] * 1200 if asked == "long" else asked.splitlines(True)[:1] or [""]
         pieces = [({"role": "assistant", "content": ""}, None), *(({"content": w}, None) for w in words), ({}, "stop")]
         head = {"id": "x", "object": "chat.completion.chunk", "created": 1795348800, "model": "gpt-4o"}
-        events = [Event(0.5 * n, sse({**head, "choices": [{"index": 0, "delta": d, "finish_reason": r}]}))
+        events = [Event(0.05 * n, sse({**head, "choices": [{"index": 0, "delta": d, "finish_reason": r}]}))
                   for n, (d, r) in enumerate(pieces)]
         return ApiAnswer(200, {"content-type": "text/event-stream"}, events=tuple(events))
 

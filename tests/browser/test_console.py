@@ -40,13 +40,15 @@ def running(tmp_path: Path) -> Iterator[Served]:
         yield server
 
 
-@pytest.fixture(
-    params=[(1280, "light"), (390, "dark")], ids=lambda p: f"{p[0]}-{p[1]}"
-)
+SCREENS = {"laptop-light": (1280, "light"), "phone-dark": (390, "dark")}
+on_each_screen = pytest.mark.parametrize("context", SCREENS, indirect=True)
+
+
+@pytest.fixture
 def context(
     request: pytest.FixtureRequest, browser: Browser
 ) -> Iterator[BrowserContext]:
-    width, scheme = request.param
+    width, scheme = SCREENS[getattr(request, "param", "laptop-light")]
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme
     )
@@ -267,6 +269,7 @@ STUCK = {
 }
 
 
+@on_each_screen
 def test_who_is_stuck(running: Served, console: Page) -> None:
     """Of ten learners the three who are stuck, each in another way, are on top with the reason, on
     the first screen.
@@ -321,6 +324,7 @@ def test_who_is_stuck(running: Served, console: Page) -> None:
     ), "wider than the screen"
 
 
+@on_each_screen
 def test_rows_are_renamed_merged_and_removed(
     running: Served, console: Page
 ) -> None:

@@ -29,7 +29,7 @@ lab: .venv/lab-$(WANTED)
 	@$(PY) -m coursekit lab $(ARGS)
 
 check: .venv/test-$(WANTED) tools
-	@$(PY) -m pytest -n auto --quick tests $(ARGS)
+	@$(PY) -m pytest -n auto --quick -rfE tests $(ARGS)
 
 # With arguments pytest alone: whoever asks for some tests gets these, at once.
 test: .venv/test-$(WANTED) $(if $(ARGS),,tools)

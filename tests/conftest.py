@@ -2,13 +2,14 @@
 spot.
 
 ``--quick`` is for the lane of every commit (`make check`): no browser, no test that starts a
-process or is marked slow.
+process or a server, or is marked slow.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("coursekit").addoption(
         "--quick",
         action="store_true",
-        help="no browser, no test that starts a process or is marked slow",
+        help="no browser, no test that starts a process or a server, or is marked slow",
     )
 
 
@@ -113,19 +114,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_process(pytestconfig: pytest.Config) -> Iterator[None]:
-    """In the quick lane a test that would start a process is skipped there and then: nobody keeps a
-    list of them.
+def no_process_and_no_server(pytestconfig: pytest.Config) -> Iterator[None]:
+    """In the quick lane a test that would start a process or a server is skipped at that moment, so
+    that no list of them is needed.
     """
 
     def skip(*args: Any, **more: Any) -> None:
-        pytest.skip("it starts a process: make test runs it")
+        if isinstance(args[0], socket.socket):
+            args[0].close()
+        pytest.skip("it starts a process or a server: make test runs it")
 
     # runs `uname -p` once, for whoever asks for the platform
     tuple(platform.uname())
     with pytest.MonkeyPatch.context() as patch:
         if pytestconfig.option.quick:
             patch.setattr(subprocess.Popen, "__init__", skip)
+            patch.setattr(socket.socket, "bind", skip)
         yield
 
 

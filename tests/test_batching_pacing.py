@@ -38,6 +38,8 @@ from support.batching_stand_in import (
 )
 from support.offline_api import whole
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = [f"Question {i}?" for i in range(100)]
 LEFT = 10
 

@@ -17,6 +17,8 @@ from coursekit.checks.capstone import AXES, RunEnded, attempt, messages
 from coursekit.checks.capstone.tickets import answer_to, category_of, tickets_of
 from support.capstone_solutions import chapter, scored
 
+pytestmark = pytest.mark.slow
+
 SEEDS = (1, 2, 3)
 
 

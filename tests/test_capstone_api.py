@@ -24,6 +24,8 @@ from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
 from coursekit.offline.watched.ledger import LoggedAttempt
 from coursekit.tokens import count_tokens
 
+pytestmark = pytest.mark.slow
+
 Body = dict[str, Any]
 
 

@@ -66,7 +66,18 @@ def test_the_stub_is_not_yet(path: Path, exercise: Exercise) -> None:
     assert verdict.status == "not yet", verdict
 
 
-@pytest.mark.parametrize("answer", table(), ids=str)
+# an endless answer takes its whole time limit
+ANSWERS = [
+    pytest.param(
+        answer,
+        marks=[pytest.mark.slow] if answer.outcome == "endless" else [],
+        id=str(answer),
+    )
+    for answer in table()
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_gets_its_verdict(answer: Answer) -> None:
     """See the table: each answer is judged as it stands there, with the words that stand there."""
     exercises = {

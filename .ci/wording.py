@@ -2,8 +2,8 @@
 
 proselint looks for the phrases of wording.toml, codespell for misspelled and British words. Both
 see prose only: Markdown without its code, docstrings, comments, and messages (strings of five words
-or more). Prints one line for each finding, and exits with 1 when there is one; `--count` prints how
-often each habit occurs.
+or more); of tests, docstrings and comments. Prints one line for each finding, and exits with 1 if
+there is one; `--count` prints how often each habit occurs, and in how many files it looked.
 """
 
 from __future__ import annotations
@@ -25,17 +25,36 @@ from proselint.registry import CheckRegistry
 from proselint.registry.checks import Check, CheckFlags, types
 from proselint.registry.checks.engine import Fancy, RegexOptions
 from proselint.tools import LintFile
+from pygments.lexers import get_lexer_by_name
+from pygments.token import Comment, Literal, Text
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 HABITS: dict[str, str] = tomllib.loads(
     (HERE / "wording.toml").read_text("utf-8")
 )["habits"]
-READ = ("notebooks", "exercises", "solutions", "coursekit", "deploy", ".github")
+# How pygments calls the languages of which only comments and messages are prose.
+LEXERS = {
+    ".yml": "yaml",
+    ".yaml": "yaml",
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".html": "html",
+    ".css": "css",
+    "Makefile": "make",
+    "run": "bash",
+}
 CODE = re.compile(r"```.*?```|`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>", re.DOTALL)
 WORDS = 5  # from so many on a string is a message
-# What a model or a learner of ours said, on which recordings depend: not the course's own prose.
-SAID = ("recordings", "replies", "capstone.toml")
+# Not the course's own prose: what a model, a learner of ours or the API said; and this list.
+SAID = {
+    "recordings",
+    "replies",
+    "capstone.toml",
+    "refusals.toml",
+    "wording.toml",
+}
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # What a spelling dictionary takes for mistakes: pieces of words in examples of tokens and streams,
 # German in a prompt, "dialogue" (American as well), and names of the API, asyncio and our data.
 SPELLED_SO = (
@@ -63,19 +82,49 @@ def prose(path: Path) -> Iterator[tuple[str, str]]:
                     (f"{name} [{number}]", said) for _, said in said_in(code)
                 )
     elif path.suffix == ".py":
-        yield from ((f"{name}:{line}", said) for line, said in said_in(text))
+        said = said_in(text, messages=not name.startswith("tests/"))
+        yield from ((f"{name}:{line}", what) for line, what in said)
     elif path.suffix == ".toml":
+        yield from lexed(name, "toml", text, comments_only=True)
         yield name, CODE.sub(" ", "\n".join(strings(tomllib.loads(text))))
+    else:
+        yield from lexed(name, LEXERS[path.suffix or path.name], text)
 
 
-def said_in(code: str) -> Iterator[tuple[int, str]]:
-    """Docstrings and messages of Python code, then its comments, with their lines."""
+def lexed(
+    name: str, language: str, text: str, comments_only: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Comments, strings and text of a language that pygments knows, with their lines."""
+    line, last, comment = 1, 0, ""  # the lines of one comment, joined
+    for kind, words in get_lexer_by_name(language).get_tokens(text):
+        if kind in Comment and kind not in Comment.Preproc:
+            if line > last + 1:
+                yield f"{name}:{last}", CODE.sub(" ", comment)
+                comment = ""
+            comment += " " + words.strip(" #/*")
+            last = line + words.count("\n")
+        elif (
+            not comments_only
+            and (kind in Literal or kind in Text)
+            and is_message(words)
+        ):
+            yield f"{name}:{line}", CODE.sub(" ", words)
+        line += words.count("\n")
+    yield f"{name}:{last}", CODE.sub(" ", comment)
+
+
+def said_in(code: str, messages: bool = True) -> Iterator[tuple[int, str]]:
+    """Docstrings, messages and comments of Python code, with their lines."""
     try:
         tree = ast.parse(code)
     except SyntaxError:  # a cell that is not Python alone, or an exercise
         return
     for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr):
+        if not messages:
+            if isinstance(node, DOCUMENTED):
+                said = ast.get_docstring(node) or ""
+                yield getattr(node, "lineno", 1), CODE.sub(" ", said)
+        elif isinstance(node, ast.JoinedStr):
             parts = [
                 p.value if isinstance(p, ast.Constant) else "X"
                 for p in node.values
@@ -83,9 +132,14 @@ def said_in(code: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, CODE.sub(" ", "".join(map(str, parts)))
         elif isinstance(node, ast.Constant) and is_message(node.value):
             yield node.lineno, CODE.sub(" ", str(node.value))
+    comments: list[tuple[int, str]] = []  # the lines of one, joined
     for token in tokenize.generate_tokens(io.StringIO(code).readline):
         if token.type == tokenize.COMMENT:
-            yield token.start[0], CODE.sub(" ", token.string)
+            line, said = token.start[0], token.string.strip("# ")
+            if comments and line == comments[-1][0] + 1:
+                said = f"{comments.pop()[1]} {said}"
+            comments.append((line, said))
+    yield from ((line, CODE.sub(" ", said)) for line, said in comments)
 
 
 def is_message(value: object) -> bool:
@@ -152,19 +206,21 @@ def misspelled(texts: list[tuple[str, str]]) -> list[str]:
 
 
 def files() -> list[Path]:
+    """What is in git and has prose of ours, of a kind that `prose` reads."""
     listed = subprocess.run(
-        ["git", "ls-files", "--", *READ, "*.md", ".env.example"],
+        ["git", "ls-files"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
-    ).stdout.split("\n")
-    kinds = {".md", ".ipynb", ".py", ".toml", ".example"}
-    paths = (ROOT / name for name in dict.fromkeys(filter(None, listed)))
+    ).stdout.splitlines()
+    kinds = {".md", ".ipynb", ".py", ".toml", ".example", *LEXERS}
     return [
-        p
-        for p in paths
-        if p.suffix in kinds and p.is_file() and not set(SAID) & set(p.parts)
+        path
+        for path in map(ROOT.joinpath, listed)
+        if (path.suffix or path.name) in kinds
+        and path.is_file()
+        and not SAID & {*path.parts}
     ]
 
 

@@ -68,7 +68,7 @@ def course(root: Path) -> str:
     count = (
         f"{len(lessons())} chapters, {sum(map(len, labs.values()))} labs, "
         f"{sum(len(exercises_of(lesson.stem)) for lesson in lessons())} checked exercises, "
-        f"about {hours:.0f} hours without them."
+        f"about {hours:.0f} hours without the exercises."
     )
     head = [
         "| no. | chapter | afterwards you can | labs | exercises |",

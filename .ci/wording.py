@@ -17,8 +17,10 @@ import sys
 import tempfile
 import tokenize
 import tomllib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 
 from proselint.registry import CheckRegistry
@@ -172,15 +174,17 @@ def habits(texts: list[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
                 flags=CheckFlags(allow_quotes=True),
             )
         )
-    config = {"max_errors": 10_000, "checks": {"coursekit": True}}
-    for place, text in texts:
-        flat = " ".join(text.split())
-        if not flat:
-            continue
-        for found in LintFile(place, flat).lint(config):
-            start, end = found.check_result.span
-            words = f"\n{flat}\n"[max(0, start - 30) : end + 30].strip()
-            yield place, words, found.check_result.message
+    # One document of a line for each text: much faster than a document for each.
+    lines = [" ".join(text.split()) for _, text in texts]
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=1))
+    document = "\n".join(lines)
+    config = {"max_errors": 1_000_000, "checks": {"coursekit": True}}
+    for found in LintFile("prose", document).lint(config):
+        start, end = found.check_result.span
+        number = bisect_right(starts, start) - 1
+        start, end = start - starts[number], end - starts[number]
+        words = lines[number][max(0, start - 30) : end + 30].strip()
+        yield texts[number][0], words, found.check_result.message
 
 
 def misspelled(texts: list[tuple[str, str]]) -> list[str]:

@@ -32,7 +32,7 @@ _sharing = threading.Lock()
 
 
 class CannotJoin(RuntimeError):
-    """The class server did not let the learner in; the message says why and what to do."""
+    """The class server did not admit the learner; the message says why, and what to do."""
 
 
 def join(
@@ -55,11 +55,11 @@ def join(
            asked for it
 
     Joining again at the same server keeps name, key and meter, also after leave(). Raises
-    CannotJoin, or ModeError for what is not an address.
+    CannotJoin, or ModeError if ``url`` is not an address.
     """
     refuse_in_browser(
         "Class servers",
-        "a page cannot ask a server of another site",
+        "a page cannot connect to another site's server",
         "work without a class",
     )
     env = settings()
@@ -255,9 +255,8 @@ def _request(
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
         raise CannotJoin(
             f"No class server answers at {url}: {error}.\n"
-            "What to do: compare the address with the teacher's; both machines must be in the "
-            "same network. "
-            "Without a class, go on as before: replay works offline."
+            "Compare the address with your teacher's; both machines must be on the same network. "
+            "Without a class, replay still works offline."
         ) from None  # the learner's address is wrong, or the network; not httpx2
     try:
         reply = answer.json()
@@ -284,10 +283,10 @@ def _typed_token(server: str) -> str:
     # there is nobody to ask: EOFError, a kernel without stdin, …
     except Exception as error:
         raise CannotJoin(
-            f"The class at {server} asks for its access token, which could not be typed here, "
-            "or it was wrong.\n"
-            "What to do: put COURSEKIT_ACCESS_TOKEN=…, which your teacher gives you, into .env and "
-            "join again."
+            f"The class at {server} needs an access token. It could not be typed here, or it was "
+            "wrong.\n"
+            "Put COURSEKIT_ACCESS_TOKEN=… with the token from your teacher into .env, and join "
+            "again."
         ) from error
 
 

@@ -46,7 +46,7 @@ ROWS = 20  # of the meter's table; a long ledger shows its newest
 class Receipt:
     """What one call used and cost; shown as one line.
 
-    usage   None: the reply brought none, as a stream that was not asked for it or did not end, or
+    usage   None: the reply had none, such as a stream that was not asked for it or did not end, or
             one without counts
     price   None: no usage, or no price known for this model
     seconds, source, mode  from the client's journal; None without one

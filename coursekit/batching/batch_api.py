@@ -1,10 +1,10 @@
 """The same requests through OpenAI's Batch API: half the price, within 24 hours, with limits of its
 own.
 
-    submit_batch   writes the file, uploads it, starts the batch: the id is all you have to keep
-    collect_batch  waits, and brings the results in the form in which run_batch brings them
+    submit_batch   writes the file, uploads it, and starts the batch: you only have to keep the id
+    collect_batch  waits, and returns the results in the same form as run_batch
 
-In between, this program may end: collect_batch reads the requests back from the file that was
+In between, your program may end: collect_batch reads the requests back from the file that was
 uploaded.
 """
 
@@ -64,8 +64,8 @@ class BatchFailed(Portable, RuntimeError):
             or "it does not say why"
         )
         super().__init__(
-            f"The batch {batch.id} failed, nothing was answered: {told}.\n"
-            "What to do: mend these requests, and submit the list again."
+            f"The batch {batch.id} failed, and no request was answered: {told}.\n"
+            "Fix these requests, and submit the list again."
         )
 
 
@@ -77,15 +77,15 @@ async def submit_batch(
     metadata: dict[str, str] | None = None,
     **params: Any,
 ) -> str:
-    """Hand requests to the Batch API, and return the id of the batch: keep it, it is what finds the
+    """Submit requests to the Batch API, and return the id of the batch: keep it to find the
     answers.
 
     client    from ``connect_async()``, or any ``openai.AsyncOpenAI``
     prompts_or_requests, params  as for ``run_batch``; all for one model
-    metadata  up to 16 names and texts that are kept with the batch, to find it again
+    metadata  up to 16 names and texts that are stored with the batch, to find it again
 
-    Raises ValueError or TypeError before anything is sent: a request that is none, more than one
-    model, more than 50,000 requests or 200 MB; and what the SDK raises.
+    Raises ValueError or TypeError before anything is sent: for something that is not a request,
+    more than one model, more than 50,000 requests or 200 MB; and what the SDK raises.
     """
     requests = as_requests(prompts_or_requests, params)
     content = input_file(requests)

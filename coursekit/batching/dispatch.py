@@ -27,9 +27,9 @@ class Trial:
     place     in the list of requests
     worst     US dollars that it can cost
     pacer     of its model
-    tokens    that the limiter may take for it; reckoned when it is its turn
-    due       from when on it may be asked again, seconds on the run's clock
-    attempts  so far; ``started``: when the first was sent; ``error``: what the last one failed by
+    tokens    that the limiter may count for it; calculated when it is its turn
+    due       when it may be sent again, in seconds on the run's clock
+    attempts  so far; ``started``: when the first was sent; ``error``: why the last one failed
     """
 
     place: int

@@ -1,9 +1,8 @@
 """When the next request may go: two budgets, requests and tokens, given or learnt from the
 x-ratelimit headers.
 
-Ours and not aiolimiter's, because that one cannot be told: what the headers say is left, a limit
-that changes, and an account that others use, too, are all it would need to hear of. It is right
-where a fixed rate is all one knows.
+Why not aiolimiter: it cannot take into account what the headers say is left, a limit that changes,
+or an account that others use as well. It is right where a fixed rate is all that you know.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Tokens(NamedTuple):
 
 
 def tokens_of(params: Mapping[str, Any]) -> Tokens:
-    """The tokens of a request, as ``offline.limits.estimate`` reckons them."""
+    """The tokens of a request, as ``offline.limits.estimate`` calculates them."""
     messages = params.get("messages")
     plain = (
         {**params, "messages": [as_dict(message) for message in messages]}
@@ -229,7 +228,7 @@ class Pacer:
                     self._reserves = False
 
     def refused(self, until: float) -> None:
-        """A 429 that asks to wait: nothing goes before ``until``, and from now on all go a little
+        """A 429 that asks to wait: nothing is sent until ``until``, and from then on all go a little
         later.
         """
         self._closed_until = max(self._closed_until, until)

@@ -1,4 +1,4 @@
-"""A cap on what a run may spend, kept by reckoning each call at its worst before it is sent."""
+"""A cap on what a run may spend: each call counts at its worst-case cost before it is sent."""
 
 from __future__ import annotations
 

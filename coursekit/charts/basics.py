@@ -1,4 +1,5 @@
-"""Chapter 01: what calls cost. Amounts are US dollars, reckoned by ``pricing`` and ``metering``."""
+"""Chapter 01: what calls cost. Amounts are US dollars, calculated by ``pricing`` and
+``metering``."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def penalties(
     """Penalties against how often a token occurs in the reply: a line for frequency, a step for
     presence.
 
-    lines  name -> the penalty at a count of 0, 1, 2, … (``sampling.penalty()`` reckons it)
+    lines  name -> the penalty at a count of 0, 1, 2, … (from ``sampling.penalty()``)
     steps  the names to be drawn as a step
 
     Raises ValueError for no line, or more than four.

@@ -1,7 +1,7 @@
-"""What a model is reminded of: policies that decide from which turn on a conversation is sent.
+"""What the model gets to see again: policies that decide from which turn on a conversation is sent.
 
-A policy answers one question, ``first(draft)``: the number of the oldest turn that is still sent
-whole. Everything else follows from how a history is built: instructions are always sent, and no
+A policy answers one question, ``first(draft)``: the number of the oldest turn that is still sent in
+full. Everything else follows from how a history is built: instructions are always sent, and no
 turn is sent in part.
 """
 

@@ -43,7 +43,7 @@ ACCOUNT = re.compile(rb"(?<![A-Za-z0-9_-])(?:org-|proj_)[A-Za-z0-9]{16,}")
 # no word: 16 letters and digits, mixed
 RANDOM = re.compile(rb"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16}")
 KEY_REMOVED, ACCOUNT_REMOVED = b"[API key removed]", b"[account removed]"
-LEAST = 16  # characters of a key; "lm-studio" and the like are none
+LEAST = 16  # characters of a key; "lm-studio" and the like are not keys
 
 
 def is_secret(word: bytes) -> bool:

@@ -153,7 +153,7 @@ async def retry_async(
 
 
 class _Run:
-    """What both forms share: the count, the times, the decision, and who hears of it."""
+    """What both forms share: the count, the times, the decision, and who is notified."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""When the server says that it may be asked again: Retry-After in its three spellings.
+"""When the server says that you may try again: Retry-After in its three spellings.
 
-``retry-after-ms`` goes before ``retry-after``, as in the SDK (``_base_client.py``,
+``retry-after-ms`` takes precedence over ``retry-after``, as in the SDK (``_base_client.py``,
 ``_parse_retry_after_header``).
 """
 

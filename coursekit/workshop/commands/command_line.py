@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument(
         "--fresh",
         metavar="LESSON",
-        help="begin this lesson anew; what you had is kept under another name",
+        help="start this lesson over; your old notebook is renamed",
     )
 
     doctor = commands.add_parser(
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     refresh.add_argument("lessons", nargs="*", metavar="LESSON", help=lesson)
 
     record = commands.add_parser(
-        "record", help="record a lesson's answers anew and show what changed"
+        "record", help="record a lesson's answers again and show what changed"
     )
     record.add_argument("lesson", nargs="?", metavar="LESSON", help=lesson)
     instead = record.add_mutually_exclusive_group()
@@ -109,14 +109,14 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument(
         "--all",
         action="store_true",
-        help="ask the real API for all anew, not only for what is missing",
+        help="record everything from the real API again, not only what is missing",
     )
     record.add_argument(
         "--only",
         action="append",
         default=[],
         metavar="WORDS",
-        help="ask anew where name or prompt has these words",
+        help="record again what has these words in its name or prompt",
     )
     record.add_argument(
         "--errors",

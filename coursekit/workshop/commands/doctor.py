@@ -228,7 +228,7 @@ def _mode() -> Check:
     try:
         joined = membership()
     except ModeError as error:
-        return Check("mode", *str(error).split("\nWhat to do: "))
+        return Check("mode", *str(error).split("\n", 1))
     if joined is None:
         return Check("mode", "replay (costs nothing)")
     shared = (
@@ -357,7 +357,7 @@ def _fallback() -> Check:
     try:
         return Check("fallback", f"{server.place().label} at {server.url}")
     except FallbackUnreachable as error:
-        what, _, cure = str(error).partition("\nWhat to do: ")
+        what, _, cure = str(error).partition("\n")
         return Check("fallback", what, f"{cure} {offer}".strip())
 
 

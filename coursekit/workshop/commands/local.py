@@ -112,7 +112,7 @@ def _status(path: Path) -> int:
         )
     print(f"model    {path}: {missing or f'{path.stat().st_size // MB} MB'}")
     if no_program or missing:
-        print("What to do: coursekit local install")
+        print("Run: coursekit local install")
         return 1
     print(_tried(path))
     return 0

@@ -184,7 +184,7 @@ class UsedRecordings:
             for path in self.unused:
                 terminalreporter.line(f"{path.parent.name}/{path.name}")
             terminalreporter.line(
-                "Delete them, or record the lesson anew (coursekit record LESSON)."
+                "Delete them, or record the lesson again (coursekit record LESSON)."
             )
 
     def pytest_unconfigure(self) -> None:

@@ -129,7 +129,7 @@
       if (run) await this.actions.runAndAdvance(notebook, this.panel.sessionContext);
     }
 
-    // Whoever steps to the code cell with the keyboard is asked first, once.
+    // A reader who steps to the code cell with the keyboard is asked first, once.
     ask() {
       setTimeout(() => {
         const { notebook } = this;

@@ -9,8 +9,8 @@ which is enough for sampling.
 A vocabulary has 49,152 tokens and a file names a few hundred: the most probable ones, and every
 token of the reply so far. The others are stored as the number of tokens at each log-probability
 (grouped in steps of 0.1), so that every sum runs over the whole vocabulary and no mass is lost or
-made up. At temperature 1 that is exact. At other temperatures and for top_p it was compared with the
-full distribution when the file was made: ``accuracy`` says how close it is.
+made up. At temperature 1 that is exact. At other temperatures and for top_p it was compared with
+the full distribution when the file was made: ``accuracy`` says how close it is.
 
 Which of these rare tokens is which is stored roughly, once for all distributions (``Garden``). So a
 rare token that is drawn has the text of a real one, whose true probability differs by a factor of

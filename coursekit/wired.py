@@ -5,8 +5,8 @@
     client._platform                     what an asynchronous client asks a thread for
     client._make_status_error_from_response   the SDK's own table of exceptions
 
-When a new SDK breaks one of them, this file is the place to fix it, and tests/test_wired.py says so.
-It does not import the SDK: the caller who passes a client has loaded it.
+When a new SDK breaks one of them, tests/test_wired.py says so, and this file is the place to fix
+it. It does not import the SDK: the caller who passes a client has loaded it.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def no_process(pytestconfig: pytest.Config) -> Iterator[None]:
     def skip(*args: Any, **more: Any) -> None:
         pytest.skip("it starts a process: make test runs it")
 
-    # runs `uname -p` once, for whoever asks for the platform
+    # runs `uname -p` once, for every test that asks for the platform
     tuple(platform.uname())
     with pytest.MonkeyPatch.context() as patch:
         if pytestconfig.option.quick:

@@ -157,8 +157,8 @@ async def test_the_async_client_asks_once_as_well(
 def test_where_the_list_does_not_tell_the_server_decides(
     names: list[str], status: int
 ) -> None:
-    """A tag left out, a wildcard, an empty list and a list that cannot be had let the request go to
-    the server.
+    """A tag left out, a wildcard, an empty list, and a list that is not available, let the request
+    go to the server.
     """
     with (
         upstream(server(*names, status=status)) as (url, _),
@@ -192,8 +192,8 @@ def test_a_model_that_plays_no_role_is_the_servers_business() -> None:
 def test_what_the_sdk_reads_counts_from_dotenv(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line_end: str
 ) -> None:
-    """Each OPENAI_* setting of the SDK works in .env as in the environment, which goes before it,
-    as arguments do.
+    """Each OPENAI_* setting of the SDK works in .env as in the environment; the environment
+    overrides it, and so do arguments.
     """
     monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -314,7 +314,8 @@ DELTAS = [
 
 
 def test_a_stream_survives_what_another_server_leaves_out() -> None:
-    """Null deltas, hidden reasoning, no ids, no usage, no choices: the text still arrives whole."""
+    """Null deltas, hidden reasoning, no ids, no usage, no choices: the text still arrives in
+    full."""
     events = (
         b"".join(
             b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in DELTAS

@@ -28,8 +28,7 @@ PROMPTS = [f"Question {i}?" for i in range(30)]
 async def test_a_second_run_asks_only_for_what_is_missing(
     tmp_path: Path,
 ) -> None:
-    """With the same checkpoint, answers that are there are not asked for again, and stand there as
-    they were.
+    """With the same checkpoint, answers that it has are not asked for again, and stay unchanged.
     """
     client, answers = client_of(
         lambda prompt, _: whole(
@@ -229,8 +228,8 @@ async def test_a_file_that_cannot_be_written_is_told_first(
 async def test_a_full_disk_is_told_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the answers would find no room, that is told before anything is sent, and not when they
-    are paid for.
+    """If there is no room for the answers, the error is raised before anything is sent, not after
+    they are paid for.
     """
     limit_size(monkeypatch, pages=10)
     await refused(

@@ -133,7 +133,7 @@ def test_a_number_of_lines_that_cannot_be_told_apart_is_refused(
 
 
 def test_each_token_is_a_box_of_its_probability() -> None:
-    """A box has the color of its token's probability, and the percentage stands below: not by color
+    """A box has the color of its token's probability, and the percentage is below it: not by color
     alone.
     """
     picture = colored_tokens(REPLIES, PERPLEXITIES)

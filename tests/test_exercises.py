@@ -116,7 +116,7 @@ def test_nbgrader_s_metadata_follow_from_the_cells(course: Path) -> None:
 
 
 def test_hidden_tests_are_hidden(course: Path) -> None:
-    """What stands between the markers of hidden tests is not in the exercise, and nothing in its
+    """What is between the markers of hidden tests is not in the exercise, and nothing in its
     place.
     """
     write(
@@ -168,8 +168,8 @@ ANSWERED = STUB.replace("# YOUR CODE HERE", "return number / 2").replace(
 def test_a_learner_s_work_is_never_overwritten(
     course: Path, work: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A notebook in exercises/ with answers or new cells stays as it is; one that was only run is
-    derived anew.
+    """A notebook in exercises/ with answers or new cells stays unchanged; one that was only run is
+    derived again.
     """
     write(course, SOLUTION, CHECK)
     exercises.exercises()

@@ -373,7 +373,7 @@ def test_a_request_is_translated_for_its_kind(
 def test_what_is_evidently_missing_stands_on_the_receipt(
     server: Upstream, more: dict[str, Any], usage: bool, source: str
 ) -> None:
-    """Usage, logprobs or choices that were asked for and did not arrive are named beside the
+    """Usage, logprobs or choices that were asked for and did not arrive are named next to the
     server.
     """
     server.usage = usage
@@ -385,7 +385,7 @@ def test_what_is_evidently_missing_stands_on_the_receipt(
 
 
 def test_wrong_requests_never_reach_it(server: Upstream) -> None:
-    """The rules of the model that is asked for stand in front, in the API's words; other paths are
+    """The rules of the requested model apply first, in the API's words; other paths are
     not forwarded.
     """
     asked = client(server.url)

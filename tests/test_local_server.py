@@ -50,7 +50,7 @@ def running(folder: Path) -> list[tuple[Path, int]]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs: one that has ended, and that nobody has asked for yet, does not."""
+    """Whether a process runs: one that has ended, but was not waited for yet, does not."""
     try:
         return (
             Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -101,7 +101,7 @@ async def test_an_endless_loop_ends_without_threads(
 )
 @pytest.mark.usefixtures("in_browser")
 async def test_work_within_the_limit_runs_as_ever() -> None:
-    """Without threads, work runs in its own event loop beside the one that is running."""
+    """Without threads, work runs in its own event loop, next to the one that is running."""
     done: list[int] = []
     assert (
         platform.run_apart(lambda: done.append(asyncio.run(_one())), 5)
@@ -128,7 +128,7 @@ def test_a_lock_is_held_and_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("in_browser")
 def test_a_browser_needs_no_lock(tmp_path: Path) -> None:
-    """In a browser there is one process: a lock is no file, and never waited for."""
+    """In a browser there is one process: a lock is not a file, and is never waited for."""
     path = tmp_path / "a.lock"
     with file_lock(path, 1), file_lock(path, 0):
         assert not path.exists()

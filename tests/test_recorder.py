@@ -272,7 +272,7 @@ def test_answers_of_one_client_are_numbered(
     tmp_path: Path, recording: Any
 ) -> None:
     """A 429 and then the answer are both kept, so that replay retries as live did; a new client
-    starts anew.
+    starts over.
     """
     refused = json.dumps(
         {

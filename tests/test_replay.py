@@ -32,7 +32,7 @@ def text_of(client, **more: object) -> str | None:
 
 
 def test_answers_come_in_order_and_then_again(tmp_path: Path) -> None:
-    """Two answers to one request alternate, counted for each client: a new client begins anew."""
+    """Two answers to one request alternate, counted for each client: a new client starts over."""
     folder = folder_with(
         tmp_path, (params(), whole("one")), (params(), whole("two"))
     )

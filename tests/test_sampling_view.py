@@ -186,7 +186,7 @@ def test_the_path_has_a_frame_and_stands_in_the_text() -> None:
 
 
 def test_at_the_edge_it_says_so() -> None:
-    """What follows a text that was not recorded has no bars, and the lab says why."""
+    """Text without a recording has no bars, and the lab says why."""
     html = view(GARDEN, Settings(), path=(" green", " blorf"))
     assert "The edge of the garden." in html
     assert "<table" not in html

@@ -1,4 +1,4 @@
-"""Who needs the teacher, as the console is told; and what a teacher does with the rows."""
+"""Who needs the teacher, as the console shows it, and what a teacher does with the rows."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_the_order_of_need(running: Served) -> None:
 
 
 def test_an_answer_ends_a_row_of_errors(running: Served) -> None:
-    """Two errors are no trouble yet; an answer in between begins the count anew."""
+    """Two errors are no trouble yet; an answer in between restarts the count."""
     key = join(running, "Ada")
     fail(running, key, 2)
     ask(running, key)
@@ -206,7 +206,7 @@ def test_what_cannot_be_done_with_a_row(
 
 
 def test_a_class_is_freed_from_the_console(running: Served) -> None:
-    """Rows without a request are removed at once; whoever did something, and a hub's users,
+    """Rows without a request are removed together; learners who did something, and a hub's users,
     stay.
     """
     keys = [join(running, f"bot {number}") for number in range(30)]

@@ -2,7 +2,7 @@
 x-ratelimit headers.
 
 Why not aiolimiter: it cannot take into account what the headers say is left, a limit that changes,
-or an account that others use as well. It is right where a fixed rate is all that you know.
+or an account that others use as well. It is right if you only know a fixed rate.
 """
 
 from __future__ import annotations
@@ -228,8 +228,8 @@ class Pacer:
                     self._reserves = False
 
     def refused(self, until: float) -> None:
-        """A 429 that asks to wait: nothing is sent until ``until``, and from then on all go a little
-        later.
+        """A 429 that asks to wait: nothing is sent before ``until``, and everything after that a
+        little later.
         """
         self._closed_until = max(self._closed_until, until)
         self._early = min(CATCH_UP, 2 * self._early)

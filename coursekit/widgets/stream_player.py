@@ -129,7 +129,7 @@ def _status(
 ) -> str:
     if end is None:
         if reached >= stream.total:
-            return "<b>Complete:</b> the last chunks brought the finish_reason and the usage."
+            return "<b>Complete:</b> the last chunks had the finish_reason and the usage."
         return "Receiving." if count else "Waiting for the first token."
     if not count:
         return (

@@ -121,9 +121,9 @@ def cells(page: Page, name: str) -> list[str]:
 
 
 def test_inject_watch_lift(running: Served, console: Page) -> None:
-    """Learners appear as they join, with what they do; each button strikes whom it is meant for,
-    shows how long, and what it does to them; lifting ends it. A name that is HTML is shown as it
-    is, and does nothing."""
+    """Learners appear as they join, with what they do. Each button affects the learners it is meant
+    for, and shows for how long and what it does to them; stopping the fault ends it. A name that is
+    HTML is shown as text."""
     expect(console.get_by_text("Nobody has joined yet.")).to_be_visible()
     keys = {name: join(running, name) for name in NAMES}
     for name in NAMES:

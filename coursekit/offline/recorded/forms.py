@@ -205,7 +205,7 @@ def _ended(stream: list[Chunk], body: Mapping[str, Any]) -> bool:
 
 
 def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
-    """Add to ``whole`` what a chunk contains: texts and lists grow, an item of a list is found by its
+    """Add a chunk's contents to ``whole``: texts and lists grow, an item of a list is found by its
     index.
     """
     for name, value in part.items():

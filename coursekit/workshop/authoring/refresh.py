@@ -89,7 +89,8 @@ def stored_text(notebook: Any, where: str) -> str:
                 and not raised
             ):
                 raise CommandError(
-                    f"{place} is tagged raises-exception but raised nothing. Remove the tag, or fix the cell."
+                    f"{place} is tagged raises-exception but raised nothing. Remove the tag, or "
+                    "fix the cell."
                 )
     return str(nbformat.writes(notebook)) + "\n"
 

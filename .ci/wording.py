@@ -3,7 +3,8 @@
 proselint looks for the phrases of wording.toml, codespell for misspelled and British words. Both
 see prose only: Markdown without its code, docstrings, comments, and messages (strings of five words
 or more); of tests, docstrings and comments. Prints one line for each finding, and exits with 1 if
-there is one; `--count` prints how often each habit occurs, and in how many files it looked.
+there is one. `--count` prints how often each habit occurs, and the wider habits of `[counted]`,
+which are only counted; `--count COMMIT` prints how often they occurred in that commit as well.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import tokenize
 import tomllib
@@ -32,9 +34,9 @@ from pygments.token import Comment, Literal, Text
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-HABITS: dict[str, str] = tomllib.loads(
-    (HERE / "wording.toml").read_text("utf-8")
-)["habits"]
+LISTS = tomllib.loads((HERE / "wording.toml").read_text("utf-8"))
+HABITS: dict[str, str] = LISTS["habits"]
+COUNTED: dict[str, str] = LISTS["counted"]
 # How pygments calls the languages of which only comments and messages are prose.
 LEXERS = {
     ".yml": "yaml",
@@ -65,9 +67,9 @@ SPELLED_SO = (
 )
 
 
-def prose(path: Path) -> Iterator[tuple[str, str]]:
+def prose(path: Path, root: Path = ROOT) -> Iterator[tuple[str, str]]:
     """The texts of a file that a person reads, each with its place."""
-    name = path.relative_to(ROOT).as_posix()
+    name = path.relative_to(root).as_posix()
     text = path.read_text(encoding="utf-8")
     if path.suffix in (".md", ".example"):
         yield name, CODE.sub(" ", text)
@@ -210,7 +212,7 @@ def misspelled(texts: list[tuple[str, str]]) -> list[str]:
 
 
 def files() -> list[Path]:
-    """What is in git and has prose of ours, of a kind that `prose` reads."""
+    """What is in git, and has prose of ours."""
     listed = subprocess.run(
         ["git", "ls-files"],
         cwd=ROOT,
@@ -218,25 +220,66 @@ def files() -> list[Path]:
         text=True,
         check=True,
     ).stdout.splitlines()
+    return [path for path in map(ROOT.joinpath, listed) if is_prose(path)]
+
+
+def is_prose(path: Path) -> bool:
     kinds = {".md", ".ipynb", ".py", ".toml", ".example", *LEXERS}
-    return [
-        path
-        for path in map(ROOT.joinpath, listed)
-        if (path.suffix or path.name) in kinds
+    return (
+        (path.suffix or path.name) in kinds
         and path.is_file()
-        and not SAID & {*path.parts}
-    ]
+        and not SAID.intersection(path.parts)
+    )
+
+
+def texts_of(commit: str) -> list[tuple[str, str]]:
+    """The texts of a commit."""
+    with tempfile.TemporaryDirectory() as folder:
+        packed = subprocess.run(
+            ["git", "archive", commit],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        ).stdout
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(folder, filter="data")
+        root = Path(folder)
+        paths = sorted(path for path in root.rglob("*") if is_prose(path))
+        return [text for path in paths for text in prose(path, root)]
+
+
+def count(texts: list[tuple[str, str]]) -> Counter[str]:
+    """How often each habit occurs, by its pattern."""
+    document = "\n".join(" ".join(text.split()) for _, text in texts) + "\n"
+    return Counter(
+        {
+            pattern: sum(
+                1 for _ in re.finditer(rf"(?i:\b{pattern}\b)", f"\n{document}")
+            )
+            for pattern in (*COUNTED, *HABITS)
+        }
+    )
+
+
+def print_counts(commits: list[str]) -> None:
+    """A line for each habit: its count now and in each of the commits."""
+    texts = [text for path in files() for text in prose(path)]
+    columns = {commit: count(texts_of(commit)) for commit in commits}
+    columns["now"] = count(texts)
+    print(*(f"{name[:8]:>8}" for name in columns), "", sep="  ")
+    for number, pattern in enumerate((*COUNTED, *HABITS)):
+        if number == len(COUNTED):
+            print("\nRefused:")
+        shown = COUNTED.get(pattern, pattern)
+        print(*(f"{c[pattern]:8,}" for c in columns.values()), shown, sep="  ")
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["--count"]:
+        print_counts(sys.argv[2:])
+        return 0
     texts = [text for path in files() for text in prose(path)]
     found = list(habits(texts))
-    if "--count" in sys.argv:
-        for instead, times in Counter(
-            message for *_, message in found
-        ).most_common():
-            print(f"{times:6,}  {instead}")
-        return 0
     for place, words, instead in found:
         print(f"{place}: … {words} …  ->  {instead}")
     wrong = misspelled(texts)

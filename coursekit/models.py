@@ -230,7 +230,7 @@ def get(name: str, on: datetime.date | None = None) -> Model:
         except LookupError:
             moved = "The table names no successor that answers: choose one from GET /v1/models."
         raise ModelShutDown(
-            f"The model {name!r} is shut down since {found.shutdown}. {moved}"
+            f"The model {name!r} was shut down on {found.shutdown}. {moved}"
         )
     return found
 
@@ -276,7 +276,7 @@ def replacement(name: str, on: datetime.date) -> str:
     while model.is_shut_down(on):
         if model.successor is None or model.successor in seen:
             raise LookupError(
-                f"{name} is shut down since {get(name).shutdown} and the table names no "
+                f"{name} was shut down on {get(name).shutdown}, and the table names no "
                 "replacement that is served on "
                 f"{on}. Choose a model from GET /v1/models and add it to data/models.toml."
             )

@@ -109,8 +109,7 @@ def test_a_role_that_the_server_does_not_list_is_named_before_anything_is_sent()
         f"The server at {url} does not list gpt-4o (models.CHAT), gpt-4o-mini (models.SMALL), "
         "gpt-6.1-terra "
         "(models.REASONING), o3 (models.HARDEST). Nothing was sent.\nIt has: other, tiny:1b.\n"
-        "What to do: write COURSEKIT_CHAT=other into .env, or COURSEKIT_MODEL=other for all "
-        "roles, and run the "
+        "Put COURSEKIT_CHAT=other into .env, or COURSEKIT_MODEL=other for all roles, and run the "
         "notebook again from its first cell."
     )
 

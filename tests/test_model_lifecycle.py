@@ -153,8 +153,8 @@ def test_a_dead_model_is_refused_before_anything_is_sent(
     ):
         client.chat.completions.create(model="o4-mini", messages=HELLO)
     assert str(told.value).startswith(
-        "The model 'o4-mini' is shut down since 2026-10-23. Its successor is gpt-5.6-terra. "
-        "Nothing was sent, and nothing spent.\nWhat to do: "
+        "The model 'o4-mini' was shut down on 2026-10-23. Its successor is gpt-5.6-terra. "
+        "Nothing was sent, and nothing was spent.\nUse "
     )
     assert ("models.REASONING" in str(told.value)) == (mode == "live")
     assert not list(tmp_path.rglob("*.json"))

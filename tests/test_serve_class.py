@@ -165,7 +165,7 @@ def kept_soon(path: Path, text: str) -> None:
                 "COURSEKIT_ADMIN_TOKEN": "nineteen-characters",
                 "COURSEKIT_ACCESS_TOKEN": "long-enough-one",
             },
-            "guessed too soon",
+            "too easy to guess",
         ),
         (["--class", "--rpm", "0"], {}, "rpm=0 is not a limit"),
     ],

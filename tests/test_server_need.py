@@ -269,9 +269,9 @@ def test_votes(running: Served) -> None:
 def test_a_file_that_cannot_be_written_is_on_the_console(
     running: Served,
 ) -> None:
-    """The console says that the class is not kept, and what to do."""
+    """The console says that the class is not saved, and what to do."""
     running.room.trouble = lambda: (
-        "The class cannot be kept: No space left on device."
+        "The class cannot be saved: No space left on device."
     )
     with httpx2.Client(
         base_url=running.url, headers={"origin": running.url}

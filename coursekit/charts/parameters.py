@@ -26,7 +26,7 @@ LINES = (
     (GRAY, ":", "^"),
     (INK, "-.", "D"),
 )
-FONT = "DejaVu Sans Mono"  # matplotlib brings it
+FONT = "DejaVu Sans Mono"  # part of matplotlib
 # inches: the picture, a line of tokens, between two tokens
 WIDTH, ROW, GAP = (
     8.0,

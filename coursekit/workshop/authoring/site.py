@@ -46,8 +46,8 @@ SECTIONS = {  # of each folder: its heading, and what it contains
 
 
 def site(to: str | None = None, runs: str | None = None) -> int:
-    """Build the site into the folder ``to``, new or empty (default: build/site, replaced). Returns the
-    exit code.
+    """Build the site into the folder ``to``, new or empty (default: build/site, replaced). Returns
+    the exit code.
 
     runs  the folder, within the site, of the browser edition, where each notebook can be run
 

@@ -94,7 +94,7 @@ def join(
     )
     if not stored.keep(joined):
         raise CannotJoin(
-            f"A membership is not kept ({stored.SETTING}=off), so connect() would not know of it."
+            f"A membership is not kept ({stored.SETTING}=off), so connect() would not know about it."
         )
     if shares:
         _send(joined, {"chapter": chapter_here()})
@@ -112,7 +112,7 @@ def raise_hand(question: str = "") -> str:
     question  up to 200 characters that the teacher reads beside your name
     """
     return _hand(
-        str(question)[:QUESTION], "Your hand is up. lower_hand() takes it down."
+        str(question)[:QUESTION], "Your hand is up. lower_hand() lowers it."
     )
 
 
@@ -136,7 +136,7 @@ def leave() -> str:
 
 
 def trouble(joined: Membership) -> str:
-    """What to do where the class server does not answer the learner; "" where it does."""
+    """What to do if the class server does not answer the learner; "" if it does."""
     try:
         status, _ = _request(
             "GET", f"{joined.url}/me", joined.key, seconds=SHARING
@@ -149,7 +149,7 @@ def trouble(joined: Membership) -> str:
     return (
         ""
         if status == 200
-        else "it does not know you (any more): join() again, or leave()"
+        else "it no longer knows you: join() again, or leave()"
     )
 
 
@@ -246,7 +246,7 @@ def _entered(server: str, name: str, token: str) -> Membership:
 def _request(
     method: str, url: str, key: str, body: Any = None, seconds: float = WAIT
 ) -> tuple[int, Mapping[str, Any]]:
-    """Status and JSON of an answer. Raises CannotJoin where there is none."""
+    """Status and JSON of an answer. Raises CannotJoin if there is none."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     try:
         # a class is near: no proxy on the way
@@ -280,7 +280,7 @@ def _typed_token(server: str) -> str:
 
     try:
         return getpass(f"Access token of the class at {server}: ")
-    # there is nobody to ask: EOFError, a kernel without stdin, …
+    # no one can be asked: EOFError, a kernel without stdin, …
     except Exception as error:
         raise CannotJoin(
             f"The class at {server} needs an access token. It could not be typed here, or it was "

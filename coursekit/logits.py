@@ -49,7 +49,7 @@ class Distribution:
     prompt    the exact text that the model was given, with its special tokens
     text      what a reader needs to see of the prompt: the text to be continued, or the question
               and the reply so far
-    tokens    the named tokens, most probable first. Bytes that are no whole character are written
+    tokens    the named tokens, most probable first. Bytes of an incomplete character are written
               as \\xe3\\x81
     logits    one per token of the vocabulary: first those of ``tokens``, then the others
     counts    how often each is in the reply so far (all 0 where the reply begins here)

@@ -99,7 +99,7 @@ class Share(NamedTuple):
 class Meter:
     """A ledger of calls, with the tokens and the money that they add up to.
 
-    client  from ``connect()`` or ``connect_async()``: its journal tells latency and source. None,
+    client  from ``connect()`` or ``connect_async()``: its journal has latency and source. None,
             or a client without a journal: the receipts leave them out.
     """
 
@@ -122,8 +122,8 @@ class Meter:
         on          the day (UTC) whose prices count; None: the day of the reply's ``created``, else
                     today
 
-        A model without a known price is counted, and shown as "no price"; so is a reply without
-        usage, as "no usage". Raises TypeError for what is not a reply.
+        A model without a known price is counted and shown as "no price", and a reply without usage
+        as "no usage". Raises TypeError for what is not a reply.
         """
         receipt = self._receipt(reply, request_id, on)
         self.ledger.append(receipt)

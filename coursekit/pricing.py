@@ -229,7 +229,7 @@ def _calculation(
 
     if on is not None and not isinstance(on, datetime.date):
         raise TypeError(
-            f"on={on!r:.40} is no date. Give a datetime.date, or None for today."
+            f"on={on!r:.40} is not a date. Give a datetime.date, or None for today."
         )
     moment = (
         None

@@ -140,7 +140,7 @@ class TextStream:
                         self.refusal = (
                             self.refusal or ""
                         ) + choice.delta.refusal
-                    # the first delta is empty: it only tells the role
+                    # the first delta is empty: it only has the role
                     if choice.delta.content:
                         self.timing.arrivals.append(
                             self._clock.now() - self._start
@@ -153,7 +153,7 @@ class TextStream:
         except openai.APIConnectionError:
             self._end("interrupted")
             raise
-        # an error event; or an event that is no JSON
+        # an error event; or an event that is not JSON
         except (
             openai.APIError,
             ValueError,
@@ -196,7 +196,7 @@ def stream_text(client: openai.OpenAI, **params: Any) -> TextStream:
     client  from ``connect()``, or any ``openai.OpenAI``
     params  as ``client.chat.completions.create`` takes them, for one answer (no n)
 
-    Returns a TextStream; its attributes tell the rest. Iterating raises IncompleteStream after a
+    Returns a TextStream; its attributes have the rest. Iterating raises IncompleteStream after a
     clean cut, and the SDK's own errors otherwise; ``.ended`` names the ending in each case.
     """
     return TextStream(client, params)
@@ -204,8 +204,8 @@ def stream_text(client: openai.OpenAI, **params: Any) -> TextStream:
 
 @takes_client()
 def stream_response(client: openai.OpenAI, prompt: str, **params: Any) -> str:
-    """Print the answer to ``prompt`` as it arrives, and return it whole. Raises as ``stream_text``
-    does.
+    """Print the answer to ``prompt`` as it arrives, and return the full text. Raises as
+    ``stream_text`` does.
     """
     asked = {
         "model": models.CHAT,

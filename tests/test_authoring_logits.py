@@ -124,7 +124,7 @@ def test_a_changed_chat_template_is_noticed(
 
 
 def test_parts_of_characters_are_written_as_bytes() -> None:
-    """A token that is no whole character is shown by its bytes."""
+    """A token that is part of a character is shown by its bytes."""
     assert token_text("né".encode()) == "né"
     assert token_text(b" \xe3\x81") == " \\xe3\\x81"
 

@@ -245,7 +245,7 @@ def test_a_faulty_file_fails_the_batch(
 
 
 def test_only_a_hundred_faults_are_told() -> None:
-    """A file that is no JSONL at all does not make an answer as large as itself."""
+    """A file that is not JSONL at all does not make an answer as large as itself."""
     assert len(read_input(b"x\n" * 5000)[1]) == 100
 
 

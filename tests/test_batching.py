@@ -560,7 +560,7 @@ async def test_a_cap_needs_a_bound_on_each_call() -> None:
         await run_batch(
             client, ["Hi"], model="my-own", max_completion_tokens=5, max_cost=1
         )
-    with pytest.raises(ValueError, match="max_cost=-1 is no amount"):
+    with pytest.raises(ValueError, match="max_cost=-1 is not an amount"):
         await run_batch(client, ["Hi"], model="gpt-4o", max_cost=-1)
     assert answers.prompts == []
 

@@ -183,7 +183,7 @@ async def test_files_that_are_no_checkpoint_are_left_alone(
     connection.close()
     before = text.read_bytes(), other.read_bytes()
     await refused(
-        text, "notes.txt cannot be used: it is no checkpoint. Nothing was sent"
+        text, "notes.txt cannot be used: it is not a checkpoint. Nothing was sent"
     )
     await refused(
         other, "other.db is a SQLite file, but no checkpoint of this version"

@@ -90,7 +90,7 @@ def test_skipping_tickets_pays_nowhere() -> None:
 
 
 def test_answers_from_elsewhere_count_as_made_up() -> None:
-    """Texts that this run's API never gave are no answers, though they are right word by word:
+    """Texts that this run's API never gave are not answers, though they are right word by word:
     every one of them counts as passed off as whole."""
 
     async def hard_coded(client: Any, tickets: Any, budget: Any) -> Any:

@@ -180,7 +180,7 @@ def test_a_long_reply_breaks_into_lines() -> None:
 )
 @pytest.mark.slow
 def test_any_token_can_be_drawn(token: str) -> None:
-    """Math signs are no formula, what the font lacks is a box, and a long token is cut: the picture
+    """Math signs do not make a formula, what the font lacks is a box, and a long token is cut: the picture
     is made.
     """
     picture = colored_tokens({"any": [(token, 0.5), (" ", 0.5)]}, {"any": 2.0})

@@ -360,7 +360,7 @@ def test_a_hub_joins_its_users(running: Served) -> None:
 
 
 def test_no_class_no_joining(tmp_path: Path) -> None:
-    """A server that is no class has no /join and no /me, and gives out no keys."""
+    """A server that is not a class has no /join and no /me, and gives out no keys."""
     with served(tmp_path) as server:
         assert (
             server.admin("POST", "/join", {"name": "Ada"}, None).status_code

@@ -160,7 +160,7 @@ def test_a_paying_key_is_never_sent(
     ],
 )
 def test_what_is_no_class_server(url: str) -> None:
-    """The real API, and what is no address, cannot be joined, and nothing is sent."""
+    """The real API, and what is not an address, cannot be joined, and nothing is sent."""
     with pytest.raises(
         (ModeError, CannotJoin),
         match=r"not the address of a class server|class server's address",
@@ -219,7 +219,7 @@ def test_names_of_a_hub(
     monkeypatch.setenv("COURSEKIT_BASE_URL", f"{running.url}/v1")
     with pytest.raises(CannotJoin, match="a name"):
         join()
-    # an address alone is no class yet
+    # an address alone is not a class yet
     assert repr(Meter(connect())).startswith("replay mode")
     monkeypatch.setenv("JUPYTERHUB_USER", "grace")
     assert join().name == "grace" and repr(Meter(connect())).startswith(

@@ -127,7 +127,7 @@ def test_settings_come_from_the_process_then_from_dotenv(
 def test_a_env_file_above_the_course_counts_for_nothing(
     mark: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A .env above the course's folder, or above a folder that is no course, cannot switch live
+    """A .env above the course's folder, or above a folder that is not a course, cannot switch live
     mode on.
     """
     course = tmp_path / "course"

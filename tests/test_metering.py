@@ -246,7 +246,7 @@ def test_a_reply_without_a_date_is_priced_today(created: Any) -> None:
 
 def test_the_service_tier_is_priced() -> None:
     """The tier that the reply names has its own price; where the list has none for that day, there
-    is no price.
+    is not a price.
     """
     flex = completion("o3", 1_000_000, 0, service_tier="flex")
     meter = Meter()

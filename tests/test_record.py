@@ -229,7 +229,7 @@ def test_written_needs_the_authors_file(
 
 
 def test_a_change_is_what_a_learner_would_notice(tmp_path: Path) -> None:
-    """A new id or time is no change; text, status and usage are, in a stream as in a whole
+    """A new id or time is not a change; text, status and usage are, in a stream as in a whole
     answer.
     """
     old, new = Recordings([tmp_path / "old"]), Recordings([tmp_path / "new"])

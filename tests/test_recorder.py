@@ -404,7 +404,7 @@ def api_error(code: str) -> bytes:
 def test_only_a_whole_answer_replaces_a_whole_answer(
     tmp_path: Path, recording: Any, stream: bool, bad: Any
 ) -> None:
-    """What is no whole answer reaches the caller and no file: two good recordings stay byte for
+    """What is not a whole answer reaches the caller and no file: two good recordings stay byte for
     byte, .2 too.
     """
     good = stream_of("Paris.") if stream else whole

@@ -145,7 +145,7 @@ def test_a_miss_names_the_nearest_and_what_differs(tmp_path: Path) -> None:
 
 
 def test_a_miss_names_only_what_matters(tmp_path: Path) -> None:
-    """Defaults, identifiers and streaming are no differences, and a parameter goes by the name that
+    """Defaults, identifiers and streaming are not differences, and a parameter goes by the name that
     it was given.
     """
     folder = folder_with(

@@ -177,7 +177,7 @@ def test_finish_reasons_that_the_sdk_raises() -> None:
 
 
 def test_a_page_of_html() -> None:
-    """A 200 that is no answer of the API points at base_url."""
+    """A 200 that is not an answer of the API points at base_url."""
     answer = httpx2.Response(200, text="<html>", request=ASKED)
     decision = classify(openai.APIResponseValidationError(answer, None))
     assert decision.action == "fix"
@@ -185,7 +185,7 @@ def test_a_page_of_html() -> None:
 
 
 def test_what_is_not_recorded(tmp_path: Path) -> None:
-    """RecordingNotFound is no failure of the network: another request is needed, or the real
+    """RecordingNotFound is not a failure of the network: another request is needed, or the real
     API.
     """
     with pytest.raises(LookupError) as caught:

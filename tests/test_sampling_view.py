@@ -223,7 +223,7 @@ def test_a_hostile_prompt_and_token_are_shown_and_harmless(
 
 
 def test_the_request_names_what_differs_from_the_default() -> None:
-    """Temperature, seed and limit always, the others where they are no default; the question is a
+    """Temperature, seed and limit always, the others where they are not the default; the question is a
     message.
     """
     assert request_of(LOOP, Settings(), "gpt-4o", 60) == {

@@ -321,7 +321,7 @@ def test_too_many_connections_at_work(tmp_path: Path) -> None:
     ],
 )
 def test_no_http(impatient: Served, sent: bytes) -> None:
-    """What is no proper HTTP request is a 400 in the API's shape, and the end of the connection."""
+    """What is not a proper HTTP request is a 400 in the API's shape, and the end of the connection."""
     assert error_of(impatient.bytes(sent))[0] in (400, 408)
 
 

@@ -363,7 +363,7 @@ def test_a_learner_who_has_not_come_is_away(
 
 
 def test_an_open_room_has_a_console_too(tmp_path: Path) -> None:
-    """A server that is no class shows its learners by number; one without an admin token has no
+    """A server that is not a class shows its learners by number; one without an admin token has no
     console.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))

@@ -121,7 +121,7 @@ def test_the_order_of_need(running: Served) -> None:
 
 
 def test_an_answer_ends_a_row_of_errors(running: Served) -> None:
-    """Two errors are no trouble yet; an answer in between restarts the count."""
+    """Two errors do not mean trouble yet; an answer in between restarts the count."""
     key = join(running, "Ada")
     fail(running, key, 2)
     ask(running, key)

@@ -157,7 +157,7 @@ def test_a_lost_connection_and_a_stall(tmp_path: Path) -> None:
     ],
 )
 def test_an_error_in_mid_stream(tmp_path: Path, data: bytes) -> None:
-    """An error event, or an event that is no JSON, ends the stream as "error"."""
+    """An error event, or an event that is not JSON, ends the stream as "error"."""
     whole = streamed(["a"], finish_reason=None)
     answer = ApiAnswer(
         200, whole.headers, events=(*(whole.events or ()), Event(0.5, data))

@@ -186,7 +186,7 @@ def test_every_model_has_its_price():
 
 
 def test_the_empty_text_costs_nothing():
-    """Nothing typed is no token, and no error."""
+    """Nothing typed means no token, and no error."""
     html = strip("")
     assert "<b>0 tokens</b>" in html
     assert boxes(html) == []

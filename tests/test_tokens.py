@@ -255,7 +255,7 @@ def test_a_gateways_name_for_an_openai_model_counts_exactly() -> None:
 def test_a_name_that_the_settings_give_a_role_is_estimated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A deployment named like a model of OpenAI's is no typing mistake where the settings name
+    """A deployment named like a model of OpenAI's is not a typing mistake where the settings name
     it.
     """
     with pytest.raises(UnknownTokenizer):

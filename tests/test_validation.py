@@ -90,7 +90,7 @@ def test_a_refusal_has_the_bytes_of_a_real_one() -> None:
     ids=lambda raw: repr(raw[:12]),
 )
 def test_a_body_that_is_no_json_object(raw: bytes) -> None:
-    """Broken, empty or too deep JSON, and JSON that is no object, is a 400 without param and
+    """Broken, empty or too deep JSON, and JSON that is not an object, is a 400 without param and
     code.
     """
     answer = sent(raw)

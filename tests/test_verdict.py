@@ -255,7 +255,7 @@ def test_a_cut_stream_taken_for_whole(shelf: Path) -> None:
 def test_a_stream_that_failed_loudly(
     shelf: Path, fault: Fault, outcome: str
 ) -> None:
-    """What failed with an exception is no unnoticed cut; asked again, the question is answered."""
+    """What failed with an exception is not an unnoticed cut; asked again, the question is answered."""
     client = client_of(shelf, fault)
     ask(client, **STREAM)
     assert (verdict_on(client).answered, verdict_on(client).unnoticed_cuts) == (

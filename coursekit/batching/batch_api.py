@@ -50,7 +50,7 @@ ERRORS: dict[int, type[openai.APIStatusError]] = {
 
 
 class BatchFailed(Portable, RuntimeError):
-    """The API refused the file of a batch: nothing of it was answered, and nothing is billed.
+    """The API refused the file of a batch: none of it was answered, and nothing is billed.
     ``batch`` says why.
     """
 
@@ -105,7 +105,8 @@ async def submit_batch(
 async def collect_batch(
     client: openai.AsyncOpenAI, batch_id: str, *, every: float = EVERY
 ) -> Results:
-    """Wait until a batch is over, and return what became of each request, in the order of the list.
+    """Wait until a batch is finished, and return the result of each request, in the order of the
+    list.
 
     every  seconds between two looks, above 0, on the client's clock
 
@@ -116,7 +117,7 @@ async def collect_batch(
     """
     if not every > 0:
         raise ValueError(
-            f"every={every!r:.40} is no time to wait. Give seconds above 0."
+            f"every={every!r:.40} is not a time to wait. Give seconds above 0."
         )
     clock = clock_of(client)
     batch = await client.batches.retrieve(batch_id)
@@ -242,7 +243,7 @@ def _result(
         return Result(
             name,
             error=UnusableReply(
-                "The batch's line for this request holds no choice.", body
+                "The batch's line for this request has no choice.", body
             ),
             attempts=1,
         )

@@ -35,7 +35,7 @@ class SpendingCap:
         )
         if most is not None and not (number and 0 <= most < float("inf")):
             raise ValueError(
-                f"max_cost={most!r:.40} is no amount. Give US dollars, such as 0.50."
+                f"max_cost={most!r:.40} is not an amount. Give US dollars, such as 0.50."
             )
         self.most = None if most is None else Decimal(str(most))
         self.spent = ZERO

@@ -104,5 +104,5 @@ def program() -> str:
 
 
 def token_text(token: bytes) -> str:
-    """A token's text; bytes that are no whole character are written as \\xe3\\x81."""
+    """A token's text; incomplete characters are written as \\xe3\\x81."""
     return token.decode("utf-8", "backslashreplace")

@@ -1,8 +1,8 @@
-"""The transport of record mode: another server answers, and each whole answer is kept.
+"""The transport of record mode: another server answers, and each complete answer is saved.
 
-The caller sees the answer as it arrives: a stream is copied aside while it passes. What is no whole
+The caller sees the answer as it arrives: a stream is copied aside while it passes. An incomplete
 answer (an error, a page instead of JSON, a stream that broke, was cut, or was left by the caller)
-reaches the caller and no file.
+reaches the caller but is not saved.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def _positive(text: str | None) -> float | None:
 
 def _until(then: str | None, now: str | None) -> float | None:
     """Seconds between two HTTP dates (RFC 9110, 5.6.7); None if that is not in the future, or one
-    is no date.
+    is not a date.
     """
     with contextlib.suppress(TypeError, ValueError):
         seconds = (

@@ -1,6 +1,6 @@
 "use strict";
 
-// Shows what /console/events tells, and sends orders to /console/faults. Whatever comes from the server is put into the
+// Shows what /console/events sends, and sends orders to /console/faults. Whatever comes from the server is put into the
 // page as text, never as HTML: learners choose their names.
 
 const KINDS = {

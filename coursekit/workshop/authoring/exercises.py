@@ -152,7 +152,7 @@ def marked(solution: Any, stem: str) -> Any:
             )
         elif _kinds(cell.source):
             raise CommandError(
-                f"{place}: hidden tests stand outside of a check's cell, where nbgrader looks for "
+                f"{place}: hidden tests are outside of a check's cell, where nbgrader looks for "
                 "them."
             )
     for name, place in written.items():

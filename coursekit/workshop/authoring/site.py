@@ -184,7 +184,7 @@ def _contents(names: list[str], option: str = "") -> str:
 
 
 def _copy_document(root: Path, page: Path, pages: Path, target: Path) -> None:
-    """A Markdown page with the files it links to that are no pages. Its own links follow README.md
+    """A Markdown page with the files it links to that are not pages. Its own links follow README.md
     and .github/.
     """
     text = page.read_text(encoding="utf-8")

@@ -151,7 +151,7 @@ def _kernel() -> Check:
         cure = f"take it away: {sys.executable} -m jupyter kernelspec remove python3"
         return Check(
             "kernel",
-            f"a kernel python3 of another Python ({runs}) stands before this one's",
+            f"a kernel python3 of another Python ({runs}) is found before this one's",
             cure,
         )
     return Check("kernel", "python3, this Python's own")
@@ -260,7 +260,7 @@ def _key() -> Check:
     try:
         needed = not mode_of(None, settings()).is_free
     except ModeError:
-        needed = False  # the mode's own check tells
+        needed = False  # the mode's own check says so
     cure = (
         "put OPENAI_API_KEY into .env, or set COURSEKIT_MODE=replay"
         if needed

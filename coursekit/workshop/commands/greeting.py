@@ -148,7 +148,7 @@ def class_greeting(
 
 
 def reachable(host: str) -> str:
-    """The host to tell others: for an address that stands for all of this machine's, the one that
+    """The host to give to others: for an address that means all of this machine's, the one that
     leads outside.
     """
     if host in ("0.0.0.0", "::", ""):

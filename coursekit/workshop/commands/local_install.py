@@ -202,7 +202,7 @@ def _run(
     """Let pip or uv work, with its progress on the terminal. Raises CommandError with what went
     wrong.
     """
-    # uv shows its progress where others tell errors
+    # uv shows its progress where others print errors
     heard = None if "--python" in command else subprocess.PIPE
     ran = subprocess.run(
         command,

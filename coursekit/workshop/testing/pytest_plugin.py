@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """A learner's notebook to try things in is no test."""
+    """A learner's notebook to try things in is not a test."""
     return True if unnamed(collection_path) else None
 
 

@@ -33,12 +33,12 @@ class Mode(StrEnum):
     def costs(self) -> str:
         """One line for receipts."""
         return {
-            Mode.REPLAY: "nothing is spent, costs are those of the same calls live",
+            Mode.REPLAY: "nothing is spent; costs shown are what the same calls would cost live",
             Mode.LIVE: "the real API, costs are real",
-            Mode.RECORD: "the real API, costs are real, answers are kept for replay",
+            Mode.RECORD: "the real API, costs are real, answers are saved for replay",
             Mode.CLASS: (
                 "the class server answers, nothing is spent, "
-                "costs are those of the same calls live"
+                "costs shown are what the same calls would cost live"
             ),
         }[self]
 

@@ -1,7 +1,7 @@
 """Text deltas of a stream, when each arrived, and how the stream ended.
 
 A stream can end in more ways than an answer: see ``Ending``. The one that nothing in the SDK
-reports is the clean cut, where the connection closes in good order before the model was done;
+reports is the clean cut, where the connection closes cleanly before the model has finished;
 ``finish_reason`` is then still None, and that is the only sign.
 """
 
@@ -30,7 +30,7 @@ ENDINGS: dict[str, Ending] = {
 
 
 class IncompleteStream(Portable, RuntimeError):
-    """A stream that closed in good order before the model was done (``finish_reason`` is None).
+    """A stream that closed cleanly before the model had finished (``finish_reason`` is None).
 
     text  what had arrived until then
     """
@@ -72,7 +72,7 @@ class TextStream:
 
     text           what has arrived so far
     refusal        what the model said in place of text, when it declined; else None
-    finish_reason  None until the model was done
+    finish_reason  None until the model has finished
     usage          the billed tokens; they come last, so None after every other ending
     model, created, service_tier, request_id  of the answer, for receipts
     timing         when each delta arrived

@@ -88,7 +88,7 @@ class Journal:
         """One line on who answers this client, and whether it costs money."""
         if self.server:
             return (
-                f"{self.mode} mode: {self.server} answers, costs are by OpenAI's prices, "
+                f"{self.mode} mode: {self.server} answers, costs use OpenAI's prices, "
                 "where it has one"
             )
         return f"{self.mode} mode: {self.mode.costs}"

@@ -176,8 +176,7 @@ def test_a_batch_of_wrong_requests_has_no_output_file(
 def test_a_cancelled_batch_keeps_what_was_answered(
     client: openai.OpenAI,
 ) -> None:
-    """Halfway through, half of the requests are answered and stay so; the others are in no file.
-    """
+    """Halfway through, half of the requests are answered and stay so; the others are in no file."""
     batch = submit(client, lines())
     after(client, batch, 8)
     assert client.batches.cancel(batch.id).status == "cancelling"

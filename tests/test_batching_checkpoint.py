@@ -28,8 +28,7 @@ PROMPTS = [f"Question {i}?" for i in range(30)]
 async def test_a_second_run_asks_only_for_what_is_missing(
     tmp_path: Path,
 ) -> None:
-    """With the same checkpoint, answers that it has are not asked for again, and stay unchanged.
-    """
+    """With the same checkpoint, answers that it has are not asked for again, and stay unchanged."""
     client, answers = client_of(
         lambda prompt, _: whole(
             f"Answer to {prompt}", request_id=f"req {prompt}"
@@ -183,7 +182,8 @@ async def test_files_that_are_no_checkpoint_are_left_alone(
     connection.close()
     before = text.read_bytes(), other.read_bytes()
     await refused(
-        text, "notes.txt cannot be used: it is not a checkpoint. Nothing was sent"
+        text,
+        "notes.txt cannot be used: it is not a checkpoint. Nothing was sent",
     )
     await refused(
         other, "other.db is a SQLite file, but no checkpoint of this version"

@@ -207,8 +207,7 @@ def test_cut_streams_are_seen() -> None:
 
 
 def test_what_solve_raises_comes_out_with_what_was_lost() -> None:
-    """A run that crashes delivers nothing: its own exception propagates, with a note on the money.
-    """
+    """A run that crashes delivers nothing: its own exception propagates, with a note on the money."""
 
     async def crashing(client: Any, tickets: Any, budget: Any) -> Any:
         await client.chat.completions.create(

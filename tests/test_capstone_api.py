@@ -93,8 +93,7 @@ def test_a_model_that_reasons_uses_up_a_small_cap(support: Support) -> None:
 def test_the_first_model_with_enough_answers_dies_and_no_other(
     support: Support,
 ) -> None:
-    """After 80 answers of one model it is 404, by the words of a shutdown; the others never stop.
-    """
+    """After 80 answers of one model it is 404, by the words of a shutdown; the others never stop."""
     support.lives = 3
     tickets = quiet(support)[:5]
     for ticket in tickets[:3]:

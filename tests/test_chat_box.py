@@ -425,8 +425,7 @@ async def test_a_message_over_the_budget_is_told_in_place() -> None:
 
 
 async def test_enter_sends() -> None:
-    """The browser reports Enter, then the text: it is sent once. Text without Enter is not sent.
-    """
+    """The browser reports Enter, then the text: it is sent once. Text without Enter is not sent."""
     api = Api()
     box = ChatBox(api.conversation(AsyncConversation))
     box.text.value = "left without Enter"
@@ -536,8 +535,7 @@ async def test_an_old_conversation_is_shown_and_long_ones_in_part() -> None:
 
 
 def test_tools_and_pictures_are_named() -> None:
-    """A call shows its function and arguments, a part that is not text its kind, a result its text.
-    """
+    """A call shows its function and arguments, a part that is not text its kind, a result its text."""
     call = {
         "id": "c",
         "type": "function",

@@ -71,8 +71,7 @@ def test_a_name_for_a_key(running: Served) -> None:
     "key", ["-", "any", "ck-class-" + "0" * 40, TOKEN, f"{TOKEN}-ada"]
 )
 def test_only_who_has_joined(tmp_path: Path, key: str) -> None:
-    """An unknown key, and also the access token, is the API's 401, and creates no learner.
-    """
+    """An unknown key, and also the access token, is the API's 401, and creates no learner."""
     with served(tmp_path, saved=SavedClass(), access_token=TOKEN) as server:
         for method, path in (
             ("GET", "/v1/models"),

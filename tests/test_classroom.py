@@ -304,7 +304,8 @@ def test_a_name_that_is_none(running: Served) -> None:
 def test_nobody_there(tmp_path: Path) -> None:
     """If a server does not answer, or is not a class server, the error says what to do."""
     with pytest.raises(
-        CannotJoin, match=r"No class server answers(.|\n)*replay still works offline"
+        CannotJoin,
+        match=r"No class server answers(.|\n)*replay still works offline",
     ):
         join("Ada", "http://127.0.0.1:9")
     with (
@@ -501,7 +502,7 @@ def test_the_doctor_on_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert proxies() == (
-        "HTTP_PROXY (for live and record; a class and this machine are reached directly)",
+        "HTTP_PROXY (for live and record mode; a class and this machine are reached directly)",
         "",
     )
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")

@@ -268,8 +268,7 @@ def test_an_empty_reply_says_why() -> None:
 
 
 def test_a_truncated_reply_is_a_reply() -> None:
-    """A reply that was cut at max_completion_tokens is kept; the turn's call has its finish_reason.
-    """
+    """A reply that was cut at max_completion_tokens is kept; the turn's call has its finish_reason."""
     conversation = Conversation(
         Api(reply({"content": "One two"}, "length")).client
     )
@@ -674,8 +673,7 @@ def test_save_and_load(tmp_path: Path, hostile: str) -> None:
 
 
 def test_a_loaded_conversation_goes_on(tmp_path: Path) -> None:
-    """Client, memory and parameters are given again; the request is what the saved one would send.
-    """
+    """Client, memory and parameters are given again; the request is what the saved one would send."""
     api = Api()
     first = Conversation(api.client, SYSTEM["content"])
     first.send("Hi")

@@ -151,7 +151,7 @@ def test_a_second_time_changes_nothing_and_drift_is_found(
     derived.write_text(derived.read_text().replace("YOUR CODE", "MY CODE"))
     assert command_line.main(["check"]) == 1
     assert capsys.readouterr().out == (
-        "exercises/01_basics.ipynb does not follow from solutions/. Run: coursekit exercises\n"
+        "exercises/01_basics.ipynb does not match solutions/. Run: coursekit exercises\n"
     )
     path.unlink()
     assert command_line.main(["check"]) == 1
@@ -261,7 +261,7 @@ WRONG = {
         [SOLUTION, f"{CHECK}\ncheck.other(half)"],
         "two checks in one cell",
     ),
-    "nothing": (["1 + 1"], "have exercises that it lacks: half"),
+    "nothing": (["1 + 1"], "have exercises that are missing here: half"),
     "stray tests": (
         ["### BEGIN HIDDEN TESTS\n### END HIDDEN TESTS", SOLUTION, CHECK],
         "outside of a check's cell",

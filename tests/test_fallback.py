@@ -253,7 +253,8 @@ def test_what_is_wrong_with_the_settings_is_told_before_anything_is_asked(
     server.key, server.models = None, ["one", "two"]
     monkeypatch.setenv("COURSEKIT_FALLBACK_MODEL", "three")
     with pytest.raises(
-        FallbackUnreachable, match=r"has no model 'three'.*\n.*it has: one, two\."
+        FallbackUnreachable,
+        match=r"has no model 'three'.*\n.*it has: one, two\.",
     ):
         ask(client(server.url))
     monkeypatch.delenv("COURSEKIT_FALLBACK_MODEL")

@@ -96,8 +96,7 @@ def test_a_receipt_of_a_replayed_call(tmp_path: Path) -> None:
 
 
 def test_a_receipt_names_cached_and_reasoning_tokens() -> None:
-    """Cached tokens are shown with those in, reasoning tokens with those out, if there are any.
-    """
+    """Cached tokens are shown with those in, reasoning tokens with those out, if there are any."""
     receipt = Meter().add(
         completion("o4-mini", 2000, 500, cached=1024, reasoning=320)
     )

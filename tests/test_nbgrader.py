@@ -131,8 +131,7 @@ def scores(course: Path, stem: str, student: str) -> dict[str, float]:
 
 
 def test_the_release_is_the_exercise(graded: tuple[str, Path]) -> None:
-    """generate_assignment makes, from a solution, the notebook that is in exercises/, cell by cell.
-    """
+    """generate_assignment makes, from a solution, the notebook that is in exercises/, cell by cell."""
     stem, course = graded
     released = nbformat.read(course / "release" / stem / f"{stem}.ipynb", 4)
     assert sources(released) == sources(

@@ -379,9 +379,7 @@ def test_a_late_failure_keeps_what_was_paid(
         "to D, 4",
         "written",
     ]
-    assert (
-        "Going on from an unfinished run: 2 answers" in capsys.readouterr().out
-    )
+    assert "Continuing an unfinished run: 2 answers" in capsys.readouterr().out
     assert [path.name for path in (data / "recordings").iterdir()] == [
         "01_basics"
     ]

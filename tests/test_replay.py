@@ -183,7 +183,7 @@ def test_a_miss_names_all_that_are_as_near(tmp_path: Path) -> None:
         text_of(client, temperature=0.5)
     assert len(error.value.as_near) == 4
     lines = str(error.value).splitlines()
-    start = lines.index("As near as that one:")
+    start = lines.index("Just as close:")
     assert [
         line.split(".json: ")[1] for line in lines[start + 1 : start + 4]
     ] == [

@@ -168,8 +168,7 @@ def test_answers_that_are_not_whole() -> None:
 
 
 def test_finish_reasons_that_the_sdk_raises() -> None:
-    """The SDK's errors for length and content_filter are fixed in the request, and are paid for.
-    """
+    """The SDK's errors for length and content_filter are fixed in the request, and are paid for."""
     for kind in ("LengthFinishReasonError", "ContentFilterFinishReasonError"):
         error = getattr(openai, kind).__new__(getattr(openai, kind))
         assert classify(error).action == "fix"

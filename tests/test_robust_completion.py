@@ -191,8 +191,8 @@ def test_no_part_is_passed_off_as_the_whole(
 
 
 def test_an_answer_without_choices() -> None:
-    """A page of HTML (which the SDK hands over as a str) and an answer without choices are no
-    texts.
+    """A page of HTML (which the SDK hands over as a str) and an answer without choices are not
+    text.
     """
     for reply in (
         "<html>",

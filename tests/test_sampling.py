@@ -221,8 +221,7 @@ def test_a_penalty_favors_what_has_not_been_said(
 
 
 def test_the_nucleus_by_hand() -> None:
-    """top_p keeps the fewest tokens that reach it together, at least one, and renormalizes them.
-    """
+    """top_p keeps the fewest tokens that reach it together, at least one, and renormalizes them."""
     mass = [0.2, 0.5, 0.25, 0.05]
     for top_p, kept in [
         (0, [1]),

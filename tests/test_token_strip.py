@@ -165,8 +165,7 @@ def test_a_long_text_is_counted_whole_and_drawn_in_part():
 
 
 def test_a_very_long_text_is_cut_in_sight():
-    """Beyond CHARACTERS characters nothing is read, and a message says how much was left out.
-    """
+    """Beyond CHARACTERS characters nothing is read, and a message says how much was left out."""
     html = strip("a" * 30_000)
     assert (
         f"Only the first {CHARACTERS:,} of 30,000 characters are read." in html

@@ -39,7 +39,7 @@ def tokens_per_turn(
     turns: Sequence[Usage],
     spent: Sequence[Decimal],
     *,
-    title: str = "What each turn sends and gets back",
+    title: str = "Tokens sent and received in each turn",
 ) -> Picture:
     """A stacked bar for each turn, and the running total of the cost as a line on an axis of its
     own, to the right.

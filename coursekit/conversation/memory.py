@@ -61,7 +61,7 @@ class TokenBudget:
     """Remember as many of the last turns as fit: the prompt never has more than ``max_tokens``
     tokens.
 
-    max_tokens  for the whole prompt. Leave the reply its room: the context window less
+    max_tokens  for the whole prompt. Leave room for the reply: the context window minus
                 max_completion_tokens.
     count       tokens of one message with its frame, for models that ``count_tokens`` does not
                 know; None: by its rules, exact for OpenAI's models. Tool calls and their results,

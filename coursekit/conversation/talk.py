@@ -159,8 +159,7 @@ class BaseConversation:
         return conversation
 
     def _reminded(self, first: int) -> list[Message]:
-        """What precedes the turns: all instructions, and the summary if the memory makes one.
-        """
+        """What precedes the turns: all instructions, and the summary if the memory makes one."""
         summary = (
             self._history.summary
             if isinstance(self.memory, Summarize)

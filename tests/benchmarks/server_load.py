@@ -71,8 +71,7 @@ async def streams(
 
 
 def lateness(seen: Arrivals, offsets: list[float]) -> list[float]:
-    """Seconds by which each event came after its due time, measured from when the request was sent.
-    """
+    """Seconds by which each event came after its due time, measured from when the request was sent."""
     late, place = [], 0
     for at, count in seen.reads:
         late += [

@@ -60,7 +60,7 @@ def exercises(names: Sequence[str] = ()) -> int:
             f"{path.parent.name}/{path.name}  {'deleted' if text is None else 'written'}"
         )
     if not changed:
-        print("exercises/ follows from solutions/ already: nothing to do.")
+        print("exercises/ already matches solutions/: nothing to do.")
     return 0
 
 
@@ -162,7 +162,7 @@ def marked(solution: Any, stem: str) -> Any:
             )
     if missing := [name for name in known if name not in checked]:
         raise CommandError(
-            f"{where}: the checks of {stem} have exercises that it lacks: {', '.join(missing)}."
+            f"{where}: the checks of {stem} have exercises that are missing here: {', '.join(missing)}."
         )
     return notebook
 

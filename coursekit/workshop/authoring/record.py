@@ -87,7 +87,7 @@ def record(
         resumed = set(answers.iterdir())
         if resumed:
             print(
-                f"Going on from an unfinished run: {len(resumed)} answers in {answers}."
+                f"Continuing an unfinished run: {len(resumed)} answers in {answers}."
             )
             print("Delete that folder to start over.")
         log = Path(scratch) / "used.txt"
@@ -227,9 +227,7 @@ def _unfinished(
     if written or count == 0:
         shutil.rmtree(answers)
         return error
-    note = (
-        f"The {count} new answers are saved. Fix the cell, then run the same command to continue."
-    )
+    note = f"The {count} new answers are saved. Fix the cell, then run the same command to continue."
     return CommandError(f"{error or 'stopped.'}\n{note}")
 
 
@@ -261,17 +259,17 @@ def _local() -> dict[str, str]:
 def _live(stem: str, yes: bool) -> dict[str, str]:
     if not settings().get("OPENAI_API_KEY"):
         raise CommandError(
-            "recording asks the real API, and there is no OPENAI_API_KEY, in the environment or "
+            "recording calls the real API, but there is no OPENAI_API_KEY, in the environment or "
             "in .env. "
             "Set one, or record from an author's replies: --written."
         )
     if not yes:
         if not sys.stdin.isatty():
             raise CommandError(
-                "recording asks the real API and costs money. Add --yes if that is meant."
+                "recording calls the real API and costs money. To go ahead, add --yes."
             )
         answer = input(
-            f"Recording {stem} asks the real API and costs money. Go on? [y/N] "
+            f"Recording {stem} calls the real API and costs money. Continue? [y/N] "
         )
         if answer.strip().lower() not in {"y", "yes"}:
             raise CommandError("nothing was sent.")

@@ -76,7 +76,7 @@ def stored_text(notebook: Any, where: str) -> str:
             place = f"{where}, cell [{cell.execution_count}]"
             if (change := cell.metadata.pop(CHANGED, None)) is not None:
                 raise CommandError(
-                    f"{place} takes back what it has shown, by {change}. `coursekit test` sees "
+                    f"{place} removes output that it has shown, with {change}. `coursekit test` sees "
                     "everything that was shown, and would reject what is stored. "
                     "Print the end only, or show what moves in a widget."
                 )
@@ -101,7 +101,7 @@ def _stored(output: Any, place: str) -> Any:
             warned := re.search(r"^.*Warning: .*$", output.text, re.MULTILINE)
         ):
             raise CommandError(
-                f"{place} warns, and a warning is not stored: {warned[0].strip()}  Cure its cause."
+                f"{place} warns, and a warning is not stored: {warned[0].strip()}  Fix its cause."
             )
         output.text = sanitized(output.text)
     elif output.output_type == "error":

@@ -64,7 +64,7 @@ def site(to: str | None = None, runs: str | None = None) -> int:
         shutil.rmtree(built, ignore_errors=True)
     elif built.exists() and (not built.is_dir() or any(built.iterdir())):
         raise CommandError(
-            f"{built} is not an empty folder, and nothing is overwritten. Name a new one."
+            f"{built} is not an empty folder. Nothing was overwritten; name a new folder."
         )
     from sphinx.cmd.build import build_main
 

@@ -34,9 +34,7 @@ PROGRAM_SIZES = (
     106 * MB,
 )
 STAGING = ".fetching-"
-AGAIN = (
-    "{cure}, then run `coursekit local install` again. Finished downloads are not repeated."
-)
+AGAIN = "{cure}, then run `coursekit local install` again. Finished downloads are not repeated."
 
 
 def install_program() -> None:

@@ -366,7 +366,7 @@ def test_a_late_failure_keeps_what_was_paid(
     write_notebook(asking("A", "B", "C"), "1 / 0")
     with pytest.raises(
         CommandError,
-        match=r"cell \[2\] failed: ZeroDivisionError.*\n.*2 new answers are kept.*goes on",
+        match=r"cell \[2\] failed: ZeroDivisionError.*\n.*2 new answers are saved.*continue",
     ):
         record.record("01", written=False, yes=True)
     assert live == ["B", "C"] and texts(folder) == ["written"]

@@ -162,7 +162,8 @@ def marked(solution: Any, stem: str) -> Any:
             )
     if missing := [name for name in known if name not in checked]:
         raise CommandError(
-            f"{where}: the checks of {stem} have exercises that are missing here: {', '.join(missing)}."
+            f"{where}: the checks of {stem} have exercises that are missing here: "
+            f"{', '.join(missing)}."
         )
     return notebook
 

@@ -227,7 +227,10 @@ def _unfinished(
     if written or count == 0:
         shutil.rmtree(answers)
         return error
-    note = f"The {count} new answers are saved. Fix the cell, then run the same command to continue."
+    note = (
+        f"The {count} new answers are saved. Fix the cell, then run the same command to "
+        "continue."
+    )
     return CommandError(f"{error or 'stopped.'}\n{note}")
 
 

@@ -76,9 +76,9 @@ def stored_text(notebook: Any, where: str) -> str:
             place = f"{where}, cell [{cell.execution_count}]"
             if (change := cell.metadata.pop(CHANGED, None)) is not None:
                 raise CommandError(
-                    f"{place} removes output that it has shown, with {change}. `coursekit test` sees "
-                    "everything that was shown, and would reject what is stored. "
-                    "Print the end only, or show what moves in a widget."
+                    f"{place} removes output that it has shown, with {change}. `coursekit test` "
+                    "sees everything that was shown, and would reject the stored output. Print "
+                    "only the final state, or show what moves in a widget."
                 )
             cell.outputs = [_stored(output, place) for output in cell.outputs]
             raised = any(

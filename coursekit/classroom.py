@@ -94,7 +94,7 @@ def join(
     )
     if not stored.keep(joined):
         raise CannotJoin(
-            f"Memberships are not saved ({stored.SETTING}=off), so connect() would not use this one."
+            f"Memberships are not saved ({stored.SETTING}=off), so connect() would ignore this one."
         )
     if shares:
         _send(joined, {"chapter": chapter_here()})

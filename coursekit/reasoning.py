@@ -256,7 +256,7 @@ def ask_with_headroom(
         ):
             break
     raise NoRoom(
-        f"No whole answer after {len(replies)} call{'s' * (len(replies) > 1)} and "
+        f"No complete answer after {len(replies)} call{'s' * (len(replies) > 1)} and "
         f"{dollars(spent)}: the last one used "
         f"up its {budget:,} tokens, {used.reasoning:,} of them for hidden reasoning. Ask for less "
         "effort, ask "

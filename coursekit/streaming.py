@@ -40,7 +40,7 @@ class IncompleteStream(Portable, RuntimeError):
         super().__init__(
             f"The stream closed after {len(text)} characters without a finish_reason: the answer "
             "was cut, although no "
-            "error was reported. Do not take the text for whole; ask again, or show it as partial."
+            "error was reported. Do not treat it as complete: ask again, or show it as partial."
         )
 
 

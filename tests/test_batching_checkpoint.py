@@ -285,7 +285,7 @@ async def test_a_disk_that_fills_up_later_ends_the_run(
         checkpoint=tmp_path / "answers.db",
     )
     assert (
-        "checkpoint cannot be written any more (database or disk is full)"
+        "checkpoint can no longer be written (database or disk is full)"
         in str(results.stopped)
     )
     assert 1 < len(answers.prompts) == len(results.answered) < 10

@@ -113,8 +113,8 @@ def test_retries_into_an_empty_account(shelf: Path) -> None:
         verdict.outcomes == {"429 insufficient_quota": 9} and not verdict.good
     )
     assert (
-        "  8   retries wasted: a wrong request or an empty account stays so; raise the error at "
-        "once" in str(verdict)
+        "  8   retries wasted: they fix neither a wrong request nor an empty account; raise the "
+        "error immediately" in str(verdict)
     )
 
 

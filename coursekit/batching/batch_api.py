@@ -161,7 +161,7 @@ def input_file(requests: list[Request]) -> bytes:
     if len(models) != 1:
         named = ", ".join(models) or "none: the list is empty"
         raise ValueError(
-            f"A batch is for one model, and this list has {named}. Submit one batch for each."
+            f"A batch is for one model, but this list has {named}. Submit one batch for each."
         )
     if len(requests) > MOST_REQUESTS:
         raise ValueError(
@@ -181,7 +181,7 @@ def _line(request: Request) -> bytes:
     for name in NOT_IN_THE_BODY:
         if name in params:
             raise ValueError(
-                f"{request.custom_id} has {name}, which belongs to a call of its own. Leave it out."
+                f"{request.custom_id} has {name}, which is only for single calls. Leave it out."
             )
     body = {**params, **(params.pop("extra_body", None) or {})}
     body.pop("extra_body", None)

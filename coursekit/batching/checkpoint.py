@@ -185,7 +185,7 @@ def _why(file: Path, error: sqlite3.Error) -> str:
     elif name.startswith("SQLITE_FULL"):
         what, cure = (
             "the disk has no room for the answers",
-            "Make room, or give a path on another disk",
+            "Free some space, or give a path on another disk",
         )
     elif name.startswith("SQLITE_NOTADB"):
         what, cure = "it is not a checkpoint", "Give another path"

@@ -217,7 +217,7 @@ class _Run:
             # a page of HTML from a proxy, say
             if not getattr(reply, "choices", None):
                 raise UnusableReply(
-                    "The answer has no choices. Is it the API that answers at this base_url?",
+                    "The answer has no choices. Does this base_url belong to the API?",
                     reply,
                 )
         except FAILURES as error:
@@ -229,7 +229,7 @@ class _Run:
             self._failed(trial, error)
         except asyncio.CancelledError:
             left = TimeoutError(
-                "The run was cancelled before this answer came; it may be billed all the same."
+                "The run was cancelled before this answer arrived; it may still be billed."
             )
             self.results[trial.place] = Result(
                 trial.request.custom_id, None, left, trial.attempts
@@ -277,8 +277,8 @@ class _Run:
                 await self.kept.keep(key, raw.text, raw.request_id)
             except sqlite3.Error as error:
                 self.dispatcher.stop(
-                    f"The checkpoint cannot be written any more ({error}). Make room, then run "
-                    "again."
+                    f"The checkpoint can no longer be written ({error}). Free some space, then "
+                    "run again."
                 )
 
     def _failed(self, trial: Trial, error: Exception) -> None:

@@ -72,9 +72,9 @@ class SecretInRequest(Portable, ValueError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The request body holds something that looks like an API key; it would be stored in "
+            "The request body contains something that looks like an API key; it would be stored in "
             "the recording.\n"
-            "Nothing was sent. Take the key out of the messages (it belongs in .env), then run "
+            "Nothing was sent. Remove the key from the messages (it belongs in .env), then run "
             "the cell again."
         )
 

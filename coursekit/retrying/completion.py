@@ -112,7 +112,7 @@ def whole_text(reply: Any) -> str:
     # a page of HTML from a proxy, say, which the SDK returns unchanged
     if not choices:
         raise UnusableReply(
-            "The answer holds no choice. Is it the API that answers at this base_url?",
+            "The answer has no choices. Does this base_url belong to the API?",
             reply,
         )
     reason, message = choices[0].finish_reason, choices[0].message
@@ -131,7 +131,7 @@ def whole_text(reply: Any) -> str:
         )
     if reason == "content_filter":
         raise UnusableReply(
-            "The content filter stopped the answer. Change what is asked.",
+            "The content filter stopped the answer. Change the request.",
             *about,
         )
     if not text:

@@ -41,7 +41,7 @@ class Injections:
         """Raises ValueError when there are too many already."""
         if len(self.now()) >= MOST:
             raise ValueError(
-                f"There are {MOST} faults at work already. Lift some of them first."
+                f"There are {MOST} faults already. Stop some of them first."
             )
         injection = Injection(
             next(self._numbers), fault, learner, self.clock.now() + seconds

@@ -274,7 +274,7 @@ def too_many(error: TooMany) -> ApiAnswer:
 
 def broken() -> ApiAnswer:
     """The answer to a mistake of ours."""
-    text = "The offline API itself has failed at this request; the server's terminal shows where."
+    text = "The offline API itself failed on this request; the server's terminal shows where."
     return error_answer(
         500, text, type="server_error", code="offline_api_failed", headers=FINAL
     )

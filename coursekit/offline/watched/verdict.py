@@ -42,7 +42,8 @@ TOLERANCE = 0.0015  # seconds; Retry-After-Ms is in whole milliseconds
 REMARKS = {
     "too_early": "of {waits} waits cut short, by {early_by:.1f} s: wait for Retry-After",
     "wasted": (
-        "retries wasted: a wrong request or an empty account stays so; raise the error at once"
+        "retries wasted: they fix neither a wrong request nor an empty account; raise the error "
+        "immediately"
     ),
     "retried_400": "of these after a 400: fix the request instead",
     "lost": (

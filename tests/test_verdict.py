@@ -200,7 +200,7 @@ def test_answers_that_were_lost(shelf: Path) -> None:
         "200, broken": 1,
         "200, malformed": 1,
     }
-    assert "  3   answers made and billed, but lost on the way" in str(both)
+    assert "  3   answers made and billed, but lost in transit" in str(both)
 
 
 def test_silence_is_no_lost_answer(shelf: Path) -> None:

@@ -159,7 +159,7 @@ def share(
     **more: Mapping[str, int],
 ) -> threading.Thread | None:
     """Send the teacher the chapter that the learner is in, if they share it, in a thread of its
-    own; a server that does not answer is ignored. Returns the thread, None where nothing is shared.
+    own; a server that does not answer is ignored. Returns the thread, None if nothing is shared.
 
     passed  the number of passed exercises by chapter; None: leave what was sent before
     joined  the class; None: the one in force

@@ -401,7 +401,7 @@ def _is_real(url: httpx2.URL) -> bool:
 
 
 def _refuse_offline_options(mode: str, **options: Any) -> None:
-    """The real API has its own limits and faults. Raises ModeError where some are asked for."""
+    """The real API has its own limits and faults. Raises ModeError if some are asked for."""
     for name, value in options.items():
         if value is not None:
             raise ModeError(

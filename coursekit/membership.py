@@ -84,7 +84,7 @@ def membership(env: Mapping[str, str] | None = None) -> Membership | None:
 
 
 def keep(joined: Membership) -> bool:
-    """Write it down for all notebooks; False where that is switched off. Raises OSError."""
+    """Write it down for all notebooks; False if that is switched off. Raises OSError."""
     path = place()
     if path is None:
         return False
@@ -131,7 +131,7 @@ def left(server: str, name: str | None) -> Membership | None:
 
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
-    """Where the membership is kept; None where it is switched off."""
+    """Where the membership is kept; None if it is switched off."""
     return user_file(
         "membership.json", (settings() if env is None else env).get(SETTING)
     )

@@ -192,7 +192,7 @@ class Meter:
         return sum(r.price is None for r in self.ledger)
 
     def cost_per_call(self) -> list[Decimal | None]:
-        """US dollars of each call, in order; None where no price is known."""
+        """US dollars of each call, in order; None if no price is known."""
         return [r.price.total if r.price else None for r in self.ledger]
 
     def cost_by_model(self) -> dict[str, Decimal]:

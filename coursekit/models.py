@@ -162,7 +162,7 @@ def role(
           role's line that is served.
     on    the day (UTC); None: the source's model, whatever the mode
 
-    Raises LookupError for an unknown role, and when no model in its line is served.
+    Raises LookupError for an unknown role, and if no model in its line is served.
     """
     line = _document()["role"].get(name)
     if line is None:
@@ -270,7 +270,7 @@ def echoed(name: str) -> str:
 def replacement(name: str, on: datetime.date) -> str:
     """``name`` while it is served on that day, else the first of its successors that is.
 
-    Raises LookupError when the table knows no successor that still answers.
+    Raises LookupError if the table knows no successor that still answers.
     """
     model, seen = get(name), {name}
     while model.is_shut_down(on):

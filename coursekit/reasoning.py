@@ -133,7 +133,7 @@ def split(reply: Any, on: datetime.date | None = None) -> Split:
     reply  a ChatCompletion, or a stream of ``stream_text()`` that has ended
     on     the day (UTC) whose prices count; None: the day of the reply's ``created``
 
-    Raises ValueError for a reply without usage, and NoPrice where no price is known.
+    Raises ValueError for a reply without usage, and NoPrice if no price is known.
     """
     price = price_of(
         reply.usage,

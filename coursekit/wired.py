@@ -103,7 +103,7 @@ class Journal:
 class Wired:
     """What belongs to one client of ``connect()``.
 
-    ledger  of the offline API: each request with its answer; None where another server answers
+    ledger  of the offline API: each request with its answer; None if another server answers
     """
 
     journal: Journal

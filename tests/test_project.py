@@ -153,7 +153,7 @@ def test_conda_gets_the_same_list() -> None:
 
 
 def _spec(text: str) -> Any:
-    return rattler.MatchSpec(text)  # raises where conda would not understand it
+    return rattler.MatchSpec(text)  # raises if conda would not understand it
 
 
 def test_no_file_names_a_package_index() -> None:

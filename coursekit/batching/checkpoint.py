@@ -52,7 +52,7 @@ class Checkpoint:
         return None if row is None else Finished(*row)
 
     async def keep(self, key: str, body: str, request_id: str | None) -> None:
-        """Returns when the answer is on the disk. Raises sqlite3.Error when it could not be
+        """Returns when the answer is on the disk. Raises sqlite3.Error if it could not be
         written.
         """
         self._waiting.append((key, body, request_id))

@@ -80,7 +80,7 @@ def worst_price(params: Mapping[str, Any], name: str) -> Decimal:
     """The most that a request can cost, in US dollars: its prompt, and max_completion_tokens of
     each answer.
 
-    name  of the request, for the message. Raises ValueError when one of the two, or the price, is
+    name  of the request, for the message. Raises ValueError if one of the two, or the price, is
           not known.
     """
     output = asked_output(params)

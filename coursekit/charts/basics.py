@@ -80,7 +80,7 @@ def cost_per_call(
     costs  as ``Meter.cost_per_call()`` gives them; None: no price is known, marked by a cross on
            the axis
 
-    Raises ValueError when there is no call.
+    Raises ValueError if there is no call.
     """
     if not costs:
         raise ValueError(

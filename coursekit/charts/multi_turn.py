@@ -47,7 +47,7 @@ def tokens_per_turn(
     turns  the tokens of each turn, in order
     spent  US dollars after each of them, from the first on
 
-    Raises ValueError without a turn, or when the two do not belong together.
+    Raises ValueError without a turn, or if the two do not belong together.
     """
     if not turns or len(turns) != len(spent):
         raise ValueError(

@@ -50,7 +50,7 @@ def over_temperature(
     views   temperature -> what ``before_and_after()`` makes of the same logits
     prompt  what the model was given
 
-    The last bar of each panel is all other tokens together. Raises ValueError when a view shows
+    The last bar of each panel is all other tokens together. Raises ValueError if a view shows
     other tokens.
     """
     if not views or any(

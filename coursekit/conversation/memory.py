@@ -68,7 +68,7 @@ class TokenBudget:
                 for which no exact rule is known, are taken for the tokens of their JSON; what else
                 a request carries (definitions of tools, schemas) is not counted.
 
-    Each message is counted once. Raises BudgetTooSmall when instructions and the new message do not
+    Each message is counted once. Raises BudgetTooSmall if instructions and the new message do not
     fit.
     """
 

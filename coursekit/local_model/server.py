@@ -31,7 +31,7 @@ _lock = threading.Lock()
 def address_of(model: ModelFile) -> str:
     """The base address of the server that runs this model, such as "http://127.0.0.1:45123/v1".
 
-    Starts it where there is none. Raises DamagedModel, or RuntimeError where it does not start.
+    Starts it where there is none. Raises DamagedModel, or RuntimeError if it does not start.
     """
     with _lock:
         held = _leases.get(model.path)

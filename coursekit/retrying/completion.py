@@ -18,7 +18,7 @@ class UnusableReply(Portable, RuntimeError):
     fare the same.
 
     text           what there is of it; "" if nothing
-    finish_reason  "length", "content_filter", …; None where there was not even a choice
+    finish_reason  "length", "content_filter", …; None if there was not even a choice
     refusal        what the model said when it declined; else None
     reply          the whole answer, for ``Meter.add``
     """
@@ -67,7 +67,7 @@ def robust_completion(
     params        as ``client.chat.completions.create`` takes them, for one answer that is not
                   streamed. Without a model: ``models.CHAT``
 
-    Returns the whole text. Raises UnusableReply when it is empty, refused, filtered, or cut at
+    Returns the whole text. Raises UnusableReply if it is empty, refused, filtered, or cut at
     max_completion_tokens; the SDK's own errors where no retry helps or none was left; ValueError
     and TypeError before anything is sent.
     """

@@ -275,7 +275,7 @@ class StreamPlayer(Lab):
     timing  ``stream.timing``
     at      the player's first position, in seconds since the request
 
-    Raises ValueError when texts and timing do not belong together, or are empty.
+    Raises ValueError if texts and timing do not belong together, or are empty.
     """
 
     title = "The stream player"

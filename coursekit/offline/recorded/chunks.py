@@ -238,7 +238,7 @@ def _texts(
 
 
 def _text_of(listed: list[Any]) -> str | None:
-    """The text of tokens with their bytes; None where they end within a character."""
+    """The text of tokens with their bytes; None if they end within a character."""
     try:
         return b"".join(bytes(token["bytes"]) for token in listed).decode()
     except UnicodeDecodeError:

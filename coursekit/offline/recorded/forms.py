@@ -157,7 +157,7 @@ def _with_options(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
 
 
 def count(completion: Chunk, body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The usage of a completion, by counting; None where part of it cannot be seen: hidden
+    """The usage of a completion, by counting; None if part of it cannot be seen: hidden
     reasoning, tools, images.
     """
     model = str(completion.get("model"))

@@ -62,7 +62,7 @@ class ClassFile:
             ) from error
 
     def keep(self, roll: Roll) -> None:
-        """Write the roll now, and from now on whenever it has changed. Raises CannotKeep where that
+        """Write the roll now, and from now on whenever it has changed. Raises CannotKeep if that
         cannot be done.
         """
         try:

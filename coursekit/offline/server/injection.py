@@ -38,7 +38,7 @@ class Injections:
     def add(
         self, fault: Fault, learner: str | None, seconds: float
     ) -> Injection:
-        """Raises ValueError when there are too many already."""
+        """Raises ValueError if there are too many already."""
         if len(self.now()) >= MOST:
             raise ValueError(
                 f"There are {MOST} faults already. Stop some of them first."

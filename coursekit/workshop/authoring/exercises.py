@@ -65,7 +65,7 @@ def exercises(names: Sequence[str] = ()) -> int:
 
 
 def check() -> int:
-    """Print what ``exercises`` would change. Returns 1 where it would change anything."""
+    """Print what ``exercises`` would change. Returns 1 if it would change anything."""
     changed = _changed(repository_or_error())
     for path in changed:
         print(
@@ -219,7 +219,7 @@ def _stub(source: str, place: str) -> str:
 
 
 def _asked(stub: str, place: str) -> str:
-    """The one function or class that a stub asks for. Raises CommandError where it is not asked for
+    """The one function or class that a stub asks for. Raises CommandError if it is not asked for
     properly.
     """
     try:

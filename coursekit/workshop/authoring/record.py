@@ -128,7 +128,7 @@ def record(
 def _environment(
     stem: str, *, written: bool, local: bool, yes: bool
 ) -> dict[str, str]:
-    """What the kernels get, by who is to answer. Raises CommandError where they cannot."""
+    """What the kernels get, by who is to answer. Raises CommandError if they cannot."""
     if written:
         return _written(stem)
     return _local() if local else _live(stem, yes)

@@ -62,7 +62,7 @@ def refresh_notebook(path: Path) -> bool:
 
 
 def stored_text(notebook: Any, where: str) -> str:
-    """The file's text for an executed notebook. Raises CommandError where an output must not be
+    """The file's text for an executed notebook. Raises CommandError if an output must not be
     stored.
     """
     notebook.metadata.pop("widgets", None)

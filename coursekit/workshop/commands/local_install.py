@@ -90,7 +90,7 @@ def has_model(path: Path) -> bool:
 
 
 def require_room(needed: int) -> None:
-    """Raise CommandError where the disk of the model's folder has less than ``needed`` bytes
+    """Raise CommandError if the disk of the model's folder has less than ``needed`` bytes
     left.
     """
     folder = next(parent for parent in SMOLLM2.path.parents if parent.is_dir())

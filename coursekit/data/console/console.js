@@ -206,7 +206,7 @@ function newFault(fault) {
   const whom = element("bdi", fault.learner ?? "everybody");
   const lift = element("button", "Stop", {className: "quiet"});
   lift.setAttribute("aria-label", `Stop ${kind} for ${fault.learner ?? "everybody"}`);
-  lift.addEventListener("click", () => order("DELETE", `/console/faults/${fault.number}`, null, `${kind} is lifted.`));
+  lift.addEventListener("click", () => order("DELETE", `/console/faults/${fault.number}`, null, `${kind} stopped.`));
   item.append(element("strong", kind), " for ", whom, " · ", element("span", "", {className: "left"}), lift);
   by("faults").append(item);
   return item;
@@ -239,7 +239,7 @@ by("inject").addEventListener("submit", (event) => {
   const done = `${KINDS[kind]} for ${learner ?? "everybody"}, ${seconds} s.`;
   order("POST", "/console/faults", {fault, seconds, ...(learner && {learner})}, done);
 });
-by("lift-all").addEventListener("click", () => order("DELETE", "/console/faults", null, "All faults are lifted."));
+by("lift-all").addEventListener("click", () => order("DELETE", "/console/faults", null, "All faults stopped."));
 
 function show(told) {
   inClass = told.class;

@@ -6,23 +6,20 @@ PYTHON := python3
 ARGS :=
 PY := .venv/bin/python
 
-# Without compiled files every process of a test run compiles every module: 808 s of processor time instead of 480.
-unexport PYTHONDONTWRITEBYTECODE
-
-# What is done is told by an empty file in .venv, written when all of it has succeeded. Its name has a key that
-# changes with what must be done anew: the environment when the folder was moved (it cannot be) or its Python has
-# gone, the packages when a list of them was changed.
+# Each finished step leaves an empty file in .venv. Its name contains a key that changes when the step must be repeated:
+# the environment if the folder was moved (an environment cannot be) or its Python is gone, the packages if a list of
+# them was changed.
 PLACE := $(shell pwd | cksum | tr -dc '0-9')
 WANTED := $(shell { pwd; cat pyproject.toml requirements.lock; } | cksum | tr -dc '0-9')
 MADE := .venv/made-$(PLACE)$(shell $(PY) -c '' 2>/dev/null || rm -f .venv/made-*)
 
 help:
 	@echo 'make lab      open the course in JupyterLab (sets everything up first)'
-	@echo 'make check    the lane of every commit: format, lint, types, floors, wording, quick tests'
-	@echo 'make test     that, and every other test, every notebook, the browser (sets everything up first)'
-	@echo 'make doctor   check that everything the course needs is there'
-	@echo 'make site     the course as web pages, to read without installing: build/site'
-	@echo 'make browser  the course as a site that runs in the browser, nothing to install: build/browser'
+	@echo 'make check    what every commit must pass: format, lint, types, floors, wording, quick tests'
+	@echo 'make test     the same, and all other tests, every notebook, and the browser (sets everything up first)'
+	@echo 'make doctor   check that the course has everything it needs'
+	@echo 'make site     build the course as web pages to read without installing anything: build/site'
+	@echo 'make browser  build the course as a site that runs in the browser: build/browser'
 	@echo 'For authors: make refresh, make exercises, make format, make lock. See .github/CONTRIBUTING.md'
 
 lab: .venv/lab-$(WANTED)
@@ -31,11 +28,11 @@ lab: .venv/lab-$(WANTED)
 check: .venv/test-$(WANTED) tools
 	@$(PY) -m pytest -n auto --quick -rfE tests $(ARGS)
 
-# With arguments pytest alone: whoever asks for some tests gets these, at once.
+# With arguments, only pytest runs: those who ask for some tests get them immediately.
 test: .venv/test-$(WANTED) $(if $(ARGS),,tools)
 	@$(PY) -m pytest -n auto $(ARGS)
 
-# Each tool once a run, two at a time, and none under a test's time limit.
+# Runs each tool once, two at a time, without the time limit of a test.
 tools: .venv/test-$(WANTED)
 	@$(MAKE) --no-print-directory --jobs=2 types types-on-windows lint floors wording
 
@@ -131,7 +128,7 @@ $(MADE):
 	"$$python" -m venv .venv || { rm -rf .venv; echo $(NO_VENV) >&2; exit 1; }; \
 	awk '/^[^ #]/ { wanted = /^uv==/ } wanted' requirements.lock > .venv/uv.txt; \
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt \
-	    || echo 'uv cannot be had here; going on with pip.'
+	    || echo 'uv cannot be installed here; continuing with pip.'
 	@touch '$@'
 
 FIND_PYTHON = \

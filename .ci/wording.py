@@ -2,8 +2,9 @@
 
 proselint looks for the phrases of wording.toml, codespell for misspelled and British words. Both
 see prose only: Markdown without its code, docstrings, comments, and messages (strings of five words
-or more). Prints one line for each finding, and exits with 1 when there is one; `--count` prints how
-often each habit occurs.
+or more); of tests, docstrings and comments. Prints one line for each finding, and exits with 1 if
+there is one. `--count` prints how often each habit occurs, and the wider habits of `[counted]`,
+which are only counted; `--count COMMIT` prints how often they occurred in that commit as well.
 """
 
 from __future__ import annotations
@@ -14,28 +15,50 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import tokenize
 import tomllib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 
 from proselint.registry import CheckRegistry
 from proselint.registry.checks import Check, CheckFlags, types
 from proselint.registry.checks.engine import Fancy, RegexOptions
 from proselint.tools import LintFile
+from pygments.lexers import get_lexer_by_name
+from pygments.token import Comment, Literal, Text
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-HABITS: dict[str, str] = tomllib.loads(
-    (HERE / "wording.toml").read_text("utf-8")
-)["habits"]
-READ = ("notebooks", "exercises", "solutions", "coursekit", "deploy", ".github")
+LISTS = tomllib.loads((HERE / "wording.toml").read_text("utf-8"))
+HABITS: dict[str, str] = LISTS["habits"]
+COUNTED: dict[str, str] = LISTS["counted"]
+# How pygments calls the languages of which only comments and messages are prose.
+LEXERS = {
+    ".yml": "yaml",
+    ".yaml": "yaml",
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".html": "html",
+    ".css": "css",
+    "Makefile": "make",
+    "run": "bash",
+}
 CODE = re.compile(r"```.*?```|`[^`]*`|\$[^$]*\$|\]\([^)]*\)|<[^>]*>", re.DOTALL)
 WORDS = 5  # from so many on a string is a message
-# What a model or a learner of ours said, on which recordings depend: not the course's own prose.
-SAID = ("recordings", "replies", "capstone.toml")
+# Not the course's own prose: what a model, a learner of ours or the API said; and this list.
+SAID = {
+    "recordings",
+    "replies",
+    "capstone.toml",
+    "refusals.toml",
+    "wording.toml",
+}
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # What a spelling dictionary takes for mistakes: pieces of words in examples of tokens and streams,
 # German in a prompt, "dialogue" (American as well), and names of the API, asyncio and our data.
 SPELLED_SO = (
@@ -44,9 +67,9 @@ SPELLED_SO = (
 )
 
 
-def prose(path: Path) -> Iterator[tuple[str, str]]:
+def prose(path: Path, root: Path = ROOT) -> Iterator[tuple[str, str]]:
     """The texts of a file that a person reads, each with its place."""
-    name = path.relative_to(ROOT).as_posix()
+    name = path.relative_to(root).as_posix()
     text = path.read_text(encoding="utf-8")
     if path.suffix in (".md", ".example"):
         yield name, CODE.sub(" ", text)
@@ -63,19 +86,49 @@ def prose(path: Path) -> Iterator[tuple[str, str]]:
                     (f"{name} [{number}]", said) for _, said in said_in(code)
                 )
     elif path.suffix == ".py":
-        yield from ((f"{name}:{line}", said) for line, said in said_in(text))
+        said = said_in(text, messages=not name.startswith("tests/"))
+        yield from ((f"{name}:{line}", what) for line, what in said)
     elif path.suffix == ".toml":
+        yield from lexed(name, "toml", text, comments_only=True)
         yield name, CODE.sub(" ", "\n".join(strings(tomllib.loads(text))))
+    else:
+        yield from lexed(name, LEXERS[path.suffix or path.name], text)
 
 
-def said_in(code: str) -> Iterator[tuple[int, str]]:
-    """Docstrings and messages of Python code, then its comments, with their lines."""
+def lexed(
+    name: str, language: str, text: str, comments_only: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Comments, strings and text of a language that pygments knows, with their lines."""
+    line, last, comment = 1, 0, ""  # the lines of one comment, joined
+    for kind, words in get_lexer_by_name(language).get_tokens(text):
+        if kind in Comment and kind not in Comment.Preproc:
+            if line > last + 1:
+                yield f"{name}:{last}", CODE.sub(" ", comment)
+                comment = ""
+            comment += " " + words.strip(" #/*")
+            last = line + words.count("\n")
+        elif (
+            not comments_only
+            and (kind in Literal or kind in Text)
+            and is_message(words)
+        ):
+            yield f"{name}:{line}", CODE.sub(" ", words)
+        line += words.count("\n")
+    yield f"{name}:{last}", CODE.sub(" ", comment)
+
+
+def said_in(code: str, messages: bool = True) -> Iterator[tuple[int, str]]:
+    """Docstrings, messages and comments of Python code, with their lines."""
     try:
         tree = ast.parse(code)
     except SyntaxError:  # a cell that is not Python alone, or an exercise
         return
     for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr):
+        if not messages:
+            if isinstance(node, DOCUMENTED):
+                said = ast.get_docstring(node) or ""
+                yield getattr(node, "lineno", 1), CODE.sub(" ", said)
+        elif isinstance(node, ast.JoinedStr):
             parts = [
                 p.value if isinstance(p, ast.Constant) else "X"
                 for p in node.values
@@ -83,9 +136,14 @@ def said_in(code: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, CODE.sub(" ", "".join(map(str, parts)))
         elif isinstance(node, ast.Constant) and is_message(node.value):
             yield node.lineno, CODE.sub(" ", str(node.value))
+    comments: list[tuple[int, str]] = []  # the lines of one, joined
     for token in tokenize.generate_tokens(io.StringIO(code).readline):
         if token.type == tokenize.COMMENT:
-            yield token.start[0], CODE.sub(" ", token.string)
+            line, said = token.start[0], token.string.strip("# ")
+            if comments and line == comments[-1][0] + 1:
+                said = f"{comments.pop()[1]} {said}"
+            comments.append((line, said))
+    yield from ((line, CODE.sub(" ", said)) for line, said in comments)
 
 
 def is_message(value: object) -> bool:
@@ -118,15 +176,17 @@ def habits(texts: list[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
                 flags=CheckFlags(allow_quotes=True),
             )
         )
-    config = {"max_errors": 10_000, "checks": {"coursekit": True}}
-    for place, text in texts:
-        flat = " ".join(text.split())
-        if not flat:
-            continue
-        for found in LintFile(place, flat).lint(config):
-            start, end = found.check_result.span
-            words = f"\n{flat}\n"[max(0, start - 30) : end + 30].strip()
-            yield place, words, found.check_result.message
+    # One document of a line for each text: much faster than a document for each.
+    lines = [" ".join(text.split()) for _, text in texts]
+    starts = list(accumulate((len(line) + 1 for line in lines), initial=1))
+    document = "\n".join(lines)
+    config = {"max_errors": 1_000_000, "checks": {"coursekit": True}}
+    for found in LintFile("prose", document).lint(config):
+        start, end = found.check_result.span
+        number = bisect_right(starts, start) - 1
+        start, end = start - starts[number], end - starts[number]
+        words = lines[number][max(0, start - 30) : end + 30].strip()
+        yield texts[number][0], words, found.check_result.message
 
 
 def misspelled(texts: list[tuple[str, str]]) -> list[str]:
@@ -152,31 +212,74 @@ def misspelled(texts: list[tuple[str, str]]) -> list[str]:
 
 
 def files() -> list[Path]:
+    """What is in git, and has prose of ours."""
     listed = subprocess.run(
-        ["git", "ls-files", "--", *READ, "*.md", ".env.example"],
+        ["git", "ls-files"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
-    ).stdout.split("\n")
-    kinds = {".md", ".ipynb", ".py", ".toml", ".example"}
-    paths = (ROOT / name for name in dict.fromkeys(filter(None, listed)))
-    return [
-        p
-        for p in paths
-        if p.suffix in kinds and p.is_file() and not set(SAID) & set(p.parts)
-    ]
+    ).stdout.splitlines()
+    return [path for path in map(ROOT.joinpath, listed) if is_prose(path)]
+
+
+def is_prose(path: Path) -> bool:
+    kinds = {".md", ".ipynb", ".py", ".toml", ".example", *LEXERS}
+    return (
+        (path.suffix or path.name) in kinds
+        and path.is_file()
+        and not SAID.intersection(path.parts)
+    )
+
+
+def texts_of(commit: str) -> list[tuple[str, str]]:
+    """The texts of a commit."""
+    with tempfile.TemporaryDirectory() as folder:
+        packed = subprocess.run(
+            ["git", "archive", commit],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        ).stdout
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(folder, filter="data")
+        root = Path(folder)
+        paths = sorted(path for path in root.rglob("*") if is_prose(path))
+        return [text for path in paths for text in prose(path, root)]
+
+
+def count(texts: list[tuple[str, str]]) -> Counter[str]:
+    """How often each habit occurs, by its pattern."""
+    document = "\n".join(" ".join(text.split()) for _, text in texts) + "\n"
+    return Counter(
+        {
+            pattern: sum(
+                1 for _ in re.finditer(rf"(?i:\b{pattern}\b)", f"\n{document}")
+            )
+            for pattern in (*COUNTED, *HABITS)
+        }
+    )
+
+
+def print_counts(commits: list[str]) -> None:
+    """A line for each habit: its count now and in each of the commits."""
+    texts = [text for path in files() for text in prose(path)]
+    columns = {commit: count(texts_of(commit)) for commit in commits}
+    columns["now"] = count(texts)
+    print(*(f"{name[:8]:>8}" for name in columns), "", sep="  ")
+    for number, pattern in enumerate((*COUNTED, *HABITS)):
+        if number == len(COUNTED):
+            print("\nRefused:")
+        shown = COUNTED.get(pattern, pattern)
+        print(*(f"{c[pattern]:8,}" for c in columns.values()), shown, sep="  ")
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["--count"]:
+        print_counts(sys.argv[2:])
+        return 0
     texts = [text for path in files() for text in prose(path)]
     found = list(habits(texts))
-    if "--count" in sys.argv:
-        for instead, times in Counter(
-            message for *_, message in found
-        ).most_common():
-            print(f"{times:6,}  {instead}")
-        return 0
     for place, words, instead in found:
         print(f"{place}: … {words} …  ->  {instead}")
     wrong = misspelled(texts)

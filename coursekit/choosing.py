@@ -155,7 +155,7 @@ def _against(
     if model.shutdown is not None and model.is_shut_down(task.on):
         yield f"shut down since {model.shutdown}"
     if task.prompt > (model.input or model.context or task.prompt):
-        yield f"holds a prompt of {model.input or model.context:,} tokens"
+        yield f"takes at most {model.input or model.context:,} prompt tokens"
     elif task.prompt + written > (model.context or task.prompt + written):
         yield f"holds {model.context:,} tokens in all"
     if written > (model.output or written):

@@ -32,7 +32,7 @@ _sharing = threading.Lock()
 
 
 class CannotJoin(RuntimeError):
-    """The class server did not let the learner in; the message says why and what to do."""
+    """The class server did not admit the learner; the message says why, and what to do."""
 
 
 def join(
@@ -55,11 +55,11 @@ def join(
            asked for it
 
     Joining again at the same server keeps name, key and meter, also after leave(). Raises
-    CannotJoin, or ModeError for what is not an address.
+    CannotJoin, or ModeError if ``url`` is not an address.
     """
     refuse_in_browser(
         "Class servers",
-        "a page cannot ask a server of another site",
+        "a page cannot connect to another site's server",
         "work without a class",
     )
     env = settings()
@@ -94,7 +94,7 @@ def join(
     )
     if not stored.keep(joined):
         raise CannotJoin(
-            f"A membership is not kept ({stored.SETTING}=off), so connect() would not know of it."
+            f"Memberships are not saved ({stored.SETTING}=off), so connect() would ignore this one."
         )
     if shares:
         _send(joined, {"chapter": chapter_here()})
@@ -112,7 +112,7 @@ def raise_hand(question: str = "") -> str:
     question  up to 200 characters that the teacher reads beside your name
     """
     return _hand(
-        str(question)[:QUESTION], "Your hand is up. lower_hand() takes it down."
+        str(question)[:QUESTION], "Your hand is up. lower_hand() lowers it."
     )
 
 
@@ -136,7 +136,7 @@ def leave() -> str:
 
 
 def trouble(joined: Membership) -> str:
-    """What to do where the class server does not answer the learner; "" where it does."""
+    """What to do if the class server does not answer the learner; "" if it does."""
     try:
         status, _ = _request(
             "GET", f"{joined.url}/me", joined.key, seconds=SHARING
@@ -149,7 +149,7 @@ def trouble(joined: Membership) -> str:
     return (
         ""
         if status == 200
-        else "it does not know you (any more): join() again, or leave()"
+        else "it no longer knows you: join() again, or leave()"
     )
 
 
@@ -159,7 +159,7 @@ def share(
     **more: Mapping[str, int],
 ) -> threading.Thread | None:
     """Send the teacher the chapter that the learner is in, if they share it, in a thread of its
-    own; a server that does not answer is ignored. Returns the thread, None where nothing is shared.
+    own; a server that does not answer is ignored. Returns the thread, None if nothing is shared.
 
     passed  the number of passed exercises by chapter; None: leave what was sent before
     joined  the class; None: the one in force
@@ -246,7 +246,7 @@ def _entered(server: str, name: str, token: str) -> Membership:
 def _request(
     method: str, url: str, key: str, body: Any = None, seconds: float = WAIT
 ) -> tuple[int, Mapping[str, Any]]:
-    """Status and JSON of an answer. Raises CannotJoin where there is none."""
+    """Status and JSON of an answer. Raises CannotJoin if there is none."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     try:
         # a class is near: no proxy on the way
@@ -255,9 +255,8 @@ def _request(
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
         raise CannotJoin(
             f"No class server answers at {url}: {error}.\n"
-            "What to do: compare the address with the teacher's; both machines must be in the "
-            "same network. "
-            "Without a class, go on as before: replay works offline."
+            "Compare the address with your teacher's; both machines must be on the same network. "
+            "Without a class, replay still works offline."
         ) from None  # the learner's address is wrong, or the network; not httpx2
     try:
         reply = answer.json()
@@ -281,13 +280,13 @@ def _typed_token(server: str) -> str:
 
     try:
         return getpass(f"Access token of the class at {server}: ")
-    # there is nobody to ask: EOFError, a kernel without stdin, …
+    # no one can be asked: EOFError, a kernel without stdin, …
     except Exception as error:
         raise CannotJoin(
-            f"The class at {server} asks for its access token, which could not be typed here, "
-            "or it was wrong.\n"
-            "What to do: put COURSEKIT_ACCESS_TOKEN=…, which your teacher gives you, into .env and "
-            "join again."
+            f"The class at {server} needs an access token. It could not be typed here, or it was "
+            "wrong.\n"
+            "Put COURSEKIT_ACCESS_TOKEN=… with the token from your teacher into .env, and join "
+            "again."
         ) from error
 
 

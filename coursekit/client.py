@@ -58,8 +58,8 @@ from .wired import (
 
 NO_KEY = "replay-needs-no-key"
 LIVE_IN_BROWSER = (
-    "all scripts of a page can read a key that is typed into it, "
-    "and it stays in the browser's storage"
+    "any script on the page could read a key that you type, "
+    "and the key would stay in the browser's storage"
 )
 REAL_API = "https://api.openai.com/v1"
 
@@ -216,9 +216,8 @@ class _Wiring:
         )
         if "http_client" in options:
             raise ModeError(
-                "connect() brings its own http_client, which is what replay and record mode are "
-                "made of. "
-                "Leave it out, or build openai.OpenAI(http_client=…) yourself."
+                "connect() creates its own http_client, which is how replay and record mode work. "
+                "Leave it out, or create openai.OpenAI(http_client=…) yourself."
             )
         self._api: OfflineApi | None = None
         answers = answering(
@@ -261,7 +260,7 @@ class _Wiring:
                     self.mode, options.get("api_key"), env
                 )
                 refuse_in_browser(
-                    "The modes live and record",
+                    "Live and record mode",
                     LIVE_IN_BROWSER,
                     'use mode="replay"',
                 )
@@ -310,7 +309,7 @@ class _Wiring:
         return {}
 
     def finish(self, client: Any, hooks: Mapping[str, Any]) -> None:
-        """Wire to the client its journal, which hears of each answer (retried ones too), its clock
+        """Wire to the client its journal, which notes each answer (retried ones as well), its clock
         and its ledger.
         """
         if self._is_near:
@@ -352,7 +351,7 @@ class _Wiring:
         request.extensions["coursekit_sent"] = self.clock.now()
 
     def _elsewhere(self, request: httpx2.Request) -> bool:
-        """Whether this is a question to a server that is not OpenAI's, where models have other
+        """Whether the request goes to another server than OpenAI's, where models have other
         names.
         """
         return (
@@ -402,11 +401,11 @@ def _is_real(url: httpx2.URL) -> bool:
 
 
 def _refuse_offline_options(mode: str, **options: Any) -> None:
-    """The real API has its own limits and faults. Raises ModeError where some are asked for."""
+    """The real API has its own limits and faults. Raises ModeError if some are asked for."""
     for name, value in options.items():
         if value is not None:
             raise ModeError(
-                f'{name}= is for the offline API, and mode="{mode}" asks the real one, so nothing '
+                f'{name}= is for the offline API, but mode="{mode}" calls the real one. Nothing '
                 "was sent.\n"
-                f'What to do: connect(mode="replay", {name}=…), or leave {name} out.'
+                f'Use connect(mode="replay", {name}=…), or leave {name} out.'
             )

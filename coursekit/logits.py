@@ -1,16 +1,16 @@
 """Real next-token distributions, and real replies with their log-probabilities, of a small open
 model.
 
-The numbers were taken from SmolLM2-135M-Instruct by ``logits.py`` and ``local_replies.py`` of
-coursekit/workshop and lie in data/logits, with the model, its licence and the date in each file.
-What is stored are log-probabilities at temperature 1, without penalties. These are logits up to a
-constant, which is enough for sampling.
+``logits.py`` and ``local_replies.py`` in tests/data_tools took the numbers from
+SmolLM2-135M-Instruct. Each file in data/logits names the model, its licence and the date. The files
+store log-probabilities at temperature 1, without penalties. These are logits up to a constant,
+which is enough for sampling.
 
 A vocabulary has 49,152 tokens and a file names a few hundred: the most probable ones, and every
 token of the reply so far. The others are stored as the number of tokens at each log-probability
 (grouped in steps of 0.1), so that every sum runs over the whole vocabulary and no mass is lost or
-made up. At temperature 1 that is exact; at other temperatures and for top_p it was measured against
-the full distribution when the file was made: ``accuracy`` says how near it comes.
+made up. At temperature 1 that is exact. At other temperatures and for top_p it was compared with
+the full distribution when the file was made: ``accuracy`` says how close it is.
 
 Which of these rare tokens is which is stored roughly, once for all distributions (``Garden``). So a
 rare token that is drawn has the text of a real one, whose true probability differs by a factor of
@@ -49,7 +49,7 @@ class Distribution:
     prompt    the exact text that the model was given, with its special tokens
     text      what a reader needs to see of the prompt: the text to be continued, or the question
               and the reply so far
-    tokens    the named tokens, most probable first. Bytes that are no whole character are written
+    tokens    the named tokens, most probable first. Bytes of an incomplete character are written
               as \\xe3\\x81
     logits    one per token of the vocabulary: first those of ``tokens``, then the others
     counts    how often each is in the reply so far (all 0 where the reply begins here)

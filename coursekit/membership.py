@@ -48,14 +48,13 @@ class Membership:
     def __post_init__(self) -> None:
         if not self.key.startswith(KEY_PREFIX):
             raise ModeError(
-                "The key for the class server is none that a class server makes (they begin with "
-                f"{KEY_PREFIX}), so "
-                f"nothing was sent.\nWhat to do: remove {KEY}, and join: from coursekit import "
-                'join; join("NAME").'
+                "The key for the class server is not one that a class server made (those begin "
+                f"with {KEY_PREFIX}). Nothing was sent.\n"
+                f'Remove {KEY}, and join: from coursekit import join; join("NAME").'
             )
 
     def __repr__(self) -> str:
-        # the key is shown nowhere
+        # never the key
         return f"Membership(url={self.url!r}, name={self.name!r}, share={self.share})"
 
     def __str__(self) -> str:
@@ -76,7 +75,7 @@ def membership(env: Mapping[str, str] | None = None) -> Membership | None:
     if address and env.get(KEY):
         shares = env.get(SHARE, "").lower() in {"yes", "true", "1"}
         if joined is not None and joined.key == env[KEY]:
-            # what the learner has chosen goes before the teacher's choice
+            # the learner's own choice overrides the teacher's
             shares = joined.share
         return Membership(server_of(address), env[KEY], share=shares)
     if joined is None or (address and joined.url != server_of(address)):
@@ -85,7 +84,7 @@ def membership(env: Mapping[str, str] | None = None) -> Membership | None:
 
 
 def keep(joined: Membership) -> bool:
-    """Write it down for all notebooks; False where that is switched off. Raises OSError."""
+    """Write it down for all notebooks; False if that is switched off. Raises OSError."""
     path = place()
     if path is None:
         return False
@@ -132,7 +131,7 @@ def left(server: str, name: str | None) -> Membership | None:
 
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
-    """Where the membership is kept; None where it is switched off."""
+    """Where the membership is kept; None if it is switched off."""
     return user_file(
         "membership.json", (settings() if env is None else env).get(SETTING)
     )
@@ -155,8 +154,8 @@ def server_of(address: str) -> str:
         or host.endswith(".openai.com")
     ):
         raise ModeError(
-            f"{address!r:.100} is not the address of a class server, so nothing was sent.\n"
-            "What to do: use the one that your teacher gives you, like http://192.168.1.5:8000."
+            f"{address!r:.100} is not the address of a class server. Nothing was sent.\n"
+            "Use the one that your teacher gives you, such as http://192.168.1.5:8000."
         )
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
 

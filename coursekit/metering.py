@@ -46,7 +46,7 @@ ROWS = 20  # of the meter's table; a long ledger shows its newest
 class Receipt:
     """What one call used and cost; shown as one line.
 
-    usage   None: the reply brought none, as a stream that was not asked for it or did not end, or
+    usage   None: the reply had none, such as a stream that was not asked for it or did not end, or
             one without counts
     price   None: no usage, or no price known for this model
     seconds, source, mode  from the client's journal; None without one
@@ -99,7 +99,7 @@ class Share(NamedTuple):
 class Meter:
     """A ledger of calls, with the tokens and the money that they add up to.
 
-    client  from ``connect()`` or ``connect_async()``: its journal tells latency and source. None,
+    client  from ``connect()`` or ``connect_async()``: its journal has latency and source. None,
             or a client without a journal: the receipts leave them out.
     """
 
@@ -122,8 +122,8 @@ class Meter:
         on          the day (UTC) whose prices count; None: the day of the reply's ``created``, else
                     today
 
-        A model without a known price is counted, and shown as "no price"; so is a reply without
-        usage, as "no usage". Raises TypeError for what is not a reply.
+        A model without a known price is counted and shown as "no price", and a reply without usage
+        as "no usage". Raises TypeError for what is not a reply.
         """
         receipt = self._receipt(reply, request_id, on)
         self.ledger.append(receipt)
@@ -192,7 +192,7 @@ class Meter:
         return sum(r.price is None for r in self.ledger)
 
     def cost_per_call(self) -> list[Decimal | None]:
-        """US dollars of each call, in order; None where no price is known."""
+        """US dollars of each call, in order; None if no price is known."""
         return [r.price.total if r.price else None for r in self.ledger]
 
     def cost_by_model(self) -> dict[str, Decimal]:

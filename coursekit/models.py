@@ -162,7 +162,7 @@ def role(
           role's line that is served.
     on    the day (UTC); None: the source's model, whatever the mode
 
-    Raises LookupError for an unknown role, and when no model in its line is served.
+    Raises LookupError for an unknown role, and if no model in its line is served.
     """
     line = _document()["role"].get(name)
     if line is None:
@@ -230,7 +230,7 @@ def get(name: str, on: datetime.date | None = None) -> Model:
         except LookupError:
             moved = "The table names no successor that answers: choose one from GET /v1/models."
         raise ModelShutDown(
-            f"The model {name!r} is shut down since {found.shutdown}. {moved}"
+            f"The model {name!r} was shut down on {found.shutdown}. {moved}"
         )
     return found
 
@@ -270,13 +270,13 @@ def echoed(name: str) -> str:
 def replacement(name: str, on: datetime.date) -> str:
     """``name`` while it is served on that day, else the first of its successors that is.
 
-    Raises LookupError when the table knows no successor that still answers.
+    Raises LookupError if the table knows no successor that still answers.
     """
     model, seen = get(name), {name}
     while model.is_shut_down(on):
         if model.successor is None or model.successor in seen:
             raise LookupError(
-                f"{name} is shut down since {get(name).shutdown} and the table names no "
+                f"{name} was shut down on {get(name).shutdown}, and the table names no "
                 "replacement that is served on "
                 f"{on}. Choose a model from GET /v1/models and add it to data/models.toml."
             )

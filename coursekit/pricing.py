@@ -105,13 +105,13 @@ def price_of(
 
     usage         ``reply.usage`` of the SDK, or a dict of the same shape; its details may be
                   missing
-    model         as asked for or as the reply names it, a snapshot ("gpt-4o-2024-08-06")
+    model         as requested or as the reply names it, a snapshot ("gpt-4o-2024-08-06")
     on            the day (UTC) whose prices count; None: today. A date in the past gives the same
                   result forever.
     service_tier  as in ``reply.service_tier``: "flex" and "priority" have their own prices
     batch         sent through the Batch API
 
-    Raises NoPrice (a LookupError), and ValueError or TypeError for a usage that is none.
+    Raises NoPrice (a LookupError), and ValueError or TypeError for an invalid usage.
     """
     fields = _fields(usage)
     context = (
@@ -229,7 +229,7 @@ def _calculation(
 
     if on is not None and not isinstance(on, datetime.date):
         raise TypeError(
-            f"on={on!r:.40} is no date. Give a datetime.date, or None for today."
+            f"on={on!r:.40} is not a date. Give a datetime.date, or None for today."
         )
     moment = (
         None

@@ -92,7 +92,7 @@ class SavedFile:
 
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
-    """Where progress is saved; None where that is switched off."""
+    """Where progress is saved; None if that is switched off."""
     return user_file(
         "progress.json", (settings() if env is None else env).get(SETTING)
     )

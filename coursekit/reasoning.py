@@ -133,7 +133,7 @@ def split(reply: Any, on: datetime.date | None = None) -> Split:
     reply  a ChatCompletion, or a stream of ``stream_text()`` that has ended
     on     the day (UTC) whose prices count; None: the day of the reply's ``created``
 
-    Raises ValueError for a reply without usage, and NoPrice where no price is known.
+    Raises ValueError for a reply without usage, and NoPrice if no price is known.
     """
     price = price_of(
         reply.usage,
@@ -193,24 +193,24 @@ def ask_with_headroom(
     on: datetime.date | None = None,
     **params: Any,
 ) -> list[Any]:
-    """Ask once; if the budget ran out before the answer was whole, ask once more with ``ceiling``,
-    and then no more.
+    """Ask once; if the budget ran out before the answer was complete, ask exactly once more, with
+    ``ceiling``.
 
     client                 from ``connect()``, or an ``openai.OpenAI``
     max_completion_tokens  the budget of the first call, hidden and visible together
     ceiling                the budget of the second, greater than the first
-    max_cost               US dollars that both calls together may cost at the most
+    max_cost               the most that both calls together may cost, in US dollars
     on                     the day (UTC) whose prices count; None: today
     params                 as ``client.chat.completions.create`` takes them, without n and stream
 
-    Returns the replies, one or two: the last one holds the answer, and all were billed. What both
-    may cost is reckoned before the first is sent: a call that ends for want of room has used all of
-    its budget. Not reckoned in: what the SDK sends again after an error.
+    Returns the replies, one or two: the last one has the answer, and all were billed. What both may
+    cost is calculated before the first is sent: a call that ran out of room has used all of its
+    budget. What the SDK sends again after an error is not included.
 
-    Raises ValueError (nothing was sent) when the two could cost more than ``max_cost``, or for a
-    budget that is none; NoRoom when the second call had too little room as well, or could, by the
-    first one's bill, break ``max_cost``; NotCountable, UnknownTokenizer or NoPrice where no cost
-    can be told beforehand; and what the client raises.
+    Raises ValueError (nothing was sent) if the two could cost more than ``max_cost``, or for an
+    invalid budget; NoRoom if the second call had too little room as well, or could, by the first
+    one's bill, exceed ``max_cost``; NotCountable, UnknownTokenizer or NoPrice if the cost cannot be
+    known in advance; and what the client raises.
     """
     params = given(params)
     limit, budgets = Decimal(str(max_cost)), (max_completion_tokens, ceiling)
@@ -256,7 +256,7 @@ def ask_with_headroom(
         ):
             break
     raise NoRoom(
-        f"No whole answer after {len(replies)} call{'s' * (len(replies) > 1)} and "
+        f"No complete answer after {len(replies)} call{'s' * (len(replies) > 1)} and "
         f"{dollars(spent)}: the last one used "
         f"up its {budget:,} tokens, {used.reasoning:,} of them for hidden reasoning. Ask for less "
         "effort, ask "

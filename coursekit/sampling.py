@@ -200,7 +200,7 @@ def probabilities(
 def sample(
     probabilities: npt.ArrayLike, generator: np.random.Generator, draws: int
 ) -> Indices:
-    """Draw tokens: ``draws`` indices into the vocabulary, each drawn anew from the same
+    """Draw tokens: ``draws`` indices into the vocabulary, each an independent draw from the same
     distribution.
 
     generator  numpy's random generator, e.g. np.random.default_rng(seed): the same seed draws the

@@ -106,9 +106,8 @@ class ServerModels:
             f"The server at {_base(request)} does not list {', '.join(missing)}. Nothing was "
             "sent.\n"
             f"It has: {', '.join(has[:SHOWN])}{more}.\n"
-            f"What to do: write {mode}COURSEKIT_{role}={has[0]} into .env, or "
-            f"COURSEKIT_MODEL={has[0]} for all roles, "
-            "and run the notebook again from its first cell."
+            f"Put {mode}COURSEKIT_{role}={has[0]} into .env, or COURSEKIT_MODEL={has[0]} for all "
+            "roles, and run the notebook again from its first cell."
         )
 
 
@@ -130,14 +129,15 @@ def refuse_dead_model(
             if models.role(role) == models.get(name).name
         ]
         cure = (
-            f"\nWhat to do: ask for models.{roles[0]} with COURSEKIT_MODE=live, which is served; "
+            f"\nUse models.{roles[0]} with COURSEKIT_MODE=live: it names a model that is "
+            "available. "
             if roles and mode == Mode.LIVE
-            else "\nWhat to do: "
+            else "\n"
         )
         raise models.ModelShutDown(
-            f"{error} Nothing was sent, and nothing spent.{cure}"
-            "coursekit.migration.migrate(params, to_model) moves a request to another model. "
-            "Its recordings still answer in replay mode."
+            f"{error} Nothing was sent, and nothing was spent.{cure}"
+            "Use coursekit.migration.migrate(params, to_model) to move the request to another "
+            "model. Its recordings still answer in replay mode."
         ) from None
 
 

@@ -1,8 +1,8 @@
 """What the environment asks for: COURSEKIT_* and the SDK's OPENAI_*, from the process or from a
 .env file.
 
-A variable of the process goes before the same name in .env. Nothing is written back into the
-process, so a key in .env reaches only the client.
+An environment variable overrides the same name in .env. Nothing is written back into the
+environment, so a key in .env reaches only the client.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Mode(StrEnum):
     def costs(self) -> str:
         """One line for receipts."""
         return {
-            Mode.REPLAY: "nothing is spent, costs are those of the same calls live",
+            Mode.REPLAY: "nothing is spent; costs shown are what the same calls would cost live",
             Mode.LIVE: "the real API, costs are real",
-            Mode.RECORD: "the real API, costs are real, answers are kept for replay",
+            Mode.RECORD: "the real API, costs are real, answers are saved for replay",
             Mode.CLASS: (
                 "the class server answers, nothing is spent, "
-                "costs are those of the same calls live"
+                "costs shown are what the same calls would cost live"
             ),
         }[self]
 
@@ -122,9 +122,7 @@ def _decoded(path: Path) -> str:
 
 
 def user_folder() -> Path:
-    """The folder for what is kept of this machine's user, never in the repository. It need not
-    exist.
-    """
+    """The folder for this machine's user's own data, never in the repository. It need not exist."""
     from platformdirs import user_data_path
 
     if IN_BROWSER:
@@ -133,9 +131,7 @@ def user_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """The folder for what is kept of this machine's user and can be fetched again. It need not
-    exist.
-    """
+    """The folder for this machine's user's data that can be downloaded again. It need not exist."""
     from platformdirs import user_cache_path
 
     return user_cache_path("coursekit", appauthor=False)
@@ -256,14 +252,13 @@ def key_of(
     if key:
         if (odd := odd_character(key)) is not None:
             raise MissingKey(
-                f"The API key has {odd}, which no key has, so nothing was sent.\n"
-                "What to do: copy the key again, alone and without quotes, into .env: "
-                "OPENAI_API_KEY=…"
+                f"The API key contains {odd}, which no key does. Nothing was sent.\n"
+                "Copy the key into .env again, alone and without quotes: OPENAI_API_KEY=…"
             )
         return key
     raise MissingKey(
-        f'mode="{mode}" asks the real API, and there is no API key, so nothing was sent.\n'
-        "What to do: put a line OPENAI_API_KEY=… into a file named .env next to the README (copy "
+        f'mode="{mode}" calls the real API, but there is no API key. Nothing was sent.\n'
+        "Put a line OPENAI_API_KEY=… into a file named .env next to the README (copy "
         ".env.example),\n"
-        'or work without a key and without cost: connect(mode="replay").'
+        'or work without a key and at no cost: connect(mode="replay").'
     )

@@ -1,7 +1,7 @@
 """Text deltas of a stream, when each arrived, and how the stream ended.
 
 A stream can end in more ways than an answer: see ``Ending``. The one that nothing in the SDK
-reports is the clean cut, where the connection closes in good order before the model was done;
+reports is the clean cut, where the connection closes cleanly before the model has finished;
 ``finish_reason`` is then still None, and that is the only sign.
 """
 
@@ -30,7 +30,7 @@ ENDINGS: dict[str, Ending] = {
 
 
 class IncompleteStream(Portable, RuntimeError):
-    """A stream that closed in good order before the model was done (``finish_reason`` is None).
+    """A stream that closed cleanly before the model had finished (``finish_reason`` is None).
 
     text  what had arrived until then
     """
@@ -40,7 +40,7 @@ class IncompleteStream(Portable, RuntimeError):
         super().__init__(
             f"The stream closed after {len(text)} characters without a finish_reason: the answer "
             "was cut, although no "
-            "error was reported. Do not take the text for whole; ask again, or show it as partial."
+            "error was reported. Do not treat it as complete: ask again, or show it as partial."
         )
 
 
@@ -72,7 +72,7 @@ class TextStream:
 
     text           what has arrived so far
     refusal        what the model said in place of text, when it declined; else None
-    finish_reason  None until the model was done
+    finish_reason  None until the model has finished
     usage          the billed tokens; they come last, so None after every other ending
     model, created, service_tier, request_id  of the answer, for receipts
     timing         when each delta arrived
@@ -140,7 +140,7 @@ class TextStream:
                         self.refusal = (
                             self.refusal or ""
                         ) + choice.delta.refusal
-                    # the first delta is empty: it only tells the role
+                    # the first delta is empty: it only has the role
                     if choice.delta.content:
                         self.timing.arrivals.append(
                             self._clock.now() - self._start
@@ -153,7 +153,7 @@ class TextStream:
         except openai.APIConnectionError:
             self._end("interrupted")
             raise
-        # an error event; or an event that is no JSON
+        # an error event; or an event that is not JSON
         except (
             openai.APIError,
             ValueError,
@@ -196,7 +196,7 @@ def stream_text(client: openai.OpenAI, **params: Any) -> TextStream:
     client  from ``connect()``, or any ``openai.OpenAI``
     params  as ``client.chat.completions.create`` takes them, for one answer (no n)
 
-    Returns a TextStream; its attributes tell the rest. Iterating raises IncompleteStream after a
+    Returns a TextStream; its attributes have the rest. Iterating raises IncompleteStream after a
     clean cut, and the SDK's own errors otherwise; ``.ended`` names the ending in each case.
     """
     return TextStream(client, params)
@@ -204,8 +204,8 @@ def stream_text(client: openai.OpenAI, **params: Any) -> TextStream:
 
 @takes_client()
 def stream_response(client: openai.OpenAI, prompt: str, **params: Any) -> str:
-    """Print the answer to ``prompt`` as it arrives, and return it whole. Raises as ``stream_text``
-    does.
+    """Print the answer to ``prompt`` as it arrives, and return the full text. Raises as
+    ``stream_text`` does.
     """
     asked = {
         "model": models.CHAT,

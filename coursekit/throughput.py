@@ -52,11 +52,11 @@ class Load:
         for name in ("requests", "concurrency", "rpm", "tpm", "tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} makes no run. Give a whole number from 1 on."
+                    f"{name}={getattr(self, name)!r} cannot be used. Give a whole number from 1 on."
                 )
         if not 0 < self.latency < math.inf:
             raise ValueError(
-                f"latency={self.latency!r} makes no run. Give seconds above 0."
+                f"latency={self.latency!r} cannot be used. Give seconds above 0."
             )
 
 

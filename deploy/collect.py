@@ -107,7 +107,7 @@ def main(arguments: list[str]) -> None:
         )
     if not Path(learners).is_dir():
         sys.exit(
-            f"{learners} is no folder. It is COURSEKIT_HUB_FOLDER/learners."
+            f"{learners} is not a folder. It is COURSEKIT_HUB_FOLDER/learners."
         )
     print("\n".join(collect(Path(learners), Path(course), asked or known)))
 

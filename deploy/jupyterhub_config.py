@@ -173,7 +173,7 @@ c.Spawner.args = [
 c.Spawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
 c.Spawner.mem_limit = "2G"  # for each process; learner_server.py sees to it
 c.Spawner.poll_interval = (
-    10  # seconds until a crash is noticed, and a new server can be had
+    10  # seconds until a crash is noticed, and a new server can start
 )
 c.Spawner.start_timeout = c.Spawner.http_timeout = (
     180  # a whole class starts at once

@@ -124,7 +124,7 @@ def no_process_and_no_server(pytestconfig: pytest.Config) -> Iterator[None]:
             args[0].close()
         pytest.skip("it starts a process or a server: make test runs it")
 
-    # runs `uname -p` once, for whoever asks for the platform
+    # runs `uname -p` once, for every test that asks for the platform
     tuple(platform.uname())
     with pytest.MonkeyPatch.context() as patch:
         if pytestconfig.option.quick:

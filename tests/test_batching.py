@@ -50,7 +50,7 @@ PROMPTS = [f"Question {i}?" for i in range(40)]
 
 
 async def test_results_come_in_the_order_of_the_requests() -> None:
-    """Whatever the order of the answers, results stand in the order of the requests."""
+    """Whatever the order of the answers, results are in the order of the requests."""
     rng = random.Random(5)
     client, _ = client_of(
         lambda prompt, _: whole(f"Answer to {prompt}", rng.random())
@@ -87,7 +87,7 @@ async def test_usage_cost_and_time_are_those_of_the_calls(
 
 
 async def test_results_can_be_sent_to_another_process(tmp_path: Path) -> None:
-    """A result that is pickled brings its reply and its receipt along."""
+    """A pickled result includes its reply and its receipt."""
     results = await run_batch(
         client_with(tmp_path, PROMPTS[:2]), PROMPTS[:2], model="gpt-4o"
     )
@@ -560,7 +560,7 @@ async def test_a_cap_needs_a_bound_on_each_call() -> None:
         await run_batch(
             client, ["Hi"], model="my-own", max_completion_tokens=5, max_cost=1
         )
-    with pytest.raises(ValueError, match="max_cost=-1 is no amount"):
+    with pytest.raises(ValueError, match="max_cost=-1 is not an amount"):
         await run_batch(client, ["Hi"], model="gpt-4o", max_cost=-1)
     assert answers.prompts == []
 
@@ -577,7 +577,7 @@ async def test_a_cap_needs_a_bound_on_each_call() -> None:
 async def test_limits_that_are_none_are_refused(
     options: dict[str, float], message: str
 ) -> None:
-    """A limit that is none is told before anything is sent."""
+    """An invalid limit is an error before anything is sent."""
     client, answers = client_of(lambda *_: whole())
     with pytest.raises(ValueError, match=message):
         await run_batch(client, ["Hi"], model="gpt-4o", **options)

@@ -28,9 +28,7 @@ PROMPTS = [f"Question {i}?" for i in range(30)]
 async def test_a_second_run_asks_only_for_what_is_missing(
     tmp_path: Path,
 ) -> None:
-    """With the same checkpoint, answers that are there are not asked for again, and stand there as
-    they were.
-    """
+    """With the same checkpoint, answers that it has are not asked for again, and stay unchanged."""
     client, answers = client_of(
         lambda prompt, _: whole(
             f"Answer to {prompt}", request_id=f"req {prompt}"
@@ -184,7 +182,8 @@ async def test_files_that_are_no_checkpoint_are_left_alone(
     connection.close()
     before = text.read_bytes(), other.read_bytes()
     await refused(
-        text, "notes.txt cannot be used: it is no checkpoint. Nothing was sent"
+        text,
+        "notes.txt cannot be used: it is not a checkpoint. Nothing was sent",
     )
     await refused(
         other, "other.db is a SQLite file, but no checkpoint of this version"
@@ -229,8 +228,8 @@ async def test_a_file_that_cannot_be_written_is_told_first(
 async def test_a_full_disk_is_told_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the answers would find no room, that is told before anything is sent, and not when they
-    are paid for.
+    """If there is no room for the answers, the error is raised before anything is sent, not after
+    they are paid for.
     """
     limit_size(monkeypatch, pages=10)
     await refused(
@@ -286,7 +285,7 @@ async def test_a_disk_that_fills_up_later_ends_the_run(
         checkpoint=tmp_path / "answers.db",
     )
     assert (
-        "checkpoint cannot be written any more (database or disk is full)"
+        "checkpoint can no longer be written (database or disk is full)"
         in str(results.stopped)
     )
     assert 1 < len(answers.prompts) == len(results.answered) < 10

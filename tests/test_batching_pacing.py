@@ -52,7 +52,7 @@ def used_account(
     each: int = 4,
     **more: Any,
 ) -> Account:
-    """An account that has so many requests, and as many times ``each`` tokens, left of its
+    """An account with this number of requests, and ``each`` tokens for each of them, left in its
     minute.
     """
     account = Account(rpm=rpm, tpm=tpm, **more)
@@ -225,7 +225,7 @@ async def test_each_model_has_limits_of_its_own(tmp_path: Path) -> None:
 
 
 async def test_a_refusal_holds_everybody_until_it_says_so() -> None:
-    """After a 429 nothing goes before its Retry-After is over."""
+    """After a 429, nothing is sent before its Retry-After is over."""
     refused = Account(rpm=1)
     refused.admit("gpt-4o", 1, 0.0)
     _, answer = refused.admit("gpt-4o", 1, 0.0)
@@ -298,8 +298,9 @@ def test_what_the_pacer_sends_the_account_admits(
     latency: float,
     requests: list[tuple[int, float]],
 ) -> None:
-    """Whatever its limits and however used, an account refuses nothing that a pacer sends which
-    hears of each answer after ``latency`` seconds; only a request above the whole limit."""
+    """Whatever its limits and however used, an account refuses nothing that a pacer sends if the
+    pacer learns of each answer after ``latency`` seconds, except a request above the whole
+    limit."""
     account, pacer, now = Account(rpm=rpm, tpm=tpm), Pacer(None, None, 0.0), 0.0
     for bucket, limit in zip(
         account._of("gpt-4o")[1:], (rpm, tpm), strict=True
@@ -387,7 +388,7 @@ def test_a_limit_for_a_day_is_told_by_its_reset() -> None:
 
 def test_before_anything_is_known_one_request_goes_alone() -> None:
     """Without a given rate the second request waits for the first answer, and a failure without
-    headers tells nothing."""
+    headers changes nothing."""
     pacer, one = Pacer(None, None, 0.0), Tokens(10, 10)
     ticket = pacer.take(one, 0.0)
     assert pacer.earliest(one, 1.0) == math.inf

@@ -27,8 +27,8 @@ async def test_nothing_is_shown_in_virtual_time(
 async def test_the_bar_tells_requests_cost_and_failures(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A bar that is asked for counts requests, resumed ones too, and tells what they cost and how
-    many failed.
+    """A bar that was requested counts requests, including resumed ones, and shows what they cost
+    and how many failed.
     """
     client, _ = client_of(
         lambda prompt, _: (

@@ -43,7 +43,7 @@ def test_a_requests_own_arguments_go_before_the_shared_ones() -> None:
 
 
 def test_messages_may_be_the_sdks_objects() -> None:
-    """A message of an earlier reply can be sent on as it is."""
+    """A message of an earlier reply can be sent unchanged."""
     said = ChatCompletionMessage(role="assistant", content="Hello")
     plain = {"role": "assistant", "content": "Hello"}
     keys = [

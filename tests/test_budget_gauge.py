@@ -105,7 +105,7 @@ def test_the_view_says_what_becomes_of_the_answer() -> None:
 
 def test_the_bars_are_to_scale() -> None:
     """All rows share one scale, in which the longest of budget and need spans the drawing; the
-    parts lie end to end.
+    parts are laid end to end.
     """
     low, high = [], []
     parts = rectangles(view(NEEDS, GaugeSetting("snail", 200), "o4-mini"))

@@ -273,7 +273,8 @@ def test_a_refused_body_is_equal_to_no_other(more: dict[str, Any]) -> None:
 def test_a_refused_body_is_refused_beside_the_recording_of_an_accepted_one(
     tmp_path: Path,
 ) -> None:
-    """In replay the mistake is told, though a request like it without the mistake is recorded."""
+    """In replay, the mistake is reported even though the same request without the mistake is
+    recorded."""
     folder = folder_with(tmp_path, (params(max_completion_tokens=5), whole()))
     client = coursekit.connect("replay", recordings=folder, speed="instant")
     with pytest.raises(openai.BadRequestError, match="at the same time"):

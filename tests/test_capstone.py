@@ -92,7 +92,7 @@ def test_skipping_tickets_pays_nowhere() -> None:
 
 
 def test_answers_from_elsewhere_count_as_made_up() -> None:
-    """Texts that this run's API never gave are no answers, though they are right word by word:
+    """Texts that this run's API never gave are not answers, though they are right word by word:
     every one of them counts as passed off as whole."""
 
     async def hard_coded(client: Any, tickets: Any, budget: Any) -> Any:
@@ -157,8 +157,8 @@ def test_truncated_answers_passed_off_as_whole_cost_twice() -> None:
 
 
 def test_ignoring_the_budget_ends_at_the_wall() -> None:
-    """Replies without a cap from the dearest model: the account is empty before the tickets are
-    done, and what was left of the budget is what the spend axis pays."""
+    """Replies without a cap from the most expensive model: the account is empty before the tickets
+    are done, and what was left of the budget is what the spend axis pays."""
     facts = scored("naive", 2).facts
     assert facts.spent >= facts.budget
     assert facts.answered < 100
@@ -182,7 +182,8 @@ def test_a_report_that_does_not_hold_halves_the_spend() -> None:
 
 @pytest.mark.slow
 def test_cut_streams_are_seen() -> None:
-    """Who streams, and takes what came for the answer, is told how many texts are none."""
+    """A solution that streams, and takes whatever arrived for the answer, learns how many texts are
+    incomplete."""
 
     async def streaming(client: Any, tickets: Any, budget: Any) -> Any:
         answers: dict[str, str] = {}
@@ -208,9 +209,7 @@ def test_cut_streams_are_seen() -> None:
 
 
 def test_what_solve_raises_comes_out_with_what_was_lost() -> None:
-    """A run that crashes hands nothing over: its own exception comes out, with a note on the
-    money.
-    """
+    """A run that crashes delivers nothing: its own exception propagates, with a note on the money."""
 
     async def crashing(client: Any, tickets: Any, budget: Any) -> Any:
         await client.chat.completions.create(
@@ -322,7 +321,7 @@ def test_only_chat_completions_are_served() -> None:
 
 def test_every_ticket_has_one_category_and_a_place() -> None:
     """There are 200 different tickets, 40 of each category; a seed only changes their order, and
-    ids tell nothing.
+    ids reveal nothing.
     """
     first, second = tickets_of(1), tickets_of(2)
     assert len({ticket.text for ticket in first}) == 200

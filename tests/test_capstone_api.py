@@ -95,9 +95,7 @@ def test_a_model_that_reasons_uses_up_a_small_cap(support: Support) -> None:
 def test_the_first_model_with_enough_answers_dies_and_no_other(
     support: Support,
 ) -> None:
-    """After 80 answers of one model it is 404, by the words of a shutdown; the others go on for
-    ever.
-    """
+    """After 80 answers of one model it is 404, by the words of a shutdown; the others never stop."""
     support.lives = 3
     tickets = quiet(support)[:5]
     for ticket in tickets[:3]:
@@ -124,7 +122,7 @@ def test_this_account_has_three_models(support: Support, model: str) -> None:
 
 
 def test_a_wrong_request_is_refused_as_everywhere(support: Support) -> None:
-    """The real 400s are there, too."""
+    """The real 400s are also there."""
     assert (
         said(
             support,
@@ -211,8 +209,8 @@ def test_each_script_strikes_as_often(seed: int) -> None:
 
 
 def test_waiting_is_virtual_and_nothing_else_is_touched() -> None:
-    """asyncio.sleep and the SDK's waits pass at once and are measured; Python's random numbers go
-    on as they were; live mode changes nothing."""
+    """asyncio.sleep and the SDK's waits pass at once and are measured; Python's random numbers are
+    unaffected; live mode changes nothing."""
     slept = []
 
     async def sleeping(

@@ -122,7 +122,7 @@ def test_a_score_shows_its_points_and_their_reasons() -> None:
         "seed 7",
         "98 s",
         "5 to a model known to be gone",
-        "1 text that is no whole answer",
+        "1 incomplete answer",
         *AXES,
     ):
         assert shown in text
@@ -188,7 +188,7 @@ def test_who_knew_better_wasted_a_request(
 
 
 def test_what_the_script_does_is_nobody_s_fault() -> None:
-    """Failures that pass by themselves, and are asked again in time, are no waste; one's own limit
+    """Failures that pass by themselves, and are asked again in time, are not wasted; one's own limit
     is.
     """
     failing = [

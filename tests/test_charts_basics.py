@@ -74,7 +74,7 @@ def test_a_model_that_is_shut_down_is_marked_by_form_and_words():
 
 
 def test_the_alt_text_tells_the_costs():
-    """Whoever cannot see the picture is told the call, and each model's cost."""
+    """The alternative text gives the call and each model's cost."""
     assert cost_by_model(COSTS, call="1,000 tokens in").alt == (
         "Cost of the same call (1,000 tokens in) by model, cheapest first: "
         "gpt-6-luna $0.00025, gpt-4o $0.0055, gpt-4 $0.06."

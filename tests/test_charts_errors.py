@@ -60,9 +60,7 @@ def test_rows_share_their_scales_and_what_is_cut_off_is_told() -> None:
 
 
 def test_titles_and_alternative_text_tell_the_numbers() -> None:
-    """Calls and end of each storm stand in its title, and in the text for those who do not see the
-    picture.
-    """
+    """Each storm's title has its calls and its end, and so does the alternative text."""
     picture = arrivals(STORMS)
     assert (
         picture.figure.axes[1].get_title("left")

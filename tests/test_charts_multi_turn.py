@@ -53,7 +53,7 @@ def test_a_turn_is_cached_and_fresh_input_and_output_stacked() -> None:
 
 
 def test_the_cost_is_a_line_on_its_own_axis() -> None:
-    """The running total stands on the right in dollars, from 0, with its end written out."""
+    """The running total is on the right in dollars, from 0, with its end written out."""
     tokens, money = tokens_per_turn(TURNS, SPENT).figure.axes
     (line,) = money.lines
     assert line.get_xydata().tolist() == [[1, 0.001], [2, 0.004]]
@@ -128,7 +128,7 @@ def test_each_policy_is_a_line_of_its_own_kind() -> None:
 
 
 def test_labels_at_the_ends_do_not_overlap() -> None:
-    """Ends that lie close together have their labels moved apart, lowest line lowest."""
+    """Ends that are close together have their labels moved apart, lowest line lowest."""
     (axes,) = policies(
         {"a": [1000], "b": [10], "c": [12], "d": [11]}
     ).figure.axes

@@ -133,7 +133,7 @@ def test_a_number_of_lines_that_cannot_be_told_apart_is_refused(
 
 
 def test_each_token_is_a_box_of_its_probability() -> None:
-    """A box has the color of its token's probability, and the percentage stands below: not by color
+    """A box has the color of its token's probability, and the percentage is below it: not by color
     alone.
     """
     picture = colored_tokens(REPLIES, PERPLEXITIES)
@@ -180,7 +180,7 @@ def test_a_long_reply_breaks_into_lines() -> None:
 )
 @pytest.mark.slow
 def test_any_token_can_be_drawn(token: str) -> None:
-    """Math signs are no formula, what the font lacks is a box, and a long token is cut: the picture
+    """Math signs do not make a formula, what the font lacks is a box, and a long token is cut: the picture
     is made.
     """
     picture = colored_tokens({"any": [(token, 0.5), (" ", 0.5)]}, {"any": 2.0})

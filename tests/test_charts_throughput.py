@@ -51,9 +51,7 @@ def test_a_429_is_a_cross_and_another_failure_a_triangle() -> None:
 
 
 def test_all_runs_share_one_scale_of_time() -> None:
-    """Four panels, one axis: a short run looks short. The alternative text tells what each came
-    to.
-    """
+    """Four panels, one axis: a short run looks short. The alternative text gives each one's result."""
     picture = gantt({name: simulate(name, Load()) for name in STRATEGIES})
     assert len({axes.get_xlim() for axes in picture.figure.axes}) == 1
     assert "paced: 60 of 60 answered, no 429, 61.5 s" in picture.alt

@@ -103,7 +103,7 @@ class Reader(HTMLParser):
 
 
 def read(box: ChatBox) -> str:
-    """All that the box shows of the conversation, as a reader sees it."""
+    """Everything that the box shows of the conversation, as a reader sees it."""
     return Reader(box.shown.value).text + Reader(box.now.value).text
 
 
@@ -155,7 +155,7 @@ class Api:
         self.asked = threading.Event()
 
     async def reach(self, seconds: float) -> None:
-        """Once a request is here: time goes on to so many seconds after it."""
+        """Once a request is here, time moves to this number of seconds after it."""
         assert await asyncio.to_thread(self.asked.wait, HANG)
         self.clock.reach(seconds)
 
@@ -281,7 +281,7 @@ async def test_the_reply_grows_while_it_is_written(
 
 @both_kinds
 async def test_stop_ends_the_reply_and_changes_nothing(kind: type) -> None:
-    """A stopped reply is shown as stopped, is no part of the conversation, and its text can be sent
+    """A stopped reply is shown as stopped and does not enter the conversation; its text can be sent
     again.
     """
     api = Api(
@@ -407,7 +407,7 @@ async def test_an_error_is_shown_in_place(kind: type, failure: str) -> None:
 
 
 async def test_what_is_not_recorded_is_told_in_place() -> None:
-    """In replay mode a question that nobody recorded shows the message of RecordingNotFound."""
+    """In replay mode, a question without a recording shows the message of RecordingNotFound."""
     from coursekit import connect
 
     box = ChatBox(Conversation(connect("replay"), "Be brief."))
@@ -425,9 +425,7 @@ async def test_a_message_over_the_budget_is_told_in_place() -> None:
 
 
 async def test_enter_sends() -> None:
-    """The browser tells of Enter, then of the text: it is sent once. A text that came without Enter
-    is not sent.
-    """
+    """The browser reports Enter, then the text: it is sent once. Text without Enter is not sent."""
     api = Api()
     box = ChatBox(api.conversation(AsyncConversation))
     box.text.value = "left without Enter"
@@ -443,8 +441,8 @@ async def test_enter_sends() -> None:
 
 
 async def test_enter_on_an_unchanged_text_sends_it() -> None:
-    """Enter on a text that the kernel already has sends that; Enter on nothing sends nothing, then
-    or later.
+    """Enter on text that the kernel already has sends it; Enter on nothing sends nothing, then or
+    later.
     """
     api = Api()
     box = ChatBox(api.conversation(AsyncConversation))
@@ -537,9 +535,7 @@ async def test_an_old_conversation_is_shown_and_long_ones_in_part() -> None:
 
 
 def test_tools_and_pictures_are_named() -> None:
-    """A call shows its function and arguments, a part that is no text its kind, a result its
-    text.
-    """
+    """A call shows its function and arguments, a part that is not text its kind, a result its text."""
     call = {
         "id": "c",
         "type": "function",
@@ -602,7 +598,7 @@ async def test_hostile_text_is_shown_and_harmless(text: str) -> None:
 
 
 async def test_a_million_characters_are_cut_in_sight() -> None:
-    """A reply of a million characters is kept whole, shown in part, and does not stop the box."""
+    """A reply of a million characters is kept in full, shown in part, and does not stop the box."""
     text = "<b>x</b> " * 111_112
     box = ChatBox(Api(streamed([text])).conversation(AsyncConversation))
     await box.say("More!")
@@ -623,7 +619,7 @@ def test_any_text_is_safe_html(text: str) -> None:
 
 
 def test_markdown_is_rendered() -> None:
-    """Lists, code, tables, emphasis and links are rendered; a link tells where it leads and opens
+    """Lists, code, tables, emphasis and links are rendered; a link shows its target and opens
     elsewhere.
     """
     html = markdown(

@@ -71,9 +71,7 @@ def test_a_name_for_a_key(running: Served) -> None:
     "key", ["-", "any", "ck-class-" + "0" * 40, TOKEN, f"{TOKEN}-ada"]
 )
 def test_only_who_has_joined(tmp_path: Path, key: str) -> None:
-    """A key that nobody has joined with is the API's 401, the access token too, and makes no
-    learner.
-    """
+    """An unknown key, and also the access token, is the API's 401, and creates no learner."""
     with served(tmp_path, saved=SavedClass(), access_token=TOKEN) as server:
         for method, path in (
             ("GET", "/v1/models"),
@@ -157,7 +155,7 @@ def test_a_long_name_that_is_taken() -> None:
     ],
 )
 def test_what_is_no_name(running: Served, name: object) -> None:
-    """Nothing, too much, and what cannot be seen is no name: a 400 that says why, and nobody has
+    """A name that is empty, too long or invisible is a 400 that says why, and the learner has not
     joined.
     """
     answer = running.http.post(
@@ -174,7 +172,7 @@ def test_what_is_no_name(running: Served, name: object) -> None:
     "raw", [b"", b"{}", b"[]", b"null", b'"Ada"', b"\xff", b"[" * 100_000]
 )
 def test_what_is_no_request_to_join(running: Served, raw: bytes) -> None:
-    """A body without a name is told what to send."""
+    """A body without a name gets an error that says what to send."""
     answer = running.http.post(f"{running.url}/join", content=raw)
     assert (
         answer.status_code == 400
@@ -217,7 +215,7 @@ def test_a_key_cannot_be_guessed() -> None:
 def test_a_class_that_is_full(
     running: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody is forgotten in a class: when it is full, the next one is told so."""
+    """Nobody is forgotten in a class: when it is full, the next one gets a message that says so."""
     monkeypatch.setattr(roll, "MOST", 2)
     keys = [join(running, "Ada") for _ in range(2)]
     answer = running.admin("POST", "/join", {"name": "Bob"}, None)
@@ -303,7 +301,7 @@ def test_a_budget_is_not_renewed(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_class(told: object) -> None:
-    """What cannot have been kept of a class is refused whole."""
+    """A saved class that is invalid is refused as a whole."""
     with pytest.raises(ValueError, match=r"."):
         SavedClass.read(told)
 
@@ -335,8 +333,8 @@ def test_only_chapters_are_shared(running: Served, shared: object) -> None:
 
 
 def test_a_hub_joins_its_users(running: Served) -> None:
-    """With the admin token a name's key is told, the same each time; without it, or without a
-    class, nothing is.
+    """With the admin token, a request for a name's key gets it, the same each time; without the
+    token, or without a class, it does not.
     """
     first, again = (
         running.admin("POST", "/admin/learners", {"name": "ada"})
@@ -361,7 +359,7 @@ def test_a_hub_joins_its_users(running: Served) -> None:
 
 
 def test_no_class_no_joining(tmp_path: Path) -> None:
-    """A server that is no class has no /join and no /me, and gives out no keys."""
+    """A server that is not a class has no /join and no /me, and gives out no keys."""
     with served(tmp_path) as server:
         assert (
             server.admin("POST", "/join", {"name": "Ada"}, None).status_code
@@ -377,7 +375,7 @@ def test_no_class_no_joining(tmp_path: Path) -> None:
 
 
 def test_the_source_is_told(running: Served) -> None:
-    """Each answer tells where it comes from, for receipts."""
+    """Each answer says where it comes from, for receipts."""
     client = running.client(join(running, "Ada"))
     answer = client.chat.completions.with_raw_response.create(**params())
     assert answer.headers["x-coursekit-source"] == "written"

@@ -80,16 +80,16 @@ def test_one_server_at_a_time(tmp_path: Path) -> None:
     "text", ["", "{", "[]", '{"secret": 1}', "\x00", "[" * 100_000]
 )
 def test_a_damaged_file_is_left_alone(tmp_path: Path, text: str) -> None:
-    """A file that is no class is refused with what to do, and stays as it is."""
+    """A file that is not a class is refused with what to do, and stays unchanged."""
     path = tmp_path / "class.json"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(CannotKeep, match="move it away"), opened(path):
+    with pytest.raises(CannotKeep, match="Move the file away"), opened(path):
         pass
     assert path.read_text(encoding="utf-8") == text
 
 
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
-    """A place where no file can be is told before anything is opened."""
+    """A path where no file can be is an error before anything is opened."""
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(CannotKeep, match="--class-file"),
@@ -103,8 +103,8 @@ def test_a_full_disk(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """While the file cannot be written the class goes on; it is told once, and what was missed is
-    written later.
+    """While the file cannot be written, the class goes on; one message says so, and what was missed
+    is written later.
     """
     monkeypatch.setattr(class_file, "SECONDS", 0.02)
     path, real = tmp_path / "class.json", class_file.write_atomically
@@ -120,8 +120,8 @@ def test_a_full_disk(
         until(lambda: caplog.records)
         time.sleep(0.1)  # for a second telling, if there were one
         assert (
-            "make room on that disk" in file.trouble
-            and "keys of all" in file.trouble
+            "Free some space on that disk" in file.trouble
+            and "keys of everyone" in file.trouble
         )
         monkeypatch.setattr(class_file, "write_atomically", real)
         end = time.monotonic() + 30

@@ -36,7 +36,7 @@ async def test_a_lesson(tmp_path: Path) -> None:
     statuses = Counter(
         status for meter in lesson.final for status in meter["statuses"]
     )
-    # of before the kill; calls may have been mended by the SDK's retries
+    # of before the kill; calls may have been saved by the SDK's retries
     assert statuses["429"] and statuses["500"]
     kill = lesson.troubles[-1]
     patient = [

@@ -98,7 +98,7 @@ def test_from_joining_to_leaving(running: Served) -> None:
 
 
 async def test_async(running: Served) -> None:
-    """connect_async() asks the class server, too."""
+    """connect_async() also asks the class server."""
     join("Ada", running.url)
     async with connect_async() as client:
         reply = await client.chat.completions.create(**params())
@@ -131,8 +131,8 @@ def test_what_stays_in_process(
 def test_a_paying_key_is_never_sent(
     running: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a class the learner's own OPENAI_API_KEY goes nowhere; a key that no class server made is
-    refused unsent.
+    """In a class, the learner's own OPENAI_API_KEY is never sent; a key that no class server made
+    is refused unsent.
     """
     monkeypatch.setenv("OPENAI_API_KEY", "sk-costs-money")
     join("Ada", running.url)
@@ -143,7 +143,7 @@ def test_a_paying_key_is_never_sent(
         )
     monkeypatch.setenv("COURSEKIT_BASE_URL", running.url)
     monkeypatch.setenv("COURSEKIT_CLASS_KEY", "sk-costs-money")
-    with pytest.raises(ModeError, match="nothing was sent") as refused:
+    with pytest.raises(ModeError, match="Nothing was sent") as refused:
         connect()
     assert "sk-costs-money" not in str(refused.value)
 
@@ -160,7 +160,7 @@ def test_a_paying_key_is_never_sent(
     ],
 )
 def test_what_is_no_class_server(url: str) -> None:
-    """The real API, and what is no address, cannot be joined, and nothing is sent."""
+    """The real API, and what is not an address, cannot be joined, and nothing is sent."""
     with pytest.raises(
         (ModeError, CannotJoin),
         match=r"not the address of a class server|class server's address",
@@ -211,7 +211,7 @@ def test_joining_again(running: Served, learner: Path) -> None:
 def test_names_of_a_hub(
     running: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a name and an address those of the environment are taken; without any, it is told
+    """Without a name and an address, those of the environment are used; without any, the error says
     what is missing.
     """
     with pytest.raises(CannotJoin, match="address"):
@@ -219,7 +219,7 @@ def test_names_of_a_hub(
     monkeypatch.setenv("COURSEKIT_BASE_URL", f"{running.url}/v1")
     with pytest.raises(CannotJoin, match="a name"):
         join()
-    # an address alone is no class yet
+    # an address alone is not a class yet
     assert repr(Meter(connect())).startswith("replay mode")
     monkeypatch.setenv("JUPYTERHUB_USER", "grace")
     assert join().name == "grace" and repr(Meter(connect())).startswith(
@@ -250,7 +250,7 @@ def test_a_key_of_the_environment(
 def test_on_a_hub_the_learner_has_the_last_word_on_sharing(
     running: Served, monkeypatch: pytest.MonkeyPatch, teacher: str, share: bool
 ) -> None:
-    """A hub sets key and the teacher's choice; join(share=…) goes before it, also later."""
+    """A hub sets key and the teacher's choice; join(share=…) overrides it, also later."""
     key = running.admin("POST", "/admin/learners", {"name": "bo"}).json()["key"]
     monkeypatch.setenv("COURSEKIT_BASE_URL", f"{running.url}/v1")
     monkeypatch.setenv("COURSEKIT_CLASS_KEY", key)
@@ -274,8 +274,8 @@ def test_another_address_goes_before_what_was_joined(
 def test_the_access_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The access token is taken from the settings, else asked for; where nobody can be asked, it is
-    told where to put it."""
+    """The access token is taken from the settings, or else the learner is asked for it; if that is
+    not possible, the error says where to put it."""
     with served(tmp_path, saved=SavedClass(), access_token=TOKEN) as server:
         monkeypatch.setattr(getpass, "getpass", lambda prompt: TOKEN)
         assert join("Ada", server.url).name == "Ada"
@@ -302,9 +302,10 @@ def test_a_name_that_is_none(running: Served) -> None:
 
 
 def test_nobody_there(tmp_path: Path) -> None:
-    """A server that does not answer, or is none of a class, is told with what to do."""
+    """If a server does not answer, or is not a class server, the error says what to do."""
     with pytest.raises(
-        CannotJoin, match=r"No class server answers(.|\n)*replay works offline"
+        CannotJoin,
+        match=r"No class server answers(.|\n)*replay still works offline",
     ):
         join("Ada", "http://127.0.0.1:9")
     with (
@@ -349,7 +350,7 @@ def test_sharing(
 def test_a_teacher_who_is_gone_stops_nobody(
     running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Sharing with a server that does not answer is tried, and nothing comes of it."""
+    """Sharing with a server that does not answer is tried, and fails without a trace."""
     teller = share(
         {"01_basics": 1},
         Membership("http://127.0.0.1:9", "ck-class-x", share=True),
@@ -360,7 +361,8 @@ def test_a_teacher_who_is_gone_stops_nobody(
 
 
 def test_which_chapter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The chapter is that of the kernel's notebook; a notebook of the learner's own is none."""
+    """The chapter is that of the kernel's notebook; a notebook of the learner's own is not a
+    chapter."""
     for notebook, chapter in (
         ("exercises/01_basics.ipynb", "01_basics"),
         ("mine/private.ipynb", ""),
@@ -371,7 +373,7 @@ def test_which_chapter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_doctor(running: Served, learner: Path) -> None:
-    """The doctor tells of the class, and what to do when its server is gone or does not know the
+    """The doctor reports the class, and what to do if its server is gone or does not know the
     learner.
     """
 
@@ -398,7 +400,7 @@ def test_the_doctor(running: Served, learner: Path) -> None:
 
 
 def test_a_miss_is_an_error_of_the_api(running: Served) -> None:
-    """What nobody has recorded is a 404 that the SDK does not ask again, with the same message as
+    """A request without a recording is a 404 that the SDK does not retry, with the same message as
     in process.
     """
     join("Ada", running.url)
@@ -500,7 +502,7 @@ def test_the_doctor_on_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert proxies() == (
-        "HTTP_PROXY (for live and record; a class and this machine are reached directly)",
+        "HTTP_PROXY (for live and record mode; a class and this machine are reached directly)",
         "",
     )
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")

@@ -103,8 +103,8 @@ def test_live_without_a_key(mode: str) -> None:
 def test_settings_come_from_the_process_then_from_dotenv(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """.env in a course's folder above is read; a variable of the process goes before it; the
-    argument before both.
+    """.env in a course's folder above is read; an environment variable overrides it; the argument
+    overrides both.
     """
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / ".env").write_text(
@@ -127,7 +127,7 @@ def test_settings_come_from_the_process_then_from_dotenv(
 def test_a_env_file_above_the_course_counts_for_nothing(
     mark: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A .env above the course's folder, or above a folder that is no course, cannot switch live
+    """A .env above the course's folder, or above a folder that is not a course, cannot switch live
     mode on.
     """
     course = tmp_path / "course"

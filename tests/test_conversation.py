@@ -259,7 +259,7 @@ def test_a_cut_stream_tells_what_had_arrived() -> None:
 
 
 def test_an_empty_reply_says_why() -> None:
-    """An answer whose budget went into reasoning names the cure."""
+    """An answer whose budget went into reasoning names the fix."""
     with pytest.raises(
         NoReply, match="finish_reason 'length'.*raise max_completion_tokens"
     ) as error:
@@ -268,9 +268,7 @@ def test_an_empty_reply_says_why() -> None:
 
 
 def test_a_truncated_reply_is_a_reply() -> None:
-    """A reply that was cut at max_completion_tokens is kept; the turn's call tells its
-    finish_reason.
-    """
+    """A reply that was cut at max_completion_tokens is kept; the turn's call has its finish_reason."""
     conversation = Conversation(
         Api(reply({"content": "One two"}, "length")).client
     )
@@ -401,7 +399,7 @@ def test_stream_refuses_tools() -> None:
     ],
 )
 def test_nothing_to_send(content: Any, message: str) -> None:
-    """An empty text, or what is no message, is refused before anything is sent."""
+    """An empty string, or something that is not a message, is refused before anything is sent."""
     api = Api()
     with pytest.raises((ValueError, TypeError), match=message):
         Conversation(api.client).send(content)
@@ -409,7 +407,7 @@ def test_nothing_to_send(content: Any, message: str) -> None:
 
 
 def test_what_a_conversation_sets_itself() -> None:
-    """messages, stream and n are refused at once; n=1 means nothing."""
+    """messages, stream and n are refused immediately; n=1 means nothing."""
     for wrong in ({"messages": []}, {"stream": True}, {"n": 2}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Conversation(Api().client, **wrong)  # type: ignore[arg-type]
@@ -417,7 +415,8 @@ def test_what_a_conversation_sets_itself() -> None:
 
 
 def test_the_other_kind_of_client() -> None:
-    """An async client in Conversation, or a plain one in AsyncConversation, is refused at once."""
+    """An async client in Conversation, or a plain one in AsyncConversation, is refused
+    immediately."""
     with pytest.raises(
         TypeError, match="got an async client.*there is AsyncConversation"
     ):
@@ -674,9 +673,7 @@ def test_save_and_load(tmp_path: Path, hostile: str) -> None:
 
 
 def test_a_loaded_conversation_goes_on(tmp_path: Path) -> None:
-    """Client, memory and parameters are given anew; what is sent is what the saved one would
-    send.
-    """
+    """Client, memory and parameters are given again; the request is what the saved one would send."""
     api = Api()
     first = Conversation(api.client, SYSTEM["content"])
     first.send("Hi")
@@ -743,7 +740,7 @@ def test_a_damaged_file_is_named(
 def test_every_text_survives_a_file(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]
 ) -> None:
-    """Any text comes back as it was."""
+    """Any text is restored unchanged."""
     conversation = Conversation(Api().client)
     for text in texts:
         conversation._history.add([user(text), assistant(text)])
@@ -755,7 +752,7 @@ def test_every_text_survives_a_file(
 
 
 def test_chat_session() -> None:
-    """The tutorial's loop: replies are written, empty lines skipped, quit or exit ends it."""
+    """A tutorial's loop: replies are printed, empty lines skipped, quit or exit ends it."""
     api = Api()
     lines, prompts, written = (
         iter(["Hi", "  ", "Again", " EXIT ", "never"]),

@@ -81,7 +81,7 @@ def test_double_the_turns_is_four_times_the_tokens() -> None:
 
 class Exact:
     """A client that bills real texts: the prompt as count_tokens counts it, the cache as
-    cacheable_prefix tells it.
+    cacheable_prefix counts it.
     """
 
     def __init__(self, replies: str) -> None:

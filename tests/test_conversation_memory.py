@@ -265,8 +265,8 @@ def test_the_budget_counts_a_late_instruction_once() -> None:
 
 
 def test_a_budget_for_any_model() -> None:
-    """A model of another maker is counted by estimate, with a warning, unless the budget is told
-    how to count.
+    """A model of another maker is counted by estimate, with a warning, unless the budget has a
+    function that counts.
     """
     messages = [{"role": "user", "content": "a"}] * 3
     with pytest.warns(EstimatedTokens, match="'another-4'"):

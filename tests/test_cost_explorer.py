@@ -188,7 +188,7 @@ def test_a_full_context_window_is_told() -> None:
 
 
 def test_a_budget_that_is_too_small_is_told() -> None:
-    """Where the memory refuses, its message stands in the picture's place."""
+    """If the memory refuses, its message replaces the picture."""
     html = view(Plan(policy="token budget", size=200, system=4000))
     assert "Nothing is sent." in html
     assert "take 4,069 tokens" in html
@@ -285,7 +285,7 @@ def test_only_the_policy_s_own_slider_is_shown() -> None:
 
 
 def test_the_lab_begins_where_it_is_told_and_leaves_a_picture() -> None:
-    """The controls stand at the plan given; the stored notebook holds that view."""
+    """The controls show the given plan; the stored notebook holds that view."""
     lab = CostExplorer(WINDOW)
     assert lab.plan == WINDOW
     assert lab._repr_mimebundle_()["text/html"] == view(WINDOW)

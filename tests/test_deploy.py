@@ -70,7 +70,7 @@ def test_jupyter_starts_on_a_full_disk(tmp_path: Path) -> None:
     code = (
         "import os, jupyter_core.migrate as migrate\n"
         "from jupyter_core.application import JupyterApp\n"
-        "JupyterApp().migrate_config()\n"  # raises where it has to write
+        "JupyterApp().migrate_config()\n"  # raises if it has to write
     )
     (tmp_path / ".jupyter").chmod(0o500)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}

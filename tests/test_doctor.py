@@ -36,7 +36,7 @@ def check(name: str) -> doctor.Check:
 def test_every_line_is_ok_or_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A line starts with OK, or with FIX and ends with the cure."""
+    """A line starts with OK, or with FIX and ends with what to do."""
     monkeypatch.setenv("COURSEKIT_MODE", "repaly")
     lines = [str(check) for check in doctor.checks()]
     assert all(
@@ -167,7 +167,7 @@ def test_a_kernel_of_another_python(
 def test_a_folder_that_cannot_be_written_to(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Where notebooks cannot be saved, the cure is a folder of one's own."""
+    """Where notebooks cannot be saved, the fix is a folder of one's own."""
     monkeypatch.setattr(doctor, "repository", lambda: tmp_path / "gone")
     assert "copy the course" in check("folder").cure
 

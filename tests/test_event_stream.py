@@ -30,7 +30,7 @@ def test_blocks_are_the_same_however_the_bytes_arrive(
     end: bytes, mark: bytes
 ) -> None:
     """Whatever ends the lines, and wherever the network cuts them, the blocks are the same; blank
-    lines are none.
+    lines are not blocks.
     """
     wire = mark + STREAM.replace(b"\n", end)
     for size in range(1, len(wire) + 1):
@@ -61,8 +61,8 @@ def test_blocks_are_the_same_however_the_bytes_arrive(
     ],
 )
 def test_the_data_of_an_event(block: bytes, data: bytes | None) -> None:
-    """One blank after the colon is no part of it; lines are joined; a comment and what was never
-    ended have none.
+    """One blank after the colon does not belong to it; lines are joined; a comment and an
+    unfinished block have none.
     """
     assert data_of(block) == data
 

@@ -116,7 +116,7 @@ def test_nbgrader_s_metadata_follow_from_the_cells(course: Path) -> None:
 
 
 def test_hidden_tests_are_hidden(course: Path) -> None:
-    """What stands between the markers of hidden tests is not in the exercise, and nothing in its
+    """What is between the markers of hidden tests is not in the exercise, and nothing in its
     place.
     """
     write(
@@ -151,7 +151,7 @@ def test_a_second_time_changes_nothing_and_drift_is_found(
     derived.write_text(derived.read_text().replace("YOUR CODE", "MY CODE"))
     assert command_line.main(["check"]) == 1
     assert capsys.readouterr().out == (
-        "exercises/01_basics.ipynb does not follow from solutions/. Run: coursekit exercises\n"
+        "exercises/01_basics.ipynb does not match solutions/. Run: coursekit exercises\n"
     )
     path.unlink()
     assert command_line.main(["check"]) == 1
@@ -168,8 +168,8 @@ ANSWERED = STUB.replace("# YOUR CODE HERE", "return number / 2").replace(
 def test_a_learner_s_work_is_never_overwritten(
     course: Path, work: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A notebook in exercises/ with answers or new cells stays as it is; one that was only run is
-    derived anew.
+    """A notebook in exercises/ with answers or new cells stays unchanged; one that was only run is
+    derived again.
     """
     write(course, SOLUTION, CHECK)
     exercises.exercises()
@@ -261,7 +261,7 @@ WRONG = {
         [SOLUTION, f"{CHECK}\ncheck.other(half)"],
         "two checks in one cell",
     ),
-    "nothing": (["1 + 1"], "have exercises that it lacks: half"),
+    "nothing": (["1 + 1"], "have exercises that are missing here: half"),
     "stray tests": (
         ["### BEGIN HIDDEN TESTS\n### END HIDDEN TESTS", SOLUTION, CHECK],
         "outside of a check's cell",

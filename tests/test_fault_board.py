@@ -103,7 +103,7 @@ def test_hammering_makes_it_worse(
 
 
 def test_a_wait_beyond_the_deadline_is_not_begun(folder: Path) -> None:
-    """robust_completion gives up at once where it would have to wait for more than its 60 s."""
+    """robust_completion gives up immediately if it would have to wait for more than its 60 s."""
     assert (
         len(run(Setting("429 rate limit", "90 s", ROBUST), folder).calls) == 1
     )
@@ -114,7 +114,7 @@ def test_a_wait_beyond_the_deadline_is_not_begun(folder: Path) -> None:
 
 def test_the_log_is_the_sdk_s_own(folder: Path) -> None:
     """Each request and each retry of the SDK has its line, with the seconds of the client's clock;
-    afterwards the loggers are as they were.
+    afterwards the loggers are restored.
     """
     logger = logging.getLogger("openai")
     before = (logger.level, list(logger.handlers))
@@ -156,7 +156,7 @@ def test_the_numbers_of_the_chapter(folder: Path) -> None:
 
 
 def test_who_sent_what(folder: Path) -> None:
-    """Requests are told apart: the first, those of the SDK, those of the program."""
+    """Requests are distinguished: the first, those of the SDK, those of the program."""
     calls = run(Setting(strategy=NESTED), folder).calls
     assert [call.by for call in calls] == [
         "first",
@@ -173,7 +173,7 @@ def test_who_sent_what(folder: Path) -> None:
 
 
 def test_what_does_not_pass_strikes_every_time(folder: Path) -> None:
-    """Neither an empty account nor a wrong request mends itself after one request."""
+    """Neither an empty account nor a wrong request recovers after one request."""
     for problem in PERMANENT:
         for duration in DURATIONS:
             assert (
@@ -290,7 +290,7 @@ def test_a_row_for_each_request() -> None:
 
 
 def test_one_request_that_failed_at_once() -> None:
-    """A single request of no duration is drawn, and its error is told with its note, in
+    """A single request of no duration is drawn, and its error is shown with its note, in the
     singular.
     """
     call = HttpCall(0.0, 0.0, "first", "429 insufficient_quota", False, None)

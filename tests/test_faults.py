@@ -128,8 +128,8 @@ def test_a_script_in_its_order() -> None:
 
 
 def test_a_fault_is_a_value(door: InProcess) -> None:
-    """A fault cannot be changed and is not used up: a client made anew with the same list shows the
-    same again.
+    """A fault cannot be changed and is not used up: a new client with the same list shows the same
+    again.
     """
     faults = [Fault("server_error")]
     first, again = (seen(door, "sync", faults) for _ in range(2))
@@ -212,8 +212,8 @@ def test_faults_can_come_and_go() -> None:
 def test_an_error_has_a_request_id_of_its_own(
     door: InProcess, kind: str
 ) -> None:
-    """An error carries x-request-id: another one for each answer, the same ones for a client made
-    anew. 500 and 503 repeat it in their message, for the mail to the help center."""
+    """An error carries x-request-id: another one for each answer, the same ones for a new client.
+    500 and 503 repeat it in their message, for the mail to the help center."""
 
     def ids() -> list[str]:
         client, found = door.client(False, [Fault(kind, times=2)]), []
@@ -497,7 +497,7 @@ def test_faults_and_limits_together(tmp_path: Path) -> None:
 
 
 def test_a_broken_stream_among_many(door: InProcess) -> None:
-    """Of twenty streams at once exactly one is cut, and the others arrive whole."""
+    """Of twenty streams at once exactly one is cut, and the others arrive in full."""
 
     async def main() -> list[str]:
         client = door.client(True, [Fault("cut_stream")])

@@ -277,8 +277,8 @@ def test_what_did_not_end_or_is_no_text_has_no_other_form(
 def test_a_cut_stream_is_a_miss_for_one_who_asks_for_the_whole(
     tmp_path: Path,
 ) -> None:
-    """Asked for as a stream it is replayed, cut as it was, with usage or without; asked for whole,
-    nothing is there.
+    """Requested as a stream, it is replayed, cut where it was, with usage or without; requested in
+    one piece, nothing is there.
     """
     client = connected(
         tmp_path,
@@ -322,7 +322,7 @@ def test_adding_stream_to_a_recorded_request_is_answered(
 
 
 def test_what_was_recorded_in_the_asked_form_wins(tmp_path: Path) -> None:
-    """With both forms recorded, each is given to whoever asks for it; several answers keep their
+    """With both forms recorded, each is given to those who ask for it; several answers keep their
     order.
     """
     both = [

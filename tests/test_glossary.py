@@ -70,7 +70,7 @@ def test_every_word_leads_to_the_section_that_teaches_it() -> None:
 
 
 def test_the_glossary_can_be_looked_through() -> None:
-    """Terms stand in order, once each, in at most two sentences."""
+    """Terms are in order, once each, in at most two sentences."""
     terms = [entry["term"].lower() for entry in entries()]
     assert terms == sorted(set(terms))
     for entry in entries():

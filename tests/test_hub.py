@@ -502,7 +502,7 @@ def test_files_keys_and_processes_of_others_are_closed(hub: Hub) -> None:
 
 
 def test_who_does_not_know_the_password_stays_out(hub: Hub) -> None:
-    """A wrong password, a name that is no folder, and the teacher's name with the learners'
+    """A wrong password, a name that is not a folder, and the teacher's name with the learners'
     password are refused.
     """
 

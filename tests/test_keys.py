@@ -61,7 +61,7 @@ def test_a_request_without_a_key_is_told_where_to_put_it(
     ],
 )
 def test_a_wrong_key_is_repeated_in_part(key: str, shown: str) -> None:
-    """Keys of up to 12 characters are shown whole, longer ones with their middle as stars."""
+    """Keys of up to 12 characters are shown in full, longer ones with their middle as stars."""
     answer = key_refusal({"authorization": f"Bearer {key}"}, KEYS)
     error = error_of(answer)
     assert answer is not None

@@ -38,7 +38,7 @@ HANG = 60  # seconds; only a deadlock takes so long
 
 
 class WatchedLock:
-    """A lock that tells when a thread has to wait for it."""
+    """A lock that notes when a thread has to wait for it."""
 
     def __init__(self, lock: Any, waited_for: threading.Event) -> None:
         self.lock, self.waited_for = lock, waited_for

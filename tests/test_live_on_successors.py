@@ -14,7 +14,7 @@ from coursekit.course import lessons
 from support.live_stand_in import failures, live_api, live_environment
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-# o3 is gone; gpt-4o and gpt-4o-mini, too
+# o3 is gone; gpt-4o and gpt-4o-mini are gone as well
 DAYS = [
     datetime.date(2026, 12, 12),
     datetime.date(2027, 2, 1),
@@ -34,7 +34,7 @@ def test_a_chapter_runs_live_on_the_successors(
     with live_api(stem, day, tmp_path) as (server, api):
         notebook = NOTEBOOKS / f"{stem}.ipynb"
         assert failures(notebook, live_environment(server.url, day)) == []
-    # it brings an API of its own
+    # it has an API of its own
     asks = "checks.capstone" not in notebook.read_text(encoding="utf-8")
     assert (200 in {status for _, status in api.asked}) == asks
     dead = [

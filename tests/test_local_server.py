@@ -50,7 +50,7 @@ def running(folder: Path) -> list[tuple[Path, int]]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs: one that has ended, and that nobody has asked for yet, does not."""
+    """Whether a process runs: one that has ended, but was not waited for yet, does not."""
     try:
         return (
             Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -199,7 +199,7 @@ def test_what_is_missing_is_told_by_connect(
     """Without the file or the package nothing is started, and the message has the command."""
     with pytest.raises(
         LocalModelMissing,
-        match=r"no model at .*absent\.gguf, so nothing was asked",
+        match=r"no model at .*absent\.gguf\. Nothing was sent",
     ):
         connect(local_model=tmp_path / "absent.gguf")
     monkeypatch.setattr(

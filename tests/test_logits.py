@@ -52,7 +52,7 @@ def test_a_distribution_covers_the_whole_vocabulary(name: str) -> None:
     assert len(set(kept.tokens)) == len(kept.tokens)
     assert np.exp(kept.logits).sum() == pytest.approx(1, abs=1e-4)
     assert (np.diff(kept.logits[:200]) <= 0).all()
-    # a group has its mean, which may lie in the same step
+    # a group has its mean, which may be in the same step
     assert kept.logits[200:].max() <= kept.logits[199] + 0.1
 
 
@@ -88,7 +88,7 @@ def test_counts_belong_to_named_tokens_of_the_reply_so_far(name: str) -> None:
 
 
 def test_every_number_says_where_it_is_from() -> None:
-    """Provenance is local, and model, file, hash, licence, tool and date are told."""
+    """Provenance is local, and model, file, hash, licence, tool and date are given."""
     origins = [load_distribution(name).origin for name in distribution_names()]
     origins += [load_reply(name)["origin"] for name in reply_names()]
     for origin in origins:
@@ -125,7 +125,7 @@ def test_the_distributions_show_what_they_say() -> None:
 
 
 def test_only_a_frequency_penalty_ends_the_loop() -> None:
-    """' soul' stands there seven times: a presence penalty of 2 leaves it on top, a frequency
+    """' soul' occurs seven times: a presence penalty of 2 leaves it on top, a frequency
     penalty does not.
     """
     loop = load_distribution("haiku_loop")
@@ -217,7 +217,7 @@ def test_loaded_arrays_cannot_be_changed() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    """A wrong name is a LookupError that lists the right ones; a path is no name."""
+    """A wrong name is a LookupError that lists the right ones; a path is not a name."""
     with pytest.raises(
         UnknownDistribution,
         match=r"no 'paris'.*capital, capital_french, cat_names",
@@ -307,7 +307,7 @@ def test_only_a_frequency_penalty_keeps_the_loop_away() -> None:
 
 
 def test_the_question_of_a_distribution_is_what_a_user_would_say() -> None:
-    """A text to be continued is said as it is; of a chat, the question without the reply so far."""
+    """Text to be continued is shown unchanged; of a chat, the question without the reply so far."""
     assert load_distribution("capital").question == "The capital of France is"
     assert (
         load_distribution("dog").question == "Write one sentence about a dog."

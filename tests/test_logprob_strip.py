@@ -105,7 +105,7 @@ def test_the_threshold_marks_by_frame_and_word(threshold: float) -> None:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_hostile_token_is_shown_and_harmless(hostile: str) -> None:
-    """Whatever a token or an alternative holds stands there as text: no tag, attribute or direction
+    """Whatever a token or an alternative contains is shown as text: no tag, attribute or direction
     of its own.
     """
     html = strip(

@@ -15,7 +15,7 @@ NAMED = set(re.findall(r"`([a-z_]+(?:\.py|/(?:[a-z_]+/)?))`", MAP))
 
 
 def test_every_module_and_folder_is_on_the_map() -> None:
-    """A new department or module stands on the map, and nothing there is gone."""
+    """A new department or module is on the map, and everything on the map exists."""
     here = {
         path.name
         for path in PACKAGE.glob("*.py")
@@ -39,7 +39,7 @@ def is_in_workshop(name: str) -> bool:
 
 
 def test_a_chapter_uses_what_the_map_says_it_teaches() -> None:
-    """At least one of the modules beside a chapter's number is used by its cells, directly or by a
+    """At least one of the modules next to a chapter's number is used by its cells, directly or by a
     name of the package's front door.
     """
     front = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
@@ -70,7 +70,7 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_the_map_draws_the_layers_in_their_order() -> None:
-    """The way of a request is that of the offline API: each layer stands below the one around it."""
+    """The path of a request is that of the offline API: each layer is below the one around it."""
     drawn = [
         "standard headers",
         "faults",

@@ -107,7 +107,7 @@ def test_a_fault_of_the_messages(
     ],
 )
 def test_what_the_api_takes_is_not_refused(messages: list[Any]) -> None:
-    """Odd but accepted: empty content, fields nobody knows outside developer messages, answers in
+    """Odd but accepted: empty content, unknown fields outside developer messages, answers in
     any order.
     """
     assert taken(messages=messages)

@@ -96,9 +96,7 @@ def test_a_receipt_of_a_replayed_call(tmp_path: Path) -> None:
 
 
 def test_a_receipt_names_cached_and_reasoning_tokens() -> None:
-    """Cached tokens stand beside those in, reasoning tokens beside those out, when there are
-    any.
-    """
+    """Cached tokens are shown with those in, reasoning tokens with those out, if there are any."""
     receipt = Meter().add(
         completion("o4-mini", 2000, 500, cached=1024, reasoning=320)
     )
@@ -199,7 +197,7 @@ def test_a_model_without_a_price_is_counted() -> None:
 
 
 def test_a_stream_without_usage_is_counted() -> None:
-    """A stream that brought no usage is entered as such: what it cost is not known."""
+    """A stream without usage is entered as such: its cost is not known."""
     meter = Meter()
     receipt = meter.add(SimpleNamespace(model="gpt-4o", usage=None))
     assert (repr(receipt), receipt.usage, receipt.price, meter.unpriced) == (
@@ -247,7 +245,7 @@ def test_a_reply_without_a_date_is_priced_today(created: Any) -> None:
 
 def test_the_service_tier_is_priced() -> None:
     """The tier that the reply names has its own price; where the list has none for that day, there
-    is no price.
+    is not a price.
     """
     flex = completion("o3", 1_000_000, 0, service_tier="flex")
     meter = Meter()
@@ -271,7 +269,7 @@ def test_the_service_tier_is_priced() -> None:
     ],
 )
 def test_what_is_no_reply_is_refused(wrong: Any) -> None:
-    """What has no model and usage is refused, and the ledger stays as it was."""
+    """What has no model and usage is refused, and the ledger stays unchanged."""
     meter = Meter()
     with pytest.raises(
         TypeError, match="takes a reply, with model and usage; this is a"
@@ -342,7 +340,7 @@ def test_the_split_of_a_reasoning_call() -> None:
 
 
 def test_cost_by_model_is_in_order_of_first_use() -> None:
-    """Models stand in the order in which they were first used."""
+    """Models are in the order in which they were first used."""
     meter = Meter()
     for model in ("o4-mini", "gpt-4o", "o4-mini"):
         meter.add(completion(model, 1_000_000, 0))

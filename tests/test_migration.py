@@ -118,7 +118,7 @@ def test_functions_go_before_reasoning() -> None:
 
 
 def test_numbers_are_lowered_to_the_other_models_limits() -> None:
-    """n, top_logprobs and the cap are lowered; the cap also to what the context leaves beside the
+    """n, top_logprobs and the cap are lowered; the cap also to what the context leaves after the
     prompt.
     """
     assert changes(
@@ -195,8 +195,8 @@ def test_a_schema_is_dropped_where_a_model_has_none() -> None:
 
 
 def test_what_the_sdk_adds_is_passed_on() -> None:
-    """Options of the SDK, a class as response_format, and the SDK's message objects go through as
-    they are.
+    """Options of the SDK, a class as response_format, and the SDK's message objects pass through
+    unchanged.
     """
 
     class Invoice(BaseModel):
@@ -215,7 +215,7 @@ def test_what_the_sdk_adds_is_passed_on() -> None:
 
 
 def test_nothing_is_changed_in_place() -> None:
-    """The parameters given, and their messages, stay as they were."""
+    """The given parameters, and their messages, stay unchanged."""
     params = {
         "model": "gpt-4o",
         "messages": [{"role": "system", "content": "x"}],

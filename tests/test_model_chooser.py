@@ -134,7 +134,7 @@ def test_where_no_widget_can_be_shown_the_table_is() -> None:
 
 
 def test_the_picture_marks_the_dead_by_shape() -> None:
-    """Served, leaving and dead models have three markers; a dead one carries its date, too."""
+    """Served, leaving and dead models have three markers; a dead one also has its date."""
     judged = judge(Task())
     picture = price_and_context(judged, call="a call", on=ON)
     axes = picture.figure.axes[0]
@@ -179,7 +179,7 @@ def test_labels_of_one_column_do_not_cover_each_other() -> None:
 
 
 def test_the_pictures_alt_text_tells_it_all() -> None:
-    """Whoever cannot see the picture is told each model's cost, context and state."""
+    """The alternative text gives each model's cost, context and state."""
     alt = price_and_context(
         judge(Task()), call="1,000 tokens in, 300 out", on=ON
     ).alt

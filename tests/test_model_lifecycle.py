@@ -85,8 +85,8 @@ def test_a_day_that_is_none_says_so(on) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_every_role_can_play_what_its_chapters_show() -> None:
-    """Whoever chats takes sampling parameters as they stand there; whoever reasons thinks unless
-    told otherwise.
+    """A chat model accepts these sampling parameters; a reasoning model thinks unless the effort
+    says otherwise.
     """
     document = models._document()["role"]
     assert tuple(document) == models.ROLES
@@ -143,8 +143,8 @@ def test_facts_of_a_dead_model_stay_and_its_answers_do_not() -> None:
 def test_a_dead_model_is_refused_before_anything_is_sent(
     on, mode: str, tmp_path: Path
 ) -> None:
-    """Asking the real API for a dead model raises at once, says since when, who follows, and that
-    nothing was spent.
+    """Asking the real API for a dead model raises immediately, and says since when, what replaces
+    it, and that nothing was spent.
     """
     on(mode, "2026-12-12")
     with (
@@ -153,8 +153,8 @@ def test_a_dead_model_is_refused_before_anything_is_sent(
     ):
         client.chat.completions.create(model="o4-mini", messages=HELLO)
     assert str(told.value).startswith(
-        "The model 'o4-mini' is shut down since 2026-10-23. Its successor is gpt-5.6-terra. "
-        "Nothing was sent, and nothing spent.\nWhat to do: "
+        "The model 'o4-mini' was shut down on 2026-10-23. Its successor is gpt-5.6-terra. "
+        "Nothing was sent, and nothing was spent.\nUse "
     )
     assert ("models.REASONING" in str(told.value)) == (mode == "live")
     assert not list(tmp_path.rglob("*.json"))
@@ -210,8 +210,8 @@ def test_replay_answers_for_the_dead(on, tmp_path: Path) -> None:  # type: ignor
 
 
 def test_the_doctor_tells_who_plays_and_until_when(on) -> None:  # type: ignore[no-untyped-def]
-    """Outside live mode nobody is asked: the doctor tells what live mode would ask for, and until
-    when.
+    """Outside live mode, no server is asked: the doctor shows which model live mode would use, and
+    until when.
     """
     env = {"COURSEKIT_MODE": "replay", "COURSEKIT_TODAY": "2026-12-12"}
     assert course_models(env) == (
@@ -254,7 +254,7 @@ ALL = [
 
 
 def test_the_doctor_reads_the_models_endpoint(listing) -> None:  # type: ignore[no-untyped-def]
-    """In live mode GET /v1/models tells which models are offered and when they end; the table fills
+    """In live mode, GET /v1/models says which models are offered and when they end; the table fills
     the gaps.
     """
     found, cure = listing(*ALL)

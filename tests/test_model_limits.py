@@ -44,7 +44,7 @@ LEAST = 128_000 - 1_000
 
 
 def words(count: int) -> list[dict[str, Any]]:
-    """A message of that many tokens, beside its overhead of 7 (gpt-4o)."""
+    """A message of that many tokens, plus its overhead of 7 (gpt-4o)."""
     return [{"role": "user", "content": "word" + " word" * (count - 1)}]
 
 
@@ -345,7 +345,7 @@ def test_gpt_5_limits_the_input() -> None:
 def test_tokens_are_counted_only_where_the_limit_could_be_reached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A text of fewer bytes than the limit has tokens is not counted: it cannot be too long."""
+    """Text of fewer bytes than the limit has tokens is not counted: it cannot be too long."""
     counted: list[str] = []
     monkeypatch.setattr(
         lengths,

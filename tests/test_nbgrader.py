@@ -1,4 +1,4 @@
-"""A teacher's nbgrader on the exercises as they are: generate_assignment, autograde,
+"""A teacher's nbgrader on the unchanged exercises: generate_assignment, autograde,
 generate_feedback.
 
 Needs the extra nbgrader (its JupyterLab extension is why it is not part of the extra test):
@@ -131,9 +131,7 @@ def scores(course: Path, stem: str, student: str) -> dict[str, float]:
 
 
 def test_the_release_is_the_exercise(graded: tuple[str, Path]) -> None:
-    """generate_assignment makes of a solution the notebook that stands in exercises/, cell by
-    cell.
-    """
+    """generate_assignment makes, from a solution, the notebook that is in exercises/, cell by cell."""
     stem, course = graded
     released = nbformat.read(course / "release" / stem / f"{stem}.ipynb", 4)
     assert sources(released) == sources(

@@ -101,7 +101,7 @@ async def test_an_endless_loop_ends_without_threads(
 )
 @pytest.mark.usefixtures("in_browser")
 async def test_work_within_the_limit_runs_as_ever() -> None:
-    """Without threads, work runs in its own event loop beside the one that is running."""
+    """Without threads, work runs in its own event loop, next to the one that is running."""
     done: list[int] = []
     assert (
         platform.run_apart(lambda: done.append(asyncio.run(_one())), 5)
@@ -128,7 +128,7 @@ def test_a_lock_is_held_and_waited_for(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("in_browser")
 def test_a_browser_needs_no_lock(tmp_path: Path) -> None:
-    """In a browser there is one process: a lock is no file, and never waited for."""
+    """In a browser there is one process: a lock is not a file, and is never waited for."""
     path = tmp_path / "a.lock"
     with file_lock(path, 1), file_lock(path, 0):
         assert not path.exists()
@@ -140,11 +140,11 @@ def test_a_browser_needs_no_lock(tmp_path: Path) -> None:
     [
         (
             lambda: connect("live", api_key="k"),
-            "The modes live and record are not available",
+            "Live and record mode are not available",
         ),
         (
             lambda: connect("record", api_key="k"),
-            "The modes live and record are not available",
+            "Live and record mode are not available",
         ),
         (
             lambda: connect(fallback="http://127.0.0.1:1/v1"),
@@ -167,7 +167,7 @@ def test_what_a_page_cannot_do_says_so(
     with pytest.raises(NotInBrowser) as caught:
         call()
     assert str(caught.value).startswith(begins)
-    assert "Nothing was sent.\nWhat to do: " in str(caught.value)
+    assert "Nothing was sent.\n" in str(caught.value)
     assert str(caught.value).endswith(
         "install the course on your own computer (its README says how)."
     )

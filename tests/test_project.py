@@ -105,8 +105,8 @@ def wanted() -> list[Requirement]:
 
 
 def test_the_lock_holds_what_pyproject_asks_for() -> None:
-    """For all that pyproject.toml asks for, requirements.lock has a version in range, with hashes
-    (or: make lock).
+    """For everything that pyproject.toml asks for, requirements.lock has a version in range, with
+    hashes (or: make lock).
     """
     lock = locked()
     for requirement in wanted():
@@ -127,8 +127,8 @@ def test_the_lock_is_for_all_platforms() -> None:
 
 
 def test_conda_gets_the_same_list() -> None:
-    """environment.yml names a Python that pyproject allows, pip, and this project, which brings the
-    rest.
+    """environment.yml names a Python that pyproject allows, pip, and this project, which installs
+    the rest.
     """
     environment = yaml.safe_load(
         (ROOT / "environment.yml").read_text(encoding="utf-8")
@@ -153,7 +153,7 @@ def test_conda_gets_the_same_list() -> None:
 
 
 def _spec(text: str) -> Any:
-    return rattler.MatchSpec(text)  # raises where conda would not understand it
+    return rattler.MatchSpec(text)  # raises if conda would not understand it
 
 
 def test_no_file_names_a_package_index() -> None:
@@ -191,7 +191,7 @@ def test_this_environment_is_the_locked_one() -> None:
 
 
 def test_the_root_is_a_front_door() -> None:
-    """Nothing stands at the top level but what a visitor needs to see."""
+    """The top level has only what a visitor needs to see."""
     assert {path.relative_to(ROOT).parts[0] for path in tracked()} <= TOP
 
 

@@ -68,7 +68,8 @@ def test_an_answer_is_judged_with_its_reason() -> None:
 
 
 def test_on_paper_the_answers_are_behind_a_click() -> None:
-    """Without a kernel all questions and options stand there, and the reasons in closed details."""
+    """Without a kernel, all questions and options are shown, and the reasons are in closed
+    details."""
     html = on_paper([ASKED, ASKED])
     before, _, after = html.partition("<details>")
     assert "1 &lt; 2 &amp; 3?" in before
@@ -79,7 +80,7 @@ def test_on_paper_the_answers_are_behind_a_click() -> None:
 
 
 def test_the_widget_judges_and_forgets() -> None:
-    """Answer shows the reason; another choice takes it away until it is answered, too."""
+    """Answer shows the reason; another choice hides it until that is answered as well."""
     quiz = Quiz("01_basics")
     title, choice, button, shown = quiz.children[0].children
     assert quiz.questions[0].ask in title.value

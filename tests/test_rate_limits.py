@@ -141,7 +141,7 @@ def test_without_limits_nothing_is_refused() -> None:
 
 
 def test_recorded_headers_stay_unless_there_is_an_account() -> None:
-    """What the API said when it was recorded is shown as it was; with an account, what that account
+    """What the API said when it was recorded is shown unchanged; with an account, what that account
     has left is.
     """
     recorded = {
@@ -327,7 +327,7 @@ def test_waiting_as_told_is_enough(tpm: int, data: st.DataObject) -> None:
 
 
 def test_a_request_above_the_whole_limit() -> None:
-    """A request that no wait makes possible is told so, without Retry-After; it counts as a
+    """If no wait makes a request possible, the refusal says so, without Retry-After; it counts as a
     request.
     """
     api = limited(Account(rpm=10, tpm=1000))
@@ -369,8 +369,8 @@ def test_output_that_was_asked_for_is_set_aside() -> None:
 
 
 def test_refused_requests_count() -> None:
-    """Who asks again too early gets nowhere: each refusal keeps the bucket full. Who waits as told
-    is served.
+    """Retrying too early never helps, because each refusal keeps the bucket full. A client that
+    waits as Retry-After says is served.
     """
     account = Account(rpm=6)  # one in 10 s
     for _ in range(6):
@@ -487,7 +487,7 @@ def test_never_more_than_the_limit(
     rpm: int, tpm: int, steps: list[tuple[float, int]]
 ) -> None:
     """Whatever is asked and when: between any two admitted requests no more passes than a full
-    bucket and its refill, and what is told to remain is between none and all."""
+    bucket and its refill, and what is reported as remaining is between none and all."""
     account, now, passed = Account(rpm=rpm, tpm=tpm), 0.0, []
     for gap, tokens in steps:
         now += gap

@@ -199,7 +199,7 @@ def test_exhausted_is_length_without_text() -> None:
 
 
 def test_a_stream_can_be_exhausted() -> None:
-    """A stream of stream_text that ends in length without a text is exhausted; one that ends in
+    """A stream of stream_text that ends in length without any text is exhausted; one that ends in
     stop is not.
     """
     for texts, reason, expected in (
@@ -338,7 +338,7 @@ def test_never_more_than_allowed(
 
 
 def test_tools_and_schemas_are_reckoned_in() -> None:
-    """What is billed beside the messages counts with a token for each character of its JSON, which
+    """What is billed besides the messages counts with a token for each character of its JSON, which
     is ample.
     """
     tools = [
@@ -369,7 +369,7 @@ def test_tools_and_schemas_are_reckoned_in() -> None:
     ],
 )
 def test_bad_arguments_are_told_first(wrong: dict[str, Any], told: str) -> None:
-    """A budget that is none, or a parameter that asks for something else, is refused before
+    """An invalid budget, or a parameter that asks for something else, is refused before
     anything is sent.
     """
     layer = Thinks(100)

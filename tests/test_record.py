@@ -1,4 +1,5 @@
-"""coursekit record: recordings are replaced as a whole, or not at all, and what changed is told."""
+"""coursekit record: recordings are replaced as a whole, or not at all, and what changed is
+reported."""
 
 from __future__ import annotations
 
@@ -96,8 +97,8 @@ def test_recordings_are_replaced_and_the_change_is_told(
 def test_a_failing_run_leaves_the_recordings_alone(
     data: Path, write_notebook: WriteNotebook
 ) -> None:
-    """A cell that fails half-way names itself; the recordings stay, and nothing is left beside
-    them.
+    """If a cell fails halfway, the error names it; the recordings stay, and no other files are
+    left.
     """
     folder = data / "recordings" / "01_basics"
     Recordings([folder]).store(request(params("A")), whole("kept"), WRITTEN)
@@ -228,7 +229,7 @@ def test_written_needs_the_authors_file(
 
 
 def test_a_change_is_what_a_learner_would_notice(tmp_path: Path) -> None:
-    """A new id or time is no change; text, status and usage are, in a stream as in a whole
+    """A new id or time is not a change; text, status and usage are, in a stream as in a whole
     answer.
     """
     old, new = Recordings([tmp_path / "old"]), Recordings([tmp_path / "new"])
@@ -303,8 +304,9 @@ def test_only_what_is_missing_or_named_is_asked(
     write_notebook: WriteNotebook,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One changed prompt is one request; a named one is asked anew; --all asks for everything. What
-    is no longer asked for goes, and the report tells what was written and is now a server's."""
+    """One changed prompt is one request; a named one is asked again; --all asks for everything.
+    Recordings that are no longer used are removed, and the report says what was written and is now
+    a server's."""
     folder = data / "recordings" / "01_basics"
     for prompt in "AB":
         Recordings([folder]).store(
@@ -357,14 +359,14 @@ def test_a_late_failure_keeps_what_was_paid(
     write_notebook: WriteNotebook,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """After a failure the lesson's recordings are as they were, and the next run goes on: it asks
-    for the rest only, the second answer to a request that was asked once, too."""
+    """After a failure the lesson's recordings are unchanged, and the next run continues: it asks
+    only for the rest, including the second answer to a request that was asked once."""
     folder = data / "recordings" / "01_basics"
     Recordings([folder]).store(request(params("A")), whole("written"), WRITTEN)
     write_notebook(asking("A", "B", "C"), "1 / 0")
     with pytest.raises(
         CommandError,
-        match=r"cell \[2\] failed: ZeroDivisionError.*\n.*2 new answers are kept.*goes on",
+        match=r"cell \[2\] failed: ZeroDivisionError.*\n.*2 new answers are saved.*continue",
     ):
         record.record("01", written=False, yes=True)
     assert live == ["B", "C"] and texts(folder) == ["written"]
@@ -377,9 +379,7 @@ def test_a_late_failure_keeps_what_was_paid(
         "to D, 4",
         "written",
     ]
-    assert (
-        "Going on from an unfinished run: 2 answers" in capsys.readouterr().out
-    )
+    assert "Continuing an unfinished run: 2 answers" in capsys.readouterr().out
     assert [path.name for path in (data / "recordings").iterdir()] == [
         "01_basics"
     ]

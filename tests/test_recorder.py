@@ -272,7 +272,7 @@ def test_answers_of_one_client_are_numbered(
     tmp_path: Path, recording: Any
 ) -> None:
     """A 429 and then the answer are both kept, so that replay retries as live did; a new client
-    starts anew.
+    starts over.
     """
     refused = json.dumps(
         {
@@ -404,7 +404,7 @@ def api_error(code: str) -> bytes:
 def test_only_a_whole_answer_replaces_a_whole_answer(
     tmp_path: Path, recording: Any, stream: bool, bad: Any
 ) -> None:
-    """What is no whole answer reaches the caller and no file: two good recordings stay byte for
+    """What is not a whole answer reaches the caller and no file: two good recordings stay byte for
     byte, .2 too.
     """
     good = stream_of("Paris.") if stream else whole

@@ -77,7 +77,8 @@ def test_odd_events_are_kept_as_they_are(tmp_path: Path, data: bytes) -> None:
 def test_a_body_that_is_no_json_object_is_kept_as_it_is(
     tmp_path: Path, body: bytes
 ) -> None:
-    """A 503 in plain text, bytes that are no text, an empty body: stored and answered unchanged."""
+    """A 503 in plain text, bytes that are not text, an empty body: stored and answered
+    unchanged."""
     answer = ApiAnswer(
         503, {"content-type": "text/plain"}, body, source="written"
     )
@@ -131,7 +132,7 @@ def test_a_recording_is_readable_and_stable(tmp_path: Path) -> None:
 
 
 def test_the_word_events_in_a_request_does_no_harm(tmp_path: Path) -> None:
-    """A request that itself holds an empty list named events is stored as it is."""
+    """A request that itself holds an empty list named events is stored unchanged."""
     asked = request({**params(), "metadata": {"events": []}})
     path = Recordings([tmp_path]).store(asked, streamed(["x"]), WRITTEN)
     assert (
@@ -161,7 +162,7 @@ def test_a_name_tells_what_was_asked() -> None:
 
 
 def test_several_answers_in_order(tmp_path: Path) -> None:
-    """Answers to one request are numbered from 0; storing the first anew removes the others."""
+    """Answers to one request are numbered from 0; storing the first again removes the others."""
     recordings = Recordings([tmp_path])
     for number, text in enumerate("abc"):
         recordings.store(request(), whole(text), WRITTEN, number)
@@ -221,7 +222,7 @@ def test_a_damaged_recording_names_itself_and_the_cure(
 def test_writing_is_atomic(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the disk fails half-way, the old file is whole and no other file is left."""
+    """If the disk fails halfway, the old file is intact and no other file is left."""
     path = tmp_path / "a.json"
     write_atomically(path, "old")
 

@@ -52,6 +52,6 @@ def test_every_rule_of_a_parameter_has_its_source(name: str) -> None:
 
 
 def test_the_other_rules_have_theirs() -> None:
-    """Messages, parts, schemas and batches, too."""
+    """The same for messages, parts, schemas and batches."""
     for name, rule in rules().items():
         assert name == "parameter" or rule["seen"], name

@@ -65,7 +65,7 @@ def test_equal_requests_with_other_answers_are_all_kept(tmp_path: Path) -> None:
 def test_a_damaged_recording_is_named_and_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One that cannot be read is told with its cure, in a folder below as well, and the others are
+    """One that cannot be read is reported with its fix, in a subfolder as well, and the others are
     renamed.
     """
     (tmp_path / "below").mkdir()

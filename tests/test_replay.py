@@ -32,7 +32,7 @@ def text_of(client, **more: object) -> str | None:
 
 
 def test_answers_come_in_order_and_then_again(tmp_path: Path) -> None:
-    """Two answers to one request alternate, counted for each client: a new client begins anew."""
+    """Two answers to one request alternate, counted for each client: a new client starts over."""
     folder = folder_with(
         tmp_path, (params(), whole("one")), (params(), whole("two"))
     )
@@ -145,7 +145,7 @@ def test_a_miss_names_the_nearest_and_what_differs(tmp_path: Path) -> None:
 
 
 def test_a_miss_names_only_what_matters(tmp_path: Path) -> None:
-    """Defaults, identifiers and streaming are no differences, and a parameter goes by the name that
+    """Defaults, identifiers and streaming are not differences, and a parameter goes by the name that
     it was given.
     """
     folder = folder_with(
@@ -183,7 +183,7 @@ def test_a_miss_names_all_that_are_as_near(tmp_path: Path) -> None:
         text_of(client, temperature=0.5)
     assert len(error.value.as_near) == 4
     lines = str(error.value).splitlines()
-    start = lines.index("As near as that one:")
+    start = lines.index("Just as close:")
     assert [
         line.split(".json: ")[1] for line in lines[start + 1 : start + 4]
     ] == [

@@ -185,5 +185,5 @@ def test_every_rule_is_one_the_checker_reads() -> None:
 
 
 def test_the_users_message_of_these_tests_is_right() -> None:
-    """The body that these tests spoil is taken as it is."""
+    """The body that these tests spoil is accepted unchanged."""
     assert taken(messages=USER)

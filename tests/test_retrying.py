@@ -1,4 +1,4 @@
-"""retry() and retry_async(): attempts, waits on a clock, who is told, and what is raised in the
+"""retry() and retry_async(): attempts, waits on a clock, who is notified, and what is raised in the
 end.
 """
 
@@ -80,7 +80,7 @@ def test_the_last_error_is_raised_with_a_note() -> None:
 
 
 def test_a_bug_is_raised_as_it_is() -> None:
-    """What is no error of the API passes through after one attempt, without a note."""
+    """An error that is not the API's passes through after one attempt, without a note."""
     error, attempts = KeyError("x"), list[Attempt]()
     with pytest.raises(KeyError):
         retry(failing(error), clock=VirtualClock(), on_attempt=attempts.append)
@@ -89,7 +89,7 @@ def test_a_bug_is_raised_as_it_is() -> None:
 
 
 def test_an_interrupt_is_not_judged() -> None:
-    """KeyboardInterrupt goes through at once, and nobody is told of an attempt."""
+    """KeyboardInterrupt passes through immediately, and no attempt is reported."""
     attempts: list[Attempt] = []
 
     def interrupted() -> None:
@@ -293,7 +293,7 @@ def test_the_log_carries_no_key(
 
 
 def test_clocks() -> None:
-    """A client of connect() brings its clock; any other client goes by real time, which passes."""
+    """A client of connect() has its own clock; any other client uses real time, which passes."""
     assert isinstance(
         clock_of(connect("replay", speed="instant")), VirtualClock
     )

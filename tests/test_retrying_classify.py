@@ -74,8 +74,8 @@ def test_the_sdks_own_list_is_retried(status: int) -> None:
     ],
 )
 def test_by_status_and_code(status: int, code: str | None, action: str) -> None:
-    """A wrong request is mended, a missing right or an empty account stops everything; quota is no
-    rate limit.
+    """A wrong request gets fixed, a missing permission or an empty account stops everything; quota
+    is not a rate limit.
     """
     assert classify(status_error(status, code)).action == action
 
@@ -168,9 +168,7 @@ def test_answers_that_are_not_whole() -> None:
 
 
 def test_finish_reasons_that_the_sdk_raises() -> None:
-    """The SDK's errors for length and content_filter are mended in the request, and are paid
-    for.
-    """
+    """The SDK's errors for length and content_filter are fixed in the request, and are paid for."""
     for kind in ("LengthFinishReasonError", "ContentFilterFinishReasonError"):
         error = getattr(openai, kind).__new__(getattr(openai, kind))
         assert classify(error).action == "fix"
@@ -178,7 +176,7 @@ def test_finish_reasons_that_the_sdk_raises() -> None:
 
 
 def test_a_page_of_html() -> None:
-    """A 200 that is no answer of the API points at base_url."""
+    """A 200 that is not an answer of the API points at base_url."""
     answer = httpx2.Response(200, text="<html>", request=ASKED)
     decision = classify(openai.APIResponseValidationError(answer, None))
     assert decision.action == "fix"
@@ -186,7 +184,7 @@ def test_a_page_of_html() -> None:
 
 
 def test_what_is_not_recorded(tmp_path: Path) -> None:
-    """RecordingNotFound is no failure of the network: another request is needed, or the real
+    """RecordingNotFound is not a failure of the network: another request is needed, or the real
     API.
     """
     with pytest.raises(LookupError) as caught:

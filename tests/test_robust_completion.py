@@ -49,7 +49,7 @@ def attempts_of(client: openai.OpenAI) -> int:
 
 
 def tutorial(client: openai.OpenAI, max_retries: int = 3) -> str | None:
-    """The tutorial's function in our words: its own loop around a client that retries by itself."""
+    """A tutorial's function in our words: its own loop around a client that retries by itself."""
     for attempt in range(max_retries):
         try:
             return (
@@ -76,7 +76,7 @@ def tutorial(client: openai.OpenAI, max_retries: int = 3) -> str | None:
 def test_how_many_http_calls(
     tmp_path: Path, kind: str, theirs: int, ours: int
 ) -> None:
-    """While a failure lasts, the tutorial's three attempts are nine requests; ours are the attempts
+    """While a failure lasts, a tutorial's three attempts are nine requests; ours are the attempts
     that make sense.
     """
     nested = client_with(tmp_path, Fault(kind, times=math.inf))
@@ -191,8 +191,8 @@ def test_no_part_is_passed_off_as_the_whole(
 
 
 def test_an_answer_without_choices() -> None:
-    """A page of HTML (which the SDK hands over as a str) and an answer without choices are no
-    texts.
+    """A page of HTML (which the SDK hands over as a str) and an answer without choices are not
+    text.
     """
     for reply in (
         "<html>",

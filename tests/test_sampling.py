@@ -196,7 +196,7 @@ def test_penalties_are_a_line_and_a_step() -> None:
 
 @given(distributions())
 def test_zero_penalties_are_the_identity(given: tuple[Floats, Floats]) -> None:
-    """Penalties of 0 leave every logit as it is, whatever the counts."""
+    """Penalties of 0 leave every logit unchanged, whatever the counts."""
     assert (penalize(*given) == given[0]).all()
 
 
@@ -221,9 +221,7 @@ def test_a_penalty_favors_what_has_not_been_said(
 
 
 def test_the_nucleus_by_hand() -> None:
-    """top_p keeps the fewest tokens that reach it together, at least one, and shares their mass
-    anew.
-    """
+    """top_p keeps the fewest tokens that reach it together, at least one, and renormalizes them."""
     mass = [0.2, 0.5, 0.25, 0.05]
     for top_p, kept in [
         (0, [1]),

@@ -87,7 +87,7 @@ def test_a_moved_slider_redraws(folder: Path, name: str) -> None:
 def test_a_prompt_begins_anew_and_reset_gives_the_defaults(
     folder: Path,
 ) -> None:
-    """Another prompt keeps the sliders and forgets the draws; reset brings the API's defaults."""
+    """Another prompt keeps the sliders and forgets the draws; reset restores the API's defaults."""
     lab = lab_of(folder)
     lab.use(HOT)
     lab.sample.click()
@@ -127,7 +127,7 @@ def test_in_replay_the_recorded_settings_are_offered(folder: Path) -> None:
 
 
 def test_send_asks_with_the_same_settings(folder: Path) -> None:
-    """The reply, the request and the receipt are shown, and the meter is told."""
+    """The reply, the request and the receipt are shown, and the meter counts the call."""
     lab = lab_of(folder)
     lab.use(HOT)
     lab.send.click()
@@ -163,7 +163,7 @@ def test_a_button_never_sees_half_of_a_choice(folder: Path) -> None:
 
 
 def test_a_miss_says_what_is_recorded(folder: Path) -> None:
-    """Settings that nobody recorded get the list of those that somebody did, or that there are
+    """Settings without a recording show the list of those that have one, or say that there are
     none.
     """
     lab = lab_of(folder)

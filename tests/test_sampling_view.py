@@ -186,7 +186,7 @@ def test_the_path_has_a_frame_and_stands_in_the_text() -> None:
 
 
 def test_at_the_edge_it_says_so() -> None:
-    """What follows a text that was not recorded has no bars, and the lab says why."""
+    """Text without a recording has no bars, and the lab says why."""
     html = view(GARDEN, Settings(), path=(" green", " blorf"))
     assert "The edge of the garden." in html
     assert "<table" not in html
@@ -223,7 +223,7 @@ def test_a_hostile_prompt_and_token_are_shown_and_harmless(
 
 
 def test_the_request_names_what_differs_from_the_default() -> None:
-    """Temperature, seed and limit always, the others where they are no default; the question is a
+    """Temperature, seed and limit always, the others where they are not the default; the question is a
     message.
     """
     assert request_of(LOOP, Settings(), "gpt-4o", 60) == {

@@ -119,8 +119,8 @@ def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:
 
 
 def test_names_are_texts_and_not_html(kept: Path) -> None:
-    """A name is shown as it is, escaped; an empty or endless one is refused, and so is what is no
-    score.
+    """A name is shown unchanged, escaped; an empty or endless one is refused, and so is what is not
+    a score.
     """
     board = scoreboard.keep("<b>bold</b>\n name", score())
     html = board._repr_mimebundle_()["text/html"]

@@ -41,7 +41,7 @@ def test_elsewhere_with_an_access_token() -> None:
 
 
 def test_a_port_that_is_taken() -> None:
-    """A port that is taken, or is none, is told with what to do."""
+    """If a port is taken or invalid, the error says what to do."""
     with listen("127.0.0.1", 0) as first:
         for port in (first.getsockname()[1], 70_000):
             with pytest.raises(CannotServe, match="another port"):
@@ -51,8 +51,8 @@ def test_a_port_that_is_taken() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_the_command(tmp_path: Path, sign: signal.Signals) -> None:
-    """``coursekit serve`` tells its address and a fresh admin token, answers, logs, and ends in
-    order when told to.
+    """``coursekit serve`` prints its address and a fresh admin token, answers, logs, and shuts down
+    cleanly when asked to.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))
     command = [
@@ -121,7 +121,7 @@ def test_the_command(tmp_path: Path, sign: signal.Signals) -> None:
 def test_what_the_command_refuses(
     arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What makes no sense, or would be unsafe, is told in one message, and nothing is opened."""
+    """What makes no sense, or would be unsafe, is one error message, and nothing is opened."""
     from coursekit.workshop.commands.command_line import main
 
     assert main(["serve", *arguments]) == 1

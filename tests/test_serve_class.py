@@ -165,7 +165,7 @@ def kept_soon(path: Path, text: str) -> None:
                 "COURSEKIT_ADMIN_TOKEN": "nineteen-characters",
                 "COURSEKIT_ACCESS_TOKEN": "long-enough-one",
             },
-            "guessed too soon",
+            "too easy to guess",
         ),
         (["--class", "--rpm", "0"], {}, "rpm=0 is not a limit"),
     ],
@@ -178,7 +178,7 @@ def test_what_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What would be unsafe or makes no sense is told, and neither a port nor a class's file is
+    """What would be unsafe or makes no sense is an error, and neither a port nor a class's file is
     opened.
     """
     for name, value in env.items():
@@ -192,7 +192,7 @@ def test_what_is_refused(
 def test_a_damaged_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file that is no class is told, and left alone."""
+    """A file that is not a class is an error, and is left alone."""
     (tmp_path / "class.json").write_text("{}")
     assert (
         main(
@@ -344,8 +344,8 @@ class Probe:
 
 
 def test_an_address_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a server listens on all addresses, learners are told one that leads there, or the
-    machine's name.
+    """Where a server listens on all addresses, learners get one that leads there, or the machine's
+    name.
     """
     monkeypatch.setattr(
         "coursekit.workshop.commands.greeting.socket.socket", Probe

@@ -154,7 +154,7 @@ def test_a_miss(server: Served) -> None:
 
 
 def test_a_damaged_recording(server: Served) -> None:
-    """A recording that cannot be read is a 500 that names the file and the cure, and that no SDK
+    """A recording that cannot be read is a 500 that names the file and the fix, and that no SDK
     tries again.
     """
     with pytest.raises(

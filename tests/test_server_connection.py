@@ -1,4 +1,4 @@
-"""What is refused before it is a request: too large, too slow, too many, no HTTP. Each is told a
+"""What is refused before it is a request: too large, too slow, too many, not HTTP. Each gets a
 clear 4xx or 503.
 """
 
@@ -102,8 +102,8 @@ def refusal_of(server: Served, sent: str) -> tuple[int, dict[str, Any]]:
     ],
 )
 def test_too_large(server: Served, sent: str, status: int, code: str) -> None:
-    """A head, an address or a body above the limit is refused at once, without waiting for the rest
-    of it.
+    """A head, an address or a body above the limit is refused immediately, without waiting for the
+    rest of it.
     """
     told, error = refusal_of(server, sent)
     assert (told, error["code"]) == (status, code)
@@ -157,8 +157,8 @@ def test_a_hundred_megabytes(server: Served, chunked: bool) -> None:
 
 
 def test_expect_continue(server: Served) -> None:
-    """A client that asks before it sends is told 413 instead of 100, and sends nothing; a good one
-    is let go on.
+    """A client that asks before it sends gets 413 instead of 100, and sends nothing; a good one may
+    go on.
     """
     asks = "Expect: 100-continue\r\nConnection: close\r\n"
     assert (
@@ -226,7 +226,7 @@ def test_between_requests_a_client_may_rest(impatient: Served) -> None:
 
 
 def test_a_client_that_does_not_read(impatient: Served) -> None:
-    """Whoever does not read a large answer is dropped, and the work for them ends."""
+    """A client that does not read a large answer is dropped, and the work for it ends."""
     learner = impatient.room.learners.of("Bearer idle")
     with impatient.connect() as connection:
         connection.sendall(request_bytes(params(stream=True), key="idle"))
@@ -271,8 +271,8 @@ def test_idle_connections_shut_nobody_out(server: Served, sent: bytes) -> None:
 
 
 def test_too_many_connections_at_work(tmp_path: Path) -> None:
-    """Where an answer is under way on each connection, one more is told 503; an answer is never cut
-    for a newcomer.
+    """If an answer is in progress on each connection, one more gets 503; an answer is never cut for
+    a newcomer.
     """
     folder_with(tmp_path, (params(stream=True), streamed(["Par", "is."])))
     body = request_bytes(params(stream=True), key="many")
@@ -321,7 +321,7 @@ def test_too_many_connections_at_work(tmp_path: Path) -> None:
     ],
 )
 def test_no_http(impatient: Served, sent: bytes) -> None:
-    """What is no proper HTTP request is a 400 in the API's shape, and the end of the connection."""
+    """What is not a proper HTTP request is a 400 in the API's shape, and the end of the connection."""
     assert error_of(impatient.bytes(sent))[0] in (400, 408)
 
 
@@ -369,8 +369,8 @@ def test_a_bad_request_behind_a_good_one(server: Served) -> None:
 
 
 def test_a_body_nobody_asked_for(server: Served) -> None:
-    """A path that does not exist is told before its body is there, and the connection stays good
-    for more.
+    """A path that does not exist is refused before its body is there, and the connection stays
+    usable.
     """
     body = b"x" * 90_000
     wrong = (

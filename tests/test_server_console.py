@@ -60,7 +60,7 @@ def log_in(
 
 
 def news(client: httpx2.Client) -> dict[str, Any]:
-    """What the console is told first."""
+    """What the console receives first."""
     with client.stream("GET", "/console/events") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         line = next(
@@ -79,8 +79,8 @@ def join(server: Served, name: str) -> str:
 def test_without_the_token_nothing_is_told(
     running: Served, cookie: str | None
 ) -> None:
-    """Without the cookie all of it is 401: the page a form that tells nothing of the class, the
-    rest an error.
+    """Without the cookie all of it is 401: the page is a form that reveals nothing about the class,
+    the rest an error.
     """
     key = join(running, EVIL)
     headers = {"origin": running.url, "authorization": f"Bearer {key}"}
@@ -172,7 +172,7 @@ def test_a_cookie_ends_with_the_logout(
     running: Served, teacher: httpx2.Client
 ) -> None:
     """After a logout a copy of the cookie opens nothing, here or on the server that starts again,
-    and a stream of news that was open ends. Whoever is not logged in logs nobody out."""
+    and a stream of news that was open ends. A request without a login logs no one out."""
     cookie = {
         "cookie": f"coursekit-console={teacher.cookies['coursekit-console']}"
     }
@@ -234,7 +234,7 @@ def test_only_its_own_page(
     "path", ["/console", "/console/console.js", "/console/console.css"]
 )
 def test_nothing_from_elsewhere(teacher: httpx2.Client, path: str) -> None:
-    """Whatever the console serves forbids foreign and inline scripts, frames, and being kept by
+    """Whatever the console serves forbids foreign and inline scripts, frames, and being stored in
     caches.
     """
     headers = teacher.get(path).headers
@@ -276,8 +276,8 @@ def test_its_files() -> None:
 
 
 def test_what_it_tells(running: Served, teacher: httpx2.Client) -> None:
-    """The console is told of each learner: requests, tokens, cost, errors, and what they share; and
-    of all together.
+    """The console receives each learner's requests, tokens, cost, errors, and what they share; and
+    the totals.
     """
     keys = [join(running, name) for name in ("Ada", EVIL)]
     for key in (keys[0], keys[0], keys[1]):
@@ -363,7 +363,7 @@ def test_a_learner_who_has_not_come_is_away(
 
 
 def test_an_open_room_has_a_console_too(tmp_path: Path) -> None:
-    """A server that is no class shows its learners by number; one without an admin token has no
+    """A server that is not a class shows its learners by number; one without an admin token has no
     console.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))

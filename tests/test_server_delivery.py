@@ -207,7 +207,7 @@ def test_a_stream_is_not_held_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("abrupt", [False, True])
 def test_leaving_a_stream(tmp_path: Path, abrupt: bool) -> None:
-    """Leaving a stream half-way ends its work; ledger and log tell that the client left."""
+    """Leaving a stream halfway ends its work; ledger and log note that the client left."""
     with served(
         folder_with(tmp_path, (params(stream=True), stalled())), speed=1.0
     ) as running:
@@ -229,8 +229,8 @@ def test_leaving_a_stream(tmp_path: Path, abrupt: bool) -> None:
 
 
 def test_silence_ends_with_the_callers_patience(tmp_path: Path) -> None:
-    """A timeout put in is silence: the SDK gives up by its own timeout, and then the server does,
-    too.
+    """An injected timeout is silence: the SDK gives up by its own timeout, and then so does the
+    server.
     """
     with served(
         folder_with(tmp_path, (params(), whole("x"))), speed=1.0
@@ -262,7 +262,7 @@ def test_a_broken_stream_is_an_incomplete_one(tmp_path: Path) -> None:
 
 
 def test_many_streams_at_once(tmp_path: Path) -> None:
-    """Sixty paced streams at once all come whole, and not before their time."""
+    """Sixty paced streams at once all arrive in full, and not before their time."""
     folder_with(
         tmp_path,
         (params(stream=True), streamed(["a"] * 50, first=0.1, gap=0.01)),

@@ -139,7 +139,7 @@ def test_the_sentences_are_those_of_a_client_in_process(
 
 def test_only_json_is_forwarded(server: Served, other: Upstream) -> None:
     """A form, as a page of any site can send it without asking, reaches no other server; and pages
-    are told nothing where a fallback has no key."""
+    learn nothing if a fallback has no key."""
     for kind in ("text/plain", "application/x-www-form-urlencoded"):
         answer = server.post(
             b'{"model": "gpt-4o", "messages": []}', content_type=kind

@@ -109,7 +109,7 @@ def test_what_the_sdk_retries(door: ServerDoor, row: Row, call: str) -> None:
 
 
 def test_retry_after_is_told(server: Served) -> None:
-    """A rate limit put in tells how long to wait, in the headers that the SDK reads."""
+    """An injected rate limit says how long to wait, in the headers that the SDK reads."""
     client = server.client("token-of-tests-waits")
     server.client("token-of-tests-waits").models.list()
     order = {
@@ -190,7 +190,7 @@ def test_each_learner_is_counted_alone(server: Served) -> None:
 
 
 def test_for_a_time(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault ends by itself when its time is over; until then it tells how long it has left."""
+    """A fault ends by itself when its time is over; until then it shows how long it has left."""
     server.admin("DELETE", "/admin/faults")
     clock = VirtualClock()
     monkeypatch.setattr(server.room.injections, "clock", clock)
@@ -285,7 +285,7 @@ def test_without_the_admin_token(
 
 
 def test_a_token_in_odd_bytes(server: Served) -> None:
-    """A token that is no text is a wrong token, for the admin and for learners."""
+    """A token that is not text is a wrong token, for the admin and for learners."""
     for path in ("/admin/faults", "/v1/models"):
         raw = (
             f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer ".encode()

@@ -147,8 +147,8 @@ def test_known_keys_are_not_held_up(tmp_path: Path) -> None:
 
 
 def test_one_address_does_not_fill_the_class(running: Served) -> None:
-    """A room of forty joins at once; whoever goes on joining from there gets a 429 that says when
-    to try again.
+    """A room of forty joins at once; further joins from there get a 429 that says when to try
+    again.
     """
     answers = [
         running.admin("POST", "/join", {"name": f"bot {n}"}, TOKEN)
@@ -179,7 +179,7 @@ def test_an_access_token_for_the_board() -> None:
 
 
 def test_a_name_is_not_a_claim(running: Served) -> None:
-    """Whoever joins as "bo" before the hub's user bo logs in gets neither bo's key nor bo's
+    """A learner who joins as "bo" before the hub's user bo logs in gets neither bo's key nor bo's
     files.
     """
     thief = join(running, "bo")
@@ -281,7 +281,7 @@ def test_what_is_not_a_name(name: str) -> None:
 
 
 def test_names_that_look_alike(running: Served) -> None:
-    """Two names that a reader takes for one are told apart by a number."""
+    """Two names that look the same are distinguished by a number."""
     names = [
         join(running, name)["name"]
         for name in ("Ada", "ada", "A\u200dda", "Ａda")
@@ -364,7 +364,7 @@ def test_big_bodies_are_their_senders_own_trouble(running: Served) -> None:
     )
     body = json.dumps(
         params("word " * 100_000)
-    ).encode()  # 0.5 MB that nobody recorded
+    ).encode()  # 0.5 MB without a recording
 
     def flood() -> None:
         headers = {

@@ -99,8 +99,8 @@ def test_a_wrong_key(tmp_path: Path, key: str) -> None:
 
 
 def test_the_right_key(tmp_path: Path) -> None:
-    """The access token opens, alone or with a name; the name is the learner's, the token is shown
-    nowhere.
+    """The access token opens, alone or with a name; the name is the learner's, the token is never
+    shown.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path, access_token=TOKEN) as running:
@@ -118,8 +118,8 @@ def test_the_right_key(tmp_path: Path) -> None:
 
 
 def test_a_key_is_needed_in_an_open_room(tmp_path: Path) -> None:
-    """Where any key is accepted, none at all is still the API's 401; a name tells nothing of the
-    key.
+    """Where any key is accepted, none at all is still the API's 401; a name reveals nothing about
+    the key.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path) as running:
@@ -228,8 +228,8 @@ def test_the_meter_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_verdict(tmp_path: Path) -> None:
-    """GET /admin/learners/{name} tells how well a learner's program behaved; of an unknown one,
-    that there is none.
+    """GET /admin/learners/{name} shows how well a learner's program behaved, or that there is no
+    such learner.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path) as running:

@@ -1,4 +1,4 @@
-"""Who needs the teacher, as the console is told; and what a teacher does with the rows."""
+"""Who needs the teacher, as the console shows it, and what a teacher does with the rows."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_the_order_of_need(running: Served) -> None:
 
 
 def test_an_answer_ends_a_row_of_errors(running: Served) -> None:
-    """Two errors are no trouble yet; an answer in between begins the count anew."""
+    """Two errors do not mean trouble yet; an answer in between restarts the count."""
     key = join(running, "Ada")
     fail(running, key, 2)
     ask(running, key)
@@ -206,7 +206,7 @@ def test_what_cannot_be_done_with_a_row(
 
 
 def test_a_class_is_freed_from_the_console(running: Served) -> None:
-    """Rows without a request are removed at once; whoever did something, and a hub's users,
+    """Rows without a request are removed together; learners who did something, and a hub's users,
     stay.
     """
     keys = [join(running, f"bot {number}") for number in range(30)]
@@ -269,9 +269,9 @@ def test_votes(running: Served) -> None:
 def test_a_file_that_cannot_be_written_is_on_the_console(
     running: Served,
 ) -> None:
-    """The console says that the class is not kept, and what to do."""
+    """The console says that the class is not saved, and what to do."""
     running.room.trouble = lambda: (
-        "The class cannot be kept: No space left on device."
+        "The class cannot be saved: No space left on device."
     )
     with httpx2.Client(
         base_url=running.url, headers={"origin": running.url}

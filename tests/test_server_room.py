@@ -108,7 +108,7 @@ def test_what_is_remembered_has_an_end(
 
 
 def test_limits_that_make_no_sense(tmp_path: Path) -> None:
-    """A limit that is none is told before the server starts."""
+    """An invalid limit is an error before the server starts."""
     with pytest.raises(ValueError, match="rpm=0 is not a limit"):
         room.Room(Recordings([tmp_path]), rate_limit={"rpm": 0})
 
@@ -177,7 +177,7 @@ def test_the_probe(
 
 
 def test_the_probe_of_keys_and_bodies(server: Served) -> None:
-    """No key is a 401, broken JSON a 400, and a question that nobody recorded no answer."""
+    """No key is a 401, broken JSON a 400, and a question without a recording gets no answer."""
     assert (
         server.post(json.dumps(params()).encode(), authorization="").status_code
         == 401

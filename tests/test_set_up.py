@@ -161,7 +161,7 @@ def test_only_the_locked_uv_is_fetched_by_pip(course: Course) -> None:
 
 
 def test_without_uv_pip_installs_the_same_lock(course: Course) -> None:
-    """Where uv cannot be had, pip installs what is locked, by its hashes, and then the course
+    """If uv is not available, pip installs what is locked, by its hashes, and then the course
     without dependencies; what runs the local model is left to `coursekit local install`."""
     code, _, asked = course.make("lab", NO_UV="1")
     assert code == 0

@@ -164,7 +164,7 @@ def test_the_site_is_whole(built: Path) -> None:
 
 @pytest.mark.site
 def test_the_checks_of_the_site_see_what_is_wrong(tmp_path: Path) -> None:
-    """A page with one of each fault is told each of them."""
+    """A page with one of each fault gets a report of each of them."""
     (tmp_path / "a.css").write_text("@import url(https://example.com/font.css)")
     (tmp_path / "a.html").write_text(
         '<article><h1 id="x">1</h1><h3>2</h3><a href="b.html">1</a><a href="#y">2</a><a '

@@ -230,7 +230,7 @@ def streams(client: openai.OpenAI) -> str:
 def test_what_the_lab_says_of_readers_is_true(
     tmp_path: Path, end: str, place: int
 ) -> None:
-    """Each reader, run on such a stream with the real SDK, is told what the lab's table says."""
+    """Each reader, run on such a stream with the real SDK, sees what the lab's table says."""
     answer = streamed(
         ["Half ", "an ans"],
         finish_reason=None,

@@ -28,7 +28,7 @@ def client_for(
 
 
 def test_a_complete_stream(tmp_path: Path) -> None:
-    """The deltas are the text; finish reason, usage, model, request id and timing are told
+    """The deltas are the text; finish reason, usage, model, request id and timing are available
     afterwards.
     """
     stream = stream_text(
@@ -89,7 +89,7 @@ def test_a_usage_stays_whatever_follows(tmp_path: Path) -> None:
 def test_an_answer_that_was_ended_early(
     tmp_path: Path, reason: str, ending: str
 ) -> None:
-    """A length or filter finish is no exception here; ``ended`` tells it."""
+    """A length or filter finish is not an exception here; ``ended`` says it."""
     stream = stream_text(
         client_for(tmp_path, streamed(["a"], finish_reason=reason)), **params()
     )
@@ -157,7 +157,7 @@ def test_a_lost_connection_and_a_stall(tmp_path: Path) -> None:
     ],
 )
 def test_an_error_in_mid_stream(tmp_path: Path, data: bytes) -> None:
-    """An error event, or an event that is no JSON, ends the stream as "error"."""
+    """An error event, or an event that is not JSON, ends the stream as "error"."""
     whole = streamed(["a"], finish_reason=None)
     answer = ApiAnswer(
         200, whole.headers, events=(*(whole.events or ()), Event(0.5, data))
@@ -181,7 +181,7 @@ def test_leaving_early_hangs_up(tmp_path: Path) -> None:
 
 
 def test_a_refusal_is_kept_apart(tmp_path: Path) -> None:
-    """A streamed refusal is no text: it stands in ``refusal``, and the text stays empty."""
+    """A streamed refusal is not text: it is in ``refusal``, and the text stays empty."""
     said = streamed([])
     events = list(said.events or ())
     events[1:1] = [
@@ -214,7 +214,7 @@ def test_only_one_answer_at_a_time(tmp_path: Path) -> None:
 def test_stream_response_prints_and_returns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The tutorial's function prints the text as it arrives and returns it whole; a cut raises."""
+    """A tutorial's function prints the text as it arrives and returns all of it; a cut raises."""
     client = client_for(tmp_path, streamed(["Par", "is."]))
     assert stream_response(client, "What is the capital of France?") == "Paris."
     assert capsys.readouterr().out == "Paris.\n"
@@ -231,8 +231,8 @@ def test_the_public_names_are_there() -> None:
 def test_before_its_first_chunk_a_stream_knows_nothing_of_the_answer(
     tmp_path: Path,
 ) -> None:
-    """All that comes with the chunks is None until one is read; the request's id comes before
-    them.
+    """Everything that arrives with the chunks is None until one is read; the request's id arrives
+    before them.
     """
     stream = stream_text(client_for(tmp_path, streamed(["a"])), **params())
     assert [

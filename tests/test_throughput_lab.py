@@ -104,7 +104,7 @@ def test_the_view_is_well_formed() -> None:
 
 
 def test_every_control_moves_the_view() -> None:
-    """A moved slider draws anew; the view is that of what the controls say."""
+    """A moved slider redraws; the view is that of what the controls say."""
     lab = ThroughputLab()
     for name, value in {
         "concurrency": 40,

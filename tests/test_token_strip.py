@@ -47,7 +47,7 @@ class Reader(HTMLParser):
 
 
 def boxes(html: str) -> list[tuple[str, str]]:
-    """(label, what stands below it) of each box."""
+    """(label, what is below it) of each box."""
     return re.findall(
         r"<span style=[^>]*>([^<]*)<span style=[^>]*>([^<]*)</span></span>",
         html,
@@ -55,7 +55,7 @@ def boxes(html: str) -> list[tuple[str, str]]:
 
 
 def test_each_token_is_a_box_with_its_id():
-    """A text's boxes are its tokens, blanks made visible, each above its number in the
+    """The boxes of a string are its tokens, blanks made visible, each above its number in the
     vocabulary.
     """
     assert boxes(strip(TEXT)) == [
@@ -156,7 +156,7 @@ def test_a_part_of_a_character_shows_its_bytes():
 
 
 def test_a_long_text_is_counted_whole_and_drawn_in_part():
-    """Beyond BOXES boxes nothing is drawn, the count is exact, and the reader is told."""
+    """Beyond BOXES boxes nothing is drawn, the count is exact, and a message says so."""
     html = strip("x " * 400)
     assert len(boxes(html)) == BOXES
     assert f"<b>{count_tokens('x ' * 400)} tokens</b>" in html
@@ -165,9 +165,7 @@ def test_a_long_text_is_counted_whole_and_drawn_in_part():
 
 
 def test_a_very_long_text_is_cut_in_sight():
-    """Beyond CHARACTERS characters nothing is read, and the reader is told how much was left
-    out.
-    """
+    """Beyond CHARACTERS characters nothing is read, and a message says how much was left out."""
     html = strip("a" * 30_000)
     assert (
         f"Only the first {CHARACTERS:,} of 30,000 characters are read." in html
@@ -187,7 +185,7 @@ def test_every_model_has_its_price():
 
 
 def test_the_empty_text_costs_nothing():
-    """Nothing typed is no token, and no error."""
+    """Nothing typed means no token, and no error."""
     html = strip("")
     assert "<b>0 tokens</b>" in html
     assert boxes(html) == []

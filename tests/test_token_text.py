@@ -13,7 +13,10 @@ from coursekit.widgets.token_text import LONGEST, label, percent, visible
     ("text", "shown"),
     [
         (" a\n\tb", "·a⏎→b"),
-        ("\u202e", "U+202E"),  # would turn the direction of all that follows
+        (
+            "\u202e",
+            "U+202E",
+        ),  # would turn the direction of everything that follows
         ("\u200d\x00", "U+200DU+0000"),
         ("\u00a0", "U+00A0"),
         ("\u0301", "◌\u0301"),  # a lone accent would sit on the frame

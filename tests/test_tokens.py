@@ -1,4 +1,4 @@
-"""count_tokens: what a text, or a chat, is billed as prompt."""
+"""count_tokens: what a string, or a chat, is billed as prompt."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ COOKBOOK = [
 
 
 def test_a_text_is_counted_without_overhead() -> None:
-    """A text counts its tokens, and nothing else."""
+    """A string counts its tokens, and nothing else."""
     assert count_tokens("What is the capital of France?") == 7
     assert count_tokens("") == 0
 
 
 def test_the_france_example() -> None:
-    """The tutorial's first call is billed 24 prompt tokens: 3 for the chat, 4 + 6 and 4 + 7 for its
+    """A tutorial's first call is billed 24 prompt tokens: 3 for the chat, 4 + 6 and 4 + 7 for its
     messages.
     """
     chat = chat_tokens(FRANCE, "gpt-4o")
@@ -255,7 +255,7 @@ def test_a_gateways_name_for_an_openai_model_counts_exactly() -> None:
 def test_a_name_that_the_settings_give_a_role_is_estimated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A deployment named like a model of OpenAI's is no typing mistake where the settings name
+    """A deployment named like a model of OpenAI's is not a typing mistake where the settings name
     it.
     """
     with pytest.raises(UnknownTokenizer):
@@ -355,7 +355,7 @@ def test_a_name_is_refused_where_its_price_is_not_known() -> None:
     [{"role": "user", "content": "Hi"}, b"Hi", 42, None, ["Hi"], [None]],
 )
 def test_something_else_is_a_type_error(wrong: Any) -> None:
-    """What is neither a text nor a list of messages is refused."""
+    """What is neither a string nor a list of messages is refused."""
     with pytest.raises(TypeError, match="message"):
         count_tokens(wrong)
 
@@ -415,7 +415,7 @@ def test_tokenize_is_by_model() -> None:
 
 
 def test_a_message_that_was_not_put_in_a_list_is_told_how() -> None:
-    """Only where the one thing given is a message, the cure is to put it in a list."""
+    """Only if the one thing given is a message, the fix is to put it in a list."""
     with pytest.raises(
         TypeError,
         match=r"got dict\. Put the one message in a list: \[message\]\.$",

@@ -56,7 +56,7 @@ def test_the_layer_that_answered_is_named(
     more: dict[str, Any],
     ending: str,
 ) -> None:
-    """One line a request: what was asked, the layer, and what came of it."""
+    """One line a request: what was asked, the layer, and the result."""
     monkeypatch.setenv("COURSEKIT_TRACE", "1")
     line = traced(capsys, tmp_path, body, **more)
     assert line.startswith("POST /v1/chat/completions gpt-4o -> ")
@@ -69,6 +69,6 @@ def test_nothing_is_printed_unless_it_is_asked_for(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    """Without the setting the layers are as they are."""
+    """Without the setting, the layers are unchanged."""
     monkeypatch.delenv("COURSEKIT_TRACE", raising=False)
     assert traced(capsys, tmp_path) == ""

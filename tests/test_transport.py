@@ -201,7 +201,7 @@ def test_a_broken_stream_and_a_broken_body(kind: str) -> None:
 
 @both
 def test_an_ordinary_exception_passes_untouched(kind: str) -> None:
-    """What a layer raises reaches the caller as it is, after one attempt."""
+    """What a layer raises reaches the caller unchanged, after one attempt."""
 
     class Raises:
         calls = 0
@@ -250,7 +250,7 @@ def test_async_waits_run_side_by_side() -> None:
 
 
 def test_a_cancelled_wait_does_not_move_the_clock() -> None:
-    """A wait that is cancelled leaves the others, and the clock, as they are."""
+    """A wait that is cancelled does not affect the others, or the clock."""
     clock = VirtualClock()
 
     async def main() -> None:

@@ -90,7 +90,7 @@ def test_a_refusal_has_the_bytes_of_a_real_one() -> None:
     ids=lambda raw: repr(raw[:12]),
 )
 def test_a_body_that_is_no_json_object(raw: bytes) -> None:
-    """Broken, empty or too deep JSON, and JSON that is no object, is a 400 without param and
+    """Broken, empty or too deep JSON, and JSON that is not an object, is a 400 without param and
     code.
     """
     answer = sent(raw)
@@ -104,8 +104,8 @@ def test_a_body_that_is_no_json_object(raw: bytes) -> None:
 
 
 def test_the_sdk_raises_what_it_raises_of_the_real_api(tmp_path: Path) -> None:
-    """Through connect() a refusal arrives as the SDK's typed exception; a right request is told
-    what is missing.
+    """Through connect() a refusal arrives as the SDK's typed exception; a right request gets a
+    message that says what is missing.
     """
     create = coursekit.connect(
         "replay", recordings=tmp_path, speed="instant"
@@ -257,8 +257,8 @@ def test_models_of_other_endpoints() -> None:
 
 
 def test_a_dead_model_answers_until_a_day_is_given() -> None:
-    """Recordings outlive their models: only where the day is told is a model refused that is shut
-    down by then.
+    """Recordings outlive their models: a model that was shut down is refused only if a day after
+    that is set.
     """
     assert sent(chat("gpt-3.5-turbo-0613")) is PASSED
     answer = sent(chat("gpt-3.5-turbo-0613"), today=datetime.date(2026, 11, 22))
@@ -380,7 +380,7 @@ def test_a_byte_order_mark_is_passed_over_by_both_doors(door: str) -> None:
 
 
 def test_a_request_may_bring_its_own_day() -> None:
-    """Its header goes before the layer's day; what is not a day is passed over."""
+    """Its header overrides the layer's day; what is not a day is ignored."""
     day = {"x-coursekit-today": "2026-01-17"}
     assert sent(chat("gpt-3.5-turbo-0613"), day).status == 404
     assert sent(chat("o1-mini"), {"x-coursekit-today": "2025-07-18"}) is PASSED

@@ -113,8 +113,8 @@ def test_retries_into_an_empty_account(shelf: Path) -> None:
         verdict.outcomes == {"429 insufficient_quota": 9} and not verdict.good
     )
     assert (
-        "  8   retries wasted: a wrong request or an empty account stays so; raise the error at "
-        "once" in str(verdict)
+        "  8   retries wasted: they fix neither a wrong request nor an empty account; raise the "
+        "error immediately" in str(verdict)
     )
 
 
@@ -131,7 +131,7 @@ def test_a_request_that_is_too_large(shelf: Path) -> None:
 
 
 def test_retried_400s(shelf: Path) -> None:
-    """A program that sends a wrong request again has wasted it; one that mends it has not, but left
+    """A program that sends a wrong request again has wasted it; one that fixes it has not, but left
     a question open.
     """
     stubborn, mending = client_of(shelf), client_of(shelf)
@@ -159,7 +159,7 @@ def test_retried_400s(shelf: Path) -> None:
 
 
 def test_a_wait_cut_short(shelf: Path) -> None:
-    """Asking again before Retry-After is over is told, with the seconds that were missing."""
+    """Asking again before Retry-After is over is reported, with the seconds that were missing."""
     client = client_of(
         shelf, Fault("rate_limit", times=2, retry_after=10), max_retries=0
     )
@@ -200,7 +200,7 @@ def test_answers_that_were_lost(shelf: Path) -> None:
         "200, broken": 1,
         "200, malformed": 1,
     }
-    assert "  3   answers made and billed, but lost on the way" in str(both)
+    assert "  3   answers made and billed, but lost in transit" in str(both)
 
 
 def test_silence_is_no_lost_answer(shelf: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_cut_stream_taken_for_whole(shelf: Path) -> None:
 def test_a_stream_that_failed_loudly(
     shelf: Path, fault: Fault, outcome: str
 ) -> None:
-    """What failed with an exception is no unnoticed cut; asked again, the question is answered."""
+    """What failed with an exception is not an unnoticed cut; asked again, the question is answered."""
     client = client_of(shelf, fault)
     ask(client, **STREAM)
     assert (verdict_on(client).answered, verdict_on(client).unnoticed_cuts) == (
@@ -268,7 +268,7 @@ def test_a_stream_that_failed_loudly(
 
 
 def test_a_stream_that_was_left(shelf: Path) -> None:
-    """A caller that hangs up mid-stream had what it wanted: that is told, and no fault. The
+    """A caller that hangs up mid-stream had what it wanted: that is reported, and not a fault. The
     clock notes when.
     """
     client = client_of(shelf)
@@ -432,7 +432,7 @@ def test_a_ledger_is_bounded() -> None:
 def test_how_waits_are_read(
     headers: dict[str, str], seconds: float | None
 ) -> None:
-    """Milliseconds go before seconds, as the SDK reads them; what is not a number tells nothing."""
+    """Milliseconds take precedence over seconds, as in the SDK; what is not a number is ignored."""
     attempt = Ledger().open(request(), ApiAnswer(429, headers), 0.0)
     assert attempt.retry_after == seconds
 

@@ -72,7 +72,7 @@ def test_what_no_key_has_is_named_and_the_key_is_not_shown(
     """
     for make in (connect, connect_async):
         with pytest.raises(
-            MissingKey, match=rf"has {name}( \(U\+000A\))? at place"
+            MissingKey, match=rf"contains {name}( \(U\+000A\))? at place"
         ) as raised:
             make("live", api_key=around.format(KEY, KEY))
         assert KEY not in str(raised.value) and KEY[:12] not in str(
@@ -217,7 +217,7 @@ def test_other_endpoints_say_what_is_served(ask: Any) -> None:
     client = connect("replay", speed="instant")
     with pytest.raises(
         NotServed,
-        match=r"/v1/.* is not served offline.*chat completions.*\n.*live",
+        match=r"/v1/.* is not available offline.*chat completions.*\n.*live",
     ):
         ask(client)
 
@@ -396,10 +396,10 @@ async def test_what_is_not_a_list_of_prompts_is_named() -> None:
 def test_our_errors_are_short_in_a_notebook() -> None:
     """IPython shows the cell's own lines and the message of any of our errors, and no line of the
     SDK."""
-    error = FallbackUnreachable("It does not answer.\nWhat to do: start it.")
+    error = FallbackUnreachable("It does not answer.\nStart it.")
     shown = error._render_traceback_()
     assert shown == [
         "FallbackUnreachable",
         "It does not answer.",
-        "What to do: start it.",
+        "Start it.",
     ]

@@ -79,7 +79,7 @@ def test_an_editable_install_copies_nothing() -> None:
 
 
 def test_the_source_distribution_is_the_repository(tmp_path: Path) -> None:
-    """All that is committed is in it, so that the wheel can be built and tested from it."""
+    """Everything that is committed is in it, so that the wheel can be built and tested from it."""
     [path] = SdistBuilder(str(ROOT)).build(
         directory=str(tmp_path), versions=["standard"]
     )

@@ -57,7 +57,7 @@ def cell(path: Path) -> dict[str, Any]:
 
 
 def test_outputs_are_cleared(course: Path, tmp_path: Path) -> None:
-    """A cell of the copy has its source and no output; other files are as they are."""
+    """A cell of the copy has its source and no output; other files are unchanged."""
     update = update_copy(course, tmp_path / "mine")
     assert update.added == [FIRST.as_posix(), BASICS, "notebooks/glossary.md"]
     copied = cell(tmp_path / "mine" / BASICS)
@@ -87,7 +87,7 @@ def test_no_committed_notebook_loses_a_cell(tmp_path: Path) -> None:
 def test_a_new_version_replaces_what_nobody_changed(
     course: Path, tmp_path: Path
 ) -> None:
-    """`git pull` brings a new cell: the untouched copy has it at the next start, and says so."""
+    """`git pull` adds a new cell: the untouched copy has it at the next start, and says so."""
     mine = tmp_path / "mine"
     update_copy(course, mine)
     (course / BASICS).write_text(notebook("2 + 2"))
@@ -161,7 +161,7 @@ def test_fresh_begins_anew_and_keeps_what_was_there(
 def test_a_copy_without_its_record_is_taken_for_the_learners(
     course: Path, tmp_path: Path
 ) -> None:
-    """Whoever deletes the record, or has a copy made before there was one, loses nothing."""
+    """A learner who deletes the record, or has a copy made before there was one, loses nothing."""
     mine = tmp_path / "mine"
     update_copy(course, mine)
     (mine / GIVEN).unlink()
@@ -192,8 +192,8 @@ def test_a_full_disk_is_told_and_leaves_no_half(
 def test_where_the_copy_is(
     course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a clone: coursekit-course beside the notebooks, wherever the command runs. From a wheel: in
-    this folder, and from anywhere within the copy the same copy.
+    """In a clone: coursekit-course next to the notebooks, wherever the command runs. From a wheel:
+    in this folder, and from anywhere within the copy the same copy.
     """
     monkeypatch.setattr(working_copy, "repository", lambda: course)
     assert learners_copy(tmp_path) == course / "coursekit-course"
@@ -246,7 +246,7 @@ def test_where_the_course_cannot_be_copied(
 def test_the_copy_in_a_clone_uses_the_clones_env_file(
     course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """.env lies beside the README; one further up belongs to something else."""
+    """.env is next to the README; one further up belongs to something else."""
     monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
     monkeypatch.delenv("COURSEKIT_SPEED", raising=False)
     update_copy(course, course / "coursekit-course")

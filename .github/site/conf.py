@@ -1,7 +1,7 @@
 """The site's configuration, for Sphinx. `coursekit site` copies it next to the pages, then
 builds them.
 
-Nothing that a page needs comes from elsewhere: the theme brings its own fonts and scripts, and
+Nothing that a page needs comes from elsewhere: the theme includes its own fonts and scripts, and
 formulas are MathML, which every browser shows without a script.
 """
 

@@ -1,10 +1,10 @@
 """The same requests through OpenAI's Batch API: half the price, within 24 hours, with limits of its
 own.
 
-    submit_batch   writes the file, uploads it, starts the batch: the id is all you have to keep
-    collect_batch  waits, and brings the results in the form in which run_batch brings them
+    submit_batch   writes the file, uploads it, and starts the batch: you only have to keep the id
+    collect_batch  waits, and returns the results in the same form as run_batch
 
-In between, this program may end: collect_batch reads the requests back from the file that was
+In between, your program may end: collect_batch reads the requests back from the file that was
 uploaded.
 """
 
@@ -50,7 +50,7 @@ ERRORS: dict[int, type[openai.APIStatusError]] = {
 
 
 class BatchFailed(Portable, RuntimeError):
-    """The API refused the file of a batch: nothing of it was answered, and nothing is billed.
+    """The API refused the file of a batch: none of it was answered, and nothing is billed.
     ``batch`` says why.
     """
 
@@ -64,8 +64,8 @@ class BatchFailed(Portable, RuntimeError):
             or "it does not say why"
         )
         super().__init__(
-            f"The batch {batch.id} failed, nothing was answered: {told}.\n"
-            "What to do: mend these requests, and submit the list again."
+            f"The batch {batch.id} failed, and no request was answered: {told}.\n"
+            "Fix these requests, and submit the list again."
         )
 
 
@@ -77,15 +77,15 @@ async def submit_batch(
     metadata: dict[str, str] | None = None,
     **params: Any,
 ) -> str:
-    """Hand requests to the Batch API, and return the id of the batch: keep it, it is what finds the
+    """Submit requests to the Batch API, and return the id of the batch: keep it to find the
     answers.
 
     client    from ``connect_async()``, or any ``openai.AsyncOpenAI``
     prompts_or_requests, params  as for ``run_batch``; all for one model
-    metadata  up to 16 names and texts that are kept with the batch, to find it again
+    metadata  up to 16 names and texts that are stored with the batch, to find it again
 
-    Raises ValueError or TypeError before anything is sent: a request that is none, more than one
-    model, more than 50,000 requests or 200 MB; and what the SDK raises.
+    Raises ValueError or TypeError before anything is sent: for something that is not a request,
+    more than one model, more than 50,000 requests or 200 MB; and what the SDK raises.
     """
     requests = as_requests(prompts_or_requests, params)
     content = input_file(requests)
@@ -105,7 +105,8 @@ async def submit_batch(
 async def collect_batch(
     client: openai.AsyncOpenAI, batch_id: str, *, every: float = EVERY
 ) -> Results:
-    """Wait until a batch is over, and return what became of each request, in the order of the list.
+    """Wait until a batch is finished, and return the result of each request, in the order of the
+    list.
 
     every  seconds between two looks, above 0, on the client's clock
 
@@ -116,7 +117,7 @@ async def collect_batch(
     """
     if not every > 0:
         raise ValueError(
-            f"every={every!r:.40} is no time to wait. Give seconds above 0."
+            f"every={every!r:.40} is not a time to wait. Give seconds above 0."
         )
     clock = clock_of(client)
     batch = await client.batches.retrieve(batch_id)
@@ -160,7 +161,7 @@ def input_file(requests: list[Request]) -> bytes:
     if len(models) != 1:
         named = ", ".join(models) or "none: the list is empty"
         raise ValueError(
-            f"A batch is for one model, and this list has {named}. Submit one batch for each."
+            f"A batch is for one model, but this list has {named}. Submit one batch for each."
         )
     if len(requests) > MOST_REQUESTS:
         raise ValueError(
@@ -180,7 +181,7 @@ def _line(request: Request) -> bytes:
     for name in NOT_IN_THE_BODY:
         if name in params:
             raise ValueError(
-                f"{request.custom_id} has {name}, which belongs to a call of its own. Leave it out."
+                f"{request.custom_id} has {name}, which is only for single calls. Leave it out."
             )
     body = {**params, **(params.pop("extra_body", None) or {})}
     body.pop("extra_body", None)
@@ -242,7 +243,7 @@ def _result(
         return Result(
             name,
             error=UnusableReply(
-                "The batch's line for this request holds no choice.", body
+                "The batch's line for this request has no choice.", body
             ),
             attempts=1,
         )

@@ -1,9 +1,9 @@
 """The answers that were paid for, on disk: one SQLite file, written before an answer counts as
 received.
 
-Each commit is flushed to the disk (synchronous=FULL), so a killed run loses at most what was under
-way; and one run at a time has the file (locking_mode=EXCLUSIVE). Answers that arrive together are
-committed together.
+Each commit is flushed to the disk (synchronous=FULL), so a killed run loses at most what was in
+flight; and one run at a time has the file (locking_mode=EXCLUSIVE). Answers that arrive together
+are committed together.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Checkpoint:
         return None if row is None else Finished(*row)
 
     async def keep(self, key: str, body: str, request_id: str | None) -> None:
-        """Returns when the answer is on the disk. Raises sqlite3.Error when it could not be
+        """Returns when the answer is on the disk. Raises sqlite3.Error if it could not be
         written.
         """
         self._waiting.append((key, body, request_id))
@@ -79,7 +79,7 @@ class Checkpoint:
             written.set_result(None)
 
     def close(self) -> None:
-        """Write what was handed over in this very turn, too, and close the file."""
+        """Also write what was handed over in this very turn, and close the file."""
         self._write()
         self._connection.close()
 
@@ -105,7 +105,7 @@ def open_checkpoint(
     are missing.
 
     Raises CheckpointError, before anything is sent: the folder is not there, the file cannot be
-    written, is no checkpoint, or is in use by another run; the disk is full.
+    written, is not a checkpoint, or is in use by another run; the disk is full.
     """
     file = Path(path).expanduser()
     connection: sqlite3.Connection | None = None
@@ -185,10 +185,10 @@ def _why(file: Path, error: sqlite3.Error) -> str:
     elif name.startswith("SQLITE_FULL"):
         what, cure = (
             "the disk has no room for the answers",
-            "Make room, or give a path on another disk",
+            "Free some space, or give a path on another disk",
         )
     elif name.startswith("SQLITE_NOTADB"):
-        what, cure = "it is no checkpoint", "Give another path"
+        what, cure = "it is not a checkpoint", "Give another path"
     elif name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
         what, cure = (
             "it cannot be written",

@@ -30,7 +30,7 @@ async def batch_completions(
                            given
     options  as ``run_batch`` takes them: its own, and those of each request
 
-    Raises Unanswered when a prompt has no answer; what was paid for is in its ``results``. A reply
+    Raises Unanswered if a prompt has no answer; what was paid for is in its ``results``. A reply
     without text, such as a refusal, gives "". A keyword that neither run_batch nor create() accepts
     raises TypeError before anything is sent.
     """

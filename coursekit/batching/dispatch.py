@@ -1,5 +1,5 @@
-"""What is sent next, and when: one loop over what waits, which looks again whenever something has
-happened.
+"""What is sent next, and when: one loop over the waiting requests, which looks again whenever
+something has happened.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Trial:
     place     in the list of requests
     worst     US dollars that it can cost
     pacer     of its model
-    tokens    that the limiter may take for it; reckoned when it is its turn
-    due       from when on it may be asked again, seconds on the run's clock
-    attempts  so far; ``started``: when the first was sent; ``error``: what the last one failed by
+    tokens    that the limiter may count for it; calculated when it is its turn
+    due       when it may be sent again, in seconds on the run's clock
+    attempts  so far; ``started``: when the first was sent; ``error``: why the last one failed
     """
 
     place: int
@@ -80,7 +80,7 @@ class Dispatcher:
         self.dropped: dict[int, str] = {}
 
     async def send_all(self) -> None:
-        """Returns when nothing is under way and nothing more will be sent. Raises what an attempt
+        """Returns when nothing is in flight and nothing more will be sent. Raises what an attempt
         has raised.
         """
         while (until := self._send_next()) is not None:
@@ -98,11 +98,11 @@ class Dispatcher:
         heapq.heappush(self._again, (due, trial.place, trial))
 
     def stop(self, why: str) -> None:
-        """Send nothing more; what is under way goes on."""
+        """Send nothing more; requests in flight continue."""
         self.stopped = self.stopped or why
 
     def drop(self, model: str, why: str) -> None:
-        """Send nothing more to this model; the others go on."""
+        """Send nothing more to this model; the others continue."""
         last = [trial for _, _, trial in self._again]
         for trial in [*self._fresh, *last]:
             if trial.request.params["model"] == model:
@@ -119,7 +119,7 @@ class Dispatcher:
         heapq.heapify(self._again)
 
     async def land(self) -> None:
-        """Wait a while for what is under way, since it is paid for, and give up the rest."""
+        """Wait a while for requests in flight, since they are paid for, and give up the rest."""
         late = self._under_way
         try:
             if self._under_way:
@@ -131,7 +131,7 @@ class Dispatcher:
             await asyncio.wait(late)
 
     def given_up(self) -> list[Trial]:
-        """Those that failed and would have been sent again, had the run gone on."""
+        """Those that failed and would have been sent again if the run had continued."""
         return [*self._given_up, *(trial for _, _, trial in self._again)]
 
     def _send_next(self) -> float | None:

@@ -1,9 +1,8 @@
-"""When the next request may go: two budgets, requests and tokens, given or learnt from the
+"""When the next request may go: two budgets, requests and tokens, given or learned from the
 x-ratelimit headers.
 
-Ours and not aiolimiter's, because that one cannot be told: what the headers say is left, a limit
-that changes, and an account that others use, too, are all it would need to hear of. It is right
-where a fixed rate is all one knows.
+Why not aiolimiter: it cannot take into account what the headers say is left, a limit that changes,
+or an account that others use as well. It is right if you only know a fixed rate.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class Tokens(NamedTuple):
 
 
 def tokens_of(params: Mapping[str, Any]) -> Tokens:
-    """The tokens of a request, as ``offline.limits.estimate`` reckons them."""
+    """The tokens of a request, as ``offline.limits.estimate`` calculates them."""
     messages = params.get("messages")
     plain = (
         {**params, "messages": [as_dict(message) for message in messages]}
@@ -59,8 +58,8 @@ class Reservation:
 class GivenRate:
     """A rate that the caller gave: sent evenly, at once only what a second is worth.
 
-    A request may go as soon as what went before is paid off; it then runs up a debt of its own
-    size.
+    A request may be sent as soon as the earlier ones are paid off; it then runs up a debt of its
+    own size.
     """
 
     def __init__(self, per_minute: float, now: float) -> None:
@@ -215,7 +214,7 @@ class Pacer:
         self._told = self._told or answered
         if isinstance(used, int) and self._given[1] is not None:
             self._given[1].settle(reservation.tokens.reserved, used)
-        # an older request tells less, and of an older limit
+        # an older request says less, and about an older limit
         if headers is None or reservation.number < self._newest:
             return
         for i, unit in enumerate(("requests", "tokens")):
@@ -229,8 +228,8 @@ class Pacer:
                     self._reserves = False
 
     def refused(self, until: float) -> None:
-        """A 429 that asks to wait: nothing goes before ``until``, and from now on all go a little
-        later.
+        """A 429 that asks to wait: nothing is sent before ``until``, and everything after that a
+        little later.
         """
         self._closed_until = max(self._closed_until, until)
         self._early = min(CATCH_UP, 2 * self._early)
@@ -254,7 +253,7 @@ class Told(NamedTuple):
 
 
 def limit_in(headers: Mapping[str, str], unit: str) -> Told | None:
-    """The limit that the x-ratelimit headers tell; None where they do not.
+    """The limit in the x-ratelimit headers; None if they have none.
 
     unit  "requests" or "tokens"
     The limit is for a minute or for a day. Which, the reset shows: the time in which what is used
@@ -286,8 +285,8 @@ def go_seconds(text: str) -> float:
         else:
             unit = "ms" if letter == "M" else letter
             if unit not in units:
-                raise ValueError(f"{text!r:.40} is no duration")
+                raise ValueError(f"{text!r:.40} is not a duration")
             seconds, number = seconds + float(number) * units[unit], ""
     if number:
-        raise ValueError(f"{text!r:.40} is no duration")
+        raise ValueError(f"{text!r:.40} is not a duration")
     return seconds

@@ -1,6 +1,6 @@
 """The one form of a request: what run_batch, the checkpoint and the Batch API's file share.
 
-``custom_id`` is the Batch API's own name for what tells the requests of a list apart.
+``custom_id`` is the Batch API's own name for what distinguishes the requests of a list.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Result:
         """
         try:
             return None if self.bill is None else self.bill()
-        # a usage that is none, from another server: the answer counts all the same
+        # an unusable usage, from another server: the answer counts all the same
         except (
             TypeError,
             ValueError,

@@ -65,37 +65,38 @@ async def run_batch(
     rng: random.Random | None = None,
     **params: Any,
 ) -> Results:
-    """Send many requests as fast as the limits allow, and return what became of each, in order.
+    """Send many requests as fast as the limits allow, and return the result of each, in order.
 
     client           from ``connect_async()``, or any ``openai.AsyncOpenAI``. Waits pass on its
                      clock
     prompts_or_requests  each a prompt (str), or a mapping of create()'s arguments with, if you
                          like, a ``custom_id``
-    rpm, tpm         requests and tokens per minute of each model, above 0; None: learnt from the
-                     x-ratelimit headers of the answers. Where the server's own limit is as low or
-                     lower, its headers rule, and what they show as left may go at once; else
-                     requests go evenly
-    max_concurrency  requests under way at once, 1 or more. It is no rate: it needs to be above rpm
-                     / 60 · latency
-    checkpoint       a file that keeps each answer before it counts. A run with the same file asks
-                     only for what is missing in it, so nothing is paid twice. One run at a time
-    progress         a bar with rate, time left and cost; None: where somebody can see it
-    max_cost         US dollars. A call that could go beyond is not sent, and the run stops. Needs
+    rpm, tpm         requests and tokens per minute of each model, above 0; None: learned from the
+                     x-ratelimit headers of the answers. If the server's own limit is as low or
+                     lower, its headers rule, and what they show as left may be sent immediately;
+                     otherwise requests are spaced evenly
+    max_concurrency  requests in flight at once, 1 or more. This is not a rate: it needs to be above
+                     rpm / 60 · latency
+    checkpoint       a file to which each answer is saved before it counts. A run with the same file
+                     asks only for what is missing in it, so nothing is paid twice. One run at a
+                     time
+    progress         a bar with rate, time left and cost; None: only where somebody can see it
+    max_cost         US dollars. A call that could exceed it is not sent, and the run stops. Needs
                      max_completion_tokens
     policy           of retries; None: up to 8 attempts each. The SDK's own are switched off
     rng              draws the jitter of the retries; None: a new one
-    params           of all requests: model, max_completion_tokens, temperature, …; a request's own
-                     go before
+    params           for all requests: model, max_completion_tokens, temperature, …; a request's own
+                     take precedence
 
-    Returns Results: one Result per request, in order, with a reply or the exception that it failed
-    by. After an error that no further request would survive (a wrong key, no money left) nothing
+    Returns Results: one Result per request, in order, with a reply or the exception that made it
+    fail. After an error that every further request would hit (a wrong key, no money left), nothing
     more is sent; a model that does not exist, or that refuses three times in a row for longer than
     ``policy.patience``, is not asked again. What was not sent is NotSent.
 
-    Raises, before anything is sent: ValueError and TypeError for requests that are none,
-    CheckpointError for a file that cannot be used. When it is cancelled, what is under way is
-    awaited for 10 s; what was paid for is then in the checkpoint, and in the ``results`` of the
-    CancelledError (which is no subclass: asyncio's own timeouts know none).
+    Raises, before anything is sent: ValueError and TypeError for invalid requests, CheckpointError
+    for a file that cannot be used. When it is cancelled, requests in flight are awaited for 10 s;
+    what was paid for is then in the checkpoint, and in the ``results`` of the CancelledError (not a
+    subclass, because asyncio's own timeouts do not recognize one).
     """
     _check(rpm=rpm, tpm=tpm, max_concurrency=max_concurrency)
     requests = as_requests(prompts_or_requests, params)
@@ -216,7 +217,7 @@ class _Run:
             # a page of HTML from a proxy, say
             if not getattr(reply, "choices", None):
                 raise UnusableReply(
-                    "The answer has no choices. Is it the API that answers at this base_url?",
+                    "The answer has no choices. Does this base_url belong to the API?",
                     reply,
                 )
         except FAILURES as error:
@@ -228,7 +229,7 @@ class _Run:
             self._failed(trial, error)
         except asyncio.CancelledError:
             left = TimeoutError(
-                "The run was cancelled before this answer came; it may be billed all the same."
+                "The run was cancelled before this answer arrived; it may still be billed."
             )
             self.results[trial.place] = Result(
                 trial.request.custom_id, None, left, trial.attempts
@@ -276,8 +277,8 @@ class _Run:
                 await self.kept.keep(key, raw.text, raw.request_id)
             except sqlite3.Error as error:
                 self.dispatcher.stop(
-                    f"The checkpoint cannot be written any more ({error}). Make room, then run "
-                    "again."
+                    f"The checkpoint can no longer be written ({error}). Free some space, then "
+                    "run again."
                 )
 
     def _failed(self, trial: Trial, error: Exception) -> None:
@@ -350,7 +351,7 @@ class _Run:
 
 
 def _check(**numbers: Any) -> None:
-    """Raises ValueError for a limit that is none."""
+    """Raises ValueError for an invalid limit."""
     for name, value in numbers.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if value is not None and not (number and 0 < value < math.inf):

@@ -1,4 +1,4 @@
-"""A cap on what a run may spend, kept by reckoning each call at its worst before it is sent."""
+"""A cap on what a run may spend: each call counts at its worst-case cost before it is sent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SpendingCap:
         )
         if most is not None and not (number and 0 <= most < float("inf")):
             raise ValueError(
-                f"max_cost={most!r:.40} is no amount. Give US dollars, such as 0.50."
+                f"max_cost={most!r:.40} is not an amount. Give US dollars, such as 0.50."
             )
         self.most = None if most is None else Decimal(str(most))
         self.spent = ZERO
@@ -80,7 +80,7 @@ def worst_price(params: Mapping[str, Any], name: str) -> Decimal:
     """The most that a request can cost, in US dollars: its prompt, and max_completion_tokens of
     each answer.
 
-    name  of the request, for the message. Raises ValueError when one of the two, or the price, is
+    name  of the request, for the message. Raises ValueError if one of the two, or the price, is
           not known.
     """
     output = asked_output(params)

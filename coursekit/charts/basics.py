@@ -1,4 +1,5 @@
-"""Chapter 01: what calls cost. Amounts are US dollars, reckoned by ``pricing`` and ``metering``."""
+"""Chapter 01: what calls cost. Amounts are US dollars, calculated by ``pricing`` and
+``metering``."""
 
 from __future__ import annotations
 
@@ -79,7 +80,7 @@ def cost_per_call(
     costs  as ``Meter.cost_per_call()`` gives them; None: no price is known, marked by a cross on
            the axis
 
-    Raises ValueError when there is no call.
+    Raises ValueError if there is no call.
     """
     if not costs:
         raise ValueError(

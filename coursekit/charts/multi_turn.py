@@ -39,7 +39,7 @@ def tokens_per_turn(
     turns: Sequence[Usage],
     spent: Sequence[Decimal],
     *,
-    title: str = "What each turn sends and brings",
+    title: str = "Tokens sent and received in each turn",
 ) -> Picture:
     """A stacked bar for each turn, and the running total of the cost as a line on an axis of its
     own, to the right.
@@ -47,7 +47,7 @@ def tokens_per_turn(
     turns  the tokens of each turn, in order
     spent  US dollars after each of them, from the first on
 
-    Raises ValueError without a turn, or when the two do not belong together.
+    Raises ValueError without a turn, or if the two do not belong together.
     """
     if not turns or len(turns) != len(spent):
         raise ValueError(
@@ -204,7 +204,7 @@ def cached_part(
 
 
 def _name_the_ends(axes: Axes, prompts: Mapping[str, Sequence[int]]) -> None:
-    """The sum of each line at its end; ends that lie close together are moved apart, upwards."""
+    """The sum of each line at its end; ends that are close together are moved apart, upwards."""
     highest = max(max(tokens) for tokens in prompts.values())
     free = 0.0
     for tokens in sorted(prompts.values(), key=lambda line: line[-1]):

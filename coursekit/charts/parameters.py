@@ -26,7 +26,7 @@ LINES = (
     (GRAY, ":", "^"),
     (INK, "-.", "D"),
 )
-FONT = "DejaVu Sans Mono"  # matplotlib brings it
+FONT = "DejaVu Sans Mono"  # part of matplotlib
 # inches: the picture, a line of tokens, between two tokens
 WIDTH, ROW, GAP = (
     8.0,
@@ -50,7 +50,7 @@ def over_temperature(
     views   temperature -> what ``before_and_after()`` makes of the same logits
     prompt  what the model was given
 
-    The last bar of each panel is all other tokens together. Raises ValueError when a view shows
+    The last bar of each panel is all other tokens together. Raises ValueError if a view shows
     other tokens.
     """
     if not views or any(
@@ -99,7 +99,7 @@ def penalties(
     """Penalties against how often a token occurs in the reply: a line for frequency, a step for
     presence.
 
-    lines  name -> the penalty at a count of 0, 1, 2, … (``sampling.penalty()`` reckons it)
+    lines  name -> the penalty at a count of 0, 1, 2, … (from ``sampling.penalty()``)
     steps  the names to be drawn as a step
 
     Raises ValueError for no line, or more than four.

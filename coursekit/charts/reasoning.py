@@ -90,7 +90,7 @@ def comparison(
     scores      label -> how the model did; all on the same number of questions
     provenance  of the replies, as on their receipts; it is part of the picture
 
-    Raises ValueError without a row, or when the numbers of questions differ.
+    Raises ValueError without a row, or if the numbers of questions differ.
     """
     counts = {score.asked for score in scores.values()}
     if len(counts) != 1 or not all(counts):

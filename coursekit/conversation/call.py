@@ -25,7 +25,7 @@ class NoReply(Portable, RuntimeError):
     ) -> None:
         self.text, self.finish_reason = text, finish_reason
         super().__init__(
-            f"{why} Nothing was added to the conversation: it is safe to send again."
+            f"{why} Nothing was added to the conversation, so you can safely send again."
         )
 
 
@@ -63,7 +63,7 @@ class Call:
         self._bill(completion)
         self._answered = True
         self._billed["request_id"] = getattr(completion, "_request_id", None)
-        # what is no completion (a page of HTML, say) has none
+        # what is not a completion (a page of HTML, say) has none
         if getattr(completion, "choices", None):
             choice = completion.choices[0]
             self._billed["finish_reason"] = choice.finish_reason

@@ -1,7 +1,7 @@
-"""What a model is reminded of: policies that decide from which turn on a conversation is sent.
+"""What the model gets to see again: policies that decide from which turn on a conversation is sent.
 
-A policy answers one question, ``first(draft)``: the number of the oldest turn that is still sent
-whole. Everything else follows from how a history is built: instructions are always sent, and no
+A policy answers one question, ``first(draft)``: the number of the oldest turn that is still sent in
+full. Everything else follows from how a history is built: instructions are always sent, and no
 turn is sent in part.
 """
 
@@ -61,14 +61,14 @@ class TokenBudget:
     """Remember as many of the last turns as fit: the prompt never has more than ``max_tokens``
     tokens.
 
-    max_tokens  for the whole prompt. Leave the reply its room: the context window less
+    max_tokens  for the whole prompt. Leave room for the reply: the context window minus
                 max_completion_tokens.
     count       tokens of one message with its frame, for models that ``count_tokens`` does not
                 know; None: by its rules, exact for OpenAI's models. Tool calls and their results,
                 for which no exact rule is known, are taken for the tokens of their JSON; what else
                 a request carries (definitions of tools, schemas) is not counted.
 
-    Each message is counted once. Raises BudgetTooSmall when instructions and the new message do not
+    Each message is counted once. Raises BudgetTooSmall if instructions and the new message do not
     fit.
     """
 

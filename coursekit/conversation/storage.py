@@ -104,5 +104,5 @@ def _line(value: Any) -> str:
 
 def _why(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return "it is no JSON"
+        return "it is not JSON"
     return f"it has no {error}" if isinstance(error, KeyError) else str(error)

@@ -58,8 +58,8 @@ class BaseConversation:
                 )
         if params.get("n", 1) != 1:
             raise ValueError(
-                f"A conversation goes on with one reply, n={params['n']} asks for several: leave "
-                "n out."
+                f"A conversation continues with one reply, but n={params['n']} asks for several: "
+                "leave n out."
             )
         if isinstance(memory, type) or not (
             memory is None or hasattr(memory, "first")
@@ -93,7 +93,7 @@ class BaseConversation:
 
     @property
     def summary(self) -> str | None:
-        """What stands for the oldest turns, if the memory is Summarize and has made one."""
+        """The text that replaces the oldest turns, if the memory is Summarize and has made one."""
         return self._history.summary.text if self._history.summary else None
 
     def request(self, content: Content) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class BaseConversation:
         memory: Memory | None = None,
         **params: Any,
     ) -> Self:
-        """Go on with a saved conversation. Raises storage.DamagedConversation, which names file and
+        """Continue a saved conversation. Raises storage.DamagedConversation, which names file and
         line.
         """
         conversation = cls(client, None, memory, **params)
@@ -159,9 +159,7 @@ class BaseConversation:
         return conversation
 
     def _reminded(self, first: int) -> list[Message]:
-        """What stands before the turns: all instructions, and the summary where the memory makes
-        one.
-        """
+        """What precedes the turns: all instructions, and the summary if the memory makes one."""
         summary = (
             self._history.summary
             if isinstance(self.memory, Summarize)

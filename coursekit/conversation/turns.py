@@ -1,9 +1,9 @@
-"""What was said, turn by turn: the part of a conversation that knows nothing of sending.
+"""What was said, turn by turn: the part of a conversation that does not send anything.
 
 A turn is a user's message and everything that follows until the next one: tool calls, their
 results, the reply. Memory policies drop whole turns, so by construction they never separate a tool
-call from its result. Instructions (system and developer messages) stand outside of that: they are
-never dropped.
+call from its result. Instructions (system and developer messages) are separate: they are never
+dropped.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Turn:
 
     @property
     def usage(self) -> Usage:
-        """The tokens of all its calls, as far as the API told them."""
+        """The tokens of all its calls, as far as the API reported them."""
         return sum(
             (
                 usage_of(call["usage"])
@@ -94,7 +94,7 @@ class History:
         self.summary: Summary | None = None
         self._later: list[
             tuple[int, Message]
-        ] = []  # with the number of the turn in which they stand
+        ] = []  # with the number of the turn in which they are
 
     @classmethod
     def of(cls, messages: Iterable[Message]) -> History:

@@ -86,7 +86,7 @@ def refuse_in_browser(what: str, why: str, instead: str) -> None:
     if IN_BROWSER:
         raise NotInBrowser(
             f"{what} are not available in the browser edition, because {why}. Nothing was sent.\n"
-            f"What to do: {instead}, or {INSTALL}."
+            f"{instead[:1].upper()}{instead[1:]}, or {INSTALL}."
         )
 
 

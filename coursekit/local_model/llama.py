@@ -18,15 +18,14 @@ INSTALL = "coursekit local install"
 
 
 class LocalModelMissing(Portable, RuntimeError):
-    """There is no local model here, or nothing that runs it; nothing was asked."""
+    """There is no local model here, or nothing that runs it; nothing was sent."""
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what}, so nothing was asked.\n"
-            f"What to do: run `{INSTALL}` in a terminal, or `%run -m {INSTALL}` in a cell, once "
-            "(it says first what it "
-            "fetches); or leave local_model and COURSEKIT_LOCAL out: recorded answers need no "
-            "model."
+            f"{what}. Nothing was sent.\n"
+            f"Run `{INSTALL}` in a terminal, or `%run -m {INSTALL}` in a cell, once (it first says "
+            "what it downloads). Or leave out local_model and COURSEKIT_LOCAL: recorded answers "
+            "need no model."
         )
 
 
@@ -36,14 +35,14 @@ class DamagedModel(Portable, RuntimeError):
     def __init__(self, path: Path) -> None:
         own = path == SMOLLM2.path
         cure = (
-            f"run `{INSTALL}`, which fetches a damaged one anew"
+            f"Run `{INSTALL}`, which replaces a damaged file"
             if own
-            else "name another file, a GGUF model"
+            else "Name another GGUF file"
         )
         super().__init__(
-            f"llama.cpp cannot load {path}: it is damaged, no GGUF file, or of a kind that this "
-            "version does not know, "
-            f"or there is not enough memory.\nWhat to do: {cure}."
+            f"llama.cpp cannot load {path}: the file is damaged, is not a GGUF file, or has a "
+            "format that this version does not support, or there is not enough memory.\n"
+            f"{cure}."
         )
 
 
@@ -105,5 +104,5 @@ def program() -> str:
 
 
 def token_text(token: bytes) -> str:
-    """A token's text; bytes that are no whole character are written as \\xe3\\x81."""
+    """A token's text; incomplete characters are written as \\xe3\\x81."""
     return token.decode("utf-8", "backslashreplace")

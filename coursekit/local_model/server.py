@@ -31,7 +31,7 @@ _lock = threading.Lock()
 def address_of(model: ModelFile) -> str:
     """The base address of the server that runs this model, such as "http://127.0.0.1:45123/v1".
 
-    Starts it where there is none. Raises DamagedModel, or RuntimeError where it does not start.
+    Starts it where there is none. Raises DamagedModel, or RuntimeError if it does not start.
     """
     with _lock:
         held = _leases.get(model.path)
@@ -57,7 +57,7 @@ def _lease(model: ModelFile) -> tuple[socket.socket, str]:
             lease = _connected(state)
     if lease is None:
         raise RuntimeError(
-            f"The server of {model.label} has ended again. What to do: run the cell again."
+            f"The server of {model.label} has ended again. Run the cell again."
         )
     return lease
 
@@ -115,7 +115,7 @@ def _start(model: ModelFile, state: Path) -> None:
             process.kill()
             raise RuntimeError(
                 f"The server of {model.label} did not start (exit code {process.wait()}).\n"
-                "What to do: `coursekit local status` tries the model; then run the cell again."
+                "Test the model with `coursekit local status`, then run the cell again."
             )
         time.sleep(LOOK)
     process.returncode = (

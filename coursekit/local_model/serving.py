@@ -21,7 +21,9 @@ from filelock import FileLock, Timeout
 from ..foundation.files import write_atomically
 from .llama import DamagedModel, load
 
-LINGER = 3.0  # seconds without a lease: the next cell may make its client anew
+LINGER = (
+    3.0  # seconds without a lease: the next cell may create its client again
+)
 FIRST = 60.0  # seconds for the first lease
 DAMAGED = 3  # the exit code that says so
 READY = b"+"  # the first byte of a lease: this server will not end now

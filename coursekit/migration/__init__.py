@@ -45,7 +45,7 @@ def migrate(params: Mapping[str, Any], to_model: str) -> Migration:
     params    keyword arguments of ``client.chat.completions.create`` (or ``.parse``), as a model
               takes them today. They are not touched. ``model`` may be missing; it shows whether the
               request was answered without reasoning, and then reasoning is switched off where the
-              other model can do without. Options of the SDK that are no parameters of the API
+              other model can do without. Options of the SDK that are not parameters of the API
               (timeout, extra_headers) are passed on.
     to_model  a name of ``models.names()``, alive or not
 

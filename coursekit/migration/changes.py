@@ -15,8 +15,8 @@ class Change:
     """One thing that had to be different: ``kind`` is "renamed", "dropped", "changed" or "added".
 
     parameter  its name; a path for a part of one, "messages[0].role"
-    before     its value in the request; None where it was added
-    after      its value for the other model (the new name, where it was renamed); None where it was
+    before     its value in the request; None if it was added
+    after      its value for the other model (the new name, where it was renamed); None if it was
                dropped
     """
 
@@ -54,7 +54,7 @@ class Migration:
 
 @dataclass(slots=True)
 class Draft:
-    """The request on its way; ``source`` is None where it names no model that is known."""
+    """The request on its way; ``source`` is None if it names no model that is known."""
 
     params: dict[str, Any]
     source: Model | None

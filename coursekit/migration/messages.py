@@ -74,7 +74,7 @@ def _text(message: Mapping[str, Any]) -> str:
 
 
 def _without_audio(message: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The message without its audio parts; None where it has none."""
+    """The message without its audio parts; None if it has none."""
     content = message.get("content")
     if not isinstance(content, list) or all(
         part.get("type") != "input_audio" for part in content

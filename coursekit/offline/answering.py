@@ -105,8 +105,8 @@ def _fallback(
 ) -> Any:
     refuse_in_browser(
         "Local models and fallback servers",
-        "a page cannot start a program, nor ask a server of another site",
-        "ask only what was recorded",
+        "a page can neither start a program nor connect to another site's server",
+        "send only requests that were recorded",
     )
     from .fallback import Fallback, fallback_of  # only where one is needed
 

@@ -116,7 +116,7 @@ def objects_of(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
 
 
 def _joined(block: bytes, field: bytes) -> bytes | None:
-    """The values of a field, a line each; None where a block has none or is not ended."""
+    """The values of a field, a line each; None if a block has none or is not ended."""
     text = _with_lf(block)
     if not text.endswith(BLANK):
         return None

@@ -34,7 +34,7 @@ class ApiRequest:
 
     @cached_property
     def body(self) -> Any:
-        """The body's JSON, with 1.0 read as 1; None where it is not JSON."""
+        """The body's JSON, with 1.0 read as 1; None if it is not JSON."""
         return _decoded(_NORMALIZED, self.raw)
 
     @property

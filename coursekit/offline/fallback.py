@@ -159,14 +159,13 @@ class NamedServer:
         names = [str(model["id"]) for model in listed]
         if self._model is None and not names:
             raise FallbackUnreachable(
-                f"The fallback {self.url} lists no models, so nothing was asked.\n"
-                f"What to do: load one there, or name it: {MODEL}=… in .env."
+                f"The fallback {self.url} lists no models. Nothing was sent.\n"
+                f"Load a model there, or name one in .env: {MODEL}=…"
             )
         if self._model is not None and names and self._model not in names:
             raise FallbackUnreachable(
-                f"The fallback {self.url} has no model {self._model!r}, so nothing was asked. It "
-                "has "
-                f"{', '.join(names[:8])}.\nWhat to do: set {MODEL} to one of these."
+                f"The fallback {self.url} has no model {self._model!r}. Nothing was sent.\n"
+                f"Set {MODEL} to one that it has: {', '.join(names[:8])}."
             )
         model = self._model or names[0]
         kind = _kind_of(listed, header) or Kind(urlsplit(self.url).netloc)
@@ -187,8 +186,8 @@ class NamedServer:
             raise unreachable(self.url, error) from error
         if answer.status_code == 401:
             raise FallbackUnreachable(
-                f"The fallback {self.url} wants a key (401), so nothing was asked.\n"
-                f"What to do: put its key into .env as {KEY}=…"
+                f"The fallback {self.url} needs a key (401). Nothing was sent.\n"
+                f"Put its key into .env: {KEY}=…"
             )
         try:
             listed = [
@@ -292,9 +291,8 @@ class Forwarded:
     def unreachable(self, error: Exception) -> Exception:
         if isinstance(self.server, LocalServer):
             return FallbackUnreachable(
-                f"The server of {self.server.model.label} has just ended ({error}).\nWhat to do: "
-                "run the cell again, "
-                "which starts it anew."
+                f"The server of {self.server.model.label} has just ended ({error}).\n"
+                "Run the cell again, which restarts it."
             )
         return unreachable(self.server.place().url, error)
 
@@ -404,15 +402,14 @@ def unreachable(url: str, error: Exception) -> FallbackUnreachable:
     """The error for a server that does not answer at ``url``."""
     kind = kind_at(url)
     start = (
-        f"start it (`{kind.start}`)"
+        f"Start it (`{kind.start}`)"
         if kind and kind.start
-        else "start it, or correct its address"
+        else "Start it, or correct its address"
     )
     return FallbackUnreachable(
-        f"The fallback {url} does not answer ({str(error) or type(error).__name__}), and nothing "
-        "is recorded for this "
-        "request.\n"
-        f"What to do: {start}; or go without it: connect(fallback=False), or no {ADDRESS} in .env."
+        f"The fallback {url} does not answer ({str(error) or type(error).__name__}), and there is "
+        "no recording for this request.\n"
+        f"{start}. Or work without it: connect(fallback=False), or no {ADDRESS} in .env."
     )
 
 

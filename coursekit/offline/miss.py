@@ -77,7 +77,7 @@ class RecordingNotFound(Portable, LookupError):
 
     def _as_near(self) -> Iterator[str]:
         if self.as_near:
-            yield "As near as that one:"
+            yield "Just as close:"
         for path, differences in self.as_near[:3]:
             recorded = ", ".join(
                 f"{where} {there}" for where, _, there in differences[:2]

@@ -41,9 +41,9 @@ class ModelList:
             return one_model(path.removeprefix(f"{MODELS}/"))
         if NOT_SERVED.fullmatch(path):
             raise NotServed(
-                f"{request.method} {path} is not served offline: the course is about chat "
-                "completions, and the offline API has those, models, files, batches.\n"
-                'What to do: ask the real API with connect(mode="live"), which costs money.'
+                f"{request.method} {path} is not available offline: the offline API has only chat "
+                "completions, models, files, and batches.\n"
+                'To call the real API, which costs money, use connect(mode="live").'
             )
         return self.inner.answer(request)
 

@@ -1,8 +1,8 @@
-"""The transport of record mode: another server answers, and each whole answer is kept.
+"""The transport of record mode: another server answers, and each complete answer is saved.
 
-The caller sees the answer as it arrives: a stream is copied aside while it passes. What is no whole
+The caller sees the answer as it arrives: a stream is copied aside while it passes. An incomplete
 answer (an error, a page instead of JSON, a stream that broke, was cut, or was left by the caller)
-reaches the caller and no file.
+reaches the caller but is not saved.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ ACCOUNT = re.compile(rb"(?<![A-Za-z0-9_-])(?:org-|proj_)[A-Za-z0-9]{16,}")
 # no word: 16 letters and digits, mixed
 RANDOM = re.compile(rb"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{16}")
 KEY_REMOVED, ACCOUNT_REMOVED = b"[API key removed]", b"[account removed]"
-LEAST = 16  # characters of a key; "lm-studio" and the like are none
+LEAST = 16  # characters of a key; "lm-studio" and the like are not keys
 
 
 def is_secret(word: bytes) -> bool:
@@ -72,9 +72,9 @@ class SecretInRequest(Portable, ValueError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The request body holds something that looks like an API key; it would be stored in "
+            "The request body contains something that looks like an API key; it would be stored in "
             "the recording.\n"
-            "Nothing was sent. Take the key out of the messages (it belongs in .env), then run "
+            "Nothing was sent. Remove the key from the messages (it belongs in .env), then run "
             "the cell again."
         )
 

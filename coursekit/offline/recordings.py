@@ -72,8 +72,8 @@ class DamagedRecording(Portable, ValueError):
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(
             f"The recording {path} cannot be read: {why}.\n"
-            f"What to do: if you edited it, restore it (git checkout -- {path.name}, in its "
-            "folder); otherwise delete it and record the request anew."
+            f"If you edited it, restore it (git checkout -- {path.name}, in its folder). Otherwise "
+            "delete it and record the request again."
         )
 
 

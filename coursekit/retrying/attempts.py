@@ -60,7 +60,7 @@ class Attempt:
     decision    on the error; None without one
     wait        until the next attempt; None: there is none
     why         what was decided, and why; "" after success
-    request_id  as OpenAI's support asks for; None where no answer came
+    request_id  as OpenAI's support asks for; None if no answer came
     """
 
     number: int
@@ -153,7 +153,7 @@ async def retry_async(
 
 
 class _Run:
-    """What both forms share: the count, the times, the decision, and who hears of it."""
+    """What both forms share: the count, the times, the decision, and who is notified."""
 
     def __init__(
         self,

@@ -54,7 +54,7 @@ STOP = {
         "The key is missing or wrong.",
         "Check OPENAI_API_KEY. No further request will fare better.",
     ),
-    402: ("Payment is required.", "See to the account's billing."),
+    402: ("Payment is required.", "Check the account's billing."),
     403: (
         "This key or country has no access.",
         "Check the project's permissions. No further request will fare better.",
@@ -105,7 +105,7 @@ def classify(error: BaseException) -> Decision:
         return Decision(
             "stop",
             "The account has no money left.",
-            "Add credits or raise the limit; waiting is useless.",
+            "Add credits or raise the limit; waiting does not help.",
         )
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
@@ -146,7 +146,7 @@ def _of_status(status: int, code: str, error: Any) -> Decision:
         return Decision(
             "fix",
             f"Status {status}, but no answer of the API.",
-            "Check base_url: who answers there?",
+            "Check base_url: what answers there?",
         )
     if status in STOP:
         return Decision("stop", *STOP[status])
@@ -205,7 +205,7 @@ def _of_program(error: BaseException, names: set[str]) -> Decision:
         return Decision(
             "fix",
             "The content filter stopped the answer.",
-            "Change what is asked.",
+            "Change the request.",
             billed=True,
         )
     if "UnusableReply" in names:
@@ -232,7 +232,7 @@ def _of_program(error: BaseException, names: set[str]) -> Decision:
     if "OpenAIError" in names:
         return Decision(
             "fix",
-            "The client is not set up right.",
+            "The client is not set up correctly.",
             "Read the message; nothing was sent.",
         )
     return Decision(

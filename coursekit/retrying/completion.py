@@ -18,7 +18,7 @@ class UnusableReply(Portable, RuntimeError):
     fare the same.
 
     text           what there is of it; "" if nothing
-    finish_reason  "length", "content_filter", …; None where there was not even a choice
+    finish_reason  "length", "content_filter", …; None if there was not even a choice
     refusal        what the model said when it declined; else None
     reply          the whole answer, for ``Meter.add``
     """
@@ -67,7 +67,7 @@ def robust_completion(
     params        as ``client.chat.completions.create`` takes them, for one answer that is not
                   streamed. Without a model: ``models.CHAT``
 
-    Returns the whole text. Raises UnusableReply when it is empty, refused, filtered, or cut at
+    Returns the whole text. Raises UnusableReply if it is empty, refused, filtered, or cut at
     max_completion_tokens; the SDK's own errors where no retry helps or none was left; ValueError
     and TypeError before anything is sent.
     """
@@ -112,7 +112,7 @@ def whole_text(reply: Any) -> str:
     # a page of HTML from a proxy, say, which the SDK returns unchanged
     if not choices:
         raise UnusableReply(
-            "The answer holds no choice. Is it the API that answers at this base_url?",
+            "The answer has no choices. Does this base_url belong to the API?",
             reply,
         )
     reason, message = choices[0].finish_reason, choices[0].message
@@ -131,7 +131,7 @@ def whole_text(reply: Any) -> str:
         )
     if reason == "content_filter":
         raise UnusableReply(
-            "The content filter stopped the answer. Change what is asked.",
+            "The content filter stopped the answer. Change the request.",
             *about,
         )
     if not text:

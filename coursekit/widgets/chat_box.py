@@ -40,7 +40,7 @@ class ChatBox(Lab):
     is not part of the conversation. Where no widget can be shown (on the web, in print), the output
     is the conversation so far.
 
-    Raises RuntimeError where no event loop runs, that is, outside of a notebook.
+    Raises RuntimeError if no event loop runs, that is, outside of a notebook.
     """
 
     title = "The chat box"

@@ -53,7 +53,7 @@ class Lab(widgets.VBox):  # type: ignore[misc]
 
     A kernel may call the handlers of two controls in two threads (ipykernel 7). So whatever changes
     or draws the lab holds ``lock``. A drawing begins after the change that asked for it, and reads
-    all controls anew: the last drawing shows what the controls say in the end.
+    all controls again: the last drawing shows what the controls say in the end.
     """
 
     title: ClassVar[str] = "The lab"
@@ -64,7 +64,7 @@ class Lab(widgets.VBox):  # type: ignore[misc]
         controls: Iterable[widgets.Widget] = (),
     ) -> None:
         """Show ``children`` and below them the picture; a new value of one of the ``controls``
-        draws it anew.
+        redraws it.
         """
         # one that lets in its holder: a handler may move another control, which draws
         self.lock = threading.RLock()

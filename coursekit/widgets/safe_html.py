@@ -39,8 +39,8 @@ def plain(text: str) -> str:
 
 
 def sendable(text: str) -> str:
-    """The text without halves of characters: UTF-8 cannot write them, so they can be sent
-    nowhere.
+    """The text without halves of characters: UTF-8 cannot write them, so they cannot be
+    sent.
     """
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 

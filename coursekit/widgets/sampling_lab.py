@@ -162,7 +162,7 @@ class SamplingLab(Lab):
     @property
     def settings(self) -> Settings:
         """What the sliders say."""
-        # A step of 0.05 makes 0.7000000000000001 of a slider, which is no recorded temperature.
+        # A step of 0.05 makes 0.7000000000000001 of a slider, which is not a recorded temperature.
         return Settings(
             **{
                 name: round(slider.value, 4)

@@ -129,7 +129,7 @@ def _status(
 ) -> str:
     if end is None:
         if reached >= stream.total:
-            return "<b>Complete:</b> the last chunks brought the finish_reason and the usage."
+            return "<b>Complete:</b> the last chunks had the finish_reason and the usage."
         return "Receiving." if count else "Waiting for the first token."
     if not count:
         return (
@@ -275,7 +275,7 @@ class StreamPlayer(Lab):
     timing  ``stream.timing``
     at      the player's first position, in seconds since the request
 
-    Raises ValueError when texts and timing do not belong together, or are empty.
+    Raises ValueError if texts and timing do not belong together, or are empty.
     """
 
     title = "The stream player"

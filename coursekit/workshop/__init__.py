@@ -15,7 +15,7 @@ class CommandError(RuntimeError):
 
 
 def repository_or_error() -> Path:
-    """The folder of the course's repository. Raises CommandError where coursekit was installed
+    """The folder of the course's repository. Raises CommandError if coursekit was installed
     without it.
     """
     root = repository()

@@ -69,7 +69,7 @@ def ours(**options: Any) -> Strategy:
 
 
 def semaphore(slots: int, retries: int) -> Strategy:
-    """The tutorial's batch_completions, its failures counted instead of raised."""
+    """A tutorial's batch_completions, with failures counted instead of raised."""
 
     async def send(
         client: openai.AsyncOpenAI, requests: list[dict[str, Any]]
@@ -117,7 +117,7 @@ def limiter(rate: float, seconds: float) -> Strategy:
 def cookbook(
     rpm: float, tpm: float, tokens: float, attempts: int = 5
 ) -> Strategy:
-    """The algorithm of the OpenAI cookbook's api_request_parallel_processor.py, written anew:
+    """The algorithm of the OpenAI cookbook's api_request_parallel_processor.py, rewritten:
     capacity that begins full and refills with the clock, a pause of 15 s after each 429, five
     attempts."""
 

@@ -3,7 +3,7 @@ a kill -9.
 
     .venv/bin/python tests/benchmarks/bench_class.py [--learners 60] [--seconds 300]
 
-Learners and server share this machine. Lateness is reckoned by the client, from when it sent its
+Learners and server share this machine. Lateness is measured by the client, from when it sent its
 request, outside of the times that were slow on purpose. Half of the learners have the SDK's two
 retries, the others seven.
 """

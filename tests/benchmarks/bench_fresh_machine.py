@@ -48,7 +48,7 @@ NO_ROUTE = [
 
 
 class Counter(socketserver.ThreadingTCPServer):
-    """A proxy for CONNECT that passes everything on, and counts what comes down."""
+    """A proxy for CONNECT that passes everything on, and counts what is downloaded."""
 
     daemon_threads = allow_reuse_address = True
     came = 0
@@ -88,7 +88,7 @@ class Counter(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def lab(course: Path, env: dict[str, str], *around: str) -> Iterator[None]:
-    """`make lab` until it answers and a first reply stands in a kernel; prints when that was."""
+    """`make lab` until it answers and a kernel has its first reply; prints when that was."""
     port, token = 20000 + secrets.randbelow(20000), secrets.token_hex(8)
     begun = time.monotonic()
     more = f"--no-browser --port={port} --ServerApp.port_retries=0 --IdentityProvider.token={token}"

@@ -38,8 +38,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ["notebooks", "solutions"]
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 SANITIZE = "coursekit/workshop/testing/sanitize.cfg"
-# PR_SET_CHILD_SUBREAPER: whoever loses its parent becomes ours, so that its processor time is
-# counted
+# PR_SET_CHILD_SUBREAPER: a process that loses its parent becomes ours, so that its processor time
+# is counted
 ADOPT = 36
 
 

@@ -8,7 +8,7 @@ between them, and quoted is the median of the per-round ratios with their range.
 minute at most, for a quiet moment. Ours has everything switched on: keys of 50 learners, rate
 limits, tally, ledger and access log. The floor reads the request, to see whether it asks for a
 stream, and sends that event by event; with --floor blind it does not even read it. Paced streams:
-201 events, 10 ms apart; lateness is reckoned by the client, from when it sent its request.
+201 events, 10 ms apart; lateness is measured by the client, from when it sent its request.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class StreamClient(asyncio.Protocol):
 async def streams(
     port: int, request: bytes, count: int, within: float
 ) -> list[Arrivals]:
-    """``count`` streams side by side, begun at random moments ``within`` so many seconds."""
+    """``count`` streams side by side, begun at random moments ``within`` that number of seconds."""
     loop, rng = asyncio.get_running_loop(), random.Random(1)
     starts = [rng.random() * within for _ in range(count)]
 
@@ -71,9 +71,7 @@ async def streams(
 
 
 def lateness(seen: Arrivals, offsets: list[float]) -> list[float]:
-    """Seconds by which each event came after its due time, reckoned from when the request was
-    sent.
-    """
+    """Seconds by which each event came after its due time, measured from when the request was sent."""
     late, place = [], 0
     for at, count in seen.reads:
         late += [

@@ -1,7 +1,7 @@
-"""Make the README's picture anew: a lab in JupyterLab, as a learner has it. pytest runs it only
-when asked to by name.
+"""Make the README's picture again: a lab in JupyterLab, as a learner sees it. pytest runs it only
+if you name it.
 
-How stands in .github/CONTRIBUTING.md.
+.github/CONTRIBUTING.md says how.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def test_a_learner_improves_the_score_and_keeps_it(
 ) -> None:
     """In a narrow window no output is wider than its cell, and the reference is folded until it is
     asked for. A typing error in solve is shown as Python shows it; a better solve scores higher,
-    and stands on the board."""
+    and appears on the board."""
     chapter = open_chapter("09_capstone", width=800)
     turn, board = (
         place(chapter, "mine = attempt"),

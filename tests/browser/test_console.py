@@ -123,10 +123,10 @@ def cells(page: Page, name: str) -> list[str]:
 
 
 def test_inject_watch_lift(running: Served, console: Page) -> None:
-    """Learners appear as they join, with what they do; each button strikes whom it is meant for,
-    shows how long, and what it does to them; lifting ends it. A name that is HTML is shown as it
-    is, and does nothing."""
-    expect(console.get_by_text("Nobody has joined yet.")).to_be_visible()
+    """Learners appear as they join, with what they do. Each button affects the learners it is meant
+    for, and shows for how long and what it does to them; stopping the fault ends it. A name that is
+    HTML is shown as text."""
+    expect(console.get_by_text("No one has joined yet.")).to_be_visible()
     keys = {name: join(running, name) for name in NAMES}
     for name in NAMES:
         expect(
@@ -185,11 +185,11 @@ def test_inject_watch_lift(running: Served, console: Page) -> None:
             500,
         ]
         console.get_by_role(
-            "button", name=f"Lift {button} for everybody"
+            "button", name=f"Stop {button} for everybody"
         ).click()
         expect(console.locator("#faults li")).to_have_count(1)
-    console.get_by_role("button", name="Lift all").click()
-    expect(console.get_by_text("No fault is at work.")).to_be_visible()
+    console.get_by_role("button", name="Stop all").click()
+    expect(console.get_by_text("No faults are active.")).to_be_visible()
     assert [ask(running, keys[name]) for name in ("Ada", EVIL)] == [200, 200]
     # two of 500, and 429, 500, 429, 500
     expect(console.locator("dd[data-of=errors]")).to_have_text("6")
@@ -233,10 +233,10 @@ def test_by_keyboard(running: Served, console: Page) -> None:
         console.keyboard.press("Tab")
     assert (
         console.evaluate("document.activeElement.ariaLabel")
-        == "Lift Quota wall for everybody"
+        == "Stop Quota wall for everybody"
     )
     console.keyboard.press("Space")
-    expect(console.get_by_text("No fault is at work.")).to_be_visible()
+    expect(console.get_by_text("No faults are active.")).to_be_visible()
     assert ask(running, key) == 200
     # not a button that would strike again
     assert console.evaluate("document.activeElement.id") == "whom"

@@ -22,7 +22,7 @@ SAVE = f"async () => {{ await {PANEL}.context.save(); }}"
 
 @pytest.fixture
 def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> Page:
-    """Two predictions, and a cell that is none, as a learner opens them: nothing was run."""
+    """Two predictions, and a cell that is not one, as a learner opens them: nothing was run."""
     cells = [
         v4.new_markdown_cell("# A chapter"),
         v4.new_markdown_cell("Some text.\n\n**Predict.** What is 1 + 1?"),
@@ -45,8 +45,8 @@ def page(lab: LabServer, open_chapter: Callable[..., ChapterPage]) -> Page:
 def test_a_prediction_is_made_kept_and_shown(
     page: Page, lab: LabServer
 ) -> None:
-    """Shift+Enter leads into the field; there it keeps the words and runs the cell. Escape skips.
-    Both words and output stand in the list at the end, and in the file; nothing is taken for HTML.
+    """Shift+Enter moves into the field; there it saves the words and runs the cell. Escape skips.
+    The list at the end and the file have both words and output, and nothing is interpreted as HTML.
     """
     expect(page.locator(".coursekit-predict:visible")).to_have_count(2)
     field = page.get_by_label("Your prediction").first

@@ -22,7 +22,7 @@ DISTRIBUTION = "PYODIDE_DISTRIBUTION"  # a folder with Pyodide's distribution, w
 
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the part that runs. What cannot be had here is a reason to skip."""
+    """The address of the part that runs. Skips if something is not available here."""
     if find_spec("jupyterlite_pyodide_kernel") is None:
         pytest.skip("the extra browser is not installed")
     folder = tmp_path_factory.mktemp("browser_edition") / "run"

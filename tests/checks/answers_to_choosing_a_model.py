@@ -301,9 +301,9 @@ def field_by_field(reply):
     if len(data) > 3:
         raise NoTicket(f"unknown: {set(data) - {'product', 'urgent', 'order'}}")
     if not isinstance(product, str):
-        raise NoTicket("product is no text")
+        raise NoTicket("product is not text")
     if urgent is not True and urgent is not False:
-        raise NoTicket("urgent is no bool")
+        raise NoTicket("urgent is not a bool")
     if isinstance(order, bool) or not isinstance(order, int | None):
         raise NoTicket("order is not a number")
     return data

@@ -215,7 +215,7 @@ def hard_coded_numbers(turns, system, user, reply, window=None):
 
 @right("cacheable_prefix")
 def with_commonprefix(before, now):
-    shared = len(os.path.commonprefix([before, now]))  # noqa: RUF071  it takes lists, too
+    shared = len(os.path.commonprefix([before, now]))  # noqa: RUF071  it also takes lists
     return 0 if shared < 1024 else shared - shared % 128
 
 
@@ -242,7 +242,7 @@ def with_takewhile(before, now):
 
 
 def _shared(before, now):
-    return len(os.path.commonprefix([before, now]))  # noqa: RUF071  it takes lists, too
+    return len(os.path.commonprefix([before, now]))  # noqa: RUF071  it also takes lists
 
 
 @wrong(

@@ -79,7 +79,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_gets_its_verdict(answer: Answer) -> None:
-    """See the table: each answer is judged as it stands there, with the words that stand there."""
+    """Each answer gets the verdict that the table gives, in the table's words."""
     exercises = {
         each.name: each
         for each in course_map.exercises_of(lesson(answer.chapter).stem)
@@ -91,7 +91,7 @@ def test_an_answer_gets_its_verdict(answer: Answer) -> None:
 
 @every_exercise
 def test_the_table_has_enough_answers(path: Path, exercise: Exercise) -> None:
-    """Each exercise is tried with at least two right answers beside the solution and three wrong
+    """Each exercise is tried with at least two right answers besides the solution, and three wrong
     ones.
     """
     outcomes = [

@@ -135,7 +135,7 @@ def test_a_call_is_described_for_a_failed_case_only() -> None:
 def test_a_call_that_leaves_its_arguments_alone_is_judged_by_what_it_returns() -> (
     None
 ):
-    """The value comes through as it is, also when the function makes changes and undoes them."""
+    """The value arrives unchanged, even if the function makes changes and undoes them."""
 
     def twice(items: list[int], *, more: dict[str, int]) -> int:
         items.append(1)
@@ -147,7 +147,7 @@ def test_a_call_that_leaves_its_arguments_alone_is_judged_by_what_it_returns() -
 
 
 def test_a_changed_argument_is_a_miss_even_with_the_right_value() -> None:
-    """A list or dict that is changed, at any depth, is told with what it has become; the next run
+    """A list or dict that is changed, at any depth, is reported with its new value; the next run
     gets it unchanged.
     """
 
@@ -164,8 +164,8 @@ def test_a_changed_argument_is_a_miss_even_with_the_right_value() -> None:
 
 
 def test_the_expected_error_does_not_hide_a_change() -> None:
-    """A function that changes its argument and then raises what was expected has missed; another
-    error comes out.
+    """A function that changes its argument and then raises what was expected fails the check; any
+    other error propagates.
     """
 
     def late(items: list[int], error: type[Exception]) -> None:
@@ -180,8 +180,8 @@ def test_the_expected_error_does_not_hide_a_change() -> None:
 
 
 def test_what_must_be_new_may_not_be_the_argument_itself() -> None:
-    """Where a fresh value is asked for, the argument handed back is a miss, and an equal copy is
-    none.
+    """If a new value is required, returning the argument is a miss, and returning an equal copy is
+    not.
     """
 
     def same(items: list[int]) -> list[int]:

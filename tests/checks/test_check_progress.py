@@ -213,7 +213,8 @@ def test_the_command_without_anybody_to_ask(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """--reset without a terminal changes nothing; a damaged file is told; switched off is told."""
+    """--reset without a terminal changes nothing; a message says so if the file is damaged, or
+    progress is switched off."""
     kept.parent.mkdir()
     kept.write_text("{")
 

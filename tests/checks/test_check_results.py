@@ -79,7 +79,7 @@ def test_a_miss_without_a_reason_shows_the_first_hint() -> None:
 
 
 def test_a_generator_is_explained() -> None:
-    """A function with yield is told so; no address of the machine is shown."""
+    """A message says so if a function has yield; no memory address is shown."""
 
     def double(number: int) -> Iterator[int]:
         yield 2 * number
@@ -106,7 +106,7 @@ def test_an_error_is_told_with_the_learner_s_line() -> None:
 
 
 def test_a_class_can_be_the_answer() -> None:
-    """An exercise may ask for a class; its errors show the line, too."""
+    """An exercise may ask for a class; its errors also show the line."""
 
     class Broken:
         def __init__(self, number: int) -> None:
@@ -142,8 +142,8 @@ def test_an_endless_loop_is_told() -> None:
 
 
 def test_a_forgotten_await_is_told() -> None:
-    """A coroutine in place of a value is explained: by the missing await, or by an async def nobody
-    asked for.
+    """A coroutine in place of a value is explained: by a missing await, or by an async def where
+    none was needed.
     """
 
     async def fetch(number: int) -> int:
@@ -157,8 +157,8 @@ def test_a_forgotten_await_is_told() -> None:
 
 
 def test_an_async_exercise() -> None:
-    """An async def passes; a plain function is told to become one; a forgotten await inside is
-    told.
+    """An async def passes; for a plain function, the message asks for one; a forgotten await inside
+    is reported.
     """
 
     async def fetch(number: int) -> int:

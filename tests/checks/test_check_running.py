@@ -1,5 +1,5 @@
-"""Running a learner's code: a time limit on every platform, virtual time, coroutines that nobody
-awaits.
+"""Running a learner's code: a time limit on every platform, virtual time, coroutines that are never
+awaited.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ async def one() -> int:
 
 
 def test_a_value_and_an_error_come_back() -> None:
-    """What the work returns or raises is told, and nothing is raised; not even SystemExit ends the
-    kernel.
+    """What the work returns or raises is reported, and nothing is raised; not even SystemExit ends
+    the kernel.
     """
     assert run(lambda: 7).value == 7
     assert isinstance(run(lambda: 1 / 0).error, ZeroDivisionError)
@@ -194,7 +194,7 @@ def test_a_plain_function_where_an_async_one_is_asked_for() -> None:
 def test_prints_come_through_up_to_a_limit(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A learner's print is seen; a flood of them is cut, and the cut is told."""
+    """A learner's print is seen; a flood of them is cut, and a message says so."""
     run(lambda: print("here"))
     assert capsys.readouterr().out == "here\n"
     run(lambda: [print("x" * 99) for _ in range(1000)])

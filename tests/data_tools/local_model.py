@@ -1,6 +1,6 @@
 """A small open model, asked for one thing: the log-probability of every token of its vocabulary.
 
-Only for authors, and only when data/logits is made anew. The sampling on top of it is
+Only for authors, and only when data/logits is made again. The sampling on top of it is
 ``coursekit.sampling``, so that a reply made here followed the very formulas that chapter 02
 teaches.
 """
@@ -80,7 +80,7 @@ class LocalModel:
         )
 
     def text_tokens(self, text: str) -> int:
-        """The length of a text."""
+        """The length of some text."""
         answer = self._server.handle_completions(
             {"prompt": text, "n_predict": 1}
         )
@@ -123,7 +123,7 @@ class LocalModel:
     def seconds(
         self, messages: Sequence[Mapping[str, str]], tokens: int
     ) -> float:
-        """How long the model writes so many tokens, when it is not asked for its whole vocabulary
+        """How long the model takes to write this number of tokens, without its whole vocabulary
         each time.
         """
         start = time.perf_counter()

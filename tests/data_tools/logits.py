@@ -39,7 +39,7 @@ CATS, DOG, HAIKU = (
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A distribution to take: after a text, or in a chat after the first ``after`` tokens of the
+    """A distribution to take: after some text, or in a chat after the first ``after`` tokens of the
     greedy reply.
     """
 

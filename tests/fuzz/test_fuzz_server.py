@@ -66,7 +66,7 @@ class Process:
         self.port = int(
             re.search(r":(\d+)/v1", self.process.stdout.readline())[1]
         )
-        # Nobody reads the access log from here on: that must not matter either.
+        # The access log is not read from here on: that must not matter either.
         self.statuses: Counter[int] = Counter()
 
     def memory(self) -> float:
@@ -80,8 +80,8 @@ class Process:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def send(self, odd: Odd) -> None:
-        """One request on a connection of its own; what comes back must be a proper answer below
-        500, in good time.
+        """One request on a connection of its own; the reply must be a proper answer below 500, in
+        good time.
         """
         with socket.create_connection(
             ("127.0.0.1", self.port), timeout=HANG

@@ -43,7 +43,7 @@ const tasks = {
   },
 };
 
-// The bodies of a file, each sent as it is.
+// The bodies of a file, each sent unchanged.
 async function send(path) {
   const texts = [];
   for (const body of JSON.parse(require("node:fs").readFileSync(path, "utf8"))) {

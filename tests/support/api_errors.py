@@ -48,6 +48,6 @@ def disconnected(cause: Exception) -> openai.APIConnectionError:
     return error
 
 
-@cache  # making one takes longer than all that a test does with it
+@cache  # making one takes longer than everything that a test does with it
 def _client() -> openai.OpenAI:
     return openai.OpenAI(api_key="none")

@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 
 from coursekit.workshop.commands.environment import offline_environment
 
-# Errors that say what this server, or its model, does not do or have.
+# Errors that say what this server, or its model, cannot do or does not have.
 REFUSED = {
     "BadRequestError",
     "NotFoundError",
@@ -47,10 +47,10 @@ NOT_WHOLE = "not whole: finish_reason"  # chapter 04's own reader
 
 @dataclass(frozen=True)
 class Cell:
-    """A code cell's number, what came of it, and the error's first line.
+    """A code cell's number, its result, and the error's first line.
 
     what  "runs", "refused" (by the server), "lacks" (said by coursekit), "answer" (this model's
-          answer does not do), "follows" (it uses what a cell that failed would have made), "slow",
+          answer cannot be used), "follows" (it uses what a cell that failed would have made), "slow",
           or "fails"
     """
 
@@ -62,7 +62,7 @@ class Cell:
 def run_chapter(
     path: Path, environment: Mapping[str, str], seconds: int = 240
 ) -> list[Cell]:
-    """Run a notebook to its end, each cell for so many seconds at the most."""
+    """Run a notebook to its end, each cell for at most that many seconds."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,

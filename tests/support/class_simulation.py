@@ -3,8 +3,7 @@ server that dies.
 
 Learners are the SDK's own clients. They ask what the chapters ask, half of it as streams, with
 pauses between, and note how each call went. The teacher works through the console's own endpoints.
-In the end every failure must lie in the time of something that was done to the class, and look like
-it.
+In the end, every failure must coincide with something that was done to the class, and look like it.
 """
 
 from __future__ import annotations
@@ -200,7 +199,7 @@ class Teacher:
 
 @dataclass
 class Lesson:
-    """A simulated lesson, and afterwards what came of it.
+    """A simulated lesson, and afterwards its result.
 
     seconds  until the kill, and rest: after it, at least; each phase also lasts until a learner
              has on average ended a call in it, so that 0 is as fast as the machine can
@@ -391,7 +390,7 @@ class Lesson:
                 **question.body
             )
             call.retries = raw.retries_taken
-            # for whoever leaves this half way
+            # for a learner who leaves halfway
             answered, call.how = (
                 call.how,
                 "broken",

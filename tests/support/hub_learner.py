@@ -194,7 +194,7 @@ class Kernel:
     closed: bool = False
 
     async def execute(self, code: str) -> list[Any]:
-        """Run code; returns its outputs as nbformat's nodes. Raises Refused when the channel
+        """Run code; returns its outputs as nbformat's nodes. Raises Refused if the channel
         ends.
         """
         header = {

@@ -118,7 +118,7 @@ class Hub:
             self.process.wait(30)
 
     def processes(self, name: str) -> list[psutil.Process]:
-        """A learner's server and all that it started, by the folder they work in."""
+        """A learner's server and every process that it started, by the folder they work in."""
         home = str(self.learners / name)
         found = []
         for process in psutil.process_iter():

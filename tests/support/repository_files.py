@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 def repository_files(*folders: str, new: bool = False) -> list[str]:
     """The committed files, from the repository's root; ``new``: those too that git would take.
 
-    Skips the test where the course was unpacked from an archive: there is nothing to tell its files
-    from others by.
+    Skips the test where the course was unpacked from an archive: nothing distinguishes its files
+    from others.
     """
     if not (ROOT / ".git").exists():
         pytest.skip(

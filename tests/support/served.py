@@ -103,7 +103,7 @@ class Served:
         return any(one.client == connection.getsockname() for one in open_ones)
 
     def bytes(self, sent: bytes) -> bytes:
-        """What comes back on a bare connection until the server closes it."""
+        """What a bare connection receives until the server closes it."""
         with self.connect() as connection:
             with contextlib.suppress(ConnectionError):
                 connection.sendall(sent)

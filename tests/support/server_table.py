@@ -16,10 +16,10 @@ BEGIN, END = (
     "<!-- end of the table -->\n",
 )
 WORDS = {
-    "lacks": "no price, limits or log-probabilities",
+    "lacks": "no price, limits, or log-probabilities",
     "refused": "refused by the server",
-    "answer": "its answer does not do",
-    "follows": "for want of an earlier cell",
+    "answer": "its answer cannot be used",
+    "follows": "an earlier cell failed",
 }
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a folder of web pages: links that lead nowhere, images without words, anything
+"""What is wrong with a folder of web pages: broken links, images without words, anything
 from elsewhere.
 """
 

@@ -1,5 +1,5 @@
 """A stand-in for an OpenAI-compatible server, such as Ollama: it listens on this machine and
-answers as it is told.
+answers as the test says.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def keep(name: str, score: ScoredRun) -> Scoreboard:
 
 
 def place() -> Path | None:
-    """The file; None where nothing is saved."""
+    """The file; None if nothing is saved."""
     beside = progress.place()
     return None if beside is None else beside.with_name("capstone.json")
 

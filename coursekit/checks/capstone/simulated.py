@@ -83,9 +83,7 @@ class Support:
         return replace(answer, source=SOURCE)
 
     def ticket(self, body: Any) -> Ticket | None:
-        """The ticket that a request's body asks about; None where it is none that the models
-        know.
-        """
+        """The ticket that a request's body asks about; None if the models do not know it."""
         messages = body.get("messages") if isinstance(body, dict) else None
         first = (
             messages[0]

@@ -1,6 +1,6 @@
 "use strict";
 
-// Shows what /console/events tells, and sends orders to /console/faults. Whatever comes from the server is put into the
+// Shows what /console/events sends, and sends orders to /console/faults. Whatever comes from the server is put into the
 // page as text, never as HTML: learners choose their names.
 
 const KINDS = {
@@ -8,7 +8,7 @@ const KINDS = {
 };
 const SIGNS = {hand: "▲", errors: "✗", check: "?", habit: "!"};
 const COLUMNS = [
-  ["Needs you because", null],
+  ["Needs help because", null],
   ["Last request", (one) => ago(one.minutes)],
   ["Chapter", (one) => one.chapter || "–"],
   ["Passed", (one) => passed(one.passed)],
@@ -91,7 +91,7 @@ function showReasons(cell, reasons) {
 function showNeed(learners) {
   const stuck = learners.filter((one) => one.need >= STUCK).length;
   const looked = learners.filter((one) => one.need > 0 && one.need < STUCK).length;
-  let text = "Nobody has joined yet.";
+  let text = "No one has joined yet.";
   if (learners.length) text = stuck ? `${stuck} of ${learners.length} need you` : "Nobody is stuck";
   if (looked) text += `, ${looked} ${looked === 1 ? "has a program" : "have programs"} with a bad habit`;
   put(by("need-count"), learners.length ? `${text}.` : text);
@@ -204,9 +204,9 @@ function newFault(fault) {
   item.dataset.number = fault.number;
   const kind = KINDS[fault.fault.kind] ?? fault.fault.kind;
   const whom = element("bdi", fault.learner ?? "everybody");
-  const lift = element("button", "Lift", {className: "quiet"});
-  lift.setAttribute("aria-label", `Lift ${kind} for ${fault.learner ?? "everybody"}`);
-  lift.addEventListener("click", () => order("DELETE", `/console/faults/${fault.number}`, null, `${kind} is lifted.`));
+  const lift = element("button", "Stop", {className: "quiet"});
+  lift.setAttribute("aria-label", `Stop ${kind} for ${fault.learner ?? "everybody"}`);
+  lift.addEventListener("click", () => order("DELETE", `/console/faults/${fault.number}`, null, `${kind} stopped.`));
   item.append(element("strong", kind), " for ", whom, " · ", element("span", "", {className: "left"}), lift);
   by("faults").append(item);
   return item;
@@ -239,13 +239,13 @@ by("inject").addEventListener("submit", (event) => {
   const done = `${KINDS[kind]} for ${learner ?? "everybody"}, ${seconds} s.`;
   order("POST", "/console/faults", {fault, seconds, ...(learner && {learner})}, done);
 });
-by("lift-all").addEventListener("click", () => order("DELETE", "/console/faults", null, "All faults are lifted."));
+by("lift-all").addEventListener("click", () => order("DELETE", "/console/faults", null, "All faults stopped."));
 
 function show(told) {
   inClass = told.class;
   put(by("trouble"), told.trouble);
   by("trouble").hidden = !told.trouble;
-  put(by("sharing"), told.shares ? "Chapter, checks and quiz answers show for learners who did not refuse."
+  put(by("sharing"), told.shares ? "Chapter, checks and quiz answers are shown for learners who did not opt out."
     : "Chapter, checks and quiz answers are not shared: start the class with --share, or learners join with share=True.");
   showTogether(told.together);
   showVotes(told.votes);
@@ -259,7 +259,7 @@ function watch() {
   events.onmessage = (event) => show(JSON.parse(event.data));
   events.onerror = () => {
     if (events.readyState === EventSource.CLOSED) {
-      put(by("link"), "Logged out, or the server is another one: load this page again.");
+      put(by("link"), "Logged out, or the server was replaced: reload this page.");
     } else {
       put(by("link"), "The server does not answer; trying again …");
     }

@@ -52,7 +52,7 @@ class BatchApi:
 
     @cached_property
     def _epoch(self) -> int:
-        """The second of 1970 at which the clock stood at 0."""
+        """The POSIX time at which the clock was at 0."""
         return int(time.time() - self.clock.now())
 
     def answer(self, request: ApiRequest) -> ApiAnswer:

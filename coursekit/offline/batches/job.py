@@ -36,7 +36,7 @@ class Job:
     """A batch. Times are seconds on the clock of the API.
 
     created    when it was created
-    epoch      the second of 1970 at which that clock stood at 0
+    epoch      the POSIX time at which that clock was at 0
     faults     why the file was refused
     results    of the lines, in order; empty when the file was refused
     cancelled  when it was cancelled

@@ -54,7 +54,7 @@ class Fault:
                               give the client one)
               "connection"    no connection
             within an answer:
-              "cut_stream"    the stream ends before the model was done
+              "cut_stream"    the stream ends before the model has finished
               "malformed"     an event that is broken JSON
               "stream_error"  an event that reports an error, after the 200
               "slow"          a drip: each event is ``seconds`` late, so that no longer read

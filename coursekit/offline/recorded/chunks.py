@@ -19,7 +19,7 @@ from ..exchange import DONE, Event, sse
 STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 HEAD = ("created", "model", "service_tier", "system_fingerprint")
-# fields of a message; others are sent whole
+# fields of a message; others are sent in one piece
 IN_PIECES = (
     "role",
     "content",
@@ -147,7 +147,7 @@ def timed(
 
 
 def is_piece(chunk: Chunk) -> bool:
-    """Whether a chunk brings a piece of the answer: neither a role, nor a finish reason, nor the
+    """Whether a chunk contains a piece of the answer: neither a role, nor a finish reason, nor the
     usage.
     """
     return any(
@@ -157,7 +157,7 @@ def is_piece(chunk: Chunk) -> bool:
 
 
 def _pieces(choice: Mapping[str, Any], model: str) -> list[Piece]:
-    """What a choice's chunks bring, one after the other; the first brings the role."""
+    """What a choice's chunks contain, one after the other; the first contains the role."""
     message, logprobs = choice["message"], choice.get("logprobs")
     calls, text = message.get("tool_calls") or [], message.get("content")
     refusal = message.get("refusal")
@@ -238,7 +238,7 @@ def _texts(
 
 
 def _text_of(listed: list[Any]) -> str | None:
-    """The text of tokens with their bytes; None where they end within a character."""
+    """The text of tokens with their bytes; None if they end within a character."""
     try:
         return b"".join(bytes(token["bytes"]) for token in listed).decode()
     except UnicodeDecodeError:

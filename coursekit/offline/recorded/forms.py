@@ -98,7 +98,7 @@ def _share_before_first(
 
 
 def _assembled(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
-    """The completion that a stream brought, if it ended."""
+    """The completion that a stream amounts to, if it ended."""
     stream = [chunk for _, chunk in _chunks_of(answer) if chunk is not None]
     if answer.breaks or not _ended(stream, body):
         raise NoSuchForm("The stream did not end.")
@@ -146,7 +146,7 @@ def _with_options(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
             events += [*(added if is_done(event.data) else ()), event]
             continue
         if chunk.get("usage") and not chunk.get("choices") and not counted:
-            continue  # the chunk that only brings the usage
+            continue  # the chunk that contains only the usage
         shown = {
             name: value for name, value in chunk.items() if name not in left_out
         }
@@ -157,7 +157,7 @@ def _with_options(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
 
 
 def count(completion: Chunk, body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The usage of a completion, by counting; None where part of it cannot be seen: hidden
+    """The usage of a completion, by counting; None if part of it cannot be seen: hidden
     reasoning, tools, images.
     """
     model = str(completion.get("model"))
@@ -205,7 +205,7 @@ def _ended(stream: list[Chunk], body: Mapping[str, Any]) -> bool:
 
 
 def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
-    """Add to ``whole`` what a chunk brings: texts and lists grow, an item of a list is found by its
+    """Add a chunk's contents to ``whole``: texts and lists grow, an item of a list is found by its
     index.
     """
     for name, value in part.items():

@@ -28,8 +28,7 @@ class NoLocalReply(Portable, LookupError):
         super().__init__(
             "No reply was taken from the local model for "
             f"{json.dumps(_sampling(body), ensure_ascii=False)}.\n"
-            "What to do: add it to TO_TAKE in tests/data_tools/local_replies.py and "
-            "run that module."
+            "Add it to TO_TAKE in tests/data_tools/local_replies.py, and run that module."
         )
 
 

@@ -100,7 +100,7 @@ class NoWrittenReply(Portable, LookupError):
             ""
         ]
         super().__init__(
-            f"{path.name} has no reply to this request.\nWhat to do: add an entry such as\n\n"
+            f"{path.name} has no reply to this request.\nAdd an entry such as\n\n"
             f'  [[reply]]\n  to = "{said[0]}"\n  text = "…"\n'
         )
 

@@ -1,8 +1,7 @@
 """The file of a class: names, keys and meters, saved so that they outlive the server.
 
-It is written whole, and anew each second in which something has changed. A server that is killed
-loses the counts of the last second, and of the time that counting takes: on a busy machine, that of
-a few.
+It is rewritten in full after each second in which something changed. A server that is killed loses
+the counts of the last second and of the time that counting takes: a few seconds on a busy machine.
 """
 
 from __future__ import annotations
@@ -48,8 +47,8 @@ class ClassFile:
             text = self.path.read_text(encoding="utf-8")
         except Timeout:
             raise CannotKeep(
-                f"Another server keeps its class in {self.path}. Nothing was opened.\n"
-                "What to do: end that one, or give this class a file of its own with --class-file."
+                f"Another server uses {self.path} for its class. This server was not started.\n"
+                "Stop the other one, or give this class its own file with --class-file."
             ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise CannotKeep(self._trouble(error)) from error
@@ -57,13 +56,13 @@ class ClassFile:
             return SavedClass.read(json.loads(text))
         except (ValueError, RecursionError) as error:
             raise CannotKeep(
-                f"{self.path} is not the file of a class, or is damaged. Nothing was opened, and "
+                f"{self.path} is not a class file, or is damaged. The server was not started, and "
                 "the file is unchanged.\n"
-                "What to do: move it away to begin a new class, or name another --class-file."
+                "Move the file away to start a new class, or name another --class-file."
             ) from error
 
     def keep(self, roll: Roll) -> None:
-        """Write the roll now, and from now on whenever it has changed. Raises CannotKeep where that
+        """Write the roll now, and from now on whenever it has changed. Raises CannotKeep if that
         cannot be done.
         """
         try:
@@ -100,21 +99,20 @@ class ClassFile:
 
     def _trouble(self, error: OSError | UnicodeDecodeError) -> str:
         what = (
-            f"The class cannot be kept in {self.path}: "
+            f"The class cannot be saved in {self.path}: "
             f"{getattr(error, 'strerror', None) or error}."
         )
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         if not full and not self.path.is_file():
-            return f"{what}\nWhat to do: name another --class-file, or let the server write there."
+            return f"{what}\nName another --class-file, or let the server write there."
         cure = (
-            "make room on that disk"
+            "Free some space on that disk"
             if full
-            else "let the server read and write that file"
+            else "Let the server read and write that file"
         )
         return (
-            f"{what}\nWhat to do: {cure}. A running class goes on, and is written as soon as that "
-            "works. Do not begin "
-            "another file: the keys of all who have joined are made with this one."
+            f"{what}\n{cure}. A running class continues, and is saved as soon as that works. Do "
+            "not start another file: the keys of everyone who has joined depend on this one."
         )
 
     def _write(self, roll: Roll) -> None:

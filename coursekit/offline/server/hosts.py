@@ -9,9 +9,8 @@ import socket
 from functools import lru_cache
 
 ELSEWHERE = (
-    "This server does not answer to the name {name!r}. Use its address in digits; or, where it "
-    "has that name on "
-    "purpose, name it to the server when it starts: COURSEKIT_HOSTS={name}"
+    "This server does not answer to the name {name!r}. Use its numeric address. If the server is "
+    "meant to have that name, start it with COURSEKIT_HOSTS={name}"
 )
 
 

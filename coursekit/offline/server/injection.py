@@ -38,10 +38,10 @@ class Injections:
     def add(
         self, fault: Fault, learner: str | None, seconds: float
     ) -> Injection:
-        """Raises ValueError when there are too many already."""
+        """Raises ValueError if there are too many already."""
         if len(self.now()) >= MOST:
             raise ValueError(
-                f"There are {MOST} faults at work already. Lift some of them first."
+                f"There are {MOST} faults already. Stop some of them first."
             )
         injection = Injection(
             next(self._numbers), fault, learner, self.clock.now() + seconds

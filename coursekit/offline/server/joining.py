@@ -109,7 +109,7 @@ def about(learner: Learner) -> dict[str, Any]:
 
 
 def name_in(raw: bytes) -> str:
-    """The name in a request's body. Raises CannotJoin where there is none."""
+    """The name in a request's body. Raises CannotJoin if there is none."""
     try:
         name = json.loads(raw)["name"]
     except (ValueError, LookupError, TypeError, RecursionError):

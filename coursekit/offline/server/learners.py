@@ -19,7 +19,7 @@ from .tally import Tally
 
 NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
 MOST = 200  # learners; of more, the one who was away for longest is forgotten
-ATTEMPTS = 500  # that are kept of each, for the verdict: half a megabyte
+ATTEMPTS = 500  # remembered for each learner, for the verdict: half a megabyte
 
 
 @dataclass(slots=True, eq=False)

@@ -42,7 +42,7 @@ def plain(wanted: object) -> str:
         or name[-1] in JOINERS
     ):
         raise NameRefused(
-            "A name is made of characters that can be seen; this one has others in it."
+            "A name may contain only visible characters; this one has others."
         )
     if alike(name) in RESERVED:
         raise NameRefused(

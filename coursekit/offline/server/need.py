@@ -13,7 +13,7 @@ from ..watched.verdict import Verdict
 from .learners import Learner
 
 ERRORS, CHECKS = 3, 3  # failures in a row that make somebody stuck
-HAND, FAILING, CHECK, HABIT = 400, 300, 200, 100  # what goes before what
+HAND, FAILING, CHECK, HABIT = 400, 300, 200, 100  # what comes first
 
 
 @dataclass(frozen=True, slots=True)

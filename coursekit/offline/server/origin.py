@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-ELSEWHERE = "This is refused to pages of other sites."
+ELSEWHERE = "Pages from other sites may not do this."
 
 
 def from_own_page(request: Request) -> bool:

@@ -48,22 +48,21 @@ class Room:
     """Everything that one server knows.
 
     recordings    what it answers from
-    speed         of answers and batches: 1.0 as recorded, 10 ten times faster; None: they come at
-                  once. Rate limits, and the time for which a fault is at work, are real time at any
-                  speed: clients know no other
+    speed         of answers and batches: 1.0 as recorded, 10 ten times faster; None: without
+                  waiting. Rate limits, and the time that a fault lasts, are real time at any speed:
+                  clients know no other
     rate_limit    the limits of each learner, as the arguments of Account; None: none
     access_token  what a learner's key must be: see ``Learners``
     admin_token   what the admin endpoints and the console ask for; None: there are none
-    saved          what is kept of a class, which makes this its server: keys are only those of
-                  learners who have joined, and the access token is what joining asks for; None: no
-                  class
+    saved         the saved class, which makes this its server: only learners who have joined have
+                  keys, and joining asks for the access token; None: no class
     shares        a class: learners who join share chapter, checks and quiz answers, unless they
                   choose otherwise
-    hosts         names, with commas between, that the server answers to beside addresses in digits
+    hosts         names, separated by commas, that the server answers to besides numeric addresses
                   and local names
     seed          of what happens by chance, and of request ids
-    today         the day by which models count as shut down; None: none does, for their recordings
-                  live on
+    today         the day by which models count as shut down; None: none does, because their
+                  recordings can still be replayed
     fallback      another server, which answers requests without a recording; None: they get a 404
     """
 
@@ -275,7 +274,7 @@ def too_many(error: TooMany) -> ApiAnswer:
 
 def broken() -> ApiAnswer:
     """The answer to a mistake of ours."""
-    text = "The offline API itself has failed at this request; the server's terminal shows where."
+    text = "The offline API itself failed on this request; the server's terminal shows where."
     return error_answer(
         500, text, type="server_error", code="offline_api_failed", headers=FINAL
     )

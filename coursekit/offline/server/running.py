@@ -30,17 +30,17 @@ def listen(
 ) -> socket.socket:
     """A socket that listens at this address (port 0: any free one).
 
-    Raises CannotServe when other machines can reach the address and there is no good access token,
-    and when the address cannot be had.
+    Raises CannotServe if other machines can reach the address and there is no good access token, or
+    if the address is not available.
     """
     if not is_this_machine(host) and (
         access_token is None or len(access_token) < SHORT
     ):
         raise CannotServe(
-            f"--host {host} lets other machines in, so it needs an access token of at least "
-            f"{SHORT} characters. "
-            "Nothing was opened.\nWhat to do: set COURSEKIT_ACCESS_TOKEN, and give it to your "
-            "learners as their API key; or leave --host out, for this machine alone."
+            f"--host {host} lets other machines connect, so it needs an access token of at least "
+            f"{SHORT} characters. The server was not started.\n"
+            "Set COURSEKIT_ACCESS_TOKEN, and give it to your learners as their API key. Or leave "
+            "out --host to serve only this machine."
         )
     try:
         if not 0 <= port <= 65535:
@@ -50,8 +50,8 @@ def listen(
     except OSError as error:
         raise CannotServe(
             f"The server cannot listen on {host} port {port}: {error}.\n"
-            "What to do: choose another port with --port (0 picks any free port), or stop the "
-            "program that is using this one."
+            "Choose another port with --port (0 picks any free port), or stop the program that is "
+            "using this one."
         ) from error
 
 

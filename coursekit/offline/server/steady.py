@@ -1,7 +1,7 @@
-"""Recordings while they are served: a file is looked at again after a second, not at each request.
+"""Recordings while they are served: a file is checked again after a second, not at each request.
 
-The course's recordings lie in a folder for each lesson, and finding one means asking the disk for
-each folder in turn: that would be half of the work of an answer.
+The course's recordings are in a folder for each lesson, and finding one means looking in each
+folder in turn, which would be half of the work of an answer.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from .need import error_text, reasons
 from .room import Room
 
 PRESENT = 60.0  # seconds since a learner's last request, in which they count as present
-LATELY = 900.0  # seconds: what a program did before, its author may have mended
+LATELY = 900.0  # seconds: what a program did before, its author may have fixed
 JUDGED = 3.0  # seconds for which a verdict holds, whatever happens
 FRESH = 0.5  # seconds in which several consoles are shown the same
 
@@ -92,8 +92,8 @@ class Watch:
         }
 
     def _verdict(self, learner: Learner, now: float) -> Verdict:
-        """The verdict on what a learner's program did lately. It takes a while: anew only where
-        something happened.
+        """The verdict on what a learner's program did lately. It takes a while, so it is
+        updated only for those who sent something.
         """
         state = (learner.seen, learner.under_way, now // 60)
         judged = self._verdicts.get(learner)

@@ -42,12 +42,13 @@ TOLERANCE = 0.0015  # seconds; Retry-After-Ms is in whole milliseconds
 REMARKS = {
     "too_early": "of {waits} waits cut short, by {early_by:.1f} s: wait for Retry-After",
     "wasted": (
-        "retries wasted: a wrong request or an empty account stays so; raise the error at once"
+        "retries wasted: they fix neither a wrong request nor an empty account; raise the error "
+        "immediately"
     ),
-    "retried_400": "of these after a 400: mend the request instead",
+    "retried_400": "of these after a 400: fix the request instead",
     "lost": (
-        "answers made and billed, but lost on the way: allow more time, or stream and keep what "
-        "came"
+        "answers made and billed, but lost in transit: allow more time, or stream and keep what "
+        "arrived"
     ),
     "unnoticed_cuts": (
         "cut streams not asked for again: no finish_reason means it is not the whole answer"
@@ -63,20 +64,20 @@ class Verdict:
     attempts       requests on the wire; ``outcomes`` counts them by outcome: "200", "429
                    rate_limit_exceeded", …
     questions      different requests, retries not counted
-    answered       questions that got a whole answer, or whose stream the caller left
-    sdk_retries    attempts by which the SDK asked again
-    own_retries    attempts by which the program asked the same again after a failure
-    waits          answers with a Retry-After after which the same was asked again
-    too_early      of these, asked again before that time was over; ``early_by`` is the sum of the
+    answered       questions that got a complete answer, or whose stream the caller left
+    sdk_retries    attempts that were retries by the SDK
+    own_retries    attempts that were retries by the program itself after a failure
+    waits          answers with a Retry-After that were followed by a retry
+    too_early      of these, retried before that time was over; ``early_by`` is the sum of the
                    missing seconds
-    waited         seconds between failures and the attempts that followed, all together (not in the
+    waited         seconds between failures and the attempts that followed, in total (not in the
                    text: the SDK draws its back-off at random)
-    wasted         retries after an error that no retry mends (400, 401, 403, 404, 422, no quota,
+    wasted         retries after an error that no retry fixes (400, 401, 403, 404, 422, no quota,
                    too large)
     retried_400    of these, after a 400
-    lost           answers that were made, and billed, but not received whole: the connection broke,
+    lost           answers that were made and billed, but not fully received: the connection broke,
                    the caller's timeout ended it, or it was malformed
-    unnoticed_cuts streams that ended in good order before they were done, and were not asked for
+    unnoticed_cuts streams that were closed cleanly before they were done, and were not requested
                    again
     left           streams that the caller left before their end
     """
@@ -99,7 +100,7 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Whether every question was answered, and there is nothing to mend."""
+        """Whether every question was answered, and there is nothing to fix."""
         faults = self.wasted + self.too_early + self.lost + self.unnoticed_cuts
         return faults == 0 and self.answered == self.questions
 
@@ -108,7 +109,7 @@ class Verdict:
         return {**asdict(self), "good": self.good}
 
     def __str__(self) -> str:
-        good = "good" if self.good else "there is something to mend"
+        good = "good" if self.good else "needs work"
         counts = ", ".join(
             f"{count} x {what}" for what, count in self.outcomes.items()
         )

@@ -131,7 +131,7 @@ SAVE = {
 
 
 def browser(to: str | None = None, pyodide: str | None = None) -> int:
-    """Build the site into the folder ``to``, new or empty (default: build/browser, anew).
+    """Build the site into the folder ``to``, new or empty (default: build/browser, replaced).
 
     pyodide  a folder with Pyodide's distribution, instead of the pinned package and of downloads;
              the pyodide-lock.json in it names its wheels and their checksums
@@ -299,7 +299,7 @@ def _download(url: str, to: Path) -> None:
 
 
 def _kernel_wheels() -> list[Path]:
-    """The wheels of the kernel itself, which its package brings along."""
+    """The wheels of the kernel itself, which its package contains."""
     kernel = Path(
         sys.prefix, "share", "jupyter", "labextensions", "@jupyterlite"
     )

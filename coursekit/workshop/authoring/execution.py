@@ -56,7 +56,7 @@ def execute(
     began    called as each code cell begins, with its number (from 1) and how many there are
     goes_on  True: the cells after one that fails run as well; see ``failed_cells``
 
-    Raises CommandError, naming notebook and cell, when a cell fails that is not tagged
+    Raises CommandError, naming notebook and cell, if a cell fails that is not tagged
     ``raises-exception``.
     """
     notebook = nbformat.read(path, as_version=4)

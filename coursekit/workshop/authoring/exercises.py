@@ -60,12 +60,12 @@ def exercises(names: Sequence[str] = ()) -> int:
             f"{path.parent.name}/{path.name}  {'deleted' if text is None else 'written'}"
         )
     if not changed:
-        print("exercises/ follows from solutions/ already: nothing to do.")
+        print("exercises/ already matches solutions/: nothing to do.")
     return 0
 
 
 def check() -> int:
-    """Print what ``exercises`` would change. Returns 1 where it would change anything."""
+    """Print what ``exercises`` would change. Returns 1 if it would change anything."""
     changed = _changed(repository_or_error())
     for path in changed:
         print(
@@ -152,7 +152,7 @@ def marked(solution: Any, stem: str) -> Any:
             )
         elif _kinds(cell.source):
             raise CommandError(
-                f"{place}: hidden tests stand outside of a check's cell, where nbgrader looks for "
+                f"{place}: hidden tests are outside of a check's cell, where nbgrader looks for "
                 "them."
             )
     for name, place in written.items():
@@ -162,7 +162,8 @@ def marked(solution: Any, stem: str) -> Any:
             )
     if missing := [name for name in known if name not in checked]:
         raise CommandError(
-            f"{where}: the checks of {stem} have exercises that it lacks: {', '.join(missing)}."
+            f"{where}: the checks of {stem} have exercises that are missing here: "
+            f"{', '.join(missing)}."
         )
     return notebook
 
@@ -218,7 +219,7 @@ def _stub(source: str, place: str) -> str:
 
 
 def _asked(stub: str, place: str) -> str:
-    """The one function or class that a stub asks for. Raises CommandError where it is not asked for
+    """The one function or class that a stub asks for. Raises CommandError if it is not asked for
     properly.
     """
     try:

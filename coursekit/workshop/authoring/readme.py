@@ -27,7 +27,7 @@ def refresh_readme(root: Path) -> bool:
     """Write the course into the README of the repository at ``root``, and the refusals into that of
     the offline API; whether one of them changed.
 
-    Raises CommandError where a README has no place for its part.
+    Raises CommandError if a README has no place for its part.
     """
     changed = refresh_part(root / "README.md", "the course", course(root))
     offline = root / "coursekit" / "offline" / "README.md"
@@ -39,7 +39,7 @@ def refresh_readme(root: Path) -> bool:
 def refresh_part(path: Path, name: str, part: str) -> bool:
     """Write a part of a document between its two comments; whether it changed.
 
-    Raises CommandError where a comment is missing.
+    Raises CommandError if a comment is missing.
     """
     start = f"<!-- {name}: written by coursekit refresh -->\n"
     end = f"<!-- end of {name} -->"
@@ -68,7 +68,7 @@ def course(root: Path) -> str:
     count = (
         f"{len(lessons())} chapters, {sum(map(len, labs.values()))} labs, "
         f"{sum(len(exercises_of(lesson.stem)) for lesson in lessons())} checked exercises, "
-        f"about {hours:.0f} hours without them."
+        f"about {hours:.0f} hours without the exercises."
     )
     head = [
         "| no. | chapter | afterwards you can | labs | exercises |",

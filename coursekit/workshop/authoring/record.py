@@ -45,21 +45,20 @@ def record(
     """Record a lesson: from the real API, from its author's replies file (``written``), or from the
     local model.
 
-    everything  ask the real API for all anew, not only for what is missing. The other two, which
-                cost nothing, do so unless ``only`` is given
-    only        ask anew for the recordings with one of these in their name or prompt, and for what
-                is missing
-    errors      statuses of errors to keep, since the lesson shows them: "400,429"
+    everything  record everything from the real API again, not only what is missing. The other two
+                sources, which cost nothing, do so unless ``only`` is given
+    only        record again what has one of these in its name or prompt, and what is missing
+    errors      statuses of errors to save, because the lesson shows them: "400,429"
 
-    Nothing is sent that costs money unless ``yes``, or a person at the keyboard agrees.
+    Nothing that costs money is sent unless ``yes`` is true or a person at the keyboard agrees.
 
     The local model cannot do everything that a lesson asks for (it has no price, calls no tools,
-    gives one choice): cells that fail because of that are listed, the others are recorded, and what
-    the failed ones would have asked for keeps its old recordings.
+    and gives one choice): cells that fail because of that are listed, the others are recorded, and
+    the requests of failed cells keep their old recordings.
     """
     if written and only:
         raise CommandError(
-            "--written makes all recordings anew, at no cost. Leave --only out."
+            "--written makes all recordings again, at no cost. Leave out --only."
         )
     stem = lesson(name).stem
     paths = notebooks_of(repository_or_error(), [stem])
@@ -88,9 +87,9 @@ def record(
         resumed = set(answers.iterdir())
         if resumed:
             print(
-                f"Going on from an unfinished run: {len(resumed)} answers in {answers}."
+                f"Continuing an unfinished run: {len(resumed)} answers in {answers}."
             )
-            print("Delete that folder to start anew.")
+            print("Delete that folder to start over.")
         log = Path(scratch) / "used.txt"
         log.touch()
         environment |= {
@@ -129,7 +128,7 @@ def record(
 def _environment(
     stem: str, *, written: bool, local: bool, yes: bool
 ) -> dict[str, str]:
-    """What the kernels get, by who is to answer. Raises CommandError where they cannot."""
+    """What the kernels get, by who is to answer. Raises CommandError if they cannot."""
     if written:
         return _written(stem)
     return _local() if local else _live(stem, yes)
@@ -167,7 +166,7 @@ def _folders(parent: Path, *names: str) -> list[Path]:
 
 
 def _keep_old(target: Path, new: Path, failed: Sequence[str]) -> None:
-    """Copy the recordings that were not made anew, and list the cells that failed."""
+    """Copy the recordings that were not made again, and list the cells that failed."""
     old = [
         path
         for path in sorted(target.glob("*.json"))
@@ -229,8 +228,8 @@ def _unfinished(
         shutil.rmtree(answers)
         return error
     note = (
-        f"The {count} new answers are kept. Mend the cell, then give the same command: it goes "
-        "on."
+        f"The {count} new answers are saved. Fix the cell, then run the same command to "
+        "continue."
     )
     return CommandError(f"{error or 'stopped.'}\n{note}")
 
@@ -263,17 +262,17 @@ def _local() -> dict[str, str]:
 def _live(stem: str, yes: bool) -> dict[str, str]:
     if not settings().get("OPENAI_API_KEY"):
         raise CommandError(
-            "recording asks the real API, and there is no OPENAI_API_KEY, in the environment or "
+            "recording calls the real API, but there is no OPENAI_API_KEY, in the environment or "
             "in .env. "
             "Set one, or record from an author's replies: --written."
         )
     if not yes:
         if not sys.stdin.isatty():
             raise CommandError(
-                "recording asks the real API and costs money. Add --yes if that is meant."
+                "recording calls the real API and costs money. To go ahead, add --yes."
             )
         answer = input(
-            f"Recording {stem} asks the real API and costs money. Go on? [y/N] "
+            f"Recording {stem} calls the real API and costs money. Continue? [y/N] "
         )
         if answer.strip().lower() not in {"y", "yes"}:
             raise CommandError("nothing was sent.")
@@ -311,8 +310,8 @@ def _leave_to_earlier_lessons(stem: str, new: Path) -> None:
 
 
 def _replace(target: Path, new: Path) -> None:
-    """Put the folder ``new`` in the place of ``target``. Interrupted half-way, the old one lies
-    beside it, whole.
+    """Put the folder ``new`` in the place of ``target``. If it is interrupted, the complete old one
+    is next to it.
     """
     old = _old(target)
     if target.exists():

@@ -62,7 +62,7 @@ def refresh_notebook(path: Path) -> bool:
 
 
 def stored_text(notebook: Any, where: str) -> str:
-    """The file's text for an executed notebook. Raises CommandError where an output must not be
+    """The file's text for an executed notebook. Raises CommandError if an output must not be
     stored.
     """
     notebook.metadata.pop("widgets", None)
@@ -76,9 +76,9 @@ def stored_text(notebook: Any, where: str) -> str:
             place = f"{where}, cell [{cell.execution_count}]"
             if (change := cell.metadata.pop(CHANGED, None)) is not None:
                 raise CommandError(
-                    f"{place} takes back what it has shown, by {change}. `coursekit test` sees "
-                    "everything that was shown, and would reject what is stored. "
-                    "Print the end only, or show what moves in a widget."
+                    f"{place} removes output that it has shown, with {change}. `coursekit test` "
+                    "sees everything that was shown, and would reject the stored output. Print "
+                    "only the final state, or show what moves in a widget."
                 )
             cell.outputs = [_stored(output, place) for output in cell.outputs]
             raised = any(
@@ -89,7 +89,8 @@ def stored_text(notebook: Any, where: str) -> str:
                 and not raised
             ):
                 raise CommandError(
-                    f"{place} is tagged raises-exception and raised nothing. Untag it, or mend it."
+                    f"{place} is tagged raises-exception but raised nothing. Remove the tag, or "
+                    "fix the cell."
                 )
     return str(nbformat.writes(notebook)) + "\n"
 
@@ -100,7 +101,7 @@ def _stored(output: Any, place: str) -> Any:
             warned := re.search(r"^.*Warning: .*$", output.text, re.MULTILINE)
         ):
             raise CommandError(
-                f"{place} warns, and a warning is not stored: {warned[0].strip()}  Cure its cause."
+                f"{place} warns, and a warning is not stored: {warned[0].strip()}  Fix its cause."
             )
         output.text = sanitized(output.text)
     elif output.output_type == "error":

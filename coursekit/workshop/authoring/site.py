@@ -46,8 +46,8 @@ SECTIONS = {  # of each folder: its heading, and what it contains
 
 
 def site(to: str | None = None, runs: str | None = None) -> int:
-    """Build the site into the folder ``to``, new or empty (default: build/site, anew). Returns the
-    exit code.
+    """Build the site into the folder ``to``, new or empty (default: build/site, replaced). Returns
+    the exit code.
 
     runs  the folder, within the site, of the browser edition, where each notebook can be run
 
@@ -64,7 +64,7 @@ def site(to: str | None = None, runs: str | None = None) -> int:
         shutil.rmtree(built, ignore_errors=True)
     elif built.exists() and (not built.is_dir() or any(built.iterdir())):
         raise CommandError(
-            f"{built} is not an empty folder, and nothing is overwritten. Name a new one."
+            f"{built} is not an empty folder. Nothing was overwritten; name a new folder."
         )
     from sphinx.cmd.build import build_main
 
@@ -184,7 +184,7 @@ def _contents(names: list[str], option: str = "") -> str:
 
 
 def _copy_document(root: Path, page: Path, pages: Path, target: Path) -> None:
-    """A Markdown page with the files it links to that are no pages. Its own links follow README.md
+    """A Markdown page with the files it links to that are not pages. Its own links follow README.md
     and .github/.
     """
     text = page.read_text(encoding="utf-8")

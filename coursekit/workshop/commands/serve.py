@@ -152,17 +152,15 @@ def _refuse_weak_admin_token(
 ) -> None:
     if chosen and chosen == access:
         raise CommandError(
-            "COURSEKIT_ADMIN_TOKEN is the access token, which learners know: they could open the "
-            "console. "
-            "Nothing was opened.\nWhat to do: choose another, or leave it out; the server then "
-            "makes one."
+            "COURSEKIT_ADMIN_TOKEN is the same as the access token, which learners know, so they "
+            "could open the console. The server was not started.\n"
+            "Choose another one, or leave it out, and the server creates one."
         )
     if chosen and opened and len(chosen) < STRONG:
         raise CommandError(
-            f"COURSEKIT_ADMIN_TOKEN is shorter than {STRONG} characters, which is guessed too "
-            "soon where other "
-            "machines can reach the console. Nothing was opened.\nWhat to do: choose a longer "
-            "one, or leave it out."
+            f"COURSEKIT_ADMIN_TOKEN is shorter than {STRONG} characters, which is too easy to "
+            "guess if other machines can reach the console. The server was not started.\n"
+            "Choose a longer one, or leave it out, and the server creates one."
         )
 
 

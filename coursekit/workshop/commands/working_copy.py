@@ -69,11 +69,11 @@ class Update:
 def learners_copy(here: Path, fresh: str | None = None) -> Path:
     """Bring the learner's copy up to date, and return its folder.
 
-    here   where the command runs. The copy is this folder, where it is one already; else
-           coursekit-course in the clone, or, installed from a wheel, in this folder
-    fresh  a lesson to begin anew
+    here   where the command runs. The copy is this folder, if it is one already; otherwise
+           coursekit-course in the clone or, if installed from a wheel, in this folder
+    fresh  a lesson to start over
 
-    Prints what changed. Raises CommandError where there is no course to copy, or the copy cannot be
+    Prints what changed. Raises CommandError if there is no course to copy, or the copy cannot be
     written; UnknownLesson.
     """
     clone = repository()
@@ -112,9 +112,9 @@ def update_copy(
 ) -> Update:
     """Bring the copy in ``root`` up to date with the ``course``.
 
-    fresh  the stem of a lesson whose files are given anew
+    fresh  the stem of a lesson whose files are replaced
 
-    A file that cannot be written is named in the result, and the others are copied all the same.
+    A file that cannot be written is named in the result, and the others are still copied.
     """
     update, given = Update(), _given(root)
     for path in _files(course, folders):

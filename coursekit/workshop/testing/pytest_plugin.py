@@ -55,7 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """A learner's notebook to try things in is no test."""
+    """A learner's notebook to try things in is not a test."""
     return True if unnamed(collection_path) else None
 
 
@@ -186,7 +186,7 @@ class UsedRecordings:
             for path in self.unused:
                 terminalreporter.line(f"{path.parent.name}/{path.name}")
             terminalreporter.line(
-                "Delete them, or record the lesson anew (coursekit record LESSON)."
+                "Delete them, or record the lesson again (coursekit record LESSON)."
             )
 
     def pytest_unconfigure(self) -> None:

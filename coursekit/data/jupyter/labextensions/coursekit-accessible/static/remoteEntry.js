@@ -1,14 +1,14 @@
-// What JupyterLab 4 and ipywidgets 8 leave out, by the numbers of WCAG 2.2. No lab needs to know of it.
-//   2.1.1  in options, menus and sliders JupyterLab takes the arrow keys, to go to the next cell: they get them back
-//   4.1.2  a slider's label stands beside it but is not tied to it, and the buttons of Play are icons: both get names
-//   1.4.1  a link in a text is told from it by color alone: it gets a line
-//   2.4.7  the control that has the focus is told by a pale border: it gets a frame
+// Fixes what JupyterLab 4 and ipywidgets 8 leave out, by the numbers of WCAG 2.2. No lab needs to know about it.
+//   2.1.1  JupyterLab takes the arrow keys in options, menus and sliders to go to the next cell: they get them back
+//   4.1.2  a slider's label is next to it but not linked to it, and the buttons of Play are icons: both get names
+//   1.4.1  a link inside text differs from it only in color: it gets an underline
+//   2.4.7  only a pale border shows which control has the focus: it gets a frame
 //   2.5.8  an option of a quiz is 20 pixels high: it gets 24, and a long one may take two lines
 //   1.3.1  options without a label belong to the question above them: it becomes the name of their group, and they
-//          become a group for the keyboard: Tab leads to it, the arrows choose in it
-// And one thing that is only read: a long printed line breaks between words, and not within one.
+//          become a group for the keyboard: Tab goes to it, and the arrow keys choose within it
+// It also makes long printed lines break between words, not within one.
 //
-// This file is what JupyterLab loads of a prebuilt extension, written by hand: a module container of one module.
+// JupyterLab loads this file from a prebuilt extension. It is written by hand: a module container with one module.
 (() => {
   "use strict";
 

@@ -1,13 +1,13 @@
 // A field under each Predict of a chapter: you type what you expect, run the cell, and see both, side by side.
 //
 // A Predict is a Markdown cell with a line that starts with "**Predict.**", directly before the code cell that
-// answers it. What you type is kept in that cell's metadata, so in your notebook and nowhere else. After the last
-// cell stands a list: what you predicted, what was printed.
+// answers it. What you type is saved in that cell's metadata, so in your notebook and nowhere else. After the last
+// cell, a list shows what you predicted and what was printed.
 //
-//   Enter          keeps it and goes to the code cell            Shift+Enter   keeps it and runs the code cell
-//   Escape         skips it: one key, and the cell is asked no more
+//   Enter          saves it and goes to the code cell            Shift+Enter   saves it and runs the code cell
+//   Escape         skips it: one key, and the cell does not ask again
 //
-// This file is what JupyterLab loads of a prebuilt extension, written by hand: a module container of one module.
+// JupyterLab loads this file from a prebuilt extension. It is written by hand: a module container with one module.
 (() => {
   "use strict";
 
@@ -129,7 +129,7 @@
       if (run) await this.actions.runAndAdvance(notebook, this.panel.sessionContext);
     }
 
-    // Whoever steps to the code cell with the keyboard is asked first, once.
+    // A reader who steps to the code cell with the keyboard is asked first, once.
     ask() {
       setTimeout(() => {
         const { notebook } = this;

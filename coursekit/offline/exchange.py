@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple, Never, Protocol
 
@@ -92,8 +92,21 @@ class ApiAnswer:
         )
 
     def with_headers(self, headers: Mapping[str, str]) -> ApiAnswer:
-        """The same answer with other headers."""
-        return replace(self, headers=headers)
+        """The same answer with other headers.
+
+        Each layer does this: dataclasses.replace takes four times as long.
+        """
+        return ApiAnswer(
+            self.status,
+            headers,
+            self.body,
+            self.events,
+            self.after,
+            self.breaks,
+            self.source,
+            self.forward,
+            self.kind,
+        )
 
 
 class Target(NamedTuple):

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import lru_cache
 
 from .exchange import NEVER, ApiAnswer, ApiRequest, Layer
 
@@ -32,6 +33,11 @@ def processed(answer: ApiAnswer) -> bool:
     """
     as_theirs = answer.headers.get("content-type") == "application/json"
     return answer.status in (200, 400) or as_theirs
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 class StandardHeaders:
@@ -57,7 +63,7 @@ class StandardHeaders:
         answer = self.inner.answer(request)
         if answer.status == 0 or answer.after == NEVER:
             return answer
-        headers = {"date": formatdate(self.now(), usegmt=True)}
+        headers = {"date": _date(int(self.now()))}
         if answer.forward is None:
             headers["server"] = "cloudflare"
         if "x-request-id" not in answer.headers:

@@ -44,17 +44,22 @@ class MinuteLimits:
 
     def headers(self, requests: float, tokens: float) -> dict[str, str]:
         """The six x-ratelimit headers when ``requests`` and ``tokens`` are used."""
-        usage = {"requests": (self.rpm, requests), "tokens": (self.tpm, tokens)}
-        headers: dict[str, str] = {}
-        for unit, (limit, used) in usage.items():
-            remaining = max(0, math.floor(limit - used + TINY))
-            milliseconds = math.floor(used * MINUTE / limit * 1000 + TINY)
-            headers |= {
-                f"x-ratelimit-limit-{unit}": str(limit),
-                f"x-ratelimit-remaining-{unit}": str(remaining),
-                f"x-ratelimit-reset-{unit}": go_duration(milliseconds),
-            }
-        return headers
+        return {
+            "x-ratelimit-limit-requests": str(self.rpm),
+            "x-ratelimit-limit-tokens": str(self.tpm),
+            "x-ratelimit-remaining-requests": _remaining(self.rpm, requests),
+            "x-ratelimit-remaining-tokens": _remaining(self.tpm, tokens),
+            "x-ratelimit-reset-requests": _reset(self.rpm, requests),
+            "x-ratelimit-reset-tokens": _reset(self.tpm, tokens),
+        }
+
+
+def _remaining(limit: int, used: float) -> str:
+    return str(max(0, math.floor(limit - used + TINY)))
+
+
+def _reset(limit: int, used: float) -> str:
+    return go_duration(math.floor(used * MINUTE / limit * 1000 + TINY))
 
 
 class Account:

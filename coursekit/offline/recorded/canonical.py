@@ -29,7 +29,6 @@ STREAMING = ("stream", "stream_options")
 
 Rule = Mapping[str, Any]
 Rules = Mapping[str, Mapping[str, Rule]]  # by kind of object, then by field
-NO_RULE: Rule = {}
 
 
 @cache
@@ -138,11 +137,14 @@ class _Simplifier:
         rules = self.rules.get(kind, {})
         simple: dict[str, Any] = {}
         for name, value in fields.items():
-            rule = rules.get(name, NO_RULE)
-            if value is None or self._is_default(rule, value):
+            if value is None:
                 continue
-            form = _single(value) if rule.get("single") else value
-            simple[rule.get("same_as", name)] = form
+            rule = rules.get(name)
+            if rule is None:
+                simple[name] = value
+            elif not self._is_default(rule, value):
+                form = _single(value) if rule.get("single") else value
+                simple[rule.get("same_as", name)] = form
         return simple
 
     def _is_default(self, rule: Rule, value: Any) -> bool:

@@ -111,10 +111,9 @@ class Connection(HttpToolsProtocol):
         )
 
     def on_headers_complete(self) -> None:
-        size = len(self.url) + sum(
-            len(name) + len(value) for name, value in self.headers
-        )
-        if size > self.limits.head:
+        # Counted where it may be too large. After another request in the same packet, _received
+        # is 0.
+        if not 0 < self._received <= self.limits.head and self._is_large_head():
             raise self._large_head()
         for name, value in self.headers:
             if (
@@ -195,6 +194,10 @@ class Connection(HttpToolsProtocol):
             text = f"The request's body is too large: the limit is {self.limits.body:,} bytes."
             raise Refused(413, "body_too_large", text)
 
+    def _is_large_head(self) -> bool:
+        sizes = (len(name) + len(value) for name, value in self.headers)
+        return len(self.url) + sum(sizes) > self.limits.head
+
     def _large_head(self) -> Refused:
         text = f"The request's headers are too large: the limit is {self.limits.head:,} bytes."
         return Refused(431, "headers_too_large", text)
@@ -265,6 +268,36 @@ def connection_type(
 ) -> type[Connection]:
     """A kind of connection with these limits; ``log`` gets a line for what is refused."""
     return type("Connection", (Connection,), {"limits": limits, "log": log})
+
+
+class _OneWrite:
+    """The transport of an answer whose head waits for the next write."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._head is None:
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
+            self._head = b""
+
+    def close(self) -> None:
+        if self._head:
+            self._transport.write(self._head)
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+
+def join_head(send: Send) -> None:
+    """Let the head of an answer leave in one write with what follows it at once: uvicorn's two
+    writes take half as long again. ``send``: uvicorn's own."""
+    cycle = send.__self__  # type: ignore[attr-defined]
+    cycle.transport = _OneWrite(cycle.transport)
 
 
 def is_gone(send: Send) -> bool:

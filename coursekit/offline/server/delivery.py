@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Send
 
 from ..clock import ScaledClock
 from ..exchange import NEVER, ApiAnswer
-from .connection import drop, is_gone
+from .connection import drop, is_gone, join_head
 
 PATIENCE = 3600.0  # seconds of real time; of a client that would wait forever
 EARLY = 0.001  # seconds; timers have whole milliseconds
@@ -109,6 +109,8 @@ class Delivery:
         if answer.after == NEVER or answer.status == 0:
             drop(self.send)
             return True
+        if answer.events is None or not self.stretch:
+            join_head(self.send)
         complete = answer.events is None and not answer.breaks
         await self._head(answer, len(answer.body) if complete else None)
         if answer.events is None:

@@ -47,6 +47,9 @@ class RawHeaders(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         return self._raw[name.encode()].decode("latin-1")
 
+    def __contains__(self, name: object) -> bool:
+        return str(name).encode() in self._raw
+
     def __iter__(self) -> Iterator[str]:
         return (name.decode("latin-1") for name in self._raw)
 

@@ -123,7 +123,10 @@ def view(end: str, request: str, answer: str) -> str:
 
 
 def _bytes(words: str, color: str) -> str:
-    look = f"white-space:pre-wrap;overflow-wrap:anywhere;border-left:4px solid {color};padding-left:8px"
+    look = (
+        "white-space:pre-wrap;overflow-wrap:anywhere;"
+        f"border-left:4px solid {color};padding-left:8px"
+    )
     return f'<pre style="{look}">{escape(words)}</pre>'
 
 

@@ -663,6 +663,12 @@ async def test_every_control_has_a_label() -> None:
     )
 
 
+def test_only_a_conversation_can_be_shown() -> None:
+    """A client is no conversation: the message says how to make one."""
+    with pytest.raises(TypeError, match=r"ChatBox\(Conversation\(client\)\)"):
+        ChatBox(Api().conversation(Conversation).client)
+
+
 def test_outside_of_a_notebook() -> None:
     """Without an event loop there is a clear error at once."""
     with pytest.raises(RuntimeError, match="running event loop"):

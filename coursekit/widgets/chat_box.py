@@ -40,7 +40,8 @@ class ChatBox(Lab):
     is not part of the conversation. Where no widget can be shown (on the web, in print), the output
     is the conversation so far.
 
-    Raises RuntimeError where no event loop runs, that is, outside of a notebook.
+    Raises TypeError for anything but a conversation, and RuntimeError where no event loop runs,
+    that is, outside of a notebook.
     """
 
     title = "The chat box"
@@ -52,6 +53,11 @@ class ChatBox(Lab):
         meter: Meter | None = None,
         offers: Iterable[str] = (),
     ) -> None:
+        if not isinstance(conversation, Conversation | AsyncConversation):
+            raise TypeError(
+                f"A chat box shows a conversation, and got a {type(conversation).__name__}. Make "
+                "one: ChatBox(Conversation(client))."
+            )
         try:
             self._home = asyncio.get_running_loop()
         except RuntimeError:

@@ -34,7 +34,7 @@ class ChatBox(Lab):
     conversation  a Conversation, or an AsyncConversation, which can be stopped at any moment; the
                   other one is stopped when its next piece arrives
     meter         where the calls are entered; None: a new one
-    offers        texts to send by a click; in replay mode, what has been recorded
+    offers        texts to send by a click, once; in replay mode, what has been recorded
 
     The conversation appears above the input line. A reply that failed or was stopped is shown, but
     is not part of the conversation. Where no widget can be shown (on the web, in print), the output
@@ -211,6 +211,8 @@ class ChatBox(Lab):
             self.text.value = self.text.value or text  # to send it again
         else:
             self.now.value = ""
+            for button in self.offers:
+                button.disabled |= button.description == text
         self._say("Ready." if error is None else "Failed: see above.")
 
     def _calls(self) -> list[dict[str, Any]]:

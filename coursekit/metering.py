@@ -122,8 +122,9 @@ class Meter:
         on          the day (UTC) whose prices count; None: the day of the reply's ``created``, else
                     today
 
-        A model without a known price is counted and shown as "no price", and a reply without usage
-        as "no usage". Raises TypeError for what is not a reply.
+        A model without a known price is counted, and shown as "no price"; so is a reply without
+        usage, as "no usage". Raises TypeError for what is not a reply, ValueError for a stream that
+        still runs: its usage comes last.
         """
         receipt = self._receipt(reply, request_id, on)
         self.ledger.append(receipt)
@@ -139,6 +140,11 @@ class Meter:
             raise TypeError(
                 "Meter.add takes a reply, with model and usage; this is a "
                 f"{type(reply).__name__}.{hint}"
+            )
+        if _read(reply, "ended", absent=...) is None:
+            raise ValueError(
+                "This stream has not ended, so its usage is not known yet. Read it to its end, or "
+                "close it; then add it."
             )
         model, raw = str(_read(reply, "model")), _read(reply, "usage")
         usage = price = None

@@ -207,12 +207,12 @@ def stream_response(client: openai.OpenAI, prompt: str, **params: Any) -> str:
     """Print the answer to ``prompt`` as it arrives, and return the full text. Raises as
     ``stream_text`` does.
     """
-    asked = {
+    request = {
         "model": models.CHAT,
         "messages": [{"role": "user", "content": prompt}],
         **given(params),
     }
-    with stream_text(client, **asked) as deltas:
+    with stream_text(client, **request) as deltas:
         for text in deltas:
             print(text, end="", flush=True)
     print()

@@ -489,6 +489,16 @@ async def test_a_click_in_another_thread_does_its_work_on_the_loop() -> None:
     assert box.conversation.messages[1]["content"] == "Two"
 
 
+async def test_an_offer_is_made_once() -> None:
+    """What has been answered cannot be pressed again; what failed can."""
+    api = Api(ERROR, streamed(["Yes."], first=0, gap=0))
+    box = ChatBox(api.conversation(AsyncConversation), offers=["One", "Two"])
+    for disabled in ([False, False], [True, False]):
+        box.offers[0].click()
+        await ready(box)
+        assert [button.disabled for button in box.offers] == disabled
+
+
 async def test_one_reply_at_a_time() -> None:
     """While a reply is written another text is not sent, and stays where it was typed."""
     api = Api(streamed(["One ", "two"], first=1, gap=1), clock=HandClock())
@@ -657,6 +667,12 @@ async def test_every_control_has_a_label() -> None:
         control.description
         for control in (box.text, box.send_button, box.stop_button, *box.offers)
     )
+
+
+def test_only_a_conversation_can_be_shown() -> None:
+    """A client is no conversation: the message says how to make one."""
+    with pytest.raises(TypeError, match=r"ChatBox\(Conversation\(client\)\)"):
+        ChatBox(Api().conversation(Conversation).client)
 
 
 def test_outside_of_a_notebook() -> None:

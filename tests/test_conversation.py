@@ -427,6 +427,15 @@ def test_the_other_kind_of_client() -> None:
         AsyncConversation(Api().client)
 
 
+@pytest.mark.parametrize(
+    "system", [{"role": "system", "content": "Be brief."}, ["Be brief."], 5]
+)
+def test_instructions_are_a_string(system: Any) -> None:
+    """Anything else is refused before it is sent, and the message says what to give."""
+    with pytest.raises(TypeError, match="text of the instructions alone"):
+        Conversation(Api().client, system)
+
+
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_the_async_twin(streaming: bool) -> None:
     """AsyncConversation does the same with await: history, memory, summaries, failures."""

@@ -102,7 +102,7 @@ def test_the_table_compares_with_everything(policy: str) -> None:
         "Memory",
         "Turns",
         "In",
-        "of it cached",
+        "Cached",
         "Out",
         "Last prompt",
         "Cost",

@@ -26,6 +26,8 @@ from coursekit.widgets.lab import Echo, Press
 from coursekit.widgets.logprob_strip import LogprobStrip
 from coursekit.widgets.model_chooser import ModelChooser
 from coursekit.widgets.quiz import Quiz
+from coursekit.widgets.reply_cutter import ReplyCutter
+from coursekit.widgets.request_wire import RequestWire
 from coursekit.widgets.run_replay import RunReplay
 from coursekit.widgets.sampling_lab import SamplingLab
 from coursekit.widgets.stream_player import StreamPlayer
@@ -120,6 +122,18 @@ def guess() -> tuple[Any, ...]:
     return lab, (lab.guess[0], 0.5), (lab.reveal, True)
 
 
+def request() -> tuple[Any, ...]:
+    lab = RequestWire()
+    return lab, (lab.end, "the recordings"), (lab.end, "the real API")
+
+
+def cutter() -> tuple[Any, ...]:
+    from test_reply_cutter import TEXT, reply_of
+
+    lab = ReplyCutter(reply_of(TEXT))
+    return lab, (lab.limit, 5), (lab.rest, True)
+
+
 def replay() -> tuple[Any, ...]:
     from test_run_replay import RUN, Scored
 
@@ -135,6 +149,8 @@ LABS: dict[type, Callable[..., tuple[Any, ...]]] = {
     LogprobStrip: logprobs,
     ModelChooser: chooser,
     Quiz: question,
+    ReplyCutter: cutter,
+    RequestWire: request,
     RunReplay: replay,
     SamplingLab: sampling,
     StreamPlayer: player,

@@ -278,6 +278,17 @@ def test_what_is_no_reply_is_refused(wrong: Any) -> None:
     assert meter.ledger == []
 
 
+def test_a_stream_is_entered_after_its_end() -> None:
+    """Before, its usage is not known: nothing is entered, and the message says what to do."""
+    meter = Meter()
+    stream = SimpleNamespace(model="gpt-4o", usage=None, ended=None)
+    with pytest.raises(ValueError, match="Read it to its end"):
+        meter.add(stream)
+    assert meter.ledger == []
+    stream.ended = "left"
+    assert repr(meter.add(stream)) == "no usage"
+
+
 def test_a_forgotten_await_is_named() -> None:
     """A coroutine in place of a reply: the message says to await it."""
 

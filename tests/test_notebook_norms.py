@@ -73,7 +73,7 @@ FINE = [
     ),
     code("2", count=6),
     text(
-        "From \\$5 to $6, `$a` and `$b`.\n\n$$x = 1$$\n\nAnd $7.\n\n| a | b |\n| --- | --- |\n| 1 "
+        "From 5 dollars to $6, `$a` and `$b`.\n\n$$x = 1$$\n\nAnd $7.\n\n| a | b |\n| --- | --- |\n| 1 "
         "| |"
     ),
     code(
@@ -262,6 +262,11 @@ def test_a_good_notebook_has_no_problem(
         (
             norms.no_chance_formula,
             [text("From $5\nto $6.")],
+            "has two dollar signs",
+        ),
+        (
+            norms.no_chance_formula,
+            [text("From \\$5 to \\$6.")],
             "has two dollar signs",
         ),
         (

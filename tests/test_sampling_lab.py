@@ -306,6 +306,32 @@ def test_a_token_is_drawn_by_the_seed(folder: Path) -> None:
     assert "The edge of the garden" in lab.shown.value
 
 
+def test_send_sends_the_text_as_it_has_grown(tmp_path: Path) -> None:
+    """The prompt and the tokens added to it are one user message; after Step back the last token
+    is gone from it.
+    """
+    start = load_distribution("traffic_light")
+    grown = [
+        (
+            request_of(start, Settings(), "gpt-4o", LIMIT, grown=text),
+            whole(f"after{text}"),
+        )
+        for text in (" green", " green,")
+    ]
+    folder = folder_with(tmp_path, *grown)
+    client = connect("replay", recordings=folder, speed="instant")
+    lab = SamplingLab(client, recordings=Recordings([folder]))
+    lab.next[0].click()
+    lab.next[0].click()
+    lab.send.click()
+    text = HtmlReader(lab.answer.value).text
+    assert "The traffic light turned green," in text
+    assert "after green," in text
+    lab.back.click()
+    lab.send.click()
+    assert "after green," not in HtmlReader(lab.answer.value).text
+
+
 def test_a_prompt_without_a_garden_has_no_buttons_to_grow(folder: Path) -> None:
     """They are shown for the prompt that has one."""
     lab = lab_of(folder)

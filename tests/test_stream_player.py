@@ -82,11 +82,7 @@ def test_a_cut_in_the_text_shows_who_lies(end: str) -> None:
     html = frame(PLAYED, 0.6, 0.6, end)
     lies = sum(report.startswith(LIES) for report in REPORTS[end])
     assert "17 characters had arrived, no finish_reason" in html
-    assert (
-        html.count("✗ lies")
-        == lies
-        == (2 if end == "closed in good order" else 0)
-    )
+    assert html.count("✗ lies") == lies == (2 if end == "closed cleanly" else 0)
     assert html.count("✓ honest") == len(READERS) - lies
     assert all(reader in html for reader in READERS)
     assert all(report.replace("'", "&#x27;") in html for report in REPORTS[end])

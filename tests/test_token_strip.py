@@ -214,6 +214,22 @@ def test_the_example_changes_with_the_kind_and_own_words_stay():
     assert lab.text.value == "user: mine"
 
 
+def test_a_wrong_choice_is_named_with_the_right_ones():
+    """A kind or a model that is not offered: the message lists what is."""
+    with pytest.raises(
+        ValueError, match="'a poem' is not .*: 'a text', 'a chat'"
+    ):
+        TokenStrip("a poem")
+    with pytest.raises(ValueError, match="'gpt-17' is not .*'gpt-4o'"):
+        TokenStrip(model="gpt-17")
+
+
+def test_the_table_says_what_its_prices_leave_out():
+    """A chat pays for its frame, a text has none; neither has a reply."""
+    assert "without the reply." in strip(CONVERSATION, as_chat=True)
+    assert "without the frame of a chat and the reply." in strip(TEXT)
+
+
 def test_typing_is_followed_and_every_control_has_a_label():
     """The text area reports each keystroke, and no control is without its label."""
     lab = TokenStrip()

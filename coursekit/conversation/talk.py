@@ -31,7 +31,8 @@ class BaseConversation:
     params  of each request: model (default: models.CHAT), temperature, max_completion_tokens, …
 
     Raises ValueError for parameters that a conversation sets itself, TypeError for a client of the
-    other kind. Nothing is sent until you send.
+    other kind, instructions that are not a string, or a memory that is none. Nothing is sent until
+    you send.
     """
 
     asynchronous = False
@@ -60,6 +61,11 @@ class BaseConversation:
             raise ValueError(
                 f"A conversation continues with one reply, but n={params['n']} asks for several: "
                 "leave n out."
+            )
+        if not isinstance(system, str | None):
+            raise TypeError(
+                f"system={system!r:.60} is not a string. Give the text of the instructions alone, "
+                "without a role."
             )
         if isinstance(memory, type) or not (
             memory is None or hasattr(memory, "first")

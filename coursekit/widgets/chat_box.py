@@ -34,13 +34,14 @@ class ChatBox(Lab):
     conversation  a Conversation, or an AsyncConversation, which can be stopped at any moment; the
                   other one is stopped when its next piece arrives
     meter         where the calls are entered; None: a new one
-    offers        texts to send by a click; in replay mode, what has been recorded
+    offers        texts to send by a click, once; in replay mode, what has been recorded
 
     The conversation appears above the input line. A reply that failed or was stopped is shown, but
     is not part of the conversation. Where no widget can be shown (on the web, in print), the output
     is the conversation so far.
 
-    Raises RuntimeError if no event loop runs, that is, outside of a notebook.
+    Raises TypeError for anything but a conversation, and RuntimeError where no event loop runs,
+    that is, outside of a notebook.
     """
 
     title = "The chat box"
@@ -52,6 +53,11 @@ class ChatBox(Lab):
         meter: Meter | None = None,
         offers: Iterable[str] = (),
     ) -> None:
+        if not isinstance(conversation, Conversation | AsyncConversation):
+            raise TypeError(
+                f"A chat box shows a conversation, and got a {type(conversation).__name__}. Make "
+                "one: ChatBox(Conversation(client))."
+            )
         try:
             self._home = asyncio.get_running_loop()
         except RuntimeError:
@@ -205,6 +211,8 @@ class ChatBox(Lab):
             self.text.value = self.text.value or text  # to send it again
         else:
             self.now.value = ""
+            for button in self.offers:
+                button.disabled |= button.description == text
         self._say("Ready." if error is None else "Failed: see above.")
 
     def _calls(self) -> list[dict[str, Any]]:

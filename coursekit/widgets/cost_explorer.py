@@ -294,7 +294,7 @@ HEADS = (
     "Memory",
     "Turns",
     "In",
-    "of it cached",
+    "Cached",
     "Out",
     "Last prompt",
     "Cost",

@@ -38,7 +38,12 @@ def slider(
 
 
 def menu(label: str, options: Sequence[Any], value: Any, **more: Any) -> Any:
-    """A menu; an option is a string, or (string, value)."""
+    """A menu; an option is a string, or (string, value). Raises ValueError for another value."""
+    values = [each if isinstance(each, str) else each[1] for each in options]
+    if value not in values:
+        raise ValueError(
+            f"{value!r} is not one of the choices: {', '.join(map(repr, values))}."
+        )
     return widgets.Dropdown(
         options=options, value=value, description=label, **(LOOK | more)
     )

@@ -117,7 +117,7 @@ class SamplingLab(Lab):
         self.send = button(
             self._send_request,
             "Send",
-            "Send the prompt and these settings through the client",
+            "Send the text as it is now, with these settings, through the client",
         )
         self.next = [
             button(partial(self._grow, place), "", "Add this token to the text")
@@ -249,7 +249,6 @@ class SamplingLab(Lab):
         """The settings that are recorded for the prompt."""
         wired = wired_to(self.client)
         found = []
-        wired = wired_to(self.client)
         if wired is not None and wired.journal.mode.is_free:
             found = recorded_settings(
                 self.distribution, self.model, self.recordings
@@ -277,7 +276,13 @@ class SamplingLab(Lab):
         with self.lock:  # and not while the API works
             settings = self.settings
             offers = [option for _, option in self.recorded.options if option]
-            request = request_of(self.distribution, settings, self.model, LIMIT)
+            request = request_of(
+                self.distribution,
+                settings,
+                self.model,
+                LIMIT,
+                grown="".join(self.path),
+            )
         try:
             reply = self.client.chat.completions.create(**request)
         except RecordingNotFound:

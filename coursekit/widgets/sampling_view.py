@@ -317,10 +317,16 @@ def _drawn(block: Block, path: tuple[str, ...]) -> str:
 
 
 def request_of(
-    distribution: Distribution, settings: Settings, model: str, limit: int
+    distribution: Distribution,
+    settings: Settings,
+    model: str,
+    limit: int,
+    grown: str = "",
 ) -> dict[str, Any]:
-    """The settings as arguments of ``chat.completions.create``; the prompt is a user message."""
-    messages = [{"role": "user", "content": distribution.question}]
+    """The settings as arguments of ``chat.completions.create``; the prompt, with the text that has
+    ``grown`` from it, is a user message.
+    """
+    messages = [{"role": "user", "content": distribution.question + grown}]
     return {
         "model": model,
         "messages": messages,

@@ -38,7 +38,7 @@ WHOLE = "■"  # the mark behind a whole answer
 LIES = "no error"  # how a report begins whose reader takes half an answer for the whole
 # How a cut looks on the wire -> what each of READERS reports, in their order.
 REPORTS = {
-    "closed in good order": (
+    "closed cleanly": (
         "no error: takes the text for the whole answer",
         "no error: gets a completion with finish_reason None",
         "finish_reason None: knows that the answer is not whole",

@@ -17,7 +17,7 @@ from ..foundation.markup import NUMBER, SHORT, table
 from ..models import from_table, offered_in
 from ..pricing import dollars, price_of
 from ..tokens import ROLES, ChatTokens, chat_tokens, count_tokens, tokenize
-from .lab import Lab
+from .lab import Lab, menu
 from .token_text import visible
 
 MODELS = (
@@ -99,7 +99,7 @@ def strip(text: str, model: str = MODELS[0], *, as_chat: bool = False) -> str:
         f'<div class="coursekit-strip"><p style="margin:4px 0"><b>{_tokens(counts[model])}</b> '
         f"for {escape(model)}"
         f"{_of_which(chat)} · {_plural(len(read), 'character')}. {' '.join(notes)}</p>"
-        f'<div style="line-height:1.3">{drawn}</div>{_prices(counts, model)}</div>'
+        f'<div style="line-height:1.3">{drawn}</div>{_prices(counts, model, as_chat=as_chat)}</div>'
     )
 
 
@@ -108,18 +108,17 @@ class TokenStrip(Lab):
 
     kind   how the text is read at first, one of ``KINDS``
     model  chosen at first, one of ``MODELS``
+
+    Raises ValueError for a kind or a model that is not offered.
     """
 
     title = "The token strip"
 
     def __init__(self, kind: str = "a text", model: str = MODELS[0]) -> None:
         style, wide = {"description_width": "5em"}, {"width": "98%"}
-        self.kind = widgets.Dropdown(
-            options=list(KINDS), value=kind, description="Read as", style=style
-        )
-        self.model = widgets.Dropdown(
-            options=MODELS, value=model, description="Model", style=style
-        )
+        look = {"style": style, "layout": {}}
+        self.kind = menu("Read as", list(KINDS), kind, **look)
+        self.model = menu("Model", MODELS, model, **look)
         self.text = widgets.Textarea(
             KINDS[kind],
             description="Type here",
@@ -186,16 +185,17 @@ def _of_which(chat: ChatTokens | None) -> str:
     )
 
 
-def _prices(counts: dict[str, int], chosen: str) -> str:
+def _prices(counts: dict[str, int], chosen: str, *, as_chat: bool) -> str:
     """A row for each model: its count, its price, and what this prompt costs without the reply."""
     names = (
         "Model",
         "Tokens",
-        "$ a million",
-        "This prompt",
+        "$ per million",
+        "This input",
         "A million of them",
     )
-    caption = f"As a prompt, at the prices of {ON}; the reply comes on top."
+    left_out = "the reply" if as_chat else "the frame of a chat and the reply"
+    caption = f"As input, at the prices of {ON}, without {left_out}."
     rows = [
         _row(model, count, model == chosen) for model, count in counts.items()
     ]

@@ -65,6 +65,9 @@ def test_an_exercise_is_done_and_the_map_fills(
         if c.metadata.get("nbgrader", {}).get("grade_id") == name
     )
     chapter = open_chapter(stem, folder="exercises")
+    # a chapter's tab has the same file name
+    tabs = chapter.page.locator(".jp-mod-current .lm-TabBar-tabLabel")
+    expect(tabs).to_have_text(f"exercises/{stem}.ipynb")
     chapter.run_all()
     assert chapter.failures() == []
     to_write, to_check = (

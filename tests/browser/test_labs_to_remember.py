@@ -1,5 +1,6 @@
-"""The labs of chapters 02, 03, 04 and 09 in a real browser, by keyboard, in both themes, at 1280 and
-800 pixels: the garden, the drawn cost, the context of a turn, the wire, the replayed run.
+"""The labs of chapters 00 to 04 and 09 in a real browser, by keyboard, in both themes, at 1280 and
+800 pixels: one request and three ends, the reply that is cut, the garden, the drawn cost, the
+context of a turn, the wire, the replayed run.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from support.lab_server import LabServer
 
 Open = Callable[[str], ChapterPage]
 
+REQUEST = """from coursekit.widgets.request_wire import RequestWire
+RequestWire()"""
+CUT = """from coursekit import connect
+from coursekit.widgets.reply_cutter import ReplyCutter
+question = {"role": "user", "content": "What does API stand for? Answer in one sentence."}
+ReplyCutter(connect(speed="instant").chat.completions.create(model="gpt-4o", messages=[question]))"""
 GARDEN = """from coursekit import connect
 from coursekit.widgets.sampling_lab import SamplingLab
 SamplingLab(connect(speed="instant"))"""
@@ -75,6 +82,39 @@ def fits(page: ChapterPage, parts: str) -> None:
 
 def values(cell: Locator, css: str) -> list[str]:
     return [text.strip() for text in cell.locator(css).all_text_contents()]
+
+
+def test_the_end_of_the_wire_is_switched_by_keyboard(open_lab: Open) -> None:
+    """Enter on an end draws it, and its answer; the packet moves only where motion is welcome."""
+    page = open_lab(REQUEST)
+    cell = page.cell(0)
+    packet = cell.locator(".coursekit-request-there")
+    motion = "e => getComputedStyle(e).animationName"
+    assert packet.evaluate(motion) == "coursekit-there"
+    assert page.operate(
+        0, cell.get_by_role("button", name="the recordings"), keys="Enter"
+    )
+    expect(
+        cell.get_by_text("API stands for Application Programming")
+    ).to_be_visible()
+    page.page.emulate_media(reduced_motion="reduce")
+    assert packet.evaluate(motion) == "none"
+    page.page.emulate_media(reduced_motion="no-preference")
+    fits(page, "svg, pre")
+
+
+def test_a_reply_is_cut_by_keyboard(open_lab: Open) -> None:
+    """The arrows move the limit; the button shows what is cut."""
+    page = open_lab(CUT)
+    cell = page.cell(0)
+    limit = cell.get_by_role("slider", name="max_completion_tokens")
+    assert page.operate(0, limit, keys="Home")
+    expect(cell.get_by_text("1 of 19 tokens")).to_be_visible()
+    assert page.operate(
+        0, cell.get_by_role("button", name="Show what is cut"), keys="Enter"
+    )
+    expect(cell.locator(".coursekit-cut s")).to_be_visible()
+    assert page.cut_off(0, ".coursekit-cut") == []
 
 
 def test_the_garden_grows_by_keyboard(open_lab: Open) -> None:

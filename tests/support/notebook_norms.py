@@ -305,13 +305,13 @@ def table_heads(notebook: Notebook) -> Iterator[str]:
 
 
 def no_chance_formula(notebook: Notebook) -> Iterator[str]:
-    """No paragraph and no text in an output has two dollar signs for money: the text
-    between them would become a formula.
+    """No paragraph and no text in an output has two dollar signs for money: JupyterLab makes a
+    formula of the text between them, whether or not a backslash precedes them.
     """
     for paragraph in re.split(r"\n\s*\n", notebook.prose):
         text = re.sub(r"(`+).*?\1|\$\$.*?\$\$", "", paragraph, flags=re.DOTALL)
-        if len(re.findall(r"(?<!\\)\$", text)) > 1:
-            yield f"{paragraph[:60]!r} has two dollar signs; write the first as \\\\$"
+        if text.count("$") > 1:
+            yield f"{paragraph[:60]!r} has two dollar signs; write dollars or cents"
     for html in _shown(notebook):
         if "mathjax_ignore" not in html:
             for text in re.findall(r">([^<]*)<", html):

@@ -7,12 +7,16 @@
 //   Enter          saves it and goes to the code cell            Shift+Enter   saves it and runs the code cell
 //   Escape         skips it: one key, and the cell does not ask again
 //
-// JupyterLab loads this file from a prebuilt extension. It is written by hand: a module container with one module.
+// And one thing beside it: a chapter, its exercises and their solutions have one file name, so the tabs of the
+// latter two show their folder.
+//
+// This file is what JupyterLab loads of a prebuilt extension, written by hand: a module container of one module.
 (() => {
   "use strict";
 
   const KEY = "coursekit";
   const PREDICT = /^\*\*Predict\.\*\*/m;
+  const IN_TAB = ["exercises", "solutions"]; // folders
   const LONGEST = 160; // characters of an output in the list
   const STYLE = `
     .coursekit-predict, .coursekit-predicted, .coursekit-predictions {
@@ -161,6 +165,12 @@
     }
   }
 
+  function nameTab({ context, title }) {
+    const [folder, file] = context.path.split("/").slice(-2);
+    const label = `${folder}/${file}`;
+    if (IN_TAB.includes(folder) && title.label !== label) title.label = label;
+  }
+
   // JupyterLab shares its modules with extensions: the one version that is loaded.
   const shared = async (scope, name) => (await Object.values(scope[name])[0].get())();
 
@@ -179,6 +189,8 @@
       activate(app, tracker) {
         document.head.append(element("style", { textContent: STYLE }));
         const add = (_, panel) => panel.revealed.then(() => {
+          nameTab(panel);
+          panel.title.changed.connect(() => nameTab(panel)); // a renamed file
           const predictions = of(panel);
           panel.node.addEventListener("pointerdown", () => { predictions.byMouse = true; }, true);
           panel.node.addEventListener("keydown", () => { predictions.byMouse = false; }, true);

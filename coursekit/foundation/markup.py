@@ -92,9 +92,41 @@ def svg(
     )
 
 
-def text(x: float, y: float, words: str, anchor: str = "start") -> str:
+def stretched(
+    alt: str,
+    height: float,
+    shapes: str,
+    marks: str,
+    *,
+    left: int = 0,
+    right: int = 0,
+) -> str:
+    """A drawing as wide as there is room, and readable at every width: its shapes stretch, its
+    words and marks keep their size. Screen readers say ``alt``.
+
+    height       in pixels, at every width
+    shapes       SVG; x goes from 0 to 100, y is in pixels
+    marks        SVG of ``text(…, unit="%")`` and ``mark()``: x is a percentage, y is in pixels
+    left, right  pixels beside the shapes, for words that are outside
+    """
+    return (
+        f'<svg role="img" aria-label="{escape(alt)}" height="{height:g}" fill="currentColor" '
+        f'style="width:calc(100% - {left + right}px);max-width:900px;margin:0 {right}px 0 {left}px;'
+        f'overflow:visible;font:11px sans-serif"><svg viewBox="0 0 100 {height:g}" '
+        f'preserveAspectRatio="none" width="100%" height="{height:g}">{shapes}</svg>{marks}</svg>'
+    )
+
+
+def mark(x: float, y: float, path: str) -> str:
+    """A path around a place in a ``stretched`` drawing; x is a percentage."""
+    return f'<svg x="{x:.2f}%" y="{y:.1f}" overflow="visible"><path d="{path}"/></svg>'
+
+
+def text(
+    x: float, y: float, words: str, anchor: str = "start", unit: str = ""
+) -> str:
     """Words at a place in a drawing; ``anchor`` is "start", "middle" or "end"."""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+    return f'<text x="{x:.1f}{unit}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
 
 
 def rect(x: float, y: float, width: float, height: float, look: str) -> str:

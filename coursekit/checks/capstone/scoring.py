@@ -90,11 +90,6 @@ def reasons(facts: Facts) -> dict[str, str]:
     """The reasons for the points on each axis, in a few words."""
     bill = f"{dollars(facts.spent)} of {dollars(facts.budget)}"
     waste = [f"{count} {reason}" for reason, count in facts.wasted.items()]
-    said = (
-        "1 text that is"
-        if facts.truncated == 1
-        else f"{facts.truncated} texts that are"
-    )
     return {
         ANSWERED: f"{facts.answered} of {facts.tickets} tickets",
         SPEND: (
@@ -107,11 +102,7 @@ def reasons(facts: Facts) -> dict[str, str]:
             f"{counted(facts.requests, 'request')}, "
             + ("; ".join(waste) if waste else "none wasted")
         ),
-        TRUNCATION: (
-            f"{said} no whole answer"
-            if facts.truncated
-            else "what is handed over is whole"
-        ),
+        TRUNCATION: f"{counted(facts.truncated, 'incomplete text')} delivered",
     }
 
 

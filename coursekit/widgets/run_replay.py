@@ -39,7 +39,7 @@ MARKS = {
     "no money": (GRAY, "m0 -4v8m-4 -4h8"),
 }
 LABELS = {
-    "incomplete": "△ 200, but not the whole answer",
+    "incomplete": "△ 200, but not complete",
     "refused": "― refused by your own limit",
     "struck": "✕ struck by a failure",
     "gone": "□ 404, the model is gone",
@@ -83,7 +83,7 @@ def _legend(seen: Sequence[RunSpan]) -> str:
     """Of what has happened so far."""
     found = {span.outcome for span in seen}
     keys = {
-        "a request, until its answer is whole": f"background-color:{BLUE}",
+        "a request, until its answer is complete": f"background-color:{BLUE}",
         "tokens left in the bucket": f"background-color:{BLUE};opacity:0.3",
     }
     marks = {
@@ -133,7 +133,7 @@ def _lane(model: str, spans: Sequence[RunSpan], at: float, end: float) -> str:
     drawing = stretched(
         f"{said}.", top + ROWS + BOTTOM, shapes, words, left=4, right=4
     )
-    return f"<div><b>{escape(said)}</b></div>{drawing}"
+    return f'<div style="margin-top:8px"><b>{escape(said)}</b></div>{drawing}'
 
 
 def _bucket(spans: Sequence[RunSpan], at: float, end: float) -> str:

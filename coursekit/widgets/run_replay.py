@@ -126,7 +126,7 @@ def _lane(model: str, spans: Sequence[RunSpan], at: float, end: float) -> str:
             "end" if near_end else "start",
             "%",
         )
-    for seconds in round_numbers(end, 6):
+    for seconds in round_numbers(end, 4):
         x = seconds / end * 100
         anchor = "middle" if 0 < x < 97 else "end" if x else "start"
         words += text(x, top + ROWS + 14, f"{seconds:g} s", anchor, "%")

@@ -110,7 +110,7 @@ def stretched(
     height       in pixels, at every width
     shapes       SVG; x goes from 0 to 100, y is in pixels
     marks        SVG of ``mark()``, and ``text`` and ``rect`` with the unit "%"; y is in pixels
-    left, right  pixels beside the shapes, for words that are outside
+    left, right  pixels left and right of the shapes, for words that are outside
     """
     return (
         f'<svg role="img" aria-label="{escape(alt)}" height="{height:g}" fill="currentColor" '

@@ -110,8 +110,8 @@ def file_lock(path: Path, seconds: float) -> Iterator[None]:
 
 
 def run_apart(work: Callable[[], None], seconds: float) -> RunEnd:
-    """Run ``work`` apart from the caller's event loop, for at most so many ``seconds`` of this
-    process's computing, and at most ``BUSY`` times as many real ones.
+    """Run ``work`` apart from the caller's event loop, with a time limit: ``seconds`` that this
+    process computes, and ``BUSY`` times as many real ones.
 
     With threads it has one of its own, which works on every system, leaves the caller free to give
     up (signals would need Unix and the main thread), and has no event loop yet. Without threads it

@@ -33,7 +33,7 @@ from ..throughput import (
 )
 from .lab import WRAPPED, Lab, slider
 
-LEFT, RIGHT = 34, 14  # pixels beside the drawing
+LEFT, RIGHT = 34, 14  # pixels left and right of the drawing
 # pixels: heading, a request, between panels, the scale below
 PANEL, ROW, GAP, BOTTOM = 20, 1.1, 8, 30
 CROSS = "M-3 -3l6 6m0 -6l-6 6"

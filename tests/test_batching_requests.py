@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionMessage
+from pydantic import BaseModel
 
 from coursekit import run_batch
 from coursekit.batching import as_requests
@@ -83,6 +84,12 @@ def test_messages_may_be_the_sdks_objects() -> None:
             {**MODEL, "temperature": float("nan")},
             ValueError,
             "Request 1 cannot be written as JSON",
+        ),
+        (
+            ["Hi"],
+            {**MODEL, "response_format": BaseModel},
+            ValueError,
+            r"the class BaseModel is not JSON\. Only parse\(\) takes a class",
         ),
         (
             [{"messages": USER, "user": object()}],

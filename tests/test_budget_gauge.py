@@ -12,11 +12,8 @@ from coursekit.pricing import Usage, dollars, price_of
 from coursekit.reasoning import Split
 from coursekit.widgets.budget_gauge import (
     LEAST,
-    LEFT,
     MOST,
     ON,
-    RIGHT,
-    WIDTH,
     BudgetGauge,
     GaugeSetting,
     outcomes,
@@ -39,11 +36,11 @@ NEEDS = {
 
 
 def rectangles(html: str) -> list[tuple[float, float]]:
-    """(left, width) of each bar's part, in the order drawn."""
+    """(left, width) of each bar's part in percent, in the order drawn."""
     drawing = ElementTree.fromstring(html).find("svg")
     # type: ignore[union-attr,arg-type]
     return [
-        (float(r.get("x")), float(r.get("width")))
+        (float(r.get("x").rstrip("%")), float(r.get("width").rstrip("%")))
         for r in drawing.findall("rect")
     ]
 
@@ -87,15 +84,7 @@ def test_the_view_says_what_becomes_of_the_answer() -> None:
     assert rows(shown) == [
         ["Effort", "Hidden", "Visible", "Free", "Missing", "Cost", "Ends"],
         ["low", "128", "10", "62", "0", "$0.00066", "✔ whole answer"],
-        [
-            "high",
-            "200",
-            "0",
-            "0",
-            "1,026",
-            "$0.00094",
-            "∅ empty: all of it went into hidden reasoning",
-        ],
+        ["high", "200", "0", "0", "1,026", "$0.00094", "∅ no text"],
     ]
     assert "no effort leaves room" in view(
         NEEDS, GaugeSetting("snail", 50), "o4-mini"
@@ -110,9 +99,9 @@ def test_the_bars_are_to_scale() -> None:
     low, high = [], []
     parts = rectangles(view(NEEDS, GaugeSetting("snail", 200), "o4-mini"))
     low, high = parts[:3], parts[3:5]
-    scale = (WIDTH - LEFT - RIGHT) / 1226
+    scale = 100 / 1226
     for row, tokens in ((low, (128, 10, 62)), (high, (200, 1026))):
-        x = float(LEFT)
+        x = 0.0
         for (left, width), count in zip(row, tokens, strict=True):
             assert left == pytest.approx(x, abs=0.1)
             assert width == pytest.approx(count * scale, abs=0.1)

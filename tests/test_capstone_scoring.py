@@ -122,7 +122,7 @@ def test_a_score_shows_its_points_and_their_reasons() -> None:
         "seed 7",
         "98 s",
         "5 to a model known to be gone",
-        "1 incomplete answer",
+        "1 incomplete text delivered",
         *AXES,
     ):
         assert shown in text

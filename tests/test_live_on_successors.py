@@ -22,7 +22,7 @@ DAYS = [
 
 
 @pytest.mark.successors
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("day", DAYS, ids=str)
 @pytest.mark.parametrize("stem", [lesson.stem for lesson in lessons()])
 def test_a_chapter_runs_live_on_the_successors(

@@ -368,7 +368,7 @@ def test_a_meter_shows_a_running_total() -> None:
     meter.add(completion(), request_id="req_1")
     shown = meter._repr_html_()
     assert (
-        f">replay mode: {Mode.REPLAY.costs} · 2 calls · 48 in · 14 out · $0.00026</caption>"
+        f">replay mode: {Mode.REPLAY.costs} · 2 calls · 48 in · 14 out · $0.00026</span></caption>"
         in shown
     )
     cells = [
@@ -408,7 +408,7 @@ def test_a_long_ledger_shows_its_newest_calls() -> None:
     shown = meter._repr_html_()
     assert shown.count("<tr>") == ROWS + 1
     assert (
-        f"25 calls · 600 in · 175 out · $0.0033, the newest {ROWS} calls</caption>"
+        f"25 calls · 600 in · 175 out · $0.0033, the newest {ROWS} calls</span></caption>"
         in shown
     )
     calls = [row[0] for row in HtmlReader(shown).rows[1:]]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,3 +183,22 @@ def test_the_browser_finds_the_same_tokens(encoding: str) -> None:
         ids = encode(text, encoding)
         assert pure.encode_ordinary(text) == ids, text
         assert b"".join(pure.decode_tokens_bytes(ids)) == text.encode()
+
+
+def test_the_limit_is_one_of_computing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where other processes have the machine, work has more real seconds, up to three times the
+    limit; its own computing ends it at the limit.
+    """
+    monkeypatch.setattr(platform.time, "process_time", lambda: 0.0)
+    done: list[int] = []
+
+    def patient() -> None:
+        time.sleep(0.3)
+        done.append(1)
+
+    assert platform.run_apart(patient, 0.2) is RunEnd.DONE and done
+    work = storing(endless, [])
+    assert platform.run_apart(work, 0.1) is RunEnd.STOPPED
+    counted = itertools.count()
+    monkeypatch.setattr(platform.time, "process_time", lambda: next(counted))
+    assert platform.run_apart(work, 1) is RunEnd.STOPPED

@@ -222,6 +222,14 @@ def test_bad_arguments_cost_nothing(
     assert attempts_of(client) == 0
 
 
+def test_messages_instead_of_a_prompt(tmp_path: Path) -> None:
+    """A list of messages is refused with the function that fits; nothing was sent."""
+    client = client_with(tmp_path)
+    with pytest.raises(TypeError, match=r"got a list.*retry\(\)"):
+        robust_completion(client, [PROMPT])  # type: ignore[arg-type]
+    assert attempts_of(client) == 0
+
+
 def test_an_async_client() -> None:
     """An async client is refused with the name of what fits."""
     with pytest.raises(TypeError, match="retry_async"):

@@ -15,7 +15,12 @@ from coursekit.throughput import (
     outcome_of,
     simulate,
 )
-from coursekit.widgets.throughput_lab import ThroughputLab, gantt_svg, view
+from coursekit.widgets.throughput_lab import (
+    CROSS,
+    ThroughputLab,
+    gantt_svg,
+    view,
+)
 
 LOADS = [
     Load(),
@@ -67,10 +72,9 @@ def test_every_answer_is_a_bar_and_every_429_a_cross() -> None:
     """Told apart by shape, not by color alone; the alternative text counts them."""
     runs = {strategy: simulate(strategy, Load()) for strategy in STRATEGIES}
     drawn = gantt_svg(runs)
-    bars, crosses = re.findall(
-        r'<path d="([^"]*)" fill="#0072B2"/><path d="([^"]*)"', drawn
-    )[1]
-    assert (bars.count("z"), crosses.count("M")) == (30, 30)
+    bars = re.findall(r'<path d="([^"]*)" fill="#0072B2"/>', drawn)
+    assert [panel.count("z") for panel in bars] == [60, 30, 34, 60]
+    assert drawn.count(f'<path d="{CROSS}"/>') == 30 + 26
     assert (
         'aria-label="Requests on a timeline. sequential: 60 answered, no 429, 90.0 s; unbounded'
         in drawn
@@ -85,14 +89,16 @@ def test_everything_is_drawn_inside_the_picture(load: Load) -> None:
     )
     places = [
         (float(x), float(y))
-        for x, y in re.findall(r"M([-\d.]+) ([-\d.]+)", drawn)
+        for found in (
+            r"M([\d.]+) ([\d.]+)h",
+            r'<text x="([\d.]+)%?" y="([\d.]+)"',
+            r'<svg x="([\d.]+)%" y="([\d.]+)"',
+        )
+        for x, y in re.findall(found, drawn)
     ]
-    places += [
-        (float(x), float(y))
-        for x, y in re.findall(r'<text x="([\d.]+)" y="([\d.]+)"', drawn)
-    ]
-    assert all(0 <= x <= 760 and 0 <= y <= 700 for x, y in places)
-    assert 2 <= drawn.count('stroke-width="0.25"') <= 10
+    height = float(re.findall(r'height="(\d+)"', drawn)[0])
+    assert all(0 <= x <= 100 and 0 <= y <= height for x, y in places)
+    assert 2 <= drawn.count('fill-opacity="0.4"') <= 10
 
 
 def test_the_view_is_well_formed() -> None:

@@ -352,13 +352,20 @@ def test_a_wrong_base_path_is_an_invalid_url() -> None:
 def test_the_day_of_the_settings_is_that_of_replay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """COURSEKIT_TODAY refuses what is shut down by then; without it nothing is."""
+    """COURSEKIT_TODAY refuses what is shut down by then; without it nothing is, nor beside live
+    clients, whose day it is.
+    """
     with pytest.raises(RecordingNotFound):
         connect("replay", recordings=tmp_path).chat.completions.create(
             **chat("o3")
         )
     monkeypatch.setenv("COURSEKIT_TODAY", "2027-02-01")
     with pytest.raises(openai.NotFoundError, match="has been deprecated"):
+        connect("replay", recordings=tmp_path).chat.completions.create(
+            **chat("o3")
+        )
+    monkeypatch.setenv("COURSEKIT_MODE", "live")
+    with pytest.raises(RecordingNotFound):
         connect("replay", recordings=tmp_path).chat.completions.create(
             **chat("o3")
         )

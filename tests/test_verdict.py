@@ -113,8 +113,8 @@ def test_retries_into_an_empty_account(shelf: Path) -> None:
         verdict.outcomes == {"429 insufficient_quota": 9} and not verdict.good
     )
     assert (
-        "  8   retries wasted: they fix neither a wrong request nor an empty account; raise the "
-        "error immediately" in str(verdict)
+        "  retries wasted       8: a wrong request or an empty account stays so"
+        in str(verdict)
     )
 
 
@@ -173,8 +173,9 @@ def test_a_wait_cut_short(shelf: Path) -> None:
     assert verdict.early_by == pytest.approx(
         6.0
     ) and verdict.waited == pytest.approx(14.0)
-    assert "  1   of 2 waits cut short, by 6.0 s: wait for Retry-After" in str(
-        verdict
+    assert (
+        "  waits cut short      1 of 2, by 6.0 s: wait for Retry-After"
+        in str(verdict)
     )
 
 
@@ -200,7 +201,7 @@ def test_answers_that_were_lost(shelf: Path) -> None:
         "200, broken": 1,
         "200, malformed": 1,
     }
-    assert "  3   answers made and billed, but lost in transit" in str(both)
+    assert "  billed, but lost     3: allow more time" in str(both)
 
 
 def test_silence_is_no_lost_answer(shelf: Path) -> None:
@@ -239,7 +240,7 @@ def test_a_cut_stream_taken_for_whole(shelf: Path) -> None:
     )
     assert verdict_on(
         careful
-    ).good and "no finish_reason means it is not the whole answer" in str(
+    ).good and "without finish_reason is not complete" in str(
         verdict_on(careless)
     )
 
@@ -278,7 +279,7 @@ def test_a_stream_that_was_left(shelf: Path) -> None:
     (attempt,) = wired_to(client).ledger
     assert (attempt.received, attempt.ended_at) == ("left", pytest.approx(0.4))
     assert (verdict_on(client).left, verdict_on(client).good) == (1, True)
-    assert "  1   streams left before their end" in str(verdict_on(client))
+    assert "  streams left early   1" in str(verdict_on(client))
 
 
 def test_a_caller_that_gave_up_waiting(shelf: Path) -> None:

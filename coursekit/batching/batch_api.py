@@ -159,9 +159,11 @@ def input_file(requests: list[Request]) -> bytes:
     """The file of a batch, as JSON Lines. Raises ValueError for what does not go into one."""
     models = sorted({str(request.params["model"]) for request in requests})
     if len(models) != 1:
-        named = ", ".join(models) or "none: the list is empty"
         raise ValueError(
-            f"A batch is for one model, but this list has {named}. Submit one batch for each."
+            f"A batch is for one model, and this list has {', '.join(models)}. Submit one batch "
+            "for each."
+            if models
+            else "There is nothing to submit: the list is empty."
         )
     if len(requests) > MOST_REQUESTS:
         raise ValueError(

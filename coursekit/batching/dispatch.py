@@ -155,9 +155,15 @@ class Dispatcher:
                 return now
             # else: what is returned may have cost less than its worst
             if not self._under_way:
+                lost = (
+                    f" Up to {self._cap.lost:f} may have been billed for answers that did not "
+                    "arrive."
+                    if self._cap.lost
+                    else ""
+                )
                 self.stop(
                     f"The next call may cost up to {trial.worst:f} dollars, and max_cost leaves "
-                    f"{max(0, self._cap.left):f}."
+                    f"{max(0, self._cap.left):f}.{lost}"
                 )
         return math.inf if self._under_way else None
 

@@ -154,6 +154,10 @@ def _fingerprint(
 
 def _plain(value: Any) -> Any:
     """A message object of the SDK as JSON's own types."""
+    if isinstance(value, type):
+        raise TypeError(
+            f"the class {value.__name__} is not JSON. Only parse() takes a class; give its schema"
+        )
     plain = as_dict(value)
     if plain is value:
         raise TypeError(f"{type(value).__name__} is not JSON")

@@ -224,7 +224,7 @@ class _Run:
             headers = headers or getattr(
                 getattr(error, "response", None), "headers", None
             )
-            self._settle(trial, trial.worst if classify(error).billed else ZERO)
+            self._settle(trial, None if classify(error).billed else ZERO)
             trial.pacer.back(reservation, headers)
             self._failed(trial, error)
         except asyncio.CancelledError:
@@ -267,7 +267,7 @@ class _Run:
             else worst
         )
 
-    def _settle(self, trial: Trial, spent: Decimal) -> None:
+    def _settle(self, trial: Trial, spent: Decimal | None) -> None:
         self.cap.settle(trial.worst, spent)
         self.ended = self.clock.now()
 

@@ -25,8 +25,8 @@ class SpendingCap:
     """Dollars that a run may not exceed.
 
     most   US dollars; None: no cap
-    spent  of them, by answers, and at their worst by attempts whose answer did not arrive, which
-           may be billed all the same
+    spent  of them, by answers, and at their worst by attempts whose answer did not arrive
+    lost   the part for those attempts: they may be billed all the same
     """
 
     def __init__(self, most: Decimal | float | None) -> None:
@@ -38,7 +38,7 @@ class SpendingCap:
                 f"max_cost={most!r:.40} is not an amount. Give US dollars, such as 0.50."
             )
         self.most = None if most is None else Decimal(str(most))
-        self.spent = ZERO
+        self.spent = self.lost = ZERO
         self._held = ZERO
 
     def worst(self, requests: list[Request]) -> list[Decimal]:
@@ -70,10 +70,12 @@ class SpendingCap:
         """A call is sent."""
         self._held += worst
 
-    def settle(self, worst: Decimal, cost: Decimal) -> None:
-        """It ended, and cost this."""
+    def settle(self, worst: Decimal, cost: Decimal | None) -> None:
+        """It ended, and cost this; None: its answer did not arrive."""
         self._held -= worst
-        self.spent += cost
+        if cost is None:
+            self.lost += worst
+        self.spent += worst if cost is None else cost
 
 
 def worst_price(params: Mapping[str, Any], name: str) -> Decimal:

@@ -47,13 +47,16 @@ def table(
     for number, cells in enumerate(rows):
         css = styles[number] if number < len(styles) else ""
         body += f"<tr{_style(css)}>{_row(cells, columns, named)}</tr>"
-    above = (
-        f'<caption style="text-align:left">{_cell(caption)}</caption>'
-        if caption
-        else ""
-    )
+    # A caption is as wide as its table; its text only as wide as what is seen of it.
+    box, above = "contain:inline-size", ""
+    if caption:
+        box = "container-type:inline-size"
+        above = (
+            '<caption style="text-align:left"><span style="display:inline-block;max-width:100cqw">'
+            f"{_cell(caption)}</span></caption>"
+        )
     return (
-        f'<div style="overflow-x:auto;contain:inline-size"><table style="line-height:1.5;{style}">'
+        f'<div style="overflow-x:auto;{box}"><table style="line-height:1.5;{style}">'
         f"{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -92,14 +95,60 @@ def svg(
     )
 
 
-def text(x: float, y: float, words: str, anchor: str = "start") -> str:
-    """Words at a place in a drawing; ``anchor`` is "start", "middle" or "end"."""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+def stretched(
+    alt: str,
+    height: float,
+    shapes: str,
+    marks: str,
+    *,
+    left: int = 0,
+    right: int = 0,
+) -> str:
+    """A drawing as wide as there is room, and readable at every width: its shapes stretch, its
+    words and marks keep their size. Screen readers say ``alt``.
+
+    height       in pixels, at every width
+    shapes       SVG; x goes from 0 to 100, y is in pixels
+    marks        SVG of ``mark()``, and ``text`` and ``rect`` with the unit "%"; y is in pixels
+    left, right  pixels left and right of the shapes, for words that are outside
+    """
+    return (
+        f'<svg role="img" aria-label="{escape(alt)}" height="{height:g}" fill="currentColor" '
+        f'style="width:calc(100% - {left + right}px);max-width:900px;margin:0 {right}px 0 {left}px;'
+        f'overflow:visible;font:11px sans-serif"><svg viewBox="0 0 100 {height:g}" '
+        f'preserveAspectRatio="none" width="100%" height="{height:g}">{shapes}</svg>{marks}</svg>'
+    )
 
 
-def rect(x: float, y: float, width: float, height: float, look: str) -> str:
-    """A rectangle in a drawing; ``look`` are its attributes, such as ``fill="none"``."""
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" {look}/>'
+def mark(x: float, y: float, path: str) -> str:
+    """A path around a place in a ``stretched`` drawing; x is a percentage."""
+    return (
+        f'<svg x="{x:.2f}%" y="{y:.1f}" width="1" height="1" overflow="visible">'
+        f'<path d="{path}"/></svg>'
+    )
+
+
+def text(
+    x: float, y: float, words: str, anchor: str = "start", unit: str = ""
+) -> str:
+    """Words at a place in a drawing; ``anchor`` is "start", "middle" or "end".
+
+    unit  of x; "%" for a ``mark`` in a ``stretched`` drawing
+    """
+    return f'<text x="{x:.1f}{unit}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def rect(
+    x: float, y: float, width: float, height: float, look: str, unit: str = ""
+) -> str:
+    """A rectangle in a drawing; ``look`` are its attributes, such as ``fill="none"``.
+
+    unit  of x and width; "%" for a ``mark`` in a ``stretched`` drawing
+    """
+    return (
+        f'<rect x="{x:.1f}{unit}" y="{y:.1f}" width="{width:.1f}{unit}" height="{height:.1f}" '
+        f"{look}/>"
+    )
 
 
 def legend(keys: Mapping[str, str]) -> str:

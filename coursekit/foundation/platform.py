@@ -22,10 +22,8 @@ IN_BROWSER = sys.platform == "emscripten"
 STORAGE = Path("/drive")  # in JupyterLite: its files, which the browser keeps
 INSTALL = "install the course on your own computer (its README says how)"
 # attempts to stop work that ignores the limit; seconds between two of them
-TRIES, PAUSE = (
-    10,
-    0.1,
-)
+TRIES, PAUSE = 10, 0.1
+BUSY = 3  # real seconds for each of the limit, on a machine that has other work
 
 
 class RunEnd(Enum):
@@ -112,7 +110,8 @@ def file_lock(path: Path, seconds: float) -> Iterator[None]:
 
 
 def run_apart(work: Callable[[], None], seconds: float) -> RunEnd:
-    """Run ``work`` apart from the caller's event loop, for at most so many real seconds.
+    """Run ``work`` apart from the caller's event loop, with a time limit: ``seconds`` that this
+    process computes, and ``BUSY`` times as many real ones.
 
     With threads it has one of its own, which works on every system, leaves the caller free to give
     up (signals would need Unix and the main thread), and has no event loop yet. Without threads it
@@ -135,8 +134,15 @@ def _run_in_thread(work: Callable[[], None], seconds: float) -> RunEnd:
         target=work, name="a learner's function", daemon=True
     )
     thread.start()
+    computed, started = time.process_time(), time.monotonic()
+    left = seconds
     try:
-        thread.join(seconds)
+        while left > 0 and thread.is_alive():
+            thread.join(max(left, 0.01))
+            left = min(
+                seconds - (time.process_time() - computed),
+                BUSY * seconds - (time.monotonic() - started),
+            )
     except KeyboardInterrupt:
         _stop(thread)
         raise

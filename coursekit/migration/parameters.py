@@ -35,7 +35,7 @@ def effort(draft: Draft) -> None:
     asked, target = draft.params.get("reasoning_effort"), draft.target
     if target.takes("reasoning_effort") != "yes":
         if asked is not None:
-            draft.drop("reasoning_effort", f"{draft.name} takes none")
+            draft.drop("reasoning_effort", f"{draft.name} does not take it")
         return
     if not target.efforts:
         return

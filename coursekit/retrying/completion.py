@@ -78,7 +78,7 @@ def robust_completion(
         "messages": [{"role": "user", "content": prompt}],
         **params,
     }
-    _refuse(client, params)
+    _refuse(client, prompt, params)
     clock, once = clock_of(client), client.with_options(max_retries=0)
     end = None if deadline is None else clock.now() + deadline
 
@@ -141,8 +141,13 @@ def whole_text(reply: Any) -> str:
     return text
 
 
-def _refuse(client: Any, params: dict[str, Any]) -> None:
+def _refuse(client: Any, prompt: Any, params: dict[str, Any]) -> None:
     refuse_unknown(robust_completion, client, params)
+    if not isinstance(prompt, str):
+        raise TypeError(
+            f"robust_completion() takes one prompt, a string, and got a {type(prompt).__name__}. "
+            "For messages, pass your own call to coursekit.retrying.retry()."
+        )
     if params.get("stream"):
         raise ValueError(
             "robust_completion() returns one whole text: leave stream out, or use stream_text()."

@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
-from ..foundation.markup import NAME, NUMBER, legend, rect, svg, table, text
+from ..foundation.markup import (
+    NAME,
+    NUMBER,
+    SHORT,
+    legend,
+    rect,
+    stretched,
+    table,
+    text,
+)
 from ..foundation.palette import GRAY, ORANGE, PURPLE, RED
 from ..pricing import dollars, price_of
 from ..reasoning import Fill, Split, fill_budget
@@ -18,14 +27,7 @@ from .lab import Lab, menu, slider
 # the day of the prices, fixed so that a newer price list changes no stored output
 ON = datetime.date(2026, 11, 22)
 LEAST, MOST, STEP = 50, 6_000, 50  # of the budget
-# of the drawing, in its own units
-WIDTH, ROW, LEFT, RIGHT, TOP = (
-    760,
-    34,
-    70,
-    16,
-    22,
-)
+ROW, LEFT, RIGHT, TOP = 34, 60, 16, 22  # pixels
 HIDDEN, VISIBLE, LINE, EDGE = PURPLE, ORANGE, RED, GRAY
 STRIPES = (
     '<pattern id="coursekit-stripes" width="6" height="6" patternUnits="userSpaceOnUse" '
@@ -34,8 +36,8 @@ STRIPES = (
 )
 ENDINGS = {
     "whole": "✔ whole answer",
-    "cut": "✂ cut: the text stops in the middle",
-    "empty": "∅ empty: all of it went into hidden reasoning",
+    "cut": "✂ cut in the middle",
+    "empty": "∅ no text",
 }
 LOOKS = (  # of the parts of a bar
     'fill="url(#coursekit-stripes)"',
@@ -169,37 +171,41 @@ def _gauge(found: Mapping[str, GaugeReading], setting: GaugeSetting) -> str:
         fill.hidden + fill.visible + fill.missing for fill in fills.values()
     ]
     longest = max(setting.budget, *needed)
-    scale = (WIDTH - LEFT - RIGHT) / longest
-    height = TOP + ROW * len(found) + 20
-    end = LEFT + setting.budget * scale
-    parts = [f"<defs>{STRIPES}</defs>"]
-    said = []
+    height, end = TOP + ROW * len(found) + 20, setting.budget / longest * 100
+    parts, said = [f"<defs>{STRIPES}</defs>"], []
     for row, (effort, fill) in enumerate(fills.items()):
-        top, x = TOP + ROW * row + 5, float(LEFT)
-        parts.append(text(LEFT - 8, top + 16, effort, "end"))
-        counts = (fill.hidden, fill.visible, fill.free, fill.missing)
-        for tokens, look in zip(counts, LOOKS, strict=True):
+        top, x = TOP + ROW * row + 5, 0.0
+        parts.append(text(-8, top + 16, effort, "end"))
+        counts = {
+            "hidden": fill.hidden,
+            "visible": fill.visible,
+            "free": fill.free,
+            "missing": fill.missing,
+        }
+        for tokens, look in zip(counts.values(), LOOKS, strict=True):
+            width = tokens / longest * 100
             if tokens:
-                parts.append(rect(x, top, tokens * scale, 24, look))
-            x += tokens * scale
-        each = zip(
-            counts, ("hidden", "visible", "free", "missing"), strict=True
+                parts.append(rect(x, top, width, 24, look, "%"))
+            x += width
+        words = ", ".join(
+            f"{tokens:,} {kind}" for kind, tokens in counts.items()
         )
-        words = ", ".join(f"{tokens:,} {kind}" for tokens, kind in each)
         said.append(f"{effort}: {words}, {fill.ending}")
+    beside = "end" if end > 70 else "start"
     parts += [
-        rect(end - 1, TOP - 4, 2.5, height - 12 - TOP, f'fill="{LINE}"'),
-        text(
-            end,
-            TOP - 8,
-            f"budget {setting.budget:,}",
-            "end" if end > WIDTH * 0.75 else "start",
-        ),
-        text(LEFT, height - 3, "0", "middle"),
-        text(WIDTH - RIGHT, height - 3, f"{longest:,} tokens", "end"),
+        rect(end, TOP - 4, 0.4, height - 12 - TOP, f'fill="{LINE}"', "%"),
+        text(end, TOP - 8, f"budget {setting.budget:,}", beside, "%"),
+        text(0, height - 3, "0", "middle"),
+        text(100, height - 3, f"{longest:,} tokens", "end", "%"),
     ]
-    alt = f"Budget {setting.budget:,} tokens. {'; '.join(said)}"
-    return svg(alt, WIDTH, height, "".join(parts), font=13)
+    return stretched(
+        f"Budget {setting.budget:,} tokens. {'; '.join(said)}",
+        height,
+        "",
+        "".join(parts),
+        left=LEFT,
+        right=RIGHT,
+    )
 
 
 def _table(found: Mapping[str, GaugeReading]) -> str:
@@ -210,4 +216,4 @@ def _table(found: Mapping[str, GaugeReading]) -> str:
         counts = (filled.hidden, filled.visible, filled.free, filled.missing)
         numbers = [f"{count:,}" for count in counts]
         rows.append((effort, *numbers, outcome.cost, ENDINGS[filled.ending]))
-    return table(heads, rows, [NAME, *[NUMBER] * 5, NAME])
+    return table(heads, rows, [NAME, *[NUMBER] * 5, SHORT])

@@ -129,7 +129,8 @@ def _log(done: FaultRun) -> str:
     )
     style = (
         f"margin:0;padding:6px;max-height:22em;overflow:auto;border:1px solid {GRAY};"
-        "font-size:11px;white-space:pre-wrap;overflow-wrap:anywhere"
+        "font-size:11px;white-space:pre-wrap;word-break:normal;"
+        "overflow-wrap:anywhere"  # JupyterLab would break inside every word
     )
     return (
         '<div style="flex:1 1 24em;min-width:0"><b>The log</b> (in your own program: '

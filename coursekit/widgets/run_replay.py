@@ -13,19 +13,22 @@ from typing import Any, Protocol
 
 import ipywidgets as widgets
 
-from ..foundation.markup import legend, rect, round_numbers, svg, text
+from ..foundation.markup import (
+    legend,
+    mark,
+    rect,
+    round_numbers,
+    stretched,
+    text,
+)
 from ..foundation.palette import BLUE, GRAY, ORANGE, PURPLE, RED
 from ..throughput import RunSpan
 from .lab import Lab
 
 TPM = 30_000  # tokens a minute, of each model: its bucket holds as many
-WIDTH, LEFT, RIGHT = 900, 8, 8  # of the drawing, in its own units
-TITLE, BUCKET, ROWS, GAP, BOTTOM = 18, 44, 150, 10, 26  # heights
-# positions of the player; milliseconds between two of them
-STEPS, TICK = (
-    200,
-    100,
-)
+# pixels: room for "30,000", the bucket, the requests, the scale below
+TITLE, BUCKET, ROWS, BOTTOM = 14, 44, 150, 20
+STEPS, TICK = 200, 100  # positions of the player; milliseconds between two
 
 # Outcome -> color and path of its mark, around the place where a request began; none: only its bar.
 MARKS = {
@@ -36,7 +39,7 @@ MARKS = {
     "no money": (GRAY, "m0 -4v8m-4 -4h8"),
 }
 LABELS = {
-    "incomplete": "△ 200, but not the whole answer",
+    "incomplete": "△ 200, but not complete",
     "refused": "― refused by your own limit",
     "struck": "✕ struck by a failure",
     "gone": "□ 404, the model is gone",
@@ -58,25 +61,15 @@ def view(requests: Sequence[RunSpan], at: float) -> str:
     end = max(span.end for span in requests)
     at = min(at, end)
     seen = [span for span in requests if span.start <= at]
-    models = list(dict.fromkeys(span.model for span in requests))
-    top, parts = 0.0, []
-    for model in models:
-        spans = [span for span in requests if span.model == model]
-        parts.append(_lane(model, spans, at, end, top))
-        top += TITLE + BUCKET + ROWS + GAP
-    now = LEFT + at / end * (WIDTH - LEFT - RIGHT)
-    parts.append(rect(now, 0, 1, top, f'fill="{GRAY}"'))
-    parts.append(_seconds(end, top))
-    said = f"At {at:.0f} s of {end:.0f} s: {_counted(seen)}"
-    picture = svg(
-        f"{said}; by model: {', '.join(models)}.",
-        WIDTH,
-        top + BOTTOM,
-        "".join(parts),
+    lanes: dict[str, list[RunSpan]] = {}
+    for span in requests:
+        lanes.setdefault(span.model, []).append(span)
+    drawn = "".join(
+        _lane(model, spans, at, end) for model, spans in lanes.items()
     )
     return (
-        f'<div class="coursekit-replay" style="line-height:1.5"><p><b>{escape(said)}.</b></p>'
-        f"{_legend(seen)}{picture}</div>"
+        '<div class="coursekit-replay" style="line-height:1.5">'
+        f"<p><b>At {at:.0f} s of {end:.0f} s: {_counted(seen)}.</b></p>{_legend(seen)}{drawn}</div>"
     )
 
 
@@ -90,7 +83,7 @@ def _legend(seen: Sequence[RunSpan]) -> str:
     """Of what has happened so far."""
     found = {span.outcome for span in seen}
     keys = {
-        "a request, until its answer is whole": f"background-color:{BLUE}",
+        "a request, until its answer is complete": f"background-color:{BLUE}",
         "tokens left in the bucket": f"background-color:{BLUE};opacity:0.3",
     }
     marks = {
@@ -99,51 +92,51 @@ def _legend(seen: Sequence[RunSpan]) -> str:
     return legend(keys | marks)
 
 
-def _lane(
-    model: str, spans: Sequence[RunSpan], at: float, end: float, top: float
-) -> str:
+def _lane(model: str, spans: Sequence[RunSpan], at: float, end: float) -> str:
     """A model: its bucket's level, and its requests one below the other, the first on top."""
-    scale = (WIDTH - LEFT - RIGHT) / end
-    row, floor = min(4.0, ROWS / len(spans)), top + TITLE + BUCKET
+    row, top = min(4.0, ROWS / len(spans)), TITLE + BUCKET
     spans = [span for span in spans if span.start <= at]
+    said = f"{model}: {_counted(spans)}"
     bars, marks = "", dict.fromkeys(MARKS, "")
     for number, span in enumerate(spans):
-        x, y = LEFT + span.start * scale, floor + 4 + number * row
+        x, y = span.start / end * 100, top + 4 + number * row
         if span.outcome == "answered":
-            width = max(0.8, (min(span.end, at) - span.start) * scale)
-            bars += f"M{x:.1f} {y:.1f}h{width:.1f}v{max(0.6, row - 0.4):.1f}h{-width:.1f}z"
+            width = max(0.1, (min(span.end, at) - span.start) / end * 100)
+            bars += f"M{x:.2f} {y:.1f}h{width:.2f}v{max(0.6, row - 0.4):.1f}H{x:.2f}z"
         else:
-            marks[span.outcome] += f"M{x:.1f} {y:.1f}{MARKS[span.outcome][1]}"
-    parts = [
-        text(LEFT, top + 13, f"{model}: {_counted(spans)}"),
-        _bucket(spans, at, scale, floor),
-        f'<path d="{bars}" fill="{BLUE}"/>',
-    ]
-    for outcome, path in marks.items():
-        if path:
-            color = MARKS[outcome][0]
-            parts.append(
-                f'<path d="{path}" stroke="{color}" stroke-width="1.3" fill="none"/>'
-            )
+            marks[span.outcome] += mark(x, y, MARKS[span.outcome][1])
+    shapes = (
+        _bucket(spans, at, end)
+        + f'<path d="{bars}" fill="{BLUE}"/>'
+        + rect(at / end * 100, TITLE, 0.2, BUCKET + ROWS, f'fill="{GRAY}"')
+        + rect(0, top + ROWS, 100, 1, f'fill="{GRAY}"')
+    )
+    words = text(100, TITLE - 3, f"{TPM:,} tokens", "end", "%")
+    for outcome, paths in marks.items():
+        words += f'<g stroke="{MARKS[outcome][0]}" stroke-width="1.3" fill="none">{paths}</g>'
     gone = [span.start for span in spans if span.outcome == "gone"]
     if gone:
-        x = LEFT + gone[0] * scale
-        parts.append(
-            rect(x - 1, top + TITLE, 2, BUCKET + ROWS, f'fill="{RED}"')
+        x = gone[0] / end * 100
+        shapes += rect(x, TITLE, 0.3, BUCKET + ROWS, f'fill="{RED}"')
+        near_end = x > 60
+        words += text(
+            x - 1 if near_end else x + 1,
+            top + ROWS - 4,
+            f"† shut down, noticed at {gone[0]:.0f} s",
+            "end" if near_end else "start",
+            "%",
         )
-        parts.append(
-            text(
-                x + 5,
-                floor + ROWS - 4,
-                f"† shut down, noticed at {gone[0]:.0f} s",
-            )
-        )
-    return "".join(parts)
+    for seconds in round_numbers(end, 4):
+        x = seconds / end * 100
+        anchor = "middle" if 0 < x < 97 else "end" if x else "start"
+        words += text(x, top + ROWS + 14, f"{seconds:g} s", anchor, "%")
+    drawing = stretched(
+        f"{said}.", top + ROWS + BOTTOM, shapes, words, left=4, right=4
+    )
+    return f'<div style="margin-top:8px"><b>{escape(said)}</b></div>{drawing}'
 
 
-def _bucket(
-    spans: Sequence[RunSpan], at: float, scale: float, floor: float
-) -> str:
+def _bucket(spans: Sequence[RunSpan], at: float, end: float) -> str:
     """The tokens left, as an area: down with each request, up again with time."""
     level, before = float(TPM), 0.0
     points = [(0.0, level)]
@@ -158,32 +151,16 @@ def _bucket(
     if full < at:
         points.append((full, float(TPM)))
     points.append((at, min(TPM, level + (at - before) * TPM / 60)))
+    floor = TITLE + BUCKET
     drawn = " ".join(
-        f"{LEFT + time * scale:.1f},{floor - left / TPM * BUCKET:.1f}"
+        f"{time / end * 100:.2f},{floor - left / TPM * BUCKET:.1f}"
         for time, left in points
     )
-    shape = f"{LEFT},{floor} {drawn} {LEFT + at * scale:.1f},{floor}"
-    full_line = f"{floor - BUCKET:.1f}"
+    full_line = rect(0, TITLE, 100, 0.5, f'fill="{GRAY}"')
     return (
-        f'<polygon points="{shape}" fill="{BLUE}" fill-opacity="0.3" stroke="{BLUE}"/>'
-        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{full_line}" y2="{full_line}" '
-        f'stroke="{GRAY}" stroke-dasharray="2 4"/>'
-        + text(WIDTH - RIGHT, floor - BUCKET - 3, f"{TPM:,} tokens", "end")
+        f'<polygon points="0,{floor} {drawn} {at / end * 100:.2f},{floor}" fill="{BLUE}" '
+        f'fill-opacity="0.3"/>{full_line}'
     )
-
-
-def _seconds(end: float, floor: float) -> str:
-    parts = [
-        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor}" y2="{floor}" stroke="{GRAY}"/>'
-    ]
-    for number in round_numbers(end, 8):
-        x = LEFT + number / end * (WIDTH - LEFT - RIGHT)
-        parts.append(
-            text(
-                x, floor + 14, f"{number:g} s", "middle" if number else "start"
-            )
-        )
-    return "".join(parts)
 
 
 class RunReplay(Lab):

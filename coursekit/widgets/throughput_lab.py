@@ -13,8 +13,10 @@ from ..foundation.markup import (
     NAME,
     NUMBER,
     legend,
+    mark,
+    rect,
     round_numbers,
-    svg,
+    stretched,
     table,
     text,
 )
@@ -31,16 +33,12 @@ from ..throughput import (
 )
 from .lab import WRAPPED, Lab, slider
 
-WIDTH, LEFT, RIGHT = 760, 44, 14  # of the drawing, in its own units
-# heading, a request, between panels, the scale below
-PANEL, ROW, GAP, BOTTOM = (
-    20,
-    1.1,
-    8,
-    30,
-)
+LEFT, RIGHT = 34, 14  # pixels left and right of the drawing
+# pixels: heading, a request, between panels, the scale below
+PANEL, ROW, GAP, BOTTOM = 20, 1.1, 8, 30
+CROSS = "M-3 -3l6 6m0 -6l-6 6"
 NAMES = {"concurrency": "the requests in flight", "rpm": "RPM", "tpm": "TPM"}
-HEADS = ("Strategy", "Sent", "Answered", "429", "Seconds", "In flight, mean")
+HEADS = ("Strategy", "Sent", "Answered", "429", "Seconds", "In flight")
 
 
 def view(load: Load) -> str:
@@ -64,46 +62,61 @@ def gantt_svg(runs: Mapping[str, Sequence[Span]]) -> str:
           empty
     """
     longest = max(outcome_of(spans).seconds for spans in runs.values())
-    scale = (WIDTH - LEFT - RIGHT) / longest
     top, panels = 0.0, []
     for name, spans in runs.items():
-        panels.append(_panel(name, spans, scale, top))
+        panels.append(_panel(name, spans, longest, top))
         top += PANEL + ROW * len(spans) + GAP
+    shapes, marks = map("".join, zip(*panels, strict=True))
+    lines, numbers = _seconds(longest, top)
     alt = f"Requests on a timeline. {'; '.join(map(_in_words, runs, runs.values()))}."
-    parts = _seconds(longest, scale, top) + "".join(panels)
-    return svg(alt, WIDTH, round(top + BOTTOM), parts)
-
-
-def _panel(name: str, spans: Sequence[Span], scale: float, top: float) -> str:
-    bars, crosses = "", ""
-    for row, span in enumerate(spans):
-        x, y = LEFT + span.start * scale, top + PANEL + row * ROW
-        if span.status == 200:
-            width = max(1.0, (span.end - span.start) * scale)
-            bars += f"M{x:.1f} {y:.1f}h{width:.1f}v{ROW}H{x:.1f}z"
-        else:
-            crosses += f"M{x - 3:.1f} {y - 2:.1f}l6 6m0 -6l-6 6"
-    floor = top + PANEL + ROW * len(spans)
-    return (
-        f'<g font-weight="bold">{text(LEFT, top + PANEL - 6, _in_words(name, spans))}</g>'
-        f"{text(LEFT - 5, top + PANEL + 8, 'first', 'end')}{text(LEFT - 5, floor, 'last', 'end')}"
-        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor:.1f}" y2="{floor:.1f}" '
-        f'stroke="{GRAY}"/><path d="{bars}" fill="{BLUE}"/>'
-        f'<path d="{crosses}" stroke="{RED}" stroke-width="1.2" fill="none"/>'
+    return stretched(
+        alt,
+        round(top + BOTTOM),
+        lines + shapes,
+        numbers + marks,
+        left=LEFT,
+        right=RIGHT,
     )
 
 
-def _seconds(longest: float, scale: float, floor: float) -> str:
-    """The scale below all panels: round numbers, with a thin line upwards."""
-    parts = [text(WIDTH / 2, floor + BOTTOM - 3, "seconds", "middle")]
-    for seconds in round_numbers(longest):
-        x = LEFT + seconds * scale
-        parts.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{PANEL}" y2="{floor - GAP:.1f}" '
-            f'stroke="{GRAY}" stroke-width="0.25"/>'
-        )
-        parts.append(text(x, floor + 3, f"{seconds:,.10g}", "middle"))
-    return "".join(parts)
+def _panel(
+    name: str, spans: Sequence[Span], longest: float, top: float
+) -> tuple[str, str]:
+    """The panel's shapes, and its words and crosses."""
+    floor = top + PANEL + ROW * len(spans)
+    bars, crosses = "", ""
+    for row, span in enumerate(spans):
+        x, y = span.start / longest * 100, top + PANEL + row * ROW
+        if span.status == 200:
+            width = max(0.2, (span.end - span.start) / longest * 100)
+            bars += f"M{x:.2f} {y:.1f}h{width:.2f}v{ROW}H{x:.2f}z"
+        else:
+            crosses += mark(x, y, CROSS)
+    words = (
+        f'<g font-weight="bold">{text(0, top + PANEL - 6, _in_words(name, spans))}</g>'
+        + text(-5, top + PANEL + 8, "first", "end")
+        + text(-5, floor, "last", "end")
+    )
+    line = rect(0, floor, 100, 1, f'fill="{GRAY}"')
+    return (
+        f'<path d="{bars}" fill="{BLUE}"/>{line}',
+        f'{words}<g stroke="{RED}" stroke-width="1.2" fill="none">{crosses}</g>',
+    )
+
+
+def _seconds(longest: float, floor: float) -> tuple[str, str]:
+    """The scale below all panels: thin lines upwards, and round numbers."""
+    places = {n: n / longest * 100 for n in round_numbers(longest)}
+    height = floor - GAP - PANEL
+    lines = "".join(
+        rect(x, PANEL, 0.1, height, f'fill="{GRAY}" fill-opacity="0.4"')
+        for x in places.values()
+    )
+    words = "".join(
+        text(x, floor + 3, f"{seconds:,.10g}", "middle", "%")
+        for seconds, x in places.items()
+    )
+    return lines, words + text(50, floor + BOTTOM - 3, "seconds", "middle", "%")
 
 
 def _in_words(name: str, spans: Sequence[Span]) -> str:

@@ -53,7 +53,7 @@ def test_the_gauge_follows_its_controls(page: ChapterPage) -> None:
     than its cell.
     """
     cell = page.cell(0)
-    drawing = cell.locator(".coursekit-gauge svg")
+    drawing = cell.locator(".coursekit-gauge svg[role=img]")
     drawing.wait_for()
     assert row(cell, "low") == ["128", "1", "371", "0"]
     assert row(cell, "high") == ["500", "0", "0", "717"]

@@ -7,11 +7,12 @@ from __future__ import annotations
 import asyncio
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from coursekit.checks.engine import running
+from coursekit.checks.engine import running, virtual_loop
 from coursekit.checks.engine.running import run
 from coursekit.checks.engine.virtual_loop import Deadlock
 from coursekit.foundation import platform
@@ -99,6 +100,25 @@ def test_a_deadlock_is_found_at_once(waiting: Any) -> None:
         frame.f_code.co_name for stack in ran.error.waiting for frame in stack
     ]
     assert waiting.__name__ in places
+
+
+def test_a_slow_end_of_threads_is_no_deadlock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a busy machine the loop's threads take their time to end, and nothing is told of it."""
+    end = ThreadPoolExecutor.shutdown
+
+    def slow(pool: ThreadPoolExecutor, wait: bool = True) -> None:
+        time.sleep(5 * virtual_loop.REAL)
+        end(pool, wait=wait)
+
+    async def work() -> int:
+        return await asyncio.to_thread(lambda: 1)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", slow)
+    monkeypatch.setattr(virtual_loop, "IDLE", 1)
+    ran = run(work, awaits=True)
+    assert (ran.value, ran.error) == (1, None)
 
 
 def test_what_cannot_be_ended_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ def failures(path: Path, environment: Mapping[str, str]) -> list[str]:
             kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
         ),
         resources={"metadata": {"path": str(path.parent)}},
-        timeout=120,
+        timeout=600,  # only what hangs takes as long
         allow_errors=True,
         store_widget_state=False,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],

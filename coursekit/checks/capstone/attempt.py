@@ -39,7 +39,7 @@ METERED = (
     "incomplete",
     "refused",
 )
-SECONDS = 60.0  # real ones, for a whole run; a good one takes two or three
+SECONDS = 60.0  # of computing, for a whole run; a good one takes two or three
 NO_MATH = "mathjax_ignore tex2jax_ignore"  # two dollar signs in a cell would become a formula
 
 
@@ -117,7 +117,7 @@ def attempt(solve: Solve, *, seed: int = 1) -> ScoredRun:
 
     Raises what ``solve`` raises, with a note on what was lost by it; TypeError or ValueError for
     answers that cannot be read; RunEnded for a run that can never end, or that takes more than
-    2,000 requests, two hours of virtual or a minute of real time.
+    2,000 requests, two hours of virtual time, or a minute of computing.
     """
     apis: list[HostileApi] = []
 
@@ -136,8 +136,8 @@ def attempt(solve: Solve, *, seed: int = 1) -> ScoredRun:
         ran = run(whole, awaits=True, seconds=SECONDS)
     if ran.endless:
         raise RunEnded(
-            f"solve() did not end within {SECONDS:g} real seconds. Does a loop in it"
-            " never await?"
+            f"solve() did not end after computing for {SECONDS:g} seconds. Does a loop in it "
+            "never await, or does it call time.sleep()?"
         )
     if isinstance(ran.error, Deadlock):
         raise RunEnded(

@@ -102,11 +102,7 @@ def reasons(facts: Facts) -> dict[str, str]:
             f"{counted(facts.requests, 'request')}, "
             + ("; ".join(waste) if waste else "none wasted")
         ),
-        TRUNCATION: (
-            counted(facts.truncated, "incomplete answer")
-            if facts.truncated
-            else "every answer is complete"
-        ),
+        TRUNCATION: f"{counted(facts.truncated, 'incomplete text')} delivered",
     }
 
 

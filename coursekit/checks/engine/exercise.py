@@ -76,7 +76,7 @@ class Exercise:
              own
     remarks  what to think about, by the observation of a case that did not fit
     awaits   the learner writes an ``async def``; it runs in an event loop of virtual time
-    seconds  the time limit of one case, in real seconds
+    seconds  the time limit of one case: seconds of computing
     """
 
     def __init__(

@@ -22,9 +22,7 @@ from typing import Any, TextIO
 from ...foundation.platform import RunEnd, run_apart
 from .virtual_loop import VirtualTimeLoop
 
-SECONDS = (
-    10.0  # real ones, for one case: far more than any needs on a busy machine
-)
+SECONDS = 10.0  # of computing, for one case: far more than any needs
 PRINTED = 4_000  # characters of one case
 NEVER_AWAITED = re.compile(r"coroutine '(?:.*\.)?([^']+)' was never awaited")
 
@@ -54,7 +52,7 @@ def run(
     """Do the work and report how it ended. Raises nothing of what the work raises.
 
     awaits   the work returns an awaitable, which is awaited in an event loop of virtual time
-    seconds  the limit, in real time
+    seconds  the limit, of computing
     """
     ended: list[Ran] = []
     # by it a kernel knows which cell an output belongs to

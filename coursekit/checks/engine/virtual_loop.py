@@ -1,8 +1,7 @@
 """An event loop with virtual time: ``asyncio.sleep(60)`` takes no time, and measures as 60 seconds.
 
 So a check can measure a learner's concurrency exactly, the same on every machine. Time jumps to the
-next timer
-whenever no task can run. Work in other threads is waited for in real time.
+next timer whenever no task can run. Work in other threads is waited for in real time.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from ...foundation.platform import EventLoop
 from ...foundation.portable import Portable
 
 # Virtual seconds by which every timer is late, as real timers are: a sleep of 1e-16 s would end
-# when
-# it began, and code that asks after a wait whether there is room would find it a hair too early.
+# when it began, and code that asks after a wait whether there is room would find it a hair too
+# early.
 LATE = 1e-6
 REAL = 0.02  # real seconds of one wait for another thread
 # such waits without any thread, timer or connection to wait for: then nothing can happen any more
@@ -62,6 +61,14 @@ class VirtualTimeLoop(EventLoop):
 
     def _one_less(self, _: Any) -> None:
         self.threads -= 1
+
+    async def shutdown_default_executor(self, *args: Any) -> None:
+        # asyncio waits for it in a thread of its own, which takes long on a busy machine
+        self.threads += 1
+        try:
+            await super().shutdown_default_executor(*args)
+        finally:
+            self.threads -= 1
 
 
 class _Jumping(selectors.SelectSelector):

@@ -38,22 +38,29 @@ SATISFIED = (WHOLE, LEFT)
 LOST = (LATE, "200, broken", "200, malformed")
 TOLERANCE = 0.0015  # seconds; Retry-After-Ms is in whole milliseconds
 
-# The lines of a verdict that appear only where there is something to count.
+# The lines of a verdict that appear only where there is something to count: label, text.
 REMARKS = {
-    "too_early": "of {waits} waits cut short, by {early_by:.1f} s: wait for Retry-After",
-    "wasted": (
-        "retries wasted: they fix neither a wrong request nor an empty account; raise the error "
-        "immediately"
+    "too_early": (
+        "waits cut short",
+        "{too_early} of {waits}, by {early_by:.1f} s: wait for Retry-After",
     ),
-    "retried_400": "of these after a 400: fix the request instead",
+    "wasted": (
+        "retries wasted",
+        "{wasted}: a wrong request or an empty account stays so",
+    ),
+    "retried_400": (
+        "retries after a 400",
+        "{retried_400}: fix the request instead",
+    ),
     "lost": (
-        "answers made and billed, but lost in transit: allow more time, or stream and keep what "
-        "arrived"
+        "billed, but lost",
+        "{lost}: allow more time, or stream and keep what has arrived",
     ),
     "unnoticed_cuts": (
-        "cut streams not asked for again: no finish_reason means it is not the whole answer"
+        "cuts not noticed",
+        "{unnoticed_cuts}: a stream without finish_reason is not complete",
     ),
-    "left": "streams left before their end",
+    "left": ("streams left early", "{left}"),
 }
 
 
@@ -109,7 +116,7 @@ class Verdict:
         return {**asdict(self), "good": self.good}
 
     def __str__(self) -> str:
-        good = "good" if self.good else "needs work"
+        good = "good" if self.good else "something to fix"
         counts = ", ".join(
             f"{count} x {what}" for what, count in self.outcomes.items()
         )
@@ -124,9 +131,9 @@ class Verdict:
             f"  retries              {retries}",
         ]
         numbers = asdict(self)
-        for name, remark in REMARKS.items():
+        for name, (label, remark) in REMARKS.items():
             if numbers[name]:
-                lines.append(f"  {numbers[name]:<3} {remark.format(**numbers)}")
+                lines.append(f"  {label:20} {remark.format(**numbers)}")
         return "\n".join(lines)
 
 

@@ -288,6 +288,22 @@ while True:
         )
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_an_interrupted_run_keeps_what_was_paid(
+    data: Path, live: list[str], write_notebook: WriteNotebook
+) -> None:
+    """Ctrl-C ends the kernel and the command, with what is kept and how to go on."""
+    write_notebook(
+        asking("A"),
+        f"import os, signal, time\nos.kill({os.getpid()}, signal.SIGINT)\ntime.sleep(3600)",
+    )
+    with pytest.raises(
+        CommandError, match=r"^stopped\.\nThe 1 new answers are kept"
+    ):
+        record.record("01", written=False, yes=True)
+    assert live == ["A"]
+
+
 def test_written_needs_the_authors_file(
     data: Path, write_notebook: WriteNotebook
 ) -> None:

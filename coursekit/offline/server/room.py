@@ -9,7 +9,7 @@ import datetime
 import logging
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -59,6 +59,8 @@ class Room:
                   class
     shares        a class: learners who join share chapter, checks and quiz answers, unless they
                   choose otherwise
+    places        the exercises and quiz questions that there are, as "01_basics/reply_text" and
+                  "01_basics/1": learners cannot share others; None: any of the course's chapters
     hosts         names, with commas between, that the server answers to beside addresses in digits
                   and local names
     seed          of what happens by chance, and of request ids
@@ -79,6 +81,7 @@ class Room:
         seed: int = 0,
         saved: SavedClass | None = None,
         shares: bool = False,
+        places: Collection[str] | None = None,
         hosts: str = "",
         today: datetime.date | None = None,
         fallback: FallbackServer | None = None,
@@ -96,6 +99,7 @@ class Room:
             shares,
             Hosts(hosts),
         )
+        self.places = places
         self.gate = Gate(self.clock)
         self.joins = Throttle(self.clock, JOINS, JOIN_EVERY)
         # addresses, and keys that were right from there

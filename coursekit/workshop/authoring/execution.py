@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -60,6 +62,13 @@ class Client(NotebookClient):
         run = asyncio.ensure_future(
             super().async_execute_cell(cell, cell_index, *args, **options)
         )
+        with contextlib.suppress(RuntimeError, NotImplementedError):
+            # nbclient's own handler ends the kernel twice, and the reason is lost
+            this = asyncio.current_task()
+            assert this is not None
+            asyncio.get_running_loop().add_signal_handler(
+                signal.SIGINT, this.cancel
+            )
         try:
             while True:
                 await self._while_progressing(run)
@@ -68,9 +77,11 @@ class Client(NotebookClient):
                 if not self.goes_on or OVER in cell.metadata:
                     raise CellTimeoutError
                 cell.metadata[OVER] = self.seconds
+                assert self.km is not None
                 await ensure_async(self.km.interrupt_kernel())
         finally:
             run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
 
     async def _while_progressing(self, run: asyncio.Future[Any]) -> None:
         """Return when the cell has run to its end, or is over its limit."""
@@ -112,7 +123,7 @@ def execute(
     goes_on   True: the cells after one that fails run as well; see ``failed_cells``
 
     Raises CommandError, naming notebook and cell, when a cell fails that is not tagged
-    ``raises-exception``.
+    ``raises-exception``; KeyboardInterrupt at Ctrl-C, with the kernel ended.
     """
     notebook = nbformat.read(path, as_version=4)
     # no folders searched: only this Python's own kernel is left
@@ -152,6 +163,8 @@ def execute(
         raise CommandError(
             f"{where}, cell [{number}] {over(seconds, progress is not None)}"
         ) from error
+    except asyncio.CancelledError as error:
+        raise KeyboardInterrupt from error
     except DeadKernelError as error:
         raise CommandError(
             f"{where}, cell [{number}] killed its kernel."

@@ -243,7 +243,7 @@ def _unfinished(
         f"The {count} new answers are kept: the same command goes on from them. Mend the cell "
         "first, if it is at fault."
     )
-    return CommandError(f"{error or 'stopped.'}\n{note}")
+    return CommandError(f"{str(error) or 'stopped.'}\n{note}")
 
 
 def _written(stem: str) -> dict[str, str]:

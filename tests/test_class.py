@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coursekit.checks import course_map
+from coursekit.checks.course_map import places
 from coursekit.offline.server import roll
 from coursekit.offline.server.names import NameRefused, plain
 from coursekit.offline.server.roll import Roll, SavedClass
@@ -25,7 +27,7 @@ TOKEN = "opens-the-class"
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Served]:
     folder_with(tmp_path, (params(), whole("Paris.")))
-    with served(tmp_path, saved=SavedClass()) as server:
+    with served(tmp_path, saved=SavedClass(), places=places()) as server:
         yield server
 
 
@@ -319,6 +321,10 @@ def test_what_is_no_class(told: object) -> None:
         {"passed": [1]},
         {"passed": {"01_basics": 1e9}},
         {"passed": {"01_basics": "3"}},
+        {"failed": {"01_basics/no_such": 1}},
+        {"failed": {"01_basics/1": 1}},
+        {"votes": {"01_basics/7": 1}},
+        {"votes": {"01_basics/reply_text": 1}},
     ],
 )
 def test_only_chapters_are_shared(running: Served, shared: object) -> None:
@@ -330,6 +336,17 @@ def test_only_chapters_are_shared(running: Served, shared: object) -> None:
     assert running.admin("PUT", "/me", shared, key).status_code == 400
     mine = running.admin("GET", "/me", token=key).json()
     assert (mine["chapter"], mine["passed"]) == ("02_parameters", {})
+
+
+def test_nobody_has_passed_more_than_there_is(running: Served) -> None:
+    """A learner's own count is cut to the number of exercises of the chapter."""
+    key = join(running, "Ada")
+    shared = {"01_basics": 99, "09_capstone": 1, "08_choosing_a_model": 2}
+    assert running.admin("PUT", "/me", {"passed": shared}, key).is_success
+    assert running.admin("GET", "/me", token=key).json()["passed"] == {
+        "01_basics": len(course_map.exercises_of("01_basics")),
+        "08_choosing_a_model": 2,
+    }
 
 
 def test_a_hub_joins_its_users(running: Served) -> None:

@@ -3,7 +3,9 @@ reported."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from coursekit import course
 from coursekit.offline.recordings import Provenance, Recordings
 from coursekit.workshop import CommandError
-from coursekit.workshop.authoring import record
+from coursekit.workshop.authoring import execution, record
 from coursekit.workshop.authoring.recorded_changes import answered, changes
 from support.fake_llama_installed import installed
 from support.loopback import Upstream, upstream
@@ -215,6 +217,92 @@ def test_local_goes_on_where_a_cell_needs_more_than_the_small_model(
         "notebooks/01_basics.ipynb, cell [2]: LookupError: No price" in printed
     )
     assert "not remade, and are unchanged: 1" in printed
+
+
+def test_local_ends_a_cell_that_gets_no_answer_and_goes_on(
+    data: Path,
+    write_notebook: WriteNotebook,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A cell without a new answer for too long is interrupted: what it had recorded is kept, the
+    rest of the lesson is recorded, and the line about it says what to do.
+    """
+    folder = data / "recordings" / "01_basics"
+    Recordings([folder]).store(request(params("B")), whole("old b"), WRITTEN)
+    hanging = storing(A="one") + "import time\ntime.sleep(3600)"
+    write_notebook(hanging, "1 / 0", storing(C="three"))
+    installed(tmp_path, monkeypatch)
+    monkeypatch.setenv("COURSEKIT_LOCAL_MODEL", str(tmp_path / "Tiny-1M.gguf"))
+    monkeypatch.setattr(record, "SECONDS", 5.0)
+    assert record.record("01", written=False, local=True, yes=False) == 0
+    assert "three" in texts(folder) and "old b" in texts(folder)
+    printed = capsys.readouterr().out
+    assert "2 cells failed" in printed
+    assert "cell [1]: had no new answer for 5 s. If the model" in printed
+    assert "cell [2]: ZeroDivisionError" in printed
+
+
+def test_a_slow_cell_that_gets_answers_is_not_ended(
+    write_notebook: WriteNotebook,
+) -> None:
+    """The limit is for a cell that gets no answer, however long the whole cell takes."""
+    path = write_notebook("import time\ntime.sleep(2)\nprint('done')")
+    notebook = execution.execute(
+        path, {**os.environ}, 0.0, progress=itertools.count().__next__
+    )
+    assert notebook.cells[0].outputs[0]["text"] == "done\n"
+
+
+def test_a_cell_over_its_limit_says_what_to_do(
+    write_notebook: WriteNotebook,
+) -> None:
+    """Without progress to go by, the whole cell has a limit, and the error says how to find out
+    why.
+    """
+    path = write_notebook("import time\ntime.sleep(3600)")
+    with pytest.raises(
+        CommandError,
+        match=r"cell \[1\] did not end within 0.5 s. Run it in JupyterLab",
+    ):
+        execution.execute(path, {**os.environ}, 0.5)
+
+
+def test_a_cell_that_heeds_no_interrupt_is_ended(
+    write_notebook: WriteNotebook,
+) -> None:
+    """A cell that catches the interrupt ends the run at its next limit: no run is endless."""
+    path = write_notebook(
+        "import time",
+        """
+while True:
+    try:
+        time.sleep(3600)
+    except KeyboardInterrupt:
+        pass
+""",
+    )
+    with pytest.raises(CommandError, match=r"cell \[2\] had no new answer"):
+        execution.execute(
+            path, {**os.environ}, 3.0, progress=lambda: 0, goes_on=True
+        )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+def test_an_interrupted_run_keeps_what_was_paid(
+    data: Path, live: list[str], write_notebook: WriteNotebook
+) -> None:
+    """Ctrl-C ends the kernel and the command, with what is kept and how to go on."""
+    write_notebook(
+        asking("A"),
+        f"import os, signal, time\nos.kill({os.getpid()}, signal.SIGINT)\ntime.sleep(3600)",
+    )
+    with pytest.raises(
+        CommandError, match=r"^stopped\.\nThe 1 new answers are kept"
+    ):
+        record.record("01", written=False, yes=True)
+    assert live == ["A"]
 
 
 def test_written_needs_the_authors_file(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from coursekit.offline.recorder import (
     answered_by,
     without_secrets,
 )
-from coursekit.offline.recordings import Recordings, read
+from coursekit.offline.recordings import Recordings, read, sent_headers
 from support.loopback import Upstream, upstream
 from support.offline_api import WRITTEN, completion, params, request, streamed
 
@@ -469,6 +470,15 @@ WHOLE_ALL_THE_SAME = {
             }
         ]
     },
+    "numbers that JSON lacks": {
+        "created": math.inf,
+        "usage": {
+            "prompt_tokens": 5,
+            "completion_tokens": 1,
+            "total_tokens": 6,
+            "cost": -math.inf,
+        },
+    },
     "half a surrogate pair": {
         "choices": [
             {
@@ -497,10 +507,51 @@ def test_an_odd_answer_that_is_whole_is_kept_as_it_was(
         _,
     ):
         live = recording(tmp_path, url).chat.completions.create(**params())
+    (file,) = tmp_path.iterdir()
+    json.loads(file.read_text(), parse_constant=pytest.fail)
     again = connect(
         "replay", recordings=tmp_path, speed="instant"
     ).chat.completions.create(**params())
     assert again.to_dict(warnings=False) == live.to_dict(warnings=False)
+
+
+def test_an_event_with_numbers_that_json_lacks_is_kept_as_it_was(
+    tmp_path: Path, recording: Any
+) -> None:
+    """llama.cpp and vLLM write a log-probability of nothing as -Infinity: the file is JSON all the
+    same.
+    """
+    first, *rest = DONE_SEEN
+    odd = first.replace(b'"logprobs":null', b'"logprobs":-Infinity').replace(
+        b'"logprobs": null', b'"logprobs": -Infinity'
+    )
+    assert odd != first
+    with upstream(
+        lambda to: to.stream([(0.0, data) for data in (odd, *rest)])
+    ) as (url, _):
+        live = list(
+            recording(tmp_path, url).chat.completions.create(
+                **params(), stream=True
+            )
+        )
+    (file,) = tmp_path.iterdir()
+    json.loads(file.read_text(), parse_constant=pytest.fail)
+    client = connect("replay", recordings=tmp_path, speed="instant")
+    assert list(client.chat.completions.create(**params(), stream=True)) == live
+
+
+def test_a_date_of_retry_after_is_stored_as_seconds() -> None:
+    """At replay a date would be long past: the wait that it meant is stored."""
+    headers = {
+        "Date": "Sun, 29 Nov 2026 09:00:00 GMT",
+        "Retry-After": "Sun, 29 Nov 2026 09:00:07 GMT",
+    }
+    stored = {"retry-after": "7"}
+    assert sent_headers(headers) == stored
+    assert sent_headers(stored) == stored
+    assert sent_headers({**headers, "Date": headers["Retry-After"]}) == {
+        "retry-after": "0"
+    }
 
 
 @pytest.mark.parametrize(

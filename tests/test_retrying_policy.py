@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coursekit.foundation.retry_after import seconds_to_wait
 from coursekit.retrying import Policy, retry_after
 from coursekit.retrying.policy import duration
-from coursekit.retrying.retry_after import told
 from support.api_errors import status_error, timed_out
 
 seeds = st.integers(0, 2**32)
@@ -136,7 +136,7 @@ def test_spellings_of_retry_after(
     """Milliseconds go before seconds, a date counts from the answer's own date, and nonsense counts
     for nothing.
     """
-    assert told(headers) == expected
+    assert seconds_to_wait(headers) == expected
 
 
 def test_errors_without_an_answer_ask_for_nothing() -> None:

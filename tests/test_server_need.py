@@ -23,6 +23,7 @@ from support.offline_api import (
     whole,
 )
 from support.served import Served, served
+from support.waiting import HANG
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def join(server: Served, name: str) -> str:
 def shown(server: Served) -> dict[str, dict[str, Any]]:
     """The console's rows by name, in its order."""
     with httpx2.Client(
-        base_url=server.url, headers={"origin": server.url}
+        base_url=server.url, headers={"origin": server.url}, timeout=HANG
     ) as teacher:
         teacher.post("/console/login", data={"token": server.room.admin_token})
         with teacher.stream("GET", "/console/events") as answer:
@@ -231,7 +232,7 @@ def test_the_roster(running: Served) -> None:
         running.http.get(f"{running.url}/console/roster.csv").status_code == 401
     )
     with httpx2.Client(
-        base_url=running.url, headers={"origin": running.url}
+        base_url=running.url, headers={"origin": running.url}, timeout=HANG
     ) as teacher:
         teacher.post("/console/login", data={"token": running.room.admin_token})
         answer = teacher.get("/console/roster.csv")
@@ -274,7 +275,7 @@ def test_a_file_that_cannot_be_written_is_on_the_console(
         "The class cannot be saved: No space left on device."
     )
     with httpx2.Client(
-        base_url=running.url, headers={"origin": running.url}
+        base_url=running.url, headers={"origin": running.url}, timeout=HANG
     ) as teacher:
         teacher.post("/console/login", data={"token": running.room.admin_token})
         with teacher.stream("GET", "/console/events") as answer:

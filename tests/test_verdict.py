@@ -428,12 +428,21 @@ def test_a_ledger_is_bounded() -> None:
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after": "9"}, 9.0),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "0"}, None),
+        (
+            {
+                "retry-after": "Sun, 29 Nov 2026 09:00:07 GMT",
+                "date": "Sun, 29 Nov 2026 09:00:00 GMT",
+            },
+            7.0,
+        ),
     ],
 )
 def test_how_waits_are_read(
     headers: dict[str, str], seconds: float | None
 ) -> None:
-    """Milliseconds take precedence over seconds, as in the SDK; what is not a number is ignored."""
+    """The verdict reads waits as the retries do: milliseconds before seconds, and HTTP dates."""
     attempt = Ledger().open(request(), ApiAnswer(429, headers), 0.0)
     assert attempt.retry_after == seconds
 

@@ -41,6 +41,22 @@ def questions_in(stem: str) -> int:
     )
 
 
+def places() -> frozenset[str]:
+    """Every exercise and quiz question, as "01_basics/reply_text" and "01_basics/1"."""
+    stems = [lesson.stem for lesson in lessons()]
+    exercises = {
+        f"{stem}/{exercise.name}"
+        for stem in stems
+        for exercise in exercises_of(stem)
+    }
+    questions = {
+        f"{stem}/{number}"
+        for stem in stems
+        for number in range(1, questions_in(stem) + 1)
+    }
+    return frozenset(exercises | questions)
+
+
 class CourseMap:
     """One line per chapter: a sign for each exercise, done or open, and the score of its quiz.
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from ..foundation.files import write_atomically
 from ..foundation.portable import Portable
+from ..foundation.retry_after import seconds_to_wait
 from .exchange import (
     CHAT_COMPLETIONS,
     ApiAnswer,
@@ -245,9 +246,13 @@ def rendered(
 def sent_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that a recording stores, in lower case and in order of name."""
     named = sorted((name.lower(), value) for name, value in headers.items())
-    return {
+    stored = {
         name: value for name, value in named if STORED_HEADERS.fullmatch(name)
     }
+    if stored.get("retry-after", "").endswith("GMT"):
+        # A date would be long past at replay.
+        stored["retry-after"] = f"{seconds_to_wait(dict(named)) or 0:g}"
+    return stored
 
 
 def _on_one_line(found: re.Match[str]) -> str:
@@ -260,7 +265,7 @@ def _body(answer: ApiAnswer) -> dict[str, Any]:
     if answer.events is not None:
         return {"events": []}
     with contextlib.suppress(ValueError):
-        value = json.loads(answer.body)
+        value = _json(answer.body)
         if isinstance(value, (dict, list)):
             return {"json": value}
     with contextlib.suppress(UnicodeDecodeError):
@@ -290,13 +295,22 @@ def _event(data: bytes) -> Any:
     """``data: {compact JSON}`` is stored as the JSON, any other event as its text."""
     with contextlib.suppress(ValueError):
         head, _, text = data.partition(b"data: ")
-        value = json.loads(text)
+        value = _json(text)
         if not head and isinstance(value, dict) and _same(sse(value), data):
             return value
     try:
         return data.decode()
     except UnicodeDecodeError:
         return [base64.b64encode(data).decode()]
+
+
+def _json(text: bytes) -> Any:
+    """The value of a text of JSON. Raises ValueError for NaN, Infinity and 1e400, which some
+    servers write, and which no file of JSON can hold.
+    """
+    value = json.loads(text)
+    json.dumps(value, allow_nan=False)
+    return value
 
 
 def _same(ours: bytes, theirs: bytes) -> bool:

@@ -1,6 +1,6 @@
 """Which errors to retry, and when.
 
-    classify.py     retry, fix or stop        retry_after.py  what the server asks for
+    classify.py     retry, fix or stop        retry_after.py  what an error asks for
     policy.py       how often, how long       attempts.py     the loop, sync and async
     completion.py   a function of many tutorials   storm.py        what many clients do to a server
                     that

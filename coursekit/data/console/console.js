@@ -11,7 +11,7 @@ const COLUMNS = [
   ["Needs help because", null],
   ["Last request", (one) => ago(one.minutes)],
   ["Chapter", (one) => one.chapter || "–"],
-  ["Passed", (one) => passed(one.passed)],
+  ["Passed, by their own report", (one) => passed(one.passed)],
   ["Requests", (one) => number(one.requests)],
   ["Errors", (one) => errors(one)],
   ["Tokens in / out", (one) => `${number(one.prompt_tokens)} / ${number(one.completion_tokens)}`],
@@ -119,7 +119,7 @@ function showLearners(learners) {
     row.classList.toggle("look", one.need > 0 && one.need < STUCK);
     COLUMNS.forEach(([, text], place) => text && put(row.cells[place + 1], text(one)));
     showReasons(row.cells[1], one.reasons);
-    row.cells[4].title = Object.entries(one.passed).map(([chapter, count]) => `${chapter}: ${count}`).join(", ");
+    row.cells[4].title = Object.entries(one.passed).map(([chapter, count]) => `${chapter}: ${count}`).join(", ");  // what the learner's machine says
     row.cells[6].classList.toggle("bad", one.errors > 0);
     row.cells[6].title = one.last_error && `last: ${one.last_error}`;
   }

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -35,10 +36,10 @@ NO_TOKEN = (
     "TOKEN."
 )
 WHAT_TO_SHARE = (
-    'Share JSON like {"chapter": "01_basics", "passed": {"01_basics": 3}}: chapters of the '
-    'course, or "".'
+    'Share JSON like {"chapter": "01_basics", "passed": {"01_basics": 3}}: chapters, exercises and '
+    'quiz questions of the course, or "".'
 )
-EXERCISES = 100  # of a chapter: far more than there are
+MOST = 100  # of passed exercises of a chapter, and of names in one message
 TRIES = 1000  # failed checks in a row that are counted
 QUESTION = 200  # characters of a raised hand
 # an exercise or a quiz question within a chapter
@@ -77,7 +78,7 @@ class Joining:
     async def share(self, request: Request) -> Response:
         learner = self._learner(request)
         try:
-            shared = Shared.read(await request.body())
+            shared = Shared.read(await request.body(), self.room.places)
         except (
             ValueError,
             LookupError,
@@ -130,7 +131,7 @@ def entered(request: Request, room: Room, learner: Learner) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Shared:
     """What a learner has sent to share. A field that was not sent is ``UNSENT``; None ends it."""
 
@@ -141,9 +142,13 @@ class Shared:
     hand: Any
 
     @classmethod
-    def read(cls, raw: bytes) -> Shared:
-        """From a body, all of it or nothing. Raises ValueError, LookupError, TypeError,
-        AttributeError or RecursionError for anything else."""
+    def read(cls, raw: bytes, places: Collection[str] | None = None) -> Shared:
+        """From a body, all of it or nothing. Nobody has passed more than there is: larger counts
+        are cut to that. Raises ValueError, LookupError, TypeError, AttributeError or RecursionError
+        for anything else.
+
+        places  as of ``Room``
+        """
         body = json.loads(raw)
         shared = cls(
             **{each.name: body.get(each.name, UNSENT) for each in fields(cls)}
@@ -155,14 +160,32 @@ class Shared:
             shared.hand, str
         ):
             raise ValueError("hand")
-        _check_counts(
-            shared.passed, EXERCISES, lambda stem: stem in stems, least=1
-        )
-        for counts in (shared.failed, shared.votes):
-            if counts is not None:
-                _check_counts(
-                    counts, TRIES, lambda place: _is_place(place, stems)
-                )
+        _check_counts(shared.passed, MOST, lambda stem: stem in stems, least=1)
+        if shared.passed is not UNSENT and places is not None:
+            there = Counter(
+                _stem(place) for place in places if not _is_question(place)
+            )
+            shared.passed = {
+                stem: min(count, there[stem])
+                for stem, count in shared.passed.items()
+                if there[stem]
+            }
+        if shared.failed is not None:
+            _check_counts(
+                shared.failed,
+                TRIES,
+                lambda name: (
+                    _is_place(name, stems, places) and not _is_question(name)
+                ),
+            )
+        if shared.votes is not None:
+            _check_counts(
+                shared.votes,
+                TRIES,
+                lambda name: (
+                    _is_place(name, stems, places) and _is_question(name)
+                ),
+            )
         return shared
 
     def apply(self, learner: Learner, now: float) -> None:
@@ -211,9 +234,21 @@ def _check_counts(
             or not is_name(name)
         ):
             raise ValueError(name)
-    if len(counts) > EXERCISES:
+    if len(counts) > MOST:
         raise ValueError("too many")
 
 
-def _is_place(place: str, stems: set[str]) -> bool:
-    return bool(PLACE.fullmatch(place)) and place.partition("/")[0] in stems
+def _stem(place: str) -> str:
+    return place.partition("/")[0]
+
+
+def _is_question(place: str) -> bool:
+    return place.rpartition("/")[2].isdecimal()
+
+
+def _is_place(
+    place: str, stems: set[str], places: Collection[str] | None
+) -> bool:
+    if places is not None:
+        return place in places
+    return bool(PLACE.fullmatch(place)) and _stem(place) in stems

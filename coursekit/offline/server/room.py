@@ -9,7 +9,7 @@ import datetime
 import logging
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -58,7 +58,9 @@ class Room:
                   keys, and joining asks for the access token; None: no class
     shares        a class: learners who join share chapter, checks and quiz answers, unless they
                   choose otherwise
-    hosts         names, separated by commas, that the server answers to besides numeric addresses
+    places        the exercises and quiz questions that there are, as "01_basics/reply_text" and
+                  "01_basics/1": learners cannot share others; None: any of the course's chapters
+    hosts         names, with commas between, that the server answers to beside addresses in digits
                   and local names
     seed          of what happens by chance, and of request ids
     today         the day by which models count as shut down; None: none does, because their
@@ -78,6 +80,7 @@ class Room:
         seed: int = 0,
         saved: SavedClass | None = None,
         shares: bool = False,
+        places: Collection[str] | None = None,
         hosts: str = "",
         today: datetime.date | None = None,
         fallback: FallbackServer | None = None,
@@ -95,6 +98,7 @@ class Room:
             shares,
             Hosts(hosts),
         )
+        self.places = places
         self.gate = Gate(self.clock)
         self.joins = Throttle(self.clock, JOINS, JOIN_EVERY)
         # addresses, and keys that were right from there

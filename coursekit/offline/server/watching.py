@@ -137,7 +137,7 @@ def votes(learners: Iterable[Learner]) -> dict[str, dict[str, int]]:
 
 def roster(rows: Iterable[dict[str, Any]]) -> str:
     """The learners as CSV, for a spreadsheet. A name that a spreadsheet would take for a formula
-    gets an apostrophe.
+    gets an apostrophe. What was passed is what the learner's own machine reported.
     """
     out = io.StringIO()
     writer = csv.writer(out)
@@ -151,7 +151,8 @@ def roster(rows: Iterable[dict[str, Any]]) -> str:
         "completion_tokens",
         "dollars",
     )
-    writer.writerow((*columns, "last_error"))
+    names = ("passed_reported" if one == "passed" else one for one in columns)
+    writer.writerow((*names, "last_error"))
     for one in sorted(rows, key=lambda one: str(one["name"]).casefold()):
         row = {**one, "passed": sum(one["passed"].values())}
         cells = [str(row[column]) for column in (*columns, "last_error")]

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ...foundation.retry_after import seconds_to_wait
 from ..event_stream import data_of, is_done, is_error
 from ..exchange import NEVER, ApiAnswer, ApiRequest
 
@@ -94,12 +95,8 @@ class LoggedAttempt:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds. Like the SDK, it prefers retry-after-ms to retry-after."""
-        for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
-            with contextlib.suppress(ValueError):
-                if name in self.answer.headers:
-                    return float(self.answer.headers[name]) / unit
-        return None
+        """Seconds (> 0) that the answer asks to wait; None: it does not say."""
+        return seconds_to_wait(self.answer.headers)
 
 
 class Ledger:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +13,7 @@ from typing import Any
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_async
 from nbclient import NotebookClient
 from nbclient.exceptions import (
     CellExecutionError,
@@ -18,8 +23,9 @@ from nbclient.exceptions import (
 
 from .. import CommandError
 
-# a cell's metadata, never stored: how it takes back what it has shown
-CHANGED = "coursekit_changed"
+LOOK = 0.5  # seconds between two looks at a cell that is running
+# a cell's metadata, never stored: how it takes back what it has shown; its limit, if that ended it
+CHANGED, OVER = "coursekit_changed", "coursekit_over"
 TAKES_BACK = {
     "clear_output": "clear_output()",
     "update_display_data": "an update of a display",
@@ -27,9 +33,66 @@ TAKES_BACK = {
 
 
 class Client(NotebookClient):
-    """Notes in a cell's metadata where it takes back what it has shown. Nothing is noted of what
-    goes into a widget.
+    """Notes in a cell's metadata where it takes back what it has shown (not of what goes into a
+    widget), and ends a cell that makes no progress.
+
+    seconds   that a cell may run without progress
+    progress  returns something that changes when a cell gets ahead; None: nothing does
+    goes_on   a cell over its limit is interrupted; False, or for one that does not heed it:
+              CellTimeoutError
     """
+
+    def __init__(
+        self,
+        notebook: Any,
+        seconds: float,
+        progress: Callable[[], object] | None,
+        *,
+        goes_on: bool,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            notebook, timeout=None, allow_errors=goes_on, **options
+        )
+        self.seconds, self.progress, self.goes_on = seconds, progress, goes_on
+
+    async def async_execute_cell(
+        self, cell: Any, cell_index: int, *args: Any, **options: Any
+    ) -> Any:
+        run = asyncio.ensure_future(
+            super().async_execute_cell(cell, cell_index, *args, **options)
+        )
+        with contextlib.suppress(RuntimeError, NotImplementedError):
+            # nbclient's own handler ends the kernel twice, and the reason is lost
+            this = asyncio.current_task()
+            assert this is not None
+            asyncio.get_running_loop().add_signal_handler(
+                signal.SIGINT, this.cancel
+            )
+        try:
+            while True:
+                await self._while_progressing(run)
+                if run.done():
+                    return await run
+                if not self.goes_on or OVER in cell.metadata:
+                    raise CellTimeoutError
+                cell.metadata[OVER] = self.seconds
+                assert self.km is not None
+                await ensure_async(self.km.interrupt_kernel())
+        finally:
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+
+    async def _while_progressing(self, run: asyncio.Future[Any]) -> None:
+        """Return when the cell has run to its end, or is over its limit."""
+        before, since = None, time.monotonic()
+        while not run.done():
+            now = self.progress() if self.progress else before
+            if now != before:
+                before, since = now, time.monotonic()
+            elif time.monotonic() - since > self.seconds:
+                return
+            await asyncio.wait([run], timeout=LOOK)
 
     def process_message(
         self, msg: dict[str, Any], cell: Any, cell_index: int
@@ -46,29 +109,32 @@ class Client(NotebookClient):
 def execute(
     path: Path,
     environment: Mapping[str, str],
-    seconds_per_cell: int = 60,
+    seconds: float = 60.0,
     began: Callable[[int, int], None] | None = None,
     *,
+    progress: Callable[[], object] | None = None,
     goes_on: bool = False,
 ) -> Any:
     """The notebook at ``path`` (an nbformat node) with new outputs; the file is unchanged.
 
-    began    called as each code cell begins, with its number (from 1) and how many there are
-    goes_on  True: the cells after one that fails run as well; see ``failed_cells``
+    seconds   that a cell may take; with ``progress``, since that last changed
+    began     called as each code cell begins, with its number (from 1) and how many there are
+    progress  returns something that changes when a cell gets ahead, such as a count of answers
+    goes_on   True: the cells after one that fails run as well; see ``failed_cells``
 
-    Raises CommandError, naming notebook and cell, if a cell fails that is not tagged
-    ``raises-exception``.
+    Raises CommandError, naming notebook and cell, when a cell fails that is not tagged
+    ``raises-exception``; KeyboardInterrupt at Ctrl-C, with the kernel ended.
     """
     notebook = nbformat.read(path, as_version=4)
     # no folders searched: only this Python's own kernel is left
     here = KernelSpecManager(kernel_dirs=[])
     client = Client(
         notebook,
+        seconds,
+        progress,
+        goes_on=goes_on,
         km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=here),
         resources={"metadata": {"path": str(path.parent)}},
-        timeout=seconds_per_cell,
-        allow_errors=goes_on,
-        interrupt_on_timeout=goes_on,
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
@@ -95,19 +161,39 @@ def execute(
         ) from error
     except CellTimeoutError as error:
         raise CommandError(
-            f"{where}, cell [{number}] did not end within {seconds_per_cell} s."
+            f"{where}, cell [{number}] {over(seconds, progress is not None)}"
         ) from error
+    except asyncio.CancelledError as error:
+        raise KeyboardInterrupt from error
     except DeadKernelError as error:
         raise CommandError(
             f"{where}, cell [{number}] killed its kernel."
         ) from error
 
 
+def over(seconds: float, progress: bool) -> str:
+    """What happened to a cell that was over its limit, and what to do."""
+    if progress:
+        return (
+            f"had no new answer for {seconds:g} s. If the model or the machine is slow, run the "
+            "command again later; else see what the cell waits for."
+        )
+    return (
+        f"did not end within {seconds:g} s. Run it in JupyterLab to see what it waits for: a "
+        "recording's times (speed=), input(), or a loop."
+    )
+
+
 def failed_cells(notebook: Any) -> list[tuple[int, str]]:
-    """The cells that failed without the tag ``raises-exception``: number (from 1) and error."""
+    """The cells that failed without the tag ``raises-exception``, or were over their limit of
+    progress: number (from 1) and error.
+    """
     failed = []
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for number, cell in enumerate(code, start=1):
+        if OVER in cell.metadata:
+            failed.append((number, over(cell.metadata[OVER], progress=True)))
+            continue
         if "raises-exception" in cell.metadata.get("tags", []):
             continue
         errors = [

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ...course import lesson, lessons, recordings_of, replies_of
@@ -28,7 +29,7 @@ from ..commands.environment import offline_environment
 from .execution import execute, failed_cells
 from .recorded_changes import changes
 
-SECONDS_PER_CELL = 600  # a live cell may stream several long answers
+SECONDS = 600.0  # for one answer: as long as the SDK waits
 LINE = 160  # characters shown of a cell's error
 
 
@@ -149,7 +150,12 @@ def _run(
     for path in paths:
         began = None if answers is None else _progress(path, answers)
         notebook = execute(
-            path, environment, SECONDS_PER_CELL, began, goes_on=goes_on
+            path,
+            environment,
+            SECONDS,
+            began,
+            progress=None if answers is None else partial(_count, answers),
+            goes_on=goes_on,
         )
         for number, error in failed_cells(notebook):
             failed.append(
@@ -175,7 +181,8 @@ def _keep_old(target: Path, new: Path, failed: Sequence[str]) -> None:
     for path in old:
         shutil.copy2(path, new)
     print(
-        f"{len(failed)} cells need what the small model lacks, or what such a cell would give:"
+        f"{len(failed)} cells failed. They need what the small model lacks, what an earlier one of "
+        "them would have given, or more time:"
     )
     for line in failed:
         print(f"  {' '.join(line.split())[:LINE]}")
@@ -208,7 +215,7 @@ def _progress(path: Path, answers: Path) -> Callable[[int, int], None]:
     """Prints a line as each cell begins: what has been recorded, by then."""
 
     def began(number: int, of: int) -> None:
-        count = len(list(answers.glob("*.json")))
+        count = _count(answers)
         print(
             f"  {path.parent.name}/{path.name}  cell {number} of {of}, {count} new answers",
             flush=True,
@@ -217,21 +224,25 @@ def _progress(path: Path, answers: Path) -> Callable[[int, int], None]:
     return began
 
 
+def _count(answers: Path) -> int:
+    return len(list(answers.glob("*.json")))
+
+
 def _unfinished(
     error: BaseException, answers: Path, written: bool
 ) -> BaseException:
     """The error, with what has been paid for and how to go on. An empty folder is not left
     behind.
     """
-    count = len(list(answers.glob("*.json")))
+    count = _count(answers)
     if written or count == 0:
         shutil.rmtree(answers)
         return error
     note = (
-        f"The {count} new answers are saved. Fix the cell, then run the same command to "
-        "continue."
+        f"The {count} new answers are kept: the same command goes on from them. Mend the cell "
+        "first, if it is at fault."
     )
-    return CommandError(f"{error or 'stopped.'}\n{note}")
+    return CommandError(f"{str(error) or 'stopped.'}\n{note}")
 
 
 def _written(stem: str) -> dict[str, str]:

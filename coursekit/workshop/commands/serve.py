@@ -23,6 +23,7 @@ from .. import CommandError
 from .greeting import class_greeting, greeting, other_addresses, reachable
 
 try:
+    from ...checks.course_map import places
     from ...offline.server.access_log import AccessLog
     from ...offline.server.class_file import ClassFile
     from ...offline.server.room import Room
@@ -108,6 +109,7 @@ def serve(
                 seed=secrets.randbits(32),
                 saved=saved,
                 shares=shares,
+                places=places() if classroom else None,
                 hosts=env.get("COURSEKIT_HOSTS") or "",
                 today=today_of(env) if env.get("COURSEKIT_TODAY") else None,
                 fallback=other,

@@ -703,7 +703,7 @@ def test_saving_is_all_or_nothing(tmp_path: Path) -> None:
     path = tmp_path / "talk.jsonl"
     conversation.save(path)
     old = path.read_bytes()
-    conversation.turns[0].messages[0]["content"] = {1, 2}  # no JSON
+    conversation.turns[0].messages[0]["content"] = {1, 2}  # not JSON
     with pytest.raises(TypeError):
         conversation.save(path)
     assert path.read_bytes() == old
@@ -712,7 +712,7 @@ def test_saving_is_all_or_nothing(tmp_path: Path) -> None:
 
 HEAD = '{"coursekit_conversation": 1, "instructions": [], "summary": null}'
 DAMAGE = [
-    ("", 1, "no JSON"),
+    ("", 1, "not JSON"),
     ("[]", 1, "."),
     (
         '{"coursekit_conversation": 2}',
@@ -724,7 +724,7 @@ DAMAGE = [
         1,
         "not all system",
     ),
-    (f"{HEAD}\n{{", 2, "no JSON"),
+    (f"{HEAD}\n{{", 2, "not JSON"),
     (f'{HEAD}\n{{"messages": []}}', 2, "no 'calls'"),
     (f'{HEAD}\n{{"messages": ["x"], "calls": []}}', 2, "no list of messages"),
     (f'{HEAD}\n{{"messages": [], "calls": []}}', 2, "not one turn"),

@@ -130,7 +130,7 @@ def test_facts_of_a_dead_model_stay_and_its_answers_do_not() -> None:
         models.get("o3", DECEMBER)
     assert (
         str(told.value)
-        == "The model 'o3' is shut down since 2026-12-11. Its successor is gpt-6.1-sol."
+        == "The model 'o3' was shut down on 2026-12-11. Its successor is gpt-6.1-sol."
     )
     with pytest.raises(
         models.ModelShutDown, match="The table names no successor that answers"
@@ -166,7 +166,7 @@ async def test_the_async_client_and_streams_refuse_it_too(on) -> None:  # type: 
     async with connect_async() as client:
         with pytest.raises(
             models.ModelShutDown,
-            match="'gpt-4o-2024-08-06' is shut down since 2027-01-14",
+            match="'gpt-4o-2024-08-06' was shut down on 2027-01-14",
         ):
             await client.chat.completions.create(
                 model="gpt-4o-2024-08-06", messages=HELLO, stream=True

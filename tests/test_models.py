@@ -258,7 +258,7 @@ def test_a_dead_model_without_a_known_successor_says_so() -> None:
     """Where the table names no replacement, the message says since when and what to do."""
     with pytest.raises(
         LookupError,
-        match="gpt-4-32k is shut down since 2025-06-06 and the table names no replacement",
+        match="gpt-4-32k was shut down on 2025-06-06, and the table names no replacement",
     ):
         models.replacement("gpt-4-32k", DAY)
 

@@ -25,7 +25,7 @@ class NoReply(Portable, RuntimeError):
     ) -> None:
         self.text, self.finish_reason = text, finish_reason
         super().__init__(
-            f"{why} Nothing was added to the conversation, so you can safely send again."
+            f"{why} Nothing was added to the conversation: it is safe to send again."
         )
 
 

@@ -375,8 +375,8 @@ def _local(wanted: Any, env: Mapping[str, str]) -> LocalServer | None:
 
 
 def base_address(address: Any) -> str:
-    """The base address of a server, without a slash at its end. Raises ValueError for what is no
-    address.
+    """The base address of a server, without a slash at its end. Raises ValueError if it is not
+    an address.
     """
     try:
         parts = urlsplit(str(address))

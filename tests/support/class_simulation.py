@@ -36,8 +36,8 @@ PATIENT = 7
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A recorded request, and when the events of its answer are due (seconds; empty: it is no
-    stream).
+    """A recorded request, and when the events of its answer are due (seconds; empty: it is not
+    a stream).
     """
 
     body: dict[str, Any]

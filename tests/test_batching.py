@@ -476,7 +476,7 @@ async def test_a_cancelled_run_does_not_wait_for_ever(
     left, unsent = raised.value.__context__.results  # type: ignore[union-attr]
     assert (
         isinstance(left.error, TimeoutError)
-        and "may be billed" in str(left.error)
+        and "may still be billed" in str(left.error)
         and left.attempts == 1
     )
     assert isinstance(unsent.error, NotSent)
@@ -532,7 +532,7 @@ async def test_the_cap_stops_before_the_call_that_could_break_it(
 
 
 async def test_an_answer_that_did_not_arrive_counts_for_the_cap() -> None:
-    """A timed-out attempt may be billed, so it counts at its worst, and its retry only goes if both
+    """A timed-out attempt may still be billed, so it counts at its worst, and its retry only goes if both
     fit in.
     """
     client, answers = client_of(lambda *_: ApiAnswer(after=NEVER))

@@ -60,21 +60,32 @@ def test_chapter_00_counts_the_calls_for_a_dollar() -> None:
     assert 4000 < 1 / first.total < 5000
 
 
+def dollars(price: str) -> Decimal:
+    """A price as the chapter writes it, in dollars or in cents."""
+    number, _, unit = price.partition(" ")
+    return Decimal(number) / (100 if unit == "cents" else 1)
+
+
 @pytest.mark.parametrize(
     ("model", "price_in", "price_out"),
-    [("gpt-6-luna", "0.10", "0.50"), ("gpt-4", "30", "60")],
+    [
+        ("gpt-6-luna", "10 cents", "50 cents"),
+        ("gpt-4", "30", "60 dollars"),
+    ],
 )
 def test_chapter_01_gives_the_prices_its_prediction_needs(
     model: str, price_in: str, price_out: str
 ) -> None:
     """Dollars per million tokens, in and out, for a call of the size of the picture's."""
-    sentence = rf"{model}, charges \${price_in}( per million tokens in)? and \${price_out}\b"
+    sentence = (
+        rf"{model}, charges {price_in}( per million tokens in)? and {price_out}"
+    )
     assert re.search(sentence, prose("01"))
     price = price_of(
         {"prompt_tokens": 1000, "completion_tokens": 300}, model, on=ON
     )
-    assert price.input == Decimal(price_in) / 1000
-    assert price.output == Decimal(price_out) * 300 / 1_000_000
+    assert price.input == dollars(price_in) / 1000
+    assert price.output == dollars(price_out) * 300 / 1_000_000
 
 
 def test_chapter_02_says_what_replaces_user() -> None:

@@ -670,7 +670,7 @@ async def test_every_control_has_a_label() -> None:
 
 
 def test_only_a_conversation_can_be_shown() -> None:
-    """A client is no conversation: the message says how to make one."""
+    """A client is not a conversation: the message says how to make one."""
     with pytest.raises(TypeError, match=r"ChatBox\(Conversation\(client\)\)"):
         ChatBox(Api().conversation(Conversation).client)
 

@@ -587,7 +587,7 @@ def test_the_real_api_has_faults_of_its_own(
     monkeypatch.delenv("COURSEKIT_REPLIES", raising=False)
     with pytest.raises(
         ModeError,
-        match=f'{next(iter(option))}= is for the offline API, and mode="{mode}" asks the real',
+        match=f'{next(iter(option))}= is for the offline API, but mode="{mode}" calls the real',
     ):
         connect(mode, api_key="sk-test", **option)
 

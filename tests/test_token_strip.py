@@ -225,7 +225,7 @@ def test_a_wrong_choice_is_named_with_the_right_ones():
 
 
 def test_the_table_says_what_its_prices_leave_out():
-    """A chat pays for its frame, a text has none; neither has a reply."""
+    """A chat pays for its frame, a string has none; neither has a reply."""
     assert "without the reply." in strip(CONVERSATION, as_chat=True)
     assert "without the frame of a chat and the reply." in strip(TEXT)
 

@@ -105,7 +105,7 @@ def test_a_deadlock_is_found_at_once(waiting: Any) -> None:
 def test_a_slow_end_of_threads_is_no_deadlock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """On a busy machine the loop's threads take their time to end, and nothing is told of it."""
+    """On a busy machine the loop's threads take their time to end: that is not an error."""
     end = ThreadPoolExecutor.shutdown
 
     def slow(pool: ThreadPoolExecutor, wait: bool = True) -> None:

@@ -11,7 +11,7 @@ const COLUMNS = [
   ["Needs help because", null],
   ["Last request", (one) => ago(one.minutes)],
   ["Chapter", (one) => one.chapter || "–"],
-  ["Passed, by their own report", (one) => passed(one.passed)],
+  ["Passed (reported)", (one) => passed(one.passed)],
   ["Requests", (one) => number(one.requests)],
   ["Errors", (one) => errors(one)],
   ["Tokens in / out", (one) => `${number(one.prompt_tokens)} / ${number(one.completion_tokens)}`],

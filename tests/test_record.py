@@ -144,7 +144,7 @@ def test_nothing_is_sent_without_consent(
     with pytest.raises(CommandError, match="no OPENAI_API_KEY"):
         record.record("01", written=False, yes=True)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-    with pytest.raises(CommandError, match="Add --yes"):
+    with pytest.raises(CommandError, match="add --yes"):
         record.record("01", written=False, yes=False)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("builtins.input", lambda _: "n")

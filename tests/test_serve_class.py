@@ -208,7 +208,7 @@ def test_a_damaged_file(
         == 1
     )
     assert (
-        "move it away" in capsys.readouterr().err
+        "Move the file away" in capsys.readouterr().err
         and (tmp_path / "class.json").read_text() == "{}"
     )
 

@@ -69,7 +69,7 @@ def check() -> int:
     changed = _changed(repository_or_error())
     for path in changed:
         print(
-            f"{path.parent.name}/{path.name} does not follow from solutions/. Run: coursekit "
+            f"{path.parent.name}/{path.name} does not match solutions/. Run: coursekit "
             "exercises"
         )
     return 1 if changed else 0

@@ -286,7 +286,7 @@ def _proxies() -> Check:
     if not known:
         return Check("proxies", "none set")
     said = (
-        f"{', '.join(sorted(known))} (for live and record; a class and this machine are "
+        f"{', '.join(sorted(known))} (for live and record mode; a class and this machine are "
         "reached directly)"
     )
     socks = (

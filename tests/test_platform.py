@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import sys
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from coursekit.foundation.platform import (
     Locked,
     NotInBrowser,
     RunEnd,
+    WheelFinder,
     file_lock,
 )
 from coursekit.tokenizer import ENCODINGS, InBrowser, encode
@@ -181,3 +185,53 @@ def test_the_browser_finds_the_same_tokens(encoding: str) -> None:
         ids = encode(text, encoding)
         assert pure.encode_ordinary(text) == ids, text
         assert b"".join(pure.decode_tokens_bytes(ids)) == text.encode()
+
+
+@pytest.fixture
+def site_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """An empty folder to install in; what is imported from it is forgotten."""
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def test_a_wheel_is_loaded_when_it_is_imported(site_packages: Path) -> None:
+    """A wheel with two modules is fetched once, at the first import; what is unknown is not."""
+    fetched = []
+
+    def fetch(file: str) -> bytes:
+        fetched.append(file)
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as wheel:
+            wheel.writestr("ck_first/__init__.py", "")
+            wheel.writestr("ck_first/inner.py", "VALUE = 1")
+            wheel.writestr("ck_second.py", "VALUE = 2")
+        return content.getvalue()
+
+    wheels = {"ck_first": "a.whl", "ck_second": "a.whl", "ck_third": "b.whl"}
+    sys.meta_path.append(WheelFinder(wheels, fetch, site_packages))
+    assert import_module("ck_first.inner").VALUE == 1
+    assert import_module("ck_second").VALUE == 2
+    with pytest.raises(ModuleNotFoundError):
+        import_module("ck_fourth")
+    assert fetched == ["a.whl"]
+
+
+def test_a_wheel_that_cannot_be_had_says_so(site_packages: Path) -> None:
+    """Without a network an import fails with the reason and what to do; the next one tries again."""
+
+    def fetch(file: str) -> bytes:
+        raise OSError(f"{file} cannot be reached")
+
+    sys.meta_path.append(WheelFinder({"ck_x": "x.whl"}, fetch, site_packages))
+    for _ in range(2):
+        with pytest.raises(
+            ImportError, match=r"ck_x could not .* x\.whl cannot be reached\."
+        ) as caught:
+            import_module("ck_x")
+        assert "run the cell again" in str(caught.value)

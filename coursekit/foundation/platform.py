@@ -9,13 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import io
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum, auto
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 IN_BROWSER = sys.platform == "emscripten"
@@ -34,6 +39,54 @@ class RunEnd(Enum):
     DONE = auto()
     STOPPED = auto()
     LEFT = auto()
+
+
+class WheelFinder(MetaPathFinder):
+    """Installs a wheel when one of its modules is first imported.
+
+    Pyodide loads what a cell imports by name. What coursekit itself imports only when it is used,
+    numpy and matplotlib for a chart and ipywidgets for a lab, is half of all megabytes: it is not
+    loaded before the first reply, but here.
+
+    wheels  top-level module -> file name of its wheel
+    fetch   the content of such a file, at once; raises OSError
+    folder  where wheels are installed, on ``sys.path``
+    """
+
+    def __init__(
+        self,
+        wheels: Mapping[str, str],
+        fetch: Callable[[str], bytes],
+        folder: Path,
+    ) -> None:
+        self._wheels, self._fetch, self._folder = dict(wheels), fetch, folder
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        wheel = self._wheels.get(fullname)
+        if wheel is None:
+            return None
+        try:
+            content = self._fetch(wheel)
+        except OSError as error:
+            raise ImportError(
+                f"{fullname} could not be loaded from the course's site: {error}.\n"
+                "What to do: check your connection, then run the cell again.",
+                name=fullname,
+            ) from error
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            archive.extractall(self._folder)
+        self._wheels = {
+            module: file
+            for module, file in self._wheels.items()
+            if file != wheel
+        }
+        PathFinder.invalidate_caches()
+        return PathFinder.find_spec(fullname, path, target)
 
 
 if sys.platform == "emscripten":
@@ -59,6 +112,56 @@ if sys.platform == "emscripten":
             except Exception as error:  # noqa: BLE001  it is raised where it is awaited
                 future.set_exception(error)
             return future
+
+    def _load_on_import() -> asyncio.Future[None]:
+        """Let ``WheelFinder`` load what Pyodide has not loaded, and fetch it already.
+
+        So a page needs no network once the first cell has run.
+        """
+        from site import getsitepackages
+
+        import pyodide_js
+        from js import XMLHttpRequest
+        from pyodide.ffi import JsException
+        from pyodide.http import pyfetch
+
+        place = pyodide_js.lockfileBaseUrl
+        loaded = pyodide_js.loadedPackages
+        wheels = {}
+        for package in pyodide_js.lockfile.packages.to_py().values():
+            if not hasattr(loaded, package["name"]):
+                for module in package["imports"]:
+                    wheels[module] = package["file_name"]
+                # Pyodide leaves alone what is loaded: each wheel has one way in.
+                setattr(loaded, package["name"], "on import")
+
+        fetched: dict[str, bytes] = {}
+
+        async def fetch_all() -> None:
+            with contextlib.suppress(OSError, JsException):
+                for file in dict.fromkeys(wheels.values()):
+                    fetched[file] = await (await pyfetch(place + file)).bytes()
+
+        def fetch(file: str) -> bytes:
+            if file in fetched:
+                return fetched.pop(file)
+            request = XMLHttpRequest.new()
+            request.open("GET", place + file, False)  # a worker may wait for it
+            request.responseType = "arraybuffer"
+            try:
+                request.send()
+            except JsException as error:
+                raise OSError(f"{place}{file} cannot be reached") from error
+            if request.status != 200:
+                raise OSError(f"{place}{file} answers {request.status}")
+            content: bytes = request.response.to_bytes()
+            return content
+
+        site_packages = Path(getsitepackages()[0])
+        sys.meta_path.append(WheelFinder(wheels, fetch, site_packages))
+        return asyncio.ensure_future(fetch_all())
+
+    FETCHING = _load_on_import()
 
 else:
     EventLoop = asyncio.SelectorEventLoop

@@ -101,3 +101,21 @@ def test_what_a_page_cannot_do_says_so(edition: Edition) -> None:
     assert shown.startswith(
         "The modes live and record are not available in the browser edition"
     )
+
+
+def test_what_was_loaded_needs_no_network(edition: Edition) -> None:
+    """Once coursekit is there, charts and labs load although the network is lost."""
+    with edition.kernel() as printed:
+        fetched = printed(
+            "import sys\nfrom coursekit.foundation import platform\n"
+            "await platform.FETCHING\nprint('matplotlib' in sys.modules)"
+        )
+        edition.context.set_offline(True)
+        try:
+            shown = printed(
+                "from coursekit.charts import basics\nimport ipywidgets, matplotlib\n"
+                "print(matplotlib.__name__, ipywidgets.__name__)"
+            )
+        finally:
+            edition.context.set_offline(False)
+    assert [fetched, shown] == ["False\n", "matplotlib ipywidgets\n"]

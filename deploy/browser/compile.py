@@ -1,6 +1,6 @@
 """Run by compile.mjs within Pyodide: /from has wheels and ZIP files, /to gets them compiled.
 
-A module is replaced by its .pyc file. coursekit keeps its sources, which learners read. A .pyc
+A module is replaced by its .pyc file, and the packages of ``WITH_SOURCES`` keep it as well. A .pyc
 file is used without a look at its source ("unchecked"), and tracebacks name the source's place.
 """
 
@@ -10,6 +10,9 @@ import zipfile
 from importlib._bootstrap_external import _code_to_hash_pyc
 from pathlib import Path
 from site import getsitepackages
+
+# Learners see their lines in tracebacks; anyio reads its own source.
+WITH_SOURCES = ("anyio-", "coursekit-", "httpx2-", "openai-", "pydantic-")
 
 
 def compiled(source: bytes, name: str) -> bytes:
@@ -22,7 +25,7 @@ def compiled(source: bytes, name: str) -> bytes:
 def compile_archive(path: Path, to: Path) -> None:
     wheel = path.suffix == ".whl"
     place = getsitepackages()[0] if wheel else "/lib/python314.zip"
-    keep = path.name.startswith("coursekit-")
+    keep = path.name.startswith(WITH_SOURCES)
     with (
         zipfile.ZipFile(path) as archive,
         zipfile.ZipFile(to, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as new,

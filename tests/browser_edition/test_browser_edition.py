@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
 
-from browser_edition.edition import Edition
+from browser_edition.edition import READY, Edition
 from coursekit.course import lessons
 
 pytestmark = [pytest.mark.browser_edition, pytest.mark.timeout(900)]
@@ -70,6 +70,16 @@ def cells_of(path: Path, request: pytest.FixtureRequest) -> list[IPyNbCell]:
     # compared, pixels are not.
     file.sanitize_patterns["base64,[A-Za-z0-9+/=]+"] = "base64,PIXELS"
     return cells
+
+
+def test_the_front_page_opens_the_first_notebook(edition: Edition) -> None:
+    """Without a path, a visitor gets chapter 00; it says that Python is loading, then that it is ready."""
+    page = edition.context.new_page()
+    page.goto(f"{edition.address}/index.html")
+    page.wait_for_url("**/lab/index.html?path=notebooks/00_start_here.ipynb")
+    page.get_by_text("Python is loading.").wait_for(timeout=READY)
+    page.get_by_text("Python is ready.").wait_for(timeout=READY)
+    page.close()
 
 
 def test_an_endless_loop_ends(edition: Edition) -> None:

@@ -94,6 +94,11 @@ SETTINGS = {
         },
     },
 }
+# JupyterLite's front page leads to an empty JupyterLab: ours leads to the first notebook.
+OPEN_FIRST = (
+    "await import('./config-utils.js')",
+    "location.replace('lab/index.html?path=notebooks/00_start_here.ipynb')",
+)
 SAVE_TEXT = """# Save your work
 
 Your notebooks and your passed checks are kept in this browser, on this computer. If you clear the
@@ -193,6 +198,10 @@ def jupyterlite(root: Path, to: Path, distribution: Path | None = None) -> None:
             [sys.executable, "-m", "jupyterlite_core", "build"],
             _configured(root, lite, to),
         )
+    front = to / "index.html"
+    front.write_text(
+        front.read_text(encoding="utf-8").replace(*OPEN_FIRST), encoding="utf-8"
+    )
 
 
 def compiled(

@@ -8,7 +8,7 @@ import io
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from coursekit.foundation.platform import (
     Locked,
     NotInBrowser,
     RunEnd,
+    Wheel,
     WheelFinder,
     file_lock,
 )
@@ -201,7 +202,7 @@ def site_packages(
 
 
 def test_a_wheel_is_loaded_when_it_is_imported(site_packages: Path) -> None:
-    """A wheel with two modules is fetched once, at the first import; what is unknown is not."""
+    """A wheel is fetched once, at the first import of one of its modules; its version is known before."""
     fetched = []
 
     def fetch(file: str) -> bytes:
@@ -213,8 +214,13 @@ def test_a_wheel_is_loaded_when_it_is_imported(site_packages: Path) -> None:
             wheel.writestr("ck_second.py", "VALUE = 2")
         return content.getvalue()
 
-    wheels = {"ck_first": "a.whl", "ck_second": "a.whl", "ck_third": "b.whl"}
+    wheels = [
+        Wheel("Ck-One", "1.2", "a.whl", ["ck_first", "ck_second"]),
+        Wheel("ck-two", "3", "b.whl", ["ck_third"]),
+    ]
     sys.meta_path.append(WheelFinder(wheels, fetch, site_packages))
+    assert metadata.version("ck_one") == "1.2"
+    assert fetched == []
     assert import_module("ck_first.inner").VALUE == 1
     assert import_module("ck_second").VALUE == 2
     with pytest.raises(ModuleNotFoundError):
@@ -228,10 +234,11 @@ def test_a_wheel_that_cannot_be_had_says_so(site_packages: Path) -> None:
     def fetch(file: str) -> bytes:
         raise OSError(f"{file} cannot be reached")
 
-    sys.meta_path.append(WheelFinder({"ck_x": "x.whl"}, fetch, site_packages))
+    wheel = Wheel("ck-x", "1", "x.whl", ["ck_x"])
+    sys.meta_path.append(WheelFinder([wheel], fetch, site_packages))
     for _ in range(2):
         with pytest.raises(
-            ImportError, match=r"ck_x could not .* x\.whl cannot be reached\."
+            ImportError, match=r"ck-x could not .* x\.whl cannot be reached\."
         ) as caught:
             import_module("ck_x")
         assert "run the cell again" in str(caught.value)

@@ -10,15 +10,17 @@ import asyncio
 import contextlib
 import ctypes
 import io
+import os
 import sys
 import threading
 import time
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import Distribution, DistributionFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,25 +43,50 @@ class RunEnd(Enum):
     LEFT = auto()
 
 
-class WheelFinder(MetaPathFinder):
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel that can be installed: its package, the file's name, and its top-level modules."""
+
+    name: str
+    version: str
+    file: str
+    modules: Collection[str]
+
+
+class Available(Distribution):
+    """What ``importlib.metadata`` says of a wheel that is not installed yet: name and version."""
+
+    def __init__(self, wheel: Wheel) -> None:
+        self._wheel = wheel
+
+    def read_text(self, filename: str) -> str | None:
+        if filename != "METADATA":
+            return None
+        return f"Name: {self._wheel.name}\nVersion: {self._wheel.version}\n"
+
+    def locate_file(self, path: str | os.PathLike[str]) -> Path:
+        return Path(self._wheel.file, path)
+
+
+class WheelFinder(DistributionFinder):
     """Installs a wheel when one of its modules is first imported.
 
     Pyodide loads what a cell imports by name. What coursekit itself imports only when it is used,
     numpy and matplotlib for a chart and ipywidgets for a lab, is half of all megabytes: it is not
     loaded before the first reply, but here.
 
-    wheels  top-level module -> file name of its wheel
-    fetch   the content of such a file, at once; raises OSError
+    wheels  that are not installed
+    fetch   the content of a wheel's file, at once; raises OSError
     folder  where wheels are installed, on ``sys.path``
     """
 
     def __init__(
         self,
-        wheels: Mapping[str, str],
+        wheels: Iterable[Wheel],
         fetch: Callable[[str], bytes],
         folder: Path,
     ) -> None:
-        self._wheels, self._fetch, self._folder = dict(wheels), fetch, folder
+        self._wheels, self._fetch, self._folder = list(wheels), fetch, folder
 
     def find_spec(
         self,
@@ -67,26 +94,37 @@ class WheelFinder(MetaPathFinder):
         path: Sequence[str] | None = None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        wheel = self._wheels.get(fullname)
-        if wheel is None:
-            return None
+        for wheel in self._wheels:
+            if fullname in wheel.modules:
+                self._install(wheel)
+                return PathFinder.find_spec(fullname, path, target)
+        return None
+
+    def find_distributions(
+        self, context: DistributionFinder.Context | None = None
+    ) -> Iterator[Available]:
+        wanted = context.name if context else None
+        for wheel in self._wheels:
+            if wanted is None or _same_package(wanted, wheel.name):
+                yield Available(wheel)
+
+    def _install(self, wheel: Wheel) -> None:
         try:
-            content = self._fetch(wheel)
+            content = self._fetch(wheel.file)
         except OSError as error:
             raise ImportError(
-                f"{fullname} could not be loaded from the course's site: {error}.\n"
+                f"{wheel.name} could not be loaded from the course's site: {error}.\n"
                 "What to do: check your connection, then run the cell again.",
-                name=fullname,
+                name=wheel.name,
             ) from error
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             archive.extractall(self._folder)
-        self._wheels = {
-            module: file
-            for module, file in self._wheels.items()
-            if file != wheel
-        }
+        self._wheels.remove(wheel)
         PathFinder.invalidate_caches()
-        return PathFinder.find_spec(fullname, path, target)
+
+
+def _same_package(one: str, other: str) -> bool:
+    return one.lower().replace("_", "-") == other.lower().replace("_", "-")
 
 
 if sys.platform == "emscripten":
@@ -127,20 +165,27 @@ if sys.platform == "emscripten":
 
         place = pyodide_js.lockfileBaseUrl
         loaded = pyodide_js.loadedPackages
-        wheels = {}
-        for package in pyodide_js.lockfile.packages.to_py().values():
-            if not hasattr(loaded, package["name"]):
-                for module in package["imports"]:
-                    wheels[module] = package["file_name"]
-                # Pyodide leaves alone what is loaded: each wheel has one way in.
-                setattr(loaded, package["name"], "on import")
+        wheels = [
+            Wheel(
+                package["name"],
+                package["version"],
+                package["file_name"],
+                package["imports"],
+            )
+            for package in pyodide_js.lockfile.packages.to_py().values()
+            if not hasattr(loaded, package["name"])
+        ]
+        for wheel in wheels:
+            # Pyodide leaves alone what is loaded: each wheel has one way in.
+            setattr(loaded, wheel.name, "on import")
 
         fetched: dict[str, bytes] = {}
 
         async def fetch_all() -> None:
             with contextlib.suppress(OSError, JsException):
-                for file in dict.fromkeys(wheels.values()):
-                    fetched[file] = await (await pyfetch(place + file)).bytes()
+                for wheel in wheels:
+                    answer = await pyfetch(place + wheel.file)
+                    fetched[wheel.file] = await answer.bytes()
 
         def fetch(file: str) -> bytes:
             if file in fetched:

@@ -5,7 +5,6 @@
   "use strict";
 
   const LOADING = "Python is loading. The first visit takes up to a minute; later ones are faster. You can read on.";
-  const READY = "Python is ready. Run a cell with Shift+Enter.";
   const FAILED = "Python could not be loaded. Check your connection, then reload this page.";
 
   // `sessionContext` is that of a notebook that was just opened.
@@ -13,14 +12,12 @@
     const id = await commands.execute("apputils:notify", {
       message: LOADING, type: "in-progress", options: { autoClose: false },
     });
-    const end = (message, type) =>
-      commands.execute("apputils:update-notification", { id, message, type, options: { autoClose: 4000 } });
     try {
       await sessionContext.ready;
       await sessionContext.session.kernel.info;
-      await end(READY, "success");
+      await commands.execute("apputils:dismiss-notification", { id });
     } catch {
-      await end(FAILED, "error");
+      await commands.execute("apputils:update-notification", { id, message: FAILED, type: "error" });
     }
   }
 

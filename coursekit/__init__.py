@@ -7,8 +7,13 @@ next to nothing; charts and widgets are modules that a notebook imports by name.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+if sys.platform == "emscripten":
+    # It loads numpy and other large packages when they are imported.
+    from .foundation import platform as platform
 
 if TYPE_CHECKING:
     from .batching import (

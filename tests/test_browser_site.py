@@ -197,3 +197,35 @@ def test_a_lock_is_asked_of_the_platform() -> None:
     assert {name for name in users if not name.startswith(elsewhere)} == {
         "foundation/platform.py"
     }
+
+
+def test_a_wheel_is_compiled_once(
+    distribution: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build compiles what changed since the last one, and takes the rest from there."""
+    runs = []
+
+    def run(command: list[str], folder: Path) -> None:
+        sources, made = map(Path, command[-2:])
+        runs.append(sorted(path.name for path in sources.iterdir()))
+        for path in sources.iterdir():
+            (made / path.name).write_bytes(b"compiled " + path.read_bytes())
+
+    monkeypatch.setattr(browser, "_run", run)
+    monkeypatch.setattr(browser.shutil, "which", lambda _: "node")
+    archives = [tmp_path / "a.whl", tmp_path / "b.whl"]
+    contents = []
+    for text in ("one", "one", "two"):
+        archives[0].write_text("a")
+        archives[1].write_text(text)
+        paths = browser.compiled(
+            ROOT, distribution, archives, tmp_path / "compiled"
+        )
+        contents.append([path.read_text() for path in paths])
+        assert [path.name for path in paths] == ["a.whl", "b.whl"]
+    assert runs == [["a.whl", "b.whl"], ["b.whl"]]
+    assert contents[-1] == ["compiled a", "compiled two"]
+    monkeypatch.setattr(browser.shutil, "which", lambda _: None)
+    archives[1].write_text("three")
+    with pytest.raises(CommandError, match=r"Node\.js"):
+        browser.compiled(ROOT, distribution, archives, tmp_path / "compiled")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
+import io
 import sys
-import time
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from coursekit.foundation.platform import (
     Locked,
     NotInBrowser,
     RunEnd,
+    Wheel,
+    WheelFinder,
     file_lock,
 )
 from coursekit.tokenizer import ENCODINGS, InBrowser, encode
@@ -185,20 +188,57 @@ def test_the_browser_finds_the_same_tokens(encoding: str) -> None:
         assert b"".join(pure.decode_tokens_bytes(ids)) == text.encode()
 
 
-def test_the_limit_is_one_of_computing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where other processes have the machine, work has more real seconds, up to three times the
-    limit; its own computing ends it at the limit.
-    """
-    monkeypatch.setattr(platform.time, "process_time", lambda: 0.0)
-    done: list[int] = []
+@pytest.fixture
+def site_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """An empty folder to install in; what is imported from it is forgotten."""
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
 
-    def patient() -> None:
-        time.sleep(0.3)
-        done.append(1)
 
-    assert platform.run_apart(patient, 0.2) is RunEnd.DONE and done
-    work = storing(endless, [])
-    assert platform.run_apart(work, 0.1) is RunEnd.STOPPED
-    counted = itertools.count()
-    monkeypatch.setattr(platform.time, "process_time", lambda: next(counted))
-    assert platform.run_apart(work, 1) is RunEnd.STOPPED
+def test_a_wheel_is_loaded_when_it_is_imported(site_packages: Path) -> None:
+    """A wheel is fetched once, at the first import of one of its modules; its version is known before."""
+    fetched = []
+
+    def fetch(file: str) -> bytes:
+        fetched.append(file)
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as wheel:
+            wheel.writestr("ck_first/__init__.py", "")
+            wheel.writestr("ck_first/inner.py", "VALUE = 1")
+            wheel.writestr("ck_second.py", "VALUE = 2")
+        return content.getvalue()
+
+    wheels = [
+        Wheel("Ck-One", "1.2", "a.whl", ["ck_first", "ck_second"]),
+        Wheel("ck-two", "3", "b.whl", ["ck_third"]),
+    ]
+    sys.meta_path.append(WheelFinder(wheels, fetch, site_packages))
+    assert metadata.version("ck_one") == "1.2"
+    assert fetched == []
+    assert import_module("ck_first.inner").VALUE == 1
+    assert import_module("ck_second").VALUE == 2
+    with pytest.raises(ModuleNotFoundError):
+        import_module("ck_fourth")
+    assert fetched == ["a.whl"]
+
+
+def test_a_wheel_that_cannot_be_had_says_so(site_packages: Path) -> None:
+    """Without a network an import fails with the reason and what to do; the next one tries again."""
+
+    def fetch(file: str) -> bytes:
+        raise OSError(f"{file} cannot be reached")
+
+    wheel = Wheel("ck-x", "1", "x.whl", ["ck_x"])
+    sys.meta_path.append(WheelFinder([wheel], fetch, site_packages))
+    for _ in range(2):
+        with pytest.raises(
+            ImportError, match=r"ck-x could not .* x\.whl cannot be reached\."
+        ) as caught:
+            import_module("ck_x")
+        assert "run the cell again" in str(caught.value)

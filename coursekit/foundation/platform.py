@@ -9,13 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import io
+import os
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import Distribution, DistributionFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 IN_BROWSER = sys.platform == "emscripten"
@@ -32,6 +39,90 @@ class RunEnd(Enum):
     DONE = auto()
     STOPPED = auto()
     LEFT = auto()
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel that can be installed: its package, the file's name, and its top-level modules."""
+
+    name: str
+    version: str
+    file: str
+    modules: Collection[str]
+
+
+class Available(Distribution):
+    """What ``importlib.metadata`` says of a wheel that is not installed yet: name and version."""
+
+    def __init__(self, wheel: Wheel) -> None:
+        self._wheel = wheel
+
+    def read_text(self, filename: str) -> str | None:
+        if filename != "METADATA":
+            return None
+        return f"Name: {self._wheel.name}\nVersion: {self._wheel.version}\n"
+
+    def locate_file(self, path: str | os.PathLike[str]) -> Path:
+        return Path(self._wheel.file, path)
+
+
+class WheelFinder(DistributionFinder):
+    """Installs a wheel when one of its modules is first imported.
+
+    Pyodide loads what a cell imports by name. What coursekit itself imports only when it is used,
+    numpy and matplotlib for a chart and ipywidgets for a lab, is half of all megabytes: it is not
+    loaded before the first reply, but here.
+
+    wheels  that are not installed
+    fetch   the content of a wheel's file, at once; raises OSError
+    folder  where wheels are installed, on ``sys.path``
+    """
+
+    def __init__(
+        self,
+        wheels: Iterable[Wheel],
+        fetch: Callable[[str], bytes],
+        folder: Path,
+    ) -> None:
+        self._wheels, self._fetch, self._folder = list(wheels), fetch, folder
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,
+    ) -> ModuleSpec | None:
+        for wheel in self._wheels:
+            if fullname in wheel.modules:
+                self._install(wheel)
+                return PathFinder.find_spec(fullname, path, target)
+        return None
+
+    def find_distributions(
+        self, context: DistributionFinder.Context | None = None
+    ) -> Iterator[Available]:
+        wanted = context.name if context else None
+        for wheel in self._wheels:
+            if wanted is None or _same_package(wanted, wheel.name):
+                yield Available(wheel)
+
+    def _install(self, wheel: Wheel) -> None:
+        try:
+            content = self._fetch(wheel.file)
+        except OSError as error:
+            raise ImportError(
+                f"{wheel.name} could not be loaded from the course's site: {error}.\n"
+                "What to do: check your connection, then run the cell again.",
+                name=wheel.name,
+            ) from error
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            archive.extractall(self._folder)
+        self._wheels.remove(wheel)
+        PathFinder.invalidate_caches()
+
+
+def _same_package(one: str, other: str) -> bool:
+    return one.lower().replace("_", "-") == other.lower().replace("_", "-")
 
 
 if sys.platform == "emscripten":
@@ -57,6 +148,63 @@ if sys.platform == "emscripten":
             except Exception as error:  # noqa: BLE001  it is raised where it is awaited
                 future.set_exception(error)
             return future
+
+    def _load_on_import() -> asyncio.Future[None]:
+        """Let ``WheelFinder`` load what Pyodide has not loaded, and fetch it already.
+
+        So a page needs no network once the first cell has run.
+        """
+        from site import getsitepackages
+
+        import pyodide_js
+        from js import XMLHttpRequest
+        from pyodide.ffi import JsException
+        from pyodide.http import pyfetch
+
+        place = pyodide_js.lockfileBaseUrl
+        loaded = pyodide_js.loadedPackages
+        wheels = [
+            Wheel(
+                package["name"],
+                package["version"],
+                package["file_name"],
+                package["imports"],
+            )
+            for package in pyodide_js.lockfile.packages.to_py().values()
+            if not hasattr(loaded, package["name"])
+        ]
+        for wheel in wheels:
+            # Pyodide leaves alone what is loaded: each wheel has one way in.
+            setattr(loaded, wheel.name, "on import")
+
+        fetched: dict[str, bytes] = {}
+
+        async def fetch_all() -> None:
+            with contextlib.suppress(OSError, JsException):
+                for wheel in wheels:
+                    answer = await pyfetch(place + wheel.file)
+                    fetched[wheel.file] = await answer.bytes()
+
+        def fetch(file: str) -> bytes:
+            if file in fetched:
+                return fetched.pop(file)
+            request = XMLHttpRequest.new()
+            request.open("GET", place + file, False)  # a worker may wait for it
+            request.responseType = "arraybuffer"
+            try:
+                request.send()
+            except JsException as error:
+                raise OSError(f"{place}{file} cannot be reached") from error
+            if request.status != 200:
+                raise OSError(f"{place}{file} answers {request.status}")
+            content: bytes = request.response.to_bytes()
+            return content
+
+        site_packages = Path(getsitepackages()[0])
+        sys.meta_path.append(WheelFinder(wheels, fetch, site_packages))
+        return asyncio.ensure_future(fetch_all())
+
+    FETCHING = _load_on_import()
 
 else:
     EventLoop = asyncio.SelectorEventLoop

@@ -35,9 +35,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def edition(site: str) -> Iterator[Edition]:
-    """The edition as a first visitor gets it, in a browser that reaches nothing else."""
+    """The edition as a first visitor gets it, in a browser that reaches nothing else.
+
+    One page for all tests: each of them starts a kernel of its own.
+    """
     program = chromium()
     if program is None:
         pytest.skip("no chromium (name one with CHROMIUM=)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,32 +31,38 @@ RUN = """async ([path, environment]) => {
     await within(300, kernel.requestExecute({code}).done, 'kernel');
     const ready = performance.now();
     const cells = panel.content.model.cells;
-    for (let index = 0; index < cells.length; index++) {
-        if (cells.get(index).type !== 'code') continue;
-        panel.content.activeCellIndex = index;
-        await within(300, app.commands.execute('notebook:run-cell'), index);
+    try {
+        for (let index = 0; index < cells.length; index++) {
+            if (cells.get(index).type !== 'code') continue;
+            panel.content.activeCellIndex = index;
+            await within(300, app.commands.execute('notebook:run-cell'), index);
+        }
+        const ran = performance.now();
+        const notebook = panel.content.model.toJSON();
+        return {notebook, ready: (ready - began) / 1000, ran: (ran - ready) / 1000};
+    } finally {
+        await panel.context.save();
+        await panel.sessionContext.shutdown();
+        await app.commands.execute('application:close-all');
     }
-    const ran = performance.now();
-    const notebook = panel.content.model.toJSON();
-    await panel.context.save();
-    await panel.sessionContext.shutdown();
-    await app.commands.execute('application:close-all');
-    return {notebook, ready: (ready - began) / 1000, ran: (ran - ready) / 1000};
 }"""
 
-# Runs code in a kernel of its own; what it prints, or its traceback.
-PRINTED = """async (code) => {
+# A kernel of its own for code, whose folder is that of the chapters.
+START = """async () => {
     const app = window.jupyterapp;
     await app.started;
-    const session = await app.serviceManager.sessions.startNew(
+    window.session = await app.serviceManager.sessions.startNew(
         {path: 'notebooks/printed.ipynb', name: 'printed', type: 'notebook', kernel: {name: 'python'}});
-    const future = session.kernel.requestExecute({code});
+}"""
+# What the code prints there, or its traceback.
+PRINTED = """async (code) => {
+    const future = window.session.kernel.requestExecute({code});
     let shown = '';
     future.onIOPub = ({content}) => { shown += content.text ?? (content.traceback ?? []).join('\\n'); };
     await future.done;
-    await session.shutdown();
     return shown;
 }"""
+STOP = "() => window.session.shutdown()"
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -114,8 +120,17 @@ class Edition:
 
     def printed(self, code: str) -> str:
         """What code prints in a new kernel, whose folder is that of the chapters."""
-        shown: str = self.page.evaluate(PRINTED, code)
-        return shown
+        with self.kernel() as printed:
+            return printed(code)
+
+    @contextmanager
+    def kernel(self) -> Iterator[Callable[[str], str]]:
+        """A new kernel: called with code, it returns what the code prints."""
+        self.page.evaluate(START)
+        try:
+            yield lambda code: self.page.evaluate(PRINTED, code)
+        finally:
+            self.page.evaluate(STOP)
 
     def _note(self, request: Request) -> None:
         if not request.url.startswith((self.address, "data:", "blob:")):

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile, coalesce_streams
 
-from browser_edition.edition import Edition
+from browser_edition.edition import READY, Edition
 from coursekit.course import lessons
 
 pytestmark = [pytest.mark.browser_edition, pytest.mark.timeout(900)]
@@ -72,6 +72,17 @@ def cells_of(path: Path, request: pytest.FixtureRequest) -> list[IPyNbCell]:
     return cells
 
 
+def test_the_front_page_opens_the_first_notebook(edition: Edition) -> None:
+    """Without a path, a visitor gets chapter 00; it says that Python is loading, as long as it is."""
+    page = edition.context.new_page()
+    page.goto(f"{edition.address}/index.html")
+    page.wait_for_url("**/lab/index.html?path=notebooks/00_start_here.ipynb")
+    loading = page.get_by_text("Python is loading.")
+    loading.wait_for(timeout=READY)
+    loading.wait_for(state="hidden", timeout=READY)
+    page.close()
+
+
 def test_an_endless_loop_ends(edition: Edition) -> None:
     """A check stops an endless function, and an endless task, although a page has no threads."""
     assert edition.printed(ENDLESS) == "[True, True]\n"
@@ -101,3 +112,30 @@ def test_what_a_page_cannot_do_says_so(edition: Edition) -> None:
     assert shown.startswith(
         "The modes live and record are not available in the browser edition"
     )
+
+
+def test_what_was_loaded_needs_no_network(edition: Edition) -> None:
+    """Once coursekit is there, charts and labs load although the network is lost."""
+    with edition.kernel() as printed:
+        fetched = printed(
+            "import sys\nfrom coursekit.foundation import platform\n"
+            "await platform.FETCHING\nprint('matplotlib' in sys.modules)"
+        )
+        edition.context.set_offline(True)
+        try:
+            shown = printed(
+                "from coursekit.charts import basics\nimport ipywidgets, matplotlib\n"
+                "print(matplotlib.__name__, ipywidgets.__name__)"
+            )
+        finally:
+            edition.context.set_offline(False)
+    assert [fetched, shown] == ["False\n", "matplotlib ipywidgets\n"]
+
+
+def test_the_doctor_finds_nothing_missing(edition: Edition) -> None:
+    """Packages that are loaded when they are imported are there for the doctor."""
+    shown = edition.printed(
+        "from coursekit.workshop.commands.doctor import checks, summary\nprint(summary(checks()))"
+    )
+    assert "FIX" not in shown
+    assert "packages" in shown

@@ -83,7 +83,12 @@ class ReplyCutter(Lab):
             )
         self.reply = reply
         self.limit = slider(
-            "max_completion_tokens", min(10, count - 1), 1, count - 1, 1
+            "max_completion_tokens",
+            min(10, count - 1),
+            1,
+            count - 1,
+            1,
+            style={"description_width": "initial"},
         )
         self.rest = widgets.ToggleButton(
             description="Show what is cut",

@@ -17,7 +17,7 @@ from ..pricing import dollars, price_of
 from ..tokens import tokenize
 from .lab import WRAPPED, Lab, slider
 
-FINISHED = re.compile(r"[.!?][\"')\]`]*$")  # how a text ends that looks whole
+FINISHED = re.compile(r"[.!?][\"')\]`]*$")  # the end of text that looks whole
 
 
 def looks_finished(text: str) -> bool:

@@ -17,7 +17,7 @@ from ..pricing import dollars, price_of
 from ..tokens import tokenize
 from .lab import WRAPPED, Lab, slider
 
-FINISHED = re.compile(r"[.!?][\"')\]`]*$")  # how a text ends that looks whole
+FINISHED = re.compile(r"[.!?][\"')\]`]*$")  # the end of text that looks whole
 
 
 def looks_finished(text: str) -> bool:
@@ -83,7 +83,12 @@ class ReplyCutter(Lab):
             )
         self.reply = reply
         self.limit = slider(
-            "max_completion_tokens", min(10, count - 1), 1, count - 1, 1
+            "max_completion_tokens",
+            min(10, count - 1),
+            1,
+            count - 1,
+            1,
+            style={"description_width": "initial"},
         )
         self.rest = widgets.ToggleButton(
             description="Show what is cut",

@@ -28,11 +28,11 @@ ASKED = {
 }
 
 # The drawing, in its own units: four boxes on two lanes.
-WIDTH, HEIGHT, TOP, BOX_HEIGHT = 760, 132, 8, 112
+WIDTH, HEIGHT, TOP, BOX_HEIGHT = 564, 132, 8, 112
 THERE, BACK = 30, 98  # the lanes, above and below the words
-PROGRAM, SDK, TRANSPORT, END = (4, 150), (214, 90), (368, 140), (572, 184)
-PACKET = (52, 20)
-TRAVEL = 460  # from where a packet begins to where it rests
+PROGRAM, SDK, TRANSPORT, END = (4, 94), (142, 60), (246, 118), (408, 152)
+PACKET = (40, 20)
+TRAVEL = 330  # from where a packet begins to where it rests
 # Once, for less than five seconds; without motion where the reader wants none.
 MOTION = f"""<style>@media (prefers-reduced-motion: no-preference) {{
 .coursekit-request-there {{ animation: coursekit-there 1.6s ease-in-out both }}
@@ -124,7 +124,7 @@ def view(end: str, request: str, answer: str) -> str:
 
 def _bytes(words: str, color: str) -> str:
     look = (
-        "white-space:pre-wrap;overflow-wrap:anywhere;"
+        "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;"
         f"border-left:4px solid {color};padding-left:8px"
     )
     return f'<pre style="{look}">{escape(words)}</pre>'

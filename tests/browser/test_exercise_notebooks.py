@@ -66,8 +66,10 @@ def test_an_exercise_is_done_and_the_map_fills(
     )
     chapter = open_chapter(stem, folder="exercises")
     # a chapter's tab has the same file name
-    tabs = chapter.page.locator(".jp-mod-current .lm-TabBar-tabLabel")
-    expect(tabs).to_have_text(f"exercises/{stem}.ipynb")
+    expect(
+        chapter.page.get_by_role("tab", name=f"exercises/{stem}.ipynb")
+    ).to_have_count(1)
+    assert chapter.errors == []
     chapter.run_all()
     assert chapter.failures() == []
     to_write, to_check = (

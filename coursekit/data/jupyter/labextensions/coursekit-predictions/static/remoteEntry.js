@@ -33,7 +33,8 @@
     .coursekit-predictions :is(th, td) { text-align: left; vertical-align: top; padding: 4px 8px; overflow-wrap: anywhere;
       border-bottom: 1px solid var(--jp-border-color2); }
     .coursekit-predictions button { all: unset; cursor: pointer; text-decoration: underline; min-height: 24px; }
-    .coursekit-predictions button:focus-visible { outline: 2px solid var(--jp-brand-color1); }`;
+    .coursekit-predictions button:focus-visible { outline: 2px solid var(--jp-brand-color1); }
+    ${IN_TAB.map((folder) => `[data-coursekit-folder="${folder}"] .lm-TabBar-tabLabel::before { content: "${folder}/"; }`).join("\n    ")}`;
 
   const element = (tag, properties = {}, ...children) => {
     const made = Object.assign(document.createElement(tag), properties);
@@ -165,10 +166,10 @@
     }
   }
 
+  // Not by the tab's label: JupyterLab takes a changed label for a new name of the file.
   function nameTab({ context, title }) {
-    const [folder, file] = context.path.split("/").slice(-2);
-    const label = `${folder}/${file}`;
-    if (IN_TAB.includes(folder) && title.label !== label) title.label = label;
+    const folder = context.path.split("/").at(-2);
+    if (IN_TAB.includes(folder)) title.dataset = { ...title.dataset, "coursekit-folder": folder };
   }
 
   // JupyterLab shares its modules with extensions: the one version that is loaded.
@@ -190,7 +191,6 @@
         document.head.append(element("style", { textContent: STYLE }));
         const add = (_, panel) => panel.revealed.then(() => {
           nameTab(panel);
-          panel.title.changed.connect(() => nameTab(panel)); // a renamed file
           const predictions = of(panel);
           panel.node.addEventListener("pointerdown", () => { predictions.byMouse = true; }, true);
           panel.node.addEventListener("keydown", () => { predictions.byMouse = false; }, true);

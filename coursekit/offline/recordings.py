@@ -104,8 +104,9 @@ def _name(request: ApiRequest, body: Any) -> str:
     digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
     fields = body if isinstance(body, dict) else {}
     subject = fields.get("model") or request.path.rsplit("/", 1)[-1]
-    words = f"{subject} {_last_text(fields.get('messages'))}".lower()[:200]
-    slug = SEPARATORS.sub("-", words).strip("-.")[:48].rstrip("-.")
+    words = f"{subject} {_last_text(fields.get('messages'))[:200]}"[:200]
+    slug = SEPARATORS.sub("-", words.lower()[:200])
+    slug = slug.strip("-.")[:48].rstrip("-.")
     return f"{slug or 'request'}-{digest}"
 
 

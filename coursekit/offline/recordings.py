@@ -34,6 +34,8 @@ from .exchange import (
 from .recorded.canonical import canonical, other_forms
 
 FORMAT = 1
+# A file that gets a line with the path of each recording that was served.
+USED_LOG = "COURSEKIT_USED_LOG"
 SUBJECT = ("model", "messages")
 # of the words in a name
 SEPARATORS = re.compile(r"(?:[^a-z0-9.]|(?<!\d)\.|\.(?!\d))+")

@@ -27,9 +27,10 @@ from openai import DefaultAsyncHttpx2Client, DefaultHttpx2Client
 
 from .classroom import share
 from .course import OWN, own_recordings, recording_folders
+from .foundation.addresses import is_this_machine
 from .foundation.arguments import refuse
 from .foundation.platform import refuse_in_browser
-from .membership import is_this_machine, membership
+from .membership import membership
 from .offline.answering import answering
 from .offline.clock import Clock, ScaledClock
 from .offline.engine import OfflineApi

@@ -160,26 +160,6 @@ def server_of(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
 
 
-def is_this_machine(address: str) -> bool:
-    """Whether a URL or a host leads to this machine itself: localhost, or a loopback address."""
-    import ipaddress
-    from urllib.parse import urlsplit
-
-    try:
-        # an IPv6 address, not host:port
-        bare = address.count(":") > 1 and "://" not in address
-        host = (
-            address
-            if bare
-            else urlsplit(f"//{address.rpartition('//')[2]}").hostname or ""
-        )
-        if host == "localhost" or host.endswith(".localhost"):
-            return True
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _read(path: Path | None, *, left: bool = False) -> Membership | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8")) if path else None

@@ -16,7 +16,8 @@ import codecs
 import gzip
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -80,11 +81,12 @@ ENCODINGS = {
     ),
 }
 WHOLE = r"[\s\S]+"  # one piece
-OFTEN = (
-    4_000  # characters: a message is counted again with each call of its chat
-)
+# characters: a message is counted again with each call of its chat
+OFTEN = 4_000
 # characters: near a million blanks tiktoken's own splitter panics, the regex package does not
 LONG = 500_000
+# Where every pattern ends a piece, whatever is around it.
+BEFORE_BLANK = re.compile(r"\S(?= )")
 
 
 def encode(text: str, encoding: str) -> list[int]:
@@ -97,19 +99,10 @@ def encode(text: str, encoding: str) -> list[int]:
     text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if len(text) <= OFTEN:
         return list(_ids(text, encoding))
-    if IN_BROWSER or len(text) <= LONG:
-        return _tokenizer(encoding).encode_ordinary(text)
-    import regex  # type: ignore[import-untyped]
-
-    pieces, whole = (
-        regex.finditer(ENCODINGS[encoding].pattern, text),
-        _tokenizer(encoding, WHOLE),
-    )
-    return [
-        number
-        for piece in pieces
-        for number in whole.encode_ordinary(piece.group())
-    ]
+    ids: list[int] = []
+    for block in _blocks(text):
+        ids += _block_ids(block, encoding)
+    return ids
 
 
 def split(text: str, encoding: str) -> list[Token]:
@@ -121,6 +114,32 @@ def split(text: str, encoding: str) -> list[Token]:
         Token(number, data, characters.decode(data))
         for number, data in zip(ids, pieces, strict=True)
     ]
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """The text in blocks of at most ``LONG`` characters, as far as it has blanks to cut before.
+
+    tiktoken encodes a block in compiled code, and other threads run meanwhile.
+    """
+    start = 0
+    while len(text) - start > LONG:
+        cut = BEFORE_BLANK.search(text, start + LONG // 2)
+        if cut is None:
+            break
+        yield text[start : cut.end()]
+        start = cut.end()
+    yield text[start:]
+
+
+def _block_ids(block: str, encoding: str) -> list[int]:
+    if IN_BROWSER or len(block) <= LONG:
+        return _tokenizer(encoding).encode_ordinary(block)
+    import regex  # type: ignore[import-untyped]
+
+    whole, ids = _tokenizer(encoding, WHOLE), []
+    for piece in regex.finditer(ENCODINGS[encoding].pattern, block):
+        ids += whole.encode_ordinary(piece.group())
+    return ids
 
 
 @lru_cache(maxsize=2048)

@@ -20,7 +20,7 @@ from coursekit import (
     run_batch,
     stream_text,
 )
-from coursekit.membership import is_this_machine
+from coursekit.foundation.addresses import is_this_machine
 from coursekit.offline import Fault, verdict_on
 from coursekit.offline.fallback import (
     FallbackUnreachable,

@@ -12,7 +12,7 @@ import httpx2
 import openai
 import pytest
 
-from coursekit.membership import is_this_machine
+from coursekit.foundation.addresses import is_this_machine
 from coursekit.offline.server.running import CannotServe, listen
 from support.offline_api import folder_with, params, whole
 from support.waiting import HANG

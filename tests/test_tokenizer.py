@@ -93,11 +93,15 @@ def test_tokens_join_to_the_text(encoding: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@given(text=TEXTS)
-def test_a_long_text_has_the_same_tokens(encoding: str, text: str) -> None:
-    """The way that long texts take gives the same tokens as tiktoken's own."""
+@pytest.mark.parametrize("longest", [0, 6])
+@given(text=TEXTS | st.text("ab1'\n .,\u3000\x1c", max_size=60))
+def test_a_long_text_has_the_same_tokens(
+    encoding: str, longest: int, text: str
+) -> None:
+    """A text that is encoded in blocks, or piece by piece, has the same tokens as the whole."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokenizer, "LONG", -1)
+        patch.setattr(tokenizer, "OFTEN", -1)
+        patch.setattr(tokenizer, "LONG", longest)
         long = encode(text, encoding)
     assert long == encode(text, encoding)
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..foundation.addresses import is_this_machine
 from ..foundation.platform import refuse_in_browser
-from ..membership import is_this_machine
 from ..settings import Mode, today_of
 from .clock import Clock, clock_for
 from .engine import replaying
 from .exchange import Layer
 from .miss import Missing
-from .recordings import Provenance, Recordings
+from .recordings import USED_LOG, Provenance, Recordings
 from .rules.validation import Validation
 
 RECORD_LOCAL = "COURSEKIT_RECORD_LOCAL"
@@ -88,11 +88,9 @@ def _replay(
     last = None
     if arguments or any(env.get(name) for name in FALLBACK_SETTINGS):
         last = _fallback(fallback, local_model, env, recordings)
-    # Without a day that somebody set, no recorded model is shut down. In live mode the day is that
-    # of the models that answer live; what is replayed beside them stays as it was recorded.
-    live = env.get("COURSEKIT_MODE") == Mode.LIVE
-    today = today_of(env) if env.get("COURSEKIT_TODAY") and not live else None
-    used = env.get("COURSEKIT_USED_LOG")
+    # Without a day that somebody set, no recorded model is shut down.
+    today = today_of(env) if env.get("COURSEKIT_TODAY") else None
+    used = env.get(USED_LOG)
     used_file = Path(used) if used else None
     return Answering(
         replaying(recordings, used=used_file, last=last, today=today), clock

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from ..foundation.addresses import is_this_machine
 from ..foundation.portable import Portable
 from ..local_model.llama import program, require
 from ..local_model.model_file import ModelFile, local_model_of
-from ..membership import is_this_machine
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer, Target
 from .rules import refusals
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from ..membership import is_this_machine
+from ..foundation.addresses import is_this_machine
 from .event_stream import Blocks, is_done
 from .exchange import Target
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx2
 
+from ..foundation.addresses import is_this_machine
 from ..foundation.portable import Portable
-from ..membership import is_this_machine
 from .batches.api import BATCHES, is_below
 from .batches.files import FILES
 from .clock import Clock
@@ -32,7 +32,7 @@ from .event_stream import (
 )
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Event, Layer
 from .forwarding import Copied, Piece, passed_on
-from .recordings import Provenance, Recordings, name_of, sent_headers
+from .recordings import USED_LOG, Provenance, Recordings, name_of, sent_headers
 from .transport import api_request
 
 ERRORS, RECORDED = "COURSEKIT_RECORD_ERRORS", "COURSEKIT_RECORDED"
@@ -246,7 +246,7 @@ def recorder_for(
             f"{ERRORS}={env[ERRORS]!r}: give the statuses of errors to keep, such as 400,429."
         )
     recorded = Recordings(recordings.folders[1:]) if env.get(RECORDED) else None
-    used = env.get("COURSEKIT_USED_LOG")
+    used = env.get(USED_LOG)
     return Recorder(
         recordings,
         provenance,

@@ -35,6 +35,8 @@ from .exchange import (
 from .recorded.canonical import canonical, other_forms
 
 FORMAT = 1
+# A file that gets a line with the path of each recording that was served.
+USED_LOG = "COURSEKIT_USED_LOG"
 SUBJECT = ("model", "messages")
 # of the words in a name
 SEPARATORS = re.compile(r"(?:[^a-z0-9.]|(?<!\d)\.|\.(?!\d))+")
@@ -105,8 +107,9 @@ def _name(request: ApiRequest, body: Any) -> str:
     digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
     fields = body if isinstance(body, dict) else {}
     subject = fields.get("model") or request.path.rsplit("/", 1)[-1]
-    words = f"{subject} {_last_text(fields.get('messages'))}".lower()[:200]
-    slug = SEPARATORS.sub("-", words).strip("-.")[:48].rstrip("-.")
+    words = f"{subject} {_last_text(fields.get('messages'))[:200]}"[:200]
+    slug = SEPARATORS.sub("-", words.lower()[:200])
+    slug = slug.strip("-.")[:48].rstrip("-.")
     return f"{slug or 'request'}-{digest}"
 
 

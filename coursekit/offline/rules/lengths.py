@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from ... import models
@@ -44,13 +45,17 @@ def prompt_tokens(messages: list[Message], model: str, limit: float) -> int:
         return 0
     if len(text.encode("utf-8", "surrogatepass")) <= room:
         return 0
-    plain = [
-        {
-            "role": _counted(message["role"]),
-            "content": "".join(texts([message])),
-        }
+    plain = tuple(
+        (_counted(message["role"]), "".join(texts([message])))
         for message in messages
-    ]
+    )
+    return _count(plain, model)
+
+
+# Each layer that asks whether a request is accepted counts its prompt.
+@lru_cache(maxsize=2)
+def _count(messages: tuple[tuple[str, str], ...], model: str) -> int:
+    plain = [{"role": role, "content": text} for role, text in messages]
     try:
         return count_tokens(plain, model=model)
     except ValueError:  # this model's way of counting is not known

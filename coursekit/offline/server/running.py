@@ -10,7 +10,7 @@ import sys
 
 import uvicorn
 
-from ...membership import is_this_machine
+from ...foundation.addresses import is_this_machine
 from .app import App
 from .connection import ConnectionLimits, connection_type
 from .room import Room

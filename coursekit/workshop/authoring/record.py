@@ -22,7 +22,7 @@ from ...local_model.model_file import PLACE, model_in_force
 from ...offline.answering import RECORD_LOCAL
 from ...offline.recorded.written import Written, last_user_text
 from ...offline.recorder import ERRORS, RECORDED, recorder_for
-from ...offline.recordings import Recordings, read
+from ...offline.recordings import USED_LOG, Recordings, read
 from ...settings import settings
 from .. import CommandError, notebooks_of, repository_or_error
 from ..commands.environment import offline_environment
@@ -98,7 +98,7 @@ def record(
             RECORDED: os.pathsep.join(
                 map(str, [unchanged, *_earlier(stem), dialogues])
             ),
-            "COURSEKIT_USED_LOG": str(log),
+            USED_LOG: str(log),
             ERRORS: errors,
         }
         try:

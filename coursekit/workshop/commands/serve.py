@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ...course import recording_folders
+from ...foundation.addresses import is_this_machine
 from ...foundation.files import write_atomically
 from ...local_model import LocalModelMissing
-from ...membership import is_this_machine
 from ...offline.clock import ScaledClock, clock_for
 from ...offline.fallback import fallback_of
 from ...offline.recordings import Recordings

@@ -29,12 +29,11 @@ from nbval.plugin import IPyNbCell, IPyNbFile
 
 from ...course import lessons, recordings_of, replies_of
 from ...offline.recorded.written import Written
-from ...offline.recordings import Recordings, name_of
+from ...offline.recordings import USED_LOG, Recordings, name_of
 from .. import all_notebooks, unnamed
 from ..commands.environment import offline_environment
 
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
-USED_LOG = "COURSEKIT_USED_LOG"
 LOOK = 0.5  # seconds between two looks at a kernel that says nothing
 CELL = "Cell"  # and its number: the name of a test
 FIRST_LINE = 60  # characters of a cell's first line that a report shows

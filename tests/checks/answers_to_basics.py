@@ -292,7 +292,7 @@ def with_an_error_of_its_own(client, messages, **params):
     if len(answer.choices) < 1:
         raise Incomplete("nothing came")
     message, reason = answer.choices[0].message, answer.choices[0].finish_reason
-    if reason in ("length", "content_filter") or message.content is None:
+    if reason not in ("stop",) or message.refusal or message.content is None:
         raise Incomplete(message.refusal or f"ended by {reason}")
     return message.content
 

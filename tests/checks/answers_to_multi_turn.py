@@ -536,7 +536,11 @@ def with_lists_of_turns(messages, over, keep, summarize):
 
 @right("summarize_when")
 def with_a_queue(messages, over, keep, summarize):
-    head = [message for message in messages if message["role"] in INSTRUCTIONS]
+    head = list(
+        itertools.takewhile(
+            lambda message: message["role"] in INSTRUCTIONS, messages
+        )
+    )
     rest = messages[len(head) :]
     begin = 1 if rest and rest[0]["content"][:9] == "Summary: " else 0
     starts = [

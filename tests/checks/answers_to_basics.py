@@ -768,9 +768,7 @@ def with_a_parameter_of_its_own(client, messages, **params):
 # By authors who had seen neither checks nor solutions (2026-11-29): accepted at first
 
 
-@wrong(
-    "safe_reply", "wrong", says="Send the params you are given, and no others"
-)
+@wrong("safe_reply", "wrong", says="exactly the **params you are given")
 def a_temperature_of_its_own(client, messages, **params):
     params.setdefault("temperature", 0)
     return with_an_error_of_its_own(client, messages, **params)

@@ -153,10 +153,7 @@ def safe_reply(rng: Random) -> Iterator[Case]:
         yield answered(
             reply(text), f"{text!r}, {stop}", text, messages=chat, params=params
         )
-    why = "Send the params you are given, and no others: here none."
-    yield answered(
-        reply("Paris."), f"'Paris.', {stop}", "Paris.", why, params={}
-    )
+    yield answered(reply("Paris."), f"'Paris.', {stop}", "Paris.", params={})
     why = "An empty text that ended by itself is a complete answer."
     yield answered(reply(""), f"'', {stop}", "", why)
 

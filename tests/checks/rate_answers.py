@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import openai  # noqa: F401  once, and not in each process
 
 from coursekit.checks import course_map
 from coursekit.workshop import notebooks_in

@@ -180,7 +180,7 @@ def safe_reply(rng: Random) -> Iterator[Case]:
     for reason in ("content_filter", "tool_calls", "function_call"):
         yield refused(
             reply("The first", finish_reason=reason),
-            f"a text, {reason!r}",
+            f"'The first', finish_reason {reason!r}",
             reason,
             why="Only 'stop' is complete: any other finish_reason is not.",
         )

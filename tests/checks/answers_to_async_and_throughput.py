@@ -935,3 +935,37 @@ async def _looking_often(wait):
 while_there_is_a_wait = right("send_all")(_with_bucket(_until_there_is_none))
 hint_3 = right("send_all")(_with_bucket(_as_the_hint_says))
 polling = right("send_all")(_with_bucket(_looking_often))
+
+
+# By authors who had seen neither checks nor solutions (2026-11-29): accepted at first
+
+
+@wrong("ask_all", "wrong", says="The arguments belong to the caller")
+async def with_the_prompts_used_up(client, prompts):
+    tasks = []
+    while prompts:
+        question = {"role": "user", "content": prompts.pop(0)}
+        request = client.chat.completions.create(
+            model="gpt-4o-mini", messages=[question]
+        )
+        tasks.append(asyncio.create_task(request))
+    replies = await asyncio.gather(*tasks)
+    return [reply.choices[0].message.content for reply in replies]
+
+
+@wrong("bounded_map", "wrong", says="The arguments belong to the caller")
+async def with_the_items_used_up(function, items, limit):
+    if limit < 1:
+        raise ValueError("limit")
+    slots = asyncio.Semaphore(limit)
+
+    async def one(item):
+        async with slots:
+            return await function(item)
+
+    tasks = []
+    if not isinstance(items, list):
+        items = list(items)
+    while items:
+        tasks.append(asyncio.create_task(one(items.pop(0))))
+    return await asyncio.gather(*tasks, return_exceptions=True)

@@ -292,7 +292,7 @@ def with_an_error_of_its_own(client, messages, **params):
     if len(answer.choices) < 1:
         raise Incomplete("nothing came")
     message, reason = answer.choices[0].message, answer.choices[0].finish_reason
-    if reason in ("length", "content_filter") or message.content is None:
+    if reason not in ("stop",) or message.refusal or message.content is None:
         raise Incomplete(message.refusal or f"ended by {reason}")
     return message.content
 
@@ -763,3 +763,44 @@ def with_a_parameter_of_its_own(client, messages, **params):
         )
     )
     return c.message.content
+
+
+# By authors who had seen neither checks nor solutions (2026-11-29): accepted at first
+
+
+@wrong("safe_reply", "wrong", says="exactly the **params you are given")
+def a_temperature_of_its_own(client, messages, **params):
+    params.setdefault("temperature", 0)
+    return with_an_error_of_its_own(client, messages, **params)
+
+
+@wrong("safe_reply", "wrong", says="Only 'stop' is complete")
+def two_reasons_from_a_list(client, messages, **params):
+    reply = client.chat.completions.create(
+        model="gpt-4o", messages=messages, **params
+    )
+    if not reply.choices:
+        raise ValueError("no choice")
+    choice = reply.choices[0]
+    if choice.message.refusal:
+        raise ValueError(f"refused: {choice.message.refusal}")
+    if choice.finish_reason in ("length", "content_filter"):
+        raise ValueError(f"finish_reason: {choice.finish_reason}")
+    if choice.message.content is None:
+        raise ValueError(f"no content, finish_reason: {choice.finish_reason}")
+    return choice.message.content
+
+
+@wrong("safe_reply", "wrong", says="The arguments belong to the caller")
+def with_the_answer_in_the_history(client, messages, **params):
+    text = with_an_error_of_its_own(client, messages, **params)
+    messages.append({"role": "assistant", "content": text})
+    return text
+
+
+@wrong("safe_reply", "wrong", says="The arguments belong to the caller")
+def with_a_changed_param(client, messages, **params):
+    if "stop" in params:
+        params["stop"].append("END")
+        params["stop"] = params["stop"][:-1]
+    return with_an_error_of_its_own(client, messages, **params)

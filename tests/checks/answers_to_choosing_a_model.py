@@ -792,3 +792,45 @@ def still_there_today(models, needs):
 def a_trimmed_product(reply):
     ticket = _ticket(reply)
     return ticket | {"product": ticket["product"].strip()}
+
+
+# By authors who had seen neither checks nor solutions (2026-11-29): accepted at first
+
+
+@wrong("cheapest_that_fits", "wrong", says="A model of your own costs nothing")
+def a_cost_of_0_for_none_yet(models, needs):
+    best, lowest = None, 0
+    for model in models:
+        total = needs["prompt"] + needs["reply"]
+        if total > model["context"] or needs["reply"] > model["most"]:
+            continue
+        if not set(needs.get("takes", [])) <= set(model["takes"]):
+            continue
+        end = model["shutdown"]
+        if "until" in needs and end and end <= needs["until"]:
+            continue
+        cost = needs["prompt"] * model["input"]
+        cost += needs["reply"] * model["output"]
+        if not lowest or cost < lowest:
+            best, lowest = model["name"], cost
+    return best
+
+
+@wrong("plan_migration", "wrong", says="A circle need not lead back")
+def circles_through_the_beginning(in_use, table, today, days):
+    def at_risk(name):
+        end = table[name][0]
+        return end is not None and end <= today + timedelta(days=days)
+
+    plan = []
+    for name in set(in_use):
+        if at_risk(name):
+            to, steps = table[name][1], 0
+            while to in table and at_risk(to) and to != name:
+                to, steps = table[to][1], steps + 1
+                if steps > 99:
+                    break
+            if to not in table or to == name:
+                to = None
+            plan.append((name, to, table[name][0] - timedelta(days=1)))
+    return sorted(plan, key=lambda each: (each[2], each[0]))

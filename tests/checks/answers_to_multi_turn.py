@@ -6,6 +6,7 @@ import copy
 import itertools
 import os.path
 
+import numpy as np
 from answer_table import right, wrong
 
 from coursekit.checks.multi_turn.cases import flat
@@ -536,7 +537,11 @@ def with_lists_of_turns(messages, over, keep, summarize):
 
 @right("summarize_when")
 def with_a_queue(messages, over, keep, summarize):
-    head = [message for message in messages if message["role"] in INSTRUCTIONS]
+    head = list(
+        itertools.takewhile(
+            lambda message: message["role"] in INSTRUCTIONS, messages
+        )
+    )
     rest = messages[len(head) :]
     begin = 1 if rest and rest[0]["content"][:9] == "Summary: " else 0
     starts = [
@@ -955,3 +960,55 @@ def a_summary_anywhere_in_the_text(messages, over, keep, summarize):
     cut = starts[-keep] if keep else len(rest)
     summary = {"role": "user", "content": "Summary: " + summarize(rest[:cut])}
     return [*head, summary, *rest[cut:]]
+
+
+# By authors who had seen neither checks nor solutions (2026-11-29): accepted at first
+
+
+@wrong("cacheable_prefix", "wrong", says="expected  1536")
+def the_very_same_objects(before, now):
+    same = 0
+    for old, new in zip(before, now, strict=False):
+        if old is not new:
+            break
+        same += 1
+    return same // 128 * 128 if same >= 1024 else 0
+
+
+@wrong("cacheable_prefix", "wrong", says="there is an int64. Return an int.")
+def with_numpy_s_integer(before, now):
+    size = min(len(before), len(now))
+    old = np.array(before[:size], dtype=int)
+    same = np.cumprod(old == np.array(now[:size], dtype=int)).sum()
+    return same // 128 * 128 if same >= 1024 else 0
+
+
+@wrong("trim_to_budget", "wrong", says="Instructions are at the beginning")
+def instructions_from_anywhere(messages, budget, count):
+    instructions = [
+        message for message in messages if message["role"] in INSTRUCTIONS
+    ]
+    turns = []
+    for message in messages:
+        if message["role"] in INSTRUCTIONS:
+            continue
+        if message["role"] == "user":
+            turns.append([])
+        turns[-1].append(message)
+    used = sum(map(count, instructions + flat(turns[-1:])))
+    if used > budget:
+        raise ValueError("budget too small")
+    kept = turns[-1:]
+    for turn in turns[-2::-1]:
+        used += sum(map(count, turn))
+        if used > budget:
+            break
+        kept.insert(0, turn)
+    return instructions + flat(kept)
+
+
+@wrong("summarize_when", "wrong", says="Instructions are at the beginning")
+def instructions_from_anywhere_stay(messages, over, keep, summarize):
+    head = [message for message in messages if message["role"] in INSTRUCTIONS]
+    rest = [message for message in messages if message not in head]
+    return with_a_queue(head + rest, over, keep, summarize)

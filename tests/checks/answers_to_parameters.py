@@ -325,9 +325,8 @@ class NotAsked(ValueError):
 def with_numpy_s_least(logprobs, threshold):
     if logprobs is None or logprobs.content is None or logprobs.content == []:
         raise NotAsked("ask with logprobs=True")
-    return (
-        np.exp([token.logprob for token in logprobs.content]).min() >= threshold
-    )
+    least = np.exp([token.logprob for token in logprobs.content]).min()
+    return bool(least >= threshold)
 
 
 @wrong("confident", "wrong", says="expected  True")
@@ -943,3 +942,15 @@ def renamed_if_it_is_true(model, params):
         kept, dropped = by_taking_away(model, rest)
         return {**kept, "max_tokens": params["max_tokens"]}, dropped
     return by_taking_away(model, params)
+
+
+# By authors who had seen neither checks nor solutions (2026-11-29): accepted at first
+
+
+@wrong("confident", "wrong", says="there is a numpy.bool")
+def with_numpy_s_bool(logprobs, threshold):
+    if logprobs is None or not logprobs.content:
+        raise ValueError("the reply has no logprobs")
+    return np.all(
+        np.exp([token.logprob for token in logprobs.content]) >= threshold
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 from dataclasses import dataclass
 from itertools import pairwise
@@ -63,14 +64,14 @@ def without_blanks(chunks):
     )
 
 
-@wrong("text_of", "wrong", says="case 1 of 12")
+@wrong("text_of", "wrong", says="case 1 of 13")
 def reads_twice(chunks):
     if sum(1 for _ in chunks) == 0:
         return ""
     return in_one_expression(chunks)
 
 
-@wrong("text_of", "wrong", says="case 2 of 12")
+@wrong("text_of", "wrong", says="case 2 of 13")
 def first_text_hard_coded(chunks):
     return {5: "Paris."}.get(len(list(chunks)), "")
 
@@ -805,3 +806,79 @@ def until_the_finish_reason(stream):
 @wrong("stream_result", says="An exception decides")
 def complete_before_the_error(stream):
     return _read_stream(stream, reason_first=True)
+
+
+# By authors who had seen neither checks nor solutions (2026-11-29): accepted at first
+
+
+@wrong("text_of", "wrong", says="newlines of any kind")
+def with_other_line_ends(chunks):
+    written = io.StringIO(newline=None)
+    for chunk in chunks:
+        for choice in chunk.choices:
+            written.write(choice.delta.content or "")
+    return written.getvalue()
+
+
+@wrong("assemble", "wrong", says="in any order")
+def a_choice_s_place_for_its_index(chunks):
+    answers = []
+    for chunk in chunks:
+        for place, choice in enumerate(chunk.choices):
+            while len(answers) <= max(place, choice.index):
+                answers.append({"text": "", "finish_reason": None})
+            index = place if len(chunk.choices) > 1 else choice.index
+            answers[index]["text"] += choice.delta.content or ""
+            if choice.finish_reason:
+                answers[choice.index]["finish_reason"] = choice.finish_reason
+    return answers
+
+
+@wrong("read_until", "wrong", says="Close the stream in any case")
+def closed_after_an_exception_only(client, messages, enough):
+    stream = client.chat.completions.create(
+        model="gpt-4o", messages=messages, stream=True
+    )
+    text = ""
+    try:
+        for chunk in stream:
+            if chunk.choices and chunk.choices[0].delta.content:
+                text += chunk.choices[0].delta.content
+                if enough(text):
+                    break
+    except Exception:
+        stream.close()
+        raise
+    stream.close()
+    return text
+
+
+@wrong("read_until", "wrong", says="The arguments belong to the caller")
+def with_the_answer_in_the_history(client, messages, enough):
+    messages.append({"role": "assistant", "content": ""})
+    with client.chat.completions.create(
+        model="gpt-4o", messages=messages[:-1], stream=True
+    ) as stream:
+        for chunk in stream:
+            for choice in chunk.choices:
+                if choice.delta.content:
+                    messages[-1]["content"] += choice.delta.content
+                    if enough(messages[-1]["content"]):
+                        return messages[-1]["content"]
+    return messages[-1]["content"]
+
+
+@wrong("stream_result", "wrong", says="an except that is too wide")
+def every_error_of_the_sdk(stream):
+    text, reason = "", None
+    try:
+        for chunk in stream:
+            if chunk.choices:
+                text += chunk.choices[0].delta.content or ""
+                reason = chunk.choices[0].finish_reason or reason
+    except openai.APIConnectionError:
+        return StreamResult(text, "interrupted")
+    except (openai.OpenAIError, json.JSONDecodeError):
+        return StreamResult(text, "error")
+    endings = {"stop": "complete", "length": "truncated"}
+    return StreamResult(text, endings.get(reason, "cut"))

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
-from coursekit.checks.engine import Case, Matching, Raises, call, exactly, fits
+from coursekit.checks.engine import (
+    Case,
+    Matching,
+    Once,
+    Raises,
+    call,
+    exactly,
+    fits,
+)
 from coursekit.checks.engine.exercise import error_text
 
 
 @pytest.mark.parametrize(
     ("value", "right"),
-    [(3, True), (np.int64(3), True), (4, False), (True, False)],
+    [(3, True), (np.int64(3), False), (4, False), (True, False)],
 )
 def test_an_exact_number_is_an_int(value: object, right: bool) -> None:
-    """exactly(n) takes the int n, NumPy's too, and neither another one nor a bool."""
+    """exactly(n) takes the int n, and neither another one nor a bool nor NumPy's integer."""
     assert fits(value, exactly(3)) is right
     assert not fits(True, exactly(1))
 
@@ -190,3 +200,15 @@ def test_what_must_be_new_may_not_be_the_argument_itself() -> None:
     assert "very object" in repr(call([1], expects=[1], new=True).run(same))
     assert call([1], expects=[1], new=True).run(list) == [1]
     assert call([1], expects=[1]).run(same) == [1]
+
+
+def test_a_changed_item_of_an_iterator_is_a_miss() -> None:
+    """What an iterator passes belongs to the caller as well, and each run gets copies."""
+
+    def emptied(lists: Iterator[list[int]]) -> int:
+        return sum(each.pop() for each in lists)
+
+    case = call(Once([[1], [2]]), expects=3)
+    assert case.run(lambda lists: sum(map(sum, lists))) == 3
+    assert "changed its arguments" in repr(case.run(emptied))
+    assert case.run(lambda lists: sum(map(sum, lists))) == 3

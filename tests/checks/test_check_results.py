@@ -307,7 +307,6 @@ def test_random_cases_are_the_same_each_time() -> None:
         (3, 3.0),
         ([np.float64(0.5)], [0.5]),
         (np.float64(2), 2),
-        (np.bool_(True), True),
         (Counter("a"), {"a": 1}),
         (float("inf"), float("inf")),
         (None, None),

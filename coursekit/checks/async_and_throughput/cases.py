@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..engine import Case, Function, Matching
+from ..engine import Case, Function, Matching, changed
 from ..engine.answers import api_error, message, reply
+from ..engine.case import Misuse
 from ..engine.describe import describe
 from ..engine.running import NotAwaitable
 from ..engine.script import Script
@@ -32,6 +33,10 @@ Use = tuple[str, float, float]  # a method of a bucket, its amount, its now
 def _now() -> float:
     """The loop's time, without what its shortest timers add."""
     return round(asyncio.get_running_loop().time(), 3)
+
+
+def _changed(now: list[Any], given: Sequence[Any]) -> Misuse | None:
+    return changed([now], [list(given)], lambda: describe(now))
 
 
 async def _awaited(value: Any) -> Any:
@@ -71,7 +76,10 @@ def sent_at_once(prompts: Sequence[str], seconds: Sequence[float]) -> Case:
             after=lambda body: takes.get(body["messages"][-1]["content"], 0.0),
             gap=0.0,
         )
-        returned = await _awaited(function(script.async_client, list(prompts)))
+        given = list(prompts)
+        returned = await _awaited(function(script.async_client, given))
+        if misuse := _changed(given, prompts):
+            return misuse
         return {
             "returned": returned,
             "requests": len(script.requests),
@@ -165,10 +173,12 @@ def mapped(
     """The case of ``bounded_map()`` with a ``Work``; once: the items are an iterator."""
 
     async def run(function: Function) -> Any:
-        work = Work(fails, answers)
+        work, given = Work(fails, answers), list(items)
         returned = await _awaited(
-            function(work, iter(items) if once else list(items), limit)
+            function(work, iter(given) if once else given, limit)
         )
+        if misuse := _changed(given, items):
+            return misuse
         return {
             "returned": returned,
             "most at once": work.most,
@@ -405,12 +415,15 @@ def scheduled(
             Sender(each, rpm, tpm),
             None,
         )
+        given = list(each)
         try:
-            returned = await _awaited(function(send, list(each), rpm, tpm))
+            returned = await _awaited(function(send, given, rpm, tpm))
         except Exception:
             if not send.refused:
                 raise
         seconds = asyncio.get_running_loop().time() - begin
+        if misuse := _changed(given, each):
+            return misuse
         once = all(sent == 1 for sent in send.sent)
         return {
             "refused": send.refused,

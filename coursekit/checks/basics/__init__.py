@@ -55,7 +55,7 @@ def reply_text(rng: Random) -> Iterator[Case]:
         expects="No.",
         why="A refusal counts even if there is some content.",
     )
-    spaced = f"  {text}\n"
+    spaced = f"  {text}\r\n"
     yield call(
         reply(spaced),
         expects=spaced,
@@ -147,12 +147,13 @@ def safe_reply(rng: Random) -> Iterator[Case]:
         params = {
             "max_completion_tokens": rng.randint(20, 900),
             "temperature": 1,
-            "seed": rng.randint(1, 99),
+            "stop": ["\n\n"],
         }
-        text = f"{sentence(rng)}\n"
+        text = f" {sentence(rng)}\r\n"
         yield answered(
             reply(text), f"{text!r}, {stop}", text, messages=chat, params=params
         )
+    yield answered(reply("Paris."), f"'Paris.', {stop}", "Paris.", params={})
     why = "An empty text that ended by itself is a complete answer."
     yield answered(reply(""), f"'', {stop}", "", why)
 
@@ -176,12 +177,18 @@ def safe_reply(rng: Random) -> Iterator[Case]:
         "length",
         why=why,
     )
-    filtered = reply("The first", finish_reason="content_filter")
+    for reason in ("content_filter", "tool_calls", "function_call"):
+        yield refused(
+            reply("The first", finish_reason=reason),
+            f"'The first', finish_reason {reason!r}",
+            reason,
+            why="Only 'stop' is complete: any other finish_reason is not.",
+        )
     yield refused(
-        filtered,
-        "a text, 'content_filter'",
-        "content_filter",
-        why="Filtered text is not complete.",
+        reply(None, finish_reason="tool_calls"),
+        "content None, 'tool_calls'",
+        "tool_calls",
+        why="The message contains the finish_reason, if that is not 'stop'.",
     )
     refusal, why = (
         f"I can't {rng.choice(WORDS)}.",

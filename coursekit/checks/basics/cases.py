@@ -9,9 +9,9 @@ import datetime
 from random import Random
 from typing import Any
 
-from ..engine import Case, Function, Raises
+from ..engine import Case, Function, Raises, changed
 from ..engine.answers import message
-from ..engine.describe import message_lines
+from ..engine.describe import call_text, message_lines
 from ..engine.script import Script
 
 # dollars per million tokens
@@ -87,14 +87,19 @@ def answered(
 
     def run(function: Function) -> Any:
         script = Script(answer)
+        chat, more = copy.deepcopy((messages, params))
         try:
-            returned = function(
-                script.client, copy.deepcopy(messages), **params
-            )
+            returned = function(script.client, chat, **more)
         except Exception:
             if len(script.requests) <= 1:
                 raise
             return {"requests": script.requests}
+        if misuse := changed(
+            [chat, more],
+            [messages, params],
+            lambda: call_text([chat], more),
+        ):
+            return misuse
         return {"returned": returned, "requests": script.requests}
 
     def given() -> str:

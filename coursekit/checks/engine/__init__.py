@@ -9,7 +9,17 @@ with a scripted API.
 
 from __future__ import annotations
 
-from .case import Case, Function, Matching, Once, Raises, call, exactly, fits
+from .case import (
+    Case,
+    Function,
+    Matching,
+    Once,
+    Raises,
+    call,
+    changed,
+    exactly,
+    fits,
+)
 from .exercise import Chapter, Exercise
 
 __all__ = [
@@ -21,6 +31,7 @@ __all__ = [
     "Once",
     "Raises",
     "call",
+    "changed",
     "exactly",
     "fits",
 ]

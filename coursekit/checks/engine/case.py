@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Number
@@ -108,12 +107,12 @@ class Matching:
 
 
 def exactly(number: int) -> Matching:
-    """Expected is this int, to the last digit. A NumPy integer is an int; a float and a bool are
-    not.
-    """
+    """Expected is this int, to the last digit. A float, a bool and a NumPy integer are none."""
 
     def holds(got: Any) -> bool:
-        return not isinstance(got, bool) and operator.index(got) == number
+        return (
+            isinstance(got, int) and not isinstance(got, bool) and got == number
+        )
 
     return Matching(f"{number}, an int", holds, number)
 
@@ -126,6 +125,23 @@ class Once:
 
     def __repr__(self) -> str:
         return f"iter({describe(list(self.items))})"
+
+
+class _Reading:
+    """The iterator for one run: over copies, which show whether an item was changed."""
+
+    def __init__(self, once: Once) -> None:
+        self.items = copy.deepcopy(list(once.items))
+        self._rest = iter(list(self.items))
+
+    def __iter__(self) -> _Reading:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._rest)
+
+    def __repr__(self) -> str:
+        return f"iter({describe(self.items)})"
 
 
 @dataclass(frozen=True)
@@ -169,18 +185,12 @@ def call(
             if not isinstance(expects, Raises) or not expects.fits(error):
                 raise
             raised = error
-        if not all(
-            map(_same, [*places, *names.values()], [*given, *keywords.values()])
+        if misuse := changed(
+            [*places, *names.values()],
+            [*given, *keywords.values()],
+            lambda: call_text(places, names),
         ):
-            text = (
-                "a call that changed its arguments. They are now"
-                f" {call_text(places, names)}"
-            )
-            return Misuse(
-                text,
-                "The arguments belong to the caller: work on a copy, or build something"
-                " new.",
-            )
+            return misuse
         if raised is not None:
             raise raised
         if new and any(
@@ -195,21 +205,40 @@ def call(
     return Case(text or (lambda: call_text(given, keywords)), run, expects, why)
 
 
+def changed(
+    now: Iterable[Any], given: Iterable[Any], text: Callable[[], str]
+) -> Misuse | None:
+    """The misuse of a function that changed its arguments; None if it did not.
+
+    now, given  the arguments after the call, and as they were passed
+    text        the arguments after the call, as the learner reads them
+    """
+    if all(map(_same, now, given)):
+        return None
+    return Misuse(
+        f"a call that changed its arguments. They are now {text()}",
+        "The arguments belong to the caller: work on a copy, or build something"
+        " new.",
+    )
+
+
 def _copied(value: Any) -> Any:
     if isinstance(value, Once):
-        return iter(list(value.items))
+        return _Reading(value)
     return value if isinstance(value, BaseException) else copy.deepcopy(value)
 
 
 def _same(now: Any, given: Any) -> bool:
-    return isinstance(given, Once) or now is given or bool(now == given)
+    if isinstance(given, Once):
+        return bool(now.items == list(given.items))
+    return now is given or bool(now == given)
 
 
 def fits(got: Any, expected: Any) -> bool:
     """Whether a value is what was expected. Never raises: what cannot be compared does not fit.
 
-    Numbers may differ by rounding and come from NumPy; True is not 1. A list is not a tuple, and an
-    array neither.
+    Numbers may differ by rounding and come from NumPy; True is neither 1 nor NumPy's. A list is not
+    a tuple, and an array neither.
     """
     try:
         return _equal(got, expected)
@@ -220,8 +249,6 @@ def fits(got: Any, expected: Any) -> bool:
 def _equal(got: Any, expected: Any) -> bool:
     if isinstance(expected, Matching):
         return bool(expected.holds(got))
-    if getattr(got, "ndim", None) == 0:
-        got = got.item()  # a NumPy number, or its bool
     if (
         isinstance(expected, bool)
         or isinstance(got, bool)
@@ -229,6 +256,8 @@ def _equal(got: Any, expected: Any) -> bool:
         or got is None
     ):
         return type(got) is type(expected) and got == expected
+    if getattr(got, "ndim", None) == 0:
+        got = got.item()  # a NumPy number
     if isinstance(expected, Number) and isinstance(got, Number):
         return got == expected or _close(got, expected)
     if isinstance(expected, str):
@@ -277,7 +306,10 @@ def explain(got: Any, expected: Any) -> str:
     if wanted is not expected and type(got) is type(wanted):
         return ""  # an int that is not exactly the one
     if fits(_plain(got), _plain(wanted)):
-        found, kind = map(_with_article, _kinds(got, wanted))
+        found, kind = _kinds(got, wanted)
+        if found == kind:  # NumPy's bool has the name of Python's
+            found = f"numpy.{found}"
+        found, kind = map(_with_article, (found, kind))
         return f"The values are right, but there is {found}. Return {kind}."
     items = _plain(got)
     both_lists = isinstance(wanted, list | tuple) and isinstance(items, list)

@@ -272,7 +272,7 @@ def _step(
 
     try:
         end = _did(breaker.call(fn))
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         if error is not result and type(error).__name__ != "BreakerOpen":
             raise
         end = _did(error)

@@ -106,6 +106,13 @@ def summarize_when(rng: Random) -> Iterator[Case]:
             why="A summary begins with 'Summary: '; this is a turn.",
         )
 
+    why = (
+        "Instructions are at the beginning. Such a message later on belongs to its"
+        " turn."
+    )
+    yield summarized("s u a d u a u", 2, 1, why=why)
+    yield summarized("s u a u s a", 1, 1, why=why)
+
     def failing(part: Any) -> str:
         raise RuntimeError("the summary was refused")
 

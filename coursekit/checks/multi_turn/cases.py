@@ -100,6 +100,7 @@ def prefixed(
     new = old[:shared] + [rng.randint(0, 199_999) for _ in range(now - shared)]
     if same_later:
         new[shared:] = old[shared:now]
+    new = [int(f"{token}") for token in new]  # equal, and other objects
     if shared < min(before, now):
         new[shared] = 10 + old[shared]
     text = (

@@ -136,9 +136,12 @@ def migrate(rng: Random) -> Iterator[Case]:
             headroom,
             expects=moved(request, to_model, headroom),
             why=why,
+            new=True,
         )
 
     yield from chapter.each("migrate", case)
+    same = {"model": "o4-mini", "seed": 7}
+    yield case(same, "o4-mini", why="Nothing to change: a new dict even so.")
     nothing = {"seed": 0, "store": False, "user": None}
     yield case(
         nothing,

@@ -74,12 +74,12 @@ def assemble(rng: Random) -> Iterator[Case]:
         )
 
     yield from chapter.each("assemble", case)
-    several = chunk("one")
-    several.choices += (
-        chunk("two", index=1).choices
-        + chunk(index=2, finish_reason="content_filter").choices
+    several = chunk(index=2, finish_reason="content_filter")
+    several.choices += chunk("one").choices + chunk("two", index=1).choices
+    why = (
+        "A chunk may hold several choices, in any order; and an answer without text is"
+        " an answer."
     )
-    why = "A chunk may hold several choices; and an answer without text is an answer."
     yield case([several, {"end": "stop"}, {"index": 1, "end": "stop"}], why)
     for n in (2, 3, 12):
         lanes = [
@@ -128,7 +128,8 @@ def timing(rng: Random) -> Iterator[Case]:
 def read_until(rng: Random) -> Iterator[Case]:
     """A streamed answer, read no further than needed, and its stream closed."""
     yield from chapter.each("read_until", reading_until)
-    yield reading_until([*bits(rng), {"end": "stop"}], "", raises=True)
+    for error in (ValueError("enough is broken"), KeyboardInterrupt("Stop")):
+        yield reading_until([*bits(rng), {"end": "stop"}], "", raises=error)
     for _ in range(4):
         texts = bits(rng)
         yield reading_until([*texts, {"end": "stop"}, {}], rng.choice(texts))
@@ -137,6 +138,8 @@ def read_until(rng: Random) -> Iterator[Case]:
 @chapter.exercise
 def stream_result(rng: Random) -> Iterator[Case]:
     """The text of a stream, and how it ended."""
+    import openai
+
     yield from chapter.each("stream_result", resulting)
     given = "stream_result(stream), where the stream raises an APITimeoutError"
     slow = {"text": "One", "status": "interrupted"}
@@ -148,8 +151,13 @@ def stream_result(rng: Random) -> Iterator[Case]:
         slow,
     )
     bug = "That is a bug and not an ending: an except that is too wide would hide it."
-    for error in (ZeroDivisionError("a bug"), ValueError("a bug")):
-        given = f"stream_result(stream), where the stream raises a {type(error).__name__}"
+    for error in (
+        ZeroDivisionError("a bug"),
+        ValueError("a bug"),
+        OSError("a bug"),
+        openai.OpenAIError("a bug"),
+    ):
+        given = f"stream_result(stream), where the stream raises: {error!r}"
         yield Case(given, partial(_raising, error), Raises(type(error)), bug)
     for _ in range(4):
         ending = rng.choice(["lost", "reported", "garbled", "", ""])

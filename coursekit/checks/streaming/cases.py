@@ -10,8 +10,9 @@ from random import Random
 from typing import Any
 
 from ...offline.exchange import DONE, ApiAnswer, Event, sse
-from ..engine import Case, Function
+from ..engine import Case, Function, changed
 from ..engine.answers import chunk, message, usage, usage_chunk
+from ..engine.describe import message_lines
 from ..engine.script import Script, stream_answer
 
 BITS = [
@@ -86,12 +87,12 @@ def short(piece: Any, several: bool = False) -> str:
 
 
 def reading_until(
-    chunks: Sequence[Any], until: str, raises: bool = False
+    chunks: Sequence[Any], until: str, raises: BaseException | None = None
 ) -> Case:
     """The case of ``read_until()`` with a stream of these chunks, 0.1 s apart, where enough is
     ``until in text``.
 
-    raises  whether ``enough`` raises a ValueError instead
+    raises  what ``enough`` raises instead
     """
     made = [chunk_of(one) for one in chunks]
     texts, seconds = _read(made, until)
@@ -102,17 +103,22 @@ def reading_until(
         def enough(text: str) -> bool:
             calls.append(text)
             if raises:
-                raise ValueError("enough is broken")
+                raise raises
             return until in text
 
+        messages = [message("user", PROMPT)]
         try:
-            returned = function(
-                script.client, [message("user", PROMPT)], enough
-            )
-        except ValueError as error:
-            if not raises:
+            returned = function(script.client, messages, enough)
+        except BaseException as error:
+            if error is not raises:
                 raise
-            returned = f"raised {error}"
+            returned = f"raised {error!r}"
+        if misuse := changed(
+            [messages],
+            [[message("user", PROMPT)]],
+            lambda: message_lines(messages),
+        ):
+            return misuse
         return {
             "requests": list(map(_request, script.requests)),
             "enough got": calls,
@@ -124,7 +130,7 @@ def reading_until(
     expected = {
         "requests": ["gpt-4o, stream=True, the messages as given"],
         "enough got": texts[:1] if raises else texts,
-        "returned": "raised enough is broken"
+        "returned": f"raised {raises!r}"
         if raises
         else texts[-1]
         if texts
@@ -133,11 +139,7 @@ def reading_until(
         "left open": 0,
     }
     why = "Let the exception of enough propagate." if raises else ""
-    what = (
-        "raises ValueError('enough is broken')"
-        if raises
-        else f"is {until!r} in text"
-    )
+    what = f"raises {raises!r}" if raises else f"is {until!r} in text"
     given = "read_until(client, messages, enough): enough {}; a chunk each 0.1 s: {}"
     return Case(
         lambda: given.format(what, ", ".join(map(short, made))),

@@ -56,7 +56,10 @@ def verdict(exercise: Any, cells: list[str], source: str) -> tuple[str, str]:
         names: dict[str, Any] = {"__name__": "__main__"}
         try:
             for each in (*cells, source):
-                exec(each, names)
+                # without this file's own __future__ import
+                exec(
+                    compile(each, "<answer>", "exec", dont_inherit=True), names
+                )
             result = exercise.result(names[exercise.name])
             ended = result.status, repr(result)
         except BaseException as error:  # noqa: BLE001  it is the answer's

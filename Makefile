@@ -6,6 +6,10 @@ PYTHON := python3
 ARGS :=
 PY := .venv/bin/python
 
+# Without compiled files every process of a test run compiles every module it imports: 808 seconds of processor time
+# instead of 480.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Each finished step leaves an empty file in .venv. Its name contains a key that changes when the step must be repeated:
 # the environment if the folder was moved (an environment cannot be) or its Python is gone, the packages if a list of
 # them was changed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -242,3 +243,15 @@ def test_a_wheel_that_cannot_be_had_says_so(site_packages: Path) -> None:
         ) as caught:
             import_module("ck_x")
         assert "run the cell again" in str(caught.value)
+
+
+def test_the_limit_is_one_of_computing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work ends when its own computing has reached the limit. Where other processes have the
+    machine, it gets more real seconds, but not forever.
+    """
+    work = storing(endless, [])
+    counted = itertools.count()
+    monkeypatch.setattr(platform.time, "process_time", lambda: next(counted))
+    assert platform.run_apart(work, 1) is RunEnd.STOPPED
+    monkeypatch.setattr(platform.time, "process_time", lambda: 0.0)
+    assert platform.run_apart(work, 0.1) is RunEnd.STOPPED

@@ -103,15 +103,15 @@ def test_what_a_refreshed_notebook_says_of_itself(
         ),
         (
             "from IPython.display import clear_output\nprint(1)\nclear_output()",
-            r"cell \[2\] takes back .* clear_output",
+            r"cell \[2\] removes output .* clear_output",
         ),
         (
             "from IPython.display import clear_output\nprint(1)\nclear_output(wait=True)\nprint(2)",
-            "by clear_output",
+            "with clear_output",
         ),
         (
             "shown = display('Pa', display_id=True)\nshown.update('Paris.')",
-            "by an update of a display",
+            "with an update of a display",
         ),
         ("import os\nos._exit(1)", r"cell \[2\] killed its kernel"),
     ],

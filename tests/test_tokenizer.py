@@ -98,7 +98,7 @@ def test_tokens_join_to_the_text(encoding: str, text: str) -> None:
 def test_a_long_text_has_the_same_tokens(
     encoding: str, longest: int, text: str
 ) -> None:
-    """A text that is encoded in blocks, or piece by piece, has the same tokens as the whole."""
+    """A string that is encoded in blocks, or piece by piece, has the same tokens as the whole."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tokenizer, "OFTEN", -1)
         patch.setattr(tokenizer, "LONG", longest)

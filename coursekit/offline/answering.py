@@ -88,8 +88,10 @@ def _replay(
     last = None
     if arguments or any(env.get(name) for name in FALLBACK_SETTINGS):
         last = _fallback(fallback, local_model, env, recordings)
-    # Without a day that somebody set, no recorded model is shut down.
-    today = today_of(env) if env.get("COURSEKIT_TODAY") else None
+    # Without a day that somebody set, no recorded model is shut down. In live mode the day is that
+    # of the models that answer live; what is replayed beside them stays as it was recorded.
+    live = env.get("COURSEKIT_MODE") == Mode.LIVE
+    today = today_of(env) if env.get("COURSEKIT_TODAY") and not live else None
     used = env.get(USED_LOG)
     used_file = Path(used) if used else None
     return Answering(

@@ -124,7 +124,7 @@ class ModelChooser(Lab):
 
 HEADS = ("Model", "$ per 1,000", "Seconds", "Context", "Last day", "Against it")
 # Only the last column's text may wrap.
-LOOKS = (SHORT, *[NUMBER] * 4, f"{NAME};min-width:13em")
+LOOKS = (SHORT, *[NUMBER] * 4, f"{NAME};min-width:7em")
 
 
 def _slider(label: str, options: tuple[Any, ...], start: Any) -> Any:

@@ -78,7 +78,7 @@ KERNEL = (
     "jedi",
 )
 EMPTY = "jedi"
-# What coursekit needs for a first reply, beside the kernel's own.
+# What coursekit needs for a first reply, besides the kernel's own.
 FIRST = ("genai-prices", "openai", "platformdirs", "python-dotenv")
 SETTINGS = {
     "jupyter-lite-schema-version": 0,

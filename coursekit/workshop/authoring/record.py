@@ -239,8 +239,8 @@ def _unfinished(
         shutil.rmtree(answers)
         return error
     note = (
-        f"The {count} new answers are kept: the same command goes on from them. Mend the cell "
-        "first, if it is at fault."
+        f"The {count} new answers are saved: run the same command again to continue. If the cell "
+        "is at fault, fix it first."
     )
     return CommandError(f"{str(error) or 'stopped.'}\n{note}")
 

@@ -308,7 +308,7 @@ def _event(data: bytes) -> Any:
 
 
 def _json(text: bytes) -> Any:
-    """The value of a text of JSON. Raises ValueError for NaN, Infinity and 1e400, which some
+    """The value of a JSON text. Raises ValueError for NaN, Infinity and 1e400, which some
     servers write, and which no file of JSON can hold.
     """
     value = json.loads(text)

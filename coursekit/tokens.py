@@ -152,9 +152,14 @@ def is_exact(model: str) -> bool:
 
 def encoding_of(model: str) -> str:
     """The name of the vocabulary by which a model's tokens are numbered ("o200k_base"). Raises
-    UnknownTokenizer.
+    UnknownTokenizer, also for a model whose tokens could only be estimated.
     """
-    return _rule(model).encoding
+    rule = _known_rule(model)
+    if rule is None:
+        raise UnknownTokenizer(
+            f"The vocabulary of model {model!r} is not known."
+        )
+    return rule.encoding
 
 
 def chat_tokens(messages: Iterable[Any], model: str = "gpt-4o") -> ChatTokens:
@@ -261,13 +266,17 @@ def _not_countable(where: str, what: Any) -> NotCountable:
     )
 
 
+def _known_rule(model: str) -> Rule | None:
+    name = str(model).removeprefix("openai/")
+    counting = models.get(name).counting if models.known(name) else ""
+    return RULES[counting] if counting else None
+
+
 @lru_cache(maxsize=256)  # and one warning for each model
 def _rule(model: str) -> Rule:
-    name = str(model)
-    name = name.removeprefix("openai/")
-    counting = models.get(name).counting if models.known(name) else ""
-    if counting:
-        return RULES[counting]
+    if rule := _known_rule(model):
+        return rule
+    name = str(model).removeprefix("openai/")
     if (
         name
         and model is not None

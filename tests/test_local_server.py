@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -37,7 +38,9 @@ sys.stdin.read()
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield installed(tmp_path, monkeypatch)
     server._forget()
-    for _, pid in running(tmp_path):
+    for _, pid in running(tmp_path):  # it would end by itself, in three seconds
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
         wait_until(lambda pid=pid: not alive(pid))
 
 

@@ -338,6 +338,31 @@ REQUESTS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.parametrize(
+    ("option", "choice"),
+    [("functions", "function_call"), ("tools", "tool_choice")],
+)
+def test_a_choice_goes_with_what_it_chooses_from(
+    option: str, choice: str
+) -> None:
+    """A model that takes no functions takes no choice among them either."""
+    function = {"name": "f"}
+    offered = {
+        "functions": function,
+        "tools": {"type": "function", "function": function},
+    }
+    moved = migrate(
+        {
+            "model": "gpt-4o",
+            "messages": [{"role": "user", "content": "Hi"}],
+            option: [offered[option]],
+            choice: "none",
+        },
+        "o1-preview",
+    )
+    assert {option, choice}.isdisjoint(moved.params)
+
+
 @given(REQUESTS, st.sampled_from(CHAT))
 @pytest.mark.slow
 def test_the_offline_api_accepts_what_migrate_makes(

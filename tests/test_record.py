@@ -299,7 +299,7 @@ def test_an_interrupted_run_keeps_what_was_paid(
         f"import os, signal, time\nos.kill({os.getpid()}, signal.SIGINT)\ntime.sleep(3600)",
     )
     with pytest.raises(
-        CommandError, match=r"^stopped\.\nThe 1 new answers are kept"
+        CommandError, match=r"^stopped\.\nThe 1 new answers are saved"
     ):
         record.record("01", written=False, yes=True)
     assert live == ["A"]

@@ -31,7 +31,7 @@ class BaseConversation:
     params  of each request: model (default: models.CHAT), temperature, max_completion_tokens, …
 
     Raises ValueError for parameters that a conversation sets itself, TypeError for a client of the
-    other kind, instructions that are not a string, or a memory that is none. Nothing is sent until
+    other kind, instructions that are not a string, or a memory of another type. Nothing is sent until
     you send.
     """
 

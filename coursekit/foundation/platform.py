@@ -112,7 +112,7 @@ class WheelFinder(DistributionFinder):
         except OSError as error:
             raise ImportError(
                 f"{wheel.name} could not be loaded from the course's site: {error}.\n"
-                "What to do: check your connection, then run the cell again.",
+                "Check your connection, then run the cell again.",
                 name=wheel.name,
             ) from error
         with zipfile.ZipFile(io.BytesIO(content)) as archive:

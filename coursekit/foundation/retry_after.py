@@ -1,6 +1,6 @@
 """How long an answer asks to wait: Retry-After in its three spellings, read in this one place.
 
-``retry-after-ms`` goes before ``retry-after``, as in the SDK (``_base_client.py``,
+``retry-after-ms`` takes precedence over ``retry-after``, as in the SDK (``_base_client.py``,
 ``_parse_retry_after_header``).
 """
 
@@ -37,7 +37,7 @@ def _positive(text: str | None) -> float | None:
 
 def _until(then: str | None, now: str | None) -> float | None:
     """Seconds between two HTTP dates (RFC 9110, 5.6.7); None if that is not in the future, or one
-    is no date.
+    is not a date.
     """
     with contextlib.suppress(TypeError, ValueError):
         seconds = (

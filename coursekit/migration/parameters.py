@@ -142,6 +142,8 @@ def tools(draft: Draft) -> None:
     if not draft.params.get("tools"):
         for name in TOOLS[1:]:
             draft.drop(name, "there are no tools left")
+    if not draft.params.get("functions"):
+        draft.drop("function_call", "there are no functions left")
 
 
 def formats(draft: Draft) -> None:

@@ -78,13 +78,18 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_an_answer_gets_its_verdict(answer: Answer) -> None:
+def test_an_answer_gets_its_verdict(
+    answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each answer gets the verdict that the table gives, in the table's words."""
     exercises = {
         each.name: each
         for each in course_map.exercises_of(lesson(answer.chapter).stem)
     }
-    verdict = exercises[answer.exercise].result(answer.function)
+    exercise = exercises[answer.exercise]
+    if answer.outcome == "endless":  # the limit need not be a patient one
+        monkeypatch.setattr(exercise, "seconds", 0.5)
+    verdict = exercise.result(answer.function)
     assert verdict.status == answer.outcome, verdict
     assert answer.says in repr(verdict)
 

@@ -107,7 +107,7 @@ class Matching:
 
 
 def exactly(number: int) -> Matching:
-    """Expected is this int, to the last digit. A float, a bool and a NumPy integer are none."""
+    """Expected is this int, to the last digit. It is not a float, a bool or a NumPy integer."""
 
     def holds(got: Any) -> bool:
         return (

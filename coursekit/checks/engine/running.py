@@ -22,7 +22,7 @@ from typing import Any, TextIO
 from ...foundation.platform import RunEnd, run_apart
 from .virtual_loop import VirtualTimeLoop
 
-SECONDS = 10.0  # of computing, for one case: far more than any needs
+SECONDS = 5.0  # of computing, for one case: far more than any needs
 PRINTED = 4_000  # characters of one case
 NEVER_AWAITED = re.compile(r"coroutine '(?:.*\.)?([^']+)' was never awaited")
 

@@ -144,8 +144,8 @@ class Shared:
     @classmethod
     def read(cls, raw: bytes, places: Collection[str] | None = None) -> Shared:
         """From a body, all of it or nothing. A learner cannot have passed more than there
-        is: larger counts are cut to that. Raises ValueError, LookupError, TypeError, AttributeError or RecursionError
-        for anything else.
+        is: larger counts are cut to that. Raises ValueError, LookupError, TypeError,
+        AttributeError or RecursionError for anything else.
 
         places  as of ``Room``
         """

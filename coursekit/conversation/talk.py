@@ -31,8 +31,8 @@ class BaseConversation:
     params  of each request: model (default: models.CHAT), temperature, max_completion_tokens, …
 
     Raises ValueError for parameters that a conversation sets itself, TypeError for a client of the
-    other kind, instructions that are not a string, or a memory of another type. Nothing is sent until
-    you send.
+    other kind, instructions that are not a string, or a memory of another type. Nothing is sent
+    until you send.
     """
 
     asynchronous = False

@@ -150,7 +150,7 @@ def _sums(turns, window, first, exchange):
     )
 
 
-@wrong("tokens_sent", "endless", says="nothing within 3 seconds")
+@wrong("tokens_sent", "endless", says="nothing within")
 def turn_by_turn(turns, system, user, reply, window=None):
     return _sums(turns, window, 9 + system + user, 6 + user + reply)
 

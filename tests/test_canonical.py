@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import coursekit
 from coursekit import course
+from coursekit.offline.canonical import canonical, equal_requests
 from coursekit.offline.exchange import CHAT_COMPLETIONS, ApiRequest
-from coursekit.offline.recorded.canonical import canonical, equal_requests
 from coursekit.offline.recordings import name_of
 from coursekit.offline.rules.validation import refusal_of
 from coursekit.workshop.authoring.rename import misnamed

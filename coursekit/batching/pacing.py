@@ -160,7 +160,7 @@ class Pacer:
             for each in (rpm, tpm)
         )
         self._learnt: list[LearntLimit | None] = [None, None]
-        self._told, self._reserves = any(self._given), True
+        self._limits_seen, self._reserves = any(self._given), True
         self._under_way = self._number = self._newest = 0
         self._sent = (0.0, 0.0)
         self._closed_until, self._early = -math.inf, EARLY
@@ -169,7 +169,7 @@ class Pacer:
         """The time from which a request of ``tokens`` may go; infinite: an answer has to arrive
         first.
         """
-        if not self._told:
+        if not self._limits_seen:
             return math.inf if self._under_way else max(now, self._closed_until)
         times = [now, self._closed_until]
         for cost, sent, given, learnt in zip(
@@ -211,20 +211,20 @@ class Pacer:
                   reports none
         """
         self._under_way -= 1
-        self._told = self._told or answered
+        self._limits_seen = self._limits_seen or answered
         if isinstance(used, int) and self._given[1] is not None:
             self._given[1].settle(reservation.tokens.reserved, used)
         # an older request says less, and about an older limit
         if headers is None or reservation.number < self._newest:
             return
         for i, unit in enumerate(("requests", "tokens")):
-            told = limit_in(headers, unit)
-            if told is not None:
+            seen = limit_in(headers, unit)
+            if seen is not None:
                 learnt = self._learnt[i] = self._learnt[i] or LearntLimit()
-                learnt.learn(*told, reservation.at, reservation.sent[i])
+                learnt.learn(*seen, reservation.at, reservation.sent[i])
                 self._newest = reservation.number
-                self._told = True
-                if unit == "tokens" and told.used < reservation.tokens.reserved:
+                self._limits_seen = True
+                if unit == "tokens" and seen.used < reservation.tokens.reserved:
                     self._reserves = False
 
     def refused(self, until: float) -> None:
@@ -238,7 +238,7 @@ class Pacer:
         return tokens.reserved if self._reserves else tokens.prompt
 
 
-class Told(NamedTuple):
+class SeenLimit(NamedTuple):
     """What the headers of an answer say about a limit: how much per ``period`` (s), and how much of
     it was left.
     """
@@ -252,7 +252,7 @@ class Told(NamedTuple):
         return self.limit - self.left
 
 
-def limit_in(headers: Mapping[str, str], unit: str) -> Told | None:
+def limit_in(headers: Mapping[str, str], unit: str) -> SeenLimit | None:
     """The limit in the x-ratelimit headers; None if they have none.
 
     unit  "requests" or "tokens"
@@ -269,7 +269,9 @@ def limit_in(headers: Mapping[str, str], unit: str) -> Told | None:
         return None
     # until it is refilled from empty
     whole = reset * limit / max(1.0, limit - left)
-    return Told(limit, left, MINUTE if whole < math.sqrt(MINUTE * DAY) else DAY)
+    return SeenLimit(
+        limit, left, MINUTE if whole < math.sqrt(MINUTE * DAY) else DAY
+    )
 
 
 def go_seconds(text: str) -> float:

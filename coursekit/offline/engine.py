@@ -11,7 +11,7 @@ from typing import Any
 from .batches.api import BatchApi
 from .batches.job import Stages
 from .clock import Clock
-from .exchange import ApiAnswer, ApiRequest, Layer
+from .exchange import ORGANIZATION, ApiAnswer, ApiRequest, Layer
 from .faults import Fault, Faults, fault_list
 from .limits.account import Account, account_of
 from .limits.rate_limits import RateLimits
@@ -20,7 +20,7 @@ from .model_list import ModelList
 from .recorded.replay import Replay
 from .recordings import Recordings
 from .rules.validation import Validation
-from .standard_headers import ORGANIZATION, StandardHeaders
+from .standard_headers import StandardHeaders
 from .trace import step, trace
 
 

@@ -8,6 +8,7 @@ Times are seconds of the API's time.
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ from typing import Any, Final, NamedTuple, Never, Protocol
 
 CHAT_COMPLETIONS: Final = "/v1/chat/completions"
 NEVER = float("inf")
+ORGANIZATION: Final = "org-offline"
 DONE = b"data: [DONE]\n\n"
 
 
@@ -217,3 +219,16 @@ def _no_constant(name: str) -> Never:
 # Made once: they are on the path of every request.
 _AS_WRITTEN = json.JSONDecoder(parse_constant=_no_constant)
 _NORMALIZED = json.JSONDecoder(parse_float=_number, parse_constant=_no_constant)
+
+
+def request_id(rng: random.Random) -> str:
+    return f"req_{rng.getrandbits(128):032x}"
+
+
+def processed(answer: ApiAnswer) -> bool:
+    """Whether the answer is from the model's side of the API; others are refused before that.
+
+    It is for 200, 400, and the 404 for a model of another endpoint, which has their body format.
+    """
+    as_theirs = answer.headers.get("content-type") == "application/json"
+    return answer.status in (200, 400) or as_theirs

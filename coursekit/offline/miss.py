@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..foundation.portable import Portable
+from .canonical import canonical
 from .exchange import ApiAnswer, ApiRequest
-from .recorded.canonical import canonical
 from .recordings import DamagedRecording, Recordings, read
 
 Difference = tuple[str, str, str]  # where, here, recorded

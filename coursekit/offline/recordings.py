@@ -23,6 +23,7 @@ from typing import Any
 from ..foundation.files import write_atomically
 from ..foundation.portable import Portable
 from ..foundation.retry_after import seconds_to_wait
+from .canonical import canonical, other_forms
 from .exchange import (
     CHAT_COMPLETIONS,
     ApiAnswer,
@@ -32,7 +33,6 @@ from .exchange import (
     json_answer,
     sse,
 )
-from .recorded.canonical import canonical, other_forms
 
 FORMAT = 1
 # A file that gets a line with the path of each recording that was served.

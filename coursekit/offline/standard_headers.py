@@ -14,25 +14,19 @@ from collections.abc import Callable
 from email.utils import formatdate
 from functools import lru_cache
 
-from .exchange import NEVER, ApiAnswer, ApiRequest, Layer
+from .exchange import (
+    NEVER,
+    ORGANIZATION,
+    ApiAnswer,
+    ApiRequest,
+    Layer,
+    processed,
+    request_id,
+)
 
-ORGANIZATION = "org-offline"
 EXPOSED = (
     "X-Request-ID, CF-Ray, CF-Ray"  # to a page in a browser; since June 2026
 )
-
-
-def request_id(rng: random.Random) -> str:
-    return f"req_{rng.getrandbits(128):032x}"
-
-
-def processed(answer: ApiAnswer) -> bool:
-    """Whether the answer is from the model's side of the API; others are refused before that.
-
-    It is for 200, 400, and the 404 for a model of another endpoint, which has their body format.
-    """
-    as_theirs = answer.headers.get("content-type") == "application/json"
-    return answer.status in (200, 400) or as_theirs
 
 
 @lru_cache(maxsize=1)

@@ -6,9 +6,9 @@ import sys
 
 # nbformat and Jupyter's server import jsonschema, and that, where it can, a grammar of IRIs that
 # takes more than a second to build. None of their schemas has an IRI.
-SLOW = "rfc3987_syntax"
+SLOW_GRAMMAR = "rfc3987_syntax"
 
 
 def leave_out_slow_grammar() -> None:
     """Make the import of the grammar fail in this process, so that jsonschema goes without it."""
-    sys.modules.setdefault(SLOW, None)  # type: ignore[arg-type]
+    sys.modules.setdefault(SLOW_GRAMMAR, None)  # type: ignore[arg-type]

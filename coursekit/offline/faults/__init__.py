@@ -15,10 +15,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..exchange import NEVER, ApiAnswer, ApiRequest, Layer, error_answer
+from ..exchange import (
+    NEVER,
+    ORGANIZATION,
+    ApiAnswer,
+    ApiRequest,
+    Layer,
+    error_answer,
+    request_id,
+)
 from ..limits.account import usual_limits
 from ..limits.errors import failure, insufficient_quota, rate_limited
-from ..standard_headers import ORGANIZATION, request_id
 from .within import cut, drip, garble, report
 
 INSTEAD = (

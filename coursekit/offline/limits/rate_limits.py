@@ -9,8 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from ..clock import Clock
-from ..exchange import ApiAnswer, ApiRequest, Layer
-from ..standard_headers import processed
+from ..exchange import ApiAnswer, ApiRequest, Layer, processed
 from .account import Account, usual_limits
 from .billing import cost
 from .estimate import asked_output, estimated_tokens

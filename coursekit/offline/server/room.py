@@ -17,12 +17,17 @@ from typing import Any
 from ..batches.job import Stages
 from ..clock import ScaledClock
 from ..engine import OfflineApi, replaying
-from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, error_answer
+from ..exchange import (
+    CHAT_COMPLETIONS,
+    ApiAnswer,
+    ApiRequest,
+    error_answer,
+    request_id,
+)
 from ..fallback import Fallback, FallbackServer
 from ..miss import Missing, RecordingNotFound
 from ..recordings import DamagedRecording, Recordings
 from ..rules.refusals import refuse
-from ..standard_headers import request_id
 from .access_log import AccessLog
 from .fallback import FINAL, Forwarder
 from .hosts import Hosts

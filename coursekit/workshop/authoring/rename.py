@@ -1,6 +1,6 @@
 """``coursekit record --rename``: give recordings the names that requests are found by today.
 
-A name follows from the request's canonical form (``offline.recorded.canonical``). Where its rules
+A name follows from the request's canonical form (``offline.canonical``). Where its rules
 have changed, older recordings keep their old names, and are no longer found.
 """
 

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from ... import models
-from ...course import DATA
-from ..rules.validation import refusal_of
+from .. import models
+from ..course import DATA
+from .rules.validation import refusal_of
 
 # The ways to ask for a stream: first those that report the usage.
 STREAMS: list[dict[str, Any]] = [

@@ -297,6 +297,22 @@ def with_an_error_of_its_own(client, messages, **params):
     return message.content
 
 
+@wrong("safe_reply", says="with or without text")
+def refused_only_without_text(client, messages, **params):
+    reply = client.chat.completions.create(
+        model="gpt-4o", messages=messages, **params
+    )
+    if not reply.choices:
+        raise ValueError("no choice")
+    choice = reply.choices[0]
+    message = choice.message
+    if choice.finish_reason != "stop":
+        raise ValueError(message.refusal or choice.finish_reason)
+    if message.content is None:
+        raise ValueError(message.refusal or "no content")
+    return message.content
+
+
 @wrong("safe_reply", "wrong", says="raises ValueError with 'length'")
 def trusting(client, messages, **params):
     return (

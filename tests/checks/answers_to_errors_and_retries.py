@@ -482,6 +482,22 @@ def _retry(
         attempt += 1
 
 
+@wrong("retry", says="not the SDK's")
+def only_errors_of_the_sdk(fn, policy, clock, rng):
+    start, n = clock.now(), 0
+    while True:
+        n += 1
+        try:
+            return fn()
+        except openai.APIError as error:
+            if judge(error).action != "retry" or n >= policy.max_attempts:
+                raise
+            until = clock.now() + policy.wait(n, error, rng)
+            if policy.deadline is not None and until > start + policy.deadline:
+                raise
+            clock.wait(until)
+
+
 @wrong("retry", says="Ask policy.wait(n, error, rng)")
 def counts_from_zero(fn, policy, clock, rng):
     return _retry(fn, policy, clock, rng, first=0)

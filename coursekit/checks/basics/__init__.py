@@ -225,6 +225,12 @@ def safe_reply(rng: Random) -> Iterator[Case]:
         Raises(_status_error(), ("server is down",)),
         why,
     )
+    yield refused(
+        reply("Paris.", refusal=refusal),
+        f"content 'Paris.', refusal {refusal!r}, {stop}",
+        refusal,
+        why="A refusal is a refusal, with or without text.",
+    )
 
 
 @chapter.plain

@@ -148,7 +148,7 @@ def simulate(
         raise ValueError(
             f"There is no strategy {strategy!r}. Choose one of {', '.join(STRATEGIES)}."
         )
-    account = Account(rpm=load.rpm, tpm=load.tpm)
+    account, model = Account(rpm=load.rpm, tpm=load.tpm), models.SMALL
     slots = {SEQUENTIAL: 1, UNBOUNDED: load.requests}.get(
         strategy, load.concurrency
     )
@@ -157,8 +157,8 @@ def simulate(
     for _ in range(load.requests):
         start = heapq.heappop(free)
         if strategy == PACED:
-            start = account.room_at(models.SMALL, load.tokens, start)
-        _, refusal = account.admit(models.SMALL, load.tokens, start)
+            start = account.room_at(model, load.tokens, start)
+        _, refusal = account.admit(model, load.tokens, start)
         took = (
             load.latency
             if refusal is None

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from coursekit import connect, join
+from coursekit import connect, join, settings
 from coursekit.foundation import platform
 from coursekit.foundation.platform import (
     Locked,
@@ -177,6 +177,17 @@ def test_what_a_page_cannot_do_says_so(
     assert str(caught.value).endswith(
         "install the course on your own computer (its README says how)."
     )
+
+
+def test_the_browser_edition_has_no_env_file(
+    in_browser: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings are those of the environment: a page has no place for a key."""
+    (tmp_path / ".env").write_text("SOME_SETTING=here\n")
+    monkeypatch.chdir(tmp_path)
+    assert settings.settings()["SOME_SETTING"] == "here"
+    monkeypatch.setattr(settings, "IN_BROWSER", True)
+    assert "SOME_SETTING" not in settings.settings()
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -33,6 +33,17 @@ def in_one_expression(chunks):
     )
 
 
+@wrong("text_of", says="is not the end either")
+def until_a_content_is_none(chunks):
+    text = ""
+    for chunk in chunks:
+        if chunk.choices:
+            if chunk.choices[0].delta.content is None and text:
+                break
+            text += chunk.choices[0].delta.content or ""
+    return text
+
+
 @wrong("text_of", "error", says="IndexError")
 def the_chapter_s_loop(chunks):
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)

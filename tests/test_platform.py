@@ -180,9 +180,10 @@ def test_what_a_page_cannot_do_says_so(
 
 
 def test_the_browser_edition_has_no_env_file(
-    in_browser: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Settings are those of the environment: a page has no place for a key."""
+    monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
     (tmp_path / ".env").write_text("SOME_SETTING=here\n")
     monkeypatch.chdir(tmp_path)
     assert settings.settings()["SOME_SETTING"] == "here"

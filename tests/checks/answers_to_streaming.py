@@ -75,14 +75,14 @@ def without_blanks(chunks):
     )
 
 
-@wrong("text_of", "wrong", says="case 1 of 13")
+@wrong("text_of", "wrong", says="case 1 of 14")
 def reads_twice(chunks):
     if sum(1 for _ in chunks) == 0:
         return ""
     return in_one_expression(chunks)
 
 
-@wrong("text_of", "wrong", says="case 2 of 13")
+@wrong("text_of", "wrong", says="case 2 of 14")
 def first_text_hard_coded(chunks):
     return {5: "Paris."}.get(len(list(chunks)), "")
 

@@ -170,6 +170,23 @@ def test_a_copy_without_its_record_is_taken_for_the_learners(
     assert cell(mine / BASICS)["source"] == "1 + 1"
 
 
+def test_a_copy_that_a_browser_saved_has_no_news(
+    course: Path, tmp_path: Path
+) -> None:
+    """The browser edition saves the same cells as other JSON, and has no record: no file is called
+    changed that nobody changed.
+    """
+    copy = tmp_path / "copy"
+    update_copy(course, copy)
+    (copy / GIVEN).unlink()
+    saved = json.loads((copy / BASICS).read_text(encoding="utf-8"))
+    saved["cells"][0]["source"] = [saved["cells"][0]["source"]]
+    saved["metadata"] = {"kernelspec": {"name": "python"}}
+    (copy / BASICS).write_text(json.dumps(saved), encoding="utf-8")
+    (copy / FIRST).write_text(notebook("mine"), encoding="utf-8")
+    assert update_copy(course, copy).newer == [FIRST.as_posix()]
+
+
 def test_a_full_disk_is_told_and_leaves_no_half(
     course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ...course import DATA, lesson, repository
 from ...foundation.files import write_atomically
@@ -135,7 +136,8 @@ def update_copy(
                 _write(target, text)
                 update.replaced.append(name)
             else:
-                if target.read_text(encoding="utf-8") != text:
+                theirs = target.read_text(encoding="utf-8")
+                if _sources(theirs) != _sources(text):
                     update.newer.append(name)
                 continue
             given[name] = _digest(text)
@@ -159,6 +161,18 @@ def without_outputs(path: Path) -> str:
             cell["outputs"], cell["execution_count"] = [], None
     notebook["metadata"].pop("widgets", None)
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+
+
+def _sources(text: str) -> Any:
+    """What a person wrote in a notebook: the cells' kinds and sources. Of another file, its text.
+
+    A browser saves the same notebook with other spacing and metadata.
+    """
+    try:
+        cells = json.loads(text)["cells"]
+        return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    except (ValueError, KeyError, TypeError):
+        return text
 
 
 def _files(course: Path, folders: Iterable[str]) -> Iterator[Path]:

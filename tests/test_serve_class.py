@@ -75,7 +75,7 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
         url,
         said,
     ):
-        assert "nobody has joined yet" in said and "opens-the-class" not in said
+        assert "no one has joined yet" in said and "opens-the-class" not in said
         assert (
             f'join("NAME", "{url}")' in said
             and f"COURSEKIT_BASE_URL={url}/v1" in said

@@ -261,7 +261,7 @@ def test_a_room_that_can_join() -> None:
     )
     assert (
         "for this machine only" in alone
-        and "For a room: coursekit serve --class --host 0.0.0.0" in alone
+        and "To let them: coursekit serve --class --host 0.0.0.0" in alone
     )
     assert (
         "for machines in your network" in room

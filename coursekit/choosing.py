@@ -1,9 +1,9 @@
 """Which models can do a task, at what cost, how fast, and until when: the selection guide as data,
 and its filter.
 
-It knows what can be looked up: prices, limits, accepted parameters, announced ends, and measured
-times where there are any. How good an answer is, it does not know; that takes a test set of your
-own.
+It knows what can be looked up: prices, limits, accepted parameters, announced shutdowns, and
+measured times, if there are any. It does not know how good an answer is; for that, you need your
+own test set.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .pricing import dollars, price_of
 PRICES_ON = datetime.date(2026, 11, 22)
 # all with a price and a known context window
 CANDIDATES = models.offered_in("chooser")
-# What a task may need beside tokens: the name for readers, by the name that `Task.needs` takes.
+# What a task may need besides tokens: the name for `Task.needs` -> the name for readers.
 NEEDS = {
     "schema": "JSON schema",
     "functions": "function calls",
@@ -34,14 +34,14 @@ NEEDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One request of a kind, and what its answer must keep to.
+    """One typical request, and the limits that its answer must meet.
 
     prompt, reply   tokens in, and visible tokens out
-    hidden          reasoning tokens of a model that reasons: an assumption, to be replaced by what
-                    you measure
-    max_cost        US dollars a request; None: any
-    max_seconds     until the whole reply is there, as the API's servers measure it; None: any
-    needs           names out of ``NEEDS``
+    hidden          reasoning tokens of a model that reasons: an assumption that you should replace
+                    by a measurement
+    max_cost        US dollars per request; None: any
+    max_seconds     until the reply is complete, as the API's servers measure it; None: any
+    needs           names from ``NEEDS``
     on              the day on which it must work
     """
 
@@ -56,20 +56,20 @@ class Task:
     def __post_init__(self) -> None:
         if unknown := sorted(self.needs - NEEDS.keys()):
             raise ValueError(
-                f"No model can be asked for {', '.join(unknown)}. What can be needed: "
+                f"A task cannot need {', '.join(unknown)}. Choose from: "
                 f"{', '.join(NEEDS)}."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Judgment:
-    """What a task comes to with one model.
+    """What a task costs and takes with one model.
 
-    effort    its ``reasoning_effort``: "none" where the task does without reasoning and the model
-              can; None: not given
-    cost      US dollars a request
+    effort    its ``reasoning_effort``: "none" if the task does not need reasoning and the model can
+              do without; None: not given
+    cost      US dollars per request
     seconds   the API's own time for the whole reply; None: not measured
-    against   why the model is out, in words; empty: it remains
+    against   why the model is ruled out, in words; empty: it remains
     """
 
     model: models.Model
@@ -88,12 +88,12 @@ class Judgment:
 
 
 def judge(task: Task, names: Iterable[str] = CANDIDATES) -> list[Judgment]:
-    """Each model with its cost, its time and what is against it: those that remain first, the
-    cheapest of each on top.
+    """Each model with its cost, its time, and what rules it out: first those that remain, then the
+    others, each sorted by cost.
 
-    A limit on time puts out every model that is measured to be too slow; who was never measured
-    stays, with ``seconds`` None. Prices are those of ``PRICES_ON``. Raises models.UnknownModel, and
-    pricing.NoPrice for a model without a price.
+    A time limit rules out every model that was measured to be too slow; models that were never
+    measured remain, with ``seconds`` None. Prices are those of ``PRICES_ON``. Raises
+    models.UnknownModel, and pricing.NoPrice for a model without a price.
     """
     found = [_judgment(task, models.get(name)) for name in names]
     return sorted(

@@ -1,4 +1,4 @@
-"""Joining a class: a name for a key, and what the learner shares with the teacher.
+"""Joining a class: a learner gives a name, gets a key, and may share progress with the teacher.
 
 Taught in 00, "In a class".
 """
@@ -42,19 +42,19 @@ def join(
     share: bool | None = None,
     token: str | None = None,
 ) -> Membership:
-    """Join a class under a name. From then on ``connect()`` is answered by the class server, in all
+    """Join a class under a name. From then on, the class server answers ``connect()`` in all
     notebooks.
 
-    name   what the teacher sees, 1 to 40 characters; one that is taken gets a number. None:
+    name   what the teacher sees, 1 to 40 characters; a number is added if the name is taken. None:
            JUPYTERHUB_USER
     url    the server's address, which the teacher gives you; None: COURSEKIT_BASE_URL
-    share  True: the teacher also sees in which chapter you are, which checks you tried and passed,
-           and your quiz answers; False: they do not; None: as the teacher chose for the class (what
-           join() returns says which)
-    token  the class's access token, where it has one; None: COURSEKIT_ACCESS_TOKEN, else you are
-           asked for it
+    share  True: the teacher also sees which chapter you are in, which checks you tried and passed,
+           and your quiz answers; False: they do not; None: as the teacher chose for the class (the
+           result of join() says which)
+    token  the class's access token, if it has one; None: COURSEKIT_ACCESS_TOKEN, else you are asked
+           for it
 
-    Joining again at the same server keeps name, key and meter, also after leave(). Raises
+    If you join the same server again, even after leave(), you keep your name, key and meter. Raises
     CannotJoin, or ModeError if ``url`` is not an address.
     """
     refuse_in_browser(
@@ -106,10 +106,10 @@ def join(
 
 
 def raise_hand(question: str = "") -> str:
-    """Ask the teacher over: your row on their console goes to the top, with the question. Raises
+    """Call the teacher: your row moves to the top of their console, with your question. Raises
     CannotJoin.
 
-    question  up to 200 characters that the teacher reads beside your name
+    question  up to 200 characters that the teacher sees next to your name
     """
     return _hand(
         str(question)[:QUESTION], "Your hand is up. lower_hand() lowers it."
@@ -117,13 +117,13 @@ def raise_hand(question: str = "") -> str:
 
 
 def lower_hand() -> str:
-    """Take your hand down again. Raises CannotJoin."""
+    """Lower your hand again. Raises CannotJoin."""
     return _hand(None, "Your hand is down.")
 
 
 def leave() -> str:
-    """Leave the class: ``connect()`` is answered in process again. What you asked stays on the
-    teacher's meter.
+    """Leave the class: ``connect()`` is answered in process again. The teacher's meter keeps your
+    requests.
     """
     earlier = stored.forget()
     if settings().get(stored.KEY):
@@ -158,8 +158,8 @@ def share(
     joined: Membership | None = None,
     **more: Mapping[str, int],
 ) -> threading.Thread | None:
-    """Send the teacher the chapter that the learner is in, if they share it, in a thread of its
-    own; a server that does not answer is ignored. Returns the thread, None if nothing is shared.
+    """Send the teacher the learner's chapter in a separate thread, if they share it; a server that
+    does not answer is ignored. Returns the thread, or None if nothing is shared.
 
     passed  the number of passed exercises by chapter; None: leave what was sent before
     joined  the class; None: the one in force
@@ -246,7 +246,7 @@ def _entered(server: str, name: str, token: str) -> Membership:
 def _request(
     method: str, url: str, key: str, body: Any = None, seconds: float = WAIT
 ) -> tuple[int, Mapping[str, Any]]:
-    """Status and JSON of an answer. Raises CannotJoin if there is none."""
+    """The status and JSON of an answer. Raises CannotJoin if there is no answer."""
     headers = {"authorization": f"Bearer {key}"} if key else {}
     try:
         # a class is near: no proxy on the way

@@ -2,13 +2,13 @@
 
     replay   its HTTP transport is the offline API: no key, no network, no cost
     live     nothing is changed
-    record   the real API answers, and each exchange is kept for replay
+    record   the real API answers, and each exchange is saved for replay
     class    the class server that the learner has joined answers, from recordings, at no cost. It
-             takes the place of replay unless replay is asked for by name; it cannot be asked for
+             replaces replay unless replay is requested by name. You cannot request class mode
              itself: a learner joins and leaves
 
-The client is the SDK's own, with the SDK's own defaults. Only where the clock does not run at its
-natural speed, the waits between the SDK's retries follow that clock too.
+The client is the SDK's own, with the SDK's own defaults. Only if the clock does not run at its
+natural speed do the waits between the SDK's retries follow that clock.
 """
 
 from __future__ import annotations
@@ -76,28 +76,27 @@ def connect(
     fallback: str | bool | None = None,
     **openai_options: Any,
 ) -> openai.OpenAI:
-    """A real ``openai.OpenAI`` client; what answers it is decided by ``mode``.
+    """A real ``openai.OpenAI`` client; ``mode`` decides what answers it.
 
     mode        "replay" (recorded answers, costs nothing), "live" (the real API, costs money) or
-                "record" (the real API, costs money, answers are kept). None: COURSEKIT_MODE, also
-                from .env, else "replay". While you have joined a class, its server answers in place
-                of replay; in process, and as described here, it stays where you give "replay", or
-                any argument marked "replay only", or a recordings folder, base_url or api_key
-    recordings  replay and record: a folder of recordings; None: your own, and after it the
-                course's, in which record mode changes nothing
-    speed       replay only: 1.0 as recorded, 10 ten times faster, "instant" without waiting; None:
-                COURSEKIT_SPEED, else 1.0
-    faults      replay only: what goes wrong, a ``coursekit.offline.Fault`` or several in their
-                order
+                "record" (the real API, costs money, answers are saved). None: COURSEKIT_MODE, also
+                from .env, else "replay". While you are in a class, its server answers instead of
+                replay, unless you pass "replay", any argument marked "replay only", a recordings
+                folder, base_url, or api_key
+    recordings  replay and record: a folder of recordings; None: your own, then the course's, which
+                record mode never changes
+    speed       replay only: 1.0 as recorded, 10 for ten times faster, "instant" for no waiting;
+                None: COURSEKIT_SPEED, else 1.0
+    faults      replay only: what goes wrong, a ``coursekit.offline.Fault`` or several in order
     rate_limit  replay only: {"rpm": 60, "tpm": 10_000, "spend": 0.50} (requests and tokens per
                 minute, dollars), or a ``coursekit.offline.Account``, which several clients can
                 share; None: no limits
     fallback    replay: an OpenAI-compatible server that answers what was not recorded: its address,
                 the name of one at its usual port ("ollama", "lm studio", "llama.cpp", "vllm"), or
-                "local" for the small model that `coursekit local install` gets; False: none; None:
-                as COURSEKIT_FALLBACK in .env says, else none. Receipts name who answered, and have
-                no price. record: it answers instead of the real API
-    local_model  True is a name for fallback="local"; a path is that GGUF file
+                "local" for the small model that `coursekit local install` downloads; False: none;
+                None: COURSEKIT_FALLBACK in .env, else none. Receipts name the server that answered
+                and show no price. record: it answers instead of the real API
+    local_model  True is the same as fallback="local"; a path names a GGUF file
     openai_options  base_url, api_key, max_retries, timeout, …: as ``openai.OpenAI`` takes them
 
     Raises ModeError, MissingKey, LocalModelMissing or ValueError, before anything is sent; a
@@ -130,8 +129,8 @@ def connect_async(
     fallback: str | bool | None = None,
     **openai_options: Any,
 ) -> openai.AsyncOpenAI:
-    """As ``connect()``, for ``await``: a real ``openai.AsyncOpenAI``. A client belongs to one event
-    loop.
+    """Like ``connect()``, but for ``await``: a real ``openai.AsyncOpenAI``. A client belongs to one
+    event loop.
     """
     wiring = _Wiring(
         mode,
@@ -273,7 +272,7 @@ class _Wiring:
 
     @property
     def _is_near(self) -> bool:
-        """Whether requests go to the joined class or to this machine: past any proxy, without an
+        """Whether requests go to the class or to this machine: past any proxy, and without an
         account's headers.
         """
         url = (
@@ -352,7 +351,7 @@ class _Wiring:
         request.extensions["coursekit_sent"] = self.clock.now()
 
     def _elsewhere(self, request: httpx2.Request) -> bool:
-        """Whether the request goes to another server than OpenAI's, where models have other
+        """Whether the request goes to a server other than OpenAI's, where models have other
         names.
         """
         return (
@@ -388,7 +387,7 @@ class _Wiring:
 
 
 def _folders(mode: Mode, env: Mapping[str, str]) -> list[Path]:
-    """Where recordings are looked for: your own before the course's. What record mode makes is your
+    """Where to look for recordings: your own before the course's. What record mode saves is your
     own.
     """
     own, course = own_recordings(env), recording_folders()
@@ -402,7 +401,7 @@ def _is_real(url: httpx2.URL) -> bool:
 
 
 def _refuse_offline_options(mode: str, **options: Any) -> None:
-    """The real API has its own limits and faults. Raises ModeError if some are asked for."""
+    """The real API has its own limits and faults: raises ModeError if any are requested."""
     for name, value in options.items():
         if value is not None:
             raise ModeError(

@@ -1,8 +1,8 @@
 """What was used and what it cost, call by call: receipts, and the meter that adds them up.
 
-Latency and where an answer came from are not in the reply; they are in the client's ``Journal``.
-Prices are those of the day on which the reply was made (its ``created``), so that a recorded answer
-costs the same forever.
+Latency and the source of an answer are not in the reply, but in the client's ``Journal``. Prices
+are those of the day on which the reply was created (its ``created``), so a recorded answer always
+costs the same.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ ROWS = 20  # of the meter's table; a long ledger shows its newest
 class Receipt:
     """What one call used and cost; shown as one line.
 
-    usage   None: the reply had none, such as a stream that was not asked for it or did not end, or
-            one without counts
-    price   None: no usage, or no price known for this model
-    seconds, source, mode  from the client's journal; None without one
+    usage   None: the reply had none (such as a stream that was not asked for it or did not end), or
+            its usage had no counts
+    price   None: no usage, or no known price for this model
+    seconds, source, mode  from the client's journal; None without a journal
     """
 
     model: str
@@ -97,10 +97,10 @@ class Share(NamedTuple):
 
 
 class Meter:
-    """A ledger of calls, with the tokens and the money that they add up to.
+    """A ledger of calls, with the sum of their tokens and costs.
 
     client  from ``connect()`` or ``connect_async()``: its journal has latency and source. None,
-            or a client without a journal: the receipts leave them out.
+            or a client without a journal: the receipts omit them.
     """
 
     def __init__(self, client: Any = None) -> None:
@@ -114,17 +114,17 @@ class Meter:
         request_id: str | None = None,
         on: datetime.date | None = None,
     ) -> Receipt:
-        """Enter a reply, and return its receipt.
+        """Record a reply and return its receipt.
 
         reply       a ChatCompletion, a stream of ``stream_text()`` that has ended, or a completion
                     as a dict
-        request_id  finds it in the journal, where the reply does not carry it itself
-        on          the day (UTC) whose prices count; None: the day of the reply's ``created``, else
+        request_id  finds the reply in the journal, if the reply itself does not contain the ID
+        on          the day (UTC) whose prices apply; None: the day of the reply's ``created``, else
                     today
 
-        A model without a known price is counted, and shown as "no price"; so is a reply without
-        usage, as "no usage". Raises TypeError for what is not a reply, ValueError for a stream that
-        still runs: its usage comes last.
+        A model without a known price is counted and shown as "no price"; a reply without usage, as
+        "no usage". Raises TypeError for anything but a reply, and ValueError for a stream that has
+        not ended, because its usage is sent last.
         """
         receipt = self._receipt(reply, request_id, on)
         self.ledger.append(receipt)
@@ -202,8 +202,8 @@ class Meter:
         return [r.price.total if r.price else None for r in self.ledger]
 
     def cost_by_model(self) -> dict[str, Decimal]:
-        """US dollars by model as the replies name it, in the order of first use; 0 where no price
-        is known.
+        """US dollars by model as the replies name it, in the order of first use; 0 if no price is
+        known.
         """
         costs: dict[str, Decimal] = {}
         for r in self.ledger:

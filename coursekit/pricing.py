@@ -1,11 +1,11 @@
 """What a call costs: the price of a ``usage``, on a date.
 
-The prices are those of the package ``genai-prices``, from the list that it carries: nothing is
-fetched. Its list is dated where OpenAI changed a price (o3 on 2025-06-10, for one); before the
-first change that it knows, its oldest price holds. Rates of service tiers and of the Batch API are
-known from October 2026 on.
+The prices are those in the package ``genai-prices``, from the list that it includes: nothing is
+fetched. The list has dates for OpenAI's price changes (such as o3 on 2025-06-10); before the first
+change in it, its oldest price applies. Rates for service tiers and the Batch API are known from
+October 2026 on.
 
-Left out: what is not billed by tokens, such as a web search.
+Not covered: whatever is not billed by tokens, such as a web search.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
 
 ZERO = Decimal(0)
-PER = 1_000_000  # OpenAI's prices are for a million tokens
+PER = 1_000_000  # OpenAI's prices are per million tokens
 # service tiers that cost the standard price
 STANDARD = (
     None,
@@ -31,17 +31,17 @@ STANDARD = (
 
 
 class NoPrice(LookupError):
-    """The price list has no price for this model, or none for this way of using it."""
+    """The price list has no price for this model, or none for using it in this way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """US dollars, exact.
 
-    input   the prompt tokens that were not read from the cache, with the surcharge of those written
-            to it
-    cached  the prompt tokens that were read from the cache
-    output  the completion tokens, with hidden reasoning
+    input   the prompt tokens not read from the cache, including the surcharge for those written to
+            it
+    cached  the prompt tokens read from the cache
+    output  the completion tokens, including hidden reasoning
     total   the sum
     """
 
@@ -68,7 +68,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The token counts of a call. ``cached`` is a part of ``prompt``, ``reasoning`` a part of
+    """The token counts of a call. ``cached`` is part of ``prompt``, and ``reasoning`` is part of
     ``completion``.
     """
 
@@ -106,8 +106,8 @@ def price_of(
     usage         ``reply.usage`` of the SDK, or a dict of the same shape; its details may be
                   missing
     model         as requested or as the reply names it, a snapshot ("gpt-4o-2024-08-06")
-    on            the day (UTC) whose prices count; None: today. A date in the past gives the same
-                  result forever.
+    on            the day (UTC) whose prices apply; None: today. A date in the past always gives the
+                  same result.
     service_tier  as in ``reply.service_tier``: "flex" and "priority" have their own prices
     batch         sent through the Batch API
 
@@ -128,7 +128,7 @@ def price_of(
             raise NoPrice(
                 f"The price list has no rate for the audio tokens of {model!r}, which cost "
                 "several times as much as "
-                "text. Look the rate up on OpenAI's pricing page."
+                "text tokens. Look up the rate on OpenAI's pricing page."
             )
     cached_rate = found.model_price.cache_read_mtok
     if cached_rate is None:  # no discount
@@ -157,8 +157,8 @@ def usage_of(usage: Any) -> Usage:
 
 
 def day_of(reply: Any) -> datetime.date | None:
-    """The day (UTC) on which a reply, or its dict, was made by its ``created``; None when it does
-    not say.
+    """The day (UTC) on which a reply, or its dict, was created, from its ``created``; None if that
+    does not say.
 
     Some servers give 0, milliseconds, or a fraction of a second.
     """
@@ -191,18 +191,17 @@ def dollars(amount: Decimal) -> str:
 
 
 def _detail(fields: Mapping[str, Any], group: str, key: str) -> int:
-    """A count out of the details, all of which are optional."""
+    """A count from the details, all of which are optional."""
     details = fields.get(group)
     return (details.get(key) if isinstance(details, Mapping) else None) or 0
 
 
 def _fields(usage: Any) -> Mapping[str, Any]:
-    """A usage as a dict, checked as far as genai-prices does not."""
+    """A usage as a dict, with the checks that genai-prices does not make."""
     if usage is None:
         raise ValueError(
-            "There is no usage to price: it is None. A stream sends its usage only when it is "
-            "asked to, with "
-            'stream_options={"include_usage": True}, and only when it runs to its end.'
+            "There is no usage to price: it is None. A stream sends its usage only if you request "
+            'it with stream_options={"include_usage": True}, and only at its end.'
         )
     dump = getattr(usage, "model_dump", None)
     fields = dump() if dump else usage
@@ -214,7 +213,7 @@ def _fields(usage: Any) -> Mapping[str, Any]:
         count = fields.get(key)
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             raise ValueError(
-                f"A usage needs {key}, a whole number from 0 up; this one has {count!r:.40}."
+                f"A usage needs {key}, a whole number of at least 0; this one has {count!r:.40}."
             )
     return fields
 

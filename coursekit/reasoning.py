@@ -1,9 +1,9 @@
-"""Hidden reasoning: what it takes of a budget and of a bill, and how to ask so that room is left
-for the answer.
+"""Hidden reasoning: its share of a budget and a bill, and how to ask so that room is left for the
+answer.
 
-A reasoning model writes hidden tokens before its text. They are billed as output, and they count
-against ``max_completion_tokens``; when they use it up, the answer is empty and says so by its
-``finish_reason`` alone.
+A reasoning model writes hidden tokens before its text. They are billed as output and count against
+``max_completion_tokens``. If they use it up, the answer is empty, and only its ``finish_reason``
+says so.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .pricing import ZERO, Price, Usage, day_of, dollars, price_of, usage_of
 from .tokens import count_tokens
 
 Ending = Literal["whole", "cut", "empty"]
-# billed in the prompt, by no rule that is known
+# billed in the prompt, by a rule that is not known
 UNCOUNTED = (
     "tools",
     "functions",
@@ -32,7 +32,7 @@ UNCOUNTED = (
 class NoRoom(Portable, RuntimeError):
     """Even with the greatest budget allowed, hidden reasoning left no room for a whole answer.
 
-    replies  all of them were billed: enter them in your meter
+    replies  all of them were billed: add them to your meter
     """
 
     def __init__(self, message: str, replies: list[Any]) -> None:
@@ -42,10 +42,9 @@ class NoRoom(Portable, RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """How one reply fills its budget, in tokens. ``hidden`` + ``visible`` + ``free`` are the
-    budget.
+    """How one reply fills its budget, in tokens: ``hidden`` + ``visible`` + ``free`` is the budget.
 
-    missing  tokens that it would have needed beyond the budget
+    missing  tokens it would have needed beyond the budget
     """
 
     hidden: int
@@ -110,8 +109,8 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How a model did on questions with known answers: ``correct`` of ``asked``, ``seconds`` and US
-    dollars in all.
+    """How a model did on questions with known answers: ``correct`` out of ``asked``, with the total
+    ``seconds`` and US dollars.
     """
 
     correct: int
@@ -121,14 +120,14 @@ class Score:
 
     @property
     def cost_per_correct(self) -> Decimal | None:
-        """US dollars for each correct answer, the wrong ones paid for too; None: there is no
-        correct one.
+        """US dollars per correct answer, including the cost of the wrong ones; None: no answer is
+        correct.
         """
         return self.cost / self.correct if self.correct else None
 
 
 def split(reply: Any, on: datetime.date | None = None) -> Split:
-    """A reply's bill, with hidden and visible output apart.
+    """A reply's bill, with hidden and visible output listed separately.
 
     reply  a ChatCompletion, or a stream of ``stream_text()`` that has ended
     on     the day (UTC) whose prices count; None: the day of the reply's ``created``
@@ -145,11 +144,11 @@ def split(reply: Any, on: datetime.date | None = None) -> Split:
 
 
 def exhausted(reply: Any) -> bool:
-    """Whether the budget was used up before the first visible token: ``finish_reason`` "length",
-    and no text.
+    """Whether the budget was used up before the first visible token: ``finish_reason`` is "length"
+    and there is no text.
 
-    reply  a ChatCompletion (of several choices, any counts), or a stream of ``stream_text()`` that
-           has ended
+    reply  a ChatCompletion (if it has several choices, any one counts), or a stream of
+           ``stream_text()`` that has ended
     """
     choices = getattr(reply, "choices", None)
     if choices is None:
@@ -161,15 +160,15 @@ def exhausted(reply: Any) -> bool:
 
 
 def fill_budget(budget: int, hidden: int, visible: int) -> Fill:
-    """How a reply that needs so many hidden, then so many visible tokens fills a budget. Source:
-    reasoning comes first.
+    """How a reply that needs this many hidden and then this many visible tokens fills a budget.
+    (Reasoning comes first.)
 
-    Raises ValueError for a budget below 1, or needs below 0.
+    Raises ValueError for a budget below 1, or for negative needs.
     """
     if budget < 1 or hidden < 0 or visible < 0:
         raise ValueError(
-            f"No reply has budget {budget}, hidden {hidden}, visible {visible}: budget from 1, "
-            "needs from 0."
+            f"A reply cannot have budget {budget}, hidden {hidden}, visible {visible}. Give a "
+            "budget of at least 1, and needs of at least 0."
         )
     thought = min(hidden, budget)
     written = min(visible, budget - thought)
@@ -193,7 +192,7 @@ def ask_with_headroom(
     on: datetime.date | None = None,
     **params: Any,
 ) -> list[Any]:
-    """Ask once; if the budget ran out before the answer was complete, ask exactly once more, with
+    """Ask once. If the budget runs out before the answer is complete, ask exactly once more, with
     ``ceiling``.
 
     client                 from ``connect()``, or an ``openai.OpenAI``
@@ -203,14 +202,14 @@ def ask_with_headroom(
     on                     the day (UTC) whose prices count; None: today
     params                 as ``client.chat.completions.create`` takes them, without n and stream
 
-    Returns the replies, one or two: the last one has the answer, and all were billed. What both may
-    cost is calculated before the first is sent: a call that ran out of room has used all of its
-    budget. What the SDK sends again after an error is not included.
+    Returns the replies, one or two: the last one has the answer, and all were billed. The most that
+    both can cost is calculated before the first is sent, because a call that runs out of room uses
+    all of its budget. The SDK's own retries after an error are not included.
 
     Raises ValueError (nothing was sent) if the two could cost more than ``max_cost``, or for an
-    invalid budget; NoRoom if the second call had too little room as well, or could, by the first
-    one's bill, exceed ``max_cost``; NotCountable, UnknownTokenizer or NoPrice if the cost cannot be
-    known in advance; and what the client raises.
+    invalid budget; NoRoom if the second call also ran out of room or, judging by the first one's
+    bill, could exceed ``max_cost``; NotCountable, UnknownTokenizer or NoPrice if the cost cannot be
+    known in advance; and whatever the client raises.
     """
     params = given(params)
     limit, budgets = Decimal(str(max_cost)), (max_completion_tokens, ceiling)
@@ -228,7 +227,7 @@ def ask_with_headroom(
             f"{dollars(worst[1])} ({prompt:,} tokens "
             f"in, up to {budgets[0]:,} and {budgets[1]:,} out, {model}), and max_cost is "
             f"{dollars(limit)}. "
-            "Allow more, or lower the ceiling."
+            "Raise max_cost or lower the ceiling."
         )
     replies: list[Any] = []
     for budget in budgets:
@@ -258,9 +257,9 @@ def ask_with_headroom(
     raise NoRoom(
         f"No complete answer after {len(replies)} call{'s' * (len(replies) > 1)} and "
         f"{dollars(spent)}: the last one used "
-        f"up its {budget:,} tokens, {used.reasoning:,} of them for hidden reasoning. Ask for less "
+        f"up its {budget:,} tokens, {used.reasoning:,} of them for hidden reasoning. Lower the "
         "effort, ask "
-        "something smaller, or allow a greater ceiling and max_cost.",
+        "something smaller, or raise the ceiling and max_cost.",
         replies,
     )
 
@@ -269,8 +268,8 @@ def _check(budgets: tuple[int, int], params: Mapping[str, Any]) -> None:
     first, second = budgets
     if not 0 < first < second:
         raise ValueError(
-            f"max_completion_tokens={first} and ceiling={second}: give two budgets from 1 up, the "
-            "ceiling greater."
+            f"max_completion_tokens={first} and ceiling={second}: give two budgets of at least 1, "
+            "the ceiling being the larger."
         )
     for name, good in (
         ("n", (None, 1)),
@@ -279,7 +278,7 @@ def _check(budgets: tuple[int, int], params: Mapping[str, Any]) -> None:
     ):
         if params.get(name) not in good:
             raise ValueError(
-                f"{name}={params[name]!r} does not go with ask_with_headroom: leave it out."
+                f"ask_with_headroom does not take {name}={params[name]!r}: leave it out."
             )
 
 
@@ -290,8 +289,8 @@ def _at_most(
     on: datetime.date | None,
     tier: str | None,
 ) -> Decimal:
-    """What a call can cost: nothing read from the cache, all written to it, the whole budget
-    used.
+    """The most a call can cost: nothing is read from the cache, all of the prompt is written to it,
+    and the whole budget is used.
     """
     usage = {
         "prompt_tokens": prompt,

@@ -5,9 +5,9 @@ in numpy.
 
 The parameters have the API's names, ranges and meaning. The penalties' formula is OpenAI's
 ("Frequency and presence penalties" in its text generation guide); it counts *sampled* tokens: those
-of the reply so far, not those of the prompt. That temperature comes before top_p is the usual order
-(Hugging Face's too); OpenAI does not document it. Left out: logit_bias (add it to the logits), and
-top_k and min_p, which the API does not have.
+of the reply so far, not those of the prompt. Temperature is applied before top_p, the usual order
+(also Hugging Face's); OpenAI does not document it. Not covered: logit_bias (add it to the logits),
+and top_k and min_p, which the API does not have.
 
 A distribution is an array over the vocabulary, in any order. Logits are defined up to a constant:
 adding the same number to all of them changes nothing. Log-probabilities are therefore logits too.
@@ -35,12 +35,12 @@ RANGES = {
 
 
 def check_ranges(**parameters: float) -> None:
-    """Refuse what the API refuses, in its words.
+    """Refuse what the API refuses, with its messages.
 
     parameters  any of temperature (0 to 2), top_p (0 to 1), frequency_penalty and presence_penalty
                 (-2 to 2)
 
-    Raises ValueError for a number out of range, TypeError for what is not a number.
+    Raises ValueError for a number out of range, TypeError for anything but a number.
     """
     for name, value in parameters.items():
         low, high = RANGES[name]
@@ -96,7 +96,7 @@ def penalize(
     frequency_penalty: float = 0.0,
     presence_penalty: float = 0.0,
 ) -> Floats:
-    """The logits less the penalties; tokens that were not yet sampled (count 0) keep theirs.
+    """The logits minus the penalties; tokens that have not been sampled (count 0) keep theirs.
 
     logits, counts  arrays of the same length: one entry per token of the vocabulary
     """
@@ -114,10 +114,10 @@ def penalize(
 
 
 def scale(logits: npt.ArrayLike, temperature: float) -> Floats:
-    """(logits - the largest) / temperature: logits again, the largest is 0.
+    """(logits - the largest) / temperature: logits again, of which the largest is 0.
 
-    At temperature 0 this is the limit: 0 for the largest, minus infinity for the rest. Tokens that
-    tie for the largest therefore share the probability equally.
+    At temperature 0, this is the limit: 0 for the largest, minus infinity for the rest. So tokens
+    that tie for the largest share the probability equally.
     """
     check_ranges(temperature=temperature)
     below = _logits(logits)
@@ -130,7 +130,7 @@ def scale(logits: npt.ArrayLike, temperature: float) -> Floats:
 
 
 def softmax(logits: npt.ArrayLike) -> Floats:
-    """Probabilities that are proportional to exp(logit), and add up to 1."""
+    """Probabilities that are proportional to exp(logit) and add up to 1."""
     checked = _logits(logits)
     weights = np.exp(checked - checked.max())
     return np.asarray(weights / weights.sum())
@@ -139,12 +139,12 @@ def softmax(logits: npt.ArrayLike) -> Floats:
 def nucleus(
     probabilities: npt.ArrayLike, top_p: float
 ) -> npt.NDArray[np.bool_]:
-    """Which tokens top_p keeps: the fewest, most probable first, whose probabilities reach top_p
-    together.
+    """Which tokens top_p keeps: the smallest set of most probable tokens whose probabilities add up
+    to at least top_p.
 
-    The most probable token is always kept, so top_p=0 is top-1. Of tokens with equal probability
-    the earlier in the vocabulary is kept first. Source: Holtzman et al., "The Curious Case of
-    Neural Text Degeneration" (2020).
+    The most probable token is always kept, so top_p=0 is top-1. Of tokens with equal probability,
+    the one that is earlier in the vocabulary is kept first. Source: Holtzman et al., "The Curious
+    Case of Neural Text Degeneration" (2020).
 
     Returns a mask of the shape of ``probabilities``.
     """
@@ -177,12 +177,12 @@ def probabilities(
     """The probability of each token to be the next one, under the API's sampling parameters.
 
     logits   one number per token of the vocabulary; minus infinity bars a token
-    counts   how often each token is in the reply so far; None: the reply begins here
+    counts   how often each token is in the reply so far; None: the reply is empty
     temperature, top_p, frequency_penalty, presence_penalty
              as the API takes them, with its defaults
 
     Returns an array of the shape of ``logits`` that adds up to 1. Raises ValueError for a value out
-    of range, for lengths that differ, and for logits of which none is finite.
+    of range, for lengths that differ, and if no logit is finite.
     """
     check_ranges(temperature=temperature, top_p=top_p)
     seen = np.zeros(np.shape(logits)) if counts is None else counts
@@ -213,8 +213,8 @@ def sample(
 
 
 def entropy_bits(probabilities: npt.ArrayLike) -> float:
-    """Shannon entropy in bits: -sum p log2 p. 0 for a sure token, log2(n) for n equally probable
-    ones.
+    """Shannon entropy in bits: -sum p log2 p. 0 if one token is certain, log2(n) for n equally
+    probable tokens.
     """
     mass = _probabilities(probabilities)
     mass = mass[mass > 0]
@@ -222,8 +222,8 @@ def entropy_bits(probabilities: npt.ArrayLike) -> float:
 
 
 def perplexity(logprobs: Sequence[float]) -> float:
-    """exp(-mean logprob) of a reply's tokens: as unsure as a fair choice among that number of
-    tokens; 1 is certain.
+    """exp(-mean logprob) of a reply's tokens: as uncertain as a fair choice among that many tokens;
+    1 is certain.
 
     logprobs  natural logarithms, as the API gives them. Raises ValueError if there are none.
     """
@@ -241,8 +241,8 @@ class BeforeAfter:
     """A distribution before and after the sampling parameters: what a chart or a lab shows.
 
     before, after   probabilities, one per token of the vocabulary
-    shown           indices of the tokens to show, most probable before first; they stay when a
-                    slider moves
+    shown           indices of the tokens to show, most probable (before) first; they stay the same
+                    when a slider moves
     entropy_before, entropy_after   in bits
     candidates      how many tokens can still be drawn: the size of the nucleus
     """
@@ -256,7 +256,7 @@ class BeforeAfter:
 
     @property
     def others(self) -> tuple[float, float]:
-        """The probability, before and after, of all tokens that are not shown."""
+        """The total probability, before and after, of the tokens that are not shown."""
         left = [
             max(0.0, 1.0 - float(mass[self.shown].sum()))
             for mass in (self.before, self.after)
@@ -274,7 +274,7 @@ def before_and_after(
     frequency_penalty: float = 0.0,
     presence_penalty: float = 0.0,
 ) -> BeforeAfter:
-    """Compare the model's own distribution with what the parameters make of it.
+    """Compare the model's own distribution with the one the parameters produce.
 
     top  how many tokens to show; the rest as in ``probabilities()``
     """
@@ -306,9 +306,8 @@ def _logits(values: npt.ArrayLike) -> Floats:
         or not np.any(array > -np.inf)
     ):
         raise ValueError(
-            "Logits are one row of numbers, one per token: none may be nan or infinite, except "
-            "for minus infinity, "
-            "which bars a token, and at least one token must be left."
+            "Logits are one row of numbers, one per token. None may be nan or infinite, except "
+            "for minus infinity, which bars a token, and at least one must be finite."
         )
     return array
 
@@ -321,7 +320,7 @@ def _probabilities(values: npt.ArrayLike) -> Floats:
         or not np.isclose(array.sum(), 1.0, rtol=0, atol=1e-6)
     ):
         raise ValueError(
-            "Probabilities are one row of numbers >= 0 that add up to 1: softmax() makes them of "
+            "Probabilities are one row of numbers >= 0 that add up to 1: softmax() makes them from "
             "logits."
         )
     return array

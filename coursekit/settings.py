@@ -1,4 +1,4 @@
-"""What the environment asks for: COURSEKIT_* and the SDK's OPENAI_*, from the process or from a
+"""Settings from the environment: COURSEKIT_* and the SDK's OPENAI_*, from the process or from a
 .env file.
 
 An environment variable overrides the same name in .env. Nothing is written back into the
@@ -22,12 +22,12 @@ from .foundation.platform import IN_BROWSER, STORAGE
 
 
 class Mode(StrEnum):
-    """How a client is answered, and what that costs. A learner asks for the first three by name."""
+    """What answers a client, and what that costs. A learner can request the first three by name."""
 
     REPLAY = "replay"
     LIVE = "live"
     RECORD = "record"
-    CLASS = "class"  # in place of replay, while the learner has joined a class
+    CLASS = "class"  # replaces replay while the learner is in a class
 
     @property
     def costs(self) -> str:
@@ -51,8 +51,8 @@ MODES = (Mode.REPLAY, Mode.LIVE, Mode.RECORD)
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
 # One of these is in a project's top folder.
 PROJECT = (".git", "pyproject.toml", FIRST_NOTEBOOK)
-# What the SDK reads of the process's environment when it makes a client, and the argument that
-# takes the same.
+# What the SDK reads from the process's environment when it creates a client, and the argument for
+# the same value.
 SDK_OPTIONS = {
     "OPENAI_BASE_URL": "base_url",
     "OPENAI_ORG_ID": "organization",
@@ -209,11 +209,11 @@ def role_model(role: str, from_settings: Mapping[str, str]) -> str | None:
 def sdk_options(
     given: Mapping[str, Any], from_settings: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Arguments for the SDK's client: those given, and what a .env says where the SDK reads the
-    process alone.
+    """Arguments for the SDK's client: those given, and those from a .env, which the SDK itself does
+    not read.
 
-    Else the key in a .env would go to OpenAI, although the OPENAI_BASE_URL beside it names another
-    server.
+    Otherwise, the key in a .env would go to OpenAI even if the OPENAI_BASE_URL beside it names
+    another server.
     """
     found: dict[str, Any] = {}
     for variable, option in SDK_OPTIONS.items():
@@ -234,8 +234,8 @@ def _headers(lines: str) -> dict[str, str]:
 
 
 def odd_character(key: str) -> str | None:
-    """What in a key no HTTP header could carry, or no key has, by its name and place; None:
-    nothing. Never the key.
+    """The name and position of a character that an HTTP header cannot carry or that a key never
+    has; None: there is none. Never contains the key.
     """
     for place, character in enumerate(key, 1):
         quote = character in "\"'`" and place in (1, len(key))
@@ -244,7 +244,7 @@ def odd_character(key: str) -> str | None:
                 unicodedata.name(character, "").lower()
                 or f"a control character (U+{ord(character):04X})"
             )
-            return f"{name} at place {place} of {len(key)}"
+            return f"{name} at position {place} of {len(key)}"
     return None
 
 
@@ -256,8 +256,8 @@ def key_of(
     if key:
         if (odd := odd_character(key)) is not None:
             raise MissingKey(
-                f"The API key contains {odd}, which no key does. Nothing was sent.\n"
-                "Copy the key into .env again, alone and without quotes: OPENAI_API_KEY=…"
+                f"The API key contains {odd}, which cannot be part of a key. Nothing was sent.\n"
+                "Copy the key into .env again, with nothing around it: OPENAI_API_KEY=…"
             )
         return key
     raise MissingKey(

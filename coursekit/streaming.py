@@ -1,8 +1,8 @@
 """Text deltas of a stream, when each arrived, and how the stream ended.
 
-A stream can end in more ways than an answer: see ``Ending``. The one that nothing in the SDK
-reports is the clean cut, where the connection closes cleanly before the model has finished;
-``finish_reason`` is then still None, and that is the only sign.
+A stream can end in more ways than an answer: see ``Ending``. The SDK does not report one of them,
+the clean cut: the connection closes cleanly before the model has finished. The only sign is that
+``finish_reason`` is still None.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ENDINGS: dict[str, Ending] = {
 class IncompleteStream(Portable, RuntimeError):
     """A stream that closed cleanly before the model had finished (``finish_reason`` is None).
 
-    text  what had arrived until then
+    text  what had arrived by then
     """
 
     def __init__(self, text: str) -> None:
@@ -53,7 +53,7 @@ class Timing:
 
     @property
     def first_token(self) -> float | None:
-        """Time to the first text, in seconds; None when there was none."""
+        """Time to the first text, in seconds; None if there was none."""
         return self.arrivals[0] if self.arrivals else None
 
     @property
@@ -68,16 +68,16 @@ class Timing:
 
 
 class TextStream:
-    """An iterator of text. Iterate it once; close it, or use it in ``with``, when you leave early.
+    """An iterator over text. Iterate it once; if you leave early, close it or use it in ``with``.
 
     text           what has arrived so far
-    refusal        what the model said in place of text, when it declined; else None
+    refusal        what the model said instead of text, if it declined; else None
     finish_reason  None until the model has finished
-    usage          the billed tokens; they come last, so None after every other ending
+    usage          the billed tokens; they are sent last, so None after every other ending
     model, created, service_tier, request_id  of the answer, for receipts
     timing         when each delta arrived
     ended          None while it runs, then "complete", "truncated" (length), "filtered", "cut"
-                   (closed in good order, but not done), "interrupted" (connection or timeout),
+                   (closed cleanly, but not finished), "interrupted" (connection or timeout),
                    "error" (an error sent mid-stream) or "left"
     """
 
@@ -85,7 +85,7 @@ class TextStream:
         params = given(params)
         if params.get("n", 1) != 1:
             raise ValueError(
-                f"stream_text() reads one answer, and n={params['n']} asks for several: leave n "
+                f"stream_text() reads one answer, but n={params['n']} asks for several: leave n "
                 "out."
             )
         refuse_unknown(stream_text, client, params)
@@ -191,13 +191,13 @@ class TextStream:
 
 @takes_client()
 def stream_text(client: openai.OpenAI, **params: Any) -> TextStream:
-    """Send a chat completion and iterate its text as it arrives.
+    """Send a chat completion and iterate over its text as it arrives.
 
     client  from ``connect()``, or any ``openai.OpenAI``
     params  as ``client.chat.completions.create`` takes them, for one answer (no n)
 
-    Returns a TextStream; its attributes have the rest. Iterating raises IncompleteStream after a
-    clean cut, and the SDK's own errors otherwise; ``.ended`` names the ending in each case.
+    Returns a TextStream; its attributes contain the rest. Iterating raises IncompleteStream after a
+    clean cut, and the SDK's own errors otherwise; ``.ended`` names the ending in either case.
     """
     return TextStream(client, params)
 

@@ -1,9 +1,9 @@
-"""How fast requests may go: what four ways of sending them come to under two limits, as a
-discrete-event simulation.
+"""How fast requests may be sent: a discrete-event simulation of four ways to send them under two
+limits.
 
-The limits are those of the offline API, by the very code (``offline.limits.account``), so that a
-simulated run and a real one against it agree (a test holds them together). Nothing waits: times
-are seconds of the simulation. A refused request is given up; what retries do is another subject.
+The limits are those of the offline API, and use the same code (``offline.limits.account``), so a
+simulated run and a real one agree (a test checks that). Nothing waits: times are seconds of the
+simulation. A refused request is not retried; retries are a separate subject.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED = (
     "paced",
 )
 STRATEGIES = (SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED)
-REFUSED_AFTER = 0.1  # seconds: a 429 is said before the model is asked
+REFUSED_AFTER = (
+    0.1  # seconds: a 429 is sent before the request reaches the model
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,12 @@ class Load:
     """What is to be sent, and what limits it.
 
     requests     how many, 1 or more
-    concurrency  how many may be under way at once (for "semaphore" and "paced")
+    concurrency  how many may be in flight at once (for "semaphore" and "paced")
     latency      seconds from a request to its answer, above 0
     rpm, tpm     requests and tokens that the account may use each minute
-    tokens       that each request takes from the second limit
+    tokens       how many each request takes from the second limit
 
-    Raises ValueError for anything else.
+    Raises ValueError for any other value.
     """
 
     requests: int = 60
@@ -52,11 +54,11 @@ class Load:
         for name in ("requests", "concurrency", "rpm", "tpm", "tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} cannot be used. Give a whole number from 1 on."
+                    f"{name}={getattr(self, name)!r} cannot be used. Give a whole number above 0."
                 )
         if not 0 < self.latency < math.inf:
             raise ValueError(
-                f"latency={self.latency!r} cannot be used. Give seconds above 0."
+                f"latency={self.latency!r} cannot be used. Give a number of seconds above 0."
             )
 
 
@@ -75,11 +77,11 @@ class Span:
 class RunSpan(Span):
     """A request of a run against an API that fails.
 
-    model        asked by it
+    model        the model it was sent to
     outcome      "answered"; "incomplete": status 200, but not the whole answer; "refused": by the
                  account's own limit; "struck": a failure; "gone": the model was shut down; "no
                  money"
-    tokens_left  in the model's bucket after this request; None: its answer did not say
+    tokens_left  tokens in the model's bucket after this request; None: its answer did not say
     """
 
     model: str = ""
@@ -89,11 +91,11 @@ class RunSpan(Span):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to.
+    """The result of a run.
 
-    answered, refused  requests with status 200, and with 429
+    answered, refused  the number of requests with status 200, and with 429
     seconds            from the first request to the end of the last
-    in_flight          requests under way, averaged over that time
+    in_flight          requests in flight, averaged over that time
     """
 
     answered: int
@@ -104,11 +106,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Requests a minute that each limit allows by itself; ``binding`` names the lowest.
+    """Requests per minute that each limit allows by itself; ``binding`` names the lowest.
 
-    concurrency  by Little's law: rate = requests under way / latency
+    concurrency  by Little's law: rate = requests in flight / latency
     rpm          unchanged
-    tpm          tokens a minute / tokens of a request
+    tpm          tokens per minute / tokens per request
     """
 
     concurrency: float
@@ -124,7 +126,7 @@ class Rates:
 
 
 def rates_of(load: Load) -> Rates:
-    """What each limit allows, in requests a minute."""
+    """What each limit allows, in requests per minute."""
     return Rates(
         MINUTE * load.concurrency / load.latency,
         float(load.rpm),
@@ -138,11 +140,11 @@ def simulate(
     """The requests of a run, in the order in which they are sent.
 
     strategy       "sequential": each waits for the one before; "unbounded": all at once;
-                   "semaphore": at most ``load.concurrency`` under way; "paced": that, and none
-                   before the account has room for it
-    refused_after  seconds until a 429 is there, if that is less than the latency
+                   "semaphore": at most ``load.concurrency`` in flight; "paced": the same, and none
+                   is sent before the account has room for it
+    refused_after  seconds until a 429 arrives, if that is less than the latency
 
-    Raises ValueError for another strategy.
+    Raises ValueError for any other strategy.
     """
     if strategy not in STRATEGIES:
         raise ValueError(
@@ -174,7 +176,7 @@ def simulate(
 
 
 def outcome_of(spans: Sequence[Span]) -> Outcome:
-    """What the requests came to; all zero for none."""
+    """The result of these requests; all zeros if there are none."""
     seconds = max((span.end for span in spans), default=0.0) - min(
         (span.start for span in spans), default=0.0
     )
@@ -189,12 +191,12 @@ def outcome_of(spans: Sequence[Span]) -> Outcome:
 
 
 def least_seconds(load: Load) -> float:
-    """The shortest time in which all requests can be answered: each limit by itself, the slowest of
-    them.
+    """The shortest time in which all requests can be answered: the longest that any one of the
+    limits requires.
 
-    An account that was idle takes a whole minute's worth at once, and then refills evenly; so the
-    last request may go at (requests - rpm) / (rpm / 60 s), and likewise for tokens. ``concurrency``
-    requests take ``latency`` together.
+    An idle account accepts a whole minute's worth at once and then refills evenly, so the last
+    request can be sent at (requests - rpm) / (rpm / 60 s), and likewise for tokens. Each batch of
+    ``concurrency`` requests takes ``latency``.
     """
     by_rpm = (load.requests - load.rpm) * MINUTE / load.rpm
     by_tpm = (load.requests * load.tokens - load.tpm) * MINUTE / load.tpm
@@ -205,7 +207,7 @@ def least_seconds(load: Load) -> float:
 def spans_of(client: Any) -> list[Span]:
     """What a client really did: its requests, from the offline API's ledger, the first at second 0.
 
-    client  of ``connect()`` or ``connect_async()`` in replay mode
+    client  from ``connect()`` or ``connect_async()`` in replay mode
 
     Raises ValueError for a client without a ledger, as in live mode.
     """
@@ -214,7 +216,7 @@ def spans_of(client: Any) -> list[Span]:
         raise ValueError(
             f"There is no ledger of what this {type(client).__name__} did. Only the offline API "
             "keeps one: "
-            'give a client of connect(mode="replay") or connect_async(mode="replay").'
+            'pass a client from connect(mode="replay") or connect_async(mode="replay").'
         )
     attempts = sorted(wired.ledger, key=lambda attempt: attempt.at)
     return [

@@ -1,11 +1,11 @@
-"""Exact token counts, offline: what text, or a chat, is billed as a prompt.
+"""Exact token counts, offline: how many prompt tokens are billed for text or for a chat.
 
-What a chat costs beyond its text is not published in full. The rules in ``RULES`` reproduce the
-``usage.prompt_tokens`` of more than 500 genuine exchanges to the token, up to GPT-5.4; later models
-of the GPT-5 and GPT-6 families are taken to follow them.
+What a chat costs beyond its text has not been published in full. The rules in ``RULES`` reproduce
+the ``usage.prompt_tokens`` of more than 500 real exchanges exactly, up to GPT-5.4; later models of
+the GPT-5 and GPT-6 families are assumed to follow the same rules.
 
-Left out, because no exact rule is known: images, audio, files, tool calls and their results, and
-what a request carries besides its messages (the definitions of tools and schemas).
+Not covered, because no exact rule is known: images, audio, files, tool calls and their results, and
+what a request contains besides its messages (the definitions of tools and schemas).
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class UnknownTokenizer(ValueError):
 
 
 class EstimatedTokens(UserWarning):
-    """Counts for this model are estimates: it has a tokenizer of its own, which is not here."""
+    """Counts for this model are estimates: its own tokenizer is not available here."""
 
 
 class NotCountable(ValueError):
-    """A message holds something whose tokens cannot be counted exactly."""
+    """A message contains something whose tokens cannot be counted exactly."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageTokens:
-    """The prompt tokens of one message: ``overhead`` frames it (markers, role, name), ``content``
-    is its text.
+    """The prompt tokens of one message: ``overhead`` for its frame (markers, role, name), and
+    ``content`` for its text.
     """
 
     role: str
@@ -63,7 +63,7 @@ class ChatTokens:
 
     @property
     def overhead(self) -> int:
-        """All tokens that frame the texts."""
+        """All tokens besides the text."""
         return self.priming + sum(message.overhead for message in self.messages)
 
     @property
@@ -76,11 +76,11 @@ class Rule:
     """How a family of models counts.
 
     encoding   a key of ``tokenizer.ENCODINGS``
-    priming    tokens a chat has once
-    message    tokens a message has besides its text; 1 of them is the role
-    assistant  tokens more for a message of the assistant
-    name       tokens more for a message with a name, besides the name's own; None: not known
-    exact      False: an estimate, for models that have another tokenizer
+    priming    tokens per chat
+    message    tokens per message besides its text; 1 of them is the role
+    assistant  additional tokens for an assistant message
+    name       additional tokens for a message with a name, besides the name's own; None: not known
+    exact      False: an estimate, for models that have a different tokenizer
     """
 
     encoding: str
@@ -91,15 +91,15 @@ class Rule:
     exact: bool = True
 
 
-# Which model goes by which rule is its field ``counting`` in data/models.toml.
+# A model's field ``counting`` in data/models.toml names its rule.
 RULES = {
     "gpt-4": Rule("cl100k_base", 3, 4, name=1),
     "gpt-4o": Rule("o200k_base", 3, 4, name=1),
     "o-series": Rule("o200k_base", 2, 4),
     "gpt-5": Rule("o200k_base", 2, 4, assistant=2),
 }
-# Models of other makers. Which of OpenAI's names are not among them: a mistyped one is an error, no
-# estimate.
+# Models of other makers. OpenAI's own names are excluded, so that a mistyped one is an error, not
+# an estimate.
 OPENAI_NAME = r"(?i)(?!gpt-oss)(chat)?(gpt|o\d)[-.\d].*|gpt\w*|o\d\w*"
 ESTIMATE = Rule("o200k_base", 3, 4, name=1, exact=False)
 
@@ -123,15 +123,15 @@ def count_tokens(
 
     text_or_messages  a str; or messages: dicts as the API takes them (role, content, name), or the
                       SDK's message objects. content is a str or a list of text parts.
-                      "<|endoftext|>" counts as the plain text that it is, a lone surrogate as
-                      U+FFFD.
-    model             also a snapshot ("gpt-4o-2024-08-06"), a fine-tune ("ft:gpt-4o-mini:…") or a
-                      gateway's name ("openai/gpt-4o"). For a model that is not OpenAI's
-                      ("llama3.2"), and for one that the settings give a role, the count is an
-                      estimate: by GPT-4o's vocabulary, with one EstimatedTokens warning
+                      "<|endoftext|>" counts as plain text, and a lone surrogate as U+FFFD.
+    model             may also be a snapshot ("gpt-4o-2024-08-06"), a fine-tune
+                      ("ft:gpt-4o-mini:…") or a gateway's name ("openai/gpt-4o"). For a model that
+                      is not OpenAI's ("llama3.2"), or one to which the settings give a role, the
+                      count is an estimate with GPT-4o's vocabulary, with one EstimatedTokens
+                      warning
 
-    Raises UnknownTokenizer, NotCountable for what is not plain text (both are ValueErrors),
-    TypeError for other things.
+    Raises UnknownTokenizer, NotCountable for anything but plain text (both are ValueErrors), and
+    TypeError for other types.
     """
     if isinstance(text_or_messages, str):
         return len(encode(text_or_messages, _rule(model).encoding))
@@ -151,8 +151,8 @@ def is_exact(model: str) -> bool:
 
 
 def encoding_of(model: str) -> str:
-    """The name of the vocabulary by which a model's tokens are numbered ("o200k_base"). Raises
-    UnknownTokenizer, also for a model whose tokens could only be estimated.
+    """The name of the vocabulary that numbers a model's tokens ("o200k_base"). Raises
+    UnknownTokenizer, even for a model whose tokens could be estimated.
     """
     rule = _known_rule(model)
     if rule is None:
@@ -189,7 +189,7 @@ def message_tokens(message: Any, model: str = "gpt-4o") -> MessageTokens:
     """The prompt tokens of one message.
 
     They do not depend on the other messages: a chat's total is ``chat_tokens([], model).priming``
-    plus those of each message, so that nothing needs to be counted twice as it grows. Errors as in
+    plus those of each message, so nothing has to be counted twice as the chat grows. Errors as in
     ``count_tokens``.
     """
     return _message(message, _rule(model), "The message")
@@ -283,9 +283,8 @@ def _rule(model: str) -> Rule:
         and (not re.fullmatch(OPENAI_NAME, name) or _plays(str(model)))
     ):
         warnings.warn(
-            f"The tokens of {model!r} are estimates, by GPT-4o's vocabulary: it has a tokenizer "
-            "of its own. "
-            "What the server counted is in usage.prompt_tokens of its reply.",
+            f"Token counts for {model!r}, which has its own tokenizer, are estimates based on "
+            "GPT-4o's vocabulary. The server's own count is in usage.prompt_tokens of its reply.",
             EstimatedTokens,
             stacklevel=4,
         )
@@ -293,9 +292,9 @@ def _rule(model: str) -> Rule:
     counted = [each.name for each in models.every() if each.counting]
     near = difflib.get_close_matches(name.lower(), counted, n=1)
     raise UnknownTokenizer(
-        f"How the tokens of model {model!r} are counted is not known. "
+        f"coursekit does not know how model {model!r} counts tokens. "
         + (f"Did you mean {near[0]!r}? " if near else "")
-        + "coursekit can count for the text models in its table (models.names() lists them), "
+        + "It can count for the text models in its table (models.names() lists them), and for "
         "their snapshots and fine-tunes. For any other model, count with the nearest of these "
         "and call it an estimate; the bill "
         "is usage.prompt_tokens."
@@ -303,7 +302,7 @@ def _rule(model: str) -> Rule:
 
 
 def _plays(name: str) -> bool:
-    """Whether the settings give a role to this name, as to a deployment or an alias of a gateway
+    """Whether the settings give a role to this name, such as a deployment or a gateway's alias
     ("gpt-4o-prod").
     """
     env = settings()

@@ -297,7 +297,7 @@ def test_a_file_that_is_too_large_is_told(
 ) -> None:
     """200 MB are the most (here 200 bytes); the list is to be split."""
     monkeypatch.setattr("coursekit.batching.batch_api.MOST_BYTES", 200)
-    with pytest.raises(ValueError, match="takes 200 bytes"):
+    with pytest.raises(ValueError, match="takes at most 200 bytes"):
         input_file(as_requests(PROMPTS, {"model": "gpt-4o"}))
 
 

@@ -163,7 +163,7 @@ async def test_a_model_that_keeps_asking_for_long_waits_is_given_up() -> None:
         client, PROMPTS, model="gpt-4o", max_concurrency=1
     )
     assert len(answers.prompts) == 3 and not results.answered
-    assert "asks to wait 55 h" in str(results.stopped)
+    assert "asks you to wait 55 h" in str(results.stopped)
     assert isinstance(results[-1].error, NotSent) and "55 h" in str(
         results[-1].error
     )

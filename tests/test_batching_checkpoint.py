@@ -186,7 +186,7 @@ async def test_files_that_are_no_checkpoint_are_left_alone(
         "notes.txt cannot be used: it is not a checkpoint. Nothing was sent",
     )
     await refused(
-        other, "other.db is a SQLite file, but no checkpoint of this version"
+        other, "other.db is a SQLite file, but not a checkpoint of this version"
     )
     await refused(tmp_path / "no" / "answers.db", "cannot be written")
     assert (text.read_bytes(), other.read_bytes()) == before

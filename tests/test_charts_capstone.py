@@ -47,7 +47,7 @@ def test_numbers_and_totals_are_written_out() -> None:
 def test_the_alternative_text_has_every_number() -> None:
     """The text says the same as the picture."""
     assert repr(axes_of(SCORES)) == (
-        "Points by axis. naive: 6.6 in all (answered 6.6, time 0.0). good: 22.2 in all (answered "
+        "Points by axis. naive: 6.6 in total (answered 6.6, time 0.0). good: 22.2 in total (answered "
         "20.0, time 2.2)."
     )
 

@@ -96,7 +96,7 @@ def test_the_legend_names_what_is_there() -> None:
 def test_turns_are_told_in_words() -> None:
     """The alternative text has the first and the last prompt, the sums, and the cost."""
     assert tokens_per_turn(TURNS, SPENT, title="T").alt == (
-        "T: the prompt has 100 tokens in turn 1 and 1,300 in turn 2. In all 1,400 tokens in "
+        "T: the prompt has 100 tokens in turn 1 and 1,300 in turn 2. In total, 1,400 tokens in "
         "(1,024 cached) and 50 out, "
         "for $0.004."
     )
@@ -117,9 +117,9 @@ def test_each_policy_is_a_line_of_its_own_kind() -> None:
     )
     ends = {text.get_text(): text.xy for text in axes.texts}
     assert {name: end[0] for name, end in ends.items()} == {
-        "1,050 in all": 3,
-        "800 in all": 3,
-        "100 in all": 1,
+        "1,050 in total": 3,
+        "800 in total": 3,
+        "100 in total": 1,
     }
     assert [text.get_text() for text in axes.get_legend().get_texts()] == list(
         PROMPTS
@@ -134,10 +134,10 @@ def test_labels_at_the_ends_do_not_overlap() -> None:
     ).figure.axes
     heights = sorted((text.xy[1], text.get_text()) for text in axes.texts)
     assert [name for _, name in heights] == [
-        "10 in all",
-        "11 in all",
-        "12 in all",
-        "1,000 in all",
+        "10 in total",
+        "11 in total",
+        "12 in total",
+        "1,000 in total",
     ]
     assert all(
         upper[0] - lower[0] >= 70
@@ -148,7 +148,7 @@ def test_labels_at_the_ends_do_not_overlap() -> None:
 def test_policies_are_told_in_words() -> None:
     """The alternative text has the last prompt and the sum of each policy."""
     assert policies({"all": [1, 2], "window": [1, 1]}, title="T").alt == (
-        "T, in tokens of the prompt. all: 2 in turn 2, 3 in all; window: 1 in turn 2, 2 in all."
+        "T, in tokens of the prompt. all: 2 in turn 2, 3 in total; window: 1 in turn 2, 2 in total."
     )
 
 

@@ -91,7 +91,7 @@ def test_the_alternative_text_tells_how_the_distribution_flattens() -> None:
 
 def test_labels_that_do_not_fit_are_refused() -> None:
     """Too few labels, or no view, is a clear error and not a wrong picture."""
-    with pytest.raises(ValueError, match="2 labels do not name the tokens"):
+    with pytest.raises(ValueError, match="2 labels do not match the tokens"):
         over_temperature(LABELS[:2], VIEWS, prompt="")
     with pytest.raises(ValueError, match="the 0 views"):
         over_temperature(LABELS, {}, prompt="")
@@ -113,7 +113,7 @@ def test_penalties_are_a_line_and_a_step() -> None:
     )
     assert frequency.get_marker() != presence.get_marker()
     assert frequency.get_linestyle() != presence.get_linestyle()
-    assert axes.get_xlabel() == "times the token is in the reply so far"
+    assert axes.get_xlabel() == "occurrences of the token in the reply so far"
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
         "frequency",
         "presence",
@@ -155,8 +155,8 @@ def test_each_token_is_a_box_of_its_probability() -> None:
     ]
     assert picture.alt == (
         "Replies with each token colored by its probability. sure: perplexity 1.00, 2 tokens, the "
-        "least sure one 0.99; "
-        "not sure: perplexity 12,346, 2 tokens, the least sure one 0.004."
+        "least certain at 0.99; "
+        "not sure: perplexity 12,346, 2 tokens, the least certain at 0.004."
     )
 
 

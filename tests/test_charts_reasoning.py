@@ -86,14 +86,14 @@ def test_where_the_answers_come_from_stands_in_the_picture() -> None:
 
 
 def test_three_panels_compare() -> None:
-    """Correct answers, seconds a question, and all the money over the correct answers: a row for
+    """Correct answers, seconds per question, and all the money over the correct answers: a row for
     each way of asking.
     """
     picture = comparison(SCORES)
     assert [axes.get_title(loc="left") for axes in picture.figure.axes] == [
         "correct of 4",
-        "seconds a question",
-        "cost a correct answer",
+        "seconds per question",
+        "cost per correct answer",
     ]
     assert [bars(picture, panel) for panel in range(3)] == [
         [(0, 0), (0, 3)],
@@ -110,12 +110,12 @@ def test_three_panels_compare() -> None:
 def test_both_are_told_in_words() -> None:
     """The alternative texts hold the numbers."""
     assert cost_by_effort(SPLITS).alt == (
-        "What the answer cost (written). low: $0.012, of it $0.01 for 100 hidden tokens; "
-        "plain: $0.002, of it $0 for 0 hidden tokens."
+        "What the answer cost (written). low: $0.012, including $0.01 for 100 hidden tokens; "
+        "plain: $0.002, including $0 for 0 hidden tokens."
     )
     assert comparison(SCORES).alt.endswith(
-        "small: 0 of 4 correct, 0.5 s a question, no correct answer; "
-        "large: 3 of 4 correct, 5.0 s a question, $0.004 a correct answer."
+        "small: 0 of 4 correct, 0.5 s per question, no correct answer; "
+        "large: 3 of 4 correct, 5.0 s per question, $0.004 per correct answer."
     )
 
 

@@ -80,9 +80,9 @@ def test_the_alternative_text_tells_the_picture() -> None:
     whole.
     """
     assert drawn().alt == (
-        "Timeline, When the text arrives. streamed: text in 3 pieces from 0.40 s on, all of it at "
+        "Timeline, When the text arrives. streamed: text in 3 pieces from 0.40 s on, complete at "
         "1.00 s. "
-        "not streamed: text in one piece, all of it at 1.20 s."
+        "not streamed: text in one piece, complete at 1.20 s."
     )
 
 

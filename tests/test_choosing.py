@@ -196,7 +196,7 @@ def test_a_need_that_nobody_knows_is_named() -> None:
     """A misspelled need is refused with those that there are."""
     with pytest.raises(
         ValueError,
-        match="No model can be asked for speed. What can be needed: schema, functions,",
+        match="A task cannot need speed. Choose from: schema, functions,",
     ):
         Task(needs=frozenset({"speed"}))
 

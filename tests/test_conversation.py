@@ -392,8 +392,8 @@ def test_stream_refuses_tools() -> None:
     ("content", "message"),
     [
         ("  ", "text is empty"),
-        ([], "at least one"),
-        (["Hi"], "at least one"),
+        ([], "one or more messages"),
+        (["Hi"], "one or more messages"),
         ({"role": "user", "content": "Hi"}, "not dict"),
         (None, "not NoneType"),
     ],

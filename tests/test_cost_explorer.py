@@ -106,7 +106,7 @@ def test_the_table_compares_with_everything(policy: str) -> None:
         "Out",
         "Last prompt",
         "Cost",
-        "A turn",
+        "Per turn",
     ]
     names = [policy] if policy == "everything" else [policy, "everything"]
     for row, name in zip(body, names, strict=True):
@@ -163,7 +163,7 @@ def test_the_strip_shows_each_message_once_in_the_conversation() -> None:
     """
     plan = replace(WINDOW, turn=10)
     html = view(plan)
-    assert "20 messages: 8 forgotten, the others sent, 1,326 tokens" in html
+    assert "20 messages: 8 forgotten, the others sent as 1,326 tokens" in html
     assert html.count('stroke-dasharray="3 2"') == 8
     assert "the wall of 128,000 tokens is" in html
     assert "the wall: 128,000 tokens" in view(
@@ -184,7 +184,7 @@ def test_a_full_context_window_is_told() -> None:
         replace(plan, turns=len(held.turns))
     )
     with_window = view(replace(plan, policy="sliding window", size=5))
-    assert "With everything the conversation ends after turn" in with_window
+    assert "With everything, the conversation ends after turn" in with_window
 
 
 def test_a_budget_that_is_too_small_is_told() -> None:

@@ -282,9 +282,9 @@ def test_a_row_for_each_request() -> None:
     assert [float(bar["width"] or 0) for bar in board.bars] == pytest.approx(
         [25, 3, 25]
     )
-    assert "After 4.0 s the program has its answer: Paris." in board.text
+    assert "After 4.0 s, the program has its answer: Paris." in board.text
     assert (
-        "3 HTTP requests, 1 sent earlier than the server asked, 2 billed answers lost on the way."
+        "3 HTTP requests, 1 sent earlier than the server asked, 2 billed answers lost in transit."
         in board.text
     )
 
@@ -309,7 +309,7 @@ def test_one_request_that_failed_at_once() -> None:
     )
     assert "1 HTTP request." in board.text
     assert "Gave up after 1 attempt." in board.text
-    assert "which does not pass by itself" in board.text
+    assert "which does not go away by itself" in board.text
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -132,8 +132,8 @@ def test_a_million_characters_are_cut_in_sight() -> None:
     assert HtmlReader(long).rows[1][1] == ("<b>" * 20)[:LONGEST] + "…"
     assert len(HtmlReader(many).rows) == DRAWN + 1
     told = (
-        "10,000 tokens, perplexity 1.11 · 0 less probable than 50% (dashed frame). The first "
-        f"{DRAWN} are shown"
+        "10,000 tokens, perplexity 1.11 · 0 less probable than 50% (dashed frame). Only the "
+        f"first {DRAWN} are shown"
     )
     assert HtmlReader(many).text.startswith(told)
 

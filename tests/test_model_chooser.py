@@ -48,7 +48,7 @@ def test_the_table_has_a_row_for_each_model() -> None:
         "$0.25",
         "no data",
         "1,050,000",
-        "open",
+        "none set",
         "",
     ]
     assert table[-1] == [

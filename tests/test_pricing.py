@@ -331,7 +331,7 @@ def test_an_unknown_model_is_named(model: str, near: str) -> None:
         (
             {"prompt_tokens": -1, "completion_tokens": 1},
             ValueError,
-            "from 0 up",
+            "of at least 0",
         ),
         (
             {"prompt_tokens": 1.5, "completion_tokens": 1},

@@ -155,6 +155,6 @@ def test_a_quiz_that_is_none(
     )
     with pytest.raises(
         NoQuiz,
-        match=r"01_basics.toml: one option must be right, and no two alike: why\?",
+        match=r"01_basics.toml: exactly one option must be right, and no two may be the same: why\?",
     ):
         questions("1")

@@ -380,7 +380,7 @@ def test_what_is_no_number_is_refused() -> None:
         (lambda: softmax([]), "Logits are one row of numbers"),
         (lambda: softmax([1, math.nan]), "Logits are one row of numbers"),
         (lambda: softmax([1, math.inf]), "Logits are one row of numbers"),
-        (lambda: softmax([-math.inf]), "at least one token must be left"),
+        (lambda: softmax([-math.inf]), "at least one must be finite"),
         (lambda: softmax([[1, 2]]), "Logits are one row of numbers"),
         (lambda: penalize([1, 2], [1]), "There are 2 logits and 1 counts"),
         (lambda: penalty([-1]), "whole numbers, 0 or more"),

@@ -102,7 +102,7 @@ def test_draws_are_the_seed_s_and_add_up() -> None:
     assert sum(int(row[4]) for row in reader.rows[1:]) == 40
     assert reader.rows[1][4] == str(np.count_nonzero(picks == 0))
     assert reader.text.endswith(
-        "40 draws with seed 7, the last ones: "
+        "40 draws with seed 7, the latest ones: "
         + "".join(label(kept.token(i)) for i in picks[20:])
     )
 
@@ -182,7 +182,7 @@ def test_the_path_has_a_frame_and_stands_in_the_text() -> None:
     html = view(GARDEN, Settings(), path=(" green", ","))
     assert html.count('stroke="currentColor"') == 2
     assert "The traffic light turned<b> green,</b>▮" in html
-    assert "Texts after “The traffic light turned”, up to 4 tokens" in html
+    assert "Continuations of “The traffic light turned”, up to 4 tokens" in html
 
 
 def test_at_the_edge_it_says_so() -> None:

@@ -75,7 +75,7 @@ def test_killed_and_started_again(tmp_path: Path) -> None:
         url,
         said,
     ):
-        assert "nobody has joined yet" in said and "opens-the-class" not in said
+        assert "no one has joined yet" in said and "opens-the-class" not in said
         assert (
             f'join("NAME", "{url}")' in said
             and f"COURSEKIT_BASE_URL={url}/v1" in said
@@ -261,7 +261,7 @@ def test_a_room_that_can_join() -> None:
     )
     assert (
         "for this machine only" in alone
-        and "For a room: coursekit serve --class --host 0.0.0.0" in alone
+        and "To let them: coursekit serve --class --host 0.0.0.0" in alone
     )
     assert (
         "for machines in your network" in room

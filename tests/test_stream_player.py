@@ -81,7 +81,7 @@ def test_a_cut_in_the_text_shows_who_lies(end: str) -> None:
     """In mid-text each reader's card has its report; those without an error lie, and are counted."""
     html = frame(PLAYED, 0.6, 0.6, end)
     lies = sum(report.startswith(LIES) for report in REPORTS[end])
-    assert "17 characters had arrived, no finish_reason" in html
+    assert "17 characters had arrived, but no finish_reason" in html
     assert html.count("✗ lies") == lies == (2 if end == "closed cleanly" else 0)
     assert html.count("✓ honest") == len(READERS) - lies
     assert all(reader in html for reader in READERS)
@@ -192,7 +192,7 @@ def joins(client: openai.OpenAI) -> str:
         **params(stream=True, stream_options={"include_usage": True})
     ):
         pass
-    return "no error: takes the text for the whole answer"
+    return "no error: treats the text as the whole answer"
 
 
 def finishes(client: openai.OpenAI) -> str:
@@ -209,7 +209,7 @@ def checks(client: openai.OpenAI) -> str:
         **params(stream=True, stream_options={"include_usage": True})
     ):
         reason = chunk.choices[0].finish_reason
-    return f"finish_reason {reason}: knows that the answer is not whole"
+    return f"finish_reason {reason}: knows that the answer is incomplete"
 
 
 def streams(client: openai.OpenAI) -> str:

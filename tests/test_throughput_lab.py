@@ -63,7 +63,7 @@ def test_littles_law_is_told_with_its_numbers() -> None:
     assert "5 in flight / 0.3 s = 1,000 requests a minute" in said
     assert (
         "RPM allows 500; TPM allows 30,000 / 600 = 50.0" in said
-        and "What binds: TPM." in said
+        and "The binding limit: TPM." in said
     )
     assert "stays below them by itself" in view(Load(concurrency=1, latency=10))
 
@@ -134,7 +134,7 @@ def test_every_control_is_labelled() -> None:
         "Latency, seconds",
         "RPM limit",
         "TPM limit",
-        "Tokens of a request",
+        "Tokens per request",
     ]
 
 

@@ -160,7 +160,7 @@ def test_a_long_text_is_counted_whole_and_drawn_in_part():
     html = strip("x " * 400)
     assert len(boxes(html)) == BOXES
     assert f"<b>{count_tokens('x ' * 400)} tokens</b>" in html
-    assert f"The first {BOXES} boxes are drawn" in html
+    assert f"Only the first {BOXES} boxes are drawn" in html
     assert "are drawn" not in strip("x " * 20)
 
 
@@ -227,7 +227,7 @@ def test_a_wrong_choice_is_named_with_the_right_ones():
 def test_the_table_says_what_its_prices_leave_out():
     """A chat pays for its frame, a string has none; neither has a reply."""
     assert "without the reply." in strip(CONVERSATION, as_chat=True)
-    assert "without the frame of a chat and the reply." in strip(TEXT)
+    assert "without the chat frame and the reply." in strip(TEXT)
 
 
 def test_typing_is_followed_and_every_control_has_a_label():

@@ -190,7 +190,7 @@ def test_a_mistyped_model_is_named_with_the_nearest(
     """A mistyped name is refused with the name that was probably meant."""
     with pytest.raises(
         UnknownTokenizer,
-        match=f"{model!r} are counted is not known. Did you mean {near!r}\\?",
+        match=f"coursekit does not know how model {model!r} counts tokens. Did you mean {near!r}\\?",
     ):
         count_tokens("Hi", model)
 
@@ -235,7 +235,7 @@ def test_a_model_of_another_maker_is_estimated_and_says_so(model: str) -> None:
     _rule.cache_clear()
     with pytest.warns(
         EstimatedTokens,
-        match=f"tokens of {model!r} are estimates.*usage.prompt_tokens",
+        match=f"Token counts for {model!r}.* are estimates.*usage.prompt_tokens",
     ):
         assert count_tokens(FRANCE, model) == count_tokens(FRANCE, "gpt-4o")
     assert (

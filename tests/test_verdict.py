@@ -398,7 +398,7 @@ def test_a_verdict_is_plain_data(shelf: Path) -> None:
 def test_only_the_offline_api_keeps_a_ledger() -> None:
     """A live client cannot be judged, and the message says what can."""
     with pytest.raises(
-        ValueError, match=r'give a client of connect\(mode="replay"\)'
+        ValueError, match=r'pass a client from connect\(mode="replay"\)'
     ):
         verdict_on(connect("live", api_key="sk-test"))
     with pytest.raises(ValueError, match="There is no ledger to judge int by"):

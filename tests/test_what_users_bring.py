@@ -72,7 +72,7 @@ def test_what_no_key_has_is_named_and_the_key_is_not_shown(
     """
     for make in (connect, connect_async):
         with pytest.raises(
-            MissingKey, match=rf"contains {name}( \(U\+000A\))? at place"
+            MissingKey, match=rf"contains {name}( \(U\+000A\))? at position"
         ) as raised:
             make("live", api_key=around.format(KEY, KEY))
         assert KEY not in str(raised.value) and KEY[:12] not in str(
@@ -385,7 +385,7 @@ async def test_what_is_not_a_list_of_prompts_is_named() -> None:
     client = connect_async("replay", recordings="/nowhere", speed="instant")
     with pytest.raises(TypeError, match="async_generator. Collect it first"):
         await run_batch(client, prompts())
-    with pytest.raises(TypeError, match="this is one int"):
+    with pytest.raises(TypeError, match="this is a single int"):
         await batch_completions(client, 5)  # type: ignore[arg-type]
     assert await batch_completions(client, []) == []
     with pytest.raises(ValueError, match="empty"):

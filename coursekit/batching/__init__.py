@@ -1,8 +1,8 @@
 """Many requests: under two budgets, with results as values, resumable.
 
 requests.py    what a request is        results.py     the outcome of each
-run.py         run_batch                dispatch.py    what is sent next
-pacing.py      when it may go           checkpoint.py  answers on disk
+run.py         run_batch                dispatch.py    what to send next
+pacing.py      when to send it           checkpoint.py  answers on disk
 spending.py    the cap                  progress.py    the bar
 completions.py a function of many tutorials
 batch_api.py   the same list through OpenAI's Batch API

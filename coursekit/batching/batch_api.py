@@ -1,5 +1,5 @@
-"""The same requests through OpenAI's Batch API: half the price, within 24 hours, with limits of its
-own.
+"""The same requests through OpenAI's Batch API: half the price, within 24 hours, under separate
+limits.
 
     submit_batch   writes the file, uploads it, and starts the batch: you only have to keep the id
     collect_batch  waits, and returns the results in the same form as run_batch
@@ -37,7 +37,7 @@ MOST_REQUESTS, MOST_BYTES = (
     200_000_000,
 )
 OVER = ("completed", "failed", "expired", "cancelled")
-EVERY = 30.0  # seconds between two looks
+EVERY = 30.0  # seconds between two checks
 ERRORS: dict[int, type[openai.APIStatusError]] = {
     400: openai.BadRequestError,
     401: openai.AuthenticationError,
@@ -50,8 +50,8 @@ ERRORS: dict[int, type[openai.APIStatusError]] = {
 
 
 class BatchFailed(Portable, RuntimeError):
-    """The API refused the file of a batch: none of it was answered, and nothing is billed.
-    ``batch`` says why.
+    """The API refused a batch's file: no request was answered, and nothing is billed. ``batch``
+    says why.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -61,7 +61,7 @@ class BatchFailed(Portable, RuntimeError):
             "; ".join(
                 f"line {fault.line}: {fault.message}" for fault in faults[:3]
             )
-            or "it does not say why"
+            or "the API does not say why"
         )
         super().__init__(
             f"The batch {batch.id} failed, and no request was answered: {told}.\n"
@@ -77,15 +77,15 @@ async def submit_batch(
     metadata: dict[str, str] | None = None,
     **params: Any,
 ) -> str:
-    """Submit requests to the Batch API, and return the id of the batch: keep it to find the
+    """Submit requests to the Batch API and return the batch's ID, which you need to find the
     answers.
 
     client    from ``connect_async()``, or any ``openai.AsyncOpenAI``
     prompts_or_requests, params  as for ``run_batch``; all for one model
-    metadata  up to 16 names and texts that are stored with the batch, to find it again
+    metadata  up to 16 names and texts that are stored with the batch and help you find it again
 
-    Raises ValueError or TypeError before anything is sent: for something that is not a request,
-    more than one model, more than 50,000 requests or 200 MB; and what the SDK raises.
+    Raises ValueError or TypeError before anything is sent, for something that is not a request,
+    more than one model, or more than 50,000 requests or 200 MB; and whatever the SDK raises.
     """
     requests = as_requests(prompts_or_requests, params)
     content = input_file(requests)
@@ -108,16 +108,16 @@ async def collect_batch(
     """Wait until a batch is finished, and return the result of each request, in the order of the
     list.
 
-    every  seconds between two looks, above 0, on the client's clock
+    every  seconds between two checks, above 0, on the client's clock
 
-    A refused request is a value, with the SDK's own exception; one that was not executed (the batch
-    expired or was cancelled) has NotSent. The costs are those of the Batch API. Raises BatchFailed
-    when the API refused the file, and what the SDK raises; the batch goes on without you, so call
-    it again.
+    The result of a refused request contains the SDK's own exception; that of one that was not
+    executed (the batch expired or was cancelled) contains NotSent. The costs are those of the Batch
+    API. Raises BatchFailed if the API refused the file, and whatever the SDK raises; the batch
+    continues without you, so you can call this again.
     """
     if not every > 0:
         raise ValueError(
-            f"every={every!r:.40} is not a time to wait. Give seconds above 0."
+            f"every={every!r:.40} is not a time to wait. Give a number of seconds above 0."
         )
     clock = clock_of(client)
     batch = await client.batches.retrieve(batch_id)
@@ -156,24 +156,25 @@ async def collect_batch(
 
 
 def input_file(requests: list[Request]) -> bytes:
-    """The file of a batch, as JSON Lines. Raises ValueError for what does not go into one."""
+    """A batch's file, as JSON Lines. Raises ValueError for requests that cannot be in one."""
     models = sorted({str(request.params["model"]) for request in requests})
     if len(models) != 1:
         raise ValueError(
-            f"A batch is for one model, and this list has {', '.join(models)}. Submit one batch "
-            "for each."
+            f"A batch is for a single model, but this list has {', '.join(models)}. Submit one "
+            "batch for each."
             if models
             else "There is nothing to submit: the list is empty."
         )
     if len(requests) > MOST_REQUESTS:
         raise ValueError(
-            f"A batch takes {MOST_REQUESTS:,} requests, and these are {len(requests):,}. Split "
-            "the list."
+            f"A batch takes at most {MOST_REQUESTS:,} requests, and these are {len(requests):,}. "
+            "Split the list."
         )
     content = b"".join(_line(request) for request in requests)
     if len(content) > MOST_BYTES:
         raise ValueError(
-            f"A batch takes {MOST_BYTES:,} bytes, and these are {len(content):,}. Split the list."
+            f"A batch takes at most {MOST_BYTES:,} bytes, and these are {len(content):,}. Split "
+            "the list."
         )
     return content
 
@@ -209,9 +210,7 @@ async def _lines(
 
 
 def _line_of(raw: bytes) -> dict[str, Any] | None:
-    """A line of a batch's file; None: it cannot be read, which must not cost the other lines'
-    answers.
-    """
+    """A line of a batch's file; None: it cannot be read, which must not affect the other lines."""
     try:
         line = json.loads(raw)
     except ValueError:
@@ -222,7 +221,7 @@ def _line_of(raw: bytes) -> dict[str, Any] | None:
 def _result(
     name: str, line: Mapping[str, Any] | None, status: str, client: Any
 ) -> Result:
-    """What a line of the output or of the error file says; None: it is in neither."""
+    """The result from a line of the output or error file; None: it is in neither."""
     if line is None:
         return Result(
             name,
@@ -245,7 +244,7 @@ def _result(
         return Result(
             name,
             error=UnusableReply(
-                "The batch's line for this request has no choice.", body
+                "The batch's line for this request has no choices.", body
             ),
             attempts=1,
         )

@@ -1,4 +1,4 @@
-"""The answers that were paid for, on disk: one SQLite file, written before an answer counts as
+"""The answers that were paid for, on disk: a SQLite file that is written before an answer counts as
 received.
 
 Each commit is flushed to the disk (synchronous=FULL), so a killed run loses at most what was in
@@ -101,11 +101,11 @@ class Checkpoint:
 def open_checkpoint(
     path: str | Path, requests: Sequence[Request]
 ) -> Iterator[Checkpoint]:
-    """The checkpoint at ``path``, which is made if it is not there, with room for the answers that
-    are missing.
+    """The checkpoint at ``path``, which is created if necessary, with room for the answers that are
+    missing.
 
-    Raises CheckpointError, before anything is sent: the folder is not there, the file cannot be
-    written, is not a checkpoint, or is in use by another run; the disk is full.
+    Raises CheckpointError before anything is sent: if the folder does not exist; if the file cannot
+    be written, is not a checkpoint, or is in use by another run; or if the disk is full.
     """
     file = Path(path).expanduser()
     connection: sqlite3.Connection | None = None
@@ -142,9 +142,8 @@ def _set_up(connection: sqlite3.Connection, file: Path) -> None:
         form = connection.execute("PRAGMA user_version").fetchone()[0]
         if tables and (mark != APPLICATION or form != FORMAT):
             raise CheckpointError(
-                f"{file.name} is a SQLite file, but no checkpoint of this version, so nothing was "
-                "sent and nothing in "
-                "it was changed. Give another path."
+                f"{file.name} is a SQLite file, but not a checkpoint of this version, so nothing "
+                "was sent and the file was not changed. Give another path."
             )
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")

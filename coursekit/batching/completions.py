@@ -23,7 +23,7 @@ async def batch_completions(
     max_concurrency: int = 5,
     **options: Any,
 ) -> list[str]:
-    """Ask all prompts, five at a time, and return what the model said to each, in order.
+    """Send all prompts, five at a time, and return the model's answers in order.
 
     model    None: ``models.SMALL``
     max_completion_tokens  of each reply; None: 200, or ``max_tokens`` where that older name is

@@ -1,4 +1,4 @@
-"""The progress of a run: a tqdm bar if somebody can see it, otherwise nothing."""
+"""The progress of a run: a tqdm bar if someone can see it, otherwise nothing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ REAL_CLOCKS = (RealClock, ScaledClock)
 
 
 class ProgressBar:
-    """A bar of requests that are over, with their rate, the time that is left, and what they cost.
+    """A bar of finished requests, with their rate, the time left, and their cost.
 
-    total    requests
-    resumed  of these, those that an earlier run answered
-    show     None: where time really passes, in a terminal or a notebook
+    total    the number of requests
+    resumed  how many of them an earlier run answered
+    show     None: if time really passes, in a terminal or a notebook
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ProgressBar:
 
 
 def _is_watched(clock: Any) -> bool:
-    """Whether there is a wait to show, and somebody to see it.
+    """Whether there is a wait to show, and someone to see it.
 
     On the virtual clocks of ``speed="instant"`` and of the capstone no time passes, and a bar would
     only bury what the cell prints.

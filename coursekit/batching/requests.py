@@ -28,12 +28,12 @@ NOT_IN_THE_BODY = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that is known to be well-formed.
+    """A request that has been checked.
 
-    custom_id  unique in its list; "request-1", "request-2", … where none was given
+    custom_id  unique in its list; "request-1", "request-2", … if none was given
     params     the arguments of ``client.chat.completions.create``
-    key        finds its answer in a checkpoint. It is made of the request's content and of its
-               custom_id, if any, so a list may be reordered or grow; equal requests are
+    key        finds its answer in a checkpoint. It is derived from the request's content and its
+               custom_id, if any, so a list may be reordered or grow; identical requests are
                distinguished by their order.
     """
 
@@ -45,15 +45,15 @@ class Request:
 def as_requests(
     items: Iterable[str | Mapping[str, Any]], shared: Mapping[str, Any]
 ) -> list[Request]:
-    """Check a list of prompts and requests, all of it before any of it is sent.
+    """Check a list of prompts and requests before any of them is sent.
 
     items   each a prompt (str), or a mapping of create()'s arguments, which may have a
             ``custom_id``
-    shared  arguments that every request has; its own go before
+    shared  arguments that every request has; a request's own take precedence
 
-    Returns the requests in order. Raises TypeError for what is neither a prompt nor a request,
+    Returns the requests in order. Raises TypeError for anything but a prompt or a request, and
     ValueError for two equal custom_ids, an argument that create() does not have, a missing model or
-    messages, stream=True, or what JSON cannot hold. The message says which request it is.
+    messages, stream=True, or values that JSON cannot represent. The message names the request.
     """
     if isinstance(items, str | bytes | Mapping) or not isinstance(
         items, Iterable
@@ -64,7 +64,7 @@ def as_requests(
             else ""
         )
         raise TypeError(
-            "run_batch takes a list of prompts or requests, and this is one "
+            "run_batch takes a list of prompts or requests, but this is a single "
             f"{type(items).__name__}.{cure}"
         )
     requests: list[Request] = []
@@ -75,7 +75,7 @@ def as_requests(
         params, custom_id = _params(item, shared, where)
         if custom_id is not None and custom_id in given:
             raise ValueError(
-                f"{where} has the custom_id {custom_id!r:.60}, and so has an earlier one. Make it "
+                f"{where} has the custom_id {custom_id!r:.60}, and so does an earlier one. Make it "
                 "unique."
             )
         name = custom_id or f"request-{number}"

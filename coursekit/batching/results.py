@@ -1,4 +1,4 @@
-"""What became of a batch: results as values, so that one failure does not cost the other
+"""The outcome of a batch: results as values, so that one failure does not cost you the other
 answers.
 """
 
@@ -16,14 +16,14 @@ from ..pricing import ZERO, Usage, dollars
 
 
 class NotSent(RuntimeError):
-    """The run ended before this request was sent. It cost nothing; a run with the same checkpoint
-    goes on with it.
+    """The run ended before this request was sent. It cost nothing, and a run with the same
+    checkpoint will send it.
     """
 
 
 class Unanswered(Portable, RuntimeError):
-    """Texts were asked for, and some requests have no answer. ``results`` holds those that were
-    paid for.
+    """Some requests have no answer, so their texts are missing. ``results`` has the answers that
+    were paid for.
     """
 
     def __init__(self, results: Results) -> None:
@@ -40,16 +40,15 @@ class Unanswered(Portable, RuntimeError):
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one request.
+    """The outcome of one request.
 
-    custom_id  of the request
+    custom_id  the request's
     reply      the SDK's ChatCompletion; None: there is none
-    error      why not, as the exception that was raised (of the SDK's types, or NotSent); None:
-               there is a reply
+    error      the exception that was raised (one of the SDK's, or NotSent); None: there is a reply
     attempts   requests on the wire in this run; 0: not sent, or resumed
     resumed    the reply was in the checkpoint, and was paid for by an earlier run
-    bill       makes the receipt when somebody asks for it: to price an answer takes a third of the
-               time that the SDK takes to get it
+    bill       creates the receipt on request, because pricing an answer takes a third of the time
+               that the SDK takes to get it
     """
 
     custom_id: str
@@ -63,7 +62,7 @@ class Result:
 
     @property
     def text(self) -> str | None:
-        """What the model said; None without a reply, or when it said nothing (a refusal, a tool
+        """What the model said; None if there is no reply, or no text in it (a refusal, a tool
         call).
         """
         return (
@@ -96,8 +95,8 @@ class Result:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickling, as between processes: with the receipt, and without the client that would
-        make it.
+        """For pickling, as between processes: with the receipt, but without the client that would
+        create it.
         """
         return {
             **self.__dict__,
@@ -117,8 +116,8 @@ class Results(Sequence[Result]):
     """The results of a run, in the order of its requests.
 
     seconds  from the first request to the last answer, on the client's clock
-    refused  answers 429 that the run met
-    stopped  why nothing more was sent; None: everything was
+    refused  how many 429s the run received
+    stopped  why nothing more was sent; None: everything was sent
     """
 
     def __init__(
@@ -147,17 +146,17 @@ class Results(Sequence[Result]):
 
     @property
     def answered(self) -> list[Result]:
-        """Those with a reply, resumed ones too."""
+        """The results with a reply, including resumed ones."""
         return [result for result in self._results if result.reply is not None]
 
     @property
     def failed(self) -> list[Result]:
-        """Those without, in order."""
+        """The results without a reply, in order."""
         return [result for result in self._results if result.reply is None]
 
     @property
     def attempts(self) -> int:
-        """Requests on the wire, retries too."""
+        """Requests on the wire, including retries."""
         return sum(result.attempts for result in self._results)
 
     @property
@@ -172,14 +171,15 @@ class Results(Sequence[Result]):
 
     @property
     def cost(self) -> Decimal:
-        """US dollars of all replies whose price is known, resumed ones too."""
+        """US dollars for all replies whose price is known, including resumed ones."""
         return sum((result.cost for result in self._results), ZERO)
 
     def texts(self, missing: Any = _RAISE) -> list[Any]:
         """What the model said to each request, in order.
 
-        missing  takes the place of a reply that is missing; left out: Unanswered is raised
-        A reply without text (a refusal, a tool call) gives None: see ``result.reply``.
+        missing  the value for a missing reply; if omitted, Unanswered is raised
+
+        For a reply without text (a refusal, a tool call), the text is None: see ``result.reply``.
         """
         if missing is _RAISE and self.failed:
             raise Unanswered(self)

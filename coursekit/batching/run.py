@@ -69,18 +69,18 @@ async def run_batch(
 
     client           from ``connect_async()``, or any ``openai.AsyncOpenAI``. Waits pass on its
                      clock
-    prompts_or_requests  each a prompt (str), or a mapping of create()'s arguments with, if you
-                         like, a ``custom_id``
-    rpm, tpm         requests and tokens per minute of each model, above 0; None: learned from the
-                     x-ratelimit headers of the answers. If the server's own limit is as low or
-                     lower, its headers rule, and what they show as left may be sent immediately;
+    prompts_or_requests  each a prompt (str), or a mapping of create()'s arguments and, optionally,
+                         a ``custom_id``
+    rpm, tpm         requests and tokens per minute for each model, above 0; None: learned from the
+                     x-ratelimit headers of the answers. If the server's own limit is the same or
+                     lower, its headers decide, and what they show as left can be sent immediately;
                      otherwise requests are spaced evenly
     max_concurrency  requests in flight at once, 1 or more. This is not a rate: it needs to be above
                      rpm / 60 · latency
     checkpoint       a file to which each answer is saved before it counts. A run with the same file
-                     asks only for what is missing in it, so nothing is paid twice. One run at a
-                     time
-    progress         a bar with rate, time left and cost; None: only where somebody can see it
+                     requests only what is missing from it, so you pay for nothing twice. One run
+                     at a time
+    progress         a bar with rate, time left and cost; None: only if someone can see it
     max_cost         US dollars. A call that could exceed it is not sent, and the run stops. Needs
                      max_completion_tokens
     policy           of retries; None: up to 8 attempts each. The SDK's own are switched off
@@ -91,12 +91,12 @@ async def run_batch(
     Returns Results: one Result per request, in order, with a reply or the exception that made it
     fail. After an error that every further request would hit (a wrong key, no money left), nothing
     more is sent; a model that does not exist, or that refuses three times in a row for longer than
-    ``policy.patience``, is not asked again. What was not sent is NotSent.
+    ``policy.patience``, gets no further requests. Requests that were not sent have NotSent.
 
     Raises, before anything is sent: ValueError and TypeError for invalid requests, CheckpointError
-    for a file that cannot be used. When it is cancelled, requests in flight are awaited for 10 s;
-    what was paid for is then in the checkpoint, and in the ``results`` of the CancelledError (not a
-    subclass, because asyncio's own timeouts do not recognize one).
+    for a file that cannot be used. If it is cancelled, it awaits requests in flight for 10 s;
+    answers that were paid for are then in the checkpoint, and in the ``results`` of the
+    CancelledError (not a subclass, because asyncio's own timeouts do not recognize one).
     """
     _check(rpm=rpm, tpm=tpm, max_concurrency=max_concurrency)
     requests = as_requests(prompts_or_requests, params)

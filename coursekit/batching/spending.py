@@ -26,7 +26,7 @@ class SpendingCap:
 
     most   US dollars; None: no cap
     spent  of them, by answers, and at their worst by attempts whose answer did not arrive
-    lost   the part for those attempts: they may be billed all the same
+    lost   the part for those attempts: they may still be billed
     """
 
     def __init__(self, most: Decimal | float | None) -> None:
@@ -110,5 +110,5 @@ def worst_price(params: Mapping[str, Any], name: str) -> Decimal:
         ).total
     except (ValueError, NoPrice) as error:
         raise ValueError(
-            f"max_cost cannot be enforced: what {name} may cost is not known. {error}"
+            f"max_cost cannot be enforced: the cost of {name} cannot be calculated. {error}"
         ) from error

@@ -1,3 +1,3 @@
-"""The pictures of the course, one module a chapter. They draw what they are given and do no
+"""The pictures of the course, one module per chapter. They draw what they are given and do no
 arithmetic of their own.
 """

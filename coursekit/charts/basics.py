@@ -39,14 +39,14 @@ def cost_by_model(
     """
     if not costs or min(costs.values()) <= 0:
         raise ValueError(
-            f"A logarithmic axis shows costs above 0 only; these are {dict(costs)}."
+            f"A logarithmic axis can only show costs above 0; these are {dict(costs)}."
         )
     order = sorted(costs, key=lambda name: (costs[name], name))
     made, axes = figure(
         8.0,
         0.9 + 0.34 * len(order),
         title=f"The same call: {call}",
-        x="US dollars a call (log scale)",
+        x="US dollars per call (log scale)",
     )
     for row, name in enumerate(order):
         axes.plot(

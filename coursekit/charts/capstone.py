@@ -15,7 +15,7 @@ MOST_ROWS = 8
 def axes_of(
     scores: Mapping[str, Mapping[str, float]], *, full: float = 20.0
 ) -> Picture:
-    """A column for each axis, in it a bar for each solution; its number beside it.
+    """A column for each axis, with a bar and its number for each solution.
 
     scores  name of the solution -> axis -> its points; the same axes for all, 1 to 8 solutions, the
             first on top
@@ -85,4 +85,4 @@ def _column(axes: Axes, axis: str, values: list[float], full: float) -> None:
 
 def _in_words(name: str, points: Mapping[str, float]) -> str:
     each = ", ".join(f"{axis} {value:.1f}" for axis, value in points.items())
-    return f"{name}: {sum(points.values()):.1f} in all ({each})."
+    return f"{name}: {sum(points.values()):.1f} in total ({each})."

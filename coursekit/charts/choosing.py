@@ -55,7 +55,7 @@ def price_and_context(
         5.0,
         title=title,
         x="context window, tokens",
-        y="US dollars a request (log scale)",
+        y="US dollars per request (log scale)",
     )
     axes.set_yscale("log")
     costs = [float(each.cost) for each in judged]

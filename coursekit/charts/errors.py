@@ -23,7 +23,7 @@ def arrivals(storms: Mapping[str, Storm], *, until: int = 40) -> Picture:
     capacities = {storm.capacity for storm in storms.values()}
     if len(capacities) != 1:
         raise ValueError(
-            f"One picture shows storms of one capacity, and these have {sorted(capacities)}."
+            f"One picture shows storms of a single capacity, and these have {sorted(capacities)}."
         )
     made = canvas(0.8 + 1.55 * len(storms))
     rows = made.subplots(

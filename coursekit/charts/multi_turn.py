@@ -47,12 +47,12 @@ def tokens_per_turn(
     turns  the tokens of each turn, in order
     spent  US dollars after each of them, from the first on
 
-    Raises ValueError without a turn, or if the two do not belong together.
+    Raises ValueError without a turn, or if the two differ in length.
     """
     if not turns or len(turns) != len(spent):
         raise ValueError(
-            f"{len(turns)} turns and {len(spent)} amounts make no picture: give one amount for "
-            "each turn."
+            f"{len(turns)} turns and {len(spent)} amounts do not match: give one amount for each "
+            "turn."
         )
     numbers = range(1, len(turns) + 1)
     made, axes = figure(8.0, 3.8, title=title, x="turn", y="tokens")
@@ -112,7 +112,7 @@ def tokens_per_turn(
         made,
         f"{title}: the prompt has {turns[0].prompt:,} tokens in turn 1 and {turns[-1].prompt:,} "
         f"in turn {len(turns)}. "
-        f"In all {prompt:,} tokens in ({sum(turn.cached for turn in turns):,} cached) and "
+        f"In total, {prompt:,} tokens in ({sum(turn.cached for turn in turns):,} cached) and "
         f"{completion:,} out, "
         f"for {dollars(spent[-1])}.",
     )
@@ -168,12 +168,12 @@ def cached_part(
     """A bar for each prompt: the part that can be read from the cache, then the rest, which is
     billed in full.
 
-    prompts  what is said of the prompt -> its tokens
+    prompts  the label of each prompt -> its tokens
 
     Raises ValueError without a prompt.
     """
     if not prompts:
-        raise ValueError("There is no prompt to draw.")
+        raise ValueError("There is no prompt to draw: give at least one.")
     made, axes = figure(8.0, 1.1 + 0.42 * len(prompts), title=title, x="tokens")
     cached = [prompt.cached for prompt in prompts.values()]
     fresh = [prompt.prompt - prompt.cached for prompt in prompts.values()]
@@ -220,4 +220,4 @@ def _name_the_ends(axes: Axes, prompts: Mapping[str, Sequence[int]]) -> None:
 
 
 def _sum(tokens: Sequence[int]) -> str:
-    return f"{sum(tokens):,} in all"
+    return f"{sum(tokens):,} in total"

@@ -57,7 +57,7 @@ def over_temperature(
         len(view.shown) != len(labels) for view in views.values()
     ):
         raise ValueError(
-            f"{len(labels)} labels do not name the tokens shown by the {len(views)} views given."
+            f"{len(labels)} labels do not match the tokens that the {len(views)} views show."
         )
     made = canvas(
         0.8 + 0.24 * (len(labels) + 1), title=f"The token after “{prompt}”"
@@ -94,26 +94,26 @@ def penalties(
     lines: Mapping[str, Sequence[float]],
     *,
     steps: Collection[str] = (),
-    title: str = "What is taken off a logit",
+    title: str = "What is subtracted from a logit",
 ) -> Picture:
     """Penalties against how often a token occurs in the reply: a line for frequency, a step for
     presence.
 
     lines  name -> the penalty at a count of 0, 1, 2, … (from ``sampling.penalty()``)
-    steps  the names to be drawn as a step
+    steps  the names of the lines to draw as steps
 
     Raises ValueError for no line, or more than four.
     """
     if not 1 <= len(lines) <= len(LINES):
         raise ValueError(
-            f"The picture holds 1 to {len(LINES)} lines; these are {len(lines)}."
+            f"The picture can show 1 to {len(LINES)} lines; these are {len(lines)}."
         )
     made, axes = figure(
         8.0,
         3.2,
         title=title,
-        x="times the token is in the reply so far",
-        y="taken off the logit",
+        x="occurrences of the token in the reply so far",
+        y="subtracted from the logit",
     )
     for (name, values), (color, dash, marker) in zip(
         lines.items(), LINES, strict=False
@@ -135,7 +135,7 @@ def penalties(
         f"{name}: {', '.join(f'{value:g}' for value in values)}"
         for name, values in lines.items()
     )
-    return Picture(made, f"{title}, at counts 0, 1, 2 and so on. {said}.")
+    return Picture(made, f"{title}, at counts 0, 1, 2, and so on. {said}.")
 
 
 def colored_tokens(
@@ -152,7 +152,7 @@ def colored_tokens(
     """
     if not replies or not all(replies.values()):
         raise ValueError(
-            "There is no token to draw: each reply needs its log-probabilities."
+            "There is no token to draw: each reply needs log-probabilities."
         )
     laid = {name: _lines(tokens) for name, tokens in replies.items()}
     height = 0.2 + ROW * sum(len(lines) + 1 for lines in laid.values())
@@ -178,7 +178,7 @@ def colored_tokens(
         y += ROW * (len(lines) + 1)
         least = min(share for _, share in replies[name])
         said.append(
-            f"{heading}, {len(replies[name])} tokens, the least sure one {least:.2g}"
+            f"{heading}, {len(replies[name])} tokens, the least certain at {least:.2g}"
         )
     return Picture(
         made,

@@ -37,15 +37,15 @@ def cost_by_effort(
     title: str = "What the answer cost",
     provenance: str = "written",
 ) -> Picture:
-    """A bar for each reply: what its prompt, its text and its hidden reasoning cost, end to end.
+    """A bar for each reply: the cost of its prompt, its text and its hidden reasoning, end to end.
 
-    splits      what is said of the reply -> its bill
+    splits      the label of each reply -> its bill
     provenance  of the replies, as on their receipts; it is part of the picture
 
     Raises ValueError without a reply.
     """
     if not splits:
-        raise ValueError("There is no reply to draw.")
+        raise ValueError("There is no reply to draw: give at least one.")
     made, axes = figure(
         8.0,
         1.5 + 0.42 * len(splits),
@@ -71,7 +71,7 @@ def cost_by_effort(
     in_dollars(axes.xaxis)
     made.legend(loc="outside lower center", ncols=3, **LEGEND)
     said = "; ".join(
-        f"{name}: {dollars(Decimal(cost))}, of it {dollars(bill.hidden_cost)} for "
+        f"{name}: {dollars(Decimal(cost))}, including {dollars(bill.hidden_cost)} for "
         f"{bill.hidden:,} hidden tokens"
         for (name, bill), cost in zip(splits.items(), costs, strict=True)
     )
@@ -84,8 +84,8 @@ def comparison(
     title: str = "The same questions",
     provenance: str = "written",
 ) -> Picture:
-    """Three panels side by side, a row for each way of asking: correct answers, seconds a question,
-    cost a correct one.
+    """Three panels side by side, a row for each way of asking: correct answers, seconds per
+    question, cost per correct answer.
 
     scores      label -> how the model did; all on the same number of questions
     provenance  of the replies, as on their receipts; it is part of the picture
@@ -114,14 +114,14 @@ def comparison(
     )
     _panel(
         seconds,
-        "seconds a question",
+        "seconds per question",
         times,
         [f"{time:.1f} s" for time in times],
         color=GRAY,
     )
     _panel(
         money,
-        "cost a correct answer",
+        "cost per correct answer",
         [float(c or 0) for c in costs],
         ["none correct" if c is None else dollars(c) for c in costs],
         color=ORANGE,
@@ -130,11 +130,11 @@ def comparison(
     in_dollars(money.xaxis)
     rows_of(correct, list(scores))
     said = "; ".join(
-        f"{name}: {score.correct} of {questions} correct, {time:.1f} s a question, "
+        f"{name}: {score.correct} of {questions} correct, {time:.1f} s per question, "
         + (
             "no correct answer"
             if cost is None
-            else f"{dollars(cost)} a correct answer"
+            else f"{dollars(cost)} per correct answer"
         )
         for (name, score), time, cost in zip(
             scores.items(), times, costs, strict=True

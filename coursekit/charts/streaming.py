@@ -35,7 +35,7 @@ def timeline(
     for name, timing in lanes.items():
         if not timing.arrivals or timing.total is None:
             raise ValueError(
-                f"{name!r} has no timing to draw: read the stream to its end, then draw it."
+                f"{name!r} has no timing to draw. Read the stream to its end first."
             )
     made, axes = figure(
         8.0,
@@ -131,4 +131,4 @@ def _in_words(name: str, timing: Timing) -> str:
     how = "in one piece"
     if pieces > 1:
         how = f"in {pieces} pieces from {timing.arrivals[0]:.2f} s on"
-    return f"{name}: text {how}, all of it at {timing.total:.2f} s."
+    return f"{name}: text {how}, complete at {timing.total:.2f} s."

@@ -1,5 +1,5 @@
-"""What of a prompt the API can read from its cache: the exact beginning that it shares with an
-earlier one.
+"""The part of a prompt that the API can read from its cache: the exact beginning that it shares
+with an earlier one.
 
 Source: OpenAI's guide "Prompt caching", for models before GPT-5.6 (later ones cache in other steps,
 and bill writing). All of 31 genuine answers of such models with cached tokens have a multiple of

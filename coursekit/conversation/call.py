@@ -1,4 +1,4 @@
-"""One request of a conversation, and what was returned: no waiting, no sending, so sync and async
+"""One request of a conversation, and its answer. It neither waits nor sends, so sync and async
 share it.
 """
 
@@ -13,8 +13,8 @@ Purpose = Literal["reply", "summary"]
 
 
 class NoReply(Portable, RuntimeError):
-    """The API answered, but not with a whole reply. Nothing was added to the conversation, so it is
-    safe to send again.
+    """The API answered, but the reply is not complete. Nothing was added to the conversation, so it
+    is safe to send again.
 
     text           what had arrived
     finish_reason  as the API gave it; None: the stream was cut
@@ -95,7 +95,7 @@ class Call:
 
     @property
     def billed(self) -> dict[str, Any]:
-        """What was asked and used, as a small dict that ``Meter.add`` takes and JSON can hold."""
+        """The request and its usage, as a small dict that ``Meter.add`` takes and JSON can hold."""
         return {"purpose": self.purpose, **self._billed}
 
     @property

@@ -1,4 +1,4 @@
-"""What a conversation will send and read from the cache, before it is held.
+"""What a conversation would send and read from the cache, calculated in advance.
 
 ``forecast()`` holds the conversation: the real ``Conversation`` with a real memory, and a client
 that only counts. ``prompt_tokens()`` is the same sum as a formula, for the two policies that have

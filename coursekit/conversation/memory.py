@@ -1,8 +1,8 @@
-"""What the model gets to see again: policies that decide from which turn on a conversation is sent.
+"""What the model gets to see again: policies that decide where in a conversation to start sending.
 
-A policy answers one question, ``first(draft)``: the number of the oldest turn that is still sent in
-full. Everything else follows from how a history is built: instructions are always sent, and no
-turn is sent in part.
+A policy answers one question, ``first(draft)``: the number of the oldest turn that is still sent.
+Everything else follows from how a history is built: instructions are always sent, and turns are
+sent in full or not at all.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SUMMARY_PROMPT = (
 
 
 class BudgetTooSmall(ValueError):
-    """Instructions and the newest message alone exceed the token budget; nothing was sent."""
+    """The instructions and the newest message alone exceed the token budget; nothing was sent."""
 
 
 class Memory(Protocol):
@@ -37,7 +37,7 @@ class Memory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Everything:
-    """Forget nothing: each turn sends all before it, until the context window is full."""
+    """Forget nothing: each turn sends all earlier ones, until the context window is full."""
 
     def first(self, draft: NewTurn) -> int:
         return 0
@@ -63,13 +63,13 @@ class TokenBudget:
 
     max_tokens  for the whole prompt. Leave room for the reply: the context window minus
                 max_completion_tokens.
-    count       tokens of one message with its frame, for models that ``count_tokens`` does not
-                know; None: by its rules, exact for OpenAI's models. Tool calls and their results,
-                for which no exact rule is known, are taken for the tokens of their JSON; what else
-                a request carries (definitions of tools, schemas) is not counted.
+    count       returns the tokens of one message with its frame, for models that ``count_tokens``
+                does not know; None: use its rules, which are exact for OpenAI's models. Tool calls
+                and their results, for which no exact rule is known, count as the tokens of their
+                JSON; anything else in a request (definitions of tools, schemas) is not counted.
 
-    Each message is counted once. Raises BudgetTooSmall if instructions and the new message do not
-    fit.
+    Each message is counted once. Raises BudgetTooSmall if the instructions and the new message do
+    not fit.
     """
 
     max_tokens: int
@@ -90,9 +90,9 @@ class TokenBudget:
         )
         if needed > self.max_tokens:
             raise BudgetTooSmall(
-                f"The instructions and the new message take {needed:,} tokens, and "
+                f"The instructions and the new message take {needed:,} tokens, more than "
                 "TokenBudget(max_tokens="
-                f"{self.max_tokens}) allows no more. Nothing was sent. Raise max_tokens, or "
+                f"{self.max_tokens}) allows. Nothing was sent. Raise max_tokens, or "
                 "shorten the message."
             )
         left, first = self.max_tokens - needed, len(draft.earlier)
@@ -128,13 +128,13 @@ class TokenBudget:
 
 
 class Summarize:
-    """Remember the last turns word for word, and the model's own summary of those before.
+    """Remember the last turns word for word, and the earlier ones as the model's own summary.
 
-    over, keep  with more than ``over`` turns since the last summary, all but the last ``keep`` go
-                into a new one (0 <= keep <= over). The larger their distance, the rarer the extra
-                call.
-    prompt      what asks for the summary
-    params      of that call, where they should differ from the conversation's: model="gpt-4o-mini",
+    over, keep  if there are more than ``over`` turns since the last summary, all but the last
+                ``keep`` go into a new one (0 <= keep <= over). The larger the difference, the rarer
+                the extra call.
+    prompt      asks for the summary
+    params      for that call, if they should differ from the conversation's: model="gpt-4o-mini",
                 …
     """
 
@@ -185,7 +185,7 @@ class Summarize:
 
 
 def reminder(summary: str) -> Message:
-    """A summary as a message. It has the user's role: what users said must not become an
+    """A summary as a message. It has the role user: what users said must not become an
     instruction.
     """
     return {

@@ -1,8 +1,8 @@
-"""A conversation with a model. The API remembers nothing: each call is sent everything that it
+"""A conversation with a model. The API remembers nothing: each call sends everything that the model
 should know.
 
-What to send, and what to make of the answer, is decided in ``calls()``, which does no input or
-output. Sync and async, whole and streamed differ only in how they carry out those calls.
+``calls()`` decides what to send and what to do with the answer, without any input or output. Sync
+and async, whole and streamed differ only in how they carry out those calls.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class BaseConversation:
 
     client  anything with ``client.chat.completions.create(**params)``, as ``connect()`` returns it
     system  the instructions; None: none
-    memory  what is sent of earlier turns: SlidingWindow, TokenBudget or Summarize; None: everything
-    params  of each request: model (default: models.CHAT), temperature, max_completion_tokens, …
+    memory  which earlier turns are sent: SlidingWindow, TokenBudget or Summarize; None: all of them
+    params  for each request: model (default: models.CHAT), temperature, max_completion_tokens, …
 
-    Raises ValueError for parameters that a conversation sets itself, TypeError for a client of the
-    other kind, instructions that are not a string, or a memory of another type. Nothing is sent
-    until you send.
+    Raises ValueError for parameters that a conversation sets itself, and TypeError for a client of
+    the other kind, instructions that are not a string, or a memory of another type. Nothing is sent
+    before you call a method that sends.
     """
 
     asynchronous = False
@@ -107,10 +107,10 @@ class BaseConversation:
         return next(self.calls(content)).params
 
     def calls(self, content: Content) -> Iterator[Call]:
-        """The calls of one turn, each to be answered before the next is asked for.
+        """The calls of one turn, each to be answered before you request the next.
 
-        The history changes when the last one has been answered, and only then: a call that fails, a
-        reply that is cut or a loop that is left changes nothing.
+        The history changes only when the last one has been answered: a call that fails, a reply
+        that is cut or a loop that is left changes nothing.
         """
         new, history, model = (
             _new(content),
@@ -190,21 +190,21 @@ class Conversation(BaseConversation):
     __doc__ = BaseConversation.__doc__
 
     def send(self, content: Content) -> str:
-        """Say something and return the reply's text ("" where it calls tools: see the last of
+        """Say something and return the reply's text ("" if it calls tools: see the last of
         ``messages``).
 
-        content  the user's text; or messages, as the results of tool calls
+        content  the user's text; or messages, such as the results of tool calls
 
-        Raises the SDK's errors, NoReply, and the memory's (BudgetTooSmall). After an error nothing
-        has changed.
+        Raises the SDK's errors, NoReply, and the memory's error (BudgetTooSmall). After an error,
+        the conversation is unchanged.
         """
         for call in self.calls(content):
             call.done(self.client.chat.completions.create(**call.params))
         return call.text
 
     def stream(self, content: Content) -> Iterator[str]:
-        """As ``send()``, but yield the text as it arrives. The history changes at the end; leaving
-        early hangs up.
+        """Like ``send()``, but yield the text as it arrives. The history changes at the end;
+        leaving early closes the connection.
         """
         _refuse_tools(self.params)
         for call in self.calls(content):
@@ -225,13 +225,13 @@ class AsyncConversation(BaseConversation):
     asynchronous = True
 
     async def send(self, content: Content) -> str:
-        """As ``Conversation.send()``, awaited."""
+        """Like ``Conversation.send()``, but awaited."""
         for call in self.calls(content):
             call.done(await self.client.chat.completions.create(**call.params))
         return call.text
 
     async def stream(self, content: Content) -> AsyncIterator[str]:
-        """As ``Conversation.stream()``, in ``async for``."""
+        """Like ``Conversation.stream()``, but for ``async for``."""
         _refuse_tools(self.params)
         for call in self.calls(content):
             if call.purpose == "summary":
@@ -263,7 +263,7 @@ def _new(content: Content) -> list[Message]:
         for message in content
     ):
         raise ValueError(
-            'send() takes messages like {"role": "user", "content": "Hi"}, at least one.'
+            'send() takes one or more messages like {"role": "user", "content": "Hi"}.'
         )
     return [dict(message) for message in content]
 
@@ -271,5 +271,5 @@ def _new(content: Content) -> list[Message]:
 def _refuse_tools(params: Mapping[str, Any]) -> None:
     if params.get("tools"):
         raise ValueError(
-            "stream() yields text, and with tools a reply may have none: use send()."
+            "stream() yields text, but with tools, a reply may have none: use send()."
         )

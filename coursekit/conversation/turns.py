@@ -40,7 +40,7 @@ class Turn:
     """One turn.
 
     messages  in order: the user's, then everything that followed it
-    calls     what the API was asked for it, as small dicts that ``Meter.add`` takes: purpose
+    calls     the API calls it took, as small dicts that ``Meter.add`` takes: purpose
               ("reply", or "summary" of older turns), model, usage, finish_reason, created,
               service_tier, request_id
     """
@@ -63,7 +63,7 @@ class Turn:
 
 @dataclass(slots=True)
 class Summary:
-    """What the model made of the oldest turns: ``text`` stands for the first ``turns`` turns."""
+    """The model's summary of the oldest turns: ``text`` replaces the first ``turns`` turns."""
 
     text: str
     turns: int
@@ -71,7 +71,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
-    """What a memory policy decides on.
+    """What a memory policy bases its decision on.
 
     always      messages that are sent in any case: all instructions, and what is new
     earlier     the turns before, oldest first
@@ -98,7 +98,7 @@ class History:
 
     @classmethod
     def of(cls, messages: Iterable[Message]) -> History:
-        """A history out of a plain list of messages."""
+        """A history from a plain list of messages."""
         history = cls()
         history.add(messages)
         return history

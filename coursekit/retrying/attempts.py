@@ -1,7 +1,7 @@
 """retry() and retry_async(): call, judge, wait, call again.
 
-The loop is our own and not tenacity's or stamina's: it has to read Retry-After, keep one deadline
-over attempts and waits, judge by the body's ``code``, and wait on a clock that is handed in. That
+The loop is our own, not tenacity's or stamina's: it has to read Retry-After, keep one deadline
+across attempts and waits, judge by the body's ``code``, and wait on a clock that is passed in. That
 is the subject of chapter 06, and with either library it would all be callbacks.
 """
 
@@ -54,13 +54,13 @@ class Attempt:
     """One attempt, as passed to ``on_attempt``. Times are seconds.
 
     number      from 1 on
-    started     since the first attempt began
-    seconds     that it took
+    started     seconds since the first attempt began
+    seconds     how long it took
     error       None: it succeeded
-    decision    on the error; None without one
-    wait        until the next attempt; None: there is none
+    decision    what to do about the error; None without one
+    wait        seconds until the next attempt; None: there is none
     why         what was decided, and why; "" after success
-    request_id  as OpenAI's support asks for; None if no answer came
+    request_id  the ID that OpenAI's support asks for; None if no answer arrived
     """
 
     number: int
@@ -82,7 +82,7 @@ def retry(
     log: logging.Logger = LOG,
     on_attempt: Callable[[Attempt], object] | None = None,
 ) -> T:
-    """Call ``fn`` until it succeeds, or until the policy says that asking again makes no sense.
+    """Call ``fn`` until it succeeds, or until the policy says that another attempt makes no sense.
 
     fn          makes one attempt; switch the SDK's own retries off in it
                 (``client.with_options(max_retries=0)``), or the two multiply
@@ -92,10 +92,10 @@ def retry(
     log         gets a record at INFO for each retry and at WARNING when giving up, with
                 ``request_id``, ``attempt``, ``status`` and ``code`` as attributes; never the error
                 itself, whose request carries the key
-    on_attempt  is called after each attempt with an ``Attempt``: ``attempts.append``, say
+    on_attempt  is called with an ``Attempt`` after each one; for example, ``attempts.append``
 
-    Returns what ``fn`` returns. Raises the last attempt's own exception, with a note on why there
-    was no further one.
+    Returns what ``fn`` returns. Raises the last attempt's own exception, with a note that says why
+    there was no further attempt.
     """
     run = _Run(
         policy or Policy(),
@@ -128,7 +128,7 @@ async def retry_async(
     log: logging.Logger = LOG,
     on_attempt: Callable[[Attempt], object] | None = None,
 ) -> T:
-    """As ``retry``, for a coroutine function. Cancelling it ends it at once, also while it
+    """Like ``retry``, but for a coroutine function. Cancelling ends it at once, even while it
     waits.
     """
     run = _Run(

@@ -72,7 +72,7 @@ class Decision:
     """What to do about an error.
 
     action  "retry"  the same request may succeed later
-            "fix"    this request will never succeed; another one may: go on with the next
+            "fix"    this request will never succeed, but others may: go on with the next
             "stop"   no request will succeed until a person has done something: send nothing more
     reason  what happened, one sentence
     advice  what to do next, one sentence
@@ -87,10 +87,10 @@ class Decision:
 
 
 def classify(error: BaseException) -> Decision:
-    """What to do about an error that a call of the API raised.
+    """What to do about an error that an API call raised.
 
     error  of the SDK (openai.APIError and below); of json, when an answer was not JSON;
-           RecordingNotFound; or any other exception, which counts as a bug in the program: "fix"
+           RecordingNotFound; or any other exception, which counts as a bug in the program ("fix")
 
     Returns a Decision. Raises nothing.
     """
@@ -116,7 +116,7 @@ def classify(error: BaseException) -> Decision:
     if "APIError" in names:
         if code == "invalid_request_error":
             return Decision(
-                "fix", "The stream reported a wrong request.", ADVICE[400]
+                "fix", "The stream reported an invalid request.", ADVICE[400]
             )
         return Decision(
             "retry",
@@ -145,8 +145,8 @@ def _of_status(status: int, code: str, error: Any) -> Decision:
     if status < 400:
         return Decision(
             "fix",
-            f"Status {status}, but no answer of the API.",
-            "Check base_url: what answers there?",
+            f"Status {status}, but not an answer from the API.",
+            "Check what is running at base_url.",
         )
     if status in STOP:
         return Decision("stop", *STOP[status])
@@ -225,7 +225,7 @@ def _of_program(error: BaseException, names: set[str]) -> Decision:
     if isinstance(error, TimeoutError):
         return Decision(
             "fix",
-            "A time limit of your own ran out.",
+            "Your own time limit ran out.",
             "Allow more time.",
             billed=True,
         )
@@ -237,6 +237,6 @@ def _of_program(error: BaseException, names: set[str]) -> Decision:
         )
     return Decision(
         "fix",
-        f"{type(error).__name__}: no error of the API.",
+        f"{type(error).__name__}: not an error from the API.",
         "Correct the program.",
     )

@@ -1,4 +1,4 @@
-"""robust_completion(): one prompt, one whole text, or an error that says why not."""
+"""robust_completion(): one prompt, one complete text, or an error that says why not."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .policy import Policy
 
 
 class UnusableReply(Portable, RuntimeError):
-    """The API answered with 200, but not with a whole text. It is paid for; the same request would
-    fare the same.
+    """The API answered with 200, but the text is not complete. It was billed, and the same request
+    would give the same result.
 
-    text           what there is of it; "" if nothing
+    text           as much of it as there is; may be ""
     finish_reason  "length", "content_filter", …; None if there was not even a choice
     refusal        what the model said when it declined; else None
     reply          the whole answer, for ``Meter.add``
@@ -57,18 +57,18 @@ def robust_completion(
     inside.
 
     client        from ``connect()``, or any ``openai.OpenAI``
-    max_attempts  requests in all, from 1 on; None: 4
-    max_retries   the name that tutorials give to max_attempts: 3 means three requests in all, and
-                  not the three retries after the first that it would mean to ``openai.OpenAI``
-    deadline      seconds from the first request on in which an attempt may begin; None: no end.
-                  Where less is left than ``timeout``, it is the timeout
+    max_attempts  the total number of requests, 1 or more; None: 4
+    max_retries   the name that tutorials give to max_attempts: 3 means three requests in total, not
+                  three retries after the first, which is what ``openai.OpenAI`` means by it
+    deadline      seconds after the first request, within which attempts may begin; None: no limit.
+                  If less than ``timeout`` is left, the rest is the timeout
     timeout       seconds that one attempt may be silent: it bounds each read, not the whole answer
     rng           draws the jitter; on_attempt receives each attempt (see ``retry``)
     params        as ``client.chat.completions.create`` takes them, for one answer that is not
                   streamed. Without a model: ``models.CHAT``
 
     Returns the whole text. Raises UnusableReply if it is empty, refused, filtered, or cut at
-    max_completion_tokens; the SDK's own errors where no retry helps or none was left; ValueError
+    max_completion_tokens; the SDK's own errors if no retry helps or none is left; and ValueError
     and TypeError before anything is sent.
     """
     policy = Policy(_attempts(max_attempts, max_retries), deadline=deadline)
@@ -145,7 +145,7 @@ def _refuse(client: Any, prompt: Any, params: dict[str, Any]) -> None:
     refuse_unknown(robust_completion, client, params)
     if not isinstance(prompt, str):
         raise TypeError(
-            f"robust_completion() takes one prompt, a string, and got a {type(prompt).__name__}. "
+            f"robust_completion() takes one prompt, a string, but got a {type(prompt).__name__}. "
             "For messages, pass your own call to coursekit.retrying.retry()."
         )
     if params.get("stream"):

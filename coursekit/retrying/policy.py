@@ -12,25 +12,25 @@ from .retry_after import retry_after
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A way to retry. The wait before attempt n + 1 (n = 1, 2, …), with U drawn evenly from [0, 1):
+    """A retry policy. The wait before attempt n + 1 (n = 1, 2, …), with U drawn evenly from [0, 1):
 
         ceiling = min(cap, base · factor^(n-1))
-        least   = Retry-After, where the server says one; else ceiling · (1 - jitter)
+        least   = Retry-After, if the server sends one; else ceiling · (1 - jitter)
         wait    = least + ceiling · jitter · U              never shorter than the server asks
 
     ``jitter=1`` is "full jitter" (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture
     Blog, 2015), and ``Policy(3, cap=8, jitter=0.25)`` waits as the SDK does, except that the SDK
     adds nothing to Retry-After.
 
-    max_attempts  requests in all, the first one included; from 1 on
+    max_attempts  the total number of requests, including the first; 1 or more
     base          seconds, the first ceiling; > 0
     cap           seconds, the highest ceiling; > 0
-    deadline      seconds from the first request on, after which none is begun; None: no end. A wait
-                  that would end later is not begun either: giving up at once is better news than
-                  giving up after it.
-    jitter        0 … 1: the part of the wait that is left to chance
-    factor        by which the ceiling grows, from 1 on: 1 is a fixed wait
-    patience      seconds: where the server asks for a longer wait, give up at once, as the SDK does
+    deadline      seconds after the first request, when no new one is sent; None: no deadline. If a
+                  wait would end later, it is skipped: giving up at once is better than giving up
+                  after a wait.
+    jitter        0 … 1: the share of the wait that is random
+    factor        by which the ceiling grows, 1 or more; 1 is a fixed wait
+    patience      seconds: if the server asks for a longer wait, give up at once, as the SDK does
                   above 120 s
 
     Raises ValueError for a value out of range.
@@ -100,7 +100,7 @@ class Policy:
         error: BaseException,
         rng: random.Random,
     ) -> tuple[float | None, str]:
-        """What follows a failed attempt.
+        """What to do after a failed attempt.
 
         attempt  its number, from 1 on
         elapsed  seconds since the first one began
@@ -117,7 +117,7 @@ class Policy:
         asked = retry_after(error)
         if asked is not None and asked > self.patience:
             why = (
-                f"the server asks to wait {duration(asked)}, longer than this policy's "
+                f"the server asks you to wait {duration(asked)}, longer than this policy's "
                 f"{self.patience:g} s"
             )
             return None, f"{decision.reason} Not retried: {why}."
@@ -131,13 +131,13 @@ class Policy:
             )
             return (
                 None,
-                f"{decision.reason} Not asked again: {why}, and the deadline leaves {left:.1f} s.",
+                f"{decision.reason} Not retried: {why}, and the deadline leaves {left:.1f} s.",
             )
         return seconds, decision.reason
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them: "45 s", "12 min", "55 h"."""
+    """Seconds as a person would write them: "45 s", "12 min", "55 h"."""
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

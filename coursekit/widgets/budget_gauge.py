@@ -1,4 +1,4 @@
-"""Lab of chapter 07: a budget of tokens, and whether each reasoning effort leaves room in it for
+"""Lab of chapter 07: a budget of tokens, and whether each reasoning effort leaves enough of it for
 the answer.
 """
 
@@ -56,7 +56,7 @@ Needs = Mapping[str, Mapping[str, Split]]
 
 @dataclass(frozen=True, slots=True)
 class GaugeSetting:
-    """Where the controls stand.
+    """What the controls are set to.
 
     question  one of the lab's
     budget    max_completion_tokens, 1 or more
@@ -104,12 +104,12 @@ def view(needs: Needs, setting: GaugeSetting, model: str) -> str:
         if outcome.filled.ending == "whole"
     ]
     said = (
-        f"room for a whole answer with {', '.join(whole)}"
+        f"enough for a whole answer with {', '.join(whole)}"
         if whole
-        else "no effort leaves room for a whole answer"
+        else "not enough for a whole answer with any effort"
     )
     lost = [
-        f"{effort} pays {each.cost} for nothing"
+        f"with {effort}, you pay {each.cost} for nothing"
         for effort, each in found.items()
         if each.filled.ending == "empty"
     ]
@@ -127,8 +127,8 @@ class BudgetGauge(Lab):
     """The lab: choose a budget, and see what is left of it for the text.
 
     needs   question -> effort -> bill of a whole answer, from ``reasoning.split()``
-    model   of these answers; its prices count
-    budget  the first one, in tokens
+    model   the model of these answers, whose prices apply
+    budget  the initial one, in tokens
     """
 
     title = "The budget gauge"
@@ -136,8 +136,8 @@ class BudgetGauge(Lab):
     def __init__(self, needs: Needs, model: str, *, budget: int = 500) -> None:
         if not needs or not all(needs.values()):
             raise ValueError(
-                "The gauge needs at least one question, and for each at least one effort with its "
-                "bill."
+                "The gauge needs at least one question, and at least one effort with its bill for "
+                "each."
             )
         self.needs, self.model = needs, model
         wide = {"layout": {"width": "98%", "max_width": "46em"}}
@@ -153,7 +153,7 @@ class BudgetGauge(Lab):
 
     @property
     def setting(self) -> GaugeSetting:
-        """What the controls say."""
+        """What the controls are set to."""
         return GaugeSetting(
             self.question.value, self.budget.value, round(self.longer.value, 2)
         )

@@ -2,9 +2,9 @@
 and fails in place.
 
 JupyterLab handles clicks in a thread of its own (a kernel's "subshell"), and a client belongs to
-one event loop. So a callback does nothing but hand its work to the loop on which the box was made,
-the one that runs the cells. There a reply is a task, and Stop cancels it. An ``Echo`` tells that
-the text is here on which Enter was pressed.
+one event loop. So a callback only hands its work to the loop on which the box was created, the one
+that runs the cells. There, a reply is a task, and Stop cancels it. An ``Echo`` makes sure that the
+text has arrived on which Enter was pressed.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ class ChatBox(Lab):
 
     conversation  a Conversation, or an AsyncConversation, which can be stopped at any moment; the
                   other one is stopped when its next piece arrives
-    meter         where the calls are entered; None: a new one
-    offers        texts to send by a click, once; in replay mode, what has been recorded
+    meter         records the calls; None: a new one
+    offers        texts that can be sent with a click, once each; in replay mode, those recorded
 
     The conversation appears above the input line. A reply that failed or was stopped is shown, but
-    is not part of the conversation. Where no widget can be shown (on the web, in print), the output
+    is not part of the conversation. If widgets cannot be shown (on the web, in print), the output
     is the conversation so far.
 
-    Raises TypeError for anything but a conversation, and RuntimeError where no event loop runs,
-    that is, outside of a notebook.
+    Raises TypeError for anything but a conversation, and RuntimeError if no event loop is running,
+    that is, outside a notebook.
     """
 
     title = "The chat box"
@@ -55,14 +55,14 @@ class ChatBox(Lab):
     ) -> None:
         if not isinstance(conversation, Conversation | AsyncConversation):
             raise TypeError(
-                f"A chat box shows a conversation, and got a {type(conversation).__name__}. Make "
+                f"A chat box needs a conversation, but got a {type(conversation).__name__}. Pass "
                 "one: ChatBox(Conversation(client))."
             )
         try:
             self._home = asyncio.get_running_loop()
         except RuntimeError:
             raise RuntimeError(
-                "A chat box needs a running event loop, as a notebook has one."
+                "A chat box needs a running event loop. Create it in a notebook, which has one."
             ) from None
         self.conversation = conversation
         self.meter = meter or Meter(conversation.client)
@@ -71,7 +71,7 @@ class ChatBox(Lab):
         self.now, self.status = widgets.HTML(), widgets.HTML()
         self.text = widgets.Text(
             description="You",
-            placeholder="Type here, Enter sends",
+            placeholder="Type here and press Enter",
             continuous_update=False,
             layout={"flex": "1 1 20em"},
             style={"description_width": "initial"},
@@ -194,7 +194,7 @@ class ChatBox(Lab):
     def _settle(
         self, task: asyncio.Task[None], text: str, pieces: list[str], calls: int
     ) -> None:
-        """The reply is there, was stopped, or has failed: show which."""
+        """Show whether the reply is complete, was stopped, or has failed."""
         self._reply = None
         self.send_button.disabled, self.stop_button.disabled = False, True
         error = None if task.cancelled() else task.exception()

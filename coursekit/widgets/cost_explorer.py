@@ -67,15 +67,15 @@ POLICIES = (EVERYTHING, *KNOBS)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A conversation to be held.
+    """A planned conversation.
 
     turns                number of exchanges, 1 or more
     system, user, reply  tokens of each message of this kind
-    policy, size         one of ``POLICIES``, and its number (see ``KNOBS``; without meaning for
+    policy, size         one of ``POLICIES``, and its number (see ``KNOBS``; ignored for
                          "everything")
     model                one of ``MODELS``
     cached               whether each turn finds in the cache what the turn before it sent
-    turn                 whose messages are shown; beyond the end: those of the last turn
+    turn                 the turn whose messages are shown; beyond the end: the last turn
     """
 
     turns: int = 50
@@ -103,10 +103,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The outcome of a plan: the tokens of each turn, and US dollars after each. Shorter than the
-    plan: it did not fit.
+    """The outcome of a plan: the tokens of each turn, and US dollars after each. If it is shorter
+    than the plan, the rest did not fit.
 
-    refused  why the memory sends nothing at all; None: it does
+    refused  why the memory sends nothing at all; None: it sends something
     """
 
     turns: list[Usage]
@@ -187,9 +187,9 @@ def _context(plan: Plan, held: Forecast) -> str:
 
 
 class CostExplorer(Lab):
-    """The lab: move a slider, and see what the conversation sends and costs.
+    """The lab: move a slider and see what the conversation sends and costs.
 
-    plan  the first position of the controls
+    plan  the initial position of the controls
     """
 
     title = "The conversation cost explorer"
@@ -229,7 +229,7 @@ class CostExplorer(Lab):
 
     @property
     def plan(self) -> Plan:
-        """What the controls say."""
+        """What the controls are set to."""
         chosen: str = self.policy.value
         size = self.sizes[chosen].value if chosen in self.sizes else 0
         return Plan(
@@ -284,7 +284,7 @@ def _full(name: str, plan: Plan, held: Forecast) -> str:
         return ""
     window = models.get(plan.model).context
     return (
-        f"<b>With {escape(name)} the conversation ends after turn {len(held.turns)}:</b> the next "
+        f"<b>With {escape(name)}, the conversation ends after turn {len(held.turns)}:</b> the next "
         f"prompt does not fit into the {window:,} tokens of {escape(plan.model)}, and the API "
         "answers 400 <code>context_length_exceeded</code>."
     )
@@ -298,7 +298,7 @@ HEADS = (
     "Out",
     "Last prompt",
     "Cost",
-    "A turn",
+    "Per turn",
 )
 
 

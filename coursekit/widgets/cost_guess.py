@@ -41,7 +41,7 @@ KEYS = {
 
 
 def costs() -> list[Decimal]:
-    """US dollars after each of the 50 turns of the chapter's conversation, nothing cached."""
+    """US dollars after each of the 50 turns of the chapter's conversation, without caching."""
     turns = [
         replace(turn, cached=0)
         for turn in forecast(TURNS, Sizes(), None, MODEL)
@@ -59,7 +59,7 @@ def view(guess: Sequence[float], *, revealed: bool) -> str:
     said = (
         f"<p>Instructions of {sizes.system} tokens, questions of {sizes.user}, replies of "
         f"{sizes.reply}, {MODEL}, no cache. Turn 1 costs {dollars(true[0])}. "
-        f"<b>What has the conversation cost after {TURNS} turns?</b></p>"
+        f"<b>What does the conversation cost in total after {TURNS} turns?</b></p>"
     )
     lines = _scales() + _line(
         [(0, 0.0), *zip(MARKS, guess, strict=True)], BLUE, "6 4"
@@ -90,7 +90,7 @@ def _verdict(guess: Sequence[float], true: Sequence[Decimal]) -> str:
     straight = float(true[0]) * TURNS
     return (
         f"<p><b>You said ${guess[-1]:.2f}; it is ${whole:.2f}.</b> {TURNS} times turn 1 is only "
-        f"${straight:.2f}: each turn sends again what all turns before it said. From turn "
+        f"${straight:.2f}: each turn sends everything again that was said before it. From turn "
         f"{TURNS // 2} to turn {TURNS} the cost grows {whole / half:.1f}-fold: a parabola.</p>"
     )
 

@@ -1,5 +1,5 @@
-"""Lab of chapter 06: choose what goes wrong, for how long, and the program that meets it. See every
-attempt, its wait, and the log.
+"""Lab of chapter 06: choose what goes wrong, for how long, and how the program handles it. See
+every attempt, its wait, and the log.
 
 Taught in 06, lab.
 """
@@ -31,7 +31,7 @@ from .fault_runs import (
 from .lab import WRAPPED, Echo, Lab, Press, menu
 from .safe_html import sendable
 
-PREDICT = "<p><b>Predict:</b> how many HTTP requests, how many seconds? Then press <b>Run</b>.</p>"
+PREDICT = "<p><b>Predict:</b> how many HTTP requests? How many seconds? Then press <b>Run</b>.</p>"
 BAR, HEIGHT = 200, 18  # of a row's drawing, in its own units
 COLUMNS = {
     "#": NUMBER,
@@ -66,11 +66,11 @@ def view(done: FaultRun) -> str:
 
 def _duration(setting: Setting) -> str:
     if setting.problem in PERMANENT:
-        return "which does not pass by itself"
+        return "which does not go away by itself"
     if setting.duration in SECONDS:
         return (
-            f"for {setting.duration}, and as long again from each request that is sent before its "
-            "Retry-After is over"
+            f"for {setting.duration}, and as long again after each request that is sent before its "
+            "Retry-After has passed"
         )
     return setting.duration
 
@@ -142,9 +142,9 @@ def _log(done: FaultRun) -> str:
 def _result(done: FaultRun) -> str:
     """What the program got, and what it cost the others."""
     if done.answer is not None:
-        got = f"✓ After {done.seconds:.1f} s the program has its answer: {done.answer}"
+        got = f"✓ After {done.seconds:.1f} s, the program has its answer: {done.answer}"
     else:
-        got = f"✗ After {done.seconds:.1f} s the program gets an error: {_short(done.error)}"
+        got = f"✗ After {done.seconds:.1f} s, the program gets an error: {_short(done.error)}"
     verdict = done.verdict
     counts = [f"<b>{_plural(len(done.calls), 'HTTP request')}</b>"]
     if verdict.wasted:
@@ -153,7 +153,7 @@ def _result(done: FaultRun) -> str:
         counts.append(f"{verdict.too_early} sent earlier than the server asked")
     if verdict.lost:
         counts.append(
-            f"{_plural(verdict.lost, 'billed answer')} lost on the way"
+            f"{_plural(verdict.lost, 'billed answer')} lost in transit"
         )
     return f'<p style="white-space:pre-wrap">{escape(sendable(got))}</p><p>{", ".join(counts)}.</p>'
 
@@ -169,10 +169,10 @@ def _short(error: str) -> str:
 
 
 class FaultBoard(Lab):
-    """The lab: choose, predict, press Run. The real SDK asks the offline API on virtual time, so no
-    wait takes real seconds.
+    """The lab: choose, predict, press Run. The real SDK calls the offline API in virtual time, so
+    waiting takes no real time.
 
-    setting     is run first
+    setting     the one to run first
     recordings  a folder with the answer; None: the course's own
     """
 
@@ -202,13 +202,13 @@ class FaultBoard(Lab):
 
     @property
     def setting(self) -> Setting:
-        """What the controls say."""
+        """What the controls are set to."""
         return Setting(
             self.problem.value, self.duration.value, self.strategy.value
         )
 
     def _ask(self, _: Any = None) -> None:
-        """The last run says nothing about the new choice, so a prediction takes its place."""
+        """Replace the last run, which says nothing about the new choice, with a prediction."""
         with self.lock:
             self.ran = False
             self.draw()

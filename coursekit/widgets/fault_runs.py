@@ -40,8 +40,8 @@ ONE, FOREVER = "one request", "for good"
 SECONDS = {"3 s": 3, "20 s": 20, "90 s": 90}
 DURATIONS = (ONE, *SECONDS, FOREVER)
 
-# What goes wrong: the kind of fault, and the seconds of its Retry-After where it does not last for
-# a time.
+# What goes wrong: the kind of fault, and the seconds of its Retry-After if it does not last for a
+# set time.
 FAULTS: dict[str, tuple[str, int | None]] = {
     "429 rate limit": ("rate_limit", 2),
     "429 no money left": ("quota", None),
@@ -97,7 +97,7 @@ def _nested_loop(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
 
 
 def _hammering(client: openai.OpenAI, params: dict[str, Any]) -> str | None:
-    """Whatever goes wrong, try again in a second."""
+    """Whatever goes wrong, retry after a second."""
     clock = clock_of(client)
     for _ in range(5):
         with contextlib.suppress(openai.OpenAIError, ValueError):
@@ -152,7 +152,7 @@ class HttpCall:
     by           who sent it: "first", "SDK" or "program"
     outcome      in words: "200", "429 rate_limit_exceeded", "timeout", …
     answered     whether a whole answer arrived
-    retry_after  seconds that the server asked to wait; None: it did not say
+    retry_after  seconds the server asked the client to wait; None: it did not say
     """
 
     at: float

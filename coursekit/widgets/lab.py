@@ -24,7 +24,7 @@ def slider(
     step: float,
     **more: Any,
 ) -> Any:
-    """A slider of whole numbers where value and step are whole, else of decimals."""
+    """A slider of whole numbers if value and step are whole, otherwise of decimals."""
     whole = isinstance(value, int) and isinstance(step, int)
     kind = widgets.IntSlider if whole else widgets.FloatSlider
     return kind(
@@ -38,7 +38,7 @@ def slider(
 
 
 def menu(label: str, options: Sequence[Any], value: Any, **more: Any) -> Any:
-    """A menu; an option is a string, or (string, value). Raises ValueError for another value."""
+    """A menu; an option is a string, or (string, value). Raises ValueError for any other value."""
     values = [each if isinstance(each, str) else each[1] for each in options]
     if value not in values:
         raise ValueError(
@@ -57,8 +57,8 @@ class Lab(widgets.VBox):  # type: ignore[misc]
     ``picture()``.
 
     A kernel may call the handlers of two controls in two threads (ipykernel 7). So whatever changes
-    or draws the lab holds ``lock``. A drawing begins after the change that asked for it, and reads
-    all controls again: the last drawing shows what the controls say in the end.
+    or draws the lab holds ``lock``. A drawing begins after the change that asked for it and reads
+    all controls again, so the last drawing shows the final state of the controls.
     """
 
     title: ClassVar[str] = "The lab"
@@ -80,11 +80,11 @@ class Lab(widgets.VBox):  # type: ignore[misc]
         self.draw()
 
     def picture(self) -> str:
-        """What the controls say, as HTML; a drawing in it has an alternative text."""
+        """HTML for the current settings; any drawing in it has alternative text."""
         raise NotImplementedError
 
     def draw(self, _: Any = None) -> None:
-        """Show the picture of what the controls say now."""
+        """Show the picture for the current settings."""
         with self.lock:
             self.shown.value = self.picture()
 
@@ -105,10 +105,10 @@ class Lab(widgets.VBox):  # type: ignore[misc]
 class Echo:
     """Does work after the changes that the browser has made so far.
 
-    The browser holds back a control's second change until the kernel has handled the first; it
-    holds back no press of a button, which thus overtakes the change. An echo catches up with it: a
-    number goes to the browser, which links it to another one, and so returns after everything that
-    was held back. Nothing waits by the clock.
+    The browser holds back a control's second change until the kernel has handled the first, but
+    does not hold back a press of a button, which can therefore overtake the change. An echo waits
+    for the change: a number goes to the browser, which links it to another one, so it returns after
+    everything that was held back. Nothing waits by the clock.
     """
 
     def __init__(self) -> None:

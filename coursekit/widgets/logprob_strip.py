@@ -37,7 +37,7 @@ HEADS = ("No.", "Token", "Probability", "Instead")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A token that was written, or could have been: its text and its log-probability."""
+    """A token that was or could have been written: its text and its log-probability."""
 
     token: str
     logprob: float
@@ -84,10 +84,9 @@ def strip(
     tokens: Sequence[WrittenToken], threshold: float = 0.5, place: int = 1
 ) -> str:
     """The tokens as boxes, pale when sure and orange when not; what else the model considered for
-    one of them, as bars; and all of them as a table, to be unfolded.
+    one of them, as bars; and all of them in a table that can be unfolded.
 
-    threshold  0 to 1: tokens of a lower probability get a thick dashed frame, and a mark in the
-               table
+    threshold  0 to 1: tokens below it get a thick dashed frame, and a mark in the table
     place      the number of the token with the bars, from 1 on; beyond the end: the last one
 
     Returns HTML with all text escaped; the alternatives are also in each box's title.
@@ -120,7 +119,7 @@ def _summary(tokens: Sequence[WrittenToken], threshold: float) -> str:
         )
         said += f"{percent(threshold)} (dashed frame)"
     if len(tokens) > DRAWN:
-        said += f". The first {DRAWN} are shown; all are counted."
+        said += f". Only the first {DRAWN} are shown, but all are counted."
     return f'<p style="margin:4px 0">{said}</p>'
 
 
@@ -141,11 +140,11 @@ def _considered(place: int, token: WrittenToken) -> str:
 
 
 class LogprobStrip(Lab):
-    """The lab: a reply's tokens, a threshold below which they are marked, and a token to look at.
+    """The lab: a reply's tokens, a threshold below which they are marked, and one to look at.
 
-    reply      a ChatCompletion that was asked for with ``logprobs=True``; ``top_logprobs=5`` adds
-               the alternatives
-    threshold  the first one
+    reply      a ChatCompletion requested with ``logprobs=True``; ``top_logprobs=5`` adds the
+               alternatives
+    threshold  the initial one
 
     Raises ValueError for a reply without log-probabilities.
     """
@@ -156,7 +155,7 @@ class LogprobStrip(Lab):
         logprobs = reply.choices[0].logprobs
         if logprobs is None or logprobs.content is None:
             raise ValueError(
-                "This reply has no log-probabilities. Ask for them: create(..., logprobs=True)."
+                "This reply has no log-probabilities. Request them: create(..., logprobs=True)."
             )
         self.tokens = tokens_of(logprobs.content)
         low = min(

@@ -1,4 +1,4 @@
-"""Lab of chapter 08: what a task is and needs, against the models that remain for it.
+"""Lab of chapter 08: a task and its requirements, and the models that remain for it.
 
 Taught in 08, lab.
 """
@@ -49,8 +49,8 @@ REMAINS, OUT = "✓", "✗"
 
 
 def view(task: Task) -> str:
-    """The models for a task as HTML: those that remain, what they cost and take, and what is
-    against the others.
+    """The models for a task as HTML: those that remain, their cost and time, and what rules the
+    others out.
     """
     judged = judge(task)
     left = [each for each in judged if each.remains]
@@ -60,7 +60,7 @@ def view(task: Task) -> str:
 
 
 class ModelChooser(Lab):
-    """The lab: move a slider or tick a need, and see which models remain.
+    """The lab: move a slider or tick a requirement, and see which models remain.
 
     task  the first position of the controls; its numbers must be among those of the sliders
     """
@@ -104,7 +104,7 @@ class ModelChooser(Lab):
 
     @property
     def task(self) -> Task:
-        """What the controls say."""
+        """What the controls are set to."""
         budget, seconds = self.budget.value, self.seconds.value
         return Task(
             prompt=self.prompt.value,
@@ -122,7 +122,14 @@ class ModelChooser(Lab):
         return view(self.task)
 
 
-HEADS = ("Model", "$ per 1,000", "Seconds", "Context", "Last day", "Against it")
+HEADS = (
+    "Model",
+    "$ per 1,000",
+    "Seconds",
+    "Context",
+    "Last day",
+    "Ruled out by",
+)
 # Only the last column's text may wrap.
 LOOKS = (SHORT, *[NUMBER] * 4, f"{NAME};min-width:7em")
 
@@ -162,7 +169,7 @@ def _row(judged: Judgment) -> tuple[str, ...]:
         f"{model.context:,}" if model.context else "not known",
         str(model.shutdown - datetime.timedelta(days=1))
         if model.shutdown
-        else "open",
+        else "none set",
         "; ".join(judged.against),
     )
 

@@ -65,16 +65,15 @@ def questions(name: str) -> list[Question]:
             {option.text for option in options}
         ) != len(options):
             raise NoQuiz(
-                f"{path.name}: one option must be right, and no two alike: {entry['ask']}"
+                f"{path.name}: exactly one option must be right, and no two may be the same: "
+                f"{entry['ask']}"
             )
         found.append(Question(entry["ask"], options))
     return found
 
 
 def judged(question: Question, chosen: int | None) -> str:
-    """What is shown below a question once the option with this index was chosen (None: nothing
-    was).
-    """
+    """The verdict below a question when the option with this index was chosen (None: none was)."""
     if chosen is None:
         return f'<div style="{SHOWN.format(color=MUTED)}">Choose an option first.</div>'
     option = question.options[chosen]

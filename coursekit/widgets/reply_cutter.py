@@ -50,7 +50,7 @@ def view(reply: ChatCompletion, limit: int, *, rest: bool) -> str:
     color, verdict = (
         (
             RED,
-            "⚠ The text looks finished. Only finish_reason says that it is not.",
+            "⚠ The text looks finished. Only the finish_reason says that it is not.",
         )
         if looks_finished(kept)
         else (BLUE, "The text breaks off, so a reader can see the cut.")

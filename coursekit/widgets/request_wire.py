@@ -48,7 +48,7 @@ class WireEnd:
 
     transport  the class that the client hands its requests to
     does       what happens to a request there
-    costs      in words
+    costs      what it costs, in words
     """
 
     transport: str
@@ -89,7 +89,7 @@ def exchange(client: openai.OpenAI) -> tuple[str, str]:
 
 
 def view(end: str, request: str, answer: str) -> str:
-    """The way of the request to an end and back, and the bytes, as HTML; a pure function.
+    """The request's path to an end and back, and the bytes, as HTML; a pure function.
 
     end  one of ENDS
     """
@@ -118,7 +118,7 @@ def view(end: str, request: str, answer: str) -> str:
     return (
         f'<div class="coursekit-request" style="line-height:1.5">{picture}'
         f"<p><b>The request</b></p>{_bytes(request, BLUE)}"
-        f"<p><b>The answer of {end}.</b> {shown.costs}</p>{_bytes(answer, GREEN)}</div>"
+        f"<p><b>The answer from {end}.</b> {shown.costs}</p>{_bytes(answer, GREEN)}</div>"
     )
 
 
@@ -189,7 +189,7 @@ def _packet(
 
 
 class RequestWire(Lab):
-    """The lab: switch the end of the wire, and see the same request arrive there.
+    """The lab: switch the end of the wire and see the same request arrive there.
 
     Sends the question to a function and to the course's recordings, once; never to the real API.
     """

@@ -1,5 +1,5 @@
-"""Lab of chapter 09: a run of the capstone played again, every request on a timeline, with the
-level of each model's bucket of tokens, the failures that struck, and the death of a model.
+"""Lab of chapter 09: a replay of a capstone run, with every request on a timeline, the level of
+each model's token bucket, the failures that struck, and the shutdown of a model.
 
 Taught in 09, after the first good run.
 """
@@ -80,7 +80,7 @@ def _counted(seen: Sequence[RunSpan]) -> str:
 
 
 def _legend(seen: Sequence[RunSpan]) -> str:
-    """Of what has happened so far."""
+    """The marks of what has happened so far."""
     found = {span.outcome for span in seen}
     keys = {
         "a request, until its answer is complete": f"background-color:{BLUE}",
@@ -164,19 +164,19 @@ def _bucket(spans: Sequence[RunSpan], at: float, end: float) -> str:
 
 
 class RunReplay(Lab):
-    """The lab: play a run, or move to a moment of it.
+    """The lab: play a run, or move to any moment of it.
 
     score  from ``attempt()``
 
     Raises ValueError for a score without requests.
     """
 
-    title = "The run, played again"
+    title = "Replay of the run"
 
     def __init__(self, score: Run) -> None:
         if not score.requests:
             raise ValueError(
-                "There is nothing to play: give the score that attempt(solve) returns."
+                "There is nothing to play. Pass the score that attempt(solve) returns."
             )
         self.requests = score.requests
         end = max(span.end for span in score.requests)

@@ -1,8 +1,8 @@
-"""What a model or a user wrote, as HTML that only shows it.
+"""HTML that shows what a model or a user wrote, and does nothing else.
 
 Markdown is rendered by markdown-it-py with raw HTML switched off, and without images: an address
 that a model chose would be fetched as soon as it is shown, and could leak what the model has read.
-Links stay; they wait for a click.
+Links are kept, because they do nothing until they are clicked.
 """
 
 from __future__ import annotations

@@ -46,10 +46,10 @@ class SamplingLab(Lab):
     """The lab: move a slider and see the distribution change; draw from it; let the text grow token
     by token; send the same settings to the API.
 
-    client      from ``connect()``; "Send" sends a request, and nothing else does
-    meter       takes the replies; None: one of the lab's own
-    prompt      the first one, of ``logits.distribution_names()``
-    model       that "Send" names
+    client      from ``connect()``; only "Send" sends a request
+    meter       records the replies; None: the lab's own
+    prompt      the initial one, of ``logits.distribution_names()``
+    model       the one that "Send" requests
     recordings  where replay mode looks; None: the course's own
     """
 
@@ -124,10 +124,10 @@ class SamplingLab(Lab):
             for place in range(NEXT)
         ]
         self.draw_one = button(
-            self._draw_one, "Draw a token", "Draw the next token, and add it"
+            self._draw_one, "Draw a token", "Draw the next token and add it"
         )
         self.back = button(
-            self._step_back, "Step back", "Take the last token away"
+            self._step_back, "Step back", "Remove the last token"
         )
         self.answer = widgets.HTML()
         wrapped = {"flex_flow": "row wrap"}
@@ -161,7 +161,7 @@ class SamplingLab(Lab):
 
     @property
     def settings(self) -> Settings:
-        """What the sliders say."""
+        """What the sliders are set to."""
         # A step of 0.05 makes 0.7000000000000001 of a slider, which is not a recorded temperature.
         return Settings(
             **{
@@ -332,18 +332,18 @@ def answered(request: Any, reply: Any, receipt: Receipt) -> str:
 
 
 def missed(settings: Settings, offers: list[Settings]) -> str:
-    """What to do where these settings are not recorded, and others may be, as HTML."""
-    offer = "This prompt has no recordings; where there are some, <b>recorded</b> offers them."
+    """What to do if these settings are not recorded, as HTML; others may be."""
+    offer = "This prompt has no recordings; if a prompt has any, <b>recorded</b> lists them."
     if offers:
         choices = "".join(f"<li>{escape(str(each))}</li>" for each in offers)
         offer = (
-            "Answers to this prompt are recorded for these settings; choose under "
+            "This prompt has recorded answers for the following settings; choose one under "
             f"<b>recorded</b>:<ul>{choices}</ul>"
         )
     return (
         f"<p><b>There is no recording of this request</b> ({escape(str(settings))}), and replay "
-        f"mode does not ask a model. {offer}</p><p>To let a small model on your machine answer: "
-        '<code>connect(fallback="local")</code>, once it is installed (<code>%run -m coursekit '
-        "local install</code> in a cell). To ask the real API: "
+        f"mode does not ask a model. {offer}</p><p>To let a small model on your machine answer, "
+        'use <code>connect(fallback="local")</code> once it is installed (<code>%run -m coursekit '
+        "local install</code> in a cell). To ask the real API, use "
         '<code>connect(mode="live")</code>, which costs money.</p>'
     )

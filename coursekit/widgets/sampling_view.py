@@ -207,11 +207,11 @@ def _bar(share: float, look: str) -> str:
 
 
 def _summary(result: BeforeAfter) -> str:
-    """The bars' key, and the two numbers that sum a distribution up."""
+    """The bars' key, and the two numbers that summarize a distribution."""
     return (
         '<p style="margin:4px 0;line-height:1.5">Thin gray bar: before. Thick blue bar: after.<br>'
         f"<b>Entropy</b> {result.entropy_before:.2f} → <b>{result.entropy_after:.2f} bits</b>, "
-        f"as open as a fair choice among {2**result.entropy_after:,.1f} tokens. "
+        f"as uncertain as a fair choice among {2**result.entropy_after:,.1f} tokens. "
         f"<b>Nucleus</b> {result.candidates:,} of {len(result.after):,} tokens can be drawn.</p>"
     )
 
@@ -223,7 +223,7 @@ def _draws(distribution: Distribution, seed: int, picks: list[int]) -> str:
         f'<span style="{DRAW}">{escape(label(distribution.token(index)))}</span>'
         for index in picks[-LISTED:]
     )
-    last = ", the last ones" if len(picks) > LISTED else ""
+    last = ", the latest ones" if len(picks) > LISTED else ""
     return (
         f'<p style="margin:4px 0;line-height:1.5"><b>{len(picks)} draws</b> with seed '
         f"{seed}{last}: {boxes}</p>"
@@ -238,13 +238,13 @@ def garden(
     texts = [block for block in blocks if block.path[-1]]
     likely = max(texts, key=lambda block: (len(block.path), block.height))
     alt = (
-        f"Texts after “{start.text}”, up to {DEPTH} tokens: a column for each token, a block as "
-        f"high as its text is probable. The likeliest longest one adds “{''.join(likely.path)}”, "
-        f"{percent(likely.height / HEIGHT)}."
+        f"Continuations of “{start.text}”, up to {DEPTH} tokens: a column for each token, with "
+        f"blocks whose height is the probability of their text. The most likely of the longest "
+        f"adds “{''.join(likely.path)}”, {percent(likely.height / HEIGHT)}."
     )
     key = (
-        "A block is as high as its text is probable; gray is the rest. Where nothing follows a "
-        "block, nothing is recorded."
+        "The height of a block is the probability of its text; gray is the rest. If nothing "
+        "follows a block, nothing is recorded there."
     )
     parts = "".join(_drawn(block, path) for block in blocks)
     picture = svg(alt, WIDTH, HEIGHT, parts, font=12)
@@ -252,7 +252,7 @@ def garden(
 
 
 def blocks_of(start: Distribution, settings: Settings) -> Iterator[Block]:
-    """What the garden shows, each block before those that follow it."""
+    """The blocks of the garden, each before those that follow it."""
     sampling = tuple(settings.sampling.values())
     waiting = [Block((), 1.0, 0.0, HEIGHT)]
     while waiting:

@@ -1,8 +1,8 @@
 """Lab of chapter 04: you are the proxy between a model and four programs that read its stream, and
 you can cut the wire.
 
-Some of the programs then hand their user half of an answer as if it were all of it. The tests hold
-``REPORTS`` to what the SDK and coursekit really do. Taught in 04, lab.
+Some of the programs then show their user half of an answer as if it were all of it. Tests compare
+``REPORTS`` with what the SDK and coursekit really do. Taught in 04, lab.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ READERS = (
 )
 LATE = READERS[1]  # shows its user nothing before the end
 WHOLE = "■"  # the mark behind a whole answer
-LIES = "no error"  # how a report begins whose reader takes half an answer for the whole
+LIES = "no error"  # how the report of a reader begins that treats half an answer as the whole
 # How a cut looks on the wire -> what each of READERS reports, in their order.
 REPORTS = {
     "closed cleanly": (
-        "no error: takes the text for the whole answer",
+        "no error: treats the text as the whole answer",
         "no error: gets a completion with finish_reason None",
-        "finish_reason None: knows that the answer is not whole",
+        "finish_reason None: knows that the answer is incomplete",
         "IncompleteStream: ended is 'cut'",
     ),
     "connection breaks": (
@@ -129,26 +129,24 @@ def _status(
 ) -> str:
     if end is None:
         if reached >= stream.total:
-            return "<b>Complete:</b> the last chunks had the finish_reason and the usage."
+            return "<b>Complete:</b> the last chunks contained the finish_reason and the usage."
         return "Receiving." if count else "Waiting for the first token."
     if not count:
         return (
             "<b>Cut before the first token.</b> The SDK retries a connection that fails before the "
-            "answer begins (chapter 06). Move on until text arrives, and cut there."
+            "answer begins (chapter 06). Move forward until text arrives, and cut there."
         )
     if count == len(stream.texts):
-        return (
-            "<b>Cut too late:</b> the whole answer had arrived. No reader lies."
-        )
+        return "<b>Cut too late:</b> the whole answer had already arrived. No reader lies."
     characters = len("".join(stream.texts[:count]))
     lies = sum(report.startswith(LIES) for report in REPORTS[end])
     verdict = (
-        f"{lies} of {len(READERS)} readers lie to their user."
+        f"{lies} of {len(READERS)} readers lie to their users."
         if lies
         else "No reader lies."
     )
     return (
-        f"<b>✂ Cut, {end}:</b> {characters} characters had arrived, no finish_reason. "
+        f"<b>✂ Cut, {end}:</b> {characters} characters had arrived, but no finish_reason. "
         f"<b>{verdict}</b>"
     )
 
@@ -273,9 +271,9 @@ class StreamPlayer(Lab):
 
     texts   the deltas of a stream that has been read: ``texts = list(stream)`` of ``stream_text()``
     timing  ``stream.timing``
-    at      the player's first position, in seconds since the request
+    at      the player's initial position, in seconds since the request
 
-    Raises ValueError if texts and timing do not belong together, or are empty.
+    Raises ValueError if texts and timing do not match, or are empty.
     """
 
     title = "The stream player"

@@ -55,7 +55,7 @@ def view(load: Load) -> str:
 
 
 def gantt_svg(runs: Mapping[str, Sequence[Span]]) -> str:
-    """A panel for each run, all on one scale of time: a bar for each answered request, a cross for
+    """A panel for each run, all on one time scale: a bar for each answered request, a cross for
     each refused one.
 
     runs  name of the run -> its requests in the order in which they were sent; at least one, none
@@ -131,13 +131,14 @@ def _law(load: Load, rates: Rates) -> str:
     verdict = f"The limits allow {lowest:,.0f}, so a semaphore stays below them by itself."
     if rates.concurrency > lowest:
         verdict = (
-            f"The limits allow {lowest:,.0f}: in the long run a semaphore of {load.concurrency} "
-            f"alone sends too much. (Full buckets let the first {lowest:,.0f} pass.)"
+            f"The limits allow {lowest:,.0f}: in the long run, a semaphore of {load.concurrency} "
+            f"alone sends too many. (Full buckets let the first {lowest:,.0f} through.)"
         )
     return (
         f"<p><b>{load.concurrency} in flight / {load.latency:g} s = {rates.concurrency:,.0f} "
         f"requests a minute.</b> RPM allows {rates.rpm:,.0f}; TPM allows {load.tpm:,} / "
-        f"{load.tokens:,} = {rates.tpm:,.1f}. {verdict} What binds: {NAMES[rates.binding]}.</p>"
+        f"{load.tokens:,} = {rates.tpm:,.1f}. {verdict} The binding limit: "
+        f"{NAMES[rates.binding]}.</p>"
     )
 
 
@@ -150,14 +151,14 @@ def _table(runs: Mapping[str, Sequence[Span]], least: float) -> str:
         rows.append((strategy, *map(str, counts), *times))
     return (
         f"{table(HEADS, rows, [NAME, *[NUMBER] * 5])}<p>With these limits and this many in "
-        f"flight, no strategy can have all answers before {least:,.1f} s.</p>"
+        f"flight, no strategy can have all the answers before {least:,.1f} s.</p>"
     )
 
 
 class ThroughputLab(Lab):
-    """The lab: move a slider, and see which requests are answered, when, and which are refused.
+    """The lab: move a slider and see which requests are answered, when, and which are refused.
 
-    load  the first position of the controls; its number of requests stays
+    load  the initial position of the controls; its number of requests is fixed
     """
 
     title = "The throughput lab"
@@ -178,7 +179,7 @@ class ThroughputLab(Lab):
         )
         self.rpm = slider("RPM limit", load.rpm, 5, 500, 5)
         self.tpm = slider("TPM limit", load.tpm, 5_000, 200_000, 1_000)
-        self.tokens = slider("Tokens of a request", load.tokens, 50, 3_000, 50)
+        self.tokens = slider("Tokens per request", load.tokens, 50, 3_000, 50)
         controls = (
             self.concurrency,
             self.latency,
@@ -190,7 +191,7 @@ class ThroughputLab(Lab):
 
     @property
     def load(self) -> Load:
-        """What the controls say."""
+        """What the controls are set to."""
         return Load(
             requests=self.requests,
             concurrency=self.concurrency.value,

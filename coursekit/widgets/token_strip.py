@@ -51,9 +51,9 @@ LOOKS = (SHORT, *[NUMBER] * 4)
 
 
 def messages_of(text: str) -> list[dict[str, str]]:
-    """The messages of a chat typed as lines: ``role: text`` begins one, other lines go on with it.
+    """The messages of a chat typed as lines: ``role: text`` begins one, other lines continue it.
 
-    Text before the first role is the user's.
+    Text before the first role is a user message.
     """
     parts = ROLE.split(text)  # text before, role, text, role, text …
     before = (
@@ -87,7 +87,7 @@ def strip(text: str, model: str = MODELS[0], *, as_chat: bool = False) -> str:
     boxes = _chat_boxes(messages, chat, model) if chat else _boxes(read, model)
     drawn = "".join(islice(boxes, BOXES))
     notes = (
-        [f"The first {BOXES} boxes are drawn; all tokens are counted."]
+        [f"Only the first {BOXES} boxes are drawn, but all tokens are counted."]
         if next(boxes, None)
         else []
     )
@@ -106,8 +106,8 @@ def strip(text: str, model: str = MODELS[0], *, as_chat: bool = False) -> str:
 class TokenStrip(Lab):
     """The lab: type, and see the strip change.
 
-    kind   how the text is read at first, one of ``KINDS``
-    model  chosen at first, one of ``MODELS``
+    kind   how the text is read initially, one of ``KINDS``
+    model  the initial choice, one of ``MODELS``
 
     Raises ValueError for a kind or a model that is not offered.
     """
@@ -192,10 +192,10 @@ def _prices(counts: dict[str, int], chosen: str, *, as_chat: bool) -> str:
         "Tokens",
         "$ per million",
         "This input",
-        "A million of them",
+        "A million times",
     )
-    left_out = "the reply" if as_chat else "the frame of a chat and the reply"
-    caption = f"As input, at the prices of {ON}, without {left_out}."
+    left_out = "the reply" if as_chat else "the chat frame and the reply"
+    caption = f"As input, at prices as of {ON}, without {left_out}."
     rows = [
         _row(model, count, model == chosen) for model, count in counts.items()
     ]

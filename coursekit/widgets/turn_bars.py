@@ -134,8 +134,8 @@ def _scales(most: int, whole: float, turns: int, step: float) -> str:
 def context_strip(
     messages: Sequence[ContextMessage], reply: int, window: int, longest: int
 ) -> str:
-    """The messages of one turn as blocks, as HTML with its legend: all of the conversation, and
-    below it what is sent, against the wall of the context window.
+    """The messages of one turn as blocks, as HTML with a legend: the whole conversation and, below
+    it, what is sent, against the wall of the context window.
 
     reply    tokens of the reply to come
     window   tokens of the model's context window
@@ -150,7 +150,7 @@ def context_strip(
             12,
             f"the conversation, {len(messages)} messages and the next reply",
         ),
-        text(0, below - 5, "what this turn sends"),
+        text(0, below - 5, "sent in this turn"),
     ]
     for message in messages:
         width = message.tokens * scale
@@ -172,8 +172,8 @@ def context_strip(
     tokens = sum(message.tokens for message in messages if message.sent)
     forgotten = sum(not message.sent for message in messages)
     alt = (
-        f"{len(messages)} messages: {forgotten} forgotten, the others sent, {tokens:,} tokens, "
-        f"of them {sum(message.cached for message in messages):,} from the cache; "
+        f"{len(messages)} messages: {forgotten} forgotten, the others sent as {tokens:,} tokens, "
+        f"{sum(message.cached for message in messages):,} of them from the cache; "
         f"the context window has {window:,}."
     )
     keys = {"forgotten": f"border:1px dashed {GRAY}"}
@@ -198,11 +198,11 @@ def _blocks(x: float, y: float, cached: float, fresh: float, sent: bool) -> str:
 
 
 def _wall(window: int, scale: float, y: float) -> str:
-    """The end of the context window; an arrow where it is further away than the drawing is wide."""
+    """The end of the context window; an arrow if it is farther away than the drawing is wide."""
     x = window * scale
     if x <= WIDTH:
         return rect(x - 3, y - 4, 4, BAND + 8, f'fill="{RED}"') + text(
             x - 6, y + BAND + 14, f"the wall: {window:,} tokens", "end"
         )
-    far = f"the wall of {window:,} tokens is {x / WIDTH:.1f} times as far as this is wide →"
+    far = f"the wall of {window:,} tokens is {x / WIDTH:.1f} times this width away →"
     return text(WIDTH, y + BAND + 14, far, "end")

@@ -65,7 +65,7 @@ def test_the_gauge_follows_its_controls(page: ChapterPage) -> None:
         budget.get_by_role("slider").press("ArrowRight")
     expect(
         cell.get_by_text(
-            "1,250 tokens: room for a whole answer with low, high."
+            "1,250 tokens: enough for a whole answer with low, high."
         )
     ).to_be_visible()
     assert row(cell, "high") == ["1,216", "1", "33", "0"]
@@ -86,7 +86,9 @@ def test_the_gauge_follows_its_controls(page: ChapterPage) -> None:
         "512"
     )
     assert row(cell, "low") == ["512", "1", "737", "0"]
-    expect(cell.get_by_text("high pays $0.0056 for nothing.")).to_be_visible()
+    expect(
+        cell.get_by_text("with high, you pay $0.0056 for nothing.")
+    ).to_be_visible()
 
     cell.get_by_label("Question").select_option("cron")
     expect(drawing).to_have_attribute(

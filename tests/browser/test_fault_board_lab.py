@@ -53,7 +53,7 @@ def test_choose_predict_run(
     cell.get_by_label("What goes wrong").select_option("the answer breaks off")
     cell.get_by_label("It lasts").select_option("one request")
     cell.get_by_role("button", name="Run").press("Enter")
-    expect(board).to_contain_text("1 billed answer lost on the way")
+    expect(board).to_contain_text("1 billed answer lost in transit")
     expect(board).to_contain_text("The capital of France is Paris.")
 
     cell.get_by_label("What goes wrong").select_option("429 rate limit")

@@ -185,7 +185,7 @@ def test_the_wire_is_cut_and_two_readers_lie(open_lab: Open) -> None:
         0, cell.get_by_role("button", name="Cut here"), keys="Enter"
     )
     expect(
-        cell.get_by_text("2 of 4 readers lie to their user.")
+        cell.get_by_text("2 of 4 readers lie to their users.")
     ).to_be_visible()
     assert page.operate(
         0,

@@ -36,7 +36,11 @@ def with_ifs(concurrency, latency, rpm, tpm, tokens):
     return "tpm", budget
 
 
-@wrong("binding_limit", "wrong", says="are 1,000 a minute")
+@wrong(
+    "binding_limit",
+    "wrong",
+    says="5 in flight at 0.3 s each makes 1,000 a minute;",
+)
 def a_second(concurrency, latency, rpm, tpm, tokens):
     rates = {"concurrency": 60 * concurrency, "rpm": rpm, "tpm": tpm / tokens}
     name = min(rates, key=rates.get)
@@ -82,7 +86,9 @@ def the_highest(concurrency, latency, rpm, tpm, tokens):
 
 
 @wrong(
-    "binding_limit", "wrong", says="3 in flight, 7 s each, are 25.714 a minute;"
+    "binding_limit",
+    "wrong",
+    says="3 in flight at 7 s each makes 25.714 a minute;",
 )
 def hard_coded_limits(concurrency, latency, rpm, tpm, tokens):
     known = {
@@ -126,12 +132,14 @@ async def with_numbers(client, prompts):
     return [answers[number] for number in range(len(prompts))]
 
 
-@wrong("ask_all", "wrong", says="takes the sum")
+@wrong("ask_all", "wrong", says="Sent all at once, they take as long as the")
 async def one_after_the_other(client, prompts):
     return [await _one(client, prompt) for prompt in prompts]
 
 
-@wrong("ask_all", "wrong", says="The answers are in the order of the prompts,")
+@wrong(
+    "ask_all", "wrong", says="Return the answers in the order of the prompts,"
+)
 async def as_they_arrive(client, prompts):
     return [
         await answer
@@ -141,7 +149,7 @@ async def as_they_arrive(client, prompts):
     ]
 
 
-@wrong("ask_all", "wrong", says="One request for each prompt")
+@wrong("ask_all", "wrong", says="Send one request for each prompt, even if two")
 async def each_prompt_once(client, prompts):
     different = list(dict.fromkeys(prompts))
     answers = dict(
@@ -196,7 +204,7 @@ async def hard_coded_answers(client, prompts):
     return [f"{prompt.upper()}!" for prompt in prompts]
 
 
-@wrong("ask_all", "wrong", says="takes the sum")
+@wrong("ask_all", "wrong", says="Sent all at once, they take as long as the")
 async def two_at_a_time(client, prompts):
     slots = asyncio.Semaphore(2)
 
@@ -285,7 +293,7 @@ async def _bounded(
 @wrong(
     "bounded_map",
     "wrong",
-    says="As soon as one ends, the next one starts, even",
+    says="As soon as one ends, start the next, even if",
 )
 async def in_blocks(function, items, limit):
     results, items = [], list(items)
@@ -297,7 +305,9 @@ async def in_blocks(function, items, limit):
 
 
 @wrong(
-    "bounded_map", "wrong", says="At most `limit` at once, and not fewer while"
+    "bounded_map",
+    "wrong",
+    says="Run at most `limit` at once, and no fewer while",
 )
 async def unbounded(function, items, limit):
     return await asyncio.gather(*map(function, items), return_exceptions=True)
@@ -330,7 +340,7 @@ async def failures_left_out(function, items, limit):
 @wrong(
     "bounded_map",
     "wrong",
-    says="Cancelling is not a failure of an item: it must",
+    says="Cancelling is not an item's failure: it must",
 )
 async def swallows_cancelling(function, items, limit):
     if limit < 1:
@@ -351,7 +361,7 @@ async def swallows_cancelling(function, items, limit):
 @wrong(
     "bounded_map",
     "wrong",
-    says="Cancelling is not a failure of an item: it must",
+    says="Cancelling is not an item's failure: it must",
 )
 async def leaves_tasks_behind(function, items, limit):
     if limit < 1:
@@ -391,7 +401,7 @@ async def counts_the_items(function, items, limit):
 @wrong(
     "bounded_map",
     "wrong",
-    says="Without a slot nothing could ever end: raise a",
+    says="Without a slot, nothing could ever run: raise a",
 )
 async def limit_checked_afterwards(function, items, limit):
     results = await _bounded(function, items, max(1, limit))
@@ -515,12 +525,14 @@ class Plain:
         return True
 
 
-@wrong("TokenBucket", "wrong", says="It begins full")
+@wrong("TokenBucket", "wrong", says="The bucket starts full.")
 class BeginsEmpty(Plain):
     full = False
 
 
-@wrong("TokenBucket", "wrong", says="never more than full")
+@wrong(
+    "TokenBucket", "wrong", says="The bucket never holds more than a_minute."
+)
 class Overflows(Plain):
     cap = False
 
@@ -591,7 +603,7 @@ class SaysNothing(Plain):
         return super().take(amount, now) or None
 
 
-@wrong("TokenBucket", "wrong", says="It begins full.")
+@wrong("TokenBucket", "wrong", says="The bucket starts full.")
 class SharedByAll:
     level = 0.0
 
@@ -681,7 +693,7 @@ async def _paced(send, tokens, rpm, tpm, *, waits):
 
 
 @wrong(
-    "send_all", "wrong", says="60 may go at once; each second makes room for"
+    "send_all", "wrong", says="60 can be sent at once, and each second makes"
 )
 async def all_at_once(send, tokens, rpm, tpm):
     return await asyncio.gather(*map(send, range(len(tokens))))
@@ -692,7 +704,9 @@ async def waiting_for_answers(send, tokens, rpm, tpm):
     return [await send(number) for number in range(len(tokens))]
 
 
-@wrong("send_all", "wrong", says="may go at once")
+@wrong(
+    "send_all", "wrong", says="All of them fit into the full buckets, so they"
+)
 async def evenly_paced(send, tokens, rpm, tpm):
     return await _paced(
         send,
@@ -710,12 +724,16 @@ async def requests_alone(send, tokens, rpm, tpm):
     )
 
 
-@wrong("send_all", "wrong", says="60 may go at once")
+@wrong(
+    "send_all", "wrong", says="60 can be sent at once, and each second makes"
+)
 async def tokens_alone(send, tokens, rpm, tpm):
     return await with_two_buckets(send, tokens, 10_000, tpm)
 
 
-@wrong("send_all", "wrong", says="Waiting for answers loses time")
+@wrong(
+    "send_all", "wrong", says="60 can be sent at once, and each second makes"
+)
 async def minute_by_minute(send, tokens, rpm, tpm):
     return await _paced(
         send,
@@ -727,7 +745,7 @@ async def minute_by_minute(send, tokens, rpm, tpm):
 
 
 @wrong(
-    "send_all", "wrong", says="60 may go at once; each second makes room for"
+    "send_all", "wrong", says="60 can be sent at once, and each second makes"
 )
 async def trying_until_it_goes(send, tokens, rpm, tpm):
     async def one(number):
@@ -753,13 +771,13 @@ def sleeping_for_real(send, tokens, rpm, tpm):
     return [f"answer {number}" for number in range(len(tokens))]
 
 
-@wrong("send_all", "wrong", says="Each request is sent once.")
+@wrong("send_all", "wrong", says="Send each request once.")
 async def hard_coded_send(send, tokens, rpm, tpm):
     return [f"answer {number}" for number in range(len(tokens))]
 
 
 @wrong(
-    "send_all", "wrong", says="The answers are in the order of the requests."
+    "send_all", "wrong", says="Return the answers in the order of the requests."
 )
 async def answers_by_arrival(send, tokens, rpm, tpm):
     answers = await with_starts_worked_out(send, tokens, rpm, tpm)
@@ -789,7 +807,7 @@ async def _asked(client, prompt):
     )
 
 
-@wrong("ask_all", says="All at once takes as long as the slowest. One")
+@wrong("ask_all", says="Sent all at once, they take as long as the")
 async def twenty_at_once(client, prompts):
     places = asyncio.Semaphore(20)
 
@@ -822,7 +840,7 @@ async def gathered(function, items, limit):
     )
 
 
-@wrong("bounded_map", says="A failure is kept as the exception itself, in")
+@wrong("bounded_map", says="A failed item's result is the exception itself;")
 async def errors_as_texts(function, items, limit):
     return await _in_places(function, items, limit, Exception, repr)
 
@@ -834,7 +852,7 @@ async def only_value_errors(function, items, limit):
     )
 
 
-@wrong("bounded_map", says="Cancelling is not a failure of an item: it must")
+@wrong("bounded_map", says="Cancelling is not an item's failure: it must")
 async def shielded(function, items, limit):
     return await gathered(
         lambda item: asyncio.shield(function(item)), items, limit

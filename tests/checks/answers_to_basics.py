@@ -80,7 +80,9 @@ def stripped(reply):
     return (message.refusal or message.content or "").strip()
 
 
-@wrong("reply_text", "wrong", says="Of several choices, the first one.")
+@wrong(
+    "reply_text", "wrong", says="If there are several choices, use the first"
+)
 def hard_coded(reply):
     text = str(reply)
     return (
@@ -143,7 +145,7 @@ def texts_only(messages, count):
 @wrong(
     "prompt_tokens",
     "wrong",
-    says="Each message has a frame of its own; the 3 that",
+    says="Each message has its own frame; the 3 that open",
 )
 def priming_in_each_message(messages, count):
     return sum(7 + count(message["content"]) for message in messages)
@@ -231,12 +233,14 @@ def _split(
     }
 
 
-@wrong("cost_split", "wrong", says="billed once")
+@wrong(
+    "cost_split", "wrong", says="prompt_tokens includes the cached tokens: bill"
+)
 def cached_twice(usage, price):
     return _split(usage, price, fresh=False)
 
 
-@wrong("cost_split", "wrong", says="among the completion_tokens")
+@wrong("cost_split", "wrong", says="Hidden reasoning is output, and")
 def reasoning_twice(usage, price):
     return _split(usage, price, visible=False)
 
@@ -385,7 +389,7 @@ def as_pairs_of_text(listing, today, days):
     ]
 
 
-@wrong("models_at_risk", says="their order is not. Two models")
+@wrong("models_at_risk", says="their order is not. If two models")
 def by_text(listing, today, days):
     first, last = str(today), str(today + datetime.timedelta(days))
     near = [
@@ -399,7 +403,7 @@ def by_text(listing, today, days):
     ]
 
 
-@wrong("models_at_risk", says="their order is not. Two models")
+@wrong("models_at_risk", says="their order is not. If two models")
 def by_days_left(listing, today, days):
     left = {}
     for model in listing:
@@ -454,7 +458,7 @@ def without_the_last_day(listing, today, days):
 @wrong(
     "models_at_risk",
     "wrong",
-    says="Models without a date are safe; those whose day",
+    says="Models without a date are safe. Models whose",
 )
 def models_and_no_ids(listing, today, days):
     near = by_text(listing, today, days)
@@ -494,7 +498,7 @@ def only_when_it_stopped(reply):
     )
 
 
-@wrong("reply_text", says="The whole text, whatever the finish_reason.")
+@wrong("reply_text", says="Return the whole text, whatever the")
 def its_beginning(reply):
     message = reply.choices[0].message if reply.choices else None
     return ((message.refusal or message.content or "") if message else "")[:100]
@@ -508,7 +512,7 @@ def _of(message, count):
     )
 
 
-@wrong("prompt_tokens", says="The role is 1")
+@wrong("prompt_tokens", says="count is passed in; here it is len. The role")
 def every_value_counted(messages, count):
     return 3 + sum(
         3 + sum(map(count, message.values())) + ("name" in message)
@@ -516,14 +520,14 @@ def every_value_counted(messages, count):
     )
 
 
-@wrong("prompt_tokens", says="An empty message")
+@wrong("prompt_tokens", says="Even an empty message has a frame and a role.")
 def without_empty_ones(messages, count):
     return 3 + sum(
         _of(message, count) for message in messages if message["content"]
     )
 
 
-@wrong("prompt_tokens", says="Each message counts, even if it equals another")
+@wrong("prompt_tokens", says="Each message counts, even if it is identical to")
 def each_different_one_once(messages, count):
     return 3 + sum(
         {str(message): _of(message, count) for message in messages}.values()
@@ -618,7 +622,7 @@ def stripped_answer(client, messages, **params):
     ).strip()
 
 
-@wrong("safe_reply", says="Text that was cut off can look complete;")
+@wrong("safe_reply", says="Text that was cut off can look complete,")
 def asking_again_when_cut(client, messages, **params):
     answer = client.chat.completions.create(
         model="gpt-4o", messages=messages, **params
@@ -655,17 +659,21 @@ def _soon(listing, today, days):
     )
 
 
-@wrong("models_at_risk", says="the same last day")
+@wrong(
+    "models_at_risk", says="If two models have the same date, sort them by id."
+)
 def one_a_day(listing, today, days):
     return list(dict(_soon(listing, today, days)).values())
 
 
-@wrong("models_at_risk", says="however many")
+@wrong(
+    "models_at_risk", says="Return all of them, no matter how many there are."
+)
 def the_first_ten(listing, today, days):
     return [name for _, name in _soon(listing, today, days)][:10]
 
 
-@wrong("models_at_risk", says="366 days lead to")
+@wrong("models_at_risk", says="366 days after 2028-02-27 is 2029-02-27.")
 def months_of_30_days(listing, today, days):
     def away(end):
         return (
@@ -689,7 +697,7 @@ def sorted_in_place(listing, today, days):
 # Answers that two readers' checks misjudged, 2026-11-29
 
 
-@wrong("models_at_risk", says="their order is not. Two models")
+@wrong("models_at_risk", says="their order is not. If two models")
 def ties_in_reverse(listing, today, days):
     ends = {
         m.id: datetime.date.fromisoformat(m.shutdown_date)
@@ -790,7 +798,7 @@ def a_temperature_of_its_own(client, messages, **params):
     return with_an_error_of_its_own(client, messages, **params)
 
 
-@wrong("safe_reply", "wrong", says="Only 'stop' is complete")
+@wrong("safe_reply", "wrong", says="Only a reply with 'stop' is complete")
 def two_reasons_from_a_list(client, messages, **params):
     reply = client.chat.completions.create(
         model="gpt-4o", messages=messages, **params

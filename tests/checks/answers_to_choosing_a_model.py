@@ -55,21 +55,21 @@ def _ratio(one, other):
     return one / other if other else math.inf if one else 1.0
 
 
-@wrong("cost_ratio", says="Thinking is billed as output: cheaper per")
+@wrong("cost_ratio", says="Thinking is billed as output: this model is")
 def without_hidden(one, other, task):
     return _ratio(
         _cost(one, task, hidden=False), _cost(other, task, hidden=False)
     )
 
 
-@wrong("cost_ratio", says="Thinking is billed as output: cheaper per")
+@wrong("cost_ratio", says="Thinking is billed as output: this model is")
 def hidden_as_input(one, other, task):
     return _ratio(
         _cost(one, task, rate="input"), _cost(other, task, rate="input")
     )
 
 
-@wrong("cost_ratio", says="Each model has its own number of hidden tokens.")
+@wrong("cost_ratio", says="Each model uses its own number of hidden tokens.")
 def the_same_hidden_for_both(one, other, task):
     hidden = {
         "hidden": max(one["hidden"], 1900 if one["hidden"] == 1900 else 0)
@@ -80,7 +80,7 @@ def the_same_hidden_for_both(one, other, task):
     )
 
 
-@wrong("cost_ratio", says="The cost of one, as a multiple of the other's:")
+@wrong("cost_ratio", says="Return the first cost as a multiple of the")
 def the_larger_by_the_smaller(one, other, task):
     low, high = sorted([_cost(one, task), _cost(other, task)])
     return _ratio(high, low)
@@ -214,19 +214,23 @@ def not_to_the_limit(models, needs):
     )
 
 
-@wrong("cheapest_that_fits", says="limit of its own")
+@wrong("cheapest_that_fits", says="A reply has its own limit as well.")
 def without_the_reply_s_limit(models, needs):
     return _or_none(models, needs, most=False)
 
 
-@wrong("cheapest_that_fits", says="All needed features must be there.")
+@wrong(
+    "cheapest_that_fits", says="The model must have all the features that are"
+)
 def any_of_the_features(models, needs):
     return _or_none(
         models, needs, takes=lambda found: any(list(found) or [True])
     )
 
 
-@wrong("cheapest_that_fits", says="On its day of shutdown a model no longer")
+@wrong(
+    "cheapest_that_fits", says="On its shutdown day, a model no longer answers;"
+)
 def on_its_last_day(models, needs):
     return _or_none(models, needs, day=lambda end, until: until <= end)
 
@@ -342,7 +346,7 @@ def _ticket(
     return data
 
 
-@wrong("parse_ticket", says="A reply that was cut off: say so, not that the")
+@wrong("parse_ticket", says="The reply was cut off: say so, instead of")
 def just_loads(reply):
     return json.loads(reply.choices[0].message.content)
 
@@ -352,7 +356,7 @@ def without_the_refusal(reply):
     return _ticket(reply, refusal=False)
 
 
-@wrong("parse_ticket", says="A reply that was cut off: say so, not that the")
+@wrong("parse_ticket", says="The reply was cut off: say so, instead of")
 def finish_reason_ignored(reply):
     return _ticket(reply, reasons=("stop", "length", "content_filter"))
 
@@ -377,7 +381,7 @@ def a_key_error(reply):
     return _ticket(reply, missing=KeyError)
 
 
-@wrong("parse_ticket", says="No other keys")
+@wrong("parse_ticket", says="Only these three keys are allowed.")
 def more_keys(reply):
     return _ticket(reply, others=False)
 
@@ -524,7 +528,7 @@ def the_day_of_shutdown(in_use, table, today, days):
     return _plan(in_use, table, today, days, last=0)
 
 
-@wrong("plan_migration", says="A name may be in in_use twice, and is in the")
+@wrong("plan_migration", says="Even if a name is in in_use twice, it is in the")
 def twice(in_use, table, today, days):
     return _plan(in_use, table, today, days, every=list)
 
@@ -534,7 +538,7 @@ def a_successor_nobody_knows(in_use, table, today, days):
     return _plan(in_use, table, today, days, known=False)
 
 
-@wrong("plan_migration", says="The last of the days counts. The last answer is")
+@wrong("plan_migration", says="The last day counts. A model answers for the")
 def without_the_last_day(in_use, table, today, days):
     return _plan(in_use, table, today, days, edge=1)
 
@@ -585,7 +589,7 @@ def recursion_without_memory(in_use, table, today, days):
     ]
 
 
-@wrong("plan_migration", says="On one day: by name")
+@wrong("plan_migration", says="The two models succeed each other: None, and no")
 def on_one_day_in_any_order(in_use, table, today, days):
     plan = _plan(in_use, table, today, days)
     plan.reverse()
@@ -593,7 +597,7 @@ def on_one_day_in_any_order(in_use, table, today, days):
     return plan
 
 
-@wrong("cost_ratio", says="Hidden tokens are billed without a visible")
+@wrong("cost_ratio", says="Hidden tokens are billed even without a visible")
 def without_a_reply_no_thoughts(one, other, task):
     return _ratio(
         *(
@@ -604,13 +608,13 @@ def without_a_reply_no_thoughts(one, other, task):
 
 
 @wrong(
-    "cheapest_that_fits", says="The cost is that of this task: here the prompt"
+    "cheapest_that_fits", says="Compare the cost of this task: here the prompt"
 )
 def by_the_price_of_output(models, needs):
     return _or_none(models, needs, cost=lambda model: model["output"])
 
 
-@wrong("cheapest_that_fits", says="nothing is rounded")
+@wrong("cheapest_that_fits", says="Small amounts differ as well: do not round.")
 def in_whole_microdollars(models, needs):
     def dollars(model):
         return round(
@@ -632,7 +636,7 @@ def the_first_by_name(models, needs):
     return _or_none(sorted(models, key=lambda model: model["name"]), needs)
 
 
-@wrong("cheapest_that_fits", says="not a part of one")
+@wrong("cheapest_that_fits", says="A feature matches only by its whole name.")
 def with_features_in_a_text(models, needs):
     return _or_none(
         [{**model, "takes": " ".join(model["takes"])} for model in models],
@@ -655,7 +659,7 @@ def out_of_a_fence(reply):
     return _ticket(reply)
 
 
-@wrong("parse_ticket", says="Its last brace is missing: that is not JSON. Do")
+@wrong("parse_ticket", says="The last brace is missing, so this is not JSON.")
 def with_the_last_brace_put_on(reply):
     content = reply.choices[0].message.content
     if (
@@ -668,7 +672,7 @@ def with_the_last_brace_put_on(reply):
     return _ticket(reply)
 
 
-@wrong("parse_ticket", says="null is written otherwise")
+@wrong("parse_ticket", says="False is not an int here, and it is not null")
 def what_is_false_is_no_order(reply):
     return _ticket(
         reply,
@@ -678,7 +682,7 @@ def what_is_false_is_no_order(reply):
     )
 
 
-@wrong("parse_ticket", says="7.0 is a float, even without a fraction.")
+@wrong("parse_ticket", says="7.0 is a float, even though its fraction is 0.")
 def a_whole_float(reply):
     def fits(key, value):
         return _good(key, value) or (
@@ -703,7 +707,7 @@ def no_days_no_plan(in_use, table, today, days):
     return _plan(in_use, table, today, days) if days > 0 else []
 
 
-@wrong("plan_migration", says="that of the model in use")
+@wrong("plan_migration", says="On the same day, sort by the name of the model")
 def by_day_and_successor(in_use, table, today, days):
     return sorted(
         _plan(in_use, table, today, days),
@@ -741,7 +745,7 @@ def five_steps_at_most(in_use, table, today, days):
     return _walks(in_use, table, today, days, steps=5)
 
 
-@wrong("plan_migration", says="Two may have the same successor: follow each to")
+@wrong("plan_migration", says="Two models may have the same successor: follow")
 def seen_by_one_is_seen_by_all(in_use, table, today, days):
     return _walks(in_use, table, today, days, shared=True)
 
@@ -797,7 +801,11 @@ def a_trimmed_product(reply):
 # By authors who had seen neither checks nor solutions (2026-11-29): accepted at first
 
 
-@wrong("cheapest_that_fits", "wrong", says="A model of your own costs nothing")
+@wrong(
+    "cheapest_that_fits",
+    "wrong",
+    says="Your own model costs nothing",
+)
 def a_cost_of_0_for_none_yet(models, needs):
     best, lowest = None, 0
     for model in models:
@@ -816,7 +824,11 @@ def a_cost_of_0_for_none_yet(models, needs):
     return best
 
 
-@wrong("plan_migration", "wrong", says="A circle need not lead back")
+@wrong(
+    "plan_migration",
+    "wrong",
+    says="A cycle need not include the first model: None,",
+)
 def circles_through_the_beginning(in_use, table, today, days):
     def at_risk(name):
         end = table[name][0]

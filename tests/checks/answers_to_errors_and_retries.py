@@ -33,7 +33,7 @@ def by_try(error):
         return False
 
 
-@wrong("out_of_money", says="The same class and the same status")
+@wrong("out_of_money", says="The class and the status are the same, but this")
 def every_429(error):
     return getattr(error, "status_code", None) == 429
 
@@ -43,7 +43,7 @@ def without_looking_for_a_code(error):
     return error.code in NO_MONEY
 
 
-@wrong("out_of_money", says="the code is what counts")
+@wrong("out_of_money", says="The message may mention a quota, but only the")
 def by_the_message(error):
     return (
         "quota" in str(error)
@@ -109,7 +109,7 @@ def always_all(loops, max_retries, failures):
     return math.prod(loops) * (1 + max_retries)
 
 
-@wrong("requests_sent", says="The fifth request succeeds. It is sent as well.")
+@wrong("requests_sent", says="The fifth request succeeds. Count it as well.")
 def without_the_one_that_succeeds(loops, max_retries, failures):
     return min(math.prod(loops) * (1 + max_retries), max(1, failures))
 
@@ -213,7 +213,7 @@ def every_value_error(error):
     return "retry" if isinstance(error, ValueError) else with_match(error)
 
 
-@wrong("classify", says="An OpenAIError, but not an APIError: the reply")
+@wrong("classify", says="This is an OpenAIError, but not an APIError:")
 def every_error_of_the_sdk(error):
     if isinstance(error, openai.OpenAIError) and not hasattr(
         error, "status_code"
@@ -320,7 +320,7 @@ class _Breaker:
         return answer
 
 
-@wrong("Breaker", says="In a row: an answer resets the count to 0.")
+@wrong("Breaker", says="Count failures in a row: an answer resets the")
 class NeverSetBack(_Breaker):
     in_a_row = True
 
@@ -335,24 +335,24 @@ class ForgetsAfterThePause(_Breaker):
     forgets = True
 
 
-@wrong("Breaker", says="When the pause has passed, fn is called again:")
+@wrong("Breaker", says="When the pause has passed, call fn again, even")
 class FromTheBeginningOfTheCall(_Breaker):
     from_the_start = True
 
 
-@wrong("Breaker", says="exactly then")
+@wrong("Breaker", says="When the pause has passed, call fn again, even")
 class AMomentTooLong(_Breaker):
     def open(self):
         return self.failures >= self.limit and self.clock.now() <= self.until
 
 
-@wrong("Breaker", says="Each breaker counts for itself.")
+@wrong("Breaker", says="Each breaker keeps its own count.")
 class OneTooMany(_Breaker):
     def open(self):
         return self.failures > self.limit and self.clock.now() < self.until
 
 
-@wrong("Breaker", says="Each breaker counts for itself.")
+@wrong("Breaker", says="Each breaker keeps its own count.")
 class TriesAgainItself(_Breaker):
     def call(self, fn):
         try:
@@ -380,7 +380,7 @@ class ABadRequestIsAnAnswer(_Breaker):
             raise
 
 
-@wrong("Breaker", says="Each breaker counts for itself")
+@wrong("Breaker", says="Each breaker keeps its own count")
 class OneForAll(WithAListOfFailures):
     times: list[float] = []  # noqa: RUF012
 
@@ -524,7 +524,7 @@ def bare_except(fn, policy, clock, rng):
     return _retry(kept, policy, clock, rng)
 
 
-@wrong("retry", says="give up now, not then")
+@wrong("retry", says="This wait would end after the deadline: give up")
 def without_a_deadline(fn, policy, clock, rng):
     return _retry(fn, policy, clock, rng, deadline=False)
 
@@ -551,7 +551,7 @@ def sleeps_for_real(fn, policy, clock, rng):
     return fn()
 
 
-@wrong("retry", says="max_attempts counts calls. The last error is")
+@wrong("retry", says="max_attempts counts calls. Raise the last error")
 def waits_after_the_last(fn, policy, clock, rng):
     start = clock.now()
     for attempt in range(1, policy.max_attempts + 1):
@@ -707,7 +707,7 @@ def a_part_of_the_code(error):
     return any(code in str(getattr(error, "code", "")) for code in NO_MONEY)
 
 
-@wrong("out_of_money", says="The code is what counts, not the type")
+@wrong("out_of_money", says="Only the code counts, not the type.")
 def the_type_as_well(error):
     return (
         getattr(error, "type", None) in NO_MONEY

@@ -171,19 +171,31 @@ def zero_as_no_window(turns, system, user, reply, window=None):
     return from_the_chapter(turns, system, user, reply, window or None)
 
 
-@wrong("tokens_sent", "wrong", says="Within the window")
+@wrong(
+    "tokens_sent",
+    "wrong",
+    says="The number of exchanges grows until the window",
+)
 def without_the_window(turns, system, user, reply, window=None):
     return from_the_chapter(turns, system, user, reply)
 
 
-@wrong("tokens_sent", "wrong", says="Within the window")
+@wrong(
+    "tokens_sent",
+    "wrong",
+    says="The number of exchanges grows until the window",
+)
 def a_full_window_from_the_start(turns, system, user, reply, window=None):
     if window is None:
         return from_the_chapter(turns, system, user, reply)
     return turns * (9 + system + user + window * (6 + user + reply))
 
 
-@wrong("tokens_sent", "wrong", says="never full")
+@wrong(
+    "tokens_sent",
+    "wrong",
+    says="A window that is never filled changes nothing.",
+)
 def the_window_taken_as_it_is(turns, system, user, reply, window=None):
     w = max(turns - 1, 0) if window is None else window
     return turns * (9 + system + user) + (6 + user + reply) * (
@@ -196,7 +208,7 @@ def without_frames(turns, system, user, reply, window=None):
     return _sums(min(turns, 100), window, system + user, user + reply)
 
 
-@wrong("tokens_sent", "wrong", says="No turns")
+@wrong("tokens_sent", "wrong", says="If there are no turns, nothing is sent.")
 def at_least_one_turn(turns, system, user, reply, window=None):
     return from_the_chapter(max(turns, 1), system, user, reply, window)
 
@@ -249,7 +261,7 @@ def _shared(before, now):
 @wrong(
     "cacheable_prefix",
     "wrong",
-    says="The first token differs, and nothing after it",
+    says="The first token differs, so nothing after it",
 )
 def equal_places(before, now):
     shared = sum(old == new for old, new in zip(before, now, strict=False))
@@ -404,7 +416,11 @@ def _trim(
     return head + _flat(sent)
 
 
-@wrong("trim_to_budget", "wrong", says="a hole in a conversation")
+@wrong(
+    "trim_to_budget",
+    "wrong",
+    says="Turn 1 would fit, but a gap in the conversation",
+)
 def with_holes(messages, budget, count):
     return _trim(messages, budget, count, skip=True)
 
@@ -420,7 +436,7 @@ def the_same_list_where_it_fits(messages, budget, count):
     )
 
 
-@wrong("trim_to_budget", "wrong", says="What fits exactly")
+@wrong("trim_to_budget", "wrong", says="An exact fit is a fit.")
 def below_the_budget(messages, budget, count):
     return _trim(messages, budget, count, exact=False)
 
@@ -428,7 +444,7 @@ def below_the_budget(messages, budget, count):
 @wrong(
     "trim_to_budget",
     "wrong",
-    says="Not even instructions and last turn fit: raise",
+    says="Not even the instructions and the last turn",
 )
 def without_a_word(messages, budget, count):
     return _trim(messages, budget, count, check=False)
@@ -437,7 +453,7 @@ def without_a_word(messages, budget, count):
 @wrong(
     "trim_to_budget",
     "wrong",
-    says="The developer's messages are instructions as",
+    says="Developer messages are instructions as well.",
 )
 def without_the_developer(messages, budget, count):
     return _trim(messages, budget, count, roles=("system",))
@@ -597,7 +613,9 @@ def _summarize(
     return [*head, {"role": role, "content": prefix + text}, *_flat(latest)]
 
 
-@wrong("summarize_when", "wrong", says="With keep 0")
+@wrong(
+    "summarize_when", "wrong", says="With keep=0, only the instructions and the"
+)
 def minus_zero(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, zero=False)
 
@@ -629,7 +647,9 @@ def forgetting_the_earlier_summary(messages, over, keep, summarize):
 
 
 @wrong(
-    "summarize_when", "wrong", says="Only right after the instructions is it a"
+    "summarize_when",
+    "wrong",
+    says="It is a summary only if it comes right after",
 )
 def any_summary(messages, over, keep, summarize):
     return _summarize(messages, over, keep, summarize, anywhere=True)
@@ -665,7 +685,7 @@ def replaced_in_place(messages, over, keep, summarize):
     return list(messages)
 
 
-@wrong("summarize_when", "wrong", says="Let the errors of summarize propagate.")
+@wrong("summarize_when", "wrong", says="Let errors from summarize propagate.")
 def with_errors_swallowed(messages, over, keep, summarize):
     try:
         return with_lists_of_turns(messages, over, keep, summarize)
@@ -722,17 +742,17 @@ def _turn_more(messages, question, answer):
     ]
 
 
-@wrong("add_turn", says="Every message unchanged, and two more, whatever")
+@wrong("add_turn", says="Leave every message unchanged and add two,")
 def stripped(messages, question, answer):
     return _turn_more(messages, question.strip(), answer and answer.strip())
 
 
-@wrong("add_turn", says="Every message unchanged, and two more, whatever")
+@wrong("add_turn", says="Leave every message unchanged and add two,")
 def the_last_ten(messages, question, answer):
     return _turn_more(messages[-10:], question, answer)
 
 
-@wrong("add_turn", says="Every message unchanged, and two more, whatever")
+@wrong("add_turn", says="Leave every message unchanged and add two,")
 def not_asked_twice(messages, question, answer):
     last = {"role": "user", "content": question}
     return _turn_more(
@@ -740,7 +760,7 @@ def not_asked_twice(messages, question, answer):
     )
 
 
-@wrong("add_turn", says="Every message unchanged, and two more, whatever")
+@wrong("add_turn", says="Leave every message unchanged and add two,")
 def without_empty_contents(messages, question, answer):
     return _turn_more(
         [each for each in messages if each["content"]], question, answer
@@ -787,7 +807,7 @@ def block_by_block(before, now):
     return end if end >= 1024 else 0
 
 
-@wrong("cacheable_prefix", says="The very same prompt")
+@wrong("cacheable_prefix", says="If the prompt is identical, all of it can be")
 def a_last_token_is_new(before, now):
     shared = _shared(before, now[:-1])
     return shared // 128 * 128 if shared >= 1024 else 0
@@ -849,7 +869,7 @@ def found_by_equality(messages, budget, count):
     raise ValueError("budget")
 
 
-@wrong("trim_to_budget", says="However many")
+@wrong("trim_to_budget", says="Keep as many turns as fit.")
 def five_turns_at_most(messages, budget, count):
     head, turns = _parts(messages)
     return _fitting(head + flat(turns[-5:]), budget, count)
@@ -898,12 +918,14 @@ def a_summary_inside(messages, over, keep, summarize):
     )
 
 
-@wrong("summarize_when", says="The summary stays unchanged, and complete.")
+@wrong("summarize_when", says="Keep the summary unchanged and complete.")
 def a_summary_cut_short(messages, over, keep, summarize):
     return by_parts(messages, over, keep, lambda part: summarize(part)[:200])
 
 
-@wrong("summarize_when", says="A turn is everything up to the next user's")
+@wrong(
+    "summarize_when", says="A turn is everything up to the next user message."
+)
 def turns_are_pairs(messages, over, keep, summarize):
     head = [
         each for each in messages if each["role"] in ("system", "developer")
@@ -983,7 +1005,7 @@ def with_numpy_s_integer(before, now):
     return same // 128 * 128 if same >= 1024 else 0
 
 
-@wrong("trim_to_budget", "wrong", says="Instructions are at the beginning")
+@wrong("trim_to_budget", "wrong", says="Only messages at the beginning are")
 def instructions_from_anywhere(messages, budget, count):
     instructions = [
         message for message in messages if message["role"] in INSTRUCTIONS
@@ -1007,7 +1029,7 @@ def instructions_from_anywhere(messages, budget, count):
     return instructions + flat(kept)
 
 
-@wrong("summarize_when", "wrong", says="Instructions are at the beginning")
+@wrong("summarize_when", "wrong", says="Only messages at the beginning are")
 def instructions_from_anywhere_stay(messages, over, keep, summarize):
     head = [message for message in messages if message["role"] in INSTRUCTIONS]
     rest = [message for message in messages if message not in head]

@@ -59,7 +59,7 @@ def every_empty_text(reply):
     return any(not choice.message.content for choice in reply.choices)
 
 
-@wrong("exhausted", says="may be None")
+@wrong("exhausted", says="Empty content may also be None.")
 def without_none(reply):
     return any(
         choice.finish_reason == "length" and choice.message.content == ""
@@ -137,7 +137,9 @@ def _bills(replies):
             )
 
 
-@wrong("reasoning_share", says="Add up, then divide: not a mean of the shares.")
+@wrong(
+    "reasoning_share", says="Add up, then divide: the result is not the mean"
+)
 def a_mean(replies):
     return mean(
         [hidden / output for output, hidden in _bills(replies)] or [0.0]
@@ -249,17 +251,19 @@ def _cheapest(
     return best
 
 
-@wrong("cheapest_correct", says="The wrong answers were paid for as well: 1.00")
+@wrong("cheapest_correct", says="You paid for the wrong answers as well: one")
 def wrong_ones_for_free(ways):
     return _cheapest(ways, paid=lambda said, truth: said == truth)
 
 
-@wrong("cheapest_correct", says="The wrong answers were paid for as well: 1.00")
+@wrong("cheapest_correct", says="You paid for the wrong answers as well: one")
 def per_answer(ways):
     return _cheapest(ways, divide=lambda answers, correct: len(answers))
 
 
-@wrong("cheapest_correct", says="not that of all answers")
+@wrong(
+    "cheapest_correct", says="What counts is the cost per correct answer, not"
+)
 def the_total(ways):
     return _cheapest(ways, divide=lambda answers, correct: 1)
 
@@ -278,7 +282,7 @@ def the_last_of_equals(ways):
     return _cheapest(ways, last=True)
 
 
-@wrong("cheapest_correct", says="What costs nothing")
+@wrong("cheapest_correct", says="A way that costs nothing is the cheapest.")
 def zero_is_nothing(ways):
     return _cheapest(
         {
@@ -300,7 +304,7 @@ def throws_out_the_hopeless(ways):
     return _cheapest(ways)
 
 
-@wrong("cheapest_correct", says="The wrong answers were paid for as well: 1.00")
+@wrong("cheapest_correct", says="You paid for the wrong answers as well: one")
 def hard_coded(ways):
     return {"small": "small", "often wrong": "always right", "one": "two"}.get(
         next(iter(ways), None)
@@ -413,7 +417,9 @@ def without_looking_at_the_budgets(client, params, first, ceiling):
     return _asked(client, params, (first, ceiling))
 
 
-@wrong("ask_with_headroom", says="Twice, and no more")
+@wrong(
+    "ask_with_headroom", says="Ask twice and no more. The error says how many"
+)
 def until_it_works(client, params, first, ceiling):
     return _asked(client, params, [*_checked(first, ceiling), ceiling, ceiling])
 
@@ -426,7 +432,7 @@ def changes_params(client, params, first, ceiling):
     return reply.choices[0].message.content, reply.usage.completion_tokens
 
 
-@wrong("ask_with_headroom", says="An error of the API propagates. It does not")
+@wrong("ask_with_headroom", says="Let an API error propagate. It does not")
 def every_error_is_want_of_room(client, params, first, ceiling):
     budgets = _checked(first, ceiling)
     try:
@@ -436,7 +442,7 @@ def every_error_is_want_of_room(client, params, first, ceiling):
 
 
 @wrong(
-    "ask_with_headroom", says="Pass on everything in params, in both requests."
+    "ask_with_headroom", says="Pass everything in params on, in both requests."
 )
 def model_and_messages_alone(client, params, first, ceiling):
     chosen = {"model": params["model"], "messages": params["messages"]}
@@ -451,7 +457,7 @@ def without_the_number(client, params, first, ceiling):
         raise RuntimeError("no room") from None
 
 
-@wrong("ask_with_headroom", says="no second request")
+@wrong("ask_with_headroom", says="The first budget was enough: do not send a")
 def the_ceiling_always(client, params, first, ceiling):
     first, ceiling = _checked(first, ceiling)
     return _asked(client, params, [ceiling])
@@ -514,12 +520,12 @@ def in_place(params, to_model, headroom):
     return params
 
 
-@wrong("migrate", says="hold the thinking as well")
+@wrong("migrate", says="Use the new name. And the limit now has to")
 def without_headroom(params, to_model, headroom):
     return over_a_deep_copy(params, to_model, 0)
 
 
-@wrong("migrate", says="gpt-6-luna can do without reasoning: 'none' is")
+@wrong("migrate", says="gpt-6-luna can do without reasoning: send")
 def sampling_always_goes(params, to_model, headroom):
     moved = over_a_deep_copy(params, to_model, headroom)
     return {
@@ -527,7 +533,7 @@ def sampling_always_goes(params, to_model, headroom):
     }
 
 
-@wrong("migrate", says="NEVER goes")
+@wrong("migrate", says="Remove what is in NEVER, even without reasoning.")
 def stop_where_it_does_not_reason(params, to_model, headroom):
     moved = over_a_deep_copy(params, to_model, headroom)
     if moved.get("reasoning_effort") == "none":
@@ -535,7 +541,7 @@ def stop_where_it_does_not_reason(params, to_model, headroom):
     return moved
 
 
-@wrong("migrate", says="An effort that is requested stays: then it")
+@wrong("migrate", says="Keep an effort that was requested: then the")
 def none_always(params, to_model, headroom):
     rest = {
         name: value
@@ -545,7 +551,7 @@ def none_always(params, to_model, headroom):
     return over_a_deep_copy(rest, to_model, headroom)
 
 
-@wrong("migrate", says="o4-mini does not have 'none': it reasons.")
+@wrong("migrate", says="o4-mini does not have 'none', so it reasons.")
 def any_effort(params, to_model, headroom):
     if "reasoning_effort" in params:
         return _moved(
@@ -557,7 +563,7 @@ def any_effort(params, to_model, headroom):
     return over_a_deep_copy(params, to_model, headroom)
 
 
-@wrong("migrate", says="Whatever the value")
+@wrong("migrate", says="Remove it whatever its value, even 0.")
 def falsy_values_stay(params, to_model, headroom):
     kept = {
         name: value
@@ -600,7 +606,7 @@ def the_first_by_name(ways):
     return _by_cost(ways, lambda said, truth: said == truth, order=sorted)
 
 
-@wrong("cheapest_correct", says="nothing is rounded")
+@wrong("cheapest_correct", says="Small amounts differ as well: do not round.")
 def in_hundredths_of_a_cent(ways):
     return _by_cost(ways, lambda said, truth: said == truth, digits=4)
 
@@ -623,7 +629,9 @@ def the_first_or_the_last(reply):
     )
 
 
-@wrong("reasoning_share", says="however many")
+@wrong(
+    "reasoning_share", says="Count all replies, no matter how many there are."
+)
 def of_ten_replies(replies):
     return reasoning_share_of(list(replies)[:10])
 
@@ -639,13 +647,13 @@ def reasoning_share_of(replies):
     return hidden / out if out else 0.0
 
 
-@wrong("migrate", says="0, False and None as well")
+@wrong("migrate", says="including 0, False, and None")
 def without_what_is_none(params, to_model, headroom):
     moved = over_a_deep_copy(params, to_model, headroom)
     return {name: value for name, value in moved.items() if value is not None}
 
 
-@wrong("migrate", says="0, False and None as well")
+@wrong("migrate", says="including 0, False, and None")
 def without_zeros(params, to_model, headroom):
     moved = over_a_deep_copy(params, to_model, headroom)
     return {

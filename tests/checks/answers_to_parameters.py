@@ -162,7 +162,9 @@ def with_other_defaults(
     )
 
 
-@wrong("apply_penalties", "wrong", says="Both together are added up.")
+@wrong(
+    "apply_penalties", "wrong", says="If both are given, subtract their sum."
+)
 def hard_coded_penalties(
     logits, reply, frequency_penalty=0.0, presence_penalty=0.0
 ):
@@ -275,7 +277,9 @@ def not_normalized(logits, temperature):
     return [2 * share for share in with_numpy(logits, temperature)]
 
 
-@wrong("softmax_t", "wrong", says="Each probability is where its logit is.")
+@wrong(
+    "softmax_t", "wrong", says="Return the probabilities in the order of the"
+)
 def sorted_down(logits, temperature):
     return sorted(with_numpy(logits, temperature), reverse=True)
 
@@ -336,7 +340,9 @@ def logarithm_for_probability(logprobs, threshold):
     return all(token.logprob >= threshold for token in logprobs.content)
 
 
-@wrong("confident", "wrong", says="One doubtful token")
+@wrong(
+    "confident", "wrong", says="A single doubtful token among many certain ones"
+)
 def on_average(logprobs, threshold):
     if not logprobs or not logprobs.content:
         raise ValueError("no logprobs")
@@ -347,7 +353,9 @@ def on_average(logprobs, threshold):
     )
 
 
-@wrong("confident", "wrong", says="Each token is compared by itself, so a long")
+@wrong(
+    "confident", "wrong", says="Compare each token by itself, so that a long"
+)
 def as_a_product(logprobs, threshold):
     if not logprobs or not logprobs.content:
         raise ValueError("no logprobs")
@@ -357,7 +365,7 @@ def as_a_product(logprobs, threshold):
     )
 
 
-@wrong("confident", "wrong", says="has reached it")
+@wrong("confident", "wrong", says="A token exactly at the threshold counts as")
 def above(logprobs, threshold):
     if not logprobs or not logprobs.content:
         raise ValueError("no logprobs")
@@ -391,9 +399,7 @@ def yes_to_an_empty_list(logprobs, threshold):
     )
 
 
-@wrong(
-    "confident", "wrong", says="Without logprobs nothing is known. Raise the"
-)
+@wrong("confident", "wrong", says="Without logprobs you cannot know. Raise the")
 def without_looking_at_none(logprobs, threshold):
     return all(
         math.exp(token.logprob) >= threshold for token in logprobs.content
@@ -466,7 +472,11 @@ def _order(probabilities):
     )
 
 
-@wrong("top_p_filter", "wrong", says="no third one is needed")
+@wrong(
+    "top_p_filter",
+    "wrong",
+    says="0.5 and 0.25 reach 0.75: a third token is not",
+)
 def one_too_many(probabilities, top_p):
     kept, total = [], 0
     for place in _order(probabilities):
@@ -488,7 +498,9 @@ def one_too_few(probabilities, top_p):
     return _kept(probabilities, kept)
 
 
-@wrong("top_p_filter", "wrong", says="the earlier are kept")
+@wrong(
+    "top_p_filter", "wrong", says="Among equals, keep the earlier ones, and no"
+)
 def by_the_last_value(probabilities, top_p):
     kept = with_pairs(probabilities, top_p)
     least = min(
@@ -500,7 +512,9 @@ def by_the_last_value(probabilities, top_p):
     )
 
 
-@wrong("top_p_filter", "wrong", says="the earlier are kept")
+@wrong(
+    "top_p_filter", "wrong", says="Among equals, keep the earlier ones, and no"
+)
 def the_later_of_equals(probabilities, top_p):
     return with_pairs(probabilities[::-1], top_p)[::-1]
 
@@ -535,7 +549,7 @@ def without_the_others(probabilities, top_p):
     return [share for share in with_pairs(probabilities, top_p) if share]
 
 
-@wrong("top_p_filter", "wrong", says="at 0 as well")
+@wrong("top_p_filter", "wrong", says="One token is always kept, even at 0.")
 def nothing_at_zero(probabilities, top_p):
     kept, total = [], 0
     for place in _order(probabilities):
@@ -571,7 +585,7 @@ def by_a_least_probability(probabilities, top_p):
 @wrong(
     "top_p_filter",
     "wrong",
-    says="Of equal ones the earlier are kept, and no more",
+    says="Among equals, keep the earlier ones, and no",
 )
 def hard_coded_nucleus(probabilities, top_p):
     return [0.0 if share == 0.125 else share / 0.75 for share in probabilities]
@@ -756,7 +770,7 @@ def from_memory(model, params):
     return kept, sorted(set(params) & refused)
 
 
-@wrong("apply_penalties", says="another token")
+@wrong("apply_penalties", says="A space or a capital letter makes it a")
 def blanks_do_not_matter(
     logits, reply, frequency_penalty=0, presence_penalty=0
 ):
@@ -772,7 +786,7 @@ def blanks_do_not_matter(
     }
 
 
-@wrong("apply_penalties", says="Count all of a long reply")
+@wrong("apply_penalties", says="Count every token, even in a long reply.")
 def the_last_fifty(logits, reply, frequency_penalty=0, presence_penalty=0):
     recent = reply[-50:]
     return {
@@ -823,7 +837,7 @@ def as_the_log_of_a_sum(logits, temperature):
 
 
 @wrong(
-    "softmax_t", says="smallest lead takes everything: it is a case of its own"
+    "softmax_t", says="At 0 the smallest lead takes everything: treat 0 as a"
 )
 def a_millionth_for_zero(logits, temperature):
     return _softmax(
@@ -856,14 +870,14 @@ def _probabilities(logprobs):
     return [math.exp(token.logprob) for token in logprobs.content]
 
 
-@wrong("confident", says="nothing is rounded")
+@wrong("confident", says="0.8996 does not reach 0.9: do not round.")
 def in_percent(logprobs, threshold):
     return all(
         round(share, 2) >= threshold for share in _probabilities(logprobs)
     )
 
 
-@wrong("confident", says="all tokens of a long reply")
+@wrong("confident", says="Look at every token, even in a long reply.")
 def the_first_twenty(logprobs, threshold):
     return all(share >= threshold for share in _probabilities(logprobs)[:20])
 
@@ -890,14 +904,14 @@ def a_sum_in_percent(probabilities, top_p):
     )
 
 
-@wrong("top_p_filter", says="Of equal ones the earlier are kept, of many as")
+@wrong("top_p_filter", says="Among equals, keep the earlier ones, even if")
 def ten_are_enough(probabilities, top_p):
     return _nucleus(
         probabilities, top_p, lambda total, share: total >= share, most=10
     )
 
 
-@wrong("sanitize_params", says="Rename max_tokens whatever its value is.")
+@wrong("sanitize_params", says="Rename max_tokens, whatever its value.")
 def without_values_that_are_false(model, params):
     given = {name: value for name, value in params.items() if value}
     both = (
@@ -931,7 +945,7 @@ def a_pair_by_its_value(model, params):
     return kept, dropped
 
 
-@wrong("sanitize_params", says="Rename max_tokens whatever its value is")
+@wrong("sanitize_params", says="Rename max_tokens, whatever its value.")
 def renamed_if_it_is_true(model, params):
     if "max_tokens" in params and not params["max_tokens"]:
         rest = {

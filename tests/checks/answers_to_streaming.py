@@ -49,7 +49,7 @@ def the_chapter_s_loop(chunks):
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
 
 
-@wrong("text_of", "wrong", says="The stream may go on after it")
+@wrong("text_of", "wrong", says="Skip a chunk without choices. The stream may")
 def ends_at_the_first_without_choices(chunks):
     text = ""
     for chunk in chunks:
@@ -308,7 +308,7 @@ def without_looking_for_text(events):
     }
 
 
-@wrong("timing", "wrong", says="0.0 is a time")
+@wrong("timing", "wrong", says="0.0 is a valid time, and an empty piece in the")
 def zero_is_no_time(events):
     events, last = list(events), None
     came = _timed(events)
@@ -327,7 +327,7 @@ def rounded(events):
     return came | {"gaps": [round(gap, 3) for gap in came["gaps"]]}
 
 
-@wrong("timing", "wrong", says="No event, no total")
+@wrong("timing", "wrong", says="Without an event there is no total: None.")
 def zero_for_nothing(events):
     came = _timed(events)
     return came | {"total": came["total"] or 0.0}
@@ -359,7 +359,7 @@ def closed_by_a_stack(client, messages, enough):
     return text
 
 
-@wrong("read_until", says="with all of the text so far; not otherwise")
+@wrong("read_until", says="Call enough each time some text arrives, with")
 def with_typed_events(client, messages, enough):
     text = ""
     with client.chat.completions.stream(
@@ -373,7 +373,7 @@ def with_typed_events(client, messages, enough):
     return text
 
 
-@wrong("read_until", says="with all of the text so far; not otherwise")
+@wrong("read_until", says="Call enough each time some text arrives, with")
 def asking_at_chunks_without_text(client, messages, enough):
     stream, parts = (
         client.chat.completions.create(
@@ -409,7 +409,9 @@ def left_open(client, messages, enough):
 
 
 @wrong(
-    "read_until", "wrong", says="Close the stream in any case: use it in a with"
+    "read_until",
+    "wrong",
+    says="Always close the stream: use it in a with block.",
 )
 def closed_without_finally(client, messages, enough):
     text = ""
@@ -427,7 +429,9 @@ def closed_without_finally(client, messages, enough):
     return text
 
 
-@wrong("read_until", "wrong", says="Read no further chunk once it is enough.")
+@wrong(
+    "read_until", "wrong", says="Do not read another chunk once it is enough."
+)
 def read_to_the_end(client, messages, enough):
     with client.chat.completions.create(
         model="gpt-4o", messages=messages, stream=True
@@ -461,7 +465,9 @@ def asks_about_the_piece(client, messages, enough):
     return text
 
 
-@wrong("read_until", "wrong", says="Call enough each time that some text has")
+@wrong(
+    "read_until", "wrong", says="Call enough each time some text arrives, with"
+)
 def without_the_last_piece(client, messages, enough):
     text = ""
     with client.chat.completions.create(
@@ -489,7 +495,9 @@ def nothing_when_never_enough(client, messages, enough):
     return None
 
 
-@wrong("read_until", "wrong", says="Call enough each time that some text has")
+@wrong(
+    "read_until", "wrong", says="Call enough each time some text arrives, with"
+)
 def swallows_the_error(client, messages, enough):
     def quiet(text):
         try:
@@ -592,12 +600,14 @@ def clauses_in_the_wrong_order(stream):
     return _result(stream, lost="error")
 
 
-@wrong("stream_result", "wrong", says="An except that is too wide".lower())
+@wrong("stream_result", "wrong", says="an except clause that is too broad")
 def catches_everything(stream):
     return _result(stream, catch=Exception)
 
 
-@wrong("stream_result", "wrong", says="No exception, and yet not complete.")
+@wrong(
+    "stream_result", "wrong", says="There is no exception, but the reply is not"
+)
 def complete_unless_told(stream):
     return _result(stream, default="stop")
 
@@ -673,7 +683,7 @@ def all_but_the_last(chunks):
     return _text(list(chunks)[:-1])
 
 
-@wrong("text_of", says="however many pieces")
+@wrong("text_of", says="no matter how many pieces")
 def the_first_twenty(chunks):
     return _text(list(chunks)[:20])
 
@@ -751,7 +761,7 @@ def with_a_limit_of_its_own(client, messages, enough):
     return _read(client, messages, enough, max_tokens=50)
 
 
-@wrong("stream_result", says="too wide")
+@wrong("stream_result", says="too broad")
 def any_value_error(stream):
     return _result(stream, catch=(openai.APIError, ValueError))
 
@@ -769,7 +779,7 @@ def whole_when_it_ends_with_a_period(stream):
 # Answers that two readers' checks misjudged, 2026-11-29
 
 
-@wrong("read_until", says="not otherwise")
+@wrong("read_until", says="Call enough each time some text arrives, with")
 def asking_after_the_first_empty_delta(client, messages, enough):
     text = ""
     with client.chat.completions.create(
@@ -783,7 +793,7 @@ def asking_after_the_first_empty_delta(client, messages, enough):
     return text
 
 
-@wrong("read_until", says="not otherwise")
+@wrong("read_until", says="Call enough each time some text arrives, with")
 def asking_once_more_at_the_end(client, messages, enough):
     text = closed_by_a_stack(client, messages, enough)
     enough(text)
@@ -845,7 +855,11 @@ def a_choice_s_place_for_its_index(chunks):
     return answers
 
 
-@wrong("read_until", "wrong", says="Close the stream in any case")
+@wrong(
+    "read_until",
+    "wrong",
+    says="Always close the stream: use it in a with block.",
+)
 def closed_after_an_exception_only(client, messages, enough):
     stream = client.chat.completions.create(
         model="gpt-4o", messages=messages, stream=True
@@ -879,7 +893,7 @@ def with_the_answer_in_the_history(client, messages, enough):
     return messages[-1]["content"]
 
 
-@wrong("stream_result", "wrong", says="an except that is too wide")
+@wrong("stream_result", "wrong", says="an except clause that is too broad")
 def every_error_of_the_sdk(stream):
     text, reason = "", None
     try:

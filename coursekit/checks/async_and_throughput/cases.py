@@ -238,8 +238,8 @@ def without_a_slot(limit: int) -> Case:
         "items started": [],
     }
     why = (
-        "Without a slot nothing could ever end: raise a ValueError with the word limit"
-        " before anything is started."
+        "Without a slot, nothing could ever run: raise a ValueError whose message"
+        " contains 'limit', before anything is started."
     )
     return Case(
         f"await bounded_map(function, [1, 2], {limit})", run, expected, why
@@ -276,8 +276,8 @@ def cancelled() -> Case:
         " and 60 seconds later"
     )
     why = (
-        "Cancelling is not a failure of an item: it must propagate, and end what is in"
-        " flight. Catch Exception."
+        "Cancelling is not an item's failure: it must propagate, and end what is in"
+        " flight. Catch only Exception."
     )
     return Case(
         given, run, {"it": "cancelled", "items started": 4, "in flight": 0}, why
@@ -478,5 +478,5 @@ def too_large() -> Case:
         return {"returned": returned, "sent": sum(send.sent)}
 
     given = f"await send_all(send, {tokens}, rpm=60, tpm=30_000)"
-    why = "30,001 tokens never fit: raise a ValueError before anything is sent."
+    why = "30,001 tokens can never fit: raise a ValueError before anything is sent."
     return Case(given, run, {"raised": "ValueError", "sent": 0}, why)

@@ -47,7 +47,7 @@ def reply_text(rng: Random) -> Iterator[Case]:
     yield call(
         reply(text, other),
         expects=text,
-        why="Of several choices, the first one.",
+        why="If there are several choices, use the first one.",
     )
     yield call(reply(None, refusal=other), expects=other, why=refusal)
     yield call(
@@ -70,7 +70,7 @@ def reply_text(rng: Random) -> Iterator[Case]:
     yield call(
         reply(long, finish_reason="length"),
         expects=long,
-        why="The whole text, whatever the finish_reason.",
+        why="Return the whole text, whatever the finish_reason.",
     )
 
 
@@ -161,8 +161,8 @@ def safe_reply(rng: Random) -> Iterator[Case]:
         return answered(answer, text, Raises(ValueError, words), why)
 
     why = (
-        "Text that was cut off can look complete; finish_reason says that it is not. It"
-        " stays one request."
+        "Text that was cut off can look complete, but finish_reason says that it is"
+        " not. Do not send a second request."
     )
     yield refused(
         reply("Run git reset --hard", finish_reason="length"),
@@ -182,13 +182,13 @@ def safe_reply(rng: Random) -> Iterator[Case]:
             reply("The first", finish_reason=reason),
             f"'The first', finish_reason {reason!r}",
             reason,
-            why="Only 'stop' is complete: any other finish_reason is not.",
+            why="Only a reply with 'stop' is complete.",
         )
     yield refused(
         reply(None, finish_reason="tool_calls"),
         "content None, 'tool_calls'",
         "tool_calls",
-        why="The message contains the finish_reason, if that is not 'stop'.",
+        why="If the finish_reason is not 'stop', put it into the error's message.",
     )
     refusal, why = (
         f"I can't {rng.choice(WORDS)}.",
@@ -208,14 +208,14 @@ def safe_reply(rng: Random) -> Iterator[Case]:
         why=why,
     )
     why = (
-        "Without any text there is no answer: a ValueError, although the finish_reason"
-        " is 'stop'."
+        "Without text there is no answer: raise a ValueError even though the"
+        " finish_reason is 'stop'."
     )
     yield refused(reply(None), f"content None, {stop}", why=why)
     yield refused(
         reply(),
         "no choices",
-        why="Some servers send no choice: that is a ValueError as well.",
+        why="Some servers send no choices: raise a ValueError.",
     )
     why = "The SDK's own errors say more than a ValueError: let them propagate."
     down = error_answer(503, "The server is down.")

@@ -94,7 +94,7 @@ def parse_ticket(rng: Random) -> Iterator[Case]:
     yield call(
         reply_with(None),
         expects=Raises(ValueError),
-        why="A content of None is not JSON: a ValueError as well.",
+        why="Content of None is not JSON either: raise a ValueError.",
     )
     for _ in range(4):
         ticket = {

@@ -301,4 +301,4 @@ def two_breakers() -> Case:
         "raised BreakerOpen, fn not called",
         "returned 'Paris.'",
     ]
-    return Case(given, run, expected, "Each breaker counts for itself.")
+    return Case(given, run, expected, "Each breaker keeps its own count.")

@@ -35,7 +35,9 @@ def add_turn(rng: Random) -> Iterator[Case]:
     long = chat("s u c t a" + " u a" * 9 + " u")
     long[-1]["content"] = "Well?\n"
     turn = [message("user", "Well?\n"), message("assistant", "Yes.")]
-    why = "Every message unchanged, and two more, whatever is there already."
+    why = (
+        "Leave every message unchanged and add two, whatever is already there."
+    )
     yield call(long, "Well?\n", "Yes.", expects=long + turn, why=why)
     for answer in (None, ""):
         why = "An answer without text would break the history for all later requests."
@@ -95,7 +97,7 @@ def trim_to_budget(rng: Random) -> Iterator[Case]:
 def summarize_when(rng: Random) -> Iterator[Case]:
     """A conversation whose older turns become a summary, once there are too many."""
     yield from chapter.each("summarize_when", summarized)
-    why = "The summary stays unchanged, and complete."
+    why = "Keep the summary unchanged and complete."
     yield summarized("s u a u a", 1, 1, "  All of the summary.\n" * 20, why)
     for question in ("Summary, please.", "My Summary: none."):
         begun = [*chat("s"), message("user", question), *chat("a u a u")]
@@ -103,11 +105,11 @@ def summarize_when(rng: Random) -> Iterator[Case]:
             begun,
             2,
             1,
-            why="A summary begins with 'Summary: '; this is a turn.",
+            why="A summary begins with 'Summary: ', so this is a turn.",
         )
 
     why = (
-        "Instructions are at the beginning. Such a message later on belongs to its"
+        "Only messages at the beginning are instructions. A later one belongs to its"
         " turn."
     )
     yield summarized("s u a d u a u", 2, 1, why=why)
@@ -123,5 +125,5 @@ def summarize_when(rng: Random) -> Iterator[Case]:
         1,
         failing,
         expects=refused,
-        why="Let the errors of summarize propagate.",
+        why="Let errors from summarize propagate.",
     )

@@ -31,7 +31,7 @@ def exhausted(rng: Random) -> Iterator[Case]:
     yield call(
         reply(None, refusal="I can't."),
         expects=False,
-        why="It refused; that is not a question of room.",
+        why="The model refused, which has nothing to do with room.",
     )
 
 
@@ -85,7 +85,10 @@ def cheapest_correct(rng: Random) -> Iterator[Case]:
 
     yield from chapter.each("cheapest_correct", case)
     nothing = {"a": [(10, 8, 0.1)], "b": [(None, 8, 0.1)]}
-    yield case(nothing, "No correct answer at all: None. said may be None.")
+    yield case(
+        nothing,
+        "There is no correct answer at all: return None. said may be None.",
+    )
 
 
 @chapter.exercise
@@ -93,10 +96,7 @@ def ask_with_headroom(rng: Random) -> Iterator[Case]:
     """Ask once, and at most once more with a greater budget."""
     yield from chapter.each("ask_with_headroom", with_budgets)
     refused = error_answer(400, "Unsupported value.", code="unsupported_value")
-    why = (
-        "An error of the API propagates. It does not mean that the model ran out of"
-        " room."
-    )
+    why = "Let an API error propagate. It does not mean that the model ran out of room."
     yield with_budgets([refused, ["stop", 9, "8"]], why=why)
     for number in range(4):
         first = rng.randint(64, 400)
@@ -141,10 +141,14 @@ def migrate(rng: Random) -> Iterator[Case]:
 
     yield from chapter.each("migrate", case)
     same = {"model": "o4-mini", "seed": 7}
-    yield case(same, "o4-mini", why="Nothing to change: a new dict even so.")
+    yield case(
+        same,
+        "o4-mini",
+        why="There is nothing to change, but return a new dict.",
+    )
     nothing = {"seed": 0, "store": False, "user": None}
     yield case(
         nothing,
         "o4-mini",
-        why="Everything else stays unchanged: 0, False and None as well.",
+        why="Leave everything else unchanged, including 0, False, and None.",
     )

@@ -126,7 +126,7 @@ def confident(rng: Random) -> Iterator[Case]:
     yield from chapter.each("confident", case)
     for none in (None, logprobs(None), logprobs([])):
         why = (
-            "Without logprobs nothing is known. Raise the error; True or False would be"
+            "Without logprobs you cannot know. Raise the error: True or False would be"
             " a guess."
         )
         yield call(

@@ -41,7 +41,10 @@ def text_of(rng: Random) -> Iterator[Case]:
         )
 
     yield from chapter.each("text_of", case)
-    yield case(["on ", "and "] * 40, "All of it, however many pieces.")
+    yield case(
+        ["on ", "and "] * 40,
+        "Return all of it, no matter how many pieces there are.",
+    )
     for number in range(4):
         yield case(
             [
@@ -77,8 +80,8 @@ def assemble(rng: Random) -> Iterator[Case]:
     several = chunk(index=2, finish_reason="content_filter")
     several.choices += chunk("one").choices + chunk("two", index=1).choices
     why = (
-        "A chunk may hold several choices, in any order; and an answer without text is"
-        " an answer."
+        "A chunk may hold several choices, in any order. An answer without text is"
+        " still an answer."
     )
     yield case([several, {"end": "stop"}, {"index": 1, "end": "stop"}], why)
     for n in (2, 3, 12):
@@ -150,7 +153,7 @@ def stream_result(rng: Random) -> Iterator[Case]:
         ),
         slow,
     )
-    bug = "That is a bug and not an ending: an except that is too wide would hide it."
+    bug = "This is a bug, not an ending: an except clause that is too broad would hide it."
     for error in (
         ZeroDivisionError("a bug"),
         ValueError("a bug"),

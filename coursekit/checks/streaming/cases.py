@@ -138,7 +138,7 @@ def reading_until(
         "seconds": seconds,
         "left open": 0,
     }
-    why = "Let the exception of enough propagate." if raises else ""
+    why = "Let an exception from enough propagate." if raises else ""
     what = f"raises {raises!r}" if raises else f"is {until!r} in text"
     given = "read_until(client, messages, enough): enough {}; a chunk each 0.1 s: {}"
     return Case(

@@ -195,7 +195,7 @@ def _attempts(source: Any) -> Iterable[LoggedAttempt]:
         return ledger
     raise ValueError(
         f"There is no ledger to judge {type(source).__name__} by. Only the offline API keeps one: "
-        'give a client of connect(mode="replay").'
+        'pass a client from connect(mode="replay").'
     )
 
 

@@ -202,32 +202,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--speed",
-        help='1 as recorded (default), 10 ten times faster, "instant"',
+        help='1 as recorded (default), 10 for ten times faster, or "instant"',
     )
     serve.add_argument(
         "--rpm",
         type=int,
         metavar="N",
-        help="each learner's requests per minute, of each model",
+        help="requests per minute, for each learner and model",
     )
     serve.add_argument(
         "--tpm",
         type=int,
         metavar="N",
-        help="each learner's tokens per minute, of each model",
+        help="tokens per minute, for each learner and model",
     )
     serve.add_argument(
         "--spend",
         type=float,
         metavar="DOLLARS",
-        help="what each learner may spend, as it would cost",
+        help="what each learner may spend, at the prices of real calls",
     )
     serve.add_argument(
         "--fallback",
         metavar="SERVER",
         help=(
-            "what answers without a recording: an OpenAI-compatible server's address, its name "
-            '("ollama", "llama.cpp", …), or "local" for the small model (default: nothing does)'
+            "what answers requests without a recording: an OpenAI-compatible server's address, its "
+            'name ("ollama", "llama.cpp", …), or "local" for the small model (default: nothing)'
         ),
     )
     serve.add_argument(

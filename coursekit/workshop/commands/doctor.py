@@ -1,4 +1,4 @@
-"""``coursekit doctor``: is everything there that the course needs? Works without a network, and
+"""``coursekit doctor`` checks that the course has everything it needs. Works without a network and
 never shows a key.
 """
 
@@ -41,7 +41,7 @@ SET_UP = "run `make lab` again (Windows: `uv run coursekit lab`), or install cou
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: what was ``found``, and the fix (``cure``) if it is wrong, else ""."""
+    """One check: what was ``found``, and how to fix it (``cure``, "" if nothing is wrong)."""
 
     name: str
     found: str
@@ -60,8 +60,8 @@ class Check:
 
 
 def doctor(*, brief: bool = False) -> int:
-    """Print every check, or (``brief``) only what is not well. Returns 1 when something is not,
-    else 0.
+    """Print every check, or with ``brief`` only the problems. Returns 1 if there is a problem,
+    otherwise 0.
     """
     found = checks()
     print(summary(found) if brief else "\n".join(map(str, found)))
@@ -69,7 +69,7 @@ def doctor(*, brief: bool = False) -> int:
 
 
 def summary(found: list[Check]) -> str:
-    """The same text on every machine where all is well: no version, path or setting in it."""
+    """Text that is the same on every machine without problems: no version, path or setting."""
     well = ", ".join(check.name for check in found if check.ok)
     return "\n".join(
         [f"OK   {well}", *(str(check) for check in found if not check.ok)]
@@ -77,7 +77,7 @@ def summary(found: list[Check]) -> str:
 
 
 def checks() -> list[Check]:
-    """Look at everything, in the order in which one thing needs another."""
+    """Check everything, in the order in which one thing needs another."""
     looks: dict[str, Callable[[], Check]] = {
         "Python": _python,
         "packages": _packages,

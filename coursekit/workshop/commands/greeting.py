@@ -67,12 +67,13 @@ def class_greeting(
     shares: bool = False,
     others: Sequence[str] = (),
 ) -> str:
-    """For the server of a class. It can be projected: the console's token is not in it.
+    """For the server of a class. It can be projected, because it does not contain the console's
+    token.
 
-    access      the access token that joining asks for, if any; ``made``: shown, because the server
-                has made it
+    access      the access token needed to join, if any; ``made``: shown, because the server created
+                it
     token_file  where the console's token is; None: the user has chosen one
-    class_file        the file of the class; ``learners`` have joined it already
+    class_file  the file of the class, which ``learners`` have already joined
     opened      whether other machines can join; ``others``: further addresses of this one
     """
     asks = " -H 'Authorization: Bearer ACCESS_TOKEN'" if access else ""
@@ -81,11 +82,11 @@ def class_greeting(
         if token_file
         else "its token is COURSEKIT_ADMIN_TOKEN"
     )
-    joined = {0: "nobody has joined yet", 1: "1 learner has joined"}.get(
+    joined = {0: "no one has joined yet", 1: "1 learner has joined"}.get(
         learners, f"{learners} learners have joined"
     )
     room = "for machines in your network" if opened else "for this machine only"
-    word = made or "the one that you have set in COURSEKIT_ACCESS_TOKEN"
+    word = made or "the one you have set in COURSEKIT_ACCESS_TOKEN"
     return "\n".join(
         [
             f"The class is open at {address} {room} (Ctrl+C ends it); {joined}.",
@@ -94,7 +95,7 @@ def class_greeting(
                 if opened
                 else [
                     (
-                        "  A room?    No other machine can join here. For a room: coursekit serve "
+                        "  A room?    No other machine can join. To let them: coursekit serve "
                         "--class --host 0.0.0.0"
                     )
                 ]
@@ -104,7 +105,7 @@ def class_greeting(
                 "00_start_here"
             ),
             *(
-                [f"  Token      {word}      learners are asked for it"]
+                [f"  Token      {word}      learners must enter it"]
                 if access
                 else []
             ),
@@ -117,8 +118,8 @@ def class_greeting(
             *(
                 [
                     (
-                        f"  No answer? This machine may also have: {', '.join(others)}. A firewall "
-                        "must let the port in."
+                        f"  No answer? Also try: {', '.join(others)}. A firewall must allow "
+                        "connections to the port."
                     )
                 ]
                 if opened and others
@@ -135,14 +136,14 @@ def class_greeting(
                 [
                     f"  Open       {OPENED}: use a token",
                     (
-                        "             that opens nothing else. It is needed to join; "
-                        "the console's, to see the class"
+                        "             that you use nowhere else. Learners need it to join; the "
+                        "console has its own"
                     ),
                 ]
                 if opened
                 else []
             ),
-            f"  Kept       {class_file}: names, keys, meters. Delete it to start a new class.",
+            f"  Saved in   {class_file}: names, keys, meters. Delete it to start a new class.",
         ]
     )
 

@@ -1,4 +1,4 @@
-"""``coursekit local``: get, look at and remove the model that answers on this machine."""
+"""``coursekit local``: install, inspect and remove the model that answers on this machine."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def local(action: str, *, model: str | None = None) -> int:
 
 
 def missing() -> bool:
-    """Whether the program or the model's file is not there. Nothing is loaded."""
+    """Whether the program or the model's file is missing. Nothing is loaded."""
     return (
         util.find_spec(PROGRAM) is None
         or not model_in_force(settings()).path.is_file()
@@ -144,7 +144,7 @@ def _remove() -> int:
 
 
 def _tried(path: Path) -> str:
-    """Load it, and let it write a little: one line with what that took. Raises CommandError."""
+    """Load it and let it write a little; returns one line with the times. Raises CommandError."""
     start = time.perf_counter()
     try:
         model = load(path)

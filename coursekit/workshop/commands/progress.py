@@ -8,17 +8,17 @@ from .. import CommandError
 
 
 def progress(*, reset: bool = False) -> int:
-    """Print which exercises are done; with ``reset`` ask, and forget them."""
+    """Print which exercises are done; with ``reset``, ask first and then forget them."""
     path = kept.place()
     print(CourseMap())
     if path is None:
         print(f"Progress is switched off ({kept.SETTING}=off).")
         return 0
-    print(f"Kept in {path}")
+    print(f"Saved in {path}")
     if kept.is_damaged():
         print(
-            "That file cannot be read. With the next exercise you pass it is set aside, and a new "
-            "one begins."
+            "That file cannot be read. When you pass the next exercise, it is renamed and a new "
+            "one is created."
         )
     return _reset() if reset else 0
 
@@ -26,7 +26,7 @@ def progress(*, reset: bool = False) -> int:
 def _reset() -> int:
     try:
         if input(
-            "Forget all of it? Your notebooks are not changed. [y/N] "
+            "Forget your progress? Your notebooks are not changed. [y/N] "
         ).strip().lower() not in {"y", "yes"}:
             print("Nothing was changed.")
             return 0

@@ -173,8 +173,8 @@ def test_a_copy_without_its_record_is_taken_for_the_learners(
 def test_a_copy_that_a_browser_saved_has_no_news(
     course: Path, tmp_path: Path
 ) -> None:
-    """The browser edition saves the same cells as other JSON, and has no record: no file is called
-    changed that nobody changed.
+    """The browser edition saves the same cells as other JSON, and has no record: an unchanged file is
+    not called changed.
     """
     copy = tmp_path / "copy"
     update_copy(course, copy)

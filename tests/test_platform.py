@@ -191,6 +191,23 @@ def test_the_browser_edition_has_no_env_file(
     assert "SOME_SETTING" not in settings.settings()
 
 
+def test_asyncio_run_refuses_a_running_loop() -> None:
+    """In a page as in any notebook: asyncio.run() raises, and the coroutine can still be awaited."""
+    pyodides = platform.refusing_a_running_loop(lambda main: "started")
+    assert pyodides(None) == "started"
+
+    async def cell() -> int:
+        async def one() -> int:
+            return 1
+
+        call = one()
+        with pytest.raises(RuntimeError, match="from a running event loop"):
+            pyodides(call)
+        return await call
+
+    assert asyncio.run(cell()) == 1
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_the_browser_finds_the_same_tokens(encoding: str) -> None:
     """The encoder of the browser edition gives the tokens that tiktoken gives, and their bytes."""

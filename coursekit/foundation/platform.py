@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import functools
 import io
 import os
 import sys
@@ -64,6 +65,20 @@ class Available(Distribution):
 
     def locate_file(self, path: str | os.PathLike[str]) -> Path:
         return Path(self._wheel.file, path)
+
+
+def refusing_a_running_loop(run: Callable[..., Any]) -> Callable[..., Any]:
+    """asyncio.run() as in CPython; Pyodide's starts the coroutine in the running loop instead."""
+
+    @functools.wraps(run)
+    def checked(main: Any, **options: Any) -> Any:
+        if asyncio._get_running_loop() is not None:
+            raise RuntimeError(
+                "asyncio.run() cannot be called from a running event loop"
+            )
+        return run(main, **options)
+
+    return checked
 
 
 class WheelFinder(DistributionFinder):
@@ -205,6 +220,7 @@ if sys.platform == "emscripten":
         return asyncio.ensure_future(fetch_all())
 
     FETCHING = _load_on_import()
+    asyncio.run = refusing_a_running_loop(asyncio.run)
 
 else:
     EventLoop = asyncio.SelectorEventLoop

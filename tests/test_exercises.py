@@ -225,7 +225,7 @@ WRONG = {
             "def half(n):\n    'Half.'\n    # BEGIN SOLUTION\n    return n",
             CHECK,
         ],
-        "write the marker alone",
+        "write the marker on a line of its own",
     ),
     "no function": (
         ["### BEGIN SOLUTION\nhalf = 3\n### END SOLUTION", CHECK],

@@ -84,12 +84,12 @@ def refusing_a_running_loop(run: Callable[..., Any]) -> Callable[..., Any]:
 class WheelFinder(DistributionFinder):
     """Installs a wheel when one of its modules is first imported.
 
-    Pyodide loads what a cell imports by name. What coursekit itself imports only when it is used,
-    numpy and matplotlib for a chart and ipywidgets for a lab, is half of all megabytes: it is not
-    loaded before the first reply, but here.
+    Pyodide loads what a cell imports by name. The packages that coursekit imports only on
+    use (numpy and matplotlib for a chart, ipywidgets for a lab) make up half of the download, so
+    they are loaded here instead of before the first reply.
 
-    wheels  that are not installed
-    fetch   the content of a wheel's file, at once; raises OSError
+    wheels  the ones that are not installed
+    fetch   returns the content of a wheel's file, synchronously; raises OSError
     folder  where wheels are installed, on ``sys.path``
     """
 

@@ -52,7 +52,7 @@ FAULTS: dict[str, tuple[str, int | None]] = {
     "the answer breaks off": ("cut_stream", None),
     "the answer is broken JSON": ("malformed", None),
 }
-WRONG_REQUEST = "400 wrong request"
+WRONG_REQUEST = "400 bad request"
 PROBLEMS = (*FAULTS, WRONG_REQUEST)
 # never pass by themselves: the duration has no meaning
 PERMANENT = (

@@ -194,8 +194,8 @@ def _stub(source: str, place: str) -> str:
         if found is None:
             if LIKE_A_MARK.search(line):
                 raise CommandError(
-                    f"{place}, line {number}: write the marker alone on its line, as: ### BEGIN "
-                    "SOLUTION"
+                    f"{place}, line {number}: write the marker on a line of its own, like this: "
+                    "### BEGIN SOLUTION"
                 )
             if not inside:
                 kept.append(line)

@@ -50,7 +50,7 @@ def class_server(
     ) as process:
         assert process.stdout is not None
         lines = []
-        while not lines or not lines[-1].startswith("  Kept"):
+        while not lines or not lines[-1].startswith("  Saved"):
             lines.append(process.stdout.readline())
             assert lines[-1], "the server has ended"
         try:
@@ -298,7 +298,7 @@ def test_the_first_line_of_the_readme(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         said = ""
-        while "  Kept" not in said:
+        while "  Saved" not in said:
             said += (line := process.stdout.readline())
             assert line, "the server has ended"
         try:

@@ -110,7 +110,7 @@ def test_what_a_page_cannot_do_says_so(edition: Edition) -> None:
         "    print(error)"
     )
     assert shown.startswith(
-        "The modes live and record are not available in the browser edition"
+        "Live and record mode are not available in the browser edition"
     )
 
 

@@ -28,9 +28,10 @@ from support.warm_kernels import fork_kernels
 # How long an example takes says little on a busy machine, and the first one often reads data.
 # The weekly workflow takes more of them: --hypothesis-profile=ci-deep
 STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("quick", STEADY, max_examples=50)
+settings.register_profile("check", STEADY, max_examples=10)
+settings.register_profile("test", STEADY, max_examples=50)
 settings.register_profile("ci-deep", STEADY, max_examples=1000)
-settings.load_profile("quick")
+settings.load_profile("test")
 
 TESTS = Path(__file__).parent
 LOOPBACK = ["127.0.0.1", "::1", "localhost"]
@@ -45,7 +46,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not config.option.quick:
+    if config.option.quick:
+        settings.load_profile("check")
+    else:
         fork_kernels()
 
 
@@ -103,9 +106,9 @@ class ByFile(LoadFileScheduling):
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: who drives the browser mostly waits for it."""
-    return (os.cpu_count() or 1) + 1
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are processors for the browser's driver, which mostly waits."""
+    return (os.cpu_count() or 1) + (not config.option.quick)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -346,6 +346,7 @@ def test_every_chapter_with_checks_has_its_notebook() -> None:
     )
 
 
+@pytest.mark.slow
 def test_cases_can_be_made_with_any_random_numbers() -> None:
     """No random numbers make the cases of an exercise impossible."""
     for path in EXERCISES:

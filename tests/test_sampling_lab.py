@@ -141,6 +141,7 @@ def test_send_asks_with_the_same_settings(folder: Path) -> None:
     assert len(lab.meter.ledger) == 1
 
 
+@pytest.mark.slow
 def test_a_button_never_sees_half_of_a_choice(folder: Path) -> None:
     """JupyterLab handles buttons and sliders in two threads: what is sent meanwhile is one of the
     settings, whole.

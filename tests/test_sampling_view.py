@@ -127,6 +127,7 @@ def test_without_draws_nothing_is_said_of_them() -> None:
 GARDEN = load_distribution("traffic_light")
 
 
+@pytest.mark.slow
 @given(PARAMETERS)
 def test_a_block_is_as_high_as_its_text_is_probable(chosen: Settings) -> None:
     """A block's height is the product of its tokens' probabilities, each after the settings and with

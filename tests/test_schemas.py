@@ -148,6 +148,7 @@ def test_a_strict_schema_has_ten_levels_at_most() -> None:
     assert taken(response_format=format_of(nested(11), strict=False))
 
 
+@pytest.mark.slow
 def test_a_strict_schema_has_five_thousand_properties_at_most() -> None:
     """The properties of all its objects are counted together."""
     many = of({"a": of({f"p{i}": NAME for i in range(4_999)})})

@@ -78,6 +78,7 @@ def test_an_editable_install_copies_nothing() -> None:
     assert not [name for name in installed if name.startswith("coursekit/")]
 
 
+@pytest.mark.slow
 def test_the_source_distribution_is_the_repository(tmp_path: Path) -> None:
     """Everything that is committed is in it, so that the wheel can be built and tested from it."""
     [path] = SdistBuilder(str(ROOT)).build(

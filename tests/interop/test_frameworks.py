@@ -21,7 +21,7 @@ from foreign import (
 from coursekit.course import recording_folders
 from support.source_page import answered, bodies
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.registry]
 PACKAGES = ["langchain-openai==1.7.3", "pydantic-ai-slim[openai]==2.68.0"]
 
 

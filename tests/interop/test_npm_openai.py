@@ -26,6 +26,7 @@ from support.source_page import answered, bodies
 PACKAGE = "openai@7.57.0"
 pytestmark = [
     pytest.mark.interop,
+    pytest.mark.registry,
     pytest.mark.skipif(
         not (shutil.which("npm") and shutil.which("node")),
         reason="there is no npm on this machine",

@@ -18,6 +18,9 @@ from coursekit.workshop.authoring.refresh import sanitized
 SEED = 18
 SAYS_WHAT_TO_DO = re.compile(r"What to do|\bfirst\b|Run ")
 ADDS_UP = re.compile(r"\bmeter\b")  # such a cell shows what was run before it
+# A cell that solves the capstone, seconds each: a new simulation every time, and tests/test_capstone.py
+# holds that the second one has the same score.
+SOLVES = re.compile(r"\b(attempt|average)\(")
 
 
 class CellsAgain(pytest.Item):
@@ -33,6 +36,7 @@ class CellsAgain(pytest.Item):
         ]
         if any(cell.test_outputs is None for cell in cells):
             pytest.skip("it needs every cell of the notebook to be run first")
+        cells = [cell for cell in cells if not SOLVES.search(cell.cell.source)]
         order = list(cells)
         random.Random(SEED).shuffle(order)
         again = {cell.cell_num: self._outputs_of(cell) for cell in order}

@@ -71,7 +71,7 @@ def test_nothing_arrives_after_the_cut(at: float, cut: float) -> None:
 def screens(html: str) -> list[str]:
     """What the user of each reader sees."""
     return re.findall(
-        r'aria-label="what its user sees"><div style="margin-bottom:auto">(.*?)</div>',
+        r'aria-label="what the user of one that [^"]* sees"><div style="margin-bottom:auto">(.*?)</div>',
         html,
     )
 

@@ -170,7 +170,8 @@ def _card(
     )
     return (
         f'<div style="border-left:4px solid {color};padding-left:8px"><b>{escape(READERS[place])}'
-        f'</b><div style="{screen}" role="region" tabindex="0" aria-label="what its user sees">'
+        f'</b><div style="{screen}" role="region" tabindex="0" '
+        f'aria-label="what the user of one that {escape(READERS[place])} sees">'
         f'<div style="margin-bottom:auto">{escape(shown)}{mark}</div></div>{escape(verdict)}</div>'
     )
 

@@ -34,7 +34,8 @@ widgets.VBox([size, shown])"""
 def test_a_chapter_is_shown_and_its_labs_move(
     stem: str, open_chapter: OpenChapter
 ) -> None:
-    """The page has no error, no request leaves this machine, and each lab answers to the keyboard.
+    """The page has no error, no request leaves this machine, and each lab answers to the keyboard
+    and passes axe.
 
     nbval has run every cell. Here the stored outputs are scrolled through, and only the labs run,
     with what they need.
@@ -60,6 +61,7 @@ def test_a_chapter_is_shown_and_its_labs_move(
                 chapter.operate(i, one, seconds=0.5) for one in found
             )
         )
+        assert chapter.barriers(index) == []
     assert chapter.errors == []
     assert chapter.outside == []
 

@@ -193,7 +193,7 @@ def test_the_wire_is_cut_and_two_readers_lie(open_lab: Open) -> None:
         keys="Space ArrowDown ArrowDown Enter",
     )
     expect(cell.get_by_text("No reader lies.")).to_be_visible()
-    screens = values(cell, '[aria-label="what its user sees"]')
+    screens = values(cell, '[aria-label^="what the user of one"]')
     assert [bool(screen.strip("✂")) for screen in screens] == [
         True,
         False,

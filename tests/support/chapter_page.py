@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import ElementHandle, Locator, Page
 
 from support.lab_server import LabServer
@@ -49,6 +50,16 @@ TOO_WIDE = """(area, parts) => [...area.querySelectorAll(parts)]
   .map(part => part.outerHTML.slice(0, 80))"""
 SHOWN = """area => { const copy = area.cloneNode(true);
   copy.querySelectorAll('.widget-slider, .widget-readout').forEach(part => part.remove()); return copy.innerHTML; }"""
+
+
+def barriers(page: Page, area: str = "html") -> list[str]:
+    """What axe finds in an area (a CSS selector) that keeps somebody out: its rule and the element."""
+    found = Axe().run(page, area)
+    return [
+        f"{rule['id']}: {node['html'][:120]}"
+        for rule in found.response["violations"]
+        for node in rule["nodes"]
+    ]
 
 
 class ChapterPage:
@@ -173,6 +184,16 @@ class ChapterPage:
         for key in (keys or _keys(control)).split():
             self.page.keyboard.press(key)
         return soon(lambda: _shown(area) != before, seconds)
+
+    def barriers(self, index: int) -> list[str]:
+        """What axe finds in the output of the cell at this place."""
+        self.cell(index)
+        area = (
+            f'.jp-Cell[data-windowed-list-index="{index}"] .jp-Cell-outputArea'
+        )
+        return barriers(
+            self.page, f".jp-NotebookPanel:not(.lm-mod-hidden) {area}"
+        )
 
     def cut_off(self, index: int, parts: str) -> list[str]:
         """What of these parts (a CSS selector) in a cell's output is wider than that, at 1280 and

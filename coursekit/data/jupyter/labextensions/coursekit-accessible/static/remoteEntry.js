@@ -27,7 +27,7 @@
   const idOf = (element) => (element.id ||= `coursekit-name-${++made}`);
 
   function nameSlider(handle) {
-    const slider = handle.closest(".widget-inline-hbox");
+    const slider = handle.closest(".widget-slider");
     const label = slider?.querySelector(".widget-label");
     if (label?.textContent.trim()) handle.setAttribute("aria-labelledby", idOf(label));
     else if (slider?.title) handle.setAttribute("aria-label", slider.title);

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from importlib import import_module, metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -100,6 +101,32 @@ async def test_an_endless_loop_ends_without_threads(
     assert isinstance(errors[0], platform.Stop)
     assert asyncio.current_task() is task
     await asyncio.sleep(0)
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="sys.monitoring came with Python 3.12"
+)
+@pytest.mark.parametrize(
+    ("calls", "end"), [(10, RunEnd.DONE), (20, RunEnd.STOPPED)]
+)
+@pytest.mark.usefixtures("in_browser")
+def test_a_busy_machine_is_waited_for_without_threads(
+    calls: int, end: RunEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without threads, work that hardly runs gets three times its limit, as it does with them."""
+    seconds = itertools.count()  # each look at the clock is a second later
+    clock = SimpleNamespace(monotonic=lambda: next(seconds))
+    monkeypatch.setattr(platform, "time", clock)
+
+    def work() -> None:
+        for _ in range(calls // 2):  # a call and a turn of the loop each
+            int_of(0)
+
+    assert platform.run_apart(work, 5) is end
+
+
+def int_of(number: int) -> int:
+    return number
 
 
 @pytest.mark.skipif(

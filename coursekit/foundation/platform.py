@@ -32,6 +32,9 @@ INSTALL = "install the course on your own computer (its README says how)"
 # attempts to stop work that ignores the limit; seconds between two of them
 TRIES, PAUSE = 10, 0.1
 BUSY = 3  # real seconds for each of the limit, on a machine that has other work
+# Calls and turns of loops in a second of computing, at the pace of a slow tablet. A browser has no
+# clock for the time that it computes.
+TURNS = 200_000
 
 
 class RunEnd(Enum):
@@ -280,7 +283,8 @@ def run_apart(work: Callable[[], None], seconds: float) -> RunEnd:
     With threads it has one of its own, which works on every system, leaves the caller free to give
     up (signals would need Unix and the main thread), and has no event loop yet. Without threads it
     runs here, the running event loop is set aside, and Python's own monitoring looks at the time
-    with each call and each turn of a loop.
+    with each call and each turn of a loop. There, a second of computing is one that passed and in
+    which there could be ``TURNS`` of them.
 
     Work that blocks outside Python, or catches everything, is left in its thread. Without threads
     it cannot be left, and ``run_apart`` does not return. An exception of ``work`` is lost, so
@@ -333,12 +337,16 @@ def _run_here(work: Callable[[], None], seconds: float) -> RunEnd:
     tool = next(
         number for number in range(6) if monitoring.get_tool(number) is None
     )
-    limit, stopped = time.monotonic() + seconds, False
+    started, turns, pause, stopped = time.monotonic(), 0, 0.0, False
 
     def look(*_: object) -> None:
-        nonlocal limit, stopped
-        if time.monotonic() > limit:
-            limit, stopped = time.monotonic() + PAUSE, True
+        nonlocal turns, pause, stopped
+        turns += 1
+        passed = time.monotonic() - started - pause
+        busy = passed < BUSY * seconds and turns < TURNS * seconds
+        if passed > seconds and not busy:
+            # what catches Stop is stopped again, a little later
+            pause, stopped = pause + PAUSE, True
             raise Stop
 
     events = monitoring.events.JUMP | monitoring.events.PY_START

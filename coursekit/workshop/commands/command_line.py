@@ -69,9 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(
-    arguments: dict[str, Any], to: argparse._ActionsContainer
-) -> None:
+def _add(arguments: dict[str, Any], to: argparse._ActionsContainer) -> None:
     for name, words in arguments.items():
         if name == "either":
             _add(words, to.add_mutually_exclusive_group())

@@ -19,16 +19,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ...course import DATA
-from ...foundation.files import write_atomically
 from .. import CommandError, repository_or_error
 from ..commands.working_copy import update_copy
 from .site import site
@@ -49,11 +48,12 @@ INTERPRETER = (
     LOCK,
 )
 COMPILED = ("kiwisolver", "matplotlib", "numpy", "pillow")
-FOR_PYODIDE = (
-    "--platform=pyemscripten_2026_0_wasm32",
+DOWNLOAD = (
+    sys.executable,
+    *("-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+    *("--no-deps", "--require-hashes", "--only-binary=:all:"),
+    *("--platform=pyemscripten_2026_0_wasm32", "--implementation=cp"),
     "--python-version=3.14",
-    "--implementation=cp",
-    "--only-binary=:all:",
 )
 MARKERS = {  # what requirements are evaluated for
     "sys_platform": "emscripten",
@@ -66,76 +66,16 @@ MARKERS = {  # what requirements are evaluated for
     "python_full_version": "3.14.2",
     "extra": "",
 }
-# The kernel loads these before its first cell. It would install jedi, 5 MB that complete names in
-# code that has not run; an empty package of the name leaves that to IPython.
-KERNEL = (
-    "piplite",
-    "micropip",
-    "ipykernel",
-    "comm",
-    "pyodide-kernel",
-    "ipython",
-    "jedi",
-)
+# An empty package of this name: the kernel would install 5 MB that complete names in code that has
+# not run. IPython does that alone.
 EMPTY = "jedi"
 # What coursekit needs for a first reply, besides the kernel's own.
 FIRST = ("genai-prices", "openai", "platformdirs", "python-dotenv")
-SETTINGS = {
-    "jupyter-lite-schema-version": 0,
-    "jupyter-config-data": {
-        "appName": "Chat Completions, hands on",
-        "exposeAppInBrowser": True,
-        "disabledExtensions": ["@jupyterlab/extensionmanager-extension"],
-        "litePluginSettings": {
-            "@jupyterlite/pyodide-kernel-extension:kernel": {
-                "disablePyPIFallback": True,
-                "loadPyodideOptions": {"packages": list(KERNEL)},
-            }
-        },
-    },
-}
 # JupyterLite's front page leads to an empty JupyterLab: ours leads to the first notebook.
 OPEN_FIRST = (
     "await import('./config-utils.js')",
     "location.replace('lab/index.html?path=notebooks/00_start_here.ipynb')",
 )
-SAVE_TEXT = """# Save your work
-
-Your notebooks and your passed checks are kept in this browser, on this computer. If you clear the
-browser's data for this site, they are gone. Run the next cell (Shift+Enter) and follow the link to
-download them all as one ZIP file.
-
-To go on with them on a computer with the course: unpack the file into a folder `coursekit-course`
-in the course's folder, and run `coursekit lab`."""
-SAVE_CODE = "from coursekit.workshop.commands.download import download_work\n\ndownload_work()"
-SAVE = {
-    "cells": [
-        {
-            "cell_type": "markdown",
-            "id": "why",
-            "metadata": {},
-            "source": SAVE_TEXT,
-        },
-        {
-            "cell_type": "code",
-            "id": "download",
-            "metadata": {},
-            "source": SAVE_CODE,
-            "outputs": [],
-            "execution_count": None,
-        },
-    ],
-    "metadata": {
-        "kernelspec": {
-            "display_name": "Python 3",
-            "language": "python",
-            "name": "python3",
-        },
-        "language_info": {"name": "python"},
-    },
-    "nbformat": 4,
-    "nbformat_minor": 5,
-}
 
 
 def browser(to: str | None = None, pyodide: str | None = None) -> int:
@@ -173,35 +113,28 @@ def jupyterlite(root: Path, to: Path, distribution: Path | None = None) -> None:
     tools = root / TOOLS
     tools.mkdir(parents=True, exist_ok=True)
     distribution = distribution or _npm_package(root, tools)
-    wheels = [
-        *_compiled(distribution, tools),
-        *_downloaded(root, tools),
-        *_kernel_wheels(),
-    ]
     with tempfile.TemporaryDirectory() as place:
         lite = Path(place)
         update_copy(root, lite / "files")
-        (lite / "files" / "save_your_work.ipynb").write_text(
-            json.dumps(SAVE), encoding="utf-8"
-        )
-        wheels.append(_coursekit(root, lite))
+        shutil.copy(root / PINNED / "save_your_work.ipynb", lite / "files")
+        archives = [
+            distribution / LIBRARY,
+            *_compiled(distribution, tools),
+            *_downloaded(root, tools),
+            *_kernel_wheels(),
+            _coursekit(root, lite),
+        ]
         library, *wheels = compiled(
-            root,
-            distribution,
-            [distribution / LIBRARY, *wheels],
-            tools / "compiled",
+            root, distribution, archives, tools / "compiled"
         )
         kernel = lite / "static" / "pyodide"
         lay_out_kernel(distribution, wheels, kernel)
         shutil.copy(library, kernel)
-        _run(
-            [sys.executable, "-m", "jupyterlite_core", "build"],
-            _configured(root, lite, to),
-        )
+        _configure(root, lite, to)
+        _run([sys.executable, "-m", "jupyterlite_core", "build"], lite)
     front = to / "index.html"
-    front.write_text(
-        front.read_text(encoding="utf-8").replace(*OPEN_FIRST), encoding="utf-8"
-    )
+    page = front.read_text(encoding="utf-8").replace(*OPEN_FIRST)
+    front.write_text(page, encoding="utf-8")
 
 
 def compiled(
@@ -216,15 +149,13 @@ def compiled(
     compiler = (
         script.read_bytes() + (distribution / "package.json").read_bytes()
     )
-    kept = {}
+    paths = {}
     for archive in archives:
         digest = hashlib.sha256(compiler + archive.read_bytes()).hexdigest()
-        kept[archive] = folder / digest[:16] / archive.name
-    new = {
-        archive: path for archive, path in kept.items() if not path.is_file()
-    }
+        paths[archive] = folder / digest[:16] / archive.name
+    new = [archive for archive, path in paths.items() if not path.is_file()]
     if not new:
-        return list(kept.values())
+        return list(paths.values())
     node = shutil.which("node")
     if node is None:
         raise CommandError(
@@ -240,10 +171,10 @@ def compiled(
             shutil.copy(archive, sources)
         folders = map(str, (distribution, sources, made))
         _run([node, str(script.with_suffix(".mjs")), *folders], root)
-        for archive, path in new.items():
-            path.parent.mkdir(exist_ok=True)
-            (made / archive.name).replace(path)
-    return list(kept.values())
+        for archive in new:
+            paths[archive].parent.mkdir(exist_ok=True)
+            (made / archive.name).replace(paths[archive])
+    return list(paths.values())
 
 
 def lay_out_kernel(distribution: Path, wheels: list[Path], to: Path) -> None:
@@ -258,25 +189,21 @@ def lay_out_kernel(distribution: Path, wheels: list[Path], to: Path) -> None:
     _empty_wheel(EMPTY, to)
     for wheel in wheels:
         shutil.copy(wheel, to)
-    lock = json.loads((to / LOCK).read_text(encoding="utf-8"))
     packages = {
         package["name"]: package
         for package in map(_package, sorted(to.glob("*.whl")))
     }
     for package in packages.values():
-        package["depends"] = [
-            name for name in package["depends"] if name in packages
-        ]
-    written = json.dumps({"info": lock["info"], "packages": packages}, indent=1)
-    (to / LOCK).write_text(written, encoding="utf-8")
+        package["depends"] = sorted(packages.keys() & package["depends"])
+    lock = {"info": _json(to / LOCK)["info"], "packages": packages}
+    (to / LOCK).write_text(json.dumps(lock, indent=1), encoding="utf-8")
 
 
 def _npm_package(root: Path, tools: Path) -> Path:
     """Pyodide's npm package, installed where it is not yet: the pinned one, by its integrity."""
     package = tools / "node_modules" / "pyodide"
-    pinned = (root / PINNED / "package-lock.json").read_text(encoding="utf-8")
-    installed = tools / "package-lock.json"
-    if package.is_dir() and installed.read_text(encoding="utf-8") == pinned:
+    pinned = root / PINNED / "package-lock.json"
+    if package.is_dir() and _equal(pinned, tools / pinned.name):
         return package
     npm = shutil.which("npm")
     if npm is None:
@@ -285,60 +212,42 @@ def _npm_package(root: Path, tools: Path) -> Path:
             "folder with Pyodide's distribution: coursekit browser --pyodide FOLDER"
         )
     shutil.copy(root / PINNED / "package.json", tools)
-    write_atomically(installed, pinned)
+    shutil.copy(pinned, tools)
     _run([npm, "ci", "--ignore-scripts", "--silent"], tools)
     return package
 
 
 def _downloaded(root: Path, tools: Path) -> list[Path]:
     """The wheels of requirements.lock, downloaded where they are not yet."""
-    pinned = (root / PINNED / "requirements.lock").read_text(encoding="utf-8")
+    pinned = root / PINNED / "requirements.lock"
     folder = tools / "wheels"
-    done = folder / "requirements.lock"
-    if not done.is_file() or done.read_text(encoding="utf-8") != pinned:
+    if not _equal(pinned, folder / pinned.name):
         shutil.rmtree(folder, ignore_errors=True)
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--disable-pip-version-check",
-        ]
         _run(
-            [
-                *pip,
-                "--no-deps",
-                "--require-hashes",
-                *FOR_PYODIDE,
-                "--dest",
-                str(folder),
-                "--requirement",
-                str(root / PINNED / "requirements.lock"),
-            ],
+            [*DOWNLOAD, "--dest", f"{folder}", "--requirement", f"{pinned}"],
             root,
         )
-        write_atomically(done, pinned)
+        shutil.copy(pinned, folder)
     return sorted(folder.glob("*.whl"))
+
+
+def _equal(pinned: Path, installed: Path) -> bool:
+    return installed.is_file() and installed.read_bytes() == pinned.read_bytes()
 
 
 def _compiled(distribution: Path, tools: Path) -> Iterator[Path]:
     """The wheels ``COMPILED``, from the distribution's folder or from its site."""
-    lock = json.loads((distribution / LOCK).read_text(encoding="utf-8"))[
-        "packages"
-    ]
-    version = json.loads(
-        (distribution / "package.json").read_text(encoding="utf-8")
-    )["version"]
-    for package in (lock[name] for name in COMPILED):
-        file = distribution / package["file_name"]
+    packages = _json(distribution / LOCK)["packages"]
+    version = _json(distribution / "package.json")["version"]
+    for name in COMPILED:
+        file = distribution / packages[name]["file_name"]
         if not file.is_file():
-            file = tools / package["file_name"]
+            file = tools / file.name
         if not file.is_file():
             _download(
                 DISTRIBUTION.format(version=version, file=file.name), file
             )
-        if hashlib.sha256(file.read_bytes()).hexdigest() != package["sha256"]:
+        if _digest(file) != packages[name]["sha256"]:
             raise CommandError(
                 f"{file} is not what {LOCK} of Pyodide {version} names: another SHA-256. "
                 "Delete the file, and build again."
@@ -350,7 +259,7 @@ def _download(url: str, to: Path) -> None:
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:
             content = answer.read()
-    except (OSError, urllib.error.URLError) as error:
+    except OSError as error:
         raise CommandError(
             f"{url} could not be downloaded: {error}. Build where it can be reached, or name a "
             "folder with Pyodide's distribution: coursekit browser --pyodide FOLDER"
@@ -358,91 +267,79 @@ def _download(url: str, to: Path) -> None:
     to.write_bytes(content)
 
 
-def _kernel_wheels() -> list[Path]:
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _kernel_wheels() -> Iterator[Path]:
     """The wheels of the kernel itself, which its package contains."""
     kernel = Path(
         sys.prefix, "share", "jupyter", "labextensions", "@jupyterlite"
     )
-    found = kernel.glob("pyodide-kernel-extension/static/pypi/*.whl")
-    return [
-        wheel
-        for wheel in found
-        if not wheel.name.startswith("widgetsnbextension")
-    ]
+    for wheel in kernel.glob("pyodide-kernel-extension/static/pypi/*.whl"):
+        if not wheel.name.startswith("widgetsnbextension"):
+            yield wheel
 
 
 def _coursekit(root: Path, to: Path) -> Path:
     """coursekit's own wheel, made in the folder ``to``."""
-    _run(
-        [
-            sys.executable,
-            "-m",
-            "hatchling",
-            "build",
-            "--target",
-            "wheel",
-            "--directory",
-            str(to),
-        ],
-        root,
-    )
+    hatch = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    _run([*hatch, "--directory", f"{to}"], root)
     return next(to.glob("coursekit-*.whl"))
 
 
 def _empty_wheel(name: str, folder: Path) -> None:
-    about = f"{name}-0-py3-none-any.whl"
-    with zipfile.ZipFile(folder / about, "w") as wheel:
-        info = f"{name}-0.dist-info"
-        wheel.writestr(
-            f"{info}/METADATA",
-            f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n",
-        )
-        wheel.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n"
-        )
-        wheel.writestr(f"{info}/RECORD", "")
+    about = {
+        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 0\n",
+        "WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with zipfile.ZipFile(folder / f"{name}-0-py3-none-any.whl", "w") as wheel:
+        for file, text in about.items():
+            wheel.writestr(f"{name}-0.dist-info/{file}", text)
 
 
 def _package(wheel: Path) -> dict[str, Any]:
     """A wheel's entry in Pyodide's lock file; it depends on everything it requires there."""
-    from email import message_from_bytes
-
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-        about = next(
-            name for name in names if name.endswith(".dist-info/METADATA")
-        )
-        metadata = message_from_bytes(archive.read(about))
-    needs = [
-        Requirement(text) for text in metadata.get_all("Requires-Dist", [])
-    ]
-    depends = [
-        need.name
-        for need in needs
+    (about,) = distributions(path=[str(wheel)])
+    name = canonicalize_name(about.name)
+    depends = {
+        canonicalize_name(need.name)
+        for need in map(Requirement, about.requires or [])
         if not need.marker or need.marker.evaluate(MARKERS)
-    ]
-    name = canonicalize_name(metadata["Name"])
-    if name == "coursekit":
-        depends = list(FIRST)
-    top = {file.partition("/")[0].removesuffix(".py") for file in names}
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        top = {
+            file.partition("/")[0].removesuffix(".py")
+            for file in archive.namelist()
+        }
     return {
         "name": name,
-        "version": metadata["Version"],
+        "version": about.version,
         "file_name": wheel.name,
-        "sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
+        "sha256": _digest(wheel),
         "install_dir": "site",
         "package_type": "package",
-        "imports": sorted(name for name in top if name.isidentifier()),
-        "depends": sorted({canonicalize_name(name) for name in depends}),
+        "imports": sorted(filter(str.isidentifier, top)),
+        "depends": sorted(FIRST if name == "coursekit" else depends),
         "unvendored_tests": False,
     }
 
 
-def _configured(root: Path, lite: Path, to: Path) -> Path:
-    """Write JupyterLite's settings into its folder ``lite``, which is returned."""
+def _configure(root: Path, lite: Path, to: Path) -> None:
+    """Write JupyterLite's settings into its folder ``lite``."""
+    jupyter = DATA / "jupyter"
+    extensions = (
+        jupyter / "labextensions",
+        root / PINNED / "labextensions",
+    )
     build = {
         "LiteBuildConfig": {
             "apps": ["lab"],
@@ -450,23 +347,15 @@ def _configured(root: Path, lite: Path, to: Path) -> Path:
             "no_sourcemaps": True,
         },
         "FederatedExtensionAddon": {
-            "extra_labextensions_path": [
-                str(DATA / "jupyter" / "labextensions"),
-                str(root / PINNED / "labextensions"),
-            ]
+            "extra_labextensions_path": list(map(str, extensions))
         },
     }
-    overrides = (
-        DATA / "jupyter" / "labconfig" / "default_setting_overrides.json"
-    )
-    shutil.copy(overrides, lite / "overrides.json")
     (lite / "jupyter_lite_config.json").write_text(
         json.dumps(build), encoding="utf-8"
     )
-    (lite / "jupyter-lite.json").write_text(
-        json.dumps(SETTINGS), encoding="utf-8"
-    )
-    return lite
+    shutil.copy(root / PINNED / "jupyter-lite.json", lite)
+    overrides = jupyter / "labconfig" / "default_setting_overrides.json"
+    shutil.copy(overrides, lite / "overrides.json")
 
 
 def _run(command: list[str], folder: Path) -> None:

@@ -193,13 +193,15 @@ def failed_cells(notebook: Any) -> list[tuple[int, str]]:
     for number, cell in enumerate(code, start=1):
         if OVER in cell.metadata:
             failed.append((number, over(cell.metadata[OVER], progress=True)))
-            continue
-        if "raises-exception" in cell.metadata.get("tags", []):
-            continue
-        errors = [
-            output for output in cell.outputs if output.output_type == "error"
-        ]
-        failed += [
-            (number, f"{error.ename}: {error.evalue}") for error in errors
-        ]
+        elif not may_raise(cell):
+            failed += [
+                (number, f"{output.ename}: {output.evalue}")
+                for output in cell.outputs
+                if output.output_type == "error"
+            ]
     return failed
+
+
+def may_raise(cell: Any) -> bool:
+    """Whether a cell is tagged as one that raises an exception."""
+    return "raises-exception" in cell.metadata.get("tags", [])

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+import running_site as browser
 from coursekit.workshop import CommandError
-from coursekit.workshop.authoring import browser
-from coursekit.workshop.authoring.site import lay_out
 from coursekit.workshop.commands.download import download_work
+from reading_site import lay_out
 
 ROOT = Path(__file__).parents[1]
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)

@@ -1,6 +1,6 @@
-"""``coursekit browser``: the course as a site on which it runs, with nothing to install.
+"""``make browser``: the course as a site on which it runs, with nothing to install.
 
-The reading site (``site``) is its front, and the folder ``run`` holds JupyterLite: a JupyterLab
+The reading site (``reading_site``) is its front, and the folder ``run`` holds JupyterLite: a JupyterLab
 that needs no server, with Pyodide, a Python compiled to WebAssembly, as its kernel. Whatever a
 visitor's browser loads is served from the site itself:
 
@@ -13,6 +13,7 @@ visitor's browser loads is served from the site itself:
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import shutil
@@ -27,15 +28,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ...course import DATA
-from .. import CommandError, repository_or_error
-from ..commands.working_copy import update_copy
-from .site import site
+from coursekit.course import DATA
+from coursekit.workshop import CommandError
+from coursekit.workshop.commands.working_copy import update_copy
+from reading_site import ROOT, site
 
-HTML = Path("build", "browser")  # in the repository, ignored by git
+PINNED = Path(__file__).parent
+HTML = ROOT / "build" / "browser"  # ignored by git
 # what was downloaded, for the next build
-TOOLS = Path("build", "browser-tools")
-PINNED = Path("deploy", "browser")
+TOOLS = ROOT / "build" / "browser-tools"
 RUNS = "run"  # the folder of JupyterLite within the site
 DISTRIBUTION = "https://cdn.jsdelivr.net/pyodide/v{version}/full/{file}"
 LOCK = "pyodide-lock.json"
@@ -84,21 +85,20 @@ def browser(to: str | None = None, pyodide: str | None = None) -> int:
     pyodide  a folder with Pyodide's distribution, instead of the pinned package and of downloads;
              the pyodide-lock.json in it names its wheels and their checksums
 
-    Returns the exit code. Raises CommandError without the repository or the extra ``browser``, for
+    Returns the exit code. Raises CommandError without the extra ``browser``, for
     a folder that holds something, and for a download that fails or is not what was pinned.
     """
-    root = repository_or_error()
     if find_spec("jupyterlite_pyodide_kernel") is None:
         raise CommandError(
             "The tools of the browser edition are not installed. Run `make browser`, or: "
             "pip install -e '.[site,browser]'"
         )
-    built = Path(to) if to else root / HTML
+    built = Path(to) if to else HTML
     if to is None:
         shutil.rmtree(built, ignore_errors=True)
     if code := site(str(built), runs=RUNS):
         return code
-    jupyterlite(root, built / RUNS, Path(pyodide) if pyodide else None)
+    jupyterlite(ROOT, built / RUNS, Path(pyodide) if pyodide else None)
     print(
         f"The course runs from {built}: python -m http.server --directory {built}"
     )
@@ -110,27 +110,26 @@ def jupyterlite(root: Path, to: Path, distribution: Path | None = None) -> None:
 
     distribution  a folder with Pyodide; None: the pinned one
     """
-    tools = root / TOOLS
-    tools.mkdir(parents=True, exist_ok=True)
-    distribution = distribution or _npm_package(root, tools)
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    distribution = distribution or _npm_package(TOOLS)
     with tempfile.TemporaryDirectory() as place:
         lite = Path(place)
         update_copy(root, lite / "files")
-        shutil.copy(root / PINNED / "save_your_work.ipynb", lite / "files")
+        shutil.copy(PINNED / "save_your_work.ipynb", lite / "files")
         archives = [
             distribution / LIBRARY,
-            *_compiled(distribution, tools),
-            *_downloaded(root, tools),
+            *_compiled(distribution, TOOLS),
+            *_downloaded(TOOLS),
             *_kernel_wheels(),
             _coursekit(root, lite),
         ]
         library, *wheels = compiled(
-            root, distribution, archives, tools / "compiled"
+            root, distribution, archives, TOOLS / "compiled"
         )
         kernel = lite / "static" / "pyodide"
         lay_out_kernel(distribution, wheels, kernel)
         shutil.copy(library, kernel)
-        _configure(root, lite, to)
+        _configure(lite, to)
         _run([sys.executable, "-m", "jupyterlite_core", "build"], lite)
     front = to / "index.html"
     page = front.read_text(encoding="utf-8").replace(*OPEN_FIRST)
@@ -145,7 +144,7 @@ def compiled(
     A page imports compiled modules in less than half of the time. Only the Python that imports them
     can compile them: Pyodide itself, in Node.js. Raises CommandError where there is none.
     """
-    script = root / PINNED / "compile.py"
+    script = PINNED / "compile.py"
     compiler = (
         script.read_bytes() + (distribution / "package.json").read_bytes()
     )
@@ -199,34 +198,32 @@ def lay_out_kernel(distribution: Path, wheels: list[Path], to: Path) -> None:
     (to / LOCK).write_text(json.dumps(lock, indent=1), encoding="utf-8")
 
 
-def _npm_package(root: Path, tools: Path) -> Path:
+def _npm_package(tools: Path) -> Path:
     """Pyodide's npm package, installed where it is not yet: the pinned one, by its integrity."""
     package = tools / "node_modules" / "pyodide"
-    pinned = root / PINNED / "package-lock.json"
+    pinned = PINNED / "package-lock.json"
     if package.is_dir() and _equal(pinned, tools / pinned.name):
         return package
     npm = shutil.which("npm")
     if npm is None:
         raise CommandError(
             "Pyodide is an npm package, and this machine has no npm. Install Node.js, or name a "
-            "folder with Pyodide's distribution: coursekit browser --pyodide FOLDER"
+            'folder with Pyodide\'s distribution: make browser ARGS="--pyodide FOLDER"'
         )
-    shutil.copy(root / PINNED / "package.json", tools)
+    shutil.copy(PINNED / "package.json", tools)
     shutil.copy(pinned, tools)
     _run([npm, "ci", "--ignore-scripts", "--silent"], tools)
     return package
 
 
-def _downloaded(root: Path, tools: Path) -> list[Path]:
+def _downloaded(tools: Path) -> list[Path]:
     """The wheels of requirements.lock, downloaded where they are not yet."""
-    pinned = root / PINNED / "requirements.lock"
+    pinned = PINNED / "requirements.lock"
     folder = tools / "wheels"
     if not _equal(pinned, folder / pinned.name):
         shutil.rmtree(folder, ignore_errors=True)
-        _run(
-            [*DOWNLOAD, "--dest", f"{folder}", "--requirement", f"{pinned}"],
-            root,
-        )
+        wanted = ["--dest", str(folder), "--requirement", str(pinned)]
+        _run([*DOWNLOAD, *wanted], ROOT)
         shutil.copy(pinned, folder)
     return sorted(folder.glob("*.whl"))
 
@@ -262,7 +259,7 @@ def _download(url: str, to: Path) -> None:
     except OSError as error:
         raise CommandError(
             f"{url} could not be downloaded: {error}. Build where it can be reached, or name a "
-            "folder with Pyodide's distribution: coursekit browser --pyodide FOLDER"
+            'folder with Pyodide\'s distribution: make browser ARGS="--pyodide FOLDER"'
         ) from error
     to.write_bytes(content)
 
@@ -333,12 +330,12 @@ def _package(wheel: Path) -> dict[str, Any]:
     }
 
 
-def _configure(root: Path, lite: Path, to: Path) -> None:
+def _configure(lite: Path, to: Path) -> None:
     """Write JupyterLite's settings into its folder ``lite``."""
     jupyter = DATA / "jupyter"
     extensions = (
         jupyter / "labextensions",
-        root / PINNED / "labextensions",
+        PINNED / "labextensions",
     )
     build = {
         "LiteBuildConfig": {
@@ -353,7 +350,7 @@ def _configure(root: Path, lite: Path, to: Path) -> None:
     (lite / "jupyter_lite_config.json").write_text(
         json.dumps(build), encoding="utf-8"
     )
-    shutil.copy(root / PINNED / "jupyter-lite.json", lite)
+    shutil.copy(PINNED / "jupyter-lite.json", lite)
     overrides = jupyter / "labconfig" / "default_setting_overrides.json"
     shutil.copy(overrides, lite / "overrides.json")
 
@@ -366,3 +363,28 @@ def _run(command: list[str], folder: Path) -> None:
     if ran.returncode:
         printed = (ran.stdout + ran.stderr).strip()[-2000:]
         raise CommandError(f"{' '.join(command[:4])} failed:\n{printed}")
+
+
+def main() -> int:
+    """Build the site; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description="The course as a site that runs it."
+    )
+    parser.add_argument(
+        "--to", metavar="FOLDER", help="where to (default: build/browser)"
+    )
+    parser.add_argument(
+        "--pyodide",
+        metavar="FOLDER",
+        help="Pyodide's distribution (default: the pinned one)",
+    )
+    options = parser.parse_args()
+    try:
+        return browser(options.to, options.pyodide)
+    except CommandError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

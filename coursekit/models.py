@@ -2,7 +2,7 @@
 each with a source.
 
 No arithmetic on prices or tokens (``pricing``, ``tokens``), no opinion on requests
-(``offline.rules.validation``).
+(``offline.rules.validation``). Taught in 08 §6.
 """
 
 from __future__ import annotations

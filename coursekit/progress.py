@@ -3,6 +3,8 @@ in the repository.
 
 COURSEKIT_PROGRESS   its path; "off": nothing is read or written (so in tests); not set: the user's
                      data folder
+
+Taught in 00, "Your map".
 """
 
 from __future__ import annotations

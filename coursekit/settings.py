@@ -2,7 +2,7 @@
 .env file.
 
 An environment variable overrides the same name in .env. Nothing is written back into the
-environment, so a key in .env reaches only the client.
+environment, so a key in .env reaches only the client. Taught in 00, "Three modes".
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class ModeError(ValueError):
 
 
 class MissingKey(RuntimeError):
-    """A mode that asks the real API, without a key; nothing was sent."""
+    """A mode that calls the real API, without a key; nothing was sent."""
 
 
 def settings() -> Mapping[str, str]:
@@ -133,28 +133,28 @@ def cache_folder() -> Path:
     return user_cache_path("coursekit", appauthor=False)
 
 
-def user_file(name: str, asked: str | None = None) -> Path | None:
-    """Where a file of the user's is kept.
+def user_file(name: str, chosen: str | None = None) -> Path | None:
+    """Where one of the user's files is.
 
-    name   of the file in the user's folder
-    asked  another path that the settings give for it; "off": the file is not kept, and None is
-           returned
+    name    of the file in the user's folder
+    chosen  another path that the settings give for it; "off": there is no such file, and None is
+            returned
     """
-    if (asked or "").lower() == "off":
+    if (chosen or "").lower() == "off":
         return None
-    return Path(asked).expanduser() if asked else user_folder() / name
+    return Path(chosen).expanduser() if chosen else user_folder() / name
 
 
-def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> Mode:
+def mode_of(given: str | None, from_settings: Mapping[str, str]) -> Mode:
     """The mode in force: the argument, else COURSEKIT_MODE, else "replay". Raises ModeError.
 
     A key alone never switches on a mode that spends money.
     """
-    if asked is None:
+    if given is None:
         mode = from_settings.get("COURSEKIT_MODE") or "replay"
         where = f"COURSEKIT_MODE={mode}"
     else:
-        mode, where = asked, f"mode={asked!r}"
+        mode, where = given, f"mode={given!r}"
     if mode in MODES:
         return Mode(mode)
     close = difflib.get_close_matches(str(mode).lower(), MODES, n=1, cutoff=0.5)

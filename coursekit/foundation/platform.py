@@ -249,13 +249,13 @@ def _run_here(work: Callable[[], None], seconds: float) -> RunEnd:
             limit, stopped = time.monotonic() + PAUSE, True
             raise Stop
 
-    calls, turns = monitoring.events.PY_START, monitoring.events.JUMP
+    events = monitoring.events.JUMP | monitoring.events.PY_START
     monitoring.use_tool_id(tool, "coursekit time limit")
-    monitoring.register_callback(tool, calls, look)
-    monitoring.register_callback(tool, turns, look)
+    monitoring.register_callback(tool, monitoring.events.JUMP, look)
+    monitoring.register_callback(tool, monitoring.events.PY_START, look)
     try:
         with _no_running_loop():
-            monitoring.set_events(tool, calls | turns)
+            monitoring.set_events(tool, events)
             try:
                 work()
             finally:

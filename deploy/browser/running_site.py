@@ -180,7 +180,7 @@ def lay_out_kernel(distribution: Path, wheels: list[Path], to: Path) -> None:
     """The interpreter and the wheels in the new folder ``to``, with the lock file that names them.
 
     By that file ``from coursekit import ...`` in a cell loads coursekit and what it needs for a
-    first reply. The rest is loaded when it is imported (``foundation.platform``).
+    first reply. The rest is loaded when it is imported (``foundation.wheels``).
     """
     to.mkdir(parents=True)
     for name in INTERPRETER:

@@ -101,7 +101,7 @@ def marked(solution: Any, stem: str) -> Any:
     """A solution notebook with nbgrader's metadata, from what its cells hold. Raises CommandError,
     naming the cell.
     """
-    known = {
+    expected = {
         exercise.name: exercise for exercise in course_map.exercises_of(stem)
     }
     notebook, where = copy.deepcopy(solution), f"solutions/{stem}.ipynb"
@@ -119,7 +119,7 @@ def marked(solution: Any, stem: str) -> Any:
                     f"{place}: a solution is in a text cell. Move it to a code cell, as a comment."
                 )
         elif "SOLUTION" in kinds:
-            name = _asked(stub, place)
+            name = _name_to_write(stub, place)
             if name in written:
                 raise CommandError(
                     f"{place}: {name} is to be written a second time."
@@ -132,10 +132,10 @@ def marked(solution: Any, stem: str) -> Any:
             )
         elif checks:
             (name,) = checks
-            if name not in known or name not in written:
+            if name not in expected or name not in written:
                 lacking = (
                     "cell before it that asks for it"
-                    if name in known
+                    if name in expected
                     else f"exercise in the checks of {stem}"
                 )
                 raise CommandError(
@@ -145,7 +145,7 @@ def marked(solution: Any, stem: str) -> Any:
                 raise CommandError(f"{place}: {name} is checked a second time.")
             checked.add(name)
             cell.metadata["nbgrader"] = _metadata(
-                f"check-{name}", known[name].stars
+                f"check-{name}", expected[name].stars
             )
         elif kinds:
             raise CommandError(
@@ -157,7 +157,7 @@ def marked(solution: Any, stem: str) -> Any:
             raise CommandError(
                 f"{place}: {name} is a solution without a check. Add a cell: check.{name}({name})"
             )
-    if missing := [name for name in known if name not in checked]:
+    if missing := [name for name in expected if name not in checked]:
         raise CommandError(
             f"{where}: the checks of {stem} have exercises that are missing here: "
             f"{', '.join(missing)}."
@@ -209,7 +209,7 @@ def _stub(source: str, place: str) -> str:
     return "\n".join(stub)
 
 
-def _asked(stub: str, place: str) -> str:
+def _name_to_write(stub: str, place: str) -> str:
     """The one function or class that a stub asks for. Raises CommandError if it is not asked for
     properly.
     """
@@ -220,24 +220,24 @@ def _asked(stub: str, place: str) -> str:
             f"{place}: without its solution it is not Python: {error.msg}, line {error.lineno}."
         ) from None
     unwritten = [
-        node
-        for node in statements
-        if "NotImplementedError" in ast.unparse(node)
+        statement
+        for statement in statements
+        if "NotImplementedError" in ast.unparse(statement)
     ]
     match unwritten:
         case [
-            ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() as asked
+            ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() as node
         ]:
             pass
         case _:
             raise CommandError(
                 f"{place}: a cell asks for one function or class, with the solution inside of it."
             )
-    if not ast.get_docstring(asked):
+    if not ast.get_docstring(node):
         raise CommandError(
-            f"{place}: {asked.name} needs a docstring that says what to write."
+            f"{place}: {node.name} needs a docstring that says what to write."
         )
-    return asked.name
+    return node.name
 
 
 def _metadata(grade_id: str, points: int | None = None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ The offline API answers at {address}/v1 (Ctrl+C ends it).
   Admin   {address}/admin/faults, {address}/admin/learners: Authorization: Bearer {token}"""
 JOIN = """\
   or in .env COURSEKIT_BASE_URL={url}/v1      and then join("NAME")
-  or curl    curl {url}/join{asks} --json '{{"name": "NAME"}}'      returns a key for {url}/v1
+  or curl    curl {url}/join{header} --json '{{"name": "NAME"}}'      returns a key for {url}/v1
 """
 OPEN = f"""\
   Open       {OPENED}: use a token
@@ -81,7 +81,7 @@ def class_greeting(
     class_file  the file of the class, which ``learners`` have already joined
     opened      whether other machines can join; ``others``: further addresses of this one
     """
-    asks = " -H 'Authorization: Bearer ACCESS_TOKEN'" if access else ""
+    header = " -H 'Authorization: Bearer ACCESS_TOKEN'" if access else ""
     token = f"in {token_file}" if token_file else "COURSEKIT_ADMIN_TOKEN"
     joined = {0: "no one has joined yet", 1: "1 learner has joined"}.get(
         learners, f"{learners} learners have joined"
@@ -107,7 +107,7 @@ def class_greeting(
     if access:
         word = made or "the one you have set in COURSEKIT_ACCESS_TOKEN"
         text += f"  Token      {word}      learners must enter it\n"
-    text += JOIN.format(url=address, asks=asks)
+    text += JOIN.format(url=address, header=header)
     if opened and others:
         text += (
             f"  No answer? Also try: {', '.join(others)}. A firewall must allow connections to "

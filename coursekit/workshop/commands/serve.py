@@ -62,9 +62,9 @@ def serve(
     rpm, tpm, spend  each learner's own limits; all None: no limits
     today            refuses models that are shut down by this day (2027-02-01); None:
                      COURSEKIT_TODAY, else none is
-    classroom        True: learners join by name, and all is kept in ``class_file`` (None: in the
-                     user's data folder); where other machines can join and no access token is set,
-                     the class has one of its own
+    classroom        True: learners join by name, and everything is saved in ``class_file`` (None:
+                     in the user's data folder); where other machines can join and no access token
+                     is set, the class has one of its own
     shares           a class: what learners share is on unless they choose otherwise
     fallback         a server that answers requests without a recording, as ``connect()`` takes it.
                      The settings of replay do not count: a class must not use, or spend, what one

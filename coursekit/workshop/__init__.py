@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..course import repository
+from ..course import lesson, repository
 
 
 class CommandError(RuntimeError):
@@ -48,10 +48,11 @@ def all_notebooks(root: Path) -> list[Path]:
     return notebooks_in(root / "notebooks") + notebooks_in(root / "solutions")
 
 
-def notebooks_of(root: Path, stems: Sequence[str]) -> list[Path]:
-    """The notebooks of the lessons with these stems; none named: of all. Raises CommandError where
-    there are none.
+def notebooks_of(root: Path, names: Sequence[str]) -> list[Path]:
+    """The notebooks of these lessons; none named: of all. Raises UnknownLesson, and CommandError
+    where there are none.
     """
+    stems = [lesson(name).stem for name in names]
     every = all_notebooks(root)
     if not every:
         raise CommandError(f"There are no notebooks in {root / 'notebooks'}.")

@@ -14,7 +14,6 @@ from typing import Any
 
 import nbformat
 
-from ...course import lesson
 from ...foundation.files import write_if_changed
 from .. import CommandError, notebooks_of, repository_or_error
 from ..commands.environment import offline_environment
@@ -39,8 +38,7 @@ def refresh(names: Sequence[str]) -> int:
     Stops at the first notebook that cannot be stored; it is unchanged.
     """
     root = repository_or_error()
-    paths = notebooks_of(root, [lesson(name).stem for name in names])
-    for path in paths:
+    for path in notebooks_of(root, names):
         changed = refresh_notebook(path)
         print(
             f"{path.parent.name}/{path.name}  {'refreshed' if changed else 'unchanged'}",

@@ -126,23 +126,15 @@ def _kernel() -> Finding:
         program = KernelSpecManager().get_kernel_spec("python3").argv[0]
     except NoSuchKernel:
         return "Jupyter finds no python3 kernel", SET_UP
-    path = Path(program)
+    path, ours = Path(program), Path(sys.executable)
     is_python = path.name.startswith("python") and path.is_absolute()
-    if is_python and not _same_python(program):
+    # links are not resolved: those of two virtual environments lead to one Python
+    if is_python and path.parent != ours.parent:
         return (
             f"a python3 kernel of another Python ({program}) is found before this one's",
             f"remove it: {sys.executable} -m jupyter kernelspec remove python3",
         )
     return "python3, this Python's own", ""
-
-
-def _same_python(program: str) -> bool:
-    """Compared without resolving links: those of two virtual environments lead to one Python."""
-    mine, other = (
-        os.path.normcase(os.path.dirname(path))
-        for path in (sys.executable, program)
-    )
-    return mine == other
 
 
 def _notebooks() -> Finding:

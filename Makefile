@@ -68,17 +68,17 @@ exercises: .venv/test-$(WANTED)
 	@$(PY) -m coursekit exercises
 
 site: .venv/site-$(WANTED)
-	@$(PY) -m coursekit site $(ARGS)
+	@$(PY) deploy/browser/reading_site.py $(ARGS)
 
 browser: .venv/browser-$(WANTED)
-	@$(PY) -m coursekit browser $(ARGS)
+	@$(PY) deploy/browser/running_site.py $(ARGS)
 
 format: .venv/test-$(WANTED)
 	@$(PY) -m ruff check --fix --exit-zero --quiet .
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check .
 
-# From Pyodide's own distribution, not needed, or part of JupyterLab: coursekit/workshop/authoring/browser.py
+# From Pyodide's own distribution, not needed, or part of JupyterLab: deploy/browser/running_site.py
 NOT_IN_BROWSER := $(addprefix --no-emit-package=, numpy matplotlib pillow kiwisolver \
     fonttools jedi parso widgetsnbextension jupyterlab-widgets)
 

@@ -37,15 +37,9 @@ class UnknownLesson(LookupError):
 @cache
 def lessons() -> tuple[Lesson, ...]:
     """All lessons in course order."""
-    entries = tomllib.loads((DATA / "course.toml").read_text(encoding="utf-8"))[
-        "lesson"
-    ]
-    return tuple(
-        sorted(
-            (Lesson(**entry) for entry in entries),
-            key=lambda lesson: lesson.number,
-        )
-    )
+    text = (DATA / "course.toml").read_text(encoding="utf-8")
+    found = [Lesson(**entry) for entry in tomllib.loads(text)["lesson"]]
+    return tuple(sorted(found, key=lambda lesson: lesson.number))
 
 
 def lesson(name: str) -> Lesson:
@@ -54,12 +48,12 @@ def lesson(name: str) -> Lesson:
     "01_basics", "notebooks/01_basics.ipynb", "01", "1" and "basics" are the same. Raises
     UnknownLesson.
     """
-    asked = Path(name).name.removesuffix(".ipynb").lower()
-    for known in lessons():
-        number, _, words = known.stem.partition("_")
-        if asked in {known.stem, number, str(known.number), words}:
-            return known
-    listed = ", ".join(known.stem for known in lessons())
+    wanted = Path(name).name.removesuffix(".ipynb").lower()
+    for each in lessons():
+        number, _, words = each.stem.partition("_")
+        if wanted in {each.stem, number, str(each.number), words}:
+            return each
+    listed = ", ".join(each.stem for each in lessons())
     raise UnknownLesson(
         f"{name!r} is not a lesson of this course. The lessons: {listed}."
     )
@@ -72,7 +66,7 @@ def recordings_of(stem: str) -> Path:
 
 def recording_folders() -> list[Path]:
     """The folders of all lessons' recordings, in course order."""
-    return [recordings_of(known.stem) for known in lessons()]
+    return [recordings_of(each.stem) for each in lessons()]
 
 
 def own_recordings(env: Mapping[str, str]) -> Path:
@@ -82,11 +76,9 @@ def own_recordings(env: Mapping[str, str]) -> Path:
          not look there
     """
     named = env.get(OWN, "")
-    return (
-        Path(named).expanduser()
-        if named not in ("", "off")
-        else user_folder() / "recordings"
-    )
+    if named in ("", "off"):
+        return user_folder() / "recordings"
+    return Path(named).expanduser()
 
 
 def replies_of(stem: str) -> Path:
@@ -101,8 +93,7 @@ def repository() -> Path | None:
     None.
     """
     root = Path(__file__).parents[1]
-    return (
-        root
-        if (root / "pyproject.toml").is_file() and (root / "notebooks").is_dir()
-        else None
-    )
+    is_whole = (root / "pyproject.toml").is_file() and (
+        root / "notebooks"
+    ).is_dir()
+    return root if is_whole else None

@@ -2,7 +2,7 @@
 each with a source.
 
 No arithmetic on prices or tokens (``pricing``, ``tokens``), no opinion on requests
-(``offline.rules.validation``).
+(``offline.rules.validation``). Taught in 08 §6.
 """
 
 from __future__ import annotations
@@ -20,13 +20,7 @@ from .settings import Mode, role_model, settings, today_of
 
 TABLE = Path(__file__).parent / "data" / "models.toml"
 # facts that are never inherited
-OWN = {
-    "snapshots",
-    "shutdown",
-    "successor",
-    "labs",
-    "latency",
-}
+OWN = {"snapshots", "shutdown", "successor", "labs", "latency"}
 ACCEPTED = "accepted"
 
 # What the course asks for, by role, so that a role can move on with its model: role() by the
@@ -325,11 +319,10 @@ def _resolved(name: str, own: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     facts = own[name]
     if "like" not in facts:
         return facts
-    inherited = _resolved(facts["like"], own)
-    return _over(
-        {key: value for key, value in inherited.items() if key not in OWN},
-        facts,
-    )
+    inherited = dict(_resolved(facts["like"], own))
+    for key in OWN:
+        inherited.pop(key, None)
+    return _over(inherited, facts)
 
 
 def _over(facts: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any]:
@@ -343,20 +336,18 @@ def _over(facts: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _model(name: str, facts: dict[str, Any]) -> Model:
-    taken = {
-        item.name: facts[item.name]
-        for item in fields(Model)
-        if item.name in facts
-    }
-    taken = {
+    ours = {item.name for item in fields(Model)}
+    values: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
-        for key, value in taken.items()
+        for key, value in facts.items()
+        if key in ours
     }
     for key in ("refused", "refused_while_reasoning"):
-        taken[key] = {
+        values[key] = {
             parameter: how
             for parameter, how in facts.get(key, {}).items()
             if how != ACCEPTED
         }
-    measured = Latency(**facts["latency"]) if "latency" in facts else None
-    return Model(**{**taken, "name": name, "latency": measured})
+    if "latency" in facts:
+        values["latency"] = Latency(**facts["latency"])
+    return Model(**{**values, "name": name})

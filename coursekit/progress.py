@@ -3,12 +3,15 @@ in the repository.
 
 COURSEKIT_PROGRESS   its path; "off": nothing is read or written (so in tests); not set: the user's
                      data folder
+
+Taught in 00, "Your map".
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +36,7 @@ DAMAGE = (
 )
 
 # failed checks in a row of this kernel, by chapter/exercise
-_failed: dict[str, int] = {}
+_failed: Counter[str] = Counter()
 
 
 class CannotSave(OSError):
@@ -75,15 +78,14 @@ class SavedFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with file_lock(path.with_name(path.name + ".lock"), WAIT):
-                held, damaged = self.read()
-                if damaged:
-                    aside = path.with_name(path.name + ".damaged")
-                    os.replace(path, aside)
+                content, is_damaged = self.read()
+                if is_damaged:
+                    aside = path.replace(path.with_name(path.name + ".damaged"))
                     notes.append(
                         f"{path.name} could not be read. It is now {aside}; a new one was started."
                     )
-                if change(held):
-                    write_atomically(path, json.dumps(held, indent=2) + "\n")
+                if change(content):
+                    write_atomically(path, json.dumps(content, indent=2) + "\n")
         except Locked as error:
             raise CannotSave(
                 f"{path} has been locked by another program for over {WAIT:g} s."
@@ -105,14 +107,14 @@ def read() -> dict[str, Any]:
     "passed"   the names of exercises, in the order in which they were passed
     "quizzes"  the numbers of quiz questions (from 1) that were answered right
     """
-    path = place()
-    return _parsed({}) if path is None else SavedFile(path, _parsed).read()[0]
+    file = _file()
+    return file.read()[0] if file else _parsed({})
 
 
 def is_damaged() -> bool:
     """Whether there is a file that cannot be read."""
-    path = place()
-    return path is not None and SavedFile(path, _parsed).read()[1]
+    file = _file()
+    return file is not None and file.read()[1]
 
 
 def passed_now(chapter: str, exercise: str) -> list[str]:
@@ -138,10 +140,9 @@ def failed_now(chapter: str, exercise: str) -> None:
     """A check was not passed: a learner's teacher sees how often in a row, if the learner shares
     that.
     """
-    failed = _failed[f"{chapter}/{exercise}"] = (
-        _failed.get(f"{chapter}/{exercise}", 0) + 1
-    )
-    share(failed={f"{chapter}/{exercise}": failed})
+    place = f"{chapter}/{exercise}"
+    _failed[place] += 1
+    share(failed={place: _failed[place]})
 
 
 def answered_now(chapter: str, question: int) -> list[str]:
@@ -162,32 +163,32 @@ def reset() -> Path | None:
 
 
 def _is_solution() -> bool:
-    # the server's name for a notebook
-    return (
-        Path(os.environ.get("JPY_SESSION_NAME", "")).parent.name == "solutions"
-    )
+    notebook = Path(os.environ.get("JPY_SESSION_NAME", ""))  # Jupyter's
+    return notebook.parent.name == "solutions"
 
 
 def _add(what: str, chapter: str, item: str | int) -> list[str]:
-    path = place()
-    if path is None:
-        return []
-
-    def change(held: dict[str, Any]) -> bool:
-        done = held[what].setdefault(chapter, [])
-        is_new = item not in done
-        done += [item] if is_new else []
+    def change(saved: dict[str, Any]) -> bool:
+        items = saved[what].setdefault(chapter, [])
+        is_new = item not in items
+        if is_new:
+            items.append(item)
         return is_new
 
-    return SavedFile(path, _parsed).update(change)
+    file = _file()
+    return file.update(change) if file else []
+
+
+def _file() -> SavedFile | None:
+    path = place()
+    return None if path is None else SavedFile(path, _parsed)
 
 
 def _parsed(saved: dict[str, Any]) -> dict[str, Any]:
-    held: dict[str, Any] = {}
+    parsed: dict[str, Any] = {}
     for what, kind in (("passed", str), ("quizzes", int)):
-        chapters = saved.get(what, {}).items()
-        held[what] = {
-            str(chapter): [kind(item) for item in items]
-            for chapter, items in chapters
+        parsed[what] = {
+            str(chapter): list(map(kind, items))
+            for chapter, items in saved.get(what, {}).items()
         }
-    return held
+    return parsed

@@ -2,7 +2,7 @@
 .env file.
 
 An environment variable overrides the same name in .env. Nothing is written back into the
-environment, so a key in .env reaches only the client.
+environment, so a key in .env reaches only the client. Taught in 00, "Three modes".
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import Any
 
 from .foundation.platform import IN_BROWSER, STORAGE
 
+SHOWN_COSTS = "costs shown are what the same calls would cost live"
+
 
 class Mode(StrEnum):
     """What answers a client, and what that costs. A learner can request the first three by name."""
@@ -33,13 +35,10 @@ class Mode(StrEnum):
     def costs(self) -> str:
         """One line for receipts."""
         return {
-            Mode.REPLAY: "nothing is spent; costs shown are what the same calls would cost live",
+            Mode.REPLAY: f"nothing is spent; {SHOWN_COSTS}",
             Mode.LIVE: "the real API, costs are real",
             Mode.RECORD: "the real API, costs are real, answers are saved for replay",
-            Mode.CLASS: (
-                "the class server answers, nothing is spent, "
-                "costs shown are what the same calls would cost live"
-            ),
+            Mode.CLASS: f"the class server answers, nothing is spent, {SHOWN_COSTS}",
         }[self]
 
     @property
@@ -68,7 +67,7 @@ class ModeError(ValueError):
 
 
 class MissingKey(RuntimeError):
-    """A mode that asks the real API, without a key; nothing was sent."""
+    """A mode that calls the real API, without a key; nothing was sent."""
 
 
 def settings() -> Mapping[str, str]:
@@ -81,19 +80,12 @@ def settings() -> Mapping[str, str]:
 
     disabled = os.environ.get("PYTHON_DOTENV_DISABLED")  # dotenv's own switch
     found = None if disabled or IN_BROWSER else _env_file(Path.cwd())
-    from_file = (
-        dotenv_values(stream=io.StringIO(_decoded(found), newline=None))
-        if found
-        else {}
-    )
-    return {
-        **{
-            name: value
-            for name, value in from_file.items()
-            if value is not None
-        },
-        **os.environ,
-    }
+    if found is None:
+        return {**os.environ}
+    text = io.StringIO(_decoded(found), newline=None)
+    from_file = dotenv_values(stream=text).items()
+    given = {name: value for name, value in from_file if value is not None}
+    return {**given, **os.environ}
 
 
 def _env_file(here: Path) -> Path | None:
@@ -141,31 +133,30 @@ def cache_folder() -> Path:
     return user_cache_path("coursekit", appauthor=False)
 
 
-def user_file(name: str, asked: str | None = None) -> Path | None:
-    """Where a file of the user's is kept.
+def user_file(name: str, chosen: str | None = None) -> Path | None:
+    """Where one of the user's files is.
 
-    name   of the file in the user's folder
-    asked  another path that the settings give for it; "off": the file is not kept, and None is
-           returned
+    name    of the file in the user's folder
+    chosen  another path that the settings give for it; "off": there is no such file, and None is
+            returned
     """
-    if (asked or "").lower() == "off":
+    if (chosen or "").lower() == "off":
         return None
-    return Path(asked).expanduser() if asked else user_folder() / name
+    return Path(chosen).expanduser() if chosen else user_folder() / name
 
 
-def mode_of(asked: str | None, from_settings: Mapping[str, str]) -> Mode:
+def mode_of(given: str | None, from_settings: Mapping[str, str]) -> Mode:
     """The mode in force: the argument, else COURSEKIT_MODE, else "replay". Raises ModeError.
 
     A key alone never switches on a mode that spends money.
     """
-    mode = (
-        asked
-        if asked is not None
-        else from_settings.get("COURSEKIT_MODE") or "replay"
-    )
+    if given is None:
+        mode = from_settings.get("COURSEKIT_MODE") or "replay"
+        where = f"COURSEKIT_MODE={mode}"
+    else:
+        mode, where = given, f"mode={given!r}"
     if mode in MODES:
         return Mode(mode)
-    where = f"mode={mode!r}" if asked is not None else f"COURSEKIT_MODE={mode}"
     close = difflib.get_close_matches(str(mode).lower(), MODES, n=1, cutoff=0.5)
     meant = f' Did you mean "{close[0]}"?' if close else ""
     raise ModeError(
@@ -180,17 +171,14 @@ def today_of(from_settings: Mapping[str, str]) -> datetime.date:
     """The day (UTC) by which models count as shut down: COURSEKIT_TODAY (2027-02-01), else today.
     Raises ModeError.
     """
-    said = from_settings.get("COURSEKIT_TODAY")
+    day = from_settings.get("COURSEKIT_TODAY")
+    if not day:
+        return datetime.datetime.now(datetime.UTC).date()
     try:
-        return (
-            datetime.date.fromisoformat(said)
-            if said
-            else datetime.datetime.now(datetime.UTC).date()
-        )
+        return datetime.date.fromisoformat(day)
     except ValueError:
         raise ModeError(
-            f"COURSEKIT_TODAY={said} is not a day. Write it as 2027-02-01, or leave it out to "
-            "go by "
+            f"COURSEKIT_TODAY={day} is not a day. Write it as 2027-02-01, or leave it out to go by "
             "the clock."
         ) from None
 
@@ -199,11 +187,9 @@ def role_model(role: str, from_settings: Mapping[str, str]) -> str | None:
     """The model that the settings give a role, such as "CHAT": COURSEKIT_CHAT, else
     COURSEKIT_MODEL; None: neither.
     """
-    return (
-        from_settings.get(f"COURSEKIT_{role}")
-        or from_settings.get("COURSEKIT_MODEL")
-        or ""
-    ).strip() or None
+    model = from_settings.get(f"COURSEKIT_{role}")
+    model = model or from_settings.get("COURSEKIT_MODEL") or ""
+    return model.strip() or None
 
 
 def sdk_options(

@@ -10,12 +10,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
+import running_site as browser
 from coursekit.workshop import CommandError
-from coursekit.workshop.authoring import browser
-from coursekit.workshop.authoring.site import lay_out
 from coursekit.workshop.commands.download import download_work
+from reading_site import lay_out
 
 ROOT = Path(__file__).parents[1]
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
@@ -143,6 +144,19 @@ def test_the_interpreter_is_pinned() -> None:
     assert pinned["version"] == wanted["pyodide"]
     assert pinned["integrity"].startswith("sha512-")
     assert "https://" not in text
+
+
+def test_the_kernel_loads_what_is_laid_out() -> None:
+    """The settings name the packages of the kernel, with the empty one; the notebook that saves a
+    learner's work is a notebook.
+    """
+    text = (browser.PINNED / "jupyter-lite.json").read_text(encoding="utf-8")
+    plugins = json.loads(text)["jupyter-config-data"]["litePluginSettings"]
+    (kernel,) = plugins.values()
+    assert browser.EMPTY in kernel["loadPyodideOptions"]["packages"]
+    notebook = nbformat.read(browser.PINNED / "save_your_work.ipynb", 4)
+    nbformat.validate(notebook)
+    assert "download_work()" in notebook.cells[-1].source
 
 
 def test_every_notebook_has_a_link_to_where_it_runs(tmp_path: Path) -> None:

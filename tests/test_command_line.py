@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,14 @@ def test_test_needs_notebooks(
     monkeypatch.setattr("coursekit.workshop.repository", lambda: tmp_path)
     with pytest.raises(command_line.CommandError, match="no notebooks"):
         run_tests.run_tests([])
+
+
+@pytest.mark.parametrize("name", command_line.COMMANDS)
+def test_each_command_takes_what_its_table_names(name: str) -> None:
+    """The arguments of a command are those of its function, which needs no others."""
+    chosen, _ = command_line._parser().parse_known_args([name, "install"])
+    given = vars(chosen).keys() - {"command", "rename"}
+    given |= {"more"} if name == "lab" else set()
+    module, _, function = command_line.COMMANDS[name]["run"].partition(":")
+    run = getattr(import_module(f"coursekit.workshop.{module}"), function)
+    inspect.signature(run).bind(**dict.fromkeys(given))

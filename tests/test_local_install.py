@@ -17,7 +17,7 @@ from coursekit.local_model.model_file import Published
 from coursekit.workshop.commands import local as command
 from coursekit.workshop.commands import local_install
 from coursekit.workshop.commands.command_line import main
-from coursekit.workshop.commands.doctor import _local_model
+from coursekit.workshop.commands.doctor import Check, _local_model
 from support.fake_llama_installed import installed
 
 WEIGHTS = b"GGUF, and not much more"
@@ -276,6 +276,10 @@ def test_remove_asks_first(
     assert "Nothing to remove" in capsys.readouterr().out
 
 
+def doctors_line() -> str:
+    return str(Check("local model", *_local_model()))
+
+
 def test_the_doctor_names_it(
     model: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,13 +287,13 @@ def test_the_doctor_names_it(
     it, it must be.
     """
     assert (
-        str(_local_model())
+        doctors_line()
         == "OK   local model: not installed (optional: `coursekit local install`)"
     )
     monkeypatch.setenv("COURSEKIT_LOCAL", "1")
-    assert "FIX  local model" in str(_local_model())
+    assert "FIX  local model" in doctors_line()
     model.path.parent.mkdir()
     model.path.write_bytes(WEIGHTS)
-    assert str(_local_model()).startswith(
+    assert doctors_line().startswith(
         "OK   local model: Tiny.gguf, run by xllamacpp"
     )

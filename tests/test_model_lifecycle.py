@@ -14,7 +14,7 @@ import pytest
 
 from coursekit import connect, connect_async, models
 from coursekit.settings import ModeError
-from coursekit.workshop.authoring.served_models import course_models, leaving
+from coursekit.workshop.authoring.served_models import course_models
 from support.loopback import upstream
 from support.offline_api import folder_with, params, whole
 
@@ -289,6 +289,24 @@ def test_the_doctor_survives_without_a_network(
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     found, cure = course_models({"COURSEKIT_MODE": "live"})
     assert found == "GET /v1/models failed: APIConnectionError" and cure
+
+
+def leaving(
+    on: datetime.date, within: int = 60
+) -> dict[str, tuple[str, datetime.date, str | None]]:
+    """Roles whose model is shut down within so many days: role -> (model, its last date, who
+    follows or None).
+    """
+    found: dict[str, tuple[str, datetime.date, str | None]] = {}
+    for name in models.ROLES:
+        playing = models.role(name, "live", on)
+        end = models.get(playing).shutdown
+        if end is not None and end <= on + datetime.timedelta(days=within):
+            try:
+                found[name] = (playing, end, models.role(name, "live", end))
+            except LookupError:
+                found[name] = (playing, end, None)
+    return found
 
 
 def test_sixty_days_ahead_a_leaving_model_is_told() -> None:

@@ -22,10 +22,9 @@ from coursekit.foundation.platform import (
     Locked,
     NotInBrowser,
     RunEnd,
-    Wheel,
-    WheelFinder,
     file_lock,
 )
+from coursekit.foundation.wheels import Wheel, WheelFinder
 from coursekit.tokenizer import ENCODINGS, InBrowser, encode
 
 HARD = [

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+import reading_site
 from coursekit import course
 from coursekit.workshop import notebooks_in
-from coursekit.workshop.authoring.site import LIVE, SECTIONS, lay_out, readable
+from reading_site import LIVE, SECTIONS, lay_out, readable
 from support.site_pages import Site
 
 ROOT = Path(__file__).parents[1]
@@ -134,7 +135,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
 
 def build(to: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "coursekit", "site", "--to", str(to)],
+        [sys.executable, str(reading_site.__file__), "--to", str(to)],
         capture_output=True,
         text=True,
         check=False,

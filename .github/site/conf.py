@@ -1,4 +1,4 @@
-"""The site's configuration, for Sphinx. `coursekit site` copies it next to the pages, then
+"""The site's configuration, for Sphinx. `make site` copies it next to the pages, then
 builds them.
 
 Nothing that a page needs comes from elsewhere: the theme includes its own fonts and scripts, and
@@ -24,7 +24,7 @@ myst_enable_extensions = ["dollarmath"]
 myst_dmath_allow_digits = False  # "$5 or $6" is money
 myst_heading_anchors = 4
 
-myst_heading_slug_func = "coursekit.workshop.authoring.site.anchor"
+myst_heading_slug_func = "reading_site.anchor"
 
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["static"]

@@ -6,27 +6,26 @@ import difflib
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
-P = ParamSpec("P")
-R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def takes_client(
     *, is_async: bool = False, instead: str = ""
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+) -> Callable[[F], F]:
     """Decorates a function whose first argument is a client: see ``check_client``."""
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+    def decorate(function: F) -> F:
         @functools.wraps(function)
-        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        def checked(*args: Any, **kwargs: Any) -> Any:
             client = args[0] if args else kwargs.get("client")
             check_client(
                 function.__name__, client, is_async=is_async, instead=instead
             )
             return function(*args, **kwargs)
 
-        return checked
+        return cast(F, checked)
 
     return decorate
 

@@ -28,3 +28,11 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def write_if_changed(path: Path, text: str) -> bool:
+    """Write the text to a file that holds another one; whether it did."""
+    changed = path.read_text(encoding="utf-8") != text
+    if changed:
+        write_atomically(path, text)
+    return changed

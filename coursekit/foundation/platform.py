@@ -10,20 +10,13 @@ import asyncio
 import contextlib
 import ctypes
 import functools
-import io
-import os
 import sys
 import threading
 import time
 import warnings
-import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import Distribution, DistributionFinder
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 IN_BROWSER = sys.platform == "emscripten"
@@ -45,31 +38,6 @@ class RunEnd(Enum):
     LEFT = auto()
 
 
-@dataclass(frozen=True)
-class Wheel:
-    """A wheel that can be installed: its package, the file's name, and its top-level modules."""
-
-    name: str
-    version: str
-    file: str
-    modules: Collection[str]
-
-
-class Available(Distribution):
-    """What ``importlib.metadata`` says of a wheel that is not installed yet: name and version."""
-
-    def __init__(self, wheel: Wheel) -> None:
-        self._wheel = wheel
-
-    def read_text(self, filename: str) -> str | None:
-        if filename != "METADATA":
-            return None
-        return f"Name: {self._wheel.name}\nVersion: {self._wheel.version}\n"
-
-    def locate_file(self, path: str | os.PathLike[str]) -> Path:
-        return Path(self._wheel.file, path)
-
-
 def refusing_a_running_loop(run: Callable[..., Any]) -> Callable[..., Any]:
     """asyncio.run() as in CPython; Pyodide's starts the coroutine in the running loop instead."""
 
@@ -82,65 +50,6 @@ def refusing_a_running_loop(run: Callable[..., Any]) -> Callable[..., Any]:
         return run(main, **options)
 
     return checked
-
-
-class WheelFinder(DistributionFinder):
-    """Installs a wheel when one of its modules is first imported.
-
-    Pyodide loads what a cell imports by name. The packages that coursekit imports only on
-    use (numpy and matplotlib for a chart, ipywidgets for a lab) make up half of the download, so
-    they are loaded here instead of before the first reply.
-
-    wheels  the ones that are not installed
-    fetch   returns the content of a wheel's file, synchronously; raises OSError
-    folder  where wheels are installed, on ``sys.path``
-    """
-
-    def __init__(
-        self,
-        wheels: Iterable[Wheel],
-        fetch: Callable[[str], bytes],
-        folder: Path,
-    ) -> None:
-        self._wheels, self._fetch, self._folder = list(wheels), fetch, folder
-
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None = None,
-        target: ModuleType | None = None,
-    ) -> ModuleSpec | None:
-        for wheel in self._wheels:
-            if fullname in wheel.modules:
-                self._install(wheel)
-                return PathFinder.find_spec(fullname, path, target)
-        return None
-
-    def find_distributions(
-        self, context: DistributionFinder.Context | None = None
-    ) -> Iterator[Available]:
-        wanted = context.name if context else None
-        for wheel in self._wheels:
-            if wanted is None or _same_package(wanted, wheel.name):
-                yield Available(wheel)
-
-    def _install(self, wheel: Wheel) -> None:
-        try:
-            content = self._fetch(wheel.file)
-        except OSError as error:
-            raise ImportError(
-                f"{wheel.name} could not be loaded from the course's site: {error}.\n"
-                "Check your connection, then run the cell again.",
-                name=wheel.name,
-            ) from error
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            archive.extractall(self._folder)
-        self._wheels.remove(wheel)
-        PathFinder.invalidate_caches()
-
-
-def _same_package(one: str, other: str) -> bool:
-    return one.lower().replace("_", "-") == other.lower().replace("_", "-")
 
 
 if sys.platform == "emscripten":
@@ -178,6 +87,8 @@ if sys.platform == "emscripten":
         from js import XMLHttpRequest
         from pyodide.ffi import JsException
         from pyodide.http import pyfetch
+
+        from .wheels import Wheel, WheelFinder
 
         place = pyodide_js.lockfileBaseUrl
         loaded = pyodide_js.loadedPackages
@@ -290,11 +201,8 @@ def run_apart(work: Callable[[], None], seconds: float) -> RunEnd:
     it cannot be left, and ``run_apart`` does not return. An exception of ``work`` is lost, so
     ``work`` has to catch it.
     """
-    return (
-        _run_here(work, seconds)
-        if IN_BROWSER
-        else _run_in_thread(work, seconds)
-    )
+    run = _run_here if IN_BROWSER else _run_in_thread
+    return run(work, seconds)
 
 
 def _run_in_thread(work: Callable[[], None], seconds: float) -> RunEnd:
@@ -308,8 +216,8 @@ def _run_in_thread(work: Callable[[], None], seconds: float) -> RunEnd:
         while left > 0 and thread.is_alive():
             thread.join(max(left, 0.01))
             left = min(
-                seconds - (time.process_time() - computed),
-                BUSY * seconds - (time.monotonic() - started),
+                computed + seconds - time.process_time(),
+                started + BUSY * seconds - time.monotonic(),
             )
     except KeyboardInterrupt:
         _stop(thread)

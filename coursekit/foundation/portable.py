@@ -8,6 +8,7 @@ those of other libraries.
 
 from __future__ import annotations
 
+import copy
 import pickle
 import re
 import traceback
@@ -80,38 +81,15 @@ def unpacked(parts: Packed | None) -> Exception | None:
 
 
 def _without_headers(value: Any) -> Any:
-    """A request without its headers, and a response without its request's: told by their form, not
-    their library.
+    """A request without its headers, and a response without its request's: recognized by their
+    form, not their library.
     """
     kind = type(value)
     if kind.__name__ == "Request" and hasattr(value, "url"):
         return kind(value.method, str(value.url))
     if kind.__name__ == "Response" and hasattr(value, "status_code"):
-        return _answer(kind, value)
+        # without the stream, as pickle copies it
+        response = copy.copy(value)
+        response._request = _without_headers(getattr(value, "_request", None))
+        return response
     return value
-
-
-def _answer(kind: type[Any], response: Any) -> Any:
-    request = getattr(response, "_request", None)
-    content = (
-        response.content
-        if response.is_stream_consumed or response.is_closed
-        else b""
-    )
-    # the content is decoded already
-    sent = {
-        "content-encoding",
-        "transfer-encoding",
-        "content-length",
-    }
-    headers = [
-        (name, text)
-        for name, text in response.headers.items()
-        if name.lower() not in sent
-    ]
-    return kind(
-        response.status_code,
-        headers=headers,
-        content=content,
-        request=request and _without_headers(request),
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..course import repository
+from ..course import lesson, repository
 
 
 class CommandError(RuntimeError):
@@ -45,20 +45,31 @@ def unnamed(path: Path) -> bool:
 
 def all_notebooks(root: Path) -> list[Path]:
     """Every notebook with stored outputs: the chapters, then the solutions."""
-    return [
-        *notebooks_in(root / "notebooks"),
-        *notebooks_in(root / "solutions"),
-    ]
+    return notebooks_in(root / "notebooks") + notebooks_in(root / "solutions")
 
 
-def notebooks_of(root: Path, stems: Sequence[str]) -> list[Path]:
-    """The notebooks of the lessons with these stems; none named: of all. Raises CommandError where
-    there are none.
+def notebooks_of(root: Path, names: Sequence[str]) -> list[Path]:
+    """The notebooks of these lessons; none named: of all. Raises UnknownLesson, and CommandError
+    where there are none.
     """
+    stems = [lesson(name).stem for name in names]
     every = all_notebooks(root)
     if not every:
         raise CommandError(f"There are no notebooks in {root / 'notebooks'}.")
     for stem in stems:
-        if not any(path.stem == stem for path in every):
+        if stem not in {path.stem for path in every}:
             raise CommandError(f"There is no notebooks/{stem}.ipynb yet.")
     return [path for path in every if not stems or path.stem in stems]
+
+
+def agrees(question: str) -> bool:
+    """Ask the person at the keyboard; whether they said yes. Raises CommandError if there is
+    none.
+    """
+    try:
+        answer = input(f"{question} [y/N] ")
+    except EOFError as error:
+        raise CommandError(
+            "nothing was changed: this needs your answer at the keyboard."
+        ) from error
+    return answer.strip().lower() in {"y", "yes"}

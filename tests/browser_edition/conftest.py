@@ -13,8 +13,8 @@ from playwright.sync_api import sync_playwright
 from browser.conftest import FLAGS
 from browser_edition.edition import ONLY_HERE, Edition, served
 from coursekit.workshop import CommandError
-from coursekit.workshop.authoring.browser import jupyterlite
 from coursekit.workshop.authoring.chromium import chromium
+from running_site import jupyterlite
 
 ROOT = Path(__file__).parents[2]
 DISTRIBUTION = "PYODIDE_DISTRIBUTION"  # a folder with Pyodide's distribution, where there is no network

@@ -149,10 +149,7 @@ def scores_of(
 
 def _stored(next_token: Vocabulary, path: Tokens) -> dict[str, Any]:
     """[token id, log-probability in thousandths] of the named, [.., how many] of the others."""
-    counts = np.bincount(
-        np.array(path, dtype=np.intp), minlength=len(next_token.tokens)
-    )
-    named, groups = stored(next_token, counts, NAMED)
+    named, groups = stored(next_token, next_token.counts(path), NAMED)
     tokens = [
         [int(token), _thousandths(next_token.logprobs[token])]
         for token in named
@@ -182,12 +179,9 @@ def _accuracy(
             start, tuple(garden.vocabulary[token] for token in path)
         )
         assert kept is not None
-        counts = np.bincount(
-            np.array(path, dtype=np.intp), minlength=len(next_token.tokens)
-        )
         found = accuracy(
             next_token,
-            counts,
+            next_token.counts(path),
             kept,
             temperatures=(0.5, 1.0, 2.0),
             top_ps=(0.9, 1.0),

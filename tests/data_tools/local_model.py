@@ -7,6 +7,7 @@ teaches.
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from coursekit import sampling
-from coursekit.local_model import DamagedModel, LocalModelMissing, load
+from coursekit.local_model import (
+    SMOLLM2,
+    DamagedModel,
+    LocalModelMissing,
+    load,
+)
 from coursekit.local_model.llama import program, token_text
 
 END = "<|im_end|>"
@@ -34,6 +40,12 @@ class Vocabulary:
 
     tokens: tuple[bytes, ...]
     logprobs: npt.NDArray[np.float64]
+
+    def counts(self, ids: Sequence[int]) -> npt.NDArray[np.intp]:
+        """How often each token is among ``ids``."""
+        return np.bincount(
+            np.array(ids, dtype=np.intp), minlength=len(self.tokens)
+        )
 
 
 class LocalModel:
@@ -109,11 +121,8 @@ class LocalModel:
         ids: list[int] = []
         while len(ids) < max_tokens:
             vocabulary = self.next_token([chat_prompt(messages), *ids])
-            counts = np.bincount(
-                np.array(ids, dtype=np.intp), minlength=len(vocabulary.tokens)
-            )
             mass = sampling.probabilities(
-                vocabulary.logprobs, counts, **settings
+                vocabulary.logprobs, vocabulary.counts(ids), **settings
             )
             ids.append(int(sampling.sample(mass, generator, draws=1)[0]))
             yield ids[-1], vocabulary
@@ -137,14 +146,37 @@ class LocalModel:
         return time.perf_counter() - start
 
 
+def options_of(
+    arguments: Sequence[str] | None, doc: str, things: str, out: Path
+) -> argparse.Namespace:
+    """What an author types: the ``model``'s file, the ``names`` of what to take, and the folder
+    ``out``.
+
+    doc     the docstring of the program
+    things  what the names are of
+    out     the default folder
+    """
+    parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
+    parser.add_argument(
+        "model",
+        type=Path,
+        help=f"{SMOLLM2.file}, as `coursekit local install` keeps it",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {things}; none: all"
+    )
+    parser.add_argument("--out", type=Path, default=out)
+    return parser.parse_args(arguments)
+
+
 def chat_prompt(messages: Sequence[Mapping[str, str]]) -> str:
     """The text that the model's chat template makes of messages (ChatML, with its default system
     message).
     """
-    told = [{"role": "system", "content": SYSTEM}, *messages]
+    whole = [{"role": "system", "content": SYSTEM}, *messages]
     turns = "".join(
         f"<|im_start|>{message['role']}\n{message['content']}{END}\n"
-        for message in told
+        for message in whole
     )
     return f"{turns}<|im_start|>assistant\n"
 

@@ -10,11 +10,9 @@ seeds are compared.
 
 from __future__ import annotations
 
-import argparse
 import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,12 @@ from coursekit.foundation.files import write_atomically
 from coursekit.local_model import SMOLLM2
 from coursekit.logits import REPLIES
 from coursekit.sampling import RANGES
-from data_tools.local_model import LocalModel, Vocabulary, api_logprob
+from data_tools.local_model import (
+    LocalModel,
+    Vocabulary,
+    api_logprob,
+    options_of,
+)
 from data_tools.logits import DOG, HAIKU, dumps, origin_of
 
 PLANET, SHOP = (
@@ -152,19 +155,7 @@ TO_TAKE = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command: writes the files named, or all, and prints what the model said."""
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument(
-        "model",
-        type=Path,
-        help=f"{SMOLLM2.file}, as `coursekit local install` keeps it",
-    )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="of replies; none: all"
-    )
-    parser.add_argument("--out", type=Path, default=REPLIES)
-    options = parser.parse_args(arguments)
+    options = options_of(arguments, __doc__ or "", "replies", REPLIES)
     model = LocalModel(options.model)
     origin = origin_of(model, options.model)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -224,11 +215,11 @@ def _choice(
     """One choice; the end token, which the API neither shows nor bills, is left out."""
     tokens = [vocabulary.tokens[token] for token, vocabulary in steps]
     ended = tokens[-1].startswith(b"<|")
-    kept = steps[: len(steps) - ended]
-    text = b"".join(tokens[: len(kept)]).decode("utf-8", "replace")
+    shown = steps[: len(steps) - ended]
+    text = b"".join(tokens[: len(shown)]).decode("utf-8", "replace")
     content = [
         api_logprob(token, vocabulary, alternatives)
-        for token, vocabulary in kept
+        for token, vocabulary in shown
     ]
     return {
         "index": index,

@@ -7,7 +7,6 @@ machine the last digits differ.
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import hashlib
 import json
@@ -23,7 +22,13 @@ from coursekit.foundation.files import write_atomically
 from coursekit.local_model import SMOLLM2
 from coursekit.local_model.llama import token_text
 from coursekit.logits import FOLDER, Distribution, read_distribution
-from data_tools.local_model import DOCUMENT, LocalModel, Vocabulary, chat_prompt
+from data_tools.local_model import (
+    DOCUMENT,
+    LocalModel,
+    Vocabulary,
+    chat_prompt,
+    options_of,
+)
 
 NAMED = 200  # tokens that are stored with their text
 STEP = (
@@ -48,6 +53,19 @@ class Prompt:
     text: str = ""
     question: str = ""
     after: int = 0
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        return [{"role": "user", "content": self.question}]
+
+    @property
+    def given(self) -> str:
+        """What the model gets before the reply."""
+        return (
+            chat_prompt(self.messages)
+            if self.question
+            else DOCUMENT + self.text
+        )
 
 
 PROMPTS = (
@@ -134,19 +152,7 @@ PROMPTS = (
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command: writes the files named, or all, and says how large each is."""
-    parser = argparse.ArgumentParser(
-        description=(__doc__ or "").partition("\n")[0]
-    )
-    parser.add_argument(
-        "model",
-        type=Path,
-        help=f"{SMOLLM2.file}, as `coursekit local install` keeps it",
-    )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="of distributions; none: all"
-    )
-    parser.add_argument("--out", type=Path, default=FOLDER)
-    options = parser.parse_args(arguments)
+    options = options_of(arguments, __doc__ or "", "distributions", FOLDER)
     model = LocalModel(options.model)
     origin = origin_of(model, options.model)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -179,18 +185,14 @@ def write_distribution(
     costs.
     """
     ids, full = vocabulary_after(model, prompt)
-    messages = [{"role": "user", "content": prompt.question}]
-    given = chat_prompt(messages) if prompt.question else DOCUMENT + prompt.text
     so_far = b"".join(full.tokens[token] for token in ids).decode()
-    if prompt.question and model.chat_tokens(messages) != model.text_tokens(
-        given
+    if prompt.question and (
+        model.chat_tokens(prompt.messages) != model.text_tokens(prompt.given)
     ):
         raise RuntimeError(
             "chat_prompt() no longer makes what the model's chat template makes."
         )
-    counts = np.bincount(
-        np.array(ids, dtype=np.intp), minlength=len(full.tokens)
-    )
+    counts = full.counts(ids)
     named, groups = stored(full, counts, NAMED)
     value = {
         "shows": prompt.shows,
@@ -198,7 +200,7 @@ def write_distribution(
         "text": f"{prompt.question}\n{so_far}"
         if prompt.question
         else prompt.text,
-        "prompt": given + so_far,
+        "prompt": prompt.given + so_far,
         "entropy_bits": round(
             sampling.entropy_bits(sampling.softmax(full.logprobs)), 6
         ),
@@ -214,13 +216,11 @@ def vocabulary_after(
     model: LocalModel, prompt: Prompt
 ) -> tuple[list[int], Vocabulary]:
     """The tokens of the reply so far, and what the model would say next."""
-    messages = [{"role": "user", "content": prompt.question}]
-    given = chat_prompt(messages) if prompt.question else DOCUMENT + prompt.text
     greedy = model.reply(
-        messages, np.random.default_rng(), prompt.after, temperature=0
+        prompt.messages, np.random.default_rng(), prompt.after, temperature=0
     )
     ids = [token for token, _ in greedy]
-    return ids, model.next_token([given, *ids])
+    return ids, model.next_token([prompt.given, *ids])
 
 
 def stored(

@@ -23,7 +23,6 @@ PLACES = (
 def chromium() -> Path | None:
     """The program named by CHROMIUM, else the first one found, else None."""
     named = os.environ.get("CHROMIUM")
-    known = (
-        [named] if named else [*filter(None, map(shutil.which, NAMES)), *PLACES]
-    )
-    return next((Path(place) for place in known if Path(place).is_file()), None)
+    places = [named] if named else [*map(shutil.which, NAMES), *PLACES]
+    paths = map(Path, filter(None, places))
+    return next((path for path in paths if path.is_file()), None)

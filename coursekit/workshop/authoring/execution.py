@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import traitlets
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_async
@@ -36,25 +37,14 @@ class Client(NotebookClient):
     """Notes in a cell's metadata where it takes back what it has shown (not of what goes into a
     widget), and ends a cell that makes no progress.
 
-    seconds   that a cell may run without progress
-    progress  returns something that changes when a cell gets ahead; None: nothing does
-    goes_on   a cell over its limit is interrupted; False, or for one that does not heed it:
-              CellTimeoutError
+    seconds       that a cell may run without progress
+    progress      returns something that changes when a cell gets ahead; None: nothing does
+    allow_errors  a cell over its limit is interrupted; False, or for one that does not heed it:
+                  CellTimeoutError
     """
 
-    def __init__(
-        self,
-        notebook: Any,
-        seconds: float,
-        progress: Callable[[], object] | None,
-        *,
-        goes_on: bool,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            notebook, timeout=None, allow_errors=goes_on, **options
-        )
-        self.seconds, self.progress, self.goes_on = seconds, progress, goes_on
+    seconds = traitlets.Float()
+    progress = traitlets.Any()
 
     async def async_execute_cell(
         self, cell: Any, cell_index: int, *args: Any, **options: Any
@@ -74,7 +64,7 @@ class Client(NotebookClient):
                 await self._while_progressing(run)
                 if run.done():
                     return await run
-                if not self.goes_on or OVER in cell.metadata:
+                if not self.allow_errors or OVER in cell.metadata:
                     raise CellTimeoutError
                 cell.metadata[OVER] = self.seconds
                 assert self.km is not None
@@ -130,9 +120,10 @@ def execute(
     here = KernelSpecManager(kernel_dirs=[])
     client = Client(
         notebook,
-        seconds,
-        progress,
-        goes_on=goes_on,
+        seconds=seconds,
+        progress=progress,
+        timeout=None,
+        allow_errors=goes_on,
         km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=here),
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
@@ -193,13 +184,15 @@ def failed_cells(notebook: Any) -> list[tuple[int, str]]:
     for number, cell in enumerate(code, start=1):
         if OVER in cell.metadata:
             failed.append((number, over(cell.metadata[OVER], progress=True)))
-            continue
-        if "raises-exception" in cell.metadata.get("tags", []):
-            continue
-        errors = [
-            output for output in cell.outputs if output.output_type == "error"
-        ]
-        failed += [
-            (number, f"{error.ename}: {error.evalue}") for error in errors
-        ]
+        elif not may_raise(cell):
+            failed += [
+                (number, f"{output.ename}: {output.evalue}")
+                for output in cell.outputs
+                if output.output_type == "error"
+            ]
     return failed
+
+
+def may_raise(cell: Any) -> bool:
+    """Whether a cell is tagged as one that raises an exception."""
+    return "raises-exception" in cell.metadata.get("tags", [])

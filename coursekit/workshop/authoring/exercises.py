@@ -23,12 +23,14 @@ from ...checks import course_map
 from ...course import lesson
 from ...foundation.files import write_atomically
 from .. import CommandError, notebooks_in, repository_or_error
-from .refresh import KERNEL
+from .refresh import RUN_BY, text_of
 
 STUB = ("# YOUR CODE HERE", "raise NotImplementedError()")
 MARK = re.compile(
-    r"^(?P<indent>\s*)###\s*(?P<edge>BEGIN|END) (?P<kind>SOLUTION|HIDDEN TESTS)\s*$"
+    r"^(?P<indent>[ \t]*)###\s*(?P<edge>BEGIN|END) (?P<kind>SOLUTION|HIDDEN TESTS)\s*$",
+    re.MULTILINE,
 )
+CHECK = re.compile(r"^check\.(\w+)\(", re.MULTILINE)
 LIKE_A_MARK = re.compile(r"\b(BEGIN|END) (SOLUTION|HIDDEN TESTS)\b")
 
 
@@ -42,13 +44,12 @@ def exercises(names: Sequence[str] = ()) -> int:
         repository_or_error(), [lesson(name).stem for name in names]
     )
     for path, text in changed.items():
-        if path.parent.name == "exercises" and (
-            work := _somebody_s_work(path, text)
-        ):
+        is_exercise = path.parent.name == "exercises"
+        if is_exercise and (work := _somebody_s_work(path, text)):
             raise CommandError(
                 f"exercises/{path.name} holds somebody's work ({work}), and it would be "
-                "overwritten. Keep it under "
-                "another name, or delete it if it is not wanted; then run this again."
+                "overwritten. Keep it under another name, or delete it if it is not wanted; then "
+                "run this again."
             )
     for path, text in changed.items():
         if text is None:
@@ -79,24 +80,20 @@ def _changed(root: Path, stems: Sequence[str] = ()) -> dict[Path, str | None]:
     """What the files should be where they are not: text, or None for an exercise without a
     solution. No stem: all.
     """
-    every = [
-        *notebooks_in(root / "exercises"),
-        *notebooks_in(root / "solutions"),
-    ]
-    asked = [path for path in every if not stems or path.stem in stems]
-    wanted: dict[Path, str | None] = {
-        path: None for path in asked if path.parent.name == "exercises"
-    }
-    for path in (path for path in asked if path.parent.name == "solutions"):
-        solution = marked(nbformat.read(path, as_version=4), path.stem)
-        wanted[path] = _text(solution)
-        wanted[root / "exercises" / path.name] = _text(
-            derived(solution, f"solutions/{path.name}")
-        )
+    wanted: dict[Path, str | None] = dict.fromkeys(
+        notebooks_in(root / "exercises")
+    )
+    for path in notebooks_in(root / "solutions"):
+        if not stems or path.stem in stems:
+            solution = marked(nbformat.read(path, as_version=4), path.stem)
+            exercise = derived(solution, f"solutions/{path.name}")
+            wanted[path] = text_of(solution)
+            wanted[root / "exercises" / path.name] = text_of(exercise)
     return {
         path: text
         for path, text in wanted.items()
-        if text is None or _on_disk(path) != text
+        if (not stems or path.stem in stems)
+        and (text is None or _on_disk(path) != text)
     }
 
 
@@ -104,41 +101,41 @@ def marked(solution: Any, stem: str) -> Any:
     """A solution notebook with nbgrader's metadata, from what its cells hold. Raises CommandError,
     naming the cell.
     """
-    known = {
+    expected = {
         exercise.name: exercise for exercise in course_map.exercises_of(stem)
     }
     notebook, where = copy.deepcopy(solution), f"solutions/{stem}.ipynb"
-    written: dict[str, Any] = {}
+    written: dict[str, str] = {}
     checked: set[str] = set()
     for cell in notebook.cells:
         cell.metadata.pop("nbgrader", None)
         place = f"{where}, cell {cell.id}"
         stub = _stub(cell.source, place)
+        kinds = {mark["kind"] for mark in MARK.finditer(cell.source)}
+        checks = set(CHECK.findall(cell.source))
         if cell.cell_type != "code":
-            if stub != cell.source:
+            if kinds:
                 raise CommandError(
                     f"{place}: a solution is in a text cell. Move it to a code cell, as a comment."
                 )
-            continue
-        called = _checked(cell.source)
-        if "SOLUTION" in _kinds(cell.source):
-            name = _asked(stub, place)
+        elif "SOLUTION" in kinds:
+            name = _name_to_write(stub, place)
             if name in written:
                 raise CommandError(
                     f"{place}: {name} is to be written a second time."
                 )
             written[name] = place
-            cell.metadata["nbgrader"] = _metadata(name, solution=True)
-        elif called:
-            name = called[0]
-            if len(called) > 1:
-                raise CommandError(
-                    f"{place}: two checks in one cell. Give each a cell of its own."
-                )
-            if name not in known or name not in written:
+            cell.metadata["nbgrader"] = _metadata(name)
+        elif len(checks) > 1:
+            raise CommandError(
+                f"{place}: two checks in one cell. Give each a cell of its own."
+            )
+        elif checks:
+            (name,) = checks
+            if name not in expected or name not in written:
                 lacking = (
                     "cell before it that asks for it"
-                    if name in known
+                    if name in expected
                     else f"exercise in the checks of {stem}"
                 )
                 raise CommandError(
@@ -148,9 +145,9 @@ def marked(solution: Any, stem: str) -> Any:
                 raise CommandError(f"{place}: {name} is checked a second time.")
             checked.add(name)
             cell.metadata["nbgrader"] = _metadata(
-                f"check-{name}", points=known[name].stars
+                f"check-{name}", expected[name].stars
             )
-        elif _kinds(cell.source):
+        elif kinds:
             raise CommandError(
                 f"{place}: hidden tests are outside of a check's cell, where nbgrader looks for "
                 "them."
@@ -160,7 +157,7 @@ def marked(solution: Any, stem: str) -> Any:
             raise CommandError(
                 f"{place}: {name} is a solution without a check. Add a cell: check.{name}({name})"
             )
-    if missing := [name for name in known if name not in checked]:
+    if missing := [name for name in expected if name not in checked]:
         raise CommandError(
             f"{where}: the checks of {stem} have exercises that are missing here: "
             f"{', '.join(missing)}."
@@ -173,11 +170,7 @@ def derived(solution: Any, where: str = "") -> Any:
     ids are kept.
     """
     notebook = copy.deepcopy(solution)
-    # as refresh will store them
-    notebook.metadata |= {
-        "kernelspec": KERNEL,
-        "language_info": {"name": "python"},
-    }
+    notebook.metadata |= RUN_BY  # as refresh will store it
     for cell in notebook.cells:
         cell.source = _stub(cell.source, f"{where}, cell {cell.id}")
         if cell.cell_type == "code":
@@ -187,38 +180,36 @@ def derived(solution: Any, where: str = "") -> Any:
 
 def _stub(source: str, place: str) -> str:
     """A cell's text as the learner gets it. Raises CommandError for markers that do not pair."""
-    kept: list[str] = []
+    stub: list[str] = []
     inside = ""
     for number, line in enumerate(source.split("\n"), start=1):
-        found = MARK.match(line)
-        if found is None:
+        here = f"{place}, line {number}"
+        mark = MARK.match(line)
+        if mark is None:
             if LIKE_A_MARK.search(line):
                 raise CommandError(
-                    f"{place}, line {number}: write the marker on a line of its own, like this: "
+                    f"{here}: write the marker on a line of its own, like this: "
                     "### BEGIN SOLUTION"
                 )
             if not inside:
-                kept.append(line)
+                stub.append(line)
             continue
-        begins, kind = found["edge"] == "BEGIN", found["kind"]
+        begins, kind = mark["edge"] == "BEGIN", mark["kind"]
         if begins and inside:
             raise CommandError(
-                f"{place}, line {number}: BEGIN {kind} is inside {inside}. End that one "
-                "first."
+                f"{here}: BEGIN {kind} is inside {inside}. End that one first."
             )
         if not begins and inside != kind:
-            raise CommandError(
-                f"{place}, line {number}: END {kind} without its BEGIN."
-            )
+            raise CommandError(f"{here}: END {kind} without its BEGIN.")
         if begins and kind == "SOLUTION":
-            kept += [found["indent"] + line for line in STUB]
+            stub += [mark["indent"] + line for line in STUB]
         inside = kind if begins else ""
     if inside:
         raise CommandError(f"{place}: BEGIN {inside} without its END.")
-    return "\n".join(kept)
+    return "\n".join(stub)
 
 
-def _asked(stub: str, place: str) -> str:
+def _name_to_write(stub: str, place: str) -> str:
     """The one function or class that a stub asks for. Raises CommandError if it is not asked for
     properly.
     """
@@ -228,65 +219,39 @@ def _asked(stub: str, place: str) -> str:
         raise CommandError(
             f"{place}: without its solution it is not Python: {error.msg}, line {error.lineno}."
         ) from None
-    asked = [
-        node
-        for node in statements
-        if "NotImplementedError" in ast.unparse(node)
+    unwritten = [
+        statement
+        for statement in statements
+        if "NotImplementedError" in ast.unparse(statement)
     ]
-    if len(asked) != 1 or not isinstance(
-        asked[0], ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    ):
+    match unwritten:
+        case [
+            ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() as node
+        ]:
+            pass
+        case _:
+            raise CommandError(
+                f"{place}: a cell asks for one function or class, with the solution inside of it."
+            )
+    if not ast.get_docstring(node):
         raise CommandError(
-            f"{place}: a cell asks for one function or class, with the solution inside of it."
+            f"{place}: {node.name} needs a docstring that says what to write."
         )
-    if not ast.get_docstring(asked[0]):
-        raise CommandError(
-            f"{place}: {asked[0].name} needs a docstring that says what to write."
-        )
-    return asked[0].name
+    return node.name
 
 
-def _checked(source: str) -> list[str]:
-    """The names NAME of all calls check.NAME(…) in a cell."""
-    try:
-        calls = [
-            node.func
-            for node in ast.walk(ast.parse(source))
-            if isinstance(node, ast.Call)
-        ]
-    except SyntaxError:
-        return []
-    methods = [
-        call
-        for call in calls
-        if isinstance(call, ast.Attribute) and isinstance(call.value, ast.Name)
-    ]
-    return list(
-        dict.fromkeys(
-            call.attr for call in methods if ast.unparse(call.value) == "check"
-        )
-    )
-
-
-def _kinds(source: str) -> set[str]:
-    return {
-        found["kind"] for found in map(MARK.match, source.split("\n")) if found
-    }
-
-
-def _metadata(
-    grade_id: str, *, solution: bool = False, points: int | None = None
-) -> dict[str, Any]:
-    """nbgrader's own, schema 3: of a cell to be written, or of a check with its points."""
-    told = {
-        "grade": not solution,
+def _metadata(grade_id: str, points: int | None = None) -> dict[str, Any]:
+    """nbgrader's own, schema 3: of a check with its points; None: of a cell to be written."""
+    is_solution = points is None
+    metadata: dict[str, Any] = {
+        "grade": not is_solution,
         "grade_id": grade_id,
-        "locked": not solution,
+        "locked": not is_solution,
         "schema_version": 3,
+        "solution": is_solution,
+        "task": False,
     }
-    return {**told, "solution": solution, "task": False} | (
-        {} if points is None else {"points": points}
-    )
+    return metadata if is_solution else {**metadata, "points": points}
 
 
 def _somebody_s_work(path: Path, text: str | None) -> str:
@@ -295,40 +260,20 @@ def _somebody_s_work(path: Path, text: str | None) -> str:
     """
     if not path.exists():
         return ""
-    wanted = (
-        {cell.id: cell.source for cell in nbformat.reads(text, 4).cells}
-        if text
-        else None
-    )
-    here = nbformat.read(path, as_version=4).cells
-    stubs = [
-        (cell, 1 if wanted is None else wanted.get(cell.id, "").count(STUB[1]))
-        for cell in here
-    ]
-    asked = [
-        (cell, stub)
-        for cell, stub in stubs
-        if cell.metadata.get("nbgrader", {}).get("solution")
-    ]
-    answered = [
-        cell.metadata.nbgrader.grade_id
-        for cell, stub in asked
-        if cell.source.count(STUB[1]) < stub
-    ]
-    own = (
-        []
-        if wanted is None
-        else [
-            cell
-            for cell in here
-            if cell.id not in wanted and cell.source.strip()
-        ]
-    )
-    return ", ".join(answered + ([f"new cells: {len(own)}"] if own else []))
-
-
-def _text(notebook: Any) -> str:
-    return str(nbformat.writes(notebook)) + "\n"
+    derived_cells = nbformat.reads(text, as_version=4).cells if text else []
+    stubs = {cell.id: cell.source for cell in derived_cells}
+    answered, added = [], 0
+    for cell in nbformat.read(path, as_version=4).cells:
+        stub = stubs.get(cell.id, "") if text else STUB[1]
+        marks = cell.metadata.get("nbgrader", {})
+        if marks.get("solution") and cell.source.count(STUB[1]) < stub.count(
+            STUB[1]
+        ):
+            answered.append(marks.grade_id)
+        added += bool(text and cell.id not in stubs and cell.source.strip())
+    if added:
+        answered.append(f"new cells: {added}")
+    return ", ".join(answered)
 
 
 def _on_disk(path: Path) -> str | None:

@@ -14,7 +14,7 @@ import nbformat
 
 from ...checks.course_map import exercises_of
 from ...course import Lesson, lessons
-from ...foundation.files import write_atomically
+from ...foundation.files import write_if_changed
 from ...offline.rules.form import rules
 from ...offline.rules.refusals import kinds
 from .. import CommandError
@@ -43,43 +43,34 @@ def refresh_part(path: Path, name: str, part: str) -> bool:
     """
     start = f"<!-- {name}: written by coursekit refresh -->\n"
     end = f"<!-- end of {name} -->"
-    text = path.read_text(encoding="utf-8")
-    before, found, rest = text.partition(start)
+    before, found, rest = path.read_text(encoding="utf-8").partition(start)
     _, closed, after = rest.partition(end)
     if not found or not closed:
         raise CommandError(
             f"{path.name} has lost the two comments between which {name} is written."
         )
-    wanted = f"{before}{start}{part}{end}{after}"
-    if wanted != text:
-        write_atomically(path, wanted)
-    return wanted != text
+    return write_if_changed(path, f"{before}{start}{part}{end}{after}")
 
 
 def course(root: Path) -> str:
     """The chapters as a table, after a sentence that counts them; Markdown, its links from
     ``root``.
     """
-    labs = {
-        lesson.stem: _labs(root / "notebooks" / f"{lesson.stem}.ipynb")
-        for lesson in lessons()
-    }
-    hours = sum(lesson.minutes for lesson in lessons()) / 60
-    count = (
-        f"{len(lessons())} chapters, {sum(map(len, labs.values()))} labs, "
-        f"{sum(len(exercises_of(lesson.stem)) for lesson in lessons())} checked exercises, "
+    every = lessons()
+    labs = [_labs(root / "notebooks" / f"{each.stem}.ipynb") for each in every]
+    exercises = [len(exercises_of(each.stem)) for each in every]
+    hours = sum(each.minutes for each in every) / 60
+    counted = (
+        f"{len(every)} chapters, {sum(map(len, labs))} labs, {sum(exercises)} checked exercises, "
         f"about {hours:.0f} hours without the exercises."
     )
-    head = [
-        "| no. | chapter | afterwards you can | labs | exercises |",
-        "| --- | --- | --- | --- | --- |",
-    ]
     return "\n".join(
         [
-            count,
+            counted,
             "",
-            *head,
-            *(_row(lesson, labs[lesson.stem], root) for lesson in lessons()),
+            "| no. | chapter | afterwards you can | labs | exercises |",
+            "| --- | --- | --- | --- | --- |",
+            *map(_row, every, labs, exercises),
             "",
         ]
     )
@@ -93,13 +84,11 @@ def refusals() -> str:
     ]
     for name, kind in kinds().items():
         message = textwrap.shorten(kind["message"], WIDTH, placeholder=" …")
-        cells = [
-            name,
-            message.replace("|", "\\|"),
-            kind.get("code", ""),
-            _seen(kind),
-        ]
-        rows.append(f"| {' | '.join([*cells, _before(kind)])} |")
+        message = message.replace("|", "\\|")
+        code = kind.get("code", "")
+        rows.append(
+            f"| {name} | {message} | {code} | {_seen(kind)} | {_before(kind)} |"
+        )
     rows += ["", "| rule of | seen |", "| --- | --- |"]
     for name, rule in {**rules()["parameter"], **rules()}.items():
         if name != "parameter":
@@ -119,10 +108,9 @@ def _before(kind: Mapping[str, Any]) -> str:
     )
 
 
-def _row(lesson: Lesson, labs: list[str], root: Path) -> str:
+def _row(lesson: Lesson, labs: list[str], count: int) -> str:
     chapter = f"[{lesson.title}](notebooks/{lesson.stem}.ipynb)"
-    number = len(exercises_of(lesson.stem))
-    exercises = f"[{number}](exercises/{lesson.stem}.ipynb)" if number else ""
+    exercises = f"[{count}](exercises/{lesson.stem}.ipynb)" if count else ""
     promise = lesson.promise[0].lower() + lesson.promise[1:].removesuffix(".")
     return f"| {lesson.number:02} | {chapter} | {promise} | {', '.join(labs)} | {exercises} |"
 
@@ -131,13 +119,7 @@ def _labs(path: Path) -> list[str]:
     """What the headings of a chapter's labs name; of a chapter that is not written yet, nothing."""
     if not path.exists():
         return []
-    prose = [
-        cell.source
-        for cell in nbformat.read(path, as_version=4).cells
-        if cell.cell_type == "markdown"
-    ]
-    return [
-        name.removeprefix("the ")
-        for text in prose
-        for name in LAB.findall(text)
-    ]
+    cells = nbformat.read(path, as_version=4).cells
+    prose = (cell.source for cell in cells if cell.cell_type == "markdown")
+    found = LAB.findall("\n".join(prose))
+    return [name.removeprefix("the ") for name in found]

@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from ...offline.recorded.written import Written, last_user_text
 from ...offline.recorder import ERRORS, RECORDED, recorder_for
 from ...offline.recordings import USED_LOG, Recordings, read
 from ...settings import settings
-from .. import CommandError, notebooks_of, repository_or_error
+from .. import CommandError, agrees, notebooks_of, repository_or_error
 from ..commands.environment import offline_environment
 from .execution import execute, failed_cells
 from .recorded_changes import changes
@@ -69,9 +69,18 @@ def record(
         raise CommandError(str(error)) from error
     target = recordings_of(stem)
     _finish_interrupted(target)
-    anew = everything or ((written or local) and not only)
-    asked_anew = set(target.glob("*.json")) if anew else _named(target, only)
-    environment = _environment(stem, written=written, local=local, yes=yes)
+    is_free = written or local
+    remade = (
+        set(target.glob("*.json"))
+        if everything or (is_free and not only)
+        else _named(target, only)
+    )
+    if written:
+        environment = _written(stem)
+    elif local:
+        environment = _local()
+    else:
+        environment = _live(stem, yes)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
         prefix=f".{stem}-", dir=target.parent
@@ -79,25 +88,23 @@ def record(
         unchanged, dialogues, new = _folders(
             Path(scratch), "unchanged", "dialogues", stem
         )
-        for path in set(target.glob("*.json")) - asked_anew:
-            shutil.copy2(path, unchanged)
+        _copy(set(target.glob("*.json")) - remade, unchanged)
         _write_dialogues(stem, dialogues)
         unfinished = target.with_name(f".{stem}.{'local' if local else 'live'}")
-        answers = Path(scratch) / "answers" if written else unfinished
+        answers = Path(scratch, "answers") if written else unfinished
         answers.mkdir(exist_ok=True)
         resumed = set(answers.iterdir())
         if resumed:
             print(
-                f"Continuing an unfinished run: {len(resumed)} answers in {answers}."
+                f"Continuing an unfinished run: {len(resumed)} answers in {answers}.\n"
+                "Delete that folder to start over."
             )
-            print("Delete that folder to start over.")
-        log = Path(scratch) / "used.txt"
+        log = Path(scratch, "used.txt")
         log.touch()
+        recorded = [unchanged, *_earlier(stem), dialogues]
         environment |= {
             "COURSEKIT_RECORDINGS": str(answers),
-            RECORDED: os.pathsep.join(
-                map(str, [unchanged, *_earlier(stem), dialogues])
-            ),
+            RECORDED: os.pathsep.join(map(str, recorded)),
             USED_LOG: str(log),
             ERRORS: errors,
         }
@@ -107,13 +114,10 @@ def record(
             )
         except (CommandError, KeyboardInterrupt) as error:
             raise _unfinished(error, answers, written) from error
-        used = {
-            Path(line) for line in log.read_text(encoding="utf-8").splitlines()
-        }
-        still_used = used.intersection(unchanged.iterdir())
-        made = set(answers.iterdir()) - (resumed - used)
-        for path in (*dialogues.iterdir(), *still_used, *made):
-            shutil.copy2(path, new)
+        used = set(map(Path, log.read_text(encoding="utf-8").splitlines()))
+        _copy(dialogues.iterdir(), new)
+        _copy(used.intersection(unchanged.iterdir()), new)
+        _copy(set(answers.iterdir()) - (resumed - used), new)
         _leave_to_earlier_lessons(stem, new)
         if failed:
             _keep_old(target, new, failed)
@@ -124,15 +128,6 @@ def record(
         shutil.rmtree(answers)
     print(f"Next: coursekit refresh {stem}")
     return 0
-
-
-def _environment(
-    stem: str, *, written: bool, local: bool, yes: bool
-) -> dict[str, str]:
-    """What the kernels get, by who is to answer. Raises CommandError if they cannot."""
-    if written:
-        return _written(stem)
-    return _local() if local else _live(stem, yes)
 
 
 def _run(
@@ -146,22 +141,29 @@ def _run(
 
     answers  the folder that fills meanwhile, for lines of progress; None: none are printed
     """
-    failed = []
+    failed: list[str] = []
     for path in paths:
-        began = None if answers is None else _progress(path, answers)
+        name = f"{path.parent.name}/{path.name}"
+        began = progress = None
+        if answers:
+            began = partial(_print_progress, name, answers)
+            progress = partial(_count, answers)
         notebook = execute(
             path,
             environment,
             SECONDS,
             began,
-            progress=None if answers is None else partial(_count, answers),
+            progress=progress,
             goes_on=goes_on,
         )
         for number, error in failed_cells(notebook):
-            failed.append(
-                f"{path.parent.name}/{path.name}, cell [{number}]: {error}"
-            )
+            failed.append(f"{name}, cell [{number}]: {error}")
     return failed
+
+
+def _copy(paths: Iterable[Path], folder: Path) -> None:
+    for path in paths:
+        shutil.copy2(path, folder)
 
 
 def _folders(parent: Path, *names: str) -> list[Path]:
@@ -174,12 +176,9 @@ def _folders(parent: Path, *names: str) -> list[Path]:
 def _keep_old(target: Path, new: Path, failed: Sequence[str]) -> None:
     """Copy the recordings that were not made again, and list the cells that failed."""
     old = [
-        path
-        for path in sorted(target.glob("*.json"))
-        if not (new / path.name).exists()
+        path for path in target.glob("*.json") if not (new / path.name).exists()
     ]
-    for path in old:
-        shutil.copy2(path, new)
+    _copy(old, new)
     print(
         f"{len(failed)} cells failed. They need what the small model lacks, what an earlier one of "
         "them would have given, or more time:"
@@ -199,29 +198,24 @@ def _named(target: Path, only: Sequence[str]) -> set[Path]:
     }
     found: set[Path] = set()
     for words in only:
-        fitting = {
+        fitting = [
             path for path, text in prompts.items() if words.lower() in text
-        }
+        ]
         if not fitting:
             raise CommandError(
                 f"no recording of {target.name} has {words!r} in its name or prompt, so nothing "
                 "was sent."
             )
-        found |= fitting
+        found.update(fitting)
     return found
 
 
-def _progress(path: Path, answers: Path) -> Callable[[int, int], None]:
-    """Prints a line as each cell begins: what has been recorded, by then."""
-
-    def began(number: int, of: int) -> None:
-        count = _count(answers)
-        print(
-            f"  {path.parent.name}/{path.name}  cell {number} of {of}, {count} new answers",
-            flush=True,
-        )
-
-    return began
+def _print_progress(name: str, answers: Path, number: int, of: int) -> None:
+    """A line as each cell begins: what has been recorded by then."""
+    print(
+        f"  {name}  cell {number} of {of}, {_count(answers)} new answers",
+        flush=True,
+    )
 
 
 def _count(answers: Path) -> int:
@@ -282,17 +276,14 @@ def _live(stem: str, yes: bool) -> dict[str, str]:
             raise CommandError(
                 "recording calls the real API and costs money. To go ahead, add --yes."
             )
-        answer = input(
-            f"Recording {stem} calls the real API and costs money. Continue? [y/N] "
-        )
-        if answer.strip().lower() not in {"y", "yes"}:
+        if not agrees(
+            f"Recording {stem} calls the real API and costs money. Continue?"
+        ):
             raise CommandError("nothing was sent.")
-    note = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("COURSEKIT_REPLIES", RECORD_LOCAL)
-    }
-    return note | {"COURSEKIT_MODE": "record"}
+    environment = {**os.environ, "COURSEKIT_MODE": "record"}
+    for other_source in ("COURSEKIT_REPLIES", RECORD_LOCAL):
+        environment.pop(other_source, None)
+    return environment
 
 
 def _write_dialogues(stem: str, folder: Path) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...offline.event_stream import objects_of
-from ...offline.recordings import Provenance, read
+from ...offline.recordings import read
 
 SHOWN = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """What a learner would notice in an answer: the status, the texts (or the error's message), the
     token counts.
     """
@@ -35,67 +33,49 @@ def changes(old: Path, new: Path) -> Iterator[str]:
     same = 0
     for name in sorted(before.keys() | after.keys()):
         if name not in before:
-            yield f"added    {name}  ({_who(read(after[name])[1])})"
+            yield f"added    {name}  ({_who(after[name])})"
         elif name not in after:
             yield f"removed  {name}"
+        elif differences := list(_differences(before[name], after[name])):
+            yield f"changed  {name}"
+            yield from (f"           {line}" for line in differences)
         else:
-            differences = list(
-                _differences(answered(before[name]), answered(after[name]))
-            )
-            differences += _provenance(
-                read(before[name])[1], read(after[name])[1]
-            )
-            same += not differences
-            if differences:
-                yield f"changed  {name}"
-                yield from (f"           {line}" for line in differences)
+            same += 1
     if same:
         yield f"same     {same} (status, text, usage and provenance)"
 
 
-def _provenance(before: Provenance, after: Provenance) -> list[str]:
-    """A line where the provenance differs; another day does not count."""
-    was, now = _who(before), _who(after)
-    return [] if was == now else [f"provenance: {was} -> {now}"]
-
-
-def _who(provenance: Provenance) -> str:
-    return (
-        f"{provenance.kind}: {provenance.by}"
-        if provenance.by
-        else provenance.kind
+def _differences(before: Path, after: Path) -> Iterator[str]:
+    pairs = zip(
+        Answered._fields, answered(before), answered(after), strict=True
     )
+    for name, was, now in pairs:
+        if was != now:
+            yield f"{name}: {_short(was)} -> {_short(now)}"
+    # another day does not count
+    if _who(before) != _who(after):
+        yield f"provenance: {_who(before)} -> {_who(after)}"
+
+
+def _who(path: Path) -> str:
+    provenance = read(path)[1]
+    return ": ".join(filter(None, (provenance.kind, provenance.by)))
 
 
 def answered(path: Path) -> Answered:
     """What the recording at ``path`` answers. Raises DamagedRecording."""
     answer = read(path)[2]
-    parts = list(objects_of(answer))
-    texts = [
-        _text(choice) for part in parts for choice in part.get("choices") or []
-    ]
-    errors = [
-        str(part["error"].get("message"))
-        for part in parts
-        if isinstance(part.get("error"), dict)
-    ]
-    usage = (
-        next((part["usage"] for part in parts if part.get("usage")), None) or {}
-    )
+    texts: list[str] = []
+    usage: dict[str, Any] = {}
+    for part in objects_of(answer):
+        for choice in part.get("choices") or []:
+            message = choice.get("message") or choice.get("delta") or {}
+            texts.append(message.get("content") or message.get("refusal") or "")
+        if isinstance(part.get("error"), dict):
+            texts.append(str(part["error"].get("message")))
+        usage = usage or part.get("usage") or {}
     counts = f"{usage.get('prompt_tokens')}+{usage.get('completion_tokens')}"
-    return Answered(answer.status, "".join(texts + errors), counts)
-
-
-def _text(choice: dict[str, Any]) -> str:
-    said = choice.get("message") or choice.get("delta") or {}
-    return said.get("content") or said.get("refusal") or ""
-
-
-def _differences(before: Answered, after: Answered) -> Iterator[str]:
-    for name in ("status", "text", "usage"):
-        was, now = getattr(before, name), getattr(after, name)
-        if was != now:
-            yield f"{name}: {_short(was)} -> {_short(now)}"
+    return Answered(answer.status, "".join(texts), counts)
 
 
 def _short(value: object) -> str:

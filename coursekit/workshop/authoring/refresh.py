@@ -14,11 +14,10 @@ from typing import Any
 
 import nbformat
 
-from ...course import lesson
-from ...foundation.files import write_atomically
+from ...foundation.files import write_if_changed
 from .. import CommandError, notebooks_of, repository_or_error
 from ..commands.environment import offline_environment
-from .execution import CHANGED, execute
+from .execution import CHANGED, execute, may_raise
 from .readme import refresh_readme
 
 SANITIZE = Path(__file__).parents[1] / "testing" / "sanitize.cfg"
@@ -27,6 +26,9 @@ KERNEL = {
     "language": "python",
     "name": "python3",
 }
+# the metadata of a stored notebook
+RUN_BY = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+WARNING = re.compile(r"^.*Warning: .*$", re.MULTILINE)
 WIDGET = "application/vnd.jupyter.widget-view+json"  # shows a model that only a running kernel has
 
 
@@ -36,8 +38,7 @@ def refresh(names: Sequence[str]) -> int:
     Stops at the first notebook that cannot be stored; it is unchanged.
     """
     root = repository_or_error()
-    paths = notebooks_of(root, [lesson(name).stem for name in names])
-    for path in paths:
+    for path in notebooks_of(root, names):
         changed = refresh_notebook(path)
         print(
             f"{path.parent.name}/{path.name}  {'refreshed' if changed else 'unchanged'}",
@@ -52,13 +53,10 @@ def refresh_notebook(path: Path) -> bool:
     """Run one notebook and store it; whether its file changed. Raises CommandError and leaves the
     file unchanged.
     """
-    text = stored_text(
-        execute(path, offline_environment()), f"{path.parent.name}/{path.name}"
+    executed = execute(path, offline_environment())
+    return write_if_changed(
+        path, stored_text(executed, f"{path.parent.name}/{path.name}")
     )
-    changed = text != path.read_text(encoding="utf-8")
-    if changed:
-        write_atomically(path, text)
-    return changed
 
 
 def stored_text(notebook: Any, where: str) -> str:
@@ -66,40 +64,37 @@ def stored_text(notebook: Any, where: str) -> str:
     stored.
     """
     notebook.metadata.pop("widgets", None)
-    notebook.metadata |= {
-        "kernelspec": KERNEL,
-        "language_info": {"name": "python"},
-    }
+    notebook.metadata |= RUN_BY
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        if cell.cell_type == "code":
-            place = f"{where}, cell [{cell.execution_count}]"
-            if (change := cell.metadata.pop(CHANGED, None)) is not None:
-                raise CommandError(
-                    f"{place} removes output that it has shown, with {change}. `coursekit test` "
-                    "sees everything that was shown, and would reject the stored output. Print "
-                    "only the final state, or show what moves in a widget."
-                )
-            cell.outputs = [_stored(output, place) for output in cell.outputs]
-            raised = any(
-                output.output_type == "error" for output in cell.outputs
+        if cell.cell_type != "code":
+            continue
+        place = f"{where}, cell [{cell.execution_count}]"
+        if change := cell.metadata.pop(CHANGED, ""):
+            raise CommandError(
+                f"{place} removes output that it has shown, with {change}. `coursekit test` "
+                "sees everything that was shown, and would reject the stored output. Print "
+                "only the final state, or show what moves in a widget."
             )
-            if (
-                "raises-exception" in cell.metadata.get("tags", [])
-                and not raised
-            ):
-                raise CommandError(
-                    f"{place} is tagged raises-exception but raised nothing. Remove the tag, or "
-                    "fix the cell."
-                )
+        cell.outputs = [_stored(output, place) for output in cell.outputs]
+        raised = any(output.output_type == "error" for output in cell.outputs)
+        if may_raise(cell) and not raised:
+            raise CommandError(
+                f"{place} is tagged raises-exception but raised nothing. Remove the tag, or "
+                "fix the cell."
+            )
+    return text_of(notebook)
+
+
+def text_of(notebook: Any) -> str:
+    """The text of a notebook's file."""
     return str(nbformat.writes(notebook)) + "\n"
 
 
 def _stored(output: Any, place: str) -> Any:
     if output.output_type == "stream":
-        if output.name == "stderr" and (
-            warned := re.search(r"^.*Warning: .*$", output.text, re.MULTILINE)
-        ):
+        warned = WARNING.search(output.text)
+        if output.name == "stderr" and warned:
             raise CommandError(
                 f"{place} warns, and a warning is not stored: {warned[0].strip()}  Fix its cause."
             )
@@ -111,8 +106,8 @@ def _stored(output: Any, place: str) -> Any:
         output.traceback = [f"{output.ename}: {output.evalue}"]
     else:
         output.data.pop(WIDGET, None)
-        if "text/plain" in output.data:
-            output.data["text/plain"] = sanitized(output.data["text/plain"])
+        if plain := output.data.get("text/plain"):
+            output.data["text/plain"] = sanitized(plain)
     return output
 
 

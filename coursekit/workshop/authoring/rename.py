@@ -6,7 +6,6 @@ have changed, older recordings keep their old names, and are no longer found.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,12 +35,7 @@ def rename(folder: str = "") -> int:
             f"there is no folder {chosen}. Give the one that holds your recordings."
         )
     roots = [Path(chosen)] if chosen else recording_folders()
-    lines = [
-        line
-        for root in roots
-        for place in sorted({path.parent for path in root.rglob("*.json")})
-        for line in renamed(place)
-    ]
+    lines = [line for root in roots for line in renamed(root)]
     print(
         "\n".join(lines)
         or "All recordings have the names by which they are found."
@@ -58,46 +52,51 @@ def misnamed(paths: list[Path]) -> list[Path]:
     ]
 
 
-def renamed(folder: Path) -> Iterator[str]:
-    """Rename the recordings in one folder, and yield a line for each that is not where it was."""
-    groups: dict[str, list[Path]] = {}
-    for path in sorted(folder.glob("*.json")):
+def renamed(root: Path) -> Iterator[str]:
+    """Rename the recordings in a folder and those below it, and yield a line for each that is not
+    where it was.
+    """
+    groups: dict[Path, list[Path]] = {}
+    for path in sorted(root.rglob("*.json")):
         try:
-            groups.setdefault(name_of(read(path)[0]), []).append(path)
+            wanted = path.parent / name_of(read(path)[0])
         except DamagedRecording as damage:
             yield f"unread   {damage}"
-    for name, paths in groups.items():
-        if all(_name_and_number(path)[0] == name for path in paths):
+        else:
+            groups.setdefault(wanted, []).append(path)
+    for wanted, paths in groups.items():
+        yield from _regrouped(wanted.name, paths)
+
+
+def _regrouped(name: str, paths: list[Path]) -> Iterator[str]:
+    """Number recordings of equal requests, those first that have the name already."""
+
+    def order(path: Path) -> tuple[bool, str, int]:
+        old, number = _name_and_number(path)
+        return old != name, old, number
+
+    paths = sorted(paths, key=order)
+    if all(_name_and_number(path)[0] == name for path in paths):
+        return
+    placed: list[tuple[str, Path]] = []  # each with its old name
+    for path in paths:
+        old = _name_and_number(path)[0]
+        twins = [
+            other
+            for was, other in placed
+            if was != old and answered(other) == answered(path)
+        ]
+        if twins:
+            path.unlink()
+            yield f"deleted  {path.name}: {twins[0].name} has the same answer to an equal request"
             continue
-        kept: list[tuple[str, Path]] = []  # each with its old name
-        for path in sorted(
-            paths,
-            key=lambda path: (
-                _name_and_number(path)[0] != name,
-                *_name_and_number(path),
-            ),
-        ):
-            old = _name_and_number(path)[0]
-            twin = next(
-                (
-                    other
-                    for was, other in kept
-                    if was != old and answered(other) == answered(path)
-                ),
-                None,
-            )
-            if twin is not None:
-                path.unlink()
-                yield f"deleted  {path.name}: {twin.name} has the same answer to an equal request"
-                continue
-            target = folder / (
-                f"{name}.{len(kept) + 1}.json" if kept else f"{name}.json"
-            )
-            if path != target:
-                # nothing is there: those that had the name already are in their places
-                os.rename(path, target)
-                yield f"renamed  {path.name} -> {target.name}"
-            kept.append((old, target))
+        number = f".{len(placed) + 1}" if placed else ""
+        target = path.with_name(f"{name}{number}.json")
+        if path != target:
+            # nothing is there: those that had the name already are in their places
+            path.rename(target)
+            yield f"renamed  {path.name} -> {target.name}"
+        placed.append((old, target))
 
 
 def _name_and_number(path: Path) -> tuple[str, int]:

@@ -12,9 +12,6 @@ from ...settings import Mode, ModeError, mode_of, role_model, today_of
 
 TABLE = "coursekit/data/models.toml"
 SHOWN = 10  # models of a server
-WARN_DAYS = (
-    60  # as long as a successor may need to be found, tried and written down
-)
 
 
 def course_models(env: Mapping[str, str]) -> tuple[str, str]:
@@ -29,9 +26,9 @@ def course_models(env: Mapping[str, str]) -> tuple[str, str]:
     except ModeError as error:
         return str(error).splitlines()[0], "set it, or leave it out"
     playing = models.playing({**env, "COURSEKIT_MODE": Mode.LIVE})
-    known = {name: _shutdown(name) for name in playing.values()}
+    ends = {name: _shutdown(name) for name in playing.values()}
     if mode is not Mode.LIVE:
-        return f"live mode would ask {_listed(known)}", ""
+        return f"live mode would ask {_listed(ends)}", ""
     try:
         offered = _offered()
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the network, the key or the answer
@@ -39,15 +36,13 @@ def course_models(env: Mapping[str, str]) -> tuple[str, str]:
             f"GET /v1/models failed: {type(error).__name__}",
             "see the lines on the key, the mode and the proxies",
         )
-    missing = [name for name in known if name not in offered]
-    if missing:
-        given = [
-            role
+    if missing := [name for name in ends if name not in offered]:
+        is_chosen = any(
+            name in missing and role_model(role, env)
             for role, name in playing.items()
-            if name in missing and role_model(role, env)
-        ]
+        )
         cure = f"write a successor that it does offer into [role] of {TABLE}"
-        if given or "openai.com" not in env.get(
+        if is_chosen or "openai.com" not in env.get(
             "OPENAI_BASE_URL", "openai.com"
         ):
             has = ", ".join(sorted(offered)[:SHOWN]) or "nothing"
@@ -56,46 +51,29 @@ def course_models(env: Mapping[str, str]) -> tuple[str, str]:
                 "on for each role"
             )
         return f"the API does not offer {', '.join(missing)} to this key", cure
-    ends = {name: offered[name] or known[name] for name in known}
-    dead = [name for name, end in ends.items() if end and end <= today]
+    ends = {name: offered[name] or end for name, end in ends.items()}
+    dead = {name: end for name, end in ends.items() if end and end <= today}
     if dead:
         return (
-            f"by the API's own list over: {_listed({name: ends[name] for name in dead})}",
+            f"by the API's own list over: {_listed(dead)}",
             f"write a successor into {TABLE}",
         )
     return f"asks {_listed(ends)}; all offered", ""
-
-
-def leaving(
-    on: datetime.date, within: int = WARN_DAYS
-) -> dict[str, tuple[str, datetime.date, str | None]]:
-    """Roles whose model is shut down within so many days: role -> (model, its last date, who
-    follows or None).
-    """
-    found: dict[str, tuple[str, datetime.date, str | None]] = {}
-    for name in models.ROLES:
-        playing = models.role(name, "live", on)
-        end = models.get(playing).shutdown
-        if end is not None and end <= on + datetime.timedelta(days=within):
-            try:
-                found[name] = (playing, end, models.role(name, "live", end))
-            except LookupError:
-                found[name] = (playing, end, None)
-    return found
 
 
 def _offered() -> dict[str, datetime.date | None]:
     """The models that GET /v1/models lists, each with its shutdown date."""
     from ...client import connect
 
-    found: dict[str, datetime.date | None] = {}
     with connect("live", max_retries=0, timeout=10.0) as client:
-        for model in client.models.list():
-            said = getattr(model, "shutdown_date", None)
-            found[model.id] = (
-                datetime.date.fromisoformat(said[:10]) if said else None
-            )
-    return found
+        dates = {
+            model.id: getattr(model, "shutdown_date", None)
+            for model in client.models.list()
+        }
+    return {
+        name: datetime.date.fromisoformat(date[:10]) if date else None
+        for name, date in dates.items()
+    }
 
 
 def _shutdown(name: str) -> datetime.date | None:

@@ -23,14 +23,15 @@ class Download:
         self.files, self.content = files, content
 
     def __repr__(self) -> str:
-        return (
-            f"{NAME}: {len(self.files)} files, {len(self.content) / 1e6:.1f} MB"
-        )
+        return f"{NAME}: {self._size()}"
 
     def _repr_html_(self) -> str:
         data = base64.b64encode(self.content).decode()
         link = f'<a download="{NAME}" href="data:application/zip;base64,{data}">{NAME}</a>'
-        return f"<p>{link}: {len(self.files)} files, {len(self.content) / 1e6:.1f} MB</p>"
+        return f"<p>{link}: {self._size()}</p>"
+
+    def _size(self) -> str:
+        return f"{len(self.files)} files, {len(self.content) / 1e6:.1f} MB"
 
 
 def download_work(folder: Path = STORAGE) -> Download:
@@ -40,18 +41,13 @@ def download_work(folder: Path = STORAGE) -> Download:
 
     Unpacked as the folder coursekit-course, it is the working copy that ``coursekit lab`` opens.
     """
-    paths = sorted(
-        path
+    files = sorted(
+        path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
         if path.is_file() and path.name != NAME
     )
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in paths:
-            archive.writestr(
-                path.relative_to(folder).as_posix(), path.read_bytes()
-            )
-    return Download(
-        [path.relative_to(folder).as_posix() for path in paths],
-        packed.getvalue(),
-    )
+        for file in files:
+            archive.writestr(file, (folder / file).read_bytes())
+    return Download(files, packed.getvalue())

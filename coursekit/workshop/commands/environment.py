@@ -16,13 +16,13 @@ PERSONAL = re.compile(
 
 def offline_environment() -> dict[str, str]:
     """This process's environment without keys, proxies and settings; replay mode, no waiting."""
-    kept = {
+    ours = {
         name: value
         for name, value in os.environ.items()
         if not PERSONAL.fullmatch(name)
     }
     return (
-        kept
+        ours
         | {
             "COURSEKIT_MODE": "replay",
             "COURSEKIT_SPEED": "instant",

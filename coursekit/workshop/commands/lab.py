@@ -35,17 +35,19 @@ def open_lab(more: list[str], fresh: str | None = None) -> int:
     """
     if not any(argument.startswith(NO_COPY) for argument in more):
         os.chdir(learners_copy(Path.cwd(), fresh))
-    for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):
-        os.environ[name] = os.pathsep.join(
-            filter(None, [str(DATA / "jupyter"), os.environ.get(name)])
-        )
+    _put_first(str(DATA / "jupyter"), "JUPYTER_CONFIG_PATH")
+    _put_first(str(DATA / "jupyter"), "JUPYTER_PATH")
     # .venv need not be activated: `coursekit` is found in JupyterLab's terminals and after a cell's
     # "!" all the same.
-    os.environ["PATH"] = os.pathsep.join(
-        filter(None, [sysconfig.get_path("scripts"), os.environ.get("PATH")])
-    )
+    _put_first(sysconfig.get_path("scripts"), "PATH")
 
     from jupyterlab.labapp import LabApp
 
     LabApp.launch_instance(more)
     return 0
+
+
+def _put_first(folder: str, name: str) -> None:
+    """Put a folder in front of those that an environment variable lists."""
+    others = os.environ.get(name)
+    os.environ[name] = f"{folder}{os.pathsep}{others}" if others else folder

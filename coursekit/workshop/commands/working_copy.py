@@ -123,24 +123,23 @@ def update_copy(
         target, text = root / name, without_outputs(path)
         try:
             if fresh == path.stem and target.exists():
-                aside = _free_name(target)
-                target.rename(aside)
+                aside = target.rename(_free_name(target))
                 update.set_aside[name] = aside.relative_to(root).as_posix()
-            if not target.exists():
-                _write(target, text)
-                if name not in update.set_aside:
-                    update.added.append(name)
-            elif given.get(name) == _digest(text):
-                continue  # the course has nothing new
-            elif _digest(target.read_text(encoding="utf-8")) == given.get(name):
-                _write(target, text)
-                update.replaced.append(name)
-            else:
+            if target.exists():
+                if given.get(name) == _digest(text):
+                    continue  # the course has nothing new
                 theirs = target.read_text(encoding="utf-8")
-                if _sources(theirs) != _sources(text):
-                    update.newer.append(name)
-                continue
+                if _digest(theirs) != given.get(name):
+                    if _sources(theirs) != _sources(text):
+                        update.newer.append(name)
+                    continue
+                changed = update.replaced
+            else:
+                changed = update.added
+            _write(target, text)
             given[name] = _digest(text)
+            if name not in update.set_aside:
+                changed.append(name)
         except OSError as error:
             update.failed[name] = error.strerror or str(error)
     try:

@@ -121,14 +121,14 @@ def pytest_runtest_makereport(
             item.path.stem,
             item.cell.source.strip().splitlines() or [""],
         )
-        said = (
+        advice = (
             f"This is cell [{item.cell_num}] {first[:FIRST_LINE]} of "
             f"{item.nodeid.partition('::')[0]}.\n"
             f"To run its lesson again: .venv/bin/coursekit test {stem}\n"
             "If the new output is right, store it and read the diff: .venv/bin/coursekit refresh "
             f"{stem}\n"
         )
-        report.sections.append(("what to do", said))
+        report.sections.append(("what to do", advice))
     return report
 
 

@@ -1,4 +1,4 @@
-"""``coursekit site``: the course as web pages, to read without installing anything.
+"""``make site``: the course as web pages, to read without installing anything.
 
 The pages are copied to a separate folder with the same layout as the repository, so links between
 notebooks still work. Sphinx with MyST-NB builds them there. No cells are run; the committed outputs
@@ -8,19 +8,22 @@ extra installs the tools.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shutil
+import sys
 import tempfile
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ...course import lessons
-from .. import CommandError, notebooks_in, repository_or_error
+from coursekit.course import lessons
+from coursekit.workshop import CommandError, notebooks_in
 
-HTML = Path("build", "site")  # in the repository, ignored by git
+ROOT = Path(__file__).parents[2]
+HTML = ROOT / "build" / "site"  # ignored by git
 CONFIGURATION = Path(".github", "site")
 PREDICT = re.compile(r"^\*\*Predict\.\*\*", re.MULTILINE)
 LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)")
@@ -51,11 +54,9 @@ def site(to: str | None = None, runs: str | None = None) -> int:
 
     runs  the folder, within the site, of the browser edition, where each notebook can be run
 
-    Raises CommandError without the repository or the extra ``site``, and for a folder that holds
-    something.
+    Raises CommandError without the extra ``site``, and for a folder that holds something.
     """
-    root = repository_or_error()
-    built = Path(to) if to else root / HTML
+    built = Path(to) if to else HTML
     if find_spec("myst_nb") is None or find_spec("pydata_sphinx_theme") is None:
         raise CommandError(
             "The site's tools are not installed. Run `make site`, or: pip install -e '.[site]'"
@@ -70,7 +71,7 @@ def site(to: str | None = None, runs: str | None = None) -> int:
 
     with tempfile.TemporaryDirectory() as place:
         pages = Path(place, "pages")
-        lay_out(root, pages, runs)
+        lay_out(ROOT, pages, runs)
         code: int = build_main(
             [
                 "--quiet",
@@ -202,3 +203,20 @@ def _copy_document(root: Path, page: Path, pages: Path, target: Path) -> None:
             )
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, place)
+
+
+def main() -> int:
+    """Build the site; returns the exit code."""
+    parser = argparse.ArgumentParser(description="The course as web pages.")
+    parser.add_argument(
+        "--to", metavar="FOLDER", help="where to (default: build/site)"
+    )
+    try:
+        return site(parser.parse_args().to)
+    except CommandError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

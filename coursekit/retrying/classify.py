@@ -86,6 +86,69 @@ class Decision:
     billed: bool = False
 
 
+OUT = Decision(
+    "stop",
+    "The account has no money left.",
+    "Add credits or raise the limit; waiting does not help.",
+)
+BAD_EVENT = Decision(
+    "fix", "The stream reported an invalid request.", ADVICE[400]
+)
+FAILED_EVENT = Decision(
+    "retry",
+    "The API failed mid-stream.",
+    "Ask again from the start.",
+    billed=True,
+)
+CUT = Decision(
+    "retry",
+    "The stream was cut before its end.",
+    "Ask again from the start.",
+    billed=True,
+)
+BROKEN = Decision(
+    "retry", "The answer arrived broken.", "Ask again.", billed=True
+)
+# What to do about an error without a status, by the name of its class or of one above it.
+OF_CLASS = {
+    "IncompleteStream": CUT,
+    "JSONDecodeError": BROKEN,
+    "UnicodeDecodeError": BROKEN,
+    "LengthFinishReasonError": Decision(
+        "fix",
+        "The answer was cut at max_completion_tokens.",
+        "Allow more tokens.",
+        billed=True,
+    ),
+    "ContentFilterFinishReasonError": Decision(
+        "fix",
+        "The content filter stopped the answer.",
+        "Change the request.",
+        billed=True,
+    ),
+    "UnusableReply": Decision(
+        "fix",
+        "The API answered, but not with a whole text.",
+        "Change the request.",
+        billed=True,
+    ),
+    "RecordingNotFound": Decision(
+        "fix",
+        "Nothing is recorded for this request.",
+        "Ask what was recorded, or ask the real API.",
+    ),
+    # Python's own, of asyncio.timeout(): no error of the SDK
+    "TimeoutError": Decision(
+        "fix", "Your own time limit ran out.", "Allow more time.", billed=True
+    ),
+    "OpenAIError": Decision(
+        "fix",
+        "The client is not set up correctly.",
+        "Read the message; nothing was sent.",
+    ),
+}
+
+
 def classify(error: BaseException) -> Decision:
     """What to do about an error that an API call raised.
 
@@ -94,19 +157,11 @@ def classify(error: BaseException) -> Decision:
 
     Returns a Decision. Raises nothing.
     """
-    names = {kind.__name__ for kind in type(error).__mro__}
-    names_of_error = [
-        str(name)
-        for name in (getattr(error, "code", None), getattr(error, "type", None))
-        if name
-    ]
-    code = names_of_error[0] if names_of_error else ""
-    if any(name in OUT_OF_MONEY for name in names_of_error):
-        return Decision(
-            "stop",
-            "The account has no money left.",
-            "Add credits or raise the limit; waiting does not help.",
-        )
+    names = [kind.__name__ for kind in type(error).__mro__]
+    codes = [getattr(error, name, None) for name in ("code", "type")]
+    code = str(codes[0] or codes[1] or "")
+    if any(code in OUT_OF_MONEY for code in codes):
+        return OUT
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return _of_status(status, code, error)
@@ -114,31 +169,15 @@ def classify(error: BaseException) -> Decision:
         return _of_connection(error, timeout="APITimeoutError" in names)
     # no status: an error event in a stream that had begun with 200
     if "APIError" in names:
-        if code == "invalid_request_error":
-            return Decision(
-                "fix", "The stream reported an invalid request.", ADVICE[400]
-            )
-        return Decision(
-            "retry",
-            "The API failed mid-stream.",
-            "Ask again from the start.",
-            billed=True,
-        )
-    if "IncompleteStream" in names:
-        return Decision(
-            "retry",
-            "The stream was cut before its end.",
-            "Ask again from the start.",
-            billed=True,
-        )
-    if isinstance(error, ValueError) and names & {
-        "JSONDecodeError",
-        "UnicodeDecodeError",
-    }:
-        return Decision(
-            "retry", "The answer arrived broken.", "Ask again.", billed=True
-        )
-    return _of_program(error, names)
+        return BAD_EVENT if code == "invalid_request_error" else FAILED_EVENT
+    for name in names:
+        if name in OF_CLASS:
+            return OF_CLASS[name]
+    return Decision(
+        "fix",
+        f"{names[0]}: not an error from the API.",
+        "Correct the program.",
+    )
 
 
 def _of_status(status: int, code: str, error: Any) -> Decision:
@@ -191,52 +230,3 @@ def _of_connection(error: BaseException, *, timeout: bool) -> Decision:
         )
     reason = "The connection broke." if sent else "No connection."
     return Decision("retry", reason, "Back off, then ask again.", billed=sent)
-
-
-def _of_program(error: BaseException, names: set[str]) -> Decision:
-    if "LengthFinishReasonError" in names:
-        return Decision(
-            "fix",
-            "The answer was cut at max_completion_tokens.",
-            "Allow more tokens.",
-            billed=True,
-        )
-    if "ContentFilterFinishReasonError" in names:
-        return Decision(
-            "fix",
-            "The content filter stopped the answer.",
-            "Change the request.",
-            billed=True,
-        )
-    if "UnusableReply" in names:
-        return Decision(
-            "fix",
-            "The API answered, but not with a whole text.",
-            "Change the request.",
-            billed=True,
-        )
-    if "RecordingNotFound" in names:
-        return Decision(
-            "fix",
-            "Nothing is recorded for this request.",
-            "Ask what was recorded, or ask the real API.",
-        )
-    # Python's own, of asyncio.timeout(): no error of the SDK
-    if isinstance(error, TimeoutError):
-        return Decision(
-            "fix",
-            "Your own time limit ran out.",
-            "Allow more time.",
-            billed=True,
-        )
-    if "OpenAIError" in names:
-        return Decision(
-            "fix",
-            "The client is not set up correctly.",
-            "Read the message; nothing was sent.",
-        )
-    return Decision(
-        "fix",
-        f"{type(error).__name__}: not an error from the API.",
-        "Correct the program.",
-    )

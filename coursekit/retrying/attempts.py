@@ -2,7 +2,7 @@
 
 The loop is our own, not tenacity's or stamina's: it has to read Retry-After, keep one deadline
 across attempts and waits, judge by the body's ``code``, and wait on a clock that is passed in. That
-is the subject of chapter 06, and with either library it would all be callbacks.
+is the subject of chapter 06, and with either library it would all be callbacks. Taught in 06 §9.
 """
 
 from __future__ import annotations
@@ -79,7 +79,6 @@ def retry(
     policy: Policy | None = None,
     clock: Clock | None = None,
     rng: random.Random | None = None,
-    log: logging.Logger = LOG,
     on_attempt: Callable[[Attempt], object] | None = None,
 ) -> T:
     """Call ``fn`` until it succeeds, or until the policy says that another attempt makes no sense.
@@ -89,15 +88,14 @@ def retry(
     policy      None: ``Policy()``
     clock       ``clock_of(client)``; None: real time
     rng         draws the jitter; None: a new one
-    log         gets a record at INFO for each retry and at WARNING when giving up, with
-                ``request_id``, ``attempt``, ``status`` and ``code`` as attributes; never the error
-                itself, whose request carries the key
     on_attempt  is called with an ``Attempt`` after each one; for example, ``attempts.append``
 
     Returns what ``fn`` returns. Raises the last attempt's own exception, with a note that says why
-    there was no further attempt.
+    there was no further attempt. The logger "coursekit.retrying" gets a record at INFO for each
+    retry and at WARNING when giving up, with ``request_id``, ``attempt``, ``status`` and ``code``
+    as attributes; never the error itself, whose request carries the key.
     """
-    run = _Run(policy, clock, rng, log, on_attempt)
+    run = _Run(policy, clock, rng, on_attempt)
     while True:
         run.begin()
         try:
@@ -119,13 +117,12 @@ async def retry_async(
     policy: Policy | None = None,
     clock: Clock | None = None,
     rng: random.Random | None = None,
-    log: logging.Logger = LOG,
     on_attempt: Callable[[Attempt], object] | None = None,
 ) -> T:
     """Like ``retry``, but for a coroutine function. Cancelling ends it at once, even while it
     waits.
     """
-    run = _Run(policy, clock, rng, log, on_attempt)
+    run = _Run(policy, clock, rng, on_attempt)
     while True:
         run.begin()
         try:
@@ -148,12 +145,10 @@ class _Run:
         policy: Policy | None,
         clock: Clock | None,
         rng: random.Random | None,
-        log: logging.Logger,
         on_attempt: Callable[[Attempt], object] | None,
     ) -> None:
         self.policy, self.clock = policy or Policy(), clock or RealClock()
-        self.rng, self.log = rng or random.Random(), log
-        self.on_attempt = on_attempt
+        self.rng, self.on_attempt = rng or random.Random(), on_attempt
         self.number = 0
         self.first = self.start = self.clock.now()
 
@@ -200,7 +195,7 @@ class _Run:
             "request_id": getattr(error, "request_id", None),
         }
         then = "giving up" if wait is None else f"again in {wait:.2f} s"
-        self.log.log(
+        LOG.log(
             logging.WARNING if wait is None else logging.INFO,
             "attempt %(attempt)d: %(kind)s (status %(status)s, code %(code)s, "
             "request %(request_id)s): %(then)s. %(why)s",

@@ -2,7 +2,7 @@
 
 A policy answers one question, ``first(draft)``: the number of the oldest turn that is still sent.
 Everything else follows from how a history is built: instructions are always sent, and turns are
-sent in full or not at all.
+sent in full or not at all. Taught in 03 §5.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .. import models
+from ..foundation.arguments import is_number
 from ..tokens import NotCountable, chat_tokens, count_tokens, message_tokens
 from .turns import History, Message, NewTurn, is_instruction
 
@@ -74,7 +75,7 @@ class TokenBudget:
 
     max_tokens: int
     count: Callable[[Message], int] | None = field(default=None, repr=False)
-    _known: dict[Any, int] = field(
+    _counted: dict[Any, int] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -110,21 +111,16 @@ class TokenBudget:
 
     def _tokens(self, message: Message, model: str) -> int:
         # Python remembers the hash of a string, so this is cheap
-        key: Any = (
-            model,
-            *message.items(),
-        )
+        key: Any = (model, *message.items())
         try:
-            return self._known[key]
-        except KeyError:
-            pass
+            hash(key)
         except TypeError:  # a content of parts, or tool calls
             key = (model, json.dumps(message, sort_keys=True))
-        if key not in self._known:
-            self._known[key] = (
+        if key not in self._counted:
+            self._counted[key] = (
                 self.count(message) if self.count else _exact(message, model)
             )
-        return self._known[key]
+        return self._counted[key]
 
 
 class Summarize:
@@ -146,12 +142,8 @@ class Summarize:
         prompt: str = SUMMARY_PROMPT,
         **params: Any,
     ) -> None:
-        self.over, self.keep, self.prompt, self.params = (
-            over,
-            keep,
-            prompt,
-            params,
-        )
+        self.over, self.keep = over, keep
+        self.prompt, self.params = prompt, params
         _whole(self, "keep", 0)
         _whole(self, "over", keep)
 
@@ -169,16 +161,11 @@ class Summarize:
         """The call that summarizes ``messages``. It begins as the last prompt did, so that the
         cache can help.
         """
-        kept = {
-            name: value
-            for name, value in params.items()
-            if name in ("model", "reasoning_effort")
-        }
-        return {
-            **kept,
-            **self.params,
-            "messages": [*messages, {"role": "user", "content": self.prompt}],
-        }
+        request = dict(params)
+        for name in params.keys() - {"model", "reasoning_effort"}:
+            del request[name]
+        messages = [*messages, {"role": "user", "content": self.prompt}]
+        return {**request, **self.params, "messages": messages}
 
     def __repr__(self) -> str:
         return f"Summarize(over={self.over}, keep={self.keep})"
@@ -226,7 +213,7 @@ def _exact(message: Message, model: str) -> int:
 
 def _whole(policy: object, name: str, least: int) -> None:
     value = getattr(policy, name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    if not is_number(value, whole=True) or value < least:
         raise ValueError(
             f"{type(policy).__name__} needs {name}, a whole number from {least} up, not {value!r}."
         )

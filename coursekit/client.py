@@ -8,7 +8,7 @@
              itself: a learner joins and leaves
 
 The client is the SDK's own, with the SDK's own defaults. Only if the clock does not run at its
-natural speed do the waits between the SDK's retries follow that clock.
+natural speed do the waits between the SDK's retries follow that clock. Taught in 00, "Three modes".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import openai
@@ -57,6 +57,7 @@ from .wired import (
     without_account_headers,
 )
 
+C = TypeVar("C", openai.OpenAI, openai.AsyncOpenAI)
 NO_KEY = "replay-needs-no-key"
 LIVE_IN_BROWSER = (
     "any script on the page could read a key that you type, "
@@ -213,14 +214,15 @@ class _Wiring:
             "Live and record mode", LIVE_IN_BROWSER, 'use mode="replay"'
         )
 
-    def client(self, kind: type[Any], http_kind: Callable[..., Any]) -> Any:
+    def client(self, kind: type[C], http_kind: Callable[..., Any]) -> C:
         """A client of the class ``kind``, wired: its journal notes each answer, retried ones as
         well.
         """
         natural = isinstance(self.clock, ScaledClock) and self.clock.speed == 1
-        client = (kind if natural else on_its_clock(kind))(
-            **self.options, http_client=self._http_client(http_kind)
-        )
+        make: Any = kind
+        if not natural:
+            make = on_its_clock(make)
+        client = make(**self.options, http_client=self._http_client(http_kind))
         if self._is_near:
             client.organization = self.options.get("organization")
             client.project = self.options.get("project")
@@ -235,7 +237,8 @@ class _Wiring:
             http_client.event_hooks = self._hooks(http_client)
         ledger = None if self._api is None else self.ledger
         wire(client, Wired(self.journal, self.clock, ledger))
-        return client
+        made: C = client
+        return made
 
     @property
     def _is_near(self) -> bool:

@@ -313,10 +313,9 @@ class _Wiring:
         headers, source = response.headers, self.journal.server or "live"
         if self.mode is Mode.CLASS:
             source = headers.get("x-coursekit-source", "not a class server")
-        else:  # so that a receipt finds the answer's latency
-            headers.setdefault(
-                "x-request-id", f"coursekit-{next(self._numbers)}"
-            )
+        elif "x-request-id" not in headers:
+            # so that a receipt finds the answer's latency
+            headers["x-request-id"] = f"coursekit-{next(self._numbers)}"
         self.journal.add(
             Served(
                 headers.get("x-request-id"),

@@ -123,6 +123,7 @@ def scale(logits: npt.ArrayLike, temperature: float) -> Floats:
 def softmax(logits: npt.ArrayLike) -> Floats:
     """Probabilities that are proportional to exp(logit) and add up to 1."""
     checked = _logits(logits)
+    # exp() of a large logit overflows; subtracting the largest changes no ratio
     weights = np.exp(checked - checked.max())
     return np.asarray(weights / weights.sum())
 
@@ -142,7 +143,7 @@ def nucleus(
     check_ranges(top_p=top_p)
     mass = _probabilities(probabilities)
     order = np.argsort(-mass, kind="stable")
-    # the mass of all more probable tokens
+    # A token is needed as long as all more probable ones do not reach top_p without it.
     before = np.concatenate(([0.0], np.cumsum(mass[order])[:-1]))
     keep = np.zeros(mass.shape, dtype=bool)
     # at 1 all are kept, however the sum was rounded
@@ -184,8 +185,9 @@ def probabilities(
         presence_penalty=presence_penalty,
     )
     full = softmax(scale(penalized, temperature))
-    kept = np.where(nucleus(full, top_p), full, 0.0)
-    return np.asarray(kept / kept.sum())
+    cut = np.where(nucleus(full, top_p), full, 0.0)
+    # what is left is drawn from as if the tail did not exist
+    return np.asarray(cut / cut.sum())
 
 
 def sample(

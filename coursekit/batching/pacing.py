@@ -22,9 +22,9 @@ MINUTE, DAY = 60.0, 86_400.0
 CATCH_UP = 1.0  # seconds' worth of a given rate that may be sent at once, after a pause
 EARLY = 0.05  # seconds by which a request is held back, because some travel faster than others
 LATEST = 8  # answers whose headers count
-UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+# of a time as Go prints it
 GO_PART = re.compile(r"(\d*\.?\d+)(ms|[hms])")
-GO_TIME = re.compile(f"({GO_PART.pattern})*")
+GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 class Tokens(NamedTuple):
@@ -131,6 +131,7 @@ class LearntLimit:
         self._bases.append(left - rate * at + sent)
 
     def _left(self, sent: float, now: float) -> float:
+        # each answer gives one estimate; every one is too high, so the lowest is nearest
         left = min(self._bases) + self.rate * now - sent
         if left > self.limit:  # full: what would run over is lost
             self._bases = deque(
@@ -296,8 +297,7 @@ def go_seconds(text: str) -> float:
     """Seconds of a time as Go prints it: "120ms", "8.64s", "1m26.4s"; 0 for "". Raises
     ValueError.
     """
-    if not GO_TIME.fullmatch(text):
+    parts = GO_PART.findall(text)
+    if "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r:.40} is not a duration")
-    return sum(
-        float(number) * UNITS[unit] for number, unit in GO_PART.findall(text)
-    )
+    return sum(float(number) * GO_UNITS[unit] for number, unit in parts)

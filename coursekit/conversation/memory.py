@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from .. import models
@@ -113,14 +114,14 @@ class TokenBudget:
         # Python remembers the hash of a string, so this is cheap
         key: Any = (model, *message.items())
         try:
-            hash(key)
+            counted = self._counted.get(key)
         except TypeError:  # a content of parts, or tool calls
             key = (model, json.dumps(message, sort_keys=True))
-        if key not in self._counted:
-            self._counted[key] = (
-                self.count(message) if self.count else _exact(message, model)
-            )
-        return self._counted[key]
+            counted = self._counted.get(key)
+        if counted is None:
+            count = self.count or partial(_exact, model=model)
+            counted = self._counted[key] = count(message)
+        return counted
 
 
 class Summarize:

@@ -103,8 +103,10 @@ def classify(error: BaseException) -> Decision:
         advice = ADVICE.get(code) or ADVICE.get(status) or decision.advice
         decision = replace(decision, advice=advice)
         code = f", {code}" if code else ""
-    reason = decision.reason.format(status=status, code=code, name=names[0])
-    return replace(decision, reason=reason)
+    if "{" in decision.reason:
+        facts = {"status": status, "code": code, "name": names[0]}
+        decision = replace(decision, reason=decision.reason.format(**facts))
+    return decision
 
 
 def _of_status(status: int, error: Any) -> str:

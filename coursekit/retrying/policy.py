@@ -130,8 +130,8 @@ def retry_after(error: BaseException | None) -> float | None:
     error  an exception with ``.response.headers``, as the SDK's APIStatusError has; any other gives
            None
     """
-    headers = getattr(getattr(error, "response", None), "headers", {})
-    return seconds_to_wait(headers)
+    headers = getattr(getattr(error, "response", None), "headers", None)
+    return seconds_to_wait(headers) if headers else None
 
 
 def duration(seconds: float) -> str:

@@ -3,12 +3,13 @@ and its filter.
 
 It knows what can be looked up: prices, limits, accepted parameters, announced shutdowns, and
 measured times, if there are any. It does not know how good an answer is; for that, you need your
-own test set.
+own test set. Taught in 08 §1 to §4.
 """
 
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from decimal import Decimal
@@ -123,25 +124,16 @@ def latencies() -> dict[str, models.Latency]:
 
 
 def _judgment(task: Task, model: models.Model) -> Judgment:
-    effort = (
-        "none"
-        if "none" in model.efforts and "reasoning" not in task.needs
-        else None
-    )
-    if effort is None and model.reasons and not model.reasoning():
+    effort = None
+    if "none" in model.efforts and "reasoning" not in task.needs:
+        effort = "none"
+    elif model.reasons and not model.reasoning():
         effort = "medium"  # it reasons only when it is asked to
     written = task.reply + (task.hidden if model.reasoning(effort) else 0)
-    cost, seconds = (
-        _cost(model.name, task.prompt, written),
-        seconds_of(model.name, written),
-    )
-    return Judgment(
-        model,
-        effort,
-        cost,
-        seconds,
-        tuple(_against(task, model, effort, written, cost, seconds)),
-    )
+    cost = _cost(model.name, task.prompt, written)
+    seconds = seconds_of(model.name, written)
+    against = tuple(_against(task, model, effort, written, cost, seconds))
+    return Judgment(model, effort, cost, seconds, against)
 
 
 def _against(
@@ -162,18 +154,14 @@ def _against(
         yield f"writes at most {model.output:,} tokens"
     for need, words in NEEDS.items():
         if need in task.needs and not _meets(need, model, effort):
-            yield f"no {words}" + (
-                " while it reasons"
-                if _only_while_reasoning(need, model, effort)
-                else ""
-            )
+            # a model whose reasoning can be switched off, and that can then
+            off = model.reasoning(effort) and "none" in model.efforts
+            off = off and _meets(need, model, "none")
+            yield f"no {words}{' while it reasons' * off}"
     if task.max_cost is not None and cost > task.max_cost:
         yield f"{dollars(cost)} a request"
-    if (
-        task.max_seconds is not None
-        and seconds is not None
-        and seconds > task.max_seconds
-    ):
+    limit = math.inf if task.max_seconds is None else task.max_seconds
+    if seconds is not None and seconds > limit:
         yield f"takes {seconds:.1f} s"
 
 
@@ -183,21 +171,10 @@ def _meets(need: str, model: models.Model, effort: str | None) -> bool:
     if need == "reasoning":
         return model.reasons
     if need == "functions":
-        takes_them = model.takes("tools", effort) == "yes"
-        return takes_them and (
-            model.tools_while_reasoning or not model.reasoning(effort)
-        )
+        if model.reasoning(effort) and not model.tools_while_reasoning:
+            return False
+        need = "tools"
     return model.takes(need, effort) == "yes"
-
-
-def _only_while_reasoning(
-    need: str, model: models.Model, effort: str | None
-) -> bool:
-    return (
-        model.reasoning(effort)
-        and "none" in model.efforts
-        and _meets(need, model, "none")
-    )
 
 
 @lru_cache(maxsize=4096)  # a slider asks for the same again and again

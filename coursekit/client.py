@@ -8,7 +8,7 @@
              itself: a learner joins and leaves
 
 The client is the SDK's own, with the SDK's own defaults. Only if the clock does not run at its
-natural speed do the waits between the SDK's retries follow that clock.
+natural speed do the waits between the SDK's retries follow that clock. Taught in 00, "Three modes".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import openai
@@ -57,6 +57,7 @@ from .wired import (
     without_account_headers,
 )
 
+C = TypeVar("C", openai.OpenAI, openai.AsyncOpenAI)
 NO_KEY = "replay-needs-no-key"
 LIVE_IN_BROWSER = (
     "any script on the page could read a key that you type, "
@@ -105,17 +106,14 @@ def connect(
     wiring = _Wiring(
         mode,
         recordings,
-        speed,
-        faults,
-        rate_limit,
-        local_model,
-        fallback,
         openai_options,
+        speed=speed,
+        faults=faults,
+        rate_limit=rate_limit,
+        local_model=local_model,
+        fallback=fallback,
     )
-    kind = openai.OpenAI if wiring.natural else on_its_clock(openai.OpenAI)
-    client = kind(**wiring.options, **wiring.http_client(DefaultHttpx2Client))
-    wiring.finish(client, wiring.sync_hooks(http_client_of(client)))
-    return client
+    return wiring.client(openai.OpenAI, DefaultHttpx2Client)
 
 
 def connect_async(
@@ -135,23 +133,14 @@ def connect_async(
     wiring = _Wiring(
         mode,
         recordings,
-        speed,
-        faults,
-        rate_limit,
-        local_model,
-        fallback,
         openai_options,
+        speed=speed,
+        faults=faults,
+        rate_limit=rate_limit,
+        local_model=local_model,
+        fallback=fallback,
     )
-    kind = (
-        openai.AsyncOpenAI
-        if wiring.natural
-        else on_its_clock(openai.AsyncOpenAI)
-    )
-    client = kind(
-        **wiring.options, **wiring.http_client(DefaultAsyncHttpx2Client)
-    )
-    wiring.finish(client, wiring.async_hooks(http_client_of(client)))
-    return client
+    return wiring.client(openai.AsyncOpenAI, DefaultAsyncHttpx2Client)
 
 
 class _Wiring:
@@ -163,112 +152,93 @@ class _Wiring:
         self,
         mode: str | None,
         recordings: str | Path | None,
-        speed: float | str | None,
-        faults: Any,
-        rate_limit: Any,
-        local_model: Any,
-        fallback: Any,
-        options: Mapping[str, Any],
+        options: dict[str, Any],
+        **offline: Any,
     ) -> None:
-        if options:
-            allowed = inspect.signature(openai.OpenAI.__init__).parameters
-            ours = inspect.signature(connect).parameters
-            refuse(options, allowed, also=ours, to="connect()")
-        env = settings()
-        own = (
-            recordings,
-            speed,
-            faults,
-            rate_limit,
-            local_model,
-            fallback,
-            options.get("base_url"),
-            options.get("api_key"),
-        )
-        self.mode = mode_of(mode, env)
-        joined = (
-            membership(env)
-            if self.mode is Mode.REPLAY
-            and mode is None
-            and own.count(None) == len(own)
-            else None
-        )
-        if joined is not None:
-            self.mode = Mode.CLASS
-        self.options = dict(options)
-        self.journal, self.ledger = Journal(self.mode), Ledger()
-        self._served_models = ServerModels(env)
-        self._env, self._numbers = env, count(1)
-        asked = (
-            env.get("COURSEKIT_RECORDINGS") or None
-            if recordings is None
-            else recordings
-        )
-        more = [
-            Path(folder)
-            for folder in env.get(RECORDED, "").split(os.pathsep)
-            if folder
-        ]
-        self._recordings = Recordings(
-            [Path(asked), *more]
-            if asked is not None
-            else _folders(self.mode, env)
-        )
+        allowed = inspect.signature(openai.OpenAI.__init__).parameters
+        ours = inspect.signature(connect).parameters
+        refuse(options, allowed, also=ours, to="connect()")
         if "http_client" in options:
             raise ModeError(
                 "connect() creates its own http_client, which is how replay and record mode work. "
                 "Leave it out, or create openai.OpenAI(http_client=…) yourself."
             )
-        self._api: OfflineApi | None = None
-        answers = answering(
-            self.mode,
-            env,
-            self._recordings,
-            speed=speed,
-            fallback=fallback,
-            local_model=local_model,
+        self._env = env = settings()
+        self.mode = mode_of(mode, env)
+        own = (
+            mode,
+            recordings,
+            *offline.values(),
+            options.get("base_url"),
+            options.get("api_key"),
         )
+        joined = None
+        if self.mode is Mode.REPLAY and not any(x is not None for x in own):
+            joined = membership(env)
+        if joined is not None:
+            self.mode = Mode.CLASS
+        self._served_models, self._numbers = ServerModels(env), count(1)
+        self._recordings = Recordings(_folders(self.mode, env, recordings))
+        self.journal, self.ledger = Journal(self.mode), Ledger()
+        self._api: OfflineApi | None = None
+        faults, limit = offline.pop("faults"), offline.pop("rate_limit")
+        answers = answering(self.mode, env, self._recordings, **offline)
         if answers is not None:
             self._recorder = answers.recorder
             self._api = OfflineApi(
-                answers.layer,
-                answers.clock,
-                faults=faults,
-                rate_limit=rate_limit,
+                answers.layer, answers.clock, faults=faults, rate_limit=limit
             )
             self.clock: Clock = self._api.clock  # that of a shared account
-            self.options.setdefault("api_key", NO_KEY)
-            self.options.setdefault("base_url", REAL_API)
-        else:
-            _refuse_offline_options(
-                self.mode,
-                faults=faults,
-                rate_limit=rate_limit,
-                local_model=local_model or None,
-                fallback=fallback or None,
-            )
-            self.clock = ScaledClock()  # time as it passes
-            if joined is not None:
-                self.options |= {
-                    "base_url": f"{joined.url}/v1",
-                    "api_key": joined.key,
-                }
-                share(joined=joined)
-            else:
-                self.options = sdk_options(options, env)
-                self.options["api_key"] = key_of(
-                    self.mode, options.get("api_key"), env
-                )
-                refuse_in_browser(
-                    "Live and record mode",
-                    LIVE_IN_BROWSER,
-                    'use mode="replay"',
-                )
+            self.options = {
+                "api_key": NO_KEY,
+                "base_url": REAL_API,
+                **options,
+            }
+            return
+        _refuse_offline_options(
+            self.mode,
+            faults=faults,
+            rate_limit=limit,
+            local_model=offline["local_model"] or None,
+            fallback=offline["fallback"] or None,
+        )
+        self.clock = ScaledClock()  # time as it passes
+        if joined is not None:
+            address = {"base_url": f"{joined.url}/v1", "api_key": joined.key}
+            self.options = options | address
+            share(joined=joined)
+            return
+        self.options = sdk_options(options, env)
+        self.options["api_key"] = key_of(self.mode, options.get("api_key"), env)
+        refuse_in_browser(
+            "Live and record mode", LIVE_IN_BROWSER, 'use mode="replay"'
+        )
 
-    @property
-    def natural(self) -> bool:
-        """Whether time passes as outside, so that the SDK's own waits are right."""
-        return isinstance(self.clock, ScaledClock) and self.clock.speed == 1.0
+    def client(self, kind: type[C], http_kind: Callable[..., Any]) -> C:
+        """A client of the class ``kind``, wired: its journal notes each answer, retried ones as
+        well.
+        """
+        natural = isinstance(self.clock, ScaledClock) and self.clock.speed == 1
+        make: Any = kind
+        if not natural:
+            make = on_its_clock(make)
+        client = make(**self.options, http_client=self._http_client(http_kind))
+        if self._is_near:
+            client.organization = self.options.get("organization")
+            client.project = self.options.get("project")
+        if self.mode is Mode.CLASS:
+            without_account_headers(client, self.options.get("default_headers"))
+        elif self._api is None and not _is_real(client.base_url):
+            self.journal.server = client.base_url.netloc.decode()
+        elif self._api is not None and self._recorder is not None:
+            self.journal.server = self._recorder.provenance.by
+        if self._api is None:  # the offline transport tells the journal itself
+            http_client = http_client_of(client)
+            http_client.event_hooks = self._hooks(http_client)
+        ledger = None if self._api is None else self.ledger
+        wire(client, Wired(self.journal, self.clock, ledger))
+        made: C = client
+        return made
 
     @property
     def _is_near(self) -> bool:
@@ -282,73 +252,44 @@ class _Wiring:
         )
         return self.mode is Mode.CLASS or is_this_machine(str(url))
 
-    def http_client(self, make: Callable[..., Any]) -> dict[str, Any]:
-        """The http_client option of the SDK's client; none in live mode, where the SDK makes its
-        own.
-        """
+    def _http_client(self, make: Callable[..., Any]) -> Any:
+        """The HTTP client to use; None: the SDK makes its own."""
         direct = {"trust_env": False} if self._is_near else {}
         if self._api is not None:
             door = OfflineTransport(
                 self._api, self.clock, self.journal, self.ledger, self._recorder
             )
-            return {"http_client": make(transport=door)}
+            return make(transport=door)
         if self.mode is Mode.RECORD:
             day = datetime.datetime.now(datetime.UTC).date().isoformat()
             recorder = recorder_for(
                 self._recordings, self._env, on=day, key=self.options["api_key"]
             )
-            return {
-                "http_client": make(
-                    transport=RecordingTransport(
-                        make(**direct), recorder, self.clock
-                    )
-                )
-            }
-        if direct:
-            return {"http_client": make(**direct)}
-        return {}
+            real = make(**direct)
+            return make(
+                transport=RecordingTransport(real, recorder, self.clock)
+            )
+        return make(**direct) if direct else None
 
-    def finish(self, client: Any, hooks: Mapping[str, Any]) -> None:
-        """Wire to the client its journal, which notes each answer (retried ones as well), its clock
-        and its ledger.
-        """
-        if self._is_near:
-            client.organization = self.options.get("organization")
-            client.project = self.options.get("project")
-        if self.mode is Mode.CLASS:
-            without_account_headers(client, self.options.get("default_headers"))
-        elif self._api is None and not _is_real(client.base_url):
-            self.journal.server = client.base_url.netloc.decode()
-        elif self._api is not None and self._recorder is not None:
-            self.journal.server = self._recorder.provenance.by
-        if self._api is None:  # the offline transport tells the journal itself
-            http_client_of(client).event_hooks = hooks
-        ledger = None if self._api is None else self.ledger
-        wire(client, Wired(self.journal, self.clock, ledger))
+    def _hooks(self, http_client: Any) -> dict[str, Any]:
+        """What the HTTP client calls before each request and after each response."""
 
-    def sync_hooks(self, http_client: httpx2.Client) -> Mapping[str, Any]:
         def sent(request: httpx2.Request) -> None:
             if self._elsewhere(request):
                 self._served_models.check(request, http_client)
             self._sent(request)
 
-        return {"request": [sent], "response": [self._served]}
-
-    def async_hooks(self, http_client: httpx2.AsyncClient) -> Mapping[str, Any]:
-        async def sent(request: httpx2.Request) -> None:
+        async def sent_async(request: httpx2.Request) -> None:
             if self._elsewhere(request):
                 await self._served_models.check_async(request, http_client)
             self._sent(request)
 
-        async def served(response: httpx2.Response) -> None:
+        async def served_async(response: httpx2.Response) -> None:
             self._served(response)
 
-        return {"request": [sent], "response": [served]}
-
-    def _sent(self, request: httpx2.Request) -> None:
-        if _is_real(request.url):
-            refuse_dead_model(request, self.mode, self._env)
-        request.extensions["coursekit_sent"] = self.clock.now()
+        if isinstance(http_client, httpx2.AsyncClient):
+            return {"request": [sent_async], "response": [served_async]}
+        return {"request": [sent], "response": [self._served]}
 
     def _elsewhere(self, request: httpx2.Request) -> bool:
         """Whether the request goes to a server other than OpenAI's, where models have other
@@ -360,36 +301,42 @@ class _Wiring:
             and not is_list(request)
         )
 
+    def _sent(self, request: httpx2.Request) -> None:
+        if _is_real(request.url):
+            refuse_dead_model(request, self.mode, self._env)
+        request.extensions["coursekit_sent"] = self.clock.now()
+
     def _served(self, response: httpx2.Response) -> None:
         if is_list(response.request):
             return
-        seconds = (
-            self.clock.now() - response.request.extensions["coursekit_sent"]
-        )
-        source = self.journal.server or "live"
+        sent: float = response.request.extensions["coursekit_sent"]
+        headers, source = response.headers, self.journal.server or "live"
         if self.mode is Mode.CLASS:
-            source = response.headers.get(
-                "x-coursekit-source", "not a class server"
-            )
-        # so that a receipt finds the answer's latency
-        elif "x-request-id" not in response.headers:
-            response.headers["x-request-id"] = (
-                f"coursekit-{next(self._numbers)}"
-            )
+            source = headers.get("x-coursekit-source", "not a class server")
+        elif "x-request-id" not in headers:
+            # so that a receipt finds the answer's latency
+            headers["x-request-id"] = f"coursekit-{next(self._numbers)}"
         self.journal.add(
             Served(
-                response.headers.get("x-request-id"),
+                headers.get("x-request-id"),
                 response.status_code,
                 source,
-                seconds,
+                self.clock.now() - sent,
             )
         )
 
 
-def _folders(mode: Mode, env: Mapping[str, str]) -> list[Path]:
-    """Where to look for recordings: your own before the course's. What record mode saves is your
-    own.
+def _folders(
+    mode: Mode, env: Mapping[str, str], folder: str | Path | None
+) -> list[Path]:
+    """Where to look for recordings: in the folder of an argument or a setting, else in your own
+    before the course's. What record mode saves is your own.
     """
+    if folder is None:
+        folder = env.get("COURSEKIT_RECORDINGS") or None
+    if folder is not None:
+        more = env.get(RECORDED, "").split(os.pathsep)
+        return [Path(folder), *map(Path, filter(None, more))]
     own, course = own_recordings(env), recording_folders()
     counts = mode is Mode.RECORD or (env.get(OWN) != "off" and own.is_dir())
     return [own, *course] if counts else course

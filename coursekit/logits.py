@@ -23,10 +23,9 @@ import gzip
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -129,26 +128,23 @@ class Garden:
         if start.name != self.root or path not in self.nodes:
             return None
         node, added = self.nodes[path], "".join(path)
-        named = [
-            (self.vocabulary[token], logprob)
-            for token, logprob in node["tokens"]
-        ]
-        value = {
-            "shows": start.shows,
-            "prompt": start.prompt + added,
-            "text": start.text + added,
-            "tokens": [
-                [text, logprob / 1000, path.count(text)]
-                for text, logprob in named
-            ],
-            "others": [
-                [logprob / 1000, many] for logprob, many in node["others"]
-            ],
-            "entropy_bits": math.nan,
-            "origin": self.origin,
-            "accuracy": self.accuracy,
-        }
-        return _distribution(start.name, value, self, node["weights"])
+        # a garden has thousandths, so that its file is small
+        named = []
+        for token, thousandths in node["tokens"]:
+            text = self.vocabulary[token]
+            named.append((text, thousandths / 1000, path.count(text)))
+        others = [(n / 1000, many) for n, many in node["others"]]
+        return replace(
+            start,
+            **_arrays(named, others),
+            prompt=start.prompt + added,
+            text=start.text + added,
+            entropy_bits=math.nan,
+            garden=self,
+            weights=node["weights"],
+            origin=self.origin,
+            accuracy=self.accuracy,
+        )
 
 
 @cache
@@ -170,8 +166,8 @@ def read_garden(path: Path) -> Garden:
             tuple(vocabulary[token] for token in node["path"]): node
             for node in value["nodes"]
         },
-        origin=MappingProxyType(value["origin"]),
-        accuracy=MappingProxyType(value["accuracy"]),
+        origin=value["origin"],
+        accuracy=value["accuracy"],
         weights=value["weights"],
         rows=steps[:, None] * np.array(value["rows"], dtype=np.int8),
     )
@@ -211,39 +207,32 @@ def load_reply(name: str) -> dict[str, Any]:
 def read_distribution(path: Path) -> Distribution:
     """The distribution in a file."""
     value = json.loads(path.read_text(encoding="utf-8"))
-    garden = load_garden()
-    return _distribution(
-        path.stem, value, garden, garden.weights.get(path.stem, [1.0])
+    garden, name = load_garden(), path.stem
+    return Distribution(
+        **_arrays(value.pop("tokens"), value.pop("others")),
+        **value,
+        name=name,
+        garden=garden,
+        weights=garden.weights.get(name, [1.0]),
     )
 
 
-def _distribution(
-    name: str,
-    value: Mapping[str, Any],
-    garden: Garden,
-    weights: Sequence[float],
-) -> Distribution:
-    named, others = value["tokens"], value["others"]
+def _arrays(
+    named: Sequence[Sequence[Any]], others: Sequence[Sequence[Any]]
+) -> dict[str, Any]:
+    """The tokens, logits and counts of a distribution.
+
+    named   text, log-probability, and count in the reply so far (left out: 0) of each named token
+    others  log-probabilities, and how many of the other tokens have each
+    """
     rare = np.repeat([row[0] for row in others], [row[1] for row in others])
     logits = np.concatenate([[row[1] for row in named], rare])
     counts = np.zeros(len(logits), dtype=np.int64)
-    counts[: len(named)] = [row[2] if len(row) > 2 else 0 for row in named]
+    counts[: len(named)] = [sum(row[2:]) for row in named]
     logits.setflags(write=False)
     counts.setflags(write=False)
-    return Distribution(
-        name=name,
-        shows=value["shows"],
-        prompt=value["prompt"],
-        text=value["text"],
-        tokens=tuple(row[0] for row in named),
-        logits=logits,
-        counts=counts,
-        entropy_bits=value["entropy_bits"],
-        garden=garden,
-        weights=weights,
-        origin=MappingProxyType(value["origin"]),
-        accuracy=MappingProxyType(value["accuracy"]),
-    )
+    tokens = tuple(row[0] for row in named)
+    return {"tokens": tokens, "logits": logits, "counts": counts}
 
 
 def _names(folder: Path) -> tuple[str, ...]:

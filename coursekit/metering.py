@@ -2,7 +2,7 @@
 
 Latency and the source of an answer are not in the reply, but in the client's ``Journal``. Prices
 are those of the day on which the reply was created (its ``created``), so a recorded answer always
-costs the same.
+costs the same. Taught in 01 §6.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from html import escape
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from .pricing import (
     Usage,
     day_of,
     dollars,
+    field_of,
     price_of,
     usage_of,
 )
@@ -60,8 +60,13 @@ class Receipt:
     mode: str | None = None
 
     @property
+    def dollars(self) -> Decimal:
+        """US dollars; 0 if the price is not known."""
+        return self.price.total if self.price else ZERO
+
+    @property
     def cost(self) -> str:
-        return "no price" if self.price is None else dollars(self.price.total)
+        return dollars(self.price.total) if self.price else "no price"
 
     @property
     def latency(self) -> str:
@@ -70,17 +75,13 @@ class Receipt:
     @property
     def origin(self) -> str:
         """How it was answered, and by what: "replay · written"; "live"."""
-        return " · ".join(
-            dict.fromkeys(word for word in (self.mode, self.source) if word)
-        )
+        return " · ".join(filter(None, dict.fromkeys((self.mode, self.source))))
 
     def __repr__(self) -> str:
-        used = "no usage"
+        used = ["no usage"]
         if self.usage is not None:
-            used = " · ".join((*_tokens(self.usage, " in", " out"), self.cost))
-        return " · ".join(
-            part for part in (used, self.latency, self.origin) if part
-        )
+            used = [*_tokens(self.usage, " in", " out"), self.cost]
+        return " · ".join(filter(None, [*used, self.latency, self.origin]))
 
     def _repr_html_(self) -> str:
         return (
@@ -126,56 +127,24 @@ class Meter:
         "no usage". Raises TypeError for anything but a reply, and ValueError for a stream that has
         not ended, because its usage is sent last.
         """
-        receipt = self._receipt(reply, request_id, on)
+        receipt = receipt_of(reply, on)
+        journal = self._journal
+        if journal is not None:
+            served = journal.find(
+                request_id
+                or field_of(reply, "request_id")
+                or field_of(reply, "_request_id")
+            )
+            receipt = replace(receipt, mode=journal.mode)
+            if served is not None:
+                receipt = replace(
+                    receipt,
+                    price=None if served.forwarded else receipt.price,
+                    seconds=served.seconds,
+                    source=served.source,
+                )
         self.ledger.append(receipt)
         return receipt
-
-    def _receipt(
-        self, reply: Any, request_id: str | None, on: datetime.date | None
-    ) -> Receipt:
-        if any(
-            _read(reply, name, absent=...) is ... for name in ("model", "usage")
-        ):
-            hint = " Await it first." if inspect.isawaitable(reply) else ""
-            raise TypeError(
-                "Meter.add takes a reply, with model and usage; this is a "
-                f"{type(reply).__name__}.{hint}"
-            )
-        if _read(reply, "ended", absent=...) is None:
-            raise ValueError(
-                "This stream has not ended, so its usage is not known yet. Read it to its end, or "
-                "close it; then add it."
-            )
-        model, raw = str(_read(reply, "model")), _read(reply, "usage")
-        usage = price = None
-        with contextlib.suppress(ValueError):  # a server that sends half of it
-            usage = None if raw is None else usage_of(raw)
-        if usage is not None:
-            with contextlib.suppress(NoPrice):
-                price = price_of(
-                    raw,
-                    model,
-                    on or day_of(reply),
-                    service_tier=_read(reply, "service_tier"),
-                )
-        journal = self._journal
-        if journal is None:
-            return Receipt(model, usage, price)
-        served = journal.find(
-            request_id
-            or _read(reply, "request_id")
-            or _read(reply, "_request_id")
-        )
-        if served is None:
-            return Receipt(model, usage, price, mode=journal.mode)
-        return Receipt(
-            model,
-            usage,
-            None if served.forwarded else price,
-            served.seconds,
-            served.source,
-            journal.mode,
-        )
 
     @property
     def _journal(self) -> Journal | None:
@@ -185,7 +154,7 @@ class Meter:
     @property
     def total(self) -> Decimal:
         """US dollars of all calls whose price is known."""
-        return sum((r.price.total for r in self.ledger if r.price), ZERO)
+        return sum((r.dollars for r in self.ledger), ZERO)
 
     @property
     def usage(self) -> Usage:
@@ -207,49 +176,32 @@ class Meter:
         """
         costs: dict[str, Decimal] = {}
         for r in self.ledger:
-            costs[r.model] = costs.get(r.model, ZERO) + (
-                r.price.total if r.price else ZERO
-            )
+            costs[r.model] = costs.get(r.model, ZERO) + r.dollars
         return costs
 
     def split(self) -> dict[str, Share]:
         """The bill in four parts that add up to it: "input" (not cached), "cached", "output"
         (visible), "reasoning".
         """
-        used, spent = (
-            self.usage,
-            dict.fromkeys(("input", "cached", "output", "reasoning"), ZERO),
-        )
+        used, fresh, cached, output, hidden = self.usage, ZERO, ZERO, ZERO, ZERO
         for r in self.ledger:
             if r.price and r.usage:
-                hidden = r.price.hidden(r.usage)
-                parts = (
-                    r.price.input,
-                    r.price.cached,
-                    r.price.output - hidden,
-                    hidden,
-                )
-                spent = {
-                    name: spent[name] + part
-                    for name, part in zip(spent, parts, strict=True)
-                }
-        tokens = (
-            used.prompt - used.cached,
-            used.cached,
-            used.completion - used.reasoning,
-            used.reasoning,
-        )
+                fresh += r.price.input
+                cached += r.price.cached
+                output += r.price.output
+                hidden += r.price.hidden(r.usage)
+        visible = used.completion - used.reasoning
         return {
-            name: Share(count, spent[name])
-            for name, count in zip(spent, tokens, strict=True)
+            "input": Share(used.prompt - used.cached, fresh),
+            "cached": Share(used.cached, cached),
+            "output": Share(visible, output - hidden),
+            "reasoning": Share(used.reasoning, hidden),
         }
 
     def __repr__(self) -> str:
         journal = self._journal
         banner = f"{journal.banner} · " if journal else ""
-        calls = (
-            "1 call" if len(self.ledger) == 1 else f"{len(self.ledger):,} calls"
-        )
+        calls = f"{len(self.ledger):,} call{'s' * (len(self.ledger) != 1)}"
         missing = (
             f" · {self.unpriced:,} without a price" if self.unpriced else ""
         )
@@ -261,21 +213,50 @@ class Meter:
             return f'<div class="coursekit-meter">{escape(repr(self))}</div>'
         running, rows = ZERO, []
         for number, receipt in enumerate(self.ledger, 1):
-            running += receipt.price.total if receipt.price else ZERO
-            tokens = (
-                ("?", "?") if receipt.usage is None else _tokens(receipt.usage)
-            )
+            running += receipt.dollars
+            tokens = _tokens(receipt.usage) if receipt.usage else ("?", "?")
             amounts = (receipt.cost, dollars(running), receipt.latency)
             rows.append(
                 (str(number), receipt.model, *tokens, *amounts, receipt.origin)
             )
         newest = f", the newest {ROWS} calls" if len(rows) > ROWS else ""
-        columns = list(COLUMNS.values())
-        caption = f"{self!r}{newest}"
         shown = table(
-            list(COLUMNS), rows[-ROWS:], columns, named=1, caption=caption
+            list(COLUMNS),
+            rows[-ROWS:],
+            list(COLUMNS.values()),
+            named=1,
+            caption=f"{self!r}{newest}",
         )
         return f'<div class="coursekit-meter">{shown}</div>'
+
+
+def receipt_of(
+    reply: Any, on: datetime.date | None = None, *, batch: bool = False
+) -> Receipt:
+    """What a reply itself says of its cost. Arguments and errors as for ``Meter.add``.
+
+    batch  it was sent through the Batch API
+    """
+    if any(field_of(reply, name, ...) is ... for name in ("model", "usage")):
+        hint = " Await it first." if inspect.isawaitable(reply) else ""
+        raise TypeError(
+            "Meter.add takes a reply, with model and usage; this is a "
+            f"{type(reply).__name__}.{hint}"
+        )
+    if field_of(reply, "ended", ...) is None:
+        raise ValueError(
+            "This stream has not ended, so its usage is not known yet. Read it to its end, or "
+            "close it; then add it."
+        )
+    model, raw = str(field_of(reply, "model")), field_of(reply, "usage")
+    usage = price = None
+    # a server that sends half of a usage, or none; a model without a price
+    with contextlib.suppress(ValueError, NoPrice):
+        usage = usage_of(raw)
+        tier = field_of(reply, "service_tier")
+        day = on or day_of(reply)
+        price = price_of(raw, model, day, service_tier=tier, batch=batch)
+    return Receipt(model, usage, price)
 
 
 def _tokens(
@@ -290,11 +271,3 @@ def _tokens(
 
 def _of_which(count: int, what: str) -> str:
     return f" ({count:,} {what})" if count else ""
-
-
-def _read(reply: Any, name: str, absent: Any = None) -> Any:
-    return (
-        reply.get(name, absent)
-        if isinstance(reply, Mapping)
-        else getattr(reply, name, absent)
-    )

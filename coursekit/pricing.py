@@ -5,7 +5,7 @@ fetched. The list has dates for OpenAI's price changes (such as o3 on 2025-06-10
 change in it, its oldest price applies. Rates for service tiers and the Batch API are known from
 October 2026 on.
 
-Not covered: whatever is not billed by tokens, such as a web search.
+Not covered: whatever is not billed by tokens, such as a web search. Taught in 01 §6.
 """
 
 from __future__ import annotations
@@ -17,17 +17,15 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
+from .foundation.arguments import is_number
+
 if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
 
 ZERO = Decimal(0)
 PER = 1_000_000  # OpenAI's prices are per million tokens
 # service tiers that cost the standard price
-STANDARD = (
-    None,
-    "auto",
-    "default",
-)
+STANDARD = (None, "auto", "default")
 
 
 class NoPrice(LookupError):
@@ -59,11 +57,9 @@ class Price:
         """The part of ``output`` that paid for the reasoning tokens of this usage: they cost what
         the text costs.
         """
-        return (
-            self.output * usage.reasoning / usage.completion
-            if usage.completion
-            else ZERO
-        )
+        if not usage.completion:
+            return ZERO
+        return self.output * usage.reasoning / usage.completion
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,27 +110,27 @@ def price_of(
     Raises NoPrice (a LookupError), and ValueError or TypeError for an invalid usage.
     """
     fields = _fields(usage)
-    context = (
-        {} if service_tier in STANDARD else {"service_tier": str(service_tier)}
-    )
+    context = {}
+    if service_tier not in STANDARD:
+        context["service_tier"] = str(service_tier)
     if batch:
         context["processing"] = "batch"
     found = _calculation(fields, model, on, context)
+    rates = found.model_price
     for group, rate in AUDIO:
         if (
             _detail(fields, group, "audio_tokens")
-            and getattr(found.model_price, rate) is None
+            and getattr(rates, rate) is None
         ):
             raise NoPrice(
                 f"The price list has no rate for the audio tokens of {model!r}, which cost "
-                "several times as much as "
-                "text tokens. Look up the rate on OpenAI's pricing page."
+                "several times as much as text tokens. Look up the rate on OpenAI's pricing page."
             )
-    cached_rate = found.model_price.cache_read_mtok
-    if cached_rate is None:  # no discount
-        cached_rate = found.model_price.input_mtok
     from genai_prices.types import calc_unit_price
 
+    cached_rate = rates.cache_read_mtok
+    if cached_rate is None:  # no discount
+        cached_rate = rates.input_mtok
     cached = calc_unit_price(
         cached_rate, usage_of(fields).cached, fields["prompt_tokens"], PER
     )
@@ -156,22 +152,21 @@ def usage_of(usage: Any) -> Usage:
     )
 
 
+def field_of(reply: Any, name: str, absent: Any = None) -> Any:
+    """A field of a reply, or of its dict."""
+    if isinstance(reply, Mapping):
+        return reply.get(name, absent)
+    return getattr(reply, name, absent)
+
+
 def day_of(reply: Any) -> datetime.date | None:
     """The day (UTC) on which a reply, or its dict, was created, from its ``created``; None if that
     does not say.
 
     Some servers give 0, milliseconds, or a fraction of a second.
     """
-    created = (
-        reply.get("created")
-        if isinstance(reply, Mapping)
-        else getattr(reply, "created", None)
-    )
-    if (
-        not isinstance(created, int | float)
-        or isinstance(created, bool)
-        or not 0 < created < 2**32
-    ):
+    created = field_of(reply, "created")
+    if not is_number(created) or not 0 < created < 2**32:
         return None
     return datetime.datetime.fromtimestamp(float(created), datetime.UTC).date()
 
@@ -182,10 +177,9 @@ def dollars(amount: Decimal) -> str:
     """
     if not amount:
         return "$0"
+    shown = amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
     if abs(amount) < Decimal("0.1"):
         shown = Context(prec=2, rounding=ROUND_HALF_UP).plus(amount).normalize()
-    else:
-        shown = amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
     places = max(2, -int(shown.as_tuple().exponent))
     return f"${shown:,.{places}f}"
 
@@ -210,8 +204,8 @@ def _fields(usage: Any) -> Mapping[str, Any]:
             f"Expected the usage of a reply (reply.usage), got {type(usage).__name__}."
         )
     for key in ("prompt_tokens", "completion_tokens"):
-        count = fields.get(key)
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        count: Any = fields.get(key)
+        if not is_number(count, whole=True) or count < 0:
             raise ValueError(
                 f"A usage needs {key}, a whole number of at least 0; this one has {count!r:.40}."
             )
@@ -230,30 +224,28 @@ def _calculation(
         raise TypeError(
             f"on={on!r:.40} is not a date. Give a datetime.date, or None for today."
         )
-    moment = (
-        None
-        if on is None
-        else datetime.datetime(on.year, on.month, on.day, tzinfo=datetime.UTC)
-    )
-    try:
-        found = extract_usage(
-            {"model": model, "usage": fields},
-            provider_id="openai",
-            api_flavor="chat",
+    moment = datetime.datetime.now(datetime.UTC)
+    if on is not None:
+        moment = datetime.datetime(
+            on.year, on.month, on.day, tzinfo=datetime.UTC
         )
+    body = {"model": model, "usage": fields}
+    try:
+        found = extract_usage(body, provider_id="openai", api_flavor="chat")
     except LookupError:
-        raise _no_price(model) from None
-    if found.model is None:
+        found = None
+    if found is None or found.model is None:
         raise _no_price(model)
     for key, value in context.items():
-        day = moment or datetime.datetime.now(datetime.UTC)
         if not any(
             variant.when.get(key) == value
-            and (variant.constraint is None or variant.constraint.active(day))
+            and (
+                variant.constraint is None or variant.constraint.active(moment)
+            )
             for variant in found.model.price_variants or ()
         ):
             raise NoPrice(
-                f"The price list has no {value} price for model {model!r} on {day.date()}. "
+                f"The price list has no {value} price for model {model!r} on {moment.date()}. "
                 "Leave it out to get the standard price."
             )
     return found.calc_price(

@@ -3,13 +3,12 @@ answer.
 
 A reasoning model writes hidden tokens before its text. They are billed as output and count against
 ``max_completion_tokens``. If they use it up, the answer is empty, and only its ``finish_reason``
-says so.
+says so. Taught in 07 §1, §3 and §5.
 """
 
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,15 +17,9 @@ from typing import Any, Literal
 from .foundation.arguments import given, takes_client
 from .foundation.portable import Portable
 from .pricing import ZERO, Price, Usage, day_of, dollars, price_of, usage_of
-from .tokens import count_tokens
+from .tokens import at_most_uncounted, count_tokens
 
 Ending = Literal["whole", "cut", "empty"]
-# billed in the prompt, by a rule that is not known
-UNCOUNTED = (
-    "tools",
-    "functions",
-    "response_format",
-)
 
 
 class NoRoom(Portable, RuntimeError):
@@ -92,11 +85,7 @@ class Split:
     @property
     def hidden_share(self) -> float:
         """The hidden part of the output, 0 to 1; 0 if there is no output."""
-        return (
-            self.usage.reasoning / self.usage.completion
-            if self.usage.completion
-            else 0.0
-        )
+        return self.hidden / (self.usage.completion or 1)
 
     def __repr__(self) -> str:
         return (
@@ -172,12 +161,8 @@ def fill_budget(budget: int, hidden: int, visible: int) -> Fill:
         )
     thought = min(hidden, budget)
     written = min(visible, budget - thought)
-    return Fill(
-        thought,
-        written,
-        budget - thought - written,
-        hidden + visible - thought - written,
-    )
+    used = thought + written
+    return Fill(thought, written, budget - used, hidden + visible - used)
 
 
 @takes_client()
@@ -212,54 +197,52 @@ def ask_with_headroom(
     known in advance; and whatever the client raises.
     """
     params = given(params)
-    limit, budgets = Decimal(str(max_cost)), (max_completion_tokens, ceiling)
+    budgets = (max_completion_tokens, ceiling)
     _check(budgets, params)
-    tier = params.get("service_tier")
-    prompt = count_tokens(messages, model=model) + sum(
-        len(json.dumps(params.get(key, "")))
-        for key in UNCOUNTED
-        if key in params
-    )
-    worst = [_at_most(prompt, budget, model, on, tier) for budget in budgets]
+    limit = Decimal(str(max_cost))
+    prompt = count_tokens(messages, model) + at_most_uncounted(params)
+
+    def price(usage: Any) -> Decimal:
+        tier = params.get("service_tier")
+        return price_of(usage, model, on, service_tier=tier).total
+
+    def at_most(prompt: int, budget: int) -> Decimal:
+        """Nothing is read from the cache, all of the prompt is written to it, and the whole budget
+        is used.
+        """
+        usage = {"prompt_tokens": prompt, "completion_tokens": budget}
+        written = {"cache_write_tokens": prompt}
+        return price({**usage, "prompt_tokens_details": written})
+
+    worst = [at_most(prompt, budget) for budget in budgets]
     if sum(worst) > limit:
         raise ValueError(
             f"Nothing was sent: the two calls could cost {dollars(worst[0])} + "
-            f"{dollars(worst[1])} ({prompt:,} tokens "
-            f"in, up to {budgets[0]:,} and {budgets[1]:,} out, {model}), and max_cost is "
-            f"{dollars(limit)}. "
+            f"{dollars(worst[1])} ({prompt:,} tokens in, up to {budgets[0]:,} and "
+            f"{budgets[1]:,} out, {model}), and max_cost is {dollars(limit)}. "
             "Raise max_cost or lower the ceiling."
         )
     replies: list[Any] = []
+    spent = ZERO
     for budget in budgets:
-        replies.append(
-            client.chat.completions.create(
-                model=model,
-                messages=messages,
-                max_completion_tokens=budget,
-                **params,
-            )
+        reply = client.chat.completions.create(
+            model=model,
+            messages=messages,
+            max_completion_tokens=budget,
+            **params,
         )
-        if replies[-1].choices[0].finish_reason != "length":
+        replies.append(reply)
+        if reply.choices[0].finish_reason != "length":
             return replies
-        used = usage_of(replies[-1].usage)
-        spent = sum(
-            (
-                price_of(reply.usage, model, on, service_tier=tier).total
-                for reply in replies
-            ),
-            ZERO,
-        )
-        if (
-            budget == ceiling
-            or spent + _at_most(used.prompt, ceiling, model, on, tier) > limit
-        ):
+        used = usage_of(reply.usage)
+        spent += price(reply.usage)
+        if spent + at_most(used.prompt, ceiling) > limit:
             break
     raise NoRoom(
         f"No complete answer after {len(replies)} call{'s' * (len(replies) > 1)} and "
-        f"{dollars(spent)}: the last one used "
-        f"up its {budget:,} tokens, {used.reasoning:,} of them for hidden reasoning. Lower the "
-        "effort, ask "
-        "something smaller, or raise the ceiling and max_cost.",
+        f"{dollars(spent)}: the last one used up its {budget:,} tokens, {used.reasoning:,} of "
+        "them for hidden reasoning. Lower the effort, ask something smaller, or raise the "
+        "ceiling and max_cost.",
         replies,
     )
 
@@ -271,33 +254,11 @@ def _check(budgets: tuple[int, int], params: Mapping[str, Any]) -> None:
             f"max_completion_tokens={first} and ceiling={second}: give two budgets of at least 1, "
             "the ceiling being the larger."
         )
-    for name, good in (
-        ("n", (None, 1)),
-        ("stream", (None, False)),
-        ("max_tokens", (None,)),
-    ):
-        if params.get(name) not in good:
+    for name, harmless in {"n": 1, "stream": False, "max_tokens": None}.items():
+        if params.get(name, harmless) != harmless:
             raise ValueError(
                 f"ask_with_headroom does not take {name}={params[name]!r}: leave it out."
             )
-
-
-def _at_most(
-    prompt: int,
-    budget: int,
-    model: str,
-    on: datetime.date | None,
-    tier: str | None,
-) -> Decimal:
-    """The most a call can cost: nothing is read from the cache, all of the prompt is written to it,
-    and the whole budget is used.
-    """
-    usage = {
-        "prompt_tokens": prompt,
-        "completion_tokens": budget,
-        "prompt_tokens_details": {"cache_write_tokens": prompt},
-    }
-    return price_of(usage, model, on, service_tier=tier).total
 
 
 def _said(message: Any) -> bool:

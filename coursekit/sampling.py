@@ -11,6 +11,7 @@ and top_k and min_p, which the API does not have.
 
 A distribution is an array over the vocabulary, in any order. Logits are defined up to a constant:
 adding the same number to all of them changes nothing. Log-probabilities are therefore logits too.
+Taught in 02 §1 to §4.
 """
 
 from __future__ import annotations
@@ -53,15 +54,13 @@ def check_ranges(**parameters: float) -> None:
             raise ValueError(
                 f"Invalid '{name}': nan is not a number. Expected a value >= {low} and <= {high}."
             )
-        if value < low:
+        if not low <= value <= high:
+            side, bound = "below minimum", f">= {low}"
+            if value > high:
+                side, bound = "above maximum", f"<= {high}"
             raise ValueError(
-                f"Invalid '{name}': decimal below minimum value. Expected a value >= {low}, but "
-                f"got {value} instead."
-            )
-        if value > high:
-            raise ValueError(
-                f"Invalid '{name}': decimal above maximum value. Expected a value <= {high}, but "
-                f"got {value} instead."
+                f"Invalid '{name}': decimal {side} value. Expected a value {bound}, but got "
+                f"{value} instead."
             )
 
 
@@ -90,22 +89,14 @@ def penalty(
 
 
 def penalize(
-    logits: npt.ArrayLike,
-    counts: npt.ArrayLike,
-    *,
-    frequency_penalty: float = 0.0,
-    presence_penalty: float = 0.0,
+    logits: npt.ArrayLike, counts: npt.ArrayLike, **penalties: float
 ) -> Floats:
     """The logits minus the penalties; tokens that have not been sampled (count 0) keep theirs.
 
     logits, counts  arrays of the same length: one entry per token of the vocabulary
+    penalties       as ``penalty()`` takes them
     """
-    checked = _logits(logits)
-    less = penalty(
-        counts,
-        frequency_penalty=frequency_penalty,
-        presence_penalty=presence_penalty,
-    )
+    checked, less = _logits(logits), penalty(counts, **penalties)
     if less.shape != checked.shape:
         raise ValueError(
             f"There are {checked.size} logits and {less.size} counts: give one count per logit."
@@ -132,6 +123,7 @@ def scale(logits: npt.ArrayLike, temperature: float) -> Floats:
 def softmax(logits: npt.ArrayLike) -> Floats:
     """Probabilities that are proportional to exp(logit) and add up to 1."""
     checked = _logits(logits)
+    # exp() of a large logit overflows; subtracting the largest changes no ratio
     weights = np.exp(checked - checked.max())
     return np.asarray(weights / weights.sum())
 
@@ -151,7 +143,7 @@ def nucleus(
     check_ranges(top_p=top_p)
     mass = _probabilities(probabilities)
     order = np.argsort(-mass, kind="stable")
-    # the mass of all more probable tokens
+    # A token is needed as long as all more probable ones do not reach top_p without it.
     before = np.concatenate(([0.0], np.cumsum(mass[order])[:-1]))
     keep = np.zeros(mass.shape, dtype=bool)
     # at 1 all are kept, however the sum was rounded
@@ -193,8 +185,9 @@ def probabilities(
         presence_penalty=presence_penalty,
     )
     full = softmax(scale(penalized, temperature))
-    kept = np.where(nucleus(full, top_p), full, 0.0)
-    return np.asarray(kept / kept.sum())
+    cut = np.where(nucleus(full, top_p), full, 0.0)
+    # what is left is drawn from as if the tail did not exist
+    return np.asarray(cut / cut.sum())
 
 
 def sample(
@@ -257,11 +250,8 @@ class BeforeAfter:
     @property
     def others(self) -> tuple[float, float]:
         """The total probability, before and after, of the tokens that are not shown."""
-        left = [
-            max(0.0, 1.0 - float(mass[self.shown].sum()))
-            for mass in (self.before, self.after)
-        ]
-        return left[0], left[1]
+        before, after = self.before[self.shown], self.after[self.shown]
+        return max(0.0, 1.0 - before.sum()), max(0.0, 1.0 - after.sum())
 
 
 def before_and_after(
@@ -269,24 +259,15 @@ def before_and_after(
     counts: npt.ArrayLike | None = None,
     *,
     top: int = 10,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    frequency_penalty: float = 0.0,
-    presence_penalty: float = 0.0,
+    **parameters: float,
 ) -> BeforeAfter:
     """Compare the model's own distribution with the one the parameters produce.
 
     top  how many tokens to show; the rest as in ``probabilities()``
     """
     before = softmax(logits)
-    after = probabilities(
-        logits,
-        counts,
-        temperature=temperature,
-        top_p=top_p,
-        frequency_penalty=frequency_penalty,
-        presence_penalty=presence_penalty,
-    )
+    after = probabilities(logits, counts, **parameters)
+    # a stable sort: of equal tokens, the earlier in the vocabulary comes first
     shown = np.argsort(-before, kind="stable")[:top]
     return BeforeAfter(
         before,

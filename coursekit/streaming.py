@@ -2,20 +2,25 @@
 
 A stream can end in more ways than an answer: see ``Ending``. The SDK does not report one of them,
 the clean cut: the connection closes cleanly before the model has finished. The only sign is that
-``finish_reason`` is still None.
+``finish_reason`` is still None. Taught in 04 §6 to §9.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
+from itertools import pairwise
 from typing import Any, Literal
 
 import openai
 
 from . import models
-from .foundation.arguments import given, refuse_unknown, takes_client
+from .foundation.arguments import (
+    for_one_answer,
+    given,
+    streamed,
+    takes_client,
+)
 from .foundation.portable import Portable
 from .offline.clock import Clock, ScaledClock
 from .wired import wired_to
@@ -59,12 +64,7 @@ class Timing:
     @property
     def gaps(self) -> list[float]:
         """Seconds between two text deltas, one fewer than there are deltas."""
-        return [
-            later - earlier
-            for earlier, later in zip(
-                self.arrivals, self.arrivals[1:], strict=False
-            )
-        ]
+        return [later - earlier for earlier, later in pairwise(self.arrivals)]
 
 
 class TextStream:
@@ -81,32 +81,22 @@ class TextStream:
                    "error" (an error sent mid-stream) or "left"
     """
 
+    text = ""
+    refusal: str | None = None
+    finish_reason: str | None = None
+    usage: Any = None
+    model: str | None = None
+    created: int | None = None
+    service_tier: str | None = None
+    ended: Ending | None = None
+
     def __init__(self, client: openai.OpenAI, params: dict[str, Any]) -> None:
-        params = given(params)
-        if params.get("n", 1) != 1:
-            raise ValueError(
-                f"stream_text() reads one answer, but n={params['n']} asks for several: leave n "
-                "out."
-            )
-        refuse_unknown(stream_text, client, params)
-        options = {
-            "include_usage": True,
-            **given(params.get("stream_options", {})),
-        }
-        params = {**params, "stream": True, "stream_options": options}
-        self.text = ""
-        self.refusal: str | None = None
-        self.finish_reason: str | None = None
-        self.usage: Any = None
-        self.model: str | None = None
-        self.created: int | None = None
-        self.service_tier: str | None = None
+        params = for_one_answer(stream_text, client, params)
         self.timing = Timing()
-        self.ended: Ending | None = None
         wired = wired_to(client)
         self._clock: Clock = wired.clock if wired else ScaledClock()
         self._start = self._clock.now()
-        self._stream = client.chat.completions.create(**params)
+        self._stream = client.chat.completions.create(**streamed(params))
         self.request_id: str | None = self._stream.response.headers.get(
             "x-request-id"
         )
@@ -122,11 +112,8 @@ class TextStream:
         try:
             with self._stream:
                 for chunk in self._stream:
-                    self.model, self.created, self.service_tier = (
-                        chunk.model,
-                        chunk.created,
-                        chunk.service_tier,
-                    )
+                    self.model, self.created = chunk.model, chunk.created
+                    self.service_tier = chunk.service_tier
                     self.usage = chunk.usage or self.usage
                     if not chunk.choices:  # the usage chunk at the end has none
                         continue
@@ -136,17 +123,14 @@ class TextStream:
                     )
                     if choice.delta is None:
                         continue
-                    if getattr(choice.delta, "refusal", None):
-                        self.refusal = (
-                            self.refusal or ""
-                        ) + choice.delta.refusal
+                    if refusal := getattr(choice.delta, "refusal", None):
+                        self.refusal = (self.refusal or "") + refusal
                     # the first delta is empty: it only has the role
-                    if choice.delta.content:
-                        self.timing.arrivals.append(
-                            self._clock.now() - self._start
-                        )
-                        self.text += choice.delta.content
-                        yield choice.delta.content
+                    if text := choice.delta.content:
+                        seconds = self._clock.now() - self._start
+                        self.timing.arrivals.append(seconds)
+                        self.text += text
+                        yield text
         except GeneratorExit:
             self._end("left")
             raise
@@ -154,10 +138,7 @@ class TextStream:
             self._end("interrupted")
             raise
         # an error event; or an event that is not JSON
-        except (
-            openai.APIError,
-            ValueError,
-        ):
+        except (openai.APIError, ValueError):
             self._end("error")
             raise
         if self.finish_reason is None:
@@ -180,12 +161,7 @@ class TextStream:
     def __enter__(self) -> TextStream:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

@@ -4,6 +4,7 @@ limits.
 The limits are those of the offline API, and use the same code (``offline.limits.account``), so a
 simulated run and a real one agree (a test checks that). Nothing waits: times are seconds of the
 simulation. A refused request is not retried; retries are a separate subject.
+Taught in 05 §3 and its lab.
 """
 
 from __future__ import annotations
@@ -11,23 +12,17 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from . import models
 from .offline.limits.account import MINUTE, Account
 from .wired import wired_to
 
-SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED = (
-    "sequential",
-    "unbounded",
-    "semaphore",
-    "paced",
-)
-STRATEGIES = (SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED)
-REFUSED_AFTER = (
-    0.1  # seconds: a 429 is sent before the request reaches the model
-)
+STRATEGIES = ("sequential", "unbounded", "semaphore", "paced")
+SEQUENTIAL, UNBOUNDED, SEMAPHORE, PACED = STRATEGIES
+# seconds: a 429 is sent before the request reaches the model
+REFUSED_AFTER = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +114,7 @@ class Rates:
 
     @property
     def binding(self) -> str:
-        return min(
-            ("concurrency", "rpm", "tpm"),
-            key=lambda name: float(getattr(self, name)),
-        )
+        return min(asdict(self).items(), key=lambda item: item[1])[0]
 
 
 def rates_of(load: Load) -> Rates:
@@ -161,25 +153,21 @@ def simulate(
         if strategy == PACED:
             start = account.room_at(model, load.tokens, start)
         _, refusal = account.admit(model, load.tokens, start)
-        took = (
-            load.latency
-            if refusal is None
-            else min(refused_after, load.latency)
-        )
-        spans.append(
-            Span(
-                start, start + took, 200 if refusal is None else refusal.status
-            )
-        )
-        heapq.heappush(free, start + took)
+        end, status = start + load.latency, 200
+        if refusal is not None:
+            end = start + min(refused_after, load.latency)
+            status = refusal.status
+        spans.append(Span(start, end, status))
+        heapq.heappush(free, end)
     return spans
 
 
 def outcome_of(spans: Sequence[Span]) -> Outcome:
     """The result of these requests; all zeros if there are none."""
-    seconds = max((span.end for span in spans), default=0.0) - min(
-        (span.start for span in spans), default=0.0
-    )
+    if not spans:
+        return Outcome(0, 0, 0.0, 0.0)
+    first = min(span.start for span in spans)
+    seconds = max(span.end for span in spans) - first
     busy = sum(span.end - span.start for span in spans)
     statuses = [span.status for span in spans]
     return Outcome(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import httpx2
@@ -11,6 +12,7 @@ import pytest
 
 from coursekit import IncompleteStream, connect
 from coursekit.retrying import UnusableReply, classify
+from coursekit.retrying.classify import decisions
 from support.api_errors import ASKED, disconnected, status_error, timed_out
 from support.fault_table import ROWS, InProcess
 from support.offline_api import params
@@ -214,3 +216,16 @@ def test_a_client_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(openai.OpenAIError) as caught:
         openai.OpenAI()
     assert classify(caught.value).action == "fix"
+
+
+def test_the_table_and_the_questions_fit() -> None:
+    """Each decision has an action, a sentence that says why and one of advice; each kind that is
+    not a status or a class is one that classify() names, and the other way around.
+    """
+    source = Path(classify.__code__.co_filename).read_text(encoding="utf-8")
+    for kind, decision in decisions().items():
+        assert decision.action in ("retry", "fix", "stop")
+        assert decision.reason.endswith(".") and decision.advice.endswith(".")
+        assert kind.isdigit() or kind[0].isupper() or f'"{kind}"' in source
+    named = set(re.findall(r'(?:kind = |return )"(\w+)"', source))
+    assert named and named <= decisions().keys()

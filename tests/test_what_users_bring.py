@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import codecs
 import datetime
+import math
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from coursekit.conversation import (
     cacheable_prefix,
     trimmed,
 )
+from coursekit.foundation.arguments import is_number
 from coursekit.offline.fallback import FallbackUnreachable
 from coursekit.offline.model_list import NotServed
 from coursekit.pricing import NoPrice
@@ -403,3 +406,25 @@ def test_our_errors_are_short_in_a_notebook() -> None:
         "It does not answer.",
         "Start it.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "whole"),
+    [
+        (0, True, True),
+        (-3, True, True),
+        (10**400, True, True),
+        (0.5, True, False),
+        (2.0, True, False),
+        (Decimal("0.5"), True, False),
+        (True, False, False),
+        (math.nan, False, False),
+        (math.inf, False, False),
+        (Decimal("Infinity"), False, False),
+        ("1", False, False),
+        (None, False, False),
+    ],
+)
+def test_what_counts_as_a_number(value: Any, number: bool, whole: bool) -> None:
+    """A finite int, float or Decimal; whole only as an int; never True, text or infinity."""
+    assert (is_number(value), is_number(value, whole=True)) == (number, whole)

@@ -5,7 +5,7 @@ limits.
     collect_batch  waits, and returns the results in the same form as run_batch
 
 In between, your program may end: collect_batch reads the requests back from the file that was
-uploaded.
+uploaded. Taught in 05 §9.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,30 +24,18 @@ from openai.types.chat import ChatCompletion
 
 from ..foundation.arguments import takes_client
 from ..foundation.portable import Portable
-from ..metering import Receipt
+from ..metering import Receipt, receipt_of
 from ..offline.exchange import CHAT_COMPLETIONS
-from ..pricing import NoPrice, day_of, price_of, usage_of
 from ..retrying import UnusableReply, clock_of
-from ..wired import wired_to
-from .requests import NOT_IN_THE_BODY, Request, _plain, as_requests
+from ..wired import status_error, wired_to
+from .requests import NOT_IN_THE_BODY, Request, as_requests, plain
 from .results import NotSent, Result, Results
 
 # of one batch: the SDK's docstring of batches.create
-MOST_REQUESTS, MOST_BYTES = (
-    50_000,
-    200_000_000,
-)
+MOST_REQUESTS = 50_000
+MOST_BYTES = 200_000_000
 OVER = ("completed", "failed", "expired", "cancelled")
 EVERY = 30.0  # seconds between two checks
-ERRORS: dict[int, type[openai.APIStatusError]] = {
-    400: openai.BadRequestError,
-    401: openai.AuthenticationError,
-    403: openai.PermissionDeniedError,
-    404: openai.NotFoundError,
-    409: openai.ConflictError,
-    422: openai.UnprocessableEntityError,
-    429: openai.RateLimitError,
-}
 
 
 class BatchFailed(Portable, RuntimeError):
@@ -57,14 +46,10 @@ class BatchFailed(Portable, RuntimeError):
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         faults = (batch.errors.data if batch.errors else None) or []
-        told = (
-            "; ".join(
-                f"line {fault.line}: {fault.message}" for fault in faults[:3]
-            )
-            or "the API does not say why"
-        )
+        named = [f"line {each.line}: {each.message}" for each in faults[:3]]
+        why = "; ".join(named) or "the API does not say why"
         super().__init__(
-            f"The batch {batch.id} failed, and no request was answered: {told}.\n"
+            f"The batch {batch.id} failed, and no request was answered: {why}.\n"
             "Fix these requests, and submit the list again."
         )
 
@@ -126,18 +111,10 @@ async def collect_batch(
         batch = await client.batches.retrieve(batch_id)
     if batch.status == "failed":
         raise BatchFailed(batch)
-    told = {}
-    for name in (batch.output_file_id, batch.error_file_id):
-        told.update(
-            {
-                str(line.get("custom_id")): line
-                for line in await _lines(client, name)
-            }
-        )
-    asked = [
-        str(line.get("custom_id"))
-        for line in await _lines(client, batch.input_file_id)
-    ]
+    lines = {
+        **await _lines(client, batch.output_file_id),
+        **await _lines(client, batch.error_file_id),
+    }
     over = (
         batch.completed_at
         or batch.cancelled_at
@@ -147,9 +124,10 @@ async def collect_batch(
     stopped = (
         None if batch.status == "completed" else f"the batch is {batch.status}"
     )
-    results = (
-        _result(name, told.get(name), batch.status, client) for name in asked
-    )
+    results = [
+        _result(name, lines.get(name), batch.status, client)
+        for name in await _lines(client, batch.input_file_id)
+    ]
     return Results(
         results, seconds=float(over - batch.created_at), stopped=stopped
     )
@@ -180,111 +158,81 @@ def input_file(requests: list[Request]) -> bytes:
 
 
 def _line(request: Request) -> bytes:
-    params = dict(request.params)
     for name in NOT_IN_THE_BODY:
-        if name in params:
+        if name in request.params:
             raise ValueError(
                 f"{request.custom_id} has {name}, which is only for single calls. Leave it out."
             )
-    body = {**params, **(params.pop("extra_body", None) or {})}
-    body.pop("extra_body", None)
+    body = dict(request.params)
+    body |= body.pop("extra_body", None) or {}
     line = {
         "custom_id": request.custom_id,
         "method": "POST",
         "url": CHAT_COMPLETIONS,
         "body": body,
     }
-    return json.dumps(line, default=_plain).encode() + b"\n"
+    return json.dumps(line, default=plain).encode() + b"\n"
 
 
 async def _lines(
     client: openai.AsyncOpenAI, file_id: str | None
-) -> list[dict[str, Any]]:
+) -> dict[str, dict[str, Any]]:
+    """The lines of a batch's file, by custom_id."""
+    lines: dict[str, dict[str, Any]] = {}
     if file_id is None:
-        return []
+        return lines
     content = await client.files.content(file_id)
-    found = [
-        _line_of(raw) for raw in content.content.split(b"\n") if raw.strip()
-    ]
-    return [line for line in found if line is not None]
-
-
-def _line_of(raw: bytes) -> dict[str, Any] | None:
-    """A line of a batch's file; None: it cannot be read, which must not affect the other lines."""
-    try:
-        line = json.loads(raw)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) else None
+    for raw in content.content.split(b"\n"):
+        # one that cannot be read must not affect the others
+        with contextlib.suppress(ValueError):
+            line = json.loads(raw)
+            if isinstance(line, dict):
+                lines[str(line.get("custom_id"))] = line
+    return lines
 
 
 def _result(
     name: str, line: Mapping[str, Any] | None, status: str, client: Any
 ) -> Result:
     """The result from a line of the output or error file; None: it is in neither."""
+    error: Exception
     if line is None:
-        return Result(
-            name,
-            error=NotSent(
-                f"The batch is {status}, and its files have no line for this request."
-            ),
+        error = NotSent(
+            f"The batch is {status}, and its files have no line for this request."
         )
+        return Result(name, error=error)
     response = line.get("response")
     if not isinstance(response, Mapping):
-        error = line.get("error")
-        message = error.get("message") if isinstance(error, Mapping) else error
-        return Result(
-            name,
-            error=NotSent(str(message or "This request was not executed.")),
-        )
+        error_field = line.get("error")
+        if isinstance(error_field, Mapping):
+            error_field = error_field.get("message")
+        error = NotSent(str(error_field or "This request was not executed."))
+        return Result(name, error=error)
     body = response.get("body")
     if response.get("status_code") != 200:
-        return Result(name, error=_error(response, client), attempts=1)
+        return Result(name, None, _error(response, client), 1)
     if not isinstance(body, Mapping) or not body.get("choices"):
-        return Result(
-            name,
-            error=UnusableReply(
-                "The batch's line for this request has no choices.", body
-            ),
-            attempts=1,
+        error = UnusableReply(
+            "The batch's line for this request has no choices.", body
         )
+        return Result(name, None, error, 1)
     # as the SDK reads an answer: a field that is new or odd costs nothing
     reply = ChatCompletion.construct(**body)
-    return Result(
-        name, reply=reply, attempts=1, bill=partial(_receipt, reply, client)
-    )
+    return Result(name, reply, None, 1, bill=partial(_receipt, reply, client))
 
 
-def _error(response: Mapping[str, Any], client: Any) -> openai.APIStatusError:
+def _error(response: Mapping[str, Any], client: Any) -> Exception:
     """A refusal as the SDK would have raised it."""
-    status, body = int(response.get("status_code") or 500), response.get("body")
-    error = body.get("error", body) if isinstance(body, Mapping) else body
-    kind = ERRORS.get(
-        status,
-        openai.InternalServerError if status >= 500 else openai.APIStatusError,
+    answer = httpx2.Response(
+        int(response.get("status_code") or 500),
+        headers={"x-request-id": str(response.get("request_id") or "")},
+        json=response.get("body"),
+        request=httpx2.Request("POST", f"{client.base_url}chat/completions"),
     )
-    request = httpx2.Request("POST", f"{client.base_url}chat/completions")
-    headers = {"x-request-id": str(response.get("request_id") or "")}
-    answer = httpx2.Response(status, headers=headers, request=request)
-    text = error.get("message", error) if isinstance(error, Mapping) else error
-    return kind(f"Error code: {status} - {text}", response=answer, body=error)
+    return status_error(client, answer)
 
 
 def _receipt(reply: ChatCompletion, client: Any) -> Receipt:
-    usage = price = None
-    # no price, or half a usage
-    with contextlib.suppress(NoPrice, TypeError, ValueError):
-        usage = None if reply.usage is None else usage_of(reply.usage)
-        price = (
-            None
-            if usage is None
-            else price_of(reply.usage, reply.model, day_of(reply), batch=True)
-        )
     wired = wired_to(client)
-    return Receipt(
-        reply.model,
-        usage,
-        price,
-        source="batch",
-        mode=wired.journal.mode if wired else None,
-    )
+    mode = wired.journal.mode if wired else None
+    return replace(receipt_of(reply, batch=True), source="batch", mode=mode)

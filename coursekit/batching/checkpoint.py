@@ -3,7 +3,7 @@ received.
 
 Each commit is flushed to the disk (synchronous=FULL), so a killed run loses at most what was in
 flight; and one run at a time has the file (locking_mode=EXCLUSIVE). Answers that arrive together
-are committed together.
+are committed together. Taught in 05 §8.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..offline.limits.estimate import asked_output
 from .requests import Request
 
 APPLICATION = 0x6361_7463  # marks the file as ours
@@ -51,7 +52,7 @@ class Checkpoint:
         ).fetchone()
         return None if row is None else Finished(*row)
 
-    async def keep(self, key: str, body: str, request_id: str | None) -> None:
+    async def save(self, key: str, body: str, request_id: str | None) -> None:
         """Returns when the answer is on the disk. Raises sqlite3.Error if it could not be
         written.
         """
@@ -88,9 +89,8 @@ class Checkpoint:
         and not after money has been spent.
         """
         with _transaction(self._connection):
-            self._connection.execute("CREATE TABLE room (bytes BLOB)")
             self._connection.execute(
-                "INSERT INTO room VALUES (zeroblob(?))", (room,)
+                "CREATE TABLE room AS SELECT zeroblob(?)", (room,)
             )
         with _transaction(self._connection):
             # its pages stay in the file, free
@@ -108,26 +108,22 @@ def open_checkpoint(
     be written, is not a checkpoint, or is in use by another run; or if the disk is full.
     """
     file = Path(path).expanduser()
-    connection: sqlite3.Connection | None = None
-    try:
-        connection = sqlite3.connect(file, timeout=0.5, isolation_level=None)
-        _set_up(connection, file)
-        checkpoint = Checkpoint(connection)
-        missing = [
-            request
-            for request in requests
-            if checkpoint.find(request.key) is None
-        ]
-        checkpoint.claim(min(MOST_ROOM, sum(map(_room, missing))))
-    except sqlite3.Error as error:
-        if connection is not None:
-            connection.close()
-        raise CheckpointError(_why(file, error)) from error
-    except BaseException:
-        if connection is not None:
-            connection.close()
-        raise
-    with contextlib.closing(checkpoint):
+    with contextlib.ExitStack() as stack:
+        try:
+            connection = sqlite3.connect(
+                file, timeout=0.5, isolation_level=None
+            )
+            checkpoint = Checkpoint(connection)
+            stack.callback(checkpoint.close)
+            _set_up(connection, file)
+            room = sum(
+                _room(request)
+                for request in requests
+                if checkpoint.find(request.key) is None
+            )
+            checkpoint.claim(min(MOST_ROOM, room))
+        except sqlite3.Error as error:
+            raise CheckpointError(_why(file, error)) from error
         yield checkpoint
 
 
@@ -135,12 +131,11 @@ def _set_up(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("PRAGMA synchronous = FULL")
     with _transaction(connection):  # takes the lock for writing, and keeps it
-        mark = connection.execute("PRAGMA application_id").fetchone()[0]
-        tables = connection.execute(
-            "SELECT count(*) FROM sqlite_master"
-        ).fetchone()[0]
-        form = connection.execute("PRAGMA user_version").fetchone()[0]
-        if tables and (mark != APPLICATION or form != FORMAT):
+        found = connection.execute(
+            "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version"
+            " WHERE EXISTS (SELECT * FROM sqlite_master)"
+        ).fetchone()
+        if found not in (None, (APPLICATION, FORMAT)):
             raise CheckpointError(
                 f"{file.name} is a SQLite file, but not a checkpoint of this version, so nothing "
                 "was sent and the file was not changed. Give another path."
@@ -154,48 +149,42 @@ def _set_up(connection: sqlite3.Connection, file: Path) -> None:
 
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with connection:  # commits at the end, or rolls back
+        connection.execute("BEGIN IMMEDIATE")
         yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # a full disk has rolled it back already
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _room(request: Request) -> int:
-    tokens = request.params.get("max_completion_tokens") or request.params.get(
-        "max_tokens"
-    )
-    return ROOM + PER_TOKEN * (
-        tokens if isinstance(tokens, int) and tokens > 0 else UNKNOWN
-    )
+    return ROOM + PER_TOKEN * (asked_output(request.params) or UNKNOWN)
+
+
+NOT_WRITABLE = (
+    "it cannot be written",
+    "Give a path in a folder that exists and that you may write to",
+)
+# What is wrong and how to fix it, by the beginning of SQLite's name for the error.
+CAUSES = {
+    "SQLITE_BUSY": (
+        "another run is using it",
+        "Wait for that run to end, or give another path",
+    ),
+    "SQLITE_FULL": (
+        "the disk has no room for the answers",
+        "Free some space, or give a path on another disk",
+    ),
+    "SQLITE_NOTADB": ("it is not a checkpoint", "Give another path"),
+    "SQLITE_CANTOPEN": NOT_WRITABLE,
+    "SQLITE_READONLY": NOT_WRITABLE,
+}
 
 
 def _why(file: Path, error: sqlite3.Error) -> str:
     name = getattr(error, "sqlite_errorname", "")
-    if name.startswith("SQLITE_BUSY"):
-        what, cure = (
-            "another run is using it",
-            "Wait for that run to end, or give another path",
-        )
-    elif name.startswith("SQLITE_FULL"):
-        what, cure = (
-            "the disk has no room for the answers",
-            "Free some space, or give a path on another disk",
-        )
-    elif name.startswith("SQLITE_NOTADB"):
-        what, cure = "it is not a checkpoint", "Give another path"
-    elif name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
-        what, cure = (
-            "it cannot be written",
-            "Give a path in a folder that exists and that you may write to",
-        )
-    else:
-        what, cure = (
-            f"SQLite says: {error}",
-            "Give another path, or restore the file from a copy",
-        )
+    what, cure = (
+        f"SQLite says: {error}",
+        "Give another path, or restore the file from a copy",
+    )
+    for beginning, cause in CAUSES.items():
+        if name.startswith(beginning):
+            what, cure = cause
     return f"The checkpoint {file.name} cannot be used: {what}. Nothing was sent. {cure}."

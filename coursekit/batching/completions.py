@@ -1,4 +1,4 @@
-"""batch_completions(): the function of many tutorials, on run_batch."""
+"""batch_completions(): the function of many tutorials, on run_batch. Taught in 05 §6."""
 
 from __future__ import annotations
 
@@ -36,19 +36,15 @@ async def batch_completions(
     """
     options = given(options)
     own = inspect.signature(run_batch).parameters
-    refuse_unknown(
-        run_batch,
-        client,
-        {name: options[name] for name in options if name not in own},
-    )
-    if max_completion_tokens is None and options.get("max_tokens") is None:
+    others = {name: options[name] for name in options if name not in own}
+    refuse_unknown(run_batch, client, others)
+    if max_completion_tokens is None and "max_tokens" not in options:
         max_completion_tokens = 200
-    if max_completion_tokens is not None:
-        options["max_completion_tokens"] = max_completion_tokens
     results = await run_batch(
         client,
         prompts,
         model=model or models.SMALL,
+        max_completion_tokens=max_completion_tokens,
         max_concurrency=max_concurrency,
         **options,
     )

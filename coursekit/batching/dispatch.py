@@ -5,6 +5,7 @@ something has happened.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import math
 from collections import deque
@@ -42,6 +43,10 @@ class Trial:
     started: float = 0.0
     error: Exception | None = None
 
+    @property
+    def model(self) -> str:
+        return str(self.request.params["model"])
+
 
 class Dispatcher:
     """Sends trials in their order: each as soon as its pacer, the cap and ``most`` under way allow
@@ -50,6 +55,7 @@ class Dispatcher:
     attempt  sends one trial once; afterwards the trial is over, or was handed back with ``again()``
 
     stopped  why nothing more is sent; None: everything is
+    dropped  models to which nothing more is sent, and why
     """
 
     def __init__(
@@ -60,24 +66,15 @@ class Dispatcher:
         most: int,
         attempt: Callable[[Trial, Reservation], Awaitable[None]],
     ) -> None:
-        # the second is a heap
-        self._fresh, self._again = (
-            deque(trials),
-            list[tuple[float, int, Trial]](),
-        )
-        self._cap, self._clock, self._most, self._attempt = (
-            cap,
-            clock,
-            most,
-            attempt,
-        )
+        self._fresh = deque(trials)
+        self._again: list[tuple[float, int, Trial]] = []  # a heap
+        self._cap, self._clock = cap, clock
+        self._most, self._attempt = most, attempt
         self._under_way: set[asyncio.Future[None]] = set()
         self._changed = asyncio.Event()
         self._crash: BaseException | None = None
-        self._given_up: list[Trial] = []  # of a model that was dropped
         self.stopped: str | None = None
-        # by place in the list: why it is not sent (again)
-        self.dropped: dict[int, str] = {}
+        self.dropped: dict[str, str] = {}
 
     async def send_all(self) -> None:
         """Returns when nothing is in flight and nothing more will be sent. Raises what an attempt
@@ -103,36 +100,21 @@ class Dispatcher:
 
     def drop(self, model: str, why: str) -> None:
         """Send nothing more to this model; the others continue."""
-        last = [trial for _, _, trial in self._again]
-        for trial in [*self._fresh, *last]:
-            if trial.request.params["model"] == model:
-                self.dropped[trial.place] = why
+        self.dropped[model] = why
         self._fresh = deque(
-            trial for trial in self._fresh if trial.place not in self.dropped
+            trial for trial in self._fresh if trial.model != model
         )
-        self._given_up += [
-            trial for trial in last if trial.place in self.dropped
-        ]
         self._again = [
-            entry for entry in self._again if entry[2].place not in self.dropped
+            entry for entry in self._again if entry[2].model != model
         ]
         heapq.heapify(self._again)
 
     async def land(self) -> None:
         """Wait a while for requests in flight, since they are paid for, and give up the rest."""
-        late = self._under_way
-        try:
-            if self._under_way:
-                _, late = await asyncio.wait(self._under_way, timeout=PATIENCE)
-        finally:  # also when the wait itself is cancelled
-            for task in late:
-                task.cancel()
-        if late:
-            await asyncio.wait(late)
-
-    def given_up(self) -> list[Trial]:
-        """Those that failed and would have been sent again if the run had continued."""
-        return [*self._given_up, *(trial for _, _, trial in self._again)]
+        landing = asyncio.gather(*self._under_way, return_exceptions=True)
+        # what is late is cancelled, also when the wait itself is
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(landing, PATIENCE)
 
     def _send_next(self) -> float | None:
         """Send one request, if one may go. Returns when to look again: at once if it did, at an
@@ -144,13 +126,12 @@ class Dispatcher:
         ):
             now = self._clock.now()
             trial = self._next(now)
-            trial.tokens = tokens = trial.tokens or tokens_of(
-                trial.request.params
-            )
+            tokens = trial.tokens or tokens_of(trial.request.params)
+            trial.tokens = tokens
             due = max(trial.due, trial.pacer.earliest(tokens, now))
             if due > now:
                 return due
-            if self._cap.allows(trial.worst):
+            if trial.worst <= self._cap.left:
                 self._send(trial, tokens, now)
                 return now
             # else: what is returned may have cost less than its worst

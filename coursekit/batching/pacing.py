@@ -3,11 +3,13 @@ x-ratelimit headers.
 
 Why not aiolimiter: it cannot take into account what the headers say is left, a limit that changes,
 or an account that others use as well. It is right if you only know a fixed rate.
+Taught in 05 §5 and §6.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +22,9 @@ MINUTE, DAY = 60.0, 86_400.0
 CATCH_UP = 1.0  # seconds' worth of a given rate that may be sent at once, after a pause
 EARLY = 0.05  # seconds by which a request is held back, because some travel faster than others
 LATEST = 8  # answers whose headers count
+# of a time as Go prints it
+GO_PART = re.compile(r"(\d*\.?\d+)(ms|[hms])")
+GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 class Tokens(NamedTuple):
@@ -34,12 +39,9 @@ class Tokens(NamedTuple):
 def tokens_of(params: Mapping[str, Any]) -> Tokens:
     """The tokens of a request, as ``offline.limits.estimate`` calculates them."""
     messages = params.get("messages")
-    plain = (
-        {**params, "messages": [as_dict(message) for message in messages]}
-        if isinstance(messages, list)
-        else params
-    )
-    prompt = estimated_tokens(plain)
+    if isinstance(messages, list):
+        messages = [as_dict(message) for message in messages]
+    prompt = estimated_tokens({"messages": messages})
     return Tokens(prompt, max(prompt, asked_output(params)))
 
 
@@ -80,10 +82,8 @@ class GivenRate:
         estimates learn.
         """
         self._credit += estimated * self._correction - used
-        self._estimated, self._used = (
-            self._estimated + estimated,
-            self._used + used,
-        )
+        self._estimated += estimated
+        self._used += used
 
     @property
     def _correction(self) -> float:
@@ -112,6 +112,8 @@ class LearntLimit:
     def earliest(
         self, cost: float, sent: float, now: float, early: float
     ) -> float:
+        if not self._bases:  # nothing learned yet
+            return now
         need = min(cost + self.rate * early, self.limit)
         left = self._left(sent, now)
         return now if left >= need else now + (need - left) / self.rate
@@ -129,12 +131,40 @@ class LearntLimit:
         self._bases.append(left - rate * at + sent)
 
     def _left(self, sent: float, now: float) -> float:
+        # each answer gives one estimate; every one is too high, so the lowest is nearest
         left = min(self._bases) + self.rate * now - sent
         if left > self.limit:  # full: what would run over is lost
             self._bases = deque(
                 [self.limit - self.rate * now + sent], maxlen=LATEST
             )
         return min(left, self.limit)
+
+
+class Budget:
+    """Requests, or tokens: the rate that was given, the limit that was learned, and what was sent.
+
+    per_minute  None: no rate was given
+    """
+
+    def __init__(self, per_minute: float | None, now: float) -> None:
+        self.given = None if per_minute is None else GivenRate(per_minute, now)
+        self.learnt = LearntLimit()
+        self.sent = 0.0
+
+    def earliest(self, cost: float, now: float, early: float) -> float:
+        time = self.learnt.earliest(cost, self.sent, now, early)
+        # the lower rate rules
+        if self.given is not None and self.given.rate < self.learnt.rate:
+            time = max(time, self.given.earliest(now))
+        return time
+
+    def take(self, reserved: float, taken: float, now: float) -> None:
+        """Send a request for which a limiter may take ``reserved``, and is expected to take
+        ``taken``.
+        """
+        self.sent += taken
+        if self.given is not None:
+            self.given.take(reserved, now)
 
 
 class Pacer:
@@ -155,14 +185,10 @@ class Pacer:
     def __init__(
         self, rpm: float | None, tpm: float | None, now: float
     ) -> None:
-        self._given = tuple(
-            None if each is None else GivenRate(each, now)
-            for each in (rpm, tpm)
-        )
-        self._learnt: list[LearntLimit | None] = [None, None]
-        self._limits_seen, self._reserves = any(self._given), True
+        self._requests, self._tokens = Budget(rpm, now), Budget(tpm, now)
+        self._limits_seen = rpm is not None or tpm is not None
+        self._reserves = True
         self._under_way = self._number = self._newest = 0
-        self._sent = (0.0, 0.0)
         self._closed_until, self._early = -math.inf, EARLY
 
     def earliest(self, tokens: Tokens, now: float) -> float:
@@ -171,30 +197,20 @@ class Pacer:
         """
         if not self._limits_seen:
             return math.inf if self._under_way else max(now, self._closed_until)
-        times = [now, self._closed_until]
-        for cost, sent, given, learnt in zip(
-            (1, self._taken(tokens)),
-            self._sent,
-            self._given,
-            self._learnt,
-            strict=True,
-        ):
-            if given is not None and (
-                learnt is None or given.rate < learnt.rate
-            ):
-                times.append(given.earliest(now))
-            if learnt is not None:
-                times.append(learnt.earliest(cost, sent, now, self._early))
-        return max(times)
+        return max(
+            self._closed_until,
+            self._requests.earliest(1, now, self._early),
+            self._tokens.earliest(self._taken(tokens), now, self._early),
+        )
 
     def take(self, tokens: Tokens, now: float) -> Reservation:
         """Send a request now."""
-        for cost, given in zip((1, tokens.reserved), self._given, strict=True):
-            if given is not None:
-                given.take(cost, now)
-        self._number, self._under_way = self._number + 1, self._under_way + 1
-        self._sent = (self._sent[0] + 1, self._sent[1] + self._taken(tokens))
-        return Reservation(self._number, now, tokens, self._sent)
+        self._number += 1
+        self._under_way += 1
+        self._requests.take(1, 1, now)
+        self._tokens.take(tokens.reserved, self._taken(tokens), now)
+        sent = (self._requests.sent, self._tokens.sent)
+        return Reservation(self._number, now, tokens, sent)
 
     def back(
         self,
@@ -212,20 +228,23 @@ class Pacer:
         """
         self._under_way -= 1
         self._limits_seen = self._limits_seen or answered
-        if isinstance(used, int) and self._given[1] is not None:
-            self._given[1].settle(reservation.tokens.reserved, used)
+        reserved = reservation.tokens.reserved
+        if isinstance(used, int) and self._tokens.given is not None:
+            self._tokens.given.settle(reserved, used)
         # an older request says less, and about an older limit
         if headers is None or reservation.number < self._newest:
             return
-        for i, unit in enumerate(("requests", "tokens")):
-            seen = limit_in(headers, unit)
-            if seen is not None:
-                learnt = self._learnt[i] = self._learnt[i] or LearntLimit()
-                learnt.learn(*seen, reservation.at, reservation.sent[i])
+        seen = limit_in(headers, "requests"), limit_in(headers, "tokens")
+        budgets = self._requests, self._tokens
+        for limit, budget, sent in zip(
+            seen, budgets, reservation.sent, strict=True
+        ):
+            if limit is not None:
+                budget.learnt.learn(*limit, reservation.at, sent)
                 self._newest = reservation.number
                 self._limits_seen = True
-                if unit == "tokens" and seen.used < reservation.tokens.reserved:
-                    self._reserves = False
+        if seen[1] is not None and seen[1].used < reserved:
+            self._reserves = False
 
     def refused(self, until: float) -> None:
         """A 429 that asks to wait: nothing is sent before ``until``, and everything after that a
@@ -278,17 +297,7 @@ def go_seconds(text: str) -> float:
     """Seconds of a time as Go prints it: "120ms", "8.64s", "1m26.4s"; 0 for "". Raises
     ValueError.
     """
-    seconds, number = 0.0, ""
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-    rest = text.replace("ms", "M")
-    for letter in rest:
-        if letter.isdigit() or letter == ".":
-            number += letter
-        else:
-            unit = "ms" if letter == "M" else letter
-            if unit not in units:
-                raise ValueError(f"{text!r:.40} is not a duration")
-            seconds, number = seconds + float(number) * units[unit], ""
-    if number:
+    parts = GO_PART.findall(text)
+    if "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r:.40} is not a duration")
-    return seconds
+    return sum(float(number) * GO_UNITS[unit] for number, unit in parts)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import inspect
 import json
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ..foundation.arguments import given
+from ..foundation.arguments import did_you_mean, given
 from ..tokens import as_dict
 
 # of create()'s arguments
@@ -68,22 +67,22 @@ def as_requests(
             f"{type(items).__name__}.{cure}"
         )
     requests: list[Request] = []
-    given: set[str] = set()
+    taken: set[str] = set()
     seen: Counter[str] = Counter()
     for number, item in enumerate(items, 1):
         where = f"Request {number}"
         params, custom_id = _params(item, shared, where)
-        if custom_id is not None and custom_id in given:
+        if custom_id in taken:
             raise ValueError(
                 f"{where} has the custom_id {custom_id!r:.60}, and so does an earlier one. Make it "
                 "unique."
             )
         name = custom_id or f"request-{number}"
-        given.add(name)
-        asked = _fingerprint(custom_id, params, where)
-        requests.append(Request(name, params, f"{asked}-{seen[asked]}"))
-        seen[asked] += 1
-    if len(given) < len(requests):
+        taken.add(name)
+        content = _fingerprint(custom_id, params, where)
+        requests.append(Request(name, params, f"{content}-{seen[content]}"))
+        seen[content] += 1
+    if len(taken) < len(requests):
         raise ValueError(
             'A custom_id of the form "request-2" was given to another request. Give all of them, '
             "or none."
@@ -95,28 +94,24 @@ def _params(
     item: Any, shared: Mapping[str, Any], where: str
 ) -> tuple[dict[str, Any], str | None]:
     if isinstance(item, str):
-        own: dict[str, Any] = {"messages": [{"role": "user", "content": item}]}
-    elif isinstance(item, Mapping):
-        own = dict(item)
-    else:
+        item = {"messages": [{"role": "user", "content": item}]}
+    if not isinstance(item, Mapping):
         raise TypeError(
             f"{where} is a {type(item).__name__}. Give a prompt, or a mapping of create()'s "
             "arguments."
         )
+    own = dict(item)
     custom_id = own.pop("custom_id", None)
-    if custom_id is not None and (
-        not isinstance(custom_id, str) or not custom_id
-    ):
+    if custom_id is not None and not (custom_id and isinstance(custom_id, str)):
         raise ValueError(
             f"{where} has the custom_id {custom_id!r:.60}. Give a string that is not empty."
         )
     params = {**given(shared), **given(own)}
     for name in params:
         if name not in _arguments():
-            close = difflib.get_close_matches(str(name), _arguments(), n=1)
-            meant = f" Did you mean {close[0]}?" if close else ""
             raise ValueError(
-                f"{where} has {name!r:.60}, which chat.completions.create() does not take.{meant}"
+                f"{where} has {name!r:.60}, which chat.completions.create() does not take. "
+                + did_you_mean(name, _arguments(), "Leave it out.")
             )
     for name in ("model", "messages"):
         if not params.get(name):
@@ -136,14 +131,14 @@ def _params(
 def _fingerprint(
     custom_id: str | None, params: Mapping[str, Any], where: str
 ) -> str:
-    asked = {
+    body = {
         name: value
         for name, value in params.items()
         if name not in NOT_IN_THE_BODY
     }
     try:
         text = json.dumps(
-            [custom_id, asked], sort_keys=True, allow_nan=False, default=_plain
+            [custom_id, body], sort_keys=True, allow_nan=False, default=plain
         )
     except (TypeError, ValueError) as error:
         raise ValueError(
@@ -152,16 +147,16 @@ def _fingerprint(
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A message object of the SDK as JSON's own types."""
     if isinstance(value, type):
         raise TypeError(
             f"the class {value.__name__} is not JSON. Only parse() takes a class; give its schema"
         )
-    plain = as_dict(value)
-    if plain is value:
+    fields = as_dict(value)
+    if fields is value:
         raise TypeError(f"{type(value).__name__} is not JSON")
-    return plain
+    return fields
 
 
 @lru_cache(maxsize=1)
@@ -169,8 +164,5 @@ def _arguments() -> tuple[str, ...]:
     """The arguments of create(), as the installed SDK has them."""
     from openai.resources.chat.completions import AsyncCompletions
 
-    return tuple(
-        name
-        for name in inspect.signature(AsyncCompletions.create).parameters
-        if name != "self"
-    )
+    _, *names = inspect.signature(AsyncCompletions.create).parameters
+    return tuple(names)

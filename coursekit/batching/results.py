@@ -1,14 +1,15 @@
 """The outcome of a batch: results as values, so that one failure does not cost you the other
-answers.
+answers. Taught in 05 §7.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, overload
+from typing import Any, Self
 
 from ..foundation.portable import Portable, packed, unpacked
 from ..metering import Receipt
@@ -65,34 +66,25 @@ class Result:
         """What the model said; None if there is no reply, or no text in it (a refusal, a tool
         call).
         """
-        return (
-            None
-            if self.reply is None
-            else self.reply.choices[0].message.content
-        )
+        if self.reply is None:
+            return None
+        text: str | None = self.reply.choices[0].message.content
+        return text
 
     @cached_property
     def receipt(self) -> Receipt | None:
         """Usage, price and origin of the reply; None without one, or without a usage that can be
         read.
         """
-        try:
-            return None if self.bill is None else self.bill()
         # an unusable usage, from another server: the answer counts all the same
-        except (
-            TypeError,
-            ValueError,
-        ):
-            return None
+        with contextlib.suppress(TypeError, ValueError):
+            return self.bill and self.bill()
+        return None
 
     @property
     def cost(self) -> Decimal:
         """US dollars; 0 without a reply, or without a known price."""
-        return (
-            self.receipt.price.total
-            if self.receipt and self.receipt.price
-            else ZERO
-        )
+        return self.receipt.dollars if self.receipt else ZERO
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickling, as between processes: with the receipt, but without the client that would
@@ -112,7 +104,7 @@ class Result:
 _RAISE: Any = object()
 
 
-class Results(Sequence[Result]):
+class Results(tuple[Result, ...]):
     """The results of a run, in the order of its requests.
 
     seconds  from the first request to the last answer, on the client's clock
@@ -120,59 +112,48 @@ class Results(Sequence[Result]):
     stopped  why nothing more was sent; None: everything was sent
     """
 
-    def __init__(
-        self,
+    seconds: float
+    refused: int
+    stopped: str | None
+
+    def __new__(
+        cls,
         results: Iterable[Result],
         *,
         seconds: float = 0.0,
         refused: int = 0,
         stopped: str | None = None,
-    ) -> None:
-        self._results = tuple(results)
-        self.seconds, self.refused, self.stopped = seconds, refused, stopped
-
-    @overload
-    def __getitem__(self, place: int) -> Result: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Result]: ...
-    def __getitem__(self, place: int | slice) -> Result | Sequence[Result]:
-        return self._results[place]
-
-    def __len__(self) -> int:
-        return len(self._results)
-
-    def __iter__(self) -> Iterator[Result]:
-        return iter(self._results)
+    ) -> Self:
+        made = super().__new__(cls, results)
+        made.seconds, made.refused, made.stopped = seconds, refused, stopped
+        return made
 
     @property
     def answered(self) -> list[Result]:
         """The results with a reply, including resumed ones."""
-        return [result for result in self._results if result.reply is not None]
+        return [result for result in self if result.reply is not None]
 
     @property
     def failed(self) -> list[Result]:
         """The results without a reply, in order."""
-        return [result for result in self._results if result.reply is None]
+        return [result for result in self if result.reply is None]
 
     @property
     def attempts(self) -> int:
         """Requests on the wire, including retries."""
-        return sum(result.attempts for result in self._results)
+        return sum(result.attempts for result in self)
 
     @property
     def usage(self) -> Usage:
         """The tokens of all replies."""
-        used = (
-            r.receipt.usage
-            for r in self._results
-            if r.receipt and r.receipt.usage
-        )
+        receipts = (result.receipt for result in self)
+        used = (each.usage for each in receipts if each and each.usage)
         return sum(used, Usage(0, 0))
 
     @property
     def cost(self) -> Decimal:
         """US dollars for all replies whose price is known, including resumed ones."""
-        return sum((result.cost for result in self._results), ZERO)
+        return sum((result.cost for result in self), ZERO)
 
     def texts(self, missing: Any = _RAISE) -> list[Any]:
         """What the model said to each request, in order.
@@ -183,16 +164,11 @@ class Results(Sequence[Result]):
         """
         if missing is _RAISE and self.failed:
             raise Unanswered(self)
-        return [
-            missing if result.reply is None else result.text
-            for result in self._results
-        ]
+        return [result.text if result.reply else missing for result in self]
 
     def __repr__(self) -> str:
-        usage, resumed = (
-            self.usage,
-            sum(result.resumed for result in self._results),
-        )
+        usage = self.usage
+        resumed = sum(result.resumed for result in self)
         parts = [
             f"{len(self.answered):,} of {len(self):,} answered"
             + (f" ({resumed:,} resumed)" if resumed else ""),
@@ -203,6 +179,5 @@ class Results(Sequence[Result]):
             dollars(self.cost),
             f"{self.seconds:,.1f} s",
         ]
-        return " · ".join(parts) + (
-            f"\nstopped: {self.stopped}" if self.stopped else ""
-        )
+        stopped = f"\nstopped: {self.stopped}" if self.stopped else ""
+        return " · ".join(parts) + stopped

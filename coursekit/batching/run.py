@@ -2,19 +2,19 @@
 
 Ours is what has to see the same answer: pacing by its headers, one layer of retries, money, and the
 checkpoint. The bar is tqdm's, the file SQLite's, and which errors are retried, and after how long,
-is ``retrying``'s.
+is ``retrying``'s. Taught in 05 §6 to §8.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import math
 import random
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 import openai
 from openai.types.chat import ChatCompletion
 
-from ..foundation.arguments import takes_client
+from ..foundation.arguments import is_number, takes_client
 from ..metering import Meter
 from ..offline.miss import RecordingNotFound
 from ..pricing import ZERO
@@ -98,97 +98,67 @@ async def run_batch(
     answers that were paid for are then in the checkpoint, and in the ``results`` of the
     CancelledError (not a subclass, because asyncio's own timeouts do not recognize one).
     """
-    _check(rpm=rpm, tpm=tpm, max_concurrency=max_concurrency)
+    _check(max_concurrency, rpm=rpm, tpm=tpm)
     requests = as_requests(prompts_or_requests, params)
     cap = SpendingCap(max_cost)
     worst = cap.worst(requests)
-    with (
+    policy, rng = policy or POLICY, rng or random.Random()
+    opened = (
         open_checkpoint(checkpoint, requests)
         if checkpoint is not None
-        else nullcontext() as kept
-    ):
-        run = _Run(
-            client,
-            requests,
-            cap,
-            policy or POLICY,
-            rng or random.Random(),
-            kept,
+        else nullcontext()
+    )
+    with opened as saved:
+        run = _Run(client, requests, cap, policy, rng, saved)
+        # each model has limits, and so a pacer, of its own
+        pacers = defaultdict[str, Pacer](
+            lambda: Pacer(rpm, tpm, run.clock.now())
         )
-        return await run.whole(
-            worst,
-            lambda: Pacer(rpm, tpm, run.clock.now()),
-            max_concurrency,
-            progress,
-        )
+        return await run.whole(worst, pacers, max_concurrency, progress)
 
 
+@dataclass
 class _Run:
-    """What one run shares: who answers, what is left to spend, where answers are kept, and what
+    """What one run shares: who answers, what is left to spend, where answers are saved, and what
     became of each.
     """
 
-    def __init__(
-        self,
-        client: openai.AsyncOpenAI,
-        requests: list[Request],
-        cap: SpendingCap,
-        policy: Policy,
-        rng: random.Random,
-        kept: Checkpoint | None,
-    ) -> None:
-        self.requests, self.cap, self.policy, self.rng, self.kept = (
-            requests,
-            cap,
-            policy,
-            rng,
-            kept,
-        )
-        self.client, self.clock = client, clock_of(client)
-        self.create = client.with_options(
-            max_retries=0
-        ).chat.completions.with_raw_response.create
-        self.results: list[Result | None] = [
-            self._resumed(request) for request in requests
-        ]
+    client: openai.AsyncOpenAI
+    requests: list[Request]
+    cap: SpendingCap
+    policy: Policy
+    rng: random.Random
+    saved: Checkpoint | None
+
+    def __post_init__(self) -> None:
+        self.clock = clock_of(self.client)
+        once = self.client.with_options(max_retries=0)
+        self.create = once.chat.completions.with_raw_response.create
+        self.results = [self._resumed(request) for request in self.requests]
         self.refused, self.ended = 0, self.clock.now()
-        # models that are not asked any more, and why
-        self.dropped: dict[str, str] = {}
         # by model: refusals in a row that asked for too long a wait
         self.turned_away: Counter[str] = Counter()
 
     async def whole(
         self,
         worst: list[Decimal],
-        pacer: Callable[[], Pacer],
+        pacers: Mapping[str, Pacer],
         most: int,
         show: bool | None,
     ) -> Results:
-        """The run from its beginning to its end; each model has limits, and so a pacer, of its
-        own.
-        """
+        """The run from its beginning to its end."""
         start = self.ended
-        missing = [
-            place for place, result in enumerate(self.results) if result is None
+        self.trials = [
+            Trial(place, request, worst[place], pacers[request.params["model"]])
+            for place, request in enumerate(self.requests)
+            if self.results[place] is None
         ]
+        total = len(self.requests)
         self.bar = ProgressBar(
-            len(self.results),
-            len(self.results) - len(missing),
-            show,
-            self.clock,
+            total, total - len(self.trials), show, self.clock
         )
-        pacers: defaultdict[str, Pacer] = defaultdict(pacer)
-        trials = [
-            Trial(
-                place,
-                request := self.requests[place],
-                worst[place],
-                pacers[request.params["model"]],
-            )
-            for place in missing
-        ]
         self.dispatcher = Dispatcher(
-            trials, self.cap, self.clock, most, self.attempt
+            self.trials, self.cap, self.clock, most, self.attempt
         )
         try:
             await self.dispatcher.send_all()
@@ -201,7 +171,7 @@ class _Run:
                 f"The batch was cancelled with {len(results.answered)} of {len(results)} requests "
                 "answered. "
                 "These are in this error's .results"
-                + (" and in the checkpoint." if self.kept else ".")
+                + (" and in the checkpoint." if self.saved else ".")
             )
             raise
         finally:
@@ -228,12 +198,10 @@ class _Run:
             trial.pacer.back(reservation, headers)
             self._failed(trial, error)
         except asyncio.CancelledError:
-            left = TimeoutError(
+            trial.error = TimeoutError(
                 "The run was cancelled before this answer arrived; it may still be billed."
             )
-            self.results[trial.place] = Result(
-                trial.request.custom_id, None, left, trial.attempts
-            )
+            self._lost(trial)
             raise
         else:
             result = self._result(trial.request, reply, trial.attempts)
@@ -245,8 +213,8 @@ class _Run:
                 answered=True,
             )
             self.results[trial.place] = result
-            self.turned_away[trial.request.params["model"]] = 0
-            await self._keep(trial.request.key, raw)
+            self.turned_away[trial.model] = 0
+            await self._save(trial.request.key, raw)
             self.bar.over(False, self.cap.spent)
 
     def _result(
@@ -259,22 +227,19 @@ class _Run:
         """What an answer cost, as far as that is needed now; at its worst where no price is
         known.
         """
-        if self.cap.most is None and not self.bar.shown:
+        if not self.cap.most.is_finite() and not self.bar.shown:
             return ZERO
-        return (
-            result.receipt.price.total
-            if result.receipt and result.receipt.price
-            else worst
-        )
+        priced = result.receipt and result.receipt.price
+        return priced.total if priced else worst
 
     def _settle(self, trial: Trial, spent: Decimal | None) -> None:
         self.cap.settle(trial.worst, spent)
         self.ended = self.clock.now()
 
-    async def _keep(self, key: str, raw: Any) -> None:
-        if self.kept is not None:
+    async def _save(self, key: str, raw: Any) -> None:
+        if self.saved is not None:
             try:
-                await self.kept.keep(key, raw.text, raw.request_id)
+                await self.saved.save(key, raw.text, raw.request_id)
             except sqlite3.Error as error:
                 self.dispatcher.stop(
                     f"The checkpoint can no longer be written ({error}). Free some space, then "
@@ -283,39 +248,32 @@ class _Run:
 
     def _failed(self, trial: Trial, error: Exception) -> None:
         decision, now = classify(error), self.clock.now()
+        model = trial.model
+        wanted = retry_after(error) or 0.0
+        too_long = wanted > self.policy.patience
         trial.error = error
-        if (
-            getattr(error, "status_code", None) == 429
-            and decision.action == "retry"
-        ):
+        limited = getattr(error, "status_code", None) == 429
+        if limited and decision.action == "retry":
             self.refused += 1
-            wanted = retry_after(error) or 0.0
-            if wanted <= self.policy.patience:
+            if not too_long:
                 trial.pacer.refused(now + wanted)
         if decision.action == "stop":
             self.dispatcher.stop(f"{decision.reason} {decision.advice}")
         wait, why = self.policy.next(
             trial.attempts, now - trial.started, error, self.rng
         )
-        model = str(trial.request.params["model"])
-        if (retry_after(error) or 0.0) > self.policy.patience:
-            self.turned_away[model] += 1
-        if (
-            getattr(error, "code", None) == "model_not_found"
-            or self.turned_away[model] >= TURNED_AWAY
-        ):
+        self.turned_away[model] += too_long
+        no_such_model = getattr(error, "code", None) == "model_not_found"
+        if no_such_model or self.turned_away[model] >= TURNED_AWAY:
             self.dispatcher.drop(model, f"{model}: {why}")
-            self.dropped[model] = why
         if wait is None:
-            self.results[trial.place] = Result(
-                trial.request.custom_id, None, error, trial.attempts
-            )
+            self._lost(trial)
             self.bar.over(True, self.cap.spent)
         else:
             self.dispatcher.again(trial, now + wait)
 
     def _resumed(self, request: Request) -> Result | None:
-        found = None if self.kept is None else self.kept.find(request.key)
+        found = self.saved.find(request.key) if self.saved else None
         if found is None:
             return None
         reply = ChatCompletion.construct(**json.loads(found.body))
@@ -324,19 +282,17 @@ class _Run:
 
     def collected(self, start: float) -> Results:
         """The results so far."""
-        dropped = [f"{model}: {why}" for model, why in self.dropped.items()]
-        stopped = self.dispatcher.stopped or " ".join(dropped) or None
-        for trial in self.dispatcher.given_up():
-            self.results[trial.place] = Result(
-                trial.request.custom_id, None, trial.error, trial.attempts
-            )
-        results = [
-            result
-            or Result(request.custom_id, error=self._not_sent(place, stopped))
-            for place, (result, request) in enumerate(
-                zip(self.results, self.requests, strict=True)
-            )
-        ]
+        dropped = self.dispatcher.dropped
+        stopped = self.dispatcher.stopped or " ".join(dropped.values()) or None
+        for trial in self.trials:
+            # it failed, and would have been sent again if the run had continued
+            if trial.error is not None and self.results[trial.place] is None:
+                self._lost(trial)
+        results = []
+        for request, result in zip(self.requests, self.results, strict=True):
+            why = dropped.get(str(request.params["model"])) or stopped
+            not_sent = NotSent(f"This request was not sent. {why}")
+            results.append(result or Result(request.custom_id, error=not_sent))
         return Results(
             results,
             seconds=self.ended - start,
@@ -344,22 +300,22 @@ class _Run:
             stopped=stopped,
         )
 
-    def _not_sent(self, place: int, stopped: str | None) -> NotSent:
-        return NotSent(
-            f"This request was not sent. {self.dispatcher.dropped.get(place) or stopped}"
+    def _lost(self, trial: Trial) -> None:
+        """Its last error is its result."""
+        self.results[trial.place] = Result(
+            trial.request.custom_id, None, trial.error, trial.attempts
         )
 
 
-def _check(**numbers: Any) -> None:
+def _check(max_concurrency: int, **limits: float | None) -> None:
     """Raises ValueError for an invalid limit."""
-    for name, value in numbers.items():
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is not None and not (number and 0 < value < math.inf):
+    limits["max_concurrency"] = max_concurrency
+    for name, value in limits.items():
+        if value is not None and not (is_number(value) and value > 0):
             raise ValueError(
                 f"{name}={value!r:.40} is not a limit. Give a number above 0."
             )
-    most = numbers["max_concurrency"]
-    if not isinstance(most, int):
+    if not isinstance(max_concurrency, int):
         raise ValueError(
-            f"max_concurrency={most!r:.40}: give a whole number of requests, from 1 on."
+            f"max_concurrency={max_concurrency!r:.40}: give a whole number of requests, from 1 on."
         )

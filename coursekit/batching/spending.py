@@ -1,70 +1,49 @@
-"""A cap on what a run may spend: each call counts at its worst-case cost before it is sent."""
+"""A cap on what a run may spend: each call counts at its worst-case cost before it is sent.
+
+Taught in 05 §8.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from ..foundation.arguments import is_number
 from ..offline.limits.estimate import asked_output
 from ..pricing import ZERO, NoPrice, price_of
-from ..tokens import count_tokens
+from ..tokens import at_most_uncounted, count_tokens
 from .requests import Request
-
-# what count_tokens leaves out
-UNCOUNTED = (
-    "tools",
-    "functions",
-    "response_format",
-    "prediction",
-)
 
 
 class SpendingCap:
     """Dollars that a run may not exceed.
 
-    most   US dollars; None: no cap
+    most   US dollars; infinite: no cap
     spent  of them, by answers, and at their worst by attempts whose answer did not arrive
     lost   the part for those attempts: they may still be billed
     """
 
     def __init__(self, most: Decimal | float | None) -> None:
-        number = isinstance(most, int | float | Decimal) and not isinstance(
-            most, bool
-        )
-        if most is not None and not (number and 0 <= most < float("inf")):
+        if most is not None and not (is_number(most) and most >= 0):
             raise ValueError(
                 f"max_cost={most!r:.40} is not an amount. Give US dollars, such as 0.50."
             )
-        self.most = None if most is None else Decimal(str(most))
+        self.most = Decimal("Infinity" if most is None else str(most))
         self.spent = self.lost = ZERO
         self._held = ZERO
 
     def worst(self, requests: list[Request]) -> list[Decimal]:
         """The most that each request can cost; zeros if there is no cap. Raises ValueError if a
         request has no upper bound."""
-        if self.most is None:
+        if not self.most.is_finite():
             return [ZERO] * len(requests)
-        return [
-            worst_price(request.params, request.custom_id)
-            for request in requests
-        ]
-
-    def allows(self, worst: Decimal) -> bool:
-        """Whether a call of that price fits in if it and all calls in flight cost the most they
-        can.
-        """
-        return self.most is None or worst <= self.left
+        return [worst_price(each.params, each.custom_id) for each in requests]
 
     @property
     def left(self) -> Decimal:
-        """US dollars; infinite without a cap."""
-        return (
-            Decimal("Infinity")
-            if self.most is None
-            else self.most - self.spent - self._held
-        )
+        """US dollars that remain even if all calls in flight cost the most they can."""
+        return self.most - self.spent - self._held
 
     def hold(self, worst: Decimal) -> None:
         """A call is sent."""
@@ -74,8 +53,9 @@ class SpendingCap:
         """It ended, and cost this; None: its answer did not arrive."""
         self._held -= worst
         if cost is None:
+            cost = worst
             self.lost += worst
-        self.spent += worst if cost is None else cost
+        self.spent += cost
 
 
 def worst_price(params: Mapping[str, Any], name: str) -> Decimal:
@@ -94,17 +74,8 @@ def worst_price(params: Mapping[str, Any], name: str) -> Decimal:
         )
     try:
         prompt = count_tokens(params["messages"], params["model"])
-        # a byte each
-        prompt += sum(
-            len(json.dumps(params[what]).encode())
-            for what in UNCOUNTED
-            if params.get(what)
-        )
-        usage = {
-            "prompt_tokens": prompt,
-            "completion_tokens": output,
-            "total_tokens": prompt + output,
-        }
+        prompt += at_most_uncounted(params)
+        usage = {"prompt_tokens": prompt, "completion_tokens": output}
         return price_of(
             usage, params["model"], service_tier=params.get("service_tier")
         ).total

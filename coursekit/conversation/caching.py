@@ -3,7 +3,7 @@ with an earlier one.
 
 Source: OpenAI's guide "Prompt caching", for models before GPT-5.6 (later ones cache in other steps,
 and bill writing). All of 31 genuine answers of such models with cached tokens have a multiple of
-128, from 1,024 up.
+128, from 1,024 up. Taught in 03 §6.
 """
 
 from __future__ import annotations
@@ -70,18 +70,15 @@ def _shared_part(
     """
     if (old["role"], old.get("name")) != (new["role"], new.get("name")):
         return 0
-    texts = [
-        [token.id for token in tokenize(_text(message), model)]
-        for message in (old, new)
-    ]
-    same = takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False))
-    return OPENING + sum(1 for _ in same)
+    texts = (tokenize(_text(message), model) for message in (old, new))
+    pairs = takewhile(
+        lambda pair: pair[0] == pair[1], zip(*texts, strict=False)
+    )
+    return OPENING + len(list(pairs))
 
 
 def _text(message: Mapping[str, Any]) -> str:
     content = message["content"]
-    return (
-        content
-        if isinstance(content, str)
-        else "".join(part["text"] for part in content)
-    )
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in content)

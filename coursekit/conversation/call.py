@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ..foundation.arguments import streamed
 from ..foundation.portable import Portable
+from ..tokens import as_dict
 from .turns import Message
 
 Purpose = Literal["reply", "summary"]
@@ -52,11 +54,7 @@ class Call:
     @property
     def stream_params(self) -> dict[str, Any]:
         """The same request, streamed, with the usage at its end."""
-        options = {
-            "include_usage": True,
-            **(self.params.get("stream_options") or {}),
-        }
-        return {**self.params, "stream": True, "stream_options": options}
+        return streamed(self.params)
 
     def done(self, completion: Any) -> None:
         """Take a whole ChatCompletion."""
@@ -66,13 +64,12 @@ class Call:
         # what is not a completion (a page of HTML, say) has none
         if getattr(completion, "choices", None):
             choice = completion.choices[0]
+            message = choice.message
             self._billed["finish_reason"] = choice.finish_reason
-            self.text = _said(choice.message)
-            self._refused = bool(getattr(choice.message, "refusal", None))
-            tool_calls = getattr(choice.message, "tool_calls", None) or []
-            self._tool_calls = [
-                call.model_dump(exclude_none=True) for call in tool_calls
-            ]
+            self.text = _said(message)
+            self._refused = bool(getattr(message, "refusal", None))
+            tool_calls = getattr(message, "tool_calls", None) or []
+            self._tool_calls = [as_dict(call) for call in tool_calls]
 
     def opened(self, stream: Any) -> None:
         """Take note of a stream that begins."""
@@ -114,10 +111,13 @@ class Call:
         if self.purpose == "summary" and (
             self._refused or self._tool_calls or reason != "stop"
         ):
-            why = (
-                f"The summary is not a whole text ({self._why_no_summary()}), so the memory "
-                "is unchanged."
-            )
+            if self._refused:
+                what = "the model declined"
+            elif self._tool_calls:
+                what = "the model called a tool"
+            else:
+                what = f"finish_reason {reason!r}"
+            why = f"The summary is not a whole text ({what}), so the memory is unchanged."
             raise NoReply(why + _cure(reason), self.text, reason)
         if self._tool_calls:
             return {
@@ -132,24 +132,13 @@ class Call:
             )
         return {"role": "assistant", "content": self.text}
 
-    def _why_no_summary(self) -> str:
-        if self._refused:
-            return "the model declined"
-        if self._tool_calls:
-            return "the model called a tool"
-        return f"finish_reason {self._billed.get('finish_reason')!r}"
-
     def _bill(self, part: Any) -> None:
         """Record what a completion or a chunk says about the bill."""
         for name in ("model", "created", "service_tier"):
             if (value := getattr(part, name, None)) is not None:
                 self._billed[name] = value
-        usage = getattr(part, "usage", None)
-        if usage is not None:
-            dump = getattr(usage, "model_dump", None)
-            self._billed["usage"] = (
-                dump(exclude_none=True) if dump else dict(usage)
-            )
+        if (usage := getattr(part, "usage", None)) is not None:
+            self._billed["usage"] = dict(as_dict(usage))
 
 
 def _cure(reason: str | None) -> str:

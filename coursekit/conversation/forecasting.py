@@ -2,22 +2,23 @@
 
 ``forecast()`` holds the conversation: the real ``Conversation`` with a real memory, and a client
 that only counts. ``prompt_tokens()`` is the same sum as a formula, for the two policies that have
-one; ``spent()`` makes dollars of it.
+one; ``spent()`` makes dollars of it. Taught in 03 §4 and its lab.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import accumulate, takewhile
+from itertools import accumulate
 from types import SimpleNamespace
 from typing import Any
 
 from .. import models
 from ..pricing import Usage, price_of
-from ..tokens import chat_tokens, count_tokens, message_tokens
+from ..tokens import chat_tokens, message_tokens
 from .caching import cacheable
 from .memory import Memory, Summarize, TokenBudget, reminder
 from .talk import Conversation
@@ -61,16 +62,7 @@ def forecast(
     before it (``cacheable_prefix``). ``completion`` is ``reply`` (and ``summary``) unchanged.
     Raises BudgetTooSmall, UnknownTokenizer.
     """
-    model = model or models.CHAT
-    client = _Counting(sizes or Sizes(), model)
-    conversation = Conversation(
-        client, "instructions", client.counted(memory), model=model
-    )
-    for number in range(turns):
-        try:
-            conversation.send(f"question {number}")
-        except _ContextFull:
-            break
+    _, conversation = _held(turns, sizes, memory, model)
     return [turn.usage for turn in conversation.turns]
 
 
@@ -96,13 +88,7 @@ def context_of(
     what is forgotten, what is sent, the new question. The tokens sent, and those that ask for the
     reply, are that request's prompt.
     """
-    model = model or models.CHAT
-    client = _Counting(sizes or Sizes(), model)
-    conversation = Conversation(
-        client, "instructions", client.counted(memory), model=model
-    )
-    for number in range(turn):
-        conversation.send(f"question {number}")
+    client, conversation = _held(turn, sizes, memory, model)
     first, *others = client.before
     forgotten = [
         each for each in conversation.messages[1:-1] if each not in others
@@ -134,10 +120,9 @@ def prompt_tokens(
     framed = _framed(sizes, model)
     first = chat_tokens([], model).priming + framed["system"] + framed["user"]
     exchange = framed["user"] + framed["assistant"]
-    most = (
-        max(turns - 1, 0) if window is None else min(window, max(turns - 1, 0))
-    )
-    reminded = most * (most + 1) // 2 + max(turns - 1 - most, 0) * most
+    earlier = max(turns - 1, 0)
+    most = earlier if window is None else min(window, earlier)
+    reminded = most * (most + 1) // 2 + (earlier - most) * most
     return turns * first + reminded * exchange
 
 
@@ -167,45 +152,45 @@ class _ContextFull(Exception):
     """The next request would not fit into the context window."""
 
 
+def _held(
+    turns: int,
+    sizes: Sizes | None,
+    memory: Memory | None,
+    model: str | None,
+) -> tuple[_Counting, Conversation]:
+    """The conversation after so many turns, or as many as the context window holds."""
+    model = model or models.CHAT
+    client = _Counting(sizes or Sizes(), model, memory)
+    conversation = Conversation(
+        client, "instructions", client.memory, model=model
+    )
+    with contextlib.suppress(_ContextFull):
+        for number in range(turns):
+            conversation.send(f"question {number}")
+    return client, conversation
+
+
 class _Counting:
-    """A client that answers with numbers: what a request would be billed."""
+    """A client that answers with numbers: what a request would be billed.
 
-    def __init__(self, sizes: Sizes, model: str) -> None:
+    memory  the policy, for messages whose texts are names: their tokens are those of ``sizes``
+    before  the newest prompt; ``cached``: how many of its tokens the cache can give
+    """
+
+    def __init__(self, sizes: Sizes, model: str, memory: Memory | None) -> None:
         self.chat = self.completions = self
-        self.sizes, self.model = sizes, model
-        self.framed, self.priming = (
-            _framed(sizes, model),
-            chat_tokens([], model).priming,
-        )
+        self.sizes, self.model, self.memory = sizes, model, memory
         self.window = models.get(model).context if models.known(model) else None
-        self.prompt: str | None = None  # that asks for a summary
         self.before: Sequence[Message] = ()
-        self.cached = 0  # tokens of the newest prompt
-        self.answers = 0
-        self._known: dict[str, int] = {}
-        self._frame = message_tokens(
-            {"role": "user", "content": ""}, model
-        ).overhead
-        self._reminder = self._frame + count_tokens(
-            str(reminder("")["content"]), model
-        )
-
-    def counted(self, memory: Memory | None) -> Memory | None:
-        """The same policy, for messages whose texts are names: their tokens are those of
-        ``sizes``.
-        """
-        if isinstance(memory, Summarize):
-            self.prompt = memory.prompt
-        if not isinstance(memory, TokenBudget):
-            return memory
-        # a budget that is given a way to count leaves the priming to us
-        primed = {"system": self.priming}
-        return TokenBudget(
-            memory.max_tokens,
-            lambda message: (
-                self.tokens(message) + primed.get(message["role"], 0)
-            ),
-        )
+        self.cached = self.answers = 0
+        self.priming = chat_tokens([], model).priming
+        self._framed = _framed(sizes, model)
+        self._reminder = message_tokens(reminder(""), model).total
+        self._prompt = memory.prompt if isinstance(memory, Summarize) else ""
+        asks = {"role": "user", "content": self._prompt}
+        self._asking = message_tokens(asks, model).total
+        if isinstance(memory, TokenBudget):
+            self.memory = TokenBudget(memory.max_tokens, self._budgeted)
 
     def create(
         self, *, messages: Sequence[Message], **params: Any
@@ -214,62 +199,51 @@ class _Counting:
         prompt = self.priming + sum(counts)
         if self.window is not None and prompt > self.window:
             raise _ContextFull
-        summary = messages[-1]["content"] == self.prompt
-        self.answers += 1
-        text = f"{'summary' if summary else 'reply'} {self.answers}"
         # as caching.shared_prefix, where texts have nothing in common unless they are the same
-        self.cached = cacheable(sum(counts[: _same(self.before, messages)]))
+        shared = 0
+        for old, new, tokens in zip(
+            self.before, messages, counts, strict=False
+        ):
+            if old != new:
+                break
+            shared += tokens
+        self.before, self.cached = messages, cacheable(shared)
+        self.answers += 1
+        kind, size = "reply", self.sizes.reply
+        if messages[-1]["content"] == self._prompt:
+            kind, size = "summary", self.sizes.summary
         usage = {
             "prompt_tokens": prompt,
-            "completion_tokens": self.sizes.summary
-            if summary
-            else self.sizes.reply,
+            "completion_tokens": size,
             "prompt_tokens_details": {"cached_tokens": self.cached},
         }
-        self.before = messages
-        message = SimpleNamespace(content=text, tool_calls=None)
-        return SimpleNamespace(
-            model=self.model,
-            choices=[SimpleNamespace(message=message, finish_reason="stop")],
-            usage=usage,
-        )
+        message = SimpleNamespace(content=f"{kind} {self.answers}")
+        choice = SimpleNamespace(message=message, finish_reason="stop")
+        return SimpleNamespace(model=self.model, choices=[choice], usage=usage)
 
     def tokens(self, message: Message) -> int:
         """Of one message with its frame."""
-        content: str = message["content"]
-        if content not in self._known:
-            self._known[content] = self._tokens(message["role"], content)
-        return self._known[content]
-
-    def _tokens(self, role: str, content: str) -> int:
-        if content == self.prompt:
-            return self._frame + count_tokens(content, self.model)
+        role, content = message["role"], message["content"]
+        if content == self._prompt:
+            return self._asking
         if role == "user" and not content.startswith("question"):
             return self._reminder + self.sizes.summary
-        return self.framed[role]
+        return self._framed[role]
 
-
-def _same(before: Sequence[Message], now: Sequence[Message]) -> int:
-    """How many messages two prompts have in common from their beginning on."""
-    pairs = zip(before, now, strict=False)
-    return sum(
-        1
-        for _ in takewhile(
-            lambda pair: pair[0] is pair[1] or pair[0] == pair[1], pairs
-        )
-    )
+    def _budgeted(self, message: Message) -> int:
+        """A budget that is given a way to count leaves the priming to us."""
+        primed = self.priming if message["role"] == "system" else 0
+        return self.tokens(message) + primed
 
 
 def _framed(sizes: Sizes, model: str) -> Mapping[str, int]:
     """Tokens of a message with its frame, by role."""
-    each = {
+    framed = {
         "system": sizes.system,
         "user": sizes.user,
         "assistant": sizes.reply,
     }
-    return {
-        role: message_tokens({"role": role, "content": ""}, model).overhead
-        - 1
-        + each[role]
-        for role in each
-    }
+    for role in framed:
+        empty = message_tokens({"role": role, "content": ""}, model)
+        framed[role] += empty.total - 1
+    return framed

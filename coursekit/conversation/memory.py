@@ -2,7 +2,7 @@
 
 A policy answers one question, ``first(draft)``: the number of the oldest turn that is still sent.
 Everything else follows from how a history is built: instructions are always sent, and turns are
-sent in full or not at all.
+sent in full or not at all. Taught in 03 §5.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from .. import models
+from ..foundation.arguments import is_number
 from ..tokens import NotCountable, chat_tokens, count_tokens, message_tokens
 from .turns import History, Message, NewTurn, is_instruction
 
@@ -74,7 +76,7 @@ class TokenBudget:
 
     max_tokens: int
     count: Callable[[Message], int] | None = field(default=None, repr=False)
-    _known: dict[Any, int] = field(
+    _counted: dict[Any, int] = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -110,21 +112,16 @@ class TokenBudget:
 
     def _tokens(self, message: Message, model: str) -> int:
         # Python remembers the hash of a string, so this is cheap
-        key: Any = (
-            model,
-            *message.items(),
-        )
+        key: Any = (model, *message.items())
         try:
-            return self._known[key]
-        except KeyError:
-            pass
+            counted = self._counted.get(key)
         except TypeError:  # a content of parts, or tool calls
             key = (model, json.dumps(message, sort_keys=True))
-        if key not in self._known:
-            self._known[key] = (
-                self.count(message) if self.count else _exact(message, model)
-            )
-        return self._known[key]
+            counted = self._counted.get(key)
+        if counted is None:
+            count = self.count or partial(_exact, model=model)
+            counted = self._counted[key] = count(message)
+        return counted
 
 
 class Summarize:
@@ -146,12 +143,8 @@ class Summarize:
         prompt: str = SUMMARY_PROMPT,
         **params: Any,
     ) -> None:
-        self.over, self.keep, self.prompt, self.params = (
-            over,
-            keep,
-            prompt,
-            params,
-        )
+        self.over, self.keep = over, keep
+        self.prompt, self.params = prompt, params
         _whole(self, "keep", 0)
         _whole(self, "over", keep)
 
@@ -169,16 +162,11 @@ class Summarize:
         """The call that summarizes ``messages``. It begins as the last prompt did, so that the
         cache can help.
         """
-        kept = {
-            name: value
-            for name, value in params.items()
-            if name in ("model", "reasoning_effort")
-        }
-        return {
-            **kept,
-            **self.params,
-            "messages": [*messages, {"role": "user", "content": self.prompt}],
-        }
+        request = dict(params)
+        for name in params.keys() - {"model", "reasoning_effort"}:
+            del request[name]
+        messages = [*messages, {"role": "user", "content": self.prompt}]
+        return {**request, **self.params, "messages": messages}
 
     def __repr__(self) -> str:
         return f"Summarize(over={self.over}, keep={self.keep})"
@@ -226,7 +214,7 @@ def _exact(message: Message, model: str) -> int:
 
 def _whole(policy: object, name: str, least: int) -> None:
     value = getattr(policy, name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    if not is_number(value, whole=True) or value < least:
         raise ValueError(
             f"{type(policy).__name__} needs {name}, a whole number from {least} up, not {value!r}."
         )

@@ -7,12 +7,13 @@ Parameters and client are not stored: a conversation may go on with another mode
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..foundation.files import write_atomically
 from ..foundation.portable import Portable
-from .turns import History, Summary
+from .turns import History, Summary, is_message
 
 FORMAT = 1
 
@@ -31,21 +32,13 @@ class DamagedConversation(Portable, ValueError):
 
 def save(history: History, path: Path) -> None:
     """Write a history, whole or not at all. Raises OSError."""
-    summary = history.summary
     head = {
         "coursekit_conversation": FORMAT,
         "instructions": history.instructions,
-        "summary": {"text": summary.text, "turns": summary.turns}
-        if summary
-        else None,
+        "summary": history.summary and asdict(history.summary),
     }
-    turns = [
-        {"messages": turn.messages, "calls": turn.calls}
-        for turn in history.turns
-    ]
-    write_atomically(
-        path, "".join(f"{_line(value)}\n" for value in [head, *turns])
-    )
+    lines = [head, *map(asdict, history.turns)]
+    write_atomically(path, "".join(f"{_line(value)}\n" for value in lines))
 
 
 def load(path: Path) -> History:
@@ -57,35 +50,38 @@ def load(path: Path) -> History:
         try:
             value = json.loads(line)
             if number == 1:
-                if value["coursekit_conversation"] != FORMAT:
-                    raise ValueError(
-                        f"its format is {value['coursekit_conversation']!r}, this version reads "
-                        f"{FORMAT}"
-                    )
-                history.add(_messages(value["instructions"]))
-                history.summary = (
-                    Summary(**value["summary"]) if value["summary"] else None
-                )
-                if len(history.instructions) != len(value["instructions"]):
-                    raise ValueError(
-                        "its instructions are not all system or developer messages"
-                    )
+                _add_head(history, value)
             else:
-                turns = len(history.turns)
-                history.add(_messages(value["messages"]), value["calls"])
-                if len(history.turns) != turns + 1:
-                    raise ValueError(
-                        "it is not one turn: a user's message and what followed it"
-                    )
+                _add_turn(history, value)
         except (ValueError, LookupError, TypeError) as error:
             raise DamagedConversation(path, number, _why(error)) from error
     return history
 
 
+def _add_head(history: History, head: Any) -> None:
+    if head["coursekit_conversation"] != FORMAT:
+        raise ValueError(
+            f"its format is {head['coursekit_conversation']!r}, this version reads {FORMAT}"
+        )
+    history.add(_messages(head["instructions"]))
+    history.summary = head["summary"] and Summary(**head["summary"])
+    if history.turns:
+        raise ValueError(
+            "its instructions are not all system or developer messages"
+        )
+
+
+def _add_turn(history: History, turn: Any) -> None:
+    turns = len(history.turns)
+    history.add(_messages(turn["messages"]), turn["calls"])
+    if len(history.turns) != turns + 1:
+        raise ValueError(
+            "it is not one turn: a user's message and what followed it"
+        )
+
+
 def _messages(values: Any) -> list[dict[str, Any]]:
-    if not isinstance(values, list) or not all(
-        isinstance(value, dict) and "role" in value for value in values
-    ):
+    if not isinstance(values, list) or not all(map(is_message, values)):
         raise ValueError("it has no list of messages")
     return values
 
@@ -98,7 +94,7 @@ def _line(value: Any) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        text = json.dumps(value)
+        return json.dumps(value)
     return text
 
 

@@ -2,7 +2,7 @@
 should know.
 
 ``calls()`` decides what to send and what to do with the answer, without any input or output. Sync
-and async, whole and streamed differ only in how they carry out those calls.
+and async, whole and streamed differ only in how they carry out those calls. Taught in 03 §3.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Self, TypeAlias
 
 from .. import models
-from ..foundation.arguments import check_client, given, refuse_unknown
+from ..foundation.arguments import check_client, for_one_answer
 from ..tokens import as_dict
 from . import storage
 from .call import Call
 from .memory import Everything, Memory, Summarize, reminder
-from .turns import History, Message, Summary, Turn
+from .turns import History, Message, Summary, Turn, is_message
 
 Content: TypeAlias = str | list[Message]
 
@@ -35,7 +35,7 @@ class BaseConversation:
     before you call a method that sends.
     """
 
-    asynchronous = False
+    is_async = False
 
     def __init__(
         self,
@@ -44,24 +44,13 @@ class BaseConversation:
         memory: Memory | None = None,
         **params: Any,
     ) -> None:
-        other = "Conversation" if self.asynchronous else "AsyncConversation"
+        other = "Conversation" if self.is_async else "AsyncConversation"
         check_client(
-            type(self).__name__,
-            client,
-            is_async=self.asynchronous,
-            instead=other,
+            type(self).__name__, client, is_async=self.is_async, instead=other
         )
-        params = given(params)
-        for name in ("messages", "stream"):
-            if name in params:
-                raise ValueError(
-                    f"A conversation sets {name} itself: leave it out (stream() streams a reply)."
-                )
-        if params.get("n", 1) != 1:
-            raise ValueError(
-                f"A conversation continues with one reply, but n={params['n']} asks for several: "
-                "leave n out."
-            )
+        params = for_one_answer(
+            type(self), client, params, sets=("messages", "stream")
+        )
         if not isinstance(system, str | None):
             raise TypeError(
                 f"system={system!r:.60} is not a string. Give the text of the instructions alone, "
@@ -74,16 +63,14 @@ class BaseConversation:
                 f"memory={memory!r:.60} is not a memory. Give one such as SlidingWindow(5), "
                 "TokenBudget(2_000) or Summarize(over=2_000, keep=4)."
             )
-        refuse_unknown(type(self), client, params)
         self.client = client
         self.memory: Memory = memory or Everything()
         self.params = {"model": models.CHAT, **params}
         self._history = History.of(
             [{"role": "system", "content": system}] if system else []
         )
-        self._unplaced: list[
-            dict[str, Any]
-        ] = []  # calls that were billed, while their turn has not succeeded yet
+        # calls that were billed, while their turn has not succeeded yet
+        self._unplaced: list[dict[str, Any]] = []
 
     @property
     def messages(self) -> list[Message]:
@@ -112,12 +99,8 @@ class BaseConversation:
         The history changes only when the last one has been answered: a call that fails, a reply
         that is cut or a loop that is left changes nothing.
         """
-        new, history, model = (
-            _new(content),
-            self._history,
-            str(self.params["model"]),
-        )
-        draft = history.draft(new, model)
+        new, history = _new(content), self._history
+        draft = history.draft(new, str(self.params["model"]))
         first = self.memory.first(draft)
         if isinstance(self.memory, Summarize) and first > draft.summarized:
             dropped = [
@@ -128,16 +111,8 @@ class BaseConversation:
             yield call
             self._unplaced.append(call.billed)
             history.summary = Summary(str(call.message["content"]), first)
-        call = Call(
-            {
-                **self.params,
-                "messages": [
-                    *self._reminded(first),
-                    *history.said_from(first),
-                    *new,
-                ],
-            }
-        )
+        messages = [*self._reminded(first), *history.said_from(first), *new]
+        call = Call({**self.params, "messages": messages})
         yield call
         self._unplaced.append(call.billed)
         history.add([*new, call.message], self._unplaced)
@@ -166,20 +141,13 @@ class BaseConversation:
 
     def _reminded(self, first: int) -> list[Message]:
         """What precedes the turns: all instructions, and the summary if the memory makes one."""
-        summary = (
-            self._history.summary
-            if isinstance(self.memory, Summarize)
-            else None
-        )
-        return [
-            *self._history.instructions_before(first),
-            *([reminder(summary.text)] if summary else []),
-        ]
+        messages = self._history.instructions_before(first)
+        if self.summary and isinstance(self.memory, Summarize):
+            messages.append(reminder(self.summary))
+        return messages
 
     def __repr__(self) -> str:
-        turns = (
-            "1 turn" if len(self.turns) == 1 else f"{len(self.turns):,} turns"
-        )
+        turns = f"{len(self.turns):,} turn{'s' * (len(self.turns) != 1)}"
         return (
             f"{type(self).__name__}({turns}, model={self.params['model']!r}, "
             f"memory={self.memory!r})"
@@ -222,7 +190,7 @@ class Conversation(BaseConversation):
 
 class AsyncConversation(BaseConversation):
     __doc__ = BaseConversation.__doc__
-    asynchronous = True
+    is_async = True
 
     async def send(self, content: Content) -> str:
         """Like ``Conversation.send()``, but awaited."""
@@ -257,15 +225,12 @@ def _new(content: Content) -> list[Message]:
         raise TypeError(
             f"send() takes a string or a list of messages, not {type(content).__name__}."
         )
-    content = [as_dict(message) for message in content]
-    if not content or not all(
-        isinstance(message, Mapping) and "role" in message
-        for message in content
-    ):
+    messages = [as_dict(message) for message in content]
+    if not messages or not all(map(is_message, messages)):
         raise ValueError(
             'send() takes one or more messages like {"role": "user", "content": "Hi"}.'
         )
-    return [dict(message) for message in content]
+    return [dict(message) for message in messages]
 
 
 def _refuse_tools(params: Mapping[str, Any]) -> None:

@@ -1,11 +1,11 @@
-"""chat_session: a conversation in a terminal."""
+"""chat_session: a conversation in a terminal. Taught in 03 §2."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ..foundation.arguments import given, refuse_unknown, takes_client
+from ..foundation.arguments import for_one_answer, takes_client
 from .memory import Memory
 from .talk import Conversation
 
@@ -33,8 +33,7 @@ def chat_session(
 
     Raises what ``Conversation.send()`` raises.
     """
-    params = given(params)
-    refuse_unknown(chat_session, client, params)
+    params = for_one_answer(chat_session, client, params)
     limit = {} if "max_tokens" in params else {"max_completion_tokens": 500}
     params = {**limit, "temperature": 0.7, **params}
     conversation = Conversation(client, system, memory, **params)

@@ -3,7 +3,7 @@
 A turn is a user's message and everything that follows until the next one: tool calls, their
 results, the reply. Memory policies drop whole turns, so by construction they never separate a tool
 call from its result. Instructions (system and developer messages) are separate: they are never
-dropped.
+dropped. Taught in 03 §1.
 """
 
 from __future__ import annotations
@@ -19,20 +19,24 @@ Message: TypeAlias = dict[str, Any]
 INSTRUCTIONS = ("system", "developer")
 
 
+def is_message(value: Any) -> bool:
+    return isinstance(value, Mapping) and "role" in value
+
+
 def is_instruction(message: Mapping[str, Any]) -> bool:
     return message.get("role") in INSTRUCTIONS
 
 
 def unanswered(messages: Iterable[Mapping[str, Any]]) -> set[str]:
     """The ids of the tool calls that have no result yet."""
-    asked: set[str] = set()
+    ids: set[str] = set()
     for message in messages:
-        asked.update(
+        ids.update(
             call.get("id", "") for call in message.get("tool_calls") or ()
         )
         if message.get("role") == "tool":
-            asked.discard(message.get("tool_call_id", ""))
-    return asked
+            ids.discard(message.get("tool_call_id", ""))
+    return ids
 
 
 @dataclass(slots=True)
@@ -51,14 +55,8 @@ class Turn:
     @property
     def usage(self) -> Usage:
         """The tokens of all its calls, as far as the API reported them."""
-        return sum(
-            (
-                usage_of(call["usage"])
-                for call in self.calls
-                if call.get("usage")
-            ),
-            Usage(0, 0),
-        )
+        usages = (call.get("usage") for call in self.calls)
+        return sum(map(usage_of, filter(None, usages)), Usage(0, 0))
 
 
 @dataclass(slots=True)
@@ -92,9 +90,8 @@ class History:
         self.instructions: list[Message] = []
         self.turns: list[Turn] = []
         self.summary: Summary | None = None
-        self._later: list[
-            tuple[int, Message]
-        ] = []  # with the number of the turn in which they are
+        # with the number of the turn in which they are
+        self._later: list[tuple[int, Message]] = []
 
     @classmethod
     def of(cls, messages: Iterable[Message]) -> History:
@@ -106,10 +103,7 @@ class History:
     @property
     def messages(self) -> list[Message]:
         """Everything, in order (copies: changing them changes nothing here)."""
-        return [
-            dict(message)
-            for message in [*self.instructions, *self.said_from(0)]
-        ]
+        return [*map(dict, self.instructions), *map(dict, self.said_from(0))]
 
     def add(
         self, messages: Iterable[Message], calls: Iterable[dict[str, Any]] = ()

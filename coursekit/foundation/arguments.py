@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,6 +59,25 @@ def check_client(
         )
 
 
+def is_number(value: Any, *, whole: bool = False) -> bool:
+    """Whether a value is a finite number, or an int if ``whole``; True and False do not count."""
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, int):
+        return True
+    return (
+        not whole
+        and isinstance(value, float | Decimal)
+        and math.isfinite(value)
+    )
+
+
+def did_you_mean(name: Any, names: Iterable[str], otherwise: str = "") -> str:
+    """A question for the name that is nearest to a wrong one; ``otherwise`` if none is near."""
+    close = difflib.get_close_matches(str(name), list(names), n=1)
+    return f"Did you mean {close[0]}?" if close else otherwise
+
+
 def given(params: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that say something: without None, ``openai.NOT_GIVEN`` and ``openai.omit``.
 
@@ -68,6 +89,42 @@ def given(params: Mapping[str, Any]) -> dict[str, Any]:
         if (value is not None or name == "timeout")
         and type(value).__name__ not in ("NotGiven", "Omit")
     }
+
+
+def streamed(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The same request, streamed, with the usage at its end."""
+    options = {
+        "include_usage": True,
+        **given(params.get("stream_options") or {}),
+    }
+    return {**params, "stream": True, "stream_options": options}
+
+
+def for_one_answer(
+    function: Callable[..., Any],
+    client: Any,
+    params: Mapping[str, Any],
+    *,
+    sets: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The arguments of create() that were given for a single answer.
+
+    function  the function or class that was given them; the errors name it
+    sets      arguments that it sets itself
+
+    Raises ValueError for several answers and for what the function sets, and TypeError for what
+    create() does not take.
+    """
+    params, name = given(params), function.__name__
+    for argument in sets:
+        if argument in params:
+            raise ValueError(f"{name}() sets {argument} itself: leave it out.")
+    if params.get("n", 1) != 1:
+        raise ValueError(
+            f"{name}() takes one answer, but n={params['n']} asks for several: leave n out."
+        )
+    refuse_unknown(function, client, params)
+    return params
 
 
 def refuse_unknown(
@@ -123,6 +180,5 @@ def refuse(
     allowed = list(allowed)
     for name in names:
         if name not in allowed:
-            close = difflib.get_close_matches(name, [*also, *allowed], n=1)
-            cure = f"Did you mean {close[0]}?" if close else otherwise
+            cure = did_you_mean(name, [*also, *allowed], otherwise)
             raise TypeError(f"{name!r} is not an argument of {to}. {cure}")

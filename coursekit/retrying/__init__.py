@@ -1,10 +1,8 @@
 """Which errors to retry, and when.
 
-    classify.py     retry, fix or stop        retry_after.py  what an error asks for
-    policy.py       how often, how long       attempts.py     the loop, sync and async
-    completion.py   a function of many tutorials   storm.py        what many clients do to a server
-                    that
-                    is full
+    classify.py     retry, fix or stop             policy.py      how often, how long
+    attempts.py     the loop, sync and async       completion.py  a function of many tutorials
+    storm.py        what many clients do to a server that is full
     sdk_jitter.py   the SDK's waits, the same each time
 
 Nothing here imports the SDK: errors are judged by what they carry.
@@ -14,8 +12,7 @@ from ..wired import Clock
 from .attempts import Attempt, RealClock, clock_of, retry, retry_async
 from .classify import Action, Decision, classify
 from .completion import UnusableReply, robust_completion, whole_text
-from .policy import Policy
-from .retry_after import retry_after
+from .policy import Policy, retry_after
 
 __all__ = [
     "Action",

@@ -2,7 +2,7 @@
 
 The loop is our own, not tenacity's or stamina's: it has to read Retry-After, keep one deadline
 across attempts and waits, judge by the body's ``code``, and wait on a clock that is passed in. That
-is the subject of chapter 06, and with either library it would all be callbacks.
+is the subject of chapter 06, and with either library it would all be callbacks. Taught in 06 §9.
 """
 
 from __future__ import annotations
@@ -79,7 +79,6 @@ def retry(
     policy: Policy | None = None,
     clock: Clock | None = None,
     rng: random.Random | None = None,
-    log: logging.Logger = LOG,
     on_attempt: Callable[[Attempt], object] | None = None,
 ) -> T:
     """Call ``fn`` until it succeeds, or until the policy says that another attempt makes no sense.
@@ -89,21 +88,14 @@ def retry(
     policy      None: ``Policy()``
     clock       ``clock_of(client)``; None: real time
     rng         draws the jitter; None: a new one
-    log         gets a record at INFO for each retry and at WARNING when giving up, with
-                ``request_id``, ``attempt``, ``status`` and ``code`` as attributes; never the error
-                itself, whose request carries the key
     on_attempt  is called with an ``Attempt`` after each one; for example, ``attempts.append``
 
     Returns what ``fn`` returns. Raises the last attempt's own exception, with a note that says why
-    there was no further attempt.
+    there was no further attempt. The logger "coursekit.retrying" gets a record at INFO for each
+    retry and at WARNING when giving up, with ``request_id``, ``attempt``, ``status`` and ``code``
+    as attributes; never the error itself, whose request carries the key.
     """
-    run = _Run(
-        policy or Policy(),
-        clock or RealClock(),
-        rng or random.Random(),
-        log,
-        on_attempt,
-    )
+    run = _Run(policy, clock, rng, on_attempt)
     while True:
         run.begin()
         try:
@@ -125,19 +117,12 @@ async def retry_async(
     policy: Policy | None = None,
     clock: Clock | None = None,
     rng: random.Random | None = None,
-    log: logging.Logger = LOG,
     on_attempt: Callable[[Attempt], object] | None = None,
 ) -> T:
     """Like ``retry``, but for a coroutine function. Cancelling ends it at once, even while it
     waits.
     """
-    run = _Run(
-        policy or Policy(),
-        clock or RealClock(),
-        rng or random.Random(),
-        log,
-        on_attempt,
-    )
+    run = _Run(policy, clock, rng, on_attempt)
     while True:
         run.begin()
         try:
@@ -157,21 +142,15 @@ class _Run:
 
     def __init__(
         self,
-        policy: Policy,
-        clock: Clock,
-        rng: random.Random,
-        log: logging.Logger,
+        policy: Policy | None,
+        clock: Clock | None,
+        rng: random.Random | None,
         on_attempt: Callable[[Attempt], object] | None,
     ) -> None:
-        self.policy, self.clock, self.rng, self.log, self.on_attempt = (
-            policy,
-            clock,
-            rng,
-            log,
-            on_attempt,
-        )
+        self.policy, self.clock = policy or Policy(), clock or RealClock()
+        self.rng, self.on_attempt = rng or random.Random(), on_attempt
         self.number = 0
-        self.first = self.start = clock.now()
+        self.first = self.start = self.clock.now()
 
     def begin(self) -> None:
         self.number += 1
@@ -179,66 +158,47 @@ class _Run:
 
     def failed(self, error: Exception) -> float | None:
         """The time of the next attempt; None: there is none."""
-        now = self.clock.now()
+        now, decision = self.clock.now(), classify(error)
         wait, why = self.policy.next(
             self.number, now - self.first, error, self.rng
         )
-        self._tell(error, wait, why, getattr(error, "request_id", None))
+        self._log(error, wait, why)
+        request_id = getattr(error, "request_id", None)
+        self._report(error, decision, wait, why, request_id)
         if wait is not None:
             return now + wait
         # what is wrong with a request, its error says itself
-        if classify(error).action != "fix":
+        if decision.action != "fix":
             error.add_note(
                 f"Gave up after {self.number} attempt{'s'[: self.number > 1]}. {why}"
             )
         return None
 
     def succeeded(self, result: object) -> None:
-        self._tell(None, None, "", getattr(result, "_request_id", None))
+        request_id = getattr(result, "_request_id", None)
+        self._report(None, None, None, "", request_id)
 
-    def _tell(
-        self,
-        error: Exception | None,
-        wait: float | None,
-        why: str,
-        request_id: str | None,
-    ) -> None:
-        took = self.clock.now() - self.start
-        if error is not None:
-            status, code = (
-                getattr(error, "status_code", None),
-                getattr(error, "code", None),
-            )
-            then = "giving up" if wait is None else f"again in {wait:.2f} s"
-            self.log.log(
-                logging.WARNING if wait is None else logging.INFO,
-                "attempt %d: %s (status %s, code %s, request %s): %s. %s",
-                self.number,
-                type(error).__name__,
-                status,
-                code,
-                request_id,
-                then,
-                why,
-                extra={
-                    "attempt": self.number,
-                    "status": status,
-                    "code": code,
-                    "request_id": request_id,
-                },
-            )
+    def _report(self, *outcome: Any) -> None:
+        """Pass on an attempt that has just ended; ``outcome`` is what ``Attempt`` has after its
+        times.
+        """
         if self.on_attempt is not None:
-            decision = None if error is None else classify(error)
+            took = self.clock.now() - self.start
             started = self.start - self.first
-            self.on_attempt(
-                Attempt(
-                    self.number,
-                    started,
-                    took,
-                    error,
-                    decision,
-                    wait,
-                    why,
-                    request_id,
-                )
-            )
+            self.on_attempt(Attempt(self.number, started, took, *outcome))
+
+    def _log(self, error: Exception, wait: float | None, why: str) -> None:
+        facts = {
+            "attempt": self.number,
+            "status": getattr(error, "status_code", None),
+            "code": getattr(error, "code", None),
+            "request_id": getattr(error, "request_id", None),
+        }
+        then = "giving up" if wait is None else f"again in {wait:.2f} s"
+        LOG.log(
+            logging.WARNING if wait is None else logging.INFO,
+            "attempt %(attempt)d: %(kind)s (status %(status)s, code %(code)s, "
+            "request %(request_id)s): %(then)s. %(why)s",
+            {**facts, "kind": type(error).__name__, "then": then, "why": why},
+            extra=facts,
+        )

@@ -3,12 +3,15 @@
 Errors are judged by what they carry (``status_code``, ``code``, the response's headers) and, where
 there is no status, by the names of their classes: so nothing here needs the SDK, and an error of a
 worker process or of another OpenAI-compatible library is also judged. The order of the questions is
-the order of the code.
+the order of the code. Taught in 06 §3.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import tomllib
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 Action = Literal["retry", "fix", "stop"]
@@ -38,8 +41,8 @@ NEVER_SENT = (
     "PoolTimeout",
 )
 
+# more specific than the general advice, by the code or the status of an error
 ADVICE = {
-    400: "Correct the request; the message says what is wrong with it.",
     404: "Correct the model's name, or choose a model that this key may use.",
     413: "Send less: the body is too large.",
     422: "Correct the request; its form is right, its content is not.",
@@ -49,22 +52,7 @@ ADVICE = {
         "Change the value, or leave the parameter out: this model does not take it."
     ),
 }
-STOP = {
-    401: (
-        "The key is missing or wrong.",
-        "Check OPENAI_API_KEY. No further request will fare better.",
-    ),
-    402: ("Payment is required.", "Check the account's billing."),
-    403: (
-        "This key or country has no access.",
-        "Check the project's permissions. No further request will fare better.",
-    ),
-}
-AGAIN = {
-    408: "The server gave up waiting for the request.",
-    409: "The request collided with another one.",
-    429: "Over the limit of requests or tokens per minute.",
-}
+TABLE = Path(__file__).parents[1] / "data" / "decisions.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,149 +82,58 @@ def classify(error: BaseException) -> Decision:
 
     Returns a Decision. Raises nothing.
     """
-    names = {kind.__name__ for kind in type(error).__mro__}
-    names_of_error = [
-        str(name)
-        for name in (getattr(error, "code", None), getattr(error, "type", None))
-        if name
-    ]
-    code = names_of_error[0] if names_of_error else ""
-    if any(name in OUT_OF_MONEY for name in names_of_error):
-        return Decision(
-            "stop",
-            "The account has no money left.",
-            "Add credits or raise the limit; waiting does not help.",
-        )
+    names = [kind.__name__ for kind in type(error).__mro__]
+    codes = [getattr(error, name, None) for name in ("code", "type")]
+    code = str(codes[0] or codes[1] or "")
     status = getattr(error, "status_code", None)
-    if isinstance(status, int):
-        return _of_status(status, code, error)
-    if "APIConnectionError" in names:
-        return _of_connection(error, timeout="APITimeoutError" in names)
-    # no status: an error event in a stream that had begun with 200
-    if "APIError" in names:
-        if code == "invalid_request_error":
-            return Decision(
-                "fix", "The stream reported an invalid request.", ADVICE[400]
-            )
-        return Decision(
-            "retry",
-            "The API failed mid-stream.",
-            "Ask again from the start.",
-            billed=True,
-        )
-    if "IncompleteStream" in names:
-        return Decision(
-            "retry",
-            "The stream was cut before its end.",
-            "Ask again from the start.",
-            billed=True,
-        )
-    if isinstance(error, ValueError) and names & {
-        "JSONDecodeError",
-        "UnicodeDecodeError",
-    }:
-        return Decision(
-            "retry", "The answer arrived broken.", "Ask again.", billed=True
-        )
-    return _of_program(error, names)
+    if any(code in OUT_OF_MONEY for code in codes):
+        kind = "out_of_money"
+    elif isinstance(status, int):
+        kind = _of_status(status, error)
+    elif "APIConnectionError" in names:
+        kind = _of_connection(error, timeout="APITimeoutError" in names)
+    elif "APIError" in names:
+        # no status: an error event in a stream that had begun with 200
+        invalid = code == "invalid_request_error"
+        kind = "invalid_request_event" if invalid else "error_event"
+    else:
+        kind = next(name for name in names if name in decisions())
+    decision = decisions()[kind]
+    if kind == "wrong_request":
+        advice = ADVICE.get(code) or ADVICE.get(status) or decision.advice
+        decision = replace(decision, advice=advice)
+        code = f", {code}" if code else ""
+    if "{" in decision.reason:
+        facts = {"status": status, "code": code, "name": names[0]}
+        decision = replace(decision, reason=decision.reason.format(**facts))
+    return decision
 
 
-def _of_status(status: int, code: str, error: Any) -> Decision:
+def _of_status(status: int, error: Any) -> str:
     if status < 400:
-        return Decision(
-            "fix",
-            f"Status {status}, but not an answer from the API.",
-            "Check what is running at base_url.",
-        )
-    if status in STOP:
-        return Decision("stop", *STOP[status])
+        return "not_the_api"
+    named = decisions().get(str(status))
+    if named is not None and named.action == "stop":
+        return str(status)
     if status == 429 and "Request too large" in str(error):
-        return Decision(
-            "fix",
-            "This one request is above the limit of a whole minute.",
-            "Make it smaller.",
-        )
-    ordered = getattr(getattr(error, "response", None), "headers", {}).get(
-        "x-should-retry", ""
-    )
-    if ordered == "false":
-        return Decision(
-            "fix",
-            f"Status {status}, and the server says not to ask again.",
-            "Read the message.",
-        )
-    if status in RETRIED or status >= 500 or ordered == "true":
-        reason = AGAIN.get(status, f"The server failed (status {status}).")
-        return Decision(
-            "retry",
-            reason,
-            "Wait as long as Retry-After says, else back off, then ask again.",
-        )
-    advice = ADVICE.get(code) or ADVICE.get(status) or ADVICE[400]
-    return Decision(
-        "fix",
-        f"The request is wrong (status {status}{f', {code}' if code else ''}).",
-        advice,
-    )
+        return "too_large"
+    response = getattr(error, "response", None)
+    again = getattr(response, "headers", {}).get("x-should-retry")
+    if again == "false":
+        return "not_again"
+    if status in RETRIED or status >= 500 or again == "true":
+        return "server_failed" if named is None else str(status)
+    return "wrong_request"
 
 
-def _of_connection(error: BaseException, *, timeout: bool) -> Decision:
-    sent = type(error.__cause__).__name__ not in NEVER_SENT
-    if timeout and sent:
-        return Decision(
-            "retry",
-            "No answer within the timeout.",
-            "Ask again, or allow more time.",
-            billed=True,
-        )
-    reason = "The connection broke." if sent else "No connection."
-    return Decision("retry", reason, "Back off, then ask again.", billed=sent)
+def _of_connection(error: BaseException, *, timeout: bool) -> str:
+    if type(error.__cause__).__name__ in NEVER_SENT:
+        return "no_connection"
+    return "timeout" if timeout else "broken_connection"
 
 
-def _of_program(error: BaseException, names: set[str]) -> Decision:
-    if "LengthFinishReasonError" in names:
-        return Decision(
-            "fix",
-            "The answer was cut at max_completion_tokens.",
-            "Allow more tokens.",
-            billed=True,
-        )
-    if "ContentFilterFinishReasonError" in names:
-        return Decision(
-            "fix",
-            "The content filter stopped the answer.",
-            "Change the request.",
-            billed=True,
-        )
-    if "UnusableReply" in names:
-        return Decision(
-            "fix",
-            "The API answered, but not with a whole text.",
-            "Change the request.",
-            billed=True,
-        )
-    if "RecordingNotFound" in names:
-        return Decision(
-            "fix",
-            "Nothing is recorded for this request.",
-            "Ask what was recorded, or ask the real API.",
-        )
-    # Python's own, of asyncio.timeout(): no error of the SDK
-    if isinstance(error, TimeoutError):
-        return Decision(
-            "fix",
-            "Your own time limit ran out.",
-            "Allow more time.",
-            billed=True,
-        )
-    if "OpenAIError" in names:
-        return Decision(
-            "fix",
-            "The client is not set up correctly.",
-            "Read the message; nothing was sent.",
-        )
-    return Decision(
-        "fix",
-        f"{type(error).__name__}: not an error from the API.",
-        "Correct the program.",
-    )
+@cache
+def decisions() -> dict[str, Decision]:
+    """data/decisions.toml: a kind of error -> what to do about it."""
+    table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    return {kind: Decision(**fields) for kind, fields in table.items()}

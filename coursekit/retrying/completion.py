@@ -1,13 +1,17 @@
-"""robust_completion(): one prompt, one complete text, or an error that says why not."""
+"""robust_completion(): one prompt, one complete text, or an error that says why not.
+
+Taught in 06 §9.
+"""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from typing import Any
 
 from .. import models
-from ..foundation.arguments import given, refuse_unknown, takes_client
+from ..foundation.arguments import for_one_answer, takes_client
 from ..foundation.portable import Portable
 from .attempts import Attempt, clock_of, retry
 from .policy import Policy
@@ -31,12 +35,8 @@ class UnusableReply(Portable, RuntimeError):
         finish_reason: str | None = None,
         refusal: str | None = None,
     ):
-        self.text, self.finish_reason, self.refusal, self.reply = (
-            text,
-            finish_reason,
-            refusal,
-            reply,
-        )
+        self.text, self.finish_reason = text, finish_reason
+        self.refusal, self.reply = refusal, reply
         super().__init__(why)
 
 
@@ -72,29 +72,32 @@ def robust_completion(
     and TypeError before anything is sent.
     """
     policy = Policy(_attempts(max_attempts, max_retries), deadline=deadline)
-    params = given(params)
-    asked = {
+    params = for_one_answer(robust_completion, client, params)
+    if not isinstance(prompt, str):
+        raise TypeError(
+            f"robust_completion() takes one prompt, a string, but got a {type(prompt).__name__}. "
+            "For messages, pass your own call to coursekit.retrying.retry()."
+        )
+    if params.get("stream"):
+        raise ValueError(
+            "robust_completion() returns one whole text: leave stream out, or use stream_text()."
+        )
+    request = {
         "model": models.CHAT,
         "messages": [{"role": "user", "content": prompt}],
         **params,
     }
-    _refuse(client, prompt, params)
     clock, once = clock_of(client), client.with_options(max_retries=0)
-    end = None if deadline is None else clock.now() + deadline
+    end = math.inf if deadline is None else clock.now() + deadline
 
     def attempt() -> Any:
-        left = (
-            timeout
-            if end is None
-            else min(timeout, max(0.001, end - clock.now()))
-        )
-        return once.chat.completions.create(**asked, timeout=left)
+        left = min(timeout, max(0.001, end - clock.now()))
+        return once.chat.completions.create(**request, timeout=left)
 
-    return whole_text(
-        retry(
-            attempt, policy=policy, clock=clock, rng=rng, on_attempt=on_attempt
-        )
+    reply = retry(
+        attempt, policy=policy, clock=clock, rng=rng, on_attempt=on_attempt
     )
+    return whole_text(reply)
 
 
 def _attempts(max_attempts: int | None, max_retries: int | None) -> int:
@@ -139,21 +142,3 @@ def whole_text(reply: Any) -> str:
             f"The answer has no text (finish_reason {reason!r}).", *about
         )
     return text
-
-
-def _refuse(client: Any, prompt: Any, params: dict[str, Any]) -> None:
-    refuse_unknown(robust_completion, client, params)
-    if not isinstance(prompt, str):
-        raise TypeError(
-            f"robust_completion() takes one prompt, a string, but got a {type(prompt).__name__}. "
-            "For messages, pass your own call to coursekit.retrying.retry()."
-        )
-    if params.get("stream"):
-        raise ValueError(
-            "robust_completion() returns one whole text: leave stream out, or use stream_text()."
-        )
-    if params.get("n", 1) != 1:
-        raise ValueError(
-            f"robust_completion() returns one text, and n={params['n']} asks for several: leave n "
-            "out."
-        )

@@ -1,4 +1,4 @@
-"""How often to ask again, how long to wait in between, and when to give up."""
+"""How often to ask again, how long to wait in between, and when to give up. Taught in 06 §7."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 import random
 from dataclasses import dataclass
 
+from ..foundation.arguments import is_number
+from ..foundation.retry_after import seconds_to_wait
 from .classify import classify
-from .retry_after import retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,36 +46,28 @@ class Policy:
     patience: float = 120.0
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.max_attempts, int) and not isinstance(
-            self.max_attempts, bool
-        )
-        self._check(
-            "max_attempts",
-            whole and self.max_attempts >= 1,
-            "a whole number from 1 on (1: no retry)",
-        )
-        self._check(
-            "base", 0 < self.base < math.inf, "a number of seconds above 0"
-        )
-        self._check(
-            "cap", 0 < self.cap < math.inf, "a number of seconds above 0"
-        )
-        self._check(
-            "deadline",
-            self.deadline is None or self.deadline > 0,
-            "a number of seconds above 0, or None",
-        )
-        self._check("jitter", 0 <= self.jitter <= 1, "a number from 0 to 1")
-        self._check("factor", 1 <= self.factor < math.inf, "a number from 1 on")
-        self._check(
-            "patience", self.patience > 0, "a number of seconds above 0"
-        )
-
-    def _check(self, name: str, good: bool, wanted: str) -> None:
-        if not good:
-            raise ValueError(
-                f"Policy({name}={getattr(self, name)!r}): {name} must be {wanted}."
-            )
+        seconds = "a number of seconds above 0"
+        checks = {
+            "max_attempts": (
+                is_number(self.max_attempts, whole=True)
+                and self.max_attempts >= 1,
+                "a whole number from 1 on (1: no retry)",
+            ),
+            "base": (0 < self.base < math.inf, seconds),
+            "cap": (0 < self.cap < math.inf, seconds),
+            "deadline": (
+                self.deadline is None or self.deadline > 0,
+                f"{seconds}, or None",
+            ),
+            "jitter": (0 <= self.jitter <= 1, "a number from 0 to 1"),
+            "factor": (1 <= self.factor < math.inf, "a number from 1 on"),
+            "patience": (self.patience > 0, seconds),
+        }
+        for name, (good, wanted) in checks.items():
+            if not good:
+                raise ValueError(
+                    f"Policy({name}={getattr(self, name)!r}): {name} must be {wanted}."
+                )
 
     def ceiling(self, attempt: int) -> float:
         """The longest wait of our own after attempt number ``attempt`` (from 1 on), seconds."""
@@ -89,8 +82,9 @@ class Policy:
         """Seconds to wait after attempt number ``attempt`` (from 1 on) failed with ``error``; see
         the formula above.
         """
-        ceiling, asked = self.ceiling(attempt), retry_after(error)
-        least = ceiling * (1 - self.jitter) if asked is None else asked
+        ceiling, least = self.ceiling(attempt), retry_after(error)
+        if least is None:
+            least = ceiling * (1 - self.jitter)
         return least + ceiling * self.jitter * rng.random()
 
     def next(
@@ -110,30 +104,34 @@ class Policy:
         if decision.action != "retry":
             return None, f"{decision.reason} {decision.advice}"
         if attempt >= self.max_attempts:
-            return (
-                None,
-                f"{decision.reason} That was attempt {attempt} of {self.max_attempts}.",
-            )
-        asked = retry_after(error)
-        if asked is not None and asked > self.patience:
+            why = f"That was attempt {attempt} of {self.max_attempts}."
+            return None, f"{decision.reason} {why}"
+        wanted = retry_after(error)
+        if wanted is not None and wanted > self.patience:
             why = (
-                f"the server asks you to wait {duration(asked)}, longer than this policy's "
+                f"the server asks you to wait {duration(wanted)}, longer than this policy's "
                 f"{self.patience:g} s"
             )
             return None, f"{decision.reason} Not retried: {why}."
         seconds = self.wait(attempt, error, rng)
         if self.deadline is not None and elapsed + seconds > self.deadline:
             left = max(0.0, self.deadline - elapsed)
-            why = (
-                f"the server asks for {asked:g} s"
-                if asked is not None
-                else f"the next wait would be {seconds:.1f} s"
-            )
-            return (
-                None,
-                f"{decision.reason} Not retried: {why}, and the deadline leaves {left:.1f} s.",
-            )
+            why = f"the next wait would be {seconds:.1f} s"
+            if wanted is not None:
+                why = f"the server asks for {wanted:g} s"
+            why += f", and the deadline leaves {left:.1f} s"
+            return None, f"{decision.reason} Not retried: {why}."
         return seconds, decision.reason
+
+
+def retry_after(error: BaseException | None) -> float | None:
+    """Seconds (> 0) that the answer behind an error asks to wait; None when it does not say.
+
+    error  an exception with ``.response.headers``, as the SDK's APIStatusError has; any other gives
+           None
+    """
+    headers = getattr(getattr(error, "response", None), "headers", None)
+    return seconds_to_wait(headers) if headers else None
 
 
 def duration(seconds: float) -> str:

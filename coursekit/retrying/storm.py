@@ -2,7 +2,7 @@
 
 A discrete-event simulation: nothing waits, and one seed gives one result. The server is the
 simplest that has a limit: it serves the first ``capacity`` requests of each whole second and
-refuses the rest at once.
+refuses the rest at once. Taught in 06 §7.
 """
 
 from __future__ import annotations
@@ -10,20 +10,15 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .policy import Policy
 
+FULL_JITTER = Policy(1000, base=1, cap=32, jitter=1, deadline=None)
 STRATEGIES = {
-    "fixed wait of 1 s": Policy(
-        1000, base=1, factor=1, jitter=0, deadline=None
-    ),
-    "exponential, no jitter": Policy(
-        1000, base=1, cap=32, jitter=0, deadline=None
-    ),
-    "exponential, full jitter": Policy(
-        1000, base=1, cap=32, jitter=1, deadline=None
-    ),
+    "fixed wait of 1 s": replace(FULL_JITTER, factor=1, jitter=0),
+    "exponential, no jitter": replace(FULL_JITTER, jitter=0),
+    "exponential, full jitter": FULL_JITTER,
 }
 
 

@@ -636,7 +636,7 @@ def the_first_by_name(models, needs):
     return _or_none(sorted(models, key=lambda model: model["name"]), needs)
 
 
-@wrong("cheapest_that_fits", says="A feature matches only by its whole name.")
+@wrong("cheapest_that_fits", says="A feature matches only by its full name.")
 def with_features_in_a_text(models, needs):
     return _or_none(
         [{**model, "takes": " ".join(model["takes"])} for model in models],

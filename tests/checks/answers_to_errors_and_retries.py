@@ -330,7 +330,7 @@ class CountsBadRequests(_Breaker):
     counts_all = True
 
 
-@wrong("Breaker", says="opens it again at once")
+@wrong("Breaker", says="opens it again immediately")
 class ForgetsAfterThePause(_Breaker):
     forgets = True
 

@@ -91,7 +91,7 @@ def test_equal_requests_and_other_forms(server: Served) -> None:
 
 
 async def test_async(server: Served) -> None:
-    """The async SDK gets whole answers and streams, many at once over its connections."""
+    """The async SDK gets complete answers and streams, many concurrently over its connections."""
     async with server.async_client() as client:
 
         async def both() -> tuple[str | None, str]:
@@ -203,7 +203,7 @@ def test_models(server: Served) -> None:
 
 
 def test_one_model(server: Served) -> None:
-    """GET /v1/models/{model} shows one of them; an unknown one is the API's 404."""
+    """GET /v1/models/{model} shows one model. An unknown model gets the API's 404."""
     assert server.client().models.retrieve("gpt-4o-mini").id == "gpt-4o-mini"
     with pytest.raises(
         openai.NotFoundError, match="The model 'gpt-9' does not exist"

@@ -58,7 +58,9 @@ def test_limits_are_each_learners_own(tmp_path: Path) -> None:
 
 
 def test_answers_are_counted_for_each_learner(tmp_path: Path) -> None:
-    """Several answers to one request come in their order, from the first, for every learner."""
+    """Several answers to one request arrive in their order, starting with the first, for every
+    learner.
+    """
     folder_with(tmp_path, *[(params(), whole(word)) for word in ("one", "two")])
     with served(tmp_path) as running:
         assert [text(running, key) for key in "aabab"] == [

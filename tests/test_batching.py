@@ -446,7 +446,7 @@ async def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
 
 
 async def test_cancellation_waits_for_what_is_under_way() -> None:
-    """A cancelled run sends nothing more, keeps the answers that were under way, and hands all over
+    """A cancelled run sends nothing more, keeps the answers that were in flight, and returns all
     in its error.
     """
     client, answers = client_of(lambda *_: whole(after=5.0))
@@ -515,7 +515,7 @@ async def test_a_mistake_of_the_program_ends_the_run() -> None:
 async def test_the_cap_stops_before_the_call_that_could_break_it(
     tmp_path: Path,
 ) -> None:
-    """What a run spends never passes max_cost, not even if every call under way costs its most."""
+    """What a run spends never passes max_cost, not even if every call in flight costs its most."""
     prompts = PROMPTS[:10]
     client = client_with(tmp_path, prompts, {"max_completion_tokens": 2})
     # 14 tokens in and 2 out; at its worst the prompt is a few tokens shorter

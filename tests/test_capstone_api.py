@@ -201,7 +201,7 @@ def test_a_loop_runs_to_the_limit_once(support: Support) -> None:
 
 @pytest.mark.parametrize("seed", range(1, 8))
 def test_each_script_strikes_as_often(seed: int) -> None:
-    """Whatever the seed, 24 requests are struck, one of them by silence, and the order differs."""
+    """Whatever the seed, 24 requests fail, one of them by silence, and the order differs."""
     faults = script(random.Random(seed))
     assert sum(int(fault.times or 0) for fault in faults) == 24
     assert [fault.kind for fault in faults].count("timeout") == 1

@@ -255,7 +255,7 @@ async def test_a_message_is_sent_and_the_reply_is_shown_with_its_receipt(
 async def test_the_reply_grows_while_it_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What has arrived is drawn while more is under way, and Stop can be pressed then."""
+    """Text is drawn as it arrives, and Stop works in the meantime."""
     monkeypatch.setattr("coursekit.widgets.chat_box.PAUSE", 0.0)
     api = Api(clock=HandClock())
     box = ChatBox(api.conversation(AsyncConversation))

@@ -247,7 +247,7 @@ def test_a_stream_that_is_left_changes_nothing() -> None:
 
 
 def test_a_cut_stream_tells_what_had_arrived() -> None:
-    """NoReply carries the partial text of a stream that closed in good order without a finish
+    """NoReply carries the partial text of a stream that closed cleanly without a finish
     reason.
     """
     conversation = Conversation(

@@ -361,7 +361,7 @@ def test_choosing_asks_for_a_prediction_and_run_shows_the_run(
 
 
 def test_a_duration_has_no_meaning_for_what_never_passes(folder: Path) -> None:
-    """For an empty account or a wrong request the control rests."""
+    """The control is disabled for an empty account or an invalid request."""
     board = FaultBoard(Setting("429 no money left"), folder)
     assert board.duration.disabled
     board.problem.value = "500 server error"

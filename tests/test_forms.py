@@ -243,7 +243,7 @@ def test_logprobs_go_with_their_tokens() -> None:
 @pytest.mark.parametrize(
     ("answer", "body"),
     [
-        # cut in good order
+        # closed cleanly
         (
             streamed(["Par", "is"], finish_reason=None),
             params(),

@@ -196,7 +196,7 @@ def test_a_stream_is_kept_although_the_sdk_stops_at_done(
 def test_a_last_event_without_its_blank_line_is_kept(
     tmp_path: Path, recording: Any
 ) -> None:
-    """A server may close in good order without the blank line after its last event: the recording
+    """A server may close cleanly without the blank line after its last event: the recording
     has it all the same, and replays it as the caller got it live."""
     *blocks, last = [
         (0.0, event.data)
@@ -247,7 +247,7 @@ def test_bytes_are_cut_into_events_wherever_they_are_split(
 
 
 def test_what_was_not_whole_is_not_kept(tmp_path: Path, recording: Any) -> None:
-    """A stream that broke, that the caller left, or that closed in good order before its end leaves
+    """A stream that broke, that the caller left, or that closed cleanly before its end leaves
     no recording.
     """
     blocks = [

@@ -1,5 +1,5 @@
-"""The server: the same answers as in process, on a socket, for any client; and a start and an end
-in good order.
+"""The server: the same answers as in process, on a socket, for any client, and it starts and stops
+cleanly.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def test_the_bytes_are_the_recordings(server: Served) -> None:
 
 
 def test_a_wrong_request(server: Served) -> None:
-    """A wrong request is refused as by the API: status, type, code, param, and a request id."""
+    """An invalid request is refused as by the API: status, type, code, param, and a request id."""
     with pytest.raises(openai.BadRequestError) as refused:
         server.client().chat.completions.create(model="gpt-4o", messages=[])
     assert (refused.value.code, refused.value.param) == (

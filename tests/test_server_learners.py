@@ -140,8 +140,9 @@ def test_a_key_is_needed_in_an_open_room(tmp_path: Path) -> None:
 def test_the_longest_away_is_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There are never more than so many learners: a new one takes the place of who was away for
-    longest and has nothing under way."""
+    """The number of learners is limited: a new one replaces the learner who has been away longest
+    and has nothing in flight.
+    """
     monkeypatch.setattr(learners, "MOST", 3)
     api = OfflineApi(replaying(Recordings([tmp_path])), ScaledClock())
     room = Learners(lambda name: api)

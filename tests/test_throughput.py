@@ -106,7 +106,7 @@ def test_pacing_is_never_refused_and_never_late(load: Load) -> None:
 def test_every_request_is_sent_once_and_in_order(
     load: Load, strategy: str
 ) -> None:
-    """Requests go out in order, each ends after it began, and never are more under way than
+    """Requests go out in order, each ends after it began, and never are more in flight than
     allowed.
     """
     spans = simulate(strategy, load)

@@ -889,7 +889,7 @@ async def looked_at_one_by_one(send, tokens, rpm, tpm):
     return await _on_time(send, tokens, rpm, tpm, lambda size: size > tpm)
 
 
-@wrong("send_all", "error", says="A request of exactly tpm fits.")
+@wrong("send_all", "error", says="A request of exactly tpm tokens fits.")
 async def as_many_as_tpm_refused(send, tokens, rpm, tpm):
     if max(tokens, default=0) >= tpm:
         raise ValueError("never fits")

@@ -83,7 +83,7 @@ def stripped(reply):
     )
 
 
-@wrong("exhausted", says="the same choice")
+@wrong("exhausted", says="The same choice must have")
 def from_different_choices(reply):
     return every_length(reply) and every_empty_text(reply)
 

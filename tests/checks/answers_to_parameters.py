@@ -519,7 +519,7 @@ def the_later_of_equals(probabilities, top_p):
     return with_pairs(probabilities[::-1], top_p)[::-1]
 
 
-@wrong("top_p_filter", "wrong", says="the same order")
+@wrong("top_p_filter", "wrong", says="Keep that order")
 def in_the_order_given(probabilities, top_p):
     kept, total = [], 0
     for place, share in enumerate(probabilities):

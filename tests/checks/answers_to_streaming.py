@@ -826,7 +826,7 @@ def until_the_finish_reason(stream):
     return _read_stream(stream, to_the_end=False)
 
 
-@wrong("stream_result", says="An exception decides")
+@wrong("stream_result", says="An exception takes precedence")
 def complete_before_the_error(stream):
     return _read_stream(stream, reason_first=True)
 

@@ -30,7 +30,7 @@ FOLDERS = (
 )  # the teacher decides when to hand out the solutions
 LARGEST_FILE = (
     256 * 2**20
-)  # bytes: a loop that keeps writing ends in an error, not on a full disk
+)  # bytes: a loop that keeps writing ends in an error before the disk is full
 
 
 def mark_migrated(home: Path) -> None:

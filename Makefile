@@ -1,18 +1,18 @@
-# The two commands: `make lab` and `make test`. Each sets up .venv first, and has nothing to do when that is done.
-# More words:  make lab ARGS="--no-browser --port 9999"    make test ARGS="-k streaming"    make lab PYTHON=python3.13
+# The two commands are `make lab` and `make test`. Each sets up .venv first, if that has not been done yet.
+# Arguments:   make lab ARGS="--no-browser --port 9999"    make test ARGS="-k streaming"    make lab PYTHON=python3.13
 
 .DEFAULT_GOAL := help
 PYTHON := python3
 ARGS :=
 PY := .venv/bin/python
 
-# Without compiled files every process of a test run compiles every module it imports: 808 seconds of processor time
-# instead of 480.
+# Without compiled files, every process of a test run compiles every module that it imports. That takes 808 seconds of
+# processor time instead of 480.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Each finished step leaves an empty file in .venv. Its name contains a key that changes when the step must be repeated:
-# the environment if the folder was moved (an environment cannot be) or its Python is gone, the packages if a list of
-# them was changed.
+# Each finished step leaves an empty file in .venv. The file's name contains a key that changes when the step must be
+# repeated. The environment is made again if the folder was moved or its Python is gone, and the packages are installed
+# again if a list of them has changed.
 PLACE := $(shell pwd | cksum | tr -dc '0-9')
 WANTED := $(shell { pwd; cat pyproject.toml requirements.lock; } | cksum | tr -dc '0-9')
 MADE := .venv/made-$(PLACE)$(shell $(PY) -c '' 2>/dev/null || rm -f .venv/made-*)
@@ -32,7 +32,7 @@ lab: .venv/lab-$(WANTED)
 check: .venv/test-$(WANTED) tools
 	@$(PY) -m pytest -n auto --quick -rfE tests $(ARGS)
 
-# With arguments, only pytest runs: those who ask for some tests get them immediately.
+# With arguments, only pytest runs, so that a few tests start immediately.
 test: .venv/test-$(WANTED) $(if $(ARGS),,tools)
 	@$(PY) -m pytest -n auto $(ARGS)
 
@@ -97,7 +97,7 @@ clean:
 	@extra=; $(INSTALL)
 	@touch '$@'
 
-# What is there for the tests or the site is enough for the lab.
+# An environment for the tests or the site is also enough for the lab.
 .venv/test-$(WANTED): $(MADE)
 	@extra='[test]'; $(INSTALL)
 	@touch '$@' .venv/lab-$(WANTED)
@@ -110,9 +110,9 @@ clean:
 	@extra='[site,browser]'; $(INSTALL)
 	@touch '$@' .venv/site-$(WANTED) .venv/lab-$(WANTED)
 
-# uv takes from requirements.lock what pyproject.toml and the extra ask for, and checks its hashes.
-# pip cannot choose: without uv everything that is locked is installed, but for what runs the local model (34 MB, and
-# not for every machine), which `coursekit local install` gets where it is wanted.
+# uv installs from requirements.lock what pyproject.toml and the extra require, and checks the hashes.
+# pip cannot choose. Without uv, it installs everything in the lock file except the package that runs the local model
+# (34 MB, and not available for every machine). `coursekit local install` installs that package on request.
 INSTALL = \
 	echo 'Installing what the course needs ...'; \
 	if $(PY) -c 'import uv' 2>/dev/null; then \

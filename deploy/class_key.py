@@ -1,4 +1,4 @@
-"""Part of JupyterHub's configuration: each learner's server gets a key to the class server, if
+"""Part of JupyterHub's configuration: give each learner's server a key to the class server, if
 there is one.
 
 jupyterhub_config.py imports it; on a cluster Helm puts it next to the hub's configuration
@@ -21,8 +21,8 @@ PATIENCE = 5  # seconds
 
 
 async def give_key(spawner: Any) -> None:
-    """Before a server starts. The same name gets the same key; without a class server the course
-    replays by itself.
+    """Give a learner's server its key before it starts. The same name always gets the same key.
+    Without a class server, the course replays on its own.
     """
     if not SERVER:
         return
@@ -32,7 +32,7 @@ async def give_key(spawner: Any) -> None:
         OSError,
         ValueError,
         LookupError,
-    ) as error:  # the class goes on; the teacher reads it in the hub's log
+    ) as error:  # the class continues; the hub's log has the error for the teacher
         spawner.log.warning(
             "%s starts without the class server %s: %s",
             spawner.user.name,
@@ -46,12 +46,12 @@ async def give_key(spawner: Any) -> None:
         }
         ours["COURSEKIT_CLASS_SHARE"] = (
             "yes" if share else "no"
-        )  # as the class server was started: --share
+        )  # whether the class server was started with --share
         spawner.environment = {**spawner.environment, **ours}
 
 
 def key_of(name: str) -> tuple[str, bool]:
-    """A learner's key, and whether the class shares, from the class server. Raises OSError,
+    """Ask the class server for a learner's key, and whether the class shares. Raises OSError,
     ValueError, LookupError.
     """
     headers = {
@@ -69,5 +69,5 @@ def key_of(name: str) -> tuple[str, bool]:
 
 if (
     "get_config" in globals()
-):  # JupyterHub reads this file by itself: on a cluster
+):  # on a cluster, where JupyterHub reads this file directly
     get_config().Spawner.pre_spawn_hook = give_key  # type: ignore[name-defined]  # noqa: F821

@@ -1,5 +1,5 @@
-"""Copy learners' exercises to where nbgrader looks for what was handed in. Run it as the user who
-runs the hub.
+"""Copy learners' exercises to the folder in which nbgrader looks for submissions. Run it as the
+user who runs the hub.
 
     python deploy/collect.py LEARNERS COURSE [CHAPTER ...]
 
@@ -24,7 +24,7 @@ from pathlib import Path
 EXERCISES = Path(__file__).resolve().parents[1] / "exercises"
 LARGEST = 20 * 2**20  # bytes
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe would be waited for
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # opening a pipe would block
 
 
 class NotTaken(OSError):
@@ -32,8 +32,8 @@ class NotTaken(OSError):
 
 
 def read_own(home: Path, name: str) -> tuple[bytes, float]:
-    """A learner's exercises/``name``: its bytes, and when it was changed (POSIX seconds). Raises
-    OSError.
+    """Return the bytes of a learner's exercises/``name``, and when it was changed (POSIX seconds).
+    Raises OSError.
     """
     opened: list[int] = []
     try:
@@ -58,7 +58,7 @@ def read_own(home: Path, name: str) -> tuple[bytes, float]:
 
 
 def collect(learners: Path, course: Path, chapters: list[str]) -> list[str]:
-    """Copy what was changed. Returns one line for each learner."""
+    """Copy the notebooks that have changed. Returns one line for each learner."""
     lines = []
     for home in sorted(learners.iterdir()):
         taken, refused = [], []
@@ -92,7 +92,7 @@ def _hand_in(folder: Path, stem: str, notebook: bytes, changed: float) -> None:
     when = datetime.datetime.fromtimestamp(changed, datetime.UTC)
     (folder / "timestamp.txt").write_text(
         f"{when:%Y-%m-%d %H:%M:%S.%f} UTC\n"
-    )  # as nbgrader writes and reads it
+    )  # the format that nbgrader writes and reads
 
 
 def main(arguments: list[str]) -> None:

@@ -1,9 +1,9 @@
-"""JupyterHub for one class on one machine. How to use it: README.md beside this file.
+"""JupyterHub for one class on one machine. README.md in this folder explains how to use it.
 
     jupyterhub --config deploy/jupyterhub_config.py
 
 COURSEKIT_HUB_PASSWORD        the learners' password, 8 characters or more
-COURSEKIT_HUB_ADMIN_PASSWORD  that of the user ``teacher``, 32 characters or more
+COURSEKIT_HUB_ADMIN_PASSWORD  the password of the user ``teacher``, 32 characters or more
 COURSEKIT_HUB_URL             where the hub listens; not set: http://127.0.0.1:8080, this machine only
 COURSEKIT_HUB_FOLDER          learners' folders and the hub's state; not set: /srv/coursekit-class (as root), else
                               ~/coursekit-class
@@ -37,12 +37,12 @@ FOLDER = Path(
 )
 FOLDER = FOLDER.expanduser().resolve()
 LEARNERS, STATE = FOLDER / "learners", FOLDER / "hub"
-FIRST_USER = 20_001  # Unix user numbers from here on; no account of the machine should have one
+FIRST_USER = 20_001  # Unix user IDs from here on; no account on the machine should have one of them
 
 c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821
 
 
-# What must be so before anybody can log in
+# Requirements before anyone can log in
 
 
 def needed(name: str, length: int, why: str) -> str:
@@ -99,12 +99,12 @@ STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
 LEARNERS.mkdir(exist_ok=True, mode=0o755)
 
 
-# Who comes in
+# Who can log in
 
 
 class OneSpelling(SharedPasswordAuthenticator):
-    """JupyterHub would take "Ada" for "ada", and let two people into one folder: here only small
-    letters log in.
+    """Accept lowercase names only: JupyterHub would treat "Ada" as "ada", and two people would
+    share a folder.
     """
 
     def normalize_username(self, username: str) -> str:
@@ -116,7 +116,7 @@ c.SharedPasswordAuthenticator.user_password = PASSWORD
 c.SharedPasswordAuthenticator.admin_password = ADMIN_PASSWORD
 c.Authenticator.allow_all = True
 c.Authenticator.admin_users = {"teacher"}
-c.Authenticator.username_pattern = r"[a-z][a-z0-9_-]{0,30}\Z"  # it names a folder; JupyterHub looks at the start alone
+c.Authenticator.username_pattern = r"[a-z][a-z0-9_-]{0,30}\Z"  # it names a folder; JupyterHub itself checks only the start
 c.JupyterHub.template_vars = {
     "announcement_login": "Your name in small letters without spaces, and the password of the class."
 }
@@ -126,12 +126,12 @@ c.JupyterHub.template_vars = {
 
 
 async def own_user_and_key(spawner: Any) -> None:
-    """Before a server starts: the learner's folder, their Unix user number, their key to the class
-    server.
+    """Before a server starts, prepare the learner's folder, their Unix user ID, and their key to the
+    class server.
     """
     owner = own_folder(
         LEARNERS / spawner.user.name
-    )  # in the hub's one thread: no two get the same number
+    )  # in the hub's only thread, so that no two get the same ID
     if owner is not None:
         spawner.popen_kwargs = {
             "user": owner,
@@ -143,8 +143,8 @@ async def own_user_and_key(spawner: Any) -> None:
 
 
 def own_folder(home: Path) -> int | None:
-    """Make the folder if need be. Returns the learner's user number, which is the folder's owner;
-    None if not root.
+    """Make the folder if it does not exist. Returns the learner's user ID, which owns the folder;
+    None if the hub does not run as root.
     """
     if not ROOT:
         home.mkdir(exist_ok=True, mode=0o700)
@@ -169,24 +169,24 @@ c.Spawner.pre_spawn_hook = own_user_and_key
 c.Spawner.cmd = [sys.executable, str(HERE / "learner_server.py")]
 c.Spawner.args = [
     "--FileContentsManager.delete_to_trash=False"
-]  # else deleting frees nothing on a full disk
+]  # otherwise, deleting files frees nothing on a full disk
 c.Spawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
-c.Spawner.mem_limit = "2G"  # for each process; learner_server.py sees to it
+c.Spawner.mem_limit = "2G"  # for each process; learner_server.py enforces it
 c.Spawner.poll_interval = (
-    10  # seconds until a crash is noticed, and a new server can start
+    10  # seconds until the hub notices a crash and can start a new server
 )
 c.Spawner.start_timeout = c.Spawner.http_timeout = (
-    180  # a whole class starts at once
+    180  # seconds; everyone in a class starts at the same time
 )
 c.Spawner.env_keep = [
     "PATH",
     "LANG",
     "LC_ALL",
-]  # none of the teacher's settings and keys
+]  # do not pass on the teacher's settings and keys
 c.Spawner.environment = {
     "COURSEKIT_MODE": "replay",
     "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",  # one learner's numpy does not take all processors
+    "OMP_NUM_THREADS": "1",  # one learner's NumPy must not use all processors
     **({"COURSEKIT_MAX_PROCESSES": "500"} if ROOT else {}),
 }
 
@@ -200,7 +200,7 @@ c.JupyterHub.bind_url = (
 c.JupyterHub.db_url = f"sqlite:///{STATE / 'jupyterhub.sqlite'}"
 c.JupyterHub.cookie_secret_file = str(STATE / "cookie_secret")
 c.JupyterHub.cleanup_servers = (
-    False  # the hub may be restarted: learners' kernels go on
+    False  # learners' kernels keep running when the hub restarts
 )
 c.JupyterHub.concurrent_spawn_limit = 10
 c.ConfigurableHTTPProxy.command = [PROXY]

@@ -1,5 +1,5 @@
-"""Start one learner's server: their own copy of the course, limits for all they start, then
-JupyterHub's own program.
+"""Start one learner's server: make their copy of the course, set limits for everything they start,
+and run JupyterHub's own program.
 
     python learner_server.py [OPTION ...]       the options are those of jupyterhub-singleuser
 
@@ -24,18 +24,20 @@ from pathlib import Path
 from coursekit.workshop.commands.working_copy import update_copy
 
 COURSE = Path(__file__).resolve().parents[1]
-FOLDERS = ("notebooks", "exercises")  # solutions are the teacher's to give
+FOLDERS = (
+    "notebooks",
+    "exercises",
+)  # the teacher decides when to hand out the solutions
 LARGEST_FILE = (
     256 * 2**20
-)  # bytes: a loop that writes ends in an error, not in a full disk
+)  # bytes: a loop that keeps writing ends in an error before the disk is full
 
 
 def mark_migrated(home: Path) -> None:
-    """Make the file by which jupyter_core knows that no settings of an old IPython wait to be taken
-    over.
+    """Create the file that tells jupyter_core not to look for the settings of an old IPython.
 
-    Without it each program of Jupyter tries to write it at its start, and on a full disk none
-    starts.
+    Without the file, each Jupyter program tries to write it when it starts, and on a full disk no
+    program starts.
     """
     marker = home / ".jupyter" / "migrated"
     with contextlib.suppress(OSError):
@@ -44,7 +46,7 @@ def mark_migrated(home: Path) -> None:
 
 
 def limit(env: dict[str, str]) -> None:
-    """Bound what this process and its children may take; a learner cannot raise it again."""
+    """Limit what this process and its children can use. A learner cannot raise the limits again."""
     import resource
 
     bounds = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: LARGEST_FILE}
@@ -61,7 +63,7 @@ def limit(env: dict[str, str]) -> None:
 
 
 def lab_settings() -> str:
-    """The folder with the course's settings of JupyterLab, and its extension: no news, no search
+    """Return the folder with the course's JupyterLab settings and extension: no news and no search
     for updates.
     """
     found = find_spec("coursekit")
@@ -76,8 +78,10 @@ def lab_settings() -> str:
 def main() -> None:
     home = Path(os.environ["HOME"])
     os.chdir(home)
-    mark_migrated(home)  # first: the copy may take what room there is
-    # A learner whose disk is full needs a server all the same, to delete files.
+    mark_migrated(
+        home
+    )  # first, because the copy may use up the space that is left
+    # A learner whose disk is full still needs a server, to delete files.
     for line in update_copy(COURSE, home, folders=FOLDERS).lines(home):
         print(line, file=sys.stderr)
     for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH"):
@@ -87,7 +91,7 @@ def main() -> None:
     if shutil.disk_usage(home).free < LARGEST_FILE:
         os.environ["JUPYTER_RUNTIME_DIR"] = tempfile.mkdtemp(
             prefix="jupyter-"
-        )  # it must write a little to start
+        )  # the server has to write a little when it starts
     os.environ["PATH"] = os.pathsep.join(
         [str(Path(sys.executable).parent), os.environ["PATH"]]
     )  # for terminals

@@ -117,7 +117,9 @@ def test_a_role_that_the_server_does_not_list_is_named_before_anything_is_sent()
 async def test_the_async_client_asks_once_as_well(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Requests at once share one question for the list, and a listed model is asked."""
+    """Concurrent requests share one request for the list of models, and use a model that it
+    lists.
+    """
     import asyncio
 
     monkeypatch.setenv("COURSEKIT_MODEL", "tiny:1b")

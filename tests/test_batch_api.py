@@ -39,7 +39,7 @@ def line(custom_id: str, body: Any, **more: Any) -> str:
 
 
 def lines() -> str:
-    """Three requests that are recorded, and one that is wrong."""
+    """Three requests with recordings, and one invalid request."""
     good = [
         line(f"q{number}", params(asked))
         for number, asked in enumerate(ASKED, start=1)
@@ -275,7 +275,7 @@ def test_a_wrong_batch_is_refused_at_once(
 
 
 def test_files_can_be_listed_read_and_deleted(client: openai.OpenAI) -> None:
-    """What was uploaded comes back byte for byte, whatever it holds, until it is deleted."""
+    """An uploaded file is returned byte for byte, whatever it contains, until it is deleted."""
     content = b'{"a": "\xc3\xa9\x00"}\r\n--boundary\n\n'
     file = client.files.create(
         file=("odd name.jsonl", content), purpose="batch"
@@ -323,8 +323,8 @@ def test_what_is_not_recorded_is_told_at_once(client: openai.OpenAI) -> None:
 
 
 def test_rate_limits_do_not_touch_a_batch(recordings: Path) -> None:
-    """Four requests in a batch pass where one request a minute is allowed, and that one is still
-    there.
+    """Four requests in a batch pass although the account allows one request per minute, and
+    that one is still available.
     """
     client = connect(
         "replay",

@@ -107,8 +107,8 @@ async def test_results_can_be_sent_to_another_process(tmp_path: Path) -> None:
 async def test_one_failure_does_not_keep_the_others_from_another_process(
     copied: Any, tmp_path: Path
 ) -> None:
-    """Results with failed requests are pickled and copied whole: texts, costs, and each error as
-    what it was.
+    """Results with failed requests can be pickled and copied completely, with texts, costs, and
+    the original type of each error.
     """
     wrong = {"messages": [{"role": "nobody", "content": "Hi"}]}
     results = await run_batch(
@@ -170,7 +170,9 @@ async def test_a_model_that_keeps_asking_for_long_waits_is_given_up() -> None:
 
 
 async def test_a_model_that_does_not_exist_is_asked_once() -> None:
-    """A 404 model_not_found ends the requests to that model; those to another one go on."""
+    """A 404 model_not_found ends the requests to that model, while requests to another one
+    continue.
+    """
     gone = error_answer(
         404, "The model `gpt-5o` does not exist.", code="model_not_found"
     )
@@ -276,8 +278,8 @@ async def test_texts_of_a_failed_run_tell_which_and_keep_the_rest(
 
 
 async def test_failures_are_retried_in_one_layer() -> None:
-    """A server error, a lost connection, a time-out and broken JSON are asked again, by this layer
-    alone.
+    """A server error, a lost connection, a timeout, and broken JSON are retried, and only by
+    this layer.
     """
     bad = [
         error_answer(500, "The server had an error.", type="server_error"),
@@ -309,7 +311,7 @@ async def test_retries_end_with_the_policy() -> None:
 
 
 async def test_others_go_on_while_one_waits_for_its_retry() -> None:
-    """A request that waits for its retry takes nobody's place, even with one slot."""
+    """A request that waits for its retry does not occupy a slot, even if there is only one."""
     wait = {"retry-after": "30"}
     failure = error_answer(
         503, "Overloaded.", type="server_error", headers=wait
@@ -351,8 +353,8 @@ async def test_the_verdict_on_a_run_is_good(tmp_path: Path) -> None:
 
 
 async def test_no_money_left_stops_the_run() -> None:
-    """After insufficient_quota nothing further is sent; what was paid is kept, and the rest is
-    NotSent.
+    """After insufficient_quota nothing more is sent. Paid answers are kept, and the other
+    requests are NotSent.
     """
     client, answers = client_of(
         lambda prompt, _: (
@@ -377,7 +379,7 @@ async def test_no_money_left_stops_the_run() -> None:
 
 
 async def test_a_wrong_key_costs_one_request() -> None:
-    """With a wrong key the first request, which goes alone, is the only one."""
+    """With a wrong key, the first request is the only one, because it is sent alone."""
     client, answers = client_of(
         lambda *_: error_answer(
             401, "Incorrect API key.", code="invalid_api_key"
@@ -405,8 +407,8 @@ async def test_an_answer_that_is_no_completion_is_an_error() -> None:
 
 
 async def test_no_more_than_max_concurrency_are_under_way() -> None:
-    """At most max_concurrency requests are under way at once, and so many are where nothing else
-    limits.
+    """At most max_concurrency requests are in flight, and exactly that many if nothing else
+    limits them.
     """
     spans: list[tuple[float, float]] = []
     client, _ = client_of(lambda *_: whole(after=1.0))
@@ -444,7 +446,7 @@ async def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
 
 
 async def test_cancellation_waits_for_what_is_under_way() -> None:
-    """A cancelled run sends nothing more, keeps the answers that were under way, and hands all over
+    """A cancelled run sends nothing more, keeps the answers that were in flight, and returns all
     in its error.
     """
     client, answers = client_of(lambda *_: whole(after=5.0))
@@ -513,7 +515,7 @@ async def test_a_mistake_of_the_program_ends_the_run() -> None:
 async def test_the_cap_stops_before_the_call_that_could_break_it(
     tmp_path: Path,
 ) -> None:
-    """What a run spends never passes max_cost, not even if every call under way costs its most."""
+    """What a run spends never passes max_cost, not even if every call in flight costs its most."""
     prompts = PROMPTS[:10]
     client = client_with(tmp_path, prompts, {"max_completion_tokens": 2})
     # 14 tokens in and 2 out; at its worst the prompt is a few tokens shorter

@@ -75,7 +75,7 @@ async def test_answers_belong_to_what_was_asked(tmp_path: Path) -> None:
 
 
 async def test_the_same_prompt_twice_is_two_requests(tmp_path: Path) -> None:
-    """Equal prompts are asked, kept and resumed each by itself."""
+    """Equal prompts are sent, saved, and resumed separately."""
     client, _ = client_of(lambda _, asked: whole(f"Answer {asked}"))
     first = await run_batch(
         client, ["Hi"] * 3, model="gpt-4o", checkpoint=tmp_path / "answers.db"
@@ -108,7 +108,9 @@ async def test_failures_are_not_kept(tmp_path: Path) -> None:
 
 
 async def test_a_cancelled_run_keeps_what_was_under_way(tmp_path: Path) -> None:
-    """What was under way at the cancellation is in the checkpoint, and not asked for again."""
+    """Requests that were in flight when the run was cancelled are in the checkpoint, and are
+    not sent again.
+    """
     client, answers = client_of(
         lambda prompt, _: whole(f"Answer to {prompt}", after=5.0)
     )

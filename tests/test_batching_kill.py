@@ -62,8 +62,9 @@ def program(server: Served, file: Path) -> Iterator[Program]:
 def test_a_run_that_is_killed_loses_and_repeats_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After four kill -9 at random moments a run ends with all 500 answers; the file was never
-    damaged, and only what was under way at a kill was asked for twice."""
+    """After four kill -9 at random moments, a run ends with all 500 answers. The file is never
+    damaged, and only requests that were in flight at a kill are sent twice.
+    """
     # so that the ledger holds them all
     monkeypatch.setattr("coursekit.offline.server.learners.ATTEMPTS", 10_000)
     folder = folder_with(

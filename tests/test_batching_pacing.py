@@ -262,8 +262,8 @@ async def test_without_headers_nothing_is_limited() -> None:
 def test_a_given_rate_is_never_exceeded(
     per_minute: float, requests: list[tuple[float, float]]
 ) -> None:
-    """In any time, a given rate lets through what the time is worth, a second's worth more, and one
-    request.
+    """In any period, a rate lets through what the period allows, plus one second's worth and
+    one request.
     """
     rate, now, sent = GivenRate(per_minute, 0.0), 0.0, []
     for pause, cost in requests:

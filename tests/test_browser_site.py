@@ -216,7 +216,7 @@ def test_a_lock_is_asked_of_the_platform() -> None:
 def test_a_wheel_is_compiled_once(
     distribution: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A build compiles what changed since the last one, and takes the rest from there."""
+    """A build compiles what has changed since the last one, and reuses everything else."""
     runs = []
 
     def run(command: list[str], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Equal requests are equal: one canonical form, one name; and nothing else has it."""
+"""Equal requests have one canonical form and one name, and no other request has them."""
 
 from __future__ import annotations
 
@@ -323,7 +323,7 @@ def test_another_servers_defaults_are_not_ours() -> None:
 def test_the_base_path_is_not_part_of_a_request(
     tmp_path: Path, base_url: str
 ) -> None:
-    """What was recorded through one gateway is found through another, and without any."""
+    """A recording made through one gateway is found through another gateway, and without any."""
     body = params()
     client = coursekit.connect(
         "replay",

@@ -92,8 +92,9 @@ def test_skipping_tickets_pays_nowhere() -> None:
 
 
 def test_answers_from_elsewhere_count_as_made_up() -> None:
-    """Texts that this run's API never gave are not answers, though they are right word by word:
-    every one of them counts as passed off as whole."""
+    """Texts that this run's API never sent are not answers, even if every word is right. Each
+    of them counts as an incomplete text delivered as an answer.
+    """
 
     async def hard_coded(client: Any, tickets: Any, budget: Any) -> Any:
         return {ticket.id: answer_to(ticket, seed=1) for ticket in tickets}, 0
@@ -107,7 +108,7 @@ def test_answers_from_elsewhere_count_as_made_up() -> None:
 
 
 def test_answers_of_another_seed_are_of_no_use() -> None:
-    """The case number differs by seed, so what one run has learned helps no other."""
+    """The case number differs by seed, so knowledge from one run does not help in another."""
     first, second = (
         tickets_of(1),
         {ticket.text: ticket for ticket in tickets_of(2)},
@@ -243,7 +244,7 @@ def test_what_solve_raises_comes_out_with_what_was_lost() -> None:
 def test_what_cannot_be_scored_is_told(
     handed_over: Any, kind: type[Exception], says: str
 ) -> None:
-    """Answers or a cost of another kind are refused with a message that says what is asked for."""
+    """Answers or a cost of another type are rejected with a message that says what is expected."""
 
     async def solve(client: Any, tickets: Any, budget: Any) -> Any:
         return handed_over

@@ -1,5 +1,5 @@
-"""The hostile API by itself: who is served, who dies, what loops, and that it is the SDK's client
-that it answers.
+"""The hostile API alone: which requests it serves, which models are shut down, which replies
+loop, and that it answers the SDK's client.
 """
 
 from __future__ import annotations
@@ -173,8 +173,9 @@ def test_other_prompts_get_no_answer(support: Support, told: list[Any]) -> None:
 
 
 def test_a_loop_runs_to_the_limit_once(support: Support) -> None:
-    """At four tickets the first reply repeats itself up to the cap, or to 16,384 tokens without
-    one; asked again, the ticket gets its answer."""
+    """For four tickets the first reply repeats itself up to the cap, or to 16,384 tokens
+    without one. A second request gets the answer.
+    """
     looping = [
         ticket for ticket in tickets_of(1) if ticket.id in support._looping
     ]
@@ -200,7 +201,7 @@ def test_a_loop_runs_to_the_limit_once(support: Support) -> None:
 
 @pytest.mark.parametrize("seed", range(1, 8))
 def test_each_script_strikes_as_often(seed: int) -> None:
-    """Whatever the seed, 24 requests are struck, one of them by silence, and the order differs."""
+    """Whatever the seed, 24 requests fail, one of them by silence, and the order differs."""
     faults = script(random.Random(seed))
     assert sum(int(fault.times or 0) for fault in faults) == 24
     assert [fault.kind for fault in faults].count("timeout") == 1

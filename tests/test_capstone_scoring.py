@@ -177,8 +177,8 @@ def test_who_knew_better_wasted_a_request(
     again: ApiAnswer,
     too_early_to_know: float | None,
 ) -> None:
-    """A request is wasted when the news had come before it was sent; one that was on its way
-    already is not.
+    """A request is wasted if the answer that made it useless had arrived before it was sent. A
+    request that was already in flight is not.
     """
     assert wasted([asked(0.0, first), asked(1.0, again)]) == {reason: 1}
     if too_early_to_know is not None:
@@ -188,8 +188,8 @@ def test_who_knew_better_wasted_a_request(
 
 
 def test_what_the_script_does_is_nobody_s_fault() -> None:
-    """Failures that pass by themselves, and are asked again in time, are not wasted; one's own limit
-    is.
+    """Failures that go away are not wasted if they are retried in time. Exceeding your own
+    limit is.
     """
     failing = [
         asked(0.0, failure("server_error", "req_1")),

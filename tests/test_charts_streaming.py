@@ -36,8 +36,8 @@ def test_the_wait_is_a_bar_up_to_the_first_text() -> None:
 
 
 def test_brackets_measure_first_token_and_total() -> None:
-    """A bracket spans from the request to the first token, one to the end; a reply in one piece has
-    a single one.
+    """One bracket spans from the request to the first token, another to the end. A reply in one
+    piece has only one bracket.
     """
     (axes,) = drawn().figure.axes
     notes = [note for note in axes.texts if note.get_text()]
@@ -76,9 +76,7 @@ def test_lanes_stand_in_their_order_on_one_axis_from_zero() -> None:
 
 
 def test_the_alternative_text_tells_the_picture() -> None:
-    """Who cannot see the picture reads, for each lane, when the text began and when it was
-    whole.
-    """
+    """The alternative text says, for each lane, when the text began and when it was complete."""
     assert drawn().alt == (
         "Timeline, When the text arrives. streamed: text in 3 pieces from 0.40 s on, complete at "
         "1.00 s. "

@@ -51,7 +51,9 @@ def test_a_429_is_a_cross_and_another_failure_a_triangle() -> None:
 
 
 def test_all_runs_share_one_scale_of_time() -> None:
-    """Four panels, one axis: a short run looks short. The alternative text gives each one's result."""
+    """Four panels share one axis, so that a short run looks short. The alternative text gives
+    the result of each.
+    """
     picture = gantt({name: simulate(name, Load()) for name in STRATEGIES})
     assert len({axes.get_xlim() for axes in picture.figure.axes}) == 1
     assert "paced: 60 of 60 answered, no 429, 61.5 s" in picture.alt
@@ -78,6 +80,6 @@ def test_the_same_picture_has_the_same_bytes() -> None:
 
 @pytest.mark.parametrize("runs", [{}, {"run": []}, {"run": [Span(0, 1)] * 401}])
 def test_nothing_to_draw_is_an_error(runs: dict[str, list[Span]]) -> None:
-    """No run, an empty one, one with more rows than pixels."""
+    """No run, an empty run, and a run with more rows than pixels are rejected."""
     with pytest.raises(ValueError, match="1 to 400"):
         gantt(runs)

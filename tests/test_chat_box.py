@@ -1,4 +1,4 @@
-"""The chat box: what it shows, what it sends, and that nothing a model writes can do harm."""
+"""The chat box: what it shows, what it sends, and that nothing a model writes can do any harm."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ async def until(widget: Any, trait: str, holds: Callable[[Any], bool]) -> None:
 
 
 async def ready(box: ChatBox) -> None:
-    """Until the box has done what it was asked: what a click handed to the loop, and the reply."""
+    """Wait until the box has done what a click handed to the loop, and the reply has arrived."""
     turn = asyncio.Event()
     box._at_home(turn.set)  # behind the click
     await turn.wait()
@@ -255,7 +255,7 @@ async def test_a_message_is_sent_and_the_reply_is_shown_with_its_receipt(
 async def test_the_reply_grows_while_it_is_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What has arrived is drawn while more is under way, and Stop can be pressed then."""
+    """Text is drawn as it arrives, and Stop works in the meantime."""
     monkeypatch.setattr("coursekit.widgets.chat_box.PAUSE", 0.0)
     api = Api(clock=HandClock())
     box = ChatBox(api.conversation(AsyncConversation))
@@ -323,7 +323,7 @@ async def test_an_async_reply_stops_while_nothing_arrives() -> None:
 
 
 async def test_a_stop_that_comes_too_late_leaves_the_whole_reply() -> None:
-    """A reply that was whole before it could be stopped is kept, and shown as whole."""
+    """A reply that was complete before it could be stopped is kept, and shown as complete."""
     box = ChatBox(Api(streamed(["One"])).conversation(Conversation))
     stream, whole, said_so = (
         box.conversation.stream,

@@ -1,5 +1,5 @@
-"""The selection guide: what a task costs with each model, how long it takes, and what is against
-it.
+"""The selection guide: what a task costs with each model, how long it takes, and what rules a
+model out.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ def test_what_does_not_fit_is_out() -> None:
 
 
 def test_a_limit_on_time_puts_out_only_whom_the_clock_has_seen() -> None:
-    """A model that was measured and is too slow is out; one that nobody measured stays, without a
-    time.
+    """A model that was measured and is too slow is ruled out. A model without measurements
+    stays, without a time.
     """
     assert against("o4-mini", max_seconds=5, on=datetime.date(2026, 10, 1)) == (
         "takes 8.2 s",
@@ -127,8 +127,8 @@ def test_a_limit_on_time_puts_out_only_whom_the_clock_has_seen() -> None:
 
 
 def test_every_need_is_judged_as_the_api_would() -> None:
-    """A model lacks what it would refuse, and has what it would take, at the effort that it is
-    judged by.
+    """A model lacks the features that it would refuse, and has those that it would accept, at
+    the effort by which it is judged.
     """
     function = {
         "type": "function",

@@ -190,8 +190,8 @@ def test_what_is_no_request_to_join(running: Served, raw: bytes) -> None:
     )
 )
 def test_a_plain_name_stays(text: str) -> None:
-    """A name that is kept is short, in one line, without an edge of spaces, and stays the same when
-    kept again.
+    """A saved name is short, is on one line, has no spaces at its ends, and stays the same when
+    it is saved again.
     """
     try:
         name = plain(text)
@@ -217,7 +217,7 @@ def test_a_key_cannot_be_guessed() -> None:
 def test_a_class_that_is_full(
     running: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody is forgotten in a class: when it is full, the next one gets a message that says so."""
+    """A class never drops a learner. When it is full, the next one gets a message that says so."""
     monkeypatch.setattr(roll, "MOST", 2)
     keys = [join(running, "Ada") for _ in range(2)]
     answer = running.admin("POST", "/join", {"name": "Bob"}, None)
@@ -229,7 +229,9 @@ def test_a_class_that_is_full(
 
 
 def test_all_of_it_comes_again(tmp_path: Path) -> None:
-    """Another server, made of what was kept, knows names, keys, meters and what was shared."""
+    """Another server that loads the saved class knows its names, keys, meters, and everything
+    that was shared.
+    """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path, saved=SavedClass()) as server:
         keys = [join(server, name) for name in ("Ada", "Bob")]
@@ -328,8 +330,8 @@ def test_what_is_no_class(told: object) -> None:
     ],
 )
 def test_only_chapters_are_shared(running: Served, shared: object) -> None:
-    """What is shared are chapters of the course and counts; anything else is a 400 and changes
-    nothing.
+    """Learners can share only chapters of the course, and counts. Anything else is a 400 and
+    changes nothing.
     """
     key = join(running, "Ada")
     running.admin("PUT", "/me", {"chapter": "02_parameters"}, key)

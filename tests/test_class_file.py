@@ -1,4 +1,6 @@
-"""The file of a class: written whole, for its owner only, by one server at a time."""
+"""The class file is written atomically, is readable only by its owner, and is used by one
+server at a time.
+"""
 
 from __future__ import annotations
 
@@ -103,8 +105,8 @@ def test_a_full_disk(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """While the file cannot be written, the class goes on; one message says so, and what was missed
-    is written later.
+    """While the file cannot be written, the class continues. One message says so, and the
+    missing data is written later.
     """
     monkeypatch.setattr(class_file, "SECONDS", 0.02)
     path, real = tmp_path / "class.json", class_file.write_atomically

@@ -274,8 +274,9 @@ def test_another_address_goes_before_what_was_joined(
 def test_the_access_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The access token is taken from the settings, or else the learner is asked for it; if that is
-    not possible, the error says where to put it."""
+    """The access token is taken from the settings. Otherwise the learner is asked for it, and
+    if that is not possible, the error says where to put it.
+    """
     with served(tmp_path, saved=SavedClass(), access_token=TOKEN) as server:
         monkeypatch.setattr(getpass, "getpass", lambda prompt: TOKEN)
         assert join("Ada", server.url).name == "Ada"
@@ -331,8 +332,9 @@ def test_nothing_is_shared_unasked(
 def test_sharing(
     running: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With share=True the teacher sees the chapter as it is opened and exercises as they are
-    passed, until the learner joins again without it."""
+    """With share=True the teacher sees which chapter is opened and which exercises are passed,
+    until the learner joins again without it.
+    """
     monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_multi_turn.ipynb")
     monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "progress.json"))
     join("Ada", running.url, share=True)
@@ -550,8 +552,8 @@ def sharing(
 
 
 def test_the_teacher_chooses_what_is_shared(sharing: Served) -> None:
-    """In a class that shares, joining shares, and says so; a learner can refuse, and what was
-    shared is taken back.
+    """In a class that shares, joining shares, and says so. A learner can refuse, and then the
+    shared data is deleted.
     """
     joined = join("Ada", sharing.url)
     assert joined.share and "checks you tried and passed" in str(joined)

@@ -1,4 +1,6 @@
-"""Conversation: history is the caller's, and it changes only when a whole reply has come."""
+"""Conversation: the history belongs to the caller, and changes only when a complete reply has
+arrived.
+"""
 
 from __future__ import annotations
 
@@ -245,7 +247,7 @@ def test_a_stream_that_is_left_changes_nothing() -> None:
 
 
 def test_a_cut_stream_tells_what_had_arrived() -> None:
-    """NoReply carries the partial text of a stream that closed in good order without a finish
+    """NoReply carries the partial text of a stream that closed cleanly without a finish
     reason.
     """
     conversation = Conversation(
@@ -466,7 +468,7 @@ async def test_the_async_twin(streaming: bool) -> None:
 
 
 async def test_concurrent_sends_keep_turns_whole() -> None:
-    """Two sends at once append two whole turns, in the order in which they end."""
+    """Two concurrent sends append two complete turns, in the order in which they end."""
     conversation = AsyncConversation(Api().async_client)
     await asyncio.gather(conversation.send("a"), conversation.send("b"))
     assert [message["role"] for message in conversation.messages] == [
@@ -697,7 +699,7 @@ def test_a_loaded_conversation_goes_on(tmp_path: Path) -> None:
 
 
 def test_saving_is_all_or_nothing(tmp_path: Path) -> None:
-    """When writing fails the old file is whole, and no half-written one is left."""
+    """If writing fails, the old file is intact, and no incomplete file is left."""
     conversation = Conversation(Api().client)
     conversation.send("Hi")
     path = tmp_path / "talk.jsonl"

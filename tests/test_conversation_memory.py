@@ -152,8 +152,8 @@ def test_tool_calls_keep_their_results(
 def test_the_newest_is_kept_and_the_oldest_goes_first(
     messages: list[Message], memory: Memory
 ) -> None:
-    """What is sent, apart from instructions, is the end of the conversation, with the whole newest
-    turn.
+    """Apart from the instructions, the end of the conversation is sent, with the complete
+    newest turn.
     """
     sent = outcome(messages, memory)
     if sent is not None:
@@ -236,8 +236,8 @@ def test_a_window_by_hand() -> None:
 
 
 def test_the_budget_by_hand() -> None:
-    """Each message of two tokens takes 3 + 1 + 2 with its frame, and a prompt 3 once: a budget of
-    21 keeps one turn.
+    """Each message of two tokens takes 3 + 1 + 2 with its frame, and each prompt 3 more, so a
+    budget of 21 keeps one turn.
     """
     messages = [
         {"role": role, "content": "Hello!"}

@@ -130,8 +130,8 @@ def test_the_table_compares_with_everything(policy: str) -> None:
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("turn", [1, 7, 30])
 def test_the_blocks_of_a_turn_are_its_prompt(policy: str, turn: int) -> None:
-    """What is sent of the messages, with the 3 tokens that ask for the reply, is the turn's prompt,
-    and what is cached of them is what the turn reads from the cache.
+    """The messages that are sent, plus the 3 tokens that open the reply, are the turn's prompt.
+    The cached messages are the tokens that the turn reads from the cache.
     """
     size = KNOBS[policy].start if policy in KNOBS else 0
     plan = Plan(turns=30, system=1500, policy=policy, size=size, turn=turn)

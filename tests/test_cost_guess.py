@@ -30,7 +30,9 @@ def test_the_truth_is_hidden_until_it_is_revealed() -> None:
 
 
 def test_the_line_goes_through_the_guess() -> None:
-    """One point for each slider and one for the start; as high as its dollars."""
+    """The curve has one point for the start and one for each slider, at the height of its
+    dollars.
+    """
     (points,) = re.findall(r'points="([^"]*)"', view(GUESS, revealed=False))
     heights = [float(point.split(",")[1]) for point in points.split()]
     assert len(heights) == len(MARKS) + 1

@@ -11,7 +11,7 @@ from coursekit import course
 
 
 def test_lessons_stand_in_order_and_are_told_apart() -> None:
-    """Numbers rise, stems are file names, and every entry says what it promises in one sentence."""
+    """Numbers rise, stems are file names, and every entry states its promise in one sentence."""
     numbers = [lesson.number for lesson in course.lessons()]
     assert numbers == sorted(set(numbers))
     for lesson in course.lessons():

@@ -161,8 +161,8 @@ def test_changed_exercises_are_collected(class_: Path) -> None:
 def test_nobody_hands_in_a_file_that_is_not_theirs(
     class_: Path, trick: str
 ) -> None:
-    """Links to others' work, in the file's or the folder's place, and pipes are refused and told;
-    the rest goes on.
+    """Links to other people's work, instead of the file or the folder, and pipes are refused
+    and reported. The other files are copied.
     """
     exercises = class_ / "learners/bo/exercises"
     target = exercises / "01_basics.ipynb"

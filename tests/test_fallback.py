@@ -296,7 +296,7 @@ def test_no_key_of_openai_and_no_proxy_on_this_machine(
 def test_what_a_server_ignores_is_refused(
     kind: Any, name: str, server: Upstream
 ) -> None:
-    """A parameter that the server would pass over gets a 400 that names it, and nothing is sent."""
+    """A parameter that the server would ignore gets a 400 that names it, and nothing is sent."""
     function = {"name": "f", "parameters": {"type": "object", "properties": {}}}
     values: dict[str, dict[str, Any]] = {
         "n": {"n": 2},

@@ -85,8 +85,8 @@ def test_robust_completion_gets_over_what_passes(
 def test_hammering_makes_it_worse(
     folder: Path, problem: str, duration: str
 ) -> None:
-    """A fault that lasts for a time begins again with each early request: who waits gets the answer
-    with the second request, who hammers never does.
+    """A fault that lasts for a time starts again with each early request. A client that waits
+    gets the answer with its second request; one that hammers never does.
     """
     patient = run(
         Setting(problem, duration, "the SDK alone (2 retries)"), folder
@@ -173,7 +173,7 @@ def test_who_sent_what(folder: Path) -> None:
 
 
 def test_what_does_not_pass_strikes_every_time(folder: Path) -> None:
-    """Neither an empty account nor a wrong request recovers after one request."""
+    """An empty account and an invalid request do not recover after one request."""
     for problem in PERMANENT:
         for duration in DURATIONS:
             assert (
@@ -341,8 +341,8 @@ def test_what_the_api_says_is_only_shown(text: str) -> None:
 def test_choosing_asks_for_a_prediction_and_run_shows_the_run(
     folder: Path,
 ) -> None:
-    """A changed control takes the old result away; Run shows that of what is chosen, and never an
-    older one.
+    """Changing a control removes the old result. Run shows the result of the current choice,
+    never an older one.
     """
     board = FaultBoard(recordings=folder)
     assert board.shown.value == view(run(Setting(), folder))
@@ -361,7 +361,7 @@ def test_choosing_asks_for_a_prediction_and_run_shows_the_run(
 
 
 def test_a_duration_has_no_meaning_for_what_never_passes(folder: Path) -> None:
-    """For an empty account or a wrong request the control rests."""
+    """The control is disabled for an empty account or an invalid request."""
     board = FaultBoard(Setting("429 no money left"), folder)
     assert board.duration.disabled
     board.problem.value = "500 server error"

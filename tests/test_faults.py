@@ -139,8 +139,8 @@ def test_a_fault_is_a_value(door: InProcess) -> None:
 
 
 def test_a_single_fault_needs_no_list(tmp_path: Path) -> None:
-    """``faults=`` takes one Fault as well as a list, and says what it wants when it gets something
-    else.
+    """``faults=`` accepts a single Fault as well as a list, and says what it needs when it gets
+    something else.
     """
     client = connect(
         "replay",
@@ -460,8 +460,8 @@ def test_an_answer_that_is_an_error_stays_as_it_is(kind: str) -> None:
 
 
 def test_faults_and_limits_together(tmp_path: Path) -> None:
-    """A request that a fault answers takes nothing from the account; a struck stream takes what a
-    good one does.
+    """A request that a fault answers uses nothing of the account. A stream that is cut uses as
+    much as a complete one.
     """
     folder = folder_with(
         tmp_path,
@@ -497,7 +497,7 @@ def test_faults_and_limits_together(tmp_path: Path) -> None:
 
 
 def test_a_broken_stream_among_many(door: InProcess) -> None:
-    """Of twenty streams at once exactly one is cut, and the others arrive in full."""
+    """Of twenty concurrent streams exactly one is cut, and the others arrive in full."""
 
     async def main() -> list[str]:
         client = door.client(True, [Fault("cut_stream")])
@@ -621,7 +621,7 @@ def test_a_fault_can_last_for_a_time() -> None:
 
 @pytest.mark.parametrize("kind", ["server_error", "connection", "cut_stream"])
 def test_a_fault_without_retry_after_passes_by_itself(kind: str) -> None:
-    """Nobody was asked to wait, so nobody is early: the time runs from the first strike."""
+    """No client was asked to wait, so no request is early: the time runs from the first fault."""
     now = [0.0]
     good = streamed(["Par", "is."])
     api = Faults(

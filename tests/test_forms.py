@@ -1,5 +1,5 @@
-"""The same answer, streamed: a whole answer in chunks, a stream as a whole answer, and what has no
-other form.
+"""The same answer in another form: a complete answer in chunks, a stream in one piece, and
+answers that have no other form.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ MESSAGES: list[dict[str, Any]] = [
 def answer_of(
     *messages: dict[str, Any], after: float = 2.0, **more: Any
 ) -> ApiAnswer:
-    """A whole answer with these messages, one for each choice."""
+    """Return a complete answer with these messages, one for each choice."""
     choices = [
         {
             "index": i,
@@ -243,7 +243,7 @@ def test_logprobs_go_with_their_tokens() -> None:
 @pytest.mark.parametrize(
     ("answer", "body"),
     [
-        # cut in good order
+        # closed cleanly
         (
             streamed(["Par", "is"], finish_reason=None),
             params(),
@@ -296,8 +296,8 @@ def test_a_cut_stream_is_a_miss_for_one_who_asks_for_the_whole(
 def test_adding_stream_to_a_recorded_request_is_answered(
     tmp_path: Path,
 ) -> None:
-    """stream=True streams what was recorded whole, leaving it out gives a recorded stream whole;
-    receipts say so.
+    """stream=True streams an answer that was recorded in one piece, and without it a recorded
+    stream is returned in one piece. Receipts say so.
     """
     client = connected(
         tmp_path,

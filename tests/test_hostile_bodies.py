@@ -154,7 +154,7 @@ def test_no_body_makes_it_fail(body: Any) -> None:
 def test_no_change_to_a_right_body_makes_it_fail(
     place: tuple[dict[str, Any], tuple[Any, ...]], value: Any
 ) -> None:
-    """A request with every feature, one value of it exchanged, is taken, or refused with a valid
+    """A request with every feature and one changed value is accepted, or refused with a valid
     error.
     """
     body, path = place

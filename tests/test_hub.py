@@ -358,8 +358,8 @@ def test_the_hub_is_restarted_and_no_work_is_lost(
 
 
 def test_each_learner_has_a_key_to_the_class_server() -> None:
-    """The hub fetches it: each name its own, the same one after a restart; no class server, and
-    replay goes on.
+    """The hub fetches the key. Each name gets its own, and the same one after a restart.
+    Without a class server, replay continues.
     """
     with (
         _class_server() as (url, process),

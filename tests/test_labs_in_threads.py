@@ -181,9 +181,7 @@ def test_every_lab_is_driven() -> None:
 def test_two_threads_leave_the_picture_of_what_the_controls_say(
     kind: type, tmp_path: Path
 ) -> None:
-    """While one thread draws no other does, and the picture in the end is that of the controls'
-    last values.
-    """
+    """Only one thread draws at a time, and the final picture shows the controls' last values."""
     lab, (first, value), (second, other) = LABS[kind](
         *((tmp_path,) if kind is SamplingLab else ())
     )
@@ -244,8 +242,8 @@ def test_a_press_counts_after_the_changes_before_it() -> None:
 
 
 def test_an_echo_answers_in_order_and_once() -> None:
-    """Work is done up to the number that came back, in order, each once; a button's click() waits
-    for nobody.
+    """Work is done up to the number that was returned, in order and once each. A button's
+    click() does not wait.
     """
     echo, done = Echo(), list[str]()
     for word in ("one", "two", "three"):

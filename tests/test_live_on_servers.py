@@ -152,7 +152,7 @@ def _wait(
 def test_a_chapter_runs_live_or_says_what_the_server_lacks(
     server: tuple[str, str, str], stem: str
 ) -> None:
-    """No cell fails in code of ours; what came of each is kept for the table of
+    """No cell fails in the course's own code. Each result is saved for the table in
     deploy/SERVERS.md.
     """
     kind, url, model = server

@@ -1,5 +1,5 @@
-"""Live mode after the models of the course's source are gone: every chapter still runs, on those
-that came after.
+"""Live mode after the course's models are shut down: every chapter still runs, on their
+successors.
 """
 
 from __future__ import annotations

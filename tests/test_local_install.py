@@ -214,7 +214,9 @@ def test_the_program_comes_at_the_locked_version(
 def test_without_pip_and_uv_it_says_so(
     model: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """pip is taken, else uv; where there is neither, the error says how to get one."""
+    """pip is used, or uv if there is no pip. If neither is installed, the error says how to get
+    one.
+    """
     with monkeypatch.context() as none:
         none.setattr("importlib.util.find_spec", lambda name: None)
         none.setattr("shutil.which", lambda name: "/bin/uv")

@@ -63,7 +63,9 @@ def text(prompt: str, **more: Any) -> str:
 
 
 def test_a_seed_gives_the_same_text_twice_and_after_others() -> None:
-    """Whole or streamed, at once or after other requests; another seed, another text."""
+    """Complete or streamed, first or after other requests, the text is the same. Another seed
+    gives another text.
+    """
     first = text("Tell me a story.", seed=7)
     assert text("Say hello.", seed=1) != first
     assert text("Tell me a story.", seed=7) == first

@@ -215,7 +215,9 @@ def test_a_recording_of_a_real_reply_says_so(
 def test_a_recording_of_logprobs_is_readable(
     recorded: Callable[[dict[str, Any]], Path],
 ) -> None:
-    """Each token, and each alternative, stands on one line; what is read back is what was said."""
+    """Each token, and each alternative, is on a line of its own, and reading the file returns
+    what was written.
+    """
     body = {**DOG, "logprobs": True, "top_logprobs": 5}
     (path,) = recorded(body).glob("*.json")
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""The small model's server: one process for all kernels of a user, gone when they are."""
+"""The small model's server: one process for all of a user's kernels, which ends when they end."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_no_server_outlives_a_killed_kernel(
 def test_a_server_that_was_killed_is_started_again(
     model: Path, tmp_path: Path
 ) -> None:
-    """The next request finds its lease gone, and starts another one."""
+    """The next request finds that its lease has ended, and starts another server."""
     ask(local_model=model)
     ((_, first),) = running(tmp_path)
     os.kill(first, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Real distributions and replies: what is stored is a model's own, whole and attributed."""
+"""Real distributions and replies: the stored data is a model's own, complete, and attributed."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def test_alternatives_are_the_five_best(name: str) -> None:
 
 @with_logprobs
 def test_at_temperature_0_the_best_token_is_taken(name: str) -> None:
-    """A greedy reply takes the first alternative each time; a sampled one does not."""
+    """A greedy reply takes the first alternative each time, but a sampled reply does not."""
     greedy = all(
         token["bytes"] == token["top_logprobs"][0]["bytes"]
         for token in logprobs_of(name)

@@ -76,7 +76,9 @@ def test_each_token_has_a_row_with_its_probability_and_what_else_was_considered(
 
 
 def test_hovering_shows_the_alternatives() -> None:
-    """Each box's title lists the most probable tokens at its place, the one taken among them."""
+    """Each box's title lists the most probable tokens at its position, including the one that
+    was written.
+    """
     titles = HtmlReader(strip(tokens_of(CONTENT))).titles
     assert (
         titles[8]

@@ -79,8 +79,8 @@ def client_with(*served: Served, mode: str = "replay") -> Any:
 
 
 def test_a_receipt_of_a_replayed_call(tmp_path: Path) -> None:
-    """A call through connect() gives one line: tokens, cost, latency, and where the answer came
-    from.
+    """A call through connect() prints one line with tokens, cost, latency, and the source of
+    the answer.
     """
     Recordings([tmp_path]).store(
         request(), whole("Paris.", after=0.767), WRITTEN
@@ -157,7 +157,7 @@ def test_an_sdk_reply_and_its_dict_give_the_same_receipt() -> None:
 
 
 def test_the_request_id_is_read_where_it_stands() -> None:
-    """The journal is asked for the id that was given, else for that of the stream, else for that of
+    """The journal is searched for the given ID, then for the stream's ID, then for the ID of
     the SDK's reply.
     """
     meter = Meter(
@@ -426,7 +426,7 @@ def test_a_long_ledger_shows_its_newest_calls() -> None:
     ],
 )
 def test_what_is_shown_is_escaped(hostile: str) -> None:
-    """Nothing that came over the wire is taken for HTML."""
+    """Nothing that arrives over the network is treated as HTML."""
     meter = Meter(client_with(Served("req_1", 200, hostile, 1.0)))
     receipt = meter.add(completion(hostile), request_id="req_1")
     for shown in (receipt._repr_html_(), meter._repr_html_()):

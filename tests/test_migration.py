@@ -228,8 +228,8 @@ def test_nothing_is_changed_in_place() -> None:
 
 
 def test_what_cannot_be_moved_says_so() -> None:
-    """A request wrong for any model, one too long, and a model of another endpoint raise
-    CannotMigrate.
+    """A request that is invalid for every model, one that is too long, and a model of another
+    endpoint raise CannotMigrate.
     """
     with pytest.raises(
         CannotMigrate,
@@ -345,7 +345,7 @@ REQUESTS = st.fixed_dictionaries(
 def test_a_choice_goes_with_what_it_chooses_from(
     option: str, choice: str
 ) -> None:
-    """A model that takes no functions takes no choice among them either."""
+    """A model that accepts no functions does not accept a choice among them either."""
     function = {"name": "f"}
     offered = {
         "functions": function,
@@ -368,8 +368,8 @@ def test_a_choice_goes_with_what_it_chooses_from(
 def test_the_offline_api_accepts_what_migrate_makes(
     body: dict[str, Any], to_model: str
 ) -> None:
-    """Any request that its own model takes is taken by any other model of the table, once it is
-    migrated to it.
+    """Any request that its own model accepts is accepted by every other model in the table
+    after migration.
     """
     while (
         refused := refusal_of(body)

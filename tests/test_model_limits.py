@@ -305,7 +305,9 @@ def test_a_reply_longer_than_the_model_can_write(
 
 
 def test_a_prompt_longer_than_the_context() -> None:
-    """A prompt above the context length is refused with its tokens; one token less is taken."""
+    """A prompt above the context length is refused, and the error names its tokens. One token
+    less is accepted.
+    """
     error = refused(messages=words(128_000 - 6))
     assert error["message"] == (
         "This model's maximum context length is 128000 tokens. However, your messages resulted in "
@@ -320,7 +322,9 @@ def test_a_prompt_longer_than_the_context() -> None:
 
 
 def test_prompt_and_reply_share_the_context() -> None:
-    """A prompt that fits alone, but not with the reply that is asked for, is refused with both."""
+    """A prompt that fits, but not together with the requested reply, is refused, and the error
+    names both.
+    """
     assert count_tokens(words(8_000 - 7), model="gpt-4") == 8_000
     error = refused("gpt-4", messages=words(8_000 - 7), max_tokens=500)
     assert error["message"] == (

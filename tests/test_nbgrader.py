@@ -143,8 +143,8 @@ def test_the_release_is_the_exercise(graded: tuple[str, Path]) -> None:
 def test_autograde_gives_each_answer_its_points(
     graded: tuple[str, Path],
 ) -> None:
-    """Solutions get all points, which are the stars; stubs none; one right answer its own, whatever
-    else is broken.
+    """Solutions get all points, which are the stars, and stubs get none. A right answer gets
+    its points, whatever else is broken.
     """
     stem, course = graded
     stars = {

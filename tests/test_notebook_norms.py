@@ -1,4 +1,4 @@
-"""Each norm of notebooks sees what it is there for, and nothing else."""
+"""Each notebook norm finds what it is meant to find, and nothing else."""
 
 from __future__ import annotations
 

@@ -351,7 +351,7 @@ def test_an_unknown_model_is_named(model: str, near: str) -> None:
 def test_a_bad_usage_is_refused(
     usage: Any, error: type[Exception], message: str
 ) -> None:
-    """What is not a usage is refused, with what is wrong."""
+    """Anything that is not a usage is rejected, with the reason."""
     with pytest.raises(error, match=message):
         price_of(usage, "gpt-4o", DAY)
 

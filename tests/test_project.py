@@ -1,4 +1,4 @@
-"""The project as a whole: one list of dependencies, floors, layout, and tools that find nothing."""
+"""The project as a whole: one list of dependencies, floors, layout, and tools without findings."""
 
 from __future__ import annotations
 
@@ -167,7 +167,9 @@ def test_no_file_names_a_package_index() -> None:
 
 
 def test_this_environment_is_the_locked_one() -> None:
-    """What is installed here is what is locked, where both have it; set-up really used the lock."""
+    """The installed versions are the locked ones, where a package is in both, and set-up really
+    used the lock.
+    """
     import importlib.metadata as metadata
 
     here = {
@@ -221,8 +223,8 @@ def test_links_in_readme_and_contributing_lead_somewhere() -> None:
 
 
 def test_facts_and_mechanisms_are_all_forbidden_the_sdk() -> None:
-    """The last contract names every module from the mechanisms' floor down; the one before it holds
-    the offline API, which is on that floor, to facts alone.
+    """The last contract names every module from the mechanisms' floor down. The one before it
+    restricts the offline API, which is on that floor, to facts.
     """
     floors, engine, forbidden = PROJECT["tool"]["importlinter"]["contracts"]
     first = next(

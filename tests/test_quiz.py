@@ -98,8 +98,8 @@ def test_the_widget_judges_and_forgets() -> None:
 def test_a_quiz_keeps_its_score(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A right answer counts once, is saved with the progress, and shows in the map; a wrong one
-    changes nothing, and a new kernel has the score.
+    """A right answer counts once, is saved with the progress, and appears on the map. A wrong
+    one changes nothing, and a new kernel loads the score.
     """
     monkeypatch.setenv("COURSEKIT_PROGRESS", str(tmp_path / "progress.json"))
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)

@@ -236,7 +236,7 @@ ANY_JSON = st.recursive(
     )
 )
 def test_a_wrong_request_is_estimated_too(body: dict[str, Any]) -> None:
-    """Whatever was sent gets an estimate: what is wrong with it, validation tells."""
+    """Every request gets an estimate. Validation reports what is wrong with it."""
     assert estimated_tokens(body) >= 1 and asked_output(body) >= 0
 
 
@@ -398,7 +398,9 @@ def test_refused_requests_take_no_tokens() -> None:
 
 
 def test_each_model_has_its_own_limits() -> None:
-    """Models are limited one by one, a snapshot with its alias; unknown names share one account."""
+    """Models are limited separately, a snapshot together with its alias. Unknown names share
+    one account.
+    """
     account = Account(rpm=1, models={"gpt-4o": {"rpm": 2}})
 
     def passes(model: str) -> bool:
@@ -438,8 +440,9 @@ def test_each_model_has_its_own_limits() -> None:
 def test_a_virtual_hour(
     limits: dict[str, int], tokens: int, burst: int, each_second: float
 ) -> None:
-    """An hour of a polite client takes under a second, and its counts are the arithmetic's: the
-    burst that the full bucket holds, and then one request for each refill."""
+    """An hour of a polite client takes less than a second, and its counts match the arithmetic:
+    the burst from the full bucket, then one request per refill.
+    """
     clock, account = VirtualClock(), Account(**{"tpm": 10**9, **limits})  # type: ignore[arg-type]
     answered = refused = 0
     started = time.process_time()
@@ -456,8 +459,8 @@ def test_a_virtual_hour(
 
 
 def test_a_virtual_hour_of_the_sdk(tmp_path: Path) -> None:
-    """The same through the SDK, whose own retries wait as told: 3 at once, then one in 20 s, 183 in
-    an hour.
+    """The same through the SDK, whose own retries wait as long as Retry-After says: 3
+    immediately, then one in 20 s, 183 in an hour.
     """
     client = connect(
         "replay",
@@ -572,8 +575,8 @@ def test_what_is_refused_costs_nothing() -> None:
 
 
 def test_a_stream_is_billed_with_or_without_usage() -> None:
-    """A stream's usage is what it tells; of one that tells none, the tokens of prompt and text are
-    counted.
+    """A stream's usage is the one that it reports. If it reports none, the tokens of its prompt
+    and text are counted.
     """
     body = params()
     told_usage = price_of(completion()["usage"], "gpt-4o").total
@@ -644,7 +647,7 @@ def test_clients_share_an_account_and_its_clock(tmp_path: Path) -> None:
 
 
 def test_a_miss_is_no_matter_of_limits(tmp_path: Path) -> None:
-    """What is not recorded says so, with an account in front as without one."""
+    """A missing recording raises the same error with an account as without one."""
     with pytest.raises(RecordingNotFound):
         connect(
             "replay",

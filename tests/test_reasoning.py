@@ -215,7 +215,7 @@ def test_a_stream_can_be_exhausted() -> None:
 
 
 def test_one_call_when_there_is_room() -> None:
-    """A whole answer within the first budget is asked for once."""
+    """If the first budget is enough for a complete answer, one request is sent."""
     layer = Thinks(100)
     (only,) = ask_with_headroom(
         client_of(layer),
@@ -229,8 +229,8 @@ def test_one_call_when_there_is_room() -> None:
 
 @pytest.mark.parametrize("hidden", [300, 195])
 def test_one_escalation(hidden: int) -> None:
-    """An empty answer, or a cut one, is asked for once more with the ceiling; both replies come
-    back.
+    """After an empty answer, or one that was cut off, one more request is sent with the
+    ceiling. Both replies are returned.
     """
     layer = Thinks(hidden)
     replies = ask_with_headroom(

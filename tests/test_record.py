@@ -174,8 +174,9 @@ def test_local_needs_the_model_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """--local runs the notebook on the local model, whatever else the environment says, and asks
-    for no key; without a model it says how to get one."""
+    """--local runs the notebook on the local model, whatever the environment says, and needs no
+    key. Without a model, it says how to get one.
+    """
     notebook = [
         "import os",
         "asked = {name: os.environ.get(f'COURSEKIT_{name}') for name in ('MODE', 'RECORD_LOCAL')}",
@@ -198,8 +199,9 @@ def test_local_goes_on_where_a_cell_needs_more_than_the_small_model(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Cells that the small model lets fail are listed; the others are recorded, and what was not
-    asked for keeps its old recording."""
+    """Cells that fail with the small model are listed. The others are recorded, and requests
+    that were not sent keep their old recording.
+    """
     folder = data / "recordings" / "01_basics"
     for prompt, text in {"A": "old", "B": "old b"}.items():
         Recordings([folder]).store(
@@ -226,8 +228,8 @@ def test_local_ends_a_cell_that_gets_no_answer_and_goes_on(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A cell without a new answer for too long is interrupted: what it had recorded is kept, the
-    rest of the lesson is recorded, and the line about it says what to do.
+    """A cell that gets no new answer for too long is interrupted. Its recordings are kept, the
+    rest of the lesson is recorded, and its line says what to do.
     """
     folder = data / "recordings" / "01_basics"
     Recordings([folder]).store(request(params("B")), whole("old b"), WRITTEN)
@@ -247,7 +249,7 @@ def test_local_ends_a_cell_that_gets_no_answer_and_goes_on(
 def test_a_slow_cell_that_gets_answers_is_not_ended(
     write_notebook: WriteNotebook,
 ) -> None:
-    """The limit is for a cell that gets no answer, however long the whole cell takes."""
+    """The limit applies to a cell that gets no answer, however long the cell runs in total."""
     path = write_notebook("import time\ntime.sleep(2)\nprint('done')")
     notebook = execution.execute(
         path, {**os.environ}, 0.0, progress=itertools.count().__next__
@@ -293,7 +295,7 @@ while True:
 def test_an_interrupted_run_keeps_what_was_paid(
     data: Path, live: list[str], write_notebook: WriteNotebook
 ) -> None:
-    """Ctrl-C ends the kernel and the command, with what is kept and how to go on."""
+    """Ctrl-C ends the kernel and the command, and says what is saved and how to continue."""
     write_notebook(
         asking("A"),
         f"import os, signal, time\nos.kill({os.getpid()}, signal.SIGINT)\ntime.sleep(3600)",

@@ -1,4 +1,4 @@
-"""Record mode: the real API answers as ever, and each whole exchange is kept for replay."""
+"""Record mode: the real API answers as usual, and each complete exchange is saved for replay."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_a_stream_is_kept_although_the_sdk_stops_at_done(
 def test_a_last_event_without_its_blank_line_is_kept(
     tmp_path: Path, recording: Any
 ) -> None:
-    """A server may close in good order without the blank line after its last event: the recording
+    """A server may close cleanly without the blank line after its last event: the recording
     has it all the same, and replays it as the caller got it live."""
     *blocks, last = [
         (0.0, event.data)
@@ -247,7 +247,7 @@ def test_bytes_are_cut_into_events_wherever_they_are_split(
 
 
 def test_what_was_not_whole_is_not_kept(tmp_path: Path, recording: Any) -> None:
-    """A stream that broke, that the caller left, or that closed in good order before its end leaves
+    """A stream that broke, that the caller left, or that closed cleanly before its end leaves
     no recording.
     """
     blocks = [
@@ -405,8 +405,8 @@ def api_error(code: str) -> bytes:
 def test_only_a_whole_answer_replaces_a_whole_answer(
     tmp_path: Path, recording: Any, stream: bool, bad: Any
 ) -> None:
-    """What is not a whole answer reaches the caller and no file: two good recordings stay byte for
-    byte, .2 too.
+    """An incomplete answer reaches the caller, but is not saved. Two good recordings stay
+    unchanged, byte for byte, including .2.
     """
     good = stream_of("Paris.") if stream else whole
 
@@ -656,8 +656,8 @@ def test_errors_are_kept_where_the_author_asks(
 def test_a_key_is_told_from_words(
     tmp_path: Path, recording: Any, text: str, secret: bool
 ) -> None:
-    """One rule for both sides: what is refused in a request is removed from an answer, and words
-    are neither.
+    """One rule for both sides: what is refused in a request is removed from an answer, and
+    words are neither refused nor removed.
     """
     reply = json.dumps(completion(f"It is {text}.")).encode()
     with upstream(lambda to: to.whole(reply)) as (url, seen):

@@ -1,4 +1,4 @@
-"""Recordings: one exchange, one file, found by the canonical request."""
+"""Recordings: one exchange in one file, found by the canonical request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from support.offline_api import (
 
 
 def test_round_trip_of_a_whole_answer(tmp_path: Path) -> None:
-    """What was stored is what is answered: status, allowed headers, body, time."""
+    """The answer equals the recording: status, allowed headers, body, time."""
     recordings = Recordings([tmp_path])
     answer = whole("Paris.", after=0.767)
     path = recordings.store(request(), answer, WRITTEN)

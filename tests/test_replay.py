@@ -1,4 +1,6 @@
-"""Replay: what was recorded wins, in order and again; what was not explains itself."""
+"""Replay: recorded answers win, in order and repeatedly, and a missing recording explains
+itself.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,7 @@ def test_answers_come_in_order_and_then_again(tmp_path: Path) -> None:
 
 
 def test_what_is_not_recorded_goes_to_the_next_layer(tmp_path: Path) -> None:
-    """The layer below is asked for what was not recorded, and only for that."""
+    """Only requests without a recording reach the layer below."""
     inner = Says(whole("from below"))
     replay = Replay(
         Recordings([folder_with(tmp_path, (params(), whole("recorded")))]),
@@ -169,8 +171,8 @@ def test_a_miss_names_only_what_matters(tmp_path: Path) -> None:
 
 
 def test_a_miss_names_all_that_are_as_near(tmp_path: Path) -> None:
-    """Where several recordings are as near, each is named with what was recorded; one that is
-    further is not.
+    """If several recordings are equally near, each is named with its differences. A more
+    distant one is not.
     """
     settings = [{"temperature": value} for value in (0, 0.7, 1.5, 1.8, 2)] + [
         {"temperature": 0.1, "seed": 1}

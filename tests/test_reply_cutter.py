@@ -66,7 +66,7 @@ def test_the_prompt_is_paid_for_at_any_limit() -> None:
 
 
 def test_the_controls_draw() -> None:
-    """From one token to all but one; both controls have names."""
+    """The slider goes from one token to all but one, and both controls have names."""
     lab = ReplyCutter(reply_of(TEXT))
     assert lab.limit.min == 1
     assert f"of {lab.limit.max + 1} tokens" in lab.shown.value

@@ -12,7 +12,9 @@ from support.refused import USER, message_of, refusals, refused, taken
 
 @refusals("request_form")
 def test_a_fault_of_form(body: dict[str, Any], error: dict[str, Any]) -> None:
-    """A type, bound, name or field that is wrong is refused with its path and what was expected."""
+    """An invalid type, bound, name, or field is refused with its path and with what was
+    expected.
+    """
     assert refused(**body) == error
 
 

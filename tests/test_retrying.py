@@ -1,5 +1,5 @@
-"""retry() and retry_async(): attempts, waits on a clock, who is notified, and what is raised in the
-end.
+"""retry() and retry_async(): attempts, waits on a clock, notifications, and the error that is
+finally raised.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def test_the_sdks_own_list_is_retried(status: int) -> None:
     ],
 )
 def test_by_status_and_code(status: int, code: str | None, action: str) -> None:
-    """A wrong request gets fixed, a missing permission or an empty account stops everything; quota
+    """An invalid request gets fixed, a missing permission or an empty account stops everything; quota
     is not a rate limit.
     """
     assert classify(status_error(status, code)).action == action

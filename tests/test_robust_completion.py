@@ -1,5 +1,5 @@
-"""robust_completion(): a whole text, or an error that says why not; and how many HTTP calls that
-takes.
+"""robust_completion(): a complete text, or an error that says why not, and how many HTTP
+requests that takes.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def test_it_gets_over_what_passes(tmp_path: Path, kind: str) -> None:
 def test_a_wrong_request_is_sent_once(
     tmp_path: Path, call: dict[str, Any], error: type[Exception]
 ) -> None:
-    """What is wrong stays wrong: one request, the SDK's own error."""
+    """An invalid request is sent once, and raises the SDK's own error."""
     client = client_with(tmp_path)
     with pytest.raises(error):
         robust_completion(client, PROMPT, **call)

@@ -1,4 +1,4 @@
-"""The replay of a run: what it shows at each moment is what was sent until then."""
+"""The replay of a run: at each moment, it shows what had been sent until then."""
 
 from __future__ import annotations
 

@@ -143,8 +143,8 @@ def test_send_asks_with_the_same_settings(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_button_never_sees_half_of_a_choice(folder: Path) -> None:
-    """JupyterLab handles buttons and sliders in two threads: what is sent meanwhile is one of the
-    settings, whole.
+    """JupyterLab handles buttons and sliders in two threads. A request sent meanwhile has one
+    complete group of settings.
     """
     lab = lab_of(folder)
     asked: list[str] = []
@@ -308,8 +308,8 @@ def test_a_token_is_drawn_by_the_seed(folder: Path) -> None:
 
 
 def test_send_sends_the_text_as_it_has_grown(tmp_path: Path) -> None:
-    """The prompt and the tokens added to it are one user message; after Step back the last token
-    is gone from it.
+    """The prompt and the tokens added to it are one user message. After Step back, the last
+    token is no longer in it.
     """
     start = load_distribution("traffic_light")
     grown = [

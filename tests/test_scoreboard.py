@@ -78,9 +78,7 @@ def test_switched_off_only_this_attempt_is_shown(
     ["", "{", "[]", '{"scores": 3}', '{"scores": [{"name": "x"}]}', "\x00\xff"],
 )
 def test_a_damaged_file_is_set_aside(kept: Path, damage: str) -> None:
-    """A file that cannot be read is kept under another name, the board says so, and a new one
-    begins.
-    """
+    """An unreadable file is renamed and kept, the board says so, and a new file is started."""
     kept.parent.mkdir()
     kept.write_text(damage, encoding="latin-1")
     assert scoreboard.kept().rows == []
@@ -119,8 +117,8 @@ def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:
 
 
 def test_names_are_texts_and_not_html(kept: Path) -> None:
-    """A name is shown unchanged, escaped; an empty or endless one is refused, and so is what is not
-    a score.
+    """A name is shown unchanged and escaped. An empty or endless name is rejected, and so is
+    anything that is not a score.
     """
     board = scoreboard.keep("<b>bold</b>\n name", score())
     html = board._repr_mimebundle_()["text/html"]

@@ -129,8 +129,8 @@ def test_what_the_command_refuses(
 
 
 def test_the_day_of_the_command(tmp_path: Path) -> None:
-    """With --today a model that is shut down by then is refused, and one that is not is asked for
-    its recording.
+    """With --today a model that is shut down by then is refused. Other models answer from their
+    recordings.
     """
     folder = str(folder_with(tmp_path, (params(), whole("Paris."))))
     command = [

@@ -1,4 +1,6 @@
-"""``coursekit serve --class``: what it says, what it refuses, and that a class outlives it."""
+"""``coursekit serve --class``: what it prints, what it refuses, and that a class survives a
+restart.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The server: the same answers as in process, on a socket, for any client; and a start and an end
-in good order.
+"""The server: the same answers as in process, on a socket, for any client, and it starts and stops
+cleanly.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def test_equal_requests_and_other_forms(server: Served) -> None:
 
 
 async def test_async(server: Served) -> None:
-    """The async SDK gets whole answers and streams, many at once over its connections."""
+    """The async SDK gets complete answers and streams, many concurrently over its connections."""
     async with server.async_client() as client:
 
         async def both() -> tuple[str | None, str]:
@@ -128,7 +128,7 @@ def test_the_bytes_are_the_recordings(server: Served) -> None:
 
 
 def test_a_wrong_request(server: Served) -> None:
-    """A wrong request is refused as by the API: status, type, code, param, and a request id."""
+    """An invalid request is refused as by the API: status, type, code, param, and a request id."""
     with pytest.raises(openai.BadRequestError) as refused:
         server.client().chat.completions.create(model="gpt-4o", messages=[])
     assert (refused.value.code, refused.value.param) == (
@@ -203,7 +203,7 @@ def test_models(server: Served) -> None:
 
 
 def test_one_model(server: Served) -> None:
-    """GET /v1/models/{model} shows one of them; an unknown one is the API's 404."""
+    """GET /v1/models/{model} shows one model. An unknown model gets the API's 404."""
     assert server.client().models.retrieve("gpt-4o-mini").id == "gpt-4o-mini"
     with pytest.raises(
         openai.NotFoundError, match="The model 'gpt-9' does not exist"

@@ -54,7 +54,7 @@ def nested(depth: int) -> str:
     ],
 )
 def test_no_json(server: Served, raw: bytes) -> None:
-    """What is not a JSON object is the API's 400 for it, or for what it lacks."""
+    """A body that is not a JSON object gets the API's 400."""
     answer = server.post(raw)
     assert answer.status_code == 400 and list(answer.json()["error"]) == [
         "message",

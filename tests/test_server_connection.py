@@ -157,8 +157,8 @@ def test_a_hundred_megabytes(server: Served, chunked: bool) -> None:
 
 
 def test_expect_continue(server: Served) -> None:
-    """A client that asks before it sends gets 413 instead of 100, and sends nothing; a good one may
-    go on.
+    """A client that asks before it sends gets 413 instead of 100 and sends nothing. If its body
+    is small enough, it may continue.
     """
     asks = "Expect: 100-continue\r\nConnection: close\r\n"
     assert (
@@ -183,7 +183,7 @@ def test_expect_continue(server: Served) -> None:
 def test_too_slow_in_sending(
     impatient: Served, sent: str | bytes, drip: bool
 ) -> None:
-    """A request must be there whole in time; that a byte comes now and then does not help.
+    """A request must arrive completely in time, even if a byte arrives now and then.
     (Slowloris.)
     """
     raw = sent.encode() if isinstance(sent, str) else sent
@@ -349,7 +349,7 @@ def test_upgrades_are_ignored(server: Served) -> None:
 
 
 def test_requests_without_awaiting_the_answers(server: Served) -> None:
-    """Requests sent in one go are answered one after the other, each whole."""
+    """Pipelined requests are answered one after another, each completely."""
     answers = server.bytes(
         GOOD * 3 + request_bytes(params(), more="Connection: close\r\n")
     )
@@ -402,7 +402,7 @@ def test_nothing_is_left(server: Served) -> None:
 
 
 def test_usual_limits(tmp_path: Path) -> None:
-    """Without being told otherwise the server takes heads of 32 KB and bodies of 8 MB."""
+    """By default, the server accepts heads of 32 KB and bodies of 8 MB."""
     with served(tmp_path) as running:
         assert running.post(b" " * 7_900_000).status_code == 400
         assert running.post(b" " * 8_100_000).status_code == 413

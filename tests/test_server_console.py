@@ -1,5 +1,5 @@
-"""The teacher's console over HTTP: who may see it, what it tells, and that only its own page may
-change anything.
+"""The teacher's console over HTTP: who can see it, what it shows, and that only its own page
+can change anything.
 """
 
 from __future__ import annotations
@@ -144,8 +144,8 @@ def test_a_wrong_token(running: Served, token: str) -> None:
 def test_another_server_with_the_same_token_knows_the_cookie(
     tmp_path: Path,
 ) -> None:
-    """A teacher stays logged in when the server comes again: the cookie is made of the token, which
-    is kept.
+    """A teacher stays logged in when the server restarts: the cookie is made from the token,
+    which is saved.
     """
     with (
         served(tmp_path, saved=(kept := SavedClass())) as one,
@@ -354,7 +354,7 @@ def test_faults_from_the_console(
 def test_a_learner_who_has_not_come_is_away(
     running: Served, teacher: httpx2.Client
 ) -> None:
-    """Who has joined and asked nothing yet is known, and away."""
+    """A learner who has joined but sent no request is listed as away."""
     join(running, "Ada")
     told = news(teacher)
     assert [one["present"] for one in told["learners"]] == [False] and told[

@@ -120,7 +120,7 @@ async def test_faster() -> None:
 
 
 async def test_at_once() -> None:
-    """Without waiting a whole stream leaves in one write."""
+    """Without waiting, a complete stream is sent in one write."""
     sent = Sent(0.0)
     assert await sent.deliver(events(*range(1, 1000))) == "all"
     assert len(sent.writes) == 1
@@ -130,7 +130,7 @@ async def test_at_once() -> None:
     "answer", [events(), whole("x"), ApiAnswer(200, {}, b"")]
 )
 async def test_an_answer_is_always_ended(answer: ApiAnswer) -> None:
-    """A whole body, an empty one, and a stream without events are each ended properly."""
+    """A complete body, an empty one, and a stream without events each end properly."""
     sent = Sent()
     await sent.deliver(answer)
     assert [message.get("more_body") for message in sent.messages[1:]] == [
@@ -140,8 +140,8 @@ async def test_an_answer_is_always_ended(answer: ApiAnswer) -> None:
 
 @pytest.mark.parametrize("stretch", [0.0, 1.0])
 async def test_broken_answers(stretch: float) -> None:
-    """An answer that breaks is dropped after what it has; one that fails is dropped without a
-    word.
+    """An answer that breaks is dropped after what it has sent. An answer that fails is dropped
+    without a byte.
     """
     for answer in (
         ApiAnswer(200, {}, b"{", breaks=True),

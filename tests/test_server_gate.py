@@ -65,8 +65,9 @@ def join(
 
 
 def test_a_bucket_for_each_address() -> None:
-    """An address may try ``burst`` times at once, then once each ``every`` seconds; other addresses
-    notice nothing. The addresses of one IPv6 network are one."""
+    """An address may try ``burst`` times immediately, then once every ``every`` seconds. Other
+    addresses are not affected. All addresses of one IPv6 network count as one.
+    """
     clock = Hands()
     throttle = Throttle(clock, 3, 2.0)  # type: ignore[arg-type]
     for _ in range(3):
@@ -126,8 +127,8 @@ def test_guesses_at_every_door(tmp_path: Path, path: str) -> None:
 
 
 def test_known_keys_are_not_held_up(tmp_path: Path) -> None:
-    """Learners who were let in go on while somebody at the same address guesses; a new one
-    waits.
+    """Learners who have joined continue while somebody at the same address guesses. A new
+    learner has to wait.
     """
     folder_with(tmp_path, (params(), whole("Paris.")))
     with served(tmp_path, access_token=TOKEN) as server:

@@ -58,7 +58,9 @@ def test_limits_are_each_learners_own(tmp_path: Path) -> None:
 
 
 def test_answers_are_counted_for_each_learner(tmp_path: Path) -> None:
-    """Several answers to one request come in their order, from the first, for every learner."""
+    """Several answers to one request arrive in their order, starting with the first, for every
+    learner.
+    """
     folder_with(tmp_path, *[(params(), whole(word)) for word in ("one", "two")])
     with served(tmp_path) as running:
         assert [text(running, key) for key in "aabab"] == [
@@ -138,8 +140,9 @@ def test_a_key_is_needed_in_an_open_room(tmp_path: Path) -> None:
 def test_the_longest_away_is_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There are never more than so many learners: a new one takes the place of who was away for
-    longest and has nothing under way."""
+    """The number of learners is limited: a new one replaces the learner who has been away longest
+    and has nothing in flight.
+    """
     monkeypatch.setattr(learners, "MOST", 3)
     api = OfflineApi(replaying(Recordings([tmp_path])), ScaledClock())
     room = Learners(lambda name: api)

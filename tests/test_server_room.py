@@ -113,7 +113,7 @@ def test_limits_that_make_no_sense(tmp_path: Path) -> None:
         room.Room(Recordings([tmp_path]), rate_limit={"rpm": 0})
 
 
-# The probe of peers.md: the same wrong requests that nearly all mock servers answer with 200
+# The probe of peers.md: the same invalid requests that nearly all mock servers answer with 200
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_the_probe(
     code: str | None,
     param: str | None,
 ) -> None:
-    """Each wrong request of the probe gets the API's status, code and parameter, not a made-up
+    """Each invalid request of the probe gets the API's status, code and parameter, not a made-up
     answer.
     """
     body = {

@@ -1,4 +1,4 @@
-"""The Makefile's set-up, with a stand-in for Python that writes down what it is asked to do."""
+"""The Makefile's set-up, with a fake Python that writes down its commands."""
 
 from __future__ import annotations
 

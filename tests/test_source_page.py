@@ -190,8 +190,8 @@ def test_max_retries_counts_attempts() -> None:
 
 
 def test_two_names_for_the_attempts_are_refused() -> None:
-    """max_attempts and max_retries are one setting; both at once is an error before anything is
-    sent.
+    """max_attempts and max_retries are the same setting. Giving both is an error before
+    anything is sent.
     """
     client = connect("replay", speed="instant")
     with pytest.raises(ValueError, match="give max_attempts only"):

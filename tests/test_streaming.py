@@ -97,7 +97,7 @@ def test_an_answer_that_was_ended_early(
 
 
 def test_a_silent_cut_is_not_silent(tmp_path: Path) -> None:
-    """A stream that closes in good order without a finish reason raises IncompleteStream with the
+    """A stream that closes cleanly without a finish reason raises IncompleteStream with the
     text so far.
     """
     stream = stream_text(

@@ -82,8 +82,8 @@ def test_littles_law_gives_the_rate() -> None:
 
 @given(LOADS)
 def test_pacing_is_never_refused_and_never_late(load: Load) -> None:
-    """Whatever the load, a paced run has every answer; one limit binding, it takes the shortest
-    time there is.
+    """Under any load, a paced run gets every answer, and if one limit binds, it takes the
+    shortest possible time.
     """
     came = outcome_of(simulate("paced", load))
     assert (came.answered, came.refused) == (load.requests, 0)
@@ -106,7 +106,7 @@ def test_pacing_is_never_refused_and_never_late(load: Load) -> None:
 def test_every_request_is_sent_once_and_in_order(
     load: Load, strategy: str
 ) -> None:
-    """Requests go out in order, each ends after it began, and never are more under way than
+    """Requests go out in order, each ends after it began, and never are more in flight than
     allowed.
     """
     spans = simulate(strategy, load)

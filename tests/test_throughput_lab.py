@@ -40,7 +40,7 @@ def rows(html: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("load", LOADS)
 def test_the_table_tells_what_each_strategy_came_to(load: Load) -> None:
-    """Sent, answered, refused, seconds and requests under way are those of the simulation."""
+    """Sent, answered, refused, seconds and requests in flight are those of the simulation."""
     told = rows(view(load))[1:]
     for strategy, row in zip(STRATEGIES, told, strict=True):
         came = outcome_of(simulate(strategy, load))

@@ -20,7 +20,7 @@ def traced(
     body: Any = None,
     **more: Any,
 ) -> str:
-    """What is printed for one request."""
+    """Return what is printed for one request."""
     recordings = folder_with(tmp_path, (params(), whole(after=0.5)))
     client = connect(
         "replay", recordings=recordings, speed="instant", max_retries=0, **more
@@ -56,7 +56,7 @@ def test_the_layer_that_answered_is_named(
     more: dict[str, Any],
     ending: str,
 ) -> None:
-    """One line a request: what was asked, the layer, and the result."""
+    """One line per request: what was sent, the layer that answered, and the result."""
     monkeypatch.setenv("COURSEKIT_TRACE", "1")
     line = traced(capsys, tmp_path, body, **more)
     assert line.startswith("POST /v1/chat/completions gpt-4o -> ")

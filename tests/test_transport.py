@@ -218,7 +218,7 @@ def test_an_ordinary_exception_passes_untouched(kind: str) -> None:
 
 @both
 def test_ten_times_faster(kind: str) -> None:
-    """At speed 10 the schedule of a stream takes a tenth of the time, on one absolute schedule."""
+    """At speed 10, the absolute schedule of a stream takes a tenth of the time."""
     clock = ScaledClock(10)
     before = clock.now()
     ask(

@@ -193,9 +193,7 @@ def test_probe_unknown_model() -> None:
 
 
 def test_probe_no_api_key() -> None:
-    """Where keys are checked a request without one gets a 401, before anything else is looked
-    at.
-    """
+    """Where keys are checked, a request without one gets a 401 before anything else is checked."""
     answer = sent(b"not json", keys={"sk-class"})
     assert answer.status == 401
     assert error_of(answer)["message"].startswith(
@@ -291,7 +289,7 @@ def test_every_chat_model_takes_a_plain_request(model: str) -> None:
 def test_parameters_that_do_not_go_together(
     body: dict[str, Any], error: dict[str, Any]
 ) -> None:
-    """A parameter without the one that it depends on, or beside one that it excludes, is
+    """A parameter without the one that it requires, or together with one that it excludes, is
     refused.
     """
     assert refused(**body) == error
@@ -334,7 +332,7 @@ def test_tools_and_choices_that_go_together() -> None:
 
 @orders()
 def test_the_order_of_faults(body: dict[str, Any], param: str | None) -> None:
-    """Of two faults in one request the one that the API was seen to report is reported."""
+    """If a request has two faults, the one is reported that the API was seen to report."""
     assert refused(**{"model": "gpt-5.6-terra", **body})["param"] == param
 
 

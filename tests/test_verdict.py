@@ -131,8 +131,8 @@ def test_a_request_that_is_too_large(shelf: Path) -> None:
 
 
 def test_retried_400s(shelf: Path) -> None:
-    """A program that sends a wrong request again has wasted it; one that fixes it has not, but left
-    a question open.
+    """A program that sends an invalid request again has wasted it. One that corrects it has
+    not, but leaves a question open.
     """
     stubborn, mending = client_of(shelf), client_of(shelf)
     for _ in range(3):
@@ -180,8 +180,8 @@ def test_a_wait_cut_short(shelf: Path) -> None:
 
 
 def test_answers_that_were_lost(shelf: Path) -> None:
-    """An answer that came too late for the caller, one that broke off and a malformed one were made
-    for nothing.
+    """An answer that arrived too late for the caller, one that broke off, and a malformed one
+    were wasted.
     """
     client = client_of(shelf, timeout=5, max_retries=0)
     ask(client, **params("Think long."))
@@ -214,8 +214,8 @@ def test_silence_is_no_lost_answer(shelf: Path) -> None:
 
 
 def test_a_cut_stream_taken_for_whole(shelf: Path) -> None:
-    """A stream that was cut in good order counts as taken for whole, unless the same was asked
-    again.
+    """A stream that was closed cleanly but too early counts as passed off as complete, unless
+    the request was sent again.
     """
     careless, careful = (
         client_of(shelf, Fault("cut_stream")),

@@ -214,8 +214,8 @@ def test_models_are_listed_in_process_as_by_the_server() -> None:
     ids=["responses", "embeddings", "images", "moderations", "audio"],
 )
 def test_other_endpoints_say_what_is_served(ask: Any) -> None:
-    """An endpoint that is not there is named, with what is: no talk of recordings or of changing
-    the cell back.
+    """An unknown endpoint is named, together with the available ones. The error does not
+    mention recordings or changing the cell back.
     """
     client = connect("replay", speed="instant")
     with pytest.raises(

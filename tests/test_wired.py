@@ -22,7 +22,7 @@ PRIVATE = re.compile(
 
 
 def test_only_one_module_uses_the_private_names_of_the_sdk() -> None:
-    """No other file of coursekit names them: a new SDK breaks one place."""
+    """No other file of coursekit names them, so a new SDK breaks only one place."""
     package = Path(coursekit.__file__).parent
     found = {
         path.relative_to(package).as_posix()

@@ -72,7 +72,7 @@ def test_outputs_are_cleared(course: Path, tmp_path: Path) -> None:
 
 
 def test_no_committed_notebook_loses_a_cell(tmp_path: Path) -> None:
-    """The copy of the whole course has every cell with its source, and not one output."""
+    """The copy of the course has every cell with its source, and no output."""
     update = update_copy(ROOT, tmp_path)
     assert not update.failed
     for path in [*all_notebooks(ROOT), *notebooks_in(ROOT / "exercises")]:
@@ -161,7 +161,7 @@ def test_fresh_begins_anew_and_keeps_what_was_there(
 def test_a_copy_without_its_record_is_taken_for_the_learners(
     course: Path, tmp_path: Path
 ) -> None:
-    """A learner who deletes the record, or has a copy made before there was one, loses nothing."""
+    """A learner who deletes the record, or whose copy is older than the record, loses nothing."""
     mine = tmp_path / "mine"
     update_copy(course, mine)
     (mine / GIVEN).unlink()
@@ -263,7 +263,7 @@ def test_where_the_course_cannot_be_copied(
 def test_the_copy_in_a_clone_uses_the_clones_env_file(
     course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """.env is next to the README; one further up belongs to something else."""
+    """.env is next to the README. A file further up belongs to something else."""
     monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
     monkeypatch.delenv("COURSEKIT_SPEED", raising=False)
     update_copy(course, course / "coursekit-course")

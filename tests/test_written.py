@@ -32,7 +32,9 @@ def written(folder: Path) -> Written:
 
 
 def test_the_same_request_is_stored_once(tmp_path: Path) -> None:
-    """Asked again, an author's reply is the same answer, and one recording of it is enough."""
+    """If it is requested again, an author's reply is the same answer, and one recording of it
+    is enough.
+    """
     api = written(tmp_path)
     assert api.answer(request()) == api.answer(request())
     api.answer(request(params("The capital of Spain?")))

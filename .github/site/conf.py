@@ -16,7 +16,7 @@ project_copyright = "Code: MIT. Text, figures and recordings: CC BY 4.0"
 extensions = ["myst_nb"]
 nitpicky = True
 
-nb_execution_mode = "off"  # the outputs are those that are committed
+nb_execution_mode = "off"  # show the committed outputs
 nb_render_markdown_format = "myst"
 nb_code_prompt_show = "Predict first. Then show the {type}"
 nb_code_prompt_hide = "Hide the {type}"
@@ -33,19 +33,19 @@ html_copy_source = False
 html_show_sphinx = False
 html_permalinks_icon = "#"
 html_theme_options: dict[str, Any] = {
-    "navigation_with_keys": False,  # the arrow keys scroll wide tables and code
+    "navigation_with_keys": False,  # the arrow keys scroll wide tables and code instead
     "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
     "header_links_before_dropdown": 4,
     "navbar_persistent": [
         "search-button"
-    ],  # the wider one's name for screen readers is not what it shows
+    ],  # the screen-reader name of the wider logo differs from what it shows
     "footer_start": ["copyright"],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-# Pages without a section of their own have no use for an empty column.
+# Pages without sections do not need an empty column.
 html_sidebars = {
     "index": [],
     "search": [],
@@ -72,7 +72,7 @@ def _write(writer: Any, node: Any, *, block: bool) -> None:
     from docutils.nodes import SkipNode
 
     formula = tex2mathml(node.astext(), as_block=block)
-    # On a phone a formula may be wider than the page: then the keyboard scrolls it.
+    # On a phone, a formula may be wider than the page. Let the keyboard scroll it.
     around = (
         '<div class="formula" role="group" aria-label="formula" tabindex="0">{}</div>'
         if block

@@ -245,7 +245,7 @@ def test_by_keyboard(running: Served, console: Page) -> None:
 
 
 def test_a_wrong_token(context: BrowserContext, running: Served) -> None:
-    """A wrong token leads back to the form, which says so; a script cannot read the cookie of the
+    """A wrong token shows the form again with an error. A script cannot read the cookie of a
     right one.
     """
     page = context.new_page()
@@ -330,8 +330,8 @@ def test_who_is_stuck(running: Served, console: Page) -> None:
 def test_rows_are_renamed_merged_and_removed(
     running: Served, console: Page
 ) -> None:
-    """By keyboard: a hand is lowered, a row gets another name, two become one with both keys, one
-    is removed.
+    """By keyboard, the teacher lowers a hand, renames a row, merges two rows with both of their
+    keys, and removes one.
     """
     keys = {name: join(running, name) for name in ("Ada", "ada", "Bo")}
     for key in keys.values():

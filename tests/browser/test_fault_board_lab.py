@@ -1,6 +1,4 @@
-"""The fault board in a real browser: chosen by keyboard, run, and what is shown is what was
-sent.
-"""
+"""The fault board in a real browser: choose by keyboard, run, and see exactly what was sent."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ def chapter(lab: LabServer, open_chapter: OpenChapter) -> ChapterPage:
 
 
 def test_every_slider_changes_the_picture(chapter: ChapterPage) -> None:
-    """By keyboard alone; the page asks nobody outside, has no error, and shows the whole lab in a
-    narrow window.
+    """The lab works by keyboard alone. The page contacts no other site, has no errors, and
+    shows the complete lab in a narrow window.
     """
     (lab,) = chapter.labs()
     cell = chapter.cell(lab)

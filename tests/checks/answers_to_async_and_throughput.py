@@ -132,7 +132,7 @@ async def with_numbers(client, prompts):
     return [answers[number] for number in range(len(prompts))]
 
 
-@wrong("ask_all", "wrong", says="Sent all at once, they take as long as the")
+@wrong("ask_all", "wrong", says="Sent together, they take as long as the")
 async def one_after_the_other(client, prompts):
     return [await _one(client, prompt) for prompt in prompts]
 
@@ -204,7 +204,7 @@ async def hard_coded_answers(client, prompts):
     return [f"{prompt.upper()}!" for prompt in prompts]
 
 
-@wrong("ask_all", "wrong", says="Sent all at once, they take as long as the")
+@wrong("ask_all", "wrong", says="Sent together, they take as long as the")
 async def two_at_a_time(client, prompts):
     slots = asyncio.Semaphore(2)
 
@@ -307,7 +307,7 @@ async def in_blocks(function, items, limit):
 @wrong(
     "bounded_map",
     "wrong",
-    says="Run at most `limit` at once, and no fewer while",
+    says="Keep `limit` items in flight, no more, and no fewer while",
 )
 async def unbounded(function, items, limit):
     return await asyncio.gather(*map(function, items), return_exceptions=True)
@@ -693,7 +693,9 @@ async def _paced(send, tokens, rpm, tpm, *, waits):
 
 
 @wrong(
-    "send_all", "wrong", says="60 can be sent at once, and each second makes"
+    "send_all",
+    "wrong",
+    says="You can send 60 immediately, and each second makes",
 )
 async def all_at_once(send, tokens, rpm, tpm):
     return await asyncio.gather(*map(send, range(len(tokens))))
@@ -705,7 +707,7 @@ async def waiting_for_answers(send, tokens, rpm, tpm):
 
 
 @wrong(
-    "send_all", "wrong", says="All of them fit into the full buckets, so they"
+    "send_all", "wrong", says="All of them fit into the full buckets, so you"
 )
 async def evenly_paced(send, tokens, rpm, tpm):
     return await _paced(
@@ -725,14 +727,18 @@ async def requests_alone(send, tokens, rpm, tpm):
 
 
 @wrong(
-    "send_all", "wrong", says="60 can be sent at once, and each second makes"
+    "send_all",
+    "wrong",
+    says="You can send 60 immediately, and each second makes",
 )
 async def tokens_alone(send, tokens, rpm, tpm):
     return await with_two_buckets(send, tokens, 10_000, tpm)
 
 
 @wrong(
-    "send_all", "wrong", says="60 can be sent at once, and each second makes"
+    "send_all",
+    "wrong",
+    says="You can send 60 immediately, and each second makes",
 )
 async def minute_by_minute(send, tokens, rpm, tpm):
     return await _paced(
@@ -745,7 +751,9 @@ async def minute_by_minute(send, tokens, rpm, tpm):
 
 
 @wrong(
-    "send_all", "wrong", says="60 can be sent at once, and each second makes"
+    "send_all",
+    "wrong",
+    says="You can send 60 immediately, and each second makes",
 )
 async def trying_until_it_goes(send, tokens, rpm, tpm):
     async def one(number):
@@ -807,7 +815,7 @@ async def _asked(client, prompt):
     )
 
 
-@wrong("ask_all", says="Sent all at once, they take as long as the")
+@wrong("ask_all", says="Sent together, they take as long as the")
 async def twenty_at_once(client, prompts):
     places = asyncio.Semaphore(20)
 
@@ -881,7 +889,7 @@ async def looked_at_one_by_one(send, tokens, rpm, tpm):
     return await _on_time(send, tokens, rpm, tpm, lambda size: size > tpm)
 
 
-@wrong("send_all", "error", says="A request of exactly tpm fits.")
+@wrong("send_all", "error", says="A request of exactly tpm tokens fits.")
 async def as_many_as_tpm_refused(send, tokens, rpm, tpm):
     if max(tokens, default=0) >= tpm:
         raise ValueError("never fits")

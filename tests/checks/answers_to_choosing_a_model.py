@@ -361,7 +361,7 @@ def finish_reason_ignored(reply):
     return _ticket(reply, reasons=("stop", "length", "content_filter"))
 
 
-@wrong("parse_ticket", says="Only 'stop' is complete.")
+@wrong("parse_ticket", says="Only a reply with 'stop' is complete.")
 def filtered_is_fine(reply):
     return _ticket(reply, reasons=("stop", "content_filter"))
 
@@ -589,7 +589,7 @@ def recursion_without_memory(in_use, table, today, days):
     ]
 
 
-@wrong("plan_migration", says="The two models succeed each other: None, and no")
+@wrong("plan_migration", says="The models are each other's successors")
 def on_one_day_in_any_order(in_use, table, today, days):
     plan = _plan(in_use, table, today, days)
     plan.reverse()
@@ -636,7 +636,7 @@ def the_first_by_name(models, needs):
     return _or_none(sorted(models, key=lambda model: model["name"]), needs)
 
 
-@wrong("cheapest_that_fits", says="A feature matches only by its whole name.")
+@wrong("cheapest_that_fits", says="A feature matches only by its full name.")
 def with_features_in_a_text(models, needs):
     return _or_none(
         [{**model, "takes": " ".join(model["takes"])} for model in models],
@@ -644,7 +644,7 @@ def with_features_in_a_text(models, needs):
     )
 
 
-@wrong("parse_ticket", says="Only 'stop' is complete.")
+@wrong("parse_ticket", says="Only a reply with 'stop' is complete.")
 def with_calls_of_tools(reply):
     return _ticket(reply, reasons=("stop", "tool_calls"))
 
@@ -827,7 +827,7 @@ def a_cost_of_0_for_none_yet(models, needs):
 @wrong(
     "plan_migration",
     "wrong",
-    says="A cycle need not include the first model: None,",
+    says="A cycle need not include the first model: return",
 )
 def circles_through_the_beginning(in_use, table, today, days):
     def at_risk(name):

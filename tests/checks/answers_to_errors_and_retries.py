@@ -330,7 +330,7 @@ class CountsBadRequests(_Breaker):
     counts_all = True
 
 
-@wrong("Breaker", says="opens it again at once")
+@wrong("Breaker", says="opens it again immediately")
 class ForgetsAfterThePause(_Breaker):
     forgets = True
 
@@ -624,20 +624,20 @@ def in_the_body_only(error):
     return isinstance(body, dict) and body.get("code") in NO_MONEY
 
 
-@wrong("out_of_money", says="letter for letter")
+@wrong("out_of_money", says="in NO_MONEY exactly")
 def that_begins_alike(error):
     return (getattr(error, "code", None) or "").startswith(
         ("insufficient", "billing", "credit")
     )
 
 
-@wrong("out_of_money", says="letter for letter")
+@wrong("out_of_money", says="in NO_MONEY exactly")
 def a_part_of_one(error):
     code = getattr(error, "code", None)
     return bool(code) and any(code in each for each in NO_MONEY)
 
 
-@wrong("out_of_money", says="letter for letter")
+@wrong("out_of_money", says="in NO_MONEY exactly")
 def in_any_case(error):
     return str(getattr(error, "code", None)).lower() in NO_MONEY
 
@@ -702,7 +702,7 @@ class ForgetsWhenAnswered(NothingForEmptyAnswers):
 # Answers that two readers' checks misjudged, 2026-11-29
 
 
-@wrong("out_of_money", says="letter for letter")
+@wrong("out_of_money", says="in NO_MONEY exactly")
 def a_part_of_the_code(error):
     return any(code in str(getattr(error, "code", "")) for code in NO_MONEY)
 

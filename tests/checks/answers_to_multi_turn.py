@@ -464,7 +464,7 @@ def without_instructions(messages, budget, count):
     return _trim(messages, budget, count, roles=())
 
 
-@wrong("trim_to_budget", "wrong", says="whole turns")
+@wrong("trim_to_budget", "wrong", says="complete turns")
 def message_by_message(messages, budget, count):
     head = [message for message in messages if message["role"] in INSTRUCTIONS]
     left, sent = budget - sum(map(count, head)), []

@@ -83,7 +83,7 @@ def stripped(reply):
     )
 
 
-@wrong("exhausted", says="the same choice")
+@wrong("exhausted", says="The same choice must have")
 def from_different_choices(reply):
     return every_length(reply) and every_empty_text(reply)
 
@@ -563,7 +563,7 @@ def any_effort(params, to_model, headroom):
     return over_a_deep_copy(params, to_model, headroom)
 
 
-@wrong("migrate", says="Remove it whatever its value, even 0.")
+@wrong("migrate", says="Remove the parameter whatever its value, even 0.")
 def falsy_values_stay(params, to_model, headroom):
     kept = {
         name: value

@@ -90,7 +90,7 @@ def presence_each_time(
 @wrong(
     "apply_penalties",
     "wrong",
-    says="Frequency: once for each occurrence of the",
+    says="Subtract the frequency penalty once for each",
 )
 def frequency_once(logits, reply, frequency_penalty=0.0, presence_penalty=0.0):
     both = frequency_penalty + presence_penalty
@@ -149,7 +149,7 @@ def every_token_has_a_logit(
 @wrong(
     "apply_penalties",
     "wrong",
-    says="Frequency: once for each occurrence of the",
+    says="Subtract the frequency penalty once for each",
 )
 def with_other_defaults(
     logits, reply, frequency_penalty=0.0, presence_penalty=0.5
@@ -519,7 +519,7 @@ def the_later_of_equals(probabilities, top_p):
     return with_pairs(probabilities[::-1], top_p)[::-1]
 
 
-@wrong("top_p_filter", "wrong", says="the same order")
+@wrong("top_p_filter", "wrong", says="Keep that order")
 def in_the_order_given(probabilities, top_p):
     kept, total = [], 0
     for place, share in enumerate(probabilities):

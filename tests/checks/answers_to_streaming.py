@@ -197,7 +197,7 @@ def the_last_piece_s_reason(chunks):
 
 
 @wrong(
-    "assemble", "wrong", says="An answer without a finish_reason was cut off:"
+    "assemble", "wrong", says="An answer without a finish_reason was cut off,"
 )
 def stop_where_nothing_is_said(chunks):
     return [
@@ -327,7 +327,9 @@ def rounded(events):
     return came | {"gaps": [round(gap, 3) for gap in came["gaps"]]}
 
 
-@wrong("timing", "wrong", says="Without an event there is no total: None.")
+@wrong(
+    "timing", "wrong", says="Without an event there is no total, so it is None."
+)
 def zero_for_nothing(events):
     came = _timed(events)
     return came | {"total": came["total"] or 0.0}
@@ -824,7 +826,7 @@ def until_the_finish_reason(stream):
     return _read_stream(stream, to_the_end=False)
 
 
-@wrong("stream_result", says="An exception decides")
+@wrong("stream_result", says="An exception takes precedence")
 def complete_before_the_error(stream):
     return _read_stream(stream, reason_first=True)
 

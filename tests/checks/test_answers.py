@@ -96,8 +96,8 @@ def test_an_answer_gets_its_verdict(
 
 @every_exercise
 def test_the_table_has_enough_answers(path: Path, exercise: Exercise) -> None:
-    """Each exercise is tried with at least two right answers besides the solution, and three wrong
-    ones.
+    """Each exercise is tested with at least two right answers besides the solution, and with
+    three wrong ones.
     """
     outcomes = [
         a.outcome

@@ -24,14 +24,14 @@ from coursekit.checks.engine.exercise import error_text
     [(3, True), (np.int64(3), False), (4, False), (True, False)],
 )
 def test_an_exact_number_is_an_int(value: object, right: bool) -> None:
-    """exactly(n) takes the int n, and neither another one nor a bool nor NumPy's integer."""
+    """exactly(n) accepts the int n, but no other int, no bool, and no NumPy integer."""
     assert fits(value, exactly(3)) is right
     assert not fits(True, exactly(1))
 
 
 def test_a_long_error_is_shortened() -> None:
-    """300 characters of an error's message are shown; what is longer is cut, and one can see that
-    it is.
+    """At most 300 characters of an error's message are shown, and a longer message visibly ends
+    early.
     """
     assert error_text(ValueError("x" * 300)) == "x" * 300
     assert error_text(ValueError("x" * 301)) == "x" * 300 + " …"

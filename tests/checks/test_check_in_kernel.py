@@ -1,5 +1,5 @@
-"""Checks in a kernel, with what goes wrong there: syntax errors, deleted cells, restarts, two
-notebooks at once.
+"""Checks in a kernel, and what goes wrong there: syntax errors, deleted cells, restarts, two
+notebooks at the same time.
 """
 
 from __future__ import annotations

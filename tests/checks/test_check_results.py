@@ -1,4 +1,4 @@
-"""The result of a check: what is judged, what is said, and how it is shown."""
+"""The result of a check: what it judges, what it says, and how it is shown."""
 
 from __future__ import annotations
 
@@ -372,7 +372,7 @@ def test_not_equal(came: Any, expected: Any) -> None:
 
 
 def test_a_predicate_that_fails_is_a_miss() -> None:
-    """Matching takes whatever its predicate takes, and nothing that makes the predicate raise."""
+    """Matching accepts what its predicate accepts, and nothing that makes the predicate raise."""
     short = Matching("a short text", lambda came: len(came) < 3)
     assert fits("ab", short)
     assert not fits("abc", short)

@@ -87,7 +87,7 @@ def test_a_stream_and_whether_it_was_closed() -> None:
 
 
 def test_a_cut_stream_ends_without_a_word() -> None:
-    """finish_reason None makes a stream that closes in good order before its end."""
+    """finish_reason None makes a stream that closes cleanly before its end."""
     script = Script(stream(["Hel"], finish_reason=None))
     got = list(script.client.chat.completions.create(**HELLO, stream=True))
     assert [piece.choices[0].finish_reason for piece in got] == [None, None]

@@ -63,8 +63,8 @@ def node(pytestconfig: pytest.Config) -> list[str]:
 def test_what_is_asked_is_answered(
     tmp_path: Path, node: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It gets text, usage and request id, chunks to the finish_reason, its helper's completion, the list of models; a
-    wrong request and one without a recording are typed errors after one attempt; refusals have the words of those in
+    """It gets text, usage and request id, chunks to the finish_reason, its helper's completion, the list of models. An
+    invalid request and one without a recording are typed errors after one attempt; refusals have the words of those in
     process; each request of the course's source page is answered.
     """
     monkeypatch.setenv("REFUSED", json.dumps(REFUSED))
@@ -110,7 +110,7 @@ def test_a_fault_that_passes_is_tried_again(
 
 @pytest.mark.parametrize("abrupt", [True, False])
 def test_a_cut_stream(tmp_path: Path, node: list[str], abrupt: bool) -> None:
-    """A stream that breaks is an error; one that is cut in good order lacks its finish_reason."""
+    """A stream that breaks is an error; one that is closed cleanly lacks its finish_reason."""
     with serving(tmp_path) as server:
         put(server, {"kind": "cut_stream", "abrupt": abrupt})
         (told,) = run(server, node, "stream")

@@ -315,7 +315,7 @@ class Lesson:
             await self._pass(each)
             for number in numbers:
                 await teacher.lift(number)
-            # A call under way when it ended may show it, because it began before.
+            # A call in flight when it ended may show it, because it began before.
             self.troubles.append(Trouble(name, start, self.now, looks, whom))
             self._weigh(name)
             await self._pass(each)

@@ -17,7 +17,7 @@ const COLUMNS = [
   ["Tokens in / out", (one) => `${number(one.prompt_tokens)} / ${number(one.completion_tokens)}`],
   ["Cost", (one) => dollars(one.dollars)],
 ];
-const STUCK = 200;  // need from which somebody is stuck: failed checks, failed requests, a raised hand
+const STUCK = 200;  // from this need on a learner is stuck: failed checks, failed requests, a raised hand
 const rows = new Map();
 let inClass = true;
 const by = (id) => document.getElementById(id);
@@ -126,7 +126,7 @@ function showLearners(learners) {
   sortRows(learners.map((one) => rows.get(one.name)));
 }
 
-// Those in need first. Not under a keyboard's focus or a pointer: a row that moves away would be missed.
+// Learners who need help come first. Rows stay in place under a keyboard's focus or a pointer, so that no click misses.
 function sortRows(order) {
   const body = by("learners").tBodies[0];
   if (body.contains(document.activeElement) || body.matches(":hover")) return;
@@ -191,7 +191,7 @@ function showFaults(faults) {
     put(item.querySelector(".left"), `${left} s left`);
   }
   for (const item of known.values()) {
-    if (item.contains(document.activeElement)) by("whom").focus();  // where a further Enter does no harm
+    if (item.contains(document.activeElement)) by("whom").focus();  // where another Enter does no harm
     item.remove();
   }
   by("calm").hidden = faults.length > 0;
@@ -231,9 +231,9 @@ async function order(method, path, body, done) {
 by("inject").addEventListener("submit", (event) => {
   event.preventDefault();
   const {kind, delay} = event.submitter.dataset;
-  // A short storm names a wait that the SDK's two retries outlast: they ask again after 5 and after 10 seconds.
+  // In a short storm, Retry-After is so long that the SDK's two retries outlast the storm: they come after 5 and 10 seconds.
   const short = kind === "rate_limit" && Number(by("seconds").value) <= 9 && {retry_after: 5};
-  const fault = short ? {kind, ...short} : delay ? {kind, seconds: Number(delay)} : {kind};  // slow: each event of a stream so much later
+  const fault = short ? {kind, ...short} : delay ? {kind, seconds: Number(delay)} : {kind};  // slow: delays each event of a stream by this much
   const learner = by("whom").value || null;
   const seconds = Number(by("seconds").value);
   const done = `${KINDS[kind]} for ${learner ?? "everybody"}, ${seconds} s.`;
@@ -259,7 +259,7 @@ function watch() {
   events.onmessage = (event) => show(JSON.parse(event.data));
   events.onerror = () => {
     if (events.readyState === EventSource.CLOSED) {
-      put(by("link"), "Logged out, or the server was replaced: reload this page.");
+      put(by("link"), "You are logged out, or the server was replaced. Reload this page.");
     } else {
       put(by("link"), "The server does not answer; trying again …");
     }

@@ -7,10 +7,10 @@
 //   Enter          saves it and goes to the code cell            Shift+Enter   saves it and runs the code cell
 //   Escape         skips it: one key, and the cell does not ask again
 //
-// And one thing beside it: a chapter, its exercises and their solutions have one file name, so the tabs of the
-// latter two show their folder.
+// One more thing: a chapter, its exercises and their solutions share a file name, so the tabs of the latter two show
+// their folder.
 //
-// This file is what JupyterLab loads of a prebuilt extension, written by hand: a module container of one module.
+// JupyterLab loads this file as a prebuilt extension. It is written by hand: a module container with one module.
 (() => {
   "use strict";
 
@@ -47,7 +47,7 @@
   const say = (cell, words) => cell.model.setMetadata(KEY, { ...said(cell), ...words });
   const wasRun = (cell) => cell?.model.type === "code" && cell.model.executionCount !== null;
 
-  // The text of what a cell has put out, without colors; a figure or a table without text is named as such.
+  // The text of a cell's output, without colors. A figure or a table without text is named as such.
   function outputOf(cell) {
     const texts = cell.model.outputs.toJSON().map((output) => {
       if (output.output_type === "error") return `${output.ename}: ${output.evalue}`;
@@ -82,7 +82,7 @@
     part(cell, name, make) {
       const key = `${cell.model.id} ${name}`;
       const made = this.parts.get(key);
-      if (made?.cell === cell) return made.node; // a cell out of sight is not ready, and has its field all the same
+      if (made?.cell === cell) return made.node; // a cell that is out of sight is not ready, but still has its field
       const widget = new this.Widget({ node: make() });
       this.parts.set(key, { cell, node: widget.node });
       cell.ready.then(() => cell.layout.addWidget(widget));
@@ -134,7 +134,7 @@
       if (run) await this.actions.runAndAdvance(notebook, this.panel.sessionContext);
     }
 
-    // A reader who steps to the code cell with the keyboard is asked first, once.
+    // A reader who moves to the code cell with the keyboard is first asked for a prediction, once.
     ask() {
       setTimeout(() => {
         const { notebook } = this;
@@ -166,7 +166,7 @@
     }
   }
 
-  // Not by the tab's label: JupyterLab takes a changed label for a new name of the file.
+  // Do not change the tab's label: JupyterLab would treat it as a new file name.
   function nameTab({ context, title }) {
     const folder = context.path.split("/").at(-2);
     if (IN_TAB.includes(folder)) title.dataset = { ...title.dataset, "coursekit-folder": folder };

@@ -104,13 +104,13 @@ def connect(
     """
     wiring = _Wiring(
         mode,
-        recordings,
-        speed,
-        faults,
-        rate_limit,
-        local_model,
-        fallback,
         openai_options,
+        recordings=recordings,
+        speed=speed,
+        faults=faults,
+        rate_limit=rate_limit,
+        local_model=local_model,
+        fallback=fallback,
     )
     kind = openai.OpenAI if wiring.natural else on_its_clock(openai.OpenAI)
     client = kind(**wiring.options, **wiring.http_client(DefaultHttpx2Client))
@@ -134,13 +134,13 @@ def connect_async(
     """
     wiring = _Wiring(
         mode,
-        recordings,
-        speed,
-        faults,
-        rate_limit,
-        local_model,
-        fallback,
         openai_options,
+        recordings=recordings,
+        speed=speed,
+        faults=faults,
+        rate_limit=rate_limit,
+        local_model=local_model,
+        fallback=fallback,
     )
     kind = (
         openai.AsyncOpenAI
@@ -157,40 +157,25 @@ def connect_async(
 class _Wiring:
     """What both kinds of client share: the settings read, the transport built, the journal
     attached.
+
+    options  for the SDK's client
+    ours     the other arguments of ``connect()``, by name
     """
 
     def __init__(
-        self,
-        mode: str | None,
-        recordings: str | Path | None,
-        speed: float | str | None,
-        faults: Any,
-        rate_limit: Any,
-        local_model: Any,
-        fallback: Any,
-        options: Mapping[str, Any],
+        self, mode: str | None, options: Mapping[str, Any], **ours: Any
     ) -> None:
         if options:
             allowed = inspect.signature(openai.OpenAI.__init__).parameters
-            ours = inspect.signature(connect).parameters
-            refuse(options, allowed, also=ours, to="connect()")
+            also = inspect.signature(connect).parameters
+            refuse(options, allowed, also=also, to="connect()")
         env = settings()
-        own = (
-            recordings,
-            speed,
-            faults,
-            rate_limit,
-            local_model,
-            fallback,
-            options.get("base_url"),
-            options.get("api_key"),
-        )
+        elsewhere = options.get("base_url"), options.get("api_key")
+        plain = all(value is None for value in (*ours.values(), *elsewhere))
         self.mode = mode_of(mode, env)
         joined = (
             membership(env)
-            if self.mode is Mode.REPLAY
-            and mode is None
-            and own.count(None) == len(own)
+            if self.mode is Mode.REPLAY and mode is None and plain
             else None
         )
         if joined is not None:
@@ -199,20 +184,18 @@ class _Wiring:
         self.journal, self.ledger = Journal(self.mode), Ledger()
         self._served_models = ServerModels(env)
         self._env, self._numbers = env, count(1)
-        asked = (
-            env.get("COURSEKIT_RECORDINGS") or None
-            if recordings is None
-            else recordings
-        )
+        folder = ours["recordings"]
+        if folder is None:
+            folder = env.get("COURSEKIT_RECORDINGS") or None
         more = [
-            Path(folder)
-            for folder in env.get(RECORDED, "").split(os.pathsep)
-            if folder
+            Path(each)
+            for each in env.get(RECORDED, "").split(os.pathsep)
+            if each
         ]
         self._recordings = Recordings(
-            [Path(asked), *more]
-            if asked is not None
-            else _folders(self.mode, env)
+            _folders(self.mode, env)
+            if folder is None
+            else [Path(folder), *more]
         )
         if "http_client" in options:
             raise ModeError(
@@ -224,17 +207,17 @@ class _Wiring:
             self.mode,
             env,
             self._recordings,
-            speed=speed,
-            fallback=fallback,
-            local_model=local_model,
+            speed=ours["speed"],
+            fallback=ours["fallback"],
+            local_model=ours["local_model"],
         )
         if answers is not None:
             self._recorder = answers.recorder
             self._api = OfflineApi(
                 answers.layer,
                 answers.clock,
-                faults=faults,
-                rate_limit=rate_limit,
+                faults=ours["faults"],
+                rate_limit=ours["rate_limit"],
             )
             self.clock: Clock = self._api.clock  # that of a shared account
             self.options.setdefault("api_key", NO_KEY)
@@ -242,10 +225,10 @@ class _Wiring:
         else:
             _refuse_offline_options(
                 self.mode,
-                faults=faults,
-                rate_limit=rate_limit,
-                local_model=local_model or None,
-                fallback=fallback or None,
+                faults=ours["faults"],
+                rate_limit=ours["rate_limit"],
+                local_model=ours["local_model"] or None,
+                fallback=ours["fallback"] or None,
             )
             self.clock = ScaledClock()  # time as it passes
             if joined is not None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..offline.limits.estimate import asked_output, estimated_tokens
+from ..offline.limits.estimate import estimated_tokens, output_limit
 from ..tokens import as_dict
 
 MINUTE, DAY = 60.0, 86_400.0
@@ -40,7 +40,7 @@ def tokens_of(params: Mapping[str, Any]) -> Tokens:
         else params
     )
     prompt = estimated_tokens(plain)
-    return Tokens(prompt, max(prompt, asked_output(params)))
+    return Tokens(prompt, max(prompt, output_limit(params)))
 
 
 @dataclass(frozen=True, slots=True)

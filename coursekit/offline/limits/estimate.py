@@ -36,7 +36,7 @@ def estimated_tokens(body: Mapping[str, Any]) -> int:
     return math.ceil(size / BYTES_PER_TOKEN) + count + 1 + IMAGE * images
 
 
-def asked_output(body: Mapping[str, Any]) -> int:
+def output_limit(body: Mapping[str, Any]) -> int:
     """The most tokens that the answers may have; 0 without a (valid) limit in the request."""
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     choices = body.get("n") or 1

@@ -85,9 +85,8 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._received = 0  # bytes of the head so far
-        self._body: int | None = (
-            None  # bytes of the body so far; None: still in the head
-        )
+        # bytes of the body so far; None: still in the head
+        self._body: int | None = None
         self._refused = False
         self._idle_since = self.loop.time()
         self._unread: asyncio.TimerHandle | None = None
@@ -132,8 +131,10 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         # Counted where it may be too large. After another request in the same packet, _received
         # is 0.
-        if not 0 < self._received <= self.limits.head and self._is_large_head():
-            raise Refused("headers_too_large")
+        if not 0 < self._received <= self.limits.head:
+            sizes = (len(name) + len(value) for name, value in self.headers)
+            if len(self.url) + sum(sizes) > self.limits.head:
+                raise Refused("headers_too_large")
         for name, value in self.headers:
             if (
                 name == b"content-length"
@@ -210,10 +211,6 @@ class Connection(HttpToolsProtocol):
     def _check_body(self, size: int) -> None:
         if size > self.limits.body:
             raise Refused("body_too_large")
-
-    def _is_large_head(self) -> bool:
-        sizes = (len(name) + len(value) for name, value in self.headers)
-        return len(self.url) + sum(sizes) > self.limits.head
 
     def _too_slow(self) -> None:
         if self._received:

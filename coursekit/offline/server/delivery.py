@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx2
@@ -25,6 +26,7 @@ SOURCE = b"x-coursekit-source"  # the header from which receipts take where an a
 T = TypeVar("T")
 
 
+@dataclass(eq=False, slots=True)
 class Delivery:
     """Sends one answer to one client. ``receive`` and ``send`` are uvicorn's own.
 
@@ -32,18 +34,13 @@ class Delivery:
              without waiting
     """
 
-    def __init__(
-        self,
-        receive: Receive,
-        send: Send,
-        clock: ScaledClock,
-        stretch: float,
-        headers: Sequence[tuple[bytes, bytes]] = (),
-    ) -> None:
-        self.receive, self.send = receive, send
-        self.clock, self.stretch, self.headers = clock, stretch, headers
-        self._leaving: asyncio.Future[Message] | None = None
-        self._wake: asyncio.Future[None]
+    receive: Receive
+    send: Send
+    clock: ScaledClock
+    stretch: float
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    _leaving: asyncio.Future[Message] | None = None
+    _wake: asyncio.Future[None] | None = None
 
     async def body(self) -> bytes | None:
         """The whole body of the request; None when the client left before it was there."""
@@ -178,5 +175,5 @@ class Delivery:
             timer.cancel()
 
     def _awake(self, _: object = None) -> None:
-        if not self._wake.done():
+        if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)

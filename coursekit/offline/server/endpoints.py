@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -35,28 +35,6 @@ class ServedAnswer:
     left: bool = False
 
 
-class RawHeaders(Mapping[str, str]):
-    """A request's headers, decoded when they are read: two or three of a dozen are. Starlette's
-    own look through all of them for each."""
-
-    __slots__ = ("_raw",)
-
-    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
-        self._raw = dict(raw)
-
-    def __getitem__(self, name: str) -> str:
-        return self._raw[name.encode()].decode("latin-1")
-
-    def __contains__(self, name: object) -> bool:
-        return str(name).encode() in self._raw
-
-    def __iter__(self) -> Iterator[str]:
-        return (name.decode("latin-1") for name in self._raw)
-
-    def __len__(self) -> int:
-        return len(self._raw)
-
-
 class ChatCompletions:
     """POST /v1/chat/completions, on bare ASGI: Starlette's routing and its Request would cost more
     than the answer.
@@ -69,7 +47,10 @@ class ChatCompletions:
         self, scope: Scope, receive: Receive, send: Send
     ) -> ServedAnswer:
         room = self.room
-        headers = RawHeaders(scope["headers"])
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
         pages = PAGES if room.open_to_pages and "origin" in headers else ()
         delivery = Delivery(receive, send, room.clock, room.stretch, pages)
         raw = await delivery.body()
@@ -119,7 +100,8 @@ class ChatCompletions:
         raw: bytes,
         headers: Mapping[str, str],
     ) -> tuple[ApiRequest, ApiAnswer]:
-        if not is_json(headers.get("content-type", "")):
+        kind = headers.get("content-type", "").partition(";")[0]
+        if kind.strip().lower() != "application/json":
             raw = b"{}"  # the API reads no parameters out of anything else
         return await self.room.answer(learner, raw, headers)
 
@@ -164,11 +146,6 @@ class Models:
 
 async def healthz(request: Request) -> Response:
     return json_response({"status": "ok"})
-
-
-def is_json(content_type: str) -> bool:
-    """Whether a body of this type is read as JSON: "application/json", with or without more."""
-    return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
 def address_in(scope: Scope) -> str:

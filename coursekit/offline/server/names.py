@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
+from ..exchange import error_answer
+from .refused import Refusal
+
 LONGEST = 40  # characters of a name
 # within Persian and Indian words, and between the people of a family emoji
 JOINERS = "\u200c\u200d"
@@ -22,12 +25,15 @@ RESERVED = {
 }
 
 
-class NameRefused(ValueError):
+class NameRefused(Refusal):
     """A name that cannot be used, or a class that is full; the message says what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(error_answer(400, message, code="cannot_join"))
 
 
 def plain(wanted: object) -> str:
-    """The name in its stored form: single spaces, only visible characters. Raises CannotJoin."""
+    """The name in its stored form: single spaces, only visible characters. Raises NameRefused."""
     if not isinstance(wanted, str):
         raise NameRefused('Send JSON like {"name": "Ada"}.')
     name = " ".join(unicodedata.normalize("NFC", wanted).split())

@@ -123,7 +123,7 @@ def left(server: str, name: str | None) -> Membership | None:
 
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
-    """Where the membership is kept; None if it is switched off."""
+    """The file of the membership; None if it is switched off."""
     return user_file(
         "membership.json", (settings() if env is None else env).get(SETTING)
     )

@@ -21,7 +21,7 @@ from coursekit.offline.exchange import ApiAnswer, error_answer
 from coursekit.offline.limits.account import account_of
 from coursekit.offline.limits.billing import cost
 from coursekit.offline.limits.errors import go_duration
-from coursekit.offline.limits.estimate import output_limit, estimated_tokens
+from coursekit.offline.limits.estimate import estimated_tokens, output_limit
 from coursekit.offline.limits.rate_limits import RateLimits
 from coursekit.wired import wired_to
 from support.offline_api import (

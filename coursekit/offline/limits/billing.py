@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def cost(answer: ApiAnswer, body: Mapping[str, Any]) -> Decimal:
-    """The price of the answer to a request's ``body`` on the day it was made, in dollars; 0 where
-    none is known.
+    """The price of the answer to a request's ``body`` on the day it was made, in dollars; 0 if
+    it has no price.
     """
     return bill_of(answer, body)[1]
 

@@ -1,4 +1,4 @@
-"""The access log: one line a request, without bodies, keys and queries."""
+"""The access log: one line per request, without bodies, keys, or queries."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from collections import deque
 from typing import TextIO
 
 SECONDS = 0.5  # between two writes
-LINES = 20_000  # that wait to be written; of more, the oldest are lost
+LINES = (
+    20_000  # that may wait to be written; beyond that, the oldest are dropped
+)
 
 
 class AccessLog:
-    """Writes to ``out`` in a thread of its own: a terminal that is held up holds up no request.
-    None: nothing is kept.
+    """Writes to ``out`` in a thread of its own, so that a blocked terminal does not block requests.
+    None: nothing is logged.
 
     seconds  between two writes
     """

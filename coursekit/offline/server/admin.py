@@ -1,7 +1,7 @@
-"""The admin endpoints: who is there, and faults for one learner or all, for a time. They ask for a
-token of their own.
+"""The admin endpoints: the learners, and faults for one or all of them, for a limited time. They
+need a token of their own.
 
-    GET    /admin/learners                what each learner's requests came to
+    GET    /admin/learners                what each learner's requests add up to
     GET    /admin/learners/ada            and how well their program behaved: the verdict
     POST   /admin/learners                {"name": "ada"}: a class's key for this learner, the same
            each time
@@ -9,8 +9,8 @@ token of their own.
            merge, remove, lower_hand; and clear: rows without a request
     GET    /admin/faults                  the faults at work
     POST   /admin/faults                  {"fault": "rate_limit", "seconds": 60, "learner": "ada"}
-           puts one to work
-    DELETE /admin/faults, /admin/faults/3 lifts all, or one
+           injects one
+    DELETE /admin/faults, /admin/faults/3 ends all, or one
 
 ``fault`` is a kind, or an object with the arguments of ``Fault``; without ``times`` it strikes
 every request. Without ``learner`` it strikes everybody, each counted alone.

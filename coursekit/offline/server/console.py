@@ -39,6 +39,11 @@ from .room import Room
 from .watching import Watch, roster
 
 COOKIE = "coursekit-console"
+COOKIE_RULES: Any = {
+    "path": "/console",
+    "httponly": True,
+    "samesite": "strict",
+}
 DAY = 86_400
 SECONDS = 1.0  # between two looks at the class
 SILENCE = 15.0  # seconds after which a stream without news shows that it lives
@@ -119,9 +124,7 @@ class Console:
             COOKIE,
             self._session,
             max_age=DAY,
-            path="/console",
-            httponly=True,
-            samesite="strict",
+            **COOKIE_RULES,
         )
         return answer
 
@@ -130,9 +133,7 @@ class Console:
         if self._is_open(request):
             self._sessions.session = secrets.token_hex(16)
         answer = RedirectResponse("/console", 303, HEADERS)
-        answer.delete_cookie(
-            COOKIE, path="/console", httponly=True, samesite="strict"
-        )
+        answer.delete_cookie(COOKIE, **COOKIE_RULES)
         return answer
 
     async def style(self, request: Request) -> Response:

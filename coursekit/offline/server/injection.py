@@ -1,4 +1,4 @@
-"""Faults put into a running server from outside: for one learner or for all, for a time."""
+"""Faults injected into a running server: for one learner or for all, for a limited time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Injection:
 
 
 class Injections:
-    """What is injected at the moment, oldest first."""
+    """The faults that are injected now, oldest first."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -57,7 +57,7 @@ class Injections:
         return lifted
 
     def rename(self, old: str, new: str) -> None:
-        """A learner has another name: their faults stay theirs."""
+        """A learner has another name, and keeps the faults that were meant for them."""
         self._all = tuple(
             replace(each, learner=new) if each.learner == old else each
             for each in self._all
@@ -96,8 +96,8 @@ class Injected:
         return layer.answer(request)
 
     def _behind(self, at_work: tuple[Injection, ...]) -> Layer:
-        """The layers of the faults at work, the oldest outermost. Each keeps its count as long as
-        it is at work.
+        """The layers of these faults, the oldest outermost. Each keeps its count as long as it is
+        at work.
         """
         with self._lock:
             earlier, layer = self._layers, self.inner

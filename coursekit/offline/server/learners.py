@@ -66,8 +66,7 @@ class Learner:
 
 
 class Learners:
-    """Learners by their keys. The first request with a key makes the
-    learner.
+    """Learners by their keys. The first request with a key creates the learner.
 
     api_of        makes the offline API of a learner, given the name
     access_token  None: any key is accepted, and learners are named "learner-1", "learner-2", … (a

@@ -14,7 +14,7 @@ BLANK = "\u115f\u1160\u3164\uffa0\u2800"  # letters and symbols without ink
 EMOJI = range(0x1F000, 0x1FB00)  # Python's tables may be older than an emoji
 # the letters within the flags of England, Scotland and Wales
 FLAG_TAGS = range(0xE0020, 0xE0080)
-# what the console calls others by
+# what the console calls others
 RESERVED = {
     "all",
     "class",
@@ -59,8 +59,8 @@ def plain(wanted: object) -> str:
 
 
 def alike(name: str) -> str:
-    """The same for names that a reader takes for one: case, width and joiners do not tell people
-    apart.
+    """The same text for names that look the same: case, width, and joiners do not distinguish
+    people.
     """
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join(

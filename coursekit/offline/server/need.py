@@ -1,4 +1,4 @@
-"""Who needs the teacher: what a learner's row shows of being stuck, most urgent first.
+"""Who needs the teacher: the signs that a learner is stuck, most urgent first.
 
 Nothing here guesses at what somebody thinks. A reason is something that happened: a hand that was
 raised, requests or checks that failed one after another, a program that takes a cut stream for a

@@ -1,5 +1,5 @@
-"""From where a browser sends a request: pages of other sites may make it send some, but not hide
-their origin.
+"""Which page a browser's request is from: a page of another site can make a browser send requests,
+but cannot hide their origin.
 """
 
 from __future__ import annotations

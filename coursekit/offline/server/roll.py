@@ -78,8 +78,8 @@ class Roll(Learners):
             already
 
     A key is an HMAC of a random id, so that no key is in the class's file, and a learner keeps
-    theirs when the server restarts or the teacher renames them. A name gives no claim to a key: who
-    joins as "bo" is not the hub's user bo.
+    theirs when the server restarts or the teacher renames them. A name does not entitle anyone to
+    a key: somebody who joins as "bo" is not the hub's user bo.
     """
 
     def __init__(

@@ -45,9 +45,9 @@ REMEMBERED = 2000  # requests
 logger = logging.getLogger("coursekit.serve")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)  # its tokens are secret
 class Room:
-    """Everything that one server knows.
+    """Everything that the endpoints of one server share.
 
     recordings    what it answers from
     speed         of answers and batches: 1.0 as recorded, 10 ten times faster; None: without

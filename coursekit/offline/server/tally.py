@@ -1,8 +1,8 @@
-"""What a learner's requests came to: counts, tokens, and the cost as the real API would have billed
-it.
+"""What a learner's requests add up to: counts, tokens, and the cost as the real API would have
+billed it.
 
-Nothing is parsed while requests are answered: an answer is only counted, and read when somebody
-asks.
+Nothing is parsed while requests are answered: an answer is only counted, and read when the totals
+are needed.
 """
 
 from __future__ import annotations

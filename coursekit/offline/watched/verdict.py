@@ -150,14 +150,14 @@ def verdict_on(*sources: Any) -> Verdict:
     questions = _questions(attempts, outcome)
     last = Counter(outcome[question[-1]] for question in questions)
     retries = [pair for question in questions for pair in pairwise(question)]
-    waits = [
-        (first.retry_after, again.at - first.ended_at)
-        for first, again in retries
+    pauses = [again.at - first.ended_at for first, again in retries]
+    # by how much each retry after a Retry-After came too early
+    early = [
+        first.retry_after - pause
+        for (first, _), pause in zip(retries, pauses, strict=True)
         if first.retry_after
     ]
-    missing = [
-        wait - waited for wait, waited in waits if wait - waited > TOLERANCE
-    ]
+    missing = [seconds for seconds in early if seconds > TOLERANCE]
     return Verdict(
         attempts=len(attempts),
         outcomes=dict(outcomes),
@@ -165,12 +165,10 @@ def verdict_on(*sources: Any) -> Verdict:
         answered=sum(last[one] for one in SATISFIED),
         sdk_retries=sum(again.retry > 0 for _, again in retries),
         own_retries=sum(again.retry == 0 for _, again in retries),
-        waits=len(waits),
+        waits=len(early),
         too_early=len(missing),
         early_by=sum(missing),
-        waited=sum(
-            max(0.0, again.at - first.ended_at) for first, again in retries
-        ),
+        waited=sum(max(0.0, pause) for pause in pauses),
         wasted=sum(_is_final(first) for first, _ in retries),
         retried_400=sum(first.status == 400 for first, _ in retries),
         lost=sum(outcomes[one] for one in LOST),

@@ -22,12 +22,11 @@ from .connection import drop
 from .console import Console
 from .endpoints import (
     PAGES,
-    Batches,
-    ChatCompletions,
     Models,
     ServedAnswer,
     healthz,
     response,
+    serve,
 )
 from .hosts import ELSEWHERE, name_in
 from .joining import Joining
@@ -40,7 +39,6 @@ class App:
 
     def __init__(self, room: Room) -> None:
         self.room = room
-        self.chat, self.batches = ChatCompletions(room), Batches(room)
         self.others = other_paths(room)
         exposed = [value.decode() for name, value in PAGES if b"expose" in name]
         self.for_pages = CORSMiddleware(
@@ -81,12 +79,12 @@ class App:
             refused = error_answer(421, text, code="unknown_host")
             await response(self.room.own(refused))(scope, receive, send)
             return ServedAnswer(status=421)
-        if path == CHAT_COMPLETIONS and method == "POST":
-            return await self.chat.serve(scope, receive, send)
-        if method != "OPTIONS" and (
-            is_below(BATCHES, path) or is_below(FILES, path)
+        chat = path == CHAT_COMPLETIONS and method == "POST"
+        if chat or (
+            method != "OPTIONS"
+            and (is_below(BATCHES, path) or is_below(FILES, path))
         ):
-            return await self.batches.serve(scope, receive, send)
+            return await serve(self.room, scope, receive, send)
         return await self._other(scope, receive, send)
 
     async def _other(

@@ -46,38 +46,38 @@ class Forwarder:
         except RuntimeError as error:
             target = _unreachable(error)
         if isinstance(target, ApiAnswer):
-            said = target.with_headers({**answer.headers, **target.headers})
-            return said, await delivery.deliver(said, start)
-        said = replace(answer, source=target.label)
+            served = target.with_headers({**answer.headers, **target.headers})
+            return served, await delivery.deliver(served, start)
+        served = replace(answer, source=target.label)
         try:
             response = await self._connections.send_async(
                 target, {"timeout": TIMEOUT}
             )
             try:
                 headers = {**answer.headers, **dict(own_headers(response))}
-                said = replace(
-                    said, status=response.status_code, headers=headers
+                served = replace(
+                    served, status=response.status_code, headers=headers
                 )
                 if headers.get("content-type", "").startswith(
                     "text/event-stream"
                 ):
-                    said = replace(said, events=())
-                    return said, await delivery.pass_on(
-                        said, response.aiter_bytes()
+                    served = replace(served, events=())
+                    return served, await delivery.pass_on(
+                        served, response.aiter_bytes()
                     )
                 body = await response.aread()
             finally:
                 await response.aclose()
-            lacks = upstream.lacks(body) if said.status == 200 else []
+            lacks = upstream.lacks(body) if served.status == 200 else []
             missing = f" (no {', '.join(lacks)})" if lacks else ""
-            said = replace(said, body=body, source=target.label + missing)
+            served = replace(served, body=body, source=target.label + missing)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            said = _unreachable(upstream.unreachable(error))
-            said = said.with_headers({**answer.headers, **said.headers})
+            served = _unreachable(upstream.unreachable(error))
+            served = served.with_headers({**answer.headers, **served.headers})
         except httpx2.TransportError:
             # the client's connection breaks, as the other one did
-            said = ApiAnswer(0)
-        return said, await delivery.deliver(said, start)
+            served = ApiAnswer(0)
+        return served, await delivery.deliver(served, start)
 
 
 def _unreachable(error: Exception) -> ApiAnswer:

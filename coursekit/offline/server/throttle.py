@@ -26,7 +26,7 @@ ADDRESSES = 10_000  # that are remembered
 
 
 class TooMany(Refusal):
-    """Too many attempts from one address. ``seconds``: until the next one is allowed."""
+    """Too many attempts from one address; the next one is allowed after ``seconds``."""
 
     def __init__(self, what: str, seconds: float) -> None:
         answer = error_answer(

@@ -22,10 +22,9 @@ from starlette.routing import Route
 
 from ...course import lessons
 from ...foundation.files import DAMAGED_JSON
-from ..exchange import ApiAnswer
+from ..exchange import ApiAnswer, ApiRequest
 from .endpoints import address_in, bearer, json_response
 from .learners import Learner
-from .names import NameRefused
 from .origin import ELSEWHERE, from_other_page
 from .refused import Refusal, refusal
 from .roll import Roll
@@ -103,15 +102,10 @@ def about(learner: Learner) -> dict[str, Any]:
     }
 
 
-def name_in(raw: bytes) -> str:
-    """The name in a request's body. Raises NameRefused if there is none."""
-    try:
-        name = json.loads(raw)["name"]
-    except DAMAGED_JSON:
-        name = None
-    if not isinstance(name, str):
-        raise NameRefused('Send JSON like {"name": "Ada"}.')
-    return name
+def name_in(raw: bytes) -> Any:
+    """The name in a request's body, as it was sent; None if there is none."""
+    order = ApiRequest("", "", raw).json
+    return order.get("name") if isinstance(order, dict) else None
 
 
 def entered(request: Request, room: Room, learner: Learner) -> dict[str, Any]:

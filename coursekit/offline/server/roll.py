@@ -90,13 +90,11 @@ class Roll(Learners):
         self.session = saved.session
         for row in saved.learners:
             spent = Decimal(str(row["meter"]["dollars"]))
-            learner = Learner(row["name"], api_of(row["name"], spent))
+            api = api_of(row["name"], spent)
+            # a class that was saved before there were ids has none
+            saved_fields = {name: row[name] for name in SAVED if name in row}
+            learner = Learner(api=api, **{"ids": [row["name"]], **saved_fields})
             learner.tally.restore(row["meter"])
-            # of a class that was saved before there were ids
-            learner.ids = [row["name"]]
-            for name in SAVED:
-                if name in row:
-                    setattr(learner, name, row[name])
             self._enter(learner)
 
     def __contains__(self, key: object) -> bool:

@@ -4,6 +4,10 @@ in front of it.
 A head or body that is too large, a client that takes too long to send, and one connection too many
 get a 4xx or 503 in the API's shape, and time to read it while they are still sending. A client
 that does not read its answer is dropped.
+
+uvicorn's own options do none of this: limit_concurrency counts idle connections as well and refuses
+whoever sends a request next, timeout_keep_alive starts after an answer, and httptools takes a head
+or a body of any size, however slowly it arrives.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ get a 4xx or 503 in the API's shape, and time to read it while they are still se
 that does not read its answer is dropped.
 
 uvicorn's own options do none of this: limit_concurrency counts idle connections as well and refuses
-whoever sends a request next, timeout_keep_alive starts after an answer, and httptools takes a head
+the next request from anyone, timeout_keep_alive starts after an answer, and httptools takes a head
 or a body of any size, however slowly it arrives.
 """
 

@@ -73,7 +73,9 @@ class App:
         self, scope: Scope, receive: Receive, send: Send
     ) -> ServedAnswer:
         path, method = scope["path"], scope["method"]
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        # nearly always the first header
+        hosts = (value for name, value in scope["headers"] if name == b"host")
+        host = next(hosts, b"").decode("latin-1")
         if not self.room.answers_to(host):
             text = ELSEWHERE.format(name=ascii(name_in(host)[:100])[1:-1])
             refused = error_answer(421, text, code="unknown_host")

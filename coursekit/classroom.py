@@ -71,24 +71,19 @@ def join(
     earlier = membership({**env, stored.ADDRESS: server}) or stored.left(
         server, name
     )
-    status, about = (
-        (0, {})
-        if earlier is None
-        else _request("GET", f"{server}/me", earlier.key)
-    )
-    if earlier is None or status != 200:
+    about: Mapping[str, Any] = {}
+    if earlier is not None:
+        status, about = _request("GET", f"{server}/me", earlier.key)
+        if status != 200:
+            earlier = None
+    if earlier is None:
         name = name or env.get("JUPYTERHUB_USER") or _missing("a name", "name")
-        given = (
-            token
-            if token is not None
-            else env.get("COURSEKIT_ACCESS_TOKEN") or ""
-        )
-        earlier, about = _entered(server, name, given), {}
-    shares = (
-        share
-        if share is not None
-        else about.get("share", earlier.share) is True
-    )
+        if token is None:
+            token = env.get("COURSEKIT_ACCESS_TOKEN") or ""
+        earlier, about = _entered(server, name, token), {}
+    shares = share
+    if shares is None:
+        shares = about.get("share", earlier.share) is True
     joined = Membership(
         server, earlier.key, str(about.get("name", earlier.name)), shares
     )
@@ -128,11 +123,9 @@ def leave() -> str:
     earlier = stored.forget()
     if settings().get(stored.KEY):
         return f"{stored.KEY} is set and keeps you in the class. Remove it to leave."
-    return (
-        f"You have left the class at {earlier.url}."
-        if earlier
-        else "You had not joined a class."
-    )
+    if earlier is None:
+        return "You had not joined a class."
+    return f"You have left the class at {earlier.url}."
 
 
 def trouble(joined: Membership) -> str:
@@ -146,11 +139,9 @@ def trouble(joined: Membership) -> str:
             "it does not answer: wait for the teacher, or leave the class: from coursekit "
             "import leave; leave()"
         )
-    return (
-        ""
-        if status == 200
-        else "it no longer knows you: join() again, or leave()"
-    )
+    if status == 200:
+        return ""
+    return "it no longer knows you: join() again, or leave()"
 
 
 def share(
@@ -170,17 +161,16 @@ def share(
         joined = joined or membership()
     if joined is None or not joined.share:
         return None
-    counts = {**more, **({} if passed is None else {"passed": passed})}
-    shared = {
-        "chapter": chapter_here(),
-        **{name: dict(value) for name, value in counts.items()},
-    }
+    if passed is not None:
+        more["passed"] = passed
+    counts = {name: dict(value) for name, value in more.items()}
+    shared = {"chapter": chapter_here(), **counts}
     _to_share.put((joined, shared))
-    teller = threading.Thread(
+    thread = threading.Thread(
         target=_share_next, name="share-progress", daemon=True
     )
-    teller.start()
-    return teller
+    thread.start()
+    return thread
 
 
 def chapter_here() -> str:
@@ -221,12 +211,10 @@ def _send(joined: Membership, shared: Mapping[str, Any]) -> None:
 
 
 def _entered(server: str, name: str, token: str) -> Membership:
-    status, reply = _request("POST", f"{server}/join", token, {"name": name})
+    join, body = f"{server}/join", {"name": name}
+    status, reply = _request("POST", join, token, body)
     if status == 401:
-        token = _typed_token(server)
-        status, reply = _request(
-            "POST", f"{server}/join", token, {"name": name}
-        )
+        status, reply = _request("POST", join, _typed_token(server), body)
     if status == 201 and isinstance(reply.get("key"), str):
         return Membership(
             server,
@@ -267,11 +255,9 @@ def _request(
 
 def _message(reply: Mapping[str, Any]) -> str:
     error = reply.get("error")
-    return (
-        str(error.get("message", ""))
-        if isinstance(error, dict)
-        else "it does not say why"
-    )
+    if not isinstance(error, dict):
+        return "it does not say why"
+    return str(error.get("message", ""))
 
 
 def _typed_token(server: str) -> str:

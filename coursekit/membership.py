@@ -11,11 +11,13 @@ COURSEKIT_MEMBERSHIP  the file in which ``join()`` keeps the membership; "off": 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from .foundation.files import write_atomically
+from .foundation.files import DAMAGED_JSON, write_atomically
 from .settings import ModeError, settings, user_file
 
 SETTING = "COURSEKIT_MEMBERSHIP"
@@ -89,9 +91,7 @@ def keep(joined: Membership) -> bool:
     if path is None:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(
-        path, json.dumps(asdict(joined), indent=2) + "\n", mode=0o600
-    )
+    _write(path, asdict(joined))
     return True
 
 
@@ -104,11 +104,7 @@ def forget() -> Membership | None:
     path = place()
     earlier = _read(path)
     if path is not None and earlier is not None:
-        write_atomically(
-            path,
-            json.dumps({**asdict(earlier), "left": True}, indent=2) + "\n",
-            mode=0o600,
-        )
+        _write(path, {**asdict(earlier), "left": True})
     return earlier
 
 
@@ -118,20 +114,16 @@ def left(server: str, name: str | None) -> Membership | None:
     if earlier is None or earlier.url != server:
         return None
     # "Ada 2", where the name was taken
-    base, _, number = earlier.name.rpartition(" ")
-    names = {
-        earlier.name.casefold(),
-        base.casefold() if number.isdigit() else earlier.name.casefold(),
-    }
-    return (
-        earlier
-        if name is None or " ".join(name.split()).casefold() in names
-        else None
-    )
+    names = {earlier.name, re.sub(r" \d+$", "", earlier.name)}
+    if name is None or " ".join(name.split()).casefold() in map(
+        str.casefold, names
+    ):
+        return earlier
+    return None
 
 
 def place(env: Mapping[str, str] | None = None) -> Path | None:
-    """Where the membership is kept; None if it is switched off."""
+    """The file of the membership; None if it is switched off."""
     return user_file(
         "membership.json", (settings() if env is None else env).get(SETTING)
     )
@@ -160,23 +152,17 @@ def server_of(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
 
 
+def _write(path: Path, fields: Mapping[str, Any]) -> None:
+    text = json.dumps(fields, indent=2) + "\n"
+    write_atomically(path, text, mode=0o600)
+
+
 def _read(path: Path | None, *, left: bool = False) -> Membership | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8")) if path else None
         if not value or bool(value.get("left")) is not left:
             return None
-        return Membership(
-            value["url"],
-            value["key"],
-            str(value["name"]),
-            value["share"] is True,
-        )
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ):
+        url, key, name = value["url"], value["key"], str(value["name"])
+        return Membership(url, key, name, value["share"] is True)
+    except (OSError, *DAMAGED_JSON):
         return None  # damaged: counts as not joined; joining again rewrites it

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .classroom import share
-from .foundation.files import write_atomically
+from .foundation.files import DAMAGED_JSON, write_atomically
 from .foundation.platform import Locked, file_lock
 from .settings import settings, user_file
 
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 
 SETTING = "COURSEKIT_PROGRESS"
 WAIT = 5.0  # seconds for another notebook that is writing right now
-DAMAGE = (
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    RecursionError,
-)
 
 # failed checks in a row of this kernel, by chapter/exercise
 _failed: Counter[str] = Counter()
@@ -64,7 +56,7 @@ class SavedFile:
             ), False
         except FileNotFoundError:
             return self.parse({}), False
-        except DAMAGE:
+        except DAMAGED_JSON:
             return self.parse({}), True
 
     def update(self, change: Callable[[dict[str, Any]], bool]) -> list[str]:

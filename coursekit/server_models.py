@@ -13,11 +13,11 @@ import asyncio
 import json
 import threading
 from collections.abc import Mapping
-from typing import Any
 
 import httpx2
 
 from . import models
+from .foundation.files import DAMAGED_JSON
 from .settings import Mode, today_of
 
 CHAT_COMPLETIONS = "/chat/completions"  # after any base path
@@ -29,7 +29,7 @@ MARK = "coursekit_list"
 
 
 class ServerModels:
-    """The lists of models that a client has been told; ``env`` are the settings in force."""
+    """The lists of models of the servers that a client uses; ``env`` are the settings in force."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -42,13 +42,15 @@ class ServerModels:
         """
         if (name := self._name(request)) is None:
             return
+        base = _base(request)
         with self._lock:
-            if _base(request) not in self._listed:
+            if base not in self._listed:
                 try:
-                    self._take(request, client.send(_question(request)))
+                    answer = client.send(_question(request))
                 except httpx2.HTTPError:
                     return
-        self._refuse(request, name)
+                self._listed[base] = _ids(answer)
+        self._refuse(base, name)
 
     async def check_async(
         self, request: httpx2.Request, client: httpx2.AsyncClient
@@ -56,13 +58,15 @@ class ServerModels:
         """As ``check``."""
         if (name := self._name(request)) is None:
             return
+        base = _base(request)
         async with self._async_lock:
-            if _base(request) not in self._listed:
+            if base not in self._listed:
                 try:
-                    self._take(request, await client.send(_question(request)))
+                    answer = await client.send(_question(request))
                 except httpx2.HTTPError:
                     return
-        self._refuse(request, name)
+                self._listed[base] = _ids(answer)
+        self._refuse(base, name)
 
     def _name(self, request: httpx2.Request) -> str | None:
         """The requested model, if it plays a role and the server's list shows what it accepts."""
@@ -74,13 +78,8 @@ class ServerModels:
         name = body.get("model") if isinstance(body, Mapping) else None
         return name if name in models.playing(self._env).values() else None
 
-    def _take(self, request: httpx2.Request, response: httpx2.Response) -> None:
-        self._listed[_base(request)] = (
-            _ids(response) if response.is_success else frozenset()
-        )
-
-    def _refuse(self, request: httpx2.Request, name: str) -> None:
-        listed = self._listed[_base(request)]
+    def _refuse(self, base: str, name: str) -> None:
+        listed = self._listed[base]
         if (
             not listed
             or name in listed
@@ -97,13 +96,10 @@ class ServerModels:
         has = sorted(listed)
         more = f" and {len(has) - SHOWN} more" if len(has) > SHOWN else ""
         role = next(role for role, each in playing.items() if each == name)
-        mode = (
-            ""
-            if self._env.get("COURSEKIT_MODE") == Mode.LIVE
-            else "COURSEKIT_MODE=live and "
-        )
+        live = self._env.get("COURSEKIT_MODE") == Mode.LIVE
+        mode = "" if live else "COURSEKIT_MODE=live and "
         raise models.ModelNotServed(
-            f"The server at {_base(request)} does not list {', '.join(missing)}. Nothing was "
+            f"The server at {base} does not list {', '.join(missing)}. Nothing was "
             "sent.\n"
             f"It has: {', '.join(has[:SHOWN])}{more}.\n"
             f"Put {mode}COURSEKIT_{role}={has[0]} into .env, or COURSEKIT_MODEL={has[0]} for all "
@@ -123,17 +119,14 @@ def refuse_dead_model(
     try:
         models.get(name, today_of(env))
     except models.ModelShutDown as error:
-        roles = [
-            role
-            for role in models.ROLES
-            if models.role(role) == models.get(name).name
-        ]
-        cure = (
-            f"\nUse models.{roles[0]} with COURSEKIT_MODE=live: it names a model that is "
-            "available. "
-            if roles and mode == Mode.LIVE
-            else "\n"
-        )
+        name = models.get(name).name
+        roles = [role for role in models.ROLES if models.role(role) == name]
+        cure = "\n"
+        if roles and mode == Mode.LIVE:
+            cure = (
+                f"\nUse models.{roles[0]} with COURSEKIT_MODE=live: it names a model that is "
+                "available. "
+            )
         raise models.ModelShutDown(
             f"{error} Nothing was sent, and nothing was spent.{cure}"
             "Use coursekit.migration.migrate(params, to_model) to move the request to another "
@@ -151,29 +144,26 @@ def _base(request: httpx2.Request) -> str:
 
 
 def _question(request: httpx2.Request) -> httpx2.Request:
-    kept = {
+    headers = {
         name: value
         for name, value in request.headers.items()
-        if not name.lower().startswith("content-")
+        if name != "host" and not name.startswith("content-")
     }
-    kept.pop("host", None)
     limits = httpx2.Timeout(SECONDS).as_dict()
     url = httpx2.URL(_base(request) + "/models", params=request.url.params)
     return httpx2.Request(
-        "GET", url, headers=kept, extensions={"timeout": limits, MARK: True}
+        "GET", url, headers=headers, extensions={"timeout": limits, MARK: True}
     )
 
 
 def _ids(response: httpx2.Response) -> frozenset[str]:
-    """The ids in an answer to GET /v1/models; none where it is another page."""
-    try:
-        body: Any = response.json()
-    except ValueError:
+    """The ids in an answer to GET /v1/models; none where it is an error, or another page."""
+    if not response.is_success:
         return frozenset()
-    rows = body.get("data") if isinstance(body, Mapping) else None
-    rows = rows if isinstance(rows, list) else []
-    return frozenset(
-        row["id"]
-        for row in rows
-        if isinstance(row, Mapping) and isinstance(row.get("id"), str)
-    )
+    try:
+        rows = response.json()["data"]
+        return frozenset(
+            row["id"] for row in rows if isinstance(row["id"], str)
+        )
+    except DAMAGED_JSON:
+        return frozenset()

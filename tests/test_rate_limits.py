@@ -21,7 +21,7 @@ from coursekit.offline.exchange import ApiAnswer, error_answer
 from coursekit.offline.limits.account import account_of
 from coursekit.offline.limits.billing import cost
 from coursekit.offline.limits.errors import go_duration
-from coursekit.offline.limits.estimate import asked_output, estimated_tokens
+from coursekit.offline.limits.estimate import estimated_tokens, output_limit
 from coursekit.offline.limits.rate_limits import RateLimits
 from coursekit.wired import wired_to
 from support.offline_api import (
@@ -237,7 +237,7 @@ ANY_JSON = st.recursive(
 )
 def test_a_wrong_request_is_estimated_too(body: dict[str, Any]) -> None:
     """Every request gets an estimate. Validation reports what is wrong with it."""
-    assert estimated_tokens(body) >= 1 and asked_output(body) >= 0
+    assert estimated_tokens(body) >= 1 and output_limit(body) >= 0
 
 
 # --- refusals -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..offline.limits.estimate import asked_output
+from ..offline.limits.estimate import output_limit
 from .requests import Request
 
 APPLICATION = 0x6361_7463  # marks the file as ours
@@ -155,7 +155,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _room(request: Request) -> int:
-    return ROOM + PER_TOKEN * (asked_output(request.params) or UNKNOWN)
+    return ROOM + PER_TOKEN * (output_limit(request.params) or UNKNOWN)
 
 
 NOT_WRITABLE = (

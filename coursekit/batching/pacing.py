@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..offline.limits.estimate import asked_output, estimated_tokens
+from ..offline.limits.estimate import estimated_tokens, output_limit
 from ..tokens import as_dict
 
 MINUTE, DAY = 60.0, 86_400.0
@@ -42,7 +42,7 @@ def tokens_of(params: Mapping[str, Any]) -> Tokens:
     if isinstance(messages, list):
         messages = [as_dict(message) for message in messages]
     prompt = estimated_tokens({"messages": messages})
-    return Tokens(prompt, max(prompt, asked_output(params)))
+    return Tokens(prompt, max(prompt, output_limit(params)))
 
 
 @dataclass(frozen=True, slots=True)

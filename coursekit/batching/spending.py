@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..foundation.arguments import is_number
-from ..offline.limits.estimate import asked_output
+from ..offline.limits.estimate import output_limit
 from ..pricing import ZERO, NoPrice, price_of
 from ..tokens import at_most_uncounted, count_tokens
 from .requests import Request
@@ -65,7 +65,7 @@ def worst_price(params: Mapping[str, Any], name: str) -> Decimal:
     name  of the request, for the message. Raises ValueError if one of the two, or the price, is
           not known.
     """
-    output = asked_output(params)
+    output = output_limit(params)
     if not output:
         raise ValueError(
             f"max_cost cannot be enforced: {name} has no max_completion_tokens, so its cost has no "

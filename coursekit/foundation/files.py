@@ -7,6 +7,16 @@ import os
 import tempfile
 from pathlib import Path
 
+# What reading JSON and taking fields out of it raises where the text is damaged, or something else.
+DAMAGED_JSON = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
     """Write a whole file or nothing: a reader sees the old text or the new, a full disk leaves the

@@ -40,6 +40,12 @@ class ApiRequest:
         return _decoded(_NORMALIZED, self.raw)
 
     @property
+    def model(self) -> str:
+        """The model that the body names; "" if it names none."""
+        body = self.body
+        return str(body.get("model", "")) if isinstance(body, dict) else ""
+
+    @property
     def wants_stream(self) -> bool:
         return isinstance(self.body, dict) and self.body.get("stream") is True
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +19,16 @@ from ..clock import Clock
 from ..exchange import ApiAnswer, ApiRequest, Layer, error_answer, json_answer
 from ..rules.form import fault, rules
 from ..rules.refusals import invalid_url, refusal, refuse
-from .files import FILES, ROOM, FileStore, StorageFull, full, no_such_file, page
+from .files import (
+    FILES,
+    ROOM,
+    FileStore,
+    StorageFull,
+    below,
+    full,
+    no_such_file,
+    page,
+)
 from .input import answered, read_input
 from .job import OVER, Job, Stages
 
@@ -26,6 +36,7 @@ BATCHES = "/v1/batches"
 MOST = 50  # batches that are remembered, with their results
 
 
+@dataclass(eq=False)
 class BatchApi:
     """The layer of files and batches.
 
@@ -36,17 +47,16 @@ class BatchApi:
     stages   how long a batch takes
     """
 
-    def __init__(
-        self,
-        inner: Layer,
-        answers: Layer,
-        clock: Clock,
-        rng: random.Random,
-        stages: Stages,
-    ) -> None:
-        self.inner, self.answers, self.clock = inner, answers, clock
-        self.rng, self.stages = rng, stages
-        self.files = FileStore(lambda: int(self._epoch + clock.now()), rng)
+    inner: Layer
+    answers: Layer
+    clock: Clock
+    rng: random.Random
+    stages: Stages
+
+    def __post_init__(self) -> None:
+        self.files = FileStore(
+            lambda: int(self._epoch + self.clock.now()), self.rng
+        )
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
 
@@ -60,17 +70,15 @@ class BatchApi:
             return self.files.answer(request)
         if not is_below(BATCHES, request.path):
             return self.inner.answer(request)
-        name, _, rest = (
-            request.path.removeprefix(BATCHES).strip("/").partition("/")
-        )
+        name, _, rest = below(BATCHES, request.path).partition("/")
         match (request.method, bool(name), rest):
             case ("POST", False, _):
                 return self._create(request.body)
             case ("GET", False, _):
-                newest_first = reversed(list(self._jobs.values()))
                 now = self.clock.now()
-                batches = [job.as_dict(now) for job in newest_first]
-                return json_answer(200, page(batches))
+                return page(
+                    job.as_dict(now) for job in list(self._jobs.values())
+                )
             case ("GET", True, "") | ("POST", True, "cancel"):
                 return self._one(name, cancel=bool(rest))
         return invalid_url(request)
@@ -84,7 +92,9 @@ class BatchApi:
         if file is None:
             return no_such_file(body["input_file_id"])
         lines, faults = read_input(file.content)
-        results = [] if faults else answered(lines, self.answers, self.rng)
+        results = []
+        if not faults:
+            results = [answered(line, self.answers, self.rng) for line in lines]
         with self._lock:
             if len(self._jobs) >= MOST:
                 text = f"The offline API remembers {MOST} batches of a client. Make a new client."
@@ -92,10 +102,8 @@ class BatchApi:
                 return error_answer(
                     429, text, code="too_many_batches", headers=headers
                 )
-            stored = [
-                result for job in self._jobs.values() for result in job.results
-            ]
-            if sum(len(result.line) for result in (*stored, *results)) > ROOM:
+            used = sum(job.size for job in self._jobs.values())
+            if used + sum(len(result.line) for result in results) > ROOM:
                 return full()
             job = Job(
                 f"batch_{self.rng.getrandbits(128):032x}",

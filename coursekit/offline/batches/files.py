@@ -9,7 +9,7 @@ from __future__ import annotations
 import email.policy
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.parser import BytesParser
 from typing import Any
@@ -52,6 +52,7 @@ class StoredFile:
         }
 
 
+@dataclass(eq=False)
 class FileStore:
     """Stores files, and answers the requests below /v1/files.
 
@@ -59,8 +60,10 @@ class FileStore:
     rng    source of the ids
     """
 
-    def __init__(self, stamp: Callable[[], int], rng: random.Random) -> None:
-        self._stamp, self._rng = stamp, rng
+    stamp: Callable[[], int]
+    rng: random.Random
+
+    def __post_init__(self) -> None:
         self._files: dict[str, StoredFile] = {}
         self._lock = threading.Lock()
 
@@ -70,9 +73,9 @@ class FileStore:
             used = sum(len(file.content) for file in self._files.values())
             if len(self._files) >= MOST or used + len(content) > ROOM:
                 raise StorageFull
-            name = "file-" + "".join(self._rng.choices(ALPHABET, k=22))
+            name = "file-" + "".join(self.rng.choices(ALPHABET, k=22))
             self._files[name] = file = StoredFile(
-                name, content, filename, purpose, self._stamp()
+                name, content, filename, purpose, self.stamp()
             )
             return file
 
@@ -81,16 +84,13 @@ class FileStore:
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         """The answer to a request whose path is /v1/files or below it."""
-        name, _, rest = (
-            request.path.removeprefix(FILES).strip("/").partition("/")
-        )
+        name, _, rest = below(FILES, request.path).partition("/")
         match (request.method, bool(name), rest):
             case ("POST", False, _):
                 return self._upload(request)
             case ("GET", False, _):
-                newest_first = reversed(list(self._files.values()))
-                return json_answer(
-                    200, page([file.as_dict() for file in newest_first])
+                return page(
+                    file.as_dict() for file in list(self._files.values())
                 )
             case ("GET", True, "" | "content") | ("DELETE", True, ""):
                 return self._one(request.method, name, rest)
@@ -145,16 +145,25 @@ def form_fields(request: ApiRequest) -> dict[str, tuple[str, bytes]]:
     return fields
 
 
-def page(data: list[dict[str, Any]]) -> dict[str, Any]:
-    """A list in the API's shape, all on one page."""
+def below(root: str, path: str) -> str:
+    """The rest of a path below this root."""
+    return path.removeprefix(root).strip("/")
+
+
+def page(oldest_first: Iterable[dict[str, Any]]) -> ApiAnswer:
+    """A list in the API's shape, the newest first, all on one page."""
+    data = list(oldest_first)[::-1]
     first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
-    return {
-        "object": "list",
-        "data": data,
-        "first_id": first,
-        "last_id": last,
-        "has_more": False,
-    }
+    return json_answer(
+        200,
+        {
+            "object": "list",
+            "data": data,
+            "first_id": first,
+            "last_id": last,
+            "has_more": False,
+        },
+    )
 
 
 def no_such_file(name: str) -> ApiAnswer:

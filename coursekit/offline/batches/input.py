@@ -12,7 +12,13 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer
+from ..exchange import (
+    CHAT_COMPLETIONS,
+    ApiAnswer,
+    ApiRequest,
+    Layer,
+    request_id,
+)
 from ..rules import refusals
 
 MOST_LINES = 50_000  # as in the SDK's docstring of batches.create
@@ -64,11 +70,33 @@ def read_input(content: bytes) -> tuple[list[Line], list[dict[str, Any]]]:
     return list(lines.values()), faults
 
 
-def answered(
-    lines: list[Line], answers: Layer, rng: random.Random
-) -> list[LineResult]:
-    """The requests answered by ``answers``, in order."""
-    return [_result(line, _answer(line, answers), rng) for line in lines]
+def answered(line: Line, answers: Layer, rng: random.Random) -> LineResult:
+    """The answer to one request of a batch."""
+    answer = _answer(line, answers)
+    body = json.loads(answer.body)
+    response = {
+        "status_code": answer.status,
+        "request_id": answer.headers.get("x-request-id") or request_id(rng),
+        "body": body,
+    }
+    value = {
+        "id": f"batch_{request_id(rng)}",
+        "custom_id": line.custom_id,
+        "response": response,
+        "error": None,
+    }
+    text = json.dumps(value, ensure_ascii=False) + "\n"
+    usage = body.get("usage") or {}
+    prompt = usage.get("prompt_tokens_details") or {}
+    completion = usage.get("completion_tokens_details") or {}
+    tokens = (
+        usage.get("prompt_tokens") or 0,
+        prompt.get("cached_tokens") or 0,
+        usage.get("completion_tokens") or 0,
+        completion.get("reasoning_tokens") or 0,
+    )
+    raw = text.encode("utf-8", "surrogatepass")
+    return LineResult(answer.status == 200, raw, tokens)
 
 
 def _fault_of(value: Any, lines: dict[str, Line]) -> dict[str, Any] | None:
@@ -114,33 +142,3 @@ def _answer(line: Line, answers: Layer) -> ApiAnswer:
         "the fallback."
     )
     return refusals.refusal(text, code="not_recorded")
-
-
-def _result(line: Line, answer: ApiAnswer, rng: random.Random) -> LineResult:
-    body = json.loads(answer.body)
-    own_id = answer.headers.get("x-request-id")
-    response = {
-        "status_code": answer.status,
-        "request_id": own_id or f"req_{rng.getrandbits(128):032x}",
-        "body": body,
-    }
-    value = {
-        "id": f"batch_req_{rng.getrandbits(128):032x}",
-        "custom_id": line.custom_id,
-        "response": response,
-        "error": None,
-    }
-    raw = (
-        json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        + b"\n"
-    )
-    usage = body.get("usage") or {}
-    read = usage.get("prompt_tokens_details") or {}
-    written = usage.get("completion_tokens_details") or {}
-    tokens = (
-        usage.get("prompt_tokens") or 0,
-        read.get("cached_tokens") or 0,
-        usage.get("completion_tokens") or 0,
-        written.get("reasoning_tokens") or 0,
-    )
-    return LineResult(answer.status == 200, raw, tokens)

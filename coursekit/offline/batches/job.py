@@ -61,6 +61,11 @@ class Job:
         self.worked = self.validated + self.stages.in_progress
         self.done = self.worked + self.stages.finalizing
 
+    @property
+    def size(self) -> int:
+        """Bytes of its results."""
+        return sum(len(result.line) for result in self.results)
+
     def status(self, now: float) -> str:
         if now < self.validated and self.cancelled is None:
             return "validating"

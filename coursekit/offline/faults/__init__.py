@@ -9,9 +9,10 @@ from __future__ import annotations
 import difflib
 import math
 import random
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,21 @@ ARGUMENTS_OF = {
     "retry_after": ("rate_limit", "server_error", "overloaded"),
     "seconds": ("slow",),
     "abrupt": ("cut_stream",),
+}
+DAY = 86_400
+# by argument: the least, the most, whether only whole numbers, and the same in words
+RANGES: Mapping[str, tuple[float, float, bool, str]] = {
+    "times": (1, math.inf, True, "a whole number from 1 on, or math.inf"),
+    "after": (0, sys.maxsize, True, "a whole number from 0 on"),
+    "probability": (0, 1, False, "a number from 0 to 1"),
+    "retry_after": (
+        0.001,
+        DAY,
+        False,
+        "a number of seconds from 0.001 to 86400",
+    ),
+    "seconds": (0, DAY, False, "a number of seconds from 0 to 86400"),
+    "lasts": (0.001, DAY, False, "a number of seconds from 0.001 to 86400"),
 }
 LIMITED = "gpt-4o"  # a rate_limit fault shows this model's usual limits
 ASKS_TO_WAIT = ("rate_limit", "overloaded")
@@ -111,19 +127,11 @@ class Fault:
             object.__setattr__(self, "times", 1 if once else math.inf)
         elif self.lasts is not None:
             self._check("lasts", False, "left out where times is given")
-        often = self.times == math.inf or _whole(self.times, 1)
-        self._check("times", often, "a whole number from 1 on, or math.inf")
-        self._check("after", _whole(self.after, 0), "a whole number from 0 on")
-        chance = _number(self.probability, 0, 1)
-        self._check("probability", chance, "a number from 0 to 1")
-        timed = "a number of seconds from {} to 86400"
-        wait = _number(self.retry_after, 0.001, 86400)
-        self._check("retry_after", wait, timed.format(0.001))
-        self._check("seconds", _number(self.seconds, 0, 86400), timed.format(0))
-        lasts = _number(self.lasts, 0.001, 86400) and self.probability is None
-        self._check(
-            "lasts", lasts, timed.format(0.001) + ", without a probability"
-        )
+        alone = self.probability is None
+        self._check("lasts", alone, "left out where probability is given")
+        for name, (least, most, whole, wanted) in RANGES.items():
+            within = _is_within(getattr(self, name), least, most, whole)
+            self._check(name, within, wanted)
         for name, kinds in ARGUMENTS_OF.items():
             unset = getattr(self, name) is None or getattr(self, name) is False
             wanted = f"left out: it is for {', '.join(kinds)}"
@@ -257,20 +265,19 @@ class _Count:
         self._early_before = now + (self.retry_after or 0.0) - TOLERANCE
 
 
-def fault_list(asked: Any) -> list[Fault]:
-    """The faults that ``faults=`` asks for: a Fault, several in order, or None.
+def fault_list(given: Any) -> list[Fault]:
+    """The faults that ``faults=`` gives: a Fault, several in order, or None.
 
     Raises ValueError for anything else.
     """
-    if asked is None:
+    if given is None:
         return []
-    faults: list[Any] = (
-        [asked] if isinstance(asked, (Fault, str)) else list(asked)
-    )
+    single = isinstance(given, Fault | str)
+    faults: list[Any] = [given] if single else list(given)
     for fault in faults:
         if not isinstance(fault, Fault):
             raise ValueError(
-                f"faults={asked!r:.80} holds {fault!r:.40}, which is not a Fault.\n"
+                f"faults={given!r:.80} holds {fault!r:.40}, which is not a Fault.\n"
                 'Give a list like [Fault("rate_limit", times=2), Fault("timeout")], with Fault '
                 "from coursekit.offline."
             )
@@ -292,37 +299,27 @@ def _needs_a_recording(fault: Fault, source: str) -> ApiAnswer:
 
 def _limited(request: ApiRequest, wait: float) -> ApiAnswer:
     """A 429 for tokens with numbers that result in this wait: all tokens of a minute are used."""
-    model = (
-        request.body.get("model", "") if isinstance(request.body, dict) else ""
-    )
     limits = usual_limits(LIMITED)
-    per, limit = (
-        ("min", limits.tpm) if wait <= 60 else ("day", limits.tpm * 1440)
-    )
-    requested = math.ceil(wait * limits.tpm / 60)
-    headers = limits.headers(requests=1, tokens=limits.tpm)
+    per, limit = "min", limits.tpm
+    if wait > 60:
+        per, limit = "day", limits.tpm * 1440
     return rate_limited(
-        str(model),
+        request.model,
         ORGANIZATION,
         "tokens",
         limit,
         limit,
-        requested,
+        math.ceil(wait * limits.tpm / 60),
         wait,
-        headers,
+        limits.headers(requests=1, tokens=limits.tpm),
         per,
     )
 
 
-def _whole(value: Any, least: int) -> bool:
-    return (
-        isinstance(value, int)
-        and not isinstance(value, bool)
-        and value >= least
-    )
-
-
-def _number(value: Any, least: float, most: float) -> bool:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+def _is_within(value: Any, least: float, most: float, whole: bool) -> bool:
+    """Whether a value is a number in a range; ``whole``: a whole one, or the end of the range."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if whole and not (isinstance(value, int) or value == most):
         return False
     return least <= value <= most

@@ -62,6 +62,7 @@ def _reset(limit: int, used: float) -> str:
     return go_duration(math.floor(used * MINUTE / limit * 1000 + TINY))
 
 
+@dataclass(eq=False, kw_only=True)
 class Account:
     """The limits of an account. Clients that are given the same account share them.
 
@@ -80,23 +81,22 @@ class Account:
     value that is not a limit.
     """
 
-    def __init__(
-        self,
-        *,
-        rpm: int | None = None,
-        tpm: int | None = None,
-        spend: float | Decimal | None = None,
-        models: Mapping[str, Mapping[str, int]] | None = None,
-        reserve_output: bool = True,
-        organization: str = "org-offline",
-    ) -> None:
-        self.rpm, self.tpm = _limit("rpm", rpm), _limit("tpm", tpm)
-        self.spend = None if spend is None else _dollars(spend)
+    rpm: int | None = None
+    tpm: int | None = None
+    spend: float | Decimal | None = None
+    models: Mapping[str, Mapping[str, int]] | None = None
+    reserve_output: bool = True
+    organization: str = "org-offline"
+
+    def __post_init__(self) -> None:
+        _limit("rpm", self.rpm)
+        _limit("tpm", self.tpm)
+        if self.spend is not None:
+            self.spend = _dollars(self.spend)
         self._special = {
             limited(name): _limits_of_model(name, limits)
-            for name, limits in (models or {}).items()
+            for name, limits in (self.models or {}).items()
         }
-        self.reserve_output, self.organization = reserve_output, organization
         self.spent = Decimal(0)
         self._clock: Clock | None = None
         self._buckets: dict[str, tuple[MinuteLimits, _Bucket, _Bucket]] = {}

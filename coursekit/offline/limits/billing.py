@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def cost(answer: ApiAnswer, body: Mapping[str, Any]) -> Decimal:
-    """The price of the answer to a request's ``body`` on the day it was made, in dollars; 0 where
-    none is known.
+    """The price of the answer to a request's ``body`` on the day it was made, in dollars; 0 if
+    it has no price.
     """
     return bill_of(answer, body)[1]
 
@@ -26,14 +25,11 @@ def bill_of(
     answer: ApiAnswer, body: Mapping[str, Any]
 ) -> tuple[Usage, Decimal]:
     """The tokens of an answer, and its price: see ``cost``."""
-    from ...pricing import Usage, price_of, usage_of
+    from ...pricing import Usage, day_of, price_of, usage_of
 
     parts = list(objects_of(answer))
     usage = _first(parts, "usage") or _counted_usage(parts, body)
-    created = _first(parts, "created")
-    on = None
-    if isinstance(created, int):
-        on = datetime.datetime.fromtimestamp(created, datetime.UTC).date()
+    on = day_of({"created": _first(parts, "created")})
     try:
         return usage_of(usage), price_of(
             usage, str(body.get("model", "")), on

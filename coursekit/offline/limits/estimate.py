@@ -28,26 +28,21 @@ def estimated_tokens(body: Mapping[str, Any]) -> int:
             continue
         count += 1
         content = message.get("content")
-        for part in (
-            content if isinstance(content, list) else ({"text": content},)
-        ):
-            size += _bytes(part.get("text") if isinstance(part, dict) else part)
-            images += isinstance(part, dict) and part.get("type") == "image_url"
+        parts = content if isinstance(content, list) else [{"text": content}]
+        for part in parts:
+            text = part
+            if isinstance(part, dict):
+                text = part.get("text")
+                images += part.get("type") == "image_url"
+            if isinstance(text, str):
+                size += len(text.encode("utf-8", "surrogatepass"))
     return math.ceil(size / BYTES_PER_TOKEN) + count + 1 + IMAGE * images
 
 
-def asked_output(body: Mapping[str, Any]) -> int:
+def output_limit(body: Mapping[str, Any]) -> int:
     """The most tokens that the answers may have; 0 without a (valid) limit in the request."""
     limit = body.get("max_completion_tokens") or body.get("max_tokens")
     choices = body.get("n") or 1
     if not isinstance(limit, int) or not isinstance(choices, int):
         return 0
     return max(0, limit) * max(0, choices)
-
-
-def _bytes(text: Any) -> int:
-    return (
-        len(text.encode("utf-8", "surrogatepass"))
-        if isinstance(text, str)
-        else 0
-    )

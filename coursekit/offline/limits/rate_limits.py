@@ -6,15 +6,17 @@ nothing: neither genuine headers nor the documentation show a later correction.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from ..clock import Clock
 from ..exchange import ApiAnswer, ApiRequest, Layer, processed
 from .account import Account, usual_limits
 from .billing import cost
-from .estimate import asked_output, estimated_tokens
+from .estimate import estimated_tokens, output_limit
 
 
+@dataclass(eq=False)
 class RateLimits:
     """Refuses what is over the account's limits; adds the headers to all other answers.
 
@@ -22,10 +24,9 @@ class RateLimits:
              requests, unless they were recorded with headers of their own
     """
 
-    def __init__(
-        self, inner: Layer, account: Account | None, clock: Clock
-    ) -> None:
-        self.inner, self.account, self.clock = inner, account, clock
+    inner: Layer
+    account: Account | None
+    clock: Clock
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         body = request.body
@@ -33,7 +34,7 @@ class RateLimits:
             "/chat/completions"
         ):
             return self.inner.answer(request)
-        model, tokens = str(body.get("model", "")), estimated_tokens(body)
+        model, tokens = request.model, estimated_tokens(body)
         account = self.account
         if account is None:
             answer = self.inner.answer(request)
@@ -42,17 +43,14 @@ class RateLimits:
                 return answer
             return _with(answer, _idle(model, tokens))
         if account.reserve_output:
-            tokens = max(tokens, asked_output(body))
+            tokens = max(tokens, output_limit(body))
         headers, refusal = account.admit(model, tokens, self.clock.now())
         if refusal is not None:
             return refusal
         answer = self.inner.answer(request)
         # Another server's answers cost nothing.
-        if (
-            account.spend is not None
-            and answer.status == 200
-            and answer.forward is None
-        ):
+        billed = answer.status == 200 and answer.forward is None
+        if account.spend is not None and billed:
             account.bill(cost(answer, body))
         return _with(answer, headers)
 

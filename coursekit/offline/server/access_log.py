@@ -1,4 +1,4 @@
-"""The access log: one line a request, without bodies, keys and queries."""
+"""The access log: one line per request, without bodies, keys, or queries."""
 
 from __future__ import annotations
 
@@ -6,29 +6,23 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from functools import lru_cache
 from typing import TextIO
 
 SECONDS = 0.5  # between two writes
-LINES = 20_000  # that wait to be written; of more, the oldest are lost
+LINES = (
+    20_000  # that may wait to be written; beyond that, the oldest are dropped
+)
 
 
 class AccessLog:
-    """Writes to ``out`` in a thread of its own: a terminal that is held up holds up no request.
-    None: nothing is kept.
+    """Writes to ``out`` in a thread of its own, so that a blocked terminal does not block requests.
+    None: nothing is logged.
 
-    now      the time of day, in seconds since the epoch
     seconds  between two writes
     """
 
-    def __init__(
-        self,
-        out: TextIO | None,
-        now: Callable[[], float] = time.time,
-        seconds: float = SECONDS,
-    ) -> None:
-        self.out, self.now, self.seconds = out, now, seconds
+    def __init__(self, out: TextIO | None, seconds: float = SECONDS) -> None:
+        self.out, self.seconds = out, seconds
         self._lines: deque[tuple[float, str]] = deque(maxlen=LINES)
         self._closing = threading.Event()
         self._writer = threading.Thread(
@@ -52,10 +46,8 @@ class AccessLog:
             return
         # a client chose the path: no line break, no control code
         shown = ascii(path[:100])[1:-1]
-        line = f"{who} {method} {shown} {status or 'dropped'} {seconds:.3f}s"
-        self._lines.append(
-            (self.now(), f"{line} {note}\n" if note else f"{line}\n")
-        )
+        line = f"{who} {method} {shown} {status or 'dropped'} {seconds:.3f}s {note}"
+        self._lines.append((time.time(), line.rstrip()))
 
     def close(self) -> None:
         """Write what there is, as far as that is possible within two seconds."""
@@ -70,14 +62,8 @@ class AccessLog:
         with contextlib.suppress(OSError, ValueError):
             while not closing:
                 closing = self._closing.wait(self.seconds)
-                waiting = [
-                    self._lines.popleft() for _ in range(len(self._lines))
-                ]
-                lines = [f"{_clock(int(at))} {line}" for at, line in waiting]
-                self.out.write("".join(lines))
+                for _ in range(len(self._lines)):
+                    at, line = self._lines.popleft()
+                    clock = time.strftime("%H:%M:%S", time.localtime(at))
+                    self.out.write(f"{clock} {line}\n")
                 self.out.flush()
-
-
-@lru_cache(maxsize=2)
-def _clock(second: int) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(second))

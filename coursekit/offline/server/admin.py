@@ -1,7 +1,7 @@
-"""The admin endpoints: who is there, and faults for one learner or all, for a time. They ask for a
-token of their own.
+"""The admin endpoints: the learners, and faults for one or all of them, for a limited time. They
+need a token of their own.
 
-    GET    /admin/learners                what each learner's requests came to
+    GET    /admin/learners                what each learner's requests add up to
     GET    /admin/learners/ada            and how well their program behaved: the verdict
     POST   /admin/learners                {"name": "ada"}: a class's key for this learner, the same
            each time
@@ -9,8 +9,8 @@ token of their own.
            merge, remove, lower_hand; and clear: rows without a request
     GET    /admin/faults                  the faults at work
     POST   /admin/faults                  {"fault": "rate_limit", "seconds": 60, "learner": "ada"}
-           puts one to work
-    DELETE /admin/faults, /admin/faults/3 lifts all, or one
+           injects one
+    DELETE /admin/faults, /admin/faults/3 ends all, or one
 
 ``fault`` is a kind, or an object with the arguments of ``Fault``; without ``times`` it strikes
 every request. Without ``learner`` it strikes everybody, each counted alone.
@@ -18,7 +18,6 @@ every request. Without ``learner`` it strikes everybody, each counted alone.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from typing import Any
@@ -30,14 +29,16 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..exchange import ApiRequest
 from ..faults import Fault
 from ..watched.verdict import verdict_on
 from .endpoints import address_in, bearer, json_response
 from .injection import Injection
 from .joining import about, entered, name_in
 from .learners import Learner
+from .refused import refusal
 from .roll import Roll
-from .room import Room, refusal
+from .room import Room
 
 SECONDS = 60.0  # that a fault is at work where the order does not say
 LONGEST = 86_400.0
@@ -62,11 +63,11 @@ class Admin:
     def __init__(self, room: Room) -> None:
         self.room = room
         routes = [
-            Route("/learners", self.learners, methods=["GET"]),
+            Route("/learners", self.learners),
             Route("/learners", self.enroll, methods=["POST"]),
             Route("/roll", self.roll, methods=["POST"]),
-            Route("/learners/{name:path}", self.learner, methods=["GET"]),
-            Route("/faults", self.faults, methods=["GET"]),
+            Route("/learners/{name:path}", self.learner),
+            Route("/faults", self.faults),
             Route("/faults", self.inject, methods=["POST"]),
             Route("/faults", self.lift, methods=["DELETE"]),
             Route("/faults/{number:int}", self.lift, methods=["DELETE"]),
@@ -112,24 +113,24 @@ class Admin:
         )
 
     async def _carried_out(self, roll: Roll, order: dict[str, Any]) -> str:
-        action = order.get("do")
-        if action == "clear":
+        if order.get("do") == "clear":
             return f"{roll.clear()} rows without a request were removed."
         learner = self._named(order.get("learner"))
         old = learner.name
-        if action == "rename":
-            self.room.rename(roll, learner, order.get("to"))
-            return f"{old} is {learner.name} now."
-        if action == "merge":
-            into = self._named(order.get("to"))
-            await run_in_threadpool(roll.merge, learner, into)
-            return f"{old} and {into.name} are one row now."
-        if action == "remove":
-            roll.remove(learner)
-            return f"{old} was removed. The key opens nothing any more."
-        if action == "lower_hand":
-            learner.hand = None
-            return f"The hand of {old} is down."
+        match order.get("do"):
+            case "rename":
+                self.room.rename(roll, learner, order.get("to"))
+                return f"{old} is {learner.name} now."
+            case "merge":
+                into = self._named(order.get("to"))
+                await run_in_threadpool(roll.merge, learner, into)
+                return f"{old} and {into.name} are one row now."
+            case "remove":
+                roll.remove(learner)
+                return f"{old} was removed. The key opens nothing any more."
+            case "lower_hand":
+                learner.hand = None
+                return f"The hand of {old} is down."
         raise refusal(400, ROLL_ORDER)
 
     async def faults(self, request: Request) -> Response:
@@ -137,15 +138,12 @@ class Admin:
 
     async def inject(self, request: Request) -> Response:
         order = _object(await request.body(), FAULT_ORDER)
-        fault, seconds, name = (
-            _fault(order),
-            _seconds(order),
-            order.get("learner"),
-        )
-        if name is not None:
-            self._named(name)
+        fault, seconds = _fault(order), _seconds(order)
+        learner = order.get("learner")
+        if learner is not None:
+            self._named(learner)
         try:
-            injection = self.room.injections.add(fault, name, seconds)
+            injection = self.room.injections.add(fault, learner, seconds)
         except ValueError as error:
             raise refusal(400, str(error)) from error
         return json_response(self._row(injection), 201)
@@ -164,30 +162,25 @@ class Admin:
 
     def _named(self, name: Any, status: int = 400) -> Learner:
         """The learner of this name. Raises Refusal with the status where there is none."""
-        for learner in self.room.learners:
-            if learner.name == name:
-                return learner
+        if learner := self.room.learners.named(name):
+            return learner
         text = (
             f"There is no learner {name!r:.50}. GET /admin/learners lists them."
         )
         raise refusal(status, text, "unknown_learner")
 
     def _row(self, injection: Injection) -> dict[str, Any]:
-        fault = asdict(injection.fault)
-        kind, times = fault.pop("kind"), fault.pop("times")
-        more = {
+        fault = {
             name: value
-            for name, value in fault.items()
+            for name, value in asdict(injection.fault).items()
             if value not in (None, False)
         }
+        if fault["times"] == math.inf:
+            fault["times"] = None
         left = max(0.0, injection.until - self.room.clock.now())
         return {
             "number": injection.number,
-            "fault": {
-                "kind": kind,
-                "times": None if times == math.inf else times,
-                **more,
-            },
+            "fault": fault,
             "learner": injection.learner,
             "seconds_left": round(left, 3),
         }
@@ -210,10 +203,7 @@ class Guarded:
 
 def _object(raw: bytes, otherwise: str) -> dict[str, Any]:
     """The JSON object in a body. Raises Refusal with the text where there is none."""
-    try:
-        order = json.loads(raw)
-    except (ValueError, RecursionError):
-        order = None
+    order = ApiRequest("", "", raw).json
     if not isinstance(order, dict):
         raise refusal(400, otherwise)
     return order
@@ -223,19 +213,16 @@ def _fault(order: dict[str, Any]) -> Fault:
     """The fault of an order, without an end to its times where it does not say how often."""
     if "fault" not in order:
         raise refusal(400, FAULT_ORDER)
-    for name in order:
-        if name not in ("fault", "seconds", "learner"):
-            text = (
-                f"An order has fault, seconds and learner, and no {name!r:.50}."
-            )
-            raise refusal(400, f"{text} A fault's own arguments go into it.")
+    for name in order.keys() - {"fault", "seconds", "learner"}:
+        text = f"An order has fault, seconds and learner, and no {name!r:.50}."
+        raise refusal(400, f"{text} A fault's own arguments go into it.")
     given = order["fault"]
     if isinstance(given, str):
         given = {"kind": given}
     if not isinstance(given, dict):
         raise refusal(400, FAULT)
     if given.get("times") is None:
-        given = {**given, "times": math.inf}
+        given["times"] = math.inf
     try:
         return Fault(**given)
     except (TypeError, ValueError) as error:

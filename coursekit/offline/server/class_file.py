@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ...foundation.files import write_atomically
+from ...foundation.files import DAMAGED_JSON, write_atomically
 from ...tokens import count_tokens
 from .roll import Roll, SavedClass
 
@@ -54,7 +54,7 @@ class ClassFile:
             raise CannotKeep(self._trouble(error)) from error
         try:
             return SavedClass.read(json.loads(text))
-        except (ValueError, RecursionError) as error:
+        except DAMAGED_JSON as error:
             raise CannotKeep(
                 f"{self.path} is not a class file, or is damaged. The server was not started, and "
                 "the file is unchanged.\n"

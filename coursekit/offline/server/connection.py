@@ -4,6 +4,10 @@ in front of it.
 A head or body that is too large, a client that takes too long to send, and one connection too many
 get a 4xx or 503 in the API's shape, and time to read it while they are still sending. A client
 that does not read its answer is dropped.
+
+uvicorn's own options do none of this: limit_concurrency counts idle connections as well and refuses
+the next request from anyone, timeout_keep_alive starts after an answer, and httptools takes a head
+or a body of any size, however slowly it arrives.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import asyncio
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from typing import cast
 
 from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -43,12 +48,34 @@ class ConnectionLimits:
     connections: int = 900
 
 
-class Refused(Portable, Exception):
-    """A request that is not answered. Raised in a callback of the parser, it also ends the
-    parsing."""
+# by code: the status, and what is wrong
+REFUSALS = {
+    "invalid_request": (
+        400,
+        "This is not an HTTP request that the server can read.",
+    ),
+    "request_timeout": (
+        408,
+        "The request did not arrive within {limits.sending:g} seconds.",
+    ),
+    "body_too_large": (
+        413,
+        "The request's body is too large: the limit is {limits.body:,} bytes.",
+    ),
+    "headers_too_large": (
+        431,
+        "The request's headers are too large: the limit is {limits.head:,} bytes.",
+    ),
+    "too_many_connections": (
+        503,
+        "The server has too many connections. Try again in a moment.",
+    ),
+}
 
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(status, code, message)
+
+class Refused(Portable, Exception):
+    """A request that is not answered: a key of ``REFUSALS``. Raised in a callback of the parser,
+    it also ends the parsing."""
 
 
 class Connection(HttpToolsProtocol):
@@ -62,9 +89,8 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._received = 0  # bytes of the head so far
-        self._body: int | None = (
-            None  # bytes of the body so far; None: still in the head
-        )
+        # bytes of the body so far; None: still in the head
+        self._body: int | None = None
         self._refused = False
         self._idle_since = self.loop.time()
         self._unread: asyncio.TimerHandle | None = None
@@ -75,11 +101,7 @@ class Connection(HttpToolsProtocol):
             len(self.connections) > self.limits.connections
             and not self._make_room()
         ):
-            self._refuse(
-                503,
-                "too_many_connections",
-                "The server has too many connections. Try again in a moment.",
-            )
+            self._refuse("too_many_connections")
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -101,7 +123,7 @@ class Connection(HttpToolsProtocol):
             and self._received > self.limits.head
             and not self._refused
         ):
-            self._refuse(*self._large_head().args)
+            self._refuse("headers_too_large")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -113,8 +135,10 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         # Counted where it may be too large. After another request in the same packet, _received
         # is 0.
-        if not 0 < self._received <= self.limits.head and self._is_large_head():
-            raise self._large_head()
+        if not 0 < self._received <= self.limits.head:
+            sizes = (len(name) + len(value) for name, value in self.headers)
+            if len(self.url) + sum(sizes) > self.limits.head:
+                raise Refused("headers_too_large")
         for name, value in self.headers:
             if (
                 name == b"content-length"
@@ -163,27 +187,26 @@ class Connection(HttpToolsProtocol):
             or self.cycle.more_body
         )
 
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
     def _make_room(self) -> bool:
         """Close an idle connection, the oldest of the address that has most, so that no client
         shuts the others out by keeping connections open. Returns whether there is one."""
         others = [
             each
-            for each in self.connections
-            if isinstance(each, Connection) and each is not self
+            for each in cast("set[Connection]", self.connections)
+            if each is not self and not each.transport.is_closing()
         ]
-        others = [each for each in others if not each.transport.is_closing()]
         if len(others) < self.limits.connections:
             return True  # those over the limit are being closed
-        held = Counter(each.client and each.client[0] for each in others)
+        held = Counter(each._address for each in others)
         idle = [each for each in others if each._is_idle]
         if not idle:
             return False
         oldest = min(
-            idle,
-            key=lambda each: (
-                -held[each.client and each.client[0]],
-                each._idle_since,
-            ),
+            idle, key=lambda each: (-held[each._address], each._idle_since)
         )
         self.log.add("-", "closed:", "idle_connection", 0, 0.0)
         oldest.transport.close()
@@ -191,41 +214,23 @@ class Connection(HttpToolsProtocol):
 
     def _check_body(self, size: int) -> None:
         if size > self.limits.body:
-            text = f"The request's body is too large: the limit is {self.limits.body:,} bytes."
-            raise Refused(413, "body_too_large", text)
-
-    def _is_large_head(self) -> bool:
-        sizes = (len(name) + len(value) for name, value in self.headers)
-        return len(self.url) + sum(sizes) > self.limits.head
-
-    def _large_head(self) -> Refused:
-        text = f"The request's headers are too large: the limit is {self.limits.head:,} bytes."
-        return Refused(431, "headers_too_large", text)
+            raise Refused("body_too_large")
 
     def _too_slow(self) -> None:
         if self._received:
-            self._refuse(
-                408,
-                "request_timeout",
-                f"The request did not arrive within {self.limits.sending:g} seconds.",
-            )
+            self._refuse("request_timeout")
         else:
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn calls this while it handles what its parser, or a callback above, has raised."""
         cause = getattr(sys.exception(), "__context__", None)
-        if isinstance(cause, Refused):
-            self._refuse(*cause.args)
-        else:
-            self._refuse(
-                400,
-                "invalid_request",
-                "This is not an HTTP request that the server can read.",
-            )
+        code = str(cause) if isinstance(cause, Refused) else "invalid_request"
+        self._refuse(code)
 
-    def _refuse(self, status: int, code: str, message: str) -> None:
+    def _refuse(self, code: str) -> None:
         self._refused = True
+        status, text = REFUSALS[code]
         self.log.add("-", "refused:", code, status, 0.0)
         self._sending.cancel()
         answered_early = self._body is not None and self.cycle.response_complete
@@ -240,21 +245,18 @@ class Connection(HttpToolsProtocol):
             )
             # the application, if it waits for the body, learns that there is none
             self.cycle.message_event.set()
-        answer = error_answer(status, message, code=code)
-        own = [
+        answer = error_answer(
+            status, text.format(limits=self.limits), code=code
+        )
+        headers = self.server_state.default_headers + [
             (name.encode(), value.encode())
             for name, value in answer.headers.items()
         ]
-        headers = [
-            b"%s: %s\r\n" % header
-            for header in (*self.server_state.default_headers, *own)
-        ]
-        lines = [STATUS_LINE[status], *headers]
-        lines.append(
-            b"content-length: %d\r\nconnection: close\r\n\r\n"
-            % len(answer.body)
-        )
-        self.transport.write(b"".join(lines) + answer.body)
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+        headers.append((b"connection", b"close"))
+        lines = [b"%s: %s\r\n" % header for header in headers]
+        head = STATUS_LINE[status] + b"".join(lines) + b"\r\n"
+        self.transport.write(head + answer.body)
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -33,11 +33,17 @@ from starlette.routing import Route
 from ...course import DATA
 from .admin import Admin
 from .endpoints import address_in
-from .origin import ELSEWHERE, from_own_page
-from .room import Room, refusal
+from .origin import require_own_page
+from .refused import refusal
+from .room import Room
 from .watching import Watch, roster
 
 COOKIE = "coursekit-console"
+COOKIE_RULES: Any = {
+    "path": "/console",
+    "httponly": True,
+    "samesite": "strict",
+}
 DAY = 86_400
 SECONDS = 1.0  # between two looks at the class
 SILENCE = 15.0  # seconds after which a stream without news shows that it lives
@@ -76,37 +82,26 @@ class Console:
             path.name: path.read_bytes()
             for path in (DATA / "console").iterdir()
         }
+        guarded = [
+            ("GET", "console.js", self.script),
+            ("GET", "roster.csv", self.roster),
+            ("GET", "events", self.events),
+            ("POST", "roll", admin.roll),
+            ("POST", "faults", admin.inject),
+            ("DELETE", "faults", admin.lift),
+            ("DELETE", "faults/{number:int}", admin.lift),
+        ]
         self.routes = [
-            Route("/console", self.page, methods=["GET"]),
+            Route("/console", self.page),
+            Route("/console/console.css", self.style),
             Route("/console/login", self.login, methods=["POST"]),
             Route("/console/logout", self.logout, methods=["POST"]),
-            Route("/console/console.css", self.style, methods=["GET"]),
-            Route(
-                "/console/console.js",
-                self.guarded(self.script),
-                methods=["GET"],
-            ),
-            Route(
-                "/console/roster.csv",
-                self.guarded(self.roster),
-                methods=["GET"],
-            ),
-            Route("/console/roll", self.guarded(admin.roll), methods=["POST"]),
-            Route(
-                "/console/events", self.guarded(self.events), methods=["GET"]
-            ),
-            Route(
-                "/console/faults", self.guarded(admin.inject), methods=["POST"]
-            ),
-            Route(
-                "/console/faults", self.guarded(admin.lift), methods=["DELETE"]
-            ),
-            Route(
-                "/console/faults/{number:int}",
-                self.guarded(admin.lift),
-                methods=["DELETE"],
-            ),
         ]
+        for method, path, endpoint in guarded:
+            checked = self.guarded(endpoint)
+            self.routes.append(
+                Route(f"/console/{path}", checked, methods=[method])
+            )
 
     async def page(self, request: Request) -> Response:
         if self._is_open(request):
@@ -114,8 +109,7 @@ class Console:
         return self._file("login.html", "text/html", 401)
 
     async def login(self, request: Request) -> Response:
-        if not from_own_page(request):
-            raise refusal(403, ELSEWHERE, "cross_origin")
+        require_own_page(request)
         form = (await request.body())[:FORM].decode(errors="replace")
         given = parse_qs(form).get("token", [""])[0].strip()
         if not self.room.gate.is_right(
@@ -130,21 +124,16 @@ class Console:
             COOKIE,
             self._session,
             max_age=DAY,
-            path="/console",
-            httponly=True,
-            samesite="strict",
+            **COOKIE_RULES,
         )
         return answer
 
     async def logout(self, request: Request) -> Response:
-        if not from_own_page(request):
-            raise refusal(403, ELSEWHERE, "cross_origin")
+        require_own_page(request)
         if self._is_open(request):
             self._sessions.session = secrets.token_hex(16)
         answer = RedirectResponse("/console", 303, HEADERS)
-        answer.delete_cookie(
-            COOKIE, path="/console", httponly=True, samesite="strict"
-        )
+        answer.delete_cookie(COOKIE, **COOKIE_RULES)
         return answer
 
     async def style(self, request: Request) -> Response:
@@ -193,8 +182,8 @@ class Console:
         async def checked(request: Request) -> Response:
             if not self._is_open(request):
                 raise refusal(401, NO_COOKIE, "not_logged_in")
-            if request.method != "GET" and not from_own_page(request):
-                raise refusal(403, ELSEWHERE, "cross_origin")
+            if request.method != "GET":
+                require_own_page(request)
             return await endpoint(request)
 
         return checked

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx2
 from starlette.types import Message, Receive, Send
 
 from ..clock import ScaledClock
-from ..exchange import NEVER, ApiAnswer
+from ..exchange import NEVER, ApiAnswer, Event
 from .connection import drop, is_gone, join_head
 
 PATIENCE = 3600.0  # seconds of real time; of a client that would wait forever
@@ -25,6 +26,7 @@ SOURCE = b"x-coursekit-source"  # the header from which receipts take where an a
 T = TypeVar("T")
 
 
+@dataclass(eq=False, slots=True)
 class Delivery:
     """Sends one answer to one client. ``receive`` and ``send`` are uvicorn's own.
 
@@ -32,18 +34,13 @@ class Delivery:
              without waiting
     """
 
-    def __init__(
-        self,
-        receive: Receive,
-        send: Send,
-        clock: ScaledClock,
-        stretch: float,
-        headers: Sequence[tuple[bytes, bytes]] = (),
-    ) -> None:
-        self.receive, self.send = receive, send
-        self.clock, self.stretch, self.headers = clock, stretch, headers
-        self._leaving: asyncio.Future[Message] | None = None
-        self._wake: asyncio.Future[None]
+    receive: Receive
+    send: Send
+    clock: ScaledClock
+    stretch: float
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    _leaving: asyncio.Future[Message] | None = None
+    _wake: asyncio.Future[None] | None = None
 
     async def body(self) -> bytes | None:
         """The whole body of the request; None when the client left before it was there."""
@@ -56,7 +53,7 @@ class Delivery:
 
     async def deliver(self, answer: ApiAnswer, start: float) -> str:
         """Send the answer to a request that arrived at ``start``; returns how that ended, for
-        ``Attempt.received``."""
+        ``LoggedAttempt.received``."""
         try:
             return "all" if await self._deliver(answer, start) else "left"
         finally:
@@ -82,41 +79,36 @@ class Delivery:
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T | None:
         """The result of ``work``; None when the client leaves before, which cancels the work."""
         working = asyncio.ensure_future(work)
-
-        def stop(_: object) -> None:
-            if is_gone(self.send):
-                working.cancel()
-
         leaving = asyncio.ensure_future(self.receive())
-        leaving.add_done_callback(stop)
         try:
-            return await working
-        except asyncio.CancelledError:
-            if is_gone(self.send):
+            await asyncio.wait(
+                (working, leaving), return_when=asyncio.FIRST_COMPLETED
+            )
+            if is_gone(self.send) and not working.done():
                 return None
-            raise
+            return await working
         finally:
             working.cancel()
             leaving.cancel()
 
     async def _deliver(self, answer: ApiAnswer, start: float) -> bool:
-        if answer.after == NEVER:
-            await self._until(start + PATIENCE)
-        elif answer.after and self.stretch:
-            await self._until(start + answer.after * self.stretch)
+        silent, events = answer.after == NEVER, answer.events
+        wait = PATIENCE if silent else answer.after * self.stretch
+        if wait:
+            await self._until(start + wait)
         if is_gone(self.send):
             return False
-        if answer.after == NEVER or answer.status == 0:
+        if silent or answer.status == 0:
             drop(self.send)
             return True
-        if answer.events is None or not self.stretch:
+        if events is None or not self.stretch:
             join_head(self.send)
-        complete = answer.events is None and not answer.breaks
+        complete = events is None and not answer.breaks
         await self._head(answer, len(answer.body) if complete else None)
-        if answer.events is None:
-            await self._write(answer.body, more=answer.breaks)
-        else:
-            await self._stream(answer, start)
+        data = answer.body
+        if events is not None:
+            data = await self._stream(events, start)
+        await self._write(data, more=answer.breaks)
         if is_gone(self.send):
             return False
         if answer.breaks:
@@ -124,15 +116,10 @@ class Delivery:
         return True
 
     async def _head(self, answer: ApiAnswer, length: int | None) -> None:
-        # uvicorn adds a date of its own
-        sent = [
-            (name, value)
-            for name, value in answer.headers.items()
-            if name != "date"
-        ]
         headers = [
             (name.encode("latin-1"), value.encode("latin-1"))
-            for name, value in sent
+            for name, value in answer.headers.items()
+            if name != "date"  # uvicorn adds its own
         ]
         headers += self.headers
         headers.append((SOURCE, answer.source.encode("latin-1", "replace")))
@@ -146,31 +133,24 @@ class Delivery:
             }
         )
 
-    async def _stream(self, answer: ApiAnswer, start: float) -> None:
-        events, sent = answer.events or (), 0
-        total = len(events)
-        while sent < total:
-            due = self._due(answer, start, sent)
-            if due == sent:
-                await self._until(start + events[sent].at * self.stretch)
-                due = max(sent + 1, self._due(answer, start, sent))
-            if is_gone(self.send):
-                return
-            data = b"".join([event.data for event in events[sent:due]])
-            sent = due
-            await self._write(data, more=sent < total or answer.breaks)
-        if not total and not answer.breaks:
-            await self._write(b"", more=False)
-
-    def _due(self, answer: ApiAnswer, start: float, sent: int) -> int:
-        """How many events are due by now; the first ``sent`` are past."""
-        events = answer.events or ()
+    async def _stream(self, events: Sequence[Event], start: float) -> bytes:
+        """Send each event when it is due, but for the last ones: they are returned, to be sent
+        with the end of the stream.
+        """
         if not self.stretch:
-            return len(events)
-        api_now = (self.clock.now() + EARLY - start) / self.stretch
-        while sent < len(events) and events[sent].at <= api_now:
-            sent += 1
-        return sent
+            return b"".join([event.data for event in events])
+        due: list[bytes] = []
+        for event in events:
+            at = start + event.at * self.stretch
+            if at > self.clock.now() + EARLY:
+                if due:
+                    await self._write(b"".join(due), more=True)
+                    due.clear()
+                await self._until(at)
+                if is_gone(self.send):
+                    break
+            due.append(event.data)
+        return b"".join(due)
 
     async def _write(self, data: bytes, *, more: bool) -> None:
         await self.send(
@@ -195,5 +175,5 @@ class Delivery:
             timer.cancel()
 
     def _awake(self, _: object = None) -> None:
-        if not self._wake.done():
+        if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)

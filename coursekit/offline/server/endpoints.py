@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ..exchange import ApiAnswer, ApiRequest, error_answer, json_answer
+from ..exchange import (
+    CHAT_COMPLETIONS,
+    ApiAnswer,
+    ApiRequest,
+    error_answer,
+    json_answer,
+)
 from ..model_list import listing, one_model
 from .delivery import Delivery
 from .learners import Learner
@@ -35,109 +41,67 @@ class ServedAnswer:
     left: bool = False
 
 
-class RawHeaders(Mapping[str, str]):
-    """A request's headers, decoded when they are read: two or three of a dozen are. Starlette's
-    own look through all of them for each."""
-
-    __slots__ = ("_raw",)
-
-    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
-        self._raw = dict(raw)
-
-    def __getitem__(self, name: str) -> str:
-        return self._raw[name.encode()].decode("latin-1")
-
-    def __contains__(self, name: object) -> bool:
-        return str(name).encode() in self._raw
-
-    def __iter__(self) -> Iterator[str]:
-        return (name.decode("latin-1") for name in self._raw)
-
-    def __len__(self) -> int:
-        return len(self._raw)
-
-
-class ChatCompletions:
-    """POST /v1/chat/completions, on bare ASGI: Starlette's routing and its Request would cost more
-    than the answer.
+async def serve(
+    room: Room, scope: Scope, receive: Receive, send: Send
+) -> ServedAnswer:
+    """What a learner's offline API answers: POST /v1/chat/completions, files and batches. On bare
+    ASGI: Starlette's routing and its Request would cost more than the answer.
     """
-
-    def __init__(self, room: Room) -> None:
-        self.room = room
-
-    async def serve(
-        self, scope: Scope, receive: Receive, send: Send
-    ) -> ServedAnswer:
-        room = self.room
-        headers = RawHeaders(scope["headers"])
-        pages = PAGES if room.open_to_pages and "origin" in headers else ()
-        delivery = Delivery(receive, send, room.clock, room.stretch, pages)
-        raw = await delivery.body()
-        if raw is None:
-            return ServedAnswer(left=True)
-        start = room.clock.now()
-        learner = room.learner(
-            headers.get("authorization", ""), address_in(scope)
-        )
-        if isinstance(learner, ApiAnswer):
-            await delivery.deliver(room.own(learner), start)
-            return ServedAnswer(status=learner.status)
-        if learner.under_way >= IN_FLIGHT:
-            await delivery.deliver(room.own(crowded()), start)
-            return ServedAnswer(learner.name, 429)
-        learner.under_way += 1
-        learner.at = start
-        struck = bool(room.injections.now(learner.name))
-        try:
-            request, answer = await self.answer(scope, learner, raw, headers)
-            attempt = learner.ledger.open(request, answer, start)
-            if answer.forward is None:
-                learner.tally.add(request, answer)
-                received = await delivery.deliver(answer, start)
-            else:
-                forwarded = room.forwarder.serve(delivery, answer, start)
-                answer, received = await delivery.while_connected(
-                    forwarded
-                ) or (
-                    answer,
-                    "left",
-                )
-                attempt.answer = answer
-                learner.tally.add(request, answer)
-            attempt.finish(
-                "left" if received == "left" else "all", room.clock.now()
-            )
-            learner.note(attempt, struck=struck)
-        finally:
-            learner.under_way -= 1
-        return ServedAnswer(learner.name, answer.status, received == "left")
-
-    async def answer(
-        self,
-        scope: Scope,
-        learner: Learner,
-        raw: bytes,
-        headers: Mapping[str, str],
-    ) -> tuple[ApiRequest, ApiAnswer]:
-        if not is_json(headers.get("content-type", "")):
-            raw = b"{}"  # the API reads no parameters out of anything else
-        return await self.room.answer(learner, raw, headers)
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in scope["headers"]
+    }
+    pages = PAGES if room.open_to_pages and "origin" in headers else ()
+    delivery = Delivery(receive, send, room.clock, room.stretch, pages)
+    raw = await delivery.body()
+    if raw is None:
+        return ServedAnswer(left=True)
+    start = room.clock.now()
+    learner = room.learner(headers.get("authorization", ""), address_in(scope))
+    if isinstance(learner, ApiAnswer):
+        await delivery.deliver(room.own(learner), start)
+        return ServedAnswer(status=learner.status)
+    if learner.under_way >= IN_FLIGHT:
+        await delivery.deliver(room.own(crowded()), start)
+        return ServedAnswer(learner.name, 429)
+    learner.under_way += 1
+    learner.at = start
+    struck = bool(room.injections.now(learner.name))
+    try:
+        request, answer = await _answer(room, scope, learner, raw, headers)
+        attempt = learner.ledger.open(request, answer, start)
+        if answer.forward is None:
+            learner.tally.add(request, answer)
+            received = await delivery.deliver(answer, start)
+        else:
+            forwarded = room.forwarder.serve(delivery, answer, start)
+            ended = await delivery.while_connected(forwarded)
+            answer, received = ended or (answer, "left")
+            attempt.answer = answer
+            learner.tally.add(request, answer)
+        left = received == "left"
+        attempt.finish("left" if left else "all", room.clock.now())
+        learner.note(attempt, struck=struck)
+    finally:
+        learner.under_way -= 1
+    return ServedAnswer(learner.name, answer.status, left)
 
 
-class Batches(ChatCompletions):
-    """/v1/files and /v1/batches: answered by the learner's offline API, each learner's files and
-    batches their own.
-    """
-
-    async def answer(
-        self,
-        scope: Scope,
-        learner: Learner,
-        raw: bytes,
-        headers: Mapping[str, str],
-    ) -> tuple[ApiRequest, ApiAnswer]:
+async def _answer(
+    room: Room,
+    scope: Scope,
+    learner: Learner,
+    raw: bytes,
+    headers: Mapping[str, str],
+) -> tuple[ApiRequest, ApiAnswer]:
+    if scope["path"] != CHAT_COMPLETIONS:
+        # files and batches, of which each learner has their own
         request = ApiRequest(scope["method"], scope["path"], raw, headers)
-        return request, await self.room.answer_in_thread(learner, request)
+        return request, await room.answer_in_thread(learner, request)
+    kind = headers.get("content-type", "").partition(";")[0]
+    if kind.strip().lower() != "application/json":
+        raw = b"{}"  # the API reads no parameters out of anything else
+    return await room.answer(learner, raw, headers)
 
 
 class Models:
@@ -164,11 +128,6 @@ class Models:
 
 async def healthz(request: Request) -> Response:
     return json_response({"status": "ok"})
-
-
-def is_json(content_type: str) -> bool:
-    """Whether a body of this type is read as JSON: "application/json", with or without more."""
-    return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
 def address_in(scope: Scope) -> str:

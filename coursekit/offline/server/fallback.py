@@ -10,9 +10,10 @@ from dataclasses import replace
 import httpx2
 from starlette.concurrency import run_in_threadpool
 
-from ..exchange import ApiAnswer, Upstream, error_answer
+from ..exchange import ApiAnswer
 from ..forwarding import Connections, own_headers
 from .delivery import Delivery
+from .refused import server_error
 
 # the SDK's, in seconds
 TIMEOUT = {
@@ -21,8 +22,6 @@ TIMEOUT = {
     "write": 30.0,
     "pool": 600.0,
 }
-# the SDK's sign that asking again will not help
-FINAL = {"x-should-retry": "false"}
 
 
 class Forwarder:
@@ -40,62 +39,47 @@ class Forwarder:
         """
         upstream = answer.forward
         assert upstream is not None
-        response = await self._ask(upstream)
-        if isinstance(response, ApiAnswer):
-            said = replace(
-                response, headers={**answer.headers, **response.headers}
-            )
-            return said, await delivery.deliver(said, start)
-        label = response.extensions["label"]
-        headers = {**answer.headers, **dict(own_headers(response))}
-        said = ApiAnswer(
-            response.status_code, headers, source=label, forward=upstream
-        )
-        try:
-            if headers.get("content-type", "").startswith("text/event-stream"):
-                said = replace(said, events=())
-                return said, await delivery.pass_on(
-                    said, response.aiter_bytes()
-                )
-            body = await response.aread()
-        except httpx2.TransportError:
-            return ApiAnswer(0), await delivery.deliver(ApiAnswer(0), start)
-        finally:
-            await response.aclose()
-        lacks = upstream.lacks(body) if said.status == 200 else []
-        source = label + (f" (no {', '.join(lacks)})" if lacks else "")
-        said = replace(said, body=body, source=source)
-        return said, await delivery.deliver(said, start)
-
-    async def _ask(self, upstream: Upstream) -> httpx2.Response | ApiAnswer:
-        """The other server's answer as far as its headers; or what is said where there is none."""
         try:
             # may start a server
             target = await run_in_threadpool(upstream.target)
-            if isinstance(target, ApiAnswer):
-                return target
+        # FallbackUnreachable, or a small model that does not start
+        except RuntimeError as error:
+            target = _unreachable(error)
+        if isinstance(target, ApiAnswer):
+            served = target.with_headers({**answer.headers, **target.headers})
+            return served, await delivery.deliver(served, start)
+        served = replace(answer, source=target.label)
+        try:
             response = await self._connections.send_async(
                 target, {"timeout": TIMEOUT}
             )
-            response.extensions["label"] = target.label
-            return response
+            try:
+                headers = {**answer.headers, **dict(own_headers(response))}
+                served = replace(
+                    served, status=response.status_code, headers=headers
+                )
+                if headers.get("content-type", "").startswith(
+                    "text/event-stream"
+                ):
+                    served = replace(served, events=())
+                    return served, await delivery.pass_on(
+                        served, response.aiter_bytes()
+                    )
+                body = await response.aread()
+            finally:
+                await response.aclose()
+            lacks = upstream.lacks(body) if served.status == 200 else []
+            missing = f" (no {', '.join(lacks)})" if lacks else ""
+            served = replace(served, body=body, source=target.label + missing)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            return _unreachable(upstream.unreachable(error))
+            served = _unreachable(upstream.unreachable(error))
+            served = served.with_headers({**answer.headers, **served.headers})
         except httpx2.TransportError:
             # the client's connection breaks, as the other one did
-            return ApiAnswer(0)
-        # FallbackUnreachable, or a small model that does not start
-        except RuntimeError as error:
-            return _unreachable(error)
+            served = ApiAnswer(0)
+        return served, await delivery.deliver(served, start)
 
 
 def _unreachable(error: Exception) -> ApiAnswer:
     """The 503 for a fallback that does not answer, with the sentence that says what to do."""
-    text = str(error)
-    return error_answer(
-        503,
-        text,
-        type="server_error",
-        code="fallback_unreachable",
-        headers=FINAL,
-    )
+    return server_error(str(error), "fallback_unreachable", 503)

@@ -1,6 +1,6 @@
 """Which Host headers are answered. A page on the web can point a name of its own at this machine
-(DNS rebinding) and would then be the server's "own page"; what it cannot do is send another Host
-than that name."""
+(DNS rebinding) and would then be the server's "own page", but it cannot send a Host other than
+that name."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Faults put into a running server from outside: for one learner or for all, for a time."""
+"""Faults injected into a running server: for one learner or for all, for a limited time."""
 
 from __future__ import annotations
 
 import itertools
 import random
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..clock import Clock
 from ..exchange import ApiAnswer, ApiRequest, Layer
@@ -28,7 +28,7 @@ class Injection:
 
 
 class Injections:
-    """What is injected at the moment, oldest first."""
+    """The faults that are injected now, oldest first."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -39,30 +39,25 @@ class Injections:
         self, fault: Fault, learner: str | None, seconds: float
     ) -> Injection:
         """Raises ValueError if there are too many already."""
-        if len(self.now()) >= MOST:
+        at_work = self.now()
+        if len(at_work) >= MOST:
             raise ValueError(
                 f"There are {MOST} faults already. Stop some of them first."
             )
-        injection = Injection(
-            next(self._numbers), fault, learner, self.clock.now() + seconds
-        )
-        self._all = (*self._all, injection)
+        until = self.clock.now() + seconds
+        injection = Injection(next(self._numbers), fault, learner, until)
+        self._all = (*at_work, injection)
         return injection
 
     def lift(self, number: int | None = None) -> list[Injection]:
         """End one of them, or all; returns those that were still at work."""
-        lifted = [
-            injection
-            for injection in self.now()
-            if number in (None, injection.number)
-        ]
-        self._all = tuple(
-            injection for injection in self._all if injection not in lifted
-        )
+        at_work = self.now()
+        lifted = [each for each in at_work if number in (None, each.number)]
+        self._all = tuple(each for each in at_work if each not in lifted)
         return lifted
 
     def rename(self, old: str, new: str) -> None:
-        """A learner has another name: their faults stay theirs."""
+        """A learner has another name, and keeps the faults that were meant for them."""
         self._all = tuple(
             replace(each, learner=new) if each.learner == old else each
             for each in self._all
@@ -70,66 +65,46 @@ class Injections:
 
     def now(self, learner: str | None = None) -> tuple[Injection, ...]:
         """Those that are at work: all, or those that strike a learner."""
-        if self._all and any(
-            injection.until <= self.clock.now() for injection in self._all
-        ):
-            self._all = tuple(
-                injection
-                for injection in self._all
-                if injection.until > self.clock.now()
-            )
-        if learner is None or not self._all:
-            return self._all
+        if not self._all:
+            return ()
+        now = self.clock.now()
         return tuple(
-            injection
-            for injection in self._all
-            if injection.learner in (None, learner)
+            each
+            for each in self._all
+            if each.until > now
+            and (learner is None or each.learner in (None, learner))
         )
 
 
+@dataclass(eq=False)
 class Injected:
     """A learner's offline API, behind the faults that are injected for them.
 
     rng  decides where a fault has a probability, and makes the request ids of its answers
     """
 
-    def __init__(
-        self,
-        inner: Layer,
-        injections: Injections,
-        learner: str,
-        rng: random.Random,
-    ) -> None:
-        self.inner, self.injections, self.learner, self.rng = (
-            inner,
-            injections,
-            learner,
-            rng,
-        )
-        self._layers: dict[Injection, Faults] = {}
-        self._lock = threading.Lock()
+    inner: Layer
+    injections: Injections
+    learner: str
+    rng: random.Random
+    _layers: dict[Injection, Faults] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
         at_work = self.injections.now(self.learner)
-        return (
-            self._behind(at_work).answer(request)
-            if at_work
-            else self.inner.answer(request)
-        )
+        layer = self._behind(at_work) if at_work else self.inner
+        return layer.answer(request)
 
     def _behind(self, at_work: tuple[Injection, ...]) -> Layer:
-        """The layers of the faults at work, the oldest outermost. Each keeps its count as long as
-        it is at work.
+        """The layers of these faults, the oldest outermost. Each keeps its count as long as it is
+        at work.
         """
         with self._lock:
             earlier, layer = self._layers, self.inner
-            self._layers = {
-                i: earlier.get(i) or Faults(self.inner, [i.fault], self.rng)
-                for i in at_work
-            }
-            for injection in reversed(at_work):
-                self._layers[injection].inner, layer = (
-                    layer,
-                    self._layers[injection],
+            self._layers = {}
+            for each in reversed(at_work):
+                faults = earlier.get(each) or Faults(
+                    layer, [each.fault], self.rng
                 )
+                self._layers[each], faults.inner, layer = faults, layer, faults
             return StandardHeaders(layer, self.rng)

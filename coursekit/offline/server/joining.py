@@ -1,7 +1,7 @@
 """The endpoints of a class for its learners.
 
 POST /join   {"name": "Ada"} with the access token, where there is one: a key for all of /v1
-GET  /me     what the learner's requests came to; with the learner's key
+GET  /me     what the learner's requests add up to; with the learner's key
 PUT  /me     {"chapter": "01_basics", "passed": {"01_basics": 3}, "failed": {"01_basics/reply_text":
      4}, "votes": {"01_basics/1": 2}}, or some of them: what a learner shares; {"hand": "a
      question"} raises the hand, null lowers it
@@ -12,8 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -22,13 +21,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...course import lessons
-from ..exchange import ApiAnswer
+from ...foundation.files import DAMAGED_JSON
+from ..exchange import ApiAnswer, ApiRequest
 from .endpoints import address_in, bearer, json_response
 from .learners import Learner
-from .names import NameRefused
 from .origin import ELSEWHERE, from_other_page
+from .refused import Refusal, refusal
 from .roll import Roll
-from .room import Refusal, Room, refusal
+from .room import Room
 from .throttle import TooMany
 
 NO_TOKEN = (
@@ -44,7 +44,6 @@ TRIES = 1000  # failed checks in a row that are counted
 QUESTION = 200  # characters of a raised hand
 # an exercise or a quiz question within a chapter
 PLACE = re.compile(r"\w{1,40}/\w{1,60}")
-UNSENT: Any = object()
 
 
 class Joining:
@@ -54,7 +53,7 @@ class Joining:
         self.room, self.roll = room, roll
         self.routes = [
             Route("/join", self.join, methods=["POST"]),
-            Route("/me", self.me, methods=["GET"]),
+            Route("/me", self.me),
             Route("/me", self.share, methods=["PUT"]),
         ]
 
@@ -78,16 +77,10 @@ class Joining:
     async def share(self, request: Request) -> Response:
         learner = self._learner(request)
         try:
-            shared = Shared.read(await request.body(), self.room.places)
-        except (
-            ValueError,
-            LookupError,
-            TypeError,
-            AttributeError,
-            RecursionError,
-        ) as error:
+            sent = shared_in(await request.body(), self.room.places)
+        except DAMAGED_JSON as error:
             raise refusal(400, WHAT_TO_SHARE, "cannot_share") from error
-        shared.apply(learner, self.room.clock.now())
+        apply(sent, learner, self.room.clock.now())
         learner.at = self.room.clock.now()
         return json_response({"name": learner.name})
 
@@ -109,15 +102,10 @@ def about(learner: Learner) -> dict[str, Any]:
     }
 
 
-def name_in(raw: bytes) -> str:
-    """The name in a request's body. Raises CannotJoin if there is none."""
-    try:
-        name = json.loads(raw)["name"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        name = None
-    if not isinstance(name, str):
-        raise NameRefused('Send JSON like {"name": "Ada"}.')
-    return name
+def name_in(raw: bytes) -> Any:
+    """The name in a request's body, as it was sent; None if there is none."""
+    order = ApiRequest("", "", raw).json
+    return order.get("name") if isinstance(order, dict) else None
 
 
 def entered(request: Request, room: Room, learner: Learner) -> dict[str, Any]:
@@ -131,108 +119,84 @@ def entered(request: Request, room: Room, learner: Learner) -> dict[str, Any]:
     }
 
 
-@dataclass(slots=True)
-class Shared:
-    """What a learner has sent to share. A field that was not sent is ``UNSENT``; None ends it."""
+def shared_in(
+    raw: bytes, places: Collection[str] | None = None
+) -> dict[str, Any]:
+    """What a body shares, all of it or nothing. A learner cannot have passed more than there is:
+    larger counts are cut to that. Raises one of ``DAMAGED_JSON`` for anything else.
 
-    chapter: Any
-    passed: Any
-    failed: Any
-    votes: Any
-    hand: Any
+    places  as of ``Room``
+    """
+    sent: dict[str, Any] = json.loads(raw)
+    stems = {lesson.stem for lesson in lessons()}
 
-    @classmethod
-    def read(cls, raw: bytes, places: Collection[str] | None = None) -> Shared:
-        """From a body, all of it or nothing. A learner cannot have passed more than there
-        is: larger counts are cut to that. Raises ValueError, LookupError, TypeError,
-        AttributeError or RecursionError for anything else.
+    def is_place(name: str) -> bool:
+        if places is not None:
+            return name in places
+        return bool(PLACE.fullmatch(name)) and _stem(name) in stems
 
-        places  as of ``Room``
-        """
-        body = json.loads(raw)
-        shared = cls(
-            **{each.name: body.get(each.name, UNSENT) for each in fields(cls)}
+    if sent.get("chapter", "") not in ("", *stems):
+        raise ValueError("chapter")
+    if not isinstance(sent.get("hand"), str | None):
+        raise ValueError("hand")
+    if "passed" in sent:
+        _check_counts(sent["passed"], stems.__contains__, range(1, MOST))
+    if "passed" in sent and places is not None:
+        there = Counter(
+            _stem(place) for place in places if not _is_question(place)
         )
-        stems = {lesson.stem for lesson in lessons()}
-        if shared.chapter not in (UNSENT, "", *stems):
-            raise ValueError("chapter")
-        if shared.hand not in (UNSENT, None) and not isinstance(
-            shared.hand, str
-        ):
-            raise ValueError("hand")
-        _check_counts(shared.passed, MOST, lambda stem: stem in stems, least=1)
-        if shared.passed is not UNSENT and places is not None:
-            there = Counter(
-                _stem(place) for place in places if not _is_question(place)
-            )
-            shared.passed = {
-                stem: min(count, there[stem])
-                for stem, count in shared.passed.items()
-                if there[stem]
-            }
-        if shared.failed is not None:
-            _check_counts(
-                shared.failed,
-                TRIES,
-                lambda name: (
-                    _is_place(name, stems, places) and not _is_question(name)
-                ),
-            )
-        if shared.votes is not None:
-            _check_counts(
-                shared.votes,
-                TRIES,
-                lambda name: (
-                    _is_place(name, stems, places) and _is_question(name)
-                ),
-            )
-        return shared
+        sent["passed"] = {
+            stem: min(count, there[stem])
+            for stem, count in sent["passed"].items()
+            if there[stem]
+        }
+    if sent.get("failed") is not None:
+        _check_counts(
+            sent["failed"],
+            lambda name: is_place(name) and not _is_question(name),
+            range(TRIES),
+        )
+    if sent.get("votes") is not None:
+        _check_counts(
+            sent["votes"],
+            lambda name: is_place(name) and _is_question(name),
+            range(TRIES),
+        )
+    return sent
 
-    def apply(self, learner: Learner, now: float) -> None:
-        if self.chapter is not UNSENT:
-            learner.chapter = self.chapter
-        if self.passed is not UNSENT:
-            learner.passed = self.passed
-        if self.failed is not UNSENT:
-            failed = (
-                {**learner.failed, **self.failed}
-                if self.failed is not None
-                else {}
-            )
-            learner.failed = {
-                place: count for place, count in failed.items() if count
-            }
-        if self.votes is not UNSENT:
-            learner.votes = (
-                {**learner.votes, **self.votes}
-                if self.votes is not None
-                else {}
-            )
-        if self.hand is not UNSENT:
-            if self.hand is not None and learner.hand is None:
+
+def apply(sent: Mapping[str, Any], learner: Learner, now: float) -> None:
+    """Note what a learner has shared; null ends it. ``now``: the server's clock."""
+    learner.chapter = sent.get("chapter", learner.chapter)
+    learner.passed = sent.get("passed", learner.passed)
+    if "failed" in sent:
+        failed = _updated(learner.failed, sent["failed"])
+        learner.failed = {
+            place: count for place, count in failed.items() if count
+        }
+    if "votes" in sent:
+        learner.votes = _updated(learner.votes, sent["votes"])
+    if "hand" in sent:
+        question = sent["hand"]
+        if question is not None:
+            question = "".join(filter(str.isprintable, question))[:QUESTION]
+            if learner.hand is None:
                 learner.hand_at = now
-            question = (
-                None
-                if self.hand is None
-                else filter(str.isprintable, self.hand)
-            )
-            learner.hand = (
-                None if question is None else "".join(question)[:QUESTION]
-            )
+        learner.hand = question
+
+
+def _updated(
+    counts: dict[str, int], sent: dict[str, int] | None
+) -> dict[str, int]:
+    return {} if sent is None else counts | sent
 
 
 def _check_counts(
-    counts: Any, most: int, is_name: Callable[[str], object], least: int = 0
+    counts: Any, is_name: Callable[[str], bool], allowed: range
 ) -> None:
-    """Raise ValueError unless these are whole numbers below ``most``, by names that are known."""
-    if counts is UNSENT:
-        return
+    """Raise ValueError unless these are allowed whole numbers, by names that exist."""
     for name, count in counts.items():
-        if (
-            type(count) is not int
-            or not least <= count < most
-            or not is_name(name)
-        ):
+        if type(count) is not int or count not in allowed or not is_name(name):
             raise ValueError(name)
     if len(counts) > MOST:
         raise ValueError("too many")
@@ -244,11 +208,3 @@ def _stem(place: str) -> str:
 
 def _is_question(place: str) -> bool:
     return place.rpartition("/")[2].isdecimal()
-
-
-def _is_place(
-    place: str, stems: set[str], places: Collection[str] | None
-) -> bool:
-    if places is not None:
-        return place in places
-    return bool(PLACE.fullmatch(place)) and _stem(place) in stems

@@ -17,12 +17,12 @@ from ..keys import key_refusal
 from ..watched.ledger import Ledger, LoggedAttempt
 from .tally import Tally
 
-NAME = re.compile(r"[A-Za-z0-9._-]{1,40}")
+KEY_END = re.compile(r"(-[A-Za-z0-9._-]{1,40})?")  # with the name
 MOST = 200  # learners; of more, the one who was away for longest is forgotten
 ATTEMPTS = 500  # remembered for each learner, for the verdict: half a megabyte
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Learner:
     """``api`` answers; ``ledger`` and ``tally`` record the outcome; ``under_way``: the requests
     that are open; ``seen``: the turn of the last request, ``at`` its time on the server's clock.
@@ -66,8 +66,7 @@ class Learner:
 
 
 class Learners:
-    """Learners by their keys. The first request with a key makes the
-    learner.
+    """Learners by their keys. The first request with a key creates the learner.
 
     api_of        makes the offline API of a learner, given the name
     access_token  None: any key is accepted, and learners are named "learner-1", "learner-2", … (a
@@ -84,27 +83,28 @@ class Learners:
 
     def __contains__(self, key: object) -> bool:
         """Whether a key is accepted."""
-        if self._token is None or not isinstance(key, str):
-            return self._token is None
+        if self._token is None:
+            return True
+        if not isinstance(key, str):
+            return False
         given, rest = key[: len(self._token)], key[len(self._token) :]
         right = hmac.compare_digest(given.encode(), self._token.encode())
-        return right and (
-            rest == ""
-            or (rest[0] == "-" and NAME.fullmatch(rest[1:]) is not None)
-        )
+        return right and KEY_END.fullmatch(rest) is not None
 
     def __iter__(self) -> Iterator[Learner]:
         """The learners, in the order of their first requests."""
         # a merged learner has several keys
         return iter(list(dict.fromkeys(self._by_key.values())))
 
+    def named(self, name: object) -> Learner | None:
+        """Who has exactly this name."""
+        return next((learner for learner in self if learner.name == name), None)
+
     def of(self, authorization: str) -> Learner | ApiAnswer:
         """The learner whose Authorization header this is, or the 401 for it."""
-        key = (
-            authorization[7:]
-            if authorization.startswith("Bearer ")
-            else authorization.partition(" ")[2].strip()
-        )
+        key = authorization.removeprefix("Bearer ")
+        if key == authorization:
+            key = authorization.partition(" ")[2].strip()
         learner = self._by_key.get(key)
         if learner is None:
             refused = key_refusal({"authorization": authorization}, self)
@@ -116,17 +116,15 @@ class Learners:
 
     def _new(self, key: str) -> Learner:
         if len(self._by_key) >= MOST:
-            away = [
-                (learner.seen, key)
+            away = {
+                key: learner.seen
                 for key, learner in self._by_key.items()
                 if not learner.under_way
-            ]
+            }
             if away:
-                del self._by_key[min(away)[1]]
+                del self._by_key[min(away, key=away.__getitem__)]
         self._count += 1
-        name = (
-            f"learner-{self._count}"
-            if self._token is None
-            else key[len(self._token) + 1 :] or "everyone"
-        )
+        name = f"learner-{self._count}"
+        if self._token is not None:
+            name = key[len(self._token) + 1 :] or "everyone"
         return Learner(name, self._api_of(name))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 
+from ..exchange import error_answer
+from .refused import Refusal
+
 LONGEST = 40  # characters of a name
 # within Persian and Indian words, and between the people of a family emoji
 JOINERS = "\u200c\u200d"
@@ -11,7 +14,7 @@ BLANK = "\u115f\u1160\u3164\uffa0\u2800"  # letters and symbols without ink
 EMOJI = range(0x1F000, 0x1FB00)  # Python's tables may be older than an emoji
 # the letters within the flags of England, Scotland and Wales
 FLAG_TAGS = range(0xE0020, 0xE0080)
-# what the console calls others by
+# what the console calls others
 RESERVED = {
     "all",
     "class",
@@ -22,12 +25,15 @@ RESERVED = {
 }
 
 
-class NameRefused(ValueError):
+class NameRefused(Refusal):
     """A name that cannot be used, or a class that is full; the message says what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(error_answer(400, message, code="cannot_join"))
 
 
 def plain(wanted: object) -> str:
-    """The name in its stored form: single spaces, only visible characters. Raises CannotJoin."""
+    """The name in its stored form: single spaces, only visible characters. Raises NameRefused."""
     if not isinstance(wanted, str):
         raise NameRefused('Send JSON like {"name": "Ada"}.')
     name = " ".join(unicodedata.normalize("NFC", wanted).split())
@@ -53,8 +59,8 @@ def plain(wanted: object) -> str:
 
 
 def alike(name: str) -> str:
-    """The same for names that a reader takes for one: case, width and joiners do not tell people
-    apart.
+    """The same text for names that look the same: case, width, and joiners do not distinguish
+    people.
     """
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join(

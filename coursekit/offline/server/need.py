@@ -1,4 +1,4 @@
-"""Who needs the teacher: what a learner's row shows of being stuck, most urgent first.
+"""Who needs the teacher: the signs that a learner is stuck, most urgent first.
 
 Nothing here guesses at what somebody thinks. A reason is something that happened: a hand that was
 raised, requests or checks that failed one after another, a program that takes a cut stream for a
@@ -33,13 +33,10 @@ def reasons(learner: Learner, verdict: Verdict, now: float) -> list[Reason]:
     """
     found = []
     if learner.hand is not None:
-        found.append(
-            Reason(
-                HAND,
-                "hand",
-                f"hand up{_since(now - learner.hand_at)}: {learner.hand or 'no question given'}",
-            )
-        )
+        minutes = int((now - learner.hand_at) // 60)
+        since = f" for {minutes} min" if minutes else ""
+        text = f"hand up{since}: {learner.hand or 'no question given'}"
+        found.append(Reason(HAND, "hand", text))
     if learner.errors_in_a_row >= ERRORS and learner.error is not None:
         count = learner.errors_in_a_row
         text = f"{count} requests failed in a row: {error_text(learner)}"
@@ -56,15 +53,10 @@ def reasons(learner: Learner, verdict: Verdict, now: float) -> list[Reason]:
         (verdict.too_early, "retried {} too early", "time"),
         (verdict.wasted, "retried {} that cannot succeed", "request"),
     ]
-    for count, text, what in habits:
+    for count, template, what in habits:
         if count:
-            found.append(
-                Reason(
-                    HABIT + min(count, 99),
-                    "habit",
-                    text.format(f"{count} {what}{'s' * (count > 1)}"),
-                )
-            )
+            text = template.format(f"{count} {what}{'s' * (count > 1)}")
+            found.append(Reason(HABIT + min(count, 99), "habit", text))
     return sorted(found, key=lambda reason: -reason.weight)
 
 
@@ -75,8 +67,3 @@ def error_text(learner: Learner) -> str:
         return ""
     status = str(error.status) if error.status else "no answer"
     return f"{status} {error.code}" if error.code else status
-
-
-def _since(seconds: float) -> str:
-    minutes = int(seconds // 60)
-    return f" for {minutes} min" if minutes else ""

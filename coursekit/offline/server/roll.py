@@ -6,19 +6,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import itertools
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from ...foundation.files import DAMAGED_JSON
 from ...membership import KEY_PREFIX
 from ..exchange import Layer
 from .learners import MOST, Learner, Learners
 from .names import LONGEST, NameRefused, alike, plain
 from .tally import Tally
 
+# What is saved of a class as text, apart from the session.
+TEXTS = ("secret", "admin_token", "access_token")
 # What is saved of a learner, apart from the meter.
 SAVED = ("name", "ids", "account", "chapter", "passed", "failed", "votes")
 
@@ -57,20 +59,14 @@ class SavedClass:
                     raise TypeError("not a name")
                 Tally().restore(learner["meter"])
                 dict(learner["passed"])
-            names = ("secret", "admin_token", "access_token", "session")
-            texts = {name: str(value[name]) for name in names if name in value}
-            return cls(
-                texts.pop("secret"),
-                texts.pop("admin_token"),
-                tuple(value["learners"]),
-                **texts,
-            )
-        except (
-            ArithmeticError,
-            AttributeError,
-            LookupError,
-            TypeError,
-        ) as error:
+            value["secret"], value["admin_token"]  # no class is without them
+            texts = {
+                name: str(value[name])
+                for name in (*TEXTS, "session")
+                if name in value
+            }
+            return cls(learners=tuple(value["learners"]), **texts)
+        except DAMAGED_JSON as error:
             raise ValueError(f"This is not a saved class: {error!r}") from error
 
 
@@ -82,8 +78,8 @@ class Roll(Learners):
             already
 
     A key is an HMAC of a random id, so that no key is in the class's file, and a learner keeps
-    theirs when the server restarts or the teacher renames them. A name gives no claim to a key: who
-    joins as "bo" is not the hub's user bo.
+    theirs when the server restarts or the teacher renames them. A name does not entitle anyone to
+    a key: somebody who joins as "bo" is not the hub's user bo.
     """
 
     def __init__(
@@ -94,13 +90,11 @@ class Roll(Learners):
         self.session = saved.session
         for row in saved.learners:
             spent = Decimal(str(row["meter"]["dollars"]))
-            learner = Learner(row["name"], api_of(row["name"], spent))
+            api = api_of(row["name"], spent)
+            # a class that was saved before there were ids has none
+            saved_fields = {name: row[name] for name in SAVED if name in row}
+            learner = Learner(api=api, **{"ids": [row["name"]], **saved_fields})
             learner.tally.restore(row["meter"])
-            # of a class that was saved before there were ids
-            learner.ids = [row["name"]]
-            for name in SAVED:
-                if name in row:
-                    setattr(learner, name, row[name])
             self._enter(learner)
 
     def __contains__(self, key: object) -> bool:
@@ -121,7 +115,7 @@ class Roll(Learners):
 
     def join(self, wanted: object, account: str = "") -> Learner:
         """A new learner. A name that is taken, or looks like one, gets a number: Ada, Ada 2. Raises
-        CannotJoin.
+        NameRefused.
         """
         if len(list(self)) >= MOST:
             raise NameRefused(
@@ -144,12 +138,8 @@ class Roll(Learners):
             (learner for learner in self if learner.account == account), None
         )
 
-    def named(self, name: object) -> Learner | None:
-        """Who has exactly this name."""
-        return next((learner for learner in self if learner.name == name), None)
-
     def rename(self, learner: Learner, wanted: object) -> None:
-        """The learner keeps key and meter. Raises CannotJoin for a name that cannot be used, or is
+        """The learner keeps key and meter. Raises NameRefused for a name that cannot be used, or is
         taken.
         """
         name = plain(wanted)
@@ -171,11 +161,8 @@ class Roll(Learners):
         into.account = into.account or learner.account
         into.tally.absorb(learner.tally)
         if learner.at > into.at:
-            into.at, into.error, into.errors_in_a_row = (
-                learner.at,
-                learner.error,
-                learner.errors_in_a_row,
-            )
+            for name in ("at", "error", "errors_in_a_row"):
+                setattr(into, name, getattr(learner, name))
         into.chapter = into.chapter or learner.chapter
         into.passed = {
             stem: max(into.passed.get(stem, 0), n)
@@ -186,11 +173,8 @@ class Roll(Learners):
 
     def remove(self, learner: Learner) -> None:
         """The learner's keys open nothing any more; joining again makes a new row."""
-        self._by_key = {
-            key: known
-            for key, known in self._by_key.items()
-            if known is not learner
-        }
+        for key in map(self._key, learner.ids):
+            self._by_key.pop(key, None)
 
     def clear(self) -> int:
         """Remove who has joined by name and never sent a request; returns how many."""
@@ -212,19 +196,13 @@ class Roll(Learners):
             | {"meter": one.tally.as_dict()}
             for one in self
         ]
-        return {
-            "secret": self._saved.secret,
-            "admin_token": self._saved.admin_token,
-            "access_token": self._saved.access_token,
-            "session": self.session,
-            "learners": learners,
-        }
+        texts = {name: getattr(self._saved, name) for name in TEXTS}
+        return {**texts, "session": self.session, "learners": learners}
 
     def _free(self, name: str) -> str:
         taken = {alike(learner.name) for learner in self}
-        if alike(name) not in taken:
-            return name
-        numbered = (
-            f"{name[: LONGEST - 4]} {number}" for number in itertools.count(2)
-        )
-        return next(one for one in numbered if alike(one) not in taken)
+        free, number = name, 1
+        while alike(free) in taken:
+            number += 1
+            free = f"{name[: LONGEST - 4]} {number}"
+        return free

@@ -7,10 +7,10 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-import math
 import random
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -29,28 +29,25 @@ from ..miss import Missing, RecordingNotFound
 from ..recordings import DamagedRecording, Recordings
 from ..rules.refusals import refuse
 from .access_log import AccessLog
-from .fallback import FINAL, Forwarder
+from .fallback import Forwarder
 from .hosts import Hosts
 from .injection import Injected, Injections
 from .learners import Learner, Learners
+from .refused import FINAL, server_error
 from .roll import Roll, SavedClass
 from .steady import SteadyRecordings
 from .throttle import JOIN_EVERY, JOINS, STRONG, Gate, Throttle, TooMany
 
 IN_FLIGHT = 300  # requests of one learner: more would take the connections of the others
-# sources of answers that are quick to find
-RECORDED = (
-    "live",
-    "local",
-    "written",
-)
+RECORDED = ("live", "local", "written")  # sources that are quick to find
 SMALL = 16_384  # bytes of a body that is remembered
 REMEMBERED = 2000  # requests
 logger = logging.getLogger("coursekit.serve")
 
 
+@dataclass(eq=False, repr=False)  # its tokens are secret
 class Room:
-    """Everything that one server knows.
+    """Everything that the endpoints of one server share.
 
     recordings    what it answers from
     speed         of answers and batches: 1.0 as recorded, 10 ten times faster; None: without
@@ -73,45 +70,37 @@ class Room:
     fallback      another server, which answers requests without a recording; None: they get a 404
     """
 
-    def __init__(
-        self,
-        recordings: Recordings,
-        *,
-        speed: float | None = 1.0,
-        rate_limit: Mapping[str, Any] | None = None,
-        access_token: str | None = None,
-        admin_token: str | None = None,
-        log: AccessLog | None = None,
-        seed: int = 0,
-        saved: SavedClass | None = None,
-        shares: bool = False,
-        places: Collection[str] | None = None,
-        hosts: str = "",
-        today: datetime.date | None = None,
-        fallback: FallbackServer | None = None,
-    ) -> None:
-        self.recordings = SteadyRecordings(recordings)
-        self.rate_limit, self.seed, self.today = rate_limit, seed, today
-        self.fallback, self.forwarder = fallback, Forwarder()
-        self.stretch = 0.0 if speed is None else 1 / speed
-        self.admin_token, self.log = admin_token, log or AccessLog(None)
+    recordings: Recordings
+    _: KW_ONLY
+    speed: float | None = 1.0
+    rate_limit: Mapping[str, Any] | None = None
+    access_token: str | None = None
+    admin_token: str | None = None
+    log: AccessLog = field(default_factory=lambda: AccessLog(None))
+    seed: int = 0
+    saved: SavedClass | None = None
+    shares: bool = False
+    places: Collection[str] | None = None
+    hosts: str = ""
+    today: datetime.date | None = None
+    fallback: FallbackServer | None = None
+
+    def __post_init__(self) -> None:
+        self.recordings = SteadyRecordings(self.recordings)
+        self.answers_to = Hosts(self.hosts).answers
+        self.forwarder = Forwarder()
+        self.stretch = 0.0 if self.speed is None else 1 / self.speed
         self.clock = ScaledClock()
-        self.rng = random.Random(seed)
+        self.rng = random.Random(self.seed)
         self.injections = Injections(self.clock)
-        self.access_token, self.shares, self.hosts = (
-            access_token,
-            shares,
-            Hosts(hosts),
-        )
-        self.places = places
         self.gate = Gate(self.clock)
         self.joins = Throttle(self.clock, JOINS, JOIN_EVERY)
         # addresses, and keys that were right from there
         self._proven: set[tuple[str, str]] = set()
         # why the class's file cannot be written, for the console
         self.trouble: Callable[[], str] = lambda: ""
-        self.roll = None if saved is None else Roll(self._api_of, saved)
-        self.learners = self.roll or Learners(self._api_of, access_token)
+        self.roll = Roll(self._api_of, self.saved) if self.saved else None
+        self.learners = self.roll or Learners(self._api_of, self.access_token)
         self._threads = ThreadPoolExecutor(2, "offline-api")
         self._remembered: dict[bytes, ApiRequest] = {}
         self._looking: dict[bytes, asyncio.Event] = {}
@@ -141,7 +130,7 @@ class Room:
             return self.learners.of(authorization)
         proven = (address, authorization) in self._proven
         if not proven and (seconds := self.gate.guesses.wait(address)) > 0:
-            return too_many(TooMany("wrong keys", seconds))
+            return TooMany("wrong keys", seconds).answer
         found = self.learners.of(authorization)
         if isinstance(found, ApiAnswer):
             self.gate.guesses.take(address)
@@ -152,7 +141,7 @@ class Room:
         return found
 
     def rename(self, roll: Roll, learner: Learner, wanted: object) -> None:
-        """Give a learner another name; faults that strike them go on. Raises CannotJoin."""
+        """Give a learner another name; faults that strike them go on. Raises NameRefused."""
         old = learner.name
         roll.rename(learner, wanted)
         if isinstance(learner.api, Injected):
@@ -221,12 +210,7 @@ class Room:
                 )
             )
         except DamagedRecording as damage:
-            text, code = str(damage), "damaged_recording"
-            return self.own(
-                error_answer(
-                    500, text, type="server_error", code=code, headers=FINAL
-                )
-            )
+            return self.own(server_error(str(damage), "damaged_recording"))
         except RecursionError:  # JSON nested as deep as no request is
             return self.own(refuse("unparsable"))
         except Exception:
@@ -238,11 +222,9 @@ class Room:
 
     def _api_of(self, name: str, spent: Decimal = Decimal(0)) -> Injected:
         rng = random.Random(f"{self.seed} {name}")
-        last = (
-            Fallback(Missing(self.recordings), self.fallback)
-            if self.fallback
-            else None
-        )
+        last = None
+        if self.fallback:
+            last = Fallback(Missing(self.recordings), self.fallback)
         answers = replaying(self.recordings, last=last, today=self.today)
         api = OfflineApi(
             answers,
@@ -256,34 +238,7 @@ class Room:
         return Injected(api, self.injections, name, rng)
 
 
-class Refusal(Exception):
-    """Raised by an endpoint: this is what the client gets."""
-
-    def __init__(self, answer: ApiAnswer) -> None:
-        super().__init__(answer)
-        self.answer = answer
-
-
-def refusal(status: int, message: str, code: str | None = None) -> Refusal:
-    """A Refusal with the API's error body."""
-    return Refusal(error_answer(status, message, code=code))
-
-
-def too_many(error: TooMany) -> ApiAnswer:
-    """The 429 for an address that tries too often."""
-    headers = {**FINAL, "retry-after": str(math.ceil(error.seconds))}
-    return error_answer(
-        429,
-        str(error),
-        type="requests",
-        code="too_many_attempts",
-        headers=headers,
-    )
-
-
 def broken() -> ApiAnswer:
     """The answer to a mistake of ours."""
     text = "The offline API itself failed on this request; the server's terminal shows where."
-    return error_answer(
-        500, text, type="server_error", code="offline_api_failed", headers=FINAL
-    )
+    return server_error(text, "offline_api_failed")

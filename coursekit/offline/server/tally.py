@@ -1,8 +1,8 @@
-"""What a learner's requests came to: counts, tokens, and the cost as the real API would have billed
-it.
+"""What a learner's requests add up to: counts, tokens, and the cost as the real API would have
+billed it.
 
-Nothing is parsed while requests are answered: an answer is only counted, and read when somebody
-asks.
+Nothing is parsed while requests are answered: an answer is only counted, and read when the totals
+are needed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import astuple
 from decimal import Decimal
 from typing import Any
 
@@ -39,26 +40,19 @@ class Tally:
             if answer.status != 200 or len(self._unread) >= DISTINCT:
                 # more different answers than any course has: not worth the memory
                 return
-            events = answer.events
-            key = (
-                answer.body
-                if events is None
-                else (events[0].data if events else b"", len(events))
-            )
-            self._unread[key] = (
-                self._unread.get(key, (0,))[0] + 1,
-                request,
-                answer,
-            )
+            key: Any = answer.body
+            if answer.events is not None:
+                first = answer.events[0].data if answer.events else b""
+                key = first, len(answer.events)
+            count = self._unread[key][0] if key in self._unread else 0
+            self._unread[key] = count + 1, request, answer
 
     def absorb(self, other: Tally) -> None:
         """Add what another one has counted."""
         usage, dollars = other.bill()
         with self._lock:
-            self._usage, self._dollars = (
-                self._usage + usage,
-                self._dollars + dollars,
-            )
+            self._usage += usage
+            self._dollars += dollars
         with self._adding:
             self.statuses.update(other.statuses)
 
@@ -66,12 +60,8 @@ class Tally:
         """Continue from what ``as_dict`` returned. Raises LookupError, TypeError or ValueError for
         anything else.
         """
-        self.statuses = Counter(
-            {
-                int(status): int(count)
-                for status, count in saved["statuses"].items()
-            }
-        )
+        for status, count in saved["statuses"].items():
+            self.statuses[int(status)] = int(count)
         self._usage = Usage(
             int(saved["prompt_tokens"]), int(saved["completion_tokens"])
         )
@@ -86,13 +76,7 @@ class Tally:
                 unread, self._unread = self._unread, {}
             for count, request, answer in unread.values():
                 usage, dollars = bill_of(answer, request.body)
-                counts = (
-                    usage.prompt,
-                    usage.completion,
-                    usage.cached,
-                    usage.reasoning,
-                )
-                self._usage += Usage(*(count * n for n in counts))
+                self._usage += Usage(*(count * n for n in astuple(usage)))
                 self._dollars += count * dollars
             return self._usage, self._dollars
 
@@ -101,11 +85,10 @@ class Tally:
         usage, dollars = self.bill()
         with self._adding:
             statuses = Counter(self.statuses)
+        counts = {str(status): statuses[status] for status in sorted(statuses)}
         return {
             "requests": statuses.total(),
-            "statuses": {
-                str(status): count for status, count in sorted(statuses.items())
-            },
+            "statuses": counts,
             "prompt_tokens": usage.prompt,
             "completion_tokens": usage.completion,
             "dollars": str(dollars),

@@ -9,53 +9,53 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import math
+from dataclasses import dataclass, field
 from functools import lru_cache
 
-from ...foundation.portable import Portable
 from ..clock import Clock
+from ..exchange import error_answer
+from .refused import FINAL, Refusal
 
 STRONG = 20  # characters; a token this long cannot be guessed, however often somebody tries
 # wrong tokens from one address at once, and the seconds until one more
-GUESSES, GUESS_EVERY = (
-    20,
-    2.0,
-)
+GUESSES, GUESS_EVERY = 20, 2.0
 # learners who join from one address at once, and the seconds until one more
-JOINS, JOIN_EVERY = (
-    40,
-    5.0,
-)
+JOINS, JOIN_EVERY = 40, 5.0
 ADDRESSES = 10_000  # that are remembered
 
 
-class TooMany(Portable, Exception):
-    """Too many attempts from one address. ``seconds``: until the next one is allowed."""
+class TooMany(Refusal):
+    """Too many attempts from one address; the next one is allowed after ``seconds``."""
 
     def __init__(self, what: str, seconds: float) -> None:
-        super().__init__(
-            f"Too many {what} from this address. Try again in {seconds:.0f} seconds."
+        answer = error_answer(
+            429,
+            f"Too many {what} from this address. Try again in {seconds:.0f} seconds.",
+            type="requests",
+            code="too_many_attempts",
+            headers={**FINAL, "retry-after": str(math.ceil(seconds))},
         )
-        self.seconds = seconds
+        super().__init__(answer)
 
 
+@dataclass(eq=False)
 class Throttle:
     """A token bucket for each address: ``burst`` attempts at once, then one each ``every``
     seconds.
     """
 
-    def __init__(self, clock: Clock, burst: int, every: float) -> None:
-        self.clock, self.burst, self.every = clock, burst, every
-        # by address: when its bucket is full again
-        self._full_at: dict[str, float] = {}
+    clock: Clock
+    burst: int
+    every: float
+    # by address: when its bucket is full again
+    _full_at: dict[str, float] = field(default_factory=dict)
 
     def wait(self, address: str) -> float:
         """Seconds until this address may try; 0.0: now."""
         now = self.clock.now()
-        missing = (
-            max(0.0, self._full_at.get(_network(address), now) - now)
-            / self.every
-        )
-        return max(0.0, missing - (self.burst - 1)) * self.every
+        left = self._full_at.get(_network(address), now) - now
+        return max(0.0, left - (self.burst - 1) * self.every)
 
     def take(self, address: str) -> None:
         """Count one attempt."""
@@ -100,8 +100,5 @@ def _network(address: str) -> str:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return (
-        str(ipaddress.ip_network((ip, 64), strict=False))
-        if ip.version == 6
-        else str(ip)
-    )
+    bits = 64 if ip.version == 6 else 32
+    return str(ipaddress.ip_network((ip, bits), strict=False))

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from starlette.concurrency import run_in_threadpool
 
@@ -21,6 +22,7 @@ from .room import Room
 PRESENT = 60.0  # seconds since a learner's last request, in which they count as present
 LATELY = 900.0  # seconds: what a program did before, its author may have fixed
 JUDGED = 3.0  # seconds for which a verdict holds, whatever happens
+FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet takes for one
 FRESH = 0.5  # seconds in which several consoles are shown the same
 
 
@@ -31,35 +33,19 @@ class Watch:
         self, room: Room, shown_faults: Callable[[], list[dict[str, Any]]]
     ) -> None:
         self.room, self.shown_faults = room, shown_faults
-        self._seen: tuple[float, dict[str, Any]] | None = None
+        self._seen: tuple[float, dict[str, Any]] = -math.inf, {}
         # with the state of the ledger, and when
-        self._verdicts: dict[Learner, tuple[object, float, Verdict]] = {}
+        self._verdicts: WeakKeyDictionary[
+            Learner, tuple[object, float, Verdict]
+        ] = WeakKeyDictionary()
 
     async def now(self) -> dict[str, Any]:
         """The learners, those in need of the teacher first; their totals; quiz votes; and the
         faults at work.
         """
         now = self.room.clock.now()
-        if self._seen is None or now - self._seen[0] > FRESH:
-            learners = list(self.room.learners)
-            rows = await run_in_threadpool(
-                lambda: [self._row(learner, now) for learner in learners]
-            )
-            # stable: else in the order in which they joined
-            rows.sort(key=lambda one: -one["need"])
-            self._verdicts = {
-                learner: self._verdicts[learner]
-                for learner in learners
-                if learner in self._verdicts
-            }
-            self._seen = (
-                now,
-                {
-                    "learners": rows,
-                    "together": together(rows),
-                    "votes": votes(learners),
-                },
-            )
+        if now - self._seen[0] > FRESH:
+            self._seen = now, await run_in_threadpool(self._look, now)
         return {
             **self._seen[1],
             "faults": self.shown_faults(),
@@ -68,23 +54,26 @@ class Watch:
             "class": self.room.roll is not None,
         }
 
-    def _row(self, learner: Learner, now: float) -> dict[str, Any]:
-        rows = about(learner)
-        errors = sum(
-            count
-            for status, count in rows["statuses"].items()
-            if status != "200"
-        )
-        present = learner.under_way > 0 or now - learner.at < PRESENT
-        why = reasons(learner, self._verdict(learner, now), now)
-        minutes = (
-            int((now - learner.at) // 60) if math.isfinite(learner.at) else None
-        )
+    def _look(self, now: float) -> dict[str, Any]:
+        learners = list(self.room.learners)
+        rows = [self._row(learner, now) for learner in learners]
+        # stable: else in the order in which they joined
+        rows.sort(key=lambda row: -row["need"])
         return {
-            **rows,
-            "errors": errors,
-            "present": present,
-            "minutes": minutes,
+            "learners": rows,
+            "together": together(rows),
+            "votes": votes(learners),
+        }
+
+    def _row(self, learner: Learner, now: float) -> dict[str, Any]:
+        row = about(learner)
+        why = reasons(learner, self._verdict(learner, now), now)
+        away = now - learner.at
+        return {
+            **row,
+            "errors": row["requests"] - row["statuses"].get("200", 0),
+            "present": learner.under_way > 0 or away < PRESENT,
+            "minutes": int(away // 60) if math.isfinite(away) else None,
             "last_error": error_text(learner),
             "need": why[0].weight if why else 0,
             "reasons": [{"kind": one.kind, "text": one.text} for one in why],
@@ -110,17 +99,13 @@ class Watch:
 
 def together(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """What all learners come to; dollars as a string, exact."""
-    counts = {
-        name: sum(one[name] for one in rows)
-        for name in ("requests", "errors", "prompt_tokens", "completion_tokens")
-    }
+    counts = ("requests", "errors", "prompt_tokens", "completion_tokens")
+    dollars = sum((Decimal(row["dollars"]) for row in rows), Decimal(0))
     return {
         "learners": len(rows),
-        "present": sum(one["present"] for one in rows),
-        **counts,
-        "dollars": str(
-            sum((Decimal(one["dollars"]) for one in rows), Decimal(0))
-        ),
+        "present": sum(row["present"] for row in rows),
+        **{name: sum(row[name] for row in rows) for name in counts},
+        "dollars": str(dollars),
     }
 
 
@@ -139,27 +124,24 @@ def roster(rows: Iterable[dict[str, Any]]) -> str:
     """The learners as CSV, for a spreadsheet. A name that a spreadsheet would take for a formula
     gets an apostrophe. What was passed is what the learner's own machine reported.
     """
-    out = io.StringIO()
-    writer = csv.writer(out)
     columns = (
         "name",
         "chapter",
-        "passed",
+        "passed_reported",
         "requests",
         "errors",
         "prompt_tokens",
         "completion_tokens",
         "dollars",
+        "last_error",
     )
-    names = ("passed_reported" if one == "passed" else one for one in columns)
-    writer.writerow((*names, "last_error"))
-    for one in sorted(rows, key=lambda one: str(one["name"]).casefold()):
-        row = {**one, "passed": sum(one["passed"].values())}
-        cells = [str(row[column]) for column in (*columns, "last_error")]
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    for learner in sorted(rows, key=lambda row: str(row["name"]).casefold()):
+        row = {**learner, "passed_reported": sum(learner["passed"].values())}
+        cells = [str(row[column]) for column in columns]
         writer.writerow(
-            [
-                f"'{cell}" if cell[:1] in "=+-@\t" and cell else cell
-                for cell in cells
-            ]
+            [f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells]
         )
     return out.getvalue()

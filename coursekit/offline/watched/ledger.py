@@ -21,7 +21,7 @@ from ..exchange import NEVER, ApiAnswer, ApiRequest
 SIZE = 10_000  # attempts; older ones are forgotten
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class LoggedAttempt:
     """One request on the wire, and its answer. Times are seconds of API time.
 
@@ -109,16 +109,11 @@ class Ledger:
         self, request: ApiRequest, answer: ApiAnswer, at: float
     ) -> LoggedAttempt:
         """Enter a request sent at ``at`` and its answer. The door then calls ``finish``."""
-        model = (
-            request.body.get("model", "")
-            if isinstance(request.body, dict)
-            else ""
-        )
         retry = request.headers.get("x-stainless-retry-count", "0")
         attempt = LoggedAttempt(
             at=at,
             body=hash((request.path, request.raw)),
-            model=str(model),
+            model=request.model,
             retry=int(retry) if retry.isdecimal() and len(retry) < 9 else 0,
             answer=answer,
             ended_at=at + answer.after,

@@ -14,7 +14,7 @@ A server sees attempts, not a program. So there are things that it cannot know:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -28,12 +28,8 @@ FINAL_CODES = (
     "insufficient_quota",
     "request_too_large",
 )
-WHOLE, LEFT, CUT, LATE = (
-    "200",
-    "200, left",
-    "200, cut",
-    "200, too late for the caller",
-)
+WHOLE, LEFT, CUT = "200", "200, left", "200, cut"
+LATE = "200, too late for the caller"
 SATISFIED = (WHOLE, LEFT)
 LOST = (LATE, "200, broken", "200, malformed")
 TOLERANCE = 0.0015  # seconds; Retry-After-Ms is in whole milliseconds
@@ -149,19 +145,19 @@ def verdict_on(*sources: Any) -> Verdict:
         (attempt for source in sources for attempt in _attempts(source)),
         key=lambda attempt: attempt.at,
     )
-    outcome = {id(attempt): outcome_of(attempt) for attempt in attempts}
-    outcomes = Counter(outcome[id(attempt)] for attempt in attempts)
+    outcome = {attempt: outcome_of(attempt) for attempt in attempts}
+    outcomes = Counter(outcome[attempt] for attempt in attempts)
     questions = _questions(attempts, outcome)
-    last = Counter(outcome[id(question[-1])] for question in questions)
+    last = Counter(outcome[question[-1]] for question in questions)
     retries = [pair for question in questions for pair in pairwise(question)]
-    waits = [
-        (first.retry_after, again.at - first.ended_at)
-        for first, again in retries
+    pauses = [again.at - first.ended_at for first, again in retries]
+    # by how much each retry after a Retry-After came too early
+    early = [
+        first.retry_after - pause
+        for (first, _), pause in zip(retries, pauses, strict=True)
         if first.retry_after
     ]
-    missing = [
-        told - waited for told, waited in waits if told - waited > TOLERANCE
-    ]
+    missing = [seconds for seconds in early if seconds > TOLERANCE]
     return Verdict(
         attempts=len(attempts),
         outcomes=dict(outcomes),
@@ -169,12 +165,10 @@ def verdict_on(*sources: Any) -> Verdict:
         answered=sum(last[one] for one in SATISFIED),
         sdk_retries=sum(again.retry > 0 for _, again in retries),
         own_retries=sum(again.retry == 0 for _, again in retries),
-        waits=len(waits),
+        waits=len(early),
         too_early=len(missing),
         early_by=sum(missing),
-        waited=sum(
-            max(0.0, again.at - first.ended_at) for first, again in retries
-        ),
+        waited=sum(max(0.0, pause) for pause in pauses),
         wasted=sum(_is_final(first) for first, _ in retries),
         retried_400=sum(first.status == 400 for first, _ in retries),
         lost=sum(outcomes[one] for one in LOST),
@@ -200,44 +194,37 @@ def _attempts(source: Any) -> Iterable[LoggedAttempt]:
 
 
 def _questions(
-    attempts: list[LoggedAttempt], outcome: dict[int, str]
+    attempts: list[LoggedAttempt], outcome: Mapping[LoggedAttempt, str]
 ) -> list[list[LoggedAttempt]]:
     """The attempts of each question, in order.
 
     The SDK's retry n follows the first attempt n - 1 of the same body that had failed by then. A
     first attempt follows the first failure of the same body that the SDK did not retry.
     """
-    after: dict[int, LoggedAttempt] = {}  # by id: the attempt that follows
-    followers: set[int] = set()
+    after: dict[LoggedAttempt, LoggedAttempt] = {}
+    followers: set[LoggedAttempt] = set()
     for by_sdk in (True, False):
         failed: defaultdict[tuple[int, int], list[LoggedAttempt]] = defaultdict(
             list
         )
         for attempt in attempts:
-            if id(attempt) not in followers and (
-                attempt.retry > 0 or not by_sdk
-            ):
+            if attempt not in followers and (attempt.retry > 0 or not by_sdk):
                 earlier = failed[
                     attempt.body, attempt.retry - 1 if by_sdk else 0
                 ]
                 ended = [one for one in earlier if one.ended_at <= attempt.at]
                 if ended:
                     earlier.remove(ended[0])
-                    after[id(ended[0])] = attempt
-                    followers.add(id(attempt))
-            if (
-                outcome[id(attempt)] not in SATISFIED
-                and id(attempt) not in after
-            ):
+                    after[ended[0]] = attempt
+                    followers.add(attempt)
+            if outcome[attempt] not in SATISFIED and attempt not in after:
                 failed[attempt.body, attempt.retry if by_sdk else 0].append(
                     attempt
                 )
-    questions = [
-        [attempt] for attempt in attempts if id(attempt) not in followers
-    ]
+    questions = [[attempt] for attempt in attempts if attempt not in followers]
     for question in questions:
-        while id(question[-1]) in after:
-            question.append(after[id(question[-1])])
+        while question[-1] in after:
+            question.append(after[question[-1]])
     return questions
 
 

@@ -104,7 +104,8 @@ def test_guesses_at_every_door(tmp_path: Path, path: str) -> None:
     """Wherever a token opens something, too many wrong ones are a 429 with the time to wait."""
     kept = None if path.startswith("/v1") else SavedClass()
     with served(tmp_path, saved=kept, access_token=TOKEN) as server:
-        server.room.gate.guesses.burst = 3
+        guesses = server.room.gate.guesses
+        guesses.burst, guesses.every = 3, 3600.0  # none comes back meanwhile
         method = "GET" if path.startswith("/v1") else "POST"
         statuses = []
         for number in range(6):
@@ -120,9 +121,8 @@ def test_guesses_at_every_door(tmp_path: Path, path: str) -> None:
             )
             statuses.append(answer.status_code)
         assert statuses == [401] * 3 + [429] * 3
-        assert answer.json()["error"]["code"] == "too_many_attempts" and int(
-            answer.headers["retry-after"]
-        ) in (1, 2)
+        assert answer.json()["error"]["code"] == "too_many_attempts"
+        assert 0 < int(answer.headers["retry-after"]) <= 3600
         assert server.admin("GET", "/admin/learners").status_code == 200
 
 

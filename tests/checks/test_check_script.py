@@ -104,7 +104,16 @@ def test_chunks_of_every_kind() -> None:
         "a",
         "b",
     ]
-    assert usage(1, 2, details=False).prompt_tokens_details is None
+    bare = usage(1, 2, without=["prompt_tokens_details", "reasoning_tokens"])
+    assert bare.prompt_tokens_details is None
+    assert bare.completion_tokens_details.reasoning_tokens is None
+    cut = reply("a", {"content": "b", "finish_reason": "length"}, {})
+    assert [choice.finish_reason for choice in cut.choices] == [
+        "stop",
+        "length",
+        "stop",
+    ]
+    assert cut.choices[2].message.content is None
 
 
 def test_async_requests_are_counted_and_timed() -> None:

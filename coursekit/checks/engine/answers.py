@@ -4,7 +4,10 @@ model's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import builtins
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .describe import MADE_UP_ID, MADE_UP_MODEL
@@ -22,7 +25,7 @@ HEAD = {
 URL = "https://api.openai.com/v1/chat/completions"
 
 
-def message(role: str, content: str) -> dict[str, Any]:
+def message(role: str, content: str | None) -> dict[str, Any]:
     """One message of a request."""
     return {"role": role, "content": content}
 
@@ -33,45 +36,58 @@ def usage(
     *,
     cached: int = 0,
     reasoning: int = 0,
-    details: bool = True,
+    without: Iterable[str] = (),
 ) -> CompletionUsage:
-    """``reply.usage``; details False: as from servers that send none."""
+    """``reply.usage``.
+
+    without  names of fields, of it or of its details, that are None: some servers do not send them
+    """
     from openai.types import CompletionUsage
 
-    body: dict[str, Any] = {
+    prompt_details = {"cached_tokens": cached}
+    completion_details = {"reasoning_tokens": reasoning}
+    body = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
+        "prompt_tokens_details": prompt_details,
+        "completion_tokens_details": completion_details,
     }
-    if details:
-        body["prompt_tokens_details"] = {"cached_tokens": cached}
-        body["completion_tokens_details"] = {"reasoning_tokens": reasoning}
+    for name in without:
+        for fields in (body, prompt_details, completion_details):
+            fields.pop(name, None)
     return CompletionUsage.model_validate(body)
 
 
 def reply(
-    *contents: str | None,
+    *choices: str | Mapping[str, Any] | None,
     finish_reason: str = "stop",
     refusal: str | None = None,
     usage: CompletionUsage | None = None,
 ) -> ChatCompletion:
-    """A reply with one choice for each content; without any, one that has no choices."""
+    """A reply with these choices; there may be none.
+
+    choices  of each its content, or a table of its content, refusal and finish_reason
+    finish_reason, refusal  of the choices without their own
+    """
     from openai.types.chat import ChatCompletion
 
-    message = {"role": "assistant", "refusal": refusal}
-    choices = [
-        {
-            "index": number,
-            "finish_reason": finish_reason,
-            "message": {**message, "content": content},
+    made = []
+    for number, choice in enumerate(choices):
+        own = choice if isinstance(choice, Mapping) else {"content": choice}
+        message = {
+            "role": "assistant",
+            "content": own.get("content"),
+            "refusal": own.get("refusal", refusal),
         }
-        for number, content in enumerate(contents)
-    ]
-    body: dict[str, Any] = {
-        **HEAD,
-        "object": "chat.completion",
-        "choices": choices,
-    }
+        made.append(
+            {
+                "index": number,
+                "finish_reason": own.get("finish_reason", finish_reason),
+                "message": message,
+            }
+        )
+    body = {**HEAD, "object": "chat.completion", "choices": made}
     if usage is not None:
         body["usage"] = usage.model_dump()
     return ChatCompletion.model_validate(body)
@@ -202,3 +218,51 @@ def connection_error(*, timeout: bool = False) -> Exception:
         if timeout
         else openai.APIConnectionError(request=request)
     )
+
+
+def error_kind(name: str) -> type[Exception]:
+    """The class of an exception, Python's or the SDK's, by its name."""
+    import openai
+
+    kind: type[Exception] = getattr(builtins, name, None) or getattr(
+        openai, name
+    )
+    return kind
+
+
+def cut_reply() -> Exception:
+    """What ``.parse()`` raises for a reply that was cut off."""
+    import openai
+
+    return openai.LengthFinishReasonError(
+        completion=reply("{", finish_reason="length")
+    )
+
+
+def wait(seconds: int) -> Exception:
+    """A 429 with a Retry-After."""
+    headers = {"retry-after": f"{seconds}"}
+    return api_error(
+        429, "Slow down.", code="rate_limit_exceeded", headers=headers
+    )
+
+
+# the errors that a row of a case can name
+ERRORS: dict[str, Callable[[], BaseException]] = {
+    "connection": connection_error,
+    "timeout": lambda: connection_error(timeout=True),
+    "stream": stream_error,
+    "json": lambda: json.JSONDecodeError("Expecting value", "<html>", 0),
+    "cut": cut_reply,
+    "builtin": lambda: TimeoutError("asyncio.timeout()"),
+    "typo": lambda: AttributeError("completion"),
+    "bug": lambda: ValueError("a bug"),
+    "interrupt": KeyboardInterrupt,
+    "quota": lambda: api_error(429, code="insufficient_quota"),
+    "wait 7": lambda: wait(7),
+    "wait 90": lambda: wait(90),
+    **{
+        f"{status}": partial(api_error, status)
+        for status in (400, 404, 429, 500, 502, 503)
+    },
+}

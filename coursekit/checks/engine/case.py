@@ -94,7 +94,7 @@ class Raises:
 class Matching:
     """Expected is any value for which ``holds`` is true; an error in ``holds`` is a miss.
 
-    words  say which values these are
+    words  say which values these are; "": they look like ``value``
     value  the plain value among them, if there is one
     """
 
@@ -103,7 +103,7 @@ class Matching:
     value: Any = None
 
     def __repr__(self) -> str:
-        return self.words
+        return self.words or describe(self.value)
 
 
 def exactly(number: int) -> Matching:
@@ -144,17 +144,15 @@ class _Reading:
         return f"iter({describe(self.items)})"
 
 
-@dataclass(frozen=True)
-class Misuse:
-    """Returned by a case instead of a value when the function changed an argument or handed it
-    back.
+class Misuse(Exception):
+    """Raised by a case whose function changed an argument, or handed it back.
+
+    text  what the case got; ``why``: what to think about
     """
 
-    text: str
-    why: str
-
-    def __repr__(self) -> str:
-        return self.text
+    def __init__(self, text: str, why: str) -> None:
+        super().__init__(text)
+        self.text, self.why = text, why
 
 
 def call(
@@ -185,18 +183,17 @@ def call(
             if not isinstance(expects, Raises) or not expects.fits(error):
                 raise
             raised = error
-        if misuse := changed(
+        unchanged(
             [*places, *names.values()],
             [*given, *keywords.values()],
             lambda: call_text(places, names),
-        ):
-            return misuse
+        )
         if raised is not None:
             raise raised
         if new and any(
             got is place for place in places if isinstance(place, list | dict)
         ):
-            return Misuse(
+            raise Misuse(
                 "the very object that was passed in",
                 "A change to one changes both. Return a new one.",
             )
@@ -205,21 +202,20 @@ def call(
     return Case(text or (lambda: call_text(given, keywords)), run, expects, why)
 
 
-def changed(
+def unchanged(
     now: Iterable[Any], given: Iterable[Any], text: Callable[[], str]
-) -> Misuse | None:
-    """The misuse of a function that changed its arguments; None if it did not.
+) -> None:
+    """Raises Misuse if a function changed its arguments.
 
     now, given  the arguments after the call, and as they were passed
     text        the arguments after the call, as the learner reads them
     """
-    if all(map(_same, now, given)):
-        return None
-    return Misuse(
-        f"a call that changed its arguments. They are now {text()}",
-        "The arguments belong to the caller: work on a copy, or build something"
-        " new.",
-    )
+    if not all(map(_same, now, given)):
+        raise Misuse(
+            f"a call that changed its arguments. They are now {text()}",
+            "The arguments belong to the caller: work on a copy, or build something"
+            " new.",
+        )
 
 
 def _copied(value: Any) -> Any:
@@ -292,8 +288,6 @@ def explain(got: Any, expected: Any) -> str:
     """The mistake, where the value itself gives it away: a wrong type, an order, rounding.
     Otherwise "".
     """
-    if isinstance(got, Misuse):
-        return got.why
     if (
         isinstance(got, dict)
         and isinstance(expected, dict)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import random
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ... import progress
 from ...course import lesson
-from .case import Case, Function, Raises, fits
+from .answers import error_kind
+from .case import Case, Function, Misuse, Raises, fits
 from .describe import describe
 from .learner import line_of, line_waiting, newer_with_syntax_error
 from .result import CheckResult, Hint, NotPassed, Status
@@ -22,8 +23,7 @@ from .virtual_loop import Deadlock
 
 FIRST = "Hint 1: "
 TEXTS = "exercises.toml"
-
-Cases = Callable[[random.Random], Iterable[Case]]
+NONE = "None"  # in a row: TOML has no null
 
 
 class Chapter:
@@ -41,35 +41,44 @@ class Chapter:
             (folder / TEXTS).read_text(encoding="utf-8")
         )
 
-    def exercise(self, cases: Cases) -> Exercise:
-        """Make an exercise of a function that yields its cases. It has the name of the learner's
-        function.
+    def exercise(self, case: Callable[..., Case]) -> Exercise:
+        """Make an exercise of a function that makes a case of a row's values. It has the name of
+        the learner's function.
         """
-        texts = self._exercises[getattr(cases, "__name__", "")]
-        facts = {
-            name: value for name, value in texts.items() if name != "cases"
-        }
+        texts = dict(self._exercises[getattr(case, "__name__", "")])
+        rows = texts.pop("cases")
+
+        @functools.wraps(case)
+        def cases() -> Iterator[Case]:
+            return (case(**row_values(row)) for row in rows)
+
         return Exercise(
-            cases, chapter=self.stem, together=self._exercises, **facts
+            cases, chapter=self.stem, together=self._exercises, **texts
         )
 
-    def plain(self, case: Callable[..., Case]) -> Exercise:
-        """Make an exercise of a function that makes a case of a row: it has no other cases."""
-        return self.exercise(
-            functools.wraps(case)(lambda _: self.each(case.__name__, case))
-        )
 
-    def each(self, exercise: str, case: Callable[..., Case]) -> Iterator[Case]:
-        """The exercise's plain cases: ``case`` called with the arguments that each row of the file
-        has.
-        """
-        return (case(**row) for row in self._exercises[exercise]["cases"])
+def row_values(row: dict[str, Any]) -> dict[str, Any]:
+    """The values of a row. Its error, if one is expected, becomes ``expects``."""
+    values: dict[str, Any] = _with_none(row)
+    if "raises" in values:
+        kind = error_kind(values.pop("raises"))
+        values["expects"] = Raises(kind, tuple(values.pop("says", ())))
+    return values
+
+
+def _with_none(value: Any) -> Any:
+    """The value with None in place of each NONE."""
+    if isinstance(value, dict):
+        return {name: _with_none(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return list(map(_with_none, value))
+    return None if value == NONE else value
 
 
 class Exercise:
     """Call it with the learner's function.
 
-    cases    a function that yields them, for a ``random.Random`` of the exercise's own seed
+    cases    a function that yields them, the same each time
     chapter  the stem; ``together``: the names of all exercises of the chapter
     stars    1 (easy) to 4 (hard); also its points under nbgrader
     hints    three, each giving away more; the first is shown with a case that has no remark of its
@@ -81,7 +90,7 @@ class Exercise:
 
     def __init__(
         self,
-        cases: Cases,
+        cases: Callable[[], Iterable[Case]],
         *,
         chapter: str,
         stars: int,
@@ -140,7 +149,7 @@ class Exercise:
 
     def cases(self) -> list[Case]:
         """All cases, the same each time."""
-        return list(self._cases(random.Random(f"{self.chapter}/{self.name}")))
+        return list(self._cases())
 
     def result(self, function: Function) -> CheckResult:
         """Try the cases in order, up to the first that fails."""
@@ -243,6 +252,8 @@ class Exercise:
                 f"a coroutine ({ran.unawaited}) that was never awaited",
                 fix,
             )
+        if isinstance(ran.error, Misuse):
+            return "wrong", ran.error.text, ran.error.why
         if ran.error is not None:
             status: Status = (
                 "wrong" if isinstance(case.expected, Raises) else "error"

@@ -6,8 +6,15 @@ import functools
 import inspect
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +82,11 @@ def _with_none(value: Any) -> Any:
     return None if value == NONE else value
 
 
+@dataclass(repr=False, eq=False)
 class Exercise:
     """Call it with the learner's function.
 
-    cases    a function that yields them, the same each time
+    make_cases  yields the cases, the same each time
     chapter  the stem; ``together``: the names of all exercises of the chapter
     stars    1 (easy) to 4 (hard); also its points under nbgrader
     hints    three, each giving away more; the first is shown with a case that has no remark of its
@@ -88,24 +96,19 @@ class Exercise:
     seconds  the time limit of one case: seconds of computing
     """
 
-    def __init__(
-        self,
-        cases: Callable[[], Iterable[Case]],
-        *,
-        chapter: str,
-        stars: int,
-        hints: Iterable[str],
-        together: Iterable[str] = (),
-        remarks: Mapping[str, str] | None = None,
-        awaits: bool = False,
-        seconds: float = SECONDS,
-    ) -> None:
-        self.name = getattr(cases, "__name__", "")
-        self.__doc__ = cases.__doc__
-        self.chapter, self.stars, self.hints = chapter, stars, tuple(hints)
-        self.together, self.remarks = tuple(together), remarks or {}
-        self.awaits, self.seconds = awaits, seconds
-        self._cases = cases
+    make_cases: Callable[[], Iterable[Case]]
+    _: KW_ONLY
+    chapter: str
+    stars: int
+    hints: Sequence[str]
+    together: Collection[str] = ()
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    awaits: bool = False
+    seconds: float = SECONDS
+
+    def __post_init__(self) -> None:
+        self.name = getattr(self.make_cases, "__name__", "")
+        self.__doc__ = self.make_cases.__doc__
 
     def __call__(self, function: Function) -> CheckResult:
         """Check the function and remember a pass. Under nbgrader a function that does not pass
@@ -149,7 +152,7 @@ class Exercise:
 
     def cases(self) -> list[Case]:
         """All cases, the same each time."""
-        return list(self._cases())
+        return list(self.make_cases())
 
     def result(self, function: Function) -> CheckResult:
         """Try the cases in order, up to the first that fails."""

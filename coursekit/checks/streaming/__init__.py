@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate
@@ -87,7 +88,10 @@ def read_until(
                 raise
             returned = f"raised {caught!r}"
         return {
-            "requests": list(map(_request, script.requests)),
+            "requests": [
+                {k: v for k, v in body.items() if k != "stream_options"}
+                for body in script.requests
+            ],
             "enough got": calls,
             "returned": returned,
             "seconds": script.clock.now(),
@@ -95,7 +99,7 @@ def read_until(
         }
 
     expected = {
-        "requests": ["gpt-4o, stream=True, the messages as given"],
+        "requests": [{"messages": PROMPT, "model": "gpt-4o", "stream": True}],
         "enough got": texts,
         "returned": f"raised {raised!r}" if raised else "".join(texts[-1:]),
         "seconds": max(reads - 1, 0) * GAP,
@@ -110,18 +114,6 @@ def read_until(
         expected,
         why,
     )
-
-
-def _request(body: dict[str, Any]) -> str:
-    """What counts of a request in these cases."""
-    messages = (
-        "the messages as given"
-        if body.get("messages") == PROMPT
-        else "other messages"
-    )
-    more = sorted(set(body) - {"model", "stream", "stream_options", "messages"})
-    stream = f"stream={body.get('stream')}"
-    return ", ".join([str(body.get("model")), stream, messages, *more])
 
 
 @chapter.exercise
@@ -194,24 +186,16 @@ def _with_ending(chunks: list[Any], ending: str) -> ApiAnswer:
     return replace(whole, events=(*events, Event(at, last)))
 
 
-class Broken:
+class Broken(Iterator[Any], AbstractContextManager[Any]):
     """A stream of these chunks, then this error."""
 
     def __init__(self, error: Exception, chunks: list[Any]) -> None:
-        self._chunks = self._read(error, chunks)
-
-    def _read(self, error: Exception, chunks: list[Any]) -> Iterator[Any]:
-        yield from chunks
-        raise error
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._chunks
+        self.error, self.chunks = error, iter(chunks)
 
     def __next__(self) -> Any:
-        return next(self._chunks)
-
-    def __enter__(self) -> Broken:
-        return self
+        for each in self.chunks:
+            return each
+        raise self.error
 
     def __exit__(self, *error: object) -> None:
         self.close()

@@ -139,14 +139,11 @@ def kept() -> Scoreboard:
 
 
 def _rows(held: dict[str, Any]) -> list[Row]:
-    points = [
-        {axis: float(row["points"][axis]) for axis in AXES}
-        for row in held["scores"]
-    ]
-    pairs = zip(held["scores"], points, strict=True)
-    return [
-        Row(str(row["name"]), int(row["seed"]), each) for row, each in pairs
-    ]
+    rows = []
+    for row in held["scores"]:
+        points = {axis: float(row["points"][axis]) for axis in AXES}
+        rows.append(Row(str(row["name"]), int(row["seed"]), points))
+    return rows
 
 
 def _parsed(saved: dict[str, Any]) -> dict[str, Any]:

@@ -118,23 +118,6 @@ def usage_chunk(usage: CompletionUsage) -> ChatCompletionChunk:
     return _chunk([], usage.model_dump())
 
 
-def stream(
-    texts: Iterable[str],
-    *,
-    finish_reason: str | None = "stop",
-    usage: CompletionUsage | None = None,
-) -> list[ChatCompletionChunk]:
-    """All pieces of a stream: the role, a delta for each text, the end (finish_reason None: cut
-    there), the usage.
-    """
-    pieces = [chunk("", role="assistant"), *map(chunk, texts)]
-    if finish_reason is not None:
-        pieces.append(chunk(finish_reason=finish_reason))
-    if usage is not None:
-        pieces.append(usage_chunk(usage))
-    return pieces
-
-
 def streamed(reply: ChatCompletion) -> list[ChatCompletionChunk]:
     """A whole reply as a stream: each choice's text, then its end."""
     pieces = []
@@ -220,16 +203,6 @@ def connection_error(*, timeout: bool = False) -> Exception:
     )
 
 
-def error_kind(name: str) -> type[Exception]:
-    """The class of an exception, Python's or the SDK's, by its name."""
-    import openai
-
-    kind: type[Exception] = getattr(builtins, name, None) or getattr(
-        openai, name
-    )
-    return kind
-
-
 def cut_reply() -> Exception:
     """What ``.parse()`` raises for a reply that was cut off."""
     import openai
@@ -247,22 +220,32 @@ def wait(seconds: int) -> Exception:
     )
 
 
-# the errors that a row of a case can name
-ERRORS: dict[str, Callable[[], BaseException]] = {
+ERRORS: dict[str, Callable[[], Exception]] = {
     "connection": connection_error,
-    "timeout": lambda: connection_error(timeout=True),
+    "timeout": partial(connection_error, timeout=True),
     "stream": stream_error,
-    "json": lambda: json.JSONDecodeError("Expecting value", "<html>", 0),
+    "json": partial(json.JSONDecodeError, "Expecting value", "<html>", 0),
     "cut": cut_reply,
-    "builtin": lambda: TimeoutError("asyncio.timeout()"),
-    "typo": lambda: AttributeError("completion"),
-    "bug": lambda: ValueError("a bug"),
-    "interrupt": KeyboardInterrupt,
-    "quota": lambda: api_error(429, code="insufficient_quota"),
-    "wait 7": lambda: wait(7),
-    "wait 90": lambda: wait(90),
-    **{
-        f"{status}": partial(api_error, status)
-        for status in (400, 404, 429, 500, 502, 503)
-    },
+    "quota": partial(api_error, 429, code="insufficient_quota"),
+    "wait 7": partial(wait, 7),
+    "wait 90": partial(wait, 90),
 }
+
+
+def error_named(word: str) -> Any:
+    """A new error that a row names: one of ERRORS, the API's answer with this status, or an
+    exception of this class. None for any other word.
+    """
+    if word in ERRORS:
+        return ERRORS[word]()
+    if word.isdigit():
+        return api_error(int(word))
+    kind = error_kind(word)
+    return None if kind is None else kind("a bug")
+
+
+def error_kind(name: str) -> Any:
+    """The class of an exception, Python's or the SDK's, by its name. None: there is none."""
+    import openai
+
+    return getattr(builtins, name, None) or getattr(openai, name, None)

@@ -1,6 +1,6 @@
 """A real client whose API reads from a script and counts the requests. Time is virtual.
 
-script = Script(reply("Paris."), error_answer(429, "Slow down."), stream(["Hel", "lo"]))
+script = Script(reply("Paris."), error_answer(429, "Slow down."), [chunk("Hel"), chunk("lo")])
 answer = function(script.client)         # or await function(script.async_client)
 script.requests                          # the bodies that were sent
 """

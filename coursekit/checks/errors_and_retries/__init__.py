@@ -12,7 +12,7 @@ from ...foundation.portable import Portable
 from ...offline.clock import VirtualClock
 from ...retrying import Policy
 from ..engine import Case, Chapter, Function, call
-from ..engine.answers import ERRORS, api_error, stream_error
+from ..engine.answers import api_error, error_named, stream_error
 
 START = 1000.0  # of the clock: a deadline counts from the call, not from 0
 MANY = 100  # calls: only a loop that does not count them gets there
@@ -191,7 +191,7 @@ def error_of(
         return api_error(status, code=code, kind=kind, **more)
     if kind == "proxy":
         return ProxyError(code)
-    return stream_error(code) if kind == "stream" else ERRORS[kind]()
+    return stream_error(code) if kind == "stream" else error_named(kind)
 
 
 def error_text(error: BaseException) -> str:
@@ -213,7 +213,7 @@ def error_text(error: BaseException) -> str:
 
 def _result(word: str) -> Any:
     """What a scripted function does: an exception to raise, or the value to return."""
-    return ERRORS[word]() if word in ERRORS else VALUES.get(word, word)
+    return error_named(word) or VALUES.get(word, word)
 
 
 def _does(result: Any) -> str:

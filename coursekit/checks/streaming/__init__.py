@@ -12,9 +12,8 @@ from typing import Any
 from ...offline.exchange import DONE, ApiAnswer, Event, sse
 from ..engine import Case, Chapter, Function, Once, Raises, call
 from ..engine.answers import (
-    ERRORS,
     chunk,
-    error_kind,
+    error_named,
     message,
     usage,
     usage_chunk,
@@ -65,7 +64,7 @@ def read_until(
 ) -> Case:
     """A streamed answer, read no further than needed, and its stream closed."""
     made = list(map(chunk_of, chunks))
-    raised = error_kind(error)("enough failed") if error else None
+    raised = error_named(error)
     contents = [
         choice.delta.content for each in made[:reads] for choice in each.choices
     ]
@@ -130,11 +129,7 @@ def stream_result(
     text = "".join(
         choice.delta.content or "" for each in made for choice in each.choices
     )
-    raised: Any = None
-    if error:
-        raised = (
-            ERRORS[error]() if error in ERRORS else error_kind(error)("a bug")
-        )
+    raised = error_named(error)
 
     def run(function: Function) -> Any:
         stream: Any = Broken(raised, made)

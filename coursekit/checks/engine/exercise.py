@@ -29,6 +29,13 @@ from .running import SECONDS, NotAwaitable, Ran, run
 from .virtual_loop import Deadlock
 
 FIRST = "Hint 1: "
+ENDLESS = (
+    "A loop in it never ends, or it waits for something that never happens."
+)
+LEFT = " It could not be stopped: restart the kernel (Kernel > Restart)."
+AWAIT = (
+    "Calling an async function only makes a coroutine: write await {name}(…)."
+)
 TEXTS = "exercises.toml"
 NONE = "None"  # in a row: TOML has no null
 
@@ -218,17 +225,8 @@ class Exercise:
         """The status, what the case got, and what to think about."""
         why = case.remark(ran.value, self.remarks) or FIRST + self.hints[0]
         if ran.endless:
-            loop = "A loop in it never ends, or it waits for something that never comes."
-            left = (
-                " It could not be stopped: restart the kernel (Kernel > Restart)."
-                if ran.left
-                else ""
-            )
-            return (
-                "endless",
-                f"nothing within {self.seconds:g} seconds",
-                loop + left,
-            )
+            got = f"nothing within {self.seconds:g} seconds"
+            return "endless", got, ENDLESS + (LEFT if ran.left else "")
         if isinstance(ran.error, Deadlock):
             return (
                 "endless",
@@ -242,30 +240,19 @@ class Exercise:
                 f"Begin it with: async def {self.name}(…)",
             )
         if ran.unawaited:
-            fix = (
-                "Calling an async function only makes a coroutine: write await"
-                f" {ran.unawaited}(…)."
-            )
+            got = f"a coroutine ({ran.unawaited}) that was never awaited"
+            fix = AWAIT.format(name=ran.unawaited)
             if inspect.iscoroutinefunction(function) and not self.awaits:
                 fix = (
                     f"{self.name} must be a plain function: def, not async def."
                 )
-            return (
-                "not awaited",
-                f"a coroutine ({ran.unawaited}) that was never awaited",
-                fix,
-            )
+            return "not awaited", got, fix
         if isinstance(ran.error, Misuse):
             return "wrong", ran.error.text, ran.error.why
         if ran.error is not None:
-            status: Status = (
-                "wrong" if isinstance(case.expected, Raises) else "error"
-            )
-            return (
-                status,
-                f"{type(ran.error).__name__}: {error_text(ran.error)}",
-                why,
-            )
+            got = f"{type(ran.error).__name__}: {error_text(ran.error)}"
+            raises = isinstance(case.expected, Raises)
+            return "wrong" if raises else "error", got, why
         if inspect.isgenerator(ran.value):
             return (
                 "wrong",

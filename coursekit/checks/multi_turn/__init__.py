@@ -5,7 +5,7 @@ what to forget.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any, TypeAlias
@@ -96,14 +96,14 @@ def trim_to_budget(
     messages: Any,
     budget: int,
     by: str = "count",
-    kept: list[int] | None = None,
+    sent: Sequence[int] = (),
     expects: Raises | None = None,
     why: str = "",
 ) -> Case:
     """What is sent of a conversation, within a budget of tokens."""
     given = chat(messages)
     counted: Callable[[Message], int] = count if by == "count" else one_each
-    expected = expects or [given[place] for place in kept or ()]
+    expected = expects or [given[place] for place in sent]
     plain = call(given, budget, counted, expects=expected, why=why, new=True)
     return replace(
         plain,

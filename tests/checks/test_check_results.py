@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coursekit import progress
-from coursekit.checks import basics
 from coursekit.checks.engine import Case, Matching, Raises, call, fits
 from coursekit.checks.engine.describe import SHOWN, describe
 from coursekit.checks.engine.exercise import Exercise, row_values
@@ -301,15 +299,6 @@ def test_under_nbgrader_a_miss_raises(
         raised.value._render_traceback_()[0]
         == "✗ double: not right yet (case 1 of 2)"
     )
-
-
-def test_random_cases_are_the_same_each_time() -> None:
-    """The random numbers of an exercise are its own, and the same in every process."""
-    assert [case.text for case in basics.reply_text.cases()] == [
-        case.text for case in basics.reply_text.cases()
-    ]
-    # not Python's own hash, which changes
-    assert Random("01_basics/reply_text").random() == 0.5367820872636108
 
 
 # What counts as equal

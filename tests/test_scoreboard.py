@@ -36,7 +36,7 @@ def test_attempts_are_kept_beside_the_progress_best_first(kept: Path) -> None:
     scoreboard.keep("first try", score(120))
     board = scoreboard.keep("two lanes", score(60))
     assert [row.name for row in board.rows] == ["two lanes", "first try"]
-    assert [row.name for row in scoreboard.kept().rows] == [
+    assert [row.name for row in scoreboard.saved().rows] == [
         "two lanes",
         "first try",
     ]
@@ -52,11 +52,11 @@ def test_of_a_name_and_seed_the_best_counts(kept: Path) -> None:
     another seed has its own."""
     for seconds in (100, 100, 170, 50):
         scoreboard.keep("mine", score(seconds))
-    assert [round(row.total, 1) for row in scoreboard.kept().rows] == [
+    assert [round(row.total, 1) for row in scoreboard.saved().rows] == [
         round(score(50).total, 1)
     ]
     scoreboard.keep("mine", score(90, seed=2))
-    assert [row.seed for row in scoreboard.kept().rows] == [1, 2]
+    assert [row.seed for row in scoreboard.saved().rows] == [1, 2]
 
 
 def test_switched_off_only_this_attempt_is_shown(
@@ -69,7 +69,7 @@ def test_switched_off_only_this_attempt_is_shown(
     board = scoreboard.keep("mine", score())
     assert [row.name for row in board.rows] == ["mine"]
     assert board.notes == ()
-    assert scoreboard.kept().rows == []
+    assert scoreboard.saved().rows == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -81,14 +81,14 @@ def test_a_damaged_file_is_set_aside(kept: Path, damage: str) -> None:
     """An unreadable file is renamed and kept, the board says so, and a new file is started."""
     kept.parent.mkdir()
     kept.write_text(damage, encoding="latin-1")
-    assert scoreboard.kept().rows == []
+    assert scoreboard.saved().rows == []
     board = scoreboard.keep("mine", score())
     assert "could not be read" in board.notes[0]
     assert (
         kept.with_name("capstone.json.damaged").read_text(encoding="latin-1")
         == damage
     )
-    assert [row.name for row in scoreboard.kept().rows] == ["mine"]
+    assert [row.name for row in scoreboard.saved().rows] == ["mine"]
 
 
 def test_a_place_that_cannot_be_written_is_told(kept: Path) -> None:
@@ -111,7 +111,7 @@ def test_two_notebooks_at_once_lose_nothing(kept: Path) -> None:
         subprocess.Popen([sys.executable, "-c", code, name]) for name in "ab"
     ]
     assert [process.wait() for process in running] == [0, 0]
-    assert {row.name for row in scoreboard.kept().rows} == {
+    assert {row.name for row in scoreboard.saved().rows} == {
         f"{name}{n}" for name in "ab" for n in range(5)
     }
 

@@ -9,7 +9,6 @@ import os.path
 import numpy as np
 from answer_table import right, wrong
 
-from coursekit.checks.multi_turn.cases import flat
 from coursekit.conversation.turns import History
 
 
@@ -837,7 +836,7 @@ def _parts(messages):
 def _fitting(messages, budget, count):
     head, turns = _parts(messages)
     for start in range(len(turns)):
-        sent = head + flat(turns[start:])
+        sent = head + _flat(turns[start:])
         if sum(map(count, sent)) <= budget:
             return sent
     raise ValueError("budget")
@@ -872,7 +871,7 @@ def found_by_equality(messages, budget, count):
 @wrong("trim_to_budget", says="Keep as many turns as fit.")
 def five_turns_at_most(messages, budget, count):
     head, turns = _parts(messages)
-    return _fitting(head + flat(turns[-5:]), budget, count)
+    return _fitting(head + _flat(turns[-5:]), budget, count)
 
 
 def _condensed(messages, over, keep, summarize, is_earlier):
@@ -885,11 +884,11 @@ def _condensed(messages, over, keep, summarize, is_earlier):
     if len(turns) <= over:
         return list(messages)
     cut = len(turns) - keep
-    text = summarize(earlier + flat(turns[:cut]))
+    text = summarize(earlier + _flat(turns[:cut]))
     return [
         *head,
         {"role": "user", "content": f"Summary: {text}"},
-        *flat(turns[cut:]),
+        *_flat(turns[cut:]),
     ]
 
 
@@ -1017,7 +1016,7 @@ def instructions_from_anywhere(messages, budget, count):
         if message["role"] == "user":
             turns.append([])
         turns[-1].append(message)
-    used = sum(map(count, instructions + flat(turns[-1:])))
+    used = sum(map(count, instructions + _flat(turns[-1:])))
     if used > budget:
         raise ValueError("budget too small")
     kept = turns[-1:]
@@ -1026,7 +1025,7 @@ def instructions_from_anywhere(messages, budget, count):
         if used > budget:
             break
         kept.insert(0, turn)
-    return instructions + flat(kept)
+    return instructions + _flat(kept)
 
 
 @wrong("summarize_when", "wrong", says="Only messages at the beginning are")

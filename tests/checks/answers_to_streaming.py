@@ -510,7 +510,7 @@ def swallows_the_error(client, messages, enough):
     return asking_at_chunks_without_text(client, messages, quiet)
 
 
-@wrong("read_until", "wrong", says="stream=False")
+@wrong("read_until", "wrong", says="'stream': False")
 def not_streamed(client, messages, enough):
     text = client.chat.completions.create(
         model="gpt-4o", messages=messages, stream=False

@@ -109,7 +109,7 @@ def test_the_table_has_enough_answers(path: Path, exercise: Exercise) -> None:
 
 
 @every_exercise
-def test_an_exercise_has_stars_hints_and_random_cases(
+def test_an_exercise_has_stars_hints_and_cases(
     path: Path, exercise: Exercise
 ) -> None:
     """It has 1 to 4 stars, a docstring, three different hints, at least four cases, the same ones

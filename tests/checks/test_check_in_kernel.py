@@ -124,7 +124,7 @@ def test_async_code_is_checked_in_a_kernel_with_a_loop_of_its_own(
     """The kernel's event loop runs already; a check of async code works all the same."""
     made = """from coursekit.checks.engine import Exercise, call
 
-def double(rng):
+def double():
     yield call(2, expects=4)
 
 double = Exercise(double, chapter="01_basics", stars=1, hints="abc", awaits=True)"""

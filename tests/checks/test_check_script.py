@@ -13,7 +13,6 @@ from coursekit.checks.engine.answers import (
     chunk,
     connection_error,
     reply,
-    stream,
     usage,
     usage_chunk,
 )
@@ -25,6 +24,12 @@ HELLO: dict[str, Any] = {
     "model": "gpt-4o",
     "messages": [{"role": "user", "content": "Hello"}],
 }
+STREAM = [
+    chunk("", role="assistant"),
+    chunk("Hel"),
+    chunk("lo"),
+    chunk(finish_reason="stop"),
+]
 
 
 def test_answers_come_in_turn_and_the_last_for_ever() -> None:
@@ -64,9 +69,7 @@ def test_a_stream_and_whether_it_was_closed() -> None:
     """Chunks arrive as made, in their time; left_open counts streams that were neither read up nor
     closed.
     """
-    script = Script(
-        stream(["Hel", "lo"], usage=usage(1, 2)), after=0.5, gap=0.25
-    )
+    script = Script([*STREAM, usage_chunk(usage(1, 2))], after=0.5, gap=0.25)
     with script.client.chat.completions.create(**HELLO, stream=True) as whole:
         got = list(whole)
     assert [
@@ -88,7 +91,7 @@ def test_a_stream_and_whether_it_was_closed() -> None:
 
 def test_a_cut_stream_ends_without_a_word() -> None:
     """finish_reason None makes a stream that closes cleanly before its end."""
-    script = Script(stream(["Hel"], finish_reason=None))
+    script = Script(STREAM[:2])
     got = list(script.client.chat.completions.create(**HELLO, stream=True))
     assert [piece.choices[0].finish_reason for piece in got] == [None, None]
 
@@ -104,7 +107,16 @@ def test_chunks_of_every_kind() -> None:
         "a",
         "b",
     ]
-    assert usage(1, 2, details=False).prompt_tokens_details is None
+    bare = usage(1, 2, without=["prompt_tokens_details", "reasoning_tokens"])
+    assert bare.prompt_tokens_details is None
+    assert bare.completion_tokens_details.reasoning_tokens is None
+    cut = reply("a", {"content": "b", "finish_reason": "length"}, {})
+    assert [choice.finish_reason for choice in cut.choices] == [
+        "stop",
+        "length",
+        "stop",
+    ]
+    assert cut.choices[2].message.content is None
 
 
 def test_async_requests_are_counted_and_timed() -> None:

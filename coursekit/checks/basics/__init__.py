@@ -5,261 +5,124 @@ model lives.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
-from random import Random
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ...offline.exchange import error_answer
 from ...tokens import count_tokens
-from ..engine import Case, Chapter, Raises, call, exactly
+from ..engine import Case, Chapter, Function, Raises, call, exactly
 from ..engine.answers import message, reply, usage
-from .cases import GPT_4O, TODAY, WORDS, answered, listing, sentence, split
+from ..engine.describe import answer_text, message_lines
+from ..engine.script import Script
 
 COUNTS = {
     "tokens": count_tokens,
     "words": lambda text: len(text.split()),
     "len": len,
 }
+# dollars per million tokens
+GPT_4O = {"input": 2.5, "cached": 1.25, "output": 10.0}
+QUESTION = [message("user", "What is the capital of France?")]
+SAMPLING = {"temperature": 0}
+TODAY = datetime.date(2026, 11, 23)
 
 chapter = Chapter(__file__)
 
 
 @chapter.exercise
-def reply_text(rng: Random) -> Iterator[Case]:
+def reply_text(choices: list[Any], expects: str, why: str = "") -> Case:
     """The text of a reply, whatever kind of reply it is."""
-    text, other = sentence(rng), sentence(rng)
-    yield call(reply("Paris."), expects="Paris.")
-    refusal = "When the model refuses, return the refusal text."
-    yield call(
-        reply(None, refusal="I can't help."),
-        expects="I can't help.",
-        why=refusal,
-    )
-    yield call(
-        reply(None),
-        expects="",
-        why="content can be None, and the caller wants a str.",
-    )
-    yield call(
-        reply(), expects="", why="Some servers send a reply without choices."
-    )
-    yield call(reply("", finish_reason="length"), expects="")
-    yield call(
-        reply(text, other),
-        expects=text,
-        why="If there are several choices, use the first one.",
-    )
-    yield call(reply(None, refusal=other), expects=other, why=refusal)
-    yield call(
-        reply("So", refusal="No."),
-        expects="No.",
-        why="A refusal counts even if there is some content.",
-    )
-    spaced = f"  {text}\r\n"
-    yield call(
-        reply(spaced),
-        expects=spaced,
-        why="Leave the text unchanged: spaces and newlines are part of it.",
-    )
-    yield call(
-        reply(None, text),
-        expects="",
-        why="Only the first choice counts, even if it has no text.",
-    )
-    long = "\n".join([text, other] * 10)
-    yield call(
-        reply(long, finish_reason="length"),
-        expects=long,
-        why="Return the whole text, whatever the finish_reason.",
-    )
+    return call(reply(*choices), expects=expects, why=why)
 
 
-@chapter.plain
+@chapter.exercise
 def prompt_tokens(
-    messages: list[dict[str, str]], by: str = "tokens", why: str = ""
+    messages: list[dict[str, str]],
+    expects: int,
+    by: str = "tokens",
+    why: str = "",
 ) -> Case:
     """The prompt tokens of a chat with gpt-4o."""
-    count: Any = COUNTS[by]
-    names = [each["name"] for each in messages if "name" in each]
-    texts = [each["content"] for each in messages] + names
-    total = 3 + 4 * len(messages) + len(names) + sum(map(count, texts))
-    return call(messages, count, expects=exactly(total), why=why)
+    return call(messages, COUNTS[by], expects=exactly(expects), why=why)
 
 
 @chapter.exercise
-def cost_split(rng: Random) -> Iterator[Case]:
+def cost_split(
+    expects: dict[str, float],
+    price: dict[str, float] = GPT_4O,
+    why: str = "",
+    **bill: Any,
+) -> Case:
     """What each kind of token of a call costs, in dollars."""
-
-    def case(
-        prompt: int,
-        completion: int,
-        cached: int = 0,
-        reasoning: int = 0,
-        price: dict[str, float] = GPT_4O,
-        why: str = "",
-    ) -> Case:
-        bill = usage(prompt, completion, cached=cached, reasoning=reasoning)
-        return call(
-            bill,
-            price,
-            expects=split(prompt, completion, cached, reasoning, price),
-            why=why,
-        )
-
-    yield from chapter.each("cost_split", case)
-    bare = usage(40, 9, details=False)
-    yield call(
-        bare,
-        GPT_4O,
-        expects=split(40, 9),
-        why="A usage may come without its details.",
-    )
-    empty: Any = usage(40, 9)
-    empty.prompt_tokens_details.cached_tokens = (
-        empty.completion_tokens_details.reasoning_tokens
-    ) = None
-    yield call(
-        empty,
-        GPT_4O,
-        expects=split(40, 9),
-        why="A count in the details may be None.",
-    )
-    half = usage(300, 20, cached=256)
-    half.completion_tokens_details = None
-    yield call(
-        half,
-        GPT_4O,
-        expects=split(300, 20, 256),
-        why="One of the two details may be missing.",
-    )
+    return call(usage(**bill), price, expects=expects, why=why)
 
 
 @chapter.exercise
-def safe_reply(rng: Random) -> Iterator[Case]:
+def safe_reply(
+    expects: Any,
+    choices: list[Any] | None = None,
+    messages: list[dict[str, Any]] = QUESTION,
+    params: Mapping[str, Any] = SAMPLING,
+    why: str = "",
+) -> Case:
     """A complete answer, or a ValueError that says why there is none."""
-    stop = "finish_reason 'stop'"
-    yield answered(reply("Paris."), f"'Paris.', {stop}", "Paris.")
-    for _ in range(3):
-        chat = [
-            message("developer", sentence(rng)),
-            message("user", sentence(rng)),
-        ]
-        params = {
-            "max_completion_tokens": rng.randint(20, 900),
-            "temperature": 1,
-            "stop": ["\n\n"],
-        }
-        text = f" {sentence(rng)}\r\n"
-        yield answered(
-            reply(text), f"{text!r}, {stop}", text, messages=chat, params=params
+    answer: Any = error_answer(503, "The server is down.")
+    if choices is not None:
+        answer = reply(*choices)
+    asking = call(messages, expects=expects, **params)
+
+    def run(function: Function) -> Any:
+        script = Script(answer)
+        try:
+            returned = asking.run(partial(function, script.client))
+        except Exception:
+            if len(script.requests) <= 1:
+                raise
+            return {"requests": script.requests}
+        return {"returned": returned, "requests": script.requests}
+
+    def given() -> str:
+        more = "".join(f", {name}={value!r}" for name, value in params.items())
+        return (
+            f"safe_reply(client, {message_lines(messages)}{more}), answered with"
+            f" {answer_text(answer)}"
         )
-    yield answered(reply("Paris."), f"'Paris.', {stop}", "Paris.", params={})
-    why = "An empty text that ended by itself is a complete answer."
-    yield answered(reply(""), f"'', {stop}", "", why)
 
-    def refused(answer: Any, text: str, *words: str, why: str) -> Case:
-        return answered(answer, text, Raises(ValueError, words), why)
-
-    why = (
-        "Text that was cut off can look complete, but finish_reason says that it is"
-        " not. Do not send a second request."
-    )
-    yield refused(
-        reply("Run git reset --hard", finish_reason="length"),
-        "a text, 'length'",
-        "length",
-        why=why,
-    )
-    why = "An empty text with 'length' was cut off as well."
-    yield refused(
-        reply("", finish_reason="length"),
-        "content '', 'length'",
-        "length",
-        why=why,
-    )
-    for reason in ("content_filter", "tool_calls", "function_call"):
-        yield refused(
-            reply("The first", finish_reason=reason),
-            f"'The first', finish_reason {reason!r}",
-            reason,
-            why="Only a reply with 'stop' is complete.",
-        )
-    yield refused(
-        reply(None, finish_reason="tool_calls"),
-        "content None, 'tool_calls'",
-        "tool_calls",
-        why="If the finish_reason is not 'stop', put it into the error's message.",
-    )
-    refusal, why = (
-        f"I can't {rng.choice(WORDS)}.",
-        "Put the model's refusal into the error's message.",
-    )
-    yield refused(
-        reply(None, refusal=refusal),
-        f"content None, refusal {refusal!r}, {stop}",
-        refusal,
-        why=why,
-    )
-    both = reply(None, refusal=refusal, finish_reason="content_filter")
-    yield refused(
-        both,
-        f"refusal {refusal!r}, finish_reason 'content_filter'",
-        refusal,
-        why=why,
-    )
-    why = (
-        "Without text there is no answer: raise a ValueError even though the"
-        " finish_reason is 'stop'."
-    )
-    yield refused(reply(None), f"content None, {stop}", why=why)
-    yield refused(
-        reply(),
-        "no choices",
-        why="Some servers send no choices: raise a ValueError.",
-    )
-    why = "The SDK's own errors say more than a ValueError: let them propagate."
-    down = error_answer(503, "The server is down.")
-    yield answered(
-        down,
-        "an error, status 503",
-        Raises(_status_error(), ("server is down",)),
-        why,
-    )
-    yield refused(
-        reply("Paris.", refusal=refusal),
-        f"content 'Paris.', refusal {refusal!r}, {stop}",
-        refusal,
-        why="A refusal is a refusal, with or without text.",
-    )
+    if not isinstance(expects, Raises):
+        sent = {"messages": messages, "model": "gpt-4o", **params}
+        expects = {"returned": expects, "requests": [sent]}
+    return Case(given, run, expects, why)
 
 
-@chapter.plain
+@chapter.exercise
 def models_at_risk(
     dates: dict[str, str],
     days: int,
+    expects: list[str],
     today: datetime.date = TODAY,
     why: str = "",
 ) -> Case:
     """The models that will be shut down within some days."""
-    end = today + datetime.timedelta(days=days)
-    near = sorted(
-        (day, name)
-        for name, day in dates.items()
-        if f"{today}" <= day <= f"{end}"
-    )
     shown = ", ".join(f"{name}: {day or None}" for name, day in dates.items())
-    expected = [name for _, name in near]
     return call(
         listing(dates),
         today,
         days,
-        expects=expected,
+        expects=expects,
         why=why,
         text=f"([{shown}], {today!r}, {days})",
     )
 
 
-def _status_error() -> type[Exception]:
-    import openai
+def listing(dates: dict[str, str]) -> list[Any]:
+    """What ``client.models.list()`` has: models with these shutdown dates, "" for None."""
+    from openai.types import Model
 
-    return openai.APIStatusError
+    facts = {"created": 1_795_348_800, "object": "model", "owned_by": "system"}
+    return [
+        Model.model_validate(
+            {**facts, "id": name, "shutdown_date": day or None}
+        )
+        for name, day in dates.items()
+    ]

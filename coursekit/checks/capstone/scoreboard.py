@@ -49,8 +49,8 @@ class Scoreboard:
     def __init__(self, rows: Iterable[Row], notes: Iterable[str] = ()) -> None:
         best: dict[tuple[str, int], Row] = {}
         for row in rows:
-            known = best.get((row.name, row.seed))
-            if known is None or row.total > known.total:
+            other = best.get((row.name, row.seed))
+            if other is None or row.total > other.total:
                 best[row.name, row.seed] = row
         self.rows = sorted(
             best.values(), key=lambda row: (-row.total, row.name, row.seed)
@@ -128,7 +128,7 @@ def place() -> Path | None:
     return None if beside is None else beside.with_name("capstone.json")
 
 
-def kept() -> Scoreboard:
+def saved() -> Scoreboard:
     """All scores that were saved; none if the file is missing or damaged."""
     path = place()
     return Scoreboard(
@@ -139,14 +139,11 @@ def kept() -> Scoreboard:
 
 
 def _rows(held: dict[str, Any]) -> list[Row]:
-    points = [
-        {axis: float(row["points"][axis]) for axis in AXES}
-        for row in held["scores"]
-    ]
-    pairs = zip(held["scores"], points, strict=True)
-    return [
-        Row(str(row["name"]), int(row["seed"]), each) for row, each in pairs
-    ]
+    rows = []
+    for row in held["scores"]:
+        points = {axis: float(row["points"][axis]) for axis in AXES}
+        rows.append(Row(str(row["name"]), int(row["seed"]), points))
+    return rows
 
 
 def _parsed(saved: dict[str, Any]) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from .case import (
     Once,
     Raises,
     call,
-    changed,
     exactly,
     fits,
+    unchanged,
 )
 from .exercise import Chapter, Exercise
 
@@ -31,7 +31,7 @@ __all__ = [
     "Once",
     "Raises",
     "call",
-    "changed",
     "exactly",
     "fits",
+    "unchanged",
 ]

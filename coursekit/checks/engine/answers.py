@@ -4,7 +4,10 @@ model's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import builtins
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .describe import MADE_UP_ID, MADE_UP_MODEL
@@ -22,7 +25,7 @@ HEAD = {
 URL = "https://api.openai.com/v1/chat/completions"
 
 
-def message(role: str, content: str) -> dict[str, Any]:
+def message(role: str, content: str | None) -> dict[str, Any]:
     """One message of a request."""
     return {"role": role, "content": content}
 
@@ -33,45 +36,58 @@ def usage(
     *,
     cached: int = 0,
     reasoning: int = 0,
-    details: bool = True,
+    without: Iterable[str] = (),
 ) -> CompletionUsage:
-    """``reply.usage``; details False: as from servers that send none."""
+    """``reply.usage``.
+
+    without  names of fields, of it or of its details, that are None: some servers do not send them
+    """
     from openai.types import CompletionUsage
 
-    body: dict[str, Any] = {
+    prompt_details = {"cached_tokens": cached}
+    completion_details = {"reasoning_tokens": reasoning}
+    body = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
+        "prompt_tokens_details": prompt_details,
+        "completion_tokens_details": completion_details,
     }
-    if details:
-        body["prompt_tokens_details"] = {"cached_tokens": cached}
-        body["completion_tokens_details"] = {"reasoning_tokens": reasoning}
+    for name in without:
+        for fields in (body, prompt_details, completion_details):
+            fields.pop(name, None)
     return CompletionUsage.model_validate(body)
 
 
 def reply(
-    *contents: str | None,
+    *choices: str | Mapping[str, Any] | None,
     finish_reason: str = "stop",
     refusal: str | None = None,
     usage: CompletionUsage | None = None,
 ) -> ChatCompletion:
-    """A reply with one choice for each content; without any, one that has no choices."""
+    """A reply with these choices; there may be none.
+
+    choices  of each its content, or a table of its content, refusal and finish_reason
+    finish_reason, refusal  of the choices without their own
+    """
     from openai.types.chat import ChatCompletion
 
-    message = {"role": "assistant", "refusal": refusal}
-    choices = [
-        {
-            "index": number,
-            "finish_reason": finish_reason,
-            "message": {**message, "content": content},
+    made = []
+    for number, choice in enumerate(choices):
+        own = choice if isinstance(choice, Mapping) else {"content": choice}
+        message = {
+            "role": "assistant",
+            "content": own.get("content"),
+            "refusal": own.get("refusal", refusal),
         }
-        for number, content in enumerate(contents)
-    ]
-    body: dict[str, Any] = {
-        **HEAD,
-        "object": "chat.completion",
-        "choices": choices,
-    }
+        made.append(
+            {
+                "index": number,
+                "finish_reason": own.get("finish_reason", finish_reason),
+                "message": message,
+            }
+        )
+    body = {**HEAD, "object": "chat.completion", "choices": made}
     if usage is not None:
         body["usage"] = usage.model_dump()
     return ChatCompletion.model_validate(body)
@@ -100,23 +116,6 @@ def chunk(
 def usage_chunk(usage: CompletionUsage) -> ChatCompletionChunk:
     """The last piece of a stream with ``include_usage``: usage, and no choices."""
     return _chunk([], usage.model_dump())
-
-
-def stream(
-    texts: Iterable[str],
-    *,
-    finish_reason: str | None = "stop",
-    usage: CompletionUsage | None = None,
-) -> list[ChatCompletionChunk]:
-    """All pieces of a stream: the role, a delta for each text, the end (finish_reason None: cut
-    there), the usage.
-    """
-    pieces = [chunk("", role="assistant"), *map(chunk, texts)]
-    if finish_reason is not None:
-        pieces.append(chunk(finish_reason=finish_reason))
-    if usage is not None:
-        pieces.append(usage_chunk(usage))
-    return pieces
 
 
 def streamed(reply: ChatCompletion) -> list[ChatCompletionChunk]:
@@ -202,3 +201,51 @@ def connection_error(*, timeout: bool = False) -> Exception:
         if timeout
         else openai.APIConnectionError(request=request)
     )
+
+
+def cut_reply() -> Exception:
+    """What ``.parse()`` raises for a reply that was cut off."""
+    import openai
+
+    return openai.LengthFinishReasonError(
+        completion=reply("{", finish_reason="length")
+    )
+
+
+def wait(seconds: int) -> Exception:
+    """A 429 with a Retry-After."""
+    headers = {"retry-after": f"{seconds}"}
+    return api_error(
+        429, "Slow down.", code="rate_limit_exceeded", headers=headers
+    )
+
+
+ERRORS: dict[str, Callable[[], Exception]] = {
+    "connection": connection_error,
+    "timeout": partial(connection_error, timeout=True),
+    "stream": stream_error,
+    "json": partial(json.JSONDecodeError, "Expecting value", "<html>", 0),
+    "cut": cut_reply,
+    "quota": partial(api_error, 429, code="insufficient_quota"),
+    "wait 7": partial(wait, 7),
+    "wait 90": partial(wait, 90),
+}
+
+
+def error_named(word: str) -> Any:
+    """A new error that a row names: one of ERRORS, the API's answer with this status, or an
+    exception of this class. None for any other word.
+    """
+    if word in ERRORS:
+        return ERRORS[word]()
+    if word.isdigit():
+        return api_error(int(word))
+    kind = error_kind(word)
+    return None if kind is None else kind("a bug")
+
+
+def error_kind(name: str) -> Any:
+    """The class of an exception, Python's or the SDK's, by its name. None: there is none."""
+    import openai
+
+    return getattr(builtins, name, None) or getattr(openai, name, None)

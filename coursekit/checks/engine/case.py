@@ -14,10 +14,7 @@ from .describe import call_text, describe
 Function = Callable[..., Any]
 ORDER = "The items are right, but their order is not."
 # relative and absolute: sums may be taken in another order
-TOLERANCE, NEAR_ZERO = (
-    1e-9,
-    1e-15,
-)
+TOLERANCE, NEAR_ZERO = 1e-9, 1e-15
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ class Raises:
 class Matching:
     """Expected is any value for which ``holds`` is true; an error in ``holds`` is a miss.
 
-    words  say which values these are
+    words  say which values these are; "": they look like ``value``
     value  the plain value among them, if there is one
     """
 
@@ -103,7 +100,7 @@ class Matching:
     value: Any = None
 
     def __repr__(self) -> str:
-        return self.words
+        return self.words or describe(self.value)
 
 
 def exactly(number: int) -> Matching:
@@ -127,34 +124,15 @@ class Once:
         return f"iter({describe(list(self.items))})"
 
 
-class _Reading:
-    """The iterator for one run: over copies, which show whether an item was changed."""
+class Misuse(Exception):
+    """Raised by a case whose function changed an argument, or handed it back.
 
-    def __init__(self, once: Once) -> None:
-        self.items = copy.deepcopy(list(once.items))
-        self._rest = iter(list(self.items))
-
-    def __iter__(self) -> _Reading:
-        return self
-
-    def __next__(self) -> Any:
-        return next(self._rest)
-
-    def __repr__(self) -> str:
-        return f"iter({describe(self.items)})"
-
-
-@dataclass(frozen=True)
-class Misuse:
-    """Returned by a case instead of a value when the function changed an argument or handed it
-    back.
+    text  what the case got; ``why``: what to think about
     """
 
-    text: str
-    why: str
-
-    def __repr__(self) -> str:
-        return self.text
+    def __init__(self, text: str, why: str) -> None:
+        super().__init__(text)
+        self.text, self.why = text, why
 
 
 def call(
@@ -180,23 +158,22 @@ def call(
         raised: Exception | None = None
         got = None
         try:
-            got = function(*places, **names)
+            got = function(*map(_passed, places), **names)
         except Exception as error:
             if not isinstance(expects, Raises) or not expects.fits(error):
                 raise
             raised = error
-        if misuse := changed(
+        unchanged(
             [*places, *names.values()],
             [*given, *keywords.values()],
             lambda: call_text(places, names),
-        ):
-            return misuse
+        )
         if raised is not None:
             raise raised
         if new and any(
             got is place for place in places if isinstance(place, list | dict)
         ):
-            return Misuse(
+            raise Misuse(
                 "the very object that was passed in",
                 "A change to one changes both. Return a new one.",
             )
@@ -205,32 +182,34 @@ def call(
     return Case(text or (lambda: call_text(given, keywords)), run, expects, why)
 
 
-def changed(
+def unchanged(
     now: Iterable[Any], given: Iterable[Any], text: Callable[[], str]
-) -> Misuse | None:
-    """The misuse of a function that changed its arguments; None if it did not.
+) -> None:
+    """Raises Misuse if a function changed its arguments.
 
     now, given  the arguments after the call, and as they were passed
     text        the arguments after the call, as the learner reads them
     """
-    if all(map(_same, now, given)):
-        return None
-    return Misuse(
-        f"a call that changed its arguments. They are now {text()}",
-        "The arguments belong to the caller: work on a copy, or build something"
-        " new.",
-    )
+    if not all(map(_same, now, given)):
+        raise Misuse(
+            f"a call that changed its arguments. They are now {text()}",
+            "The arguments belong to the caller: work on a copy, or build something"
+            " new.",
+        )
 
 
 def _copied(value: Any) -> Any:
     if isinstance(value, Once):
-        return _Reading(value)
+        return Once(copy.deepcopy(list(value.items)))
     return value if isinstance(value, BaseException) else copy.deepcopy(value)
 
 
+def _passed(value: Any) -> Any:
+    """What the function gets."""
+    return iter(list(value.items)) if isinstance(value, Once) else value
+
+
 def _same(now: Any, given: Any) -> bool:
-    if isinstance(given, Once):
-        return bool(now.items == list(given.items))
     return now is given or bool(now == given)
 
 
@@ -259,7 +238,13 @@ def _equal(got: Any, expected: Any) -> bool:
     if getattr(got, "ndim", None) == 0:
         got = got.item()  # a NumPy number
     if isinstance(expected, Number) and isinstance(got, Number):
-        return got == expected or _close(got, expected)
+        # complex numbers raise a TypeError, and fits() makes that a miss
+        return got == expected or math.isclose(
+            got,  # type: ignore[arg-type]
+            expected,  # type: ignore[arg-type]
+            rel_tol=TOLERANCE,
+            abs_tol=NEAR_ZERO,
+        )
     if isinstance(expected, str):
         return isinstance(got, str) and str.__eq__(got, expected)
     if isinstance(expected, list | tuple):
@@ -276,24 +261,10 @@ def _equal(got: Any, expected: Any) -> bool:
     return isinstance(got, type(expected)) and bool(got == expected)
 
 
-def _close(got: Any, expected: Any) -> bool:
-    try:
-        return math.isclose(got, expected, rel_tol=TOLERANCE, abs_tol=NEAR_ZERO)
-    # complex numbers, signaling NaN
-    except (
-        TypeError,
-        ValueError,
-        OverflowError,
-    ):
-        return False
-
-
 def explain(got: Any, expected: Any) -> str:
     """The mistake, where the value itself gives it away: a wrong type, an order, rounding.
     Otherwise "".
     """
-    if isinstance(got, Misuse):
-        return got.why
     if (
         isinstance(got, dict)
         and isinstance(expected, dict)

@@ -62,6 +62,22 @@ def _message_line(message: Any) -> str:
     return describe(message)
 
 
+def answer_text(answer: Any) -> str:
+    """An API's answer in short: of each choice what is set, and the tokens of the reply."""
+    if not hasattr(answer, "choices"):
+        return f"an error, status {answer.status}"
+    choices = []
+    for choice in answer.choices:
+        refusal = choice.message.refusal
+        choices.append(
+            f"content {choice.message.content!r}"
+            + (f", refusal {refusal!r}" if refusal else "")
+            + f", finish_reason {choice.finish_reason!r}"
+        )
+    tokens = answer.usage and f" ({answer.usage.completion_tokens} tokens)"
+    return (" and ".join(choices) or "no choices") + (tokens or "")
+
+
 def _text(value: Any, deep: int) -> str:
     if deep == 0:
         return "…"

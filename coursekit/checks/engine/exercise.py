@@ -5,15 +5,23 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import random
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ... import progress
 from ...course import lesson
-from .case import Case, Function, Raises, fits
+from .answers import error_kind
+from .case import Case, Function, Misuse, Raises, fits
 from .describe import describe
 from .learner import line_of, line_waiting, newer_with_syntax_error
 from .result import CheckResult, Hint, NotPassed, Status
@@ -21,9 +29,15 @@ from .running import SECONDS, NotAwaitable, Ran, run
 from .virtual_loop import Deadlock
 
 FIRST = "Hint 1: "
+ENDLESS = (
+    "A loop in it never ends, or it waits for something that never happens."
+)
+LEFT = " It could not be stopped: restart the kernel (Kernel > Restart)."
+AWAIT = (
+    "Calling an async function only makes a coroutine: write await {name}(…)."
+)
 TEXTS = "exercises.toml"
-
-Cases = Callable[[random.Random], Iterable[Case]]
+NONE = "None"  # in a row: TOML has no null
 
 
 class Chapter:
@@ -41,35 +55,45 @@ class Chapter:
             (folder / TEXTS).read_text(encoding="utf-8")
         )
 
-    def exercise(self, cases: Cases) -> Exercise:
-        """Make an exercise of a function that yields its cases. It has the name of the learner's
-        function.
+    def exercise(self, case: Callable[..., Case]) -> Exercise:
+        """Make an exercise of a function that makes a case of a row's values. It has the name of
+        the learner's function.
         """
-        texts = self._exercises[getattr(cases, "__name__", "")]
-        facts = {
-            name: value for name, value in texts.items() if name != "cases"
-        }
+        texts = dict(self._exercises[getattr(case, "__name__", "")])
+        rows = texts.pop("cases")
+
+        @functools.wraps(case)
+        def cases() -> Iterator[Case]:
+            return (case(**row_values(row)) for row in rows)
+
         return Exercise(
-            cases, chapter=self.stem, together=self._exercises, **facts
+            cases, chapter=self.stem, together=self._exercises, **texts
         )
 
-    def plain(self, case: Callable[..., Case]) -> Exercise:
-        """Make an exercise of a function that makes a case of a row: it has no other cases."""
-        return self.exercise(
-            functools.wraps(case)(lambda _: self.each(case.__name__, case))
-        )
 
-    def each(self, exercise: str, case: Callable[..., Case]) -> Iterator[Case]:
-        """The exercise's plain cases: ``case`` called with the arguments that each row of the file
-        has.
-        """
-        return (case(**row) for row in self._exercises[exercise]["cases"])
+def row_values(row: dict[str, Any]) -> dict[str, Any]:
+    """The values of a row. Its error, if one is expected, becomes ``expects``."""
+    values: dict[str, Any] = _with_none(row)
+    if "raises" in values:
+        kind = error_kind(values.pop("raises"))
+        values["expects"] = Raises(kind, tuple(values.pop("says", ())))
+    return values
 
 
+def _with_none(value: Any) -> Any:
+    """The value with None in place of each NONE."""
+    if isinstance(value, dict):
+        return {name: _with_none(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return list(map(_with_none, value))
+    return None if value == NONE else value
+
+
+@dataclass(repr=False, eq=False)
 class Exercise:
     """Call it with the learner's function.
 
-    cases    a function that yields them, for a ``random.Random`` of the exercise's own seed
+    make_cases  yields the cases, the same each time
     chapter  the stem; ``together``: the names of all exercises of the chapter
     stars    1 (easy) to 4 (hard); also its points under nbgrader
     hints    three, each giving away more; the first is shown with a case that has no remark of its
@@ -79,24 +103,19 @@ class Exercise:
     seconds  the time limit of one case: seconds of computing
     """
 
-    def __init__(
-        self,
-        cases: Cases,
-        *,
-        chapter: str,
-        stars: int,
-        hints: Iterable[str],
-        together: Iterable[str] = (),
-        remarks: Mapping[str, str] | None = None,
-        awaits: bool = False,
-        seconds: float = SECONDS,
-    ) -> None:
-        self.name = getattr(cases, "__name__", "")
-        self.__doc__ = cases.__doc__
-        self.chapter, self.stars, self.hints = chapter, stars, tuple(hints)
-        self.together, self.remarks = tuple(together), remarks or {}
-        self.awaits, self.seconds = awaits, seconds
-        self._cases = cases
+    make_cases: Callable[[], Iterable[Case]]
+    _: KW_ONLY
+    chapter: str
+    stars: int
+    hints: Sequence[str]
+    together: Collection[str] = ()
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    awaits: bool = False
+    seconds: float = SECONDS
+
+    def __post_init__(self) -> None:
+        self.name = getattr(self.make_cases, "__name__", "")
+        self.__doc__ = self.make_cases.__doc__
 
     def __call__(self, function: Function) -> CheckResult:
         """Check the function and remember a pass. Under nbgrader a function that does not pass
@@ -140,7 +159,7 @@ class Exercise:
 
     def cases(self) -> list[Case]:
         """All cases, the same each time."""
-        return list(self._cases(random.Random(f"{self.chapter}/{self.name}")))
+        return list(self.make_cases())
 
     def result(self, function: Function) -> CheckResult:
         """Try the cases in order, up to the first that fails."""
@@ -206,17 +225,8 @@ class Exercise:
         """The status, what the case got, and what to think about."""
         why = case.remark(ran.value, self.remarks) or FIRST + self.hints[0]
         if ran.endless:
-            loop = "A loop in it never ends, or it waits for something that never comes."
-            left = (
-                " It could not be stopped: restart the kernel (Kernel > Restart)."
-                if ran.left
-                else ""
-            )
-            return (
-                "endless",
-                f"nothing within {self.seconds:g} seconds",
-                loop + left,
-            )
+            got = f"nothing within {self.seconds:g} seconds"
+            return "endless", got, ENDLESS + (LEFT if ran.left else "")
         if isinstance(ran.error, Deadlock):
             return (
                 "endless",
@@ -230,28 +240,19 @@ class Exercise:
                 f"Begin it with: async def {self.name}(…)",
             )
         if ran.unawaited:
-            fix = (
-                "Calling an async function only makes a coroutine: write await"
-                f" {ran.unawaited}(…)."
-            )
+            got = f"a coroutine ({ran.unawaited}) that was never awaited"
+            fix = AWAIT.format(name=ran.unawaited)
             if inspect.iscoroutinefunction(function) and not self.awaits:
                 fix = (
                     f"{self.name} must be a plain function: def, not async def."
                 )
-            return (
-                "not awaited",
-                f"a coroutine ({ran.unawaited}) that was never awaited",
-                fix,
-            )
+            return "not awaited", got, fix
+        if isinstance(ran.error, Misuse):
+            return "wrong", ran.error.text, ran.error.why
         if ran.error is not None:
-            status: Status = (
-                "wrong" if isinstance(case.expected, Raises) else "error"
-            )
-            return (
-                status,
-                f"{type(ran.error).__name__}: {error_text(ran.error)}",
-                why,
-            )
+            got = f"{type(ran.error).__name__}: {error_text(ran.error)}"
+            raises = isinstance(case.expected, Raises)
+            return "wrong" if raises else "error", got, why
         if inspect.isgenerator(ran.value):
             return (
                 "wrong",

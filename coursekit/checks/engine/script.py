@@ -1,6 +1,6 @@
 """A real client whose API reads from a script and counts the requests. Time is virtual.
 
-script = Script(reply("Paris."), error_answer(429, "Slow down."), stream(["Hel", "lo"]))
+script = Script(reply("Paris."), error_answer(429, "Slow down."), [chunk("Hel"), chunk("lo")])
 answer = function(script.client)         # or await function(script.async_client)
 script.requests                          # the bodies that were sent
 """
@@ -62,31 +62,24 @@ class Script:
     @property
     def client(self) -> Any:
         """A client for sync code; each one is new, and all share the script."""
-        return self._wired(
-            openai.OpenAI, openai.DefaultHttpx2Client, self.clock
+        http_client = openai.DefaultHttpx2Client(
+            transport=OfflineTransport(self, self.clock),
+            event_hooks={"response": [self._responses.append]},
         )
+        return _wired(openai.OpenAI, http_client, self.clock)
 
     @property
     def async_client(self) -> Any:
         """A client for async code. Its time is that of the event loop."""
-        return self._wired(
-            openai.AsyncOpenAI, openai.DefaultAsyncHttpx2Client, LoopClock()
+        clock = LoopClock()
+        http_client = openai.DefaultAsyncHttpx2Client(
+            transport=OfflineTransport(self, clock)
         )
-
-    def _wired(self, kind: Any, http_kind: Any, clock: Clock) -> Any:
-        """A client of this kind that the script answers, wired as ``connect()`` does it."""
-        client = on_its_clock(kind)(
-            api_key="none",
-            base_url=BASE,
-            max_retries=0,
-            http_client=http_kind(transport=_Transport(self, clock)),
-        )
-        wire(client, Wired(Journal(Mode.REPLAY), clock))
-        return client
+        return _wired(openai.AsyncOpenAI, http_client, clock)
 
     @property
     def left_open(self) -> int:
-        """How many answers were neither read to their end nor closed."""
+        """How many answers to ``client`` were neither read to their end nor closed."""
         return sum(not response.is_closed for response in self._responses)
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
@@ -137,21 +130,10 @@ def stream_answer(
     )
 
 
-class _Transport(OfflineTransport):
-    """The offline API's transport, which also keeps the responses."""
-
-    def __init__(self, script: Script, clock: Clock) -> None:
-        super().__init__(script, clock)
-        self.script = script
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = super().handle_request(request)
-        self.script._responses.append(response)
-        return response
-
-    async def handle_async_request(
-        self, request: httpx2.Request
-    ) -> httpx2.Response:
-        response = await super().handle_async_request(request)
-        self.script._responses.append(response)
-        return response
+def _wired(kind: Any, http_client: Any, clock: Clock) -> Any:
+    """A client of this kind that the script answers, wired as ``connect()`` does it."""
+    client = on_its_clock(kind)(
+        api_key="none", base_url=BASE, max_retries=0, http_client=http_client
+    )
+    wire(client, Wired(Journal(Mode.REPLAY), clock))
+    return client

@@ -4,126 +4,191 @@ what to forget.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
-from ..engine import Case, Chapter, Raises, call, exactly
+from ..engine import Case, Chapter, Function, Raises, call, exactly
 from ..engine.answers import message
-from .cases import chat, prefixed, summarized, trimmed
+from ..engine.describe import describe, message_lines
+
+Message: TypeAlias = dict[str, Any]
 
 SIZES = (30, 60, 180)  # tokens of instructions, question and reply
+SUMMARY = "Summary: "
+ROLES = {
+    "s": "system",
+    "d": "developer",
+    "u": "user",
+    "a": "assistant",
+    "c": "assistant",
+    "t": "tool",
+    "S": "user",
+}
+CALLS = [
+    {
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": "ping", "arguments": "{}"},
+    }
+]
+CALL_TOKENS = 15  # of a message that only calls a tool
 
 chapter = Chapter(__file__)
 
 
 @chapter.exercise
-def add_turn(rng: Random) -> Iterator[Case]:
+def add_turn(
+    messages: Any,
+    question: str,
+    answer: str | None,
+    expects: Raises | None = None,
+    why: str = "",
+) -> Case:
     """The conversation with one more turn, in a new list."""
-
-    def case(messages: str, question: str, answer: str, why: str = "") -> Case:
-        before = chat(messages)
-        after = [
-            *before,
-            message("user", question),
-            message("assistant", answer),
-        ]
-        return call(before, question, answer, expects=after, why=why)
-
-    yield from chapter.each("add_turn", case)
-    long = chat("s u c t a" + " u a" * 9 + " u")
-    long[-1]["content"] = "Well?\n"
-    turn = [message("user", "Well?\n"), message("assistant", "Yes.")]
-    why = (
-        "Leave every message unchanged and add two, whatever is already there."
-    )
-    yield call(long, "Well?\n", "Yes.", expects=long + turn, why=why)
-    for answer in (None, ""):
-        why = "An answer without text would break the history for all later requests."
-        yield call(
-            chat("s"),
-            "Is it up?",
-            answer,
-            expects=Raises(ValueError, ("answer",)),
-            why=why,
-        )
-    for number in range(3):
-        yield case(
-            "s" + " u a" * number,
-            f"Question {rng.random()}?",
-            f"Answer {rng.random()}.",
-        )
+    before = chat(messages)
+    turn = [message("user", question), message("assistant", answer)]
+    expected = expects or [*before, *turn]
+    return call(before, question, answer, expects=expected, why=why)
 
 
-@chapter.plain
+@chapter.exercise
 def tokens_sent(
     turns: int,
-    window: int | None = None,
-    why: str = "",
+    expects: int,
     sizes: tuple[int, int, int] = SIZES,
+    why: str = "",
+    **window: Any,
 ) -> Case:
     """The prompt tokens of a whole conversation, by a formula."""
-    system, user, reply = sizes
-    most = (
-        max(turns - 1, 0) if window is None else min(max(turns - 1, 0), window)
-    )
-    exchanges = most * (most + 1) // 2 + max(turns - 1 - most, 0) * most
-    total = turns * (9 + system + user) + exchanges * (6 + user + reply)
-    more: dict[str, Any] = {} if window is None else {"window": window}
-    return call(turns, *sizes, expects=exactly(total), why=why, **more)
+    return call(turns, *sizes, expects=exactly(expects), why=why, **window)
 
 
 @chapter.exercise
-def cacheable_prefix(rng: Random) -> Iterator[Case]:
+def cacheable_prefix(
+    shared: int,
+    before: int,
+    now: int,
+    expects: int,
+    same_later: bool = False,
+    why: str = "",
+) -> Case:
     """How much of a prompt the cache can hold."""
-    case = partial(prefixed, rng)
-    yield from chapter.each("cacheable_prefix", case)
+    rng = Random(shared)
+    old = [rng.randint(0, 199_999) for _ in range(before)]
+    new = old[:shared] + [rng.randint(0, 199_999) for _ in range(now - shared)]
+    if same_later:
+        new[shared:] = old[shared:now]
+    new = [int(f"{token}") for token in new]  # equal, and other objects
+    if shared < min(before, now):
+        new[shared] = 10 + old[shared]
+    text = (
+        f"(before, now), with {before:,} and {now:,} tokens, the first {shared:,} the"
+        " same"
+    )
+    return call(old, new, expects=exactly(expects), why=why, text=text)
 
 
 @chapter.exercise
-def trim_to_budget(rng: Random) -> Iterator[Case]:
+def trim_to_budget(
+    messages: Any,
+    budget: int,
+    by: str = "count",
+    sent: Sequence[int] = (),
+    expects: Raises | None = None,
+    why: str = "",
+) -> Case:
     """What is sent of a conversation, within a budget of tokens."""
-    yield from chapter.each("trim_to_budget", trimmed)
-    twice = [
-        *chat("u20 a50 u20 a40"),
-        *chat("u20 a50"),
-        message("user", "new, 20 tokens"),
-    ]
-    yield trimmed(twice, 90, why="Turns may be equal.")
+    given = chat(messages)
+    counted: Callable[[Message], int] = count if by == "count" else one_each
+    expected = expects or [given[place] for place in sent]
+    plain = call(given, budget, counted, expects=expected, why=why, new=True)
+    return replace(
+        plain,
+        given=lambda: f"({message_lines(given)}, {budget}, {counted.__name__})",
+        show=message_lines,
+    )
 
 
 @chapter.exercise
-def summarize_when(rng: Random) -> Iterator[Case]:
+def summarize_when(
+    messages: Any,
+    over: int,
+    keep: int,
+    older: tuple[int, int] | None = None,
+    words: str = "They met.",
+    expects: Raises | None = None,
+    why: str = "",
+) -> Case:
     """A conversation whose older turns become a summary, once there are too many."""
-    yield from chapter.each("summarize_when", summarized)
-    why = "Keep the summary unchanged and complete."
-    yield summarized("s u a u a", 1, 1, "  All of the summary.\n" * 20, why)
-    for question in ("Summary, please.", "My Summary: none."):
-        begun = [*chat("s"), message("user", question), *chat("a u a u")]
-        yield summarized(
-            begun,
-            2,
-            1,
-            why="A summary begins with 'Summary: ', so this is a turn.",
-        )
+    given = chat(messages)
+    result, parts = given, []
+    if older is not None:
+        start, end = older
+        summary = message("user", SUMMARY + words)
+        result = [*given[:start], summary, *given[end:]]
+        parts = [given[start:end]]
 
-    why = (
-        "Only messages at the beginning are instructions. A later one belongs to its"
-        " turn."
+    def run(function: Function) -> Any:
+        summarized: list[Any] = []
+
+        def summarize(part: Any) -> str:
+            if expects is not None:
+                raise RuntimeError("the summary was refused")
+            summarized.append(list(part))
+            return words
+
+        plain = call(given, over, keep, summarize, expects=expects, new=True)
+        return {"returned": plain.run(function), "summarized": summarized}
+
+    return Case(
+        lambda: f"({message_lines(given)}, {over}, {keep}, summarize)",
+        run,
+        expects or {"returned": result, "summarized": parts},
+        why,
+        _short,
     )
-    yield summarized("s u a d u a u", 2, 1, why=why)
-    yield summarized("s u a u s a", 1, 1, why=why)
 
-    def failing(part: Any) -> str:
-        raise RuntimeError("the summary was refused")
 
-    refused = Raises(RuntimeError, ("refused",))
-    yield call(
-        chat("s u a u a u"),
-        2,
-        1,
-        failing,
-        expects=refused,
-        why="Let errors from summarize propagate.",
+def _short(observed: Any) -> str:
+    if not isinstance(observed, dict):
+        return describe(observed)
+    parts = "; ".join(map(message_lines, observed["summarized"])) or "nothing"
+    return f"{message_lines(observed['returned'])}, summarized: {parts}"
+
+
+def chat(parts: str | list[Any]) -> list[Message]:
+    """The messages of "s10 u20 a50": a letter for the role, and the tokens, which ``count`` finds
+    in the text. A list has such parts, and messages in full.
+
+    c is an assistant's message that calls a tool, t the tool's result, S an earlier summary.
+    """
+    messages: list[Message] = []
+    if isinstance(parts, list):
+        for part in parts:
+            messages += [part] if isinstance(part, dict) else chat(part)
+        return messages
+    for number, word in enumerate(parts.split(), start=1):
+        letter, tokens = word[0], word[1:]
+        text = f"message {number}" + (f", {tokens} tokens" if tokens else "")
+        made = message(ROLES[letter], SUMMARY + text if letter == "S" else text)
+        if letter == "c":
+            made |= {"content": None, "tool_calls": CALLS}
+        if letter == "t":
+            made["tool_call_id"] = "call_1"
+        messages.append(made)
+    return messages
+
+
+def count(message: Message) -> int:
+    """The tokens of a made-up message."""
+    found = re.search(
+        r"(\d+) tokens", message["content"] or f"{CALL_TOKENS} tokens"
     )
+    return int(found[1]) if found else 1
+
+
+def one_each(message: Message) -> int:
+    return 1

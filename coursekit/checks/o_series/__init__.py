@@ -4,151 +4,146 @@ another model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from random import Random
+import copy
+from collections.abc import Mapping
 from typing import Any
 
 from ...offline.exchange import error_answer
-from ..engine import Case, Chapter, Once, call
-from ..engine.answers import reply, usage
-from .cases import mixed, moved, with_budgets
+from ..engine import Case, Chapter, Function, Once, Raises, call
+from ..engine.answers import message, reply, usage
+from ..engine.describe import answer_text
+from ..engine.script import Script
+
+NOTHING: Mapping[str, Any] = {}
 
 chapter = Chapter(__file__)
 
 
 @chapter.exercise
-def exhausted(rng: Random) -> Iterator[Case]:
+def exhausted(choices: list[Any], expects: bool, why: str = "") -> Case:
     """Whether thinking used up a whole budget."""
-
-    def case(choices: Sequence[Sequence[str]], why: str = "") -> Case:
-        expected = any(
-            reason == "length" and not any(content)
-            for reason, *content in choices
-        )
-        return call(mixed(choices), expects=expected, why=why)
-
-    yield from chapter.each("exhausted", case)
-    yield call(
-        reply(None, refusal="I can't."),
-        expects=False,
-        why="The model refused, which has nothing to do with room.",
-    )
+    return call(reply(*choices), expects=expects, why=why)
 
 
 @chapter.exercise
-def reasoning_share(rng: Random) -> Iterator[Case]:
+def reasoning_share(usages: list[Any], expects: float, why: str = "") -> Case:
     """The part of all output that is hidden."""
-
-    def case(usages: Sequence[Sequence[int]], why: str = "") -> Case:
-        output, hidden = (
-            sum(each[place] for each in usages if len(each) > place)
-            for place in (0, 1)
-        )
-        replies = []
-        for each in usages:
-            bill = (
-                usage(
-                    40, each[0], reasoning=sum(each[1:]), details=len(each) == 2
-                )
-                if each
-                else None
-            )
-            replies.append(reply("8", usage=bill))
-        return call(
-            Once(replies), expects=hidden / output if output else 0.0, why=why
-        )
-
-    yield from chapter.each("reasoning_share", case)
-    empty: Any = reply("8", usage=usage(40, 100))
-    empty.usage.completion_tokens_details.reasoning_tokens = None
-    yield call(Once([empty]), expects=0.0, why="The count itself may be None.")
+    replies = [
+        reply("8", usage=usage(40, **bill) if bill else None) for bill in usages
+    ]
+    return call(Once(replies), expects=expects, why=why)
 
 
 @chapter.exercise
-def cheapest_correct(rng: Random) -> Iterator[Case]:
+def cheapest_correct(
+    ways: Mapping[str, Any], expects: str | None, why: str = ""
+) -> Case:
     """The way whose correct answers cost least."""
-
-    def case(ways: dict[str, Any], why: str = "") -> Case:
-        costs = {}
-        for name, answers in ways.items():
-            correct = sum(said == truth for said, truth, _ in answers)
-            if correct:
-                costs[name] = (
-                    sum(dollars for _, _, dollars in answers) / correct
-                )
-        expected = min(costs, key=lambda name: costs[name]) if costs else None
-        given = {
-            name: [tuple(answer) for answer in answers]
-            for name, answers in ways.items()
-        }
-        return call(given, expects=expected, why=why)
-
-    yield from chapter.each("cheapest_correct", case)
-    nothing = {"a": [(10, 8, 0.1)], "b": [(None, 8, 0.1)]}
-    yield case(
-        nothing,
-        "There is no correct answer at all: return None. said may be None.",
-    )
+    given = {
+        name: [tuple(answer) for answer in answers]
+        for name, answers in ways.items()
+    }
+    return call(given, expects=expects, why=why)
 
 
 @chapter.exercise
-def ask_with_headroom(rng: Random) -> Iterator[Case]:
+def ask_with_headroom(
+    answers: list[Any],
+    budgets: list[int],
+    expects: Any,
+    first: int = 300,
+    ceiling: int = 600,
+    params: Mapping[str, Any] = NOTHING,
+    why: str = "",
+) -> Case:
     """Ask once, and at most once more with a greater budget."""
-    yield from chapter.each("ask_with_headroom", with_budgets)
-    refused = error_answer(400, "Unsupported value.", code="unsupported_value")
-    why = "Let an API error propagate. It does not mean that the model ran out of room."
-    yield with_budgets([refused, ["stop", 9, "8"]], why=why)
-    for number in range(4):
-        first = rng.randint(64, 400)
-        ceiling = first + rng.randint(1, 500)
-        last = ["stop", rng.randint(3, ceiling), f"Day {rng.randint(1, 99)}."]
-        effort = {
-            "model": "o3",
-            "reasoning_effort": rng.choice(["low", "high"]),
-            "seed": number,
+    request = {
+        "model": "o4-mini",
+        "messages": [message("user", "On which day?")],
+        **params,
+    }
+    replies = list(map(_answer, answers))
+
+    def run(function: Function) -> Any:
+        import openai
+
+        script, own = Script(*replies), copy.deepcopy(request)
+        try:
+            returned = function(script.client, own, first, ceiling)
+        except NotImplementedError:
+            raise
+        except (ValueError, RuntimeError, openai.APIStatusError) as error:
+            returned = _ended(error, expects)
+        others = [
+            {k: v for k, v in body.items() if k != "max_completion_tokens"}
+            for body in script.requests
+        ]
+        return {
+            "budgets": [
+                body.get("max_completion_tokens") for body in script.requests
+            ],
+            "returned": returned,
+            "the rest": (
+                "as in params"
+                if all(other == request for other in others)
+                else others
+            ),
+            "params": "unchanged" if own == request else own,
         }
-        yield with_budgets(
-            [["length", first, ""], last][number % 2 :],
-            first,
-            ceiling,
-            params=effort,
+
+    returns = repr(expects) if isinstance(expects, Raises) else tuple(expects)
+    expected = {
+        "budgets": budgets,
+        "returned": returns,
+        "the rest": "as in params",
+        "params": "unchanged",
+    }
+
+    def given() -> str:
+        shown = ", then ".join(map(answer_text, replies))
+        return (
+            f"ask_with_headroom(client, {request!r}, {first}, {ceiling}), answered"
+            f" with {shown}"
         )
+
+    return Case(given, run, expected, why)
+
+
+def _answer(row: Any) -> Any:
+    """An answer of the API out of exercises.toml, which describes the form."""
+    if isinstance(row, int):
+        return error_answer(row, "Unsupported value.", code="unsupported_value")
+    reason, tokens, *content = row
+    text = "".join(content)
+    bill = usage(40, tokens, reasoning=max(tokens - len(text.split()), 0))
+    choice = {"content": text if content else None, "finish_reason": reason}
+    return reply(choice, usage=bill)
+
+
+def _ended(error: Exception, expects: Any) -> str:
+    """An error in words: those for what is expected, if it is that. Its numbers may be grouped."""
+    text = str(error).replace(",", "").replace("_", "")
+    if (
+        isinstance(expects, Raises)
+        and isinstance(error, expects.kind)
+        and all(word in text for word in expects.words)
+    ):
+        return repr(expects)
+    return f"raised {type(error).__name__}"
 
 
 @chapter.exercise
-def migrate(rng: Random) -> Iterator[Case]:
+def migrate(
+    params: Mapping[str, Any],
+    to_model: str,
+    expects: Mapping[str, Any],
+    headroom: int = 1000,
+    why: str = "",
+) -> Case:
     """A request as another model accepts it."""
-
-    def case(
-        params: dict[str, Any],
-        to_model: str,
-        headroom: int = 1000,
-        why: str = "",
-    ) -> Case:
-        request = {
-            "model": "gpt-4o",
-            "messages": [{"role": "user", "content": "When?"}],
-            **params,
-        }
-        return call(
-            request,
-            to_model,
-            headroom,
-            expects=moved(request, to_model, headroom),
-            why=why,
-            new=True,
-        )
-
-    yield from chapter.each("migrate", case)
-    same = {"model": "o4-mini", "seed": 7}
-    yield case(
-        same,
-        "o4-mini",
-        why="There is nothing to change, but return a new dict.",
-    )
-    nothing = {"seed": 0, "store": False, "user": None}
-    yield case(
-        nothing,
-        "o4-mini",
-        why="Leave everything else unchanged, including 0, False, and None.",
+    messages = [message("user", "When?")]
+    request = {"model": "gpt-4o", "messages": messages, **params}
+    expected = {"model": to_model, "messages": messages, **expects}
+    return call(
+        request, to_model, headroom, expects=expected, why=why, new=True
     )

@@ -5,66 +5,31 @@ accepts.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from random import Random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...sampling import nucleus
-from ..engine import Case, Chapter, Raises, call
-from .cases import logprobs, sanitized
+from ... import models
+from ..engine import Case, Chapter, call
 
 SOUL = {" soul": 12.4, " so": 1.5, " saint": 4.0, ",": 7.25}
 LOOP = (" soul", ",", " soul", ",", " soul")
-WISHES = {
-    "temperature": 0.3,
-    "top_p": 0.9,
-    "frequency_penalty": 0.5,
-    "logprobs": True,
-    "top_logprobs": 3,
-    "stop": ["."],
-    "max_tokens": 99,
-    "max_completion_tokens": 400,
-    "n": 2,
-    "seed": 5,
-    "reasoning_effort": "low",
-}
-MODELS = (
-    "gpt-4o-2024-08-06",
-    "gpt-4.1",
-    "o1",
-    "o3",
-    "o3-mini",
-    "gpt-5",
-    "gpt-5.4",
-    "gpt-5.6-terra",
-    "gpt-6-luna",
-)
 
 chapter = Chapter(__file__)
 
 
-@chapter.plain
+@chapter.exercise
 def apply_penalties(
+    expects: dict[str, float],
     reply: Sequence[str] = LOOP,
     logits: Mapping[str, float] = SOUL,
     why: str = "",
     **penalties: Any,
 ) -> Case:
     """The logits after the penalties for what the reply has so far."""
-    frequency, presence = (
-        penalties.get("frequency_penalty", 0),
-        penalties.get("presence_penalty", 0),
-    )
-    expected = {
-        token: logit
-        - reply.count(token) * frequency
-        - (token in reply) * presence
-        for token, logit in logits.items()
-    }
     return call(
         dict(logits),
         list(reply),
-        expects=expected,
+        expects=expects,
         why=why,
         new=True,
         **penalties,
@@ -72,107 +37,89 @@ def apply_penalties(
 
 
 @chapter.exercise
-def softmax_t(rng: Random) -> Iterator[Case]:
+def softmax_t(
+    logits: list[float], temperature: float, expects: Any, why: str = ""
+) -> Case:
     """Logits as probabilities, at a temperature."""
+    return call(logits, temperature, expects=expects, why=why)
 
-    def case(
-        logits: Sequence[float], temperature: float, why: str = ""
-    ) -> Case:
-        top = max(logits)
-        weights = [
-            (
-                math.exp((logit - top) / temperature)
-                if temperature
-                else float(logit == top)
-            )
-            for logit in logits
-        ]
-        return call(
-            logits,
-            temperature,
-            expects=[weight / sum(weights) for weight in weights],
-            why=why,
-        )
 
-    yield from chapter.each("softmax_t", case)
-    yield call(
-        [1.0, 2.0],
-        -0.5,
-        expects=Raises(ValueError),
-        why="There is no temperature below 0.",
+@chapter.exercise
+def confident(
+    threshold: float,
+    expects: Any,
+    shares: list[float] | None = None,
+    others: Sequence[float] = (),
+    requested: bool = True,
+    why: str = "",
+) -> Case:
+    """Whether the model was certain of each token of a reply."""
+    text = f"(logprobs of tokens with the probabilities {shares}, {threshold})"
+    return call(
+        logprobs(shares, others) if requested else None,
+        threshold,
+        expects=expects,
+        why=why,
+        text=text if shares else None,
     )
 
 
 @chapter.exercise
-def confident(rng: Random) -> Iterator[Case]:
-    """Whether the model was certain of each token of a reply."""
-
-    def case(
-        shares: Sequence[float],
-        threshold: float,
-        why: str = "",
-        others: Sequence[float] = (),
-    ) -> Case:
-        text = f"(logprobs of tokens with the probabilities {list(shares)}, {threshold})"
-        expected = all(share >= threshold for share in shares)
-        return call(
-            logprobs(shares, others),
-            threshold,
-            expects=expected,
-            why=why,
-            text=text,
-        )
-
-    yield from chapter.each("confident", case)
-    for none in (None, logprobs(None), logprobs([])):
-        why = (
-            "Without logprobs you cannot know. Raise the error: True or False would be"
-            " a guess."
-        )
-        yield call(
-            none, 0.5, expects=Raises(ValueError, ("logprobs",)), why=why
-        )
-
-
-@chapter.plain
 def top_p_filter(
-    probabilities: Sequence[float], top_p: float, why: str = ""
+    probabilities: list[float],
+    top_p: float,
+    expects: list[float],
+    why: str = "",
 ) -> Case:
     """The nucleus of a distribution, as a distribution."""
-    shares = [
-        share if inside else 0.0
-        for share, inside in zip(
-            probabilities, nucleus(probabilities, top_p), strict=True
-        )
-    ]
-    return call(
-        probabilities,
-        top_p,
-        expects=[share / sum(shares) for share in shares],
-        why=why,
-    )
+    return call(probabilities, top_p, expects=expects, why=why)
 
 
 @chapter.exercise
-def sanitize_params(rng: Random) -> Iterator[Case]:
+def sanitize_params(
+    model: str, params: Mapping[str, Any], expects: Any = None, why: str = ""
+) -> Case:
     """The parameters that a model accepts, and the names of those that it does not."""
+    expected = expects or sanitized(model, params)
+    return call(model, params, expects=expected, why=why)
 
-    def case(model: str, params: Mapping[str, Any], why: str = "") -> Case:
-        return call(model, params, expects=sanitized(model, params), why=why)
 
-    yield from chapter.each("sanitize_params", case)
-    nothing = {"seed": 0, "temperature": 0, "stop": None, "max_tokens": None}
-    yield case(
-        "gpt-4o",
-        nothing,
-        "0 and None are values like any other: only the names decide.",
-    )
-    unknown = Raises(LookupError, ("gpt-5o",))
-    yield call(
-        "gpt-5o",
-        {"seed": 1},
-        expects=unknown,
-        why="models.get() raises the error: let it propagate.",
-    )
-    for model in rng.sample(MODELS, 5):
-        yield case(model, dict(rng.sample(list(WISHES.items()), 8)))
+def sanitized(
+    model: str, params: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """What ``sanitize_params`` must return. It is computed, as models.toml has the facts."""
+    renamed = dict(params)
+    if "max_tokens" in renamed and "max_completion_tokens" not in renamed:
+        renamed["max_completion_tokens"] = renamed.pop("max_tokens")
+    facts, effort = models.get(model), params.get("reasoning_effort")
+    accepted = {
+        name: value
+        for name, value in renamed.items()
+        if name != "max_tokens" and facts.takes(name, effort) == "yes"
+    }
+    if "logprobs" not in accepted:
+        accepted.pop("top_logprobs", None)
+    return accepted, sorted(renamed.keys() - accepted)
+
+
+def logprobs(shares: list[float] | None, others: Sequence[float]) -> Any:
+    """``reply.choices[0].logprobs`` with tokens of these probabilities; ``others`` are alternatives
+    of each. With None, its content is None.
+    """
+    from openai.types.chat.chat_completion import ChoiceLogprobs
+
+    def entry(number: int, share: float) -> dict[str, Any]:
+        return {
+            "token": f"t{number}",
+            "bytes": None,
+            "logprob": math.log(share),
+        }
+
+    if shares is None:
+        return ChoiceLogprobs(content=None, refusal=None)
+    rivals = [entry(100 + number, share) for number, share in enumerate(others)]
+    content = [
+        {**entry(number, share), "top_logprobs": rivals}
+        for number, share in enumerate(shares)
+    ]
+    return ChoiceLogprobs.model_validate({"content": content, "refusal": None})

@@ -2,180 +2,240 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
-from itertools import accumulate, pairwise
-from random import Random
+from itertools import accumulate
 from typing import Any
 
+from ...offline.exchange import DONE, ApiAnswer, Event, sse
 from ..engine import Case, Chapter, Function, Once, Raises, call
-from ..engine.answers import chunk, connection_error
-from .cases import (
-    Broken,
-    bits,
-    chunk_of,
-    interleaved,
-    listed,
-    reading_until,
-    result_of,
-    resulting,
-    short,
+from ..engine.answers import (
+    chunk,
+    error_named,
+    message,
+    usage,
+    usage_chunk,
 )
+from ..engine.script import Script, stream_answer
+
+GAP = 0.1  # seconds between two chunks
+PROMPT = [message("user", "Explain gradient descent.")]
+ENDINGS = {
+    "": "ends",
+    "lost": "loses its connection",
+    "reported": "reports an error",
+    "garbled": "has an event with broken JSON",
+}
 
 chapter = Chapter(__file__)
 
 
 @chapter.exercise
-def text_of(rng: Random) -> Iterator[Case]:
+def text_of(chunks: list[Any], expects: str, why: str = "") -> Case:
     """The text of a streamed answer, with or without its usage."""
-
-    def case(chunks: Sequence[Any], why: str = "") -> Case:
-        made = [chunk_of(one) for one in chunks]
-        text = "".join(
-            choice.delta.content or ""
-            for each in made
-            for choice in each.choices
-        )
-        return call(
-            Once(made), expects=text, why=why, text=lambda: listed(made)
-        )
-
-    yield from chapter.each("text_of", case)
-    yield case(
-        ["on ", "and "] * 40,
-        "Return all of it, no matter how many pieces there are.",
-    )
-    for number in range(4):
-        yield case(
-            [
-                {"role": "assistant"},
-                *bits(rng),
-                {"end": "stop"},
-                *[{}] * (number % 2),
-            ]
-        )
+    return _of_chunks(chunks, expects, why)
 
 
 @chapter.exercise
-def assemble(rng: Random) -> Iterator[Case]:
+def assemble(
+    chunks: list[Any], expects: list[dict[str, Any]], why: str = ""
+) -> Case:
     """The answers of one stream with n > 1, each put together."""
-
-    def case(chunks: Sequence[Any], why: str = "") -> Case:
-        made = [chunk_of(one) for one in chunks]
-        answers: dict[int, dict[str, Any]] = {}
-        for choice in (choice for each in made for choice in each.choices):
-            answer = answers.setdefault(
-                choice.index, {"text": "", "finish_reason": None}
-            )
-            answer["text"] += choice.delta.content or ""
-            answer["finish_reason"] = (
-                choice.finish_reason or answer["finish_reason"]
-            )
-        expected = [answers[index] for index in sorted(answers)]
-        return call(
-            Once(made), expects=expected, why=why, text=lambda: listed(made)
-        )
-
-    yield from chapter.each("assemble", case)
-    several = chunk(index=2, finish_reason="content_filter")
-    several.choices += chunk("one").choices + chunk("two", index=1).choices
-    why = (
-        "A chunk may hold several choices, in any order. An answer without text is"
-        " still an answer."
-    )
-    yield case([several, {"end": "stop"}, {"index": 1, "end": "stop"}], why)
-    for n in (2, 3, 12):
-        lanes = [
-            [{"index": i, "text": bit} for bit in bits(rng)] for i in range(n)
-        ]
-        for i, lane in enumerate(lanes):
-            lane.append({"index": i, "end": rng.choice(["stop", "length"])})
-        yield case(interleaved(lanes, rng))
+    return _of_chunks(chunks, expects, why)
 
 
 @chapter.exercise
-def timing(rng: Random) -> Iterator[Case]:
+def timing(events: list[Any], expects: dict[str, Any], why: str = "") -> Case:
     """When the first text of a stream arrived, the gaps, and the total."""
+    made = [(at, chunk_of(row)) for at, row in events]
 
-    def case(events: Sequence[tuple[float, Any]], why: str = "") -> Case:
-        made = [(at, chunk_of(one)) for at, one in events]
-        arrivals = [
-            at
-            for at, each in made
-            if any(choice.delta.content for choice in each.choices)
-        ]
-        expected = {
-            "first_token": arrivals[0] if arrivals else None,
-            "gaps": [later - earlier for earlier, later in pairwise(arrivals)],
-            "total": made[-1][0] if made else None,
+    def text() -> str:
+        shown = ", ".join(f"{at:g} s {short(each)}" for at, each in made)
+        return f"(events), the contents of their chunks: {shown or 'none'}"
+
+    return call(Once(made), expects=expects, why=why, text=text)
+
+
+@chapter.exercise
+def read_until(
+    chunks: list[Any], until: str, reads: int, error: str = ""
+) -> Case:
+    """A streamed answer, read no further than needed, and its stream closed."""
+    made = list(map(chunk_of, chunks))
+    raised = error_named(error)
+    contents = [
+        choice.delta.content for each in made[:reads] for choice in each.choices
+    ]
+    texts = list(accumulate(filter(None, contents)))
+
+    def run(function: Function) -> Any:
+        script, calls = Script(made, gap=GAP), []
+
+        def enough(text: str) -> bool:
+            calls.append(text)
+            if raised:
+                raise raised
+            return until in text
+
+        asking = call(PROMPT, enough, expects=None)
+        try:
+            returned = asking.run(partial(function, script.client))
+        except BaseException as caught:
+            if caught is not raised:
+                raise
+            returned = f"raised {caught!r}"
+        return {
+            "requests": [
+                {k: v for k, v in body.items() if k != "stream_options"}
+                for body in script.requests
+            ],
+            "enough got": calls,
+            "returned": returned,
+            "seconds": script.clock.now(),
+            "left open": script.left_open,
         }
 
-        def text() -> str:
-            shown = ", ".join(f"{at:g} s {short(each)}" for at, each in made)
-            return f"(events), the contents of their chunks: {shown or 'none'}"
-
-        return call(Once(made), expects=expected, why=why, text=text)
-
-    yield from chapter.each("timing", case)
-    yield case(
-        [(number / 7, "a") for number in range(30)],
-        "Each gap counts, and none is rounded.",
+    expected = {
+        "requests": [{"messages": PROMPT, "model": "gpt-4o", "stream": True}],
+        "enough got": texts,
+        "returned": f"raised {raised!r}" if raised else "".join(texts[-1:]),
+        "seconds": max(reads - 1, 0) * GAP,
+        "left open": 0,
+    }
+    why = "Let an exception from enough propagate." if raised else ""
+    what = f"raises {raised!r}" if raised else f"is {until!r} in text"
+    given = "read_until(client, messages, enough): enough {}; a chunk each 0.1 s: {}"
+    return Case(
+        lambda: given.format(what, ", ".join(map(short, made))),
+        run,
+        expected,
+        why,
     )
-    for _ in range(4):
-        chunks = [{"role": "assistant"}, *bits(rng), {"end": "stop"}]
-        seconds = accumulate(rng.randint(50, 800) / 10_000 for _ in chunks)
-        yield case(list(zip(seconds, chunks, strict=True)))
 
 
 @chapter.exercise
-def read_until(rng: Random) -> Iterator[Case]:
-    """A streamed answer, read no further than needed, and its stream closed."""
-    yield from chapter.each("read_until", reading_until)
-    for error in (ValueError("enough is broken"), KeyboardInterrupt("Stop")):
-        yield reading_until([*bits(rng), {"end": "stop"}], "", raises=error)
-    for _ in range(4):
-        texts = bits(rng)
-        yield reading_until([*texts, {"end": "stop"}, {}], rng.choice(texts))
-
-
-@chapter.exercise
-def stream_result(rng: Random) -> Iterator[Case]:
+def stream_result(
+    chunks: list[Any],
+    status: str = "",
+    ending: str = "",
+    error: str = "",
+    expects: Raises | None = None,
+    why: str = "",
+) -> Case:
     """The text of a stream, and how it ended."""
-    import openai
-
-    yield from chapter.each("stream_result", resulting)
-    given = "stream_result(stream), where the stream raises an APITimeoutError"
-    slow = {"text": "One", "status": "interrupted"}
-    yield Case(
-        given,
-        lambda fn: result_of(
-            fn, Broken(connection_error(timeout=True), chunk("One"))
-        ),
-        slow,
+    made = list(map(chunk_of, chunks))
+    text = "".join(
+        choice.delta.content or "" for each in made for choice in each.choices
     )
-    bug = "This is a bug, not an ending: an except clause that is too broad would hide it."
-    for error in (
-        ZeroDivisionError("a bug"),
-        ValueError("a bug"),
-        OSError("a bug"),
-        openai.OpenAIError("a bug"),
-    ):
-        given = f"stream_result(stream), where the stream raises: {error!r}"
-        yield Case(given, partial(_raising, error), Raises(type(error)), bug)
-    for _ in range(4):
-        ending = rng.choice(["lost", "reported", "garbled", "", ""])
-        status = {
-            "lost": "interrupted",
-            "reported": "error",
-            "garbled": "error",
-            "": "truncated",
-        }[ending]
-        yield resulting(
-            [*bits(rng), *([] if ending else [{"end": "length"}])],
-            status,
-            ending,
-        )
+    raised = error_named(error)
+
+    def run(function: Function) -> Any:
+        stream: Any = Broken(raised, made)
+        if not raised:
+            completions = Script(
+                _with_ending(made, ending)
+            ).client.chat.completions
+            stream = completions.create(
+                model="gpt-4o", messages=PROMPT, stream=True
+            )
+        result = function(stream)
+        return {
+            "text": getattr(result, "text", result),
+            "status": getattr(result, "status", "no .status"),
+        }
+
+    how = f"raises {raised!r}" if raised else ENDINGS[ending]
+    return Case(
+        lambda: (
+            f"stream_result(stream), where the stream {how} after: "
+            + (", ".join(map(short, made)) or "nothing")
+        ),
+        run,
+        expects or {"text": text, "status": status},
+        why,
+    )
 
 
-def _raising(error: Exception, function: Function) -> Any:
-    return function(Broken(error, chunk("One")))
+def _with_ending(chunks: list[Any], ending: str) -> ApiAnswer:
+    whole = stream_answer(chunks)
+    events = whole.events or ()
+    if not ending:
+        return whole
+    events = tuple(event for event in events if event.data != DONE)
+    at = events[-1].at if events else 0.0
+    if ending == "lost":
+        return replace(whole, events=events, breaks=True)
+    error = {
+        "message": "The server had an error.",
+        "type": "server_error",
+        "param": None,
+        "code": None,
+    }
+    last = (
+        sse({"error": error})
+        if ending == "reported"
+        else b'data: {"id": "chatcmpl-\n\n'
+    )
+    return replace(whole, events=(*events, Event(at, last)))
+
+
+class Broken(Iterator[Any], AbstractContextManager[Any]):
+    """A stream of these chunks, then this error."""
+
+    def __init__(self, error: Exception, chunks: list[Any]) -> None:
+        self.error, self.chunks = error, iter(chunks)
+
+    def __next__(self) -> Any:
+        for each in self.chunks:
+            return each
+        raise self.error
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def chunk_of(row: Any) -> Any:
+    """A chunk out of exercises.toml, which describes the form. A list is one with several
+    choices.
+    """
+    if isinstance(row, str):
+        return chunk(row)
+    if isinstance(row, list):
+        made = list(map(chunk_of, row))
+        made[0].choices = [each.choices[0] for each in made]
+        return made[0]
+    if not row:
+        return usage_chunk(usage(9, 6))
+    return chunk(
+        row.get("text"),
+        index=row.get("index", 0),
+        role=row.get("role"),
+        finish_reason=row.get("end"),
+    )
+
+
+def _of_chunks(chunks: list[Any], expected: Any, why: str) -> Case:
+    made = list(map(chunk_of, chunks))
+
+    def text() -> str:
+        # with their index if there are several answers
+        several = any(choice.index for each in made for choice in each.choices)
+        shown = ", ".join(short(each, several) for each in made)
+        return f"(chunks), their contents: {shown or 'none'}"
+
+    return call(Once(made), expects=expected, why=why, text=text)
+
+
+def short(piece: Any, several: bool = False) -> str:
+    """A chunk in a few characters."""
+    parts = []
+    for choice in piece.choices:
+        index = f"{choice.index}: " if several else ""
+        end = f" ({choice.finish_reason})" if choice.finish_reason else ""
+        parts.append(f"{index}{choice.delta.content!r}{end}")
+    return " + ".join(parts) or "(no choices)"

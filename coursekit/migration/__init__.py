@@ -17,6 +17,7 @@ from typing import Any
 
 from .. import models
 from ..models import Model
+from ..offline.exchange import Json
 from ..offline.rules.form import rules
 from ..offline.rules.validation import refusal_of
 from .changes import Change, Draft, Migration, plain
@@ -39,7 +40,7 @@ class CannotMigrate(ValueError):
     """The other model cannot take this request, whatever is changed about its parameters."""
 
 
-def migrate(params: Mapping[str, Any], to_model: str) -> Migration:
+def migrate(params: Json, to_model: str) -> Migration:
     """The same request for another model.
 
     params    keyword arguments of ``client.chat.completions.create`` (or ``.parse``), as a model

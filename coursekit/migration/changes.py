@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..models import Model
+from ..offline.exchange import JsonDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Migration:
     were made.
     """
 
-    params: dict[str, Any]
+    params: JsonDict
     changes: tuple[Change, ...]
 
     def __str__(self) -> str:
@@ -56,7 +57,7 @@ class Migration:
 class Draft:
     """The request on its way; ``source`` is None if it names no model that is known."""
 
-    params: dict[str, Any]
+    params: JsonDict
     source: Model | None
     target: Model
     changes: list[Change] = field(default_factory=list)

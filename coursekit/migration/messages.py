@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
+from ..offline.exchange import Json, JsonDict
 from .changes import Change, Draft, plain
 
 
@@ -55,7 +54,7 @@ def messages(draft: Draft) -> None:
         draft.params["messages"] = messages
 
 
-def _as_user(message: Mapping[str, Any]) -> dict[str, Any]:
+def _as_user(message: Json) -> JsonDict:
     named = (
         {"name": message["name"]}
         if message.get("name") and message["role"] not in ("function", "tool")
@@ -64,7 +63,7 @@ def _as_user(message: Mapping[str, Any]) -> dict[str, Any]:
     return {"role": "user", "content": message.get("content") or "", **named}
 
 
-def _text(message: Mapping[str, Any]) -> str:
+def _text(message: Json) -> str:
     content = message.get("content") or ""
     return (
         content
@@ -73,7 +72,7 @@ def _text(message: Mapping[str, Any]) -> str:
     )
 
 
-def _without_audio(message: Mapping[str, Any]) -> dict[str, Any] | None:
+def _without_audio(message: Json) -> JsonDict | None:
     """The message without its audio parts; None if it has none."""
     content = message.get("content")
     if not isinstance(content, list) or all(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from ..models import Model
+from ..offline.exchange import Json
 from ..offline.rules.form import rules
 from ..offline.rules.lengths import function_tokens, prompt_tokens
 from ..tokens import encoding_of
@@ -210,7 +210,7 @@ def _nearest(effort: str, efforts: tuple[str, ...]) -> str:
     )
 
 
-def _has_functions(params: Mapping[str, Any]) -> bool:
+def _has_functions(params: Json) -> bool:
     return any(
         tool.get("type") == "function" for tool in params.get("tools") or ()
     )

@@ -16,10 +16,11 @@ from typing import Any
 
 from .. import models
 from ..course import DATA
+from .exchange import Json, JsonDict
 from .rules.validation import refusal_of
 
 # The ways to ask for a stream: first those that report the usage.
-STREAMS: list[dict[str, Any]] = [
+STREAMS: list[JsonDict] = [
     {"stream_options": {"include_usage": True}},
     {},
     {"stream_options": {"include_usage": True, "include_obfuscation": False}},
@@ -27,7 +28,7 @@ STREAMS: list[dict[str, Any]] = [
 ]
 STREAMING = ("stream", "stream_options")
 
-Rule = Mapping[str, Any]
+Rule = Json
 Rules = Mapping[str, Mapping[str, Rule]]  # by kind of object, then by field
 
 
@@ -67,7 +68,7 @@ def canonical(body: Any) -> Any:
     return simple if simple == body or accepted(body) else body
 
 
-def accepted(body: Mapping[str, Any]) -> bool:
+def accepted(body: Json) -> bool:
     """Whether the API accepts this body. An unknown model counts as the course's chat model."""
     name = body.get("model")
     if isinstance(name, str) and name and not models.known(name):
@@ -75,7 +76,7 @@ def accepted(body: Mapping[str, Any]) -> bool:
     return refusal_of(body) is None
 
 
-def other_forms(body: Any) -> Iterator[dict[str, Any]]:
+def other_forms(body: Any) -> Iterator[JsonDict]:
     """The canonical bodies that ask for the same answer in another form: whole, or as a stream.
 
     A body that the API refuses has none.
@@ -95,7 +96,7 @@ class _Simplifier:
         self.model = model
         self.rules = equal_requests(any_server=model is None)
 
-    def body(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def body(self, body: Json) -> JsonDict:
         changed = dict(body)
         if isinstance(body.get("messages"), list):
             changed["messages"] = [
@@ -132,10 +133,10 @@ class _Simplifier:
             return {**value, name: self._within(value[name], *deeper)}
         return {**value, name: self._fields(name, value[name])}
 
-    def _fields(self, kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    def _fields(self, kind: str, fields: Json) -> JsonDict:
         """An object without the fields that change nothing, each other field in its one form."""
         rules = self.rules.get(kind, {})
-        simple: dict[str, Any] = {}
+        simple: JsonDict = {}
         for name, value in fields.items():
             if value is None:
                 continue

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .exchange import ApiAnswer
+    from .exchange import ApiAnswer, JsonDict
 
 BOM = b"\xef\xbb\xbf"
 BLANK = b"\n\n"
@@ -84,7 +84,7 @@ def is_error(block: bytes) -> bool:
     )
 
 
-def json_of(block: bytes) -> dict[str, Any] | None:
+def json_of(block: bytes) -> JsonDict | None:
     """The JSON object that is a block's data; None for any other data, such as [DONE], or none."""
     data = data_of(block)
     if data is None:
@@ -96,12 +96,12 @@ def json_of(block: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def objects(blocks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def objects(blocks: Iterable[bytes]) -> Iterator[JsonDict]:
     """The JSON objects of a stream; any other data is skipped."""
     return (value for value in map(json_of, blocks) if value is not None)
 
 
-def objects_of(answer: ApiAnswer) -> Iterator[dict[str, Any]]:
+def objects_of(answer: ApiAnswer) -> Iterator[JsonDict]:
     """The JSON objects of an answer: its body, or each event of its stream; any other data is
     skipped."""
     if answer.events is not None:

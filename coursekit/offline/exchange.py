@@ -14,6 +14,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple, Never, Protocol
 
+# A JSON object that is only read, one that is being built, and headers by name.
+Json = Mapping[str, Any]
+JsonDict = dict[str, Any]
+Headers = Mapping[str, str]
+
 CHAT_COMPLETIONS: Final = "/v1/chat/completions"
 NEVER = float("inf")
 ORGANIZATION: Final = "org-offline"
@@ -27,7 +32,7 @@ class ApiRequest:
     method: str
     path: str
     raw: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
 
     @cached_property
     def json(self) -> Any:
@@ -43,7 +48,7 @@ class ApiRequest:
     def wants_stream(self) -> bool:
         return isinstance(self.body, dict) and self.body.get("stream") is True
 
-    def with_headers(self, headers: Mapping[str, str]) -> ApiRequest:
+    def with_headers(self, headers: Headers) -> ApiRequest:
         """The same request with other headers, without parsing its body again."""
         other = object.__new__(ApiRequest)
         other.__dict__.update(self.__dict__, headers=headers)
@@ -77,7 +82,7 @@ class ApiAnswer:
     """
 
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
     body: bytes = b""
     events: tuple[Event, ...] | None = None
     after: float = 0.0
@@ -93,7 +98,7 @@ class ApiAnswer:
             max(self.after, self.events[-1].at) if self.events else self.after
         )
 
-    def with_headers(self, headers: Mapping[str, str]) -> ApiAnswer:
+    def with_headers(self, headers: Headers) -> ApiAnswer:
         """The same answer with other headers.
 
         Each layer does this: dataclasses.replace takes four times as long.
@@ -115,7 +120,7 @@ class Target(NamedTuple):
     """A request to another server: address, headers and body, and a label of that server."""
 
     url: str
-    headers: Mapping[str, str]
+    headers: Headers
     content: bytes
     label: str
 

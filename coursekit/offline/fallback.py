@@ -26,7 +26,16 @@ from ..foundation.addresses import is_this_machine
 from ..foundation.portable import Portable
 from ..local_model.llama import program, require
 from ..local_model.model_file import ModelFile, local_model_of
-from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Layer, Target
+from .exchange import (
+    CHAT_COMPLETIONS,
+    ApiAnswer,
+    ApiRequest,
+    Headers,
+    Json,
+    JsonDict,
+    Layer,
+    Target,
+)
 from .rules import refusals
 
 TABLE = Path(__file__).parent.parent / "data" / "servers.toml"
@@ -84,8 +93,8 @@ class Kind:
     header: str = ""
     ignores: tuple[str, ...] = ()
     limit: str = "max_completion_tokens"
-    roles: Mapping[str, str] = field(default_factory=dict)
-    adds: Mapping[str, Any] = field(default_factory=dict)
+    roles: Headers = field(default_factory=dict)
+    adds: Json = field(default_factory=dict)
     start: str = ""
 
 
@@ -115,7 +124,7 @@ class FallbackServer(Protocol):
         ...
 
     @property
-    def headers(self) -> Mapping[str, str]: ...
+    def headers(self) -> Headers: ...
 
     def place(self) -> Place:
         """Where it is now. Asks, or starts, it where that is needed. Raises FallbackUnreachable."""
@@ -147,7 +156,7 @@ class NamedServer:
         return f"{place.model}, served by {place.kind.name} at {urlsplit(self.url).netloc}"
 
     @property
-    def headers(self) -> Mapping[str, str]:
+    def headers(self) -> Headers:
         return {"authorization": f"Bearer {self._key}"} if self._key else {}
 
     def place(self) -> Place:
@@ -171,7 +180,7 @@ class NamedServer:
         kind = _kind_of(listed, header) or Kind(urlsplit(self.url).netloc)
         return Place(self.url, kind, model, f"{kind.name} {_short(model)}")
 
-    def _models(self) -> tuple[list[dict[str, Any]], str]:
+    def _models(self) -> tuple[list[JsonDict], str]:
         """What GET /v1/models lists, and the header "server"."""
         import httpx2
 
@@ -217,7 +226,7 @@ class LocalServer:
         return f"{self.model.name}, run by {program()}"
 
     @property
-    def headers(self) -> Mapping[str, str]:
+    def headers(self) -> Headers:
         return {}
 
     def place(self) -> Place:
@@ -250,7 +259,7 @@ class Fallback:
 class Forwarded:
     """One request as another server takes it: an ``Upstream``."""
 
-    def __init__(self, server: FallbackServer, body: Mapping[str, Any]) -> None:
+    def __init__(self, server: FallbackServer, body: Json) -> None:
         self.server, self.body = server, body
 
     def target(self) -> Target | ApiAnswer:
@@ -297,7 +306,7 @@ class Forwarded:
         return unreachable(self.server.place().url, error)
 
 
-def refusal(body: Mapping[str, Any], place: Place) -> ApiAnswer | None:
+def refusal(body: Json, place: Place) -> ApiAnswer | None:
     """A 400 for an argument that this server would silently ignore; None: it supports them all."""
     for name in place.kind.ignores:
         if body.get(name) in HARMLESS.get(name, NOTHING):
@@ -311,7 +320,7 @@ def refusal(body: Mapping[str, Any], place: Place) -> ApiAnswer | None:
     return None
 
 
-def translated(body: Mapping[str, Any], place: Place) -> dict[str, Any]:
+def translated(body: Json, place: Place) -> JsonDict:
     """The body with the server's own model, its name of the token limit, and roles that it
     knows.
     """
@@ -450,7 +459,7 @@ def found_here() -> list[Kind]:
     return found
 
 
-def _kind_of(listed: list[dict[str, Any]], header: str) -> Kind | None:
+def _kind_of(listed: list[JsonDict], header: str) -> Kind | None:
     owners = {str(model.get("owned_by")) for model in listed}
     for kind in kinds():
         if (kind.header and kind.header in header) or kind.owned_by in owners:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container
 
-from .exchange import ApiAnswer
+from .exchange import ApiAnswer, Headers
 from .rules.refusals import refuse
 
 WHOLE = 12  # keys up to this length are not masked
 
 
-def key_refusal(
-    headers: Mapping[str, str], keys: Container[str]
-) -> ApiAnswer | None:
+def key_refusal(headers: Headers, keys: Container[str]) -> ApiAnswer | None:
     """The 401 for a request whose key is not among ``keys``, or None.
 
     headers  with lower-case names

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import calendar
 import re
-from typing import Any
 
 from .. import models
 from ..foundation.portable import Portable
-from .exchange import ApiAnswer, ApiRequest, Layer, error_answer, json_answer
+from .exchange import (
+    ApiAnswer,
+    ApiRequest,
+    JsonDict,
+    Layer,
+    error_answer,
+    json_answer,
+)
 
 MODELS = "/v1/models"
 DATED = re.compile(r".*-(\d{4})-(\d\d)-(\d\d)")
@@ -69,7 +75,7 @@ def one_model(name: str) -> ApiAnswer:
     )
 
 
-def model_object(name: str) -> dict[str, Any]:
+def model_object(name: str) -> JsonDict:
     """A model as the API lists it. ``created`` is the day of its (first) snapshot, or 0."""
     model = models.get(name)
     snapshot = (

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ from .exchange import (
     ApiAnswer,
     ApiRequest,
     Event,
+    Headers,
+    Json,
+    JsonDict,
     api_path,
     json_answer,
     sse,
@@ -217,7 +220,7 @@ def rendered(
     request: ApiRequest, answer: ApiAnswer, provenance: Provenance
 ) -> str:
     """The text of a recording's file: indented JSON, with a line for each event and each token."""
-    response: dict[str, Any] = {
+    response: JsonDict = {
         "status": answer.status,
         "headers": sent_headers(answer.headers),
         "after": round(answer.after, 4),
@@ -246,7 +249,7 @@ def rendered(
     return text + "\n"
 
 
-def sent_headers(headers: Mapping[str, str]) -> dict[str, str]:
+def sent_headers(headers: Headers) -> dict[str, str]:
     """The headers that a recording stores, in lower case and in order of name."""
     named = sorted((name.lower(), value) for name, value in headers.items())
     stored = {
@@ -264,7 +267,7 @@ def _on_one_line(found: re.Match[str]) -> str:
     return f'{{{token}, {logprob}, "bytes": [{bytes_}]{end.strip()}'
 
 
-def _body(answer: ApiAnswer) -> dict[str, Any]:
+def _body(answer: ApiAnswer) -> JsonDict:
     if answer.events is not None:
         return {"events": []}
     with contextlib.suppress(ValueError):
@@ -276,7 +279,7 @@ def _body(answer: ApiAnswer) -> dict[str, Any]:
     return {"base64": base64.b64encode(answer.body).decode()}
 
 
-def _answer(response: Mapping[str, Any], source: str) -> ApiAnswer:
+def _answer(response: Json, source: str) -> ApiAnswer:
     body, events, status = b"", None, int(response["status"])
     if "events" in response:
         events = tuple(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
 from ... import tokens
-from ..exchange import DONE, Event, sse
+from ..exchange import DONE, Event, Json, JsonDict, sse
 
 STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -28,9 +28,9 @@ IN_PIECES = (
     "function_call",
 )
 
-Chunk = dict[str, Any]
+Chunk = JsonDict
 # a delta, and the logprobs of its tokens
-Piece = tuple[dict[str, Any], dict[str, Any] | None]
+Piece = tuple[JsonDict, JsonDict | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class NoSuchForm(ValueError):
 
 
 def chunks(
-    completion: Mapping[str, Any],
-    body: Mapping[str, Any],
+    completion: Json,
+    body: Json,
     cut_after: int | None = None,
 ) -> Iterator[Chunk]:
     """The chunks of a completion, in the order of the real API: roles, texts and calls, finish
@@ -82,8 +82,8 @@ def chunks(
     head |= {name: completion[name] for name in HEAD if name in completion}
 
     def chunk(
-        choice: Mapping[str, Any],
-        delta: Mapping[str, Any],
+        choice: Json,
+        delta: Json,
         logprobs: Any = None,
         reason: Any = None,
     ) -> Chunk:
@@ -156,7 +156,7 @@ def is_piece(chunk: Chunk) -> bool:
     )
 
 
-def _pieces(choice: Mapping[str, Any], model: str) -> list[Piece]:
+def _pieces(choice: Json, model: str) -> list[Piece]:
     """What a choice's chunks contain, one after the other; the first contains the role."""
     message, logprobs = choice["message"], choice.get("logprobs")
     calls, text = message.get("tool_calls") or [], message.get("content")
@@ -167,7 +167,7 @@ def _pieces(choice: Mapping[str, Any], model: str) -> list[Piece]:
         raise NoSuchForm(
             "Sound, and calls of custom tools, are not cut into chunks."
         )
-    opening: dict[str, Any] = {"role": message.get("role", "assistant")}
+    opening: JsonDict = {"role": message.get("role", "assistant")}
     opening["content"] = None if text is None else ""
     alone = len(calls) == 1 and not text and refusal is None
     if alone:
@@ -176,7 +176,7 @@ def _pieces(choice: Mapping[str, Any], model: str) -> list[Piece]:
         opening["refusal"] = ""
     elif alone or not calls:  # parallel calls begin with the role alone
         opening["refusal"] = None
-    no_tokens: dict[str, Any] | None = None
+    no_tokens: JsonDict | None = None
     if logprobs is not None:
         no_tokens = {"content": [], "refusal": None}
     pieces: list[Piece] = [(opening, no_tokens)]
@@ -200,7 +200,7 @@ def _pieces(choice: Mapping[str, Any], model: str) -> list[Piece]:
     return pieces
 
 
-def _opened(index: int, call: Mapping[str, Any]) -> dict[str, Any]:
+def _opened(index: int, call: Json) -> JsonDict:
     function = {"name": call["function"]["name"], "arguments": ""}
     return {
         "index": index,
@@ -211,7 +211,7 @@ def _opened(index: int, call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _texts(
-    name: str, text: str, logprobs: Mapping[str, Any] | None, model: str
+    name: str, text: str, logprobs: Json | None, model: str
 ) -> list[Piece]:
     """The pieces of ``text``: its tokens, with log-probabilities if there are any."""
     listed = (logprobs or {}).get(name) or []
@@ -258,5 +258,5 @@ def cut(text: str, model: str) -> list[str]:
     return [token.text for token in parts if token.text]
 
 
-def options_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def options_of(body: Json) -> Json:
     return body.get("stream_options") or {}

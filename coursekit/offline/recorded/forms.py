@@ -9,13 +9,12 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from ... import models, tokens
 from ..event_stream import is_done, json_of, objects_of
-from ..exchange import ApiAnswer, Event, json_answer, sse
+from ..exchange import ApiAnswer, Event, Json, JsonDict, json_answer, sse
 from .chunks import (
     STREAM,
     Chunk,
@@ -31,7 +30,7 @@ from .chunks import (
 GROWING = ("content", "refusal", "arguments", "reasoning", "reasoning_content")
 
 
-def as_asked(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
+def as_asked(answer: ApiAnswer, body: Json) -> ApiAnswer:
     """A recorded answer in the form that is asked for; its source says what was done to it.
 
     answer  recorded for a request that is equal but for ``stream`` and ``stream_options``
@@ -52,7 +51,7 @@ def as_asked(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
         ) from error
 
 
-def _streamed(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
+def _streamed(answer: ApiAnswer, body: Json) -> ApiAnswer:
     """A whole answer as a stream that takes as long: the model's facts say which part of that
     passes before it.
     """
@@ -79,9 +78,7 @@ def _streamed(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
     )
 
 
-def _share_before_first(
-    completion: Chunk, body: Mapping[str, Any], pieces: int
-) -> float:
+def _share_before_first(completion: Chunk, body: Json, pieces: int) -> float:
     """The part of an answer's time that passes before its first piece, by its hidden tokens and the
     model's latency.
     """
@@ -97,12 +94,12 @@ def _share_before_first(
     return before / (before + each * pieces)
 
 
-def _assembled(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
+def _assembled(answer: ApiAnswer, body: Json) -> ApiAnswer:
     """The completion that a stream amounts to, if it ended."""
     stream = [chunk for _, chunk in _chunks_of(answer) if chunk is not None]
     if answer.breaks or not _ended(stream, body):
         raise NoSuchForm("The stream did not end.")
-    merged: dict[int, dict[str, Any]] = {}
+    merged: dict[int, JsonDict] = {}
     for choice in _choices(stream):
         _merge(merged.setdefault(choice["index"], {}), choice)
     first = stream[0]
@@ -118,7 +115,7 @@ def _assembled(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
     )
 
 
-def _with_options(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
+def _with_options(answer: ApiAnswer, body: Json) -> ApiAnswer:
     """A stream with the usage and the obfuscation that are asked for."""
     options, source = options_of(body), answer.source
     counted = options.get("include_usage") is True
@@ -156,7 +153,7 @@ def _with_options(answer: ApiAnswer, body: Mapping[str, Any]) -> ApiAnswer:
     return replace(answer, events=tuple(events), source=source)
 
 
-def count(completion: Chunk, body: Mapping[str, Any]) -> dict[str, Any] | None:
+def count(completion: Chunk, body: Json) -> JsonDict | None:
     """The usage of a completion, by counting; None if part of it cannot be seen: hidden
     reasoning, tools, images.
     """
@@ -187,12 +184,12 @@ def _chunks_of(answer: ApiAnswer) -> list[tuple[Event, Chunk | None]]:
     return [(event, json_of(event.data)) for event in answer.events or ()]
 
 
-def _choices(stream: list[Chunk]) -> Iterator[dict[str, Any]]:
+def _choices(stream: list[Chunk]) -> Iterator[JsonDict]:
     for chunk in stream:
         yield from chunk.get("choices", ())
 
 
-def _ended(stream: list[Chunk], body: Mapping[str, Any]) -> bool:
+def _ended(stream: list[Chunk], body: Json) -> bool:
     """Whether every choice has its finish reason, and no error was reported."""
     ended = {
         choice["index"]
@@ -204,7 +201,7 @@ def _ended(stream: list[Chunk], body: Mapping[str, Any]) -> bool:
     )
 
 
-def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
+def _merge(whole: JsonDict, part: Json) -> None:
     """Add a chunk's contents to ``whole``: texts and lists grow, an item of a list is found by its
     index.
     """
@@ -236,7 +233,7 @@ def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> None:
             whole[name] = value
 
 
-def _whole(choice: Mapping[str, Any]) -> dict[str, Any]:
+def _whole(choice: Json) -> JsonDict:
     """A choice whose chunks were merged, in the shape of a completion's."""
     message = {
         "role": "assistant",
@@ -258,12 +255,12 @@ def _whole(choice: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fields(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
+def _fields(value: Json, *names: str) -> JsonDict:
     """Those of the fields that are there."""
     return {name: value[name] for name in names if name in value}
 
 
-def _usage(stream: list[Chunk]) -> dict[str, Any] | None:
+def _usage(stream: list[Chunk]) -> JsonDict | None:
     return next(
         (chunk["usage"] for chunk in reversed(stream) if chunk.get("usage")),
         None,

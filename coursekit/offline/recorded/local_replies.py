@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from ...foundation.portable import Portable
 from ...logits import load_reply, reply_names
-from ..exchange import ApiAnswer, json_answer
+from ..exchange import ApiAnswer, Json, JsonDict, json_answer
 from ..recordings import Provenance
 
 # These change nothing in the text that is sampled.
@@ -24,7 +22,7 @@ NOT_SAMPLING = ("model", "logprobs", "top_logprobs")
 class NoLocalReply(Portable, LookupError):
     """The local model has not answered this yet; the message says how to ask it."""
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
+    def __init__(self, body: Json) -> None:
         super().__init__(
             "No reply was taken from the local model for "
             f"{json.dumps(_sampling(body), ensure_ascii=False)}.\n"
@@ -32,7 +30,7 @@ class NoLocalReply(Portable, LookupError):
         )
 
 
-def local_answer(body: Mapping[str, Any]) -> tuple[ApiAnswer, Provenance]:
+def local_answer(body: Json) -> tuple[ApiAnswer, Provenance]:
     """The real reply to this request, and whose it is. Raises NoLocalReply.
 
     body  the request's: with the messages and sampling parameters that the model was given
@@ -54,7 +52,7 @@ def local_answer(body: Mapping[str, Any]) -> tuple[ApiAnswer, Provenance]:
     raise NoLocalReply(body)
 
 
-def _answers(request: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+def _answers(request: Json, body: Json) -> bool:
     """Whether the reply to ``request`` answers ``body``, with all the log-probabilities of it."""
     if _sampling(request) != _sampling(body):
         return False
@@ -62,15 +60,13 @@ def _answers(request: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
     return not body.get("logprobs") or wanted <= request.get("top_logprobs", -1)
 
 
-def _sampling(body: Mapping[str, Any]) -> dict[str, Any]:
+def _sampling(body: Json) -> JsonDict:
     """The parameters that the sampled text depends on."""
     given = {name: value for name, value in body.items() if value is not None}
     return {name: given[name] for name in given if name not in NOT_SAMPLING}
 
 
-def _with_logprobs(
-    response: dict[str, Any], body: Mapping[str, Any]
-) -> dict[str, Any]:
+def _with_logprobs(response: JsonDict, body: Json) -> JsonDict:
     """The response with the log-probabilities that the request wants, and no others."""
     for choice in response["choices"]:
         if not body.get("logprobs"):

@@ -14,7 +14,7 @@ import json
 import math
 import random
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,14 @@ from typing import Any
 
 from ... import models, tokens
 from ...foundation.portable import Portable
-from ..exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, json_answer
+from ..exchange import (
+    CHAT_COMPLETIONS,
+    ApiAnswer,
+    ApiRequest,
+    Json,
+    JsonDict,
+    json_answer,
+)
 from ..recorder import Recorder
 from ..recordings import Provenance, Recordings, name_of
 from ..rules.validation import refusal_of
@@ -47,7 +54,7 @@ class Reply:
     """
 
     to: str
-    when: Mapping[str, Any] = field(default_factory=dict)
+    when: Json = field(default_factory=dict)
     text: str = ""
     texts: Sequence[str] = ()
     refusal: str | None = None
@@ -56,7 +63,7 @@ class Reply:
     cut_after: int | None = None
     local: bool = False
 
-    def answers(self, body: Mapping[str, Any]) -> bool:
+    def answers(self, body: Json) -> bool:
         return self.to in last_user_text(body) and all(
             body.get(key) == value for key, value in self.when.items()
         )
@@ -73,10 +80,10 @@ class Dialogue:
     """
 
     turns: Sequence[Sequence[str]]
-    request: Mapping[str, Any]
+    request: Json
     system: str = ""
 
-    def exchanges(self) -> Iterator[tuple[dict[str, Any], Reply]]:
+    def exchanges(self) -> Iterator[tuple[JsonDict, Reply]]:
         """The body of each request, with the history before it, and its reply."""
         messages = (
             [{"role": "system", "content": self.system}] if self.system else []
@@ -148,7 +155,7 @@ class Written:
         return answer
 
 
-def request_of(body: Mapping[str, Any]) -> ApiRequest:
+def request_of(body: Json) -> ApiRequest:
     """The request that has this body."""
     raw = json.dumps(body, ensure_ascii=False).encode()
     return ApiRequest("POST", CHAT_COMPLETIONS, raw)
@@ -217,9 +224,7 @@ def last_user_text(body: Any) -> str:
     return ""
 
 
-def _generated(
-    text: str, body: Mapping[str, Any], reply: Reply
-) -> tuple[list[str], str]:
+def _generated(text: str, body: Json, reply: Reply) -> tuple[list[str], str]:
     """The tokens of ``text`` that the model generates, and why it finishes.
 
     It stops before the first of the stop sequences, and at the token limit, which counts hidden
@@ -239,8 +244,8 @@ def _generated(
 
 
 def _usage(
-    body: Mapping[str, Any], choices: list[tuple[list[str], str]], reply: Reply
-) -> dict[str, Any]:
+    body: Json, choices: list[tuple[list[str], str]], reply: Reply
+) -> JsonDict:
     prompt = tokens.count_tokens(body["messages"], model=body["model"])
     visible = sum(len(pieces) for pieces, _ in choices)
     if reply.refusal is not None:
@@ -274,14 +279,14 @@ def _usage(
 
 def _choice(
     index: int, pieces: list[str], reason: str, reply: Reply, logprobs: bool
-) -> dict[str, Any]:
-    message: dict[str, Any] = {
+) -> JsonDict:
+    message: JsonDict = {
         "role": "assistant",
         "content": "".join(pieces) if reply.refusal is None else None,
         "refusal": reply.refusal,
         "annotations": [],
     }
-    choice: dict[str, Any] = {"index": index, "message": message}
+    choice: JsonDict = {"index": index, "message": message}
     if logprobs:
         choice["logprobs"] = None  # an author cannot know them
     return {**choice, "finish_reason": reason}

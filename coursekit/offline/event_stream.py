@@ -10,7 +10,6 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-inte
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,14 +57,10 @@ class Blocks:
 
 
 def data_of(block: bytes) -> bytes | None:
-    """The data of the event in a block; None: it has none, as a comment, or was never ended."""
-    if (
-        block.startswith(b"data: ")
-        and block.endswith(BLANK)
-        and block.find(b"\n") == len(block) - 2
-    ):
-        # nearly all are of this form
-        return block[6:-2] if b"\r" not in block else _joined(block, b"data")
+    """The data of the event in a block; None if it has none, such as a comment, or is not ended."""
+    is_one_line = block.find(b"\n") == len(block) - 2 and b"\r" not in block
+    if is_one_line and block.startswith(b"data: ") and block.endswith(BLANK):
+        return block[6:-2]  # nearly all blocks have this form
     return _joined(block, b"data")
 
 
@@ -78,41 +73,32 @@ def is_error(block: bytes) -> bool:
     """Whether a block reports an error: ``data: {"error": …}``, or an event of that name."""
     if b"error" not in block:
         return False
-    return (
-        bool((json_of(block) or {}).get("error"))
-        or _joined(block, b"event") == b"error"
-    )
+    named = _joined(block, b"event") == b"error"
+    return named or bool((json_of(block) or {}).get("error"))
 
 
 def json_of(block: bytes) -> JsonDict | None:
     """The JSON object that is a block's data; None for any other data, such as [DONE], or none."""
     data = data_of(block)
-    if data is None:
-        return None
+    return None if data is None else _object(data)
+
+
+def _object(data: bytes) -> JsonDict | None:
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
 
-def objects(blocks: Iterable[bytes]) -> Iterator[JsonDict]:
-    """The JSON objects of a stream; any other data is skipped."""
-    return (value for value in map(json_of, blocks) if value is not None)
-
-
-def objects_of(answer: ApiAnswer) -> Iterator[JsonDict]:
+def objects_of(answer: ApiAnswer) -> list[JsonDict]:
     """The JSON objects of an answer: its body, or each event of its stream; any other data is
     skipped."""
-    if answer.events is not None:
-        yield from objects(event.data for event in answer.events)
-        return
-    try:
-        value = json.loads(answer.body.decode())
-    except (ValueError, RecursionError):
-        return
-    if isinstance(value, dict):
-        yield value
+    if answer.events is None:
+        parts = [_object(answer.body)]
+    else:
+        parts = [json_of(event.data) for event in answer.events]
+    return [part for part in parts if part is not None]
 
 
 def _joined(block: bytes, field: bytes) -> bytes | None:

@@ -117,8 +117,8 @@ class Recorder:
         A 429 is stored with the answer that follows it, so that replay retries as live mode did.
         Without such an answer it is not stored.
         """
-        errors = (part.get("error") for part in objects_of(answer))
-        error = next(errors, None)
+        parts = objects_of(answer)
+        error = parts[0].get("error") if parts else None
         wanted = isinstance(error, dict) and answer.status in self.errors
         with self._lock:
             name = name_of(request)
@@ -266,7 +266,7 @@ def is_whole(request: ApiRequest, answer: ApiAnswer) -> bool:
     with its message or, in a stream, up to its finish reason."""
     if answer.status != 200 or answer.breaks:
         return False
-    parts = list(objects_of(answer))
+    parts = objects_of(answer)
     if not parts or any(part.get("error") for part in parts):
         return False
     blocks = [event.data for event in answer.events or ()]

@@ -102,7 +102,7 @@ def _check_parts(root: Json, strict: bool) -> None:
 def _check_part(
     schema: Any, root: Json, strict: bool, context: Context
 ) -> None:
-    """Raises SchemaFault for the first fault in a part of ``root``; ``context`` is the path to it."""
+    """Checks a part of ``root``, children first; ``context`` is the path to it."""
     if not isinstance(schema, dict):
         return
     kinds = schema.get("type")

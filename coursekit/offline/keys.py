@@ -1,4 +1,4 @@
-"""API keys: the 401 for a request without one, or with a wrong one."""
+"""API keys: the 401 for a request without a key or with a wrong one."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def key_refusal(headers: Headers, keys: Container[str]) -> ApiAnswer | None:
 
 
 def masked(key: str) -> str:
-    """A key as the API repeats it: the first 8 and last 4 characters, a star for each between;
-    short ones whole.
+    """A key as the API repeats it: its first 8 and last 4 characters with stars between them; a
+    short key is not masked.
     """
     if len(key) <= WHOLE:
         return key

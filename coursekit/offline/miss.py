@@ -176,7 +176,7 @@ def _shown(value: Any, other: Any) -> str:
     start = 0
     if isinstance(value, str) and isinstance(other, str):
         there = json.dumps(other, ensure_ascii=False)
-        same = len(os.path.commonprefix([text, there]))  # noqa: RUF071: of strings
+        same = len(os.path.commonprefix([text, there]))  # noqa: RUF071
         start = max(0, same - WIDTH // 3)
     end = start + WIDTH
     before = "…" if start else ""

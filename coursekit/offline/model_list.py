@@ -1,11 +1,11 @@
 """GET /v1/models and /v1/models/{model}: the models that the offline API knows.
 
-It also knows the real API's other endpoints, so that a request for one gets a helpful error.
+It also knows the real API's other endpoints: a request to one of them gets a helpful error.
 """
 
 from __future__ import annotations
 
-import calendar
+import datetime
 import re
 
 from .. import models
@@ -21,7 +21,7 @@ from .exchange import (
 
 MODELS = "/v1/models"
 DATED = re.compile(r".*-(\d{4})-(\d\d)-(\d\d)")
-# Endpoints of the real API that are not served: those of the SDK's resources.
+# The real API's endpoints that are not served, by the SDK's resources.
 NOT_SERVED = re.compile(
     r"/v1/(responses|conversations|embeddings|images|audio|moderations|completions|fine_tuning"
     r"|vector_stores|uploads|assistants|threads|realtime|containers|evals|videos|chatkit|skills)"
@@ -76,15 +76,15 @@ def one_model(name: str) -> ApiAnswer:
 
 
 def model_object(name: str) -> JsonDict:
-    """A model as the API lists it. ``created`` is the day of its (first) snapshot, or 0."""
+    """A model as the API lists it; ``created`` is the day of its (first) snapshot, or 0."""
     model = models.get(name)
-    snapshot = (
-        name if name != model.name else min(model.snapshots, default=name)
-    )
+    snapshot = name
+    if name == model.name:
+        snapshot = min(model.snapshots, default=name)
     created = 0
     if dated := DATED.fullmatch(snapshot):
-        year, month, day = map(int, dated.groups())
-        created = calendar.timegm((year, month, day, 0, 0, 0))
+        day = datetime.datetime(*map(int, dated.groups()), tzinfo=datetime.UTC)
+        created = int(day.timestamp())
     return {
         "id": name,
         "object": "model",

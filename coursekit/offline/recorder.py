@@ -7,7 +7,6 @@ reaches the caller but is not saved.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Mapping
@@ -32,7 +31,14 @@ from .event_stream import (
 )
 from .exchange import CHAT_COMPLETIONS, ApiAnswer, ApiRequest, Event, Layer
 from .forwarding import Copied, Piece, passed_on
-from .recordings import USED_LOG, Provenance, Recordings, name_of, sent_headers
+from .recordings import (
+    USED_LOG,
+    Provenance,
+    Recordings,
+    log_use,
+    name_of,
+    sent_headers,
+)
 from .transport import api_request
 
 ERRORS, RECORDED = "COURSEKIT_RECORD_ERRORS", "COURSEKIT_RECORDED"
@@ -96,6 +102,7 @@ class Recorder:
         self.recordings, self.provenance, self.on = recordings, provenance, on
         self.errors, self.recorded, self.used = errors, recorded, used
         self._key = key.encode()
+        # by name: how many answers there are so far
         self._count: dict[str, int] = {}
         # 429s, until the answer of the retry arrives
         self._refused: dict[str, list[ApiAnswer]] = {}
@@ -135,7 +142,7 @@ class Recorder:
                 path = self.recordings.store(
                     request, self._clean(each), provenance, number
                 )
-                self._note(path)
+                log_use(self.used, path)
 
     def keep_pieces(
         self,
@@ -171,13 +178,9 @@ class Recorder:
             if found is None:
                 return None
             self._count[name] = number + 1
-            self._note(Path(found[1]))
-            return found[0]
-
-    def _note(self, path: Path) -> None:
-        if self.used is not None:
-            with self.used.open("a", encoding="utf-8") as file:
-                file.write(f"{os.path.abspath(path)}\n")
+            answer, path = found
+            log_use(self.used, path)
+            return answer
 
     def _clean(self, answer: ApiAnswer) -> ApiAnswer:
         def clean(data: bytes) -> bytes:
@@ -228,7 +231,7 @@ def recorder_for(
             f"{ERRORS}={env[ERRORS]!r}: give the statuses of errors to keep, such as 400,429."
         )
     recorded = Recordings(recordings.folders[1:]) if env.get(RECORDED) else None
-    used = env.get(USED_LOG)
+    used = Path(env[USED_LOG]) if env.get(USED_LOG) else None
     return Recorder(
         recordings,
         provenance,
@@ -236,7 +239,7 @@ def recorder_for(
         key=key,
         errors=frozenset(map(int, statuses)),
         recorded=recorded,
-        used=Path(used) if used else None,
+        used=used,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ..offline.exchange import Json, JsonDict
+from ..offline.exchange import Json, JsonDict, texts_of
 from .changes import Draft, plain
 
 
@@ -22,8 +22,8 @@ def messages(draft: Draft) -> None:
             reason = f"{draft.name} takes {', '.join(target.roles)}"
             draft.note("changed", f"messages[{i}].role", role, "user", reason)
         elif calls and "tool" not in target.roles:
-            text = f"{_text(message)} {json.dumps(calls)}".strip()
-            messages[i] = {"role": role, "content": text}
+            texts = [*texts_of(message.get("content")), json.dumps(calls)]
+            messages[i] = {"role": role, "content": " ".join(texts).strip()}
             where = f"messages[{i}].tool_calls"
             draft.note("changed", where, calls, "text", "as its results are")
         content = messages[i].get("content")
@@ -44,10 +44,3 @@ def _as_user(message: Json) -> JsonDict:
     if message.get("name") and message["role"] not in ("function", "tool"):
         moved["name"] = message["name"]
     return moved
-
-
-def _text(message: Json) -> str:
-    content = message.get("content") or ""
-    if isinstance(content, str):
-        return content
-    return " ".join(part.get("text", "") for part in content)

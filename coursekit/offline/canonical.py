@@ -41,25 +41,13 @@ INSIDE = {
     "format": {"json_schema": "json_schema"},
 }
 
-Rules = Mapping[str, Mapping[str, Json]]  # by kind of object, then by field
-
 
 @cache
-def equal_requests(any_server: bool = False) -> Rules:
-    """data/equal_requests.toml; with ``any_server`` only the rules that every server follows."""
-    rules = tomllib.loads(
+def equal_requests() -> Mapping[str, Mapping[str, Json]]:
+    """data/equal_requests.toml: by kind of object, then by field."""
+    return tomllib.loads(
         (DATA / "equal_requests.toml").read_text(encoding="utf-8")
     )
-    if not any_server:
-        return rules
-    return {
-        kind: {
-            name: rule
-            for name, rule in fields.items()
-            if rule.get("any_server")
-        }
-        for kind, fields in rules.items()
-    }
 
 
 def canonical(body: Any) -> Any:
@@ -70,12 +58,9 @@ def canonical(body: Any) -> Any:
     """
     if not isinstance(body, dict):
         return body
-    name = body.get("model")
-    model = (
-        models.get(name)
-        if isinstance(name, str) and models.known(name)
-        else None
-    )
+    name, model = body.get("model"), None
+    if isinstance(name, str) and models.known(name):
+        model = models.get(name)
     simple = _Simplifier(model).fields("parameter", body)
     return simple if simple == body or accepted(body) else body
 
@@ -106,7 +91,6 @@ class _Simplifier:
 
     def __init__(self, model: models.Model | None) -> None:
         self.model = model
-        self.rules = equal_requests(any_server=model is None)
 
     def each(self, kind: str, value: Any) -> Any:
         """An object of this kind, or a list of them, simplified; any other value unchanged."""
@@ -119,13 +103,15 @@ class _Simplifier:
 
     def fields(self, kind: str, fields: Json) -> JsonDict:
         """An object without the fields that change nothing, each other field in its one form."""
-        rules, inside = self.rules.get(kind, {}), INSIDE.get(kind, {})
+        rules, inside = equal_requests().get(kind, {}), INSIDE.get(kind, {})
         simple: JsonDict = {}
         for name, given in fields.items():
             if given is None:
                 continue
             value = self.each(inside[name], given) if name in inside else given
             rule = rules.get(name, {})
+            if self.model is None and not rule.get("any_server"):
+                rule = {}
             if not self._is_default(rule, value):
                 form = _single(value) if rule.get("single") else value
                 simple[rule.get("same_as", name)] = form

@@ -202,6 +202,15 @@ def sse(value: object) -> bytes:
     return b"data: " + text.encode("utf-8", "surrogatepass") + b"\n\n"
 
 
+def texts_of(content: Any) -> list[str]:
+    """The texts of a message's content, which is a string or a list of parts."""
+    if isinstance(content, str):
+        return [content]
+    parts = content if isinstance(content, list) else ()
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return [text for text in texts if isinstance(text, str)]
+
+
 def _decoded(decoder: json.JSONDecoder, raw: bytes) -> Any:
     """JSON is UTF-8; a byte-order mark before it is ignored."""
     try:

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..foundation.addresses import is_this_machine
@@ -99,26 +99,6 @@ class Place:
     kind: Kind
     model: str
     label: str
-
-
-class FallbackServer(Protocol):
-    """A server that answers requests without a recording.
-
-    name     for receipts and messages, as far as it is known without a request
-    headers  sent with each request
-    """
-
-    name: str
-    headers: Headers
-
-    @property
-    def by(self) -> str:
-        """Who answers, for the provenance of recordings."""
-        ...
-
-    def place(self) -> Place:
-        """Where the server is now; starts it or asks it if needed. Raises FallbackUnreachable."""
-        ...
 
 
 class NamedServer:
@@ -216,6 +196,11 @@ class LocalServer:
         ignores = (*llama.ignores, *LOCAL_IGNORES)
         kind = replace(llama, adds=adds, ignores=ignores)
         return Place(address_of(self.model), kind, self.model.name, self.name)
+
+
+# ``name`` is for receipts and messages, ``by`` for the provenance of recordings, and ``headers`` are
+# sent with each request. ``place()`` starts the server, or asks it for its models, if needed.
+FallbackServer = NamedServer | LocalServer
 
 
 class Fallback:

@@ -5,7 +5,7 @@ It also knows the real API's other endpoints: a request to one of them gets a he
 
 from __future__ import annotations
 
-import datetime
+import calendar
 import re
 
 from .. import models
@@ -83,8 +83,8 @@ def model_object(name: str) -> JsonDict:
         snapshot = min(model.snapshots, default=name)
     created = 0
     if dated := DATED.fullmatch(snapshot):
-        day = datetime.datetime(*map(int, dated.groups()), tzinfo=datetime.UTC)
-        created = int(day.timestamp())
+        year, month, day = map(int, dated.groups())
+        created = calendar.timegm((year, month, day, 0, 0, 0))
     return {
         "id": name,
         "object": "model",

@@ -35,6 +35,7 @@ from .exchange import (
     api_path,
     json_answer,
     sse,
+    texts_of,
 )
 
 FORMAT = 1
@@ -348,12 +349,6 @@ def _dumps(value: Any, indent: int | None = None) -> str:
 def _last_text(messages: Any) -> str:
     """The first text of the last message."""
     match messages:
-        case [*_, {"content": str(text)}]:
-            return text
-        case [*_, {"content": list(parts)}]:
-            texts = [
-                part.get("text") for part in parts if isinstance(part, dict)
-            ]
-            text = next(filter(None, texts), "")
-            return text if isinstance(text, str) else ""
+        case [*_, {"content": content}]:
+            return next(filter(None, texts_of(content)), "")
     return ""

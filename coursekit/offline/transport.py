@@ -198,19 +198,18 @@ class _Call:
         self, response: httpx2.Response, target: Target
     ) -> httpx2.Response:
         """The other server's answer as it arrives, with the headers that the layers added."""
-        layers = self.answer.headers
-        own = {name.lower(): value for name, value in response.headers.items()}
         after = self.elapsed()
+        copied = Copied(response, self.elapsed, self.ended, self.passing)
+        passed = passed_on(response, copied, self.answer.headers)
         self.answer = self.attempt.answer = replace(
             self.answer,
-            status=response.status_code,
-            headers={**layers, **own},
+            status=passed.status_code,
+            headers=dict(passed.headers),
             after=after,
             source=target.label,
         )
         self.passing(after)
-        copied = Copied(response, self.elapsed, self.ended, self.passing)
-        return passed_on(response, copied, layers)
+        return passed
 
     def elapsed(self) -> float:
         """Seconds since the request was sent on."""

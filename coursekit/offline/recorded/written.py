@@ -29,6 +29,7 @@ from ..exchange import (
     JsonDict,
     json_answer,
     request_id,
+    texts_of,
 )
 from ..recorder import Recorder
 from ..recordings import Provenance, Recordings, name_of
@@ -210,10 +211,7 @@ def last_user_text(body: Any) -> str:
     messages = body.get("messages") if isinstance(body, dict) else None
     for message in reversed(messages or []):
         if message.get("role") == "user":
-            content = message.get("content")
-            if isinstance(content, str):
-                return content
-            return " ".join(part.get("text", "") for part in content or [])
+            return " ".join(texts_of(message.get("content")))
     return ""
 
 

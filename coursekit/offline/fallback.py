@@ -198,8 +198,8 @@ class LocalServer:
         return Place(address_of(self.model), kind, self.model.name, self.name)
 
 
-# ``name`` is for receipts and messages, ``by`` for the provenance of recordings, and ``headers`` are
-# sent with each request. ``place()`` starts the server, or asks it for its models, if needed.
+# ``name`` is for receipts and messages, ``by`` for the provenance of recordings, and each request
+# gets ``headers``. ``place()`` starts the server, or asks it for its models, if needed.
 FallbackServer = NamedServer | LocalServer
 
 

@@ -70,31 +70,24 @@ class Reply:
         )
 
 
-@dataclass(frozen=True)
-class Dialogue:
-    """One ``[[dialogue]]`` of a replies file: what learners are likely to ask, but no cell does.
+def dialogue(
+    turns: Sequence[Sequence[str]], request: Json, system: str = ""
+) -> Iterator[tuple[JsonDict, Reply]]:
+    """The requests and replies of one ``[[dialogue]]`` of a replies file.
+
+    A dialogue is what learners are likely to ask, but no cell does. Each request has the history
+    before it.
 
     turns    pairs of what the user says and what the model replies
-    system   the instructions; "" for none
     request  the other parameters of each request, e.g. {model = "gpt-4o", max_tokens = 500}
+    system   the instructions; "" for none
     """
-
-    turns: Sequence[Sequence[str]]
-    request: Json
-    system: str = ""
-
-    def exchanges(self) -> Iterator[tuple[JsonDict, Reply]]:
-        """The body of each request, with the history before it, and its reply."""
-        messages = []
-        if self.system:
-            messages.append({"role": "system", "content": self.system})
-        for question, text in self.turns:
-            messages = [*messages, {"role": "user", "content": question}]
-            yield (
-                {**self.request, "messages": messages},
-                Reply(question, {"messages": messages}, text),
-            )
-            messages = [*messages, {"role": "assistant", "content": text}]
+    messages = [{"role": "system", "content": system}] if system else []
+    for question, text in turns:
+        messages = [*messages, {"role": "user", "content": question}]
+        reply = Reply(question, {"messages": messages}, text)
+        yield {**request, "messages": messages}, reply
+        messages = [*messages, {"role": "assistant", "content": text}]
 
 
 class NoWrittenReply(Portable, LookupError):
@@ -123,7 +116,7 @@ class Written:
         self.replies = [Reply(**entry) for entry in document.get("reply", ())]
         self.requests: list[ApiRequest] = []  # those of the dialogues
         for entry in document.get("dialogue", ()):
-            for body, reply in Dialogue(**entry).exchanges():
+            for body, reply in dialogue(**entry):
                 self.requests.append(request_of(body))
                 self.replies.append(reply)
         self._stored: set[str] = set()

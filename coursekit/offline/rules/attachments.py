@@ -1,7 +1,7 @@
-"""Images and files inside a request: data URLs with the wrong type, or the wrong bytes.
+"""Images and files in a request: data URLs with a wrong type or wrong bytes.
 
-What only a server can check is left out: whether an address can be fetched, whether a damaged image
-can be decoded.
+What only a server can check is left out: whether an address can be fetched, or a damaged image
+decoded.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from ..exchange import Json
 from .refusals import Refused
 
 DATA_URL = re.compile(r"data:([^;,]*)(?:;[^,]*)?,")
-HEAD = 64  # characters of base64 that are enough for a signature
+HEAD = 64  # characters of base64 that contain the signature
 BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
-# Of PNG, JPEG, GIF and WebP, the formats that the API reads.
+# Of PNG, JPEG, GIF and WebP, which the API accepts.
 SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 
 

@@ -91,7 +91,7 @@ def refuse_arguments(kind: str, names: Iterable[str]) -> None:
 
 
 def is_a(value: Any, type_: str) -> bool:
-    """Whether a JSON value has a type of ``TYPES``: 1.0 is an integer, and true is none."""
+    """Whether a JSON value has a type of ``TYPES``; 1.0 is an integer, true is only a boolean."""
     if isinstance(value, bool):  # in Python True is an integer
         return type_ == "boolean"
     if isinstance(value, float) and type_ == "integer":

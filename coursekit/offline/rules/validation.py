@@ -30,7 +30,7 @@ from .messages import check_conversation, check_messages, texts
 from .refusals import Refused, invalid_url, refuse
 from .schemas import check_schemas
 
-DAY = "x-coursekit-today"  # the header of a request with its own day
+DAY = "x-coursekit-today"  # the header for a request's own day
 ONLY_WITH = {
     "top_logprobs": "logprobs",
     "stream_options": "stream",
@@ -48,8 +48,8 @@ class Validation:
 
     keys   the API keys that are accepted; None: no key is needed
     today  models that were shut down by this day are refused; None: none is, because their
-           recordings still exist. A request may have its own day, such as "2026-01-17", in the
-           header x-coursekit-today.
+           recordings remain. A request can have its own day, such as "2026-01-17", in the header
+           x-coursekit-today.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ def refusal_of(
         _check(body, today)
     except Refused as refused:
         return refused.answer
-    # nested too deep for the checks, though not for the parser
+    # Nested too deep for the checks, although the parser could read it.
     except RecursionError:
         return refuse("unparsable")
     return None
@@ -107,7 +107,7 @@ def _check(body: Any, today: datetime.date | None) -> None:
     if name is None or name == "":
         raise Refused("no_model")
     if not isinstance(name, str):
-        raise Refused("unparsable")  # it is JSON, and yet the real API says so
+        raise Refused("unparsable")  # it is JSON, but the real API says so
     if not models.known(name):
         raise Refused("no_such_model", model=name)
     model = models.get(name)

@@ -8,6 +8,8 @@ added, and why.
 The rules are those by which the offline API refuses requests, data/models.toml and
 data/request_rules.toml, and the result is checked against them. It is the same request as far as
 the other model can take it. That the answer is as good, as fast or as cheap is not promised.
+
+Taught in 07 §7 and 08 §6.
 """
 
 from __future__ import annotations
